@@ -1,0 +1,32 @@
+"""Networks composed of pluggable blocks of local and global information.
+
+Public names are imported when first used, so that ``import hybrid_swin`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "Cost": "cost",
+    "HybridSwin": "model",
+    "InputError": "errors",
+    "Recipe": "recipe",
+    "Stage": "variant",
+    "Variant": "variant",
+    "count_cost": "cost",
+    "create_model": "factory",
+    "list_branches": "factory",
+    "list_fusions": "factory",
+    "list_models": "factory",
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,105 @@
+"""``python -m hybrid_swin fit|validate|test|predict``: train one network and read it.
+
+    python -m hybrid_swin fit --variant my_variant.yaml --data.source digits --folder runs/mine
+    python -m hybrid_swin test runs/mine
+    python -m hybrid_swin predict runs/mine --output logits.csv
+
+``fit`` leaves ``settings.yaml`` in the folder, from which the others know variant and data; called
+again after an interruption it goes on. What is heavy is imported after the arguments are right.
+"""
+
+import sys
+from argparse import ArgumentError
+from collections.abc import Sequence
+
+from jsonargparse import ArgumentParser, Namespace
+
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Recipe
+
+BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
+
+
+def make_parser() -> ArgumentParser:
+    """The commands and their arguments."""
+    parser = _parser(prog="python -m hybrid_swin", description="Train one network and read it.")
+    commands = parser.add_subcommands(required=True, dest="command")
+    commands.add_subcommand("fit", _fit_parser(), help="train, or go on with a training")
+    for name in ("validate", "test"):
+        split = "validation" if name == "validate" else "test"
+        commands.add_subcommand(name, _reading_parser(), help=f"metrics on the {split} split")
+    predict = _reading_parser()
+    predict.add_argument("--output", type=str, required=True, help="a .csv or .npz file to write")
+    predict.add_argument("--split", type=str, default="test", help="validation or test")
+    commands.add_subcommand("predict", predict, help="logits of every image of a split")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code: 0, or 2 with one message for bad input."""
+    parser = make_parser()
+    try:
+        parsed = parser.parse_args(arguments)
+        command = parsed.command
+        return _run(command, parser.instantiate(parsed)[command])
+    except (InputError, ArgumentError) as error:
+        message = str(error)
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except SystemExit as error:  # how Lightning ends after Ctrl-C
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return INTERRUPTED
+    print(f"error: {message}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _run(command: str, options: Namespace) -> int:
+    if command == "fit":
+        options.data.validate()
+    from hybrid_swin import commands  # Lightning takes seconds to import
+
+    if command == "fit":
+        return commands.fit(options)
+    if command == "predict":
+        return commands.predict(options)
+    return commands.read(options, "validation" if command == "validate" else "test")
+
+
+def _parser(**options: str) -> ArgumentParser:
+    return ArgumentParser(exit_on_error=False, allow_abbrev=False, **options)
+
+
+def _fit_parser() -> ArgumentParser:
+    parser = _parser()
+    parser.add_argument(
+        "--variant", type=str, required=True, help="a YAML file, or a published name such as swin_t"
+    )
+    for name, what in (
+        ("num_classes", "classes"),
+        ("image_size", "pixels a side"),
+        ("in_channels", "image channels"),
+    ):
+        parser.add_argument(f"--{name}", type=int | None, help=f"{what}, instead of the variant's")
+    parser.add_class_arguments(Recipe, "recipe")
+    parser.add_class_arguments(DataSettings, "data")
+    parser.add_argument("--folder", type=str, required=True, help="where the training is kept")
+    parser.add_argument("--seed", type=int, default=0, help="of all randomness")
+    parser.add_argument("--accelerator", type=str, default="auto", help="auto, cpu, gpu or mps")
+    parser.add_argument(
+        "--resume", type=bool, default=True, help="go on with what the folder holds"
+    )
+    return parser
+
+
+def _reading_parser() -> ArgumentParser:
+    parser = _parser()
+    parser.add_argument("folder", type=str, help="folder of a finished fit")
+    parser.add_argument("--accelerator", type=str, default="auto", help="auto, cpu, gpu or mps")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,187 @@
+"""The grammar of block words, ``conv(kernel=7)+w_msa:gate``.
+
+::
+
+    word   = branch {"+" branch} [":" fusion]
+    branch = name ["(" option {";" option} ")"]      (a fusion likewise)
+    option = key "=" value                           (true, false, a number or a bare name)
+
+Options are separated by ``;`` because an unquoted comma in a YAML list silently makes two strings.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hybrid_swin import registry
+from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.registry import Kind, OptionValue
+
+DEFAULT_FUSION = "sum"
+SHIFTED, UNSHIFTED = "sw_msa", "w_msa"
+
+_PART = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
+_VALUE = re.compile(r"[A-Za-z0-9_.\-]+")
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """A branch or a fusion with the options that were given to it, sorted by key."""
+
+    name: str
+    options: tuple[tuple[str, OptionValue], ...] = ()
+
+    def __str__(self) -> str:
+        inside = ";".join(f"{k}={_spell(v)}" for k, v in self.options)
+        return f"{self.name}({inside})" if inside else self.name
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The options as keyword arguments."""
+        return dict(self.options)
+
+
+@dataclass(frozen=True)
+class BlockWord:
+    """What one block mixes with: its branches and how they join. ``fusion`` is None for one."""
+
+    branches: tuple[Part, ...]
+    fusion: Part | None = None
+
+    def __str__(self) -> str:
+        joined = "+".join(map(str, self.branches))
+        return f"{joined}:{self.fusion}" if self.fusion else joined
+
+    def canonical(self, window_covers_map: bool = False) -> "BlockWord":
+        """The same network in its one spelling.
+
+        Options at their default are dropped, the default fusion is named, branches are sorted
+        unless the fusion's order matters, and shifting is dropped where there is nothing to shift.
+        """
+        branches = tuple(_without_defaults("branch", b) for b in self.branches)
+        if window_covers_map:
+            branches = tuple(
+                Part(UNSHIFTED, b.options) if b.name == SHIFTED else b for b in branches
+            )
+        if len(branches) == 1:
+            return BlockWord(branches)
+        fusion = _without_defaults("fusion", self.fusion or Part(DEFAULT_FUSION))
+        entry = registry.describe("fusion", fusion.name)
+        if not entry.constants.get("ordered", False):
+            branches, fusion = _sorted(branches, fusion, entry.constants.get("per_branch", ()))
+        return BlockWord(branches, fusion)
+
+    def plugin_hashes(self) -> dict[str, str]:
+        """Source hashes of the plug-ins in this word, by name: a part of what the network is."""
+        parts: list[tuple[Kind, Part]] = [("branch", b) for b in self.branches]
+        if self.fusion:
+            parts.append(("fusion", self.fusion))
+        hashes = {p.name: registry.plugin_hash(kind, p.name) for kind, p in parts}
+        return {name: digest for name, digest in sorted(hashes.items()) if digest}
+
+
+def parse(text: str) -> BlockWord:
+    """Read and check a word. Raises InputError that names the word and the mistake."""
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"a block is a word such as 'w_msa' or 'w_msa+mdta:gate'; got {text!r}")
+    if not text.isascii():
+        raise InputError(f"block word {text!r} must be plain ASCII")
+    parts: list[Part] = []
+    fusion: Part | None = None
+    separator, position = "+", 0
+    while True:
+        match = _PART.match(text, position)
+        if not match or fusion is not None:
+            raise InputError(_grammar_message(text, position))
+        kind: Kind = "fusion" if separator == ":" else "branch"
+        part = _checked(kind, match[1], match[2], text)
+        if kind == "fusion":
+            fusion = part
+        else:
+            parts.append(part)
+        position = match.end()
+        if position == len(text):
+            break
+        separator = text[position]
+        if separator not in "+:":
+            raise InputError(_grammar_message(text, position))
+        position += 1
+    if fusion is not None:
+        _check_fusion(fusion, len(parts), text)
+    elif len(parts) > 1:
+        _check_fusion(Part(DEFAULT_FUSION), len(parts), text)
+    return BlockWord(tuple(parts), fusion)
+
+
+def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
+    if name not in registry.names(kind):
+        raise unknown(kind, name, registry.names(kind))
+    given: dict[str, Any] = {}
+    for item in (inside or "").split(";") if inside is not None else ():
+        key, equals, value = (piece.strip() for piece in item.partition("="))
+        if "," in item:
+            raise InputError(f"block word {word!r}: separate options by ';', not by ','")
+        if not key or not equals or not _VALUE.fullmatch(value):
+            raise InputError(
+                f"block word {word!r}: {item.strip()!r} is not an option; "
+                "write key=value, for example kernel=7"
+            )
+        if key in given:
+            raise InputError(f"block word {word!r}: option {key!r} is given twice")
+        given[key] = _value(value)
+    options = registry.describe(kind, name).check_options(given)
+    return Part(name, tuple(sorted(options.items())))
+
+
+def _check_fusion(fusion: Part, count: int, word: str) -> None:
+    constants = registry.describe("fusion", fusion.name).constants
+    least, most = constants.get("min_branches", 2), constants.get("max_branches")
+    if count < least or (most is not None and count > most):
+        allowed = f"at least {least}" if most is None else f"{least} to {most}"
+        if least == most:
+            allowed = f"exactly {least}"
+        raise InputError(
+            f"block word {word!r}: fusion {fusion.name!r} joins {allowed} branches, "
+            f"the word has {count}"
+        )
+
+
+def _without_defaults(kind: Kind, part: Part) -> Part:
+    options = registry.describe(kind, part.name).options
+    return Part(part.name, tuple((k, v) for k, v in part.options if v != options[k].default))
+
+
+def _sorted(
+    branches: tuple[Part, ...], fusion: Part, per_branch: Iterable[str]
+) -> tuple[tuple[Part, ...], Part]:
+    """Sort the branches, and with them the options that hold one value a branch (``1-3``)."""
+    order = sorted(range(len(branches)), key=lambda i: str(branches[i]))
+    options = fusion.kwargs
+    for key in per_branch:
+        values = str(options.get(key, "")).split("-")
+        if len(values) == len(branches):
+            options[key] = "-".join(values[i] for i in order)
+    return tuple(branches[i] for i in order), Part(fusion.name, tuple(sorted(options.items())))
+
+
+def _value(text: str) -> OptionValue:
+    if text in ("true", "false"):
+        return text == "true"
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _grammar_message(text: str, position: int) -> str:
+    return (
+        f"block word {text!r} cannot be read from {text[position:]!r} on; write "
+        "branch+branch:fusion with options in brackets, for example 'conv(kernel=7)+w_msa:gate'"
+    )
+
+
+def _spell(value: OptionValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

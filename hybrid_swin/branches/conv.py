@@ -1,0 +1,48 @@
+"""`conv`: a depthwise convolution."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from hybrid_swin.branches import Branch
+from hybrid_swin.cost import Cost, Grid, depthwise, linear
+
+
+class Conv(Branch):
+    """Depthwise k x k convolution, then a pointwise one: local, the same at every place.
+
+    Parameters (k² + 1)C + C² + C; MACs k²NC + NC² for N tokens. Zero padding.
+
+    Source: MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications,
+    2017, https://arxiv.org/abs/1704.04861
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        window_size: int,
+        grid_size: Grid,
+        kernel: Literal[3, 5, 7, 9, 11] = 3,
+    ) -> None:
+        super().__init__()
+        self.dwconv = nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
+        """Convolve. (B, H, W, C) -> (B, H, W, C)."""
+        out: Tensor = self.dwconv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return out
+
+    @classmethod
+    def cost(
+        cls,
+        dim: int,
+        num_heads: int,
+        window_size: int,
+        grid_size: Grid,
+        kernel: Literal[3, 5, 7, 9, 11] = 3,
+    ) -> Cost:
+        """Depthwise and pointwise."""
+        tokens = grid_size[0] * grid_size[1]
+        return depthwise(tokens, dim, kernel) + linear(tokens, dim, dim)

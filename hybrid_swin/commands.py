@@ -1,0 +1,132 @@
+"""What the commands of ``python -m hybrid_swin`` do once their arguments are read."""
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as L
+import numpy as np
+import yaml
+from jsonargparse import Namespace
+
+from hybrid_swin import training
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.datamodule import ImageData, make_datamodule
+from hybrid_swin.epochs import FINAL
+from hybrid_swin.errors import InputError
+from hybrid_swin.factory import resolve_variant
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.variant import Variant
+
+SETTINGS, RESULT = "settings.yaml", "result.json"
+SCHEMA_VERSION = 1
+
+
+def fit(options: Namespace) -> int:
+    """Train, print an epoch a line, leave settings, checkpoint and result in the folder."""
+    changes = {
+        name: options[name]
+        for name in ("num_classes", "image_size", "in_channels")
+        if options[name] is not None
+    }
+    variant = dataclasses.replace(resolve_variant(options.variant), **changes)
+    recipe, data, folder = options.recipe, options.data, Path(options.folder)
+    settings = {
+        "schema_version": SCHEMA_VERSION,
+        "seed": options.seed,
+        "variant": variant.to_dict(),
+        "recipe": recipe.to_dict(),
+        "data": data.to_dict(),
+    }
+    datamodule = make_datamodule(data, variant, recipe.batch_size, options.seed)
+    result = training.fit(
+        variant,
+        recipe,
+        datamodule,
+        seed=options.seed,
+        folder=folder,
+        accelerator=options.accelerator,
+        callbacks=[_PrintEpochs()],
+        resume=options.resume,
+    )
+    # After the training has accepted the folder: that of another training stays as it was.
+    (folder / SETTINGS).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    summary: dict[str, Any] = {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(result)
+    summary["checkpoint"] = result.checkpoint and result.checkpoint.name
+    (folder / RESULT).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    for note in result.notes:
+        print(f"note: {note}")
+    print(
+        f"{result.state} after {result.epochs} of {recipe.epochs} epochs, "
+        f"{result.seconds['fit']:.1f} s of training, {result.precision} on {result.device}"
+    )
+    _print_metrics(result.metrics)
+    return 0 if result.state == "complete" else 1
+
+
+def read(options: Namespace, split: training.Split) -> int:
+    """Print a split's metrics."""
+    reading, _ = _read(Path(options.folder), split, options.accelerator)
+    _print_metrics(reading.metrics)
+    return 0
+
+
+def predict(options: Namespace) -> int:
+    """Write id, label and logits of every image of a split."""
+    output = Path(options.output)
+    if output.suffix not in (".csv", ".npz"):
+        raise InputError(f"output {options.output!r} must end in .csv or .npz")
+    reading, datamodule = _read(Path(options.folder), options.split, options.accelerator)
+    ids = [str(index) for index in range(len(reading.labels))]
+    names = [str(k) for k in range(reading.logits.shape[1])]
+    if isinstance(datamodule, ImageData):
+        splits, images = datamodule.splits, datamodule.images
+        index = splits.test if options.split == "test" else splits.validation
+        ids, names = [images.ids[i] for i in index], list(images.class_names)
+    if output.suffix == ".npz":
+        np.savez_compressed(
+            output, ids=ids, labels=reading.labels, logits=reading.logits, class_names=names
+        )
+    else:
+        with output.open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(["id", "label", "answer", *(f"logit {name}" for name in names)])
+            for key, label, logits in zip(ids, reading.labels, reading.logits, strict=True):
+                row = [names[label], names[logits.argmax()], *map(repr, logits.tolist())]
+                table.writerow([key, *row])
+    print(f"{len(ids)} images of the {options.split} split -> {output}")
+    return 0
+
+
+class _PrintEpochs(L.Callback):
+    """One line an epoch."""
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        values = "  ".join(
+            f"{k} {float(v):.4f}" for k, v in sorted(trainer.callback_metrics.items())
+        )
+        print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}", flush=True)
+
+
+def _read(
+    folder: Path, split: training.Split, accelerator: str
+) -> tuple[training.Reading, L.LightningDataModule]:
+    try:
+        settings = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
+        variant = Variant.from_dict(settings["variant"])
+        recipe = Recipe.from_dict(settings["recipe"])
+        data, seed = DataSettings.from_dict(settings["data"]), int(settings["seed"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{str(folder)!r} is not the folder of a finished fit ({SETTINGS}: {error}); "
+            "give the --folder of `python -m hybrid_swin fit`"
+        ) from error
+    datamodule = make_datamodule(data, variant, recipe.batch_size, seed)
+    return training.evaluate(folder / FINAL, datamodule, split, accelerator=accelerator), datamodule
+
+
+def _print_metrics(metrics: dict[str, float]) -> None:
+    for name, value in sorted(metrics.items()):
+        print(f"{name:<24}{value:.4f}")

@@ -1,0 +1,200 @@
+"""What every branch, fusion and block word must hold, as checks that anyone can run.
+
+The test suite runs them over all built-in parts; ``python search.py blocks --plugin FILE --check``
+runs them over a user's own.
+"""
+
+import copy
+import io
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin import registry
+from hybrid_swin.block import build_mixer
+from hybrid_swin.block_words import parse
+from hybrid_swin.cost import Grid, mixer_cost
+from hybrid_swin.counting import counted_cost
+from hybrid_swin.registry import Kind
+
+DIM, HEADS, WINDOW = 24, 3, 4
+GRID: Grid = (8, 8)
+GRIDS: tuple[Grid, ...] = ((8, 8), (7, 7), (5, 9), (12, 4), (3, 2), (1, 6), (1, 1))
+
+
+class ContractError(Exception):
+    """A part does not keep the contract; says how."""
+
+
+def _mixer(word: str, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return build_mixer(parse(word).canonical(), DIM, HEADS, WINDOW, GRID)
+
+
+def _map(grid: Grid, batch: int = 2) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(batch, *grid, DIM, generator=generator)
+
+
+def keeps_shape(word: str) -> None:
+    """(B, H, W, C) in and out, finite, on any grid: odd, oblong, tiny, nominal or not."""
+    mixer = _mixer(word).eval()
+    for grid in GRIDS:
+        x = _map(grid)
+        out = mixer(x)
+        if out.shape != x.shape:
+            raise ContractError(f"gives {tuple(out.shape)} for an input of {tuple(x.shape)}")
+        if not out.isfinite().all():
+            raise ContractError(f"gives NaN or infinity on a grid of {grid}")
+
+
+def remembers_nothing(word: str) -> None:
+    """The same input gives the same output, whatever sizes came between."""
+    mixer = _mixer(word).eval()
+    x = _map(GRID)
+    with torch.no_grad():
+        first = mixer(x)
+        for grid in GRIDS:
+            mixer(_map(grid))
+        if not torch.equal(first, mixer(x)):
+            raise ContractError("gives another output after inputs of other sizes")
+
+
+def treats_images_alone(word: str) -> None:
+    """An image's output does not depend on the others in its batch."""
+    mixer = _mixer(word).eval()
+    x = _map(GRID, batch=3)
+    with torch.no_grad():
+        together, alone = mixer(x)[1:2], mixer(x[1:2])
+    if not torch.allclose(together, alone, atol=1e-5):
+        raise ContractError("mixes images of a batch in evaluation mode")
+
+
+def trains_every_parameter(word: str) -> None:
+    """Every parameter gets a finite gradient, and not one of zeros for good."""
+    mixer = _mixer(word).train()
+    x = _map(GRID).requires_grad_()
+    weights = torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
+    (mixer(x) * weights).sum().backward()
+    for name, parameter in [*mixer.named_parameters(), ("the input", x)]:
+        if parameter.grad is None:
+            raise ContractError(f"{name} gets no gradient")
+        if not parameter.grad.isfinite().all():
+            raise ContractError(f"the gradient of {name} has NaN or infinity")
+        if not parameter.grad.any():
+            raise ContractError(f"the gradient of {name} is all zero")
+
+
+def saves_and_loads(word: str) -> None:
+    """A state dict, saved and loaded into another instance, gives the same function."""
+    mixer, other = _mixer(word).eval(), _mixer(word, seed=1).eval()
+    file = io.BytesIO()
+    torch.save(mixer.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    with torch.no_grad():
+        if not torch.equal(mixer(_map(GRID)), other(_map(GRID))):
+            raise ContractError("computes something else after saving and loading")
+
+
+def runs_in_bfloat16(word: str) -> None:
+    """Autocast to bfloat16 gives finite outputs near those of float32."""
+    mixer = _mixer(word).eval()
+    x = _map(GRID)
+    with torch.no_grad():
+        full = mixer(x)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            half = mixer(x).float()
+    if not half.isfinite().all():
+        raise ContractError("gives NaN or infinity in bfloat16")
+    scale = full.abs().max().clamp(min=1e-6)
+    if ((half - full).abs().max() / scale) > 0.1:
+        raise ContractError("differs from float32 by more than a tenth in bfloat16")
+
+
+def survives_zeros(word: str) -> None:
+    """An empty image gives finite outputs and gradients."""
+    mixer = _mixer(word).train()
+    x = torch.zeros_like(_map(GRID)).requires_grad_()
+    out = mixer(x)
+    out.sum().backward()
+    finite = [out, *(p.grad for p in [x, *mixer.parameters()] if p.grad is not None)]
+    if not all(t.isfinite().all() for t in finite):
+        raise ContractError("gives NaN or infinity for an image of zeros")
+
+
+def costs_what_it_says(word: str) -> None:
+    """The closed-form cost equals the counted one, on divisible and other grids."""
+    for grid in ((8, 8), (7, 7), (5, 9), (3, 2)):
+        parsed = parse(word).canonical()
+        told = mixer_cost(parsed, DIM, HEADS, WINDOW, grid)
+        counted = counted_cost(build_mixer(parsed, DIM, HEADS, WINDOW, grid), (*grid, DIM))
+        if told != counted:
+            raise ContractError(f"cost() says {told}, counted on a grid of {grid}: {counted}")
+
+
+def decays_what_it_should(word: str) -> None:
+    """What ``no_weight_decay`` names exists."""
+    mixer = _mixer(word)
+    for module in mixer.modules():
+        exempt = getattr(module, "no_weight_decay", set)()
+        unknown = exempt - {name for name, _ in module.named_parameters(recurse=False)}
+        if unknown:
+            raise ContractError(f"no_weight_decay names {sorted(unknown)}, which do not exist")
+
+
+def starts_as_base(word: str) -> None:
+    """Where ``identity_start`` says yes, the mixer computes its base branch and stays trainable."""
+    if parse(word).fusion is None and len(parse(word).branches) == 1:
+        return
+    for base in range(len(parse(word).branches)):
+        mixer = _mixer(word).eval()
+        before = copy.deepcopy(mixer)
+        if not mixer.identity_start(base):  # type: ignore[operator]  # a Fusion
+            if any(
+                not torch.equal(p, q)
+                for p, q in zip(mixer.parameters(), before.parameters(), strict=True)
+            ):
+                raise ContractError("identity_start says no, but changed a parameter")
+            continue
+        x = _map(GRID)
+        with torch.no_grad():
+            expected = mixer.branches[base](x)  # type: ignore[index,operator]  # a Fusion's
+            if not torch.allclose(mixer(x), expected, atol=1e-5):
+                raise ContractError(f"identity_start({base}) does not give branch {base} alone")
+
+
+CHECKS: tuple[Callable[[str], None], ...] = (
+    keeps_shape,
+    remembers_nothing,
+    treats_images_alone,
+    trains_every_parameter,
+    saves_and_loads,
+    runs_in_bfloat16,
+    survives_zeros,
+    costs_what_it_says,
+    decays_what_it_should,
+    starts_as_base,
+)
+
+
+def words_with(kind: Kind, name: str) -> Iterator[str]:
+    """Block words in which a part must work: alone, and with every partner."""
+    branches = registry.names("branch")
+    if kind == "branch":
+        yield name
+        for fusion in registry.names("fusion"):
+            constants = registry.describe("fusion", fusion).constants
+            most = constants.get("max_branches") or 3
+            for other in ("w_msa", "identity"):
+                yield f"{other}+{name}:{fusion}"
+            if most >= 3 and HEADS >= 3:
+                yield f"w_msa+{name}+conv:{fusion}"
+    elif kind == "fusion":
+        most = registry.describe("fusion", name).constants.get("max_branches") or 3
+        for i, first in enumerate(branches):
+            for second in branches[i:]:
+                yield f"{first}+{second}:{name}"
+        if most >= 3:
+            yield f"conv+mdta+w_msa:{name}"

@@ -1,0 +1,46 @@
+"""What a built module costs, counted while it runs: the check on the closed forms of `cost.py`."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from hybrid_swin.cost import Cost
+
+_PRODUCTS = {
+    torch.ops.aten.mm,
+    torch.ops.aten.addmm,
+    torch.ops.aten.bmm,
+    torch.ops.aten.baddbmm,
+    torch.ops.aten.convolution,
+}
+
+
+class _Activations(TorchDispatchMode):
+    """Counts the elements that matrix products and convolutions write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func._overloadpacket in _PRODUCTS and isinstance(out, Tensor):
+            self.count += out.numel()
+        return out
+
+
+def counted_cost(module: nn.Module, shape: tuple[int, ...]) -> Cost:
+    """Run a module on one input of this shape, without its batch dimension, and count.
+
+    Nothing is computed: module and input are put on the meta device.
+    """
+    module = module.to("meta").eval()
+    x = torch.empty(1, *shape, device="meta")
+    # With gradients enabled, since fused attention hides its two products from the counters.
+    with torch.enable_grad(), FlopCounterMode(display=False) as flops, _Activations() as written:
+        module(x)
+    parameters = sum(p.numel() for p in module.parameters())
+    return Cost(parameters, flops.get_total_flops() // 2, written.count)

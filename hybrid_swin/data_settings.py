@@ -1,0 +1,101 @@
+"""Which images, and how they are split, as typed data."""
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from hybrid_swin import registry
+from hybrid_swin.errors import InputError, unknown
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which images to learn from.
+
+    Args:
+        source: name of a data source, see ``python search.py blocks``.
+        options: options of the source, such as {path: my_images}.
+        validation_share: share of the free images that a trial is judged by. Images are free where
+            the source gives no split; a source's own splits are kept.
+        test_share: share of the free images that is kept apart to the end.
+        split_seed: seed of the draw; the same for all trials of a study.
+        class_path: a LightningDataModule of your own instead of a source, as package.module.Class.
+        init_args: arguments of that class.
+        num_workers: processes that prepare batches; 0 is fastest where the images fit in memory.
+    """
+
+    source: str = "digits"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    validation_share: float = 0.15
+    test_share: float = 0.2
+    split_seed: int = 0
+    class_path: str | None = None
+    init_args: Mapping[str, Any] = field(default_factory=dict)
+    num_workers: int = 0
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "DataSettings":
+        """Read what ``to_dict`` gives. Raises InputError for an unknown key or a wrong value."""
+        if not isinstance(data, Mapping):
+            raise InputError(f"data must be a mapping such as {{source: digits}}; got {data!r}")
+        known = [f.name for f in fields(cls)]
+        for key in data:
+            if key not in known:
+                raise unknown("field of data", key, known)
+        settings = cls(**data)
+        settings.validate()
+        return settings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dicts, as they stand in YAML."""
+        return copy.deepcopy(
+            asdict(self) | {"options": dict(self.options), "init_args": dict(self.init_args)}
+        )
+
+    def validate(self) -> None:
+        """Raise InputError for a value that cannot work. Reads no image and imports nothing."""
+        for name in ("options", "init_args"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise InputError(f"data.{name} must be a mapping; got {getattr(self, name)!r}")
+        for name in ("split_seed", "num_workers"):
+            _check_whole(f"data.{name}", getattr(self, name))
+        self._check_shares()
+        if self.class_path is None:
+            if self.init_args:
+                raise InputError(
+                    "data.init_args are arguments of data.class_path, which is not given; "
+                    f"write them as data.options if they are meant for source {self.source!r}"
+                )
+            entry = registry.describe("data source", self.source)
+            entry.check_options(self.options, f"data source {self.source}")
+            return
+        if self.options:
+            raise InputError(
+                "data.options belong to a source; with data.class_path write data.init_args"
+            )
+        parts = str(self.class_path).split(".")
+        if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+            raise InputError(
+                f"data.class_path {self.class_path!r} is no importable name; "
+                "write it as package.module.Class"
+            )
+
+    def _check_shares(self) -> None:
+        shares = (self.validation_share, self.test_share)
+        for name, share in zip(("validation_share", "test_share"), shares, strict=True):
+            number = isinstance(share, int | float) and not isinstance(share, bool)
+            if not number or not 0 < share < 1:  # NaN fails as well
+                raise InputError(f"data.{name} must be a number between 0 and 1; got {share!r}")
+        if sum(shares) >= 1 or math.isclose(sum(shares), 1):
+            raise InputError(
+                f"data.validation_share {shares[0]} and data.test_share {shares[1]} leave nothing "
+                "to train on; their sum must be below 1"
+            )
+
+
+def _check_whole(where: str, value: object) -> None:
+    # The upper bound is that of NumPy's seeds.
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
+        raise InputError(f"{where} must be a whole number of at least 0; got {value!r}")

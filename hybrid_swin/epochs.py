@@ -1,0 +1,216 @@
+"""What happens between epochs: seeding, the history, saving, resuming.
+
+All randomness of epoch e (from 0) derives from (seed, e), and a state is saved between two epochs
+only. So a training that is resumed gives the same bits as one that was never interrupted.
+"""
+
+import hashlib
+import random
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning
+import lightning.pytorch as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.training_state import save_state
+from hybrid_swin.variant import Variant
+
+LAST, FINAL = "last.ckpt", "final.ckpt"
+
+
+def seed_all(seed: int, *place: object) -> None:
+    """Seed python, numpy and torch from the run's seed and a place in it, such as an epoch."""
+    text = "/".join(map(str, (seed, *place)))
+    derived = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    random.seed(derived)
+    np.random.seed(derived % 2**32)
+    torch.manual_seed(derived)
+
+
+def identify(variant: Variant, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """What two trainings share if one may go on from the other, apart from their data."""
+    return {"variant": variant.id, "recipe": recipe.to_dict(), "seed": seed}
+
+
+def data_identity(datamodule: object) -> dict[str, Any]:
+    """The same for a data module that is set up; empty for one without hashes."""
+    splits = getattr(datamodule, "splits", None)
+    hashes = {
+        "data": getattr(datamodule, "data_hash", None),
+        "splits": getattr(splits, "hash", None),
+    }
+    return {name: str(value) for name, value in hashes.items() if value is not None}
+
+
+@dataclass
+class Progress:
+    """How far a training has come: what a checkpoint holds beside weights and optimiser.
+
+    ``history`` has one dict an epoch: ``epoch`` (from 1) and what was logged, all finite.
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    fit_seconds: float = 0.0  # over all attempts, for the epochs that count
+    global_step: int = 0
+    state: str = "running"  # then "complete" or "stopped"
+
+    @property
+    def epochs(self) -> int:
+        """Epochs done."""
+        return len(self.history)
+
+
+class EpochKeeper(Checkpoint):
+    """Seeds each epoch, records it, and saves the training after it.
+
+    A ``Checkpoint`` to Lightning, which runs those after all other callbacks: so a callback that
+    stops the training at this epoch has already said so when the state is saved.
+
+    Args:
+        seed: of the run.
+        folder: where ``last.ckpt`` and ``final.ckpt`` go.
+        identity: what a training must share to be resumed from these files.
+        every_seconds: save after an epoch when the last save is at least so long ago.
+        saved: the state to go on from.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        folder: Path,
+        identity: Mapping[str, Any],
+        every_seconds: float,
+        saved: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.folder = folder
+        self.identity = dict(identity)
+        self.every_seconds = every_seconds
+        self.progress = Progress(**saved["progress"]) if saved else Progress()
+        self.started: float | None = None  # perf_counter at the loop's start and end
+        self.ended: float | None = None
+        self._saved = saved
+        self._check_identity()
+        self._before = self.progress.fit_seconds
+        self._last_save = time.monotonic()
+
+    def _check_identity(self) -> None:
+        """Refuse a saved state of another training. Raises InputError."""
+        saved = self._saved["identity"] if self._saved else {}
+        for name, value in self.identity.items():
+            before = saved.get(name, value)
+            if before == value:
+                continue
+            if isinstance(value, Mapping):
+                name, before, value = next(
+                    (f"{name} {key}", before.get(key), value[key])
+                    for key in value
+                    if before.get(key) != value[key]
+                )
+            raise InputError(
+                f"{self.folder} holds a training with another {name} ({before!r}, now {value!r}); "
+                "choose another folder, or start it again without resuming"
+            )
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Add the data, which the trainer has just set up, to the identity."""
+        self.identity |= data_identity(trainer.datamodule)  # type: ignore[attr-defined]
+        self._check_identity()
+
+    def restore_counters(self, trainer: L.Trainer) -> None:
+        """Let a fresh trainer begin at the saved epoch; call before ``trainer.fit``.
+
+        Lightning's own resuming replays the end of the saved epoch, and draws from the generators
+        where a training without interruption does not.
+        """
+        loop, epochs = trainer.fit_loop, self.progress.epochs
+        for count in (loop.epoch_progress.current, loop.epoch_progress.total):
+            vars(count).update(ready=epochs, started=epochs, processed=epochs, completed=epochs)
+        steps = loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step.total
+        steps.ready = steps.completed = self.progress.global_step
+        loop.epoch_loop._batches_that_stepped = self.progress.global_step
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take weights, optimiser, schedule and loss scale from the saved state."""
+        saved, self._saved = self._saved, None
+        if saved is None:
+            return
+        pl_module.load_state_dict(saved["state_dict"])
+        trainer.optimizers[0].load_state_dict(saved["optimizer_states"][0])
+        trainer.lr_scheduler_configs[0].scheduler.load_state_dict(saved["lr_schedulers"][0])
+        trainer.precision_plugin.load_state_dict(saved["precision_state"])
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        self.started = time.perf_counter()
+        self._last_save = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Seed; the loader's iterator is made after this and draws its base seed from here."""
+        seed_all(self.seed, "epoch", trainer.current_epoch)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Record the epoch; save if it is time."""
+        row: dict[str, float] = {"epoch": trainer.current_epoch + 1}
+        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        self.progress.history.append(row)
+        self.progress.global_step = trainer.global_step
+        over = trainer.should_stop or self.progress.epochs == trainer.max_epochs
+        due = time.monotonic() - self._last_save >= self.every_seconds
+        if due and not over:  # what is over is saved at once as final
+            self._save(trainer, LAST)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save the result; the state between epochs is not needed any more."""
+        complete = self.progress.epochs == trainer.max_epochs
+        self.progress.state = "complete" if complete else "stopped"
+        self._save(trainer, FINAL)
+        if trainer.is_global_zero:
+            with suppress(FileNotFoundError):
+                (self.folder / LAST).unlink()
+        self.ended = time.perf_counter()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Stop the clock."""
+        self.ended = time.perf_counter()
+        if self.started is not None:
+            self.progress.fit_seconds = self._before + self.ended - self.started
+
+    def _save(self, trainer: L.Trainer, name: str) -> None:
+        if self.started is not None:
+            self.progress.fit_seconds = self._before + time.perf_counter() - self.started
+        module = trainer.lightning_module
+        state = {
+            "pytorch-lightning_version": lightning.__version__,
+            "state_dict": module.state_dict(),
+            "hyper_parameters": dict(module.hparams),
+            "epoch": self.progress.epochs,
+            "global_step": self.progress.global_step,
+            "identity": self.identity,
+            "progress": {
+                "history": self.progress.history,
+                "fit_seconds": self.progress.fit_seconds,
+                "global_step": self.progress.global_step,
+                "state": self.progress.state,
+            },
+        }
+        if name == LAST:
+            state |= {
+                "optimizer_states": [trainer.optimizers[0].state_dict()],
+                "lr_schedulers": [trainer.lr_scheduler_configs[0].scheduler.state_dict()],
+                "precision_state": trainer.precision_plugin.state_dict(),
+            }
+        if trainer.is_global_zero:
+            save_state(state, self.folder / name)
+        self._last_save = time.monotonic()

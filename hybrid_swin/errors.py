@@ -1,0 +1,26 @@
+"""Errors that are the user's to mend: one sentence, no traceback, exit code 2."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Something the user gave cannot work.
+
+    The message says what is wrong, the value received, what is allowed and what to do.
+    """
+
+
+def unknown(kind: str, name: object, allowed: Iterable[str]) -> InputError:
+    """The error for a name that does not exist, with the nearest one that does."""
+    known = sorted(allowed)
+    close = get_close_matches(str(name), known, n=1, cutoff=0.6)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return InputError(
+        f"unknown {kind} {name!r}{hint} ({_plural(kind)}: {', '.join(known) or 'none'})"
+    )
+
+
+def _plural(kind: str) -> str:
+    noun, of, rest = kind.partition(" of ")
+    return noun + ("es" if noun.endswith(("ch", "s", "x")) else "s") + of + rest

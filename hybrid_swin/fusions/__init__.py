@@ -1,0 +1,78 @@
+"""Ways to join several branches into one mixer, one file each. A file's name is the fusion's word.
+
+To add one, write a file here (or a plug-in anywhere) with one class that derives from ``Fusion``.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin.branches import Branch
+from hybrid_swin.cost import Cost, Grid
+
+Maker = Callable[[int, int], Branch]  # (dim, num_heads) -> a branch of that size
+CostMaker = Callable[[int, int], Cost]  # (dim, num_heads) -> the cost of that branch
+
+
+class Fusion(nn.Module):
+    """Several branches as one mixer. (B, H, W, C) -> (B, H, W, C).
+
+    ``__init__`` takes ``dim``, ``num_heads``, ``makers`` (one a branch, which a fusion calls with
+    the width and heads that it wants) and then the fusion's own options, typed, with defaults.
+    It keeps the branches in ``self.branches``.
+    """
+
+    min_branches: ClassVar[int] = 2
+    max_branches: ClassVar[int | None] = None
+    ordered: ClassVar[bool] = False
+    """Whether ``a+b`` and ``b+a`` are different networks."""
+    per_branch: ClassVar[tuple[str, ...]] = ()
+    """Options that hold one value a branch, written ``1-3``."""
+    heads_per_branch: ClassVar[bool] = False
+    """Whether each branch needs at least one attention head of its own."""
+
+    branches: nn.ModuleList
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        raise NotImplementedError  # abstract
+
+    def start(self) -> None:
+        """Set the fusion's own parameters to their start; called last in the initialisation."""
+
+    def identity_start(self, base: int) -> bool:
+        """Set weights so that the mixer computes what branch ``base`` alone computes.
+
+        Every parameter stays trainable. Returns False, and changes nothing, where impossible.
+        """
+        return False
+
+    @classmethod
+    def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[CostMaker]) -> Cost:
+        """Closed-form cost, branches included; takes the fusion's options as well."""
+        raise NotImplementedError  # abstract
+
+
+def silence(branches: nn.ModuleList, base: int) -> bool:
+    """Zero the last linear layer of every branch but ``base``; False where one has none.
+
+    Its input is not zero, so its gradient is not either, and the branch learns from step 1.
+    """
+    others = [cast(Branch, b) for i, b in enumerate(branches) if i != base]
+    layers = [_last_linear(branch) for branch in others]
+    if any(layer is None for layer in layers):
+        return False
+    with torch.no_grad():
+        for layer in layers:
+            for parameter in cast(nn.Linear, layer).parameters():
+                parameter.zero_()
+    return True
+
+
+def _last_linear(branch: Branch) -> nn.Linear | None:
+    if isinstance(branch.proj, nn.Linear):
+        return branch.proj
+    linears = [m for m in branch.modules() if isinstance(m, nn.Linear)]
+    return linears[-1] if linears else None

@@ -1,0 +1,80 @@
+"""`split`: each branch works on channels of its own, which makes dual branches cheap."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin.cost import Cost, Grid, linear
+from hybrid_swin.errors import InputError
+from hybrid_swin.fusions import CostMaker, Fusion, Maker
+
+
+class Split(Fusion):
+    """Share the channels out by whole heads, mix each share, concatenate and project.
+
+    ``W [L(x_L); G(x_G)] + b``. ``ratio=1-3`` gives the second branch three heads for each one of
+    the first; ``equal`` shares alike. The head dimension is kept, every branch gets at least one
+    head, and a head that does not divide goes to the branch whose word comes first by the alphabet.
+
+    Source: Inception Transformer, 2022, https://arxiv.org/abs/2205.12956
+    """
+
+    per_branch = ("ratio",)
+    heads_per_branch = True
+
+    def __init__(
+        self, dim: int, num_heads: int, makers: Sequence[Maker], ratio: str = "equal"
+    ) -> None:
+        super().__init__()
+        heads = share_heads(num_heads, len(makers), ratio)
+        self.widths = [n * (dim // num_heads) for n in heads]
+        self.branches = nn.ModuleList(
+            make(width, n) for make, width, n in zip(makers, self.widths, heads, strict=True)
+        )
+        self.join = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        shares = x.split(self.widths, dim=-1)
+        mixed = [branch(share) for branch, share in zip(self.branches, shares, strict=True)]
+        out: Tensor = self.join(torch.cat(mixed, dim=-1))
+        return out
+
+    @classmethod
+    def cost(
+        cls,
+        dim: int,
+        num_heads: int,
+        grid_size: Grid,
+        makers: Sequence[CostMaker],
+        ratio: str = "equal",
+    ) -> Cost:
+        """Narrow branches and the projection."""
+        heads = share_heads(num_heads, len(makers), ratio)
+        narrow = (make(n * (dim // num_heads), n) for make, n in zip(makers, heads, strict=True))
+        return sum(narrow, linear(grid_size[0] * grid_size[1], dim, dim))
+
+
+def share_heads(num_heads: int, branches: int, ratio: str) -> list[int]:
+    """Whole heads for each branch, at least one, as near to the ratio as whole heads allow."""
+    shares = [1] * branches if ratio == "equal" else _shares(ratio, branches)
+    if num_heads < branches:
+        raise InputError(f"split: num_heads {num_heads} is too few for {branches} branches")
+    heads = [1] * branches
+    for _ in range(num_heads - branches):
+        # The next head goes to the branch that is furthest behind its share (then to the first).
+        behind = [heads[i] / shares[i] for i in range(branches)]
+        heads[behind.index(min(behind))] += 1
+    return heads
+
+
+def _shares(ratio: str, branches: int) -> list[int]:
+    parts = ratio.split("-")
+    if len(parts) != branches or not all(p.isdigit() and int(p) > 0 for p in parts):
+        example = "-".join(map(str, range(1, branches + 1)))
+        raise InputError(
+            f"split: ratio {ratio!r} does not fit {branches} branches; write one "
+            f"whole number a branch, for example ratio={example}"
+        )
+    return [int(p) for p in parts]

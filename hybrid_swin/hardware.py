@@ -1,0 +1,142 @@
+"""What a training runs on: accelerator, precision, the device's name, peak memory."""
+
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Precision
+
+# Below so many MACs an image, autocast's casts cost more than bf16 products save on a CPU.
+MIN_MACS_FOR_BF16_ON_CPU = 10_000_000
+_BF16_FROM_CAPABILITY = (8, 0)  # Ampere: the first with bf16 tensor cores
+
+_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+
+
+def resolve_accelerator(accelerator: str) -> str:
+    """``cpu``, ``cuda`` or ``mps`` for what was asked.
+
+    Raises:
+        InputError: an unknown name, or a device that this machine does not have.
+    """
+    if accelerator not in _ACCELERATORS:
+        raise InputError(
+            f"accelerator must be one of {', '.join(_ACCELERATORS)}; got {accelerator!r}"
+        )
+    if accelerator == "cpu":
+        return "cpu"
+    present = [
+        name
+        for name, here in (
+            ("cuda", torch.cuda.is_available()),
+            ("mps", torch.backends.mps.is_available()),
+        )
+        if here and accelerator in (name, "auto", "gpu")
+    ]
+    if not present and accelerator != "auto":
+        raise InputError(f"accelerator {accelerator!r} is not on this machine; choose auto or cpu")
+    return present[0] if present else "cpu"
+
+
+def resolve_precision(
+    precision: Precision | str, accelerator: str = "auto", macs: int | None = None
+) -> str:
+    """Lightning's name of the precision to train in.
+
+    ``auto`` is bf16-mixed where the hardware multiplies it faster than float32: CUDA from compute
+    capability 8.0, and a CPU with AVX512-BF16 or AMX where the network is not tiny; else 32-true.
+
+    Args:
+        precision: a recipe's.
+        accelerator: as ``fit`` takes it.
+        macs: of the network, for one image; unknown counts as not tiny.
+
+    Raises:
+        InputError: 16-mixed without a GPU.
+    """
+    device = resolve_accelerator(accelerator)
+    if precision == "16-mixed" and device == "cpu":
+        raise InputError(
+            "precision '16-mixed' needs a GPU; on a CPU choose bf16-mixed, 32-true or auto"
+        )
+    if precision != "auto":
+        return precision
+    if device == "cuda":
+        fast = torch.cuda.get_device_capability() >= _BF16_FROM_CAPABILITY
+    elif device == "cpu":
+        fast = _cpu_multiplies_bf16() and (macs is None or macs >= MIN_MACS_FOR_BF16_ON_CPU)
+    else:
+        fast = False
+    return "bf16-mixed" if fast else "32-true"
+
+
+def device_name(accelerator: str) -> str:
+    """What a result names as its device: the GPU, or the CPU and how many threads were used."""
+    if accelerator == "cuda":
+        return str(torch.cuda.get_device_name())
+    if accelerator == "mps":
+        return "Apple GPU"
+    threads = torch.get_num_threads()
+    return f"{_cpu_name()}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+class PeakMemory:
+    """Most memory in use since it was made: on the GPU by tensors, else by this process, in MB.
+
+    A process's peak is that of its whole life where the system cannot reset it (outside Linux).
+    """
+
+    def __init__(self, accelerator: str) -> None:
+        self._cuda = accelerator == "cuda"
+        if self._cuda:
+            torch.cuda.reset_peak_memory_stats()
+            return
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM; see proc(5)
+        except OSError:
+            pass
+
+    def read(self) -> float:
+        """Megabytes (10^6 bytes)."""
+        if self._cuda:
+            return torch.cuda.max_memory_allocated() / 1e6
+        try:
+            for line in Path("/proc/self/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024 / 1e6
+        except OSError:
+            pass
+        return _lifetime_peak()
+
+
+def _lifetime_peak() -> float:
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Torch's probes are private; a torch without them counts as a CPU without."""
+    for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        try:
+            if getattr(torch.cpu, probe)():
+                return True
+        except (AttributeError, RuntimeError):
+            continue
+    return False
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,68 @@
+"""Facts about an array of images that may not fit in memory: its digest, its mean and spread."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CHUNK_VALUES = 4 * 1024**2
+
+
+def chunks(images: NDArray[Any]) -> Iterator[slice]:
+    """Slices over the images, each of a few million values and at least one image."""
+    step = max(1, _CHUNK_VALUES // max(1, images[0].size)) if len(images) else 1
+    for start in range(0, len(images), step):
+        yield slice(start, start + step)
+
+
+def digest(images: NDArray[Any]) -> str:
+    """SHA-256 over the type, the shape and every value."""
+    sha = hashlib.sha256(f"{images.dtype.str} {images.shape}".encode())
+    for chunk in chunks(images):
+        sha.update(np.ascontiguousarray(images[chunk]).data)
+    return sha.hexdigest()
+
+
+def first_not_finite(images: NDArray[Any]) -> int | None:
+    """Index of the first image with a NaN or an infinity."""
+    if images.dtype == np.uint8:
+        return None
+    for chunk in chunks(images):
+        finite = np.isfinite(images[chunk]).all(axis=(1, 2, 3))
+        if not finite.all():
+            return int(chunk.start + np.argmin(finite))
+    return None
+
+
+def full_scale(images: NDArray[Any]) -> float:
+    """What counts as 1: 255 in uint8, 1 in floating point numbers."""
+    return 255.0 if images.dtype == np.uint8 else 1.0
+
+
+def mean_and_std(
+    images: NDArray[Any], indices: NDArray[np.int64]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over the images at ``indices``, in full scales.
+
+    mean = a + E[x - a],  std² = E[(x - a)²] - E[x - a]²
+
+    with a near the mean, without which the difference of squares would lose its digits.
+    """
+    channels = images.shape[-1]
+    near = images[indices[:1]].mean(axis=(0, 1, 2), dtype=np.float64)
+    total, squares = np.zeros(channels), np.zeros(channels)
+    for chunk in chunks(images):
+        picked = indices[chunk]
+        if not len(picked):
+            break
+        x = images[picked] - near
+        # Over the images first: long rows add fast, and channels are too short an axis to add over.
+        total += x.sum(axis=0).sum(axis=(0, 1))
+        squares += np.square(x, out=x).sum(axis=0).sum(axis=(0, 1))
+    count = len(indices) * images[0].size / channels
+    offset = total / count
+    mean, std = near + offset, np.sqrt(np.maximum(squares / count - offset**2, 0))
+    scale = full_scale(images)
+    return tuple((mean / scale).tolist()), tuple((std / scale).tolist())

@@ -1,0 +1,301 @@
+"""Names of branches, fusions and data sources: name -> file -> class.
+
+A name is a file's stem, so adding a part is adding a file. What a part is called, which options it
+takes and what their defaults are is read from the source by ``ast``: validation, identities and
+``--help`` need neither torch nor the user's code to run. The class itself is imported on ``load``.
+"""
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from hybrid_swin.errors import InputError, unknown
+
+Kind = Literal["branch", "fusion", "data source"]
+OptionValue = bool | int | float | str
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Where a kind lives and what its classes look like."""
+
+    folder: str
+    bases: tuple[str, ...]
+    contract: tuple[str, ...]  # arguments of __init__ that the builder gives; the rest are options
+
+
+_TABLES: dict[str, _Table] = {
+    "branch": _Table(
+        "branches", ("Branch", "WindowAttention"), ("dim", "num_heads", "window_size", "grid_size")
+    ),
+    "fusion": _Table("fusions", ("Fusion",), ("dim", "num_heads", "makers")),
+    "data source": _Table("data", ("Source",), ()),
+}
+_TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
+_REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a part: its type or its allowed values, and its default."""
+
+    name: str
+    type: type | None
+    choices: tuple[OptionValue, ...]
+    default: Any = None
+    required: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """What may stand here, in words."""
+        if self.choices:
+            return "one of " + ", ".join(_spell(c) for c in self.choices)
+        return {bool: "true or false", int: "a whole number", float: "a number"}.get(
+            self.type or object, "text"
+        )
+
+    def check(self, value: Any, where: str) -> Any:
+        """The value as this option's type, or an InputError that says what is allowed."""
+        if self.choices:
+            fits = any(
+                value == c and isinstance(value, bool) == isinstance(c, bool) for c in self.choices
+            )
+        elif self.type is float:
+            fits = isinstance(value, int | float) and not isinstance(value, bool)
+            value = float(value) if fits else value
+        elif self.type is int:
+            fits = isinstance(value, int) and not isinstance(value, bool)
+        elif self.type is str:
+            # A word has no quotes: `ratio=2` and `name=true` may be meant as text.
+            fits, value = not isinstance(value, list | dict), _spell(value)
+        else:
+            fits = self.type is None or isinstance(value, self.type)
+        if not fits:
+            raise InputError(
+                f"{where}: option {self.name}={_spell(value)} is not possible; give {self.allowed}"
+            )
+        return value
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the source of a part says about it."""
+
+    kind: Kind
+    name: str
+    file: Path
+    class_name: str
+    summary: str
+    options: Mapping[str, Option]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    plugin_hash: str = ""  # of the source, for plug-ins only
+
+    def check_options(self, given: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
+        """The given options, typed; raises InputError on an unknown, wrong or missing one."""
+        where = where or self.name
+        for key in given:
+            if key not in self.options:
+                raise unknown(f"option of {where}", key, self.options)
+        for option in self.options.values():
+            if option.required and option.name not in given:
+                raise InputError(
+                    f"{where}: option {option.name!r} is missing; give {option.allowed}"
+                )
+        return {key: self.options[key].check(value, where) for key, value in given.items()}
+
+
+_plugins: dict[tuple[str, str], Path] = {}
+
+
+def names(kind: Kind) -> list[str]:
+    """All names of a kind, built in and plugged in, sorted."""
+    files = (_HERE / _TABLES[kind].folder).glob("*.py")
+    built_in = {f.stem for f in files if not f.stem.startswith("_")}
+    return sorted(built_in | {name for k, name in _plugins if k == kind})
+
+
+@cache
+def describe(kind: Kind, name: str) -> Entry:
+    """What is known of a part without importing it. Raises InputError for an unknown name."""
+    if name not in names(kind):
+        raise unknown(kind, name, names(kind))
+    plugin = _plugins.get((kind, name))
+    return _read(plugin or _HERE / _TABLES[kind].folder / f"{name}.py", kind, bool(plugin))
+
+
+def load(kind: Kind, name: str) -> Any:
+    """The class of a part, imported now."""
+    entry = describe(kind, name)
+    if entry.plugin_hash:
+        module = _import_plugin(entry)
+    else:
+        module = importlib.import_module(f"hybrid_swin.{_TABLES[kind].folder}.{name}")
+    return getattr(module, entry.class_name)
+
+
+def read_plugin(path: str | Path) -> Entry:
+    """What a user's file with one Branch, Fusion or Source says about it.
+
+    The file is read, not run. Raises InputError where it cannot be used.
+    """
+    file = Path(path).expanduser().resolve()
+    if not file.is_file():
+        raise InputError(f"plug-in {str(path)!r} is not a file; give the path of a .py file")
+    if not file.stem.isidentifier() or not file.stem.islower() or file.stem.startswith("_"):
+        raise InputError(
+            f"plug-in {file.name!r}: the file's name becomes the part's name; use "
+            "lower-case letters, digits and underscores, a letter first"
+        )
+    found = [kind for kind in _TABLES if _classes(file, kind)]
+    if len(found) != 1:
+        raise InputError(
+            f"plug-in {file.name!r} must hold exactly one class that derives directly "
+            f"from Branch, Fusion or Source; found {found or 'none'}"
+        )
+    kind: Any = found[0]
+    if (_HERE / _TABLES[kind].folder / f"{file.stem}.py").exists():
+        raise InputError(
+            f"plug-in {file.name!r}: {file.stem!r} is a built-in {kind}; rename the file"
+        )
+    return _read(file, kind, True)
+
+
+def add_plugin(path: str | Path) -> Entry:
+    """Make the part in a user's file known under the file's stem.
+
+    Raises InputError where it cannot be used, or where another file has the name.
+    """
+    entry = read_plugin(path)
+    key, file = (entry.kind, entry.name), entry.file
+    known = _plugins.get(key, file)
+    if known != file and known.read_bytes() != file.read_bytes():
+        raise InputError(
+            f"plug-ins {str(known)!r} and {str(file)!r} have the same name; rename one of them"
+        )
+    _plugins[key] = file
+    describe.cache_clear()
+    return entry
+
+
+def plugin_hash(kind: Kind, name: str) -> str:
+    """The source hash of a plug-in, empty for a built-in part: identities depend on it."""
+    return describe(kind, name).plugin_hash
+
+
+def _import_plugin(entry: Entry) -> Any:
+    module_name = f"hybrid_swin_plugins.{entry.name}_{entry.plugin_hash}"
+    if module_name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(module_name, entry.file)
+        if spec is None or spec.loader is None:
+            raise InputError(f"plug-in {entry.file.name!r} cannot be imported")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module_name] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[module_name]
+            raise InputError(
+                f"plug-in {entry.file.name!r} fails on import: {type(error).__name__}: {error}"
+            ) from error
+    return sys.modules[module_name]
+
+
+def _classes(file: Path, kind: str) -> list[ast.ClassDef]:
+    """The classes in a file that derive directly from the base of a kind."""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    except (SyntaxError, ValueError, OSError) as error:
+        raise InputError(f"{file.name}: cannot be read as Python: {error}") from error
+    bases = _TABLES[kind].bases
+    return [
+        node
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and any(_last_name(b) in bases for b in node.bases)
+    ]
+
+
+def _read(file: Path, kind: Kind, is_plugin: bool) -> Entry:
+    classes = _classes(file, kind)
+    if len(classes) != 1:
+        raise InputError(
+            f"{file.name}: expected exactly one class deriving directly from "
+            f"{_TABLES[kind].bases[0]}, found {len(classes)}"
+        )
+    node = classes[0]
+    constants: dict[str, Any] = {}
+    options: dict[str, Option] = {}
+    for item in node.body:
+        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
+            constants[item.targets[0].id] = _literal(item.value)
+        elif isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and item.value:
+            constants[item.target.id] = _literal(item.value)
+        elif isinstance(item, ast.FunctionDef) and item.name == "__init__":
+            options = _options(item, kind, file)
+    summary = (ast.get_docstring(node) or "").split("\n")[0]
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:10] if is_plugin else ""
+    return Entry(kind, file.stem, file, node.name, summary, options, constants, digest)
+
+
+def _options(init: ast.FunctionDef, kind: Kind, file: Path) -> dict[str, Option]:
+    """The arguments of __init__ behind the contract's own, which must come first."""
+    contract = _TABLES[kind].contract
+    given = [a.arg for a in init.args.args[1:]]
+    if tuple(given[: len(contract)]) != contract:
+        raise InputError(
+            f"{file.name}: __init__ of a {kind} must take (self, "
+            f"{', '.join(contract)}, then its options); it takes ({', '.join(given)})"
+        )
+    positional = init.args.args[1 + len(contract) :]
+    padding: list[Any] = [_REQUIRED] * (len(init.args.args) - len(init.args.defaults))
+    defaults = (padding + list(init.args.defaults))[1 + len(contract) :]
+    pairs = [
+        *zip(positional, defaults, strict=True),
+        *zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True),
+    ]
+    return {arg.arg: _option(arg, default, file) for arg, default in pairs}
+
+
+def _option(arg: ast.arg, default: Any, file: Path) -> Option:
+    required = default is _REQUIRED or default is None  # ast gives None for "no default" by keyword
+    value = None if required else _literal(default)
+    annotation = arg.annotation
+    # `X | None`: the type is X, and None means "not given".
+    if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
+        annotation = annotation.left
+    if isinstance(annotation, ast.Subscript) and _last_name(annotation.value) == "Literal":
+        inside = annotation.slice
+        elements = inside.elts if isinstance(inside, ast.Tuple) else [inside]
+        return Option(arg.arg, None, tuple(_literal(e) for e in elements), value, required)
+    if isinstance(annotation, ast.Name) and annotation.id in _TYPES:
+        return Option(arg.arg, _TYPES[annotation.id], (), value, required)
+    if annotation is not None:
+        return Option(arg.arg, None, (), value, required)
+    raise InputError(
+        f"{file.name}: option {arg.arg!r} needs a type: bool, int, float, str or Literal[...]"
+    )
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _spell(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

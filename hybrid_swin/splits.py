@@ -1,0 +1,155 @@
+"""Who trains, who validates, who is kept for the test.
+
+Splits that a source gives are kept. What is missing is drawn from the images that are free, or from
+the train images where none is free; free images that are not drawn train. A free image whose group
+has a split follows its group.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_swin.data import LabelledImages
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.errors import InputError
+from hybrid_swin.split_drawing import draw_groups, draw_images
+
+_Indices = NDArray[np.int64]
+
+_NAMES = ("train", "validation", "test")
+_TRAIN, _VALIDATION, _TEST = range(3)
+_FREE = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Three sets of image indices, each sorted, no index in two.
+
+    Args:
+        train: images to learn from.
+        validation: images to choose by.
+        test: images to report, read once.
+        hash: ten hex digits over every image's id, label and split.
+    """
+
+    train: _Indices
+    validation: _Indices
+    test: _Indices
+    hash: str
+
+
+def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
+    """Keep the given splits and draw the missing ones, from ``settings.split_seed``.
+
+    Train and each drawn split hold each class, and no group crosses splits.
+
+    Raises:
+        InputError: there are fewer than two classes, a class has too few images or groups to be in
+            each split, or a group lies in two given splits.
+    """
+    _check_classes(images)
+    groups = None if images.groups is None else _number(images.groups)
+    split_of = _given(images, groups)
+    shares = {_VALIDATION: settings.validation_share, _TEST: settings.test_share}
+    missing = [split for split in shares if not (split_of == split).any()]
+    if missing:
+        source = _FREE if (split_of == _FREE).any() else _TRAIN
+        pool = np.flatnonzero(split_of == source)
+        drawn = [shares[split] for split in missing]
+        rows = _draw(images, groups, pool, [1 - sum(drawn), *drawn], settings.split_seed)
+        split_of[pool] = np.array([_TRAIN, *missing])[rows]
+    split_of[split_of == _FREE] = _TRAIN
+    _check_train(images, split_of)
+    train, validation, test = (np.flatnonzero(split_of == split) for split in range(3))
+    return Splits(train, validation, test, _hash(images, split_of))
+
+
+def _number(groups: Sequence[str]) -> _Indices:
+    """A number a group; an image without a group is a group of its own."""
+    numbers: dict[tuple[str, int], int] = {}
+    keys = ((group, -1 if group else index) for index, group in enumerate(groups))
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+
+
+def _given(images: LabelledImages, groups: _Indices | None) -> _Indices:
+    """The split of each image as the source and its group give it."""
+    if images.splits is None:
+        return np.full(len(images.ids), _FREE)
+    given = np.array([_NAMES.index(name) if name else _FREE for name in images.splits])
+    if groups is None:
+        return given
+    fixed = given != _FREE
+    split_of_group = np.full(groups.max() + 1, _FREE)
+    split_of_group[groups[fixed]] = given[fixed]
+    follows = split_of_group[groups]
+    torn = np.flatnonzero(fixed & (follows != given))
+    if len(torn):
+        first = torn[0]
+        name = "" if images.groups is None else images.groups[first]
+        raise InputError(
+            f"group {name!r} lies in both {_NAMES[given[first]]} and {_NAMES[follows[first]]}, "
+            f"and {len(set(groups[torn])) - 1} more group(s) are torn: what belongs together would "
+            "be learnt and tested on; correct the splits, or leave them out to have them drawn"
+        )
+    return follows
+
+
+def _draw(
+    images: LabelledImages,
+    groups: _Indices | None,
+    pool: _Indices,
+    shares: Sequence[float],
+    seed: int,
+) -> _Indices:
+    """The part of each image of the pool, one part a share."""
+    labels = images.labels[pool]
+    random = np.random.RandomState(seed)  # its stream is frozen for all time (NEP 19)
+    if groups is None:
+        _check_enough(images, np.bincount(labels), len(shares), "image(s)")
+        return draw_images(labels, shares, random)
+    members = groups[pool]
+    pairs = np.unique(labels * (groups.max() + 1) + members)
+    _check_enough(images, np.bincount(pairs // (groups.max() + 1)), len(shares), "group(s)")
+    return draw_groups(labels, members, shares, random)
+
+
+def _check_classes(images: LabelledImages) -> None:
+    if len(images.class_names) < 2:
+        raise InputError(
+            f"the data has only the class(es) {list(images.class_names)}; "
+            "a classifier needs at least two"
+        )
+    counts = np.bincount(images.labels, minlength=len(images.class_names))
+    if not counts.all():
+        name = images.class_names[int(np.argmin(counts))]
+        raise InputError(f"class {name!r} has no image; add images or leave the class out")
+
+
+def _check_enough(images: LabelledImages, units: _Indices, parts: int, unit: str) -> None:
+    counts = np.pad(units, (0, len(images.class_names) - len(units)))
+    if counts.min() < parts:
+        name = images.class_names[int(np.argmin(counts))]
+        raise InputError(
+            f"class {name!r} has {counts.min()} {unit} to draw from, but train and each drawn "
+            f"split need one, {parts} in all; add images, leave the class out, or give the splits"
+        )
+
+
+def _check_train(images: LabelledImages, split_of: _Indices) -> None:
+    held = np.bincount(images.labels[split_of == _TRAIN], minlength=len(images.class_names))
+    if not held.all():
+        name = images.class_names[int(np.argmin(held))]
+        raise InputError(
+            f"no image of class {name!r} is left to train on; "
+            "add images, leave the class out, or change the given splits"
+        )
+
+
+def _hash(images: LabelledImages, split_of: _Indices) -> str:
+    sha = hashlib.sha256()
+    for name, label, split in zip(images.ids, images.labels, split_of, strict=True):
+        sha.update(f"{name}\0{label}\0{_NAMES[split]}\n".encode("utf-8", "surrogateescape"))
+    return sha.hexdigest()[:10]

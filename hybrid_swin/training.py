@@ -1,0 +1,265 @@
+"""One training (``fit``) and one reading of a split (``evaluate``), by Lightning."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import lightning.pytorch as L
+import numpy as np
+import torch
+
+from hybrid_swin.classifier import Classifier, DivergedError, check_classes
+from hybrid_swin.cost import count_cost
+from hybrid_swin.epochs import FINAL, LAST, EpochKeeper, data_identity, identify, seed_all
+from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.hardware import PeakMemory, device_name, resolve_accelerator, resolve_precision
+from hybrid_swin.quiet import quiet
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.training_state import UnreadableStateError, load_state
+from hybrid_swin.variant import Variant
+
+State = Literal["complete", "stopped", "diverged"]
+Split = Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What came of one training.
+
+    Args:
+        state: ``complete``; ``stopped`` by a callback before the recipe's epochs; ``diverged``.
+        history: one dict an epoch: ``epoch`` (from 1), ``train/loss``, ``val/...``; finite only.
+        epochs: done, over all attempts.
+        seconds: ``setup``, ``teardown`` and ``total`` of this call; ``fit`` of all attempts.
+        precision: that ``auto`` stood for.
+        device: that did it.
+        peak_memory_mb: of the GPU's tensors, else of this process, in this call.
+        checkpoint: the final weights; none where the training diverged.
+        resumed_from: epochs that were taken from an earlier attempt.
+        notes: what the user should know, such as a checkpoint that could not be read.
+    """
+
+    state: State
+    history: list[dict[str, float]]
+    epochs: int
+    seconds: dict[str, float]
+    precision: str
+    device: str
+    peak_memory_mb: float
+    checkpoint: Path | None
+    resumed_from: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last epoch's ``val/...``."""
+        last = self.history[-1] if self.history else {}
+        return {name: value for name, value in last.items() if name.startswith("val/")}
+
+
+class Reading(NamedTuple):
+    """A split as the network sees it, in the split's order."""
+
+    metrics: dict[str, float]
+    logits: np.ndarray  # (N, num_classes) float32
+    labels: np.ndarray  # (N,) int64
+
+
+def fit(
+    variant: Variant,
+    recipe: Recipe,
+    datamodule: L.LightningDataModule,
+    *,
+    seed: int,
+    folder: str | Path,
+    accelerator: str = "auto",
+    devices: int | str = 1,
+    callbacks: Iterable[L.Callback] = (),
+    checkpoint_every_seconds: float = 10.0,
+    resume: bool = True,
+) -> FitResult:
+    """Train from scratch, or go on where an earlier call on the same folder was cut off.
+
+    Going on gives the bits of a training that was never cut off. A folder whose training is over
+    (complete, or stopped by a callback) gives its result again, without training.
+
+    Args:
+        variant: the network.
+        recipe: how to train it.
+        datamodule: its data, in batches of ``recipe.batch_size`` (not checked). Where it has
+            ``data_hash`` and ``splits.hash``, a folder of other data is refused.
+        seed: of initialisation and of all randomness of training.
+        folder: gets ``last.ckpt`` between epochs and ``final.ckpt`` at the end; one a training.
+        accelerator: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``.
+        devices: Lightning's. More than one re-executes the calling script on each.
+        callbacks: Lightning callbacks of the caller. In ``on_train_epoch_end`` they find the epoch
+            in ``trainer.callback_metrics`` and may end the training by ``trainer.should_stop``.
+        checkpoint_every_seconds: least time between two writes of ``last.ckpt``.
+        resume: whether to use what the folder holds; otherwise it is removed.
+
+    Raises:
+        InputError: settings that do not fit each other, or a folder of another training.
+        SaveError: a checkpoint could not be written; the one before is intact.
+    """
+    begin = time.perf_counter()
+    check_classes(variant)
+    device = resolve_accelerator(accelerator)
+    precision = resolve_precision(recipe.precision, device, count_cost(variant).macs)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        for name in (LAST, FINAL):
+            (folder / name).unlink(missing_ok=True)
+    memory = PeakMemory(device)
+    notes: list[str] = []
+    identity = identify(variant, recipe, seed)
+    final, last = (_find_state(folder / name, notes) for name in (FINAL, LAST))
+    if final is not None:
+        datamodule.prepare_data()
+        datamodule.setup("fit")
+        identity |= data_identity(datamodule)
+    keeper = EpochKeeper(seed, folder, identity, checkpoint_every_seconds, final or last)
+    resumed_from = keeper.progress.epochs
+    over, diverged = final is not None, False
+    del final, last  # large: the keeper lets go of it once it is restored
+    if not over:
+        seed_all(seed, "start")
+        with quiet():
+            module = Classifier(variant.to_dict(), recipe.to_dict())
+            trainer = _trainer(
+                device,
+                precision,
+                devices=devices,
+                max_epochs=recipe.epochs,
+                gradient_clip_val=recipe.gradient_clip or None,
+                callbacks=[*callbacks, keeper],
+                default_root_dir=folder,
+            )
+            keeper.restore_counters(trainer)
+            try:
+                trainer.fit(module, datamodule=datamodule)
+            except DivergedError as error:
+                diverged = True
+                notes.append(str(error))
+    end = time.perf_counter()
+    started, ended = keeper.started or end, keeper.ended or end
+    progress = keeper.progress
+    stopped = progress.state == "stopped"
+    return FitResult(
+        state="diverged" if diverged else "stopped" if stopped else "complete",
+        history=progress.history,
+        epochs=progress.epochs,
+        seconds={
+            "setup": started - begin,
+            "fit": progress.fit_seconds,
+            "teardown": end - ended,
+            "total": end - begin,
+        },
+        precision=precision,
+        device=device_name(device),
+        peak_memory_mb=memory.read(),
+        checkpoint=None if diverged else folder / FINAL,
+        resumed_from=resumed_from,
+        notes=tuple(notes),
+    )
+
+
+def evaluate(
+    network: Classifier | str | Path,
+    datamodule: L.LightningDataModule,
+    split: Split,
+    *,
+    accelerator: str = "auto",
+) -> Reading:
+    """Read one split with a trained network.
+
+    Args:
+        network: a Classifier, or the checkpoint of one.
+        datamodule: its data.
+        split: ``validation`` or ``test``.
+        accelerator: as for ``fit``; precision is the recipe's.
+
+    Returns:
+        metrics (``val/...`` or ``test/...``), logits and labels in the split's order.
+
+    Raises:
+        InputError: an unknown split, an empty one, a checkpoint that cannot be read, or a network
+            whose answers are not finite.
+    """
+    if split not in ("validation", "test"):
+        raise unknown("split", split, ("validation", "test"))
+    module = network if isinstance(network, Classifier) else load_classifier(network)
+    device = resolve_accelerator(accelerator)
+    precision = resolve_precision(module.recipe.precision, device, count_cost(module.variant).macs)
+    collect = _Collect()
+    with quiet():
+        trainer = _trainer(device, precision, devices=1, callbacks=[collect])
+        read = trainer.validate if split == "validation" else trainer.test
+        try:
+            metrics = read(module, datamodule=datamodule, verbose=False)
+        except DivergedError as error:
+            raise InputError(
+                f"the {split} split cannot be read: {error}; train with a lower learning rate"
+            ) from error
+    if not collect.batches:
+        raise InputError(f"the {split} split holds no image; give it a share above 0")
+    logits, labels = (
+        torch.cat([read[name] for read in collect.batches]).cpu().numpy()
+        for name in ("logits", "labels")
+    )
+    return Reading(dict(metrics[0]), logits, labels)
+
+
+def load_classifier(checkpoint: str | Path) -> Classifier:
+    """The network of a checkpoint, on the CPU. Raises InputError where it cannot be read."""
+    try:
+        state = load_state(Path(checkpoint))
+        module = Classifier(**state["hyper_parameters"])
+        module.load_state_dict(state["state_dict"])
+    except (OSError, UnreadableStateError, KeyError, RuntimeError) as error:
+        raise InputError(
+            f"checkpoint {str(checkpoint)!r} cannot be used: {str(error).splitlines()[0]}"
+        ) from error
+    return module
+
+
+class _Collect(L.Callback):
+    """Keeps every batch's logits and labels of one reading."""
+
+    def __init__(self) -> None:
+        self.batches: list[dict[str, torch.Tensor]] = []
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        self.batches.append(outputs)
+
+    def on_test_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        self.batches.append(outputs)
+
+
+def _trainer(device: str, precision: str, **options: Any) -> L.Trainer:
+    return L.Trainer(
+        accelerator=device,
+        precision=precision,  # type: ignore[arg-type]  # a Literal to Lightning
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **options,
+    )
+
+
+def _find_state(path: Path, notes: list[str]) -> dict[str, Any] | None:
+    """A saved state; none where there is no file, or one that cannot be read, which is noted."""
+    try:
+        return load_state(path)
+    except FileNotFoundError:
+        return None
+    except UnreadableStateError as error:
+        notes.append(f"{error}; started again without it")
+        return None

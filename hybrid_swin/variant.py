@@ -1,0 +1,292 @@
+"""A variant: one network as data. Frozen, validated, hashable, written as YAML."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hybrid_swin import registry
+from hybrid_swin.block_words import BlockWord, parse
+from hybrid_swin.errors import InputError, unknown
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Blocks of one width on one grid.
+
+    Args:
+        width: channels C.
+        depth: number of blocks.
+        num_heads: attention heads; divides the width.
+        blocks: block words, which cycle over the depth.
+    """
+
+    width: int
+    depth: int
+    num_heads: int
+    blocks: tuple[str, ...]
+
+    def words(self) -> tuple[str, ...]:
+        """One word a block: ``blocks`` cycled over the depth, as the user wrote them."""
+        return tuple(self.blocks[i % len(self.blocks)] for i in range(self.depth))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network.
+
+    Args:
+        image_size: pixels, one number or (height, width).
+        in_channels: image channels.
+        num_classes: outputs of the head; 0 for none.
+        patch_size: pixels a side of a token.
+        window_size: tokens a side of an attention window.
+        mlp_ratio: hidden width of a block's MLP over the block's width.
+        stages: from the finest grid to the coarsest; between two, patch merging halves the grid.
+
+    Raises:
+        InputError: a value that no network can have, named with its place and what is allowed.
+
+    Source: Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, 2021,
+    https://arxiv.org/abs/2103.14030
+    """
+
+    image_size: tuple[int, int] = (224, 224)
+    in_channels: int = 3
+    num_classes: int = 1000
+    patch_size: int = 4
+    window_size: int = 7
+    mlp_ratio: float = 4.0
+    stages: tuple[Stage, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        _freeze(self, "image_size", _image_size(self.image_size))
+        for name, least in (
+            ("in_channels", 1),
+            ("num_classes", 0),
+            ("patch_size", 1),
+            ("window_size", 1),
+        ):
+            _freeze(self, name, _whole(getattr(self, name), least, name))
+        _freeze(self, "mlp_ratio", _positive(self.mlp_ratio, "mlp_ratio"))
+        _freeze(self, "stages", _stages(self.stages))
+        self._check_grids()
+        for index, (stage, words) in enumerate(zip(self.stages, self._parsed, strict=True)):
+            for word in words:
+                _check_heads(stage, word, f"stages.{index}")
+
+    def _check_grids(self) -> None:
+        if max(self.image_size) < self.patch_size:
+            raise InputError(
+                f"image_size {_size(self.image_size)} is smaller than patch_size "
+                f"{self.patch_size}; choose a patch_size of at most "
+                f"{max(self.image_size)}"
+            )
+        for index in range(1, len(self.stages)):
+            if max(self.grids[index - 1]) < 2:
+                raise InputError(
+                    f"stages.{index}: image_size {_size(self.image_size)} with patch_size "
+                    f"{self.patch_size} is down to one token after {index} stages, so there is "
+                    "nothing left to merge; use fewer stages, a smaller patch_size or larger images"
+                )
+
+    @cached_property
+    def grids(self) -> tuple[tuple[int, int], ...]:
+        """Tokens (height, width) of each stage; sizes that do not divide are rounded up."""
+        height, width = (math.ceil(side / self.patch_size) for side in self.image_size)
+        grids = [(height, width)]
+        for _ in self.stages[1:]:
+            height, width = math.ceil(height / 2), math.ceil(width / 2)
+            grids.append((height, width))
+        return tuple(grids)
+
+    @cached_property
+    def _parsed(self) -> tuple[tuple[BlockWord, ...], ...]:
+        return tuple(tuple(parse(w) for w in stage.words()) for stage in self.stages)
+
+    @cached_property
+    def block_words(self) -> tuple[tuple[BlockWord, ...], ...]:
+        """The canonical word of every block by stage: what is built and what is hashed."""
+        return tuple(
+            tuple(w.canonical(window_covers_map=max(grid) <= self.window_size) for w in words)
+            for grid, words in zip(self.grids, self._parsed, strict=True)
+        )
+
+    @cached_property
+    def id(self) -> str:
+        """Ten hex digits of the canonical form: equal networks have equal ids, however spelt."""
+        plugins: dict[str, str] = {}
+        for words in self.block_words:
+            for word in words:
+                plugins |= word.plugin_hashes()
+        canonical = self.to_dict() | {
+            "stages": [
+                {"width": s.width, "num_heads": s.num_heads, "blocks": [str(w) for w in words]}
+                for s, words in zip(self.stages, self.block_words, strict=True)
+            ],
+            "plugins": dict(sorted(plugins.items())),
+        }
+        text = json.dumps(canonical, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    @cached_property
+    def blocks_name(self) -> str:
+        """The user's block words: once where all stages agree, else by stage."""
+        cycles = [" ".join(stage.blocks) for stage in self.stages]
+        return cycles[0] if len(set(cycles)) == 1 else " | ".join(cycles)
+
+    @cached_property
+    def name(self) -> str:
+        """Readable ASCII name: block words, then depth x width of each stage."""
+        sizes = "-".join(f"{stage.depth}x{stage.width}" for stage in self.stages)
+        return f"{self.blocks_name} {sizes}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dicts, as they stand in YAML."""
+        height, width = self.image_size
+        return {
+            "image_size": height if height == width else [height, width],
+            "in_channels": self.in_channels,
+            "num_classes": self.num_classes,
+            "patch_size": self.patch_size,
+            "window_size": self.window_size,
+            "mlp_ratio": self.mlp_ratio,
+            "stages": [
+                {
+                    "width": s.width,
+                    "depth": s.depth,
+                    "num_heads": s.num_heads,
+                    "blocks": list(s.blocks),
+                }
+                for s in self.stages
+            ],
+        }
+
+    def to_yaml(self) -> str:
+        """The variant as YAML text that ``from_yaml`` reads back."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Variant":
+        """Read what ``to_dict`` gives. Unknown fields are refused with the nearest known one."""
+        if not isinstance(data, Mapping):
+            raise InputError(f"a variant is a mapping with 'stages'; got {data!r}")
+        _check_fields(data, cls, "field of a variant")
+        return cls(**data)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> "Variant":
+        """Read a variant's file. Raises InputError that names the file."""
+        try:
+            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise InputError(f"variant file {str(path)!r} cannot be read: {error}") from error
+        return cls.from_dict(data)
+
+
+def _check_heads(stage: Stage, word: BlockWord, where: str) -> None:
+    """A fusion that gives each branch heads of its own needs a head a branch."""
+    if word.fusion is None or stage.num_heads >= len(word.branches):
+        return
+    if registry.describe("fusion", word.fusion.name).constants.get("heads_per_branch"):
+        raise InputError(
+            f"{where}: '{word}' gives each branch whole heads, so num_heads "
+            f"{stage.num_heads} is too few for {len(word.branches)} branches"
+        )
+
+
+def _stages(value: Any) -> tuple[Stage, ...]:
+    if not isinstance(value, list | tuple) or not value:
+        raise InputError(f"stages must be a list with at least one stage; got {value!r}")
+    return tuple(_stage(item, f"stages.{i}") for i, item in enumerate(value))
+
+
+def _stage(value: Any, where: str) -> Stage:
+    if isinstance(value, Mapping):
+        _check_fields(value, Stage, f"field of {where}")
+        missing = {f.name for f in fields(Stage)} - set(value)
+        if missing:
+            raise InputError(f"{where}: {', '.join(sorted(missing))} missing")
+        value = Stage(**value)
+    if not isinstance(value, Stage):
+        raise InputError(
+            f"{where} must be a mapping with width, depth, num_heads and blocks; got {value!r}"
+        )
+    blocks = value.blocks
+    if isinstance(blocks, str):
+        blocks = (blocks,)
+    if not isinstance(blocks, list | tuple) or not blocks:
+        raise InputError(f"{where}.blocks must be a list with at least one word; got {blocks!r}")
+    stage = Stage(
+        _whole(value.width, 1, f"{where}.width"),
+        _whole(value.depth, 1, f"{where}.depth"),
+        _whole(value.num_heads, 1, f"{where}.num_heads"),
+        tuple(blocks),
+    )
+    if len(stage.blocks) > stage.depth:
+        raise InputError(
+            f"{where}: {len(stage.blocks)} blocks are named for a depth of "
+            f"{stage.depth}; name at most {stage.depth}"
+        )
+    if stage.width % stage.num_heads:
+        divisors = [n for n in range(1, min(stage.width, 64) + 1) if stage.width % n == 0]
+        raise InputError(
+            f"{where}: width {stage.width} is not divisible by num_heads "
+            f"{stage.num_heads}; choose one of {', '.join(map(str, divisors))}"
+        )
+    for word in stage.blocks:
+        try:
+            parse(word)
+        except InputError as error:
+            raise InputError(f"{where}.blocks: {error}") from None
+    return stage
+
+
+def _check_fields(data: Mapping[str, Any], cls: type, kind: str) -> None:
+    allowed = [f.name for f in fields(cls)]
+    for key in data:
+        if key not in allowed:
+            raise unknown(kind, key, allowed)
+
+
+def _image_size(value: Any) -> tuple[int, int]:
+    sides = list(value) if isinstance(value, list | tuple) else [value, value]
+    if len(sides) != 2:
+        raise InputError(f"image_size must be one number or [height, width]; got {value!r}")
+    height, width = (_whole(side, 1, "image_size") for side in sides)
+    return height, width
+
+
+def _whole(value: Any, least: int, where: str) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"{where} must be a whole number of at least {least}; got {value!r}")
+    return value
+
+
+def _positive(value: Any, where: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise InputError(f"{where} must be a number above 0; got {value!r}")
+    return float(value)
+
+
+def _size(size: tuple[int, int]) -> str:
+    return "x".join(map(str, size))
+
+
+def _freeze(instance: Any, name: str, value: Any) -> None:
+    object.__setattr__(instance, name, value)
+
+
+def stage_shapes(
+    variant: Variant,
+) -> Iterator[tuple[Stage, tuple[int, int], tuple[BlockWord, ...]]]:
+    """Each stage with its grid and its canonical block words."""
+    yield from zip(variant.stages, variant.grids, variant.block_words, strict=True)

@@ -1,0 +1,1 @@
+"""Which candidates to try, what they scored, and how sure we are."""

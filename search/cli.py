@@ -1,0 +1,228 @@
+"""Commands of the door. What is heavy is imported inside them, so that help answers at once."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from hybrid_swin.errors import InputError
+from search.settings_file import DEFAULT_CONFIG, add_settings, parse_settings
+
+DESCRIPTION = """\
+Which mix of local and global information is best for your images, at your budget, and how sure can
+you be? Searches networks made of Swin's window attention and other branches beside it, retrains
+the best over fresh seeds beside baselines and controls, and ranks them with intervals and ties.
+
+Without a command it runs the default study on bundled real data: python search.py
+"""
+
+EPILOG = """\
+examples:
+  python search.py                                              the default study
+  python search.py run --config configs/search/digits.yaml --trials 40 --finalists.seeds 5
+  python search.py run --dry-run                                what it would train, and how long
+  python search.py run --print_config > mine.yaml               all settings, to be edited
+  python search.py leaderboard runs/digits                      the table again
+  python search.py blocks --plugin my_branch.py --check         test a branch of your own
+  python search.py cost swin_t "w_msa+mdta:gate"                parameters and MACs
+
+The same command continues a study that was interrupted, also after kill -9.
+Exit codes: 0 done, 2 something to mend (one message says what), 130 interrupted.
+"""
+
+_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments.insert(0, "run")
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        return _dispatch(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues where this one ended", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone, as in `... | head`
+        return 0
+
+
+def _dispatch(arguments: list[str]) -> int:
+    parser, run = _parsers()
+    if arguments[0] == "run":
+        return _run(run, arguments[1:])
+    parsed = parser.parse_args(arguments)
+    options = parsed[parsed.subcommand]
+    commands = {"leaderboard": _leaderboard, "blocks": _blocks, "cost": _cost}
+    return commands[parsed.subcommand](options)
+
+
+def _parsers() -> tuple[ArgumentParser, ArgumentParser]:
+    """The parser of all commands, and that of `run`."""
+    parser = ArgumentParser(
+        prog="search.py", description=DESCRIPTION, epilog=EPILOG, formatter_class=_formatter()
+    )
+    commands = parser.add_subcommands(required=True)
+    run = ArgumentParser(
+        prog="search.py run",
+        formatter_class=_formatter(),
+        description=f"Run a study, or go on with it. Without --config: {DEFAULT_CONFIG}.\n"
+        "Any setting of the file can be overridden here, for example --recipe.epochs 20.",
+    )
+    run.add_argument(
+        "--config",
+        action="config",
+        help="a study's file; a bundled one may be named alone, as in digits.yaml",
+    )
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        dest="dry_run",
+        help="train nothing: say what would be trained, the time and disk that a "
+        "timed pilot tells, and the smallest difference these seeds can show",
+    )
+    add_settings(run)
+    commands.add_subcommand("run", run, help="run a study, or go on with it (the default)")
+
+    board = ArgumentParser(
+        prog="search.py leaderboard",
+        formatter_class=_formatter(),
+        description="Show a study's leaderboard, finished or not.",
+    )
+    board.add_argument(
+        "study", type=str, nargs="?", default="runs/digits", help="the study's folder"
+    )
+    board.add_argument(
+        "--format",
+        type=str,
+        default="table",
+        choices=["table", "csv", "json"],
+        help="what to print",
+    )
+    board.add_argument("--svg", type=str, default=None, help="write the table as a picture as well")
+    commands.add_subcommand("leaderboard", board, help="show a study's leaderboard")
+
+    blocks = ArgumentParser(
+        prog="search.py blocks",
+        formatter_class=_formatter(),
+        description="List branches, fusions and data sources with their "
+        "options, yours included; check your own.",
+    )
+    blocks.add_argument(
+        "--plugin",
+        type=list[str],
+        default=[],
+        nargs="*",
+        help="files with a branch, fusion or data source of your own",
+    )
+    blocks.add_argument(
+        "--check", action="store_true", help="run the contract tests on the plug-ins"
+    )
+    commands.add_subcommand("blocks", blocks, help="list branches and fusions; check your own")
+
+    cost = ArgumentParser(
+        prog="search.py cost",
+        formatter_class=_formatter(),
+        description="Parameters, MACs and activations of variants, in closed form, side by side.",
+    )
+    cost.add_argument(
+        "variants",
+        type=str,
+        nargs="+",
+        help="published names (swin_t), YAML files, or block words such as "
+        "w_msa+mdta, which take the place of Swin-T's blocks",
+    )
+    cost.add_argument(
+        "--plugin",
+        type=list[str],
+        default=[],
+        nargs="*",
+        help="files with branches or fusions that the variants use",
+    )
+    commands.add_subcommand("cost", cost, help="what variants cost")
+    return parser, run
+
+
+def _formatter() -> Any:
+    from jsonargparse import DefaultHelpFormatter
+
+    class Formatter(DefaultHelpFormatter):
+        """Keeps the line breaks of descriptions and examples."""
+
+        def _fill_text(self, text: str, width: int, indent: str) -> str:
+            return "".join(indent + line for line in text.splitlines(keepends=True))
+
+    return Formatter
+
+
+def _run(parser: ArgumentParser, arguments: list[str]) -> int:
+    settings, dry_run = parse_settings(parser, arguments)
+    from rich.console import Console
+
+    console = Console()
+    if dry_run:
+        from search.dry_run import dry_run as rehearse
+
+        rehearse(settings, console)
+        return 0
+    from search.launch import run_study
+    from search.leaderboard_table import print_leaderboard
+
+    leaderboard = run_study(settings, console)
+    print_leaderboard(leaderboard, console)
+    console.print(
+        f"\nresults: {settings.path}/leaderboard.csv, .json; receipt.json says what it "
+        "takes to repeat them",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _leaderboard(options: Any) -> int:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from search.leaderboard import Leaderboard
+    from search.leaderboard_table import print_leaderboard, save_svg
+
+    board = Leaderboard.from_folder(Path(options.study))
+    if options.format == "csv":
+        print(board.to_csv(), end="")
+    elif options.format == "json":
+        import json
+
+        from search.run_folder import json_ready
+
+        print(json.dumps(json_ready(board.to_dict()), indent=1))
+    else:
+        print_leaderboard(board, Console())
+    if options.svg:
+        save_svg(board, Path(options.svg))
+    return 0
+
+
+def _blocks(options: Any) -> int:
+    from search.catalogue import check_plugins, print_catalogue
+
+    return check_plugins(options.plugin) if options.check else print_catalogue(options.plugin)
+
+
+def _cost(options: Any) -> int:
+    from search.catalogue import print_costs
+
+    return print_costs(options.variants, options.plugin)
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a study as Ctrl-C does: in order."""
+    raise KeyboardInterrupt

@@ -1,0 +1,171 @@
+"""Runs from request to result: attempts, time limits, crashes, resumption.
+
+A run's folder decides what happens to it: a result there is taken, an attempt that was cut off is
+continued from its last checkpoint, and only what is neither is begun. So the same call serves a
+new study and one that was killed at any moment.
+"""
+
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from hybrid_swin.errors import InputError
+from search.executors import Event, Executor, Job
+from search.run_folder import (
+    RESULT_FILE,
+    RUN_FILE,
+    RunResult,
+    RunSpec,
+    read_json,
+    write_json_atomically,
+)
+from search.settings import WorkerSettings
+
+FAILURE_FILE = "failure.json"
+
+
+class View(Protocol):
+    """What watches a study: the terminal."""
+
+    def started(self, spec: RunSpec, worker: str) -> None: ...  # noqa: D102
+    def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None: ...  # noqa: D102
+    def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None: ...  # noqa: D102
+    def note(self, text: str) -> None: ...  # noqa: D102
+
+
+class Dispatcher:
+    """Takes runs and gives results.
+
+    Args:
+        folder: the study's folder.
+        executor: where workers run.
+        workers: attempts and time limit.
+        common: what every job's settings hold beside the run itself.
+        view: what is told of progress.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        executor: Executor,
+        workers: WorkerSettings,
+        common: Mapping[str, Any],
+        view: View,
+    ) -> None:
+        self._folder = folder
+        self._executor = executor
+        self._workers = workers
+        self._common = dict(common)
+        self._view = view
+        self._running: dict[str, tuple[RunSpec, Job]] = {}
+        self._started: dict[str, float] = {}
+        self._finished: deque[tuple[RunSpec, RunResult]] = deque()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any run is still to come."""
+        return bool(self._running or self._finished)
+
+    def submit(self, spec: RunSpec) -> None:
+        """Take a run; its result comes out of ``results``, at once where it is there already."""
+        folder = self._folder / spec.key
+        if (folder / RESULT_FILE).exists():
+            result = RunResult.from_dict(read_json(folder / RESULT_FILE))
+            self._finished.append((spec, result))
+            return
+        if not (folder / RUN_FILE).exists():
+            write_json_atomically(folder / RUN_FILE, spec.to_dict())
+        attempts = _attempts(folder)
+        if attempts and (attempts[-1] / RESULT_FILE).exists():
+            self._promote(spec, len(attempts))
+        else:
+            self._begin(spec, attempts)
+
+    def results(self, timeout: float = 1.0) -> Iterator[tuple[RunSpec, RunResult]]:
+        """The runs that have ended, after waiting at most ``timeout`` seconds for one."""
+        if not self._finished:
+            for event in self._executor.events(timeout):
+                self._handle(event)
+            self._enforce_time_limit()
+        while self._finished:
+            yield self._finished.popleft()
+
+    def _begin(self, spec: RunSpec, attempts: list[Path]) -> None:
+        number = len(attempts) + 1
+        attempt = self._folder / spec.key / f"attempt-{number}"
+        # Copied, not shared: a late writer of an older attempt cannot touch this one.
+        if attempts and attempts[-1].is_dir():
+            part = attempt.with_name(f".{attempt.name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(attempts[-1], part, ignore=shutil.ignore_patterns(FAILURE_FILE, ".*"))
+            part.replace(attempt)
+        attempt.mkdir(parents=True, exist_ok=True)
+        task: Any = "reference" if spec.kind == "reference" else "train"
+        job = Job(spec.key, number, task, str(attempt), {**self._common, "spec": spec.to_dict()})
+        self._running[spec.key] = (spec, job)
+        self._executor.submit(job)
+
+    def _handle(self, event: Event) -> None:
+        spec, job = self._running.get(event.key, (None, None))
+        if spec is None or job is None or event.attempt != job.attempt:
+            return  # a late word of an attempt that was given up
+        if event.kind == "started":
+            self._started[event.key] = time.monotonic()
+            self._view.started(spec, event.worker)
+        elif event.kind == "epoch":
+            self._view.epoch(spec, event.worker, event.data)
+        elif event.kind == "done":
+            self._promote(spec, event.attempt, event.worker)
+        else:
+            if event.data.get("input_error"):
+                raise InputError(event.data["error"])
+            self._fail(spec, job, str(event.data.get("error", "unknown")), event.worker)
+
+    def _promote(self, spec: RunSpec, attempt: int, worker: str = "") -> None:
+        """An attempt's result becomes the run's."""
+        folder = self._folder / spec.key
+        data = read_json(folder / f"attempt-{attempt}" / RESULT_FILE)
+        result = RunResult.from_dict(data)
+        write_json_atomically(folder / RESULT_FILE, result.to_dict())
+        self._end(spec, result, worker)
+
+    def _fail(self, spec: RunSpec, job: Job, error: str, worker: str = "") -> None:
+        """Count a failure; try again while attempts are left."""
+        write_json_atomically(Path(job.folder) / FAILURE_FILE, {"error": error})
+        folder = self._folder / spec.key
+        attempts = _attempts(folder)
+        failures = [a for a in attempts if (a / FAILURE_FILE).exists()]
+        self._running.pop(spec.key, None)
+        self._started.pop(spec.key, None)
+        if len(failures) < self._workers.attempts:
+            self._view.note(
+                f"{spec.key} ({spec.label}): attempt {job.attempt} failed: {error}; trying again"
+            )
+            self._begin(spec, attempts)
+            return
+        result = RunResult(spec.key, job.attempt, "failed", None, error=error)
+        write_json_atomically(folder / RESULT_FILE, result.to_dict())
+        self._end(spec, result, worker)
+
+    def _end(self, spec: RunSpec, result: RunResult, worker: str) -> None:
+        self._running.pop(spec.key, None)
+        self._started.pop(spec.key, None)
+        self._finished.append((spec, result))
+        self._view.finished(spec, result, worker)
+
+    def _enforce_time_limit(self) -> None:
+        limit = self._workers.time_limit_minutes * 60
+        now = time.monotonic()
+        for key in [k for k, begun in self._started.items() if now - begun > limit]:
+            spec, job = self._running[key]
+            self._executor.cancel(key)
+            self._fail(spec, job, f"took longer than {limit / 60:g} minutes")
+
+
+def _attempts(folder: Path) -> list[Path]:
+    """The attempts' folders so far, in order."""
+    found = [p for p in folder.glob("attempt-*") if p.is_dir()]
+    return sorted(found, key=lambda p: int(p.name.partition("-")[2]))

@@ -1,0 +1,197 @@
+"""Persistent worker processes on this machine.
+
+Each worker imports once and then serves jobs through a pipe. It ends when its pipe closes, so a
+coordinator that is killed leaves nothing behind; it ignores Ctrl-C, which is the coordinator's.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
+from typing import IO, Any
+
+from hybrid_swin.errors import InputError
+from search.executors import Event, Job
+
+MEMORY_NEED = 2 * 1024**3  # bytes that one CPU worker may want
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# A worker that dies this often before it is ready will not get better.
+_STILLBORN_LIMIT = 3
+
+
+@dataclass
+class _Worker:
+    name: str
+    process: subprocess.Popen[bytes]
+    pipe: "Connection[Any, Any]"
+    environment: Mapping[str, str]
+    ready: bool = False
+    job: Job | None = None
+
+
+class LocalExecutor:
+    """Runs jobs on ``count`` processes of this machine.
+
+    Args:
+        count: worker processes.
+        threads: CPU threads of each.
+        logs: folder for what workers and libraries print.
+        gpus: visible GPU indices, shared out in turn; empty for CPU workers.
+    """
+
+    def __init__(self, count: int, threads: int, logs: Path, gpus: Sequence[int] = ()) -> None:
+        self._count = count
+        self._logs = logs
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._queue: deque[Job] = deque()
+        self._stillborn = 0
+        self._workers: list[_Worker] = []
+        for index in range(count):
+            environment = {variable: str(threads) for variable in _THREAD_VARIABLES}
+            if gpus:
+                environment["CUDA_VISIBLE_DEVICES"] = str(gpus[index % len(gpus)])
+            self._workers.append(self._start(f"worker-{index}", environment))
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run at once."""
+        return self._count
+
+    def submit(self, job: Job) -> None:
+        """Take a job; it starts when a worker is free."""
+        self._queue.append(job)
+        self._hand_out()
+
+    def events(self, timeout: float) -> list[Event]:
+        """What happened; waits at most ``timeout`` seconds."""
+        events: list[Event] = []
+        by_pipe = {worker.pipe: worker for worker in self._workers}
+        for pipe in wait(list(by_pipe), timeout):
+            worker = by_pipe[pipe]  # type: ignore[index]  # wait() returns what it was given
+            try:
+                while worker.pipe.poll():
+                    events += self._receive(worker, json.loads(worker.pipe.recv_bytes()))
+            except (EOFError, OSError):
+                events += self._bury(worker)
+        self._hand_out()
+        return events
+
+    def cancel(self, key: str) -> None:
+        """Forget a job, killing the worker that runs it."""
+        self._queue = deque(job for job in self._queue if job.key != key)
+        for worker in list(self._workers):
+            if worker.job and worker.job.key == key:
+                worker.job = None
+                self._end(worker)
+                self._replace(worker)
+
+    def close(self) -> None:
+        """End all workers and wait until they are gone."""
+        self._queue.clear()
+        for worker in self._workers:
+            worker.pipe.close()
+        for worker in self._workers:
+            self._end(worker)
+        self._workers.clear()
+
+    def _start(self, name: str, environment: Mapping[str, str]) -> _Worker:
+        ours, theirs = Pipe()
+        with (self._logs / f"{name}.log").open("ab") as log:
+            process = _spawn(theirs.fileno(), log, environment)
+        theirs.close()
+        return _Worker(name, process, ours, environment)
+
+    def _receive(self, worker: _Worker, message: dict[str, Any]) -> list[Event]:
+        if message["kind"] == "ready":
+            worker.ready, self._stillborn = True, 0
+            return []
+        job = worker.job
+        if job is None or (message["key"], message["attempt"]) != (job.key, job.attempt):
+            return []
+        if message["kind"] in ("done", "failed"):
+            worker.job = None
+        return [Event(worker=worker.name, **message)]
+
+    def _bury(self, worker: _Worker) -> list[Event]:
+        """A worker's pipe closed: it died. Put another in its place."""
+        self._end(worker)
+        if not worker.ready:
+            self._stillborn += 1
+        if self._stillborn >= _STILLBORN_LIMIT:
+            raise InputError(
+                f"workers end before they are ready; {self._logs}/{worker.name}.log says why"
+            )
+        self._replace(worker)
+        if worker.job is None:
+            return []
+        code = worker.process.returncode
+        cause = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        data = {"error": f"the worker was {cause}" if code < 0 else f"the worker {cause}"}
+        return [Event("lost", worker.job.key, worker.job.attempt, worker.name, data)]
+
+    def _replace(self, worker: _Worker) -> None:
+        index = self._workers.index(worker)
+        self._workers[index] = self._start(worker.name, worker.environment)
+
+    def _end(self, worker: _Worker) -> None:
+        with suppress(OSError):
+            worker.pipe.close()
+        worker.process.kill()
+        worker.process.wait()
+
+    def _hand_out(self) -> None:
+        for worker in self._workers:
+            if not self._queue:
+                return
+            if worker.ready and worker.job is None:
+                worker.job = self._queue.popleft()
+                # A worker that has just died shows in the next events().
+                with suppress(OSError):
+                    worker.pipe.send_bytes(json.dumps(asdict(worker.job)).encode())
+
+
+def _spawn(pipe: int, log: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "search.worker", str(pipe)],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        pass_fds=(pipe,),
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(p or "." for p in sys.path),
+            **environment,
+        },
+    )
+
+
+def cpu_workers(threads: int) -> int:
+    """How many CPU workers this process may well use: by its cores, its quota and free memory."""
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    limits = [cores / threads, _quota() / threads, _free_memory() / MEMORY_NEED]
+    return max(1, int(min(limits)))
+
+
+def _quota() -> float:
+    """CPUs that the control group grants (containers); infinite where there is no limit."""
+    with suppress(OSError, ValueError):
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return int(quota) / int(period)
+    return float("inf")
+
+
+def _free_memory() -> float:
+    """Bytes of memory to be had; infinite where the system does not tell."""
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        available = next(line for line in lines if line.startswith("MemAvailable"))
+        return float(available.split()[1]) * 1024
+    return float("inf")

@@ -1,0 +1,189 @@
+"""What a worker does for one job: train a network, or fit the reference."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import lightning.pytorch as L
+import numpy as np
+import torch
+
+from hybrid_swin import registry
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.datamodule import ImageData, make_datamodule
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.training import Reading, evaluate, fit, load_classifier
+from hybrid_swin.training_state import SaveError
+from hybrid_swin.variant import Variant
+from search.executors import Job
+from search.latency import measure_latency
+from search.reference import fit_reference
+from search.run_folder import RESULT_FILE, RunResult, RunSpec, write_json_atomically
+from search.rungs import falls_short
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def warm_up() -> None:
+    """What the first training would otherwise pay for."""
+    torch.set_num_threads(max(1, torch.get_num_threads()))
+
+
+def do_job(job: Job, report: Report) -> None:
+    """Do a job and leave its result in the attempt's folder.
+
+    Raises:
+        InputError: what the user must mend, such as a full disk.
+    """
+    begin = time.perf_counter()
+    settings = job.settings
+    for plugin in settings["plugins"]:
+        registry.add_plugin(plugin)
+    spec = RunSpec.from_dict(settings["spec"])
+    folder = Path(job.folder)
+    try:
+        result = (
+            _reference(spec, job, settings)
+            if job.task == "reference"
+            else _train(spec, job, settings, report, begin)
+        )
+    except SaveError as error:
+        raise InputError(str(error)) from error
+    write_json_atomically(folder / RESULT_FILE, result.to_dict())
+
+
+def _train(
+    spec: RunSpec, job: Job, settings: Mapping[str, Any], report: Report, begin: float
+) -> RunResult:
+    variant, recipe = Variant.from_dict(spec.variant or {}), Recipe.from_dict(spec.recipe or {})
+    data = _data(settings, variant, recipe.batch_size, spec.seed)
+    monitor, mode = settings["objective"]["monitor"], settings["objective"]["mode"]
+    watch = _Watch(monitor, mode, {int(e): c for e, c in spec.cutoffs.items()}, report)
+    fitted = fit(
+        variant,
+        recipe,
+        data,
+        seed=spec.seed,
+        folder=job.folder,
+        accelerator=settings["accelerator"],
+        devices=settings["devices"],
+        callbacks=[watch],
+        checkpoint_every_seconds=settings["checkpoint_seconds"],
+    )
+    if fitted.history and monitor not in fitted.history[-1] and fitted.state != "diverged":
+        raise InputError(
+            f"metric {monitor!r} is not among those logged: "
+            f"{', '.join(k for k in fitted.history[-1] if k.startswith('val/'))}"
+        )
+    for note in fitted.notes:
+        print(f"{spec.key}: {note}", flush=True)
+    test, latency = None, None
+    if spec.stage == "final" and fitted.checkpoint is not None:
+        reading = evaluate(fitted.checkpoint, data, "test", accelerator=settings["accelerator"])
+        _save_predictions(Path(job.folder).parent, data, reading)
+        test = reading.metrics
+        network = load_classifier(fitted.checkpoint)
+        latency = measure_latency(network, variant, settings["accelerator"])
+    seconds = dict(fitted.seconds)
+    # From the job's arrival to here: what the worker spent, Lightning's loop included.
+    seconds["total"] = time.perf_counter() - begin
+    score = fitted.history[-1].get(monitor) if fitted.history else None
+    return RunResult(
+        key=spec.key,
+        attempt=job.attempt,
+        state=fitted.state,
+        score=None if fitted.state == "diverged" else score,
+        epochs=fitted.epochs,
+        epochs_planned=recipe.epochs,
+        history=tuple(fitted.history),
+        metrics=fitted.metrics,
+        test=test,
+        seconds=seconds,
+        peak_memory_mb=fitted.peak_memory_mb,
+        latency=latency,
+        device=fitted.device,
+        precision=fitted.precision,
+        error="; ".join(fitted.notes) or None,
+        **_provenance(data, settings),
+    )
+
+
+def _reference(spec: RunSpec, job: Job, settings: Mapping[str, Any]) -> RunResult:
+    """The logistic regression; ``settings['variant']`` says what images there are."""
+    variant = Variant.from_dict(settings["variant"])
+    data = _data(settings, variant, 256, spec.seed)
+    if not isinstance(data, ImageData):
+        raise RuntimeError("no reference for data modules of the user's own")
+    data.setup()
+    begin = time.perf_counter()
+    fitted = fit_reference(data, settings["objective"]["monitor"])
+    _save_predictions(Path(job.folder).parent, data, fitted.reading)
+    seconds = time.perf_counter() - begin
+    return RunResult(
+        key=spec.key,
+        attempt=job.attempt,
+        state="complete",
+        score=fitted.score,
+        metrics=fitted.validation,
+        test=fitted.reading.metrics,
+        seconds={"fit": seconds, "total": seconds},
+        device="cpu",
+        **_provenance(data, settings),
+    )
+
+
+class _Watch(L.Callback):
+    """Reports every epoch, and ends the training at a rung that it does not reach."""
+
+    def __init__(
+        self, monitor: str, mode: Any, cutoffs: Mapping[int, float], report: Report
+    ) -> None:
+        self._monitor, self._mode, self._cutoffs, self._report = monitor, mode, cutoffs, report
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        logged = trainer.callback_metrics.get(self._monitor)
+        score = float("nan") if logged is None else float(logged)
+        self._report({"epoch": epoch, "epochs": trainer.max_epochs, "score": score})
+        cutoff = self._cutoffs.get(epoch)
+        ends_anyway = epoch == trainer.max_epochs
+        if cutoff is not None and not ends_anyway and falls_short(score, cutoff, self._mode):
+            trainer.should_stop = True
+
+
+def _data(
+    settings: Mapping[str, Any], variant: Variant, batch_size: int, seed: int
+) -> L.LightningDataModule:
+    data = DataSettings.from_dict(settings["data"])
+    return make_datamodule(data, variant, batch_size, seed, Path(settings["cache"]))
+
+
+def _provenance(data: L.LightningDataModule, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Which data and code a result is of."""
+    known: dict[str, Any] = {"code_hash": settings["code_hash"]}
+    if isinstance(data, ImageData):
+        known |= {
+            "data_hash": data.data_hash,
+            "split_hash": data.splits.hash,
+            "validation_images": len(data.splits.validation),
+            "test_images": len(data.splits.test),
+        }
+    return known
+
+
+def _save_predictions(folder: Path, data: L.LightningDataModule, reading: Reading) -> None:
+    """Logits of the test split in the run's folder, with ids and groups where they are known."""
+    known: dict[str, Any] = {}
+    if isinstance(data, ImageData):
+        index = data.splits.test
+        known["ids"] = np.array([data.images.ids[i] for i in index])
+        if data.images.groups is not None:
+            known["groups"] = np.array([data.images.groups[i] for i in index])
+    else:
+        known["ids"] = np.array([str(i) for i in range(len(reading.labels))])
+    temporary = folder / ".predictions.npz"
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, labels=reading.labels, logits=cast(Any, reading.logits), **known)
+    temporary.replace(folder / "predictions.npz")

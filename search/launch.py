@@ -1,0 +1,197 @@
+"""From settings to a finished study: everything is checked before anything is trained."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule
+from rich.console import Console
+from rich.markup import escape
+
+from hybrid_swin import registry
+from hybrid_swin.datamodule import ImageData, make_datamodule
+from hybrid_swin.errors import InputError
+from hybrid_swin.hardware import resolve_accelerator
+from search.candidates import Candidates, check_objective
+from search.coordinator import Coordinator
+from search.dispatcher import Dispatcher
+from search.executors.local import LocalExecutor, cpu_workers
+from search.leaderboard import Leaderboard
+from search.progress import Terminal
+from search.receipt import code_hash, write_receipt
+from search.settings import StudySettings
+from search.space import Space
+from search.study import Study
+from search.study_folder import adopt_plugins, claim, locked
+from search.wandb_board import WandbBoard
+
+# How long the end of a study, or its interruption, waits for its mirror.
+_WANDB_SECONDS, _WANDB_SECONDS_WHEN_CUT_OFF = 120.0, 5.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study that can begin: what it may train, and on what."""
+
+    settings: StudySettings
+    space: Space
+    candidates: Candidates
+    data: LightningDataModule
+    hashes: dict[str, str]
+    plugins: dict[str, str]  # source hash of each copy by its path
+
+    @property
+    def cache(self) -> Path:
+        """Where decoded images lie, for all studies of the folder."""
+        return _cache(self.settings)
+
+    @property
+    def job_settings(self) -> dict[str, Any]:
+        """What a job needs to know beside its run."""
+        workers, objective = self.settings.workers, self.settings.objective
+        return {
+            "plugins": list(self.plugins),
+            "data": self.settings.data.to_dict(),
+            "variant": self.space.resolve(self.space.default())[0].to_dict(),
+            "objective": {"monitor": objective.monitor, "mode": objective.mode},
+            "cache": str(self.cache.resolve()),
+            "accelerator": workers.accelerator,
+            "devices": workers.devices,
+            "checkpoint_seconds": workers.checkpoint_seconds,
+            "code_hash": code_hash(),
+        }
+
+
+def check(settings: StudySettings) -> tuple[Space, Candidates]:
+    """Check all that needs neither images nor a folder: plug-ins, space, baselines, budget.
+
+    Raises:
+        InputError: the first thing that cannot work.
+    """
+    for plugin in settings.plugins:
+        registry.add_plugin(plugin)
+    space = Space(settings.variant, settings.recipe)
+    variant, _ = space.resolve(space.default())
+    settings.data.validate()
+    check_objective(settings, variant.num_classes)
+    return space, Candidates(settings, space)
+
+
+def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Prepared:
+    """Read the images and adopt the plug-ins.
+
+    Raises:
+        InputError: images that cannot be used, or a plug-in that changed since the study began.
+    """
+    plugins = adopt_plugins(settings.plugins, settings.path)
+    variant, recipe = space.resolve(space.default())
+    data = make_datamodule(settings.data, variant, recipe.batch_size, 0, _cache(settings))
+    hashes = {}
+    if isinstance(data, ImageData):
+        data.setup()
+        hashes = {"data_hash": data.data_hash, "split_hash": data.splits.hash}
+    return Prepared(settings, space, candidates, data, hashes, plugins)
+
+
+def run_study(settings: StudySettings, console: Console) -> Leaderboard:
+    """Begin a study or go on with it, to its end.
+
+    Raises:
+        InputError: something that the user must mend; what has been finished is kept.
+        KeyboardInterrupt: after everything has been put in order.
+    """
+    begin = time.monotonic()
+    space, candidates = check(settings)
+    with locked(settings.path), start_workers(settings) as executor:
+        prepared = prepare(settings, space, candidates)
+        claim(settings, sorted(prepared.plugins.values()), prepared.hashes)
+        _say_left_out(prepared, console)
+        study = Study(settings, space, settings.path)
+        if study.repaired:
+            console.print(
+                f"the Optuna journal ended in a torn line, as after a kill: its last "
+                f"{study.repaired} bytes were cut off; nothing finished is lost",
+                style="yellow",
+                highlight=False,
+            )
+        board = WandbBoard(settings.path)
+        objective = settings.objective
+        terminal = Terminal(
+            console,
+            count_runs(settings, candidates),
+            objective.monitor,
+            objective.mode,
+            executor.slots,
+        )
+        coordinator = Coordinator(
+            settings,
+            settings.path,
+            candidates,
+            study,
+            Dispatcher(settings.path, executor, settings.workers, prepared.job_settings, terminal),
+            split_hash=prepared.hashes.get("split_hash", ""),
+            on_finished=lambda spec: board.notify(spec.key),
+            view=terminal,
+        )
+        patience = _WANDB_SECONDS_WHEN_CUT_OFF
+        try:
+            with terminal:
+                coordinator.run()
+            patience = _WANDB_SECONDS
+        finally:
+            executor.close()
+            leaderboard = Leaderboard.from_folder(settings.path)
+            leaderboard.write(settings.path)
+            write_receipt(settings, space, prepared.data, study.summary(), time.monotonic() - begin)
+            board.close(patience)
+    return leaderboard
+
+
+def count_runs(settings: StudySettings, candidates: Candidates) -> int:
+    """How many runs the study comes to, if every trial can be drawn."""
+    baselines, seeds = len(candidates.baselines), settings.finalists.seeds
+    top = min(settings.finalists.top, settings.trials)
+    references = 1 if settings.data.class_path is None else 0
+    return baselines + settings.trials + references + (baselines + top) * seeds
+
+
+@contextmanager
+def start_workers(settings: StudySettings) -> Iterator[LocalExecutor]:
+    """Workers, started before anything else since they take seconds to import."""
+    workers = settings.workers
+    gpus: list[int] = []
+    if resolve_accelerator(workers.accelerator) in ("gpu", "cuda"):
+        gpus = list(range(torch.cuda.device_count()))
+    automatic = len(gpus) // workers.devices if gpus else cpu_workers(workers.threads)
+    count = automatic if workers.count == "auto" else int(workers.count)
+    if settings.sampler.lookahead < 2 * count and workers.count != "auto":
+        raise InputError(
+            f"sampler.lookahead {settings.sampler.lookahead} is too small for "
+            f"{count} workers, which would wait for each other; give at least "
+            f"{2 * count}"
+        )
+    count = max(1, min(count, settings.sampler.lookahead // 2))
+    executor = LocalExecutor(count, workers.threads, settings.path / "logs", gpus)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def _cache(settings: StudySettings) -> Path:
+    return Path(settings.folder).expanduser() / ".images"
+
+
+def _say_left_out(prepared: Prepared, console: Console) -> None:
+    """Name the first images that could not be used, and say how many there are."""
+    left_out = getattr(prepared.data, "left_out", ())
+    for name, reason in left_out[:5]:
+        console.print(f"left out {escape(str(name))}: {escape(reason)}", style="yellow")
+    if left_out:
+        console.print(
+            f"{len(left_out)} images were left out; the receipt names all of them", style="yellow"
+        )

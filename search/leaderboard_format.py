@@ -1,0 +1,45 @@
+"""How the leaderboard writes numbers: shares in percent, counts and times in few characters."""
+
+_SHARES = ("accuracy", "top5", "balanced_accuracy")
+
+
+def is_share(monitor: str) -> bool:
+    """Is this metric a share of images, to be shown in percent?"""
+    return monitor.rpartition("/")[2] in _SHARES
+
+
+def score_text(value: float | None, monitor: str) -> str:
+    """A score: 95.1 for a share (in percent), three decimals else, ``-`` for none."""
+    if value is None:
+        return "-"
+    return f"{100 * value:.1f}" if is_share(monitor) else f"{value:.3f}"
+
+
+def range_text(low: float | None, high: float | None, monitor: str) -> str:
+    """An interval, ``[93.2, 97.0]``; a share is cut at 0 and 100, where its truth must lie."""
+    if low is None or high is None:
+        return ""
+    if is_share(monitor):
+        low, high = max(0.0, low), min(1.0, high)
+    return f"[{score_text(low, monitor)}, {score_text(high, monitor)}]"
+
+
+def count_text(count: float | None) -> str:
+    """A count in four characters or so: 812, 4.5K, 28.3M, 6.0G."""
+    if count is None:
+        return "-"
+    for unit, size in (("G", 1e9), ("M", 1e6), ("K", 1e3)):
+        if count >= 0.9995 * size:  # 999.96K would round to 1000.0K
+            return f"{count / size:.1f}{unit}"
+    return f"{count:.0f}"
+
+
+def seconds_text(seconds: float | None) -> str:
+    """A time: 8.2 s, 41 s, 12 min, 3.4 h."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

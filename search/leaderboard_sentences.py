@@ -1,0 +1,180 @@
+"""What the leaderboard says in words, and no more than its numbers say."""
+
+from collections.abc import Sequence
+from statistics import fmean, median
+
+import numpy as np
+
+from search.leaderboard import Leaderboard
+from search.leaderboard_format import is_share, range_text, score_text
+from search.row import Row
+from search.statistics import minimum_detectable_difference
+
+FEW_SEEDS = 5  # below it, an interval over seeds is wide enough to say so
+
+
+def sentences(board: Leaderboard) -> list[str]:
+    """Plain sentences: the best row, its ties, what retraining did, and what to be careful of."""
+    final = [row for row in board.rows if row.fidelity == "final"]
+    return [
+        *_best(board),
+        *_comparison(board, final),
+        *_references(board, final),
+        *_retraining(board, final),
+        *_reading(board, final),
+        *_cautions(board, final),
+    ]
+
+
+def _best(board: Leaderboard) -> list[str]:
+    best = board.best
+    if best is None:
+        if not board.rows:
+            return [f"No run of study {board.study!r} has ended yet."]
+        return [
+            "Nothing is retrained over several seeds yet: the order is of single runs, where the "
+            "luckiest stands first."
+        ]
+    text = (
+        f"Best by validation: {best.label}, {_score(best.validation_mean, board)} "
+        f"(mean of {best.seeds} fresh seeds, 95% interval over seeds "
+        f"{_range(best.validation_low, best.validation_high, board)})"
+    )
+    if best.test_mean is not None:
+        text += f"; on test {_score(best.test_mean, board)}"
+        if best.test_covers:
+            text += f" {_range(best.test_low, best.test_high, board)} (over {best.test_covers})"
+    return [f"{text}."]
+
+
+def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    """Ties and differences on test; a row may also be better there than the best by validation."""
+    compared = [row for row in final if row.ties_with_best is not None]
+    ties = [row.label for row in compared if row.ties_with_best]
+    sign = 1 if board.mode == "max" else -1
+    better = [r.label for r in compared if not r.ties_with_best and sign * (r.difference or 0) > 0]
+    worse = [r.label for r in compared if not r.ties_with_best and sign * (r.difference or 0) < 0]
+    said = []
+    if ties:
+        said.append(f"not shown different from it: {_list(ties)}")
+    if worse:
+        said.append(f"shown worse: {_list(worse)}")
+    if better:
+        said.append(f"shown better than it, against the order on validation: {_list(better)}")
+    return [f"On test (Holm, 5% over the table), {'; '.join(said)}."] if said else []
+
+
+def _references(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    """A model without a network that does as well is the first thing to know."""
+    sign = 1 if board.mode == "max" else -1
+    ranked = [row for row in final if row.rank is not None and row.validation_mean is not None]
+    said = []
+    for row in board.rows:
+        if row.fidelity != "reference" or row.validation_mean is None or not ranked:
+            continue
+        reached = [
+            r for r in ranked if sign * (r.validation_mean or 0) > sign * row.validation_mean
+        ]
+        said.append(
+            f"{len(reached)} of {len(ranked)} retrained rows have a better mean on validation than "
+            f"the reference {row.label} ({_score(row.validation_mean, board)})."
+        )
+    return said
+
+
+def _retraining(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    """What the search's own score of the chosen became with fresh seeds."""
+    pairs = [
+        (row.search_score, row.validation_mean)
+        for row in final
+        if not row.is_baseline and row.search_score is not None and row.validation_mean is not None
+    ]
+    if not pairs:
+        return []
+    before, after = (fmean(values) for values in zip(*pairs, strict=True))
+    fell = after < before if board.mode == "max" else after > before
+    text = (
+        f"Retrained with fresh seeds, the {len(pairs)} chosen by the search went from "
+        f"{_score(before, board)} (the score that chose them) to {_score(after, board)} on "
+        "validation"
+    )
+    if fell:
+        return [f"{text}: a score chosen for being the best flatters (winner's curse)."]
+    return [f"{text}: no winner's curse shows here."]
+
+
+def _reading(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    said = []
+    if board.test_reads:
+        said.append(
+            f"Test was read {_times(board.test_reads)}, once for each retrained run"
+            + (
+                f" (and {_times(board.reference_reads)} for references)"
+                * bool(board.reference_reads)
+            )
+            + "; it chose and ordered nothing."
+        )
+    seeds = min((row.seeds for row in final if row.seeds >= 2), default=0)
+    spread = _paired_spread(final)
+    if 2 <= seeds < FEW_SEEDS:
+        said.append(f"{seeds} seeds give wide intervals; 5 are the least for a claim.")
+    if seeds >= 2 and spread:
+        least = minimum_detectable_difference(seeds, spread)
+        unit = " points" if is_share(board.monitor) else ""
+        said.append(
+            f"With {seeds} seeds, a true difference on validation below about "
+            f"{score_text(least, board.monitor)}{unit} would be missed more than one time in five."
+        )
+    return said
+
+
+def _cautions(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    said = []
+    young = [row.label for row in final if row.undertrained]
+    if young:
+        said.append(
+            f"Still improving when training ended, so draw no conclusion from: {_list(young)}."
+        )
+    lost = [
+        f"{row.label} ({row.seeds} of {row.seeds_asked} seeds completed)"
+        for row in final
+        if row.seeds < row.seeds_asked
+    ]
+    if lost:
+        said.append(f"A mean of the seeds that survived flatters: {_list(lost)}.")
+    for name, what in (("data_hash", "images"), ("split_hash", "splits"), ("code_hash", "code")):
+        if len({getattr(row, name) for row in board.rows if getattr(row, name)}) > 1:
+            said.append(f"The rows differ in their {what} ({name}): compare with care.")
+    if board.pending:
+        said.append(f"{board.pending} run(s) have not ended: this is no final result.")
+    return said
+
+
+def _paired_spread(final: Sequence[Row]) -> float:
+    """Median over rows of the standard deviation of the seed-wise difference to the first row."""
+    several = [row for row in final if row.seeds == row.seeds_asked and row.seeds >= 2]
+    if not several:
+        return 0.0
+    first = several[0].validation_scores
+    spreads = [
+        float(np.std(np.subtract(row.validation_scores, first), ddof=1))
+        for row in several[1:]
+        if len(row.validation_scores) == len(first)
+    ]
+    return median(spreads) if spreads else 0.0
+
+
+def _score(value: float | None, board: Leaderboard) -> str:
+    return score_text(value, board.monitor) + ("%" if is_share(board.monitor) else "")
+
+
+def _range(low: float | None, high: float | None, board: Leaderboard) -> str:
+    return range_text(low, high, board.monitor)
+
+
+def _list(labels: Sequence[str]) -> str:
+    return ", ".join(labels)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -1,0 +1,186 @@
+"""The leaderboard in a terminal or a picture: two tables and a few sentences."""
+
+import io
+from pathlib import Path
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from search.leaderboard import Leaderboard
+from search.leaderboard_format import (
+    count_text,
+    is_share,
+    range_text,
+    score_text,
+    seconds_text,
+)
+from search.leaderboard_sentences import sentences
+from search.row import Row
+
+BEST_OF_SEARCH = 10  # single runs shown
+NARROW = 96  # below so many columns, MACs and times are left to the files
+MARKS = {
+    "=": "not shown different from the best on test",
+    "^": "still improving when training ended",
+    "B": "baseline",
+    "!": "a seed was lost",
+}
+
+
+def print_leaderboard(board: Leaderboard, console: Console | None = None) -> None:
+    """Print to a console, by default the terminal."""
+    console = console or Console()
+    console.print(render(board, console.width, ascii_only=console.options.ascii_only))
+
+
+def save_svg(board: Leaderboard, path: Path, width: int = 100) -> None:
+    """Write the same as a picture."""
+    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
+    print_leaderboard(board, console)
+    path.write_text(console.export_svg(title=f"hybrid-swin: {board.study}"), encoding="utf-8")
+
+
+def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Group:
+    """Everything, for a console of ``width`` columns, which may know no ``±``."""
+    plus_minus = "+-" if ascii_only else "±"
+    parts: list[Table | Text] = []
+    final = [row for row in board.rows if row.fidelity == "final" and row.rank is not None]
+    if final:
+        parts.append(_final_table(board, final, width, plus_minus))
+        shown = [f"{m} {text}" for m, text in MARKS.items() if any(m in _marks(r) for r in final)]
+        if shown:
+            parts.append(Text("  " + ";  ".join(shown), style="dim"))
+        parts.append(Text())
+    search = [row for row in board.rows if row.fidelity == "search" and row.rank is not None]
+    references = [row for row in board.rows if row.fidelity == "reference"]
+    if search or references:
+        parts.append(_search_table(board, search[:BEST_OF_SEARCH], references, width))
+        parts.append(Text(f"  {_not_shown(board, len(search))}", style="dim"))
+    parts.append(Text())
+    parts.extend(Text(sentence) for sentence in sentences(board))
+    return Group(*parts)
+
+
+def _final_table(board: Leaderboard, rows: list[Row], width: int, plus_minus: str) -> Table:
+    wide = width >= NARROW
+    unit = " %" if is_share(board.monitor) else ""
+    table = _table(f"{board.study}: retrained with fresh seeds, ranked by {board.monitor}")
+    table.add_column("#", justify="right")
+    table.add_column("blocks", overflow="fold", min_width=12, ratio=1)
+    table.add_column("validation" + unit, justify="right", no_wrap=True)
+    table.add_column("test" + unit, justify="right", no_wrap=True)
+    table.add_column("seeds", justify="right")
+    table.add_column("params", justify="right")
+    if wide:
+        table.add_column("MACs", justify="right")
+        table.add_column("train", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        cost = [count_text(row.macs), seconds_text(row.train_seconds)] if wide else []
+        table.add_row(
+            str(row.rank),
+            _label(row),
+            _validation(row, board.monitor, plus_minus),
+            f"{score_text(row.test_mean, board.monitor)} "
+            f"{range_text(row.test_low, row.test_high, board.monitor)}".strip(),
+            _seeds(row),
+            count_text(row.parameters),
+            *cost,
+            _marks(row),
+            style="bold" if row.rank == 1 and row is board.best else "",
+        )
+    return table
+
+
+def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], width: int) -> Table:
+    wide = width >= NARROW
+    unit = " %" if is_share(board.monitor) else ""
+    retrained = {r.origin: r.rank for r in board.rows if r.fidelity == "final" and r.rank}
+    table = _table("single runs of the search (one seed each: no evidence of a difference)")
+    table.add_column("#", justify="right")
+    table.add_column("blocks", overflow="fold", min_width=12, ratio=1)
+    table.add_column("validation" + unit, justify="right", no_wrap=True)
+    table.add_column("epochs", justify="right")
+    table.add_column("params", justify="right")
+    if wide:
+        table.add_column("MACs", justify="right")
+    table.add_column("run", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        note = f"now # {retrained[row.origin]}" if row.origin in retrained else ""
+        table.add_row(
+            str(row.rank),
+            _label(row),
+            score_text(row.validation_mean, board.monitor),
+            str(row.epochs),
+            count_text(row.parameters),
+            *([count_text(row.macs)] if wide else []),
+            row.origin,
+            note,
+        )
+    if rows and references:
+        table.add_section()
+    for row in references:
+        test = score_text(row.test_mean, board.monitor)
+        table.add_row(
+            "",
+            _label(row),
+            score_text(row.validation_mean, board.monitor),
+            "",
+            count_text(row.parameters),
+            *([""] if wide else []),
+            "reference",
+            f"test {test}" if row.test_mean is not None else "",
+        )
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=Text(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        expand=True,
+        padding=(0, 1, 0, 0),
+    )
+
+
+def _label(row: Row) -> Text:
+    """Words as plain text: square brackets in them are no markup, control codes no command."""
+    return Text("".join(char if char.isprintable() else "?" for char in row.label))
+
+
+def _validation(row: Row, monitor: str, plus_minus: str) -> str:
+    text = score_text(row.validation_mean, monitor)
+    if row.validation_low is None or row.validation_high is None:
+        return text
+    return (
+        f"{text} {plus_minus}{score_text((row.validation_high - row.validation_low) / 2, monitor)}"
+    )
+
+
+def _seeds(row: Row) -> str:
+    return str(row.seeds) if row.seeds == row.seeds_asked else f"{row.seeds}/{row.seeds_asked}"
+
+
+def _marks(row: Row) -> str:
+    return "".join(
+        mark
+        for mark, holds in (
+            ("=", row.ties_with_best),
+            ("^", row.undertrained),
+            ("B", row.is_baseline),
+            ("!", row.seeds < row.seeds_asked),
+        )
+        if holds
+    )
+
+
+def _not_shown(board: Leaderboard, finished: int) -> str:
+    states = [row.state for row in board.rows if row.fidelity != "reference" and row.rank is None]
+    said = [f"{finished} single runs finished"]
+    said += [f"{states.count(s)} {s}" for s in ("stopped", "diverged", "failed") if s in states]
+    return ", ".join(said) + "; everything: leaderboard.csv"

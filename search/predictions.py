@@ -1,0 +1,67 @@
+"""Which test images a finalist got right: the seeds x images matrix behind a test interval."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+PREDICTIONS_FILE = "predictions.npz"
+
+
+@dataclass(frozen=True)
+class Correctness:
+    """Right (1) or wrong (0) for each seed and test image; rows as in ``seed_indices``."""
+
+    seed_indices: tuple[int, ...]
+    ids: tuple[str, ...]
+    groups: tuple[str, ...] | None
+    matrix: NDArray[np.float64]
+
+    def of_seeds(self, seed_indices: Sequence[int]) -> NDArray[np.float64]:
+        """The rows of these seeds, in this order."""
+        return self.matrix[[self.seed_indices.index(s) for s in seed_indices]]
+
+
+def read_correctness(folders: dict[int, Path], accuracies: dict[int, float]) -> Correctness | None:
+    """Read the predictions of one candidate's seeds.
+
+    Args:
+        folders: run folder of each seed index.
+        accuracies: the accuracy that each of these runs reported.
+
+    Returns:
+        None where a file is missing or torn, where the seeds saw different images, or where a file
+        tells another accuracy than was reported: then an interval over seeds alone must do.
+    """
+    seeds = tuple(sorted(folders))
+    read = [_read_one(folders[seed] / PREDICTIONS_FILE) for seed in seeds]
+    files = [file for file in read if file is not None]
+    if not files or len(files) != len(read):
+        return None
+    ids, groups, _ = files[0]
+    for seed, (other_ids, other_groups, correct) in zip(seeds, files, strict=True):
+        if other_ids != ids or other_groups != groups:
+            return None
+        if abs(float(correct.mean()) - accuracies[seed]) > 1e-4:
+            return None
+    return Correctness(seeds, ids, groups, np.stack([correct for _, _, correct in files]))
+
+
+def _read_one(
+    path: Path,
+) -> tuple[tuple[str, ...], tuple[str, ...] | None, NDArray[np.float64]] | None:
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            ids = tuple(str(name) for name in file["ids"])
+            groups = tuple(str(g) for g in file["groups"]) if "groups" in file else ()
+            labels, logits = file["labels"], file["logits"]
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+        return None
+    if len(ids) == 0 or logits.ndim != 2 or not len(ids) == len(labels) == len(logits):
+        return None
+    # a row with a NaN names no class
+    correct = (logits.argmax(axis=1) == labels) & np.isfinite(logits).all(axis=1)
+    return ids, groups if len(groups) == len(ids) else None, correct.astype(float)

@@ -1,0 +1,106 @@
+"""The receipt of a study: what it takes to repeat it, and what it took."""
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+
+import hybrid_swin
+import search
+from hybrid_swin.datamodule import ImageData
+from search.run_folder import iter_runs, write_json_atomically
+from search.settings import SCHEMA_VERSION, StudySettings
+from search.space import Space
+from search.study import derive_seed
+from search.study_folder import RECEIPT, test_reads
+
+_PACKAGES = ("torch", "lightning", "torchmetrics", "optuna", "wandb", "numpy", "scikit-learn")
+
+
+def write_receipt(
+    settings: StudySettings,
+    space: Space,
+    data: LightningDataModule,
+    draws: Mapping[str, int],
+    seconds: float,
+) -> None:
+    """Write ``receipt.json``: seeds, splits, space, versions, hardware, failures, test reads.
+
+    Args:
+        settings: the study.
+        space: its candidates.
+        data: its images, set up.
+        draws: how many candidates were drawn and refused.
+        seconds: since this start of the study.
+    """
+    runs = list(iter_runs(settings.path))
+    ended = [(spec, result) for spec, result in runs if result is not None]
+    write_json_atomically(
+        settings.path / RECEIPT,
+        {
+            "schema_version": SCHEMA_VERSION,
+            "study": settings.name,
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "settings": settings.to_dict(),
+            "seeds": {
+                "study": settings.seed,
+                "search": derive_seed(settings.seed, "search"),
+                "final": [
+                    derive_seed(settings.seed, "final", index)
+                    for index in range(settings.finalists.seeds)
+                ],
+            },
+            "data": _about(data),
+            "space": {"parameters": [p.path for p in space.parameters], "combinations": space.size},
+            "draws": dict(draws),
+            "runs": {"asked": len(runs), "ended": len(ended)},
+            "failures": {
+                spec.key: result.error for spec, result in ended if result.state == "failed"
+            },
+            "test_reads": len(test_reads(settings.path)),
+            "training_seconds": sum(result.seconds.get("total", 0.0) for _, result in ended),
+            "seconds_of_this_start": seconds,
+            "hardware": {
+                "machine": platform.machine(),
+                "system": platform.platform(),
+                "devices": sorted({result.device for _, result in ended}),
+            },
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in _PACKAGES},
+            },
+            "code_hash": code_hash(),
+        },
+    )
+
+
+def code_hash() -> str:
+    """Ten hex digits over the program's own sources: results of other code are other results."""
+    digest = hashlib.sha256()
+    for package in (hybrid_swin, search):
+        root = Path(str(package.__file__)).parent
+        for file in sorted(root.rglob("*.py")):
+            digest.update(str(file.relative_to(root)).encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:10]
+
+
+def _about(data: LightningDataModule) -> dict[str, Any]:
+    if not isinstance(data, ImageData):
+        return {"class": type(data).__qualname__}
+    return {
+        "data_hash": data.data_hash,
+        "split_hash": data.splits.hash,
+        "images": {
+            "train": len(data.splits.train),
+            "validation": len(data.splits.validation),
+            "test": len(data.splits.test),
+        },
+        "classes": list(data.class_names),
+        "left_out": [list(item) for item in data.left_out],
+    }

@@ -1,0 +1,113 @@
+"""One line of the leaderboard: all runs of one candidate at one fidelity."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from search.run_folder import State
+
+Fidelity = Literal["final", "search", "reference"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the leaderboard. Scores are in the objective's unit; None means "not known".
+
+    Args:
+        rank: place among the rows that may be ranked; None for broken rows and references.
+        label: the candidate in block words.
+        variant_id: identity of the network.
+        candidate_id: identity of network and recipe.
+        origin: key of the run that first tried it; of the run itself in the search stage.
+        fidelity: ``final`` is retrained with fresh seeds, ``search`` is one run of the search.
+        is_baseline: was it given, not proposed by the search?
+        state: the worst state of its runs.
+        seeds: trainings that completed.
+        seeds_asked: trainings that have ended, completed or not.
+        validation_mean: mean objective over the completed seeds.
+        validation_low: t interval over seeds, with ``validation_high``.
+        validation_high: see ``validation_low``.
+        search_score: the single score by which the search selected a retrained row.
+        test_mean: mean of the same metric on test; read for retrained rows and references only.
+        test_low: interval, with ``test_high``, over what ``test_covers`` names.
+        test_high: see ``test_low``.
+        test_covers: ``seeds and images`` (crossed), or ``seeds`` where there are no predictions.
+        difference: test minus the test of the best row, over shared seeds.
+        difference_low: its interval (95%, of this one comparison), with ``difference_high``.
+        difference_high: see ``difference_low``.
+        difference_p: p-value of "no difference", adjusted by Holm over the table.
+        ties_with_best: not shown different from the best row on test; None for the best itself.
+        parameters: count.
+        macs: multiply-accumulates of one image.
+        activations: numbers kept for the backward pass of one image.
+        latency_ms: median milliseconds of one batch, with device, threads and batch size beside it.
+        latency_device: see ``latency_ms``.
+        latency_threads: see ``latency_ms``.
+        latency_batch: see ``latency_ms``.
+        peak_memory_mb: largest over the seeds, MiB.
+        epochs: epochs run (the fewest over the seeds).
+        epochs_planned: epochs of the recipe.
+        train_seconds: mean seconds of one training.
+        undertrained: still improving at its end in at least half of the seeds that can be judged.
+        device: device of the training.
+        precision: number format of the training.
+        data_hash: identity of the images; ``mixed`` where the runs differ.
+        split_hash: identity of the splits, likewise.
+        code_hash: identity of the program, likewise.
+        keys: run folders of the row; this and what follows stand in the JSON only.
+        validation_scores: one a completed seed, in the order of the seed index.
+        test_scores: one a seed.
+        metrics: mean validation metrics at the last epoch.
+        test_metrics: mean test metrics.
+        variant: the network as data.
+        recipe: the training as data.
+        params: what the sampler proposed.
+    """
+
+    label: str
+    variant_id: str
+    candidate_id: str
+    origin: str
+    fidelity: Fidelity
+    is_baseline: bool
+    state: State
+    seeds: int
+    seeds_asked: int
+    rank: int | None = None
+    validation_mean: float | None = None
+    validation_low: float | None = None
+    validation_high: float | None = None
+    search_score: float | None = None
+    test_mean: float | None = None
+    test_low: float | None = None
+    test_high: float | None = None
+    test_covers: str = ""
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    difference_p: float | None = None
+    ties_with_best: bool | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    activations: int | None = None
+    latency_ms: float | None = None
+    latency_device: str = ""
+    latency_threads: int | None = None
+    latency_batch: int | None = None
+    peak_memory_mb: float | None = None
+    epochs: int = 0
+    epochs_planned: int = 0
+    train_seconds: float | None = None
+    undertrained: bool | None = None
+    device: str = ""
+    precision: str = ""
+    data_hash: str = ""
+    split_hash: str = ""
+    code_hash: str = ""
+    keys: tuple[str, ...] = ()
+    validation_scores: tuple[float, ...] = ()
+    test_scores: tuple[float, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+    test_metrics: dict[str, float] = field(default_factory=dict)
+    variant: dict[str, Any] | None = None
+    recipe: dict[str, Any] | None = None
+    params: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,209 @@
+"""From runs to rows: means, intervals, and the comparison with the best on test."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, median
+from typing import Literal
+
+from search.predictions import Correctness, read_correctness
+from search.row import Fidelity, Row
+from search.run_folder import RunResult, RunSpec, State
+from search.statistics import (
+    Difference,
+    crossed_difference,
+    crossed_interval,
+    holm,
+    paired_difference,
+    t_interval,
+    ties_with_best,
+    undertrained,
+)
+
+EndedRun = tuple[RunSpec, RunResult]
+_WORST_LAST: tuple[State, ...] = ("complete", "stopped", "diverged", "failed")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a comparison on test needs of a row: scores by seed index, and the images got right."""
+
+    scores: dict[int, float]
+    correct: Correctness | None
+
+
+def build_row(
+    folder: Path,
+    runs: Sequence[EndedRun],
+    monitor: str,
+    mode: Literal["min", "max"],
+    search_score: float | None = None,
+) -> tuple[Row, Evidence]:
+    """Boil the ended runs of one candidate at one fidelity down to a row.
+
+    A seed that stopped, diverged or failed has no place in the mean; the row's state and ``seeds``
+    against ``seeds_asked`` tell of it.
+    """
+    runs = sorted(runs, key=lambda run: run[0].seed_index)
+    spec, results = runs[0][0], [result for _, result in runs]
+    whole = [run for run in runs if run[1].state == "complete" and run[1].score is not None]
+    scores = tuple(result.score for _, result in whole if result.score is not None)
+    state = max((result.state for result in results), key=_WORST_LAST.index)
+    shown = scores or _scores_of_broken(results)
+    validation = t_interval(shown) if shown else None
+    evidence = _evidence(folder, whole, monitor)
+    latencies = [result.latency for result in results if result.latency]
+    row = Row(
+        label=spec.label,
+        variant_id=spec.variant_id,
+        candidate_id=spec.candidate_id,
+        origin=spec.origin or spec.key,
+        fidelity=_fidelity(spec),
+        is_baseline=any(run_spec.is_baseline for run_spec, _ in runs),
+        state=state,
+        seeds=len(scores),
+        seeds_asked=len(runs),
+        validation_mean=validation.mean if validation else None,
+        validation_low=validation.low if validation else None,
+        validation_high=validation.high if validation else None,
+        search_score=search_score,
+        parameters=spec.cost.get("parameters"),
+        macs=spec.cost.get("macs"),
+        activations=spec.cost.get("activations"),
+        latency_ms=_middle([latency.get("median_ms") for latency in latencies]),
+        latency_device=str(latencies[0].get("device", "")) if latencies else "",
+        latency_threads=latencies[0].get("threads") if latencies else None,
+        latency_batch=latencies[0].get("batch") if latencies else None,
+        peak_memory_mb=max((r.peak_memory_mb for r in results if r.peak_memory_mb), default=None),
+        epochs=min(result.epochs for result in results),
+        epochs_planned=results[0].epochs_planned,
+        train_seconds=_mean([result.seconds.get("fit") for result in results]),
+        undertrained=_undertrained([result for _, result in whole], monitor, mode),
+        device=_common([result.device for result in results]),
+        precision=_common([result.precision for result in results]),
+        data_hash=_common([result.data_hash for result in results]),
+        split_hash=_common([result.split_hash for result in results]),
+        code_hash=_common([result.code_hash for result in results]),
+        keys=tuple(run_spec.key for run_spec, _ in runs),
+        validation_scores=scores,
+        metrics=_mean_metrics([result.metrics for _, result in whole]),
+        test_metrics=_mean_metrics([result.test or {} for _, result in whole]),
+        variant=spec.variant,
+        recipe=spec.recipe,
+        params=spec.params,
+    )
+    return _with_test(row, evidence), evidence
+
+
+def compare_with_best(ranked: Sequence[tuple[Row, Evidence]]) -> list[Row]:
+    """Add to every row its difference to the first one on test, and whether it ties with it.
+
+    The first row was chosen on validation, so the test comparison is no part of its choice.
+    """
+    if not ranked:
+        return []
+    (best, best_evidence), others = ranked[0], ranked[1:]
+    differences = [_difference(evidence, best_evidence) for _, evidence in others]
+    compared = [difference for difference in differences if difference is not None]
+    ties = iter(ties_with_best(compared))
+    adjusted = iter(holm([d.p_value for d in compared if d.p_value is not None]))
+    rows = [best]
+    for (row, _), difference in zip(others, differences, strict=True):
+        if difference is not None:
+            row = replace(
+                row,
+                difference=difference.mean,
+                difference_low=difference.low,
+                difference_high=difference.high,
+                difference_p=None if difference.p_value is None else next(adjusted),
+                ties_with_best=next(ties),
+            )
+        rows.append(row)
+    return rows
+
+
+def _fidelity(spec: RunSpec) -> Fidelity:
+    return "reference" if spec.kind == "reference" else spec.stage
+
+
+def _scores_of_broken(results: Sequence[RunResult]) -> tuple[float, ...]:
+    """The last score of a run that did not complete is worth showing where it is the only run."""
+    return tuple(r.score for r in results if r.score is not None) if len(results) == 1 else ()
+
+
+def _evidence(folder: Path, whole: Sequence[EndedRun], monitor: str) -> Evidence:
+    metric = monitor.replace("val/", "test/", 1)
+    scores = {
+        spec.seed_index: result.test[metric]
+        for spec, result in whole
+        if result.test is not None and math.isfinite(result.test.get(metric, math.nan))
+    }
+    if metric != "test/accuracy" or not scores:  # only accuracy is a mean over images
+        return Evidence(scores, None)
+    folders = {s.seed_index: folder / s.key for s, _ in whole if s.seed_index in scores}
+    return Evidence(scores, read_correctness(folders, scores))
+
+
+def _with_test(row: Row, evidence: Evidence) -> Row:
+    if not evidence.scores:
+        return row
+    scores = tuple(evidence.scores[seed] for seed in sorted(evidence.scores))
+    interval = t_interval(scores)
+    if evidence.correct is not None:
+        correct = evidence.correct
+        crossed = crossed_interval(correct.matrix, groups=correct.groups)
+        interval = replace(interval, low=crossed.low, high=crossed.high)
+    covers = "seeds" if evidence.correct is None else "seeds and images"
+    return replace(
+        row,
+        test_mean=interval.mean,
+        test_low=interval.low,
+        test_high=interval.high,
+        test_covers="" if interval.low is None else covers,
+        test_scores=scores,
+    )
+
+
+def _difference(row: Evidence, best: Evidence) -> Difference | None:
+    shared = sorted(set(row.scores) & set(best.scores))
+    if not shared:
+        return None
+    first, second = row.correct, best.correct
+    if first is None or second is None or (first.ids, first.groups) != (second.ids, second.groups):
+        return paired_difference(
+            [row.scores[seed] for seed in shared], [best.scores[seed] for seed in shared]
+        )
+    return crossed_difference(first.of_seeds(shared), second.of_seeds(shared), groups=first.groups)
+
+
+def _undertrained(
+    results: Sequence[RunResult], monitor: str, mode: Literal["min", "max"]
+) -> bool | None:
+    judged = [undertrained(r.history, monitor, mode, r.validation_images) for r in results]
+    known = [verdict for verdict in judged if verdict is not None]
+    return sum(known) * 2 >= len(known) if known else None
+
+
+def _common(values: Sequence[str]) -> str:
+    return values[0] if len(set(values)) == 1 else "mixed"
+
+
+def _finite(values: Sequence[float | None]) -> list[float]:
+    return [float(value) for value in values if value is not None and math.isfinite(value)]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = _finite(values)
+    return fmean(known) if known else None
+
+
+def _middle(values: Sequence[float | None]) -> float | None:
+    known = _finite(values)
+    return median(known) if known else None
+
+
+def _mean_metrics(metrics: Sequence[dict[str, float]]) -> dict[str, float]:
+    names = sorted({name for one in metrics for name in one})
+    means = {name: _mean([one.get(name) for one in metrics]) for name in names}
+    return {name: mean for name, mean in means.items() if mean is not None}

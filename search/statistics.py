@@ -1,0 +1,271 @@
+"""Intervals, paired differences and ties: how sure we are of a number.
+
+Seeds are few, so every interval over seeds uses Student's t. The percentile bootstrap is not used:
+it resamples the few values that it has, shrinks their spread by sqrt((n - 1) / n) and knows no t
+quantile, so that its nominal 95% covers 83% at n = 5, where t covers 95%.
+
+Symbols: S seeds, I test items, s and i their indices.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, special, stats
+
+SMALLEST_P = 1e-12  # below it the search for a p-value stops; nothing here is that sure
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over ``n`` seeds and its confidence interval; no ``low`` and ``high`` at n = 1."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+    @property
+    def half(self) -> float | None:
+        """Half the interval's width."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+
+@dataclass(frozen=True)
+class Difference(Interval):
+    """A mean difference (first minus second), its interval, and the p-value of "no difference"."""
+
+    p_value: float | None
+
+
+def t_interval(scores: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Mean and interval over seeds: m +- t(S - 1) s / sqrt(S).
+
+    Raises:
+        ValueError: no score, or one that is not finite.
+    """
+    x_S = _finite(scores)
+    mean, n = float(x_S.mean()), len(x_S)
+    if n == 1:
+        return Interval(mean, None, None, n)
+    half = float(stats.t.ppf((1 + confidence) / 2, n - 1) * x_S.std(ddof=1) / math.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def paired_difference(first: ArrayLike, second: ArrayLike, confidence: float = 0.95) -> Difference:
+    """Difference of two arms over the same seeds: a paired t interval and test.
+
+    It speaks of new seeds on *these* images only; `crossed_difference` speaks of new images too.
+    """
+    a_S, b_S = _finite(first), _finite(second)
+    if len(a_S) != len(b_S):
+        raise ValueError(f"arms have {len(a_S)} and {len(b_S)} seeds; give the shared ones")
+    d_S = a_S - b_S
+    interval = t_interval(d_S, confidence)
+    return _with_p_value(interval, _standard_error(d_S), 0.0, 1)
+
+
+def crossed_interval(
+    scores: ArrayLike, confidence: float = 0.95, groups: Sequence[str] | None = None
+) -> Interval:
+    """Interval of the mean of a seeds x items matrix, for new seeds *and* new items.
+
+    In the crossed model x_si = m + a_s + b_i + e_si the mean has the variance
+    V_a / S + V_b / I + V_e / (S I). Its parts are estimated by the two-way mean squares:
+
+        seed part   u^2 = variance over s of (mean over i) / S          = V_a / S + V_e / (S I)
+        item part   v^2 = variance over i of (mean over s) / I - E / (S I), at least 0 = V_b / I
+
+    with E the residual mean square (its share is already in u^2). The half width is
+    sqrt((t(S - 1) u)^2 + (t(I - 1) v)^2): each part keeps the quantile of its own degrees of
+    freedom, so that few seeds are not hidden behind many items. With ``groups`` (one name an item:
+    the patient of an image) whole groups are the items: each counts by its sum, linearised for
+    unequal sizes.
+    """
+    interval, _, _, _ = _crossed(scores, confidence, groups)
+    return interval
+
+
+def crossed_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    confidence: float = 0.95,
+    groups: Sequence[str] | None = None,
+) -> Difference:
+    """Difference of two arms on shared seeds and shared items; see `crossed_interval`.
+
+    Args:
+        first: correctness (S, I), 0 or 1, of one arm.
+        second: the same of the other arm, same seeds and items in the same order.
+        confidence: of the interval.
+        groups: one name an item where items are not independent.
+
+    The p-value is 1 - the confidence at which the interval touches 0.
+    """
+    a_SI, b_SI = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if a_SI.shape != b_SI.shape:
+        raise ValueError(f"arms have shapes {a_SI.shape} and {b_SI.shape}; give the shared seeds")
+    interval, seed_part, item_part, items = _crossed(a_SI - b_SI, confidence, groups)
+    return _with_p_value(interval, seed_part, item_part, items - 1)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's adjusted p-values, in the order given: p_(k) becomes max over j <= k of (m - j) p_(j).
+
+    Source: Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    m = len(p_values)
+    adjusted = [0.0] * m
+    largest = 0.0
+    for j, index in enumerate(sorted(range(m), key=lambda k: p_values[k])):
+        largest = max(largest, min(1.0, (m - j) * p_values[index]))
+        adjusted[index] = largest
+    return tuple(adjusted)
+
+
+def ties_with_best(differences: Sequence[Difference], level: float = 0.05) -> tuple[bool, ...]:
+    """Which rows are *not* shown different from the best, after Holm over all of them.
+
+    A tie is no proof of equality: a row of a single seed ties with everything. The best row must
+    have been chosen on other data than these differences (here: validation chooses, test compares),
+    else the choice itself would count as evidence.
+
+    Args:
+        differences: each other row against the best.
+        level: the chance, over the whole table, that a row equal to the best is called different.
+    """
+    known = [d.p_value for d in differences if d.p_value is not None]
+    adjusted = iter(holm(known))
+    return tuple(d.p_value is None or next(adjusted) > level for d in differences)
+
+
+def minimum_detectable_difference(
+    seeds: int, std: float, power: float = 0.8, level: float = 0.05
+) -> float:
+    """The least true difference that a paired t test over seeds finds with probability ``power``.
+
+    Solves P(|T'| > t(S - 1)) = power, where T' is noncentral t with noncentrality d sqrt(S) / std.
+
+    Args:
+        seeds: S; infinite below 2.
+        std: standard deviation over seeds of the paired difference, in the unit of the result.
+        power: wanted chance of finding it.
+        level: two-sided level of the test.
+    """
+    if seeds < 2:
+        return math.inf
+    critical = float(stats.t.ppf(1 - level / 2, seeds - 1))
+
+    def missing_power(noncentrality: float) -> float:
+        above = stats.nct.sf(critical, seeds - 1, noncentrality)
+        below = stats.nct.cdf(-critical, seeds - 1, noncentrality)
+        return float(np.nan_to_num(above) + np.nan_to_num(below)) - power
+
+    # at noncentrality 2 (critical + 3) nearly all of T' lies above the critical value
+    root = optimize.brentq(missing_power, 0.0, 2 * (critical + 3), xtol=1e-10)
+    return float(root) * std / math.sqrt(seeds)
+
+
+def undertrained(
+    history: Sequence[Mapping[str, float]],
+    monitor: str,
+    mode: Literal["min", "max"],
+    items: int,
+) -> bool | None:
+    """Was the run still improving, beyond the noise, when its training ended?
+
+    With k = a fifth of the epochs (rounded, at least 2), the gain is mean(last k) - mean(k before),
+    in the direction of ``mode``. It counts where it exceeds both
+
+        twice the standard error of that difference, 2 d sqrt(2 / k), where d^2 = half the mean
+        square step between neighbouring epochs (so that a slow trend is not taken for noise), and,
+        for a proportion, the standard error sqrt(p (1 - p) / items) of one reading of the split.
+
+    A learning rate that decays to nothing flattens every curve: "no" does not say that more epochs
+    would not help, "yes" does say so.
+
+    Returns:
+        None where fewer than 5 epochs (or a reading that is not finite) leave it open.
+    """
+    curve = np.array([epoch[monitor] for epoch in history if monitor in epoch], dtype=float)
+    k = max(2, round(len(curve) / 5))
+    if len(curve) < 5 or not np.isfinite(curve[-2 * k :]).all():
+        return None
+    sign = 1.0 if mode == "max" else -1.0
+    before, last = curve[-2 * k : -k], curve[-k:]
+    gain = sign * float(last.mean() - before.mean())
+    step_noise = math.sqrt(float(np.square(np.diff(curve[-2 * k :])).mean()) / 2)
+    noise = 2 * step_noise * math.sqrt(2 / k)
+    if mode == "max" and 0 <= curve.min() and curve.max() <= 1 and items > 0:
+        p = float(last.mean())
+        noise = max(noise, math.sqrt(p * (1 - p) / items))
+    return gain > noise + 1e-12  # rounding alone is no gain
+
+
+def _finite(scores: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(scores, dtype=float).ravel()
+    if len(values) == 0 or not np.isfinite(values).all():
+        raise ValueError(f"scores must be finite and at least one, got {values.tolist()}")
+    return values
+
+
+def _standard_error(values: NDArray[np.float64]) -> float:
+    return 0.0 if len(values) < 2 else float(values.std(ddof=1)) / math.sqrt(len(values))
+
+
+def _crossed(
+    scores: ArrayLike, confidence: float, groups: Sequence[str] | None
+) -> tuple[Interval, float, float, int]:
+    """The interval, its seed part u, its item part v, and the number of items (or groups)."""
+    x_SI = np.asarray(scores, dtype=float)
+    if x_SI.ndim != 2 or x_SI.size == 0 or not np.isfinite(x_SI).all():
+        raise ValueError(f"need a finite (seeds, items) matrix, got shape {x_SI.shape}")
+    mean = float(x_SI.mean())
+    if groups is not None:
+        x_SI = _by_group(x_SI, groups, mean)
+    S, I = x_SI.shape  # noqa: E741
+    mean_S, mean_I = x_SI.mean(axis=1), x_SI.mean(axis=0)
+    if S < 2 or I < 2:
+        return Interval(mean, None, None, S), 0.0, 0.0, I
+    residual_SI = x_SI - mean_S[:, None] - mean_I[None, :] + mean
+    error = float(np.square(residual_SI).sum()) / ((S - 1) * (I - 1))
+    seed_part = math.sqrt(float(mean_S.var(ddof=1)) / S)
+    item_part = math.sqrt(max(0.0, float(mean_I.var(ddof=1)) / I - error / (S * I)))
+    half = _half_width(1 - confidence, seed_part, S - 1, item_part, I - 1)
+    return Interval(mean, mean - half, mean + half, S), seed_part, item_part, I
+
+
+def _by_group(x_SI: NDArray[np.float64], groups: Sequence[str], mean: float) -> NDArray[np.float64]:
+    """Items to groups: (G / I) (sum of the group - size * mean) + mean; row means stay the same."""
+    names, group_of_item = np.unique(np.asarray(groups), return_inverse=True)
+    if len(group_of_item) != x_SI.shape[1]:
+        raise ValueError(f"{len(group_of_item)} groups for {x_SI.shape[1]} items")
+    sums_SG = np.stack([np.bincount(group_of_item, weights=row) for row in x_SI - mean])
+    return np.asarray(sums_SG * (len(names) / x_SI.shape[1]) + mean, dtype=float)
+
+
+def _half_width(level: float, u: float, seed_df: float, v: float, item_df: float) -> float:
+    # special.stdtrit is stats.t.ppf without its checks, 100 times quicker: a root search asks often
+    quantile_u, quantile_v = special.stdtrit([seed_df, item_df], level / 2)
+    return math.hypot(quantile_u * u, quantile_v * v)
+
+
+def _with_p_value(interval: Interval, u: float, v: float, item_df: float) -> Difference:
+    """Add the level at which the interval just touches 0."""
+    distance = abs(interval.mean)
+    if interval.low is None:
+        p_value = None
+    elif distance == 0:
+        p_value = 1.0
+    else:
+        df = interval.n - 1
+
+        def beyond_zero(level: float) -> float:
+            return distance - _half_width(level, u, df, v, item_df)
+
+        sure = beyond_zero(SMALLEST_P) >= 0
+        p_value = 0.0 if sure else float(optimize.brentq(beyond_zero, SMALLEST_P, 1.0, xtol=1e-14))
+    return Difference(interval.mean, interval.low, interval.high, interval.n, p_value)

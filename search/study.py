@@ -1,0 +1,211 @@
+"""The Optuna side of a study: storage, sampler, drawing candidates, telling results."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+
+from hybrid_swin.errors import InputError
+from search.settings import StudySettings
+from search.space import Space
+
+JOURNAL = "optuna.journal"
+# Draws for one trial before the rest are made at random, and before the space counts as used up.
+_RANDOM_AFTER = 16
+_EXHAUSTED_AFTER = 400
+
+# Attributes of an Optuna trial: which of our trials it was drawn for, and why it was refused.
+_FOR, _REFUSED = "trial", "refused"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a draw is no candidate. ``excess`` > 0 by name teaches the sampler where not to look."""
+
+    reason: str
+    excess: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Draw:
+    """An accepted draw: our trial's index, Optuna's number and the parameters."""
+
+    index: int
+    number: int
+    params: dict[str, Any]
+
+
+Judge = Callable[[dict[str, Any]], Refusal | None]
+
+
+class Study:
+    """Ask and tell, in an order that depends on nothing but the seed.
+
+    Optuna's trials are our trials and the refused draws between them. A refusal for cost is an
+    infeasible PRUNED trial, from which the sampler learns; one for repetition is a FAIL, from which
+    it does not.
+    """
+
+    def __init__(self, settings: StudySettings, space: Space, folder: Path) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.repaired = 0
+        self._settings = settings
+        self._space = space
+        self._study = optuna.create_study(
+            study_name=settings.name,
+            storage=self._storage(folder),
+            direction="maximize" if settings.objective.mode == "max" else "minimize",
+            load_if_exists=True,
+            pruner=optuna.pruners.NopPruner(),
+        )
+        trials = self._study.get_trials(deepcopy=False)
+        self._told = {
+            t.user_attrs[_FOR]: t
+            for t in trials
+            if t.state != TrialState.RUNNING
+            and _FOR in t.user_attrs
+            and _REFUSED not in t.user_attrs
+        }
+
+    def _storage(self, folder: Path) -> Any:
+        if self._settings.storage:
+            return self._settings.storage
+        journal = folder / JOURNAL
+        # The study's own lock is held: a lock file here was left by a coordinator that was killed.
+        for stale in folder.glob(f"{JOURNAL}.lock*"):
+            with suppress(FileNotFoundError):
+                stale.unlink()
+        self.repaired = repair_journal(journal)
+        backend = JournalFileBackend(str(journal), JournalFileOpenLock(str(journal)))
+        return optuna.storages.JournalStorage(backend)
+
+    def ask(self, index: int, judge: Judge) -> Draw | None:
+        """Draw trial ``index``; None where the space holds no further candidate.
+
+        ``judge`` refuses a draw or takes it. A trial that was asked before is given again.
+        """
+        known = self._told.get(index)
+        if known is not None:
+            return Draw(index, known.number, known.params)
+        refused = self._refused_for(index)
+        while refused < _EXHAUSTED_AFTER:
+            trial = self._open_draw(index, at_random=refused >= _RANDOM_AFTER)
+            params = self._space.suggest(trial)  # type: ignore[arg-type]  # Trial draws as Suggests
+            refusal = judge(params)
+            if refusal is None:
+                return Draw(index, trial.number, params)
+            self._refuse(trial, refusal)
+            refused += 1
+        return None
+
+    def tell(
+        self, draw: Draw, score: float | None, history: Sequence[tuple[int, float]], stopped: bool
+    ) -> None:
+        """Tell a trial's scores by epoch and how it ended; a score of None is a failure."""
+        frozen = self._study.get_trials(deepcopy=False)[draw.number]
+        if frozen.state != TrialState.RUNNING:
+            return  # told before the coordinator was killed
+        trial = optuna.trial.Trial(self._study, frozen._trial_id)
+        for epoch, value in history:
+            if epoch not in frozen.intermediate_values:
+                trial.report(value, epoch)
+        if score is None:
+            self._study.tell(trial, state=TrialState.FAIL)
+        elif stopped:
+            self._study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._study.tell(trial, score)
+
+    def summary(self) -> dict[str, int]:
+        """How many draws were taken and refused, by state."""
+        trials = self._study.get_trials(deepcopy=False)
+        refused = [t for t in trials if _REFUSED in t.user_attrs]
+        return {
+            "drawn": len(trials),
+            "refused_for_cost": len([t for t in refused if t.state == TrialState.PRUNED]),
+            "refused_as_known": len([t for t in refused if t.state == TrialState.FAIL]),
+            "running": len([t for t in trials if t.state == TrialState.RUNNING]),
+        }
+
+    def _open_draw(self, index: int, at_random: bool) -> optuna.Trial:
+        """The draw that a killed coordinator left open, or a new one; the same sampler for both.
+
+        A sampler that is made again repeats its draws, so each draw has a seed of its own.
+        """
+        left_open = self._left_open(index)
+        number = left_open.number if left_open else len(self._study.get_trials(deepcopy=False))
+        seed = derive_seed(self._settings.seed, "draw", number)
+        self._study.sampler = self._sampler(seed, at_random)
+        if left_open:
+            trial = optuna.trial.Trial(self._study, left_open._trial_id)
+        else:
+            trial = self._study.ask()
+        if _FOR not in trial.user_attrs:
+            trial.set_user_attr(_FOR, index)
+        return trial
+
+    def _left_open(self, index: int) -> FrozenTrial | None:
+        """A RUNNING trial drawn for this index, or the last one if it was not yet labelled."""
+        trials = self._study.get_trials(deepcopy=False)
+        for trial in reversed(trials):
+            if trial.state == TrialState.RUNNING and trial.user_attrs.get(_FOR) == index:
+                return trial
+        last = trials[-1] if trials else None
+        unlabelled = last is not None and _FOR not in last.user_attrs
+        return last if last is not None and unlabelled and last.state.name == "RUNNING" else None
+
+    def _sampler(self, seed: int, at_random: bool) -> optuna.samplers.BaseSampler:
+        if at_random or self._settings.sampler.name == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        startup = self._settings.sampler.startup_trials
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
+
+    def _refuse(self, trial: optuna.Trial, refusal: Refusal) -> None:
+        trial.set_user_attr(_REFUSED, refusal.reason)
+        for name, value in (refusal.excess or {}).items():
+            trial.set_constraint(name, value)
+        state = TrialState.PRUNED if refusal.excess else TrialState.FAIL
+        self._study.tell(trial, state=state)
+
+    def _refused_for(self, index: int) -> int:
+        """Draws for this trial that were refused before; only the last trials can be of it."""
+        count = 0
+        for trial in reversed(self._study.get_trials(deepcopy=False)):
+            if trial.user_attrs.get(_FOR) not in (index, None):
+                break
+            count += _REFUSED in trial.user_attrs and trial.state != TrialState.RUNNING
+        return count
+
+
+def derive_seed(seed: int, *names: object) -> int:
+    """A seed for one purpose, from the study's seed and the purpose's name."""
+    text = "/".join(map(str, (seed, *names)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
+
+
+def repair_journal(path: Path) -> int:
+    """Cut a torn last line off a journal, and say how many bytes went.
+
+    A coordinator killed while writing leaves half a line. Optuna reads past it, but its next write
+    would be glued to it and make the journal unreadable for good.
+
+    Raises:
+        InputError: the journal is damaged elsewhere than at its end.
+    """
+    if not path.exists():
+        return 0
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole == len(content):
+        return 0
+    with path.open("r+b") as file:
+        file.truncate(whole)
+    logging.getLogger(__name__).info("cut %d bytes off %s", len(content) - whole, path)
+    return len(content) - whole

@@ -1,0 +1,138 @@
+"""The folder of a study: locked while in use, tied to its settings, with its plug-ins inside."""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hybrid_swin import registry
+from hybrid_swin.errors import InputError
+from search.run_folder import read_json, write_json_atomically
+from search.settings import SCHEMA_VERSION, StudySettings, differences
+
+SETTINGS, FIXED, RECEIPT, LEDGER = "settings.yaml", "study.json", "receipt.json", "test_reads.jsonl"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a study's folder: made where missing, and for one coordinator at a time.
+
+    The lock is the system's, so it ends with the process however that dies.
+
+    Raises:
+        InputError: the folder cannot be written, or another process holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a+")
+    except OSError as error:
+        raise InputError(
+            f"the study's folder {str(folder)!r} cannot be written: "
+            f"{error.strerror}; give another with --folder"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise InputError(
+                f"study {folder.name!r} is already being run by process {holder}; "
+                "wait for it, end it, or give this one another --name"
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def claim(settings: StudySettings, plugins: Sequence[str], data: dict[str, str]) -> None:
+    """Tie a folder to the settings, plug-ins and data that its results depend on.
+
+    Raises:
+        InputError: the folder holds a study of other ones; says which.
+    """
+    folder = settings.path
+    fixed = {
+        "schema_version": SCHEMA_VERSION,
+        "settings": settings.fixed(),
+        "plugins": list(plugins),
+        "data": data,
+    }
+    path = folder / FIXED
+    if path.exists():
+        known = read_json(path)
+        changed = list(differences(known, fixed))
+        if changed:
+            raise InputError(
+                f"study {settings.name!r} in {str(folder)!r} was begun with other settings "
+                f"({'; '.join(changed[:4])}{' ...' if len(changed) > 4 else ''}); its results "
+                "would not be comparable. Give another --name, or put the settings back"
+            )
+    else:
+        write_json_atomically(path, fixed)
+    text = yaml.safe_dump({"schema_version": SCHEMA_VERSION, **settings.to_dict()}, sort_keys=False)
+    _write_text(folder / SETTINGS, text)
+
+
+def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
+    """Register plug-ins from copies in the study's folder, so that later edits change nothing.
+
+    Returns the source hash of each copy by its absolute path.
+
+    Raises:
+        InputError: a plug-in that cannot be used, or one that changed since the study began.
+    """
+    hashes = {}
+    for path in paths:
+        entry = registry.read_plugin(path)
+        copy = folder / "plugins" / entry.file.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists():
+            shutil.copyfile(entry.file, copy)
+        elif copy.read_bytes() != entry.file.read_bytes():
+            raise InputError(
+                f"plug-in {entry.file.name!r} has changed since the study began; give "
+                "another --name for a new study, or put the file back"
+            )
+        hashes[str(copy.resolve())] = registry.add_plugin(copy).plugin_hash
+    return hashes
+
+
+def record_test_read(folder: Path, key: str, candidate_id: str, split_hash: str) -> None:
+    """Write into the ledger, before it happens, that a run reads the test split; once a run."""
+    ledger = folder / LEDGER
+    line = {"key": key, "candidate_id": candidate_id, "split_hash": split_hash}
+    if any(entry["key"] == key for entry in test_reads(folder)):
+        return
+    line["time"] = datetime.now(UTC).isoformat(timespec="seconds")
+    with ledger.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def test_reads(folder: Path) -> list[dict[str, Any]]:
+    """The ledger's lines; a torn last one is left out."""
+    reads = []
+    with suppress(FileNotFoundError):
+        for line in (folder / LEDGER).read_text(encoding="utf-8").splitlines():
+            with suppress(json.JSONDecodeError):
+                reads.append(json.loads(line))
+    return reads
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,296 @@
+"""The W&B mirror of a study: written from its folder, by a process of its own.
+
+The coordinator holds a `WandbBoard` and tells it which runs have ended. The process behind it,
+``python -m search.wandb_board STUDY_FOLDER``, reads JSON lines, ``{"run": "trials/0007"}`` and at
+the end ``{"finish": true}``, and writes one W&B run for each, then one ``study`` run with the
+ranked table and the ``leaderboard`` artifact. It can be late, fail or be killed: the search never
+waits for it, and what it missed is mirrored at the end or the next time. ``wandb_mirrored.txt``
+remembers what is written; it and the ``wandb`` folder may be deleted at any time.
+
+This is the only file that imports wandb, and only that process does so.
+"""
+
+import json
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.errors import InputError
+from search.run_folder import RunResult, RunSpec, iter_runs, read_run, read_settings
+from search.wandb_settings import WandbPlace, WandbSettings, place
+
+MIRRORED_FILE = "wandb_mirrored.txt"
+LOG_FILE = "wandb_mirror.log"
+
+_log = logging.getLogger(__name__)
+
+
+class WandbBoard:
+    """Starts the mirror of one study and tells it what has ended; never blocks, never raises.
+
+    Args:
+        study_folder: a folder with its ``settings.yaml``; mode ``disabled`` there starts nothing.
+    """
+
+    def __init__(self, study_folder: Path) -> None:
+        self._folder = study_folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._warned = False
+        try:
+            settings = read_settings(study_folder)
+            if _place(settings, study_folder).mode != "disabled":
+                self._process = _start(study_folder)
+        except (OSError, InputError) as error:
+            self._warn(f"it did not start ({error})")
+
+    def notify(self, key: str) -> None:
+        """Say that the run of this key has ended.
+
+        This is a hint only: at the end the mirror reads the whole folder, so that a full pipe may
+        drop it.
+        """
+        self._send({"run": key})
+
+    def close(self, timeout: float = 60.0) -> None:
+        """Let the mirror write what is left, at most ``timeout`` seconds, then stop it."""
+        process = self._process
+        if process is None:
+            return
+        deadline = time.monotonic() + timeout
+        # a full pipe means that the mirror is behind
+        while not self._send({"finish": True}) and process.poll() is None:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        try:
+            code = process.wait(max(0.0, deadline - time.monotonic()))
+            if code != 0:
+                self._warn(f"it ended with code {code}")
+        except subprocess.TimeoutExpired:
+            self._warn(f"it was stopped after {timeout:g} s")
+        _stop(process)
+        self._process = None
+
+    def _send(self, message: dict[str, Any]) -> bool:
+        if self._process is None or self._process.stdin is None:
+            return False
+        try:
+            # one line is far below PIPE_BUF: it is written whole or not at all
+            os.write(self._process.stdin.fileno(), json.dumps(message).encode() + b"\n")
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._warn("it died")
+            return False
+        return True
+
+    def _warn(self, what: str) -> None:
+        if not self._warned:
+            _log.warning(
+                "W&B mirror: %s; the study goes on and loses nothing (%s says more); what is "
+                "missing is mirrored when the study is started again",
+                what,
+                self._folder / LOG_FILE,
+            )
+        self._warned = True
+
+
+def _start(study_folder: Path) -> subprocess.Popen[bytes]:
+    # a user's resume or run id is meant for one run, and would make all of ours that one
+    own = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_NAME", "WANDB_NOTES", "WANDB_JOB_TYPE")
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    package_parent = str(Path(__file__).resolve().parents[1])
+    path = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment |= {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
+    with (study_folder / LOG_FILE).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "search.wandb_board", str(study_folder)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the search: the mirror is told by its pipe
+        )
+    if process.stdin is not None:
+        os.set_blocking(process.stdin.fileno(), False)
+    return process
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the process and W&B's own, which share a session."""
+    if process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()
+    if process.poll() is None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(OSError):
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(2.0)
+                break
+
+
+class _Mirror:
+    """Writes W&B runs from a study's folder; lives in the process of its own."""
+
+    def __init__(self, study_folder: Path) -> None:
+        self.folder = study_folder
+        self.settings = read_settings(study_folder)
+        self.study = str(self.settings.get("name", study_folder.name))
+        self.place = _place(self.settings, study_folder)
+        path = study_folder / MIRRORED_FILE
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        self.done = set(text.splitlines())
+        marks = [line for line in text.splitlines() if line.startswith("mark ")]
+        if not marks:
+            marks = [f"mark {secrets.token_hex(2)}"]
+            self._remember(marks[0])
+        self.mark = marks[0].removeprefix("mark ")
+
+    def mirror(self, key: str) -> None:
+        """Mirror one run, if it has ended and is not mirrored yet."""
+        try:
+            spec, result = read_run(self.folder, key)
+        except InputError as error:
+            print(f"{key} is left out: {error}", file=sys.stderr)
+            return
+        if result is not None and f"{key} {result.attempt}" not in self.done:
+            self._mirror(spec, result)
+            self._remember(f"{key} {result.attempt}")
+
+    def finish(self) -> None:
+        """Mirror what was missed, then the study: ranked table and leaderboard artifact."""
+        for spec, _ in iter_runs(self.folder):
+            self.mirror(spec.key)
+        self._mirror_study()
+
+    def _mirror(self, spec: RunSpec, result: RunResult) -> None:
+        from search.wandb_content import config, history, run_id, summary
+
+        run = self._init(
+            id=run_id(self.study, spec.key, result.attempt, self.mark),
+            name=f"{spec.label} {spec.key}",
+            job_type=spec.kind,
+            config=config(spec, self.settings.get("data") or {}),
+        )
+        run.define_metric("epoch", hidden=True)
+        run.define_metric("*", step_metric="epoch")
+        for epoch in history(result):
+            run.log(epoch)
+        # written by hand: define_metric(summary=...) would nest the names
+        run.summary.update(summary(spec, result))
+        run.finish(exit_code=1 if result.state == "failed" else 0)
+
+    def _mirror_study(self) -> None:
+        import wandb
+
+        from search.leaderboard import COLUMNS, CSV_FILE, JSON_FILE, Leaderboard
+        from search.leaderboard_sentences import sentences
+        from search.wandb_content import harmless, run_id
+
+        board = Leaderboard.from_folder(self.folder)
+        best = board.best
+        invocation = 1 + sum(line.startswith("study ") for line in self.done)
+        local = ("wandb", "storage", "folder", "workers", "objective")
+        asked = {name: value for name, value in self.settings.items() if name not in local}
+        objective = {"monitor": board.monitor, "mode": board.mode}
+        run = self._init(
+            id=run_id(self.study, "study", invocation, self.mark),
+            name=f"study {self.study}",
+            job_type="study",
+            notes="\n".join(sentences(board)),
+            config={**objective, **harmless(asked)},
+        )
+        rows = [[getattr(row, name) for name in COLUMNS] for row in board.rows]
+        run.log({"leaderboard": wandb.Table(list(COLUMNS), rows, allow_mixed_types=True)})
+        told = {"digest": board.digest(), "rows": len(rows), "test_reads": board.test_reads}
+        if best is not None:
+            told |= {"best": best.label, "objective": best.validation_mean}
+        run.summary.update(told)
+        artifact = wandb.Artifact("leaderboard", type="leaderboard", metadata={"study": self.study})
+        with tempfile.TemporaryDirectory() as folder:
+            board.write(Path(folder))
+            for file in (CSV_FILE, JSON_FILE):
+                artifact.add_file(str(Path(folder) / file))
+        run.log_artifact(artifact, aliases=["latest"])
+        run.finish()
+        self._remember(f"study {invocation}")
+
+    def _init(self, **told: Any) -> Any:
+        """`wandb.init`, quiet, and sending nothing of this machine."""
+        import wandb
+
+        where = self.place
+        mode: Any = where.mode  # `WANDB_MODE` may hold anything: wandb says what it takes
+        where.dir.mkdir(parents=True, exist_ok=True)
+        settings = wandb.Settings(  # a new one each time: init writes the run's name into it
+            console="off",
+            silent=True,
+            host="",
+            disable_code=True,
+            disable_git=True,
+            disable_job_creation=True,
+            x_disable_meta=True,
+            x_disable_stats=True,
+            x_save_requirements=False,
+        )
+        return wandb.init(
+            mode=mode,
+            entity=where.entity,
+            project=where.project,
+            group=where.group,
+            tags=list(where.tags),
+            dir=str(where.dir),
+            settings=settings,
+            reinit="finish_previous",
+            **told,
+        )
+
+    def _remember(self, line: str) -> None:
+        path = self.folder / MIRRORED_FILE
+        # a line that a kill has torn must not swallow the next one
+        torn = path.exists() and not path.read_bytes().endswith(b"\n")
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n" * torn + line + "\n")
+        self.done.add(line)
+
+
+def _place(settings: dict[str, Any], study_folder: Path) -> WandbPlace:
+    chosen = WandbSettings.from_dict(settings.get("wandb") or {})
+    return place(chosen, str(settings.get("name", study_folder.name)), study_folder)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read messages until ``finish`` or the end of the input, and mirror."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(AttributeError, OSError):
+        os.nice(10)  # trainings come first
+    folder = Path(arguments[0])
+    # W&B's own process would inherit the pipe and keep it open after our death
+    messages = os.fdopen(os.dup(0), encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    mirror = _Mirror(folder)
+    # W&B keeps copies of artifacts; with the study they are found again by `wandb sync`
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
+        os.environ.setdefault(name, str(mirror.place.dir / "wandb" / name.split("_")[1].lower()))
+    for line in messages:
+        message = json.loads(line)
+        if message.get("finish"):
+            mirror.finish()
+            break
+        mirror.mirror(message["run"])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

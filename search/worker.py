@@ -1,0 +1,74 @@
+"""A worker process: imports once, then does one job after another until its pipe closes.
+
+It is started as ``python -m search.worker FD``, with the file descriptor of a duplex pipe. Jobs
+come in and events go out as JSON. What a job achieves it writes into its attempt's folder; the
+event only says that it is there.
+"""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from search.executors import Job
+
+
+class Channel:
+    """The worker's end of the pipe."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._pipe: Connection[Any, Any] = Connection(descriptor)
+        self.jobs: queue.Queue[Job] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def say(self, kind: str, job: Job | None = None, **data: Any) -> None:
+        """Send an event. A coordinator that is gone ends the worker."""
+        about = {} if job is None else {"key": job.key, "attempt": job.attempt, "data": data}
+        try:
+            self._pipe.send_bytes(json.dumps({"kind": kind, **about}).encode())
+        except OSError:
+            os._exit(0)
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                self.jobs.put(Job(**json.loads(self._pipe.recv_bytes())))
+            except (EOFError, OSError):
+                # At once, also from the middle of a training: nobody waits for it any more, and
+                # what it has written so far is whole.
+                os._exit(0)
+
+
+def main(descriptor: int) -> None:
+    """Serve jobs for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator
+    channel = Channel(descriptor)
+    from hybrid_swin.errors import InputError
+    from search.jobs import do_job, warm_up
+
+    warm_up()
+    channel.say("ready")
+    while True:
+        job = channel.jobs.get()
+        channel.say("started", job)
+        try:
+            do_job(job, lambda data, job=job: channel.say("epoch", job, **data))
+        except InputError as error:
+            channel.say("failed", job, error=str(error), input_error=True)
+        except Exception as error:
+            report = traceback.format_exc()
+            print(report, file=sys.stderr, flush=True)
+            (Path(job.folder) / "traceback.txt").write_text(report, encoding="utf-8")
+            channel.say("failed", job, error=f"{type(error).__name__}: {error}")
+        else:
+            channel.say("done", job)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,177 @@
+"""Arrays as MedMNIST and others store them, and the ways in which they can be wrong."""
+
+import numpy as np
+import pytest
+
+from hybrid_swin.data.npz import NpzSource
+from hybrid_swin.errors import InputError
+
+
+def images(count=4, size=(6, 5), dtype=np.uint8, seed=0):
+    values = np.random.default_rng(seed).integers(0, 256, (count, *size))
+    return (values if dtype == np.uint8 else values / 255).astype(dtype)
+
+
+def load(tmp_path, image_size=(6, 5), in_channels=1, **arrays):
+    path = tmp_path / "set.npz"
+    np.savez(path, **arrays)
+    return NpzSource(str(path)).load(image_size, in_channels, None)
+
+
+def test_medmnist_style_keeps_its_splits(tmp_path):
+    train, val, test = images(4), images(2, seed=1), images(3, seed=2)
+    found = load(
+        tmp_path,
+        train_images=train,
+        train_labels=np.array([[0], [1], [2], [0]], np.uint8),
+        val_images=val,
+        val_labels=np.array([[1], [2]], np.uint8),
+        test_images=test,
+        test_labels=np.array([[2], [1], [0]], np.uint8),
+    )
+    np.testing.assert_array_equal(found.images[..., 0], np.concatenate([train, val, test]))
+    assert found.labels.tolist() == [0, 1, 2, 0, 1, 2, 2, 1, 0]
+    assert found.splits == ("train",) * 4 + ("validation",) * 2 + ("test",) * 3
+    assert found.ids[3:5] == ("train/3", "validation/0")
+    assert found.groups is None
+    assert found.class_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "codes"),
+    [
+        (np.array(["dog", "cat", "dog", "bee"]), ("bee", "cat", "dog"), [2, 1, 2, 0]),
+        (np.array([b"dog", b"cat", b"dog", b"bee"]), ("bee", "cat", "dog"), [2, 1, 2, 0]),
+        (np.array([10, 9, 10, 2]), ("2", "9", "10"), [2, 1, 2, 0]),
+        (np.array([True, False, True, False]), ("False", "True"), [1, 0, 1, 0]),
+    ],
+)
+def test_labels_of_any_plain_type(tmp_path, labels, names, codes):
+    found = load(tmp_path, train_images=images(), train_labels=labels)
+    assert found.class_names == names
+    assert found.labels.tolist() == codes
+
+
+def test_class_names_name_the_numbers(tmp_path):
+    found = load(
+        tmp_path,
+        train_images=images(),
+        train_labels=np.array([2, 0, 0, 1]),
+        class_names=np.array(["zebra", "ape", "cow"]),
+    )
+    assert found.class_names == ("zebra", "ape", "cow")
+    assert found.labels.tolist() == [2, 0, 0, 1]
+
+
+def test_groups_stand_beside_the_labels(tmp_path):
+    found = load(
+        tmp_path,
+        train_images=images(),
+        train_labels=np.arange(4),
+        train_groups=np.array([7, 7, 8, 8]),
+        test_images=images(1),
+        test_labels=np.array([3]),
+    )
+    assert found.groups == ("7", "7", "8", "8", "")
+
+
+def test_colour_and_floating_point(tmp_path):
+    values = images(size=(6, 5, 3), dtype=np.float64)
+    found = load(tmp_path, in_channels=3, train_images=values, train_labels=np.arange(4))
+    assert found.images.dtype == np.float32
+    np.testing.assert_allclose(found.images, values, rtol=1e-6)
+
+
+L = np.arange(4)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"train_images": images()}, "train_labels is missing"),
+        ({"other": L}, "holds no train_images"),
+        ({"test_images": images(), "test_labels": L}, "holds no train_images"),
+        ({"trian_images": images(), "train_labels": L}, "did you mean 'train_images'"),
+        ({"train_images": images(), "train_labels": L[:3]}, "one value an image"),
+        ({"train_images": images(), "train_labels": np.eye(4)}, "several labels"),
+        ({"train_images": images(), "train_labels": L / 2}, "whole numbers or text"),
+        ({"train_images": images(), "train_labels": L.astype(object)}, "not as objects"),
+        ({"train_images": images().astype(int), "train_labels": L}, "save uint8"),
+        ({"train_images": images()[0], "train_labels": L}, "shape"),
+        ({"train_images": images()[:0], "train_labels": L[:0]}, "shape"),
+        ({"train_images": images(), "train_labels": L, "test_labels": L}, "without test_images"),
+        (
+            {"train_images": images(), "train_labels": L, "class_names": np.array(["a", "b"])},
+            "whole numbers from 0 to 1",
+        ),
+        (
+            {
+                "train_images": images(),
+                "train_labels": L,
+                "val_images": images(),
+                "val_labels": L,
+                "valid_images": images(),
+                "valid_labels": L,
+            },
+            "twice",
+        ),
+        (
+            {
+                "train_images": images(),
+                "train_labels": L,
+                "test_images": images(dtype=np.float32),
+                "test_labels": L,
+            },
+            "save one type",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, arrays, message):
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, **arrays)
+
+
+def test_a_wrong_size_names_the_values_for_the_variant(tmp_path):
+    with pytest.raises(InputError, match=r"set image_size: \[6, 5\] and in_channels: 1"):
+        load(tmp_path, image_size=(8, 8), train_images=images(), train_labels=L)
+
+
+def test_channels_first_is_recognised(tmp_path):
+    with pytest.raises(InputError, match=r"transpose\(0, 2, 3, 1\)"):
+        load(
+            tmp_path,
+            image_size=(6, 6),
+            in_channels=3,
+            train_images=images(size=(3, 6, 6)),
+            train_labels=L,
+        )
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 broken"])
+def test_a_file_that_is_no_archive(tmp_path, content):
+    path = tmp_path / "set.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot be read as \.npz"):
+        NpzSource(str(path)).load((6, 5), 1, None)
+
+
+def test_a_damaged_archive(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, train_images=images(), train_labels=L)
+    whole = bytearray(path.read_bytes())
+    whole[200] ^= 0xFF  # inside the pixels: the archive's check sum tells
+    path.write_bytes(whole)
+    with pytest.raises(InputError, match=r"cannot be read as \.npz"):
+        NpzSource(str(path)).load((6, 5), 1, None)
+
+
+def test_a_plain_array_file(tmp_path):
+    path = tmp_path / "set.npy"
+    np.save(path, images())
+    with pytest.raises(InputError, match=r"cannot be read as \.npz"):
+        NpzSource(str(path)).load((6, 5), 1, None)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(InputError, match="is not a file"):
+        NpzSource(str(tmp_path / "none.npz")).load((6, 5), 1, None)

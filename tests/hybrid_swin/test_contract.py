@@ -1,0 +1,29 @@
+"""Every branch x fusion keeps the contract."""
+
+import pytest
+
+from hybrid_swin import registry
+from hybrid_swin.contract import CHECKS, words_with
+
+OPTIONS = [
+    "conv(kernel=7)",
+    "mdta(depthwise=false)",
+    "mdta(attention=false)",
+    "mdta(attention=false;depthwise=false)",
+    "pointwise(ratio=0.5)",
+    "w_msa+mdta:gate(per=pixel)",
+    "conv+w_msa:split(ratio=1-2)",
+]
+WORDS = sorted(
+    {
+        *OPTIONS,
+        *(word for name in registry.names("branch") for word in words_with("branch", name)),
+        *(word for name in registry.names("fusion") for word in words_with("fusion", name)),
+    }
+)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("word", WORDS)
+def test_contract(word, check):
+    check(word)

@@ -1,0 +1,198 @@
+import csv
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from hybrid_swin.errors import InputError
+from search.leaderboard import COLUMNS, JSON_ONLY, MEASURED, Leaderboard
+from search.run_folder import read_run, write_json_atomically
+
+
+def order(board):
+    return [row.origin if row.fidelity != "final" else row.candidate_id for row in board.rows]
+
+
+def csv_rows(board):
+    return list(csv.DictReader(board.to_csv().splitlines()))
+
+
+def test_evidence_comes_before_scores(make_study):
+    study = make_study()
+    study.trial(0, 0.99)
+    study.trial(1, 0.80)
+    study.trial(2, 0.95, state="stopped", epochs=5)
+    study.trial(3, 0.20, state="stopped", epochs=15)
+    study.trial(4, None, state="diverged")
+    study.trial(5, None, state="failed")
+    study.baseline(0, 0.85)
+    study.reference("pixels", 0.999)
+    study.finalist("low", [0.70, 0.71])
+    study.finalist("high", [0.75, 0.76])
+    study.finalist("one-seed", [0.60])
+    board = Leaderboard.from_folder(study.folder)
+    assert order(board) == [
+        "high",
+        "low",
+        "one-seed",
+        "trials/0000",
+        "baselines/00",
+        "trials/0001",
+        "trials/0003",
+        "trials/0002",
+        "trials/0004",
+        "trials/0005",
+        "references/pixels",
+    ]
+    assert [row.rank for row in board.rows] == [1, 2, 3, 4, 5, 6, None, None, None, None, None]
+    assert board.best == board.rows[0]
+    assert board.rows[0].search_score == 0.99  # of trials/0000, its origin
+
+
+def test_validation_orders_and_test_never(make_study):
+    study = make_study()
+    study.finalist("good-on-validation", [0.9, 0.9], skill=-2.0)
+    study.finalist("good-on-test", [0.8, 0.8], skill=3.0)
+    rows = Leaderboard.from_folder(study.folder).rows
+    assert [row.candidate_id for row in rows] == ["good-on-validation", "good-on-test"]
+    assert rows[0].test_mean < rows[1].test_mean
+
+
+def test_less_is_better_where_the_objective_says_so(make_study):
+    study = make_study(monitor="val/loss", mode="min")
+    study.trial(0, 0.5)
+    study.trial(1, 0.3)
+    study.finalist("b", [0.9, 0.9], skill=None)
+    study.finalist("a", [0.7, 0.7], skill=None)
+    assert order(Leaderboard.from_folder(study.folder)) == ["a", "b", "trials/0001", "trials/0000"]
+
+
+def test_a_row_that_lost_a_seed_comes_after_whole_rows(make_study):
+    study = make_study()
+    study.finalist("whole", [0.7, 0.7, 0.7])
+    study.finalist("survivors", [0.9, 0.9])
+    lost = {"candidate_id": "survivors", "stage": "final", "seed_index": 2, "state": "diverged"}
+    study.run("finalists/survivors/2", "finalist", None, "w_msa", **lost)
+    study.trial(0, 0.8)
+    assert order(Leaderboard.from_folder(study.folder)) == ["whole", "survivors", "trials/0000"]
+
+
+def test_equal_scores_go_to_the_smaller_network_then_to_the_earlier_run(make_study):
+    study = make_study()
+    study.trial(10, 0.9)
+    study.trial(9, 0.9)
+    study.trial(11, 0.9, cost={"parameters": 100})
+    assert order(Leaderboard.from_folder(study.folder)) == [
+        "trials/0011",
+        "trials/0009",
+        "trials/0010",
+    ]
+
+
+def test_single_runs_have_no_winner(make_study):
+    study = make_study()
+    study.trial(0, 0.9)
+    study.trial(1, 0.9, ended=False)
+    board = Leaderboard.from_folder(study.folder)
+    assert board.best is None
+    assert board.pending == 1
+    assert [row.rank for row in board.rows] == [1]
+
+
+def test_test_reads_are_counted(whole_study):
+    board = Leaderboard.from_folder(whole_study(seeds=3).folder)
+    assert (board.test_reads, board.reference_reads) == (12, 1)
+
+
+def test_csv_and_json_say_the_same_to_the_last_digit(whole_study):
+    study = whole_study()
+    board = Leaderboard.from_folder(study.folder)
+    board.write(study.folder)
+    data = json.loads((study.folder / "leaderboard.json").read_text())
+    lines = list(csv.DictReader((study.folder / "leaderboard.csv").read_text().splitlines()))
+    assert data["schema_version"] == 1
+    assert data["digest"] == board.digest()
+    assert len(lines) == len(data["rows"]) == len(board.rows) > 15
+    assert list(lines[0]) == list(COLUMNS)
+    assert set(data["rows"][0]) == {*COLUMNS, *JSON_ONLY}
+    for line, row, ours in zip(lines, data["rows"], board.rows, strict=True):
+        for name in COLUMNS:
+            assert row[name] == getattr(ours, name)
+            if isinstance(row[name], float):
+                assert float(line[name]) == row[name]
+            elif row[name] is None:
+                assert line[name] == ""
+            elif isinstance(row[name], bool):
+                assert line[name] == str(row[name]).lower()
+            else:
+                assert line[name] == str(row[name])
+
+
+def test_what_is_not_a_number_is_empty(make_study):
+    study = make_study()
+    study.trial(0, None, state="diverged", peak_memory_mb=math.nan, seconds={"fit": math.nan})
+    board = Leaderboard.from_folder(study.folder)
+    board.write(study.folder)
+    text = (study.folder / "leaderboard.json").read_text() + board.to_csv()
+    assert "nan" not in text.lower()
+    assert csv_rows(board)[0]["validation_mean"] == ""
+
+
+@pytest.mark.parametrize("label", ["=1+1", "+w_msa", "-w", "@SUM(A1)", "\tx", "\rx"])
+def test_a_label_is_no_formula(make_study, label):
+    study = make_study()
+    study.trial(0, 0.9, label)
+    board = Leaderboard.from_folder(study.folder)
+    assert "'" + label[0] in board.to_csv()
+    assert board.rows[0].label == label
+
+
+def test_a_negative_number_stays_a_number(whole_study):
+    cells = [row["difference"] for row in csv_rows(Leaderboard.from_folder(whole_study().folder))]
+    assert any(cell.startswith("-") for cell in cells)
+
+
+def change(study, key, **changes):
+    _, result = read_run(study.folder, key)
+    write_json_atomically(study.folder / key / "result.json", replace(result, **changes).to_dict())
+
+
+def test_the_digest_sees_results_and_not_the_clock(whole_study):
+    study, other = whole_study("a"), whole_study("b")
+    digest = Leaderboard.from_folder(study.folder).digest()
+    assert Leaderboard.from_folder(other.folder).digest() == digest
+    latency = {"median_ms": 99.0, "iqr_ms": 1.0, "batch": 64, "threads": 1, "device": "cpu"}
+    change(study, "trials/0000", seconds={"fit": 9.9}, latency=latency, peak_memory_mb=1.0)
+    assert Leaderboard.from_folder(study.folder).digest() == digest
+    _, result = read_run(study.folder, "trials/0000")
+    change(study, "trials/0000", score=math.nextafter(result.score, 1))
+    assert Leaderboard.from_folder(study.folder).digest() != digest
+
+
+@pytest.mark.parametrize("name", sorted({*COLUMNS, *JSON_ONLY} - {*MEASURED}))
+def test_every_other_column_is_in_the_digest(whole_study, name):
+    board = Leaderboard.from_folder(whole_study(seeds=2).folder)
+    rows = (replace(board.rows[0], **{name: "changed"}), *board.rows[1:])
+    assert replace(board, rows=rows).digest() != board.digest()
+
+
+def test_a_folder_without_settings_is_no_study(make_study, tmp_path):
+    with pytest.raises(InputError, match=r"settings\.yaml; is .* the folder of a study"):
+        Leaderboard.from_folder(tmp_path)
+    study = make_study()
+    (study.folder / "settings.yaml").write_text("a: [")
+    with pytest.raises(InputError, match="no YAML"):
+        Leaderboard.from_folder(study.folder)
+    (study.folder / "settings.yaml").write_text(yaml.safe_dump(["a"]))
+    with pytest.raises(InputError, match="holds a list"):
+        Leaderboard.from_folder(study.folder)
+
+
+def test_a_study_without_runs_has_an_empty_leaderboard(make_study):
+    study = make_study()
+    board = Leaderboard.from_folder(study.folder)
+    board.write(study.folder)
+    assert board.rows == ()
+    assert board.to_csv().splitlines() == [",".join(COLUMNS)]

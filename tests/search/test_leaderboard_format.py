@@ -1,0 +1,41 @@
+import pytest
+
+from search.leaderboard_format import count_text, range_text, score_text, seconds_text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (None, "-"),
+        (0, "0"),
+        (812, "812"),
+        (999, "999"),
+        (1000, "1.0K"),
+        (4_512, "4.5K"),
+        (999_960, "1.0M"),
+        (28_288_354, "28.3M"),
+        (6_000_000_000, "6.0G"),
+    ],
+)
+def test_counts(count, text):
+    assert count_text(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (8.24, "8.2 s"), (41.4, "41 s"), (700, "12 min"), (12_240, "3.4 h")],
+)
+def test_times(seconds, text):
+    assert seconds_text(seconds) == text
+
+
+def test_shares_are_in_percent_and_other_metrics_are_not():
+    assert score_text(0.9512, "val/accuracy") == "95.1"
+    assert score_text(0.9512, "val/loss") == "0.951"
+    assert score_text(None, "val/loss") == "-"
+
+
+def test_a_share_is_cut_where_its_truth_must_lie():
+    assert range_text(0.9, 1.02, "val/accuracy") == "[90.0, 100.0]"
+    assert range_text(-0.1, 1.02, "val/loss") == "[-0.100, 1.020]"
+    assert range_text(None, None, "val/accuracy") == ""

@@ -1,0 +1,67 @@
+from search.leaderboard import Leaderboard
+from search.leaderboard_sentences import sentences
+
+
+def said(study):
+    return " ".join(sentences(Leaderboard.from_folder(study.folder)))
+
+
+def test_a_finished_study(whole_study):
+    text = said(whole_study())
+    assert "Best by validation: w_msa+mdta, 95.7% (mean of 5 fresh seeds" in text
+    assert "not shown different from it: w_msa+conv; shown worse: conv(kernel=7)" in text
+    assert "the 3 chosen by the search went from 96.5%" in text  # the baseline was not chosen
+    assert "winner's curse" in text
+    assert "Test was read 20 times, once for each retrained run (and once for references)" in text
+    assert "2 of 4 retrained rows have a better mean on validation than the reference" in text
+    assert "wide intervals" not in text
+    assert "With 5 seeds, a true difference" in text
+
+
+def test_few_seeds_are_called_few(whole_study):
+    assert "3 seeds give wide intervals" in said(whole_study(seeds=3))
+
+
+def test_without_retraining_there_is_no_best(make_study):
+    study = make_study()
+    assert said(study) == "No run of study 'digits' has ended yet."
+    study.trial(0, 0.9)
+    assert said(study).startswith("Nothing is retrained over several seeds yet")
+    study.finalist("c", [0.9])
+    assert "Best by validation" not in said(study)
+
+
+def test_a_row_better_on_test_than_the_best_by_validation_is_told(make_study):
+    study = make_study()
+    study.finalist("a", [0.9] * 5, label="first", skill=-3.0)
+    study.finalist("b", [0.8] * 5, label="second", skill=3.0)
+    text = said(study)
+    assert "shown better than it, against the order on validation: second." in text
+    assert "shown worse" not in text
+
+
+def test_direction_follows_the_objective(make_study):
+    study = make_study(monitor="val/loss", mode="min")
+    study.trial(0, 0.30)
+    study.finalist("a", [0.39, 0.41], skill=None)
+    assert "from 0.300 (the score that chose them) to 0.400" in said(study)
+    assert "winner's curse)" in said(study)
+    study.trial(0, 0.50)
+    assert "no winner's curse shows here" in said(study)
+
+
+def test_cautions(make_study):
+    study = make_study()
+    rising = tuple({"epoch": e, "val/accuracy": 0.04 * e} for e in range(1, 21))
+    study.finalist("a", [0.8, 0.8], label="young", history=rising)
+    study.finalist("b", [0.8, 0.8], label="unlucky")
+    lost = {"candidate_id": "b", "stage": "final", "seed_index": 2, "state": "failed"}
+    study.run("finalists/b/2", "finalist", None, "unlucky", **lost)
+    study.trial(0, 0.9, split_hash="other")
+    study.trial(1, 0.9, ended=False)
+    text = said(study)
+    assert "draw no conclusion from: young." in text
+    assert "unlucky (2 of 3 seeds completed)" in text
+    assert "differ in their splits (split_hash)" in text
+    assert "images (data_hash)" not in text
+    assert "1 run(s) have not ended" in text

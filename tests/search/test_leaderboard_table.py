@@ -1,0 +1,80 @@
+import io
+import re
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from search.leaderboard import Leaderboard
+from search.leaderboard_table import print_leaderboard, save_svg
+
+
+def printed(study, width=100, encoding="utf-8"):
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding)
+    board = Leaderboard.from_folder(study.folder)
+    print_leaderboard(board, Console(file=file, width=width, legacy_windows=False))
+    file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def test_the_final_table_says_what_the_rows_say(whole_study):
+    study = whole_study()
+    text = printed(study)
+    lines = text[: text.index("single runs")].splitlines()
+    best = Leaderboard.from_folder(study.folder).rows[0]
+    line = next(line for line in lines if re.match(r"\s*1 ", line)).split()
+    assert line[1] == "w_msa+mdta"
+    assert line[2] == f"{100 * best.validation_mean:.1f}"
+    assert line[3] == f"±{50 * (best.validation_high - best.validation_low):.1f}"
+    assert line[4] == f"{100 * best.test_mean:.1f}"
+    assert line[7:10] == ["5", "23.4K", "1.2M"]
+    marks = [line.split()[-1] for line in lines if re.match(r"\s*[24] ", line)]
+    assert marks == ["=", "B"]
+    assert "= not shown different from the best on test;  B baseline" in "\n".join(lines)
+    assert "still improving" not in "\n".join(lines)
+
+
+def test_the_search_table_leads_to_the_retrained_rows(whole_study):
+    text = printed(whole_study())
+    assert re.search(r"5 +w_msa\+mdta +97\.0 .* trials/0000 +now # 1", text)
+    assert re.search(r"logistic regression on pixels +95\.1 +650 +reference +test 94\.7", text)
+    assert "10 single runs finished, 2 stopped, 1 failed" in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_it_fits(whole_study, width):
+    study = whole_study()
+    study.finalist("long", [0.93, 0.94], label="w_msa+mdta(depthwise=false):gate | " * 6)
+    text = printed(study, width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "…" not in text  # nothing is cut
+
+
+def test_brackets_in_labels_are_no_markup(make_study):
+    study = make_study()
+    study.finalist("a", [0.9, 0.9], label="[red]w_msa[/red][/]")
+    study.trial(0, 0.9, "x\x1b[31my")
+    text = printed(study)
+    assert text.count("[red]w_msa[/red][/]") == 2  # in the table and in the sentence
+    assert "x?[31my" in text
+    assert "\x1b" not in text
+
+
+def test_a_console_without_unicode(whole_study):
+    assert "+-" in printed(whole_study(), encoding="ascii")
+
+
+def test_an_empty_study_prints_a_sentence(make_study):
+    assert "No run of study 'digits' has ended yet." in printed(make_study())
+
+
+def test_the_picture_is_svg_and_always_the_same(whole_study, tmp_path):
+    board = Leaderboard.from_folder(whole_study().folder)
+    for name in ("a.svg", "b.svg"):
+        save_svg(board, tmp_path / name)
+    root = ElementTree.fromstring((tmp_path / "a.svg").read_text())  # noqa: S314 - our own file
+    assert root.tag.endswith("svg")
+    words = "".join(root.itertext()).replace("\xa0", " ")
+    assert "w_msa+mdta" in words
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()

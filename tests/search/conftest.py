@@ -21,3 +21,9 @@ def make_study(tmp_path):
 def whole_study(tmp_path):
     """A finished study with finalists, ties, a baseline, stopped and failed trials."""
     return lambda name="digits", **settings: study_factory.whole_study(tmp_path / name, **settings)
+
+
+@pytest.fixture(scope="session")
+def studies():
+    """The factory's module, for fixtures that live longer than one test."""
+    return study_factory

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from search.wandb_settings import WandbSettings, place
+
+NETRC = "machine api.wandb.ai\n  login user\n  password not-a-real-key\n"
+
+
+def placed(environment, **settings):
+    return place(WandbSettings(**settings), "digits", Path("runs/digits"), environment)
+
+
+def test_defaults_need_no_account(tmp_path):
+    where = placed({"HOME": str(tmp_path)})
+    assert (where.mode, where.entity, where.project) == ("offline", None, "hybrid-swin")
+    assert (where.group, where.tags, where.dir) == ("digits", (), Path("runs/digits"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "mode"),
+    [
+        ({"WANDB_API_KEY": "x"}, "online"),
+        ({"WANDB_API_KEY": ""}, "offline"),
+        ({"WANDB_API_KEY": "x", "WANDB_MODE": "offline"}, "offline"),
+        ({"WANDB_MODE": "disabled"}, "disabled"),
+        ({"WANDB_MODE": "dryrun"}, "offline"),
+        ({"WANDB_MODE": "online"}, "online"),
+    ],
+)
+def test_auto_follows_the_environment(tmp_path, environment, mode):
+    assert placed({"HOME": str(tmp_path), **environment}).mode == mode
+
+
+@pytest.mark.parametrize("mode", ["online", "offline", "disabled"])
+def test_a_mode_that_is_given_wins(tmp_path, mode):
+    environment = {"HOME": str(tmp_path), "WANDB_MODE": "online", "WANDB_API_KEY": "x"}
+    assert placed(environment, mode=mode).mode == mode
+
+
+@pytest.mark.parametrize("name", [".netrc", "_netrc", "elsewhere"])
+def test_a_known_server_in_netrc_means_online(tmp_path, name):
+    file = tmp_path / name
+    file.write_text(NETRC)
+    file.chmod(0o600)
+    environment = {"HOME": str(tmp_path)}
+    if name == "elsewhere":
+        assert placed(environment).mode == "offline"
+        environment["NETRC"] = str(file)
+    assert placed(environment).mode == "online"
+    assert placed({**environment, "WANDB_BASE_URL": "https://wandb.my-lab.org"}).mode == "offline"
+
+
+def test_a_broken_netrc_means_offline(tmp_path):
+    (tmp_path / ".netrc").write_text("machine\n\x00 nonsense {")
+    assert placed({"HOME": str(tmp_path)}).mode == "offline"
+
+
+def test_variables_fill_in_and_settings_win(tmp_path):
+    environment = {
+        "HOME": str(tmp_path),
+        "WANDB_ENTITY": "team",
+        "WANDB_PROJECT": "theirs",
+        "WANDB_RUN_GROUP": "group",
+        "WANDB_TAGS": "a,b",
+        "WANDB_DIR": "/somewhere",
+    }
+    where = placed(environment)
+    assert (where.entity, where.project, where.group) == ("team", "theirs", "group")
+    assert (where.tags, where.dir) == (("a", "b"), Path("/somewhere"))
+    where = placed(
+        environment, entity="me", project="mine", group="g", tags=("c",), dir=str(tmp_path)
+    )
+    assert (where.entity, where.project, where.group) == ("me", "mine", "g")
+    assert (where.tags, where.dir) == (("c",), tmp_path)
+
+
+def test_settings_are_read_from_yaml_values():
+    read = WandbSettings.from_dict({"mode": "offline", "tags": ["a"], "mood": "good"})
+    assert read == WandbSettings(mode="offline", tags=("a",))
+    assert WandbSettings.from_dict({}) == WandbSettings()

@@ -11,6 +11,7 @@ again after an interruption it goes on. What is heavy is imported after the argu
 import sys
 from argparse import ArgumentError
 from collections.abc import Sequence
+from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -68,7 +69,7 @@ def _run(command: str, options: Namespace) -> int:
     return commands.read(options, "validation" if command == "validate" else "test")
 
 
-def _parser(**options: str) -> ArgumentParser:
+def _parser(**options: Any) -> ArgumentParser:
     return ArgumentParser(exit_on_error=False, allow_abbrev=False, **options)
 
 

@@ -1,5 +1,6 @@
 """The LightningModule: one variant trained by one recipe to tell classes apart."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,14 +12,13 @@ from torch.nn import functional
 from torchmetrics import MetricCollection
 
 from hybrid_swin.augmentation import augment
+from hybrid_swin.batches import Batch
 from hybrid_swin.errors import InputError
 from hybrid_swin.metrics import make_metrics, update
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.optimization import make_optimizer, make_schedule
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
-
-Batch = tuple[Tensor, Tensor]
 
 # Reading the loss back stops a GPU's queue; on a CPU it costs nothing.
 STEPS_BETWEEN_LOSS_CHECKS = 50
@@ -151,12 +151,14 @@ class Classifier(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW, and its schedule stepped once an optimiser step."""
-        steps = self.trainer.estimated_stepping_batches
-        if steps == float("inf"):
+        steps = self.trainer.estimated_stepping_batches  # -1 or infinite where unknown
+        if not 0 <= steps < math.inf:
             raise InputError(
                 "the train loader has no length, so the learning rate cannot be scheduled; "
                 "give it a __len__"
             )
+        if steps == 0:
+            raise InputError("the train loader gives no batch; there is nothing to train on")
         steps_per_epoch = max(1, int(steps) // max(1, self.trainer.max_epochs or 1))
         # A fused step is 3-10 times faster on small networks, but Lightning refuses to clip its
         # gradients under automatic mixed precision.

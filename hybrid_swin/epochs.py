@@ -171,25 +171,28 @@ class EpochKeeper(Checkpoint):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save the result; the state between epochs is not needed any more."""
+        self.ended = time.perf_counter()
         complete = self.progress.epochs == trainer.max_epochs
         self.progress.state = "complete" if complete else "stopped"
         self._save(trainer, FINAL)
         if trainer.is_global_zero:
             with suppress(FileNotFoundError):
                 (self.folder / LAST).unlink()
-        self.ended = time.perf_counter()
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
         """Stop the clock."""
         self.ended = time.perf_counter()
+        self._count_seconds()
+
+    def _count_seconds(self) -> None:
         if self.started is not None:
-            self.progress.fit_seconds = self._before + self.ended - self.started
+            until = self.ended or time.perf_counter()
+            self.progress.fit_seconds = self._before + until - self.started
 
     def _save(self, trainer: L.Trainer, name: str) -> None:
-        if self.started is not None:
-            self.progress.fit_seconds = self._before + time.perf_counter() - self.started
+        self._count_seconds()
         module = trainer.lightning_module
         state = {
             "pytorch-lightning_version": lightning.__version__,

@@ -9,6 +9,8 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import math
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,17 +33,24 @@ class _Table:
     folder: str
     bases: tuple[str, ...]
     contract: tuple[str, ...]  # arguments of __init__ that the builder gives; the rest are options
+    constants: tuple[str, ...] = ()  # class attributes that validation reads
 
 
 _TABLES: dict[str, _Table] = {
     "branch": _Table(
         "branches", ("Branch", "WindowAttention"), ("dim", "num_heads", "window_size", "grid_size")
     ),
-    "fusion": _Table("fusions", ("Fusion",), ("dim", "num_heads", "makers")),
+    "fusion": _Table(
+        "fusions",
+        ("Fusion",),
+        ("dim", "num_heads", "makers"),
+        ("min_branches", "max_branches", "ordered", "per_branch", "heads_per_branch"),
+    ),
     "data source": _Table("data", ("Source",), ()),
 }
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _REQUIRED = object()
+_NAME = re.compile(r"[a-z][a-z0-9_]*")  # what a block word can spell
 
 
 @dataclass(frozen=True)
@@ -65,18 +74,23 @@ class Option:
 
     def check(self, value: Any, where: str) -> Any:
         """The value as this option's type, or an InputError that says what is allowed."""
+        if value is None and self.default is None and not self.required:
+            return None  # as if it were left out
         if self.choices:
-            fits = any(
-                value == c and isinstance(value, bool) == isinstance(c, bool) for c in self.choices
-            )
+            # The choice itself, so that 7.0 is 7 to whoever builds with it and in identities.
+            same = [
+                c for c in self.choices if value == c and isinstance(value, bool) == _is_bool(c)
+            ]
+            fits, value = bool(same), same[0] if same else value
         elif self.type is float:
-            fits = isinstance(value, int | float) and not isinstance(value, bool)
+            fits = isinstance(value, int | float) and not _is_bool(value) and _is_finite(value)
             value = float(value) if fits else value
         elif self.type is int:
-            fits = isinstance(value, int) and not isinstance(value, bool)
+            fits = isinstance(value, int) and not _is_bool(value)
         elif self.type is str:
-            # A word has no quotes: `ratio=2` and `name=true` may be meant as text.
-            fits, value = not isinstance(value, list | dict), _spell(value)
+            # YAML has types where text is meant: a folder named 2024 is a number to it.
+            fits = value is not None and not isinstance(value, list | dict)
+            value = _spell(value) if fits else value
         else:
             fits = self.type is None or isinstance(value, self.type)
         if not fits:
@@ -147,13 +161,17 @@ def read_plugin(path: str | Path) -> Entry:
 
     The file is read, not run. Raises InputError where it cannot be used.
     """
-    file = Path(path).expanduser().resolve()
-    if not file.is_file():
+    try:
+        file = Path(path).expanduser().resolve()
+        exists = file.is_file() and file.suffix == ".py"
+    except (OSError, RuntimeError, ValueError):  # an unknown ~user, a name that no system takes
+        exists = False
+    if not exists:
         raise InputError(f"plug-in {str(path)!r} is not a file; give the path of a .py file")
-    if not file.stem.isidentifier() or not file.stem.islower() or file.stem.startswith("_"):
+    if not _NAME.fullmatch(file.stem):
         raise InputError(
             f"plug-in {file.name!r}: the file's name becomes the part's name; use "
-            "lower-case letters, digits and underscores, a letter first"
+            "lower-case ASCII letters, digits and underscores, a letter first"
         )
     found = [kind for kind in _TABLES if _classes(file, kind)]
     if len(found) != 1:
@@ -177,7 +195,7 @@ def add_plugin(path: str | Path) -> Entry:
     entry = read_plugin(path)
     key, file = (entry.kind, entry.name), entry.file
     known = _plugins.get(key, file)
-    if known != file and known.read_bytes() != file.read_bytes():
+    if known != file and known.is_file() and known.read_bytes() != file.read_bytes():
         raise InputError(
             f"plug-ins {str(known)!r} and {str(file)!r} have the same name; rename one of them"
         )
@@ -201,7 +219,7 @@ def _import_plugin(entry: Entry) -> Any:
         sys.modules[module_name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[module_name]
             raise InputError(
                 f"plug-in {entry.file.name!r} fails on import: {type(error).__name__}: {error}"
@@ -234,10 +252,11 @@ def _read(file: Path, kind: Kind, is_plugin: bool) -> Entry:
     constants: dict[str, Any] = {}
     options: dict[str, Option] = {}
     for item in node.body:
-        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
-            constants[item.targets[0].id] = _literal(item.value)
-        elif isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and item.value:
-            constants[item.target.id] = _literal(item.value)
+        target = item.targets[0] if isinstance(item, ast.Assign) else None
+        target = item.target if isinstance(item, ast.AnnAssign) and item.value else target
+        if isinstance(target, ast.Name) and target.id in _TABLES[kind].constants:
+            assert isinstance(item, ast.Assign | ast.AnnAssign) and item.value
+            constants[target.id] = _literal(item.value, f"{file.name}: {target.id}")
         elif isinstance(item, ast.FunctionDef) and item.name == "__init__":
             options = _options(item, kind, file)
     summary = (ast.get_docstring(node) or "").split("\n")[0]
@@ -266,7 +285,8 @@ def _options(init: ast.FunctionDef, kind: Kind, file: Path) -> dict[str, Option]
 
 def _option(arg: ast.arg, default: Any, file: Path) -> Option:
     required = default is _REQUIRED or default is None  # ast gives None for "no default" by keyword
-    value = None if required else _literal(default)
+    where = f"{file.name}: option {arg.arg!r}"
+    value = None if required else _literal(default, f"the default of {where}")
     annotation = arg.annotation
     # `X | None`: the type is X, and None means "not given".
     if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
@@ -274,27 +294,40 @@ def _option(arg: ast.arg, default: Any, file: Path) -> Option:
     if isinstance(annotation, ast.Subscript) and _last_name(annotation.value) == "Literal":
         inside = annotation.slice
         elements = inside.elts if isinstance(inside, ast.Tuple) else [inside]
-        return Option(arg.arg, None, tuple(_literal(e) for e in elements), value, required)
+        choices = tuple(_literal(e, where) for e in elements)
+        return Option(arg.arg, None, choices, value, required)
     if isinstance(annotation, ast.Name) and annotation.id in _TYPES:
         return Option(arg.arg, _TYPES[annotation.id], (), value, required)
     if annotation is not None:
         return Option(arg.arg, None, (), value, required)
-    raise InputError(
-        f"{file.name}: option {arg.arg!r} needs a type: bool, int, float, str or Literal[...]"
-    )
+    raise InputError(f"{where} needs a type: bool, int, float, str or Literal[...]")
 
 
-def _literal(node: ast.expr) -> Any:
+def _literal(node: ast.expr, what: str) -> Any:
     try:
         return ast.literal_eval(node)
-    except ValueError:
-        return None
+    except (ValueError, TypeError):
+        raise InputError(
+            f"{what} must be a literal such as 3 or 'text', since the file is read, not run; "
+            f"it is {ast.unparse(node)}"
+        ) from None
 
 
 def _last_name(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _spell(value: Any) -> str:

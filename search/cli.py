@@ -1,5 +1,6 @@
 """Commands of the door. What is heavy is imported inside them, so that help answers at once."""
 
+import errno
 import signal
 import sys
 from collections.abc import Sequence
@@ -47,12 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues where this one ended", file=sys.stderr)
-        return _INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone, as in `... | head`
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"error: no space left on the disk ({error.filename or 'while saving'}); free some "
+              "space and start the same command again: what is finished is kept", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues where this one ended", file=sys.stderr)
+        return _INTERRUPTED
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -94,6 +94,8 @@ class Dispatcher:
             yield self._finished.popleft()
 
     def _begin(self, spec: RunSpec, attempts: list[Path]) -> None:
+        # One that never began left an empty folder: it is not counted.
+        attempts = [a for a in attempts if any(a.iterdir())]
         number = len(attempts) + 1
         attempt = self._folder / spec.key / f"attempt-{number}"
         # Copied, not shared: a late writer of an older attempt cannot touch this one.

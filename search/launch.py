@@ -25,12 +25,14 @@ from search.progress import Terminal
 from search.receipt import code_hash, write_receipt
 from search.settings import StudySettings
 from search.space import Space
-from search.study import Study
+from search.study import Study, sample_params
 from search.study_folder import adopt_plugins, claim, locked
 from search.wandb_board import WandbBoard
 
 # How long the end of a study, or its interruption, waits for its mirror.
 _WANDB_SECONDS, _WANDB_SECONDS_WHEN_CUT_OFF = 120.0, 5.0
+
+_DRAWS_TO_FIND_ONE = 300
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,24 @@ def check(settings: StudySettings) -> tuple[Space, Candidates]:
     variant, _ = space.resolve(space.default())
     settings.data.validate()
     check_objective(settings, variant.num_classes)
-    return space, Candidates(settings, space)
+    candidates = Candidates(settings, space)
+    if settings.trials:
+        _check_budget(settings, space, candidates)
+    return space, candidates
+
+
+def _check_budget(settings: StudySettings, space: Space, candidates: Candidates) -> None:
+    """Raise InputError where, as far as can be seen, no candidate may be trained."""
+    reasons: dict[str, None] = {}
+    for params in sample_params(space, _DRAWS_TO_FIND_ONE, settings.seed):
+        refusal = candidates.judge(params)
+        if refusal is None or refusal.excess is None:
+            return
+        reasons[refusal.reason] = None
+    raise InputError(
+        f"of {_DRAWS_TO_FIND_ONE} random candidates none may be trained, for example: "
+        f"{min(reasons, key=len)}; raise the budget or change the space"
+    )
 
 
 def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Prepared:
@@ -163,6 +182,9 @@ def count_runs(settings: StudySettings, candidates: Candidates) -> int:
 def start_workers(settings: StudySettings) -> Iterator[LocalExecutor]:
     """Workers, started before anything else since they take seconds to import."""
     workers = settings.workers
+    if workers.devices > 1:
+        raise InputError(f"workers.devices {workers.devices}: a training uses one device; more "
+                         "workers use more devices")
     gpus: list[int] = []
     if resolve_accelerator(workers.accelerator) in ("gpu", "cuda"):
         gpus = list(range(torch.cuda.device_count()))

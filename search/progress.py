@@ -111,7 +111,7 @@ class Terminal:
             return ""
         mean = sum(self._seconds) / len(self._seconds)
         seconds = mean * (self._total - self._ended) / self._slots
-        return f"{before}about {_duration(seconds)} left"
+        return f"{before}about {duration(seconds)} left"
 
     def _render(self) -> Group:
         table = Table.grid(padding=(0, 2))
@@ -129,7 +129,8 @@ class Terminal:
         return Group(table, self._bar, Text(best, style="green"))
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time in words, as exact as a person needs."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from search.settings import StudySettings
 from search.space import Space
 
 JOURNAL = "optuna.journal"
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says what matters
 # Draws for one trial before the rest are made at random, and before the space counts as used up.
 _RANDOM_AFTER = 16
 _EXHAUSTED_AFTER = 400
@@ -54,7 +55,6 @@ class Study:
     """
 
     def __init__(self, settings: StudySettings, space: Space, folder: Path) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.repaired = 0
         self._settings = settings
         self._space = space
@@ -209,3 +209,10 @@ def repair_journal(path: Path) -> int:
         file.truncate(whole)
     logging.getLogger(__name__).info("cut %d bytes off %s", len(content) - whole, path)
     return len(content) - whole
+
+
+def sample_params(space: Space, count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Random points of a space, of no study."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    for _ in range(count):
+        yield space.suggest(study.ask())  # type: ignore[arg-type]  # Trial draws as Suggests

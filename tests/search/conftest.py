@@ -1,7 +1,12 @@
 import importlib.util
+import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 # loaded by path: tests are no package, and a package named "tests" may be installed
 _spec = importlib.util.spec_from_file_location(
@@ -27,3 +32,130 @@ def whole_study(tmp_path):
 def studies():
     """The factory's module, for fixtures that live longer than one test."""
     return study_factory
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """A study of seconds on real data: its settings, and a way to run it as a user does."""
+    return TinyStudy(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A tiny study, run to its end by one worker; tests only read it."""
+    study = TinyStudy(tmp_path_factory.mktemp("finished"))
+    study.output = study.run("--workers.count", "1")
+    return study
+
+
+SETTINGS = {
+    "name": "tiny",
+    "data": {"source": "digits"},
+    "variant": {
+        "image_size": 8,
+        "in_channels": 1,
+        "num_classes": 10,
+        "patch_size": 2,
+        "window_size": 2,
+        "mlp_ratio": {"choose": [1.0, 2.0]},
+        "stages": [
+            {
+                "width": {"choose": [8, 16]},
+                "depth": 1,
+                "num_heads": 2,
+                "blocks": {"choose": [["w_msa"], ["sw_msa"], ["w_msa+mdta"], ["conv+w_msa"]]},
+            }
+        ],
+    },
+    "recipe": {"epochs": 4, "batch_size": 256, "learning_rate": 0.01, "shift": 1, "drop_path": 0.1},
+    "baselines": [{"label": "plain", "blocks": ["w_msa"]}],
+    "trials": 7,
+    "sampler": {"lookahead": 4, "startup_trials": 3},
+    "rungs": {"first": 1, "factor": 2},
+    "finalists": {"top": 1, "seeds": 2},
+    "wandb": {"mode": "disabled"},
+    "workers": {"count": 2, "checkpoint_seconds": 0},
+}
+
+
+class TinyStudy:
+    """A study in a folder of its own, started as ``python search.py run`` in a process."""
+
+    def __init__(self, root, **changes):
+        self.root = root
+        self.config = root / "study.yaml"
+        self.write(**changes)
+
+    def write(self, **changes):
+        self.config.write_text(yaml.safe_dump({**SETTINGS, **changes}))
+        return self
+
+    @property
+    def folder(self):
+        return self.root / "runs" / "tiny"
+
+    def command(self, *more, config=None):
+        door = Path(__file__).parents[2] / "search.py"
+        given = ["--config", str(config or self.config), "--folder", str(self.root / "runs")]
+        return [sys.executable, str(door), "run", *given, *more]
+
+    def start(self, *more):
+        """Start in a process group of its own, as a shell does."""
+        return subprocess.Popen(
+            self.command(*more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *more, code=0):
+        process = self.start(*more)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == code, output
+        assert "Traceback" not in output
+        return output
+
+    def digest(self):
+        return json.loads((self.folder / "leaderboard.json").read_text())["digest"]
+
+    def results(self):
+        """Every run's result by its key."""
+        return {
+            str(f.parent.relative_to(self.folder)): json.loads(f.read_text())
+            for f in self.folder.glob("*/**/result.json")
+            if not f.parent.name.startswith("attempt-")
+        }
+
+    def wait_for(self, condition, process, seconds=120):
+        """Wait until something is so; fails where the process ends before."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.01)
+
+
+def workers_of(process):
+    """Process ids of a coordinator's workers."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [
+        int(child)
+        for child in children
+        if b"search.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def is_gone(pid):
+    """Whether a process has ended and been reaped."""
+    return not Path(f"/proc/{pid}").exists()
+
+
+@pytest.fixture(name="workers_of")
+def _workers_of():
+    return workers_of
+
+
+@pytest.fixture(name="is_gone")
+def _is_gone():
+    return is_gone

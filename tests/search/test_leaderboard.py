@@ -81,13 +81,13 @@ def test_a_row_that_lost_a_seed_comes_after_whole_rows(make_study):
 
 def test_equal_scores_go_to_the_smaller_network_then_to_the_earlier_run(make_study):
     study = make_study()
-    study.trial(10, 0.9)
-    study.trial(9, 0.9)
-    study.trial(11, 0.9, cost={"parameters": 100})
+    study.trial(10_000, 0.9)
+    study.trial(9_999, 0.9)
+    study.trial(10_001, 0.9, cost={"parameters": 100})
     assert order(Leaderboard.from_folder(study.folder)) == [
-        "trials/0011",
-        "trials/0009",
-        "trials/0010",
+        "trials/10001",
+        "trials/9999",
+        "trials/10000",
     ]
 
 

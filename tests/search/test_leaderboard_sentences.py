@@ -50,6 +50,17 @@ def test_direction_follows_the_objective(make_study):
     assert "no winner's curse shows here" in said(study)
 
 
+def test_more_loss_on_test_is_worse(make_study):
+    study = make_study(monitor="val/loss", mode="min")
+    for candidate, loss in (("low", 0.5), ("high", 0.9)):
+        for seed in range(5):
+            told = {"test/loss": loss + 0.01 * seed * loss}
+            changes = {"candidate_id": candidate, "stage": "final", "seed_index": seed}
+            key = f"finalists/{candidate}/{seed}"
+            study.run(key, "finalist", loss, candidate, test=told, **changes)
+    assert "shown worse: high." in said(study)
+
+
 def test_cautions(make_study):
     study = make_study()
     rising = tuple({"epoch": e, "val/accuracy": 0.04 * e} for e in range(1, 21))

@@ -1,4 +1,4 @@
-"""The mirror for real: offline W&B files are written by the process and read back with W&B's reader."""
+"""The mirror for real: offline W&B files, written by its process, read back with W&B's reader."""
 
 import json
 import logging
@@ -38,15 +38,16 @@ def records(run_file):
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def mirrored_runs(folder):
-    """Run files by the key that their config names; the study's runs by their job type."""
-    runs = {}
-    for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
-        read = records(file)
-        told = next(record["run"] for record in read if record["type"] == "run")
-        key = told["config"]["update"].get("key", told["job_type"])
-        runs.setdefault(key, []).append((file, told, read))
-    return runs
+def run_files(folder):
+    """The file of each run, by its id without the study's mark: ``digits-trials-0007-1``."""
+    files = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))
+    return {file.stem.removeprefix("run-").rpartition("-")[0]: file for file in files}
+
+
+def read_back(folder, run):
+    """The ``run`` record, and all records."""
+    read = records(run_files(folder)[run])
+    return next(record["run"] for record in read if record["type"] == "run"), read
 
 
 def mirror(folder, keys=()):
@@ -61,21 +62,19 @@ def mirrored(studies, tmp_path_factory):
     study = studies.whole_study(tmp_path_factory.mktemp("runs") / "digits", 2, data=SECRET_DATA)
     study.trial(12, 0.5, ended=False)
     mirror(study.folder, ["trials/0000", "trials/0000", "trials/0012"])
-    return study.folder, mirrored_runs(study.folder)
+    return study.folder
 
 
 def test_every_ended_run_is_mirrored_once(mirrored):
-    folder, runs = mirrored
-    ended = [spec.key for spec, result in iter_runs(folder) if result is not None]
-    assert sorted(runs) == sorted([*ended, "study"])
-    assert all(len(files) == 1 for files in runs.values())
+    ended = [spec.key for spec, result in iter_runs(mirrored) if result is not None]
+    expected = {f"digits-{key}-1".replace("/", "-").replace(" ", "-") for key in [*ended, "study"]}
+    assert set(run_files(mirrored)) == expected
+    assert len(list(mirrored.glob("wandb/offline-run-*"))) == len(expected) == len(ended) + 1
 
 
 def test_a_mirrored_run_says_what_the_folder_says(mirrored):
-    folder, runs = mirrored
-    spec, result = read_run(folder, "finalists/cand-mdta/1")
-    _, told, read = runs[spec.key][0]
-    assert told["run_id"].startswith("digits-finalists-cand-mdta-1-1-")
+    spec, result = read_run(mirrored, "finalists/cand-mdta/1")
+    told, read = read_back(mirrored, "digits-finalists-cand-mdta-1-1")
     assert told["display_name"] == "w_msa+mdta finalists/cand-mdta/1"
     assert (told["project"], told["run_group"], told["job_type"]) == (
         "fabricated",
@@ -99,10 +98,11 @@ def test_a_mirrored_run_says_what_the_folder_says(mirrored):
 
 
 def test_the_study_run_holds_table_and_artifact(mirrored):
-    folder, runs = mirrored
-    file, told, read = runs["study"][0]
-    board = Leaderboard.from_folder(folder)
-    (table_file,) = file.parent.glob("files/media/table/*.table.json")
+    told, read = read_back(mirrored, "digits-study-1")
+    board = Leaderboard.from_folder(mirrored)
+    (table_file,) = run_files(mirrored)["digits-study-1"].parent.glob(
+        "files/media/table/*.table.json"
+    )
     table = json.loads(table_file.read_text())
     assert table["columns"] == list(COLUMNS)
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in table["data"]]
@@ -117,11 +117,10 @@ def test_the_study_run_holds_table_and_artifact(mirrored):
 
 
 def test_nothing_private_is_sent(mirrored):
-    folder, runs = mirrored
-    _, told, _ = runs["trials/0000"][0]
+    told, _ = read_back(mirrored, "digits-trials-0000-1")
     assert told["config"]["update"]["data.options.file"] == "scans.npz"
     assert not told.get("host")
-    sent = [*folder.glob("wandb/*/*.wandb"), *folder.glob("wandb/*/files/**/*")]
+    sent = [*mirrored.glob("wandb/*/*.wandb"), *mirrored.glob("wandb/*/files/**/*")]
     assert len(sent) > 20
     for file in sent:
         if file.is_file():
@@ -142,8 +141,12 @@ def test_a_study_that_goes_on_is_not_mirrored_twice(make_study):
         file.write("trials/00")  # torn by a kill
     study.trial(1, 0.9)
     mirror(study.folder)
-    counts = {key: len(files) for key, files in mirrored_runs(study.folder).items()}
-    assert counts == {"trials/0000": 1, "trials/0001": 1, "study": 2}
+    assert sorted(run_files(study.folder)) == [
+        "digits-study-1",
+        "digits-study-2",
+        "digits-trials-0000-1",
+        "digits-trials-0001-1",
+    ]
     lines = (study.folder / "wandb_mirrored.txt").read_text().splitlines()
     assert lines[1:] == ["trials/0000 1", "study 1", "trials/00", "trials/0001 1", "study 2"]
 
@@ -154,8 +157,7 @@ def test_a_later_attempt_is_mirrored_again(make_study):
     mirror(study.folder)
     study.trial(0, 0.9, attempt=2)
     mirror(study.folder)
-    ids = [told["run_id"] for _, told, _ in mirrored_runs(study.folder)["trials/0000"]]
-    assert [run_id.split("-")[3] for run_id in ids] == ["1", "2"]
+    assert {"digits-trials-0000-1", "digits-trials-0000-2"} < set(run_files(study.folder))
 
 
 def test_a_run_that_cannot_be_read_does_not_stop_the_others(make_study):
@@ -168,7 +170,7 @@ def test_a_run_that_cannot_be_read_does_not_stop_the_others(make_study):
     board.notify("trials/0001")
     board.close(timeout=120)
     assert "trials/0000 is left out" in (study.folder / "wandb_mirror.log").read_text()
-    assert "trials/0001" in mirrored_runs(study.folder)
+    assert "digits-trials-0001-1" in run_files(study.folder)
 
 
 def test_a_killed_mirror_is_one_warning(make_study, caplog):

@@ -1,0 +1,144 @@
+"""``python -m hybrid_swin``: every command, and one message for bad input."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from hybrid_swin.__main__ import main
+
+VARIANT = """
+image_size: 8
+in_channels: 1
+num_classes: 10
+patch_size: 4
+window_size: 2
+stages: [{width: 8, depth: 1, num_heads: 2, blocks: [w_msa]}]
+"""
+RECIPE = "{epochs: 2, batch_size: 256, learning_rate: 1e-2}"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "variant.yaml").write_text(VARIANT)
+    (folder / "recipe.yaml").write_text(RECIPE)
+    return folder
+
+
+def fit(files, folder, *more):
+    names = ("--variant", str(files / "variant.yaml"), "--recipe", str(files / "recipe.yaml"))
+    return main(["fit", *names, "--folder", str(folder), "--accelerator", "cpu", *more])
+
+
+@pytest.fixture(scope="module")
+def trained(files):
+    assert fit(files, files / "run", "--recipe.epochs", "1", "--seed", "3") == 0
+    return files / "run"
+
+
+def test_fit_leaves_settings_result_and_checkpoint(trained):
+    settings = yaml.safe_load((trained / "settings.yaml").read_text())
+    assert settings["recipe"]["epochs"] == 1  # the command line over the file
+    assert settings["recipe"]["learning_rate"] == 0.01
+    assert (settings["seed"], settings["data"]["source"]) == (3, "digits")
+    result = json.loads((trained / "result.json").read_text())
+    assert (result["state"], result["epochs"]) == ("complete", 1)
+    assert result["checkpoint"] == "final.ckpt" and (trained / "final.ckpt").is_file()
+
+
+def test_validate_prints_what_fit_measured(trained, capsys):
+    assert main(["validate", str(trained), "--accelerator", "cpu"]) == 0
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    measured = json.loads((trained / "result.json").read_text())["history"][-1]
+    assert printed.keys() == {name for name in measured if name.startswith("val/")}
+    assert all(float(printed[name]) == pytest.approx(measured[name], abs=1e-4) for name in printed)
+
+
+def test_test_prints_the_other_split(trained, capsys):
+    assert main(["test", str(trained), "--accelerator", "cpu"]) == 0
+    assert "test/accuracy" in capsys.readouterr().out
+
+
+def test_predict_writes_the_same_numbers_to_both_formats(trained, tmp_path):
+    for name in ("out.csv", "out.npz"):
+        assert main(["predict", str(trained), "--output", str(tmp_path / name)]) == 0
+    arrays = np.load(tmp_path / "out.npz")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == arrays["ids"].tolist()
+    names = arrays["class_names"].tolist()
+    assert [names.index(row["label"]) for row in rows] == arrays["labels"].tolist()
+    logits = [[float(row[f"logit {name}"]) for name in names] for row in rows]
+    assert np.array_equal(np.float32(logits), arrays["logits"])
+    assert [names.index(row["answer"]) for row in rows] == arrays["logits"].argmax(1).tolist()
+
+
+def test_fit_again_goes_on_and_changes_of_the_variant_are_taken(files, trained, capsys):
+    same = ("--recipe.epochs", "1", "--seed", "3")
+    assert fit(files, trained, *same) == 0
+    assert "epoch 1/1" not in capsys.readouterr().out  # it was over
+    assert fit(files, trained, *same, "--resume", "false") == 0
+    assert "epoch 1/1" in capsys.readouterr().out
+    assert fit(files, files / "b", *same, "--num_classes", "11") == 2
+    assert "num_classes 11" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "command"),
+        (["train"], "invalid choice: 'train'"),
+        (["fit"], "required"),
+        (["fit", "--variant", "swin_x", "--folder", "{new}"], "did you mean 'swin_t'"),
+        (["fit", "--variant", "swin_t", "--folder", "{new}"], "the images are 8 x 8"),
+        (["fit", "--variant", "nothing.yaml", "--folder", "{new}"], "nothing.yaml"),
+        (
+            ["fit", "--variant", "{v}", "--folder", "{new}", "--recipe.epochs", "0"],
+            "epochs must be a whole number of at least 1; got 0",
+        ),
+        (["fit", "--variant", "{v}", "--folder", "{new}", "--recipe.epoch", "1"], "recipe.epoch"),
+        (["fit", "--variant", "{v}", "--folder", "{new}", "--recipe", "{bad}"], "recipe.epoch"),
+        (
+            ["fit", "--variant", "{v}", "--folder", "{new}", "--data.source", "digitz"],
+            "did you mean 'digits'",
+        ),
+        (["fit", "--variant", "{v}", "--folder", "{v}"], "File exists"),
+        (["test", "{new}"], "is not the folder of a finished fit"),
+        (["predict", "{run}", "--output", "x.txt"], "must end in .csv or .npz"),
+        (["predict", "{run}", "--output", "x.csv", "--split", "train"], "unknown split 'train'"),
+        (["test", "{run}", "--accelerator", "tpu"], "accelerator must be one of"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_2(
+    files, trained, tmp_path, capsys, arguments, message
+):
+    (tmp_path / "bad.yaml").write_text("epoch: 3")
+    places = {
+        "v": files / "variant.yaml",
+        "new": tmp_path / "new",
+        "bad": tmp_path / "bad.yaml",
+        "run": trained,
+    }
+    assert main([argument.format(**places) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("error: ") and "Traceback" not in error
+    assert not (tmp_path / "new" / "settings.yaml").exists()
+
+
+def test_arguments_are_read_without_importing_torch():
+    code = (
+        "import sys; from hybrid_swin.__main__ import main\n"
+        "assert main(['fit', '--variant', 'x', '--folder', 'y', '--recipe.epochs', '0']) == 2\n"
+        "try: main(['fit', '--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--recipe.learning_rate" in done.stdout

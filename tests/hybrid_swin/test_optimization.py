@@ -1,0 +1,98 @@
+"""Parameter groups and the schedule."""
+
+import math
+
+import pytest
+import torch
+
+from hybrid_swin.model import HybridSwin
+from hybrid_swin.optimization import (
+    learning_rate,
+    make_optimizer,
+    make_schedule,
+    parameter_groups,
+)
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.variant import Variant
+
+VARIANT = Variant.from_dict(
+    {
+        "image_size": 8,
+        "in_channels": 1,
+        "num_classes": 10,
+        "patch_size": 2,
+        "window_size": 2,
+        "stages": [{"width": 8, "depth": 2, "num_heads": 2, "blocks": ["w_msa+mdta", "conv"]}],
+    }
+)
+
+
+def test_what_must_not_decay_does_not():
+    model = HybridSwin(VARIANT)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    decayed, kept = parameter_groups(model, 0.05)
+    assert (decayed["weight_decay"], kept["weight_decay"]) == (0.05, 0.0)
+    decayed_names = {names[p] for p in decayed["params"]}
+    kept_names = {names[p] for p in kept["params"]}
+    assert decayed_names | kept_names == set(names.values())
+    assert not decayed_names & kept_names
+    for name, parameter in model.named_parameters():
+        by_hand = name.endswith(("bias", "temperature", "bias_table")) or "norm" in name
+        assert (name in kept_names) == by_hand, (name, parameter.shape)
+    # The two that a rule on dimensions alone would let decay.
+    for ending in ("temperature", "relative_position_bias_table"):
+        assert any(name.endswith(ending) for name in kept_names)
+
+
+def test_a_model_without_exemptions_and_frozen_parameters():
+    model = torch.nn.Linear(3, 2)
+    model.bias.requires_grad_(False)
+    (only,) = parameter_groups(model, 0.1)
+    assert only["params"] == [model.weight]
+
+
+def rates(recipe, steps_per_epoch):
+    """What the optimiser would really use, step by step."""
+    parameter = torch.nn.Parameter(torch.zeros(2, 2))
+    model = torch.nn.ParameterList([parameter])
+    optimizer = make_optimizer(model, recipe, fused=False)
+    schedule = make_schedule(optimizer, recipe, steps_per_epoch)
+    used = []
+    for _ in range(recipe.epochs * steps_per_epoch):
+        used.append(optimizer.param_groups[0]["lr"])
+        parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+        schedule.step()
+    return used, optimizer.param_groups[0]["lr"]
+
+
+def test_warms_up_linearly_then_follows_the_cosine_to_the_minimum():
+    recipe = Recipe(epochs=5, warmup_epochs=1, learning_rate=1.0, min_learning_rate=0.2)
+    used, after = rates(recipe, 10)
+    assert used[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
+    assert max(used) == used[9] == used[10] == 1.0
+    assert used[30] == pytest.approx(0.6)  # the middle of the cosine
+    expected = [0.2 + 0.8 * (1 + math.cos(math.pi * i / 40)) / 2 for i in range(40)]
+    assert used[10:] == pytest.approx(expected)
+    assert after == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("warmup", [3, 3.0, 6])
+def test_a_warm_up_as_long_as_the_training_or_longer(warmup):
+    recipe = Recipe(epochs=3, warmup_epochs=warmup, learning_rate=0.6)
+    used, _ = rates(recipe, 4)
+    slope = 0.6 / (warmup * 4)
+    assert used == pytest.approx([slope * (i + 1) for i in range(12)])
+
+
+@pytest.mark.parametrize("warmup", [0, 0.01, 0.5])
+def test_little_or_no_warm_up_starts_high(warmup):
+    used, _ = rates(Recipe(epochs=2, warmup_epochs=warmup, learning_rate=0.1), 4)
+    assert used[0] == (0.1 if warmup < 0.5 else 0.05)
+    assert all(0 < rate <= 0.1 for rate in used)
+
+
+def test_one_step_in_all():
+    used, _ = rates(Recipe(epochs=1, warmup_epochs=0, learning_rate=0.1), 1)
+    assert used == [0.1]
+    assert learning_rate(10**6, Recipe(), 1) == Recipe().min_learning_rate

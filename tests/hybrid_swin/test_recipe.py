@@ -1,0 +1,115 @@
+"""Recipes: validation, identity, round trip."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Recipe
+
+
+def test_round_trips_through_dict_and_yaml(tmp_path):
+    recipe = Recipe(epochs=3, learning_rate=2e-4, class_weights="balanced", flip="horizontal")
+    file = tmp_path / "recipe.yaml"
+    file.write_text(recipe.to_yaml())
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    assert Recipe.from_yaml(file) == recipe
+    assert Recipe.from_yaml(file).id == recipe.id
+
+
+def test_an_empty_file_is_the_default_recipe(tmp_path):
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert Recipe.from_yaml(tmp_path / "empty.yaml") == Recipe()
+
+
+def test_reads_the_number_that_yaml_takes_for_text(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("learning_rate: 1e-3\n")
+    assert Recipe.from_yaml(tmp_path / "recipe.yaml").learning_rate == 0.001
+
+
+def test_id_does_not_depend_on_how_a_number_is_written():
+    written = [Recipe(warmup_epochs=2), Recipe(warmup_epochs=2.0), Recipe(epochs=30.0)]
+    assert len({recipe.id for recipe in written}) == 1
+    assert len({*written}) == 1
+    assert written[2].epochs == 30 and isinstance(written[2].epochs, int)
+    assert len(Recipe().id) == 10 and int(Recipe().id, 16) >= 0
+
+
+def test_id_depends_on_every_field():
+    other = {
+        "epochs": 31,
+        "batch_size": 65,
+        "learning_rate": 2e-3,
+        "weight_decay": 0.06,
+        "warmup_epochs": 3,
+        "min_learning_rate": 0,
+        "label_smoothing": 0,
+        "gradient_clip": 0,
+        "drop_path": 0.1,
+        "class_weights": "balanced",
+        "shift": 1,
+        "flip": "horizontal",
+        "precision": "32-true",
+    }
+    assert set(other) == {field.name for field in dataclasses.fields(Recipe)}
+    ids = {Recipe.from_dict({name: value}).id for name, value in other.items()}
+    assert len(ids | {Recipe().id}) == len(other) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 2.5),
+        ("epochs", True),
+        ("epochs", None),
+        ("batch_size", -1),
+        ("learning_rate", 0),
+        ("learning_rate", float("nan")),
+        ("learning_rate", "fast"),
+        ("weight_decay", -0.1),
+        ("weight_decay", float("inf")),
+        ("warmup_epochs", -1),
+        ("min_learning_rate", -1e-9),
+        ("label_smoothing", 1),
+        ("gradient_clip", -1),
+        ("drop_path", 1.0),
+        ("shift", -1),
+        ("shift", 0.5),
+        ("class_weights", "equal"),
+        ("flip", "vertical"),
+        ("flip", False),
+        ("precision", "16"),
+    ],
+)
+def test_refuses_what_cannot_be_and_names_field_and_value(name, value):
+    with pytest.raises(InputError) as error:
+        Recipe.from_dict({name: value})
+    assert str(error.value).startswith(f"{name} must be ")
+    assert repr(value) in str(error.value)
+
+
+def test_refuses_a_minimum_above_the_peak():
+    with pytest.raises(InputError, match=r"min_learning_rate 0\.1 is above learning_rate 0\.01"):
+        Recipe(learning_rate=0.01, min_learning_rate=0.1)
+
+
+def test_suggests_the_field_that_was_meant():
+    with pytest.raises(InputError, match="'learning_rat'; did you mean 'learning_rate'"):
+        Recipe.from_dict({"learning_rat": 1e-3})
+
+
+def test_refuses_what_is_no_mapping_and_what_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match="a recipe is a mapping"):
+        Recipe.from_dict([1])
+    (tmp_path / "broken.yaml").write_text("epochs: [")
+    for name in ("broken.yaml", "missing.yaml"):
+        with pytest.raises(InputError, match=name):
+            Recipe.from_yaml(tmp_path / name)
+
+
+def test_importing_it_does_not_import_torch():
+    code = "import sys, hybrid_swin.recipe; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -12,17 +12,19 @@ Options are separated by ``;`` because an unquoted comma in a YAML list silently
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from hybrid_swin import registry
-from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.registry import Kind, OptionValue
+from hybrid_swin.errors import InputError
+from hybrid_swin.options import Option, OptionValue, spell
+from hybrid_swin.registry import Kind
 
 DEFAULT_FUSION = "sum"
 SHIFTED, UNSHIFTED = "sw_msa", "w_msa"
 
 _PART = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
-_VALUE = re.compile(r"[A-Za-z0-9_.\-]+")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
+_ANY = Option("", None)  # of an option that does not exist, which `check_options` will say
+_VALUE = re.compile(r"[A-Za-z0-9_.+\-]+")
 
 
 @dataclass(frozen=True, order=True)
@@ -33,11 +35,11 @@ class Part:
     options: tuple[tuple[str, OptionValue], ...] = ()
 
     def __str__(self) -> str:
-        inside = ";".join(f"{k}={_spell(v)}" for k, v in self.options)
+        inside = ";".join(f"{k}={spell(v)}" for k, v in self.options)
         return f"{self.name}({inside})" if inside else self.name
 
     @property
-    def kwargs(self) -> dict[str, Any]:
+    def kwargs(self) -> dict[str, OptionValue]:
         """The options as keyword arguments."""
         return dict(self.options)
 
@@ -73,12 +75,12 @@ class BlockWord:
         return BlockWord(branches, fusion)
 
     def plugin_hashes(self) -> dict[str, str]:
-        """Source hashes of the plug-ins in this word, by name: a part of what the network is."""
+        """Source hashes of the plug-ins in this word: a part of what the network is."""
         parts: list[tuple[Kind, Part]] = [("branch", b) for b in self.branches]
         if self.fusion:
             parts.append(("fusion", self.fusion))
-        hashes = {p.name: registry.plugin_hash(kind, p.name) for kind, p in parts}
-        return {name: digest for name, digest in sorted(hashes.items()) if digest}
+        hashes = {f"{kind} {p.name}": registry.plugin_hash(kind, p.name) for kind, p in parts}
+        return {part: digest for part, digest in sorted(hashes.items()) if digest}
 
 
 def parse(text: str) -> BlockWord:
@@ -115,9 +117,8 @@ def parse(text: str) -> BlockWord:
 
 
 def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
-    if name not in registry.names(kind):
-        raise unknown(kind, name, registry.names(kind))
-    given: dict[str, Any] = {}
+    entry = registry.describe(kind, name)
+    given: dict[str, OptionValue] = {}
     for item in (inside or "").split(";") if inside is not None else ():
         key, equals, value = (piece.strip() for piece in item.partition("="))
         if "," in item:
@@ -129,8 +130,8 @@ def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
             )
         if key in given:
             raise InputError(f"block word {word!r}: option {key!r} is given twice")
-        given[key] = _value(value)
-    options = registry.describe(kind, name).check_options(given)
+        given[key] = entry.options.get(key, _ANY).read(value)
+    options = entry.check_options(given)
     return Part(name, tuple(sorted(options.items())))
 
 
@@ -145,6 +146,15 @@ def _check_fusion(fusion: Part, count: int, word: str) -> None:
             f"block word {word!r}: fusion {fusion.name!r} joins {allowed} branches, "
             f"the word has {count}"
         )
+    for key, value in _without_defaults("fusion", fusion).options:
+        values = str(value).split("-")
+        whole = all(_COUNT.fullmatch(v) for v in values)
+        if key in constants.get("per_branch", ()) and not (whole and len(values) == count):
+            example = "-".join(map(str, range(1, count + 1)))
+            raise InputError(
+                f"block word {word!r}: option {key}={value} does not fit {count} branches; "
+                f"write one whole number above 0 for each, for example {key}={example}"
+            )
 
 
 def _without_defaults(kind: Kind, part: Part) -> Part:
@@ -156,24 +166,15 @@ def _sorted(
     branches: tuple[Part, ...], fusion: Part, per_branch: Iterable[str]
 ) -> tuple[tuple[Part, ...], Part]:
     """Sort the branches, and with them the options that hold one value a branch (``1-3``)."""
-    order = sorted(range(len(branches)), key=lambda i: str(branches[i]))
     options = fusion.kwargs
-    for key in per_branch:
-        values = str(options.get(key, "")).split("-")
-        if len(values) == len(branches):
-            options[key] = "-".join(values[i] for i in order)
+    split = {key: str(options[key]).split("-") for key in per_branch if key in options}
+    order = sorted(
+        range(len(branches)),
+        key=lambda i: (str(branches[i]), *(int(values[i]) for values in split.values())),
+    )
+    for key, values in split.items():
+        options[key] = "-".join(values[i] for i in order)
     return tuple(branches[i] for i in order), Part(fusion.name, tuple(sorted(options.items())))
-
-
-def _value(text: str) -> OptionValue:
-    if text in ("true", "false"):
-        return text == "true"
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _grammar_message(text: str, position: int) -> str:
@@ -182,6 +183,3 @@ def _grammar_message(text: str, position: int) -> str:
         "branch+branch:fusion with options in brackets, for example 'conv(kernel=7)+w_msa:gate'"
     )
 
-
-def _spell(value: OptionValue) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -138,7 +138,7 @@ def decays_what_it_should(word: str) -> None:
     """What ``no_weight_decay`` names exists."""
     mixer = _mixer(word)
     for module in mixer.modules():
-        exempt = getattr(module, "no_weight_decay", set)()
+        exempt: set[str] = getattr(module, "no_weight_decay", set)()
         unknown = exempt - {name for name, _ in module.named_parameters(recurse=False)}
         if unknown:
             raise ContractError(f"no_weight_decay names {sorted(unknown)}, which do not exist")
@@ -185,16 +185,22 @@ def words_with(kind: Kind, name: str) -> Iterator[str]:
     if kind == "branch":
         yield name
         for fusion in registry.names("fusion"):
-            constants = registry.describe("fusion", fusion).constants
-            most = constants.get("max_branches") or 3
-            for other in ("w_msa", "identity"):
+            least, most = _counts(fusion)
+            for other in ("w_msa", "identity") if least <= 2 else ():
                 yield f"{other}+{name}:{fusion}"
-            if most >= 3 and HEADS >= 3:
-                yield f"w_msa+{name}+conv:{fusion}"
+            if most >= 3:
+                yield f"w_msa+{name}+conv{'+mdta' * (least - 3)}:{fusion}"
     elif kind == "fusion":
-        most = registry.describe("fusion", name).constants.get("max_branches") or 3
+        least, most = _counts(name)
         for i, first in enumerate(branches):
             for second in branches[i:]:
-                yield f"{first}+{second}:{name}"
+                yield f"{first}+{second}{'+conv' * (least - 2)}:{name}"
         if most >= 3:
-            yield f"conv+mdta+w_msa:{name}"
+            yield f"conv+mdta+w_msa{'+conv' * (least - 3)}:{name}"
+
+
+def _counts(fusion: str) -> tuple[int, int]:
+    """The fewest and the most branches that a fusion joins."""
+    constants = registry.describe("fusion", fusion).constants
+    least = constants.get("min_branches", 2)
+    return least, constants.get("max_branches") or max(3, least)

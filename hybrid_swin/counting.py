@@ -1,5 +1,6 @@
 """What a built module costs, counted while it runs: the check on the closed forms of `cost.py`."""
 
+import copy
 from typing import Any
 
 import torch
@@ -18,11 +19,11 @@ _PRODUCTS = {
 }
 
 
-class _Activations(TorchDispatchMode):
+class _Activations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's is untyped
     """Counts the elements that matrix products and convolutions write."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's is untyped
         self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -35,9 +36,9 @@ class _Activations(TorchDispatchMode):
 def counted_cost(module: nn.Module, shape: tuple[int, ...]) -> Cost:
     """Run a module on one input of this shape, without its batch dimension, and count.
 
-    Nothing is computed: module and input are put on the meta device.
+    Nothing is computed, and the module is left as it is: a copy runs on the meta device.
     """
-    module = module.to("meta").eval()
+    module = copy.deepcopy(module).to("meta").eval()
     x = torch.empty(1, *shape, device="meta")
     # With gradients enabled, since fused attention hides its two products from the counters.
     with torch.enable_grad(), FlopCounterMode(display=False) as flops, _Activations() as written:

@@ -1,12 +1,8 @@
 """The data of one training: our sources as a LightningDataModule, or the user's own one."""
 
-import hashlib
 import importlib
 import inspect
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, final
 
@@ -15,12 +11,12 @@ from lightning.pytorch import LightningDataModule
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from hybrid_swin import pixels, registry
-from hybrid_swin.batches import Batch, EpochBatches, NormalisedImages, SplitImages, make_loader
+from hybrid_swin.batches import Batch, EpochBatches, SplitImages, make_loader
 from hybrid_swin.data import LabelledImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.splits import Splits, make_splits
+from hybrid_swin.loading import load_data
+from hybrid_swin.splits import Splits
 from hybrid_swin.variant import Variant
 
 
@@ -108,21 +104,14 @@ class ImageData(LightningDataModule):
         Raises:
             InputError: the images cannot be had, cannot be split, or do not fit the variant.
         """
-        key = json.dumps(self._settings.to_dict(), sort_keys=True)
         variant = self._variant
-        loaded = _load(key, variant.image_size, variant.in_channels, self._cache)
+        loaded = load_data(self._settings, variant.image_size, variant.in_channels, self._cache)
         self.images, self.splits, self._normalised = loaded.images, loaded.splits, loaded.normalised
         self.mean, self.std = loaded.mean, loaded.std
         self.class_counts, self.data_hash = loaded.class_counts, loaded.data_hash
         self.class_names, self.left_out = loaded.images.class_names, loaded.images.left_out
         self.num_classes = len(self.class_names)
-        if self.num_classes != variant.num_classes:
-            raise InputError(
-                f"the variant has num_classes {variant.num_classes}, but the data has "
-                f"{self.num_classes} classes ({', '.join(self.class_names[:10])}"
-                f"{', ...' if self.num_classes > 10 else ''}); "
-                f"set num_classes: {self.num_classes} in the variant"
-            )
+        loaded.check_classes(variant.num_classes)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split, in an order of their own in every epoch."""
@@ -142,54 +131,6 @@ class ImageData(LightningDataModule):
             EpochBatches(len(indices), self.batch_size, seed),
             self._settings.num_workers,
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Loaded:
-    """What trainings on the same settings share."""
-
-    images: LabelledImages
-    splits: Splits
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    class_counts: tuple[int, ...]
-    data_hash: str
-    normalised: NormalisedImages
-
-
-@lru_cache(maxsize=2)  # a worker runs hundreds of trials on the same images; two, for a transfer
-def _load(
-    settings_json: str, image_size: tuple[int, int], in_channels: int, cache: Path | None
-) -> _Loaded:
-    settings = DataSettings.from_dict(json.loads(settings_json))
-    source = registry.load("data source", settings.source)(**settings.options)
-    images: LabelledImages = source.load(image_size, in_channels, cache)
-    broken = pixels.first_not_finite(images.images)
-    if broken is not None:
-        raise InputError(
-            f"image {images.ids[broken]!r} holds a NaN or an infinity; mend it or take it out"
-        )
-    splits = make_splits(images, settings)
-    mean, std = pixels.mean_and_std(images.images, splits.train)
-    # A spread below float32's resolution of the mean is rounding: the channel is constant.
-    std = tuple(s if s > 1e-7 * abs(m) else 1.0 for m, s in zip(mean, std, strict=True))
-    counts = np.bincount(images.labels[splits.train], minlength=len(images.class_names))
-    return _Loaded(
-        images,
-        splits,
-        mean,
-        std,
-        class_counts=tuple(counts.tolist()),
-        data_hash=_hash(images),
-        normalised=NormalisedImages(images.images, mean, std),
-    )
-
-
-def _hash(images: LabelledImages) -> str:
-    sha = hashlib.sha256(pixels.digest(images.images).encode())
-    sha.update(images.labels.tobytes())
-    sha.update("\0".join(images.ids).encode("utf-8", "surrogateescape"))
-    return sha.hexdigest()[:10]
 
 
 def _make_own(class_path: str, init_args: dict[str, Any], batch_size: int) -> LightningDataModule:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin import published, registry
-from hybrid_swin.errors import unknown
+from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.variant import Variant
 
@@ -42,6 +42,9 @@ def create_model(
     """
     variant = resolve_variant(source)
     fields = [f.name for f in dataclasses.fields(Variant)]
+    for name in _SYNONYMS.keys() & overrides:
+        if _SYNONYMS[name] in overrides:
+            raise InputError(f"{name} and {_SYNONYMS[name]} mean the same; give one of them")
     changes = {_SYNONYMS.get(name, name): value for name, value in overrides.items()}
     for name in changes:
         if name not in fields:

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.block import Block
 from hybrid_swin.branches import Branch
+from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.variant import Variant
 
@@ -50,7 +51,8 @@ class PatchMerging(nn.Module):
         if bottom or right:
             x = F.pad(x, (0, 0, 0, right, 0, bottom))
         # Swin's order of the four: columns outside, rows inside.
-        x = x.unflatten(2, (-1, 2)).unflatten(1, (-1, 2)).permute(0, 1, 3, 4, 2, 5).flatten(3)
+        x = torch.unflatten(torch.unflatten(x, 2, (-1, 2)), 1, (-1, 2))
+        x = x.permute(0, 1, 3, 4, 2, 5).flatten(3)
         out: Tensor = self.reduction(self.norm(x))
         return out
 
@@ -105,12 +107,19 @@ class HybridSwin(nn.Module):
         variant: what to build.
         drop_path_rate: stochastic depth of the last block; it grows linearly from 0 at the first.
 
+    Raises:
+        InputError: a drop path rate below 0, or of 1 and more, which would keep nothing.
+
     Source: Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, 2021,
     https://arxiv.org/abs/2103.14030
     """
 
     def __init__(self, variant: Variant, drop_path_rate: float = 0.0) -> None:
         super().__init__()
+        if not 0 <= drop_path_rate < 1:
+            raise InputError(
+                f"drop_path_rate must be at least 0 and below 1; got {drop_path_rate!r}"
+            )
         self.variant = variant
         self.num_classes = variant.num_classes
         self.num_features = variant.stages[-1].width

@@ -9,19 +9,18 @@ import ast
 import hashlib
 import importlib
 import importlib.util
-import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.options import Option
 
 Kind = Literal["branch", "fusion", "data source"]
-OptionValue = bool | int | float | str
 
 _HERE = Path(__file__).parent
 
@@ -51,53 +50,6 @@ _TABLES: dict[str, _Table] = {
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _REQUIRED = object()
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # what a block word can spell
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of a part: its type or its allowed values, and its default."""
-
-    name: str
-    type: type | None
-    choices: tuple[OptionValue, ...]
-    default: Any = None
-    required: bool = False
-
-    @property
-    def allowed(self) -> str:
-        """What may stand here, in words."""
-        if self.choices:
-            return "one of " + ", ".join(_spell(c) for c in self.choices)
-        return {bool: "true or false", int: "a whole number", float: "a number"}.get(
-            self.type or object, "text"
-        )
-
-    def check(self, value: Any, where: str) -> Any:
-        """The value as this option's type, or an InputError that says what is allowed."""
-        if value is None and self.default is None and not self.required:
-            return None  # as if it were left out
-        if self.choices:
-            # The choice itself, so that 7.0 is 7 to whoever builds with it and in identities.
-            same = [
-                c for c in self.choices if value == c and isinstance(value, bool) == _is_bool(c)
-            ]
-            fits, value = bool(same), same[0] if same else value
-        elif self.type is float:
-            fits = isinstance(value, int | float) and not _is_bool(value) and _is_finite(value)
-            value = float(value) if fits else value
-        elif self.type is int:
-            fits = isinstance(value, int) and not _is_bool(value)
-        elif self.type is str:
-            # YAML has types where text is meant: a folder named 2024 is a number to it.
-            fits = value is not None and not isinstance(value, list | dict)
-            value = _spell(value) if fits else value
-        else:
-            fits = self.type is None or isinstance(value, self.type)
-        if not fits:
-            raise InputError(
-                f"{where}: option {self.name}={_spell(value)} is not possible; give {self.allowed}"
-            )
-        return value
 
 
 @dataclass(frozen=True)
@@ -137,11 +89,15 @@ def names(kind: Kind) -> list[str]:
     return sorted(built_in | {name for k, name in _plugins if k == kind})
 
 
-@cache
 def describe(kind: Kind, name: str) -> Entry:
     """What is known of a part without importing it. Raises InputError for an unknown name."""
-    if name not in names(kind):
+    if not isinstance(name, str) or name not in names(kind):
         raise unknown(kind, name, names(kind))
+    return _describe(kind, name)
+
+
+@cache
+def _describe(kind: Kind, name: str) -> Entry:
     plugin = _plugins.get((kind, name))
     return _read(plugin or _HERE / _TABLES[kind].folder / f"{name}.py", kind, bool(plugin))
 
@@ -200,7 +156,7 @@ def add_plugin(path: str | Path) -> Entry:
             f"plug-ins {str(known)!r} and {str(file)!r} have the same name; rename one of them"
         )
     _plugins[key] = file
-    describe.cache_clear()
+    _describe.cache_clear()
     return entry
 
 
@@ -249,19 +205,30 @@ def _read(file: Path, kind: Kind, is_plugin: bool) -> Entry:
             f"{_TABLES[kind].bases[0]}, found {len(classes)}"
         )
     node = classes[0]
-    constants: dict[str, Any] = {}
+    constants = {
+        name: _literal(value, f"{file.name}: {name}")
+        for name, value in _assignments(node)
+        if name in _TABLES[kind].constants
+    }
     options: dict[str, Option] = {}
     for item in node.body:
-        target = item.targets[0] if isinstance(item, ast.Assign) else None
-        target = item.target if isinstance(item, ast.AnnAssign) and item.value else target
-        if isinstance(target, ast.Name) and target.id in _TABLES[kind].constants:
-            assert isinstance(item, ast.Assign | ast.AnnAssign) and item.value
-            constants[target.id] = _literal(item.value, f"{file.name}: {target.id}")
-        elif isinstance(item, ast.FunctionDef) and item.name == "__init__":
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             options = _options(item, kind, file)
     summary = (ast.get_docstring(node) or "").split("\n")[0]
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:10] if is_plugin else ""
     return Entry(kind, file.stem, file, node.name, summary, options, constants, digest)
+
+
+def _assignments(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:
+    """The class attributes that are given a value, as their names and expressions."""
+    for item in node.body:
+        targets = item.targets if isinstance(item, ast.Assign) else []
+        if isinstance(item, ast.AnnAssign):
+            targets = [item.target]
+        if isinstance(item, ast.Assign | ast.AnnAssign) and item.value is not None:
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    yield target.id, item.value
 
 
 def _options(init: ast.FunctionDef, kind: Kind, file: Path) -> dict[str, Option]:
@@ -318,17 +285,3 @@ def _last_name(node: ast.expr) -> str:
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
 
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
-        return False
-
-
-def _spell(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -14,6 +13,9 @@ import yaml
 from hybrid_swin import registry
 from hybrid_swin.block_words import BlockWord, parse
 from hybrid_swin.errors import InputError, unknown
+
+# Beyond any network: what is larger is a slip, which would only surface as a full memory.
+_MOST, _MOST_BLOCKS, _MOST_MLP_RATIO = 10**9, 10**4, 1000
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,15 @@ class Variant:
             ("window_size", 1),
         ):
             _freeze(self, name, _whole(getattr(self, name), least, name))
-        _freeze(self, "mlp_ratio", _positive(self.mlp_ratio, "mlp_ratio"))
+        _freeze(self, "mlp_ratio", _positive(self.mlp_ratio, _MOST_MLP_RATIO, "mlp_ratio"))
         _freeze(self, "stages", _stages(self.stages))
         self._check_grids()
         for index, (stage, words) in enumerate(zip(self.stages, self._parsed, strict=True)):
+            if round(stage.width * self.mlp_ratio) < 1:
+                raise InputError(
+                    f"stages.{index}: mlp_ratio {self.mlp_ratio:g} leaves no hidden channel of "
+                    f"width {stage.width}; choose at least {1 / stage.width:.2g}"
+                )
             for word in words:
                 _check_heads(stage, word, f"stages.{index}")
 
@@ -99,10 +106,10 @@ class Variant:
     @cached_property
     def grids(self) -> tuple[tuple[int, int], ...]:
         """Tokens (height, width) of each stage; sizes that do not divide are rounded up."""
-        height, width = (math.ceil(side / self.patch_size) for side in self.image_size)
+        height, width = (-(-side // self.patch_size) for side in self.image_size)
         grids = [(height, width)]
         for _ in self.stages[1:]:
-            height, width = math.ceil(height / 2), math.ceil(width / 2)
+            height, width = -(-height // 2), -(-width // 2)
             grids.append((height, width))
         return tuple(grids)
 
@@ -185,9 +192,12 @@ class Variant:
         """Read a variant's file. Raises InputError that names the file."""
         try:
             data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise InputError(f"variant file {str(path)!r} cannot be read: {error}") from error
-        return cls.from_dict(data)
+        try:
+            return cls.from_dict(data)
+        except InputError as error:
+            raise InputError(f"variant file {str(path)!r}: {error}") from error
 
 
 def _check_heads(stage: Stage, word: BlockWord, where: str) -> None:
@@ -218,14 +228,14 @@ def _stage(value: Any, where: str) -> Stage:
         raise InputError(
             f"{where} must be a mapping with width, depth, num_heads and blocks; got {value!r}"
         )
-    blocks = value.blocks
+    blocks: Any = value.blocks
     if isinstance(blocks, str):
         blocks = (blocks,)
     if not isinstance(blocks, list | tuple) or not blocks:
         raise InputError(f"{where}.blocks must be a list with at least one word; got {blocks!r}")
     stage = Stage(
         _whole(value.width, 1, f"{where}.width"),
-        _whole(value.depth, 1, f"{where}.depth"),
+        _whole(value.depth, 1, f"{where}.depth", _MOST_BLOCKS),
         _whole(value.num_heads, 1, f"{where}.num_heads"),
         tuple(blocks),
     )
@@ -263,17 +273,19 @@ def _image_size(value: Any) -> tuple[int, int]:
     return height, width
 
 
-def _whole(value: Any, least: int, where: str) -> int:
+def _whole(value: Any, least: int, where: str, most: int = _MOST) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise InputError(f"{where} must be a whole number of at least {least}; got {value!r}")
+    if value > most:
+        raise InputError(f"{where} must be at most {most:,}; got {value:,}")
     return value
 
 
-def _positive(value: Any, where: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
-        raise InputError(f"{where} must be a number above 0; got {value!r}")
+def _positive(value: Any, most: float, where: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
+        raise InputError(f"{where} must be a number above 0 and at most {most}; got {value!r}")
     return float(value)
 
 

@@ -60,18 +60,18 @@ class WindowAttention(Branch):
 
     def _attend(self, x_BGNC: Tensor, bias: Tensor, value_gate: Tensor | None) -> Tensor:
         """Attention of each window with itself; ``bias`` is (1 or G, K, N, N)."""
-        batch, count = x_BGNC.shape[:2]
         qkv = self.qkv(x_BGNC).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = qkv.permute(3, 0, 1, 4, 2, 5).unbind(0)  # each (B, G, K, N, D)
         if value_gate is not None:
-            v = v * value_gate.unflatten(-1, (self.num_heads, -1))[:, None, :, None, :]
+            gate_BKD = torch.unflatten(value_gate, -1, (self.num_heads, -1))
+            v = v * gate_BKD[:, None, :, None, :]
         return _attention(q, k, v, bias).transpose(2, 3).flatten(3)
 
     def _bias(self, size: Grid, window: Grid, shift: Grid) -> Tensor:
         """Position bias, and the mask of rolled windows where there is one. (1 or G, K, N, N)."""
         table = self.relative_position_bias_table
         index = windows.relative_position_index(window, self.window, table.device)
-        bias = table[index.flatten()].unflatten(0, index.shape).permute(2, 0, 1)[None]
+        bias: Tensor = table[index].permute(2, 0, 1)[None]
         mask = windows.shift_mask(size, window, shift, table.device)
         return bias if mask is None else bias + mask[:, None]
 
@@ -96,7 +96,8 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     if torch.is_grad_enabled() and not q.is_cuda:
         # Training on a CPU has no fused kernel for a learned bias; PyTorch's fallback guards
         # against rows that are masked whole, which cannot occur here and costs a fifth of a step.
-        logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + bias
+        scale: float = q.shape[-1] ** -0.5
+        logits = (q * scale) @ k.transpose(-2, -1) + bias
         return logits.softmax(dim=-1).to(v.dtype) @ v
     shape = q.shape
     if bias.shape[0] == 1:  # one bias for all windows: they join the batch

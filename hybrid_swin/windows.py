@@ -35,14 +35,15 @@ def padded(size: Grid, window: Grid) -> Grid:
 def partition(x: Tensor, window: Grid) -> Tensor:
     """Cut a map into windows. (B, H, W, C) -> (B, G, N, C)."""
     wh, ww = window
-    x = x.unflatten(2, (-1, ww)).unflatten(1, (-1, wh))
+    x = torch.unflatten(torch.unflatten(x, 2, (-1, ww)), 1, (-1, wh))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def merge(windows: Tensor, window: Grid, size: Grid) -> Tensor:
     """Undo ``partition`` on a map of this size. (B, G, N, C) -> (B, H, W, C)."""
     wh, ww = window
-    x = windows.unflatten(1, (size[0] // wh, size[1] // ww)).unflatten(3, (wh, ww))
+    x = torch.unflatten(windows, 1, (size[0] // wh, size[1] // ww))
+    x = torch.unflatten(x, 3, (wh, ww))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 

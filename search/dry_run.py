@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hybrid_swin.datamodule import ImageData
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
 from search.budget import limits
@@ -75,11 +74,11 @@ def _print_plan(
 ) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     data = prepared.data
-    if isinstance(data, ImageData):
+    if data is not None:
         sizes = [len(split) for split in (data.splits.train, data.splits.validation,
                                           data.splits.test)]
         table.add_row("images", f"{sizes[0]:,} to train on, {sizes[1]:,} to choose by, "
-                      f"{sizes[2]:,} to test on; {len(data.left_out)} left out")
+                      f"{sizes[2]:,} to test on; {len(data.images.left_out)} left out")
     size = "uncountably many" if space.size is None else f"{space.size:,}"
     table.add_row("space", f"{size} combinations of {len(space.parameters)} parameters: "
                   f"{escape(', '.join(p.path for p in space.parameters))}")
@@ -143,7 +142,7 @@ def _print_resolution(settings: StudySettings, prepared: Prepared, console: Cons
     console.print(f"seeds      {seeds} seeds find, four times in five, a difference of so many "
                   f"points or more: {parts}, where paired differences scatter between seeds by "
                   "the standard deviation in brackets", highlight=False)
-    if isinstance(prepared.data, ImageData):
+    if prepared.data is not None:
         images = len(prepared.data.splits.test)
         width = 196 * (0.95 * 0.05 / images) ** 0.5
         console.print(f"test       {images:,} images tell one accuracy of 95% to ±{width:.1f} "

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule
 from rich.console import Console
 from rich.markup import escape
 
 from hybrid_swin import registry
-from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator
+from hybrid_swin.loading import LoadedData, load_data
 from search.candidates import Candidates, check_objective
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
@@ -42,14 +41,15 @@ class Prepared:
     settings: StudySettings
     space: Space
     candidates: Candidates
-    data: LightningDataModule
-    hashes: dict[str, str]
+    data: LoadedData | None  # None for a data module of the user's own, which only workers make
     plugins: dict[str, str]  # source hash of each copy by its path
 
     @property
-    def cache(self) -> Path:
-        """Where decoded images lie, for all studies of the folder."""
-        return _cache(self.settings)
+    def hashes(self) -> dict[str, str]:
+        """Which images and which split; empty where we cannot know."""
+        if self.data is None:
+            return {}
+        return {"data_hash": self.data.data_hash, "split_hash": self.data.splits.hash}
 
     @property
     def job_settings(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Prepared:
             "data": self.settings.data.to_dict(),
             "variant": self.space.resolve(self.space.default())[0].to_dict(),
             "objective": {"monitor": objective.monitor, "mode": objective.mode},
-            "cache": str(self.cache.resolve()),
+            "cache": str(_cache(self.settings).resolve()),
             "accelerator": workers.accelerator,
             "devices": workers.devices,
             "checkpoint_seconds": workers.checkpoint_seconds,
@@ -107,13 +107,13 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
         InputError: images that cannot be used, or a plug-in that changed since the study began.
     """
     plugins = adopt_plugins(settings.plugins, settings.path)
-    variant, recipe = space.resolve(space.default())
-    data = make_datamodule(settings.data, variant, recipe.batch_size, 0, _cache(settings))
-    hashes = {}
-    if isinstance(data, ImageData):
-        data.setup()
-        hashes = {"data_hash": data.data_hash, "split_hash": data.splits.hash}
-    return Prepared(settings, space, candidates, data, hashes, plugins)
+    data = None
+    if settings.data.class_path is None:
+        variant, _ = space.resolve(space.default())
+        cache = _cache(settings)
+        data = load_data(settings.data, variant.image_size, variant.in_channels, cache)
+        data.check_classes(variant.num_classes)
+    return Prepared(settings, space, candidates, data, plugins)
 
 
 def run_study(settings: StudySettings, console: Console) -> Leaderboard:
@@ -210,7 +210,7 @@ def _cache(settings: StudySettings) -> Path:
 
 def _say_left_out(prepared: Prepared, console: Console) -> None:
     """Name the first images that could not be used, and say how many there are."""
-    left_out = getattr(prepared.data, "left_out", ())
+    left_out = prepared.data.images.left_out if prepared.data else ()
     for name, reason in left_out[:5]:
         console.print(f"left out {escape(str(name))}: {escape(reason)}", style="yellow")
     if left_out:

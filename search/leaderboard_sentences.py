@@ -1,7 +1,8 @@
 """What the leaderboard says in words, and no more than its numbers say."""
 
+import math
 from collections.abc import Sequence
-from statistics import fmean, median
+from statistics import fmean
 
 import numpy as np
 
@@ -50,10 +51,10 @@ def _best(board: Leaderboard) -> list[str]:
 def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     """Ties and differences on test; a row may also be better there than the best by validation."""
     compared = [row for row in final if row.ties_with_best is not None]
-    ties = [row.label for row in compared if row.ties_with_best]
+    ties = [row for row in compared if row.ties_with_best]
     sign = 1 if board.mode == "max" else -1
-    better = [r.label for r in compared if not r.ties_with_best and sign * (r.difference or 0) > 0]
-    worse = [r.label for r in compared if not r.ties_with_best and sign * (r.difference or 0) < 0]
+    better = [r for r in compared if not r.ties_with_best and sign * (r.difference or 0) > 0]
+    worse = [r for r in compared if not r.ties_with_best and sign * (r.difference or 0) < 0]
     said = []
     if ties:
         said.append(f"not shown different from it: {_list(ties)}")
@@ -76,8 +77,8 @@ def _references(board: Leaderboard, final: Sequence[Row]) -> list[str]:
             r for r in ranked if sign * (r.validation_mean or 0) > sign * row.validation_mean
         ]
         said.append(
-            f"{len(reached)} of {len(ranked)} retrained rows have a better mean on validation than "
-            f"the reference {row.label} ({_score(row.validation_mean, board)})."
+            f"Better on validation than the reference {row.label} "
+            f"({_score(row.validation_mean, board)}): {len(reached)} of {len(ranked)} retrained rows."
         )
     return said
 
@@ -130,18 +131,14 @@ def _reading(board: Leaderboard, final: Sequence[Row]) -> list[str]:
 
 def _cautions(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     said = []
-    young = [row.label for row in final if row.undertrained]
+    young = [row for row in final if row.undertrained]
     if young:
         said.append(
             f"Still improving when training ended, so draw no conclusion from: {_list(young)}."
         )
-    lost = [
-        f"{row.label} ({row.seeds} of {row.seeds_asked} seeds completed)"
-        for row in final
-        if row.seeds < row.seeds_asked
-    ]
+    lost = [row for row in final if row.seeds < row.seeds_asked]
     if lost:
-        said.append(f"A mean of the seeds that survived flatters: {_list(lost)}.")
+        said.append(f"Not every seed completed, and a mean of survivors flatters: {_list(lost)}.")
     for name, what in (("data_hash", "images"), ("split_hash", "splits"), ("code_hash", "code")):
         if len({getattr(row, name) for row in board.rows if getattr(row, name)}) > 1:
             said.append(f"The rows differ in their {what} ({name}): compare with care.")
@@ -151,17 +148,17 @@ def _cautions(board: Leaderboard, final: Sequence[Row]) -> list[str]:
 
 
 def _paired_spread(final: Sequence[Row]) -> float:
-    """Median over rows of the standard deviation of the seed-wise difference to the first row."""
+    """Standard deviation of the seed-wise difference to the first row, pooled over the rows."""
     several = [row for row in final if row.seeds == row.seeds_asked and row.seeds >= 2]
     if not several:
         return 0.0
     first = several[0].validation_scores
-    spreads = [
-        float(np.std(np.subtract(row.validation_scores, first), ddof=1))
+    variances = [
+        float(np.var(np.subtract(row.validation_scores, first), ddof=1))
         for row in several[1:]
         if len(row.validation_scores) == len(first)
     ]
-    return median(spreads) if spreads else 0.0
+    return math.sqrt(fmean(variances)) if variances else 0.0
 
 
 def _score(value: float | None, board: Leaderboard) -> str:
@@ -172,8 +169,11 @@ def _range(low: float | None, high: float | None, board: Leaderboard) -> str:
     return range_text(low, high, board.monitor)
 
 
-def _list(labels: Sequence[str]) -> str:
-    return ", ".join(labels)
+def _list(rows: Sequence[Row]) -> str:
+    """Rows by their number on the table: two candidates may have the same block words."""
+    if len(rows) > 3:
+        return ", ".join(f"#{row.rank}" if row.rank else row.label for row in rows)
+    return ", ".join(f"#{row.rank} {row.label}" if row.rank else row.label for row in rows)
 
 
 def _times(count: int) -> str:

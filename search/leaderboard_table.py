@@ -59,7 +59,10 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
         parts.append(_search_table(board, search[:BEST_OF_SEARCH], references, width))
         parts.append(Text(f"  {_not_shown(board, len(search))}", style="dim"))
     parts.append(Text())
-    parts.extend(Text(sentence) for sentence in sentences(board))
+    said = Table.grid(padding=(0, 1, 0, 0))
+    for sentence in sentences(board):
+        said.add_row("-", Text(sentence))
+    parts.append(said)
     return Group(*parts)
 
 
@@ -89,7 +92,7 @@ def _final_table(board: Leaderboard, rows: list[Row], width: int, plus_minus: st
             count_text(row.parameters),
             *cost,
             _marks(row),
-            style="bold" if row.rank == 1 and row is board.best else "",
+            style="bold" if row is board.best else "",
         )
     return table
 

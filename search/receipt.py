@@ -8,11 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningDataModule
-
 import hybrid_swin
 import search
-from hybrid_swin.datamodule import ImageData
+from hybrid_swin.loading import LoadedData
 from search.run_folder import iter_runs, write_json_atomically
 from search.settings import SCHEMA_VERSION, StudySettings
 from search.space import Space
@@ -25,7 +23,7 @@ _PACKAGES = ("torch", "lightning", "torchmetrics", "optuna", "wandb", "numpy", "
 def write_receipt(
     settings: StudySettings,
     space: Space,
-    data: LightningDataModule,
+    data: LoadedData | None,
     draws: Mapping[str, int],
     seconds: float,
 ) -> None:
@@ -34,7 +32,7 @@ def write_receipt(
     Args:
         settings: the study.
         space: its candidates.
-        data: its images, set up.
+        data: its images; None where they are in a module of the user's own.
         draws: how many candidates were drawn and refused.
         seconds: since this start of the study.
     """
@@ -90,9 +88,9 @@ def code_hash() -> str:
     return digest.hexdigest()[:10]
 
 
-def _about(data: LightningDataModule) -> dict[str, Any]:
-    if not isinstance(data, ImageData):
-        return {"class": type(data).__qualname__}
+def _about(data: LoadedData | None) -> dict[str, Any]:
+    if data is None:
+        return {}
     return {
         "data_hash": data.data_hash,
         "split_hash": data.splits.hash,
@@ -101,6 +99,6 @@ def _about(data: LightningDataModule) -> dict[str, Any]:
             "validation": len(data.splits.validation),
             "test": len(data.splits.test),
         },
-        "classes": list(data.class_names),
-        "left_out": [list(item) for item in data.left_out],
+        "classes": list(data.images.class_names),
+        "left_out": [list(item) for item in data.images.left_out],
     }

@@ -50,20 +50,20 @@ class MDTA(Branch):
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend between channels. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
-        qkv = self.qkv(x)
+        qkv: Tensor = self.qkv(x)
         if self.dwconv is not None:
             qkv = self.dwconv(qkv.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         if self.temperature is None:
             return qkv if value_gate is None else qkv * value_gate[:, None, None, :]
-        heads_BN3KD = qkv.flatten(1, 2).unflatten(-1, (3, self.num_heads, -1))
+        heads_BN3KD = torch.unflatten(qkv.flatten(1, 2), -1, (3, self.num_heads, -1))
         q, k, v = heads_BN3KD.permute(2, 0, 3, 4, 1).unbind(0)  # each (B, K, D, N)
         # In float32, since the epsilon of a half-precision zero would underflow to 0 / 0.
         q, k = (F.normalize(t.float(), dim=-1).to(t.dtype) for t in (q, k))
         if value_gate is not None:
-            v = v * value_gate.unflatten(-1, (self.num_heads, -1))[..., None]
+            v = v * torch.unflatten(value_gate, -1, (self.num_heads, -1))[..., None]
         attention_BKDD = (q @ k.transpose(-2, -1) * self.temperature).softmax(dim=-1)
         out_BKDN = attention_BKDD.to(v.dtype) @ v
-        return out_BKDN.flatten(1, 2).transpose(1, 2).unflatten(1, x.shape[1:3])
+        return torch.unflatten(out_BKDN.flatten(1, 2).transpose(1, 2), 1, x.shape[1:3])
 
     def no_weight_decay(self) -> set[str]:
         """The temperature: a scale, though it has three dimensions."""

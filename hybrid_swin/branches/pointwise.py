@@ -9,7 +9,7 @@ from hybrid_swin.errors import InputError
 
 
 class Pointwise(Branch):
-    """Control: two linear layers on each token alone, ``W₂ GELU(W₁ x)`` of ``ratio`` C hidden units.
+    """Control: two linear layers on each token alone, ``W₂ GELU(W₁ x)``, ``ratio`` C hidden units.
 
     At the default ratio of 2 it has the 4C² weights of an attention's projections, so a dual
     branch that does not beat ``w_msa+pointwise`` owes its gain to size, not to mixing.

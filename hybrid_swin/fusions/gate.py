@@ -14,7 +14,7 @@ class Gate(Fusion):
     """Weigh the branches by gates read from their outputs: ``Σ_i n softmax(z)_i · b_i(x)``.
 
     ``z = W [b_1; …; b_n]`` with the last branch's logit fixed at 0; for two branches that is
-    ``2σ(z) L + 2(1 - σ(z)) G``. W starts at 0, so it starts as ``sum``.
+    ``2s L + 2(1 - s) G`` with s the logistic function of z. W starts at 0, so it starts as ``sum``.
 
     ``per=channel`` reads the mean over the map and gives each channel a gate: note that this
     carries global information whatever the branches see. ``per=pixel`` gates each token by itself.

@@ -36,7 +36,7 @@ class Split(Fusion):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        shares = x.split(self.widths, dim=-1)
+        shares = torch.split_with_sizes(x, self.widths, dim=-1)
         mixed = [branch(share) for branch, share in zip(self.branches, shares, strict=True)]
         out: Tensor = self.join(torch.cat(mixed, dim=-1))
         return out

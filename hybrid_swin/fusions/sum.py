@@ -19,7 +19,8 @@ class Sum(Fusion):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        return reduce(add, (branch(x) for branch in self.branches))
+        out: Tensor = reduce(add, (branch(x) for branch in self.branches))
+        return out
 
     def identity_start(self, base: int) -> bool:
         """The other branches start silent."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hybrid_swin import datamodule as module
+from hybrid_swin import loading
 from hybrid_swin.batches import NormalisedImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData, make_datamodule
@@ -29,7 +29,7 @@ VARIANT = Variant(
 
 @pytest.fixture(autouse=True)
 def nothing_loaded():
-    module._load.cache_clear()
+    loading._load.cache_clear()
 
 
 def ready(settings=DataSettings(), variant=VARIANT, batch_size=64, seed=0, cache=None):  # noqa: B008
@@ -108,7 +108,7 @@ def test_folders_by_way_of_the_cache_and_a_worker_process(
     folder, tmp_path, held_bytes, monkeypatch
 ):
     monkeypatch.setattr(
-        module, "NormalisedImages", partial(NormalisedImages, held_bytes=held_bytes)
+        loading, "NormalisedImages", partial(NormalisedImages, held_bytes=held_bytes)
     )
     options = {"path": str(folder)}
     variant = variant_for((6, 7), 3, 3)
@@ -156,7 +156,7 @@ def test_the_hash_is_over_pixels_labels_and_ids(folder):
         lambda: Image.new("RGB", (9, 9)).save(folder / "class1" / "00.png"),
     ):
         change()
-        module._load.cache_clear()
+        loading._load.cache_clear()
         hashes.append(ready(settings, variant).data_hash)
     assert len(set(hashes)) == 5
 
@@ -169,7 +169,7 @@ def test_equal_settings_share_what_is_loaded():
     assert ready(DataSettings(split_seed=1)).splits.hash != one.splits.hash
     for seed in range(5):
         ready(DataSettings(split_seed=seed))
-    assert module._load.cache_info().currsize <= 2
+    assert loading._load.cache_info().currsize <= 2
 
 
 @pytest.mark.parametrize(

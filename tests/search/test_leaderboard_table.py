@@ -77,4 +77,5 @@ def test_the_picture_is_svg_and_always_the_same(whole_study, tmp_path):
     assert root.tag.endswith("svg")
     words = "".join(root.itertext()).replace("\xa0", " ")
     assert "w_msa+mdta" in words
+    assert "font-weight: bold" in (tmp_path / "a.svg").read_text()
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()

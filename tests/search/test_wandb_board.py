@@ -122,6 +122,9 @@ def test_nothing_private_is_sent(mirrored):
     assert not told.get("host")
     sent = [*mirrored.glob("wandb/*/*.wandb"), *mirrored.glob("wandb/*/files/**/*")]
     assert len(sent) > 20
+    # no list of packages, no description of the machine
+    kinds = {file.name.partition("_")[0] for file in sent if "files" in file.parts}
+    assert kinds == {"media", "table", "leaderboard"}
     for file in sent:
         if file.is_file():
             content = file.read_bytes()

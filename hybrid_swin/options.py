@@ -1,0 +1,88 @@
+"""Options of parts: what may be given, how it is typed, how it is spelt in a word."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from hybrid_swin.errors import InputError
+
+OptionValue = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a part: its type or its allowed values, and its default."""
+
+    name: str
+    type: type | None
+    choices: tuple[OptionValue, ...] = ()
+    default: Any = None
+    required: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """What may stand here, in words."""
+        if self.choices:
+            return "one of " + ", ".join(spell(c) for c in self.choices)
+        return {bool: "true or false", int: "a whole number", float: "a number"}.get(
+            self.type or object, "text"
+        )
+
+    def read(self, text: str) -> Any:
+        """What a word's text stands for: text where text is wanted, else a number or a truth."""
+        if self.type is str:
+            return text
+        for choice in self.choices:
+            if spell(choice) == text:
+                return choice
+        if text in ("true", "false"):
+            return text == "true"
+        for number in (int, float):
+            try:
+                return number(text)
+            except ValueError:
+                continue
+        return text
+
+    def check(self, value: Any, where: str) -> Any:
+        """The value as this option's type, or an InputError that says what is allowed."""
+        if value is None and self.default is None and not self.required:
+            return None  # as if it were left out
+        fits = False
+        if self.choices:
+            for choice in self.choices:
+                if value == choice and _is_bool(value) == _is_bool(choice):
+                    fits, value = True, choice  # so that 7.0 is 7, in identities as in networks
+                    break
+        elif self.type is float:
+            fits = isinstance(value, int | float) and not _is_bool(value) and _is_finite(value)
+            value = float(value) if fits else value
+        elif self.type is int:
+            fits = isinstance(value, int) and not _is_bool(value)
+        elif self.type is str:
+            # YAML has types where text is meant: a folder named 2024 is a number to it.
+            fits = value is not None and not isinstance(value, list | dict)
+            value = spell(value) if fits else value
+        else:
+            fits = self.type is None or isinstance(value, self.type)
+        if not fits:
+            raise InputError(
+                f"{where}: option {self.name}={spell(value)} is not possible; give {self.allowed}"
+            )
+        return value
+
+
+def spell(value: Any) -> str:
+    """A value as it stands in a word: true and false as in YAML."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False

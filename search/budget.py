@@ -33,7 +33,7 @@ def over(cost: Cost, limit: Mapping[str, int]) -> str:
     )
 
 
-def _amount(value: int | str, where: str) -> int:
+def _amount(value: int | float | str, where: str) -> int:
     match = _NUMBER.fullmatch(str(value))
     amount = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if amount < 1:

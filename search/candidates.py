@@ -10,7 +10,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search import budget
-from search.run_folder import RunResult, RunSpec
+from search.run_folder import RunResult, RunSpec, natural_order
 from search.settings import BaselineSettings, StudySettings
 from search.space import Space
 from search.study import Draw, Refusal, derive_seed
@@ -33,6 +33,7 @@ class Candidates:
         self._seed = derive_seed(settings.seed, "search")
         variant, _ = space.resolve(space.default())
         self.image_size, self.in_channels = variant.image_size, variant.in_channels
+        self._stages = len(variant.stages)
         self.baselines = self._baselines()
         self._known = {spec.candidate_id: spec.key for spec in self.baselines}
 
@@ -40,11 +41,11 @@ class Candidates:
         """Why these parameters are not to be trained, or None. The first to be taken is known."""
         try:
             variant, recipe = self._space.resolve(params)
+            cost = count_cost(variant)
         except InputError as error:
             return Refusal(str(error), {"possible": 1.0})
         if (variant.image_size, variant.in_channels) != (self.image_size, self.in_channels):
             return Refusal("another image size than the study's data", {"possible": 1.0})
-        cost = count_cost(variant)
         if over := budget.over(cost, self._limits):
             return Refusal(over, budget.excess(cost, self._limits))
         known = self._known.get(candidate_id(variant, recipe))
@@ -93,11 +94,11 @@ class Candidates:
             where = f"baselines.{index}"
             try:
                 variant, recipe = self._space.resolve(
-                    self._space.default(), _changes(baseline, self._stages())
+                    self._space.default(), _changes(baseline, self._stages)
                 )
+                spec = self._spec(f"baselines/{index:02d}", variant, recipe, baseline.label)
             except InputError as error:
                 raise InputError(f"{where}: {error}") from None
-            spec = self._spec(f"baselines/{index:02d}", variant, recipe, baseline.label)
             if over := budget.over(Cost(**spec.cost), self._limits):
                 raise InputError(
                     f"{where} ({spec.label}) exceeds the budget with {over}; raise "
@@ -111,10 +112,6 @@ class Candidates:
                 )
             specs.append(dataclasses.replace(spec, kind="baseline", is_baseline=True))
         return specs
-
-    def _stages(self) -> int:
-        stages = {p.split(".")[1] for p in self._space.leaves if p.startswith("stages.")}
-        return len(stages)
 
     def _spec(self, key: str, variant: Variant, recipe: Recipe, label: str = "") -> RunSpec:
         return RunSpec(
@@ -147,7 +144,9 @@ def choose_finalists(
         for spec, result in ended
         if result.state == "complete" and result.score is not None
     ]
-    ranked = sorted(complete, key=lambda pair: (sign * (pair[1].score or 0.0), pair[0].key))
+    ranked = sorted(
+        complete, key=lambda pair: (sign * (pair[1].score or 0.0), natural_order(pair[0].key))
+    )
     return [spec for spec, _ in ranked[:top]]
 
 

@@ -1,5 +1,6 @@
 """What a worker does for one job: train a network, or fit the reference."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -58,6 +59,8 @@ def _train(
     spec: RunSpec, job: Job, settings: Mapping[str, Any], report: Report, begin: float
 ) -> RunResult:
     variant, recipe = Variant.from_dict(spec.variant or {}), Recipe.from_dict(spec.recipe or {})
+    if recipe.precision == "auto":
+        recipe = dataclasses.replace(recipe, precision=settings["precision"])
     data = _data(settings, variant, recipe.batch_size, spec.seed)
     monitor, mode = settings["objective"]["monitor"], settings["objective"]["mode"]
     watch = _Watch(monitor, mode, {int(e): c for e, c in spec.cutoffs.items()}, report)

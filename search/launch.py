@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from hybrid_swin import registry
+from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.hardware import resolve_accelerator
+from hybrid_swin.hardware import resolve_accelerator, resolve_precision
 from hybrid_swin.loading import LoadedData, load_data
 from search.candidates import Candidates, check_objective
 from search.coordinator import Coordinator
@@ -55,10 +56,14 @@ class Prepared:
     def job_settings(self) -> dict[str, Any]:
         """What a job needs to know beside its run."""
         workers, objective = self.settings.workers, self.settings.objective
+        variant = self.space.resolve(self.space.default())[0]
+        device = resolve_accelerator(workers.accelerator)
         return {
             "plugins": list(self.plugins),
             "data": self.settings.data.to_dict(),
-            "variant": self.space.resolve(self.space.default())[0].to_dict(),
+            "variant": variant.to_dict(),
+            # Once for all, so that rows do not differ in it because they differ in size.
+            "precision": resolve_precision("auto", device, count_cost(variant).macs),
             "objective": {"monitor": objective.monitor, "mode": objective.mode},
             "cache": str(_cache(self.settings).resolve()),
             "accelerator": workers.accelerator,

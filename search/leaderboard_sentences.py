@@ -78,7 +78,8 @@ def _references(board: Leaderboard, final: Sequence[Row]) -> list[str]:
         ]
         said.append(
             f"Better on validation than the reference {row.label} "
-            f"({_score(row.validation_mean, board)}): {len(reached)} of {len(ranked)} retrained rows."
+            f"({_score(row.validation_mean, board)}): "
+            f"{len(reached)} of {len(ranked)} retrained rows."
         )
     return said
 

@@ -1,7 +1,6 @@
 """One study as typed data: what `configs/search/*.yaml` holds and the command line overrides."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -41,8 +40,8 @@ class BudgetSettings:
         macs: at most so many multiply-accumulates for one image, as a number or with K, M, G.
     """
 
-    parameters: int | str | None = None
-    macs: int | str | None = None
+    parameters: int | float | str | None = None
+    macs: int | float | str | None = None
 
 
 @dataclass(frozen=True)
@@ -202,15 +201,13 @@ class StudySettings:
         for name, (value, minimum) in least.items():
             if value < minimum:
                 raise InputError(f"{name} must be at least {minimum}; got {value}")
-        if self.workers.time_limit_minutes <= 0:
-            raise InputError(
-                f"workers.time_limit_minutes must be above 0; got {self.workers.time_limit_minutes}"
-            )
-        if (
-            self.storage
-            and "@" in self.storage
-            and ":" in self.storage.split("://")[-1].split("@")[0]
+        for name, span in (
+            ("time_limit_minutes", self.workers.time_limit_minutes),
+            ("checkpoint_seconds", self.workers.checkpoint_seconds),
         ):
+            if not span > 0:  # NaN is not either
+                raise InputError(f"workers.{name} must be above 0; got {span}")
+        if self.storage and _holds_password(self.storage):
             raise InputError(
                 "storage holds a password, which would be written into the study's "
                 "settings; leave it out and set PGPASSWORD instead"
@@ -223,12 +220,19 @@ class StudySettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in YAML and JSON."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=os.fspath))
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
         return plain
 
     def fixed(self) -> dict[str, Any]:
         """The settings that results depend on: these must stay the same when a study goes on."""
         return {key: value for key, value in self.to_dict().items() if key not in _FREE}
+
+
+def _holds_password(url: str) -> bool:
+    """Whether a storage's URL is of the form user:password@host, or names a password behind."""
+    _, _, place = url.partition("://")
+    user, at, _ = place.rpartition("@")
+    return bool(at and ":" in user) or "password=" in place.lower()
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:

@@ -10,6 +10,7 @@
 
 A choice is an Optuna parameter named by its full path (``stages.0.width``,
 ``recipe.learning_rate``); the space is flat, so that samplers see every parameter in every trial.
+A list of plain values, such as ``blocks: [w_msa, sw_msa]``, is one value with one path.
 """
 
 import json
@@ -19,12 +20,14 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Protocol
 
+from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Variant
+from hybrid_swin.variant import Stage, Variant
 
 RECIPE = "recipe"
 _WORDS = ("choose", "from", "to", "step", "log", "same_as", "times")
+_WHOLE = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is int}
 
 
 class Suggests(Protocol):
@@ -128,15 +131,19 @@ class Space:
     """
 
     def __init__(self, variant: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+        for given, owner, kind in (
+            (variant, Variant, "field of a variant"),
+            (recipe, Recipe, "recipe setting"),
+        ):
+            known = [f.name for f in fields(owner)]
+            for name in given:
+                if name not in known:
+                    raise unknown(kind, name, known)
         self.leaves = dict(_leaves({**variant, RECIPE: dict(recipe)}, ""))
         self.parameters = tuple(v for v in self.leaves.values() if isinstance(v, Choice | Range))
-        for path, value in self.leaves.items():
-            if isinstance(value, Tie):
-                self._follow(path, {})
-        known = {f.name for f in fields(Recipe)}
-        for name in recipe:
-            if name not in known:
-                raise unknown("recipe setting", name, known)
+        for parameter in self.parameters:
+            _check_parameter(parameter)
+        self.resolve(self.default())
 
     @property
     def size(self) -> int | None:
@@ -160,52 +167,52 @@ class Space:
         Raises:
             InputError: the values make no network, or a changed path does not exist.
         """
-        values = dict(self.leaves)
+        values: dict[str, Any] = {}
+        for path, value in self.leaves.items():
+            chosen = isinstance(value, Choice | Range)
+            values |= _leaves(value.value(params[path]), path) if chosen else {path: value}
         for path, value in (changes or {}).items():
-            _change(values, path, value)
-        resolved = {path: self._value(path, values, params) for path in values}
-        tree = _tree(resolved)
+            _change(values, str(path), value)
+        tree = _tree({path: _follow(path, values) for path in values})
         recipe = tree.pop(RECIPE, {})
         return Variant.from_dict(tree), Recipe.from_dict(recipe)
 
-    def _value(self, path: str, values: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
-        value = values[path]
-        if isinstance(value, Choice | Range):
-            return value.value(params[path])
-        if isinstance(value, Tie):
-            number = self._value(value.source, values, params)
-            if value.factor == 1:
-                return number
-            if not isinstance(number, int | float) or isinstance(number, bool):
-                raise InputError(f"{path}: {value.source} is {number!r}, which has no multiple")
-            product = number * value.factor
-            return round(product) if abs(product - round(product)) < 1e-9 else product
-        return value
-
-    def _follow(self, path: str, seen: dict[str, None]) -> None:
-        """Check that a tie ends at a value."""
-        value = self.leaves.get(path)
-        if value is None and path not in self.leaves:
-            source = next(reversed(seen), path)
-            raise InputError(f"{source}: {unknown('value', path, self.leaves)}")
-        if path in seen:
-            raise InputError(f"{path} is tied to itself: {' -> '.join([*seen, path])}")
-        if isinstance(value, Tie):
-            self._follow(value.source, {**seen, path: None})
-
 
 def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every value of a nested setting by its path; choices and ties are values."""
+    """Every value of a nested setting by its path; choices, ties and plain lists are values."""
     if isinstance(node, Mapping) and any(word in node for word in _WORDS):
         yield path, _special(node, path)
-    elif isinstance(node, Mapping) and node:
+    elif isinstance(node, Mapping) and (node or path in ("", RECIPE)):
         for key, item in node.items():
+            if "." in str(key):
+                raise InputError(f"{path or 'variant'}: {key!r} is no name; nest it instead")
             yield from _leaves(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(node, list | tuple) and node:
+    elif isinstance(node, list | tuple) and any(
+        isinstance(i, Mapping | list | tuple) for i in node
+    ):
         for index, item in enumerate(node):
-            yield from _leaves(item, f"{path}.{index}" if path else str(index))
-    elif not isinstance(node, Mapping | list | tuple):
-        yield path, node
+            yield from _leaves(item, f"{path}.{index}")
+    else:
+        yield path, _frozen(node)
+
+
+def _follow(path: str, values: Mapping[str, Any], seen: tuple[str, ...] = ()) -> Any:
+    """The value at a path, through all ties. Raises InputError for one to nothing or in a circle."""
+    if path not in values:
+        raise InputError(f"{(*seen, path)[-2]}: {unknown('value', path, values)}")
+    if path in seen:
+        raise InputError(f"{path} is tied to itself: {' -> '.join([*seen, path])}")
+    tie = values[path]
+    if not isinstance(tie, Tie):
+        return tie
+    value = _follow(tie.source, values, (*seen, path))
+    if tie.factor == 1:
+        return value
+    if not _is_number(value):
+        raise InputError(f"{path}: {tie.source} is {value!r}, which has no multiple")
+    product = value * tie.factor
+    whole = math.isfinite(product) and math.isclose(product, round(product), rel_tol=1e-9)
+    return round(product) if whole else product
 
 
 def _special(node: Mapping[str, Any], path: str) -> Choice | Range | Tie:
@@ -232,6 +239,9 @@ def _special(node: Mapping[str, Any], path: str) -> Choice | Range | Tie:
 def _choice(values: Any, path: str) -> Choice:
     if not isinstance(values, list | tuple) or not values:
         raise InputError(f"{path}: choose takes a list of at least one value; got {values!r}")
+    for value in values:
+        if any(isinstance(leaf, Choice | Range) for _, leaf in _leaves(value, path)):
+            raise InputError(f"{path}: {value!r} is a choice within a choice; list all its values")
     choice = Choice(path, tuple(_frozen(v) for v in values))
     twice = [v for i, v in enumerate(choice.labels) if v in choice.labels[:i]]
     if twice:
@@ -247,7 +257,32 @@ def _range(node: Mapping[str, Any], path: str) -> Range:
         raise InputError(f"{path}: step must be a number above 0, and not beside log; got {step!r}")
     if log is not False and (log is not True or low <= 0):
         raise InputError(f"{path}: log is true or false, and needs from above 0; got {log!r}")
+    if step is not None:
+        steps = (high - low) / step
+        if not math.isclose(steps, round(steps), abs_tol=1e-6):
+            raise InputError(
+                f"{path}: steps of {step!r} from {low!r} do not end at {high!r}; "
+                f"give to: {low + math.floor(steps) * step!r}"
+            )
     return Range(path, low, high, step, log)
+
+
+def _check_parameter(parameter: Choice | Range) -> None:
+    """Refuse what no draw could ever use: it would be refused again and again, and never said."""
+    names = [name for name in parameter.path.split(".") if not name.isdecimal()]
+    if isinstance(parameter, Range):
+        if names[-1] in _WHOLE and not parameter.whole:
+            raise InputError(
+                f"{parameter.path} is a whole number, but from {parameter.low!r} to "
+                f"{parameter.high!r} holds others; give whole numbers and step: 1"
+            )
+    elif names[-1] == "blocks":
+        for value in parameter.values:
+            for word in value if isinstance(value, tuple) else (value,):
+                try:
+                    parse(word)
+                except InputError as error:
+                    raise InputError(f"{parameter.path}: {error}") from None
 
 
 def _change(values: dict[str, Any], path: str, value: Any) -> None:
@@ -259,7 +294,10 @@ def _change(values: dict[str, Any], path: str, value: Any) -> None:
         raise unknown("path", path, values)
     for old in below:
         del values[old]
-    values.update(_leaves(value, path))
+    for name, leaf in _leaves(value, path):
+        if isinstance(leaf, Choice | Range):
+            raise InputError(f"{name}: {value!r} is a choice; give one value")
+        values[name] = leaf
 
 
 def _tree(leaves: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,8 +309,7 @@ def _tree(leaves: Mapping[str, Any]) -> dict[str, Any]:
         for name in parents:
             node = node.setdefault(name, {})
         node[last] = list(value) if isinstance(value, tuple) else value
-    listed: dict[str, Any] = _lists(root)
-    return listed
+    return {name: _lists(node) for name, node in root.items()}
 
 
 def _lists(node: Any) -> Any:
@@ -280,7 +317,7 @@ def _lists(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     items = {key: _lists(value) for key, value in node.items()}
-    if items and all(key.isdigit() for key in items):
+    if items and all(str(key).isdecimal() for key in items):
         return [items[key] for key in sorted(items, key=int)]
     return items
 
@@ -294,8 +331,8 @@ def _label(value: Any) -> Any:
         return " ".join(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(value, default=str)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf

@@ -271,6 +271,9 @@ def _place(settings: dict[str, Any], study_folder: Path) -> WandbPlace:
 
 def main(arguments: Sequence[str]) -> int:
     """Read messages until ``finish`` or the end of the input, and mirror."""
+    if len(arguments) != 1:
+        print("usage: echo '{\"finish\": true}' | python -m search.wandb_board STUDY_FOLDER")
+        return 2
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(AttributeError, OSError):
         os.nice(10)  # trainings come first

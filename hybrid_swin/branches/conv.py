@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, depthwise, linear
+from hybrid_swin.depthwise import convolve, depthwise_conv
 
 
 class Conv(Branch):
@@ -26,13 +27,12 @@ class Conv(Branch):
         kernel: Literal[3, 5, 7, 9, 11] = 3,
     ) -> None:
         super().__init__()
-        self.dwconv = nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.dwconv = depthwise_conv(dim, kernel, bias=True)
         self.proj = nn.Linear(dim, dim)
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Convolve. (B, H, W, C) -> (B, H, W, C)."""
-        out: Tensor = self.dwconv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return out
+        return convolve(self.dwconv, x)
 
     @classmethod
     def cost(

@@ -2,10 +2,10 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, depthwise, linear
+from hybrid_swin.depthwise import convolve, depthwise_conv
 
 
 class MDTA(Branch):
@@ -42,9 +42,7 @@ class MDTA(Branch):
         self.num_heads = num_heads
         inner = 3 * dim if attention else dim
         self.qkv = nn.Linear(dim, inner, bias=False)
-        self.dwconv = (
-            nn.Conv2d(inner, inner, 3, padding=1, groups=inner, bias=False) if depthwise else None
-        )
+        self.dwconv = depthwise_conv(inner, 3, bias=False) if depthwise else None
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1)) if attention else None
         self.proj = nn.Linear(dim, dim, bias=False)
 
@@ -52,13 +50,12 @@ class MDTA(Branch):
         """Attend between channels. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
         qkv: Tensor = self.qkv(x)
         if self.dwconv is not None:
-            qkv = self.dwconv(qkv.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            qkv = convolve(self.dwconv, qkv)
         if self.temperature is None:
             return qkv if value_gate is None else qkv * value_gate[:, None, None, :]
         heads_BN3KD = torch.unflatten(qkv.flatten(1, 2), -1, (3, self.num_heads, -1))
         q, k, v = heads_BN3KD.permute(2, 0, 3, 4, 1).unbind(0)  # each (B, K, D, N)
-        # In float32, since the epsilon of a half-precision zero would underflow to 0 / 0.
-        q, k = (F.normalize(t.float(), dim=-1).to(t.dtype) for t in (q, k))
+        q, k = _normalise(q), _normalise(k)
         if value_gate is not None:
             v = v * torch.unflatten(value_gate, -1, (self.num_heads, -1))[..., None]
         attention_BKDD = (q @ k.transpose(-2, -1) * self.temperature).softmax(dim=-1)
@@ -89,6 +86,17 @@ class MDTA(Branch):
             squares = dim * dim // num_heads
             total += Cost(num_heads, 2 * tokens * squares, squares + tokens * dim)
         return total
+
+
+def _normalise(x_BKDN: Tensor) -> Tensor:
+    """Scale each channel to length 1 over space; zeros stay zeros.
+
+    In float32 at least, since in half precision the epsilon would underflow to 0 / 0. Written out
+    because torch's norm is slow along the outer dimension in which N lies.
+    """
+    x = x_BKDN.to(torch.promote_types(x_BKDN.dtype, torch.float32))
+    length = x.square().sum(dim=-1, keepdim=True).clamp_min(1e-24).sqrt()
+    return (x / length).to(x_BKDN.dtype)
 
 
 _depthwise = depthwise  # the option of the same name hides it inside the class

@@ -74,7 +74,7 @@ SETTINGS = {
     "rungs": {"first": 1, "factor": 2},
     "finalists": {"top": 1, "seeds": 2},
     "wandb": {"mode": "disabled"},
-    "workers": {"count": 2, "checkpoint_seconds": 0},
+    "workers": {"count": 2, "checkpoint_seconds": 0.001},
 }
 
 

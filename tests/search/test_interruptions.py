@@ -1,0 +1,180 @@
+"""Studies that are cut off, by real signals, and go on: nothing is lost, doubled or left behind."""
+
+import json
+import os
+import signal
+import time
+
+import optuna
+import pytest
+
+
+def wait_until_gone(pids, is_gone, seconds=20):
+    end = time.monotonic() + seconds
+    while not all(map(is_gone, pids)):
+        assert time.monotonic() < end, "processes were left behind"
+        time.sleep(0.05)
+
+
+def end(process):
+    """Reap a process that has been told to end, and give back its exit code and output."""
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output
+
+
+def assert_whole(study, reference):
+    """The study is what an undisturbed one is: the same rows, every test reading once."""
+    assert study.digest() == reference.digest()
+    receipt = json.loads((study.folder / "receipt.json").read_text())
+    assert receipt["draws"]["running"] == 0
+    assert receipt["draws"]["drawn"] == json.loads(
+        (reference.folder / "receipt.json").read_text()
+    )["draws"]["drawn"]
+    reads = [json.loads(line)["key"] for line in
+             (study.folder / "test_reads.jsonl").read_text().splitlines()]
+    assert len(reads) == len(set(reads)) == receipt["test_reads"] == 5
+    assert not list(study.folder.rglob(".*.tmp"))
+
+
+def epochs_on_disk(study):
+    return len(list(study.folder.glob("*/*/attempt-*/last.ckpt")))
+
+
+@pytest.mark.parametrize("results", [1, 5, 10])
+def test_kill_of_the_coordinator(tiny, finished, workers_of, is_gone, results):
+    process = tiny.start()
+    tiny.wait_for(lambda: len(tiny.results()) >= results, process)
+    workers = workers_of(process)
+    assert workers
+    process.kill()
+    end(process)
+    wait_until_gone(workers, is_gone)
+    kept = {key: (tiny.folder / key / "result.json").stat().st_mtime_ns for key in tiny.results()}
+    assert len(kept) >= results
+    tiny.run()
+    assert_whole(tiny, finished)
+    for key, written in kept.items():
+        assert (tiny.folder / key / "result.json").stat().st_mtime_ns == written
+
+
+def test_kill_of_the_whole_group(tiny, finished, workers_of, is_gone):
+    process = tiny.start()
+    tiny.wait_for(lambda: epochs_on_disk(tiny) >= 2, process)
+    workers = workers_of(process)
+    os.killpg(process.pid, signal.SIGKILL)
+    end(process)
+    wait_until_gone(workers, is_gone)
+    tiny.run()
+    assert_whole(tiny, finished)
+
+
+def test_kill_of_workers_costs_attempts_not_trials(tiny, finished, workers_of, is_gone):
+    process = tiny.start()
+    tiny.wait_for(lambda: epochs_on_disk(tiny) >= 1, process)
+    for worker in workers_of(process):
+        os.kill(worker, signal.SIGKILL)
+    code, output = end(process)
+    assert code == 0, output
+    assert "killed by signal 9; trying again" in output
+    assert_whole(tiny, finished)
+    failures = list(tiny.folder.glob("*/*/attempt-1/failure.json"))
+    assert failures
+    for failure in failures:
+        assert json.loads((failure.parents[1] / "result.json").read_text())["attempt"] == 2
+
+
+@pytest.mark.parametrize("to_group", [True, False], ids=["ctrl-c", "sigint"])
+def test_interrupt(tiny, finished, workers_of, is_gone, to_group):
+    process = tiny.start()
+    tiny.wait_for(lambda: len(tiny.results()) >= 2, process)
+    workers = workers_of(process)
+    (os.killpg if to_group else os.kill)(process.pid, signal.SIGINT)
+    code, output = end(process)
+    assert code == 130
+    assert "the same command continues" in output
+    assert "Traceback" not in output
+    assert all(map(is_gone, workers))
+    assert (tiny.folder / "leaderboard.csv").exists()  # of what there is
+    tiny.run()
+    assert_whole(tiny, finished)
+
+
+def test_sigterm_ends_in_order(tiny, workers_of, is_gone):
+    process = tiny.start()
+    tiny.wait_for(lambda: len(tiny.results()) >= 1, process)
+    workers = workers_of(process)
+    process.terminate()
+    code, output = end(process)
+    assert code == 130, output
+    assert all(map(is_gone, workers))
+
+
+def test_a_torn_journal_is_repaired_and_said(tiny, finished):
+    tiny.run("--trials", "3")
+    journal = tiny.folder / "optuna.journal"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code": 4, "worker_id": "ab')
+    output = tiny.run()
+    assert "torn line" in output
+    assert_whole(tiny, finished)
+    for line in journal.read_bytes().splitlines():
+        json.loads(line)
+
+
+def test_a_journal_that_lost_its_last_lines_is_told_again(tiny, finished):
+    """The folder is the truth: what Optuna forgot of told trials is told again."""
+    tiny.run("--trials", "7")
+    journal = tiny.folder / "optuna.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-6]))
+    tiny.run()
+    assert_whole(tiny, finished)
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(journal))
+    )
+    states = [t.state.name for t in optuna.load_study(study_name="tiny", storage=storage).trials]
+    assert "RUNNING" not in states
+
+
+def test_a_second_coordinator_is_kept_out(tiny):
+    process = tiny.start("--trials", "2")
+    tiny.wait_for(lambda: (tiny.folder / "settings.yaml").exists(), process)
+    output = tiny.run("--trials", "2", code=2)
+    assert f"already being run by process {process.pid}" in output
+    assert end(process)[0] == 0
+
+
+def test_an_attempt_that_takes_too_long_is_killed(tiny):
+    tiny.write(trials=0, finalists={"top": 0, "seeds": 1},
+               recipe={"epochs": 100000, "batch_size": 64})
+    output = tiny.run("--workers.time_limit_minutes", "0.02", "--workers.attempts", "2")
+    assert "took longer than 0.02 minutes; trying again" in output
+    result = tiny.results()["baselines/00"]
+    assert result["state"] == "failed"
+    assert result["attempt"] == 2
+    assert "took longer" in result["error"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_says_so_and_loses_nothing(tiny, finished):
+    import subprocess
+
+    runs = tiny.root / "runs"
+    runs.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=420k", "tmpfs", str(runs)],
+                             capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine lets nobody mount a disk")
+    try:
+        process = tiny.start()
+        code, output = end(process)
+        assert code == 2, output
+        assert "Traceback" not in output
+        assert "space" in output
+        kept = tiny.results()
+        subprocess.run(["mount", "-o", "remount,size=64m", str(runs)], check=True)
+        tiny.run()
+        assert_whole(tiny, finished)
+        assert all(tiny.results()[key] == result for key, result in kept.items())
+    finally:
+        subprocess.run(["umount", "-l", str(runs)], check=True)

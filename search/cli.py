@@ -63,41 +63,45 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    parser, run = _parsers()
     if arguments[0] == "run":
-        return _run(run, arguments[1:])
-    parsed = parser.parse_args(arguments)
+        return _run(_run_parser(), arguments[1:])
+    parsed = _parser().parse_args(arguments)
     options = parsed[parsed.subcommand]
     commands = {"leaderboard": _leaderboard, "blocks": _blocks, "cost": _cost}
     return commands[parsed.subcommand](options)
 
 
-def _parsers() -> tuple[ArgumentParser, ArgumentParser]:
-    """The parser of all commands, and that of `run`."""
+def _run_parser() -> ArgumentParser:
+    """The parser of `run`. On its own, since under another it would not print its config."""
     parser = ArgumentParser(
-        prog="search.py", description=DESCRIPTION, epilog=EPILOG, formatter_class=_formatter()
-    )
-    commands = parser.add_subcommands(required=True)
-    run = ArgumentParser(
         prog="search.py run",
         formatter_class=_formatter(),
         description=f"Run a study, or go on with it. Without --config: {DEFAULT_CONFIG}.\n"
         "Any setting of the file can be overridden here, for example --recipe.epochs 20.",
     )
-    run.add_argument(
+    parser.add_argument(
         "--config",
         action="config",
         help="a study's file; a bundled one may be named alone, as in digits.yaml",
     )
-    run.add_argument(
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         dest="dry_run",
         help="train nothing: say what would be trained, the time and disk that a "
         "timed pilot tells, and the smallest difference these seeds can show",
     )
-    add_settings(run)
-    commands.add_subcommand("run", run, help="run a study, or go on with it (the default)")
+    add_settings(parser)
+    return parser
+
+
+def _parser() -> ArgumentParser:
+    """The parser of all commands."""
+    parser = ArgumentParser(
+        prog="search.py", description=DESCRIPTION, epilog=EPILOG, formatter_class=_formatter()
+    )
+    commands = parser.add_subcommands(required=True)
+    commands.add_subcommand("run", _run_parser(), help="run a study, or go on with it (the default)")
 
     board = ArgumentParser(
         prog="search.py leaderboard",
@@ -155,7 +159,7 @@ def _parsers() -> tuple[ArgumentParser, ArgumentParser]:
         help="files with branches or fusions that the variants use",
     )
     commands.add_subcommand("cost", cost, help="what variants cost")
-    return parser, run
+    return parser
 
 
 def _formatter() -> Any:

@@ -58,13 +58,7 @@ class Study:
         self.repaired = 0
         self._settings = settings
         self._space = space
-        self._study = optuna.create_study(
-            study_name=settings.name,
-            storage=self._storage(folder),
-            direction="maximize" if settings.objective.mode == "max" else "minimize",
-            load_if_exists=True,
-            pruner=optuna.pruners.NopPruner(),
-        )
+        self._study = self._open(folder)
         trials = self._study.get_trials(deepcopy=False)
         self._told = {
             t.user_attrs[_FOR]: t
@@ -73,6 +67,29 @@ class Study:
             and _FOR in t.user_attrs
             and _REFUSED not in t.user_attrs
         }
+
+    def _open(self, folder: Path) -> optuna.Study:
+        objective = self._settings.objective
+        try:
+            return optuna.create_study(
+                study_name=self._settings.name,
+                storage=self._storage(folder),
+                direction="maximize" if objective.mode == "max" else "minimize",
+                load_if_exists=True,
+                pruner=optuna.pruners.NopPruner(),
+            )
+        except Exception as error:  # whatever a database driver or a damaged file raises
+            where = self._settings.storage or folder / JOURNAL
+            mend = (
+                "check the address, the server and PGPASSWORD, and that its driver is installed"
+                if self._settings.storage
+                else "delete it: it is made again from the finished trials"
+            )
+            reason = str(error).strip().partition("\n")[0]
+            raise InputError(
+                f"the Optuna storage {str(where)!r} cannot be opened "
+                f"({type(error).__name__}: {reason}); {mend}"
+            ) from error
 
     def _storage(self, folder: Path) -> Any:
         if self._settings.storage:

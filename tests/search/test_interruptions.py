@@ -136,6 +136,17 @@ def test_a_journal_that_lost_its_last_lines_is_told_again(tiny, finished):
     assert "RUNNING" not in states
 
 
+def test_a_damaged_journal_is_named_and_can_be_deleted(tiny, finished):
+    tiny.run()
+    journal = tiny.folder / "optuna.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:3], b"garbage\n", *lines[3:]]))
+    assert "delete it" in tiny.run(code=2)
+    journal.unlink()
+    tiny.run()
+    assert_whole(tiny, finished)
+
+
 def test_a_second_coordinator_is_kept_out(tiny):
     process = tiny.start("--trials", "2")
     tiny.wait_for(lambda: (tiny.folder / "settings.yaml").exists(), process)

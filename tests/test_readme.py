@@ -1,0 +1,63 @@
+"""What the README shows works as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hybrid_swin import registry
+from hybrid_swin.contract import CHECKS, words_with
+from search.settings_file import find_config
+from search.space import Space
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def code(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_block_of_ones_own_keeps_the_contract(tmp_path, clean_registry):
+    source = next(block for block in code("python") if "class Blur(Branch)" in block)
+    (tmp_path / "blur.py").write_text(source)
+    entry = registry.add_plugin(tmp_path / "blur.py")
+    assert (entry.kind, entry.name) == ("branch", "blur")
+    for word in ("blur", "blur+w_msa", "blur(kernel=5)+w_msa:gate", *words_with("branch", "blur")):
+        for check in CHECKS:
+            check(word)
+
+
+def test_the_space_is_one():
+    snippet = yaml.safe_load(next(block for block in code("yaml") if "budget:" in block))
+    shell = {"image_size": 32, "in_channels": 3, "num_classes": 10, "patch_size": 2}
+    space = Space({**shell, **snippet["variant"]}, snippet["recipe"])
+    assert [p.path for p in space.parameters] == [
+        "stages.0.width", "stages.0.blocks", "recipe.learning_rate",
+    ]
+    variant, _ = space.resolve(space.default())
+    assert variant.stages[0].num_heads == 6
+
+
+def test_python_example_runs():
+    source = next(block for block in code("python") if "create_model" in block)
+    names = {}
+    exec(compile(source, "README.md", "exec"), names)  # noqa: S102  # our own page
+    assert names["model"].num_classes == 10
+
+
+def test_files_and_configs_exist():
+    root = Path(__file__).parents[1]
+    for path in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (root / path).exists(), path
+    assert find_config("configs/search/digits.yaml").is_file()
+
+
+@pytest.mark.parametrize("command", re.findall(r"python search\.py ([a-z]+)", README))
+def test_commands_exist(command, capsys):
+    from search.cli import main
+
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert not end.value.code
+    assert capsys.readouterr().out

@@ -18,10 +18,10 @@ def build_mixer(
 ) -> Branch | Fusion:
     """The module of a block word; a single branch stands bare, so plain Swin's names are timm's."""
     makers = [partial(_branch, part, window_size, grid_size) for part in word.branches]
-    if word.fusion is None:
+    if len(makers) == 1:
         return makers[0](dim, num_heads)
-    fusion = load("fusion", word.fusion.name)
-    return cast(Fusion, fusion(dim, num_heads, makers, **word.fusion.kwargs))
+    part = word.joined_by
+    return cast(Fusion, load("fusion", part.name)(dim, num_heads, makers, **part.kwargs))
 
 
 def _branch(part: Part, window_size: int, grid_size: Grid, dim: int, num_heads: int) -> Branch:

@@ -46,7 +46,10 @@ class Part:
 
 @dataclass(frozen=True)
 class BlockWord:
-    """What one block mixes with: its branches and how they join. ``fusion`` is None for one."""
+    """What one block mixes with: its branches and how they join.
+
+    ``fusion`` is None where none was named: for one branch, or for several that are summed.
+    """
 
     branches: tuple[Part, ...]
     fusion: Part | None = None
@@ -54,6 +57,11 @@ class BlockWord:
     def __str__(self) -> str:
         joined = "+".join(map(str, self.branches))
         return f"{joined}:{self.fusion}" if self.fusion else joined
+
+    @property
+    def joined_by(self) -> Part:
+        """The fusion of several branches, named or not."""
+        return self.fusion or Part(DEFAULT_FUSION)
 
     def canonical(self, window_covers_map: bool = False) -> "BlockWord":
         """The same network in its one spelling.
@@ -68,7 +76,7 @@ class BlockWord:
             )
         if len(branches) == 1:
             return BlockWord(branches)
-        fusion = _without_defaults("fusion", self.fusion or Part(DEFAULT_FUSION))
+        fusion = _without_defaults("fusion", self.joined_by)
         entry = registry.describe("fusion", fusion.name)
         if not entry.constants.get("ordered", False):
             branches, fusion = _sorted(branches, fusion, entry.constants.get("per_branch", ()))
@@ -109,11 +117,10 @@ def parse(text: str) -> BlockWord:
         if separator not in "+:":
             raise InputError(_grammar_message(text, position))
         position += 1
-    if fusion is not None:
-        _check_fusion(fusion, len(parts), text)
-    elif len(parts) > 1:
-        _check_fusion(Part(DEFAULT_FUSION), len(parts), text)
-    return BlockWord(tuple(parts), fusion)
+    word = BlockWord(tuple(parts), fusion)
+    if fusion is not None or len(parts) > 1:
+        _check_fusion(word.joined_by, len(parts), text)
+    return word
 
 
 def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
@@ -182,4 +189,3 @@ def _grammar_message(text: str, position: int) -> str:
         f"block word {text!r} cannot be read from {text[position:]!r} on; write "
         "branch+branch:fusion with options in brackets, for example 'conv(kernel=7)+w_msa:gate'"
     )
-

@@ -70,13 +70,13 @@ def mixer_cost(
         cost: Cost = branch.cost(width, heads, window_size, grid_size, **part.kwargs)
         return cost
 
-    if word.fusion is None:
+    if len(word.branches) == 1:
         return of_branch(0, dim, num_heads)
-    fusion = load("fusion", word.fusion.name)
+    fusion = load("fusion", word.joined_by.name)
     makers = [
         lambda width, heads, i=i: of_branch(i, width, heads) for i in range(len(word.branches))
     ]
-    cost: Cost = fusion.cost(dim, num_heads, grid_size, makers, **word.fusion.kwargs)
+    cost: Cost = fusion.cost(dim, num_heads, grid_size, makers, **word.joined_by.kwargs)
     return cost
 
 

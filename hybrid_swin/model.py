@@ -182,4 +182,4 @@ class HybridSwin(nn.Module):
 
 
 def _linear_rates(last: float, count: int) -> list[float]:
-    return torch.linspace(0, last, count, dtype=torch.float64).tolist() if count > 1 else [last]
+    return [last * index / (count - 1) for index in range(count)] if count > 1 else [last]

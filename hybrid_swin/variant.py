@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -295,10 +295,3 @@ def _size(size: tuple[int, int]) -> str:
 
 def _freeze(instance: Any, name: str, value: Any) -> None:
     object.__setattr__(instance, name, value)
-
-
-def stage_shapes(
-    variant: Variant,
-) -> Iterator[tuple[Stage, tuple[int, int], tuple[BlockWord, ...]]]:
-    """Each stage with its grid and its canonical block words."""
-    yield from zip(variant.stages, variant.grids, variant.block_words, strict=True)

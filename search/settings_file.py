@@ -1,20 +1,21 @@
 """Settings from files and the command line: jsonargparse parses, we say what was wrong."""
 
 import dataclasses
-import os
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
-import yaml
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
+from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
+from search.config_files import read_config
 from search.settings import StudySettings
 
 DEFAULT_CONFIG = "configs/search/digits.yaml"
-_FOLDERS = ("search", "variants", "")  # below configs/, where a bare name is looked for
+Settings = TypeVar("Settings")
 
 
 def add_settings(parser: ArgumentParser) -> None:
@@ -34,90 +35,117 @@ def parse_settings(parser: ArgumentParser, arguments: Sequence[str]) -> tuple[St
         parsed = parser.parse_args(arguments)
     except ArgumentError as error:
         raise _explained(str(error), parser) from None
-    values = parser.instantiate(parsed)
-    fields = [f.name for f in dataclasses.fields(StudySettings)]
-    return StudySettings(**{name: values[name] for name in fields}), bool(values["dry_run"])
-
-
-def find_config(name: str) -> Path:
-    """A config's file: as given, else among the bundled ones. Raises InputError if there is none.
-
-    Bundled ones are found from any folder: `configs/search/digits.yaml`, `search/digits.yaml`,
-    `digits.yaml` and `digits` are the same file.
-    """
-    given = Path(name).expanduser()
-    if given.is_file():
-        return given
-    if given.is_dir():
-        raise InputError(f"--config {name!r} is a folder; give a file in it")
-    wanted = [given.with_suffix(".yaml")] if not given.suffix else [given]
-    roots = [root for root in _bundled() if root.is_dir()]
-    for root in roots:
-        for path in wanted:
-            relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
-            for folder in _FOLDERS:
-                if (root / folder / relative).is_file():
-                    return root / folder / relative
-    known = [p.relative_to(root).as_posix() for root in roots for p in root.rglob("*.yaml")]
-    raise unknown("config", name, known)
-
-
-def _bundled() -> Iterator[Path]:
-    """The folder configs/ of a checkout, or its copy in an installed package."""
-    here = Path(__file__).parent
-    yield here.parent / "configs"
-    yield here / "configs"
+    return _build(StudySettings, parsed, ""), bool(parsed["dry_run"])
 
 
 def _with_configs(arguments: list[str]) -> list[str]:
-    """Resolve and check what follows each --config; add the default one where there is none."""
-    found = False
-    for index, word in enumerate(arguments):
-        if word == "--config" and index + 1 < len(arguments):
-            arguments[index + 1] = _checked(arguments[index + 1])
-            found = True
-        elif word.startswith("--config="):
-            arguments[index] = "--config=" + _checked(word.partition("=")[2])
-            found = True
-    return arguments if found else ["--config", _checked(DEFAULT_CONFIG), *arguments]
+    """Resolve and check each --config; the default one where there is none.
+
+    They come first, so that other options override them wherever they stand.
+    """
+    configs, others = [], []
+    words = iter(arguments)
+    for word in words:
+        option, equals, name = word.partition("=")
+        if option != "--config":
+            others.append(word)
+            continue
+        found = name if equals else next(words, None)
+        if found is None:
+            raise InputError("--config needs the name of a file")
+        configs.append(f"--config={_checked(found)}")
+    return [*(configs or [f"--config={_checked(DEFAULT_CONFIG)}"]), *others]
 
 
 def _checked(name: str) -> str:
-    path = find_config(name)
+    """A config's content as text that jsonargparse takes in the place of a file's name."""
+    content = read_config(name)
+    _check_keys(content, StudySettings, f"setting of {Path(name).name}", "")
+    data = content.get("data")
+    if isinstance(data, dict) and "class_path" in data:
+        # class_path and init_args alone would be taken for another class than DataSettings.
+        content["data"] = {"source": DataSettings.source, **data}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"config {name!r} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        where = f" in line {place.line + 1}, column {place.column + 1}" if place else ""
-        raise InputError(
-            f"config {name!r} is no YAML{where}: {getattr(error, 'problem', None) or error}"
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(
-            f"config {name!r} must hold settings such as 'trials: 12'; it holds "
-            f"{type(content).__name__}"
-        )
-    _check_keys(content, StudySettings, f"setting of {path.name}")
-    return os.fspath(path)
+        return json.dumps(content, default=str)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"config {name!r} holds what is no plain value: {error}") from error
 
 
-def _check_keys(content: Any, settings: type, kind: str) -> None:
-    """Refuse unknown keys, here and in the settings below, with the nearest known one."""
-    hints = get_type_hints(settings)
+def _check_keys(content: dict[Any, Any], settings: type, kind: str, path: str) -> None:
+    """Refuse unknown and empty settings, here and below; a wrong name with the nearest known."""
     allowed = [f.name for f in dataclasses.fields(settings)]
     for key, value in content.items():
         if key not in allowed:
             raise unknown(kind, key, allowed)
-        inner = [t for t in (hints[key], *get_args(hints[key])) if dataclasses.is_dataclass(t)]
-        for item in value if isinstance(value, list) else [value]:
-            if inner and isinstance(item, dict) and isinstance(inner[0], type):
-                _check_keys(item, inner[0], f"setting of {key}")
+        place, (inner, listed) = f"{path}{key}", _inner(settings, key)
+        _check_empty(value, settings, key, place)
+        if inner is None or (listed and not isinstance(value, list)):
+            continue  # for the parser to judge
+        for index, item in enumerate(value if listed else [value]):
+            here = f"{place}.{index}" if listed else place
+            if not isinstance(item, dict):
+                raise InputError(_no_mapping(here, inner, item))
+            _check_keys(item, inner, f"setting of {here}", f"{here}.")
+
+
+def _build(settings: type[Settings], parsed: Any, path: str) -> Settings:
+    """The settings of what has been parsed.
+
+    jsonargparse's own instantiation is left out: it would also call whatever a mapping with a
+    ``class_path`` names, anywhere in a study's file.
+    """
+    values = {}
+    for field in dataclasses.fields(settings):  # type: ignore[arg-type]  # a dataclass
+        if field.name not in parsed:
+            continue  # in a list, jsonargparse fills in no defaults
+        value, place = parsed[field.name], f"{path}{field.name}"
+        _check_empty(value, settings, field.name, place)
+        inner, listed = _inner(settings, field.name)
+        if inner is None:
+            values[field.name] = _plain(value)
+        elif listed:
+            values[field.name] = tuple(
+                _build(inner, item, f"{place}.{index}.") for index, item in enumerate(value)
+            )
+        elif isinstance(value, Namespace | dict):
+            values[field.name] = _build(inner, value, f"{place}.")
+        else:
+            raise InputError(_no_mapping(place, inner, value))
+    return settings(**values)
+
+
+def _plain(value: Any) -> Any:
+    """Mappings as dicts, whatever jsonargparse made of them."""
+    if isinstance(value, Namespace):
+        value = vars(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
+def _check_empty(value: Any, settings: type, name: str, place: str) -> None:
+    if value is None and type(None) not in get_args(get_type_hints(settings)[name]):
+        raise InputError(f"{place} is empty; give a value, or leave it out for its default")
+
+
+def _inner(settings: type, key: str) -> tuple[type | None, bool]:
+    """The settings that a setting consists of, if any, and whether it is a list of them."""
+    hint = get_type_hints(settings)[key]
+    for inner in (hint, *get_args(hint)):
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+            return inner, inner is not hint
+    return None, False
+
+
+def _no_mapping(place: str, settings: type, value: Any) -> str:
+    names = ", ".join(f"{f.name}:" for f in dataclasses.fields(settings)[:3])
+    return f"{place} must be a mapping with settings such as {names}; got {value!r}"
 
 
 def _explained(message: str, parser: ArgumentParser) -> InputError:
-    """jsonargparse's message, shortened to what the user can act on."""
+    """The parser's message, shortened to what the user can act on."""
     stray = re.search(r"unrecognized arguments: (\S+)", message)
     if stray:
         name = stray[1].partition("=")[0]
@@ -127,14 +155,15 @@ def _explained(message: str, parser: ArgumentParser) -> InputError:
         near = [k for k in known if k.startswith(name.rpartition(".")[0] or "--")]
         error = unknown("option", name, near or known)
         return InputError(str(error).partition(" (")[0] + "; --help lists all")
-    wrong = re.search(r'Parser key "([^"]+)":(.*)', message, re.DOTALL)
+    wrong = re.search(r'Parser key "[^"]+":(.*)', message, re.DOTALL)
     if wrong:
-        value = re.search(r"(?:Got|Given) value: (.*)", wrong[2])
-        types = re.findall(r"Expected an? (.*?)(?:\. Got value|\n|$)", wrong[2])
+        place = ".".join(dict.fromkeys(re.findall(r'Parser key "([^"]+)"', message)))
+        value = re.search(r"(?:Got|Given) value: (.*)", wrong[1])
+        types = re.findall(r"Expected an? (.*?)(?:\. Got value|\n|$)", wrong[1])
         allowed = " or ".join(dict.fromkeys(_type_in_words(t) for t in types))
         if value and allowed:
-            return InputError(f"{wrong[1]} must be {allowed}; got {value[1].strip()!r}")
-        return InputError(f"{wrong[1]}: {' '.join(wrong[2].split())}")
+            return InputError(f"{place} must be {allowed}; got {value[1].strip()!r}")
+        return InputError(f"{place}: {' '.join(wrong[1].split())}")
     return InputError(" ".join(message.split()))
 
 
@@ -151,6 +180,7 @@ def _type_in_words(name: str) -> str:
         "dict": "a mapping",
         "list": "a list",
         "tuple": "a list",
+        "collections.abc.Mapping": "a mapping",
     }
     bare = re.sub(r"<class '(.*)'>", r"\1", name).partition("[")[0]
     return words.get(bare, bare)

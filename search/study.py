@@ -1,6 +1,7 @@
 """The Optuna side of a study: storage, sampler, drawing candidates, telling results."""
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from hybrid_swin.errors import InputError
+from search.run_folder import State
 from search.settings import StudySettings
 from search.space import Space
 
@@ -24,6 +26,7 @@ _EXHAUSTED_AFTER = 400
 
 # Attributes of an Optuna trial: which of our trials it was drawn for, and why it was refused.
 _FOR, _REFUSED = "trial", "refused"
+_SETTINGS = "settings"  # attribute of the Optuna study: of which settings it is
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Study:
         self._settings = settings
         self._space = space
         self._study = self._open(folder)
+        self._claim()
         trials = self._study.get_trials(deepcopy=False)
         self._told = {
             t.user_attrs[_FOR]: t
@@ -91,6 +95,19 @@ class Study:
                 f"({type(error).__name__}: {reason}); {mend}"
             ) from error
 
+    def _claim(self) -> None:
+        """Refuse a study of other settings: a database knows studies by their name only."""
+        text = json.dumps(self._settings.fixed(), sort_keys=True)
+        mark = hashlib.sha256(text.encode()).hexdigest()[:10]
+        known = self._study.user_attrs.get(_SETTINGS)
+        if known is None:
+            self._study.set_user_attr(_SETTINGS, mark)
+        elif known != mark:
+            raise InputError(
+                f"the Optuna storage holds another study {self._settings.name!r}, of other "
+                "settings; give another --name"
+            )
+
     def _storage(self, folder: Path) -> Any:
         if self._settings.storage:
             return self._settings.storage
@@ -114,7 +131,7 @@ class Study:
         refused = self._refused_for(index)
         while refused < _EXHAUSTED_AFTER:
             trial = self._open_draw(index, at_random=refused >= _RANDOM_AFTER)
-            params = self._space.suggest(trial)  # type: ignore[arg-type]  # Trial draws as Suggests
+            params = self._space.suggest(trial)
             refusal = judge(params)
             if refusal is None:
                 return Draw(index, trial.number, params)
@@ -123,20 +140,28 @@ class Study:
         return None
 
     def tell(
-        self, draw: Draw, score: float | None, history: Sequence[tuple[int, float]], stopped: bool
+        self,
+        draw: Draw,
+        state: State,
+        score: float | None,
+        curve: Sequence[tuple[int, float]] = (),
     ) -> None:
-        """Tell a trial's scores by epoch and how it ended; a score of None is a failure."""
+        """Tell how a trial ended: its score, and some of its scores by epoch.
+
+        A diverged trial is a pruned one without a curve, which to TPE is worse than any with one:
+        its candidate is to blame. A failed one teaches nothing: the machine may be to blame.
+        """
         frozen = self._study.get_trials(deepcopy=False)[draw.number]
         if frozen.state != TrialState.RUNNING:
             return  # told before the coordinator was killed
         trial = optuna.trial.Trial(self._study, frozen._trial_id)
-        for epoch, value in history:
-            if epoch not in frozen.intermediate_values:
+        for epoch, value in curve:
+            if epoch not in frozen.intermediate_values and state != "diverged":
                 trial.report(value, epoch)
-        if score is None:
-            self._study.tell(trial, state=TrialState.FAIL)
-        elif stopped:
+        if state in ("stopped", "diverged"):
             self._study.tell(trial, state=TrialState.PRUNED)
+        elif state == "failed" or score is None:
+            self._study.tell(trial, state=TrialState.FAIL)
         else:
             self._study.tell(trial, score)
 
@@ -158,15 +183,27 @@ class Study:
         """
         left_open = self._left_open(index)
         number = left_open.number if left_open else len(self._study.get_trials(deepcopy=False))
-        seed = derive_seed(self._settings.seed, "draw", number)
-        self._study.sampler = self._sampler(seed, at_random)
-        if left_open:
-            trial = optuna.trial.Trial(self._study, left_open._trial_id)
-        else:
+        sampler = self._sampler(derive_seed(self._settings.seed, "draw", number), at_random)
+        self._study.sampler = sampler
+        if left_open is None:
             trial = self._study.ask()
+        else:
+            trial = optuna.trial.Trial(self._study, left_open._trial_id)
+            self._draw_again(trial, left_open, sampler)
         if _FOR not in trial.user_attrs:
             trial.set_user_attr(_FOR, index)
         return trial
+
+    def _draw_again(
+        self, trial: optuna.Trial, left_open: FrozenTrial, sampler: optuna.samplers.BaseSampler
+    ) -> None:
+        """Use up the random numbers that the values which are stored already have taken."""
+        known = left_open.distributions
+        if len(known) == len(self._space.parameters):
+            return  # nothing is left to be drawn
+        for name in [p.path for p in self._space.parameters if p.path in known]:
+            if not known[name].single() and name not in trial.relative_params:
+                sampler.sample_independent(self._study, left_open, name, known[name])
 
     def _left_open(self, index: int) -> FrozenTrial | None:
         """A RUNNING trial drawn for this index, or the last one if it was not yet labelled."""
@@ -186,8 +223,10 @@ class Study:
 
     def _refuse(self, trial: optuna.Trial, refusal: Refusal) -> None:
         trial.set_user_attr(_REFUSED, refusal.reason)
+        known = self._study.get_trials(deepcopy=False)[trial.number].constraints
         for name, value in (refusal.excess or {}).items():
-            trial.set_constraint(name, value)
+            if name not in known:  # as it is where a coordinator was killed in the middle of this
+                trial.set_constraint(name, value)
         state = TrialState.PRUNED if refusal.excess else TrialState.FAIL
         self._study.tell(trial, state=state)
 
@@ -212,9 +251,6 @@ def repair_journal(path: Path) -> int:
 
     A coordinator killed while writing leaves half a line. Optuna reads past it, but its next write
     would be glued to it and make the journal unreadable for good.
-
-    Raises:
-        InputError: the journal is damaged elsewhere than at its end.
     """
     if not path.exists():
         return 0
@@ -232,4 +268,4 @@ def sample_params(space: Space, count: int, seed: int) -> Iterator[dict[str, Any
     """Random points of a space, of no study."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     for _ in range(count):
-        yield space.suggest(study.ask())  # type: ignore[arg-type]  # Trial draws as Suggests
+        yield space.suggest(study.ask())

@@ -1,0 +1,197 @@
+"""What may stand in a search space where a value would: choices, ranges, and ties to others."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Protocol
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.variant import Stage, Variant
+
+RECIPE = "recipe"
+_WORDS = ("choose", "from", "to", "step", "log", "same_as", "times")
+_WHOLE = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is int}
+_HUGE = 1e15
+
+
+class Suggests(Protocol):
+    """What a space needs of Optuna's trial."""
+
+    def suggest_categorical(self, name: str, choices: list[Any]) -> Any: ...  # noqa: D102
+    def suggest_int(self, name: str, low: int, high: int, *, step: int, log: bool) -> int: ...  # noqa: D102
+    def suggest_float(  # noqa: D102
+        self, name: str, low: float, high: float, *, step: float | None, log: bool
+    ) -> float: ...
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values. Optuna sees the labels, which are what dashboards show."""
+
+    path: str
+    values: tuple[Any, ...]
+
+    @cached_property
+    def labels(self) -> list[Any]:
+        """A value itself where Optuna can hold it, else its spelling."""
+        return [_label(value) for value in self.values]
+
+    @property
+    def default(self) -> Any:
+        """The label of the first value."""
+        return self.labels[0]
+
+    @property
+    def size(self) -> int | None:
+        """How many values there are."""
+        return len(self.values)
+
+    def suggest(self, trial: Suggests) -> Any:
+        """The label of one value."""
+        return trial.suggest_categorical(self.path, self.labels)
+
+    def value(self, label: Any) -> Any:
+        """The value behind a label."""
+        return self.values[self.labels.index(label)]
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number between two, on a grid, a logarithmic scale or anywhere."""
+
+    path: str
+    low: float
+    high: float
+    step: float | None
+    log: bool
+
+    @property
+    def default(self) -> Any:
+        """The lower end."""
+        return self.low
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers occur."""
+        return all(isinstance(v, int) for v in (self.low, self.high, self.step or 1)) and (
+            self.step is not None or self.log
+        )
+
+    @property
+    def size(self) -> int | None:
+        """How many values there are; None where they are not counted."""
+        return None if self.step is None else int((self.high - self.low) / self.step + 1e-9) + 1
+
+    def suggest(self, trial: Suggests) -> Any:
+        """One number."""
+        if self.whole:
+            low, high, step = int(self.low), int(self.high), int(self.step or 1)
+            return trial.suggest_int(self.path, low, high, step=step, log=self.log)
+        return trial.suggest_float(self.path, self.low, self.high, step=self.step, log=self.log)
+
+    def value(self, label: Any) -> Any:
+        """The number itself."""
+        return label
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A value that follows another: ``factor`` times the value at ``source``."""
+
+    source: str
+    factor: float = 1
+
+
+def read_leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value of a nested setting by its path; choices, ties and plain lists are values."""
+    if isinstance(node, Mapping) and any(word in node for word in _WORDS):
+        yield path, _special(node, path)
+    elif isinstance(node, Mapping) and (node or path in ("", RECIPE)):
+        for key, item in node.items():
+            if "." in str(key):
+                raise InputError(f"{path or 'variant'}: {key!r} is no name; nest it instead")
+            yield from read_leaves(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list | tuple) and any(
+        isinstance(i, Mapping | list | tuple) for i in node
+    ):
+        for index, item in enumerate(node):
+            yield from read_leaves(item, f"{path}.{index}")
+    else:
+        yield path, _frozen(node)
+
+
+def _special(node: Mapping[str, Any], path: str) -> Choice | Range | Tie:
+    keys = set(node)
+    if keys == {"choose"}:
+        return _choice(node["choose"], path)
+    if keys == {"same_as"}:
+        return Tie(str(node["same_as"]))
+    if keys == {"times"}:
+        pair = node["times"]
+        if not isinstance(pair, list | tuple) or len(pair) != 2 or not is_number(pair[1]):
+            raise InputError(
+                f"{path}: times takes [path, factor], for example [stages.0.width, 2]; got {pair!r}"
+            )
+        return Tie(str(pair[0]), pair[1])
+    if {"from", "to"} <= keys <= {"from", "to", "step", "log"}:
+        return _range(node, path)
+    raise InputError(
+        f"{path}: {dict(node)!r} is no choice; write {{choose: [...]}}, "
+        "{from:, to:, step:|log:}, {same_as: path} or {times: [path, factor]}"
+    )
+
+
+def _choice(values: Any, path: str) -> Choice:
+    if not isinstance(values, list | tuple) or not values:
+        raise InputError(f"{path}: choose takes a list of at least one value; got {values!r}")
+    for value in values:
+        if any(isinstance(leaf, Choice | Range) for _, leaf in read_leaves(value, path)):
+            raise InputError(f"{path}: {value!r} is a choice within a choice; list all its values")
+    choice = Choice(path, tuple(_frozen(v) for v in values))
+    twice = [v for i, v in enumerate(choice.labels) if v in choice.labels[:i]]
+    if twice:
+        raise InputError(f"{path}: {twice[0]!r} is among the choices twice")
+    return choice
+
+
+def _range(node: Mapping[str, Any], path: str) -> Range:
+    low, high, step, log = node["from"], node["to"], node.get("step"), node.get("log", False)
+    if not (is_number(low) and is_number(high)) or not low < high:
+        raise InputError(f"{path}: from {low!r} to {high!r} is no range of numbers")
+    if step is not None and (not is_number(step) or step <= 0 or log):
+        raise InputError(f"{path}: step must be a number above 0, and not beside log; got {step!r}")
+    if log is not False and (log is not True or low <= 0):
+        raise InputError(f"{path}: log is true or false, and needs from above 0; got {log!r}")
+    steps = 0.0 if step is None else (high - low) / step
+    if not math.isfinite(steps) or not math.isclose(steps, round(steps), abs_tol=1e-6):
+        raise InputError(
+            f"{path}: steps of {step!r} from {low!r} do not end at {high!r}; "
+            "choose a step that divides the distance"
+        )
+    found = Range(path, low, high, step, log)
+    if path.rpartition(".")[2] in _WHOLE and not found.whole:
+        raise InputError(
+            f"{path} is a whole number, but from {low!r} to {high!r} holds others; "
+            "give whole numbers and step: 1"
+        )
+    return found
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def _label(value: Any) -> Any:
+    if isinstance(value, tuple) and all(isinstance(v, str) for v in value):
+        return " ".join(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return json.dumps(value, default=str)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that arithmetic can be done with; NaN is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE

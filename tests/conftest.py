@@ -1,0 +1,83 @@
+import copy
+import sys
+
+import pytest
+
+from hybrid_swin import registry
+
+BRANCH = '''
+from hybrid_swin.branches import Branch
+from hybrid_swin.cost import Cost, linear
+from torch import nn
+
+
+class {name}(Branch):
+    """{summary}"""
+
+    def __init__(self, dim, num_heads, window_size, grid_size{options}):
+        super().__init__()
+        self.proj = nn.Linear(dim, dim)
+
+    def mix(self, x, value_gate=None):
+        return x.mean(dim=(1, 2), keepdim=True).expand_as(x)
+
+    @classmethod
+    def cost(cls, dim, num_heads, window_size, grid_size{options}):
+        return linear(grid_size[0] * grid_size[1], dim, dim)
+'''
+
+
+@pytest.fixture
+def clean_registry():
+    """Plug-ins are known to the whole process: forget those that the test makes known."""
+    plugins, modules = dict(registry._plugins), set(sys.modules)
+    yield registry
+    registry._plugins.clear()
+    registry._plugins.update(plugins)
+    registry._describe.cache_clear()
+    for name in set(sys.modules) - modules:
+        if name.startswith("hybrid_swin_plugins."):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def write_plugin(tmp_path, clean_registry):
+    """Write a file of the user's own; a branch that averages the map unless a text is given."""
+
+    def write(name, text=None, *, options="", summary="Average of the map.", folder=""):
+        path = tmp_path / folder / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        if text is None:
+            text = BRANCH.format(name=name.title(), options=options, summary=summary)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def spoil():
+    """Replace, delete, double or rename something somewhere in nested data, by a seeded chance."""
+
+    def places(node, path=()):
+        for key, item in node.items() if isinstance(node, dict) else enumerate(node):
+            yield (*path, key)
+            if isinstance(item, dict | list):
+                yield from places(item, (*path, key))
+
+    def spoiled(data, rng, garbage):
+        *parents, last = rng.choice(list(places(data)) or [(0,)])
+        node = data
+        for key in parents:
+            node = node[key]
+        how = rng.choice(["replace", "replace", "replace", "delete", "double", "rename"])
+        if how == "replace" or not data:
+            node[last] = copy.deepcopy(rng.choice(garbage)) if rng.random() < 0.9 else rng.random()
+        elif how == "delete":
+            del node[last]
+        elif how == "rename" and isinstance(node, dict):
+            node[rng.choice(["widht", 3, None, "recipe", "a.b", "class_path"])] = node.pop(last)
+        elif isinstance(node, list):
+            node.insert(rng.randrange(len(node) + 1), copy.deepcopy(node[last]))
+
+    return spoiled

@@ -1,0 +1,76 @@
+import pytest
+import torch
+
+from hybrid_swin.block import Block, DropPath, build_mixer
+from hybrid_swin.block_words import parse
+from hybrid_swin.branches.conv import Conv
+from hybrid_swin.fusions.gate import Gate
+
+
+def block(drop_path=0.0):
+    torch.manual_seed(0)
+    return Block(parse("conv"), 8, 2, 4, (4, 4), 2.5, drop_path)
+
+
+def test_a_block_is_two_residuals():
+    module = block().eval()
+    x = torch.randn(2, 4, 4, 8)
+    middle = x + module.attn(module.norm1(x))
+    expected = middle + module.mlp(module.norm2(middle))
+    torch.testing.assert_close(module(x), expected, rtol=0, atol=0)
+    assert module.mlp.fc1.out_features == 20
+
+
+def test_a_single_branch_stands_bare_and_several_in_their_fusion():
+    single = build_mixer(parse("conv(kernel=5)"), 8, 2, 4, (4, 4))
+    assert isinstance(single, Conv)
+    assert single.dwconv.kernel_size == (5, 5)
+    several = build_mixer(parse("conv+w_msa:gate(per=pixel)"), 8, 2, 4, (4, 4))
+    assert isinstance(several, Gate)
+    assert several.per == "pixel"
+    assert "branches.1.qkv.weight" in several.state_dict()
+    unnamed = build_mixer(parse("conv+w_msa"), 8, 2, 4, (4, 4))  # as the user wrote it
+    assert [type(b).__name__ for b in unnamed.branches] == ["Conv", "WMSA"]
+    assert type(unnamed).__name__ == "Sum"
+
+
+def test_drop_path_keeps_or_drops_whole_samples_and_keeps_the_expectation():
+    torch.manual_seed(0)
+    drop = DropPath(0.3).train()
+    x = torch.ones(20_000, 2, 3)
+    out = drop(x)
+    kept = out[:, 0, 0] != 0
+    assert torch.equal(out, kept[:, None, None] * x / 0.7)
+    assert abs(kept.float().mean() - 0.7) < 0.015
+    assert abs(out.mean() - 1) < 0.02
+
+
+def test_drop_path_is_off_in_evaluation_and_at_rate_zero():
+    x = torch.randn(50, 3)
+    assert DropPath(0.9).eval()(x) is x
+    assert DropPath(0.0).train()(x) is x
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_drop_path_keeps_the_type(dtype):
+    out = DropPath(0.5).train()(torch.ones(64, 2, dtype=dtype))
+    assert out.dtype == dtype
+    assert set(out.unique().tolist()) == {0.0, 2.0}
+
+
+def test_a_dropped_block_is_the_identity_with_its_gradient():
+    torch.manual_seed(3)
+    module = block(drop_path=0.999999).train()
+    x = torch.randn(4, 4, 4, 8, requires_grad=True)
+    out = module(x)
+    assert torch.equal(out, x)
+    out.sum().backward()
+    assert torch.equal(x.grad, torch.ones_like(x))
+
+
+def test_both_residuals_are_dropped_on_their_own():
+    torch.manual_seed(0)
+    module = block(drop_path=0.5).train()
+    x = torch.randn(1, 4, 4, 8).expand(400, 4, 4, 8)
+    distinct = {tuple(row.flatten().tolist()) for row in module(x).detach()}
+    assert len(distinct) == 4  # none, the mixer, the MLP, both

@@ -1,0 +1,51 @@
+import pytest
+
+from hybrid_swin.cost import Cost
+from hybrid_swin.errors import InputError
+from search.budget import excess, limits, over
+from search.settings import BudgetSettings
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [
+        (250_000, 250_000),
+        ("250000", 250_000),
+        ("2M", 2_000_000),
+        ("2m", 2_000_000),
+        (" 1.5 G ", 1_500_000_000),
+        ("400K", 400_000),
+        ("0.5K", 500),
+        (1e6, 1_000_000),
+        (1, 1),
+    ],
+)
+def test_amounts_are_read(written, amount):
+    assert limits(BudgetSettings(parameters=written)) == {"parameters": amount}
+
+
+@pytest.mark.parametrize(
+    "written", [0, -5, "0", "", "2 apples", "2MM", "M", "-2M", "1e6", "two", True, "0.4", "2,5M"]
+)
+def test_what_is_no_amount_is_refused(written):
+    with pytest.raises(InputError, match=r"budget\.macs must be an amount such as 250000, 2M or"):
+        limits(BudgetSettings(macs=written))
+
+
+def test_without_a_budget_there_is_no_limit():
+    assert limits(BudgetSettings()) == {}
+    assert over(Cost(10**12, 10**12, 1), {}) == ""
+
+
+def test_what_is_exceeded_is_said():
+    limit = {"parameters": 1_000, "macs": 2_000_000}
+    assert over(Cost(1_000, 2_000_000), limit) == ""
+    assert over(Cost(1_001, 5), limit) == "1,001 parameters of at most 1,000"
+    both = over(Cost(1_001, 2_000_001), limit)
+    assert both == "1,001 parameters of at most 1,000, 2,000,001 macs of at most 2,000,000"
+
+
+def test_excess_is_a_share_of_each_limit():
+    found = excess(Cost(parameters=1_500, macs=500_000), {"parameters": 1_000, "macs": 2_000_000})
+    assert found == {"parameters": pytest.approx(0.5), "macs": pytest.approx(-0.75)}
+    assert excess(Cost(1_000), {"parameters": 1_000}) == {"parameters": 0.0}

@@ -1,0 +1,333 @@
+import copy
+
+import optuna
+import pytest
+
+from hybrid_swin import registry
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.variant import Variant
+from search.space import Space
+
+VARIANT = {
+    "image_size": 16,
+    "in_channels": 1,
+    "num_classes": 4,
+    "patch_size": 2,
+    "window_size": 4,
+    "mlp_ratio": {"choose": [4.0, 2.0]},
+    "stages": [
+        {
+            "width": {"choose": [32, 24, 48]},
+            "depth": 2,
+            "num_heads": {"times": ["stages.0.width", 0.125]},
+            "blocks": {"choose": [["w_msa", "sw_msa"], ["w_msa+mdta"]]},
+        },
+        {
+            "width": {"times": ["stages.0.width", 2]},
+            "depth": {"from": 1, "to": 3, "step": 1},
+            "num_heads": {"same_as": "stages.0.num_heads"},
+            "blocks": ["conv"],
+        },
+    ],
+}
+RECIPE = {"epochs": 3, "learning_rate": {"from": 1e-4, "to": 1e-2, "log": True}}
+
+
+def space(changes=(), recipe=RECIPE, variant=VARIANT):
+    variant, recipe = copy.deepcopy(variant), copy.deepcopy(recipe)
+    for path, value in dict(changes).items():
+        *parents, last = path
+        node = variant
+        for key in parents:
+            node = node[key]
+        node[last] = value
+    return Space(variant, recipe)
+
+
+def test_every_choice_is_a_parameter_named_by_its_path():
+    assert [p.path for p in space().parameters] == [
+        "mlp_ratio",
+        "stages.0.width",
+        "stages.0.blocks",
+        "stages.1.depth",
+        "recipe.learning_rate",
+    ]
+
+
+def test_the_default_is_the_first_of_every_choice():
+    assert space().default() == {
+        "mlp_ratio": 4.0,
+        "stages.0.width": 32,
+        "stages.0.blocks": "w_msa sw_msa",
+        "stages.1.depth": 1,
+        "recipe.learning_rate": 1e-4,
+    }
+
+
+def test_parameters_become_a_variant_and_a_recipe():
+    variant, recipe = space().resolve(
+        {
+            "mlp_ratio": 2.0,
+            "stages.0.width": 24,
+            "stages.0.blocks": "w_msa+mdta",
+            "stages.1.depth": 3,
+            "recipe.learning_rate": 0.005,
+        }
+    )
+    assert variant == Variant(
+        16,
+        1,
+        4,
+        2,
+        4,
+        2.0,
+        [
+            {"width": 24, "depth": 2, "num_heads": 3, "blocks": ["w_msa+mdta"]},
+            {"width": 48, "depth": 3, "num_heads": 3, "blocks": ["conv"]},
+        ],
+    )
+    assert recipe == Recipe(epochs=3, learning_rate=0.005)
+
+
+def test_its_size_is_the_number_of_combinations():
+    assert space().size is None  # a range without steps is not counted
+    assert space(recipe={}).size == 2 * 3 * 2 * 3
+    assert space(recipe={"shift": {"from": 0, "to": 4, "step": 2}}).size == 2 * 3 * 2 * 3 * 3
+    fixed = Space(space().resolve(space().default())[0].to_dict(), {})
+    assert (fixed.size, fixed.default()) == (1, {})
+
+
+def test_optuna_draws_from_it():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    found = space()
+    seen = set()
+    for _ in range(40):
+        trial = study.ask()
+        params = found.suggest(trial)
+        assert params == trial.params
+        variant, recipe = found.resolve(params)
+        assert 1e-4 <= recipe.learning_rate <= 1e-2
+        seen.add((variant.stages[0].width, variant.stages[1].depth, variant.stages[0].blocks))
+        study.tell(trial, 0.0)
+    assert len(seen) > 12
+
+
+def test_nothing_is_shared_between_candidates():
+    found = space()
+    before = copy.deepcopy(found.leaves)
+    found.resolve(found.default(), {"stages.0.blocks": ["conv"], "recipe": {}, "stages.0.depth": 1})
+    assert found.leaves == before
+
+
+# Ties
+
+
+def test_a_tie_follows_through_others_and_through_changes():
+    found = space()
+    variant, _ = found.resolve(found.default(), {"stages.0.width": 48})
+    assert [(s.width, s.num_heads) for s in variant.stages] == [(48, 6), (96, 6)]
+
+
+def test_blocks_can_be_tied_whether_they_are_chosen_or_not():
+    tie = {("stages", 1, "blocks"): {"same_as": "stages.0.blocks"}, ("stages", 1, "depth"): 2}
+    chosen = space(tie)
+    params = chosen.default() | {"stages.0.blocks": "w_msa+mdta"}
+    assert chosen.resolve(params)[0].stages[1].blocks == ("w_msa+mdta",)
+    fixed = space({**tie, ("stages", 0, "blocks"): ["conv", "mdta"]})
+    assert fixed.resolve(fixed.default())[0].stages[1].blocks == ("conv", "mdta")
+    changed = fixed.resolve(fixed.default(), {"stages.0.blocks": ["w_msa"]})[0]
+    assert changed.stages[1].blocks == ("w_msa",)
+
+
+def test_a_recipe_can_be_tied_to_a_small_part_of_itself():
+    tied = {
+        "learning_rate": {"choose": [1e-3, 1e-4]},
+        "min_learning_rate": {"times": ["recipe.learning_rate", 1e-6]},
+    }
+    found = space(recipe=tied)
+    _, recipe = found.resolve(found.default() | {"recipe.learning_rate": 1e-4})
+    assert recipe.min_learning_rate == pytest.approx(1e-10, rel=1e-9)
+
+
+def test_a_product_that_is_whole_but_for_rounding_is_whole():
+    variant, _ = space(
+        {
+            ("stages", 0, "width"): {"choose": [30, 60]},
+            ("stages", 0, "num_heads"): {"times": ["stages.0.width", 0.1]},
+        }
+    ).resolve({**space().default(), "stages.0.width": 30})
+    assert variant.stages[0].num_heads == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {("stages", 1, "depth"): {"same_as": "stages.0.dept"}},
+            r"stages\.1\.depth: unknown value 'stages\.0\.dept'; did you mean 'stages\.0\.depth'",
+        ),
+        ({("stages", 1, "depth"): {"same_as": 3}}, r"stages\.1\.depth: unknown value '3'"),
+        (
+            {("stages", 1, "depth"): {"same_as": "stages.1.depth"}},
+            r"stages\.1\.depth is tied to itself: stages\.1\.depth -> stages\.1\.depth",
+        ),
+        (
+            {
+                ("stages", 0, "depth"): {"same_as": "stages.1.depth"},
+                ("stages", 1, "depth"): {"times": ["stages.0.depth", 2]},
+            },
+            r"is tied to itself: stages\.0\.depth -> stages\.1\.depth -> stages\.0\.depth",
+        ),
+        (
+            {("stages", 1, "depth"): {"times": ["stages.1.blocks", 2]}},
+            r"stages\.1\.depth: stages\.1\.blocks is .* which has no multiple",
+        ),
+        (
+            {("stages", 0, "num_heads"): {"times": ["stages.0.width", 0.1]}},
+            r"stages\.0\.num_heads must be a whole number of at least 1; got 3\.2",
+        ),
+    ],
+)
+def test_a_tie_that_cannot_be_is_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        space(changes)
+
+
+# Changes
+
+
+def test_values_are_changed_by_path():
+    found = space()
+    variant, recipe = found.resolve(
+        found.default(),
+        {
+            "stages.0.blocks": ["mdta", "conv"],
+            "stages.1": {"width": 8, "depth": 1, "num_heads": 2, "blocks": ["identity"]},
+            "recipe.epochs": 7,
+            "recipe.flip": "horizontal",
+            "window_size": 2,
+        },
+    )
+    assert variant.stages[0].blocks == ("mdta", "conv")
+    assert (variant.stages[1].width, variant.stages[1].blocks) == (8, ("identity",))
+    assert (recipe.epochs, recipe.flip, variant.window_size) == (7, "horizontal", 2)
+
+
+def test_a_value_below_a_chosen_one_can_be_changed():
+    stages = {
+        "choose": [
+            [{"width": 8, "depth": 1, "num_heads": 1, "blocks": ["conv"]}],
+            [{"width": w, "depth": 1, "num_heads": 1, "blocks": ["conv"]} for w in (8, 16)],
+        ]
+    }
+    found = space({("stages",): stages})
+    assert [p.path for p in found.parameters] == ["mlp_ratio", "stages", "recipe.learning_rate"]
+    for label, count in zip(found.parameters[1].labels, (1, 2), strict=True):
+        params = found.default() | {"stages": label}
+        variant, _ = found.resolve(params, {"stages.0.blocks": ["mdta"]})
+        assert len(variant.stages) == count
+        assert variant.stages[0].blocks == ("mdta",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stages.0.widht.x": 3}, r"unknown path 'stages\.0\.widht\.x'"),
+        (
+            {"stages.7.width": 3},
+            r"unknown path 'stages\.7\.width'; did you mean 'stages\.\d\.width'",
+        ),
+        ({"stages.0.widht": 3}, "unknown field of stages.0 'widht'; did you mean 'width'"),
+        ({"window": 3}, "unknown field of a variant 'window'"),
+        ({"recipe.epoch": 3}, "unknown field of a recipe 'epoch'; did you mean 'epochs'"),
+        ({"stages.1.blocks.0": "mdta"}, r"unknown path 'stages\.1\.blocks\.0'"),
+        ({"recipe": 3, "recipe.epochs": 4}, "unknown path 'recipe.epochs'"),
+        ({"recipe": 3}, "a recipe is a mapping"),
+        ({1: 2}, "unknown field of a variant '1'"),
+        ({"": 2}, "unknown field of a variant ''"),
+        ({"stages.0.width": {"choose": [1, 2]}}, "is a choice; give one value"),
+        ({"stages.0.width": {"same_as": "nothing"}}, r"stages\.0\.width: unknown value 'nothing'"),
+        ({"stages.0.width": {"same_as": "stages.1.width"}}, "is tied to itself"),
+        ({"stages": [{"depth": 3}]}, r"stages\.0: blocks, num_heads, width missing"),
+        ({"stages.0.depth": "two"}, r"stages\.0\.depth must be a whole number"),
+        ({"stages.0": None}, r"unknown value 'stages\.0\.width'"),  # others are tied to it
+        ({"stages.0.num_heads": 5}, r"stages\.\d: width \d+ is not divisible by num_heads 5"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused(changes, message):
+    found = space()
+    with pytest.raises(InputError, match=message):
+        found.resolve(found.default(), changes)
+
+
+# What is no space
+
+
+@pytest.mark.parametrize(
+    ("changes", "recipe", "message"),
+    [
+        ({("widht",): 3}, {}, "unknown field of a variant 'widht'"),
+        ({("recipe",): {"epochs": 3}}, {}, "unknown field of a variant 'recipe'"),
+        ({(3,): 3}, {}, "unknown field of a variant 3"),
+        ({}, {"epoch": 3}, "unknown recipe setting 'epoch'; did you mean 'epochs'"),
+        ({}, {None: 3}, "unknown recipe setting None"),
+        ({}, {"epochs": {"a": {"b": 1}}}, "epochs must be a whole number .*got {'a': {'b': 1}}"),
+        ({}, {"epochs": 0}, "epochs must be a whole number of at least 1; got 0"),
+        ({("stages",): []}, {}, "stages must be a list with at least one stage"),
+        ({("stages", 0): {}}, {}, r"unknown value 'stages\.0\.width'"),
+        ({("stages", 1): {}}, {}, r"stages\.1: blocks, depth, num_heads, width missing"),
+        ({("stages", 1, "blocks"): []}, {}, r"stages\.1\.blocks must be a list"),
+        ({("stages", 0, "width"): {"choose": [30, 32]}}, {}, "num_heads must be a whole number"),
+        ({("stages", 0, "a.b"): 3}, {}, r"stages\.0: 'a\.b' is no name"),
+    ],
+)
+def test_what_makes_no_network_at_its_first_values_is_refused(changes, recipe, message):
+    with pytest.raises(InputError, match=message):
+        space(changes, recipe)
+
+
+@pytest.mark.parametrize(
+    ("changes", "recipe", "message"),
+    [
+        (
+            {("stages", 0, "blocks"): {"choose": [["w_msa"], ["w_msa+mtda"]]}},
+            {},
+            r"stages\.0\.blocks: 'w_msa\+mtda' makes no network with any other values: "
+            r".*unknown branch 'mtda'; did you mean 'mdta'",
+        ),
+        ({("window_size",): {"choose": [4, "x"]}}, {}, "window_size: 'x' makes no network"),
+        ({}, {"flip": {"choose": ["none", "horizonal"]}}, "recipe.flip: 'horizonal' makes no net"),
+        (
+            {
+                ("stages", 0, "num_heads"): {"choose": [4, 5]},
+                ("stages", 0, "width"): {"choose": [32, 48]},
+            },
+            {},
+            r"stages\.0\.num_heads: 5 makes no network .*32 is not divisible by num_heads 5",
+        ),
+    ],
+)
+def test_a_value_that_could_never_be_trained_is_refused(changes, recipe, message):
+    with pytest.raises(InputError, match=message):
+        space(changes, recipe)
+
+
+def test_a_value_that_fits_some_others_is_taken():
+    found = space(
+        {
+            ("stages", 0, "num_heads"): {"choose": [4, 5]},
+            ("stages", 0, "width"): {"choose": [32, 48, 40, 60]},
+            ("stages", 1, "num_heads"): 2,
+        }
+    )
+    with pytest.raises(InputError, match="not divisible"):
+        found.resolve(found.default() | {"stages.0.num_heads": 5})
+
+
+def test_a_users_own_branch_can_be_searched(write_plugin):
+    registry.add_plugin(write_plugin("average"))
+    found = space({("stages", 0, "blocks"): {"choose": [["w_msa"], ["average+conv"]]}})
+    variant, _ = found.resolve(found.default() | {"stages.0.blocks": "average+conv"})
+    assert variant.stages[0].blocks == ("average+conv",)

@@ -1,0 +1,206 @@
+"""Who may import what: read from the sources by ast, and seen in fresh processes."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = {
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+    for package in ("hybrid_swin", "search")
+    for file in sorted((ROOT / package).rglob("*.py"))
+}
+
+# From the ground up: a module imports only from its own line and those above it.
+ORDER = [
+    ["hybrid_swin.errors"],
+    ["hybrid_swin.options"],
+    ["hybrid_swin.registry", "hybrid_swin.recipe"],
+    ["hybrid_swin.block_words", "hybrid_swin.data_settings"],
+    ["hybrid_swin.variant", "hybrid_swin.cost"],
+    ["hybrid_swin.published", "hybrid_swin.windows", "hybrid_swin.depthwise"],
+    ["hybrid_swin.branches", "hybrid_swin.window_attention"],
+    ["hybrid_swin.fusions"],
+    ["hybrid_swin.block"],
+    ["hybrid_swin.model"],
+    ["hybrid_swin.contract", "hybrid_swin.factory", "hybrid_swin.classifier"],
+    ["hybrid_swin.training"],
+    ["hybrid_swin.commands"],
+    ["hybrid_swin.__main__"],
+    ["search.wandb_settings", "search.config_files"],
+    ["search.settings"],
+    ["search.settings_file", "search.choices", "search.budget", "search.study_folder"],
+    ["search.space"],
+    ["search.study"],
+    ["search.candidates"],
+    ["search.coordinator"],
+    ["search.launch"],
+    ["search.dry_run"],
+    ["search.cli"],
+]
+# Packages that only these modules know.
+KNOWN_TO = {
+    "optuna": ("search.study",),
+    "wandb": ("search.wandb_board",),
+    "ray": (),
+}
+
+
+def imports(module, *, always=False):
+    """What a module imports, also inside functions; `always`: only what it imports at once."""
+
+    def walk(node):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if always and isinstance(child, ast.FunctionDef):
+                continue
+            if isinstance(child, ast.Import):
+                yield from (alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{module} imports relatively"
+                for alias in child.names:
+                    name = f"{child.module}.{alias.name}"
+                    yield name if name in MODULES else child.module
+            yield from walk(child)
+
+    return set(walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))))
+
+
+def rank(module):
+    for index, line in enumerate(ORDER):
+        if any(module == name or module.startswith(f"{name}.") for name in line):
+            return index
+    return None
+
+
+def test_the_walk_sees_imports():
+    assert "hybrid_swin.errors" in imports("hybrid_swin.registry")
+    assert "search.launch" in imports("search.cli")
+    assert "search.launch" not in imports("search.cli", always=True)
+    assert "hybrid_swin.variant" not in imports("hybrid_swin.cost")
+    for line in ORDER:
+        assert set(line) <= set(MODULES)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("hybrid_swin")])
+def test_the_networks_know_nothing_of_the_search(module):
+    assert not [i for i in imports(module) if i.split(".")[0] in ("search", *KNOWN_TO)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_downwards(module):
+    mine = rank(module)
+    if mine is not None:
+        upwards = [i for i in imports(module) if (rank(i) is not None and rank(i) > mine)]
+        assert not upwards
+
+
+def test_no_imports_run_in_a_circle():
+    done = set()
+
+    def follow(module, path):
+        assert module not in path, " -> ".join([*path, module])
+        if module not in done:
+            for name in sorted(imports(module) & MODULES.keys() - {module}):
+                follow(name, [*path, module])
+            done.add(module)
+
+    for module in MODULES:
+        follow(module, [])
+
+
+@pytest.mark.parametrize("package", KNOWN_TO)
+def test_what_may_change_is_known_to_few(package):
+    knowing = {m for m in MODULES if package in {i.split(".")[0] for i in imports(m)}}
+    assert knowing == set(KNOWN_TO[package])
+
+
+def test_a_network_is_built_without_lightning():
+    lower = [m for m in MODULES if rank(m) is not None and rank(m) <= rank("hybrid_swin.model")]
+    assert len(lower) > 15
+    for module in lower:
+        assert not {"lightning", "torchmetrics", "jsonargparse"} & {
+            i.split(".")[0] for i in imports(module)
+        }
+
+
+def test_the_door_is_an_import_and_a_guard():
+    body = ast.parse((ROOT / "search.py").read_text()).body
+    assert [type(node) for node in body] == [ast.Expr, ast.ImportFrom, ast.If]
+
+
+# In fresh processes
+
+HEAVY = "torch", "lightning", "optuna", "wandb", "sklearn", "scipy", "torchmetrics", "ray"
+LIGHT = [
+    "hybrid_swin",
+    "hybrid_swin.registry",
+    "hybrid_swin.block_words",
+    "hybrid_swin.variant",
+    "hybrid_swin.published",
+    "hybrid_swin.cost",
+    "hybrid_swin.recipe",
+    "hybrid_swin.data_settings",
+    "search.settings",
+    "search.settings_file",
+    "search.space",
+    "search.budget",
+    "search.rungs",
+    "search.cli",
+]
+
+
+def run(code, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_answers_at_once_imports_nothing_heavy():
+    code = f"""
+import importlib, sys
+for module in {LIGHT}:
+    importlib.import_module(module)
+    heavy = set(sys.modules) & set({HEAVY})
+    assert not heavy, (module, heavy)
+from hybrid_swin.published import published
+from search.space import Space
+variant = published("swin_t")
+assert variant.id
+Space(variant.to_dict(), dict(epochs=3))
+assert not set(sys.modules) & set({HEAVY}), "reading a variant"
+print("light")
+"""
+    assert run(code) == "light\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--help"], "python search.py leaderboard"),
+        (["run", "--help"], "--finalists.seeds"),
+        (["run", "--print_config"], "trials: "),
+        (["blocks"], "w_msa"),
+        (["run", "--trails", "3"], ""),
+        (["run", "--config", "none.yaml"], ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_commands_that_train_nothing_import_nothing_heavy(arguments, expected):
+    code = f"""
+import runpy, sys
+sys.argv = ["search.py", *sys.argv[1:]]
+try:
+    runpy.run_path("search.py", run_name="__main__")
+except SystemExit as end:
+    assert end.code in (0, None, 2), end.code
+heavy = set(sys.modules) & set({HEAVY})
+assert not heavy, heavy
+"""
+    assert expected in run(code, *arguments)

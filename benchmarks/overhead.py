@@ -21,29 +21,35 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["WANDB_MODE"] = "offline"
 
-import lightning.pytorch as L  # noqa: E402  # threads are set before torch is imported
-import optuna  # noqa: E402
-import torch  # noqa: E402
-import wandb  # noqa: E402
-from lightning.pytorch.loggers import WandbLogger  # noqa: E402
+import lightning.pytorch as L  # threads are set before torch is imported
+import optuna
+import torch
+import wandb
+from lightning.pytorch.loggers import WandbLogger
 
-from hybrid_swin.classifier import Classifier  # noqa: E402
-from hybrid_swin.data_settings import DataSettings  # noqa: E402
-from hybrid_swin.datamodule import make_datamodule  # noqa: E402
-from hybrid_swin.recipe import Recipe  # noqa: E402
-from hybrid_swin.variant import Variant  # noqa: E402
-from search.candidates import candidate_id  # noqa: E402
-from search.dispatcher import Dispatcher  # noqa: E402
-from search.executors.local import LocalExecutor  # noqa: E402
-from search.receipt import code_hash  # noqa: E402
-from search.run_folder import RunSpec  # noqa: E402
-from search.settings import WorkerSettings  # noqa: E402
+from hybrid_swin.classifier import Classifier
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.datamodule import make_datamodule
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.variant import Variant
+from search.candidates import candidate_id
+from search.dispatcher import Dispatcher
+from search.executors.local import LocalExecutor
+from search.receipt import code_hash
+from search.run_folder import RunSpec
+from search.settings import WorkerSettings
 
 TRIALS = 9  # of each; the first of each is warm-up and not counted
-VARIANT = Variant.from_dict({
-    "image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2, "window_size": 2,
-    "stages": [{"width": 32, "depth": 2, "num_heads": 4, "blocks": ["w_msa", "sw_msa"]}],
-})
+VARIANT = Variant.from_dict(
+    {
+        "image_size": 8,
+        "in_channels": 1,
+        "num_classes": 10,
+        "patch_size": 2,
+        "window_size": 2,
+        "stages": [{"width": 32, "depth": 2, "num_heads": 4, "blocks": ["w_msa", "sw_msa"]}],
+    }
+)
 RECIPE = Recipe(epochs=5, batch_size=64)
 RESULTS = Path(__file__).parent / "results"
 
@@ -71,8 +77,13 @@ def naive_trial(study: optuna.Study, folder: Path) -> tuple[float, float]:
         recipe = Recipe(epochs=RECIPE.epochs, batch_size=RECIPE.batch_size, learning_rate=rate)
         data = make_datamodule(DataSettings(), VARIANT, RECIPE.batch_size, 0)
         logger = WandbLogger(project="naive", name=f"trial-{trial.number}", save_dir=folder)
-        trainer = L.Trainer(max_epochs=RECIPE.epochs, logger=logger, callbacks=[loop],
-                            default_root_dir=folder, accelerator="cpu")
+        trainer = L.Trainer(
+            max_epochs=RECIPE.epochs,
+            logger=logger,
+            callbacks=[loop],
+            default_root_dir=folder,
+            accelerator="cpu",
+        )
         trainer.fit(Classifier(VARIANT.to_dict(), recipe.to_dict()), datamodule=data)
         wandb.finish()
         return float(trainer.callback_metrics["val/accuracy"])
@@ -86,9 +97,16 @@ def naive_trial(study: optuna.Study, folder: Path) -> tuple[float, float]:
 def our_trial(dispatcher: Dispatcher, index: int) -> tuple[float, float]:
     """One trial through our worker, from submission to its result in hand."""
     spec = RunSpec(
-        study="overhead", key=f"trials/{index:04d}", kind="trial", stage="search", label="w_msa",
-        variant=VARIANT.to_dict(), recipe=RECIPE.to_dict(), variant_id=VARIANT.id,
-        candidate_id=candidate_id(VARIANT, RECIPE), seed=index,
+        study="overhead",
+        key=f"trials/{index:04d}",
+        kind="trial",
+        stage="search",
+        label="w_msa",
+        variant=VARIANT.to_dict(),
+        recipe=RECIPE.to_dict(),
+        variant_id=VARIANT.id,
+        candidate_id=candidate_id(VARIANT, RECIPE),
+        seed=index,
     )
     begin = time.perf_counter()
     dispatcher.submit(spec)
@@ -117,10 +135,16 @@ def main() -> None:
         folder = Path(name)
         executor = LocalExecutor(1, 1, folder / "logs")
         common = {
-            "plugins": [], "data": DataSettings().to_dict(), "variant": VARIANT.to_dict(),
-            "precision": "32-true", "objective": {"monitor": "val/accuracy", "mode": "max"},
-            "cache": str(folder / "images"), "accelerator": "cpu", "devices": 1,
-            "checkpoint_seconds": 10.0, "code_hash": code_hash(),
+            "plugins": [],
+            "data": DataSettings().to_dict(),
+            "variant": VARIANT.to_dict(),
+            "precision": "32-true",
+            "objective": {"monitor": "val/accuracy", "mode": "max"},
+            "cache": str(folder / "images"),
+            "accelerator": "cpu",
+            "devices": 1,
+            "checkpoint_seconds": 10.0,
+            "code_hash": code_hash(),
         }
         dispatcher = Dispatcher(folder, executor, WorkerSettings(), common, Silent())
         study = optuna.create_study(storage=f"sqlite:///{folder}/naive.db", direction="maximize")
@@ -135,27 +159,37 @@ def main() -> None:
 
 def write(measured: dict[str, list[tuple[float, float]]]) -> None:
     """The figures as JSON and as a table."""
-    lines = ["| | beside the loop: median (min to max), s | Lightning's loop: median, s |",
-             "|---|---|---|"]
+    lines = [
+        "| | beside the loop: median (min to max), s | Lightning's loop: median, s |",
+        "|---|---|---|",
+    ]
     medians = {}
     for name, pairs in measured.items():
         beside, loop = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         medians[name] = statistics.median(beside)
-        lines.append(f"| {name} | {medians[name]:.3f} ({min(beside):.3f} to {max(beside):.3f}) "
-                     f"| {statistics.median(loop):.2f} |")
+        lines.append(
+            f"| {name} | {medians[name]:.3f} ({min(beside):.3f} to {max(beside):.3f}) "
+            f"| {statistics.median(loop):.2f} |"
+        )
     ratio = statistics.median(
         n[0] / o[0] for n, o in zip(measured["naive"], measured["ours"], strict=True)
     )
-    about = (f"{TRIALS - 1} counted trials of each, alternating; {RECIPE.epochs} epochs on digits; "
-             f"{platform.machine()}, {os.cpu_count()} cores, one thread, torch "
-             f"{torch.__version__}. The naive loop spends {ratio:.0f} times as much beside "
-             "Lightning's loop (median of pairwise ratios).")
+    about = (
+        f"{TRIALS - 1} counted trials of each, alternating; {RECIPE.epochs} epochs on digits; "
+        f"{platform.machine()}, {os.cpu_count()} cores, one thread, torch "
+        f"{torch.__version__}. The naive loop spends {ratio:.0f} times as much beside "
+        "Lightning's loop (median of pairwise ratios)."
+    )
     text = "\n".join(["# Overhead of a trial", "", *lines, "", about, ""])
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "overhead.md").write_text(text)
-    (RESULTS / "overhead.json").write_text(json.dumps(
-        {"seconds_beside_and_in_the_loop": measured, "medians": medians, "ratio": ratio}, indent=1
-    ) + "\n")
+    (RESULTS / "overhead.json").write_text(
+        json.dumps(
+            {"seconds_beside_and_in_the_loop": measured, "medians": medians, "ratio": ratio},
+            indent=1,
+        )
+        + "\n"
+    )
     print(text)
 
 

@@ -101,7 +101,8 @@ def _parser() -> ArgumentParser:
         prog="search.py", description=DESCRIPTION, epilog=EPILOG, formatter_class=_formatter()
     )
     commands = parser.add_subcommands(required=True)
-    commands.add_subcommand("run", _run_parser(), help="run a study, or go on with it (the default)")
+    run = _run_parser()
+    commands.add_subcommand("run", run, help="run a study, or go on with it (the default)")
 
     board = ArgumentParser(
         prog="search.py leaderboard",

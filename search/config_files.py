@@ -43,6 +43,7 @@ def read_config(name: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         found = "is empty" if content is None else f"holds {type(content).__name__}"
         raise InputError(f"config {name!r} must hold settings such as 'trials: 12'; it {found}")
+    content.pop("schema_version", None)  # a study's own settings.yaml is a config as well
     return content
 
 

@@ -124,8 +124,8 @@ def _print_estimate(
     console.print(f"time       at most about {duration(total)} on {len(results)} workers "
                   f"({per_epoch:.2f} s an epoch in the pilot); stopped trials make it less",
                   highlight=False)
-    console.print(f"disk       about {max(1, bytes_per_run * runs / 1e6):.0f} MB in {settings.path}",
-                  highlight=False)
+    megabytes = max(1, bytes_per_run * runs / 1e6)
+    console.print(f"disk       about {megabytes:.0f} MB in {settings.path}", highlight=False)
 
 
 def _print_resolution(settings: StudySettings, prepared: Prepared, console: Console) -> None:

@@ -33,7 +33,9 @@ def test_the_space_is_one():
     shell = {"image_size": 32, "in_channels": 3, "num_classes": 10, "patch_size": 2}
     space = Space({**shell, **snippet["variant"]}, snippet["recipe"])
     assert [p.path for p in space.parameters] == [
-        "stages.0.width", "stages.0.blocks", "recipe.learning_rate",
+        "stages.0.width",
+        "stages.0.blocks",
+        "recipe.learning_rate",
     ]
     variant, _ = space.resolve(space.default())
     assert variant.stages[0].num_heads == 6

@@ -44,7 +44,7 @@ def tiny(tmp_path):
 def finished(tmp_path_factory):
     """A tiny study, run to its end by one worker; tests only read it."""
     study = TinyStudy(tmp_path_factory.mktemp("finished"))
-    study.output = study.run("--workers.count", "1")
+    study.output = study.run()
     return study
 
 
@@ -74,7 +74,7 @@ SETTINGS = {
     "rungs": {"first": 1, "factor": 2},
     "finalists": {"top": 1, "seeds": 2},
     "wandb": {"mode": "disabled"},
-    "workers": {"count": 2, "checkpoint_seconds": 0.001},
+    "workers": {"count": 1, "checkpoint_seconds": 0.001},
 }
 
 

@@ -1,4 +1,4 @@
-"""The door: what commands print, and that bad input gives one message, exit code 2, no traceback."""
+"""The door: what commands print; bad input gives one message and exit code 2, no traceback."""
 
 import json
 import os
@@ -38,10 +38,14 @@ def study(tmp_path, **changes):
         "name": "bad",
         "folder": str(tmp_path / "runs"),
         "variant": {
-            "image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2,
+            "image_size": 8,
+            "in_channels": 1,
+            "num_classes": 10,
+            "patch_size": 2,
             "window_size": 2,
-            "stages": [{"width": {"choose": [8, 16]}, "depth": 1, "num_heads": 2,
-                        "blocks": ["w_msa"]}],
+            "stages": [
+                {"width": {"choose": [8, 16]}, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}
+            ],
         },
         "recipe": {"epochs": 1, "batch_size": 256},
         "baselines": [{"blocks": ["conv"]}],
@@ -92,29 +96,77 @@ def test_wrong_options(refused, tmp_path, arguments, words):
         ({"sampler": {"nam": "tpe"}}, ["'nam'", "did you mean 'name'"]),
         ({"baselines": [{"blok": ["conv"]}]}, ["'blok'", "did you mean 'blocks'"]),
         ({"baselines": [{"blocks": ["con"]}]}, ["baselines.0", "did you mean 'conv'"]),
-        ({"baselines": [{"blocks": ["conv"]}, {"blocks": ["conv(kernel=3)"]}]},
-         ["baselines.1", "the same network and recipe as baselines/00"]),
+        (
+            {"baselines": [{"blocks": ["conv"]}, {"blocks": ["conv(kernel=3)"]}]},
+            ["baselines.1", "the same network and recipe as baselines/00"],
+        ),
         ({"baselines": [{"set": {"stages.0.widht": 4}}]}, ["widht"]),
         ({"recipe": {"epoch": 3}}, ["epoch", "did you mean 'epochs'"]),
         ({"recipe": {"epochs": 0}}, ["epochs", "0"]),
         ({"variant": {"stages": []}}, ["stages"]),
-        ({"variant": {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 8,
-                      "stages": [{"width": 8, "depth": 1, "num_heads": 1, "blocks": ["conv"]}] * 2}},
-         ["nothing left to merge"]),
-        ({"variant": {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2,
-                      "stages": [{"width": 9, "depth": 1, "num_heads": 2, "blocks": ["conv"]}]}},
-         ["width 9 is not divisible by num_heads 2", "choose one of 1, 3, 9"]),
-        ({"variant": {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2,
-                      "stages": [{"width": 8, "depth": 0, "num_heads": 2, "blocks": ["conv"]}]}},
-         ["stages.0.depth", "at least 1", "0"]),
-        ({"variant": {"image_size": 16, "in_channels": 1, "num_classes": 10,
-                      "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["conv"]}]}},
-         ["digits", "16"]),
-        ({"variant": {"image_size": 8, "in_channels": 1, "num_classes": 7, "patch_size": 2,
-                      "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["conv"]}]}},
-         ["num_classes 7", "set num_classes: 10"]),
-        ({"budget": {"parameters": 10}, "baselines": []},
-         ["none may be trained", "parameters of at most 10"]),
+        (
+            {
+                "variant": {
+                    "image_size": 8,
+                    "in_channels": 1,
+                    "num_classes": 10,
+                    "patch_size": 8,
+                    "stages": [{"width": 8, "depth": 1, "num_heads": 1, "blocks": ["conv"]}] * 2,
+                }
+            },
+            ["nothing left to merge"],
+        ),
+        (
+            {
+                "variant": {
+                    "image_size": 8,
+                    "in_channels": 1,
+                    "num_classes": 10,
+                    "patch_size": 2,
+                    "stages": [{"width": 9, "depth": 1, "num_heads": 2, "blocks": ["conv"]}],
+                }
+            },
+            ["width 9 is not divisible by num_heads 2", "choose one of 1, 3, 9"],
+        ),
+        (
+            {
+                "variant": {
+                    "image_size": 8,
+                    "in_channels": 1,
+                    "num_classes": 10,
+                    "patch_size": 2,
+                    "stages": [{"width": 8, "depth": 0, "num_heads": 2, "blocks": ["conv"]}],
+                }
+            },
+            ["stages.0.depth", "at least 1", "0"],
+        ),
+        (
+            {
+                "variant": {
+                    "image_size": 16,
+                    "in_channels": 1,
+                    "num_classes": 10,
+                    "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["conv"]}],
+                }
+            },
+            ["digits", "16"],
+        ),
+        (
+            {
+                "variant": {
+                    "image_size": 8,
+                    "in_channels": 1,
+                    "num_classes": 7,
+                    "patch_size": 2,
+                    "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["conv"]}],
+                }
+            },
+            ["num_classes 7", "set num_classes: 10"],
+        ),
+        (
+            {"budget": {"parameters": 10}, "baselines": []},
+            ["none may be trained", "parameters of at most 10"],
+        ),
     ],
 )
 def test_wrong_settings(refused, tmp_path, changes, words):
@@ -145,10 +197,16 @@ def test_an_empty_class_and_a_single_image(refused, tmp_path):
     for name in ("cat", "dog"):
         (root / name).mkdir(parents=True)
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(root / "cat" / "one.png")
-    variant = {"image_size": 8, "in_channels": 1, "num_classes": 2, "patch_size": 2,
-               "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["conv"]}]}
-    config = study(tmp_path, variant=variant,
-                   data={"source": "folder", "options": {"path": str(root)}})
+    variant = {
+        "image_size": 8,
+        "in_channels": 1,
+        "num_classes": 2,
+        "patch_size": 2,
+        "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["conv"]}],
+    }
+    config = study(
+        tmp_path, variant=variant, data={"source": "folder", "options": {"path": str(root)}}
+    )
     assert "dog" in refused("run", "--config", config)
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(root / "dog" / "one.png")
     assert "image" in refused("run", "--config", config)
@@ -166,8 +224,15 @@ def test_a_study_whose_space_was_changed(tiny):
 def test_dry_run_leaves_nothing(tiny):
     output = tiny.run("--dry-run")
     assert not tiny.folder.exists()
-    for word in ("16 combinations", "7 trials", "13 in all", "1,168 to train on", "at most about",
-                 "disk", "2 seeds find"):
+    for word in (
+        "16 combinations",
+        "7 trials",
+        "13 in all",
+        "1,168 to train on",
+        "at most about",
+        "disk",
+        "2 seeds find",
+    ):
         assert word in " ".join(output.split())
 
 
@@ -220,15 +285,21 @@ def test_help_imports_nothing_heavy(command, tmp_path):
         "heavy = {'torch', 'lightning', 'optuna', 'wandb', 'numpy', 'scipy', 'sklearn', 'rich'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          cwd=DOOR.parent, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=DOOR.parent, check=True
+    )
     assert done.stderr.strip() == "[]"
     assert "usage" in done.stdout
 
 
 def test_the_default_study_is_found_from_any_folder(tmp_path):
-    done = subprocess.run([sys.executable, str(DOOR), "run", "--print_config"], cwd=tmp_path,
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, str(DOOR), "run", "--print_config"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     settings = yaml.safe_load(done.stdout)
     assert settings["name"] == "digits"
     assert settings["trials"] >= 12

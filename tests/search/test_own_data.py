@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 CLASSES = ("dark", "light", "striped")
-OWN_MODULE = '''
+OWN_MODULE = """
 import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, TensorDataset
@@ -34,7 +34,7 @@ class Squares(LightningDataModule):
 
     def test_dataloader(self):
         return self._loader(2)
-'''
+"""
 
 
 def image(rng, label):
@@ -62,14 +62,24 @@ def photos(tmp_path):
 
 def variant(classes=3):
     stage = {"width": 8, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}
-    return {"image_size": 16, "in_channels": 3, "num_classes": classes, "patch_size": 4,
-            "window_size": 2, "stages": [stage]}
+    return {
+        "image_size": 16,
+        "in_channels": 3,
+        "num_classes": classes,
+        "patch_size": 4,
+        "window_size": 2,
+        "stages": [stage],
+    }
 
 
 def run(tiny, data):
     tiny.write(
-        data=data, variant=variant(), baselines=[{"blocks": ["conv+w_msa"]}], trials=0,
-        finalists={"top": 0, "seeds": 2}, recipe={"epochs": 2, "batch_size": 16},
+        data=data,
+        variant=variant(),
+        baselines=[{"blocks": ["conv+w_msa"]}],
+        trials=0,
+        finalists={"top": 0, "seeds": 2},
+        recipe={"epochs": 2, "batch_size": 16},
     )
     output = tiny.run()
     states = {key: r["state"] for key, r in tiny.results().items()}

@@ -58,9 +58,10 @@ def test_optuna_knows_what_the_folder_knows(finished):
         result = finished.results()[key]
         run = json.loads((finished.folder / key / "run.json").read_text())
         assert run["params"] == trial.params
-        assert trial.state == {"complete": TrialState.COMPLETE, "stopped": TrialState.PRUNED}[
-            result["state"]
-        ]
+        assert (
+            trial.state
+            == {"complete": TrialState.COMPLETE, "stopped": TrialState.PRUNED}[result["state"]]
+        )
         if result["state"] == "complete":
             assert trial.value == result["score"]
 
@@ -68,8 +69,11 @@ def test_optuna_knows_what_the_folder_knows(finished):
 def test_retrains_finalists_from_the_best_trial_over_fresh_seeds(finished):
     runs = [json.loads(f.read_text()) for f in finished.folder.glob("finalists/*/*/run.json")]
     results = finished.results()
-    complete = {k: r["score"] for k, r in results.items()
-                if k.startswith("trials") and r["state"] == "complete"}
+    complete = {
+        k: r["score"]
+        for k, r in results.items()
+        if k.startswith("trials") and r["state"] == "complete"
+    }
     best = max(complete, key=lambda key: (complete[key], -int(key[-4:])))
     assert {r["origin"] for r in runs} == {best, "baselines/00"}
     search_seed = json.loads((finished.folder / "trials/0000/run.json").read_text())["seed"]
@@ -79,8 +83,9 @@ def test_retrains_finalists_from_the_best_trial_over_fresh_seeds(finished):
 
 
 def test_reads_test_once_for_each_finalist_and_never_for_a_trial(finished):
-    reads = [json.loads(line) for line in
-             (finished.folder / "test_reads.jsonl").read_text().splitlines()]
+    reads = [
+        json.loads(line) for line in (finished.folder / "test_reads.jsonl").read_text().splitlines()
+    ]
     keys = [read["key"] for read in reads]
     assert len(keys) == len(set(keys)) == 5
     for key, result in finished.results().items():
@@ -113,7 +118,7 @@ def test_more_workers_change_nothing(finished, tiny):
 
 
 def test_another_seed_is_another_study(finished, tiny):
-    tiny.run("--seed", "1", "--trials", "2", "--finalists.top", "1")
+    tiny.run("--seed", "1", "--trials", "1", "--finalists.top", "0")
     assert tiny.results()["trials/0000"]["score"] != finished.results()["trials/0000"]["score"]
 
 
@@ -132,8 +137,14 @@ def test_the_same_command_again_trains_nothing(tiny):
 
 def test_ends_when_the_space_is_used_up(tiny):
     stage = {"width": 8, "depth": 1, "num_heads": 2, "blocks": {"choose": [["w_msa"], ["conv"]]}}
-    variant = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 4,
-               "window_size": 2, "stages": [stage]}
+    variant = {
+        "image_size": 8,
+        "in_channels": 1,
+        "num_classes": 10,
+        "patch_size": 4,
+        "window_size": 2,
+        "stages": [stage],
+    }
     tiny.write(variant=variant, baselines=[])
     output = tiny.run("--recipe.epochs", "1")
     assert "no further candidate after 2 trials" in output
@@ -180,8 +191,6 @@ def test_a_plug_in_reaches_every_worker_and_stays_as_it_was(tiny):
     assert "has changed since the study began" in tiny.run(code=2)
 
 
-@pytest.mark.parametrize("name", ["tpe", "random"])
-def test_samplers_draw_different_candidates(tiny, name):
-    tiny.run("--sampler.name", name, "--trials", "1", "--finalists.top", "0",
-             "--recipe.epochs", "1")
+def test_random_search_draws_too(tiny):
+    tiny.run("--sampler.name", "random", "--trials", "1", "--finalists.top", "0")
     assert tiny.results()["trials/0000"]["state"] == "complete"

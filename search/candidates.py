@@ -10,6 +10,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search import budget
+from search.reference_size import count_parameters
 from search.run_folder import RunResult, RunSpec, natural_order
 from search.settings import BaselineSettings, StudySettings
 from search.space import Space
@@ -33,6 +34,7 @@ class Candidates:
         self._seed = derive_seed(settings.seed, "search")
         variant, _ = space.resolve(space.default())
         self.image_size, self.in_channels = variant.image_size, variant.in_channels
+        self._num_classes = variant.num_classes
         self._stages = len(variant.stages)
         self.baselines = self._baselines()
         self._known = {spec.candidate_id: spec.key for spec in self.baselines}
@@ -73,6 +75,9 @@ class Candidates:
             variant_id="",
             candidate_id=REFERENCE,
             seed=0,
+            cost={
+                "parameters": count_parameters(self.image_size, self.in_channels, self._num_classes)
+            },
         )
 
     def finalist(self, origin: RunSpec, index: int) -> RunSpec:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from search.candidates import Candidates, choose_finalists
 from search.dispatcher import Dispatcher, View
-from search.rungs import Rungs
 from search.run_folder import RunResult, RunSpec
+from search.rungs import Rungs
 from search.settings import StudySettings
 from search.study import Draw, Study
 from search.study_folder import record_test_read
@@ -55,17 +55,19 @@ class Coordinator:
         self._on_finished = on_finished
         self._view = view
         self._ended: dict[str, tuple[RunSpec, RunResult]] = {}
+        self._all_asked = False
 
     def run(self) -> None:
         """Everything, or what is left of it."""
+        top, trials = self._settings.finalists.top, self._settings.trials
+        self._expect(trials, min(top, trials))
         for spec in self._candidates.baselines:
             self._dispatcher.submit(spec)
         if self._settings.data.class_path is None:
             self._submit_final(self._candidates.reference())
-        trials = self._search()
-        finalists = choose_finalists(
-            trials, self._settings.finalists.top, self._settings.objective.mode
-        )
+        told = self._search()
+        finalists = choose_finalists(told, top, self._settings.objective.mode)
+        self._expect(len(told), len(finalists))
         self._submit_finals(finalists)
         while self._dispatcher.busy:
             self._collect()
@@ -88,7 +90,6 @@ class Coordinator:
 
     def _ask(self, asked: list[tuple[Draw, RunSpec]], rungs: Rungs, told: int, last: int) -> int:
         """Ask and submit all trials that the told ones allow; returns how many there will be."""
-        before = len(asked)
         while len(asked) < min(last, told + self._settings.sampler.lookahead):
             draw = self._study.ask(len(asked), self._candidates.judge)
             if draw is None:
@@ -97,13 +98,15 @@ class Coordinator:
                     "was known already or beyond the budget"
                 )
                 last = len(asked)
+                self._expect(last, min(self._settings.finalists.top, last))
                 break
             spec = self._candidates.trial(draw, rungs.cutoffs())
             asked.append((draw, spec))
             self._dispatcher.submit(spec)
-        if len(asked) == last and (len(asked) > before or told == 0):
+        if len(asked) == last and not self._all_asked:
             # Baselines are finalists whatever the search says: workers need not wait for its end.
             self._submit_finals(self._candidates.baselines)
+            self._all_asked = True
         return last
 
     def _tell(self, draw: Draw, result: RunResult, rungs: Rungs) -> None:
@@ -113,10 +116,17 @@ class Coordinator:
         curve = [
             (int(epoch["epoch"]), float(epoch[monitor]))
             for epoch in result.history
-            if epoch["epoch"] % every == 0 or epoch["epoch"] in (*rungs.epochs, result.epochs)
+            if monitor in epoch
+            and (epoch["epoch"] % every == 0 or epoch["epoch"] in (*rungs.epochs, result.epochs))
         ]
-        score = None if result.state in ("failed", "diverged") else result.score
-        self._study.tell(draw, score, curve, stopped=result.state == "stopped")
+        self._study.tell(draw, result.state, result.score, curve)
+
+    def _expect(self, trials: int, finalists: int) -> None:
+        """Say how many runs the study comes to."""
+        baselines, seeds = len(self._candidates.baselines), self._settings.finalists.seeds
+        reference = self._settings.data.class_path is None
+        finals = (baselines + finalists) * seeds
+        self._view.expect(baselines + reference + trials + finals)
 
     def _submit_finals(self, specs: Sequence[RunSpec]) -> None:
         """Seed by seed, so that all rows fill up alike."""

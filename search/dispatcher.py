@@ -34,6 +34,7 @@ class View(Protocol):
     def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None: ...  # noqa: D102
     def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None: ...  # noqa: D102
     def note(self, text: str) -> None: ...  # noqa: D102
+    def expect(self, total: int) -> None: ...  # noqa: D102
 
 
 class Dispatcher:
@@ -61,7 +62,7 @@ class Dispatcher:
         self._common = dict(common)
         self._view = view
         self._running: dict[str, tuple[RunSpec, Job]] = {}
-        self._started: dict[str, float] = {}
+        self._started: dict[str, tuple[float, str]] = {}  # when, and on which worker
         self._finished: deque[tuple[RunSpec, RunResult]] = deque()
 
     @property
@@ -70,22 +71,31 @@ class Dispatcher:
         return bool(self._running or self._finished)
 
     def submit(self, spec: RunSpec) -> None:
-        """Take a run; its result comes out of ``results``, at once where it is there already."""
+        """Take a run; its result comes out of ``results``, at once where it is there already.
+
+        Raises:
+            InputError: the run's folder is that of another candidate.
+        """
         folder = self._folder / spec.key
-        if (folder / RESULT_FILE).exists():
-            result = RunResult.from_dict(read_json(folder / RESULT_FILE))
-            self._finished.append((spec, result))
-            return
-        if not (folder / RUN_FILE).exists():
+        if (folder / RUN_FILE).exists():
+            _check_same(spec, RunSpec.from_dict(read_json(folder / RUN_FILE)))
+        else:
             write_json_atomically(folder / RUN_FILE, spec.to_dict())
+        if (folder / RESULT_FILE).exists():
+            self._end(spec, RunResult.from_dict(read_json(folder / RESULT_FILE)))
+            return
         attempts = _attempts(folder)
         if attempts and (attempts[-1] / RESULT_FILE).exists():
-            self._promote(spec, len(attempts))
-        else:
+            self._promote(spec, _number(attempts[-1]))
+        elif not self._give_up(spec, attempts):
             self._begin(spec, attempts)
 
     def results(self, timeout: float = 1.0) -> Iterator[tuple[RunSpec, RunResult]]:
-        """The runs that have ended, after waiting at most ``timeout`` seconds for one."""
+        """The runs that have ended, after waiting at most ``timeout`` seconds for one.
+
+        Raises:
+            InputError: a worker met something that the user must mend.
+        """
         if not self._finished:
             for event in self._executor.events(timeout):
                 self._handle(event)
@@ -96,15 +106,11 @@ class Dispatcher:
     def _begin(self, spec: RunSpec, attempts: list[Path]) -> None:
         # One that never began left an empty folder: it is not counted.
         attempts = [a for a in attempts if any(a.iterdir())]
-        number = len(attempts) + 1
+        number = _number(attempts[-1]) + 1 if attempts else 1
         attempt = self._folder / spec.key / f"attempt-{number}"
-        # Copied, not shared: a late writer of an older attempt cannot touch this one.
-        if attempts and attempts[-1].is_dir():
-            part = attempt.with_name(f".{attempt.name}.part")
-            shutil.rmtree(part, ignore_errors=True)
-            shutil.copytree(attempts[-1], part, ignore=shutil.ignore_patterns(FAILURE_FILE, ".*"))
-            part.replace(attempt)
-        attempt.mkdir(parents=True, exist_ok=True)
+        if attempts:
+            _copy_checkpoints(attempts[-1], attempt)
+        attempt.mkdir(exist_ok=True)
         task: Any = "reference" if spec.kind == "reference" else "train"
         job = Job(spec.key, number, task, str(attempt), {**self._common, "spec": spec.to_dict()})
         self._running[spec.key] = (spec, job)
@@ -115,15 +121,16 @@ class Dispatcher:
         if spec is None or job is None or event.attempt != job.attempt:
             return  # a late word of an attempt that was given up
         if event.kind == "started":
-            self._started[event.key] = time.monotonic()
+            self._started[event.key] = (time.monotonic(), event.worker)
             self._view.started(spec, event.worker)
         elif event.kind == "epoch":
             self._view.epoch(spec, event.worker, event.data)
-        elif event.kind == "done":
+        elif event.kind == "done" or _has_result(job):
+            # A worker that wrote a result may die before it says so.
             self._promote(spec, event.attempt, event.worker)
+        elif event.data.get("input_error"):
+            raise InputError(f"{spec.key} ({spec.label}): {event.data['error']}")
         else:
-            if event.data.get("input_error"):
-                raise InputError(event.data["error"])
             self._fail(spec, job, str(event.data.get("error", "unknown")), event.worker)
 
     def _promote(self, spec: RunSpec, attempt: int, worker: str = "") -> None:
@@ -137,22 +144,28 @@ class Dispatcher:
     def _fail(self, spec: RunSpec, job: Job, error: str, worker: str = "") -> None:
         """Count a failure; try again while attempts are left."""
         write_json_atomically(Path(job.folder) / FAILURE_FILE, {"error": error})
-        folder = self._folder / spec.key
-        attempts = _attempts(folder)
-        failures = [a for a in attempts if (a / FAILURE_FILE).exists()]
-        self._running.pop(spec.key, None)
-        self._started.pop(spec.key, None)
-        if len(failures) < self._workers.attempts:
-            self._view.note(
-                f"{spec.key} ({spec.label}): attempt {job.attempt} failed: {error}; trying again"
-            )
-            self._begin(spec, attempts)
+        attempts = _attempts(self._folder / spec.key)
+        if self._give_up(spec, attempts, worker):
             return
-        result = RunResult(spec.key, job.attempt, "failed", None, error=error)
-        write_json_atomically(folder / RESULT_FILE, result.to_dict())
-        self._end(spec, result, worker)
+        self._running.pop(spec.key)
+        self._started.pop(spec.key, None)
+        self._view.note(
+            f"{spec.key} ({spec.label}): attempt {job.attempt} failed: {error}; trying again"
+        )
+        self._begin(spec, attempts)
 
-    def _end(self, spec: RunSpec, result: RunResult, worker: str) -> None:
+    def _give_up(self, spec: RunSpec, attempts: list[Path], worker: str = "") -> bool:
+        """End a run as failed if it has failed often enough; says whether it has."""
+        failures = [a for a in attempts if (a / FAILURE_FILE).exists()]
+        if len(failures) < self._workers.attempts:
+            return False
+        error = read_json(failures[-1] / FAILURE_FILE)["error"]
+        result = RunResult(spec.key, _number(failures[-1]), "failed", None, error=error)
+        write_json_atomically(self._folder / spec.key / RESULT_FILE, result.to_dict())
+        self._end(spec, result, worker)
+        return True
+
+    def _end(self, spec: RunSpec, result: RunResult, worker: str = "") -> None:
         self._running.pop(spec.key, None)
         self._started.pop(spec.key, None)
         self._finished.append((spec, result))
@@ -161,13 +174,48 @@ class Dispatcher:
     def _enforce_time_limit(self) -> None:
         limit = self._workers.time_limit_minutes * 60
         now = time.monotonic()
-        for key in [k for k, begun in self._started.items() if now - begun > limit]:
+        late = [(k, worker) for k, (begun, worker) in self._started.items() if now - begun > limit]
+        for key, worker in late:
             spec, job = self._running[key]
             self._executor.cancel(key)
-            self._fail(spec, job, f"took longer than {limit / 60:g} minutes")
+            if _has_result(job):
+                self._promote(spec, job.attempt, worker)
+            else:
+                self._fail(spec, job, f"took longer than {limit / 60:g} minutes", worker)
 
 
 def _attempts(folder: Path) -> list[Path]:
     """The attempts' folders so far, in order."""
     found = [p for p in folder.glob("attempt-*") if p.is_dir()]
-    return sorted(found, key=lambda p: int(p.name.partition("-")[2]))
+    return sorted(found, key=_number)
+
+
+def _number(attempt: Path) -> int:
+    return int(attempt.name.partition("-")[2])
+
+
+def _has_result(job: Job) -> bool:
+    return (Path(job.folder) / RESULT_FILE).exists()
+
+
+def _copy_checkpoints(old: Path, new: Path) -> None:
+    """Let an attempt go on from the one before; it is there with all of them or not at all.
+
+    Copied, not shared: a late writer of the old attempt cannot touch the new one.
+    """
+    part = new.with_name(f".{new.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    for checkpoint in old.glob("*.ckpt"):
+        shutil.copyfile(checkpoint, part / checkpoint.name)
+    part.replace(new)
+
+
+def _check_same(asked: RunSpec, found: RunSpec) -> None:
+    """Refuse the folder of another candidate: its result would be taken for this one's."""
+    if (found.candidate_id, found.seed) != (asked.candidate_id, asked.seed):
+        raise InputError(
+            f"{asked.key} holds a run of another candidate ({found.label}, seed {found.seed}; now "
+            f"{asked.label}, seed {asked.seed}), as after an update of Optuna or of this program; "
+            "go on with the versions that receipt.json names, or give another --name"
+        )

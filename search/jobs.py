@@ -1,6 +1,8 @@
 """What a worker does for one job: train a network, or fit the reference."""
 
 import dataclasses
+import errno
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,9 +10,9 @@ from typing import Any, cast
 
 import lightning.pytorch as L
 import numpy as np
-import torch
 
 from hybrid_swin import registry
+from hybrid_swin.classifier import DivergedError
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.errors import InputError
@@ -25,11 +27,6 @@ from search.run_folder import RESULT_FILE, RunResult, RunSpec, write_json_atomic
 from search.rungs import falls_short
 
 Report = Callable[[dict[str, Any]], None]
-
-
-def warm_up() -> None:
-    """What the first training would otherwise pay for."""
-    torch.set_num_threads(max(1, torch.get_num_threads()))
 
 
 def do_job(job: Job, report: Report) -> None:
@@ -50,8 +47,10 @@ def do_job(job: Job, report: Report) -> None:
             if job.task == "reference"
             else _train(spec, job, settings, report, begin)
         )
-    except SaveError as error:
-        raise InputError(str(error)) from error
+    except OSError as error:
+        if isinstance(error, SaveError) or error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(str(error)) from error
+        raise
     write_json_atomically(folder / RESULT_FILE, result.to_dict())
 
 
@@ -82,13 +81,17 @@ def _train(
         )
     for note in fitted.notes:
         print(f"{spec.key}: {note}", flush=True)
+    state, notes = fitted.state, list(fitted.notes)
     test, latency = None, None
     if spec.stage == "final" and fitted.checkpoint is not None:
-        reading = evaluate(fitted.checkpoint, data, "test", accelerator=settings["accelerator"])
-        _save_predictions(Path(job.folder).parent, data, reading)
-        test = reading.metrics
-        network = load_classifier(fitted.checkpoint)
-        latency = measure_latency(network, variant, settings["accelerator"])
+        reading = _read_test(fitted.checkpoint, data, settings["accelerator"], notes)
+        if reading is None:
+            state = "diverged"
+        else:
+            _save_predictions(Path(job.folder).parent, data, reading)
+            test = reading.metrics
+            network = load_classifier(fitted.checkpoint)
+            latency = measure_latency(network, variant, settings["accelerator"])
     seconds = dict(fitted.seconds)
     # From the job's arrival to here: what the worker spent, Lightning's loop included.
     seconds["total"] = time.perf_counter() - begin
@@ -96,8 +99,8 @@ def _train(
     return RunResult(
         key=spec.key,
         attempt=job.attempt,
-        state=fitted.state,
-        score=None if fitted.state == "diverged" else score,
+        state=state,
+        score=None if state == "diverged" else score,
         epochs=fitted.epochs,
         epochs_planned=recipe.epochs,
         history=tuple(fitted.history),
@@ -108,9 +111,22 @@ def _train(
         latency=latency,
         device=fitted.device,
         precision=fitted.precision,
-        error="; ".join(fitted.notes) or None,
+        error="; ".join(notes) or None,
         **_provenance(data, settings),
     )
+
+
+def _read_test(
+    checkpoint: Path, data: L.LightningDataModule, accelerator: str, notes: list[str]
+) -> Reading | None:
+    """The test split as a network sees it; none, and a note, where its answers are not finite."""
+    try:
+        return evaluate(checkpoint, data, "test", accelerator=accelerator)
+    except InputError as error:
+        if not isinstance(error.__cause__, DivergedError):
+            raise
+        notes.append(str(error))
+        return None
 
 
 def _reference(spec: RunSpec, job: Job, settings: Mapping[str, Any]) -> RunResult:
@@ -189,4 +205,6 @@ def _save_predictions(folder: Path, data: L.LightningDataModule, reading: Readin
     temporary = folder / ".predictions.npz"
     with temporary.open("wb") as file:
         np.savez_compressed(file, labels=reading.labels, logits=cast(Any, reading.logits), **known)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(folder / "predictions.npz")

@@ -13,18 +13,24 @@ BATCH = 64
 _MIN_SECONDS = 0.2
 
 
-def measure_latency(network: nn.Module, variant: Variant, accelerator: str) -> dict[str, Any]:
+def measure_latency(
+    network: nn.Module, variant: Variant, accelerator: str
+) -> dict[str, Any] | None:
     """Milliseconds of a forward pass on one batch: median and interquartile range.
 
     Measured in float32 and with the threads of this process, beside whatever else the machine is
-    doing; for a figure to rely on, measure variants interleaved on an idle machine.
+    doing; for a figure to rely on, measure variants interleaved on an idle machine. None where the
+    device has not the memory for it: what was trained shall not be lost over it.
     """
     kind = resolve_accelerator(accelerator)
     device = torch.device("cuda" if kind in ("gpu", "cuda") else kind)
     images = torch.zeros(BATCH, variant.in_channels, *variant.image_size, device=device)
     network = network.to(device).eval()
     with torch.inference_mode():
-        network(images)
+        try:
+            network(images)
+        except torch.OutOfMemoryError:
+            return None
         timer = Timer(
             "network(images)",
             globals={"network": network, "images": images},

@@ -1,5 +1,6 @@
 """From settings to a finished study: everything is checked before anything is trained."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -132,7 +133,9 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
     space, candidates = check(settings)
     with locked(settings.path), start_workers(settings) as executor:
         prepared = prepare(settings, space, candidates)
-        claim(settings, sorted(prepared.plugins.values()), prepared.hashes)
+        job_settings = prepared.job_settings
+        plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
+        precision = claim(settings, plugins, prepared.hashes, job_settings["precision"])
         _say_left_out(prepared, console)
         study = Study(settings, space, settings.path)
         if study.repaired:
@@ -156,7 +159,13 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
             settings.path,
             candidates,
             study,
-            Dispatcher(settings.path, executor, settings.workers, prepared.job_settings, terminal),
+            Dispatcher(
+                settings.path,
+                executor,
+                settings.workers,
+                job_settings | {"precision": precision},
+                terminal,
+            ),
             split_hash=prepared.hashes.get("split_hash", ""),
             on_finished=lambda spec: board.notify(spec.key),
             view=terminal,
@@ -168,10 +177,13 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
             patience = _WANDB_SECONDS
         finally:
             executor.close()
-            leaderboard = Leaderboard.from_folder(settings.path)
-            leaderboard.write(settings.path)
-            write_receipt(settings, space, prepared.data, study.summary(), time.monotonic() - begin)
-            board.close(patience)
+            try:
+                leaderboard = Leaderboard.from_folder(settings.path)
+                leaderboard.write(settings.path)
+                seconds = time.monotonic() - begin
+                write_receipt(settings, space, prepared.data, study.summary(), seconds)
+            finally:
+                board.close(patience)
     return leaderboard
 
 
@@ -188,11 +200,11 @@ def start_workers(settings: StudySettings) -> Iterator[LocalExecutor]:
     """Workers, started before anything else since they take seconds to import."""
     workers = settings.workers
     if workers.devices > 1:
-        raise InputError(f"workers.devices {workers.devices}: a training uses one device; more "
-                         "workers use more devices")
-    gpus: list[int] = []
-    if resolve_accelerator(workers.accelerator) in ("gpu", "cuda"):
-        gpus = list(range(torch.cuda.device_count()))
+        raise InputError(
+            f"workers.devices {workers.devices}: a training uses one device; more "
+            "workers use more devices"
+        )
+    gpus = visible_gpus() if resolve_accelerator(workers.accelerator) == "cuda" else []
     automatic = len(gpus) // workers.devices if gpus else cpu_workers(workers.threads)
     count = automatic if workers.count == "auto" else int(workers.count)
     if settings.sampler.lookahead < 2 * count and workers.count != "auto":
@@ -207,6 +219,17 @@ def start_workers(settings: StudySettings) -> Iterator[LocalExecutor]:
         yield executor
     finally:
         executor.close()
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, by the names that its workers must be given.
+
+    Where CUDA_VISIBLE_DEVICES is set (a scheduler's, a user's), GPU 0 is the first one named there.
+    """
+    count = torch.cuda.device_count()
+    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    named = [name.strip() for name in given.split(",") if name.strip()]
+    return (named or [str(index) for index in range(count)])[:count]
 
 
 def _cache(settings: StudySettings) -> Path:

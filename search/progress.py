@@ -6,12 +6,11 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from search.run_folder import RunResult, RunSpec
+from search.run_folder import RunResult, RunSpec, natural_order
 
 _REFRESH = 4  # a second
 
@@ -82,11 +81,15 @@ class Terminal:
         self._note_best(spec, result)
         self._bar.update(self._task, completed=self._ended, left=self._left())
         if not self._console.is_terminal and worker:
-            self._console.print(escape(self._line(spec, result)), highlight=False, soft_wrap=True)
+            self._print(self._line(spec, result))
 
     def note(self, text: str) -> None:
         """Something that a person should know."""
-        self._console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
+        self._print(text, "yellow")
+
+    def _print(self, text: str, style: str = "") -> None:
+        """A line as it is: labels, paths and errors are no markup."""
+        self._console.print(Text(text, style), soft_wrap=True)
 
     def _note_best(self, spec: RunSpec, result: RunResult) -> None:
         if result.score is None or spec.stage == "final" or result.state != "complete":
@@ -115,18 +118,22 @@ class Terminal:
 
     def _render(self) -> Group:
         table = Table.grid(padding=(0, 2))
-        for name, (spec, data, _) in sorted(self._workers.items()):
+        for name, (spec, data, _) in sorted(self._workers.items(), key=_by_number):
             epoch = f"epoch {data['epoch']}/{data['epochs']}" if data else "starting"
             score = f"{self._monitor} {data['score']:.4f}" if data else ""
             table.add_row(
                 Text(name, style="dim"),
                 Text(spec.key),
                 Text(spec.label, style="cyan"),
-                epoch,
-                score,
+                Text(epoch),
+                Text(score),
             )
         best = "" if self._best is None else f"best so far: {self._best[0]:.4f} {self._best[1]}"
         return Group(table, self._bar, Text(best, style="green"))
+
+
+def _by_number(item: tuple[str, Any]) -> tuple[Any, ...]:
+    return natural_order(item[0])
 
 
 def duration(seconds: float) -> str:

@@ -66,7 +66,7 @@ def write_receipt(
             "hardware": {
                 "machine": platform.machine(),
                 "system": platform.platform(),
-                "devices": sorted({result.device for _, result in ended}),
+                "devices": sorted({result.device for _, result in ended if result.device}),
             },
             "versions": {
                 "python": platform.python_version(),

@@ -1,9 +1,10 @@
 """The Optuna side of a study: storage, sampler, drawing candidates, telling results."""
 
+import copy
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,13 +64,10 @@ class Study:
         self._space = space
         self._study = self._open(folder)
         self._claim()
+        self._past = _Past(settings.name, self._study._storage)
         trials = self._study.get_trials(deepcopy=False)
         self._told = {
-            t.user_attrs[_FOR]: t
-            for t in trials
-            if t.state != TrialState.RUNNING
-            and _FOR in t.user_attrs
-            and _REFUSED not in t.user_attrs
+            t.user_attrs[_FOR]: t for t in trials if t.state != TrialState.RUNNING and _is_taken(t)
         }
 
     def _open(self, folder: Path) -> optuna.Study:
@@ -97,7 +95,7 @@ class Study:
 
     def _claim(self) -> None:
         """Refuse a study of other settings: a database knows studies by their name only."""
-        text = json.dumps(self._settings.fixed(), sort_keys=True)
+        text = json.dumps(self._settings.fixed() | {"plugins": []}, sort_keys=True)
         mark = hashlib.sha256(text.encode()).hexdigest()[:10]
         known = self._study.user_attrs.get(_SETTINGS)
         if known is None:
@@ -128,6 +126,7 @@ class Study:
         known = self._told.get(index)
         if known is not None:
             return Draw(index, known.number, known.params)
+        self._past.told = max(0, index + 1 - self._settings.sampler.lookahead)
         refused = self._refused_for(index)
         while refused < _EXHAUSTED_AFTER:
             trial = self._open_draw(index, at_random=refused >= _RANDOM_AFTER)
@@ -184,11 +183,11 @@ class Study:
         left_open = self._left_open(index)
         number = left_open.number if left_open else len(self._study.get_trials(deepcopy=False))
         sampler = self._sampler(derive_seed(self._settings.seed, "draw", number), at_random)
-        self._study.sampler = sampler
+        self._past.sampler = sampler
         if left_open is None:
-            trial = self._study.ask()
+            trial = self._past.ask()
         else:
-            trial = optuna.trial.Trial(self._study, left_open._trial_id)
+            trial = optuna.trial.Trial(self._past, left_open._trial_id)
             self._draw_again(trial, left_open, sampler)
         if _FOR not in trial.user_attrs:
             trial.set_user_attr(_FOR, index)
@@ -203,7 +202,7 @@ class Study:
             return  # nothing is left to be drawn
         for name in [p.path for p in self._space.parameters if p.path in known]:
             if not known[name].single() and name not in trial.relative_params:
-                sampler.sample_independent(self._study, left_open, name, known[name])
+                sampler.sample_independent(self._past, left_open, name, known[name])
 
     def _left_open(self, index: int) -> FrozenTrial | None:
         """A RUNNING trial drawn for this index, or the last one if it was not yet labelled."""
@@ -238,6 +237,37 @@ class Study:
                 break
             count += _REFUSED in trial.user_attrs and trial.state != TrialState.RUNNING
         return count
+
+
+class _Past(optuna.Study):
+    """The study as it was when the first ``told`` of our trials were told; samplers see this one.
+
+    So a study that goes on with more trials, or whose storage is made again from its folder, draws
+    what it would have drawn in one go. A trial that was told later is one that runs.
+    """
+
+    told = 0
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        trials = map(self._as_it_was, super()._get_trials(deepcopy))
+        return [trial for trial in trials if states is None or trial.state in states]
+
+    def _as_it_was(self, trial: FrozenTrial) -> FrozenTrial:
+        if not _is_taken(trial) or trial.user_attrs[_FOR] < self.told:
+            return trial
+        trial = copy.copy(trial)
+        trial.state, trial.values, trial.intermediate_values = TrialState.RUNNING, None, {}
+        return trial
+
+
+def _is_taken(trial: FrozenTrial) -> bool:
+    """Whether a draw became one of our trials."""
+    return _FOR in trial.user_attrs and _REFUSED not in trial.user_attrs
 
 
 def derive_seed(seed: int, *names: object) -> int:

@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from search.run_folder import read_json, write_json_atomically
+from search.run_folder import read_json, write_json_atomically, write_text_atomically
 from search.settings import SCHEMA_VERSION, StudySettings, differences
 
 SETTINGS, FIXED, RECEIPT, LEDGER = "settings.yaml", "study.json", "receipt.json", "test_reads.jsonl"
@@ -56,8 +56,19 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def claim(settings: StudySettings, plugins: Sequence[str], data: dict[str, str]) -> None:
+def claim(
+    settings: StudySettings, plugins: Mapping[str, str], data: Mapping[str, str], precision: str
+) -> str:
     """Tie a folder to the settings, plug-ins and data that its results depend on.
+
+    Args:
+        settings: the study; where its plug-ins lie does not matter.
+        plugins: source hashes by file name.
+        data: hashes of images and split.
+        precision: what ``auto`` stands for on this machine.
+
+    Returns:
+        What ``auto`` stood for when the study began, so that it stays so on another machine.
 
     Raises:
         InputError: the folder holds a study of other ones; says which.
@@ -65,13 +76,14 @@ def claim(settings: StudySettings, plugins: Sequence[str], data: dict[str, str])
     folder = settings.path
     fixed = {
         "schema_version": SCHEMA_VERSION,
-        "settings": settings.fixed(),
-        "plugins": list(plugins),
-        "data": data,
+        "settings": settings.fixed() | {"plugins": None},
+        "plugins": dict(plugins),
+        "data": dict(data),
     }
     path = folder / FIXED
     if path.exists():
         known = read_json(path)
+        precision = str(known.pop("precision", precision))
         changed = list(differences(known, fixed))
         if changed:
             raise InputError(
@@ -80,9 +92,10 @@ def claim(settings: StudySettings, plugins: Sequence[str], data: dict[str, str])
                 "would not be comparable. Give another --name, or put the settings back"
             )
     else:
-        write_json_atomically(path, fixed)
+        write_json_atomically(path, fixed | {"precision": precision})
     text = yaml.safe_dump({"schema_version": SCHEMA_VERSION, **settings.to_dict()}, sort_keys=False)
-    _write_text(folder / SETTINGS, text)
+    write_text_atomically(folder / SETTINGS, text)
+    return precision
 
 
 def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
@@ -99,7 +112,9 @@ def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
         copy = folder / "plugins" / entry.file.name
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists():
-            shutil.copyfile(entry.file, copy)
+            temporary = copy.with_name(f".{copy.name}.tmp")
+            shutil.copyfile(entry.file, temporary)
+            temporary.replace(copy)
         elif copy.read_bytes() != entry.file.read_bytes():
             raise InputError(
                 f"plug-in {entry.file.name!r} has changed since the study began; give "
@@ -116,8 +131,10 @@ def record_test_read(folder: Path, key: str, candidate_id: str, split_hash: str)
     if any(entry["key"] == key for entry in test_reads(folder)):
         return
     line["time"] = datetime.now(UTC).isoformat(timespec="seconds")
-    with ledger.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    with ledger.open("ab+") as file:
+        file.seek(max(0, file.tell() - 1))
+        torn = file.read() not in (b"", b"\n")  # a line that a kill left without its end
+        file.write(b"\n" * torn + json.dumps(line).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -130,9 +147,3 @@ def test_reads(folder: Path) -> list[dict[str, Any]]:
             with suppress(json.JSONDecodeError):
                 reads.append(json.loads(line))
     return reads
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class Channel:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def say(self, kind: str, job: Job | None = None, **data: Any) -> None:
-        """Send an event. A coordinator that is gone ends the worker."""
+        """Send an event. Ends the worker where the coordinator is gone."""
         about = {} if job is None else {"key": job.key, "attempt": job.attempt, "data": data}
         try:
             self._pipe.send_bytes(json.dumps({"kind": kind, **about}).encode())
@@ -36,38 +37,50 @@ class Channel:
             os._exit(0)
 
     def _listen(self) -> None:
-        while True:
-            try:
+        code = 1  # whatever else ends this thread, a worker that cannot hear must not stay
+        try:
+            while True:
                 self.jobs.put(Job(**json.loads(self._pipe.recv_bytes())))
-            except (EOFError, OSError):
-                # At once, also from the middle of a training: nobody waits for it any more, and
-                # what it has written so far is whole.
-                os._exit(0)
+        except (EOFError, OSError):
+            code = 0
+        except Exception:
+            traceback.print_exc()
+        finally:
+            # At once, also from the middle of a training: nobody waits for it any more, and what
+            # it has written so far is whole.
+            sys.stderr.flush()
+            os._exit(code)
 
 
 def main(descriptor: int) -> None:
     """Serve jobs for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator
     channel = Channel(descriptor)
-    from hybrid_swin.errors import InputError
-    from search.jobs import do_job, warm_up
+    import search.jobs  # noqa: F401  # seconds, which the first job shall not wait for
 
-    warm_up()
     channel.say("ready")
     while True:
-        job = channel.jobs.get()
-        channel.say("started", job)
-        try:
-            do_job(job, lambda data, job=job: channel.say("epoch", job, **data))
-        except InputError as error:
-            channel.say("failed", job, error=str(error), input_error=True)
-        except Exception as error:
-            report = traceback.format_exc()
-            print(report, file=sys.stderr, flush=True)
+        serve(channel, channel.jobs.get())
+
+
+def serve(channel: Channel, job: Job) -> None:
+    """Do one job, and say what came of it."""
+    from hybrid_swin.errors import InputError
+    from search.jobs import do_job
+
+    channel.say("started", job)
+    try:
+        do_job(job, lambda data: channel.say("epoch", job, **data))
+    except InputError as error:
+        channel.say("failed", job, error=str(error), input_error=True)
+    except Exception as error:
+        report = traceback.format_exc()
+        print(report, file=sys.stderr, flush=True)
+        with suppress(OSError):  # a full disk
             (Path(job.folder) / "traceback.txt").write_text(report, encoding="utf-8")
-            channel.say("failed", job, error=f"{type(error).__name__}: {error}")
-        else:
-            channel.say("done", job)
+        channel.say("failed", job, error=f"{type(error).__name__}: {error}")
+    else:
+        channel.say("done", job)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ class Job:
 
     key: str
     attempt: int
-    task: Literal["train", "reference", "pilot"]
+    task: Literal["train", "reference"]
     folder: str
     settings: dict[str, Any]
 
@@ -35,7 +35,10 @@ class Event:
 
 
 class Executor(Protocol):
-    """Runs jobs on workers. Never raises for what happens to a worker: it says so in an event."""
+    """Runs jobs on workers.
+
+    What happens to a worker is an event; only where workers cannot even start is it an InputError.
+    """
 
     @property
     def slots(self) -> int:

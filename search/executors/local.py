@@ -20,9 +20,11 @@ from hybrid_swin.errors import InputError
 from search.executors import Event, Job
 
 MEMORY_NEED = 2 * 1024**3  # bytes that one CPU worker may want
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-# A worker that dies this often before it is ready will not get better.
+# Workers that die so often in a row before they begin a job will not get better.
 _STILLBORN_LIMIT = 3
+_TIME_TO_DIE = 2.0  # seconds from a closed pipe to the end of its process
 
 
 @dataclass
@@ -33,6 +35,7 @@ class _Worker:
     environment: Mapping[str, str]
     ready: bool = False
     job: Job | None = None
+    begun: bool = False  # the job
 
 
 class LocalExecutor:
@@ -42,21 +45,25 @@ class LocalExecutor:
         count: worker processes.
         threads: CPU threads of each.
         logs: folder for what workers and libraries print.
-        gpus: visible GPU indices, shared out in turn; empty for CPU workers.
+        gpus: GPUs as CUDA_VISIBLE_DEVICES names them, shared out in turn; none for CPU workers.
     """
 
-    def __init__(self, count: int, threads: int, logs: Path, gpus: Sequence[int] = ()) -> None:
+    def __init__(self, count: int, threads: int, logs: Path, gpus: Sequence[str] = ()) -> None:
         self._count = count
         self._logs = logs
         self._logs.mkdir(parents=True, exist_ok=True)
         self._queue: deque[Job] = deque()
         self._stillborn = 0
         self._workers: list[_Worker] = []
-        for index in range(count):
-            environment = {variable: str(threads) for variable in _THREAD_VARIABLES}
-            if gpus:
-                environment["CUDA_VISIBLE_DEVICES"] = str(gpus[index % len(gpus)])
-            self._workers.append(self._start(f"worker-{index}", environment))
+        try:
+            for index in range(count):
+                environment = {variable: str(threads) for variable in _THREAD_VARIABLES}
+                if gpus:
+                    environment["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
+                self._workers.append(self._start(f"worker-{index}", environment))
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def slots(self) -> int:
@@ -109,26 +116,34 @@ class LocalExecutor:
 
     def _receive(self, worker: _Worker, message: dict[str, Any]) -> list[Event]:
         if message["kind"] == "ready":
-            worker.ready, self._stillborn = True, 0
+            worker.ready = True
             return []
         job = worker.job
         if job is None or (message["key"], message["attempt"]) != (job.key, job.attempt):
             return []
-        if message["kind"] in ("done", "failed"):
+        if message["kind"] == "started":
+            worker.begun, self._stillborn = True, 0
+        elif message["kind"] in ("done", "failed"):
             worker.job = None
         return [Event(worker=worker.name, **message)]
 
     def _bury(self, worker: _Worker) -> list[Event]:
         """A worker's pipe closed: it died. Put another in its place."""
+        with suppress(subprocess.TimeoutExpired):
+            worker.process.wait(_TIME_TO_DIE)  # so that its own exit code is not that of a kill
         self._end(worker)
-        if not worker.ready:
+        innocent = worker.job is not None and not worker.begun
+        if not worker.ready or innocent:
             self._stillborn += 1
         if self._stillborn >= _STILLBORN_LIMIT:
             raise InputError(
-                f"workers end before they are ready; {self._logs}/{worker.name}.log says why"
+                f"workers end before they begin a job; {self._logs}/{worker.name}.log says why"
             )
         self._replace(worker)
         if worker.job is None:
+            return []
+        if innocent:  # it died of something else, and the job is the next one's
+            self._queue.appendleft(worker.job)
             return []
         code = worker.process.returncode
         cause = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
@@ -150,24 +165,24 @@ class LocalExecutor:
             if not self._queue:
                 return
             if worker.ready and worker.job is None:
-                worker.job = self._queue.popleft()
-                # A worker that has just died shows in the next events().
+                message = json.dumps(asdict(self._queue[0])).encode()
+                # A worker that has just died shows in the next events(); the job waits for another.
                 with suppress(OSError):
-                    worker.pipe.send_bytes(json.dumps(asdict(worker.job)).encode())
+                    worker.pipe.send_bytes(message)
+                    worker.job, worker.begun = self._queue.popleft(), False
 
 
 def _spawn(pipe: int, log: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    # The coordinator's own modules, then those in the working folder (of a user's DataModule): with
+    # -m alone that folder came first, and a search.py or json.py in it would be taken for ours.
+    path = [*(p or os.getcwd() for p in sys.path), os.getcwd()]
     return subprocess.Popen(
-        [sys.executable, "-m", "search.worker", str(pipe)],
+        [sys.executable, "-P", "-m", "search.worker", str(pipe)],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
         pass_fds=(pipe,),
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(p or "." for p in sys.path),
-            **environment,
-        },
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **environment},
     )
 
 
@@ -183,15 +198,18 @@ def cpu_workers(threads: int) -> int:
 def _quota() -> float:
     """CPUs that the control group grants (containers); infinite where there is no limit."""
     with suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        quota, period = _CONTROL_GROUP.joinpath("cpu.max").read_text().split()
         return int(quota) / int(period)
     return float("inf")
 
 
 def _free_memory() -> float:
-    """Bytes of memory to be had; infinite where the system does not tell."""
-    with suppress(OSError, ValueError, IndexError):
+    """Bytes of memory to be had, within the control group; infinite where nothing tells."""
+    known = [float("inf")]
+    with suppress(OSError, ValueError, IndexError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()
         available = next(line for line in lines if line.startswith("MemAvailable"))
-        return float(available.split()[1]) * 1024
-    return float("inf")
+        known.append(float(available.split()[1]) * 1024)
+    with suppress(OSError, ValueError):
+        known.append(float(_CONTROL_GROUP.joinpath("memory.max").read_text()))  # or "max"
+    return min(known)

@@ -1,0 +1,399 @@
+"""The loop of a study, with trainings that are a formula and end in any order."""
+
+import copy
+import dataclasses
+import hashlib
+
+import numpy as np
+import optuna
+import pytest
+
+from search.candidates import Candidates
+from search.coordinator import Coordinator
+from search.run_folder import RunResult
+from search.rungs import falls_short
+from search.settings import (
+    BaselineSettings,
+    FinalistSettings,
+    ObjectiveSettings,
+    RungSettings,
+    SamplerSettings,
+    StudySettings,
+)
+from search.space import Space
+from search.study import Study
+from search.study_folder import test_reads as ledger
+
+VARIANT = {
+    "image_size": 8,
+    "in_channels": 1,
+    "num_classes": 10,
+    "patch_size": 2,
+    "window_size": 2,
+    "mlp_ratio": {"from": 1, "to": 4, "step": 1},
+    "stages": [
+        {
+            "width": {"choose": [16, 24, 32]},
+            "depth": 1,
+            "num_heads": 4,
+            "blocks": {"choose": [["w_msa"], ["conv"], ["w_msa+conv"]]},
+        }
+    ],
+}
+EPOCHS = 4
+
+
+def settings(tmp_path, **changes):
+    plain = {
+        "name": "s",
+        "folder": str(tmp_path),
+        "variant": VARIANT,
+        "recipe": {"epochs": EPOCHS, "learning_rate": {"from": 1e-4, "to": 1e-2, "log": True}},
+        "baselines": (BaselineSettings(("mdta",)), BaselineSettings(("conv",), "plain")),
+        "trials": 10,
+        "sampler": SamplerSettings(startup_trials=3, lookahead=4),
+        "rungs": RungSettings(first=1, factor=2),
+        "finalists": FinalistSettings(top=2, seeds=2),
+    }
+    made = StudySettings(**(plain | changes))
+    made.path.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def train(spec, mode="max", monitor="val/accuracy"):
+    """The result of a training that is a formula of its candidate; stops itself at a rung."""
+    digest = hashlib.sha256(f"{spec.candidate_id}/{spec.seed}".encode()).hexdigest()
+    talent = int(digest[:8], 16) / 2**32
+    history = []
+    for epoch in range(1, EPOCHS + 1):
+        score = round(talent * (1 - 0.5**epoch), 6)
+        history.append({"epoch": epoch, monitor: score})
+        cutoff = spec.cutoffs.get(str(epoch))
+        if cutoff is not None and epoch < EPOCHS and falls_short(score, cutoff, mode):
+            return RunResult(spec.key, 1, "stopped", score, epoch, EPOCHS, tuple(history))
+    return RunResult(spec.key, 1, "complete", score, EPOCHS, EPOCHS, tuple(history))
+
+
+class Killed(BaseException):
+    pass
+
+
+class Trainings:
+    """Stands for the dispatcher: of the first ``workers`` runs that wait, any may end next."""
+
+    def __init__(self, seed=0, workers=4, train=train, known=None, kill_after=None):
+        self.rng, self.workers, self.train = np.random.default_rng(seed), workers, train
+        self.known, self.kill_after = {} if known is None else known, kill_after
+        self.submitted, self.waiting, self.ended = [], [], []
+
+    @property
+    def busy(self):
+        return bool(self.waiting)
+
+    def submit(self, spec):
+        assert spec.key not in [s.key for s in self.submitted], "asked for twice"
+        self.submitted.append(spec)
+        self.waiting.append(spec)
+
+    def results(self, timeout=1.0):
+        assert self.waiting, "waits for what nobody was asked to do"
+        there = [spec for spec in self.waiting if spec.key in self.known]
+        first = min(len(self.waiting), self.workers)
+        spec = there[0] if there else self.waiting[self.rng.integers(first)]
+        if not there and len(self.known) == self.kill_after:
+            raise Killed
+        self.waiting.remove(spec)
+        if not there:
+            self.known[spec.key] = self.train(spec)
+        self.ended.append(spec.key)
+        yield spec, self.known[spec.key]
+
+
+class Watch:
+    def __init__(self):
+        self.notes, self.totals = [], []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def expect(self, total):
+        self.totals.append(total)
+
+
+class Played:
+    """A study, run to its end."""
+
+    def __init__(self, study_settings, trainings=None, monkeypatch=None, storage=None):
+        self.settings = study_settings
+        self.trainings = trainings or Trainings()
+        self.storage = storage or optuna.storages.InMemoryStorage()
+        self.view, self.mirrored, self.events = Watch(), [], []
+        monkeypatch.setattr(Study, "_storage", lambda study, folder: self.storage)
+        space = Space(study_settings.variant, study_settings.recipe)
+        candidates = Candidates(study_settings, space)
+        self.study = Study(study_settings, space, study_settings.path)
+        tell, submit = self.study.tell, self.trainings.submit
+
+        def note_tell(draw, *rest):
+            self.events.append(("told", draw.index))
+            tell(draw, *rest)
+
+        def note_submit(spec):
+            self.events.append(("submitted", spec.key, spec.params, spec.cutoffs))
+            submit(spec)
+
+        self.study.tell, self.trainings.submit = note_tell, note_submit
+        self.coordinator = Coordinator(
+            study_settings,
+            study_settings.path,
+            candidates,
+            self.study,
+            self.trainings,
+            "5e5e",
+            lambda spec: self.mirrored.append(spec.key),
+            self.view,
+        )
+
+    def run(self):
+        self.coordinator.run()
+        return self
+
+    def keys(self, kind):
+        return [spec.key for spec in self.trainings.submitted if spec.kind == kind]
+
+    def origins(self):
+        return [spec.origin for spec in self.trainings.submitted if spec.kind == "finalist"]
+
+    def optuna_trials(self):
+        trials = self.study._study.get_trials(deepcopy=False)
+        return [t for t in trials if "refused" not in t.user_attrs]
+
+
+@pytest.fixture
+def play(tmp_path, monkeypatch):
+    """Run a study; in a folder of its own unless one is given."""
+    count = 0
+
+    def run(trainings=None, storage=None, folder=None, **changes):
+        nonlocal count
+        count += 1
+        made = settings(folder or tmp_path / str(count), **changes)
+        return Played(made, trainings, monkeypatch, storage)
+
+    return run
+
+
+# The order of things
+
+
+def test_the_order_of_ending_changes_nothing(play):
+    """Over 50 orders and 1 to 4 workers: the same candidates, cut-offs, tellings, finalists."""
+    expected = play(Trainings(workers=1)).run()
+    assert any(cutoffs for what, _, *more in expected.events if more for cutoffs in more[1:])
+    results = [expected.trainings.known[key] for key in expected.keys("trial")]
+    assert {result.state for result in results} == {"complete", "stopped"}
+    orders = set()
+    for seed in range(50):
+        played = play(Trainings(seed, workers=2 + seed % 3)).run()
+        assert played.events == expected.events
+        assert played.trainings.known == expected.trainings.known
+        orders.add(tuple(played.trainings.ended))
+    assert len(orders) > 40  # they did end in many orders
+
+
+@pytest.mark.parametrize("lookahead", [1, 2, 5, 10, 30])
+def test_a_trial_is_asked_when_exactly_those_far_enough_before_are_told(play, lookahead):
+    sampler = SamplerSettings(startup_trials=3, lookahead=lookahead)
+    played = play(Trainings(1), sampler=sampler).run()
+    told = 0
+    asked = 0
+    for what, which, *_ in played.events:
+        if what == "told":
+            assert which == told  # in the trials' order
+            told += 1
+        elif which.startswith("trials/"):
+            assert told == max(0, asked - lookahead + 1)
+            assert which == f"trials/{asked:04d}"
+            asked += 1
+    assert told == asked == 10
+
+
+def test_everything_is_run_and_mirrored(play):
+    played = play().run()
+    assert played.keys("baseline") == ["baselines/00", "baselines/01"]
+    assert played.keys("reference") == ["references/logistic_regression"]
+    assert played.keys("trial") == [f"trials/{i:04d}" for i in range(10)]
+    assert len(played.keys("finalist")) == (2 + 2) * 2
+    assert sorted(played.mirrored) == sorted(s.key for s in played.trainings.submitted)
+    assert set(played.view.totals) == {2 + 1 + 10 + 8}
+
+
+def test_baselines_and_the_reference_come_first_and_their_finals_before_the_search_ends(play):
+    played = play().run()
+    order = [spec.key for spec in played.trainings.submitted]
+    assert order[:3] == ["baselines/00", "baselines/01", "references/logistic_regression"]
+    # As soon as the last trial is asked; seed by seed.
+    after = order[order.index("trials/0009") + 1 :]
+    assert [s.split("/")[0] for s in after] == ["finalists"] * 8
+    assert played.origins()[:4] == ["baselines/00", "baselines/01"] * 2
+    events = [event[:2] for event in played.events]
+    first_final = events.index(("submitted", after[0]))
+    assert first_final < events.index(("told", 7))
+    seeds = [spec.seed_index for spec in played.trainings.submitted if spec.kind == "finalist"]
+    assert seeds == [0, 0, 1, 1] * 2
+
+
+def test_test_readings_are_in_the_ledger_before_they_happen(play):
+    played = play()
+    submit = played.trainings.submit
+
+    def check(spec):
+        keys = [entry["key"] for entry in ledger(played.settings.path)]
+        assert (spec.key in keys) == (spec.stage == "final")
+        submit(spec)
+
+    played.trainings.submit = check
+    played.run()
+    reads = ledger(played.settings.path)
+    assert len(reads) == 8 + 1
+    assert {read["split_hash"] for read in reads} == {"5e5e"}
+
+
+# Which become finalists
+
+
+def test_the_best_that_ran_to_their_end_are_finalists(play):
+    for mode, monitor, best in (("max", "val/accuracy", max), ("min", "val/loss", min)):
+
+        def formula(spec, mode=mode, monitor=monitor):
+            return train(spec, mode, monitor)
+
+        objective = ObjectiveSettings(monitor, mode)
+        played = play(Trainings(train=formula), objective=objective).run()
+        known = played.trainings.known
+        complete = {k: known[k].score for k in played.keys("trial") if known[k].state == "complete"}
+        assert 2 < len(complete) < 10
+        chosen = played.origins()[4:6]
+        assert complete[chosen[0]] == best(complete.values())
+        assert len(set(chosen)) == 2
+        values = [t.value for t in played.optuna_trials() if t.state.name == "COMPLETE"]
+        assert values == list(complete.values())
+
+
+@pytest.mark.parametrize("state", ["failed", "diverged", "stopped"])
+def test_where_no_trial_ends_well_the_baselines_are_still_tested(play, state):
+    def formula(spec):
+        result = train(spec)
+        return dataclasses.replace(result, state=state, score=None) if spec.params else result
+
+    played = play(Trainings(train=formula)).run()
+    assert set(played.origins()) == {"baselines/00", "baselines/01"}
+    states = {t.state.name for t in played.optuna_trials()}
+    assert states == {"FAIL" if state == "failed" else "PRUNED"}
+    assert played.view.totals[-1] == 2 + 1 + 10 + 4 == len(played.trainings.submitted)
+
+
+@pytest.mark.parametrize("top", [0, 99])
+def test_how_many_become_finalists(play, top):
+    played = play(finalists=FinalistSettings(top=top, seeds=1), baselines=()).run()
+    known = played.trainings.known
+    complete = [key for key in played.keys("trial") if known[key].state == "complete"]
+    assert set(played.origins()) == (set(complete) if top else set())
+    assert played.view.totals[-1] == len(played.trainings.submitted)
+
+
+def test_without_trials_the_baselines_are_compared(play):
+    played = play(trials=0).run()
+    assert [s.kind for s in played.trainings.submitted] == [
+        *["baseline"] * 2,
+        "reference",
+        *["finalist"] * 4,
+    ]
+    assert played.view.totals[-1] == 7
+
+
+def test_nothing_at_all_to_do(play):
+    data = dataclasses.replace(StudySettings().data, class_path="mine.Data")
+    played = play(trials=0, baselines=(), data=data).run()
+    assert played.trainings.submitted == []
+
+
+def test_data_of_the_users_own_have_no_reference(play):
+    data = dataclasses.replace(StudySettings().data, class_path="mine.Data")
+    played = play(data=data).run()
+    assert played.keys("reference") == []
+    assert played.view.totals[-1] == len(played.trainings.submitted)
+
+
+@pytest.mark.parametrize("lookahead", [1, 2, 3, 8])
+def test_a_space_that_is_used_up(play, lookahead):
+    """Whenever that turns out, also when nothing is left to ask: the baselines are tested once."""
+    variant = copy.deepcopy(VARIANT) | {"mlp_ratio": 2}
+    variant["stages"][0] |= {"width": 16}
+    played = play(
+        variant=variant,
+        recipe={"epochs": EPOCHS},
+        baselines=(BaselineSettings(("mdta",)),),
+        sampler=SamplerSettings(startup_trials=1, lookahead=lookahead),
+    ).run()
+    assert len(played.keys("trial")) == 3
+    [note] = played.view.notes
+    assert "no further candidate after 3 trials" in note
+    assert played.origins()[:2] == ["baselines/00"] * 2
+    assert played.view.totals[-1] == len(played.trainings.submitted)
+
+
+def test_an_epoch_without_the_metric_is_no_point_of_the_curve(play):
+    def formula(spec):
+        result = train(spec)
+        return dataclasses.replace(result, history=({"epoch": 1}, *result.history[1:]))
+
+    played = play(Trainings(train=formula)).run()
+    assert {min(t.intermediate_values, default=2) for t in played.optuna_trials()} == {2}
+
+
+# Killed and continued
+
+
+@pytest.mark.parametrize("kill_after", [0, 1, 3, 5, 8, 12, 15, 20])
+def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been(play, tmp_path, kill_after):
+    expected = play(Trainings(1)).run()
+    storage, known = optuna.storages.InMemoryStorage(), {}
+    killed = play(Trainings(2, known=known, kill_after=kill_after), storage, tmp_path / "killed")
+    with pytest.raises(Killed):
+        killed.run()
+    assert len(known) == kill_after
+    before = dict(known)
+    again = play(Trainings(3, known=known), storage, tmp_path / "killed").run()
+    assert again.events == expected.events
+    assert known == expected.trainings.known
+    assert all(known[key] is result for key, result in before.items())
+    assert [(t.state, t.params, t.value) for t in again.optuna_trials()] == [
+        (t.state, t.params, t.value) for t in expected.optuna_trials()
+    ]
+    keys = [entry["key"] for entry in ledger(again.settings.path)]
+    assert len(keys) == len(set(keys)) == 9
+
+
+@pytest.mark.parametrize("first", [1, 3, 4, 6, 9])
+def test_more_trials_later_are_those_of_one_go(play, tmp_path, first):
+    """Though the sampler might by then know more than in one go."""
+    expected = play(Trainings(1)).run()
+    storage, known = optuna.storages.InMemoryStorage(), {}
+    for trials in (first, 10):
+        trainings = Trainings(2, known=known)
+        played = play(trainings, storage, tmp_path / "grown", trials=trials).run()
+    assert played.events == expected.events
+
+
+def test_a_lost_storage_is_made_again_from_the_results(play, tmp_path):
+    storage, known = optuna.storages.InMemoryStorage(), {}
+    for trials in (4, 10):
+        trainings = Trainings(1, known=known)
+        expected = play(trainings, storage, tmp_path / "s", trials=trials).run()
+    results = dict(known)
+    again = play(Trainings(2, known=known), folder=tmp_path / "s").run()
+    assert known == results  # nothing was trained again, or beside them
+    assert [(t.state, t.params, t.value) for t in again.optuna_trials()] == [
+        (t.state, t.params, t.value) for t in expected.optuna_trials()
+    ]

@@ -1,0 +1,441 @@
+"""Runs from request to result, with an executor that does what the test says."""
+
+import dataclasses
+import errno
+import json
+import os
+from collections import deque
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from hybrid_swin.errors import InputError
+from search import dispatcher as module
+from search.dispatcher import Dispatcher
+from search.executors import Event
+from search.run_folder import RunResult, RunSpec, write_json_atomically
+from search.settings import WorkerSettings
+
+
+def run(key="trials/0000", kind="trial", **changes):
+    spec = RunSpec("s", key, kind, "search", "w_msa", {"a": 1}, {"epochs": 3}, "v", "c", 7)
+    return dataclasses.replace(spec, **changes)
+
+
+class Script:
+    """An executor without workers: the test says what they do."""
+
+    slots = 2
+
+    def __init__(self):
+        self.jobs, self.cancelled, self.said = [], [], deque()
+
+    def submit(self, job):
+        assert Path(job.folder).is_dir()
+        self.jobs.append(job)
+
+    def events(self, timeout):
+        events = list(self.said)
+        self.said.clear()
+        return events
+
+    def cancel(self, key):
+        self.cancelled.append(key)
+
+    def close(self):
+        pass
+
+    def say(self, kind, job, **data):
+        self.said.append(Event(kind, job.key, job.attempt, "worker-0", data))
+
+    def write(self, job, score=0.5):
+        result = RunResult(job.key, job.attempt, "complete", score)
+        write_json_atomically(Path(job.folder) / "result.json", result.to_dict())
+
+    def finish(self, job, score=0.5):
+        self.say("started", job)
+        self.write(job, score)
+        self.say("done", job)
+
+
+class Watch:
+    """Remembers what it is told."""
+
+    def __init__(self):
+        self.seen = []
+
+    def started(self, spec, worker):
+        self.seen.append(("started", spec.key, worker))
+
+    def epoch(self, spec, worker, data):
+        self.seen.append(("epoch", spec.key, worker, data))
+
+    def finished(self, spec, result, worker):
+        self.seen.append(("finished", spec.key, result.state, worker))
+
+    def note(self, text):
+        self.seen.append(("note", text))
+
+    def expect(self, total):
+        self.seen.append(("expect", total))
+
+
+class Place:
+    """A study's folder; ``start`` begins anew on it, as after a kill."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def start(self, **workers):
+        self.executor, self.view = Script(), Watch()
+        settings = WorkerSettings(**workers)
+        common = {"cache": "here", "precision": "32-true"}
+        self.dispatcher = Dispatcher(self.folder, self.executor, settings, common, self.view)
+        return self.dispatcher
+
+    def __truediv__(self, path):
+        return self.folder / path
+
+    @property
+    def jobs(self):
+        return self.executor.jobs
+
+    def collect(self):
+        return list(self.dispatcher.results(0))
+
+    def result(self, key="trials/0000"):
+        return json.loads((self.folder / key / "result.json").read_text())
+
+    def files(self, key="trials/0000"):
+        root = self.folder / key
+        return sorted(str(f.relative_to(root)) for f in root.rglob("*") if f.is_file())
+
+
+@pytest.fixture
+def place(tmp_path):
+    place = Place(tmp_path)
+    place.start()
+    return place
+
+
+def test_a_run_becomes_a_job_and_its_result_the_runs(place):
+    spec = run()
+    place.dispatcher.submit(spec)
+    [job] = place.jobs
+    assert (job.key, job.attempt, job.task) == ("trials/0000", 1, "train")
+    assert Path(job.folder) == place / "trials/0000/attempt-1"
+    assert job.settings == {"cache": "here", "precision": "32-true", "spec": spec.to_dict()}
+    assert json.loads((place / "trials/0000/run.json").read_text()) == spec.to_dict()
+    assert place.dispatcher.busy
+    assert place.collect() == []
+
+    place.executor.say("started", job)
+    place.executor.say("epoch", job, epoch=1, epochs=3, score=0.2)
+    place.executor.write(job, 0.75)
+    assert place.collect() == []  # until it is said, the result may be on its way
+    place.executor.say("done", job)
+    [(ended, result)] = place.collect()
+    assert ended is spec
+    assert (result.score, result.attempt) == (0.75, 1)
+    assert place.result()["score"] == 0.75
+    assert not place.dispatcher.busy
+    assert place.view.seen == [
+        ("started", "trials/0000", "worker-0"),
+        ("epoch", "trials/0000", "worker-0", {"epoch": 1, "epochs": 3, "score": 0.2}),
+        ("finished", "trials/0000", "complete", "worker-0"),
+    ]
+
+
+def test_the_reference_is_a_task_of_its_own(place):
+    place.dispatcher.submit(run("references/logistic_regression", "reference"))
+    assert [job.task for job in place.jobs] == ["reference"]
+
+
+def test_results_come_in_the_order_in_which_runs_end(place):
+    keys = [f"trials/{index:04d}" for index in range(200)]
+    for key in keys:
+        place.dispatcher.submit(run(key))
+    for job in reversed(place.jobs):
+        place.executor.finish(job)
+    assert [spec.key for spec, _ in place.collect()] == keys[::-1]
+    assert not place.dispatcher.busy
+
+
+# What is there already
+
+
+def test_a_result_that_is_there_is_given_without_a_job(place):
+    place.dispatcher.submit(run())
+    place.executor.finish(place.jobs[0], 0.25)
+    place.collect()
+    written = (place / "trials/0000/result.json").stat().st_mtime_ns
+    place.start()
+    place.dispatcher.submit(run())
+    assert place.jobs == []
+    assert place.dispatcher.busy
+    [(_, result)] = place.collect()
+    assert result.score == 0.25
+    assert (place / "trials/0000/result.json").stat().st_mtime_ns == written
+    # It is counted, and by no worker of this start.
+    assert place.view.seen == [("finished", "trials/0000", "complete", "")]
+
+
+def test_an_attempt_that_ended_unheard_is_taken(place):
+    place.dispatcher.submit(run())
+    place.executor.write(place.jobs[0], 0.25)
+    place.start()
+    place.dispatcher.submit(run())
+    assert place.jobs == []
+    assert [result.score for _, result in place.collect()] == [0.25]
+    assert place.result()["score"] == 0.25
+
+
+def test_an_attempt_that_was_cut_off_goes_on_from_its_checkpoint(place):
+    place.dispatcher.submit(run())
+    first = place / "trials/0000/attempt-1"
+    (first / "last.ckpt").write_text("epoch 2")
+    (first / ".last.ckpt.tmp").write_text("half of epoch 3")
+    (first / "traceback.txt").write_text("of the first attempt")
+    place.start()
+    place.dispatcher.submit(run())
+    [job] = place.jobs
+    assert job.attempt == 2
+    second = Path(job.folder)
+    assert [f.name for f in second.iterdir()] == ["last.ckpt"]
+    assert (second / "last.ckpt").read_text() == "epoch 2"
+    # Copies: a late writer of the first attempt cannot touch the second.
+    (first / "last.ckpt").write_text("late")
+    assert (second / "last.ckpt").read_text() == "epoch 2"
+    # A kill is no failure of the run.
+    place.executor.finish(job)
+    assert [result.attempt for _, result in place.collect()] == [2]
+    assert not list(place.folder.rglob("failure.json"))
+
+
+def test_an_attempt_that_never_began_is_used_again(place):
+    place.dispatcher.submit(run())
+    for _ in range(5):
+        place.start()
+        place.dispatcher.submit(run())
+        assert [job.attempt for job in place.jobs] == [1]
+
+
+def test_a_copy_that_was_cut_off_is_made_again(place, monkeypatch):
+    place.dispatcher.submit(run())
+    for name in ("last.ckpt", "final.ckpt"):
+        (place / "trials/0000/attempt-1" / name).write_text(name)
+
+    def half(source, target, copy=module.shutil.copyfile):
+        if Path(source).name == "final.ckpt":
+            raise KeyboardInterrupt
+        copy(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "copyfile", half)
+        with pytest.raises(KeyboardInterrupt):
+            place.start().submit(run())
+    assert not (place / "trials/0000/attempt-2").exists()
+    place.start()
+    place.dispatcher.submit(run())
+    assert sorted(f.name for f in Path(place.jobs[0].folder).iterdir()) == [
+        "final.ckpt",
+        "last.ckpt",
+    ]
+    assert [name for name in place.files() if ".part" in name] == []
+
+
+@pytest.mark.parametrize("change", [{"candidate_id": "other"}, {"seed": 8}])
+def test_the_folder_of_another_candidate_is_refused(place, change):
+    place.dispatcher.submit(run())
+    place.executor.finish(place.jobs[0])
+    place.collect()
+    place.start()
+    with pytest.raises(InputError, match="trials/0000 holds a run of another candidate"):
+        place.dispatcher.submit(run(**change))
+
+
+# Failures
+
+
+@pytest.mark.parametrize("kind", ["failed", "lost"])
+def test_a_run_is_tried_as_often_as_the_settings_say(place, kind):
+    place.start(attempts=3)
+    place.dispatcher.submit(run())
+    for number in (1, 2, 3):
+        job = place.jobs[-1]
+        assert job.attempt == number
+        place.executor.say("started", job)
+        place.executor.say(kind, job, error=f"it broke {number} times")
+        ended = place.collect()
+        assert len(ended) == (number == 3)
+    [(_, result)] = ended
+    assert len(place.jobs) == 3
+    assert (result.state, result.attempt, result.score) == ("failed", 3, None)
+    assert result.error == "it broke 3 times"
+    assert place.result()["state"] == "failed"
+    notes = [text for what, *text in place.view.seen if what == "note"]
+    assert notes == [
+        [f"trials/0000 (w_msa): attempt {n} failed: it broke {n} times; trying again"]
+        for n in (1, 2)
+    ]
+    assert place.view.seen[-1] == ("finished", "trials/0000", "failed", "worker-0")
+    assert not place.dispatcher.busy
+
+
+def test_a_retry_goes_on_from_the_checkpoint(place):
+    place.dispatcher.submit(run())
+    (place / "trials/0000/attempt-1/last.ckpt").write_text("epoch 2")
+    place.executor.say("lost", place.jobs[0], error="the worker was killed by signal 9")
+    place.collect()
+    assert [f.name for f in Path(place.jobs[1].folder).iterdir()] == ["last.ckpt"]
+
+
+def test_failures_are_counted_over_all_starts(place):
+    for number in (1, 2):
+        place.start(attempts=3)
+        place.dispatcher.submit(run())
+        assert place.jobs[0].attempt == number
+        place.executor.say("failed", place.jobs[0], error="it broke")
+        place.collect()
+    place.start(attempts=3)
+    place.dispatcher.submit(run())
+    place.executor.say("failed", place.jobs[0], error="it broke")
+    assert [result.state for _, result in place.collect()] == ["failed"]
+
+
+def test_a_kill_before_the_last_failure_became_the_result_gives_no_attempt_more(place):
+    place.start(attempts=1)
+    place.dispatcher.submit(run())
+    write_json_atomically(place / "trials/0000/attempt-1/failure.json", {"error": "it broke"})
+    place.start(attempts=1)
+    place.dispatcher.submit(run())
+    assert place.jobs == []
+    assert [(r.state, r.error, r.attempt) for _, r in place.collect()] == [
+        ("failed", "it broke", 1)
+    ]
+    # With more attempts allowed, it is tried again.
+    (place / "trials/0000/result.json").unlink()
+    place.start(attempts=2)
+    place.dispatcher.submit(run())
+    assert [job.attempt for job in place.jobs] == [2]
+
+
+def test_late_words_of_an_attempt_that_was_given_up_are_not_heard(place):
+    place.dispatcher.submit(run())
+    first = place.jobs[0]
+    place.executor.say("lost", first, error="gone")
+    place.collect()
+    place.executor.finish(first, 0.99)
+    place.executor.say("failed", first, error="again")
+    place.executor.say("epoch", first, epoch=1)
+    assert place.collect() == []
+    assert len(place.jobs) == 2
+    assert not (place / "trials/0000/result.json").exists()
+    place.executor.finish(place.jobs[1], 0.5)
+    assert [result.score for _, result in place.collect()] == [0.5]
+    # Nor those of a run that has ended, or that nobody asked for.
+    place.executor.finish(place.jobs[1], 0.1)
+    place.executor.said.append(Event("done", "trials/9999", 1))
+    assert place.collect() == []
+    assert place.result()["score"] == 0.5
+
+
+def test_a_worker_that_dies_after_its_result_costs_nothing(place):
+    place.dispatcher.submit(run())
+    place.executor.say("started", place.jobs[0])
+    place.executor.write(place.jobs[0], 0.75)
+    place.executor.say("lost", place.jobs[0], error="the worker was killed by signal 9")
+    assert [(r.state, r.score) for _, r in place.collect()] == [("complete", 0.75)]
+    assert len(place.jobs) == 1
+    assert not list(place.folder.rglob("failure.json"))
+
+
+def test_what_the_user_must_mend_ends_the_study_and_costs_no_attempt(place):
+    place.dispatcher.submit(run())
+    place.executor.say("failed", place.jobs[0], error="no metric 'x'", input_error=True)
+    with pytest.raises(InputError, match=r"^trials/0000 \(w_msa\): no metric 'x'$"):
+        place.collect()
+    assert not list(place.folder.rglob("failure.json"))
+
+
+# Time limit
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def test_an_attempt_that_takes_too_long_is_ended_and_counts(place, clock):
+    place.start(time_limit_minutes=2, attempts=2)
+    place.dispatcher.submit(run())
+    clock.now += 10_000  # waiting for a worker is no attempt
+    assert place.collect() == [] and place.executor.cancelled == []
+    for number in (1, 2):
+        place.executor.say("started", place.jobs[-1])
+        assert place.collect() == []
+        clock.now += 119
+        place.executor.say("epoch", place.jobs[-1], epoch=1)
+        assert place.collect() == []
+        clock.now += 2
+        ended = place.collect()
+        assert place.executor.cancelled == ["trials/0000"] * number
+    [(_, result)] = ended
+    assert (result.state, result.error) == ("failed", "took longer than 2 minutes")
+    assert place.view.seen[-1] == ("finished", "trials/0000", "failed", "worker-0")
+    clock.now += 1000
+    assert place.collect() == []
+    assert len(place.executor.cancelled) == 2
+
+
+def test_a_result_written_at_the_last_moment_is_taken(place, clock):
+    place.start(time_limit_minutes=1, attempts=1)
+    place.dispatcher.submit(run())
+    place.executor.say("started", place.jobs[0])
+    place.collect()
+    place.executor.write(place.jobs[0], 0.5)
+    clock.now += 61
+    assert [(r.state, r.score) for _, r in place.collect()] == [("complete", 0.5)]
+    assert place.executor.cancelled == ["trials/0000"]
+
+
+# A full disk
+
+
+def test_a_full_disk_is_said_and_loses_nothing(place, monkeypatch):
+    place.dispatcher.submit(run())
+    (place / "trials/0000/attempt-1/last.ckpt").write_text("epoch 2")
+    place.executor.say("lost", place.jobs[0], error="gone")
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(InputError, match="no space left on the disk"):
+            place.collect()
+    assert place.files() == ["attempt-1/last.ckpt", "run.json"]
+    place.start()
+    place.dispatcher.submit(run())
+    assert [job.attempt for job in place.jobs] == [2]
+
+
+def test_a_checkpoint_that_finds_no_space_keeps_its_error_number(place, monkeypatch):
+    place.dispatcher.submit(run())
+    (place / "trials/0000/attempt-1/last.ckpt").write_text("epoch 2")
+
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    place.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(module.shutil, "copyfile", full)
+        with pytest.raises(OSError) as caught:
+            place.dispatcher.submit(run())
+    assert caught.value.errno == errno.ENOSPC  # by which the door knows what to say
+    place.start()
+    place.dispatcher.submit(run())
+    assert [job.attempt for job in place.jobs] == [2]

@@ -1,0 +1,316 @@
+"""What a worker does for a job, in this process: real trainings, of a second each."""
+
+import dataclasses
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from hybrid_swin import registry
+from hybrid_swin.errors import InputError
+from search import jobs
+from search.executors import Job
+from search.jobs import do_job
+from search.launch import check, prepare
+from search.run_folder import RunResult, read_json
+from search.settings import BaselineSettings, ObjectiveSettings, StudySettings
+from search.study import Draw
+
+VARIANT = {
+    "image_size": 8,
+    "in_channels": 1,
+    "num_classes": 10,
+    "patch_size": 4,
+    "window_size": 2,
+    "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": {"choose": [["conv"]]}}],
+}
+RECIPE = {"epochs": 2, "batch_size": 256, "learning_rate": 0.01}
+
+
+class Bench:
+    """A prepared study, and its runs done one by one."""
+
+    def __init__(self, root, **settings):
+        self.root = root
+        plain = {"name": "s", "folder": str(root), "variant": VARIANT, "recipe": RECIPE}
+        workers = dataclasses.replace(StudySettings().workers, accelerator="cpu")
+        self.settings = StudySettings(**(plain | {"workers": workers} | settings))
+        self.settings.path.mkdir(exist_ok=True)
+        space, self.candidates = check(self.settings)
+        self.prepared = prepare(self.settings, space, self.candidates)
+        self.draw = Draw(0, 0, space.default())
+
+    def trial(self, cutoffs=None, **changes):
+        spec = self.candidates.trial(self.draw, cutoffs or {})
+        return dataclasses.replace(spec, **changes)
+
+    def finalist(self):
+        return self.candidates.finalist(self.trial(), 0)
+
+    def do(self, spec, attempt=1, **common):
+        """The result and the reports of one job."""
+        folder = self.settings.path / spec.key / f"attempt-{attempt}"
+        folder.mkdir(parents=True, exist_ok=True)
+        task = "reference" if spec.kind == "reference" else "train"
+        settings = self.prepared.job_settings | common | {"spec": spec.to_dict()}
+        # As it travels to a worker.
+        job = Job(
+            **json.loads(json.dumps(vars(Job(spec.key, attempt, task, str(folder), settings))))
+        )
+        reports = []
+        do_job(job, reports.append)
+        return RunResult.from_dict(read_json(folder / "result.json")), reports
+
+    def predictions(self, spec):
+        with np.load(self.settings.path / spec.key / "predictions.npz") as file:
+            return dict(file)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+def test_a_trial_leaves_all_that_a_row_needs(bench):
+    spec = bench.trial()
+    result, reports = bench.do(spec)
+    assert (result.key, result.attempt, result.state) == ("trials/0000", 1, "complete")
+    assert (result.epochs, result.epochs_planned) == (2, 2)
+    assert [epoch["epoch"] for epoch in result.history] == [1, 2]
+    assert result.score == result.history[-1]["val/accuracy"] == result.metrics["val/accuracy"]
+    assert {"train/loss", "val/loss", "val/top5"} <= result.history[0].keys()
+    assert result.test is None and result.latency is None and result.error is None
+    assert result.seconds.keys() == {"setup", "fit", "teardown", "total"}
+    assert 0 < result.seconds["fit"] < result.seconds["total"]
+    assert result.precision in ("32-true", "bf16-mixed") and "thread" in result.device
+    data = bench.prepared.data
+    assert (result.data_hash, result.split_hash) == (data.data_hash, data.splits.hash)
+    assert (result.validation_images, result.test_images) == (
+        len(data.splits.validation),
+        len(data.splits.test),
+    )
+    assert result.code_hash == bench.prepared.job_settings["code_hash"]
+    assert result.peak_memory_mb > 0
+    assert reports == [
+        {"epoch": n, "epochs": 2, "score": result.history[n - 1]["val/accuracy"]} for n in (1, 2)
+    ]
+    assert not (bench.settings.path / spec.key / "predictions.npz").exists()
+
+
+def test_the_precision_is_the_studys_unless_the_recipe_has_its_own(tmp_path):
+    one = Bench(tmp_path)
+    assert one.do(one.trial(), precision="bf16-mixed")[0].precision == "bf16-mixed"
+    own = Bench(tmp_path, name="own", recipe=RECIPE | {"precision": "32-true"})
+    assert own.do(own.trial(), precision="bf16-mixed")[0].precision == "32-true"
+
+
+def test_an_attempt_that_is_over_is_not_trained_again(bench):
+    first, _ = bench.do(bench.trial())
+    again, reports = bench.do(bench.trial())
+    assert reports == []
+    assert (again.state, again.score, again.history) == (first.state, first.score, first.history)
+
+
+# Rungs
+
+
+@pytest.mark.parametrize(
+    ("cutoffs", "mode", "epochs", "state"),
+    [
+        ({1: 1.1}, "max", 1, "stopped"),
+        ({1: 0.0}, "max", 2, "complete"),
+        ({2: 1.1}, "max", 2, "complete"),  # the last epoch's rung stops nothing
+        ({1: -1.0}, "min", 1, "stopped"),
+        ({1: 1e9}, "min", 2, "complete"),
+        ({7: 1.1}, "max", 2, "complete"),
+    ],
+)
+def test_a_trial_stops_itself_at_a_rung_that_it_does_not_reach(
+    tmp_path, cutoffs, mode, epochs, state
+):
+    monitor = "val/accuracy" if mode == "max" else "val/loss"
+    bench = Bench(tmp_path, objective=ObjectiveSettings(monitor, mode))
+    result, reports = bench.do(bench.trial(cutoffs))
+    assert (result.state, result.epochs, result.epochs_planned) == (state, epochs, 2)
+    assert len(result.history) == len(reports) == epochs
+    assert result.score == result.history[-1][monitor]
+
+
+# Divergence
+
+
+def test_a_trial_that_diverges_says_so(tmp_path):
+    bench = Bench(tmp_path, recipe=RECIPE | {"learning_rate": 1e30, "gradient_clip": 0.0})
+    result, _ = bench.do(bench.trial())
+    assert (result.state, result.score) == ("diverged", None)
+    assert "not finite" in result.error
+    final, _ = bench.do(bench.finalist())
+    assert (final.state, final.test) == ("diverged", None)
+    assert not (bench.settings.path / bench.finalist().key / "predictions.npz").exists()
+
+
+# Finalists
+
+
+def test_a_finalist_reads_test_and_keeps_its_answers(bench):
+    spec = bench.finalist()
+    result, _ = bench.do(spec)
+    assert result.state == "complete"
+    assert result.test.keys() == {n.replace("val/", "test/") for n in result.metrics}
+    assert result.latency.keys() == {"median_ms", "iqr_ms", "batch", "threads", "device"}
+    saved, data = bench.predictions(spec), bench.prepared.data
+    index = data.splits.test
+    assert saved.keys() == {"ids", "labels", "logits"}  # digits have no groups
+    assert list(saved["ids"]) == [data.images.ids[i] for i in index]
+    assert list(saved["labels"]) == list(data.images.labels[index])
+    accuracy = (saved["logits"].argmax(axis=1) == saved["labels"]).mean()
+    assert accuracy == pytest.approx(result.test["test/accuracy"], abs=1e-6)
+    assert [f.name for f in (bench.settings.path / spec.key).iterdir() if f.is_file()] == [
+        "predictions.npz"
+    ]
+
+
+def test_groups_are_kept_where_images_have_them(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (60, 8, 8, 1), dtype=np.uint8)
+    labels = np.arange(60) % 3
+    arrays = {"images": images, "labels": labels, "groups": np.arange(60) // 3}
+    np.savez(tmp_path / "set.npz", **{f"train_{name}": array for name, array in arrays.items()})
+    bench = Bench(
+        tmp_path,
+        data=dataclasses.replace(
+            StudySettings().data, source="npz", options={"path": str(tmp_path / "set.npz")}
+        ),
+        variant=VARIANT | {"num_classes": 3},
+    )
+    spec = bench.finalist()
+    bench.do(spec)
+    saved, data = bench.predictions(spec), bench.prepared.data
+    assert list(saved["groups"]) == [data.images.groups[i] for i in data.splits.test]
+
+
+def test_the_reference_leaves_a_row_too(bench):
+    spec = bench.candidates.reference()
+    result, reports = bench.do(spec)
+    assert reports == []
+    assert (result.state, result.epochs, result.history) == ("complete", 0, ())
+    assert result.score == result.metrics["val/accuracy"] > 0.9
+    assert result.test["test/accuracy"] > 0.9
+    assert len(bench.predictions(spec)["ids"]) == result.test_images
+    assert spec.cost == {"parameters": 650}
+
+
+# Data of the user's own
+
+OWN = """
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, TensorDataset
+
+class Mine(LightningDataModule):
+    def __init__(self, batch_size: int, spoilt: bool = False):
+        super().__init__()
+        self.batch_size, self.spoilt = batch_size, spoilt
+
+    def loader(self, count, seed, spoilt=False):
+        draw = torch.Generator().manual_seed(seed)
+        labels = torch.randint(3, (count,), generator=draw)
+        images = torch.randn(count, 1, 8, 8, generator=draw)
+        if spoilt:
+            images[0] = float("nan")
+        return DataLoader(TensorDataset(images, labels), self.batch_size)
+
+    def train_dataloader(self):
+        return self.loader(64, 0)
+
+    def val_dataloader(self):
+        return self.loader(32, 1)
+
+    def test_dataloader(self):
+        return self.loader(31, 2, self.spoilt)
+"""
+
+
+@pytest.fixture
+def own_bench(tmp_path, monkeypatch):
+    (tmp_path / "own_images.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def make(**init_args):
+        data = dataclasses.replace(
+            StudySettings().data, class_path="own_images.Mine", init_args=init_args
+        )
+        return Bench(tmp_path, data=data, variant=VARIANT | {"num_classes": 3})
+
+    return make
+
+
+def test_a_data_module_of_the_users_own(own_bench):
+    bench = own_bench()
+    trial, _ = bench.do(bench.trial())
+    assert (trial.state, trial.data_hash, trial.split_hash) == ("complete", "", "")
+    spec = bench.finalist()
+    result, _ = bench.do(spec)
+    saved = bench.predictions(spec)
+    assert list(saved["ids"]) == [str(i) for i in range(31)]
+    draw = torch.Generator().manual_seed(2)
+    assert list(saved["labels"]) == torch.randint(3, (31,), generator=draw).tolist()
+    assert result.test["test/accuracy"] == pytest.approx(
+        (saved["logits"].argmax(axis=1) == saved["labels"]).mean(), abs=1e-6
+    )
+
+
+def test_a_finalist_whose_test_answers_are_not_finite_costs_only_itself(own_bench):
+    bench = own_bench(spoilt=True)
+    spec = bench.finalist()
+    result, _ = bench.do(spec)
+    assert (result.state, result.score, result.test) == ("diverged", None, None)
+    assert len(result.history) == 2
+    assert "the test split cannot be read" in result.error
+    assert not (bench.settings.path / spec.key / "predictions.npz").exists()
+
+
+# What the user must mend
+
+
+def test_a_metric_that_is_not_logged(bench):
+    objective = {"monitor": "val/nothing", "mode": "max"}
+    with pytest.raises(InputError, match=r"'val/nothing' is not among those logged: val/acc"):
+        bench.do(bench.trial(), objective=objective)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_the_users_and_no_fault_of_the_run(bench, monkeypatch, number):
+    def full(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(jobs.np, "savez_compressed", full)
+    with pytest.raises(InputError, match=os.strerror(number)):
+        bench.do(bench.finalist())
+    assert not list(bench.settings.path.rglob("result.json"))
+
+
+def test_another_error_of_the_system_is_the_runs(bench, monkeypatch):
+    def broken(*arguments, **options):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(jobs.np, "savez_compressed", broken)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        bench.do(bench.finalist())
+
+
+def test_plug_ins_are_known_to_the_worker(tmp_path, write_plugin):
+    plugin = write_plugin("average")
+    bench = Bench(
+        tmp_path,
+        plugins=(str(plugin),),
+        baselines=(BaselineSettings(("average",)),),
+    )
+    registry._plugins.clear()  # as in a process of its own
+    registry._describe.cache_clear()
+    plugin.unlink()  # the study has its copy
+    result, _ = bench.do(bench.candidates.baselines[0])
+    assert result.state == "complete"

@@ -1,0 +1,73 @@
+"""What a measurement says; not how long anything takes."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from hybrid_swin.model import HybridSwin
+from hybrid_swin.variant import Variant
+from search.latency import BATCH, measure_latency
+
+VARIANT = Variant.from_dict(
+    {
+        "image_size": [8, 12],
+        "in_channels": 2,
+        "num_classes": 3,
+        "patch_size": 2,
+        "window_size": 2,
+        "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}],
+    }
+)
+
+
+class Probe(nn.Module):
+    """Remembers how it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+        self.seen = set()
+
+    def forward(self, x):
+        self.seen.add((tuple(x.shape), x.dtype, self.training, torch.is_inference_mode_enabled()))
+        return x * self.weight
+
+
+def test_says_how_long_a_batch_takes():
+    found = measure_latency(HybridSwin(VARIANT), VARIANT, "cpu")
+    assert found.keys() == {"median_ms", "iqr_ms", "batch", "threads", "device"}
+    assert 0 < found["median_ms"] < math.inf
+    assert 0 <= found["iqr_ms"] < math.inf
+    assert (found["batch"], found["threads"]) == (BATCH, torch.get_num_threads())
+    assert found["device"]
+
+
+def test_calls_the_network_as_it_answers():
+    probe = Probe().train()
+    measure_latency(probe, VARIANT, "cpu")
+    assert probe.seen == {((BATCH, 2, 8, 12), torch.float32, False, True)}
+
+
+def test_leaves_no_trace_of_gradients():
+    network = HybridSwin(VARIANT)
+    measure_latency(network, VARIANT, "cpu")
+    assert all(p.grad is None and p.requires_grad for p in network.parameters())
+
+
+def test_a_device_without_the_memory_costs_only_the_figure():
+    class Greedy(nn.Module):
+        def forward(self, x):
+            raise torch.OutOfMemoryError("no memory left")
+
+    assert measure_latency(Greedy(), VARIANT, "cpu") is None
+
+
+def test_another_error_is_one():
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("shapes")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        measure_latency(Broken(), VARIANT, "cpu")

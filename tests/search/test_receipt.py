@@ -1,0 +1,126 @@
+"""The receipt: what it takes to repeat a study, and what it took."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import search
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.loading import load_data
+from search import receipt
+from search.receipt import code_hash, write_receipt
+from search.settings import FinalistSettings, StudySettings
+from search.space import Space
+from search.study import derive_seed
+from search.study_folder import record_test_read
+
+VARIANT = {
+    "image_size": 8,
+    "in_channels": 1,
+    "num_classes": 10,
+    "patch_size": 2,
+    "stages": [
+        {"width": {"choose": [8, 16]}, "depth": 1, "num_heads": 2, "blocks": {"choose": [["conv"]]}}
+    ],
+}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a study's receipt and read it."""
+
+    def write(study=None, recipe=None, data=None, **settings):
+        made = StudySettings(
+            name="mine", folder=str(tmp_path), variant=VARIANT, recipe=recipe or {}, **settings
+        )
+        made.path.mkdir(exist_ok=True)
+        space = Space(made.variant, made.recipe)
+        write_receipt(made, space, data, {"drawn": 9, "running": 0}, 12.5)
+        return json.loads((made.path / "receipt.json").read_text())
+
+    return write
+
+
+def test_says_what_was_run_and_what_failed(whole_study, written, tmp_path):
+    whole_study("mine")
+    record_test_read(tmp_path / "mine", "finalists/c/0", "c", "s")
+    found = written(seed=4, finalists=FinalistSettings(3, 2))
+    assert found["study"] == "mine"
+    assert found["runs"] == {"asked": 34, "ended": 34}
+    assert found["failures"] == {"trials/0007": "out of memory"}
+    assert found["test_reads"] == 1
+    assert found["training_seconds"] == pytest.approx(21.8 * 34)
+    assert found["seconds_of_this_start"] == 12.5
+    assert found["draws"] == {"drawn": 9, "running": 0}
+    assert found["seeds"] == {
+        "study": 4,
+        "search": derive_seed(4, "search"),
+        "final": [derive_seed(4, "final", 0), derive_seed(4, "final", 1)],
+    }
+    assert found["space"] == {
+        "parameters": ["stages.0.width", "stages.0.blocks"],
+        "combinations": 2,
+    }
+    assert found["settings"]["seed"] == 4
+    assert found["schema_version"] == 1
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", found["written"])
+    assert set(found["versions"]) >= {"python", "torch", "optuna", "lightning", "wandb", "numpy"}
+    assert found["data"] == {}  # a data module of the user's own
+
+
+def test_runs_that_have_not_ended_are_asked_only(make_study, written):
+    study = make_study("mine")
+    study.trial(0, 0.9)
+    study.trial(1, None, ended=False)
+    study.trial(2, None, state="failed", device="", error="killed", seconds={})
+    found = written()
+    assert found["runs"] == {"asked": 3, "ended": 2}
+    assert found["failures"] == {"trials/0002": "killed"}
+    assert found["hardware"]["devices"] == ["cpu"]  # a run that failed names none
+
+
+def test_nothing_was_run(written):
+    found = written()
+    assert found["runs"] == {"asked": 0, "ended": 0}
+    assert (found["failures"], found["test_reads"], found["training_seconds"]) == ({}, 0, 0)
+
+
+def test_an_uncounted_space(written):
+    found = written(recipe={"learning_rate": {"from": 1e-4, "to": 1e-2, "log": True}})
+    assert found["space"]["combinations"] is None
+
+
+def test_says_which_images(written):
+    data = load_data(DataSettings(), (8, 8), 1, None)
+    found = written(data=data)["data"]
+    assert (found["data_hash"], found["split_hash"]) == (data.data_hash, data.splits.hash)
+    assert sum(found["images"].values()) == 1797
+    assert found["images"]["test"] == len(data.splits.test)
+    assert found["classes"] == [str(digit) for digit in range(10)]
+    assert found["left_out"] == []
+
+
+def test_the_codes_hash_is_of_all_sources_and_nothing_else(tmp_path, monkeypatch):
+    assert re.fullmatch(r"[0-9a-f]{10}", code_hash())
+    assert code_hash() == code_hash()
+    package = tmp_path / "search"
+    shutil.copytree(
+        Path(search.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    before = code_hash()
+    monkeypatch.setattr(receipt, "search", SimpleNamespace(__file__=package / "__init__.py"))
+    assert code_hash() == before  # wherever it lies
+    (package / "notes.txt").write_text("no source")
+    assert code_hash() == before
+    changed = package / "executors" / "local.py"
+    content = changed.read_text()
+    changed.write_text(content + "# another\n")
+    assert code_hash() != before
+    changed.write_text(content)
+    assert code_hash() == before
+    changed.rename(changed.with_name("nearby.py"))
+    assert code_hash() != before

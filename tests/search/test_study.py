@@ -1,0 +1,365 @@
+"""The Optuna side, on a real journal: order, refusals, and kills at every write."""
+
+import json
+import os
+
+import optuna
+import pytest
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from hybrid_swin.errors import InputError
+from search.candidates import Candidates
+from search.settings import BudgetSettings, ObjectiveSettings, SamplerSettings, StudySettings
+from search.space import Space
+from search.study import Refusal, Study, derive_seed, repair_journal, sample_params
+
+VARIANT = {
+    "image_size": 8,
+    "in_channels": 1,
+    "num_classes": 10,
+    "patch_size": 2,
+    "window_size": 2,
+    "mlp_ratio": {"from": 1, "to": 4, "step": 1},
+    "stages": [
+        {
+            "width": {"choose": [16, 20, 32]},
+            "depth": 1,
+            "num_heads": {"choose": [4, 8]},
+            "blocks": "w_msa",
+        }
+    ],
+}
+RECIPE = {"learning_rate": {"from": 1e-4, "to": 1e-2, "log": True}}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Kills are of the process here, not of the machine: nothing needs to reach the disk."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+class Place:
+    """A study's folder; ``open`` begins anew on it."""
+
+    def __init__(self, root, variant=VARIANT, recipe=RECIPE, **settings):
+        sampler = SamplerSettings(startup_trials=2, lookahead=2)
+        settings = {"variant": variant, "recipe": recipe, "sampler": sampler, **settings}
+        self.settings = StudySettings(name="s", folder=str(root), **settings)
+        self.folder = self.settings.path
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.space = Space(self.settings.variant, self.settings.recipe)
+
+    def open(self):
+        return Study(self.settings, self.space, self.folder)
+
+    def trials(self):
+        storage = optuna.storages.JournalStorage(
+            JournalFileBackend(str(self.folder / "optuna.journal"))
+        )
+        return optuna.load_study(study_name="s", storage=storage).get_trials()
+
+    def play(self, trials=4):
+        """Ask and tell as the coordinator does; gives all that Optuna knows in the end."""
+        study, candidates = self.open(), Candidates(self.settings, self.space)
+        draws = []
+        for told in range(trials):
+            while len(draws) < min(trials, told + self.settings.sampler.lookahead):
+                draw = study.ask(len(draws), candidates.judge)
+                candidates.trial(draw, {})
+                draws.append(draw)
+            score = fitness(draws[told].params)
+            study.tell(draws[told], "complete", score, [(1, score / 2), (2, score)])
+        return [
+            (t.state, t.params, t.value, t.constraints, t.intermediate_values, t.user_attrs)
+            for t in study._study.get_trials(deepcopy=False)
+        ]
+
+
+def fitness(params):
+    return params["stages.0.width"] / 32 - params["mlp_ratio"] + params["recipe.learning_rate"]
+
+
+def take(params):
+    return None
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def test_takes_what_is_not_refused(place):
+    study = place.open()
+    draws = [study.ask(index, take) for index in range(3)]
+    assert [(d.index, d.number) for d in draws] == [(0, 0), (1, 1), (2, 2)]
+    for draw in draws:
+        assert draw.params.keys() == {p.path for p in place.space.parameters}
+    assert len({json.dumps(d.params) for d in draws}) == 3
+    assert study.summary() == {
+        "drawn": 3,
+        "refused_for_cost": 0,
+        "refused_as_known": 0,
+        "running": 3,
+    }
+
+
+def test_an_open_trial_is_given_again(place):
+    draws = [place.open().ask(index, take) for index in (0, 1, 0, 1, 2)]
+    assert draws[0] == draws[2] and draws[1] == draws[3]
+    assert [t.params for t in place.trials()] == [draws[i].params for i in (0, 1, 4)]
+
+
+def test_a_told_trial_is_given_again(place):
+    study = place.open()
+    first = study.ask(0, take)
+    study.tell(first, "complete", 0.5)
+    assert place.open().ask(0, take) == first
+    assert len(place.trials()) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "score", "expected", "curve"),
+    [
+        ("complete", 0.5, TrialState.COMPLETE, {1: 0.25, 2: 0.5}),
+        ("complete", None, TrialState.FAIL, {1: 0.25, 2: 0.5}),
+        ("stopped", 0.5, TrialState.PRUNED, {1: 0.25, 2: 0.5}),
+        ("stopped", None, TrialState.PRUNED, {1: 0.25, 2: 0.5}),
+        # The candidate's fault, so that the sampler shall learn of it: worse than any other.
+        ("diverged", None, TrialState.PRUNED, {}),
+        ("failed", None, TrialState.FAIL, {1: 0.25, 2: 0.5}),
+    ],
+)
+def test_how_trials_end(place, state, score, expected, curve):
+    study = place.open()
+    draw = study.ask(0, take)
+    study.tell(draw, state, score, [(1, 0.25), (2, 0.5)])
+    [trial] = place.trials()
+    assert (trial.state, trial.intermediate_values) == (expected, curve)
+    if expected == TrialState.COMPLETE:
+        assert trial.value == score
+    # Once told, it stays as it is.
+    for again in (study, place.open()):
+        again.tell(draw, "complete", 0.9, [(3, 0.9)])
+    assert place.trials() == [trial]
+
+
+def test_less_is_better_where_the_mode_says_so(tmp_path):
+    for mode, direction in (("min", "MINIMIZE"), ("max", "MAXIMIZE")):
+        place = Place(tmp_path / mode, objective=ObjectiveSettings("val/loss", mode))
+        assert place.open()._study.direction.name == direction
+
+
+# Refusals
+
+
+def test_refusals_for_cost_teach_and_those_for_repetition_do_not(place):
+    answers = iter([Refusal("too large", {"macs": 0.5, "parameters": -0.1}), Refusal("twin"), None])
+    draw = place.open().ask(0, lambda params: next(answers))
+    assert (draw.index, draw.number) == (0, 2)
+    large, twin, taken = place.trials()
+    assert (large.state, large.constraints) == (
+        TrialState.PRUNED,
+        {"macs": 0.5, "parameters": -0.1},
+    )
+    assert (twin.state, twin.constraints) == (TrialState.FAIL, {})
+    assert (taken.state, taken.params) == (TrialState.RUNNING, draw.params)
+    assert [t.user_attrs.get("refused") for t in (large, twin, taken)] == [
+        "too large",
+        "twin",
+        None,
+    ]
+
+
+def test_after_many_refusals_draws_are_random(place, monkeypatch):
+    seen = []
+    real = Study._sampler
+    monkeypatch.setattr(
+        Study,
+        "_sampler",
+        lambda self, seed, random: seen.append(random) or real(self, seed, random),
+    )
+    count = 0
+
+    def judge(params):
+        nonlocal count
+        count += 1
+        if count == 10:
+            raise KeyboardInterrupt
+        return Refusal("twin") if count < 21 else None
+
+    with pytest.raises(KeyboardInterrupt):
+        place.open().ask(0, judge)
+    assert seen == [False] * 10
+    assert place.open().ask(0, judge).number == 19
+    # The tenth was left open and drawn again; the count went on.
+    assert seen == [False] * 17 + [True] * 4
+    place.open().ask(1, take)
+    assert seen[-1] is False
+
+
+def test_a_space_that_is_used_up_ends_the_asking(tmp_path):
+    stage = {"width": {"choose": [16, 32]}, "depth": 1, "num_heads": 4, "blocks": "w_msa"}
+    variant = VARIANT | {"mlp_ratio": 2, "stages": [stage]}
+    place = Place(tmp_path, variant, {})
+    study, candidates = place.open(), Candidates(place.settings, place.space)
+    for index in (0, 1):
+        candidates.trial(study.ask(index, candidates.judge), {})
+    assert study.ask(2, candidates.judge) is None
+    drawn = study.summary()["drawn"]
+    # Known at once when the study goes on.
+    study, candidates = place.open(), Candidates(place.settings, place.space)
+    for index in (0, 1):
+        candidates.trial(study.ask(index, candidates.judge), {})
+    assert study.ask(2, candidates.judge) is None
+    assert study.summary()["drawn"] == drawn
+    assert study.summary()["refused_as_known"] == drawn - 2
+
+
+# Always the same
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_study_depends_on_its_seed_only(tmp_path, sampler):
+    samplers = SamplerSettings(sampler, startup_trials=2, lookahead=2)
+    first, second = (Place(tmp_path / name, sampler=samplers).play(6) for name in "ab")
+    assert first == second
+    assert Place(tmp_path / "c", sampler=samplers, seed=1).play(6) != first
+
+
+def test_tpe_learns(tmp_path):
+    """Its later draws are not those of a random search, of which the first ones are."""
+    played = {}
+    for name in ("tpe", "random"):
+        samplers = SamplerSettings(name, startup_trials=2, lookahead=2)
+        trials = Place(tmp_path / name, sampler=samplers).play(6)
+        played[name] = [params for _, params, *_ in trials]
+    assert played["tpe"][0] == played["random"][0]
+    assert played["tpe"][-1] != played["random"][-1]
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture
+def kill_in_write(monkeypatch):
+    """Let the coordinator die in its n-th write to the journal, after some of the bytes."""
+    real = JournalFileBackend.append_logs
+
+    def set_up(number, share):
+        count = 0
+
+        def append(self, logs):
+            nonlocal count
+            count += 1
+            if count < number:
+                return real(self, logs)
+            line = json.dumps(logs[0]).encode() + b"\n"
+            with open(self._file_path, "ab") as file:
+                file.write(line[: int(len(line) * share)])
+            raise Killed
+
+        monkeypatch.setattr(JournalFileBackend, "append_logs", append)
+
+    yield set_up
+    monkeypatch.setattr(JournalFileBackend, "append_logs", real)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_kill_at_any_write_changes_nothing(tmp_path, monkeypatch, kill_in_write, sampler):
+    """Also in the middle of a draw, of a refusal, of a telling, and of a line."""
+    samplers = SamplerSettings(sampler, startup_trials=2, lookahead=2)
+    changes = {"sampler": samplers, "budget": BudgetSettings(parameters=9_000)}
+    undisturbed = Place(tmp_path / "whole", **changes)
+    expected = undisturbed.play()
+    states = [state for state, *_ in expected]
+    assert TrialState.PRUNED in states and states.count(TrialState.COMPLETE) == 4
+    writes = len((undisturbed.folder / "optuna.journal").read_bytes().splitlines())
+    assert writes > 40
+    real = JournalFileBackend.append_logs
+    for number in range(1, writes + 1):
+        place = Place(tmp_path / str(number), **changes)
+        kill_in_write(number, share=number % 3 / 2)  # nothing, half a line, a whole one
+        with pytest.raises(Killed):
+            place.play()
+        monkeypatch.setattr(JournalFileBackend, "append_logs", real)
+        assert place.play() == expected, f"killed in write {number}"
+
+
+# The storage
+
+
+def test_a_torn_journal_is_repaired_and_goes_on(place):
+    place.open().ask(0, take)
+    journal = place.folder / "optuna.journal"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code": 4, "wor')
+    study = place.open()
+    assert study.repaired == 19
+    assert study.ask(1, take).number == 1
+    assert journal.read_bytes().startswith(whole)
+    for line in journal.read_bytes().splitlines():
+        json.loads(line)
+    assert place.open().repaired == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"", b""), (b"a\nb\n", b"a\nb\n"), (b"a\nb", b"a\n"), (b"ab", b""), (b"a\n\n", b"a\n\n")],
+)
+def test_only_a_torn_line_is_cut_off(tmp_path, before, after):
+    path = tmp_path / "journal"
+    assert repair_journal(path) == 0
+    path.write_bytes(before)
+    assert repair_journal(path) == len(before) - len(after)
+    assert path.read_bytes() == after
+
+
+def test_a_lock_that_a_kill_left_does_not_stall(place, monkeypatch):
+    place.open().ask(0, take)
+    (place.folder / "optuna.journal.lock").touch()
+    (place.folder / "optuna.journal.lock1b2c-rename").touch()
+
+    def wait(seconds):
+        raise AssertionError("waited for a lock that nobody holds")
+
+    monkeypatch.setattr("optuna.storages.journal._file.time.sleep", wait)
+    assert place.open().ask(1, take).number == 1
+    assert [f.name for f in place.folder.iterdir()] == ["optuna.journal"]
+
+
+def test_a_damaged_journal_is_named(place):
+    place.open().ask(0, take)
+    journal = place.folder / "optuna.journal"
+    journal.write_bytes(b"garbage\n" + journal.read_bytes())
+    with pytest.raises(InputError, match=r"optuna\.journal' cannot be opened .*; delete it"):
+        place.open()
+
+
+def test_another_study_of_the_same_name_is_refused(place, tmp_path):
+    """As in a database, which knows studies by their name only."""
+    place.open()
+    other = Place(tmp_path, recipe={"learning_rate": 0.01})
+    with pytest.raises(InputError, match="another study 's', of other settings; give another"):
+        other.open()
+    # More trials, other workers and moved plug-ins are no other study.
+    Place(tmp_path, trials=99, plugins=("elsewhere/mine.py",)).open()
+
+
+# Seeds and samples
+
+
+def test_seeds_differ_by_purpose_and_stay_as_they_are():
+    assert derive_seed(0, "search") == 192_298_381
+    purposes = [(0, "search"), (1, "search"), (0, "draw", 1), (0, "draw", 11), (0, "draw", 1, 1)]
+    assert len({derive_seed(*purpose) for purpose in purposes}) == len(purposes)
+    assert all(0 <= derive_seed(0, n) < 2**31 for n in range(200))
+
+
+def test_samples_are_of_no_study():
+    space = Space(VARIANT, RECIPE)
+    samples = list(sample_params(space, 5, seed=3))
+    assert samples == list(sample_params(space, 5, seed=3))
+    assert samples != list(sample_params(space, 5, seed=4))
+    assert all(params.keys() == space.default().keys() for params in samples)

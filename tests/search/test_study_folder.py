@@ -1,0 +1,230 @@
+"""A study's folder: its lock, what it is tied to, its plug-ins, the ledger of test readings."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hybrid_swin import registry
+from hybrid_swin.errors import InputError
+from search.settings import FinalistSettings, StudySettings, WorkerSettings
+from search.study_folder import adopt_plugins, claim, locked, record_test_read, test_reads
+
+test_reads.__test__ = False  # no test: the ledger's lines
+
+HOLD = """
+import sys
+from pathlib import Path
+from search.study_folder import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+# The lock
+
+
+@pytest.fixture
+def hold():
+    """Another process that holds a folder."""
+    processes = []
+
+    def start(folder):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        processes.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_one_coordinator_at_a_time(tmp_path, hold):
+    folder = tmp_path / "runs" / "mine"
+    process = hold(folder)
+    message = f"study 'mine' is already being run by process {process.pid}"
+    for _ in range(2):  # to be refused leaves the lock as it is
+        with pytest.raises(InputError, match=message), locked(folder):
+            pytest.fail("held twice")
+    process.communicate()
+    with locked(folder):
+        assert (folder / "lock").read_text() == str(os.getpid())
+
+
+def test_a_lock_ends_with_its_process(tmp_path, hold):
+    process = hold(tmp_path)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (tmp_path / "lock").read_text() == str(process.pid)  # stale, and no hindrance
+    with locked(tmp_path):
+        pass
+
+
+def test_a_lock_ends_with_its_block(tmp_path):
+    with pytest.raises(RuntimeError), locked(tmp_path):
+        raise RuntimeError
+    with locked(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match=r"'.*mine' cannot be written: .*give another with"),
+        locked(tmp_path / "file" / "mine"),
+    ):
+        pytest.fail("locked nothing")
+
+
+# What a folder is tied to
+
+
+@pytest.fixture
+def study(tmp_path):
+    def make(**settings):
+        made = StudySettings(name="mine", folder=str(tmp_path), **settings)
+        made.path.mkdir(exist_ok=True)
+        return made
+
+    return make
+
+
+def test_a_folder_keeps_its_settings(study):
+    first = study(recipe={"epochs": 3})
+    assert claim(first, {}, {"data_hash": "d0"}, "32-true") == "32-true"
+    written = yaml.safe_load((first.path / "settings.yaml").read_text())
+    assert written == {"schema_version": 1, **first.to_dict()}
+    fixed = (first.path / "study.json").read_bytes()
+    claim(first, {}, {"data_hash": "d0"}, "32-true")
+    # What may change is written anew; what may not stays.
+    more = study(recipe={"epochs": 3}, trials=50, finalists=FinalistSettings(5, 8))
+    claim(more, {}, {"data_hash": "d0"}, "32-true")
+    assert yaml.safe_load((first.path / "settings.yaml").read_text())["trials"] == 50
+    assert (first.path / "study.json").read_bytes() == fixed
+
+
+@pytest.mark.parametrize(
+    ("settings", "plugins", "data", "words"),
+    [
+        ({"recipe": {"epochs": 4}}, {}, {}, "settings.recipe.epochs: 3 -> 4"),
+        ({"seed": 1}, {}, {}, "settings.seed: 0 -> 1"),
+        ({}, {"blur.py": "b1"}, {}, "plugins.blur.py: 'b0' -> 'b1'"),
+        ({}, {"blur.py": None, "b.py": "b0"}, {}, "plugins.b.py: None -> 'b0'"),
+        ({}, {}, {"data_hash": "d1"}, "data.data_hash: 'd0' -> 'd1'"),
+        ({}, {}, {"split_hash": "s1"}, "data.split_hash: 's0' -> 's1'"),
+    ],
+)
+def test_a_folder_of_another_study_is_refused(study, settings, plugins, data, words):
+    mine = {"recipe": {"epochs": 3}}
+    old_plugins, old_data = {"blur.py": "b0"}, {"data_hash": "d0", "split_hash": "s0"}
+    claim(study(**mine), old_plugins, old_data, "32-true")
+    before = (study().path / "settings.yaml").read_bytes()
+    with pytest.raises(InputError, match="was begun with other settings") as caught:
+        claim(study(**(mine | settings)), old_plugins | plugins, old_data | data, "32-true")
+    assert words in str(caught.value)
+    assert (study().path / "settings.yaml").read_bytes() == before
+    claim(study(**mine), old_plugins, old_data, "32-true")
+
+
+def test_where_plug_ins_lie_and_who_works_does_not_matter(study):
+    claim(study(plugins=("here/blur.py",)), {"blur.py": "b0"}, {}, "32-true")
+    moved = study(plugins=("there/blur.py",), workers=WorkerSettings(count=3))
+    claim(moved, {"blur.py": "b0"}, {}, "32-true")
+
+
+def test_precision_stays_what_it_was_on_another_machine(study):
+    assert claim(study(), {}, {}, "bf16-mixed") == "bf16-mixed"
+    assert claim(study(), {}, {}, "32-true") == "bf16-mixed"
+
+
+def test_a_folder_from_before_precision_was_kept_is_taken(study):
+    claim(study(), {}, {}, "32-true")
+    path = study().path / "study.json"
+    content = json.loads(path.read_text())
+    del content["precision"]
+    path.write_text(json.dumps(content))
+    assert claim(study(), {}, {}, "32-true") == "32-true"
+
+
+# Plug-ins
+
+
+def test_plug_ins_are_copied_and_used_from_there(write_plugin, tmp_path):
+    mine, folder = write_plugin("average", folder="mine"), tmp_path / "study"
+    hashes = adopt_plugins([str(mine)], folder)
+    copy = folder / "plugins" / "average.py"
+    assert hashes == {str(copy.resolve()): registry.describe("branch", "average").plugin_hash}
+    assert registry.describe("branch", "average").file == copy.resolve()
+    assert [f.name for f in copy.parent.iterdir()] == ["average.py"]
+    assert adopt_plugins([str(mine)], folder) == hashes
+    assert adopt_plugins([str(copy)], folder) == hashes  # as a user may well give it
+
+
+def test_a_plug_in_that_changed_is_refused(write_plugin, tmp_path, clean_registry):
+    mine, folder = write_plugin("average", folder="mine"), tmp_path / "study"
+    content = mine.read_bytes()
+    adopt_plugins([str(mine)], folder)
+    mine.write_bytes(content + b"# another\n")
+    with pytest.raises(InputError, match=r"plug-in 'average\.py' has changed since the study"):
+        adopt_plugins([str(mine)], folder)
+    mine.write_bytes(content)
+    adopt_plugins([str(mine)], folder)
+
+
+def test_a_copy_that_was_cut_off_is_made_again(write_plugin, tmp_path, monkeypatch):
+    mine, folder = write_plugin("average", folder="mine"), tmp_path / "study"
+
+    def half(source, target):
+        Path(target).write_bytes(Path(source).read_bytes()[:50])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("search.study_folder.shutil.copyfile", half)
+        with pytest.raises(KeyboardInterrupt):
+            adopt_plugins([str(mine)], folder)
+    adopt_plugins([str(mine)], folder)
+    copies = list((folder / "plugins").iterdir())
+    assert [f.read_bytes() for f in copies] == [mine.read_bytes()]
+
+
+# The ledger
+
+
+def test_every_reading_is_written_once(tmp_path):
+    assert test_reads(tmp_path) == []
+    for _ in range(2):
+        for seed in (0, 1):
+            record_test_read(tmp_path, f"finalists/c/{seed}", "c", "s0")
+    reads = test_reads(tmp_path)
+    assert [read["key"] for read in reads] == ["finalists/c/0", "finalists/c/1"]
+    assert {(read["candidate_id"], read["split_hash"]) for read in reads} == {("c", "s0")}
+    assert all(read["time"].endswith("+00:00") for read in reads)
+
+
+def test_a_torn_line_swallows_no_other(tmp_path):
+    ledger = tmp_path / "test_reads.jsonl"
+    for seed in (0, 1):
+        record_test_read(tmp_path, f"finalists/c/{seed}", "c", "s0")
+    whole = ledger.read_bytes()
+    first, second = whole.splitlines(keepends=True)
+    for length in range(len(second)):  # also of the length 0, and without the line's end only
+        ledger.write_bytes(first + second[:length])
+        for seed in (1, 2):
+            record_test_read(tmp_path, f"finalists/c/{seed}", "c", "s0")
+        keys = [read["key"] for read in test_reads(tmp_path)]
+        assert keys == ["finalists/c/0", "finalists/c/1", "finalists/c/2"]
+        assert ledger.read_bytes().startswith(first + second[:length])  # nothing is erased

@@ -54,8 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        print(f"error: no space left on the disk ({error.filename or 'while saving'}); free some "
-              "space and start the same command again: what is finished is kept", file=sys.stderr)
+        print(
+            f"error: no space left on the disk ({error.filename or 'while saving'}); free some "
+            "space and start the same command again: what is finished is kept",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command continues where this one ended", file=sys.stderr)

@@ -5,7 +5,6 @@ continued from its last checkpoint, and only what is neither is begun. So the sa
 new study and one that was killed at any moment.
 """
 
-import shutil
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -84,6 +83,8 @@ class Dispatcher:
         if (folder / RESULT_FILE).exists():
             self._end(spec, RunResult.from_dict(read_json(folder / RESULT_FILE)))
             return
+        for torn in folder.rglob(".*.tmp"):  # what a kill left half written
+            torn.unlink(missing_ok=True)
         attempts = _attempts(folder)
         if attempts and (attempts[-1] / RESULT_FILE).exists():
             self._promote(spec, _number(attempts[-1]))
@@ -108,9 +109,9 @@ class Dispatcher:
         attempts = [a for a in attempts if any(a.iterdir())]
         number = _number(attempts[-1]) + 1 if attempts else 1
         attempt = self._folder / spec.key / f"attempt-{number}"
-        if attempts:
-            _copy_checkpoints(attempts[-1], attempt)
         attempt.mkdir(exist_ok=True)
+        if attempts:
+            _take_over(attempts[-1], attempt)
         task: Any = "reference" if spec.kind == "reference" else "train"
         job = Job(spec.key, number, task, str(attempt), {**self._common, "spec": spec.to_dict()})
         self._running[spec.key] = (spec, job)
@@ -198,17 +199,14 @@ def _has_result(job: Job) -> bool:
     return (Path(job.folder) / RESULT_FILE).exists()
 
 
-def _copy_checkpoints(old: Path, new: Path) -> None:
-    """Let an attempt go on from the one before; it is there with all of them or not at all.
+def _take_over(old: Path, new: Path) -> None:
+    """Let an attempt go on from the one before.
 
-    Copied, not shared: a late writer of the old attempt cannot touch the new one.
+    Moved, not shared: a late writer of the old attempt cannot touch the new one. Nor copied, which
+    would need space and could be cut off.
     """
-    part = new.with_name(f".{new.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    for checkpoint in old.glob("*.ckpt"):
-        shutil.copyfile(checkpoint, part / checkpoint.name)
-    part.replace(new)
+    for checkpoint in sorted(old.glob("*.ckpt")):  # final before last
+        checkpoint.replace(new / checkpoint.name)
 
 
 def _check_same(asked: RunSpec, found: RunSpec) -> None:

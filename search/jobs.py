@@ -202,7 +202,7 @@ def _save_predictions(folder: Path, data: L.LightningDataModule, reading: Readin
             known["groups"] = np.array([data.images.groups[i] for i in index])
     else:
         known["ids"] = np.array([str(i) for i in range(len(reading.labels))])
-    temporary = folder / ".predictions.npz"
+    temporary = folder / ".predictions.npz.tmp"
     with temporary.open("wb") as file:
         np.savez_compressed(file, labels=reading.labels, logits=cast(Any, reading.logits), **known)
         file.flush()

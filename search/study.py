@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from hybrid_swin.errors import InputError
+from search.journal import repair_journal
 from search.run_folder import State
 from search.settings import StudySettings
 from search.space import Space
@@ -274,24 +274,6 @@ def derive_seed(seed: int, *names: object) -> int:
     """A seed for one purpose, from the study's seed and the purpose's name."""
     text = "/".join(map(str, (seed, *names)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
-
-
-def repair_journal(path: Path) -> int:
-    """Cut a torn last line off a journal, and say how many bytes went.
-
-    A coordinator killed while writing leaves half a line. Optuna reads past it, but its next write
-    would be glued to it and make the journal unreadable for good.
-    """
-    if not path.exists():
-        return 0
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole == len(content):
-        return 0
-    with path.open("r+b") as file:
-        file.truncate(whole)
-    logging.getLogger(__name__).info("cut %d bytes off %s", len(content) - whole, path)
-    return len(content) - whole
 
 
 def sample_params(space: Space, count: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -195,7 +195,6 @@ def test_an_attempt_that_was_cut_off_goes_on_from_its_checkpoint(place):
     place.dispatcher.submit(run())
     first = place / "trials/0000/attempt-1"
     (first / "last.ckpt").write_text("epoch 2")
-    (first / ".last.ckpt.tmp").write_text("half of epoch 3")
     (first / "traceback.txt").write_text("of the first attempt")
     place.start()
     place.dispatcher.submit(run())
@@ -203,14 +202,24 @@ def test_an_attempt_that_was_cut_off_goes_on_from_its_checkpoint(place):
     assert job.attempt == 2
     second = Path(job.folder)
     assert [f.name for f in second.iterdir()] == ["last.ckpt"]
-    assert (second / "last.ckpt").read_text() == "epoch 2"
-    # Copies: a late writer of the first attempt cannot touch the second.
+    # A late writer of the first attempt cannot touch it.
     (first / "last.ckpt").write_text("late")
     assert (second / "last.ckpt").read_text() == "epoch 2"
     # A kill is no failure of the run.
     place.executor.finish(job)
     assert [result.attempt for _, result in place.collect()] == [2]
     assert not list(place.folder.rglob("failure.json"))
+
+
+def test_what_a_kill_left_half_written_is_swept_away(place):
+    place.dispatcher.submit(run())
+    torn = [".result.json.12-34.tmp", "attempt-1/.last.ckpt.tmp"]
+    for name in torn:
+        (place / "trials/0000" / name).write_text("half")
+    place.start()
+    place.dispatcher.submit(run())
+    assert place.files() == ["run.json"]
+    assert [job.attempt for job in place.jobs] == [1]
 
 
 def test_an_attempt_that_never_began_is_used_again(place):
@@ -221,28 +230,32 @@ def test_an_attempt_that_never_began_is_used_again(place):
         assert [job.attempt for job in place.jobs] == [1]
 
 
-def test_a_copy_that_was_cut_off_is_made_again(place, monkeypatch):
+@pytest.mark.parametrize("moved", [0, 1, 2])
+def test_a_kill_while_an_attempt_takes_over_loses_no_checkpoint(place, monkeypatch, moved):
     place.dispatcher.submit(run())
-    for name in ("last.ckpt", "final.ckpt"):
+    names = ["final.ckpt", "last.ckpt"]
+    for name in names:
         (place / "trials/0000/attempt-1" / name).write_text(name)
+    real, count = Path.replace, 0
 
-    def half(source, target, copy=module.shutil.copyfile):
-        if Path(source).name == "final.ckpt":
+    def replace(source, target):
+        nonlocal count
+        if count == moved:
             raise KeyboardInterrupt
-        copy(source, target)
+        count += source.suffix == ".ckpt"
+        return real(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.shutil, "copyfile", half)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", replace)
+        if moved < 2:
+            with pytest.raises(KeyboardInterrupt):
+                place.start().submit(run())
+        else:
             place.start().submit(run())
-    assert not (place / "trials/0000/attempt-2").exists()
     place.start()
     place.dispatcher.submit(run())
-    assert sorted(f.name for f in Path(place.jobs[0].folder).iterdir()) == [
-        "final.ckpt",
-        "last.ckpt",
-    ]
-    assert [name for name in place.files() if ".part" in name] == []
+    found = sorted(f.name for f in Path(place.jobs[0].folder).iterdir())
+    assert found == (["final.ckpt"] if moved == 1 else names)  # final is all that is needed
 
 
 @pytest.mark.parametrize("change", [{"candidate_id": "other"}, {"seed": 8}])
@@ -418,24 +431,6 @@ def test_a_full_disk_is_said_and_loses_nothing(place, monkeypatch):
         with pytest.raises(InputError, match="no space left on the disk"):
             place.collect()
     assert place.files() == ["attempt-1/last.ckpt", "run.json"]
-    place.start()
-    place.dispatcher.submit(run())
-    assert [job.attempt for job in place.jobs] == [2]
-
-
-def test_a_checkpoint_that_finds_no_space_keeps_its_error_number(place, monkeypatch):
-    place.dispatcher.submit(run())
-    (place / "trials/0000/attempt-1/last.ckpt").write_text("epoch 2")
-
-    def full(source, target):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
-
-    place.start()
-    with monkeypatch.context() as patch:
-        patch.setattr(module.shutil, "copyfile", full)
-        with pytest.raises(OSError) as caught:
-            place.dispatcher.submit(run())
-    assert caught.value.errno == errno.ENOSPC  # by which the door knows what to say
     place.start()
     place.dispatcher.submit(run())
     assert [job.attempt for job in place.jobs] == [2]

@@ -12,7 +12,7 @@ from hybrid_swin.errors import InputError
 from search.candidates import Candidates
 from search.settings import BudgetSettings, ObjectiveSettings, SamplerSettings, StudySettings
 from search.space import Space
-from search.study import Refusal, Study, derive_seed, repair_journal, sample_params
+from search.study import Refusal, Study, derive_seed, sample_params
 
 VARIANT = {
     "image_size": 8,
@@ -302,18 +302,6 @@ def test_a_torn_journal_is_repaired_and_goes_on(place):
     for line in journal.read_bytes().splitlines():
         json.loads(line)
     assert place.open().repaired == 0
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [(b"", b""), (b"a\nb\n", b"a\nb\n"), (b"a\nb", b"a\n"), (b"ab", b""), (b"a\n\n", b"a\n\n")],
-)
-def test_only_a_torn_line_is_cut_off(tmp_path, before, after):
-    path = tmp_path / "journal"
-    assert repair_journal(path) == 0
-    path.write_bytes(before)
-    assert repair_journal(path) == len(before) - len(after)
-    assert path.read_bytes() == after
 
 
 def test_a_lock_that_a_kill_left_does_not_stall(place, monkeypatch):

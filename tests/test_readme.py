@@ -8,7 +8,7 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.contract import CHECKS, words_with
-from search.settings_file import find_config
+from search.config_files import find_config
 from search.space import Space
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

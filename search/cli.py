@@ -133,7 +133,7 @@ def _parser() -> ArgumentParser:
     )
     blocks.add_argument(
         "--plugin",
-        type=list[str],
+        type=str,
         default=[],
         nargs="*",
         help="files with a branch, fusion or data source of your own",
@@ -157,7 +157,7 @@ def _parser() -> ArgumentParser:
     )
     cost.add_argument(
         "--plugin",
-        type=list[str],
+        type=str,
         default=[],
         nargs="*",
         help="files with branches or fusions that the variants use",

@@ -63,3 +63,16 @@ def test_commands_exist(command, capsys):
         main([command, "--help"])
     assert not end.value.code
     assert capsys.readouterr().out
+
+
+def test_the_commands_for_a_block_of_ones_own_run(tmp_path, capsys, clean_registry):
+    from search.cli import main
+
+    source = next(block for block in code("python") if "class Blur(Branch)" in block)
+    (tmp_path / "blur.py").write_text(source)
+    plugin = str(tmp_path / "blur.py")
+    assert main(["blocks", "--plugin", plugin, "--check"]) == 0
+    assert "fails" not in capsys.readouterr().out
+    assert main(["blocks", "--plugin", plugin]) == 0
+    assert "blur (plug-in)" in capsys.readouterr().out
+    assert main(["cost", "blur+w_msa", "--plugin", plugin]) == 0

@@ -1,32 +1,54 @@
 """One transformer block, and the mixer that a block word stands for."""
 
-from functools import partial
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from hybrid_swin.block_words import BlockWord, Part
-from hybrid_swin.branches import Branch
+from hybrid_swin.branches import Branch, NormedBranch
 from hybrid_swin.cost import Grid
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.registry import load
+from hybrid_swin.variant import Norm
+
+
+@dataclass(frozen=True)
+class BranchMaker:
+    """Makes a branch of a block at the width and heads that a fusion gives it."""
+
+    part: Part
+    window_size: int
+    grid_size: Grid
+    normed: bool
+
+    @property
+    def gates_values(self) -> bool:
+        """Whether the branch's values can be gated."""
+        return bool(load("branch", self.part.name).gates_values)
+
+    def __call__(self, dim: int, num_heads: int) -> Branch:
+        """The branch, behind a norm of its own where it has one."""
+        cls = load("branch", self.part.name)
+        branch: Branch = cls(dim, num_heads, self.window_size, self.grid_size, **self.part.kwargs)
+        return NormedBranch(branch, dim) if self.normed else branch
 
 
 def build_mixer(
-    word: BlockWord, dim: int, num_heads: int, window_size: int, grid_size: Grid
+    word: BlockWord,
+    dim: int,
+    num_heads: int,
+    window_size: int,
+    grid_size: Grid,
+    norm_branches: bool = False,
 ) -> Branch | Fusion:
     """The module of a block word; a single branch stands bare, so plain Swin's names are timm's."""
-    makers = [partial(_branch, part, window_size, grid_size) for part in word.branches]
+    makers = [BranchMaker(part, window_size, grid_size, norm_branches) for part in word.branches]
     if len(makers) == 1:
         return makers[0](dim, num_heads)
     part = word.joined_by
     return cast(Fusion, load("fusion", part.name)(dim, num_heads, makers, **part.kwargs))
-
-
-def _branch(part: Part, window_size: int, grid_size: Grid, dim: int, num_heads: int) -> Branch:
-    branch = load("branch", part.name)
-    return cast(Branch, branch(dim, num_heads, window_size, grid_size, **part.kwargs))
 
 
 class DropPath(nn.Module):
@@ -65,7 +87,15 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """``x + mixer(norm(x))``, then ``x + mlp(norm(x))``. (B, H, W, C) -> (B, H, W, C)."""
+    """Mixer and MLP, each with a norm and a residual. (B, H, W, C) -> (B, H, W, C).
+
+    ``norm`` says where the norms stand:
+
+    - ``pre``: ``x + mixer(norm(x))``, then ``x + mlp(norm(x))``, as in Swin;
+    - ``post``: ``x + norm(mixer(x))``, then ``x + norm(mlp(x))``, as in Swin Transformer V2
+      (2021, https://arxiv.org/abs/2111.09883);
+    - ``branch``: as ``pre``, but each of several branches has a norm of its own.
+    """
 
     def __init__(
         self,
@@ -76,16 +106,23 @@ class Block(nn.Module):
         grid_size: Grid,
         mlp_ratio: float,
         drop_path: float,
+        norm: Norm = "pre",
     ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(dim)
-        self.attn = build_mixer(word, dim, num_heads, window_size, grid_size)
+        self.norm_after = norm == "post"
+        norm_branches = norm == "branch" and len(word.branches) > 1
+        self.norm1 = nn.Identity() if norm_branches else nn.LayerNorm(dim)
+        self.attn = build_mixer(word, dim, num_heads, window_size, grid_size, norm_branches)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, round(dim * mlp_ratio))
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
+        if self.norm_after:
+            x = x + self.drop_path(self.norm1(self.attn(x)))
+            out: Tensor = x + self.drop_path(self.norm2(self.mlp(x)))
+            return out
         x = x + self.drop_path(self.attn(self.norm1(x)))
-        out: Tensor = x + self.drop_path(self.mlp(self.norm2(x)))
+        out = x + self.drop_path(self.mlp(self.norm2(x)))
         return out

@@ -10,7 +10,7 @@ Options are separated by ``;`` because an unquoted comma in a YAML list silently
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hybrid_swin import registry
@@ -19,7 +19,8 @@ from hybrid_swin.options import Option, OptionValue, spell
 from hybrid_swin.registry import Kind
 
 DEFAULT_FUSION = "sum"
-SHIFTED, UNSHIFTED = "sw_msa", "w_msa"
+# Where one window covers the map there is nothing to shift and nothing to stride over.
+_WHERE_COVERED = {"sw_msa": "w_msa", "grid": "w_msa"}
 
 _PART = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
@@ -67,13 +68,12 @@ class BlockWord:
         """The same network in its one spelling.
 
         Options at their default are dropped, the default fusion is named, branches are sorted
-        unless the fusion's order matters, and shifting is dropped where there is nothing to shift.
+        unless the fusion's order matters, and attentions are named `w_msa` where one window covers
+        the map.
         """
         branches = tuple(_without_defaults("branch", b) for b in self.branches)
         if window_covers_map:
-            branches = tuple(
-                Part(UNSHIFTED, b.options) if b.name == SHIFTED else b for b in branches
-            )
+            branches = tuple(Part(_WHERE_COVERED.get(b.name, b.name), b.options) for b in branches)
         if len(branches) == 1:
             return BlockWord(branches)
         fusion = _without_defaults("fusion", self.joined_by)
@@ -119,7 +119,7 @@ def parse(text: str) -> BlockWord:
         position += 1
     word = BlockWord(tuple(parts), fusion)
     if fusion is not None or len(parts) > 1:
-        _check_fusion(word.joined_by, len(parts), text)
+        _check_fusion(word.joined_by, parts, text)
     return word
 
 
@@ -142,8 +142,9 @@ def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
     return Part(name, tuple(sorted(options.items())))
 
 
-def _check_fusion(fusion: Part, count: int, word: str) -> None:
+def _check_fusion(fusion: Part, branches: Sequence[Part], word: str) -> None:
     constants = registry.describe("fusion", fusion.name).constants
+    count = len(branches)
     least, most = constants.get("min_branches", 2), constants.get("max_branches")
     if count < least or (most is not None and count > most):
         allowed = f"at least {least}" if most is None else f"{least} to {most}"
@@ -152,6 +153,12 @@ def _check_fusion(fusion: Part, count: int, word: str) -> None:
         raise InputError(
             f"block word {word!r}: fusion {fusion.name!r} joins {allowed} branches, "
             f"the word has {count}"
+        )
+    if constants.get("needs_value_gate") and not any(_gates(b.name) for b in branches):
+        able = ", ".join(name for name in registry.names("branch") if _gates(name))
+        raise InputError(
+            f"block word {word!r}: fusion {fusion.name!r} gates the values of one branch by the "
+            f"other, and none of these has values to gate; join one of {able}"
         )
     for key, value in _without_defaults("fusion", fusion).options:
         values = str(value).split("-")
@@ -162,6 +169,10 @@ def _check_fusion(fusion: Part, count: int, word: str) -> None:
                 f"block word {word!r}: option {key}={value} does not fit {count} branches; "
                 f"write one whole number above 0 for each, for example {key}={example}"
             )
+
+
+def _gates(branch: str) -> bool:
+    return bool(registry.describe("branch", branch).constants.get("gates_values"))
 
 
 def _without_defaults(kind: Kind, part: Part) -> Part:

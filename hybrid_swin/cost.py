@@ -6,10 +6,11 @@ write (Designing Network Design Spaces, 2020, https://arxiv.org/abs/2003.13678).
 """
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hybrid_swin.block_words import BlockWord
+from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.registry import load
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ class Cost:
             self.macs + other.macs,
             self.activations + other.activations,
         )
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        return self + other * -1
+
+    def __mul__(self, count: int) -> "Cost":
+        return Cost(self.parameters * count, self.macs * count, self.activations * count)
 
     def to_dict(self) -> dict[str, int]:
         """The three numbers by name."""
@@ -59,56 +66,96 @@ def layer_norm(channels: int) -> Cost:
     return Cost(parameters=2 * channels)
 
 
+@dataclass(frozen=True)
+class BranchCost:
+    """What a branch of a block costs at the width and heads that a fusion gives it."""
+
+    part: Part
+    window_size: int
+    grid_size: Grid
+    normed: bool
+
+    @property
+    def gates_values(self) -> bool:
+        """Whether the branch's values can be gated."""
+        return bool(load("branch", self.part.name).gates_values)
+
+    def __call__(self, dim: int, num_heads: int) -> Cost:
+        """The whole branch, with its own norm where it has one."""
+        branch = load("branch", self.part.name)
+        cost: Cost = branch.cost(
+            dim, num_heads, self.window_size, self.grid_size, **self.part.kwargs
+        )
+        return cost + layer_norm(dim) if self.normed else cost
+
+    def without_projection(self, dim: int, num_heads: int) -> Cost:
+        """The branch without its last projection."""
+        branch = load("branch", self.part.name)
+        projection: Cost = branch.projection_cost(dim, self.grid_size, **self.part.kwargs)
+        return self(dim, num_heads) - projection
+
+
 def mixer_cost(
-    word: BlockWord, dim: int, num_heads: int, window_size: int, grid_size: Grid
+    word: BlockWord,
+    dim: int,
+    num_heads: int,
+    window_size: int,
+    grid_size: Grid,
+    norm_branches: bool = False,
 ) -> Cost:
-    """The token mixer of one block: its branches and their fusion."""
-
-    def of_branch(index: int, width: int, heads: int) -> Cost:
-        part = word.branches[index]
-        branch = load("branch", part.name)
-        cost: Cost = branch.cost(width, heads, window_size, grid_size, **part.kwargs)
-        return cost
-
-    if len(word.branches) == 1:
-        return of_branch(0, dim, num_heads)
+    """The token mixer of one block: its branches, with norms of their own or not, and fusion."""
+    makers = [BranchCost(part, window_size, grid_size, norm_branches) for part in word.branches]
+    if len(makers) == 1:
+        return makers[0](dim, num_heads)
     fusion = load("fusion", word.joined_by.name)
-    makers = [
-        lambda width, heads, i=i: of_branch(i, width, heads) for i in range(len(word.branches))
-    ]
     cost: Cost = fusion.cost(dim, num_heads, grid_size, makers, **word.joined_by.kwargs)
     return cost
 
 
 def count_cost(variant: "Variant") -> Cost:
     """Parameters, MACs and activations of a whole variant, without building it."""
-    tokens = math.prod(variant.grids[0])
-    width = variant.stages[0].width
-    patch = variant.in_channels * variant.patch_size**2
-    total = linear(tokens, patch, width) + layer_norm(width)
-    for index, stage in enumerate(variant.stages):
+    stages = variant.stages
+    total = stem_cost(variant, stages[0].width)
+    for index, stage in enumerate(stages):
         if index:
-            total += _merging_cost(variant, index)
-        for word in variant.block_words[index]:
-            total += _block_cost(variant, stage, word, variant.grids[index])
-    width = variant.stages[-1].width
-    total += layer_norm(width)
-    return total + linear(1, width, variant.num_classes) if variant.num_classes else total
+            total += merging_cost(variant, index, stages[index - 1].width, stage.width)
+        total += blocks_cost(variant, index, stage)
+        total += mlps_cost(variant, index, stage.width, variant.mlp_ratio)
+    return total + head_cost(variant, stages[-1].width)
 
 
-def _merging_cost(variant: "Variant", index: int) -> Cost:
-    before, after = variant.stages[index - 1].width, variant.stages[index].width
+def stem_cost(variant: "Variant", width: int) -> Cost:
+    """Patch embedding to a width."""
+    patch = variant.in_channels * variant.patch_size**2
+    return linear(math.prod(variant.grids[0]), patch, width) + layer_norm(width)
+
+
+def merging_cost(variant: "Variant", index: int, before: int, after: int) -> Cost:
+    """Patch merging into stage ``index``, from one width to another."""
     tokens = math.prod(variant.grids[index])
     return layer_norm(4 * before) + linear(tokens, 4 * before, after, bias=False)
 
 
-def _block_cost(variant: "Variant", stage: "Stage", word: BlockWord, grid: Grid) -> Cost:
-    width, hidden = stage.width, round(stage.width * variant.mlp_ratio)
-    tokens = math.prod(grid)
-    return (
-        layer_norm(width)
-        + mixer_cost(word, width, stage.num_heads, variant.window_size, grid)
-        + layer_norm(width)
-        + linear(tokens, width, hidden)
-        + linear(tokens, hidden, width)
-    )
+def blocks_cost(variant: "Variant", index: int, stage: "Stage") -> Cost:
+    """Blocks without their MLPs: stage ``index``, if it had the width and the heads of ``stage``."""
+    grid, window = variant.grids[index], variant.window_sizes[index]
+    total = Cost()
+    for word, count in Counter(variant.block_words[index]).items():
+        norm_branches = stage.norms_branches(word)
+        mixer = mixer_cost(word, stage.width, stage.num_heads, window, grid, norm_branches)
+        norms = layer_norm(stage.width if norm_branches else 2 * stage.width)
+        total += (mixer + norms) * count
+    return total
+
+
+def mlps_cost(variant: "Variant", index: int, width: int, mlp_ratio: float) -> Cost:
+    """The MLPs of all blocks of stage ``index``, if it had this width."""
+    tokens, hidden = math.prod(variant.grids[index]), round(width * mlp_ratio)
+    mlp = linear(tokens, width, hidden) + linear(tokens, hidden, width)
+    return mlp * variant.stages[index].depth
+
+
+def head_cost(variant: "Variant", width: int) -> Cost:
+    """The last norm, and the classifier where there is one."""
+    norm = layer_norm(width)
+    return norm + linear(1, width, variant.num_classes) if variant.num_classes else norm

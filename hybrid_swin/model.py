@@ -72,10 +72,11 @@ class Layer(nn.Module):
                     word,
                     stage.width,
                     stage.num_heads,
-                    variant.window_size,
+                    variant.window_sizes[index],
                     variant.grids[index],
                     variant.mlp_ratio,
                     rate,
+                    stage.norm,
                 )
                 for word, rate in zip(variant.block_words[index], drop_paths, strict=True)
             )
@@ -176,7 +177,7 @@ class HybridSwin(nn.Module):
         return {
             f"{prefix}.{name}"
             for prefix, module in self.named_modules()
-            if isinstance(module, Branch)
+            if isinstance(module, Branch | Fusion)
             for name in module.no_weight_decay()
         }
 

@@ -37,13 +37,24 @@ class _Table:
 
 _TABLES: dict[str, _Table] = {
     "branch": _Table(
-        "branches", ("Branch", "WindowAttention"), ("dim", "num_heads", "window_size", "grid_size")
+        "branches",
+        ("Branch", "WindowAttention"),
+        ("dim", "num_heads", "window_size", "grid_size"),
+        ("gates_values",),
     ),
     "fusion": _Table(
         "fusions",
         ("Fusion",),
         ("dim", "num_heads", "makers"),
-        ("min_branches", "max_branches", "ordered", "per_branch", "heads_per_branch"),
+        (
+            "min_branches",
+            "max_branches",
+            "ordered",
+            "per_branch",
+            "heads_per_branch",
+            "halves_heads",
+            "needs_value_gate",
+        ),
     ),
     "data source": _Table("data", ("Source",), ()),
 }
@@ -84,14 +95,19 @@ _plugins: dict[tuple[str, str], Path] = {}
 
 def names(kind: Kind) -> list[str]:
     """All names of a kind, built in and plugged in, sorted."""
+    return sorted(_built_in(kind) | {name for k, name in _plugins if k == kind})
+
+
+@cache
+def _built_in(kind: Kind) -> frozenset[str]:
     files = (_HERE / _TABLES[kind].folder).glob("*.py")
-    built_in = {f.stem for f in files if not f.stem.startswith("_")}
-    return sorted(built_in | {name for k, name in _plugins if k == kind})
+    return frozenset(f.stem for f in files if not f.stem.startswith("_"))
 
 
 def describe(kind: Kind, name: str) -> Entry:
     """What is known of a part without importing it. Raises InputError for an unknown name."""
-    if not isinstance(name, str) or name not in names(kind):
+    known = isinstance(name, str) and (name in _built_in(kind) or (kind, name) in _plugins)
+    if not known:
         raise unknown(kind, name, names(kind))
     return _describe(kind, name)
 

@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import yaml
 
@@ -18,6 +18,9 @@ from hybrid_swin.errors import InputError, unknown
 _MOST, _MOST_BLOCKS, _MOST_MLP_RATIO = 10**9, 10**4, 1000
 
 
+Norm = Literal["pre", "post", "branch"]
+
+
 @dataclass(frozen=True)
 class Stage:
     """Blocks of one width on one grid.
@@ -27,12 +30,35 @@ class Stage:
         depth: number of blocks.
         num_heads: attention heads; divides the width.
         blocks: block words, which cycle over the depth.
+        window_size: tokens a side of this stage's windows, instead of the variant's.
+        norm: where a block normalises: ``pre``, before its mixer and its MLP; ``post``, after
+            them; ``branch``, before each of the mixer's branches by a norm of its own.
     """
 
     width: int
     depth: int
     num_heads: int
     blocks: tuple[str, ...]
+    window_size: int | None = None
+    norm: Norm = "pre"
+
+    def norms_branches(self, word: BlockWord) -> bool:
+        """Whether a block of this word has a norm a branch; one branch alone is just `pre`."""
+        return self.norm == "branch" and len(word.branches) > 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as they stand in YAML; those at their default are left out."""
+        fields: dict[str, Any] = {
+            "width": self.width,
+            "depth": self.depth,
+            "num_heads": self.num_heads,
+            "blocks": list(self.blocks),
+        }
+        if self.window_size is not None:
+            fields["window_size"] = self.window_size
+        if self.norm != "pre":
+            fields["norm"] = self.norm
+        return fields
 
     def words(self) -> tuple[str, ...]:
         """One word a block: ``blocks`` cycled over the depth, as the user wrote them."""
@@ -114,6 +140,11 @@ class Variant:
         return tuple(grids)
 
     @cached_property
+    def window_sizes(self) -> tuple[int, ...]:
+        """Tokens a side of the windows of each stage."""
+        return tuple(stage.window_size or self.window_size for stage in self.stages)
+
+    @cached_property
     def _parsed(self) -> tuple[tuple[BlockWord, ...], ...]:
         return tuple(tuple(parse(w) for w in stage.words()) for stage in self.stages)
 
@@ -121,8 +152,8 @@ class Variant:
     def block_words(self) -> tuple[tuple[BlockWord, ...], ...]:
         """The canonical word of every block by stage: what is built and what is hashed."""
         return tuple(
-            tuple(w.canonical(window_covers_map=max(grid) <= self.window_size) for w in words)
-            for grid, words in zip(self.grids, self._parsed, strict=True)
+            tuple(w.canonical(window_covers_map=max(grid) <= window) for w in words)
+            for grid, window, words in zip(self.grids, self.window_sizes, self._parsed, strict=True)
         )
 
     @cached_property
@@ -134,13 +165,25 @@ class Variant:
                 plugins |= word.plugin_hashes()
         canonical = self.to_dict() | {
             "stages": [
-                {"width": s.width, "num_heads": s.num_heads, "blocks": [str(w) for w in words]}
-                for s, words in zip(self.stages, self.block_words, strict=True)
+                self._canonical_stage(stage, words)
+                for stage, words in zip(self.stages, self.block_words, strict=True)
             ],
             "plugins": dict(sorted(plugins.items())),
         }
         text = json.dumps(canonical, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def _canonical_stage(self, stage: Stage, words: tuple[BlockWord, ...]) -> dict[str, Any]:
+        fields = {
+            "width": stage.width,
+            "num_heads": stage.num_heads,
+            "blocks": [str(word) for word in words],
+        }
+        if stage.window_size not in (None, self.window_size):
+            fields["window_size"] = stage.window_size
+        if stage.norm == "post" or any(stage.norms_branches(word) for word in words):
+            fields["norm"] = stage.norm
+        return fields
 
     @cached_property
     def blocks_name(self) -> str:
@@ -150,9 +193,8 @@ class Variant:
 
     @cached_property
     def name(self) -> str:
-        """Readable ASCII name: block words, then depth x width of each stage."""
-        sizes = "-".join(f"{stage.depth}x{stage.width}" for stage in self.stages)
-        return f"{self.blocks_name} {sizes}"
+        """Readable ASCII name: block words, then depth x width of each stage and what is special."""
+        return f"{self.blocks_name} {'-'.join(map(_stage_name, self.stages))}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts, as they stand in YAML."""
@@ -164,15 +206,7 @@ class Variant:
             "patch_size": self.patch_size,
             "window_size": self.window_size,
             "mlp_ratio": self.mlp_ratio,
-            "stages": [
-                {
-                    "width": s.width,
-                    "depth": s.depth,
-                    "num_heads": s.num_heads,
-                    "blocks": list(s.blocks),
-                }
-                for s in self.stages
-            ],
+            "stages": [stage.to_dict() for stage in self.stages],
         }
 
     def to_yaml(self) -> str:
@@ -200,14 +234,27 @@ class Variant:
             raise InputError(f"variant file {str(path)!r}: {error}") from error
 
 
+def _stage_name(stage: Stage) -> str:
+    special = [f"window={stage.window_size}"] if stage.window_size is not None else []
+    special += [f"norm={stage.norm}"] if stage.norm != "pre" else []
+    return f"{stage.depth}x{stage.width}" + (f"({';'.join(special)})" if special else "")
+
+
 def _check_heads(stage: Stage, word: BlockWord, where: str) -> None:
-    """A fusion that gives each branch heads of its own needs a head a branch."""
-    if word.fusion is None or stage.num_heads >= len(word.branches):
+    """A fusion may want a head a branch, or heads that it can halve."""
+    if word.fusion is None:
         return
-    if registry.describe("fusion", word.fusion.name).constants.get("heads_per_branch"):
+    constants = registry.describe("fusion", word.fusion.name).constants
+    if constants.get("heads_per_branch") and stage.num_heads < len(word.branches):
         raise InputError(
             f"{where}: '{word}' gives each branch whole heads, so num_heads "
             f"{stage.num_heads} is too few for {len(word.branches)} branches"
+        )
+    if constants.get("halves_heads") and stage.width // stage.num_heads % 2:
+        raise InputError(
+            f"{where}: '{word}' gives each head half its channels, and width {stage.width} with "
+            f"num_heads {stage.num_heads} has {stage.width // stage.num_heads} a head; choose "
+            "width and num_heads such that it is even"
         )
 
 
@@ -220,7 +267,7 @@ def _stages(value: Any) -> tuple[Stage, ...]:
 def _stage(value: Any, where: str) -> Stage:
     if isinstance(value, Mapping):
         _check_fields(value, Stage, f"field of {where}")
-        missing = {f.name for f in fields(Stage)} - set(value)
+        missing = {f.name for f in fields(Stage) if f.default is MISSING} - set(value)
         if missing:
             raise InputError(f"{where}: {', '.join(sorted(missing))} missing")
         value = Stage(**value)
@@ -238,7 +285,13 @@ def _stage(value: Any, where: str) -> Stage:
         _whole(value.depth, 1, f"{where}.depth", _MOST_BLOCKS),
         _whole(value.num_heads, 1, f"{where}.num_heads"),
         tuple(blocks),
+        None if value.window_size is None else _whole(value.window_size, 1, f"{where}.window_size"),
+        value.norm,
     )
+    if stage.norm not in get_args(Norm):
+        raise InputError(
+            f"{where}.norm must be one of {', '.join(get_args(Norm))}; got {stage.norm!r}"
+        )
     if len(stage.blocks) > stage.depth:
         raise InputError(
             f"{where}: {len(stage.blocks)} blocks are named for a depth of "

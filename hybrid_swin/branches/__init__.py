@@ -3,11 +3,11 @@
 To add one, write a file here (or a plug-in anywhere) with one class that derives from ``Branch``.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Cost, Grid
+from hybrid_swin.cost import Cost, Grid, linear
 
 
 class Branch(nn.Module):
@@ -19,7 +19,8 @@ class Branch(nn.Module):
     """
 
     gates_values: ClassVar[bool] = False
-    """Whether ``mix`` can multiply its values by another branch's gate."""
+    """Whether ``mix`` can multiply its values by another branch's gate; stated in the class's own
+    body, since it is read without running it."""
 
     proj: nn.Module
 
@@ -40,6 +41,37 @@ class Branch(nn.Module):
         """Closed-form cost of this branch; takes the branch's options as well."""
         raise NotImplementedError  # abstract
 
+    @classmethod
+    def projection_cost(cls, dim: int, grid_size: Grid, **options: Any) -> Cost:
+        """The share of ``proj`` in ``cost``, which a fusion with its own projection saves."""
+        return linear(grid_size[0] * grid_size[1], dim, dim)
+
+    def give_up_projection(self) -> None:
+        """Leave the last projection to a fusion that has its own."""
+        self.proj = nn.Identity()
+
     def no_weight_decay(self) -> set[str]:
         """Own parameters that weight decay must leave alone though they have two dimensions."""
         return set()
+
+
+class NormedBranch(Branch):
+    """A branch with a layer norm of its own before it. (B, H, W, C) -> (B, H, W, C)."""
+
+    def __init__(self, branch: Branch, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.branch = branch
+
+    def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
+        """Normalise, then mix. (B, H, W, C) -> (B, H, W, C)."""
+        return self.branch.mix(self.norm(x), value_gate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        out: Tensor = self.branch(self.norm(x))
+        return out
+
+    def give_up_projection(self) -> None:
+        """Leave the last projection to a fusion that has its own."""
+        self.branch.give_up_projection()

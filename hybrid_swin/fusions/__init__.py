@@ -3,17 +3,39 @@
 To add one, write a file here (or a plug-in anywhere) with one class that derives from ``Fusion``.
 """
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, cast
+from collections.abc import Sequence
+from typing import ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.branches import Branch
+from hybrid_swin.branches import Branch, NormedBranch
 from hybrid_swin.cost import Cost, Grid
 
-Maker = Callable[[int, int], Branch]  # (dim, num_heads) -> a branch of that size
-CostMaker = Callable[[int, int], Cost]  # (dim, num_heads) -> the cost of that branch
+
+class Maker(Protocol):
+    """Makes one branch of the width and heads that a fusion wants."""
+
+    @property
+    def gates_values(self) -> bool:
+        """Whether the branch's values can be gated."""
+
+    def __call__(self, dim: int, num_heads: int) -> Branch:
+        """The branch."""
+
+
+class CostMaker(Protocol):
+    """Tells the cost of one branch of the width and heads that a fusion wants."""
+
+    @property
+    def gates_values(self) -> bool:
+        """Whether the branch's values can be gated."""
+
+    def __call__(self, dim: int, num_heads: int) -> Cost:
+        """The cost of the branch."""
+
+    def without_projection(self, dim: int, num_heads: int) -> Cost:
+        """The same without the branch's last projection."""
 
 
 class Fusion(nn.Module):
@@ -32,6 +54,10 @@ class Fusion(nn.Module):
     """Options that hold one value a branch, written ``1-3``."""
     heads_per_branch: ClassVar[bool] = False
     """Whether each branch needs at least one attention head of its own."""
+    halves_heads: ClassVar[bool] = False
+    """Whether heads get half their channels, which must then be even in number."""
+    needs_value_gate: ClassVar[bool] = False
+    """Whether one branch's values must be such that they can be gated."""
 
     branches: nn.ModuleList
 
@@ -48,6 +74,10 @@ class Fusion(nn.Module):
         Every parameter stays trainable. Returns False, and changes nothing, where impossible.
         """
         return False
+
+    def no_weight_decay(self) -> set[str]:
+        """Own parameters that weight decay must leave alone though they have two dimensions."""
+        return set()
 
     @classmethod
     def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[CostMaker]) -> Cost:
@@ -72,6 +102,8 @@ def silence(branches: nn.ModuleList, base: int) -> bool:
 
 
 def _last_linear(branch: Branch) -> nn.Linear | None:
+    if isinstance(branch, NormedBranch):
+        return _last_linear(branch.branch)
     if isinstance(branch.proj, nn.Linear):
         return branch.proj
     linears = [m for m in branch.modules() if isinstance(m, nn.Linear)]

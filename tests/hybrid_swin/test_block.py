@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 
 from hybrid_swin.block import Block, DropPath, build_mixer
 from hybrid_swin.block_words import parse
@@ -7,9 +8,9 @@ from hybrid_swin.branches.conv import Conv
 from hybrid_swin.fusions.gate import Gate
 
 
-def block(drop_path=0.0):
+def block(drop_path=0.0, word="conv", norm="pre"):
     torch.manual_seed(0)
-    return Block(parse("conv"), 8, 2, 4, (4, 4), 2.5, drop_path)
+    return Block(parse(word), 8, 2, 4, (4, 4), 2.5, drop_path, norm)
 
 
 def test_a_block_is_two_residuals():
@@ -19,6 +20,60 @@ def test_a_block_is_two_residuals():
     expected = middle + module.mlp(module.norm2(middle))
     torch.testing.assert_close(module(x), expected, rtol=0, atol=0)
     assert module.mlp.fc1.out_features == 20
+
+
+def shaken(module):
+    """The same with norms that are not at their start."""
+    with torch.no_grad():
+        for part in module.modules():
+            if isinstance(part, nn.LayerNorm):
+                part.weight.normal_()
+                part.bias.normal_()
+    return module
+
+
+def test_norms_may_stand_behind_mixer_and_mlp():
+    module = shaken(block(norm="post")).eval()
+    x = torch.randn(2, 4, 4, 8)
+    middle = x + module.norm1(module.attn(x))
+    expected = middle + module.norm2(module.mlp(middle))
+    torch.testing.assert_close(module(x), expected, rtol=0, atol=0)
+    names = set(block().state_dict())
+    assert set(module.state_dict()) == names
+
+
+@pytest.mark.parametrize("fusion", ["sum", "concat", "gate", "cascade", "split", "cross"])
+def test_each_branch_may_have_a_norm_of_its_own(fusion):
+    module = shaken(block(word=f"conv+w_msa:{fusion}", norm="branch")).eval()
+    first, second = module.attn.branches
+    assert isinstance(module.norm1, nn.Identity)
+    assert first.norm is not second.norm
+    widths = {"split": (4, 4), "cross": (8, 4)}.get(fusion, (8, 8))
+    assert (first.norm.weight.numel(), second.norm.weight.numel()) == widths
+    x = torch.randn(2, 4, 4, 8)
+    mixed = {
+        "sum": lambda: first.branch(first.norm(x)) + second.branch(second.norm(x)),
+        "cascade": lambda: first(x) + second.branch(second.norm(x + first(x))),
+    }.get(fusion, lambda: module.attn(x))()
+    middle = x + mixed
+    torch.testing.assert_close(module(x), middle + module.mlp(module.norm2(middle)))
+    before = module(x)
+    with torch.no_grad():
+        second.norm.weight.zero_()
+        second.norm.bias.zero_()
+    assert not torch.allclose(module(x), before)
+
+
+def test_a_norm_a_branch_is_plain_where_there_is_one_branch():
+    assert set(block(norm="branch").state_dict()) == set(block().state_dict())
+
+
+def test_branches_with_norms_of_their_own_can_start_as_one():
+    module = shaken(block(word="conv+w_msa", norm="branch")).eval()
+    x = torch.randn(2, 4, 4, 8)
+    expected = module.attn.branches[1](x)
+    assert module.attn.identity_start(1)
+    torch.testing.assert_close(module.attn(x), expected)
 
 
 def test_a_single_branch_stands_bare_and_several_in_their_fusion():

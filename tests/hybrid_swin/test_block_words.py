@@ -115,8 +115,8 @@ def test_what_is_no_word_is_refused(word):
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("w_mas", "unknown branch 'w_mas'; did you mean 'w_msa'.*branches: conv, "),
-        ("w_msa+mdta:gat", "unknown fusion 'gat'; did you mean 'gate'.*fusions: concat, "),
+        ("w_mas", "unknown branch 'w_mas'; did you mean 'w_msa'.*branches: .*conv, "),
+        ("w_msa+mdta:gat", "unknown fusion 'gat'; did you mean 'gate'.*fusions: cascade, concat, "),
         ("w_msa+sum", "unknown branch 'sum'"),
         ("w_msa+mdta:conv", "unknown fusion 'conv'"),
         ("conv(kernal=3)", "unknown option of conv 'kernal'; did you mean 'kernel'"),
@@ -136,6 +136,10 @@ def test_what_is_no_word_is_refused(word):
         ("w_msa:gate", "fusion 'gate' joins at least 2 branches, the word has 1"),
         ("w_msa+größe", "must be plain ASCII"),
         ("w_msa\N{FULLWIDTH PLUS SIGN}mdta", "must be plain ASCII"),
+        ("conv+pointwise:cross", "none of these has values to gate; join one of .*mdta, .*w_msa"),
+        ("conv+mdta+w_msa:cross", "'cross' joins exactly 2 branches, the word has 3"),
+        ("conv+w_msa:cross(norm=group)", "norm=group is not possible; give one of layer, batch"),
+        ("conv+w_msa:scale(init=inf)", "init=inf is not possible; give a number"),
         ("w_msa+mdta:split(ratio=1-2-3)", "ratio=1-2-3 does not fit 2 branches; .*ratio=1-2"),
         ("w_msa+mdta+conv:split(ratio=1-2)", "does not fit 3 branches; .*ratio=1-2-3"),
         ("w_msa+mdta:split(ratio=0-1)", "ratio=0-1 does not fit"),
@@ -189,6 +193,7 @@ def test_a_ratio_is_sorted_with_its_branches():
 
 
 def test_the_order_counts_where_the_fusion_says_so(write_plugin):
+    assert not same("w_msa+mdta:cascade", "mdta+w_msa:cascade")
     registry.add_plugin(write_plugin("chain", ORDERED))
     assert not same("w_msa+mdta:chain", "mdta+w_msa:chain")
     with pytest.raises(InputError, match="'chain' joins exactly 2 branches, the word has 3"):

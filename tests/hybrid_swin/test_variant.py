@@ -90,6 +90,16 @@ def test_names_are_for_people():
     assert Variant.from_dict(same).blocks_name == "w_msa sw_msa"
 
 
+def test_a_stage_may_have_windows_and_norms_of_its_own():
+    data = copy.deepcopy(VALID)
+    data["stages"][0] |= {"window_size": 6, "norm": "post"}
+    read = Variant.from_dict(data)
+    assert read.window_sizes == (6, 4)
+    assert read.to_dict() == data
+    assert read.name.endswith(" 2x16(window=6;norm=post)-3x24")
+    assert Variant.from_dict(read.to_dict()) == read
+
+
 # Identity
 
 
@@ -113,6 +123,25 @@ def test_equal_networks_have_equal_ids(one, other):
     first, second = variant(one, depth=4), variant(other, depth=4)
     assert first.id == second.id
     assert first != second  # the user's own words are kept
+
+
+def stage_of(word, **fields):
+    return Variant(
+        image_size=32, patch_size=2, window_size=4, stages=[Stage(24, 2, 3, (word,), **fields)]
+    )
+
+
+def test_fields_of_a_stage_that_change_nothing_do_not_change_the_id():
+    plain = stage_of("conv+w_msa")
+    assert stage_of("conv+w_msa", window_size=4).id == plain.id
+    assert stage_of("conv+w_msa", norm="pre").id == plain.id
+    assert stage_of("w_msa", norm="branch").id == stage_of("w_msa").id
+    distinct = [{}, {"window_size": 8}, {"norm": "post"}, {"norm": "branch"}]
+    assert len({stage_of("conv+w_msa", **fields).id for fields in distinct}) == 4
+    # Where one window covers the map there is nothing to shift and nothing to stride over.
+    covered = {stage_of(w, window_size=16).id for w in ("w_msa", "sw_msa", "grid")}
+    assert len(covered) == 1
+    assert len({stage_of(w).id for w in ("w_msa", "sw_msa", "grid")}) == 3
 
 
 def test_numbers_may_be_written_differently():

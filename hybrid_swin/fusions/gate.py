@@ -1,6 +1,8 @@
 """`gate`: the input decides how much of each branch to take."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Literal
 
 import torch
@@ -43,16 +45,19 @@ class Gate(Fusion):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        out_BHWnC = torch.stack([branch(x) for branch in self.branches], dim=-2)
-        return (self.gates(out_BHWnC) * out_BHWnC).sum(dim=-2)
+        outs = [branch(x) for branch in self.branches]
+        gates = self.gates(outs).unbind(dim=-2)
+        out: Tensor = reduce(add, (g * out for g, out in zip(gates, outs, strict=True)))
+        return out
 
-    def gates(self, out_BHWnC: Tensor) -> Tensor:
+    def gates(self, outs: Sequence[Tensor]) -> Tensor:
         """The weight of each branch, which sum to n. (B, 1, 1, n, C) or (B, H, W, n, 1)."""
-        count = len(self.branches)
-        seen = out_BHWnC.mean(dim=(1, 2), keepdim=True) if self.per == "channel" else out_BHWnC
-        free = self.logits(seen.flatten(-2)).unflatten(-1, (count - 1, -1))
+        if self.per == "channel":
+            outs = [out.mean(dim=(1, 2), keepdim=True) for out in outs]
+        free = self.logits(torch.cat(list(outs), dim=-1)).unflatten(-1, (len(outs) - 1, -1))
         logits = torch.cat([free, torch.zeros_like(free[..., :1, :])], dim=-2)
-        return count * logits.softmax(dim=-2)
+        weights: Tensor = len(outs) * logits.softmax(dim=-2)
+        return weights
 
     def identity_start(self, base: int) -> bool:
         """The other branches start silent and the gates at 1."""

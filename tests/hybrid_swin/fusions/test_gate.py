@@ -76,7 +76,7 @@ def test_three_branches_share_by_a_softmax_whose_last_logit_is_zero():
 )
 def test_gates_share_out_as_many_as_there_are_branches(per, shape):
     mixer = opened(build(f"conv+w_msa+mdta:gate(per={per})"))
-    gates = mixer.gates(torch.randn(2, *GRID, 3, DIM).double())
+    gates = mixer.gates([torch.randn(2, *GRID, DIM).double() for _ in range(3)])
     assert gates.shape == shape
     assert (gates > 0).all()
     torch.testing.assert_close(gates.sum(-2), torch.full_like(gates.sum(-2), 3))

@@ -1,0 +1,108 @@
+"""`cross`: two branches that gate each other, one over channels, the other over space."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin.cost import Cost, Grid, layer_norm, linear
+from hybrid_swin.fusions import CostMaker, Fusion, Maker
+from hybrid_swin.normalization import channel_norm
+
+
+class Cross(Fusion):
+    """Bidirectional interaction of an attention A and a second branch L (MixFormer's block).
+
+    ::
+
+        l = GELU(norm(L(LN(W_l x))))                     at full width C
+        a = A(LN(W_a x)), its values times sigmoid(channel_gate(mean(l)))   at width C/2
+        y = W [LN(a); norm(sigmoid(spatial_gate(a)) ⊙ W_p l)]
+
+    A is the branch whose values can be gated; where both can, the later of the two by the
+    alphabet. Both branches leave out their own last projection. Channel gate C -> C/8 -> C/2,
+    spatial gate C/2 -> C/16 -> 1 (at least 4 between), each with norm and GELU. Attention at half
+    the width makes it cheaper than ``w_msa`` alone; its channel gate carries global information
+    whatever the branches see. ``norm=batch`` is the paper's, and fails at a batch of 1 in training.
+
+    Source: MixFormer: Mixing Features across Windows and Dimensions, 2022,
+    https://arxiv.org/abs/2204.02557
+    """
+
+    max_branches = 2
+    needs_value_gate = True
+    halves_heads = True
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        makers: Sequence[Maker],
+        norm: Literal["layer", "batch"] = "layer",
+    ) -> None:
+        super().__init__()
+        self.attention = _attention(makers)
+        half, (narrow, narrowest) = dim // 2, _gate_widths(dim)
+        self.branches = nn.ModuleList(
+            make(half if i == self.attention else dim, num_heads) for i, make in enumerate(makers)
+        )
+        for branch in self.branches:
+            branch.give_up_projection()  # type: ignore[operator]  # a Branch
+        self.attention_in = nn.Sequential(nn.Linear(dim, half), nn.LayerNorm(half))
+        self.local_in = nn.Sequential(nn.Linear(dim, dim), nn.LayerNorm(dim))
+        self.local_out = nn.Sequential(channel_norm(norm, dim), nn.GELU())
+        self.channel_gate = nn.Sequential(
+            nn.Linear(dim, narrow), channel_norm(norm, narrow), nn.GELU(), nn.Linear(narrow, half)
+        )
+        self.spatial_gate = nn.Sequential(
+            nn.Linear(half, narrowest),
+            channel_norm(norm, narrowest),
+            nn.GELU(),
+            nn.Linear(narrowest, 1),
+        )
+        self.local_proj = nn.Linear(dim, half)
+        self.attention_norm = nn.LayerNorm(half)
+        self.local_norm = channel_norm(norm, half)
+        self.join = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        attend, mix = self.branches[self.attention], self.branches[1 - self.attention]
+        local = self.local_out(mix.mix(self.local_in(x)))  # type: ignore[operator]  # a Branch
+        value_gate = self.channel_gate(local.mean(dim=(1, 2))).sigmoid()
+        attended = attend.mix(self.attention_in(x), value_gate)  # type: ignore[operator]  # likewise
+        local = self.spatial_gate(attended).sigmoid() * self.local_proj(local)
+        both = torch.cat([self.attention_norm(attended), self.local_norm(local)], dim=-1)
+        out: Tensor = self.join(both)
+        return out
+
+    @classmethod
+    def cost(
+        cls,
+        dim: int,
+        num_heads: int,
+        grid_size: Grid,
+        makers: Sequence[CostMaker],
+        norm: Literal["layer", "batch"] = "layer",
+    ) -> Cost:
+        """The branches without their projections, both gates, four norms and four layers."""
+        attention = _attention(makers)
+        tokens, half, (narrow, narrowest) = grid_size[0] * grid_size[1], dim // 2, _gate_widths(dim)
+        total = makers[attention].without_projection(half, num_heads)
+        total += makers[1 - attention].without_projection(dim, num_heads)
+        for inputs, outputs in ((dim, half), (dim, dim), (dim, half), (dim, dim)):
+            total += linear(tokens, inputs, outputs)
+        for width in (half, dim, dim, half, half, narrow, narrowest):
+            total += layer_norm(width)
+        total += linear(1, dim, narrow) + linear(1, narrow, half)
+        return total + linear(tokens, half, narrowest) + linear(tokens, narrowest, 1)
+
+
+def _attention(makers: Sequence[Maker] | Sequence[CostMaker]) -> int:
+    """Which branch has its values gated."""
+    return max(i for i, make in enumerate(makers) if make.gates_values)
+
+
+def _gate_widths(dim: int) -> tuple[int, int]:
+    return max(4, dim // 8), max(4, dim // 16)  # a layer norm of one channel is always 0

@@ -1,0 +1,63 @@
+"""`scale`: the branches added, each channel of each weighed by a learned number."""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin.cost import Cost, Grid
+from hybrid_swin.fusions import CostMaker, Fusion, Maker
+
+
+class Scale(Fusion):
+    """Weigh every channel of every branch and add: ``Σ_i s_i ⊙ b_i(x)``, with s from ``init``.
+
+    At the default of 1 it starts as ``sum``; LayerScale starts small. nC parameters of its own
+    for n branches, which weight decay leaves alone.
+
+    Source: On the Integration of Self-Attention and Convolution (ACmix), 2021,
+    https://arxiv.org/abs/2111.14556; Going deeper with Image Transformers (LayerScale), 2021,
+    https://arxiv.org/abs/2103.17239
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, makers: Sequence[Maker], init: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(make(dim, num_heads) for make in makers)
+        self.scales = nn.Parameter(torch.full((len(makers), dim), float(init)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        scaled = (s * branch(x) for s, branch in zip(self.scales, self.branches, strict=True))
+        out: Tensor = reduce(add, scaled)
+        return out
+
+    def identity_start(self, base: int) -> bool:
+        """The base is weighed by 1, the others by 0.
+
+        A zero there has the branch's output as its gradient, so it does not stay zero.
+        """
+        with torch.no_grad():
+            self.scales.zero_()
+            self.scales[base] = 1
+        return True
+
+    def no_weight_decay(self) -> set[str]:
+        """The scales."""
+        return {"scales"}
+
+    @classmethod
+    def cost(
+        cls,
+        dim: int,
+        num_heads: int,
+        grid_size: Grid,
+        makers: Sequence[CostMaker],
+        init: float = 1.0,
+    ) -> Cost:
+        """The branches' own and nC parameters."""
+        scales = Cost(parameters=len(makers) * dim)
+        return sum((make(dim, num_heads) for make in makers), scales)

@@ -13,6 +13,10 @@ OPTIONS = [
     "pointwise(ratio=0.5)",
     "w_msa+mdta:gate(per=pixel)",
     "conv+w_msa:split(ratio=1-2)",
+    "w_msa+mdta:selective(norm=batch)",
+    "conv+w_msa:cross(norm=batch)",
+    "conv+mdta:cross",
+    "mdta+w_msa:cascade",
 ]
 WORDS = sorted(
     {

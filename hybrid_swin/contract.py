@@ -115,19 +115,20 @@ def saves_and_loads(word: str) -> None:
             raise ContractError("computes something else after saving and loading")
 
 
-def runs_in_bfloat16(word: str) -> None:
-    """Autocast to bfloat16 gives finite outputs near those of float32."""
+def runs_in_half_precision(word: str) -> None:
+    """Autocast to bfloat16 and to float16 gives finite outputs near those of float32."""
     mixer = _mixer(word).eval()
     x = _map(GRID)
     with torch.no_grad():
         full = mixer(x)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            half = mixer(x).float()
-    if not half.isfinite().all():
-        raise ContractError("gives NaN or infinity in bfloat16")
-    scale = full.abs().max().clamp(min=1e-6)
-    if ((half - full).abs().max() / scale) > 0.1:
-        raise ContractError("differs from float32 by more than a tenth in bfloat16")
+        for dtype in (torch.bfloat16, torch.float16):
+            with torch.autocast("cpu", dtype=dtype):
+                half = mixer(x).float()
+            if not half.isfinite().all():
+                raise ContractError(f"gives NaN or infinity in {dtype}")
+            scale = full.abs().max().clamp(min=1e-6)
+            if ((half - full).abs().max() / scale) > 0.1:
+                raise ContractError(f"differs from float32 by more than a tenth in {dtype}")
 
 
 def survives_zeros(word: str) -> None:
@@ -190,7 +191,7 @@ CHECKS: tuple[Callable[[str], None], ...] = (
     treats_images_alone,
     trains_every_parameter,
     saves_and_loads,
-    runs_in_bfloat16,
+    runs_in_half_precision,
     survives_zeros,
     costs_what_it_says,
     decays_what_it_should,

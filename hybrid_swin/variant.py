@@ -193,7 +193,7 @@ class Variant:
 
     @cached_property
     def name(self) -> str:
-        """Readable ASCII name: block words, then depth x width of each stage and what is special."""
+        """Readable ASCII name: block words, then depth x width and specials of each stage."""
         return f"{self.blocks_name} {'-'.join(map(_stage_name, self.stages))}"
 
     def to_dict(self) -> dict[str, Any]:

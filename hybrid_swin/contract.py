@@ -98,7 +98,7 @@ def _learns(mixer: nn.Module, steps: int = 3) -> None:
             return
         with torch.no_grad():
             for parameter in mixer.parameters():
-                parameter -= 1e-3 * torch.as_tensor(parameter.grad)
+                parameter.sub_(1e-3 * torch.as_tensor(parameter.grad))
                 parameter.grad = None
     raise ContractError(f"the gradient of {', '.join(sorted(dead))} is all zero")
 

@@ -99,7 +99,7 @@ class Cross(Fusion):
         return total + linear(tokens, half, narrowest) + linear(tokens, narrowest, 1)
 
 
-def _attention(makers: Sequence[Maker] | Sequence[CostMaker]) -> int:
+def _attention(makers: Sequence[Maker | CostMaker]) -> int:
     """Which branch has its values gated."""
     return max(i for i, make in enumerate(makers) if make.gates_values)
 

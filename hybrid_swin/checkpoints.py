@@ -1,0 +1,223 @@
+"""``load_weights`` and ``save_weights``: a network's weights from files and to files."""
+
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.mixer_weights import TABLE
+from hybrid_swin.training_state import SaveError
+from hybrid_swin.variant import Variant
+from hybrid_swin.weight_layouts import names, split
+from hybrid_swin.weight_plan import Plan, make_plan
+from hybrid_swin.weight_report import WeightReport
+from hybrid_swin.weight_source import Source, read_source
+from hybrid_swin.windows import fit_window, relative_position_index, shift_of
+
+WRITTEN = "timm", "microsoft", "torchvision", "huggingface"
+_PICKLED = ".pth", ".pt", ".bin"
+
+
+def load_weights(
+    model: nn.Module, source: str | Path | Mapping[str, Any], *, identity_start: bool = True
+) -> WeightReport:
+    """Take a Swin's weights, or a network's of ours, from elsewhere.
+
+    The layout (Microsoft's, timm's, torchvision's, Hugging Face's, OpenMMLab's, ours) is recognised
+    from the names. For another window, bias tables are interpolated; for another number of image
+    channels, the patch embedding is adapted; for another number of classes, the head is left fresh.
+    Where the source's block has one attention and the model's several branches, the attention fills
+    the branch like it, and the mixer starts as that branch alone, all else trainable. Norms are
+    taken by their names, wherever the model's blocks have them.
+
+    Args:
+        model: a ``HybridSwin``, or another network with its ``patch_embed``, ``layers`` and
+            ``variant``, such as a pyramid of features.
+        source: a file (``.safetensors``, or a PyTorch checkpoint, which is read without running
+            code), a folder of Hugging Face's, or a state dict, plain or wrapped.
+        identity_start: whether mixers of several branches start as the source's attention alone;
+            otherwise their other branches keep their random start.
+
+    Returns:
+        What was taken, resized, left fresh and not used, and how each block starts. Its text is a
+        summary.
+
+    Raises:
+        InputError: a file that cannot be used, or weights of another network. The model is then as
+            it was.
+    """
+    model, variant = _network(model)
+    found = read_source(source)
+    plan = make_plan(model, variant, found)
+    if not identity_start:
+        _let_branches_act(plan)
+    _apply(model, plan)
+    return _report(model, found, plan)
+
+
+def _network(model: nn.Module) -> tuple[nn.Module, Variant]:
+    model = getattr(model, "_orig_mod", model)  # of torch.compile
+    variant = getattr(model, "variant", None)
+    whole = hasattr(model, "patch_embed") and hasattr(model, "layers")
+    if not whole or not isinstance(variant, Variant):
+        raise InputError(
+            f"weights are for a network of hybrid_swin, such as create_model gives; got "
+            f"{type(model).__name__}"
+        )
+    return model, variant
+
+
+def _let_branches_act(plan: Plan) -> None:
+    for index in plan.starts:
+        why = "an identity start was not asked for"
+        plan.blocks[index] = replace(plan.blocks[index], how="changed", why=why)
+    plan.starts.clear()
+
+
+def _apply(model: nn.Module, plan: Plan) -> None:
+    """Write the plan's values; where that fails, put back what was there."""
+    state: dict[str, Tensor] = model.state_dict()
+    before = {name: tensor.clone() for name, tensor in state.items()}
+    try:
+        with torch.no_grad():
+            for name, value in plan.values.items():
+                state[name].copy_(value)
+        for index, (fusion, base) in plan.starts.items():
+            if not fusion.identity_start(base):
+                block = plan.blocks[index]
+                why = "its fusion cannot start as one of its branches, so the others act at once"
+                plan.blocks[index] = replace(block, how="changed", why=why)
+    except BaseException:
+        with torch.no_grad():
+            for name, tensor in before.items():
+                state[name].copy_(tensor)
+        raise
+
+
+def _report(model: nn.Module, source: Source, plan: Plan) -> WeightReport:
+    resized = {r.name for r in plan.resized}
+    not_used = [key for name, keys in source.keys.items() if name not in plan.used for key in keys]
+    return WeightReport(
+        source=source.name,
+        layout=source.layout,
+        taken=tuple(name for name in plan.values if name not in resized),
+        resized=tuple(plan.resized),
+        fresh=tuple(name for name in model.state_dict() if name not in plan.values),
+        unused=(*not_used, *source.leftover),
+        blocks=tuple(plan.blocks),
+        notes=tuple(plan.notes),
+    )
+
+
+def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> None:
+    """Write a network's weights, whole or not at all.
+
+    ``timm`` can hold every network: plain blocks have timm's names, others our own. The layouts
+    ``microsoft``, ``torchvision`` and ``huggingface`` (as its files name them) hold plain Swins.
+
+    Args:
+        model: as for ``load_weights``.
+        path: ``.safetensors`` (also says which variant the weights are of), or ``.pth``, ``.pt`` or
+            ``.bin`` for a pickled state dict.
+        layout: whose names to use.
+
+    Raises:
+        InputError: an unknown layout or suffix, no such folder, or blocks without a name in the
+            layout.
+        SaveError: the disk is full, or the folder cannot be written.
+    """
+    model, variant = _network(model)
+    if layout not in WRITTEN:
+        raise unknown("layout", layout, WRITTEN)
+    file = _target(path)
+    weights = {n: t.detach().cpu().contiguous() for n, t in _renamed(model, variant, layout)}
+    if file.suffix == ".safetensors":
+        told = {"format": "pt", "layout": layout, "variant": json.dumps(variant.to_dict())}
+        content = safetensors.torch.save(weights, told)
+    else:
+        buffer = io.BytesIO()
+        torch.save(weights, buffer)
+        content = buffer.getvalue()
+    _write(content, file)
+
+
+def _target(path: str | Path) -> Path:
+    """Where to write. Raises InputError where that cannot be."""
+    try:
+        file = Path(path).expanduser()
+        is_path = "\0" not in str(file)
+    except (RuntimeError, TypeError):  # an unknown ~user
+        is_path = False
+    if not is_path:
+        raise InputError(f"weights cannot be written to {path!r}: it is not a path")
+    if file.suffix not in (".safetensors", *_PICKLED):
+        raise InputError(
+            f"weights cannot be written to {str(path)!r}: its suffix must be .safetensors, "
+            f"{', '.join(_PICKLED)}"
+        )
+    if not file.parent.is_dir():
+        raise InputError(f"weights cannot be written to {str(path)!r}: there is no such folder")
+    return file
+
+
+def _renamed(model: nn.Module, variant: Variant, layout: str) -> Iterator[tuple[str, Tensor]]:
+    """A network's weights by a layout's names. Raises InputError where it has none for them."""
+    if layout != "timm":
+        _check_plain(variant, layout)
+    for name, tensor in model.state_dict().items():
+        prefix = "swin." if layout == "huggingface" and not name.startswith("head.") else ""
+        parts = zip(names(layout, name), split(layout, name, tensor), strict=True)
+        yield from ((prefix + theirs, part) for theirs, part in parts)
+        if layout == "torchvision" and name.endswith(TABLE):  # it loads strictly, with its index
+            attention = model.get_submodule(name.removesuffix(f".{TABLE}"))
+            window = attention.window
+            index = relative_position_index(window, window, torch.device("cpu")).flatten().clone()  # type: ignore[arg-type]
+            yield names(layout, name)[0].replace("bias_table", "index"), index
+
+
+def _check_plain(variant: Variant, layout: str) -> None:
+    """Refuse what is no plain Swin: another library would compute something else."""
+    instead = "save in layout 'timm', and load with hybrid_swin"
+    windows = set()
+    for i, words in enumerate(variant.block_words):
+        window = fit_window((variant.window_sizes[i],) * 2, variant.grids[i])
+        windows.add(window)
+        shifts = any(shift_of(window, variant.grids[i]))
+        for j, word in enumerate(words):
+            plain = "sw_msa" if shifts and j % 2 else "w_msa"
+            if str(word) != plain or variant.stages[i].norm == "post":
+                raise InputError(
+                    f"layout {layout!r} holds plain Swins, in which layers.{i}.blocks.{j} is "
+                    f"{plain!r} with norms before it; the model's is {str(word)!r}; {instead}"
+                )
+    if layout != "microsoft" and len(windows) > 1:
+        listed = ", ".join(f"{h}x{w}" for h, w in sorted(windows))
+        raise InputError(
+            f"layout {layout!r} has one window size for all stages; the model's windows are "
+            f"{listed}; {instead}"
+        )
+
+
+def _write(content: bytes, file: Path) -> None:
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise SaveError(
+            error.errno, f"the weights could not be written: {error.strerror}", str(file)
+        ) from error

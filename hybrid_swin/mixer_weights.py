@@ -1,0 +1,165 @@
+"""Which of a mixer's weights a plain attention, or another mixer, can fill."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from hybrid_swin.block_words import BlockWord
+from hybrid_swin.branches import Branch, NormedBranch
+from hybrid_swin.cost import Grid
+from hybrid_swin.errors import InputError
+from hybrid_swin.fusions import Fusion
+from hybrid_swin.weight_report import How, Resized, few
+from hybrid_swin.weight_resizing import offsets, resize_table, square_window
+
+TABLE = "relative_position_bias_table"
+_WINDOWED = "w_msa", "sw_msa"
+
+
+@dataclass(frozen=True)
+class MixerSource:
+    """The weights of one block's mixer.
+
+    Args:
+        weights: by our names within the mixer, such as ``qkv.weight``; those of a plain Swin's
+            attention have the same.
+        kind: the mixer's block word, such as ``sw_msa``; none where it is not known.
+        certain: whether ``kind`` is known, and not only what a plain Swin would have.
+        window: the window that a bias table is for, where it is known.
+    """
+
+    weights: Mapping[str, Tensor]
+    kind: str | None = None
+    certain: bool = False
+    window: Grid | None = None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is one branch."""
+        return not any(name.startswith("branches.") for name in self.weights)
+
+
+@dataclass(frozen=True)
+class MixerPlan:
+    """What a mixer takes, by its own names, and the branch that it then starts as, if any."""
+
+    how: How
+    why: str = ""
+    values: Mapping[str, Tensor] = field(default_factory=dict)
+    resized: tuple[Resized, ...] = ()
+    base: int | None = None
+
+
+def plan_mixer(mixer: Branch | Fusion, word: BlockWord, source: MixerSource) -> MixerPlan:
+    """What a mixer can take of a source, without touching it.
+
+    The whole of it where both are the same mixer; else, of a single branch, into the branch of
+    several that is the most like it: ``base`` says which, and ``identity_start(base)`` is the
+    caller's to do.
+
+    Args:
+        mixer: to be filled.
+        word: the canonical word that it was built from.
+        source: what is there.
+
+    Raises:
+        InputError: an attention of which a part is missing, one of another number of heads, or a
+            bias table of no window.
+    """
+    if _may_be(word, source):
+        whole = _fit(source, mixer, "")
+        if whole is not None:
+            return MixerPlan("taken", "", *whole)
+    if isinstance(mixer, Fusion) and source.is_bare:
+        for k in _candidates(word, source.kind):
+            branch = mixer.branches[k]
+            normed = isinstance(branch, NormedBranch)
+            inner = branch.branch if isinstance(branch, NormedBranch) else branch
+            fitted = _fit(source, inner, f"branches.{k}.{'branch.' if normed else ''}")
+            if fitted is not None:
+                return MixerPlan("identity start", "", *fitted, base=k)
+    return MixerPlan("fresh", _why_fresh(word, source))
+
+
+def _may_be(word: BlockWord, source: MixerSource) -> bool:
+    """Whether a source can be a mixer of this word, names and shapes aside."""
+    if source.kind is None or not source.certain:
+        return True
+    if len(word.branches) > 1:
+        return source.kind == str(word)
+    return _alike(_name(source.kind), word.branches[0].name)
+
+
+def _candidates(word: BlockWord, kind: str | None) -> list[int]:
+    """The branches that are of a kind, those exactly of it first."""
+    if kind is None:
+        return []
+    name = _name(kind)
+    alike = [k for k, part in enumerate(word.branches) if _alike(name, part.name)]
+    return sorted(alike, key=lambda k: word.branches[k].name != name)
+
+
+def _alike(one: str, other: str) -> bool:
+    return one == other or {one, other} == set(_WINDOWED)
+
+
+def _name(kind: str) -> str:
+    return kind.partition("(")[0]
+
+
+def _fit(
+    source: MixerSource, module: nn.Module, prefix: str
+) -> tuple[dict[str, Tensor], tuple[Resized, ...]] | None:
+    """A module's values, and which of them were resized; None where names or shapes differ."""
+    target: dict[str, Tensor] = module.state_dict()
+    if target.keys() != source.weights.keys():
+        _check_complete(source, target)
+        return None
+    values, resized = {}, []
+    tables = [name for name in target if name.endswith(TABLE)]
+    if any(target[n].shape != source.weights[n].shape for n in target if n not in tables):
+        return None
+    for name, tensor in source.weights.items():
+        if name in tables:
+            window = module.get_submodule(name.removesuffix(TABLE).rstrip(".")).window
+            fitted = _fit_table(tensor, target[name], source.window, window)  # type: ignore[arg-type]
+            if fitted is not tensor:
+                shapes = tuple(tensor.shape), tuple(fitted.shape)
+                resized.append(Resized(prefix + name, *shapes))
+            tensor = fitted
+        values[prefix + name] = tensor
+    return values, tuple(resized)
+
+
+def _check_complete(source: MixerSource, target: Mapping[str, Tensor]) -> None:
+    """Refuse an attention of which a part is missing, which is no other mixer but a damaged one."""
+    missing = target.keys() - source.weights.keys()
+    if source.kind in _WINDOWED and TABLE in target and source.weights.keys() < target.keys():
+        raise InputError(f"the attention has no {few(sorted(missing))} in the source")
+
+
+def _fit_table(table: Tensor, target: Tensor, before: Grid | None, after: Grid) -> Tensor:
+    """A bias table for the model's window. Raises InputError where it has other heads."""
+    if table.ndim != 2 or table.shape[1] != target.shape[1]:
+        heads = table.shape[1] if table.ndim == 2 else "no"
+        raise InputError(
+            f"the attention has {heads} heads in the source, {target.shape[1]} in the model"
+        )
+    if before is None or offsets(before) != table.shape[0]:
+        # Equal lengths are equal windows; only lengths that differ need a guess.
+        same = table.shape[0] == target.shape[0]
+        before = after if same else square_window(table.shape[0])
+    if before is None:
+        raise InputError(f"a bias table of {table.shape[0]} offsets is that of no square window")
+    return table if before == after else resize_table(table, before, after)
+
+
+def _why_fresh(word: BlockWord, source: MixerSource) -> str:
+    if not source.is_bare:
+        return "other branches or another fusion in the source"
+    if source.kind is None or _name(source.kind) not in _WINDOWED:
+        return f"no branch that is the source's {source.kind or 'mixer'}"
+    if not any(part.name in _WINDOWED for part in word.branches):
+        return "no window attention to take the source's"
+    return "its window attention has another width or other parameters than the source's"

@@ -1,0 +1,193 @@
+"""Files of weights: found, told apart by their content, read without running code."""
+
+import argparse
+import re
+import struct
+import warnings
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from hybrid_swin.errors import InputError
+
+IN_FOLDERS = "model.safetensors", "pytorch_model.bin"  # as Hugging Face names them
+_SUFFIXES = ".safetensors", ".pth", ".pt", ".bin", ".ckpt"
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """What a file holds: nested as it was saved, with the text that safetensors keeps beside."""
+
+    name: str
+    content: Mapping[Any, Any]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_weights(path: str | Path) -> WeightFile:
+    """Read a checkpoint by its content, whatever its suffix, on the CPU.
+
+    Raises:
+        InputError: no such file, a damaged one, one that holds no weights, or one that would run
+            code (pickles are read by ``torch.load(weights_only=True)`` only).
+    """
+    file = _find(path)
+    name = f"checkpoint {str(file)!r}"
+    try:
+        with open(file, "rb") as stream:
+            start = stream.read(1024)
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}") from error
+    if _is_safetensors(start):
+        return _read_safetensors(file, name)
+    if start.startswith(b"PK\x03\x04"):
+        _check_zip(file, name)
+        return WeightFile(name, _read_pickle(file, name))
+    if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
+        return WeightFile(name, _read_pickle(file, name))
+    raise InputError(f"{name} {_what_else(start)}")
+
+
+def _find(path: str | Path) -> Path:
+    """The file that a path means. Raises InputError with what is there instead."""
+    try:
+        file = Path(path).expanduser()
+        exists, is_folder = file.exists(), file.is_dir()
+    except (OSError, RuntimeError, ValueError):  # an unknown ~user, a name that no system takes
+        raise InputError(f"{str(path)!r} is not a path; give that of a checkpoint") from None
+    if is_folder:
+        for name in IN_FOLDERS:
+            if (file / name).is_file():
+                return file / name
+        raise InputError(
+            f"folder {str(file)!r} holds neither {' nor '.join(IN_FOLDERS)}; give the path of a "
+            f"file{_others(file, '')}"
+        )
+    if exists:
+        return file
+    if not file.parent.is_dir():
+        raise InputError(
+            f"checkpoint {str(file)!r} does not exist: there is no folder {str(file.parent)!r}"
+        )
+    raise InputError(f"checkpoint {str(file)!r} does not exist{_others(file.parent, file.name)}")
+
+
+def _others(folder: Path, name: str) -> str:
+    """The files of weights in a folder, or the one that may have been meant."""
+    try:
+        found = sorted(f.name for f in folder.iterdir() if f.suffix in _SUFFIXES or f.is_dir())
+    except OSError:
+        return ""
+    close = get_close_matches(name, found, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    files = [f for f in found if Path(f).suffix in _SUFFIXES]
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    return f" (there: {', '.join(files[:5]) or 'no checkpoint'}{more})"
+
+
+def _is_safetensors(start: bytes) -> bool:
+    """Eight bytes with the header's length, then the header, which is JSON."""
+    return start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < 2**32
+
+
+def _read_safetensors(file: Path, name: str) -> WeightFile:
+    try:
+        with safe_open(file, "pt") as opened:
+            content = {key: opened.get_tensor(key) for key in opened.keys()}
+            return WeightFile(name, content, opened.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{name} is truncated or damaged ({_first_line(error)}); copy or download it again"
+        ) from error
+
+
+def _check_zip(file: Path, name: str) -> None:
+    """Compare checksums, which torch does not: one flipped bit would be another network."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.namelist()
+            broken = [member for member in members if not _is_whole(archive, member)]
+    except Exception as error:  # a torn file may fail anywhere in zipfile's reading
+        raise InputError(
+            f"{name} is truncated or damaged ({_first_line(error)}); copy or download it again"
+        ) from error
+    if not any(Path(member).name in ("data.pkl", "constants.pkl") for member in members):
+        inside = ", ".join(members[:3]) or "nothing"
+        raise InputError(
+            f"{name} is a zip archive without PyTorch's weights (inside: {inside}); if a "
+            "checkpoint is among them, unpack it and give its path"
+        )
+    # torch can be told to write none (torch.serialization.set_crc32_options): then all differ.
+    if broken and len(broken) < len(members):
+        raise InputError(f"{name} is damaged at {broken[0]!r}; copy or download it again")
+
+
+def _is_whole(archive: zipfile.ZipFile, member: str) -> bool:
+    try:
+        with archive.open(member) as stream:
+            while stream.read(2**20):
+                pass
+    except zipfile.BadZipFile:
+        return False
+    return True
+
+
+def _read_pickle(file: Path, name: str) -> Mapping[Any, Any]:
+    try:
+        # A Namespace is plain data, and training scripts, timm's among them, keep theirs inside.
+        known = torch.serialization.safe_globals([argparse.Namespace])
+        with open(file, "rb") as stream, warnings.catch_warnings(), known:
+            warnings.simplefilter("ignore")
+            content = torch.load(stream, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        needed = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"code ({needed[1]})" if needed else "objects other than weights"
+        raise InputError(
+            f"{name} is refused: to be read it would run {what}; if you trust who made it, convert "
+            "it where it can do no harm: load it by torch.load(path, weights_only=False), take "
+            f"the state dict out and write {file.stem + '.safetensors'!r} by "
+            "safetensors.torch.save_file(state_dict, path)"
+        ) from error
+    except Exception as error:  # a torn file may fail anywhere in torch's reading
+        if "TorchScript" in str(error):
+            raise InputError(
+                f"{name} is a TorchScript program, which is code; save the state dict of the model "
+                "that it was made from"
+            ) from error
+        raise InputError(
+            f"{name} is truncated, damaged or no checkpoint ({_first_line(error)}); copy or "
+            "download it again"
+        ) from error
+    if not isinstance(content, Mapping):
+        raise InputError(f"{name} holds a {type(content).__name__}, not weights by name")
+    return content
+
+
+def _what_else(start: bytes) -> str:
+    """What a file is that is no checkpoint, and what to do."""
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not start:
+        return "is empty; copy or download it again"
+    if text.startswith(b"<"):
+        return (
+            "is a web page, not weights: the download gave a page about the file; download "
+            "the file itself"
+        )
+    if text.startswith(b"version https://git-lfs"):
+        return "is a pointer of Git LFS, not the weights; fetch them by git lfs pull"
+    return (
+        "holds no weights: it is neither safetensors nor a checkpoint of PyTorch, or it is "
+        "damaged from its first bytes on"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0][:120].rstrip(". ") if lines else "") or type(error).__name__

@@ -1,0 +1,246 @@
+"""The names of a Swin's parameters in five libraries.
+
+`timm`'s (from 0.9 on) are our own names for plain Swin; the others are described by what they call
+a parameter of timm's. Reading a layout is the same table backwards.
+
+======================= ======================= ==================== ==========================
+timm                    microsoft, timm < 0.9   torchvision          huggingface
+======================= ======================= ==================== ==========================
+layers.i.blocks.j       the same                features.{2i+1}.j    encoder.layers.i.blocks.j
+layers.{i+1}.downsample layers.i.downsample     features.{2i+2}      encoder.layers.i.downsample
+attn.qkv                the same                the same             rows in thirds
+head.fc                 head                    head                 classifier
+======================= ======================= ==================== ==========================
+
+`openmmlab` (mmdetection, mmsegmentation, mmpretrain) merges patches by unfolding, in which the
+channel comes first and then the place among the four; ours is Microsoft's, the place first and
+columns before rows.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+LAYOUTS = "timm", "microsoft", "torchvision", "huggingface", "openmmlab"
+_HF5 = "huggingface (5.x)"  # in memory; files keep the names of 4.x
+_HEAD = re.compile(r"(classifier|head|head\.fc)\.(weight|bias)")
+# What a layout's stem is called: it tells the layout, and the prefix of all its names.
+_ANCHORS = {
+    "patch_embed.proj.weight": ("timm", "microsoft"),
+    "features.1.0.attn.qkv.weight": ("torchvision",),
+    "embeddings.patch_embeddings.projection.weight": ("huggingface",),
+    "patch_embed.projection.weight": ("openmmlab",),
+}
+_FOUR = [0, 2, 1, 3]  # rows before columns to columns before rows, and back
+# Follow from sizes alone, so they are neither read nor missed.
+DERIVED = re.compile(r"(^|\.)(relative_position_index|attn_mask|relative_coords_table)$")
+
+
+def names(layout: str, name: str) -> tuple[str, ...]:
+    """What a layout calls timm's parameter ``name``; three names where it keeps rows in thirds."""
+    theirs = _NAMES[layout](name)
+    if "{}" in theirs:
+        return tuple(theirs.format(part) for part in _thirds(layout))
+    return (theirs,)
+
+
+def join(layout: str, name: str, tensors: list[Tensor]) -> Tensor:
+    """A layout's tensors as the one that timm keeps under ``name``."""
+    tensor = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+    if layout == "openmmlab" and ".downsample." in name:
+        tensor = torch.unflatten(tensor, -1, (-1, 4))[..., _FOUR].transpose(-1, -2).flatten(-2)
+    return tensor
+
+
+def split(layout: str, name: str, tensor: Tensor) -> list[Tensor]:
+    """Undo ``join``."""
+    if layout == "openmmlab" and ".downsample." in name:
+        tensor = torch.unflatten(tensor, -1, (4, -1))[..., _FOUR, :].transpose(-1, -2).flatten(-2)
+    return list(tensor.chunk(len(names(layout, name))))
+
+
+def recognise(keys: Iterable[str]) -> tuple[str, str] | None:
+    """The layout of a state dict and the prefix of its names; None where it is no Swin's.
+
+    The places of patch merging tell Microsoft's from timm's; the head may be missing.
+    """
+    keys = sorted(keys)
+    found = [
+        (layouts, key[: -len(anchor)])
+        for anchor, layouts in _ANCHORS.items()
+        for key in keys
+        if key == anchor or key.endswith(f".{anchor}")
+    ]
+    if not found:
+        return None
+    layouts, prefix = min(found, key=lambda pair: len(pair[1]))
+    layout = layouts[0]
+    if layout == "timm":
+        stages = {m[1] for key in keys if (m := re.match(_MERGING, key.removeprefix(prefix)))}
+        single = not stages and f"{prefix}head.weight" in keys
+        layout = "microsoft" if "0" in stages or single else "timm"
+    return layout, prefix
+
+
+_MERGING = r"layers[._](\d+)\.downsample\.reduction\.weight$"
+
+
+def to_timm(
+    weights: Mapping[str, Tensor], layout: str, prefix: str
+) -> tuple[dict[str, Tensor], dict[str, tuple[str, ...]]]:
+    """The weights by timm's names, and for each the file's own names that it came from."""
+    keys: dict[str, tuple[str, ...]]
+    own = _without_prefix(weights, prefix)
+    if layout == "timm":  # ours as well, so names that Swin does not have pass
+        keys = {name: (key,) for name, key in own.items()}
+    else:
+        spelt = _HF5 if any(".attention.q_proj." in name for name in own) else layout
+        _name_last_norm(own, layout)
+        wanted = {name: names(spelt, name) for name in _all_names(own)}
+        keys = {
+            name: tuple(own[part] for part in parts)
+            for name, parts in wanted.items()
+            if all(part in own for part in parts)
+        }
+    return {n: join(layout, n, [weights[k] for k in parts]) for n, parts in keys.items()}, keys
+
+
+def _without_prefix(keys: Iterable[str], prefix: str) -> dict[str, str]:
+    """The keys by their names without prefix.
+
+    A head may stand beside the backbone: then it has only the beginning of the prefix.
+    """
+    outer = prefix.rstrip(".").rpartition(".")[0]
+    outer = f"{outer}." if outer else ""
+    heads = {key.removeprefix(outer): key for key in keys if key.startswith(outer)}
+    own = {name: key for name, key in heads.items() if _HEAD.fullmatch(name)}
+    for key in keys:
+        if key.startswith(prefix):  # timm flattens `layers.0` to `layers_0` in its pyramids
+            own[re.sub(r"^layers_(\d+)\.", r"layers.\1.", key.removeprefix(prefix))] = key
+    return own
+
+
+def _name_last_norm(own: dict[str, str], layout: str) -> None:
+    """Backbones of dense tasks have a norm a stage; the last one's is the network's."""
+    stages = [int(m[1]) for name in own if (m := re.match(r"(?:layers|stages)\.(\d+)\.", name))]
+    stages += [int(m[1]) for name in own if (m := re.match(r"encoder\.layers\.(\d+)\.", name))]
+    last = max(stages, default=0)
+    norms = (f"norm{last}.", f"hidden_states_norms.stage{last + 1}.")
+    for kind in ("weight", "bias"):
+        final = names(layout, f"norm.{kind}")[0]
+        for norm in norms:
+            if final not in own and norm + kind in own:
+                own[final] = own.pop(norm + kind)
+
+
+def _all_names(own: Iterable[str]) -> Iterator[str]:
+    """Timm's names of all that could be meant; the numbers in a file's names bound them."""
+    found = {(int(m[1]), int(m[2] or 0)) for name in own if (m := _NUMBERS.match(name))}
+    places = {(stage, j) for i, j in found for stage in (i, i // 2, i + 1)}
+    yield from _both("patch_embed.proj", "patch_embed.norm", "norm", "head.fc")
+    for i in sorted({i for i, _ in places}):
+        yield from _both(f"layers.{i}.downsample.norm")
+        yield f"layers.{i}.downsample.reduction.weight"
+    for i, j in sorted(places):
+        block = f"layers.{i}.blocks.{j}"
+        yield from _both(*(f"{block}.{part}" for part in _PARTS))
+        yield f"{block}.attn.relative_position_bias_table"
+
+
+_NUMBERS = re.compile(r"(?:encoder\.)?(?:layers|stages|features)\.(\d+)\.(?:blocks\.)?(?:(\d+)\.)?")
+_PARTS = "norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2"
+
+
+def _both(*modules: str) -> Iterator[str]:
+    for module in modules:
+        yield f"{module}.weight"
+        yield f"{module}.bias"
+
+
+# What each layout calls a parameter of timm's
+
+
+def _replace(name: str, *pairs: tuple[str, str]) -> str:
+    for old, new in pairs:
+        name = re.sub(old, new, name)
+    return name
+
+
+def _merging_last(name: str) -> str:
+    """Patch merging belongs to the stage before it."""
+    return re.sub(
+        r"^layers\.(\d+)\.downsample", lambda m: f"layers.{int(m[1]) - 1}.downsample", name
+    )
+
+
+def _microsoft(name: str) -> str:
+    return _replace(_merging_last(name), (r"^head\.fc\.", "head."))
+
+
+def _torchvision(name: str) -> str:
+    name = re.sub(r"^layers\.(\d+)\.blocks", lambda m: f"features.{2 * int(m[1]) + 1}", name)
+    name = re.sub(r"^layers\.(\d+)\.downsample", lambda m: f"features.{2 * int(m[1])}", name)
+    return _replace(
+        name,
+        (r"^patch_embed\.proj\.", "features.0.0."),
+        (r"^patch_embed\.norm\.", "features.0.2."),
+        (r"\.mlp\.fc1\.", ".mlp.0."),
+        (r"\.mlp\.fc2\.", ".mlp.3."),
+        (r"^head\.fc\.", "head."),
+    )
+
+
+def _openmmlab(name: str) -> str:
+    return _replace(
+        _merging_last(name),
+        (r"^patch_embed\.proj\.", "patch_embed.projection."),
+        (r"^layers\.", "stages."),
+        (r"\.attn\.", ".attn.w_msa."),
+        (r"\.mlp\.fc1\.", ".ffn.layers.0.0."),
+        (r"\.mlp\.fc2\.", ".ffn.layers.1."),
+    )
+
+
+def _huggingface(name: str) -> str:
+    return _replace(
+        _merging_last(name),
+        (r"^patch_embed\.proj\.", "embeddings.patch_embeddings.projection."),
+        (r"^patch_embed\.norm\.", "embeddings.norm."),
+        (r"^layers\.", "encoder.layers."),
+        (r"\.norm1\.", ".layernorm_before."),
+        (r"\.norm2\.", ".layernorm_after."),
+        (r"\.attn\.qkv\.", ".attention.self.{}."),
+        (r"\.attn\.proj\.", ".attention.output.dense."),
+        (r"\.attn\.", ".attention.self."),
+        (r"\.mlp\.fc1\.", ".intermediate.dense."),
+        (r"\.mlp\.fc2\.", ".output.dense."),
+        (r"^norm\.", "layernorm."),
+        (r"^head\.fc\.", "classifier."),
+    )
+
+
+def _huggingface5(name: str) -> str:
+    return _replace(
+        _huggingface(name),
+        (r"\.attention\.self\.\{\}\.", ".attention.{}."),
+        (r"\.attention\.output\.dense\.", ".attention.o_proj."),
+        (r"\.attention\.self\.", ".attention.relative_position_bias."),
+        (r"\.intermediate\.dense\.", ".mlp.fc1."),
+        (r"\.output\.dense\.", ".mlp.fc2."),
+    )
+
+
+def _thirds(layout: str) -> tuple[str, str, str]:
+    return ("q_proj", "k_proj", "v_proj") if layout == _HF5 else ("query", "key", "value")
+
+
+_NAMES: dict[str, Callable[[str], str]] = {
+    "timm": str,
+    "microsoft": _microsoft,
+    "torchvision": _torchvision,
+    "openmmlab": _openmmlab,
+    "huggingface": _huggingface,
+    _HF5: _huggingface5,
+}

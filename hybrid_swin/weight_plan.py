@@ -1,0 +1,267 @@
+"""Which weight goes where: settled, and all errors found, before the network is touched."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin.block import Block
+from hybrid_swin.block_words import BlockWord
+from hybrid_swin.errors import InputError
+from hybrid_swin.fusions import Fusion
+from hybrid_swin.mixer_weights import TABLE, MixerPlan, MixerSource, plan_mixer
+from hybrid_swin.variant import Variant
+from hybrid_swin.weight_report import BlockStart, Resized, few
+from hybrid_swin.weight_resizing import resize_channels
+from hybrid_swin.weight_source import Source, depths, has_v2_names
+from hybrid_swin.windows import fit_window, shift_of
+
+_STEM, _HEAD = "patch_embed.proj.weight", "head."
+
+
+@dataclass
+class Plan:
+    """What to do to a network.
+
+    Args:
+        values: by the network's own names.
+        resized: those that were fitted to the network.
+        used: names of the source's weights that have a place.
+        blocks: how each block will start.
+        starts: mixers that shall start as one of their branches, by the index of their block.
+        notes: for the user.
+    """
+
+    values: dict[str, Tensor] = field(default_factory=dict)
+    resized: list[Resized] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    blocks: list[BlockStart] = field(default_factory=list)
+    starts: dict[int, tuple[Fusion, int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
+    """Compare a network with the weights of another.
+
+    Raises:
+        InputError: the weights are of another network, or not all there.
+    """
+    target: dict[str, Tensor] = model.state_dict()
+    if source.is_v2 and not has_v2_names(target):
+        raise InputError(
+            f"{source.name} is of Swin Transformer V2 (cosine attention, continuous position bias, "
+            "norms after the mixers), which a Swin of version 1 cannot compute; take weights of "
+            "version 1"
+        )
+    for name, tensor in source.weights.items():
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
+            _refuse_kind(name, tensor, source)
+    plan = Plan()
+    if source.is_averaged:
+        plan.notes.append(f"the averaged weights were taken, in {source.wrapping!r}")
+    _plan_shell(plan, target, source)
+    _plan_head(plan, target, source)
+    _plan_mixers(plan, model, variant, source)
+    _check_values(plan, target, source)
+    return plan
+
+
+# Stem, merging, norms, MLPs and the last norm
+
+
+def _plan_shell(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None:
+    differing, missing = [], []
+    ours, theirs = depths(target), depths(source.weights)
+    # A pyramid, which has no last norm, may leave out the last stages.
+    if ours != (theirs if "norm.weight" in target else theirs[: len(ours)]):
+        differing.append(
+            f"the blocks a stage are {_listed(theirs)} in the source, {_listed(ours)} in the model"
+        )
+    for name, tensor in target.items():
+        if ".attn." in name or name.startswith(_HEAD):
+            continue
+        given = source.weights.get(name)
+        if given is None:
+            if not _may_miss(name, source):
+                missing.append(name)
+        elif given.shape == tensor.shape:
+            plan.values[name] = given
+            plan.used.add(name)
+        elif name == _STEM and given.shape[2:] == tensor.shape[2:] and len(given) == len(tensor):
+            plan.values[name] = resize_channels(given, tensor.shape[1])
+            plan.resized.append(Resized(name, tuple(given.shape), tuple(tensor.shape)))
+            plan.used.add(name)
+        else:
+            differing.append(
+                f"{name} is {tuple(given.shape)} in the source, {tuple(tensor.shape)} in the model"
+            )
+    if differing:
+        _refuse(differing, target, source)
+    if missing:
+        raise InputError(
+            f"{source.name} is incomplete: {len(missing)} weights that the model needs are not in "
+            f"it ({few(missing)}); take a checkpoint of the whole network"
+        )
+
+
+def _may_miss(name: str, source: Source) -> bool:
+    """Whether a checkpoint can do without: the last norm, and norms that its branches have."""
+    if not name.startswith(("patch_embed.", "layers.")):
+        return True
+    block, _, part = name.partition(".norm1.")
+    return bool(part) and any(n.startswith(f"{block}.attn.branches.") for n in source.weights)
+
+
+def _refuse(differing: list[str], target: Mapping[str, Tensor], source: Source) -> NoReturn:
+    raise InputError(
+        f"{source.name} is of another network: {'; '.join(differing[:2])}"
+        f"{f' (and {len(differing) - 2} more)' if len(differing) > 2 else ''}. "
+        f"The source has {_describe(source.weights)}; the model has {_describe(target)}. "
+        "Build the model with the source's sizes, or take weights of a network like the model"
+    )
+
+
+def _describe(weights: Mapping[str, Tensor]) -> str:
+    """The sizes of a network, as far as its shapes tell them."""
+    widths = [weights.get(f"layers.{i}.blocks.0.norm2.weight") for i in range(len(depths(weights)))]
+    told = [
+        f"depths {_listed(depths(weights))}",
+        f"widths {_listed('?' if t is None else t.numel() for t in widths)}",
+    ]
+    stem, hidden = weights.get(_STEM), weights.get("layers.0.blocks.0.mlp.fc1.weight")
+    if stem is not None and stem.ndim == 4:
+        told.append(f"patch_size {stem.shape[-1]}")
+    if hidden is not None and hidden.ndim == 2 and hidden.shape[1]:
+        told.append(f"mlp_ratio {hidden.shape[0] / hidden.shape[1]:g}")
+    return ", ".join(told)
+
+
+def _listed(numbers: Iterable[object]) -> str:
+    return "-".join(map(str, numbers)) or "none"
+
+
+def _plan_head(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None:
+    """All of the head, or nothing: of other classes it is left fresh."""
+    ours = {name: tensor for name, tensor in target.items() if name.startswith(_HEAD)}
+    theirs = {name: source.weights[name] for name in ours if name in source.weights}
+    if not ours:
+        return
+    if not theirs:
+        plan.notes.append("the source has no head; the model's is fresh")
+    elif {n: t.shape for n, t in ours.items()} == {n: t.shape for n, t in theirs.items()}:
+        plan.values |= theirs
+        plan.used |= theirs.keys()
+    else:
+        name, given = next(iter(theirs.items()))
+        there, here = (shape[0] if shape else "no" for shape in (given.shape, ours[name].shape))
+        plan.notes.append(f"the head is fresh: {there} classes in the source, {here} in the model")
+
+
+# Mixers
+
+
+def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source) -> None:
+    unsure: dict[str, list[str]] = {}
+    for index, (name, i, j, block) in enumerate(_blocks(model)):
+        word, prefix = variant.block_words[i][j], f"{name}.attn."
+        theirs = _mixer_source(source, i, j, prefix)
+        try:
+            mixer = plan_mixer(block.attn, word, theirs)
+        except InputError as error:
+            _refuse([f"{name}: {error}"], model.state_dict(), source)
+        plan.values |= {prefix + n: tensor for n, tensor in mixer.values.items()}
+        plan.resized += [replace(r, name=prefix + r.name) for r in mixer.resized]
+        if mixer.values:
+            plan.used |= {prefix + n for n in theirs.weights}
+        if mixer.base is not None and isinstance(block.attn, Fusion):
+            plan.starts[index] = block.attn, mixer.base
+        if isinstance(block.norm1, nn.Identity):
+            _copy_norm(plan, block, name, source)
+        how, why = mixer.how, mixer.why
+        for reason, certain in _differences(block, word, mixer, theirs, source, variant, i):
+            if certain and how != "fresh":
+                how, why = "changed", reason
+            elif not certain:
+                unsure.setdefault(reason, []).append(name)
+        plan.blocks.append(BlockStart(name, str(word), how, why))
+    for reason, names in unsure.items():
+        plan.notes.append(f"unless the source is of this very network: {reason} ({few(names)})")
+
+
+def _blocks(model: nn.Module) -> Iterator[tuple[str, int, int, Block]]:
+    for i, layer in enumerate(model.layers):  # type: ignore[arg-type]  # a Sequential
+        for j, block in enumerate(layer.blocks):
+            yield f"layers.{i}.blocks.{j}", i, j, block
+
+
+def _mixer_source(source: Source, i: int, j: int, prefix: str) -> MixerSource:
+    weights = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in source.weights.items()
+        if name.startswith(prefix)
+    }
+    if source.variant is not None:
+        theirs = source.variant
+        window = fit_window((theirs.window_sizes[i],) * 2, theirs.grids[i])
+        return MixerSource(weights, str(theirs.block_words[i][j]), True, window)
+    if TABLE not in weights and not source.is_foreign:
+        return MixerSource(weights)
+    return MixerSource(weights, "sw_msa" if j % 2 else "w_msa", source.is_foreign)
+
+
+def _copy_norm(plan: Plan, block: Block, name: str, source: Source) -> None:
+    """The source's first norm for each branch that has one of its own, of that width."""
+    for own, tensor in block.state_dict().items():
+        norm = re.fullmatch(r"attn\.branches\.\d+\.norm\.(weight|bias)", own)
+        given = source.weights.get(f"{name}.norm1.{norm[1]}") if norm else None
+        if norm and given is not None and given.shape == tensor.shape:
+            plan.values[f"{name}.{own}"] = given
+            plan.used.add(f"{name}.norm1.{norm[1]}")
+
+
+def _differences(
+    block: Block,
+    word: BlockWord,
+    mixer: MixerPlan,
+    theirs: MixerSource,
+    source: Source,
+    variant: Variant,
+    stage: int,
+) -> Iterator[tuple[str, bool]]:
+    """Why a block computes something else than in the source, and whether that is certain."""
+    if mixer.values and theirs.is_bare and theirs.kind in ("w_msa", "sw_msa"):
+        part = word.branches[mixer.base or 0]
+        window = fit_window((variant.window_sizes[stage],) * 2, variant.grids[stage])
+        shifts = any(shift_of(window, variant.grids[stage]))
+        if part.name != theirs.kind and (shifts or part.name not in ("w_msa", "sw_msa")):
+            yield f"{part.name} where a Swin has {theirs.kind}", theirs.certain
+    before = source.variant.stages[stage].norm == "post" if source.variant else False
+    if before != block.norm_after:
+        places = ("after", "before") if block.norm_after else ("before", "after")
+        yield (
+            f"norms {places[0]} mixer and MLP where the source has them {places[1]}",
+            source.is_foreign or source.variant is not None,
+        )
+
+
+def _check_values(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None:
+    """Refuse numbers that are not the model's kind; note what is not finite."""
+    bad = []
+    for name, tensor in plan.values.items():
+        if tensor.is_floating_point() != target[name].is_floating_point():
+            _refuse_kind(name, tensor, source)
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            bad.append(name)
+    if bad:
+        plan.notes.append(f"NaN or infinity in {len(bad)} of the weights taken ({few(bad)})")
+
+
+def _refuse_kind(name: str, tensor: Tensor, source: Source) -> NoReturn:
+    dtype, layout = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, tensor.layout))
+    raise InputError(
+        f"{source.name}: {name} is {dtype} ({layout}, on {tensor.device}), which the model cannot "
+        "take; give dense weights in floating point"
+    )

@@ -1,0 +1,53 @@
+"""Weights for another window or another number of image channels."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hybrid_swin.cost import Grid
+
+
+def resize_table(table: Tensor, before: Grid, after: Grid) -> Tensor:
+    """A bias table for another window, bicubic in each head. (offsets, K) -> (offsets', K).
+
+    A window of (h, w) has (2h-1)(2w-1) offsets, which lie on a grid; (0, 0) stays its middle.
+
+    Source: Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, 2021,
+    https://arxiv.org/abs/2103.14030 (windows of 12 from windows of 7)
+    """
+    exact = table.to(torch.promote_types(table.dtype, torch.float32))
+    grid = torch.unflatten(exact.T, -1, _offsets(before))[None]
+    resized = F.interpolate(grid, size=_offsets(after), mode="bicubic", align_corners=False)
+    return resized[0].flatten(1).T.to(table.dtype)
+
+
+def square_window(offsets: int) -> Grid | None:
+    """The window (M, M) of a table of (2M-1)² offsets; None where there is none."""
+    side = math.isqrt(offsets)
+    return ((side + 1) // 2, (side + 1) // 2) if side * side == offsets and side % 2 else None
+
+
+def offsets(window: Grid) -> int:
+    """Rows of a window's bias table."""
+    height, width = _offsets(window)
+    return height * width
+
+
+def _offsets(window: Grid) -> Grid:
+    return 2 * window[0] - 1, 2 * window[1] - 1
+
+
+def resize_channels(weight: Tensor, channels: int) -> Tensor:
+    """A patch embedding for images of other channels. (C, I, p, p) -> (C, channels, p, p).
+
+    To one channel: the sum over all, so that a grey image gives what it gave as RGB. To others: the
+    channels repeated in order and scaled by I / channels, so that an image whose channels are equal
+    gives what it gave before (exactly where ``channels`` is a multiple of I).
+    """
+    before = weight.shape[1]
+    if channels == 1:
+        return weight.sum(dim=1, keepdim=True)
+    repeated = torch.cat([weight] * math.ceil(channels / before), dim=1)[:, :channels]
+    return repeated * (before / channels)

@@ -1,5 +1,7 @@
 """`identity`: the control that does nothing."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from hybrid_swin.branches import Branch
@@ -20,4 +22,9 @@ class Identity(Branch):
     @classmethod
     def cost(cls, dim: int, num_heads: int, window_size: int, grid_size: Grid) -> Cost:
         """Free."""
+        return Cost()
+
+    @classmethod
+    def projection_cost(cls, dim: int, grid_size: Grid, **options: Any) -> Cost:
+        """None."""
         return Cost()

@@ -1,8 +1,11 @@
 """`mdta`: channel attention over the whole image, with a local convolution inside."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from hybrid_swin import channel_attention
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, depthwise, linear
 from hybrid_swin.depthwise import convolve, depthwise_conv
@@ -53,14 +56,10 @@ class MDTA(Branch):
             qkv = convolve(self.dwconv, qkv)
         if self.temperature is None:
             return qkv if value_gate is None else qkv * value_gate[:, None, None, :]
-        heads_BN3KD = torch.unflatten(qkv.flatten(1, 2), -1, (3, self.num_heads, -1))
-        q, k, v = heads_BN3KD.permute(2, 0, 3, 4, 1).unbind(0)  # each (B, K, D, N)
-        q, k = _normalise(q), _normalise(k)
-        if value_gate is not None:
-            v = v * torch.unflatten(value_gate, -1, (self.num_heads, -1))[..., None]
-        attention_BKDD = (q @ k.transpose(-2, -1) * self.temperature).softmax(dim=-1)
-        out_BKDN = attention_BKDD.to(v.dtype) @ v
-        return torch.unflatten(out_BKDN.flatten(1, 2).transpose(1, 2), 1, x.shape[1:3])
+        q, k, v = channel_attention.heads(qkv, self.num_heads)
+        logits_BKDD = self.temperature * channel_attention.cosines(q, k)
+        out_BNC = channel_attention.apply(logits_BKDD, v, value_gate)
+        return torch.unflatten(out_BNC, 1, x.shape[1:3])
 
     def no_weight_decay(self) -> set[str]:
         """The temperature: a scale, though it has three dimensions."""
@@ -83,20 +82,13 @@ class MDTA(Branch):
         if depthwise:
             total += _depthwise(tokens, inner, 3, bias=False)
         if attention:
-            squares = dim * dim // num_heads
-            total += Cost(num_heads, 2 * tokens * squares, squares + tokens * dim)
+            total += Cost(num_heads) + channel_attention.cost(tokens, dim, num_heads)
         return total
 
-
-def _normalise(x_BKDN: Tensor) -> Tensor:
-    """Scale each channel to length 1 over space; zeros stay zeros.
-
-    In float32 at least, since in half precision the epsilon would underflow to 0 / 0. Written out
-    because torch's norm is slow along the outer dimension in which N lies.
-    """
-    x = x_BKDN.to(torch.promote_types(x_BKDN.dtype, torch.float32))
-    length = x.square().sum(dim=-1, keepdim=True).clamp_min(1e-24).sqrt()
-    return (x / length).to(x_BKDN.dtype)
+    @classmethod
+    def projection_cost(cls, dim: int, grid_size: Grid, **options: Any) -> Cost:
+        """Without bias."""
+        return linear(grid_size[0] * grid_size[1], dim, dim, bias=False)
 
 
 _depthwise = depthwise  # the option of the same name hides it inside the class

@@ -1,5 +1,7 @@
 """`pointwise`: a control that spends a mixer's cost without mixing."""
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,6 +38,11 @@ class Pointwise(Branch):
         """2 ratio C² weights."""
         tokens, hidden = grid_size[0] * grid_size[1], _hidden(dim, ratio)
         return linear(tokens, dim, hidden) + linear(tokens, hidden, dim)
+
+    @classmethod
+    def projection_cost(cls, dim: int, grid_size: Grid, **options: Any) -> Cost:
+        """None: the layer that contracts is part of the mixing."""
+        return Cost()
 
 
 def _hidden(dim: int, ratio: float) -> int:

@@ -1,0 +1,44 @@
+"""A mixer made to take the place of a block's own."""
+
+from hybrid_swin.block import build_mixer
+from hybrid_swin.block_words import BlockWord
+from hybrid_swin.branches import Branch
+from hybrid_swin.fusions import Fusion
+from hybrid_swin.mixer_weights import MixerPlan, MixerSource, plan_mixer
+from hybrid_swin.model import initialise
+from hybrid_swin.surgery.host import Host
+from hybrid_swin.weight_report import BlockStart, How
+
+Mixer = Branch | Fusion
+
+
+def fitting_mixer(host: Host, word: BlockWord, identity_start: bool) -> tuple[Mixer, BlockStart]:
+    """The mixer of a canonical word with what it can take of the block's, and how it starts."""
+    mixer = build_mixer(word, host.dim, host.num_heads, host.window_size, host.grid_size)
+    initialise(mixer)
+    source = MixerSource(host.weights, str(host.word), certain=True, window=host.window)
+    plan = plan_mixer(mixer, word, source)
+    mixer.load_state_dict(plan.values, strict=False)
+    if host.is_frozen:
+        for name, parameter in mixer.named_parameters():
+            parameter.requires_grad_(name not in plan.values)
+    how, why = _start(host, word, mixer, plan, identity_start)
+    mixer.to(host.like.device, host.like.dtype).train(host.mixer.training)
+    return mixer, BlockStart(host.name, str(word), how, "; ".join(filter(None, (why, host.note))))
+
+
+def _start(
+    host: Host, word: BlockWord, mixer: Mixer, plan: MixerPlan, identity_start: bool
+) -> tuple[How, str]:
+    """How the block starts; an identity start is made here."""
+    if plan.how == "fresh":
+        return plan.how, plan.why
+    if plan.base is not None and isinstance(mixer, Fusion):
+        if not identity_start:
+            return "changed", "an identity start was not asked for"
+        if not mixer.identity_start(plan.base):
+            return "changed", "its fusion cannot start as one of its branches, so all act at once"
+    part = word.branches[plan.base or 0]
+    if len(host.word.branches) == 1 and part != host.word.branches[0]:
+        return "changed", f"{part} where the block had {host.word}"
+    return ("changed", host.caution) if host.caution else (plan.how, "")

@@ -1,0 +1,122 @@
+"""Blocks of timm's SwinTransformer (0.9 and newer), known by their attributes.
+
+Source: PyTorch Image Models, https://github.com/huggingface/pytorch-image-models
+"""
+
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from hybrid_swin import windows
+from hybrid_swin.cost import Grid
+from hybrid_swin.errors import InputError
+from hybrid_swin.surgery.host import Host, attention_weights, dropout_note, plain_word
+
+_BLOCK = ("norm1", "attn", "drop_path1", "norm2", "mlp", "drop_path2", "shift_size")
+_ATTENTION = ("qkv", "proj", "num_heads", "relative_position_bias_table")
+
+
+class TimmBlock(nn.Module):
+    """timm's block around a mixer of ours. (B, H, W, C) -> (B, H, W, C)."""
+
+    norm1: nn.Module
+    attn: nn.Module
+    drop_path1: nn.Module
+    norm2: nn.Module
+    mlp: nn.Module
+    drop_path2: nn.Module
+
+    def __init__(self, block: Any, mixer: nn.Module) -> None:
+        super().__init__()
+        for name, child in block._modules.items():  # in their order, so names stay in theirs
+            self.add_module(name, mixer if name == "attn" else child)
+        self.proj_drop = getattr(block.attn, "proj_drop", nn.Identity())
+        self.training = block.training
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        x = x + self.drop_path1(self.proj_drop(self.attn(self.norm1(x))))
+        out: Tensor = x + self.drop_path2(self.mlp(self.norm2(x)))
+        return out
+
+    def set_input_size(self, *arguments: Any, **options: Any) -> None:
+        """What timm calls for another window. Raises InputError: it is not for our mixers."""
+        raise InputError(
+            "the windows of replaced blocks cannot be changed; call undo() on the replacement, set "
+            "the input size again, then replace again (other image sizes work as they are)"
+        )
+
+
+def is_swin(model: nn.Module) -> bool:
+    """Whether this is a SwinTransformer of timm, or what ``features_only=True`` makes of one."""
+    try:
+        blocks = stages(model)
+    except (AttributeError, TypeError):
+        return False
+    return bool(blocks) and all(map(_is_block, blocks[0]))
+
+
+def _is_block(block: nn.Module) -> bool:
+    return isinstance(block, TimmBlock) or (
+        all(hasattr(block, name) for name in _BLOCK)
+        and all(hasattr(block.attn, name) for name in _ATTENTION)
+    )
+
+
+def stages(model: Any) -> list[list[nn.Module]]:
+    """The blocks of each stage."""
+    return [list(layer.blocks) for layer in _layers(model).values()]
+
+
+def _layers(model: Any) -> dict[str, Any]:
+    """The stages by their names, of which ``features_only`` makes ``layers_0``."""
+    if hasattr(model, "layers"):
+        return {f"layers.{index}": layer for index, layer in enumerate(model.layers)}
+    return {name: child for name, child in model.named_children() if name.startswith("layers_")}
+
+
+def host(model: Any, stage: int, index: int) -> Host:
+    """One block. Raises InputError where a mixer of ours cannot take its place."""
+    layer, parent = [(name, layer.blocks) for name, layer in _layers(model).items()][stage]
+    name, block = f"{layer}.blocks.{index}", parent[index]
+    if isinstance(block, TimmBlock):
+        raise InputError(f"{name} is replaced already; call undo() on that replacement first")
+    dim, resolution = block.dim, tuple(block.input_resolution)
+    window, shift = tuple(block.window_size), tuple(block.shift_size)
+    side, shifted = max(window), any(shift)
+    grid = max(resolution[0], window[0]), max(resolution[1], window[1])
+    if window != (min(side, grid[0]), min(side, grid[1])):
+        raise InputError(
+            f"{name}: its windows of {window[0]}x{window[1]} tokens are not square, as ours must be"
+        )
+    return Host(
+        name,
+        dim,
+        block.attn.num_heads,
+        side,
+        grid,
+        mixer=block.attn,
+        word=plain_word(shifted),
+        shifted=shifted,
+        weights=attention_weights(
+            name, dim, [block.attn.qkv], block.attn.proj, block.attn.relative_position_bias_table
+        ),
+        window=window,
+        parent=parent,
+        key=str(index),
+        old=block,
+        wrap=partial(TimmBlock, block),
+        caution=_caution(resolution, window, shift),
+        note=dropout_note(block.attn.attn_drop.p),
+    )
+
+
+def _caution(resolution: Grid, window: Grid, shift: Grid) -> str:
+    fitted = windows.fit_window(window, resolution)
+    ours = windows.shift_of(fitted, resolution) if any(shift) else (0, 0)
+    if (fitted, ours) != (window, shift):
+        return "timm pads or shifts where one window covers the map (always_partition)"
+    if any(shift) and windows.padded(resolution, window) != resolution:
+        return f"timm rolls before it pads, and {window[0]} does not divide the map"
+    return ""

@@ -1,0 +1,105 @@
+"""What is particular to timm's blocks, on a double."""
+
+import pytest
+import torch
+from torch import nn
+
+import hybrid_swin as hs
+from hybrid_swin.errors import InputError
+
+
+@torch.no_grad()
+def run(model, x):
+    return model(x)
+
+
+def hows(replacement):
+    return [block.how for block in replacement.blocks]
+
+
+def is_same(replacement):
+    return set(hows(replacement)) <= {"taken", "identity start"}
+
+
+def test_a_timm_block_whose_windows_do_not_divide_is_said_to_change(make):
+    model, x = make("timm", grid=(15, 16))
+    x = x[:, :, :15]
+    before = run(model, x)
+    replacement = hs.replace_blocks(model, "w_msa", stage=0, blocks=[0])
+    assert hows(replacement) == ["taken"]
+    assert torch.allclose(run(model, x), before, atol=1e-5)
+    replacement = hs.replace_blocks(model, "w_msa", stage=0, blocks=[1])
+    assert hows(replacement) == ["changed"]
+    assert "timm rolls before it pads" in str(replacement)
+    assert not torch.allclose(run(model, x), before, atol=1e-4)
+
+
+def test_a_timm_block_that_always_partitions_is_said_to_change(make):
+    model, x = make("timm", window=(8, 8), always_partition=True)
+    before = run(model, x)
+    replacement = hs.replace_blocks(model, "w_msa", stage=1)
+    assert hows(replacement) == ["taken", "changed", "taken"]
+    assert not torch.allclose(run(model, x), before, atol=1e-4)
+
+
+def test_timm_windows_cut_by_an_oblong_map_are_kept(make):
+    model, x = make("timm", grid=(4, 16), window=(8, 8))
+    x = x[:, :, :4]
+    before = run(model, x)
+    assert is_same(hs.replace_blocks(model, stage=0))
+    assert torch.allclose(run(model, x), before, atol=1e-5)
+    model, _ = make("timm", window=(2, 4))
+    with pytest.raises(InputError, match="2x4 tokens are not square"):
+        hs.replace_blocks(model, stage=0)
+
+
+def test_an_attention_without_query_bias_is_taken(make):
+    model, x = make("timm", qkv_bias=False)
+    before = run(model, x)
+    hs.replace_blocks(model, stage=1)
+    assert torch.allclose(run(model, x), before, atol=1e-5)
+
+
+def test_what_features_only_makes_of_a_timm_swin(make):
+    model, x = make("timm")
+    flat = nn.Sequential()
+    flat.patch_embed = model.patch_embed
+    for index, layer in enumerate(model.layers):
+        flat.add_module(f"layers_{index}", layer)
+    before = run(model, x)
+    replacement = hs.replace_blocks(flat, stage=1)
+    assert replacement.blocks[0].name == "layers_1.blocks.0"
+    assert torch.allclose(run(model, x), before, atol=1e-5)
+
+
+def test_dropout_beside_the_attention_stays_and_what_is_left_out_is_said(make):
+    model, _ = make("timm")
+    block = model.layers[0].blocks[0]
+    block.attn.attn_drop.p, drop = 0.1, block.attn.proj_drop
+    replacement = hs.replace_blocks(model, stage=0)
+    assert model.layers[0].blocks[0].proj_drop is drop
+    assert model.layers[0].blocks[0].drop_path1 is block.drop_path1
+    assert "dropout of attention weights (0.1) is left out" in replacement.blocks[0].why
+    assert not replacement.blocks[1].why
+
+
+def test_other_windows_in_a_replaced_timm_block_are_refused(make):
+    model, _ = make("timm")
+    hs.replace_blocks(model, stage=0)
+    with pytest.raises(InputError, match=r"call undo\(\)"):
+        model.layers[0].blocks[0].set_input_size((8, 8), (2, 2))
+
+
+def test_what_was_put_around_a_linear_is_refused(make):
+    model, _ = make("timm")
+    block = model.layers[0].blocks[1]
+    block.attn.qkv = nn.Sequential(block.attn.qkv)
+    with pytest.raises(InputError, match="has a Sequential where Swin has a Linear"):
+        hs.replace_blocks(model, stage=0)
+
+
+def test_heads_of_another_width_are_refused(make):
+    model, _ = make("timm")
+    model.layers[0].blocks[0].attn.qkv = nn.Linear(16, 6 * 16)
+    with pytest.raises(InputError, match="heads together have 32 channels where the block has 16"):
+        hs.replace_blocks(model, stage=0)

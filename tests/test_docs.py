@@ -1,0 +1,113 @@
+"""What the guides show works as it stands there."""
+
+import itertools
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hybrid_swin import registry
+from hybrid_swin.contract import CHECKS
+from search.cli import main
+from search.space import Space
+
+DOCS = Path(__file__).parents[1] / "docs"
+GUIDES = sorted(DOCS.glob("*.md"))
+
+
+def blocks(guide):
+    """Language and text of every listing, in order."""
+    text = (DOCS / guide).read_text(encoding="utf-8")
+    return re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
+
+
+def code(guide, language):
+    return [text for found, text in blocks(guide) if found == language]
+
+
+def run(source, names):
+    exec(compile(source, "a guide", "exec"), names)  # noqa: S102  # our own page
+
+
+@pytest.fixture
+def stripes(tmp_path, monkeypatch, clean_registry):
+    """The files of the guide in a folder, and the folder entered."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in zip(
+        ("stripes.py", "test_stripes.py"), code("adding_a_branch.md", "python"), strict=True
+    ):
+        Path(name).write_text(text, encoding="utf-8")
+    Path("stripes.yaml").write_text(*code("adding_a_branch.md", "yaml"), encoding="utf-8")
+    return registry.add_plugin("stripes.py")
+
+
+def test_stripes_are_what_their_slow_reference_says(stripes):
+    names = {}
+    run(Path("test_stripes.py").read_text(), names)
+    test = names["test_against_the_slow_reference"]
+    marks = [mark.args for mark in test.pytestmark]
+    cases = list(itertools.product(*(values for _, values in marks)))
+    assert len(cases) == 12
+    for case in cases:
+        given = {}
+        for (arguments, _), value in zip(marks, case, strict=True):
+            several = not isinstance(arguments, str)
+            given |= dict(zip(arguments, value, strict=True)) if several else {arguments: value}
+        test(**given)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "stripes(width=1)",
+        "stripes(width=7)",
+        "stripes(width=4)+w_msa:gate",
+        "stripes+mdta:cross",
+        "conv+stripes:cross",
+    ],
+)
+def test_stripes_keep_the_contract_with_options_and_partners(stripes, word):
+    for check in CHECKS:
+        check(word)
+
+
+def test_the_commands_for_stripes_run(stripes, capsys):
+    commands = "".join(code("adding_a_branch.md", "bash")).splitlines()
+    ours = [shlex.split(line)[2:] for line in commands if line.startswith("python search.py")]
+    assert [words[0] for words in ours] == ["blocks", "blocks", "cost", "run", "run"]
+    for words in ours[:3]:
+        assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "fails" not in out
+    assert "stripes (plug-in)" in out
+    assert "w_msa+stripe" in out
+
+
+def test_the_study_of_stripes_is_one(stripes, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["run", "--config", "stripes.yaml", "--print_config"])
+    assert not end.value.code
+    content = yaml.safe_load(capsys.readouterr().out)
+    space = Space(content["variant"], content["recipe"])
+    assert [p.path for p in space.parameters] == ["stages.0.width", "stages.0.blocks"]
+    variant, _ = space.resolve(space.default())
+    assert variant.stages[0].blocks == ("stripes",)
+
+
+def test_the_guide_to_weights_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names, shown = {}, None
+    for language, text in blocks("weights.md"):
+        if language == "python":
+            run(text, names)
+            shown = capsys.readouterr().out
+        elif language == "text":
+            assert shown == text
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+def test_files_that_a_guide_names_exist(guide):
+    for path in re.findall(r"\]\(([^)#:]+)\)", guide.read_text(encoding="utf-8")):
+        assert (DOCS / path).exists(), path

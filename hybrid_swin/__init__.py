@@ -13,11 +13,16 @@ _PUBLIC = {
     "Recipe": "recipe",
     "Stage": "variant",
     "Variant": "variant",
+    "WeightReport": "weights.report",
     "count_cost": "cost",
     "create_model": "factory",
     "list_branches": "factory",
     "list_fusions": "factory",
     "list_models": "factory",
+    "load_weights": "checkpoints",
+    "match_cost": "matching",
+    "replace_blocks": "surgery",
+    "save_weights": "checkpoints",
 }
 __all__ = sorted(_PUBLIC)
 

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.mixer_weights import TABLE
 from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
-from hybrid_swin.weight_layouts import names, split
-from hybrid_swin.weight_plan import Plan, make_plan
-from hybrid_swin.weight_report import WeightReport
-from hybrid_swin.weight_source import Source, read_source
+from hybrid_swin.weights.layouts import names, split
+from hybrid_swin.weights.mixers import TABLE
+from hybrid_swin.weights.plan import Plan, make_plan
+from hybrid_swin.weights.report import WeightReport
+from hybrid_swin.weights.source import Source, read_source
 from hybrid_swin.windows import fit_window, relative_position_index, shift_of
 
 WRITTEN = "timm", "microsoft", "torchvision", "huggingface"

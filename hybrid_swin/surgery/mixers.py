@@ -4,10 +4,10 @@ from hybrid_swin.block import build_mixer
 from hybrid_swin.block_words import BlockWord
 from hybrid_swin.branches import Branch
 from hybrid_swin.fusions import Fusion
-from hybrid_swin.mixer_weights import MixerPlan, MixerSource, plan_mixer
 from hybrid_swin.model import initialise
 from hybrid_swin.surgery.host import Host
-from hybrid_swin.weight_report import BlockStart, How
+from hybrid_swin.weights.mixers import MixerPlan, MixerSource, plan_mixer
+from hybrid_swin.weights.report import BlockStart, How
 
 Mixer = Branch | Fusion
 

@@ -11,7 +11,7 @@ from hybrid_swin.fusions import Fusion
 from hybrid_swin.surgery.host import Host
 from hybrid_swin.surgery.mixers import Mixer
 from hybrid_swin.variant import Variant
-from hybrid_swin.weight_report import BlockStart
+from hybrid_swin.weights.report import BlockStart
 
 
 class Replacement:

@@ -13,7 +13,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.training_state import SaveError, save_state
-from hybrid_swin.weight_layouts import DERIVED, names, recognise, split, to_timm
+from hybrid_swin.weights.layouts import DERIVED, names, recognise, split, to_timm
 
 LIBRARIES = "timm", "microsoft", "torchvision", "huggingface"
 FUSIONS = [

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.variant import Variant
-from hybrid_swin.weight_files import WeightFile, read_weights
-from hybrid_swin.weight_layouts import DERIVED, LAYOUTS, recognise, to_timm
+from hybrid_swin.weights.files import WeightFile, read_weights
+from hybrid_swin.weights.layouts import DERIVED, LAYOUTS, recognise, to_timm
 
 # Where training scripts keep weights; averaged ones first, since those are what they report.
 _WRAPPINGS = (

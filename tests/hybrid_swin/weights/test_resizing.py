@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hybrid_swin.weight_resizing import offsets, resize_channels, resize_table, square_window
+from hybrid_swin.weights.resizing import offsets, resize_channels, resize_table, square_window
 from hybrid_swin.windows import relative_position_index
 
 

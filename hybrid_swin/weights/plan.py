@@ -12,11 +12,11 @@ from hybrid_swin.block import Block
 from hybrid_swin.block_words import BlockWord
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
-from hybrid_swin.mixer_weights import TABLE, MixerPlan, MixerSource, plan_mixer
 from hybrid_swin.variant import Variant
-from hybrid_swin.weight_report import BlockStart, Resized, few
-from hybrid_swin.weight_resizing import resize_channels
-from hybrid_swin.weight_source import Source, depths, has_v2_names
+from hybrid_swin.weights.mixers import TABLE, MixerPlan, MixerSource, plan_mixer
+from hybrid_swin.weights.report import BlockStart, Resized, few
+from hybrid_swin.weights.resizing import resize_channels
+from hybrid_swin.weights.source import Source, depths, has_v2_names
 from hybrid_swin.windows import fit_window, shift_of
 
 _STEM, _HEAD = "patch_embed.proj.weight", "head."

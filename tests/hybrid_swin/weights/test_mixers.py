@@ -4,7 +4,7 @@ import torch
 from hybrid_swin.block import build_mixer
 from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError
-from hybrid_swin.mixer_weights import MixerSource, plan_mixer
+from hybrid_swin.weights.mixers import MixerSource, plan_mixer
 
 DIM, HEADS, WINDOW, GRID = 24, 3, 4, (8, 8)
 

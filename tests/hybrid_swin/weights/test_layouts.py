@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from hybrid_swin.patches import PatchMerging
-from hybrid_swin.weight_layouts import LAYOUTS, join, names, recognise, split, to_timm
+from hybrid_swin.weights.layouts import LAYOUTS, join, names, recognise, split, to_timm
 
 LIBRARIES = "timm", "microsoft", "torchvision", "huggingface"
 

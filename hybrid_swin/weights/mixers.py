@@ -10,8 +10,8 @@ from hybrid_swin.branches import Branch, NormedBranch
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
-from hybrid_swin.weight_report import How, Resized, few
-from hybrid_swin.weight_resizing import offsets, resize_table, square_window
+from hybrid_swin.weights.report import How, Resized, few
+from hybrid_swin.weights.resizing import offsets, resize_table, square_window
 
 TABLE = "relative_position_bias_table"
 _WINDOWED = "w_msa", "sw_msa"

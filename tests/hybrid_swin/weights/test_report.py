@@ -1,4 +1,4 @@
-from hybrid_swin.weight_report import BlockStart, Resized, WeightReport, few
+from hybrid_swin.weights.report import BlockStart, Resized, WeightReport, few
 
 
 def test_the_summary_is_short_and_says_everything():

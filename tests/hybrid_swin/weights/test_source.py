@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.variant import Stage, Variant
-from hybrid_swin.weight_source import read_source
+from hybrid_swin.weights.source import read_source
 
 WORDS = "conv+w_msa", "mdta"
 VARIANT = Variant(8, 1, 0, 2, 2, 2, [Stage(8, 2, 2, WORDS), Stage(16, 2, 2, WORDS)])

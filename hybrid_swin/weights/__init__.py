@@ -1,0 +1,1 @@
+"""What checkpoints hold and where it goes: files, layouts, plans, reports."""

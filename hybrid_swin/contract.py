@@ -158,7 +158,7 @@ def decays_what_it_should(word: str) -> None:
     mixer = _mixer(word)
     for module in mixer.modules():
         exempt: set[str] = getattr(module, "no_weight_decay", set)()
-        unknown = exempt - {name for name, _ in module.named_parameters(recurse=False)}
+        unknown = exempt - {name for name, _ in module.named_parameters()}
         if unknown:
             raise ContractError(f"no_weight_decay names {sorted(unknown)}, which do not exist")
 

@@ -1,6 +1,7 @@
-"""Multi-head self-attention in windows, shifted or not: what `w_msa` and `sw_msa` share."""
+"""Multi-head self-attention in windows: what `w_msa`, `sw_msa` and `grid` share."""
 
-from typing import ClassVar
+import math
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,14 +11,23 @@ from hybrid_swin import windows
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, linear
 
+_HIDDEN = 512  # units of the network that gives continuous position biases
+_MAX_LOG_SCALE = math.log(100)
+
 
 class WindowAttention(Branch):
-    """Self-attention within windows of M x M tokens (abstract: `shifted` is the branches').
+    """Self-attention within windows of M x M tokens (abstract: `layout` is the branches').
 
     For each window and head: ``softmax(q kᵀ / sqrt(D) + bias) v``, where ``bias`` is read from a
     table by the relative position of query and key. A map that the window does not divide is
-    padded right and below, then rolled where shifted; padded tokens are attended to, as in all
-    published implementations. On a map smaller than the window the window shrinks to the map.
+    padded right and below, then rolled where shifted. On a map smaller than the window the window
+    shrinks to the map.
+
+    ``attention=cosine`` and ``bias=continuous`` are Swin Transformer V2's: logits
+    ``s cos(q, k) + bias`` with s learned for each head, from 10 to at most 100; and the table
+    computed as ``16 sigmoid(W₂ ReLU(W₁ offset))`` of the log of the offset. ``mask_padding`` lets
+    no token attend to padding; otherwise padding is attended to, as in all published
+    implementations.
 
     Parameters 4C² + 4C + (2M-1)²K; MACs 4NC² + 2NM²C. Parameter names are timm's.
 
@@ -25,78 +35,152 @@ class WindowAttention(Branch):
     D channels per head.
 
     Source: Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, 2021,
-    https://arxiv.org/abs/2103.14030
+    https://arxiv.org/abs/2103.14030; Swin Transformer V2: Scaling Up Capacity and Resolution, 2021,
+    https://arxiv.org/abs/2111.09883
     """
 
     gates_values = True
-    shifted: ClassVar[bool]
+    layout: ClassVar[Literal["windows", "shifted", "strided"]]
 
-    def __init__(self, dim: int, num_heads: int, window_size: int, grid_size: Grid) -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        window_size: int,
+        grid_size: Grid,
+        attention: Literal["dot", "cosine"] = "dot",
+        bias: Literal["table", "continuous"] = "table",
+        mask_padding: bool = False,
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.window = windows.fit_window((window_size, window_size), grid_size)
-        self.qkv = nn.Linear(dim, 3 * dim)
+        self.mask_padding = mask_padding
+        self.cosine = attention == "cosine"
+        self.qkv = nn.Linear(dim, 3 * dim, bias=not self.cosine)
+        if self.cosine:  # a bias of the keys would only turn them all alike
+            self.q_bias = nn.Parameter(torch.zeros(dim))
+            self.v_bias = nn.Parameter(torch.zeros(dim))
+            self.logit_scale = nn.Parameter(torch.full((num_heads, 1, 1), math.log(10)))
         self.proj = nn.Linear(dim, dim)
-        offsets = (2 * self.window[0] - 1) * (2 * self.window[1] - 1)
-        self.relative_position_bias_table = nn.Parameter(torch.empty(offsets, num_heads))
-        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        self.continuous = bias == "continuous"
+        if self.continuous:
+            self.cpb_mlp = nn.Sequential(
+                nn.Linear(2, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, num_heads, bias=False)
+            )
+        else:
+            table = torch.empty(_offsets(self.window), num_heads)
+            self.relative_position_bias_table = nn.Parameter(table)
+            nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend within windows. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
         height, width = x.shape[1:3]
         window = windows.fit_window(self.window, (height, width))
-        shift = windows.shift_of(window, (height, width)) if self.shifted else (0, 0)
+        shifted = self.layout == "shifted"
+        shift = windows.shift_of(window, (height, width)) if shifted else (0, 0)
         size = windows.padded((height, width), window)
         if size != (height, width):
             x = F.pad(x, (0, 0, 0, size[1] - width, 0, size[0] - height))
         if any(shift):
             x = x.roll((-shift[0], -shift[1]), dims=(1, 2))
-        x_BGNC = windows.partition(x, window)
-        x_BGNC = self._attend(x_BGNC, self._bias(size, window, shift), value_gate)
-        x = windows.merge(x_BGNC, window, size)
+        strided = self.layout == "strided"
+        x_BGNC = (windows.partition_strided if strided else windows.partition)(x, window)
+        bias = self._bias(window)
+        mask = windows.shift_mask(size, window, shift, x.device)
+        if mask is not None:
+            bias = bias + mask[:, None]
+        if self.mask_padding and size != (height, width):
+            mask = windows.padding_mask((height, width), window, shift, strided, x.device)
+            bias = bias + mask[:, None]
+        x_BGNC = self._attend(x_BGNC, bias, value_gate)
+        x = (windows.merge_strided if strided else windows.merge)(x_BGNC, window, size)
         if any(shift):
             x = x.roll(shift, dims=(1, 2))
         return x[:, :height, :width] if size != (height, width) else x
 
     def _attend(self, x_BGNC: Tensor, bias: Tensor, value_gate: Tensor | None) -> Tensor:
         """Attention of each window with itself; ``bias`` is (1 or G, K, N, N)."""
-        qkv = self.qkv(x_BGNC).unflatten(-1, (3, self.num_heads, -1))
+        qkv = torch.unflatten(self._project(x_BGNC), -1, (3, self.num_heads, -1))
         q, k, v = qkv.permute(3, 0, 1, 4, 2, 5).unbind(0)  # each (B, G, K, N, D)
         if value_gate is not None:
             gate_BKD = torch.unflatten(value_gate, -1, (self.num_heads, -1))
             v = v * gate_BKD[:, None, :, None, :]
-        return _attention(q, k, v, bias).transpose(2, 3).flatten(3)
+        scale: float = q.shape[-1] ** -0.5
+        if self.cosine:
+            temperature = self.logit_scale.clamp(max=_MAX_LOG_SCALE).exp()
+            q, k, scale = _normalise(q, temperature), _normalise(k), 1.0
+        return _attention(q, k, v, bias, scale).transpose(2, 3).flatten(3)
 
-    def _bias(self, size: Grid, window: Grid, shift: Grid) -> Tensor:
-        """Position bias, and the mask of rolled windows where there is one. (1 or G, K, N, N)."""
-        table = self.relative_position_bias_table
+    def _project(self, x: Tensor) -> Tensor:
+        """Queries, keys and values. (..., C) -> (..., 3C)."""
+        if not self.cosine:
+            out: Tensor = self.qkv(x)
+            return out
+        bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+        return F.linear(x, self.qkv.weight, bias)
+
+    def _bias(self, window: Grid) -> Tensor:
+        """Position bias of a window no larger than the nominal one. (1, K, N, N)."""
+        if self.continuous:
+            offsets = windows.log_offsets(self.window, self.qkv.weight.device)
+            table = 16 * self.cpb_mlp(offsets.to(self.qkv.weight.dtype)).sigmoid()
+        else:
+            table = self.relative_position_bias_table
         index = windows.relative_position_index(window, self.window, table.device)
         bias: Tensor = table[index].permute(2, 0, 1)[None]
-        mask = windows.shift_mask(size, window, shift, table.device)
-        return bias if mask is None else bias + mask[:, None]
+        return bias
 
     def no_weight_decay(self) -> set[str]:
-        """The bias table."""
-        return {"relative_position_bias_table"}
+        """What gives the position bias, and the scale of the cosines."""
+        names = {"logit_scale"} if self.cosine else set()
+        if self.continuous:
+            return names | {f"cpb_mlp.{name}" for name, _ in self.cpb_mlp.named_parameters()}
+        return names | {"relative_position_bias_table"}
 
     @classmethod
-    def cost(cls, dim: int, num_heads: int, window_size: int, grid_size: Grid) -> Cost:
+    def cost(
+        cls,
+        dim: int,
+        num_heads: int,
+        window_size: int,
+        grid_size: Grid,
+        attention: Literal["dot", "cosine"] = "dot",
+        bias: Literal["table", "continuous"] = "table",
+        mask_padding: bool = False,
+    ) -> Cost:
         """Padded tokens count where they are computed: everywhere but in the last projection."""
         window = windows.fit_window((window_size, window_size), grid_size)
         size = windows.padded(grid_size, window)
-        tokens, area = size[0] * size[1], window[0] * window[1]
-        table = (2 * window[0] - 1) * (2 * window[1] - 1) * num_heads
-        attention = Cost(table, 2 * tokens * area * dim, tokens * (area * num_heads + dim))
-        kept = grid_size[0] * grid_size[1]
-        return linear(tokens, dim, 3 * dim) + attention + linear(kept, dim, dim)
+        tokens, area, offsets = size[0] * size[1], window[0] * window[1], _offsets(window)
+        total = linear(tokens, dim, 3 * dim)
+        if attention == "cosine":
+            total += Cost(parameters=num_heads - dim)
+        total += Cost(0, 2 * tokens * area * dim, tokens * (area * num_heads + dim))
+        if bias == "continuous":
+            total += linear(offsets, 2, _HIDDEN) + linear(offsets, _HIDDEN, num_heads, bias=False)
+        else:
+            total += Cost(offsets * num_heads)
+        return total + linear(grid_size[0] * grid_size[1], dim, dim)
 
 
-def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-    """``softmax(q kᵀ / sqrt(D) + bias) v``. (B, G, K, N, D) -> the same; bias (1 or G, K, N, N)."""
+def _offsets(window: Grid) -> int:
+    """How many relative positions there are within a window."""
+    return (2 * window[0] - 1) * (2 * window[1] - 1)
+
+
+def _normalise(x: Tensor, length: Tensor | None = None) -> Tensor:
+    """Scale the last axis to length 1, or to the given; in float32 at least, against underflow."""
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    wide = F.normalize(wide, dim=-1)
+    return (wide if length is None else wide * length).to(x.dtype)
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> Tensor:
+    """``softmax(scale q kᵀ + bias) v``. (B, G, K, N, D) -> the same; bias (1 or G, K, N, N)."""
     if torch.is_grad_enabled() and not q.is_cuda:
         # Training on a CPU has no fused kernel for a learned bias; PyTorch's fallback guards
         # against rows that are masked whole, which cannot occur here and costs a fifth of a step.
-        scale: float = q.shape[-1] ** -0.5
         logits = (q * scale) @ k.transpose(-2, -1) + bias
         return logits.softmax(dim=-1).to(v.dtype) @ v
     shape = q.shape
@@ -105,4 +189,5 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     else:  # a bias of its own for each window: windows join the heads
         q, k, v = (t.flatten(1, 2) for t in (q, k, v))
         bias = bias.flatten(0, 1)[None]
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype)).reshape(shape)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype), scale=scale)
+    return out.reshape(shape)

@@ -6,5 +6,4 @@ from hybrid_swin.window_attention import WindowAttention
 class SWMSA(WindowAttention):
     """Shifted-window multi-head self-attention (Swin): windows that straddle its neighbour's."""
 
-    gates_values = True
-    shifted = True
+    layout = "shifted"

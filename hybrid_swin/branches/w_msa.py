@@ -6,5 +6,4 @@ from hybrid_swin.window_attention import WindowAttention
 class WMSA(WindowAttention):
     """Window multi-head self-attention (Swin): sees its own window only."""
 
-    gates_values = True
-    shifted = False
+    layout = "windows"

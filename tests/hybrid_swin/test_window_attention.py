@@ -24,7 +24,7 @@ def build(branch, window, grid, seed=0):
 def axis(module, nominal, size, number):
     """Window, shift and padded size of one axis, by the rules of the paper."""
     window = min(number, nominal, size)
-    shift = window // 2 if module.shifted and size > window else 0
+    shift = window // 2 if module.layout == "shifted" and size > window else 0
     return window, shift, math.ceil(size / window) * window
 
 

@@ -120,7 +120,7 @@ def test_relative_positions_are_rows_of_the_table(window, table):
 
 def test_what_is_cached_in_inference_serves_in_training():
     windows._shift_mask.cache_clear()
-    windows.relative_position_index.cache_clear()
+    windows._position_index.cache_clear()
     with torch.inference_mode():
         windows.shift_mask((6, 6), (3, 3), (1, 1), CPU)
         windows.relative_position_index((3, 3), (3, 3), CPU)

@@ -48,6 +48,10 @@ class Cost:
             "activations": self.activations,
         }
 
+    def relative_to(self, other: "Cost") -> dict[str, float]:
+        """By what share each number exceeds the other's, left out where that is 0."""
+        return {k: getattr(self, k) / v - 1 for k, v in other.to_dict().items() if v}
+
 
 def linear(tokens: int, inputs: int, outputs: int, bias: bool = True) -> Cost:
     """A Linear, or a 1x1 convolution, on so many tokens."""
@@ -137,7 +141,7 @@ def merging_cost(variant: "Variant", index: int, before: int, after: int) -> Cos
 
 
 def blocks_cost(variant: "Variant", index: int, stage: "Stage") -> Cost:
-    """Blocks without their MLPs: stage ``index``, if it had the width and the heads of ``stage``."""
+    """Blocks of stage ``index`` without MLPs, if it had the width and the heads of ``stage``."""
     grid, window = variant.grids[index], variant.window_sizes[index]
     total = Cost()
     for word, count in Counter(variant.block_words[index]).items():

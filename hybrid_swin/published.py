@@ -1,34 +1,134 @@
-"""Published variants, by name.
+"""Published variants, and a series of our own, by name: all for ImageNet-1k at 224.
 
-Sizes of Swin are table 7 of Swin Transformer: Hierarchical Vision Transformer using Shifted
-Windows, 2021, https://arxiv.org/abs/2103.14030: width of the first stage, depths and heads; widths
-double from stage to stage, and every block but the even ones is shifted.
+``swin_t``, ``swin_s``, ``swin_b``, ``swin_l``: every other block is shifted, widths double from
+stage to stage.
+
+``s3_t``: Swin-T as a search improved it, with larger windows in the third stage.
+
+``davit_like_t``: blocks of window attention and of channel attention in turn. Unlike DaViT-T, it
+has Swin's stem (DaViT's patches overlap), Swin's merging (DaViT's normalises C channels, not 4C)
+and a relative position bias (DaViT: a depthwise convolution before each attention and each MLP).
+
+``mixformer_like_b4``: window attention at half the width beside a depthwise convolution, each
+gating the other, without shift; sizes as in the authors' code. Unlike MixFormer-B4, it has Swin's
+stem and merging (MixFormer: four convolutions, and one), layer norm (batch norm) and no layer of
+1,280 channels before the classifier.
+
+``hybrid_*_t``: Swin-T with one branch added to every block, ``w_msa+mdta`` and ``sw_msa+mdta`` in
+turn: shifts stay where Swin-T has them, so that in a block the branch is all that differs. Widths
+are those that `matching.match_cost` finds for Swin-T's MACs, so that size does not differ either.
+``hybrid_pointwise_t`` adds a branch that mixes no tokens: the control.
+
+``hybrid_t``: other blocks from stage to stage, as large as Swin-T likewise.
 """
+
+from dataclasses import dataclass
 
 from hybrid_swin.errors import unknown
 from hybrid_swin.variant import Stage, Variant
 
-_SWIN = {
-    "swin_t": (96, (2, 2, 6, 2), (3, 6, 12, 24)),
-    "swin_s": (96, (2, 2, 18, 2), (3, 6, 12, 24)),
-    "swin_b": (128, (2, 2, 18, 2), (4, 8, 16, 32)),
-    "swin_l": (192, (2, 2, 18, 2), (6, 12, 24, 48)),
+MATCH_TOLERANCE = 0.005
+"""How near the MACs of ``hybrid_*`` are to Swin-T's, as a share."""
+
+_SWIN = (
+    "table 7 of Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, 2021, "
+    "https://arxiv.org/abs/2103.14030"
+)
+_PLAIN = ("w_msa", "sw_msa")
+_T_DEPTHS, _T_HEADS = (2, 2, 6, 2), (3, 6, 12, 24)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One variant; numbers and blocks by stage, or one for all."""
+
+    source: str
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    heads: tuple[int, ...]
+    blocks: tuple[tuple[str, ...], ...]
+    windows: tuple[int | None, ...] = (None, None, None, None)
+
+
+def _doubling(width: int) -> tuple[int, ...]:
+    return tuple(width * 2**stage for stage in range(4))
+
+
+def _dual(branch: str, widths: tuple[int, ...], heads: tuple[int, ...]) -> _Row:
+    """Swin-T with a branch added to every block, at these widths."""
+    blocks = tuple(f"{word}+{branch}" for word in _PLAIN)
+    source = f"our own: Swin-T with {branch} beside its attention, widths for Swin-T's MACs"
+    return _Row(source, widths, _T_DEPTHS, heads, (blocks,) * 4)
+
+
+_TABLE = {
+    "swin_t": _Row(_SWIN, _doubling(96), _T_DEPTHS, _T_HEADS, (_PLAIN,) * 4),
+    "swin_s": _Row(_SWIN, _doubling(96), (2, 2, 18, 2), _T_HEADS, (_PLAIN,) * 4),
+    "swin_b": _Row(_SWIN, _doubling(128), (2, 2, 18, 2), (4, 8, 16, 32), (_PLAIN,) * 4),
+    "swin_l": _Row(_SWIN, _doubling(192), (2, 2, 18, 2), (6, 12, 24, 48), (_PLAIN,) * 4),
+    "s3_t": _Row(
+        "Searching the Search Space of Vision Transformer, 2021, https://arxiv.org/abs/2111.14725 "
+        "(published: 28.3M parameters, 4.6 GMACs, 82.1% top-1)",
+        _doubling(96),
+        _T_DEPTHS,
+        _T_HEADS,
+        (_PLAIN,) * 4,
+        (None, None, 14, None),
+    ),
+    "davit_like_t": _Row(
+        "after DaViT: Dual Attention Vision Transformers, 2022, https://arxiv.org/abs/2204.03645 "
+        "(published: 28.3M parameters, 4.5 GMACs, 82.8% top-1)",
+        _doubling(96),
+        _T_DEPTHS,
+        _T_HEADS,
+        (("w_msa", "channel_group"),) * 4,
+    ),
+    "mixformer_like_b4": _Row(
+        "after MixFormer: Mixing Features across Windows and Dimensions, 2022, "
+        "https://arxiv.org/abs/2204.02557 (published: 35M parameters, 3.6 GMACs, 83.0% top-1)",
+        _doubling(64),
+        (2, 2, 8, 8),
+        (4, 8, 16, 32),
+        (("conv+w_msa:cross",),) * 4,
+    ),
+    "hybrid_t": _Row(
+        "our own: Swin-T with gated channel attention in its third stage and a convolution in its "
+        "last, widths for Swin-T's MACs",
+        (96, 168, 352, 696),
+        _T_DEPTHS,
+        (3, 7, 11, 29),
+        (_PLAIN, _PLAIN, ("w_msa+mdta:gate",), ("conv+w_msa",)),
+    ),
+    "hybrid_mdta_t": _dual("mdta", (80, 160, 336, 672), (2, 5, 14, 21)),
+    "hybrid_conv_t": _dual("conv", (96, 192, 352, 768), (3, 6, 11, 24)),
+    "hybrid_xca_t": _dual("xca", (80, 160, 336, 680), (2, 5, 14, 17)),
+    "hybrid_channel_group_t": _dual("channel_group", (80, 160, 336, 680), (2, 5, 14, 17)),
+    "hybrid_pooled_t": _dual("pooled", (80, 160, 312, 600), (2, 5, 13, 15)),
+    "hybrid_grid_t": _dual("grid", (80, 160, 336, 672), (2, 5, 14, 21)),
+    "hybrid_large_conv_t": _dual("large_conv", (96, 168, 352, 704), (3, 7, 11, 22)),
+    "hybrid_focal_t": _dual("focal", (80, 168, 336, 672), (2, 7, 14, 21)),
+    "hybrid_pointwise_t": _dual("pointwise", (80, 168, 336, 696), (2, 7, 14, 29)),
 }
 
 
 def names() -> list[str]:
     """Names of the published variants, sorted."""
-    return sorted(_SWIN)
+    return sorted(_TABLE)
 
 
 def published(name: str) -> Variant:
-    """The variant of a published name, for ImageNet-1k at 224. Raises InputError if unknown."""
-    if name not in _SWIN:
-        raise unknown("variant", name, _SWIN)
-    width, depths, heads = _SWIN[name]
-    return Variant(
-        stages=tuple(
-            Stage(width * 2**i, depth, n, ("w_msa", "sw_msa"))
-            for i, (depth, n) in enumerate(zip(depths, heads, strict=True))
-        )
-    )
+    """The variant of a published name. Raises InputError if unknown."""
+    row = _row(name)
+    columns = zip(row.widths, row.depths, row.heads, row.blocks, row.windows, strict=True)
+    return Variant(stages=tuple(Stage(*column) for column in columns))
+
+
+def source_of(name: str) -> str:
+    """Where a published variant's numbers are from. Raises InputError if unknown."""
+    return _row(name).source
+
+
+def _row(name: str) -> _Row:
+    if name not in _TABLE:
+        raise unknown("variant", name, _TABLE)
+    return _TABLE[name]

@@ -33,6 +33,7 @@ class _Table:
     bases: tuple[str, ...]
     contract: tuple[str, ...]  # arguments of __init__ that the builder gives; the rest are options
     constants: tuple[str, ...] = ()  # class attributes that validation reads
+    shared: Mapping[str, str] = field(default_factory=dict)  # abstract classes and their files
 
 
 _TABLES: dict[str, _Table] = {
@@ -41,6 +42,7 @@ _TABLES: dict[str, _Table] = {
         ("Branch", "WindowAttention"),
         ("dim", "num_heads", "window_size", "grid_size"),
         ("gates_values",),
+        {"WindowAttention": "window_attention.py"},
     ),
     "fusion": _Table(
         "fusions",
@@ -221,18 +223,31 @@ def _read(file: Path, kind: Kind, is_plugin: bool) -> Entry:
             f"{_TABLES[kind].bases[0]}, found {len(classes)}"
         )
     node = classes[0]
-    constants = {
-        name: _literal(value, f"{file.name}: {name}")
-        for name, value in _assignments(node)
-        if name in _TABLES[kind].constants
-    }
+    constants: dict[str, Any] = {}
     options: dict[str, Option] = {}
-    for item in node.body:
-        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            options = _options(item, kind, file)
+    for source, owner in (*_parents(node, kind), (file, node)):  # what comes last counts
+        constants |= {
+            name: _literal(value, f"{source.name}: {name}")
+            for name, value in _assignments(owner)
+            if name in _TABLES[kind].constants
+        }
+        for item in owner.body:
+            if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+                options = _options(item, kind, source)
     summary = (ast.get_docstring(node) or "").split("\n")[0]
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:10] if is_plugin else ""
     return Entry(kind, file.stem, file, node.name, summary, options, constants, digest)
+
+
+def _parents(node: ast.ClassDef, kind: Kind) -> Iterator[tuple[Path, ast.ClassDef]]:
+    """The abstract class that parts of a kind share, with its file: options may stand there."""
+    for base in node.bases:
+        shared = _TABLES[kind].shared.get(_last_name(base))
+        if shared:
+            tree = ast.parse((_HERE / shared).read_text(encoding="utf-8"))
+            for item in tree.body:
+                if isinstance(item, ast.ClassDef) and item.name == _last_name(base):
+                    yield _HERE / shared, item
 
 
 def _assignments(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:

@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMG]?)\s*", re.IGNORECASE)
 def limits(budget: BudgetSettings) -> dict[str, int]:
     """The budget's limits as numbers. Raises InputError where one is no amount."""
     return {
-        name: _amount(v, f"budget.{name}") for name, v in asdict(budget).items() if v is not None
+        name: amount(v, f"budget.{name}") for name, v in asdict(budget).items() if v is not None
     }
 
 
@@ -33,9 +33,10 @@ def over(cost: Cost, limit: Mapping[str, int]) -> str:
     )
 
 
-def _amount(value: int | float | str, where: str) -> int:
+def amount(value: int | float | str, where: str) -> int:
+    """A number, or text with K, M or G. Raises InputError that names the place."""
     match = _NUMBER.fullmatch(str(value))
-    amount = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if amount < 1:
+    found = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if found < 1:
         raise InputError(f"{where} must be an amount such as 250000, 2M or 1.5G; got {value!r}")
-    return amount
+    return found

@@ -1,14 +1,13 @@
-"""What there is to build with, what it costs, and whether a user's own part keeps the contract."""
+"""What there is to build with, and whether a user's own part keeps the contract."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from hybrid_swin import registry
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError
 from hybrid_swin.registry import Entry, Kind
 
 _KINDS: tuple[tuple[Kind, str], ...] = (
@@ -84,63 +83,6 @@ def _check(entry: Entry, console: Console) -> int:
             highlight=False,
         )
     return failures
-
-
-def print_costs(names: Sequence[str], plugins: Sequence[str]) -> int:
-    """Parameters, MACs and activations of variants, side by side."""
-    from hybrid_swin.cost import count_cost
-    from hybrid_swin.published import names as published_names
-    from hybrid_swin.variant import Variant
-
-    for plugin in plugins:
-        registry.add_plugin(plugin)
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("variant", "image", "parameters", "MACs", "activations", "id"):
-        table.add_column(
-            heading,
-            header_style="dim",
-            justify="left" if heading in ("variant", "id", "image") else "right",
-        )
-    for name in names:
-        variant: Variant = _variant(name, published_names())
-        cost = count_cost(variant)
-        table.add_row(
-            escape(name),
-            "x".join(map(str, variant.image_size)),
-            f"{cost.parameters:,}",
-            f"{cost.macs:,}",
-            f"{cost.activations:,}",
-            variant.id,
-        )
-    console = Console()
-    console.print(table)
-    console.print(
-        "MACs and activations for one image, matrix products and convolutions only.",
-        style="dim",
-        highlight=False,
-    )
-    return 0
-
-
-def _variant(name: str, published_names: list[str]) -> Any:
-    from dataclasses import replace
-
-    from hybrid_swin.factory import resolve_variant
-    from hybrid_swin.published import published
-
-    if name in published_names or name.endswith((".yaml", ".yml")):
-        return resolve_variant(name)
-    swin_t = published("swin_t")
-    try:
-        return replace(
-            swin_t, stages=tuple(replace(stage, blocks=(name,)) for stage in swin_t.stages)
-        )
-    except InputError as error:
-        if name.isidentifier() and name not in registry.names("branch"):
-            raise unknown(
-                "variant or branch", name, [*published_names, *registry.names("branch")]
-            ) from None
-        raise error
 
 
 def _options(entry: Entry) -> str:

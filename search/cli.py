@@ -10,6 +10,8 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.export_options import add_export_options, run_export
+from search.cost_options import cost_parser, question_of
 from search.settings_file import DEFAULT_CONFIG, add_settings, parse_settings
 
 DESCRIPTION = """\
@@ -28,7 +30,8 @@ examples:
   python search.py run --print_config > mine.yaml               all settings, to be edited
   python search.py leaderboard runs/digits                      the table again
   python search.py blocks --plugin my_branch.py --check         test a branch of your own
-  python search.py cost swin_t "w_msa+mdta:gate"                parameters and MACs
+  python search.py cost swin_t "w_msa+mdta:gate"                parameters and MACs; --measure: time
+  python search.py export runs/digits/finalists/0a1b2c/0 --format onnx
 
 The same command continues a study that was interrupted, also after kill -9.
 Exit codes: 0 done, 2 something to mend (one message says what), 130 interrupted.
@@ -70,7 +73,7 @@ def _dispatch(arguments: list[str]) -> int:
         return _run(_run_parser(), arguments[1:])
     parsed = _parser().parse_args(arguments)
     options = parsed[parsed.subcommand]
-    commands = {"leaderboard": _leaderboard, "blocks": _blocks, "cost": _cost}
+    commands = {"leaderboard": _leaderboard, "blocks": _blocks, "cost": _cost, "export": run_export}
     return commands[parsed.subcommand](options)
 
 
@@ -143,26 +146,15 @@ def _parser() -> ArgumentParser:
     )
     commands.add_subcommand("blocks", blocks, help="list branches and fusions; check your own")
 
-    cost = ArgumentParser(
-        prog="search.py cost",
-        formatter_class=_formatter(),
-        description="Parameters, MACs and activations of variants, in closed form, side by side.",
-    )
-    cost.add_argument(
-        "variants",
-        type=str,
-        nargs="+",
-        help="published names (swin_t), YAML files, or block words such as "
-        "w_msa+mdta, which take the place of Swin-T's blocks",
-    )
-    cost.add_argument(
-        "--plugin",
-        type=str,
-        default=[],
-        nargs="*",
-        help="files with branches or fusions that the variants use",
-    )
+    cost = cost_parser(_formatter())
     commands.add_subcommand("cost", cost, help="what variants cost")
+
+    exported = ArgumentParser(
+        prog="search.py export",
+        formatter_class=_formatter(),
+        description="Write a trained network for use elsewhere, checked against the live one.",
+    )
+    commands.add_subcommand("export", add_export_options(exported), help="write a trained network")
     return parser
 
 
@@ -233,9 +225,9 @@ def _blocks(options: Any) -> int:
 
 
 def _cost(options: Any) -> int:
-    from search.catalogue import print_costs
+    from search.cost_table import print_costs
 
-    return print_costs(options.variants, options.plugin)
+    return print_costs(question_of(options), options.format, options.save)
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -52,6 +52,9 @@ def test_a_network_without_a_head_and_one_channel():
 
 def test_costs_add():
     assert Cost(1, 2, 3) + Cost(10, 20, 30) == Cost(11, 22, 33)
+    assert Cost(1, 2, 3) * 4 == Cost(4, 8, 12)
+    assert Cost(10, 20, 30) - Cost(1, 2, 3) == Cost(9, 18, 27)
+    assert Cost(3, 1, 5).relative_to(Cost(2, 4, 0)) == {"parameters": 0.5, "macs": -0.75}
     assert Cost(1, 2, 3).to_dict() == {"parameters": 1, "macs": 2, "activations": 3}
 
 

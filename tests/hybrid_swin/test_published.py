@@ -1,5 +1,6 @@
 """Published networks against published numbers and against timm itself."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from safetensors.torch import load_file
 from hybrid_swin.cost import count_cost
 from hybrid_swin.counting import counted_cost
 from hybrid_swin.errors import InputError
+from hybrid_swin.matching import match_cost
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.published import names, published
+from hybrid_swin.published import MATCH_TOLERANCE, names, published, source_of
 from hybrid_swin.variant import Stage, Variant
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "timm.safetensors"
@@ -22,10 +24,19 @@ TIMM = {
     "swin_b": (87_768_224, 15.431),
     "swin_l": (196_532_476, 34.476),
 }
+# Millions of parameters and GMACs by the papers, and how far ours may be from them: what `like`
+# leaves out is in the docstring of published.py.
+PAPERS = {
+    "s3_t": (28.3, 4.6, 0.01),
+    "davit_like_t": (28.3, 4.5, 0.01),
+    "mixformer_like_b4": (35, 3.6, 0.12),
+}
+SERIES = [name for name in names() if name.startswith("hybrid_")]
 
 
 def test_every_published_network_is_checked():
-    assert names() == sorted(TIMM)
+    assert names() == sorted([*TIMM, *PAPERS, *SERIES])
+    assert len(SERIES) == 10
 
 
 @pytest.mark.parametrize("name", sorted(TIMM))
@@ -34,7 +45,45 @@ def test_parameters_and_macs_are_those_of_timm(name):
     assert (cost.parameters, round(cost.macs / 1e9, 3)) == TIMM[name]
 
 
-@pytest.mark.parametrize("name", ["swin_t", "swin_l"])
+@pytest.mark.parametrize("name", PAPERS)
+def test_parameters_and_macs_are_near_those_of_the_papers(name):
+    cost, (parameters, macs, near) = count_cost(published(name)), PAPERS[name]
+    assert cost.parameters / 1e6 == pytest.approx(parameters, rel=near)
+    assert cost.macs / 1e9 == pytest.approx(macs, rel=near)
+
+
+def test_a_searched_swin_has_larger_windows_in_its_third_stage():
+    searched, swin = published("s3_t"), published("swin_t")
+    assert searched.window_sizes == (7, 7, 14, 7)
+    plain = [replace(stage, window_size=None) for stage in searched.stages]
+    assert replace(searched, stages=plain) == swin
+    # Parameters by the formula: six bias tables of 27 x 27 offsets instead of 13 x 13.
+    more = 6 * 12 * (27**2 - 13**2)
+    assert count_cost(searched).parameters == count_cost(swin).parameters + more == 28_328_674
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_our_series_is_what_the_solver_finds_for_the_macs_of_swin(name):
+    """Where this fails because a branch costs something else, put what it finds into the table."""
+    ours, swin = published(name), published("swin_t")
+    as_wide = [
+        replace(mine, width=its.width, num_heads=its.num_heads)
+        for mine, its in zip(ours.stages, swin.stages, strict=True)
+    ]
+    found = match_cost(replace(ours, stages=as_wide), swin, "macs", tolerance=MATCH_TOLERANCE)
+    assert found.variant == ours
+    assert abs(found.residuals["macs"]) <= 0.005
+
+
+@pytest.mark.parametrize("name", [name for name in SERIES if name != "hybrid_t"])
+def test_a_dual_network_is_swin_with_one_branch_added(name):
+    branch = name.removeprefix("hybrid_").removesuffix("_t")
+    for mine, its in zip(published(name).stages, published("swin_t").stages, strict=True):
+        assert mine.blocks == (f"w_msa+{branch}", f"sw_msa+{branch}")
+        assert (mine.depth, mine.norm, mine.window_size) == (its.depth, its.norm, its.window_size)
+
+
+@pytest.mark.parametrize("name", ["swin_t", "swin_l", "s3_t", "mixformer_like_b4", "hybrid_t"])
 def test_what_is_built_is_what_is_told(name):
     with torch.device("meta"):
         model = HybridSwin(published(name))
@@ -42,8 +91,14 @@ def test_what_is_built_is_what_is_told(name):
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(InputError, match="unknown variant 'swin_x'; did you mean 'swin_"):
-        published("swin_x")
+    for ask in (published, source_of):
+        with pytest.raises(InputError, match="unknown variant 'swin_x'; did you mean 'swin_"):
+            ask("swin_x")
+
+
+def test_sources_are_cited():
+    for name in names():
+        assert "https://arxiv.org/abs/" in source_of(name) or source_of(name).startswith("our own")
 
 
 SMALL = Variant(

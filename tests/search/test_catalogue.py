@@ -3,10 +3,8 @@ import pytest
 from hybrid_swin import registry
 from hybrid_swin.block_words import parse
 from hybrid_swin.contract import words_with
-from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.published import published
-from search.catalogue import check_plugins, print_catalogue, print_costs
+from search.catalogue import check_plugins, print_catalogue
 
 THREE = '''
 from functools import reduce
@@ -98,31 +96,3 @@ def test_only_plugins_can_be_checked(write_plugin):
     )
     with pytest.raises(InputError, match="only branches and fusions have contract tests"):
         check_plugins([str(source)])
-
-
-def test_costs_stand_side_by_side(tmp_path, write_plugin, capsys):
-    mine = tmp_path / "mine.yaml"
-    mine.write_text(published("swin_s").to_yaml())
-    plugin = str(write_plugin("average"))
-    assert print_costs(["swin_t", str(mine), "w_msa+mdta:gate", "average"], [plugin]) == 0
-    out = capsys.readouterr().out
-    assert f"{count_cost(published('swin_t')).parameters:,}" in out
-    assert "49,606,258" in out
-    assert "w_msa+mdta:gate" in out
-    assert published("swin_t").id in out
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("swin_tt", "unknown variant or branch 'swin_tt'; did you mean 'swin_t'"),
-        ("w_mas", "unknown variant or branch 'w_mas'; did you mean 'w_msa'"),
-        ("w_msa+mtda", "unknown branch 'mtda'; did you mean 'mdta'"),
-        ("w_msa+mdta:gat", "unknown fusion 'gat'"),
-        ("none.yaml", "variant file 'none.yaml' cannot be read"),
-        ("conv(kernel=4)", "option kernel=4 is not possible"),
-    ],
-)
-def test_what_has_no_cost_is_refused(name, message):
-    with pytest.raises(InputError, match=message):
-        print_costs([name], [])

@@ -1,0 +1,192 @@
+"""How long networks take, measured side by side in interleaved rounds."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.hardware import device_name, resolve_accelerator
+from hybrid_swin.model import HybridSwin
+from hybrid_swin.variant import Variant
+
+Work = Literal["forward", "training"]
+Step = Callable[[], object]
+
+_LEAST_SECONDS = 0.02  # of one sample: shorter steps are repeated within it
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is measured with. Always float32, as plain PyTorch computes it.
+
+    Args:
+        device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
+        threads: CPU threads.
+        batch: images a step.
+
+    Raises:
+        InputError: a device that is not here, or numbers below 1.
+    """
+
+    device: str = "auto"
+    threads: int = 1
+    batch: int = 8
+
+    def __post_init__(self) -> None:
+        for name, value in (("threads", self.threads), ("batch", self.batch)):
+            if value < 1:
+                raise InputError(f"{name} must be at least 1; got {value}")
+        device = self.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        object.__setattr__(self, "device", resolve_accelerator(device))
+
+    @property
+    def label(self) -> str:
+        """Device, threads, batch and precision in words."""
+        with self.threaded():
+            return f"{device_name(self.device)}, batch {self.batch}, float32"
+
+    @contextmanager
+    def threaded(self) -> Iterator[None]:
+        """With this many threads."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def synchronize(self) -> None:
+        """Wait for the device: what a clock would not see."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of a step, and how they compare with the first of those beside it.
+
+    ``ratio`` is the median over rounds of this one's time over the first one's in the same round,
+    so that what slows a whole round down drops out.
+    """
+
+    median_ms: float
+    iqr_ms: float
+    ratio: float
+    ratio_iqr: float
+    rounds: int
+
+
+def make_step(variant: Variant, work: Work, setup: Setup) -> Step:
+    """A forward pass without gradients, or a training step: forward, backward and AdamW."""
+    model = HybridSwin(variant).to(setup.device).train(work == "training")
+    images = torch.randn(setup.batch, variant.in_channels, *variant.image_size, device=setup.device)
+    if work == "forward":
+
+        def forward() -> None:
+            with torch.inference_mode():
+                model(images)
+
+        return forward
+    optimizer = torch.optim.AdamW(model.parameters())
+    labels = torch.randint(max(variant.num_classes, 1), (setup.batch,), device=setup.device)
+
+    def train() -> None:
+        optimizer.zero_grad()
+        _loss(model, images, labels).backward()  # type: ignore[no-untyped-call]  # torch's is untyped
+        optimizer.step()
+
+    return train
+
+
+def _loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy; the mean square of the features where there are no classes."""
+    out: Tensor = model(images)
+    return F.cross_entropy(out, labels) if model.num_classes else out.square().mean()
+
+
+def compare_times(
+    variants: Sequence[Variant],
+    work: Work,
+    setup: Setup,
+    rounds: int = 10,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[Timing]:
+    """Time variants in turn, round after round, in this process.
+
+    Args:
+        variants: the first is what the others are compared with.
+        work: what is timed.
+        setup: device, threads and batch.
+        rounds: samples of each; a first, untimed round warms up.
+        progress: called with the number of rounds done.
+
+    Raises:
+        InputError: the GPU has not the memory for it.
+    """
+    try:
+        with setup.threaded():
+            steps = [make_step(variant, work, setup) for variant in variants]
+            samples = interleaved(steps, setup.synchronize, rounds, progress)
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"{work} of {len(variants)} variants with a batch of {setup.batch} does not fit in "
+            "memory; choose a smaller batch, or fewer variants at once"
+        ) from error
+    return [_timing(own, samples[0]) for own in samples]
+
+
+def interleaved(
+    steps: Sequence[Step],
+    synchronize: Callable[[], None],
+    rounds: int,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[list[float]]:
+    """Seconds of each step in each round, A/B/A/B: drift of the machine meets all alike."""
+    repeats = []
+    for step in steps:
+        _seconds(step, 1, synchronize)  # allocates, compiles, chooses kernels
+        repeats.append(math.ceil(_LEAST_SECONDS / max(_seconds(step, 1, synchronize), 1e-6)))
+    samples: list[list[float]] = [[] for _ in steps]
+    for done in range(rounds):
+        for step, count, own in zip(steps, repeats, samples, strict=True):
+            own.append(_seconds(step, count, synchronize))
+        progress(done + 1)
+    return samples
+
+
+def _seconds(step: Step, count: int, synchronize: Callable[[], None]) -> float:
+    synchronize()
+    begin = time.perf_counter()
+    for _ in range(count):
+        step()
+    synchronize()
+    return (time.perf_counter() - begin) / count
+
+
+def _timing(own: Sequence[float], first: Sequence[float]) -> Timing:
+    ratios = [a / b for a, b in zip(own, first, strict=True)]
+    return Timing(
+        statistics.median(own) * 1e3,
+        _iqr(own) * 1e3,
+        statistics.median(ratios),
+        _iqr(ratios),
+        len(own),
+    )
+
+
+def _iqr(values: Sequence[float]) -> float:
+    """From the first to the third quartile; 0 for a single value."""
+    if len(values) < 2:
+        return 0.0
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return high - low

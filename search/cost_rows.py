@@ -1,0 +1,166 @@
+"""What variants cost, and what they would be if they cost as much as another."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from hybrid_swin import published, registry
+from hybrid_swin.cost import Cost, count_cost
+from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.matching import match_cost
+from hybrid_swin.variant import Variant
+from search.budget import amount
+
+if TYPE_CHECKING:
+    from hybrid_swin.measuring import Timing
+
+By = Literal["parameters", "macs", "activations", "latency"]
+Named = Sequence[tuple[str, Variant]]
+
+_SIZE = re.compile(r"([0-9]{1,6})(?:x([0-9]{1,6}))?")
+_MILLISECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:ms)?")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the user asks of `cost`.
+
+    Args:
+        variants: published names, YAML files or block words; none for all published ones.
+        plugins: files with parts that they use.
+        image_size: instead of their own, ``224`` or ``224x160``.
+        match: the variant, or the amount, whose cost they shall meet.
+        by: which cost.
+        tolerance: how nearly, as a share; by default 0.01, and 0.05 for latency.
+        measure: whether to take time and memory.
+        device: see `measuring.Setup`, as for the next two.
+        threads: see there.
+        batch: see there.
+        rounds: see `measuring.compare_times`.
+    """
+
+    variants: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    image_size: str | None = None
+    match: str | None = None
+    by: By = "macs"
+    tolerance: float | None = None
+    measure: bool = False
+    device: str = "auto"
+    threads: int = 1
+    batch: int = 8
+    rounds: int = 10
+
+    @property
+    def nearness(self) -> float:
+        """The tolerance, given or not."""
+        if self.tolerance is not None:
+            return self.tolerance
+        return 0.05 if self.by == "latency" else 0.01
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Time of a forward pass and of a training step, and the megabytes that each needs."""
+
+    forward: "Timing"
+    training: "Timing"
+    forward_mb: float
+    training_mb: float
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """One variant.
+
+    ``relative`` holds by what share each cost exceeds that of the target, or of the first row;
+    ``adjuster`` what was moved to match, empty where nothing was to be matched.
+    """
+
+    name: str
+    variant: Variant
+    cost: Cost
+    relative: dict[str, float] = field(default_factory=dict)
+    adjuster: str = ""
+    measured: Measurement | None = None
+
+
+def named_variants(question: Question) -> list[tuple[str, Variant]]:
+    """What the question names; parts of the user's own become known."""
+    for plugin in question.plugins:
+        registry.add_plugin(plugin)
+    names = question.variants or sorted(published.names(), key=lambda name: name != "swin_t")
+    return [(name, find_variant(name, question.image_size)) for name in names]
+
+
+def find_variant(name: str, image_size: str | None = None) -> Variant:
+    """A published variant, a file's, or Swin-T with a word for its blocks."""
+    if name in published.names():
+        found = published.published(name)
+    elif name.endswith((".yaml", ".yml")):
+        found = Variant.from_yaml(name)
+    else:
+        found = _with_word(name)
+    return found if image_size is None else replace(found, image_size=_read_size(image_size))
+
+
+def _with_word(word: str) -> Variant:
+    swin_t = published.published("swin_t")
+    try:
+        stages = tuple(replace(stage, blocks=(word,)) for stage in swin_t.stages)
+        return replace(swin_t, stages=stages)
+    except InputError:
+        branches = registry.names("branch")
+        if word.isidentifier() and word not in branches:
+            known = [*published.names(), *branches]
+            raise unknown("variant or branch", word, known) from None
+        raise
+
+
+def _read_size(text: str) -> tuple[int, int]:
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise InputError(f"--image-size must be pixels such as 224 or 224x160; got {text!r}")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def counted(named: Named) -> list[CostRow]:
+    """Rows in closed form, compared with the first."""
+    first, *rest = (CostRow(name, variant, count_cost(variant)) for name, variant in named)
+    return [first, *(replace(row, relative=row.cost.relative_to(first.cost)) for row in rest)]
+
+
+def matched(named: Named, question: Question) -> list[CostRow]:
+    """Rows in closed form, each with the target's cost; where that is a variant, it comes first."""
+    target = target_of(question)
+    rows = reference_rows(question, target)
+    for name, variant in others(named, question):
+        found = match_cost(variant, target, question.by, tolerance=question.nearness)  # type: ignore[arg-type]  # not latency
+        rows.append(CostRow(name, found.variant, found.cost, found.residuals, found.adjuster))
+    return rows
+
+
+def target_of(question: Question) -> Variant | float:
+    """What is to be matched: a variant, an amount, or milliseconds."""
+    text = str(question.match)
+    if not text[:1].isdigit():
+        return find_variant(text, question.image_size)
+    if question.by != "latency":
+        return amount(text, "--match")
+    match = _MILLISECONDS.fullmatch(text)
+    if not match:
+        raise InputError(f"--match must be a variant or milliseconds such as 25; got {text!r}")
+    return float(match[1])
+
+
+def reference_rows(question: Question, target: Variant | float) -> list[CostRow]:
+    """The row of what is matched, where that is a variant."""
+    if not isinstance(target, Variant):
+        return []
+    return [CostRow(str(question.match), target, count_cost(target))]
+
+
+def others(named: Named, question: Question) -> Named:
+    """All but the reference, which has a row already."""
+    return [(name, variant) for name, variant in named if name != question.match]

@@ -1,0 +1,222 @@
+"""The command `cost`: what variants cost, as a table for people and as CSV or JSON for programs."""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hybrid_swin.errors import InputError
+from search.cost_rows import CostRow, Question, counted, matched, named_variants
+
+Format = Literal["table", "csv", "json"]
+
+_COUNTS = ("parameters", "macs", "activations")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.+-]+")  # in a file's name
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All rows, and what they were measured with, in words; empty where nothing was measured."""
+
+    question: Question
+    rows: tuple[CostRow, ...]
+    measured_with: str = ""
+
+
+def print_costs(question: Question, output: Format = "table", save: str | None = None) -> int:
+    """Answer a question on the terminal; ``save`` is a folder for the variants as files."""
+    waits = question.measure or question.by == "latency"
+    with Console(stderr=True).status("measuring") if waits else nullcontext() as status:
+        found = answer(question, status.update if status else lambda _: None)
+    if save is not None:
+        save_variants(found, Path(save))
+    if output == "json":
+        print(json.dumps(to_dict(found), indent=1))
+    elif output == "csv":
+        print(to_csv(found), end="")
+    else:
+        _print_tables(found)
+    return 0
+
+
+def answer(question: Question, progress: Callable[[str], object]) -> Answer:
+    """Count, match and measure. Raises InputError for what the user must mend."""
+    by_clock = question.by == "latency"
+    if question.match is None and by_clock:
+        raise InputError("--by latency says what --match shall meet; give --match as well")
+    named = named_variants(question)
+    rows: list[CostRow] = []
+    if not by_clock:
+        rows = counted(named) if question.match is None else matched(named, question)
+    if not by_clock and not question.measure:
+        return Answer(question, tuple(rows))
+    from search.cost_measuring import matched_by_clock, measured, setup_of
+
+    setup = setup_of(question)
+    if by_clock:
+        rows = matched_by_clock(named, question, setup, progress)
+    if question.measure:
+        rows = measured(rows, question, setup, progress)
+    return Answer(question, tuple(rows), setup.label)
+
+
+# For programs
+
+
+def to_dict(found: Answer) -> dict[str, Any]:
+    """Everything, with each variant's fields."""
+    rows = [
+        {**_flat(row), "adjuster": row.adjuster, "variant": row.variant.to_dict()}
+        for row in found.rows
+    ]
+    return {"measured_with": found.measured_with, "rows": rows}
+
+
+def to_csv(found: Answer) -> str:
+    """One line a variant; numbers unrounded."""
+    lines = [
+        _flat(row) | {"adjuster": row.adjuster, "measured_with": found.measured_with}
+        for row in found.rows
+    ]
+    text = StringIO()
+    fields = list(dict.fromkeys(key for line in lines for key in line))
+    writer = csv.DictWriter(text, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _flat(row: CostRow) -> dict[str, Any]:
+    """A row's numbers under one name each."""
+    height, width = row.variant.image_size
+    flat: dict[str, Any] = {"name": row.name, "id": row.variant.id, "image": f"{height}x{width}"}
+    flat |= row.cost.to_dict()
+    flat |= {f"{name}_relative": share for name, share in row.relative.items()}
+    if row.measured:
+        for work, timing in (
+            ("forward", row.measured.forward),
+            ("training", row.measured.training),
+        ):
+            flat |= {f"{work}_{name}": value for name, value in asdict(timing).items()}
+        flat |= {"forward_mb": row.measured.forward_mb, "training_mb": row.measured.training_mb}
+    return flat
+
+
+def save_variants(found: Answer, folder: Path) -> None:
+    """Write each variant as YAML. Raises InputError where a file says something else already."""
+    texts: dict[Path, str] = {}
+    for row in found.rows:
+        says = f", matched by {found.question.by} to {found.question.match}" if row.adjuster else ""
+        name = _UNSAFE.sub("-", Path(row.name).stem).strip("-")
+        file = folder / f"{name}.yaml"
+        if file in texts:
+            raise InputError(f"--save: two variants would be written to {str(file)!r}; rename one")
+        texts[file] = f"# {row.name}{says}\n{row.variant.to_yaml()}"
+    try:
+        for file, text in texts.items():
+            if file.exists() and file.read_text(encoding="utf-8") != text:
+                raise InputError(f"{str(file)!r} is there already; name another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, text in texts.items():
+            file.write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"--save {str(folder)!r} cannot be written: {error}") from error
+
+
+# For people
+
+
+def _print_tables(found: Answer) -> None:
+    console = Console()
+    console.print(_cost_table(found))
+    for line in _remarks(found):
+        console.print(escape(line), style="dim", highlight=False)
+    if found.question.measure:
+        console.print()
+        console.print(_time_table(found))
+        for line in (
+            f"{found.measured_with}; {found.question.rounds} rounds, variants in turn.",
+            "Median (interquartile range); ratio: to the first, in the same round. Training: "
+            "forward, backward and AdamW.",
+            "Memory: the peak of a step beside the weights, in a process of its own.",
+        ):
+            console.print(escape(line), style="dim", highlight=False)
+
+
+def _cost_table(found: Answer) -> Table:
+    compared = any(row.relative for row in found.rows)
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("variant", header_style="dim", overflow="fold")
+    for heading in ("parameters", "MACs", "activations"):
+        table.add_column(heading, header_style="dim", justify="right", no_wrap=True)
+        if compared:
+            table.add_column("", style="dim", justify="right", no_wrap=True)
+    table.add_column("id", header_style="dim", no_wrap=True)
+    for row in found.rows:
+        cells = []
+        for name in _COUNTS:
+            cells.append(f"{getattr(row.cost, name):,}")
+            if compared:
+                cells.append(_percent(row.relative.get(name)))
+        table.add_row(escape(row.name), *cells, row.variant.id)
+    return table
+
+
+def _remarks(found: Answer) -> Iterator[str]:
+    question, rows = found.question, found.rows
+    sizes = {"x".join(map(str, row.variant.image_size)) for row in rows}
+    image = f"one {sizes.pop()} image" if len(sizes) == 1 else "one image of each one's size"
+    yield f"MACs and activations for {image}, matrix products and convolutions only."
+    if question.match is None:
+        if len(rows) > 1:
+            yield f"Percent: above {rows[0].name}."
+        return
+    yield (
+        f"Percent: above {question.match}. Matched by {question.by}, within "
+        f"{question.nearness:.2%}:"
+    )
+    for row in rows:
+        if row.adjuster:
+            yield f"  {row.name}: {row.adjuster}"
+
+
+def _time_table(found: Answer) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("variant", header_style="dim", overflow="fold")
+    for heading in ("forward ms", "ratio", "training ms", "ratio", "forward MB", "training MB"):
+        table.add_column(heading, header_style="dim", justify="right")
+    for row in found.rows:
+        if row.measured:
+            forward, training = row.measured.forward, row.measured.training
+            table.add_row(
+                escape(row.name),
+                _spread(forward.median_ms, forward.iqr_ms),
+                _spread(forward.ratio, forward.ratio_iqr),
+                _spread(training.median_ms, training.iqr_ms),
+                _spread(training.ratio, training.ratio_iqr),
+                f"{row.measured.forward_mb:,.1f}",
+                f"{row.measured.training_mb:,.1f}",
+            )
+    return table
+
+
+def _spread(value: float, iqr: float) -> str:
+    """Three or four digits of the value and two of its spread."""
+    digits = 0 if value >= 1000 else 1 if value >= 100 else 2 if value >= 10 else 3
+    spread = f"{iqr:,.0f}" if iqr >= 10 else f"{iqr:.2g}"
+    return f"{value:,.{digits}f} ({spread})"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:+.1%}" if abs(share) < 10 else f"x{share + 1:.0f}"

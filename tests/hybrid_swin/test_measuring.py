@@ -1,0 +1,136 @@
+"""What is timed, in which order, and what is made of it; not how long anything takes."""
+
+import pytest
+import torch
+
+from hybrid_swin import measuring
+from hybrid_swin.errors import InputError
+from hybrid_swin.measuring import Setup, compare_times, interleaved, make_step
+from hybrid_swin.model import HybridSwin
+from hybrid_swin.variant import Stage, Variant
+
+TINY = Variant((8, 12), 2, 3, 2, 2, 2.0, (Stage(8, 1, 2, ("w_msa",)),))
+WIDE = Variant((8, 12), 2, 0, 2, 2, 2.0, (Stage(16, 1, 2, ("conv+w_msa",)),))
+CPU = Setup("cpu", threads=1, batch=4)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time passes only where a step says so."""
+
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self):
+            return self.now
+
+    found = Clock()
+    monkeypatch.setattr(measuring, "time", found)
+    return found
+
+
+def test_variants_are_timed_in_turn(clock):
+    log = []
+
+    def step(name, seconds):
+        def run():
+            log.append(name)
+            clock.now += seconds
+
+        return run
+
+    samples = interleaved([step("a", 1), step("b", 2)], lambda: log.append("."), 3)
+    assert samples == [[1, 1, 1], [2, 2, 2]]
+    warming = ".a..a..b..b."
+    assert "".join(log) == warming + ".a..b." * 3
+
+
+def test_short_steps_are_repeated_within_a_sample(clock):
+    count = 0
+
+    def short():
+        nonlocal count
+        count += 1
+        clock.now += 0.004
+
+    assert interleaved([short], lambda: None, 2) == [[pytest.approx(0.004)] * 2]
+    assert count == 2 + 2 * 5
+
+
+def test_a_slow_round_does_not_move_the_ratio(monkeypatch):
+    samples = [[1.0, 1.0, 4.0, 1.0, 1.0], [2.0, 2.0, 8.0, 2.0, 2.0]]
+    monkeypatch.setattr(measuring, "interleaved", lambda *_: samples)
+    first, second = compare_times([TINY, WIDE], "forward", CPU, 5)
+    assert (first.ratio, first.ratio_iqr) == (1, 0)
+    assert (second.median_ms, second.iqr_ms, second.ratio, second.ratio_iqr) == (2000, 0, 2, 0)
+    assert second.rounds == 5
+
+
+def test_quartiles():
+    assert measuring._iqr([1, 2, 3, 4, 5]) == 2
+    assert measuring._iqr([7]) == 0
+
+
+def test_real_networks_are_timed():
+    threads, done = torch.get_num_threads(), []
+    for work in ("forward", "training"):
+        for timing in compare_times([TINY, WIDE], work, CPU, 2, done.append):
+            assert 0 < timing.median_ms < 10_000
+            assert timing.rounds == 2
+    assert done == [1, 2, 1, 2]
+    assert torch.get_num_threads() == threads
+
+
+@pytest.fixture
+def built(monkeypatch):
+    models = []
+
+    def build(variant):
+        models.append(HybridSwin(variant))
+        return models[-1]
+
+    monkeypatch.setattr(measuring, "HybridSwin", build)
+    return models
+
+
+def test_a_forward_pass_leaves_no_gradients(built):
+    make_step(TINY, "forward", CPU)()
+    assert not built[0].training
+    assert all(p.grad is None for p in built[0].parameters())
+
+
+@pytest.mark.parametrize("variant", [TINY, WIDE], ids=["classes", "none"])
+def test_a_training_step_trains(variant, built):
+    step = make_step(variant, "training", CPU)
+    before = [p.detach().clone() for p in built[0].parameters()]
+    step()
+    assert built[0].training
+    assert all((a != b).any() for a, b in zip(before, built[0].parameters(), strict=True))
+
+
+def test_a_gpu_that_is_full_is_named(monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(measuring, "interleaved", full)
+    with pytest.raises(InputError, match="training of 2 variants with a batch of 4 does not fit"):
+        compare_times([TINY, WIDE], "training", CPU)
+
+
+def test_the_setup_is_told():
+    label = Setup("cpu", threads=2, batch=16).label
+    assert label.endswith("2 threads, batch 16, float32")
+    assert Setup("auto").device == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch": 0}, "batch must be at least 1; got 0"),
+        ({"threads": -1}, "threads must be at least 1; got -1"),
+        ({"device": "tpu"}, "accelerator must be one of"),
+    ],
+)
+def test_a_setup_that_cannot_be_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Setup(**arguments)

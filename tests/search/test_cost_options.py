@@ -1,0 +1,66 @@
+import pytest
+
+from search import cost_table
+from search.cli import main
+from search.cost_rows import Question
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the command line asks of `cost`."""
+    calls = []
+
+    def print_costs(*arguments):
+        calls.append(arguments)
+        return 0
+
+    monkeypatch.setattr(cost_table, "print_costs", print_costs)
+    return calls
+
+
+def test_options_arrive_as_they_are_given(asked):
+    line = (
+        "cost swin_t conv --plugin a.py --image-size 64x32 --match 2M --by parameters "
+        "--tolerance 0.05 --save here --measure --device cpu --threads 2 --batch 4 --rounds 3 "
+        "--format csv"
+    )
+    assert main(line.split()) == 0
+    question = Question(
+        ("swin_t", "conv"), ("a.py",), "64x32", "2M", "parameters", 0.05, True, "cpu", 2, 4, 3
+    )
+    assert asked == [(question, "csv", "here")]
+
+
+def test_without_options_nothing_is_measured_or_matched(asked):
+    assert main(["cost"]) == 0
+    assert asked == [(Question(), "table", None)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--by", "speed"], ["--device", "tpu"], ["--batch", "two"], ["--format", "xml"], ["--mach"]],
+)
+def test_what_is_no_option_is_refused(options, asked, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["cost", "swin_t", *options])
+    assert end.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--match", "swin_q"], "did you mean 'swin_"),
+        (["--match", "1", "--by", "parameters"], "reaches from"),
+        (["--match", "swin_s", "--tolerance", "-1"], "tolerance must be"),
+        (["--by", "latency"], "give --match as well"),
+        (["--image-size", "big"], "--image-size must be pixels"),
+        (["--plugin", "none.py"], "none.py"),
+    ],
+)
+def test_mistakes_are_one_message(options, message, capsys):
+    assert main(["cost", "swin_t", *options]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("error: ") and message in err

@@ -67,19 +67,22 @@ class BlockWord:
     def canonical(self, window_covers_map: bool = False) -> "BlockWord":
         """The same network in its one spelling.
 
-        Options at their default are dropped, the default fusion is named, branches are sorted
-        unless the fusion's order matters, and attentions are named `w_msa` where one window covers
-        the map.
+        Options at their default are dropped, the default fusion is named, and branches are sorted
+        unless the fusion's order matters. Where one window covers the map, attentions are named
+        `w_msa`, unless that would change the order, which some fusions look at.
         """
         branches = tuple(_without_defaults("branch", b) for b in self.branches)
+        fusion, in_order = None, True
+        if len(branches) > 1:
+            fusion = _without_defaults("fusion", self.joined_by)
+            constants = registry.describe("fusion", fusion.name).constants
+            if not constants.get("ordered", False):
+                branches, fusion = _sorted(branches, fusion, constants.get("per_branch", ()))
+                in_order = False
         if window_covers_map:
-            branches = tuple(Part(_WHERE_COVERED.get(b.name, b.name), b.options) for b in branches)
-        if len(branches) == 1:
-            return BlockWord(branches)
-        fusion = _without_defaults("fusion", self.joined_by)
-        entry = registry.describe("fusion", fusion.name)
-        if not entry.constants.get("ordered", False):
-            branches, fusion = _sorted(branches, fusion, entry.constants.get("per_branch", ()))
+            covered = tuple(Part(_WHERE_COVERED.get(b.name, b.name), b.options) for b in branches)
+            if in_order or list(covered) == sorted(covered, key=str):
+                branches = covered
         return BlockWord(branches, fusion)
 
     def plugin_hashes(self) -> dict[str, str]:

@@ -193,8 +193,9 @@ def _check_plain(variant: Variant, layout: str) -> None:
         windows.add(window)
         shifts = any(shift_of(window, variant.grids[i]))
         for j, word in enumerate(words):
-            plain = "sw_msa" if shifts and j % 2 else "w_msa"
-            if str(word) != plain or variant.stages[i].norm == "post":
+            plain = "sw_msa" if j % 2 else "w_msa"
+            fits = str(word) == plain or (not shifts and str(word) in ("w_msa", "sw_msa"))
+            if not fits or variant.stages[i].norm == "post":
                 raise InputError(
                     f"layout {layout!r} holds plain Swins, in which layers.{i}.blocks.{j} is "
                     f"{plain!r} with norms before it; the model's is {str(word)!r}; {instead}"

@@ -150,23 +150,35 @@ class Variant:
 
     @cached_property
     def block_words(self) -> tuple[tuple[BlockWord, ...], ...]:
-        """The canonical word of every block by stage: what is built and what is hashed."""
+        """The canonical word of every block by stage, as it is built.
+
+        A shift stays where one window covers the nominal map: on a larger one there is something
+        to shift.
+        """
+        return tuple(tuple(word.canonical() for word in words) for words in self._parsed)
+
+    @cached_property
+    def _distinct_words(self) -> tuple[tuple[BlockWord, ...], ...]:
+        """The words by which networks differ on the nominal grids."""
         return tuple(
-            tuple(w.canonical(window_covers_map=max(grid) <= window) for w in words)
+            tuple(word.canonical(window_covers_map=max(grid) <= window) for word in words)
             for grid, window, words in zip(self.grids, self.window_sizes, self._parsed, strict=True)
         )
 
     @cached_property
     def id(self) -> str:
-        """Ten hex digits of the canonical form: equal networks have equal ids, however spelt."""
+        """Ten hex digits of the canonical form.
+
+        Networks that are equal on images of the nominal size have equal ids, however spelt.
+        """
         plugins: dict[str, str] = {}
-        for words in self.block_words:
+        for words in self._distinct_words:
             for word in words:
                 plugins |= word.plugin_hashes()
         canonical = self.to_dict() | {
             "stages": [
                 self._canonical_stage(stage, words)
-                for stage, words in zip(self.stages, self.block_words, strict=True)
+                for stage, words in zip(self.stages, self._distinct_words, strict=True)
             ],
             "plugins": dict(sorted(plugins.items())),
         }

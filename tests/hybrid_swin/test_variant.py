@@ -185,9 +185,25 @@ def test_a_window_that_covers_the_map_has_nothing_to_shift():
 
 
 def test_shifting_is_judged_stage_by_stage():
-    stages = [Stage(24, 1, 3, ("sw_msa",)), Stage(24, 1, 3, ("sw_msa",))]
-    words = Variant(image_size=16, patch_size=2, window_size=4, stages=stages).block_words
-    assert [[str(w) for w in stage] for stage in words] == [["sw_msa"], ["w_msa"]]
+    def of(first, last):
+        stages = [Stage(24, 1, 3, (first,)), Stage(24, 1, 3, (last,))]
+        return Variant(image_size=16, patch_size=2, window_size=4, stages=stages)
+
+    shifted = of("sw_msa", "sw_msa")
+    assert shifted.id == of("sw_msa", "w_msa").id  # one window covers the second stage's map
+    assert shifted.id != of("w_msa", "sw_msa").id
+    # What is built can still shift on larger maps.
+    assert [[str(w) for w in words] for words in shifted.block_words] == [["sw_msa"]] * 2
+
+
+def test_names_are_dropped_only_where_the_order_of_the_branches_stays():
+    # Of a covered map, too, `cross` gates the values of the branch that comes last.
+    assert stage_of("grid+mdta:cross", window_size=16).id != (
+        stage_of("w_msa+mdta:cross", window_size=16).id
+    )
+    assert stage_of("conv+grid:cross", window_size=16).id == (
+        stage_of("conv+w_msa:cross", window_size=16).id
+    )
 
 
 def test_the_source_of_a_plugin_is_part_of_the_id(write_plugin):

@@ -1,8 +1,9 @@
-"""``python -m hybrid_swin fit|validate|test|predict``: train one network and read it.
+"""``python -m hybrid_swin fit|validate|test|predict|export``: train one network and use it.
 
     python -m hybrid_swin fit --variant my_variant.yaml --data.source digits --folder runs/mine
     python -m hybrid_swin test runs/mine
     python -m hybrid_swin predict runs/mine --output logits.csv
+    python -m hybrid_swin export runs/mine --format onnx
 
 ``fit`` leaves ``settings.yaml`` in the folder, from which the others know variant and data; called
 again after an interruption it goes on. What is heavy is imported after the arguments are right.
@@ -17,6 +18,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
+from hybrid_swin.export_options import add_export_options, run_export
 from hybrid_swin.recipe import Recipe
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
@@ -24,7 +26,7 @@ BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
 
 def make_parser() -> ArgumentParser:
     """The commands and their arguments."""
-    parser = _parser(prog="python -m hybrid_swin", description="Train one network and read it.")
+    parser = _parser(prog="python -m hybrid_swin", description="Train one network and use it.")
     commands = parser.add_subcommands(required=True, dest="command")
     commands.add_subcommand("fit", _fit_parser(), help="train, or go on with a training")
     for name in ("validate", "test"):
@@ -34,6 +36,9 @@ def make_parser() -> ArgumentParser:
     predict.add_argument("--output", type=str, required=True, help="a .csv or .npz file to write")
     predict.add_argument("--split", type=str, default="test", help="validation or test")
     commands.add_subcommand("predict", predict, help="logits of every image of a split")
+    commands.add_subcommand(
+        "export", add_export_options(_parser()), help="write the network for elsewhere"
+    )
     return parser
 
 
@@ -60,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(command: str, options: Namespace) -> int:
     if command == "fit":
         options.data.validate()
+    if command == "export":
+        return run_export(options)
     from hybrid_swin import commands  # Lightning takes seconds to import
 
     if command == "fit":

@@ -59,16 +59,23 @@ class DropPath(nn.Module):
     Source: Deep Networks with Stochastic Depth, 2016, https://arxiv.org/abs/1603.09382
     """
 
+    _threshold: Tensor
+    _share: Tensor
+
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.rate = rate
+        self.rate, self._drops = rate, rate > 0
+        # As tensors, since a compiled block holds for one value of every number that it reads:
+        # blocks that differ only in their rates then share it.
+        self.register_buffer("_threshold", torch.tensor(float(rate)), persistent=False)
+        self.register_buffer("_share", torch.tensor(1.0 - rate), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, ...) -> (B, ...)."""
-        if not self.training or self.rate == 0.0:
+        if not self.training or not self._drops:
             return x
-        kept = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= self.rate
-        return x * kept.to(x.dtype).div_(1 - self.rate)
+        kept = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= self._threshold
+        return x * (kept / self._share).to(x.dtype)
 
 
 class Mlp(nn.Module):

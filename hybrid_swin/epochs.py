@@ -19,7 +19,9 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from hybrid_swin.datamodule import ImageData
 from hybrid_swin.errors import InputError
+from hybrid_swin.pixels import full_scale
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.training_state import save_state
 from hybrid_swin.variant import Variant
@@ -49,6 +51,18 @@ def data_identity(datamodule: object) -> dict[str, Any]:
         "splits": getattr(splits, "hash", None),
     }
     return {name: str(value) for name, value in hashes.items() if value is not None}
+
+
+def data_facts(datamodule: object) -> dict[str, Any]:
+    """What the network must be told of images to come; empty for a data module of the user's."""
+    if not isinstance(datamodule, ImageData):
+        return {}
+    return {
+        "mean": list(datamodule.mean),
+        "std": list(datamodule.std),
+        "full_scale": full_scale(datamodule.images.images),
+        "class_names": list(datamodule.class_names),
+    }
 
 
 @dataclass
@@ -201,6 +215,7 @@ class EpochKeeper(Checkpoint):
             "epoch": self.progress.epochs,
             "global_step": self.progress.global_step,
             "identity": self.identity,
+            "data": data_facts(trainer.datamodule),  # type: ignore[attr-defined]
             "progress": {
                 "history": self.progress.history,
                 "fit_seconds": self.progress.fit_seconds,

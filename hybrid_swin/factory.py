@@ -1,13 +1,15 @@
 """``create_model`` and its lists, in the manner of timm."""
 
 import dataclasses
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 from hybrid_swin import published, registry
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.variant import Variant
 
 # timm's argument names beside ours
@@ -26,19 +28,44 @@ def resolve_variant(source: str | Path | Variant) -> Variant:
     return published.published(str(source))
 
 
+@overload
 def create_model(
-    source: str | Path | Variant, *, drop_path_rate: float = 0.0, **overrides: Any
-) -> HybridSwin:
+    source: str | Path | Variant,
+    *,
+    features_only: Literal[False] = False,
+    drop_path_rate: float = 0.0,
+    **overrides: Any,
+) -> HybridSwin: ...
+@overload
+def create_model(
+    source: str | Path | Variant,
+    *,
+    features_only: Literal[True],
+    out_indices: int | Sequence[int] | None = None,
+    drop_path_rate: float = 0.0,
+    **overrides: Any,
+) -> Pyramid: ...
+def create_model(
+    source: str | Path | Variant,
+    *,
+    features_only: bool = False,
+    out_indices: int | Sequence[int] | None = None,
+    drop_path_rate: float = 0.0,
+    **overrides: Any,
+) -> HybridSwin | Pyramid:
     """Build a network.
 
     Args:
         source: a published name (``list_models()``), a YAML file or a Variant.
+        features_only: give the maps of the stages instead of logits, without head and final norm.
+        out_indices: with ``features_only``, the stages whose maps to give: all, the last n, or a
+            list (may be negative).
         drop_path_rate: stochastic depth of the last block.
         overrides: fields of the variant to change: ``num_classes``, ``image_size`` (or timm's
             ``img_size``), ``in_channels`` (or ``in_chans``), ``window_size``, ...
 
     Raises:
-        InputError: an unknown name or field, or a variant that cannot be.
+        InputError: an unknown name, field or stage, or a variant that cannot be.
     """
     variant = resolve_variant(source)
     fields = [f.name for f in dataclasses.fields(Variant)]
@@ -49,7 +76,10 @@ def create_model(
     for name in changes:
         if name not in fields:
             raise unknown("argument of create_model", name, [*fields, *_SYNONYMS])
-    return HybridSwin(dataclasses.replace(variant, **changes), drop_path_rate)
+    if out_indices is not None and not features_only:
+        raise InputError("out_indices chooses maps of stages; set features_only=True as well")
+    model = HybridSwin(dataclasses.replace(variant, **changes), drop_path_rate)
+    return Pyramid(model, out_indices) if features_only else model
 
 
 def list_models(pattern: str = "*") -> list[str]:

@@ -1,91 +1,16 @@
-"""The network of a variant: stem, stages, merging, head."""
+"""The network of a variant: stem, stages, head."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from hybrid_swin.block import Block
-from hybrid_swin.branches import Branch
-from hybrid_swin.errors import InputError
+from hybrid_swin.backbone import Backbone, Layer
+from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.fusions import Fusion
+from hybrid_swin.patches import PatchEmbed
 from hybrid_swin.variant import Variant
-
-
-class PatchEmbed(nn.Module):
-    """Non-overlapping patches, each projected to C channels. (B, 3, H, W) -> (B, H/p, W/p, C).
-
-    Sides that the patch does not divide are padded with zeros, right and below.
-    """
-
-    def __init__(self, in_channels: int, dim: int, patch_size: int) -> None:
-        super().__init__()
-        self.patch_size = patch_size
-        self.proj = nn.Conv2d(in_channels, dim, patch_size, stride=patch_size)
-        self.norm = nn.LayerNorm(dim)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, H/p, W/p, C)."""
-        bottom, right = (-side % self.patch_size for side in images.shape[-2:])
-        if bottom or right:
-            images = F.pad(images, (0, right, 0, bottom))
-        out: Tensor = self.norm(self.proj(images).permute(0, 2, 3, 1))
-        return out
-
-
-class PatchMerging(nn.Module):
-    """Four neighbours to one token: concatenate, normalise, project. (B,H,W,C) -> (B,H/2,W/2,C').
-
-    Odd sides are padded with zeros, right and below.
-    """
-
-    def __init__(self, dim: int, out_dim: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(4 * dim)
-        self.reduction = nn.Linear(4 * dim, out_dim, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) -> (B, H/2, W/2, C')."""
-        bottom, right = (side % 2 for side in x.shape[1:3])
-        if bottom or right:
-            x = F.pad(x, (0, 0, 0, right, 0, bottom))
-        # Swin's order of the four: columns outside, rows inside.
-        x = torch.unflatten(torch.unflatten(x, 2, (-1, 2)), 1, (-1, 2))
-        x = x.permute(0, 1, 3, 4, 2, 5).flatten(3)
-        out: Tensor = self.reduction(self.norm(x))
-        return out
-
-
-class Layer(nn.Module):
-    """One stage: merging where it is not the first, then its blocks. (B, H, W, C) -> the same."""
-
-    def __init__(self, variant: Variant, index: int, drop_paths: list[float]) -> None:
-        super().__init__()
-        stage = variant.stages[index]
-        self.downsample: nn.Module = nn.Identity()
-        if index:
-            self.downsample = PatchMerging(variant.stages[index - 1].width, stage.width)
-        self.blocks = nn.Sequential(
-            *(
-                Block(
-                    word,
-                    stage.width,
-                    stage.num_heads,
-                    variant.window_sizes[index],
-                    variant.grids[index],
-                    variant.mlp_ratio,
-                    rate,
-                    stage.norm,
-                )
-                for word, rate in zip(variant.block_words[index], drop_paths, strict=True)
-            )
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) -> (B, H/2, W/2, C'), or the same size in the first stage."""
-        out: Tensor = self.blocks(self.downsample(x))
-        return out
 
 
 class Head(nn.Module):
@@ -101,8 +26,11 @@ class Head(nn.Module):
         return out
 
 
-class HybridSwin(nn.Module):
+class HybridSwin(Backbone):
     """A variant as a network. Images of any size; parameter names are timm's for plain Swin.
+
+    ``to(memory_format=torch.channels_last)`` works, for images that come that way; blocks lie
+    channels-last in any case.
 
     Args:
         variant: what to build.
@@ -139,18 +67,24 @@ class HybridSwin(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Swin's initialisation: truncated normal of .02 on linear layers, biases zero.
+        """Swin's initialisation, from the global random state."""
+        initialise(self)
 
-        Convolutions and what a part initialises otherwise (bias tables, gates) are left as made.
+    def get_classifier(self) -> nn.Module:
+        """The linear layer of the head; an identity where there are no classes."""
+        out: nn.Module = self.head.fc
+        return out
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Give the head a fresh linear layer for so many classes; 0 leaves the features.
+
+        Raises:
+            InputError: fewer than 0 classes.
         """
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        for module in self.modules():
-            if isinstance(module, Fusion):
-                module.start()
+        self.variant = dataclasses.replace(self.variant, num_classes=num_classes)
+        self.num_classes = self.variant.num_classes
+        self.head = Head(self.num_features, self.num_classes).to(self.norm.weight)
+        initialise(self.head)
 
     def forward_features(self, images: Tensor) -> Tensor:
         """The normalised map of the last stage. (B, in_channels, H, W) -> (B, H', W', C)."""
@@ -166,20 +100,88 @@ class HybridSwin(nn.Module):
         """(B, in_channels, H, W) -> (B, num_classes)."""
         return self.forward_head(self.forward_features(images))
 
-    def mixers(self) -> Iterator[tuple[str, Branch | Fusion]]:
-        """Every block's mixer with its full name, in order."""
-        for name, module in self.named_modules():
-            if isinstance(module, Block):
-                yield f"{name}.attn", module.attn
+    def forward_intermediates(
+        self,
+        images: Tensor,
+        indices: int | Sequence[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: Literal["NCHW", "NHWC"] = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """What ``forward_features`` gives, and maps of stages on the way, as in timm.
 
-    def no_weight_decay(self) -> set[str]:
-        """Full names of parameters that weight decay must leave alone, beside those of 1-D."""
-        return {
-            f"{prefix}.{name}"
-            for prefix, module in self.named_modules()
-            if isinstance(module, Branch | Fusion)
-            for name in module.no_weight_decay()
-        }
+        Args:
+            images: (B, in_channels, H, W).
+            indices: stages whose maps are wanted: all, the last n, or a list (may be negative).
+            norm: apply the final norm to the last stage's map.
+            stop_early: compute no stage behind the last one wanted.
+            output_fmt: order of a map's axes. ``NCHW`` is a view of ``NHWC``: nothing is copied.
+            intermediates_only: return the maps alone.
+
+        Raises:
+            InputError: a stage or format that does not exist, or stopping before the final map
+                where that is wanted.
+        """
+        if output_fmt not in ("NCHW", "NHWC"):
+            raise unknown("output_fmt", output_fmt, ("NCHW", "NHWC"))
+        last = len(self.layers) - 1
+        taken = stages_taken(last + 1, indices)
+        if stop_early and not intermediates_only and last not in taken:
+            raise InputError(
+                f"stop_early stops behind stage {max(taken)}, before the final map; set "
+                "intermediates_only as well, or take the last stage"
+            )
+        maps: dict[int, Tensor] = {}
+        x = self.patch_embed(images)
+        for index, layer in enumerate(self.layers):
+            if stop_early and index > max(taken):
+                break
+            x = layer(x)
+            if index in taken:
+                maps[index] = self.norm(x) if norm and index == last else x
+        found = [maps[index] for index in taken]
+        if output_fmt == "NCHW":
+            found = [x_BHWC.permute(0, 3, 1, 2) for x_BHWC in found]
+        return found if intermediates_only else (self.norm(x), found)
+
+
+def stages_taken(count: int, indices: int | Sequence[int] | None) -> list[int]:
+    """Which of ``count`` stages, from 0: all; the last n; or those named, from the end if negative.
+
+    Raises:
+        InputError: a stage that does not exist.
+    """
+    if indices is None:
+        return list(range(count))
+    if isinstance(indices, int):
+        if not 1 <= indices <= count:
+            raise InputError(f"the last {indices} stages of {count}; choose from 1 to {count}")
+        return list(range(count - indices, count))
+    for index in indices:
+        if not -count <= index < count:
+            raise InputError(
+                f"stage {index} does not exist; with {count} stages choose from 0 to {count - 1}, "
+                f"or from -{count} to -1 counted from the end"
+            )
+    if not indices:
+        raise InputError("no stage is named; leave it out for all of them")
+    return [index % count for index in indices]
+
+
+def initialise(module: nn.Module) -> None:
+    """Swin's initialisation: truncated normal of .02 on linear layers, biases zero.
+
+    Convolutions and what a part initialises otherwise (bias tables, gates) are left as made.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.trunc_normal_(part.weight, std=0.02)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+    for part in module.modules():
+        if isinstance(part, Fusion):
+            part.start()
 
 
 def _linear_rates(last: float, count: int) -> list[float]:

@@ -38,6 +38,8 @@ def test_fields_are_changed_by_our_names_and_by_timms():
         (small(), {"img_size": 8, "image_size": 6}, "img_size and image_size mean the same"),
         (small(), {"drop_path_rate": 1.0}, "drop_path_rate must be"),
         (None, {}, "unknown variant 'None'"),
+        (small(), {"out_indices": (0,)}, "set features_only=True as well"),
+        (small(), {"features_only": True, "out_indices": (1,)}, "stage 1 does not exist"),
     ],
 )
 def test_what_cannot_be_made_is_refused(source, changes, message):
@@ -45,9 +47,22 @@ def test_what_cannot_be_made_is_refused(source, changes, message):
         hs.create_model(source, **changes)
 
 
+def test_features_are_made_alone():
+    torch.manual_seed(0)
+    model = hs.create_model(small(), drop_path_rate=0.1)
+    torch.manual_seed(0)
+    pyramid = hs.create_model(small(), features_only=True, out_indices=1, drop_path_rate=0.1)
+    weights = model.state_dict()
+    assert {name: p.shape for name, p in pyramid.state_dict().items()} == {
+        name: p.shape for name, p in weights.items() if not name.startswith(("head.", "norm."))
+    }
+    assert all(torch.equal(p, weights[name]) for name, p in pyramid.state_dict().items())
+    assert pyramid.layers[-1].blocks[-1].drop_path.rate == 0.1
+
+
 def test_lists_hold_what_there_is(write_plugin):
-    assert hs.list_models() == ["swin_b", "swin_l", "swin_s", "swin_t"]
-    assert hs.list_models("*_t") == ["swin_t"]
+    assert hs.list_models() == published.names()
+    assert hs.list_models("swin_?") == ["swin_b", "swin_l", "swin_s", "swin_t"]
     assert "gate" in hs.list_fusions()
     assert "average" not in hs.list_branches()
     registry.add_plugin(write_plugin("average"))

@@ -6,10 +6,15 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
+import torch
 import yaml
 
 from hybrid_swin.__main__ import main
+from hybrid_swin.data.digits import DigitsSource
+from hybrid_swin.trained import load_model, load_trained
 
 VARIANT = """
 image_size: 8
@@ -78,6 +83,34 @@ def test_predict_writes_the_same_numbers_to_both_formats(trained, tmp_path):
     assert [names.index(row["answer"]) for row in rows] == arrays["logits"].argmax(1).tolist()
 
 
+def test_an_exported_network_answers_to_raw_pixels_as_predict_does(trained, tmp_path, capsys):
+    """The whole way: from the source's images to logits, with nothing of ours but the file."""
+    path = tmp_path / "digits.onnx"
+    arguments = ["--format", "onnx", "--input", "pixels", "--output", str(path)]
+    assert main(["export", str(trained), *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert f"{path} (onnx)" in printed and "ONNX Runtime at batches of 3 and 1" in printed
+    assert main(["predict", str(trained), "--output", str(tmp_path / "out.npz")]) == 0
+    predicted = np.load(tmp_path / "out.npz")
+    digits = DigitsSource().load((8, 8), 1, None)
+    index = [digits.ids.index(name) for name in predicted["ids"]]
+    pixels = digits.images[index].transpose(0, 3, 1, 2).astype(np.float32)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {"images": pixels})
+    np.testing.assert_allclose(logits, predicted["logits"], rtol=1e-4, atol=1e-5)
+    told = {p.key: json.loads(p.value) for p in onnx.load(path).metadata_props}
+    assert told["classes"] == predicted["class_names"].tolist()
+
+
+def test_an_export_lies_beside_its_checkpoint_and_comes_back(trained, capsys):
+    assert main(["export", str(trained / "final.ckpt"), "--format", "safetensors"]) == 0
+    assert "normalised: (pixels / " in capsys.readouterr().out
+    model, again = load_model(trained), load_model(trained / "final.safetensors")
+    images = torch.randn(2, 1, 8, 8)
+    assert torch.equal(model(images), again(images))
+    assert load_trained(trained)[1:] == load_trained(trained / "final.safetensors")[1:]
+
+
 def test_fit_again_goes_on_and_changes_of_the_variant_are_taken(files, trained, capsys):
     same = ("--recipe.epochs", "1", "--seed", "3")
     assert fit(files, trained, *same) == 0
@@ -112,6 +145,13 @@ def test_fit_again_goes_on_and_changes_of_the_variant_are_taken(files, trained, 
         (["predict", "{run}", "--output", "x.txt"], "must end in .csv or .npz"),
         (["predict", "{run}", "--output", "x.csv", "--split", "train"], "unknown split 'train'"),
         (["test", "{run}", "--accelerator", "tpu"], "accelerator must be one of"),
+        (["export", "{run}"], "format"),
+        (["export", "{run}", "--format", "onxx"], "unknown format 'onxx'; did you mean 'onnx'"),
+        (["export", "{new}", "--format", "onnx"], "does not exist"),
+        (["export", "{v}", "--format", "onnx"], "holds no weights"),
+        (["export", "{run}", "--format", "onnx", "--output", "{new}/x.onnx"], "no such folder"),
+        (["export", "{run}", "--format", "onnx", "--plugin", "x.py"], "plug-in 'x.py' is not"),
+        (["export", "{run}", "--format", "onnx", "--image_size", "big"], "image_size"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_code_2(
@@ -137,6 +177,7 @@ def test_arguments_are_read_without_importing_torch():
         "assert main(['fit', '--variant', 'x', '--folder', 'y', '--recipe.epochs', '0']) == 2\n"
         "try: main(['fit', '--help'])\n"
         "except SystemExit as end: assert end.code == 0\n"
+        "assert main(['export', 'x', '--format', 'onnx', '--image_size', 'y']) == 2\n"
         "sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -7,8 +8,9 @@ from torch import nn
 from hybrid_swin.block import Block
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions.gate import Gate
-from hybrid_swin.model import HybridSwin, PatchEmbed, PatchMerging
+from hybrid_swin.model import HybridSwin
 from hybrid_swin.optimization import parameter_groups
+from hybrid_swin.published import names, published
 from hybrid_swin.variant import Stage, Variant
 
 HYBRID = Variant(
@@ -55,43 +57,6 @@ def test_a_network_without_classes_gives_features():
     model = HybridSwin(variant).eval()
     images = torch.randn(2, 1, 8, 8)
     assert torch.equal(model(images), model.forward_features(images).mean((1, 2)))
-
-
-# Stem and merging
-
-
-def test_a_patch_is_projected_alone_and_padded_right_and_below():
-    embed = PatchEmbed(2, 5, 3)
-    embed.norm = nn.Identity()
-    images = torch.randn(1, 2, 7, 4)
-    out = embed(images)
-    assert out.shape == (1, 3, 2, 5)
-    padded = torch.zeros(1, 2, 9, 6)
-    padded[:, :, :7, :4] = images
-    for i in range(3):
-        for j in range(2):
-            patch = padded[0, :, 3 * i : 3 * i + 3, 3 * j : 3 * j + 3]
-            expected = (embed.proj.weight * patch).sum((1, 2, 3)) + embed.proj.bias
-            torch.testing.assert_close(out[0, i, j], expected)
-
-
-@pytest.mark.parametrize("size", [(4, 6), (3, 5), (1, 1), (2, 3)])
-def test_merging_concatenates_neighbours_in_swins_order(size):
-    merging = PatchMerging(3, 7)
-    merging.norm, merging.reduction = nn.Identity(), nn.Identity()
-    x = torch.randn(2, *size, 3)
-    padded = torch.zeros(2, size[0] + size[0] % 2, size[1] + size[1] % 2, 3)
-    padded[:, : size[0], : size[1]] = x
-    four = [padded[:, i::2, j::2] for i, j in ((0, 0), (1, 0), (0, 1), (1, 1))]
-    assert torch.equal(merging(x), torch.cat(four, -1))
-
-
-def test_merging_normalises_then_projects():
-    merging = PatchMerging(3, 7)
-    x = torch.randn(2, 4, 4, 3)
-    four = torch.cat([x[:, i::2, j::2] for i, j in ((0, 0), (1, 0), (0, 1), (1, 1))], -1)
-    torch.testing.assert_close(merging(x), merging.norm(four) @ merging.reduction.weight.T)
-    assert merging.reduction.bias is None
 
 
 # Drop path
@@ -146,46 +111,6 @@ def test_bias_tables_temperatures_and_gates_keep_their_own_start():
     assert not mixer.logits.weight.any()
 
 
-# Weight decay
-
-
-def test_what_must_not_decay_is_named():
-    model = HybridSwin(HYBRID)
-    exempt = model.no_weight_decay()
-    assert exempt == {
-        "layers.0.blocks.0.attn.relative_position_bias_table",
-        "layers.0.blocks.1.attn.relative_position_bias_table",
-        "layers.1.blocks.0.attn.branches.1.temperature",
-        "layers.1.blocks.1.attn.branches.0.temperature",
-        "layers.1.blocks.1.attn.branches.1.relative_position_bias_table",
-        "layers.2.blocks.0.attn.temperature",
-    }
-    assert exempt <= {name for name, _ in model.named_parameters()}
-
-
-def test_only_matrices_and_kernels_decay():
-    model = HybridSwin(HYBRID)
-    decayed, kept = (group["params"] for group in parameter_groups(model, 0.05))
-    weights = {
-        id(module.weight) for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)
-    }
-    assert {id(p) for p in decayed} == weights
-    assert len(decayed) + len(kept) == len(list(model.parameters()))
-
-
-def test_mixers_are_found_by_name():
-    model = HybridSwin(HYBRID)
-    found = dict(model.mixers())
-    assert list(found) == [
-        "layers.0.blocks.0.attn",
-        "layers.0.blocks.1.attn",
-        "layers.1.blocks.0.attn",
-        "layers.1.blocks.1.attn",
-        "layers.2.blocks.0.attn",
-    ]
-    assert all(model.get_submodule(name) is mixer for name, mixer in found.items())
-
-
 def test_equal_words_build_equal_networks():
     """Identity is worth something only if what has one id computes one function."""
     networks = []
@@ -195,3 +120,186 @@ def test_equal_words_build_equal_networks():
     images = torch.randn(2, 1, 8, 8)
     assert networks[0].variant.id == networks[1].variant.id
     assert torch.equal(networks[0](images), networks[1](images))
+
+
+# The classifier
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_the_classifier_is_replaced(classes):
+    torch.manual_seed(0)
+    model = HybridSwin(HYBRID).double().eval()
+    before = {name: p.clone() for name, p in model.state_dict().items() if "head" not in name}
+    images = torch.randn(2, 2, 24, 20, dtype=torch.float64)
+    features = model.forward_features(images)
+    model.reset_classifier(classes)
+    assert model.num_classes == model.variant.num_classes == classes
+    assert dataclasses.replace(HYBRID, num_classes=classes) == model.variant
+    assert model(images).shape == (2, classes or model.num_features)
+    assert torch.equal(model.forward_features(images), features)
+    assert all(torch.equal(model.state_dict()[name], p) for name, p in before.items())
+    if classes:
+        assert model.get_classifier().weight.dtype == torch.float64
+        assert model.get_classifier().weight.std().item() == pytest.approx(0.02, rel=0.3)
+        assert not model.get_classifier().bias.any()
+    else:
+        assert torch.equal(model(images), model.get_classifier()(features.mean((1, 2))))
+
+
+def test_a_classifier_of_fewer_than_no_classes_is_refused():
+    model = HybridSwin(HYBRID)
+    with pytest.raises(InputError, match="num_classes must be a whole number of at least 0"):
+        model.reset_classifier(-1)
+    assert model.get_classifier().out_features == model.num_classes == 5
+
+
+# Maps on the way
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return HybridSwin(HYBRID).eval()
+
+
+@pytest.fixture(scope="module")
+def maps(model):
+    """The map behind each stage, taken by hooks."""
+    found = []
+    hooks = [
+        layer.register_forward_hook(lambda _, __, out: found.append(out.detach()))
+        for layer in model.layers
+    ]
+    model(IMAGES)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+IMAGES = torch.randn(2, 2, 24, 20, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("stop_early", [False, True])
+def test_intermediates_are_the_maps_of_the_stages(model, maps, stop_early):
+    final, found = model.forward_intermediates(IMAGES, stop_early=stop_early)
+    assert torch.equal(final, model.forward_features(IMAGES))
+    for mine, expected in zip(found, maps, strict=True):
+        assert torch.equal(mine, expected.permute(0, 3, 1, 2))
+        assert mine.is_contiguous(memory_format=torch.channels_last)
+    _, found = model.forward_intermediates(IMAGES, output_fmt="NHWC", norm=True)
+    assert all(torch.equal(a, b) for a, b in zip(found[:-1], maps, strict=False))
+    assert torch.equal(found[-1], final)
+
+
+@pytest.mark.parametrize(
+    ("indices", "stages"),
+    [(None, [0, 1, 2]), (1, [2]), (2, [1, 2]), ([1], [1]), ((-1, 0), [2, 0]), ([0, -3], [0, 0])],
+)
+def test_intermediates_are_chosen(model, maps, indices, stages):
+    found = model.forward_intermediates(IMAGES, indices, intermediates_only=True)
+    assert [m.shape for m in found] == [maps[i].permute(0, 3, 1, 2).shape for i in stages]
+    assert all(
+        torch.equal(m, maps[i].permute(0, 3, 1, 2)) for m, i in zip(found, stages, strict=True)
+    )
+
+
+def test_stopping_early_computes_nothing_more(model):
+    def never(*_):
+        raise AssertionError("computed")
+
+    hook = model.layers[2].register_forward_pre_hook(never)
+    model.forward_intermediates(IMAGES, [0, 1], stop_early=True, intermediates_only=True)
+    with pytest.raises(AssertionError, match="computed"):
+        model.forward_intermediates(IMAGES, [0, 1], intermediates_only=True)
+    hook.remove()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"indices": [3]}, "stage 3 does not exist; with 3 stages choose from 0 to 2, or from -3"),
+        ({"indices": (0, -4)}, "stage -4 does not exist"),
+        ({"indices": 4}, "the last 4 stages of 3; choose from 1 to 3"),
+        ({"indices": 0}, "the last 0 stages"),
+        ({"indices": []}, "no stage is named"),
+        ({"indices": [0, 1], "stop_early": True}, "stops behind stage 1, before the final map"),
+        ({"output_fmt": "NCWH"}, "unknown output_fmt 'NCWH'; did you mean 'NCHW'"),
+    ],
+)
+def test_intermediates_that_cannot_be_are_refused(model, options, message):
+    with pytest.raises(InputError, match=message):
+        model.forward_intermediates(IMAGES, **options)
+
+
+# Every published network, shrunk
+
+
+def shrunk(name, **changes):
+    """The network with its words, stages and norms, and little of everything else."""
+    variant = published(name)
+    stages = [
+        dataclasses.replace(stage, width=16, num_heads=2, depth=len(stage.blocks), window_size=None)
+        for stage in variant.stages
+    ]
+    fields = {
+        "image_size": 26,
+        "patch_size": 2,
+        "window_size": 3,
+        "num_classes": 5,
+        "stages": stages,
+    }
+    return HybridSwin(dataclasses.replace(variant, **fields | changes), 0.1)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_published_network_takes_images_of_any_size(name):
+    model = shrunk(name, in_channels=1).eval()
+    with torch.no_grad():
+        first = model(torch.ones(1, 1, 26, 26))
+        for size in ((26, 26), (32, 24), (7, 31), (1, 1)):
+            logits = model(torch.randn(2, 1, *size))
+            assert logits.shape == (2, 5) and logits.isfinite().all()
+        assert torch.equal(model(torch.ones(1, 1, 26, 26)), first)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_published_network_trains_every_parameter(name):
+    model = shrunk(name).train()
+    loss = model(torch.randn(4, 3, 26, 26)).square().sum()
+    loss.backward()
+    for parameter_name, parameter in model.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), parameter_name
+    kernels = {
+        id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.Conv1d)
+    }
+    decayed, _ = (group["params"] for group in parameter_groups(model, 0.05))
+    assert {id(p) for p in decayed} == kernels
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_published_network_is_finite_in_bfloat16(name):
+    """Weights as well, not only by autocast; trained, so that drop path is in it."""
+    model = shrunk(name).bfloat16().train()
+    logits = model(torch.randn(2, 3, 26, 20, dtype=torch.bfloat16))
+    logits.sum().backward()
+    assert logits.dtype == torch.bfloat16 and logits.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_published_network_is_the_same_channels_last(name):
+    model = shrunk(name).eval()
+    images = torch.randn(2, 3, 26, 20)
+    with torch.no_grad():
+        expected = model(images)
+        model.to(memory_format=torch.channels_last)
+        found = model(images.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_published_network_names_its_ends_as_timm_does(name):
+    model = shrunk(name)
+    assert isinstance(model.get_submodule("patch_embed.proj"), nn.Conv2d)
+    assert model.get_submodule("head.fc") is model.get_classifier()
+    assert next(iter(model.state_dict())) == "patch_embed.proj.weight"

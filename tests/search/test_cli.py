@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
+import hybrid_swin as hs
 from search.cli import main
 
 DOOR = Path(__file__).parents[2] / "search.py"
@@ -273,7 +275,27 @@ def test_leaderboard_of_no_study(refused):
     assert "is nowhere the folder of a study?" in refused("leaderboard", "nowhere")
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["leaderboard"], ["blocks"], ["cost"]])
+def test_export_of_a_finalist(capsys, tmp_path):
+    """The same command as that of ``python -m hybrid_swin``, which is tested there."""
+    variant = hs.Variant(8, 1, 3, 1, 4, 2, [hs.Stage(8, 1, 2, ("w_msa",))])
+    model = hs.create_model(variant)
+    folder = tmp_path / "runs" / "finalists" / "0a1b2c" / "0" / "attempt-1"
+    folder.mkdir(parents=True)
+    state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    content = {"state_dict": state, "hyper_parameters": {"variant": variant.to_dict()}}
+    torch.save(content, folder / "final.ckpt")
+    assert main(["export", str(folder.parent), "--format", "safetensors"]) == 0
+    assert "differs from the network by 0" in capsys.readouterr().out
+    assert (folder / "final.safetensors").is_file()
+
+
+def test_export_of_no_training(refused):
+    assert "does not exist" in refused("export", "nowhere", "--format", "onnx")
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["leaderboard"], ["blocks"], ["cost"], ["export"]]
+)
 def test_help_imports_nothing_heavy(command, tmp_path):
     code = (
         "import runpy, sys\n"

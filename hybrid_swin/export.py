@@ -1,0 +1,264 @@
+"""Networks for use elsewhere: written, opened again, and held against the live network.
+
+``onnx`` and ``torch-export`` hold the computation for one image size and any batch;
+``safetensors`` holds the weights and the variant, from which ``load_model`` makes the network
+again. TorchScript is left out, since PyTorch has deprecated it, and so is ``torch.fx``'s symbolic
+tracing, which cannot follow sizes that windows depend on: a ``torch-export`` is an FX graph.
+"""
+
+import copy
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin import registry
+from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.export_formats import FORMATS, IMAGES, LOGITS, Format, as_facts
+from hybrid_swin.model import HybridSwin
+from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
+
+Values = Literal["normalised", "pixels"]
+
+TOLERANCE = 1e-4
+"""Largest difference from the live network, as a share of its largest logit."""
+TRACED_BATCH, CHECKED_BATCHES = 2, (3, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A file that computes what the network computes.
+
+    Args:
+        path: of the file.
+        format: ``onnx``, ``torch-export`` or ``safetensors``.
+        runner: what opened the file for the check.
+        input: what images it takes: name, shape, type, values, and their normalisation if known.
+        difference: largest, over the checked batches, as a share of the largest logit.
+    """
+
+    path: Path
+    format: str
+    runner: str
+    input: dict[str, Any]
+    difference: float
+
+    def __str__(self) -> str:
+        shape = ", ".join(map(str, self.input["shape"]))
+        batches = " and ".join(map(str, CHECKED_BATCHES))
+        return (
+            f"{self.path} ({self.format})\n"
+            f"takes {self.input['name']}: ({shape}) {self.input['dtype']}, {_wanted(self.input)}\n"
+            f"checked in {self.runner} at batches of {batches}: differs from the network by "
+            f"{self.difference:.1g} of the largest logit (allowed: {TOLERANCE:g})"
+        )
+
+
+def export_model(
+    model: HybridSwin,
+    path: str | Path,
+    format: str | None = None,
+    *,
+    image_size: int | tuple[int, int] | None = None,
+    values: Values = "normalised",
+    normalisation: Normalisation | None = None,
+    class_names: Sequence[str] | None = None,
+) -> Exported:
+    """Write a network in evaluation mode and float32, and check the file at other batch sizes.
+
+    The file appears under its name only when it is right. Variant, input and class names are
+    written beside the weights, as JSON: in ONNX as metadata properties, in ``.pt2`` as extra files
+    (``variant.json``), in safetensors as metadata.
+
+    Args:
+        model: the network; it is left as it is.
+        path: the file, with its format's suffix.
+        format: ``onnx``, ``torch-export`` or ``safetensors``; by the suffix if not given.
+        image_size: pixels that the computation is for, one number or (height, width); the
+            variant's if not given.
+        values: what the computation takes: images ``normalised`` as the network itself takes
+            them, or ``pixels``, which it then normalises.
+        normalisation: how pixels are normalised, where that is known.
+        class_names: what the logits stand for, where that is known.
+
+    Raises:
+        InputError: a format, suffix, size or folder that cannot be, a package that is missing, or
+            a file that computes something else, which is removed.
+    """
+    path = Path(path).expanduser()
+    name = _format_name(path, format)
+    kind = FORMATS[name]
+    kind.check_packages()
+    if not path.parent.is_dir():
+        raise InputError(f"{str(path)!r} cannot be written: there is no such folder")
+    size: Any = model.variant.image_size if image_size is None else image_size
+    variant = dataclasses.replace(model.variant, image_size=size)  # which checks it
+    _check_values(values, normalisation, name)
+    if class_names is not None and len(class_names) != variant.num_classes:
+        raise InputError(f"{len(class_names)} class names for {variant.num_classes} classes")
+    live: nn.Module = _at_rest(model)
+    if values == "pixels" and normalisation is not None:
+        live = _FromPixels(live, normalisation)
+    told = {
+        "name": IMAGES,
+        "shape": ["batch", variant.in_channels, *variant.image_size],
+        "dtype": "float32",
+        "values": values,
+        **({} if normalisation is None else normalisation.to_dict()),
+    }
+    facts = as_facts(variant=model.variant.to_dict(), input=told, classes=class_names)
+    scale = normalisation.full_scale if values == "pixels" and normalisation else 1.0
+    batches = _images(variant.in_channels, variant.image_size, scale)
+    with TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+        unfinished = Path(folder) / path.name
+        difference = _write_and_check(kind, live, batches, facts, unfinished)
+        os.replace(unfinished, path)
+    return Exported(path, name, kind.runner, told, difference)
+
+
+def export_checkpoint(
+    checkpoint: str,
+    format: str,
+    output: str | None,
+    image_size: Any,
+    values: Values,
+    plugins: Sequence[str],
+) -> int:
+    """The command: export a training's network with what its checkpoint knows, and say so."""
+    for plugin in plugins:
+        registry.add_plugin(plugin)
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    trained = load_trained(checkpoint)
+    file = find_checkpoint(checkpoint)
+    exported = export_model(
+        trained.model,
+        output or file.with_suffix(FORMATS[format].suffix),
+        format,
+        image_size=image_size,
+        values=values,
+        normalisation=trained.normalisation,
+        class_names=trained.class_names,
+    )
+    print(exported)
+    return 0
+
+
+class _FromPixels(nn.Module):
+    """A network behind the normalisation of its images."""
+
+    factor: Tensor
+    offset: Tensor
+
+    def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.network = network
+        scale, mean, std = (
+            torch.tensor(value).view(-1, 1, 1)
+            for value in (normalisation.full_scale, normalisation.mean, normalisation.std)
+        )
+        self.register_buffer("factor", 1 / (scale * std))
+        self.register_buffer("offset", mean / std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pixels (B, C, H, W) -> (B, num_classes)."""
+        out: Tensor = self.network(images * self.factor - self.offset)
+        return out
+
+
+def _write_and_check(
+    kind: Format, live: nn.Module, batches: list[Tensor], facts: dict[str, str], file: Path
+) -> float:
+    """The largest difference between live network and file, as a share of the largest logit.
+
+    The network runs first, so that what its parts remember of a size is not made by the tracer.
+    """
+    with torch.no_grad():
+        traced, *others = batches
+        live(traced)
+        try:
+            kind.write(live, traced, facts, file)
+        except (InputError, OSError):
+            raise
+        except Exception as error:  # tracing may fail anywhere in a branch of the user's own
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise InputError(f"the network cannot be exported: {reason}") from error
+        run, worst = kind.open(file), 0.0
+        for images in others:
+            expected, found = live(images), run(images)
+            difference = _difference(expected, found)
+            if not difference <= TOLERANCE:  # NaN fails as well
+                raise InputError(
+                    f"the file computes something else: in {kind.runner}, at a batch of "
+                    f"{len(images)}, {LOGITS} differ by {difference:.2g} of the largest (allowed: "
+                    f"{TOLERANCE:g}), so it was removed"
+                )
+            worst = max(worst, difference)
+    return worst
+
+
+def _difference(expected: Tensor, found: Tensor) -> float:
+    if expected.shape != found.shape:
+        return float("inf")
+    largest = expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
+    return float((found - expected).abs().max() / largest)
+
+
+def _format_name(path: Path, format: str | None) -> str:
+    suffixes = {kind.suffix: name for name, kind in FORMATS.items()}
+    if format is not None and format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    if path.suffix not in suffixes or format not in (None, suffixes[path.suffix]):
+        allowed = ", ".join(f"{suffix} ({name})" for suffix, name in suffixes.items())
+        raise InputError(
+            f"{str(path)!r} does not end as a file of {format or 'a known format'} does; "
+            f"choose among {allowed}"
+        )
+    return suffixes[path.suffix]
+
+
+def _check_values(values: str, normalisation: Normalisation | None, format: str) -> None:
+    if values not in get_args(Values):
+        raise unknown("kind of values", values, get_args(Values))
+    if values == "normalised":
+        return
+    if not FORMATS[format].is_graph:
+        raise InputError(
+            f"{format} holds weights alone, which take images normalised; choose another format "
+            "for a file that takes pixels"
+        )
+    if normalisation is None:
+        raise InputError(
+            "it is not known how pixels were normalised (the data module was the user's own, or "
+            "the checkpoint is of an older version); export for images normalised"
+        )
+
+
+def _at_rest(model: HybridSwin) -> HybridSwin:
+    """A copy to be traced: evaluation mode, float32, on the CPU, nothing computed twice."""
+    live = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
+    live.set_grad_checkpointing(False)
+    return live
+
+
+def _images(channels: int, size: tuple[int, int], scale: float) -> list[Tensor]:
+    """A batch to trace, and those to check."""
+    generator = torch.Generator().manual_seed(0)
+    return [
+        scale * torch.rand(batch, channels, *size, generator=generator)
+        for batch in (TRACED_BATCH, *CHECKED_BATCHES)
+    ]
+
+
+def _wanted(told: dict[str, Any]) -> str:
+    if told["values"] == "pixels":
+        return f"pixels from 0 to {told['full_scale']:g}"
+    if "mean" not in told:
+        return "normalised as in training"
+    mean, std = ([round(number, 4) for number in told[name]] for name in ("mean", "std"))
+    return f"normalised: (pixels / {told['full_scale']:g} - {mean}) / {std}"

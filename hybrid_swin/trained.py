@@ -1,0 +1,131 @@
+"""A trained network from its checkpoint: variant, weights, and what images it has learned from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hybrid_swin.checkpoints import load_weights
+from hybrid_swin.errors import InputError
+from hybrid_swin.model import HybridSwin
+from hybrid_swin.variant import Variant
+from hybrid_swin.weights.files import WeightFile, read_weights
+
+_FINAL = "final.ckpt"  # as in epochs.py, which needs Lightning
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How pixels become what a network sees: ``(pixels / full_scale - mean) / std``.
+
+    Args:
+        mean: of each channel, in full scales.
+        std: of each channel, in full scales.
+        full_scale: the pixel value that counts as 1: 255 for images of 8 bits.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    full_scale: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+
+class Trained(NamedTuple):
+    """A network in evaluation mode, and what is known of the images it has learned from."""
+
+    model: HybridSwin
+    normalisation: Normalisation | None
+    class_names: tuple[str, ...] | None
+
+
+def load_model(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin:
+    """A network with its weights, in evaluation mode on the CPU.
+
+    Args:
+        path: the folder of a training (of ``python -m hybrid_swin fit``, or one run of a study),
+            the checkpoint in it, or a ``.safetensors`` file of ``save_weights`` or ``export``.
+        drop_path_rate: stochastic depth of the last block, for training on.
+
+    Raises:
+        InputError: no such file, a damaged one, or one that does not say which variant it is of.
+    """
+    return load_trained(path, drop_path_rate).model
+
+
+def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
+    """The same with what the checkpoint knows of the images. Raises InputError likewise."""
+    path = find_checkpoint(path)
+    file = read_weights(path)
+    model = HybridSwin(_variant(file), drop_path_rate)
+    report = load_weights(model, path)
+    wrong = [*report.fresh, *(resized.name for resized in report.resized), *report.unused]
+    if wrong:
+        raise InputError(f"{file.name} does not hold the weights of its own variant: {wrong[0]}")
+    return Trained(model.eval(), *_facts(file))
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """The checkpoint that a path means: itself, or that of a finished training's folder.
+
+    Raises:
+        InputError: a folder without one.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    attempts = path.glob(f"attempt-*/{_FINAL}")
+    newest = sorted(attempts, key=lambda file: (len(str(file)), str(file)), reverse=True)
+    for file in (path / _FINAL, *newest):
+        if file.is_file():
+            return file
+    if (path / "trials").is_dir():
+        runs = sorted(path.glob(f"finalists/*/*/attempt-*/{_FINAL}")) or sorted(
+            path.glob(f"trials/*/attempt-*/{_FINAL}")
+        )
+        example = f", such as {str(runs[0].parents[1])!r}" if runs else ""
+        raise InputError(f"{str(path)!r} is a study; give the folder of one of its runs{example}")
+    raise InputError(
+        f"{str(path)!r} holds no finished training (no {_FINAL}); give the folder of one, or a file"
+    )
+
+
+def _variant(file: WeightFile) -> Variant:
+    """The variant in a file. Raises InputError where there is none, or where a plug-in is missing.
+
+    What is not ours may hold anything under these names.
+    """
+    found: Any = file.content.get("hyper_parameters")
+    found = found.get("variant") if isinstance(found, Mapping) else file.metadata.get("variant")
+    try:
+        found = json.loads(found) if isinstance(found, str) else found
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):
+        raise InputError(
+            f"{file.name} does not say which variant it is of; build it by create_model and fill "
+            "it by load_weights"
+        )
+    try:
+        return Variant.from_dict(found)
+    except InputError as error:
+        raise InputError(
+            f"{file.name}: {error}; if a block is your own, give its file as a plug-in"
+        ) from error
+
+
+def _facts(file: WeightFile) -> tuple[Normalisation | None, tuple[str, ...] | None]:
+    """What a file says of the images: in a checkpoint as data, in safetensors as JSON."""
+    data: Any = file.content.get("data")
+    if data is None:
+        data = {name: json.loads(file.metadata.get(name, "null")) for name in ("input", "classes")}
+        data = (data["input"] or {}) | {"class_names": data["classes"]}
+    names = data.get("class_names")
+    normalisation = None
+    if data.get("mean") is not None:
+        mean, std = tuple(data["mean"]), tuple(data["std"])
+        normalisation = Normalisation(mean, std, float(data["full_scale"]))
+    return normalisation, None if names is None else tuple(names)

@@ -1,0 +1,108 @@
+"""Networks from their files. Checkpoints of real trainings are in test_main.py."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+import hybrid_swin as hs
+from hybrid_swin.errors import InputError
+from hybrid_swin.model import HybridSwin
+from hybrid_swin.trained import Normalisation, find_checkpoint, load_model, load_trained
+from hybrid_swin.variant import Stage, Variant
+
+VARIANT = Variant(8, 1, 3, 1, 4, 2, [Stage(12, 2, 3, ("w_msa", "conv+mdta:gate"))])
+IMAGES = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return HybridSwin(VARIANT).eval()
+
+
+def checkpoint(path, model, **more):
+    """A file as a training leaves it."""
+    state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    variant = model.variant.to_dict()
+    content = {"state_dict": state, "hyper_parameters": {"variant": variant}, **more}
+    torch.save(content, path)
+    return path
+
+
+def test_a_network_comes_back_from_saved_weights(model, tmp_path):
+    hs.save_weights(model, tmp_path / "weights.safetensors")
+    loaded = load_model(tmp_path / "weights.safetensors", drop_path_rate=0.1)
+    assert loaded.variant == VARIANT and not loaded.training
+    assert loaded.layers[0].blocks[1].drop_path.rate == 0.1
+    assert torch.equal(loaded(IMAGES), model(IMAGES))
+
+
+def test_a_network_comes_back_from_a_checkpoint_with_what_it_knows(model, tmp_path):
+    data = {"mean": [0.5], "std": [0.2], "full_scale": 255.0, "class_names": ["a", "b", "c"]}
+    trained = load_trained(checkpoint(tmp_path / "final.ckpt", model, data=data))
+    assert torch.equal(trained.model(IMAGES), model(IMAGES))
+    assert trained.normalisation == Normalisation((0.5,), (0.2,), 255.0)
+    assert trained.class_names == ("a", "b", "c")
+    older = load_trained(checkpoint(tmp_path / "final.ckpt", model))
+    assert (older.normalisation, older.class_names) == (None, None)
+
+
+def test_a_folder_means_its_last_finished_training(tmp_path):
+    for attempt in (2, 9, 10):
+        (tmp_path / f"attempt-{attempt}").mkdir()
+        (tmp_path / f"attempt-{attempt}" / "final.ckpt").touch()
+    (tmp_path / "attempt-11").mkdir()  # interrupted
+    assert find_checkpoint(tmp_path) == tmp_path / "attempt-10" / "final.ckpt"
+    (tmp_path / "final.ckpt").touch()
+    assert find_checkpoint(tmp_path) == tmp_path / "final.ckpt"
+
+
+def test_a_folder_without_one_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no finished training"):
+        find_checkpoint(tmp_path)
+    run = tmp_path / "finalists" / "abc" / "0"
+    (run / "attempt-1").mkdir(parents=True)
+    (run / "attempt-1" / "final.ckpt").touch()
+    (tmp_path / "trials").mkdir()
+    with pytest.raises(InputError, match=r"is a study; give the folder of one .*abc/0'"):
+        find_checkpoint(tmp_path)
+
+
+def spoilt(model, tmp_path, kind):
+    path = tmp_path / "weights.safetensors"
+    weights, variant = dict(model.state_dict()), model.variant.to_dict()
+    if kind == "other":
+        variant["mlp_ratio"] = 3
+    elif kind == "fewer":
+        del weights["norm.weight"]
+    elif kind == "more":
+        weights["layers.7.norm.weight"] = torch.ones(3)
+    elif kind == "plugin":
+        variant["stages"][0]["blocks"] = ["mine"]
+    told = {"variant": "{" if kind == "no JSON" else json.dumps(variant)}
+    safetensors.torch.save_file(weights, path, None if kind == "unsaid" else told)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("unsaid", "does not say which variant it is of; build it by create_model"),
+        ("no JSON", "does not say which variant"),
+        ("plugin", "unknown branch 'mine'.*give its file as a plug-in"),
+        ("other", "fc1"),
+        ("fewer", "norm.weight"),
+        ("more", "layers.7"),
+    ],
+)
+def test_a_file_that_does_not_make_a_network_is_refused(model, tmp_path, kind, message):
+    with pytest.raises(InputError, match=message) as error:
+        load_model(spoilt(model, tmp_path, kind))
+    assert "weights.safetensors" in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        load_model(tmp_path / "weights.safetensors")

@@ -14,7 +14,7 @@ _PUBLIC = {
     "Stage": "variant",
     "Variant": "variant",
     "WeightReport": "weights.report",
-    "count_cost": "cost",
+    "count_cost": "factory",
     "create_model": "factory",
     "export_model": "export",
     "list_branches": "factory",
@@ -24,6 +24,7 @@ _PUBLIC = {
     "load_weights": "checkpoints",
     "match_cost": "matching",
     "replace_blocks": "surgery",
+    "resolve_variant": "factory",
     "save_weights": "checkpoints",
 }
 __all__ = sorted(_PUBLIC)

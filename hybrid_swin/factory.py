@@ -6,7 +6,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from hybrid_swin import published, registry
+from hybrid_swin import cost, published, registry
+from hybrid_swin.cost import Cost
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
@@ -80,6 +81,14 @@ def create_model(
         raise InputError("out_indices chooses maps of stages; set features_only=True as well")
     model = HybridSwin(dataclasses.replace(variant, **changes), drop_path_rate)
     return Pyramid(model, out_indices) if features_only else model
+
+
+def count_cost(source: str | Path | Variant) -> Cost:
+    """Parameters, MACs and activations of a published name, a YAML file or a Variant.
+
+    Nothing is built. Raises InputError for anything else.
+    """
+    return cost.count_cost(resolve_variant(source))
 
 
 def list_models(pattern: str = "*") -> list[str]:

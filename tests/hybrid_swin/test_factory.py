@@ -84,3 +84,14 @@ def test_public_names_are_there_and_no_others():
     assert set(dir(hs)) == set(hs.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         hs.nothing  # noqa: B018
+
+
+def test_costs_are_counted_of_what_models_are_created_from(tmp_path):
+    variant = hs.resolve_variant("swin_t")
+    file = tmp_path / "mine.yaml"
+    file.write_text(variant.to_yaml())
+    costs = [hs.count_cost(source) for source in ("swin_t", variant, file)]
+    assert costs[0].parameters == 28_288_354
+    assert costs[0] == costs[1] == costs[2]
+    with pytest.raises(InputError, match="did you mean 'swin_t'"):
+        hs.count_cost("swim_t")

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from hybrid_swin.block import Block, DropPath, build_mixer
 from hybrid_swin.block_words import parse
@@ -30,6 +31,23 @@ def shaken(module):
                 part.weight.normal_()
                 part.bias.normal_()
     return module
+
+
+def test_an_mlp_keeps_no_second_hidden_map_without_gradients_and_its_input_with_them():
+    mlp, x = block().mlp, torch.randn(2, 4, 4, 8)
+    seen = []
+    mlp.fc1.register_forward_hook(lambda *call: seen.append(call[2]))
+    mlp.act.register_forward_hook(lambda *call: seen.append(call[2]))
+    hidden = F.linear(x, mlp.fc1.weight, mlp.fc1.bias).detach()
+    expected = F.linear(F.gelu(hidden), mlp.fc2.weight, mlp.fc2.bias).detach()
+    out = mlp(x)
+    torch.testing.assert_close(out.detach(), expected, rtol=0, atol=0)
+    torch.testing.assert_close(seen[0].detach(), hidden, rtol=0, atol=0)
+    for context in (torch.no_grad(), torch.inference_mode()):
+        seen.clear()
+        with context:
+            torch.testing.assert_close(mlp(x), expected, rtol=0, atol=0)
+            assert seen[0].data_ptr() == seen[1].data_ptr()
 
 
 def test_norms_may_stand_behind_mixer_and_mlp():

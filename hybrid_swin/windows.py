@@ -13,6 +13,7 @@ from torch import Tensor
 from hybrid_swin.cost import Grid
 
 MASKED = -100.0  # as Swin's: enough to silence a pair, and finite where a whole row is masked
+PADDING = -1e4  # below any logit, where Swin's is not: cosines reach 100; finite in half precision
 
 
 def fit_window(window: Grid, size: Grid) -> Grid:
@@ -107,7 +108,7 @@ def _make_padding_mask(
 ) -> Tensor:
     with torch.inference_mode(False), torch.no_grad():
         whole = padded(size, window)
-        mask = torch.full((1, *whole, 1), MASKED, device=device)
+        mask = torch.full((1, *whole, 1), PADDING, device=device)
         mask[:, : size[0], : size[1]] = 0
         mask = mask.roll((-shift[0], -shift[1]), dims=(1, 2))
         cut = partition_strided if strided else partition

@@ -217,6 +217,28 @@ def test_padding_is_attended_to_by_default_and_only_matters_where_there_is_any()
         assert torch.allclose(masked(x), plain(x)) is same
 
 
+@pytest.mark.parametrize("attention", ["dot", "cosine"])
+def test_no_logit_is_strong_enough_to_attend_to_padding(attention):
+    # The last token shares its window with padding alone, and is as unlike itself as can be.
+    module = build(window=3, grid=(4, 4), attention=attention, mask_padding=True)
+    with torch.no_grad():
+        query, key, _ = module.qkv.weight.chunk(3)
+        query.copy_(-key)
+        module.relative_position_bias_table.zero_()
+        if attention == "cosine":
+            module.logit_scale.fill_(9.0)
+            module.q_bias.zero_()
+        else:
+            module.qkv.weight.mul_(10)
+            module.qkv.bias.zero_()[-DIM:].normal_()
+        x = torch.randn(1, 4, 4, DIM).double()
+        last = x[0, 3, 3]
+        bias = module.v_bias if attention == "cosine" else module.qkv.bias[-DIM:]
+        expected = module.proj(module.qkv.weight[-DIM:] @ last + bias)
+        torch.testing.assert_close(module(x)[0, 3, 3], expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(module(x)[0, 3, 3].detach(), expected, rtol=0, atol=1e-12)
+
+
 def test_windows_of_padding_alone_do_no_harm():
     # Shifted, rolled windows of 7 on a map of 8: whole regions are padding.
     module = SWMSA(8, 2, 7, (8, 8), mask_padding=True)

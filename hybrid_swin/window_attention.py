@@ -181,7 +181,9 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> T
     if torch.is_grad_enabled() and not q.is_cuda:
         # Training on a CPU has no fused kernel for a learned bias; PyTorch's fallback guards
         # against rows that are masked whole, which cannot occur here and costs a fifth of a step.
-        logits = (q * scale) @ k.transpose(-2, -1) + bias
+        logits = (q * scale) @ k.transpose(-2, -1)
+        # In place where that costs no precision: autocast's products are narrower than the bias.
+        logits = logits.add_(bias) if logits.dtype == bias.dtype else logits + bias
         return logits.softmax(dim=-1).to(v.dtype) @ v
     shape = q.shape
     if bias.shape[0] == 1:  # one bias for all windows: they join the batch

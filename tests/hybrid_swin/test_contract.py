@@ -22,6 +22,9 @@ OPTIONS = [
     "conv+w_msa:cross(norm=batch)",
     "conv+mdta:cross",
     "mdta+w_msa:cascade",
+    "w_msa(attention=cosine;bias=continuous)",
+    "sw_msa(mask_padding=true)",
+    "grid(attention=cosine;bias=continuous;mask_padding=true)",
 ]
 WORDS = sorted(
     {

@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def about(given: argparse.Namespace) -> dict[str, Any]:
     """Where, when and with what it was measured, and what was left out."""
-    left_out = []
+    left_out = [f"Run with: {' '.join(sys.argv[1:]) or 'no arguments'}."]
     if given.device == "cpu":
         left_out.append("A GPU: not measured.")
         if conditions("cpu") == ["fp32"]:

@@ -32,12 +32,12 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
-from search.candidates import candidate_id
 from search.dispatcher import Dispatcher
 from search.executors.local import LocalExecutor
+from search.experiment import WorkerSettings
+from search.identity import candidate_id
 from search.receipt import code_hash
 from search.run_folder import RunSpec
-from search.settings import WorkerSettings
 
 TRIALS = 9  # of each; the first of each is warm-up and not counted
 VARIANT = Variant.from_dict(

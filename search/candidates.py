@@ -1,7 +1,6 @@
 """From settings and parameters to runs: baselines, trials, references, finalists."""
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +9,12 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search import budget
+from search.identity import candidate_id, derive_seed
 from search.reference_size import count_parameters
 from search.run_folder import RunResult, RunSpec, natural_order
 from search.settings import BaselineSettings, StudySettings
 from search.space import Space
-from search.study import Draw, Refusal, derive_seed
+from search.study import Draw, Refusal
 
 REFERENCE = "logistic_regression"
 
@@ -132,11 +132,6 @@ class Candidates:
             seed=self._seed,
             cost=count_cost(variant).to_dict(),
         )
-
-
-def candidate_id(variant: Variant, recipe: Recipe) -> str:
-    """Ten hex digits of a network and how it is trained."""
-    return hashlib.sha256(f"{variant.id}/{recipe.id}".encode()).hexdigest()[:10]
 
 
 def choose_finalists(

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from hybrid_swin.errors import InputError
 from search.executors import Event, Executor, Job
+from search.experiment import WorkerSettings
 from search.run_folder import (
     RESULT_FILE,
     RUN_FILE,
@@ -21,7 +22,6 @@ from search.run_folder import (
     read_json,
     write_json_atomically,
 )
-from search.settings import WorkerSettings
 
 FAILURE_FILE = "failure.json"
 

@@ -15,13 +15,14 @@ from hybrid_swin.recipe import Recipe
 from search.budget import limits
 from search.candidates import Candidates
 from search.dispatcher import Dispatcher
-from search.launch import Prepared, check, count_runs, prepare, start_workers
+from search.launch import Prepared, check, count_runs, prepare
 from search.progress import duration
 from search.run_folder import RunResult, RunSpec
 from search.settings import StudySettings
 from search.space import Space
 from search.statistics import minimum_detectable_difference
 from search.study import Draw, sample_params
+from search.workplace import start_workers
 
 _PILOT_EPOCHS = 3
 _DRAWS = 200  # random candidates that stand for the space
@@ -40,7 +41,7 @@ def dry_run(settings: StudySettings, console: Console) -> None:
     with tempfile.TemporaryDirectory(prefix="hybrid-swin-") as temporary:
         rehearsal = dataclasses.replace(settings, folder=temporary)
         rehearsal.path.mkdir()
-        with start_workers(rehearsal) as executor:
+        with start_workers(rehearsal, settings.sampler.lookahead) as executor:
             prepared = prepare(rehearsal, space, candidates)
             _print_plan(settings, space, candidates, prepared, console)
             console.print(f"timing {executor.slots} pilot trainings ...", style="dim")

@@ -1,37 +1,36 @@
 """From settings to a finished study: everything is checked before anything is trained."""
 
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
-from rich.markup import escape
 
 from hybrid_swin import registry
-from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.hardware import resolve_accelerator, resolve_precision
 from hybrid_swin.loading import LoadedData, load_data
 from search.candidates import Candidates, check_objective
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
-from search.executors.local import LocalExecutor, cpu_workers
+from search.identity import derive_seed
 from search.leaderboard import Leaderboard
 from search.progress import Terminal
-from search.receipt import code_hash, write_receipt
+from search.receipt import about_data, write_receipt
 from search.settings import StudySettings
 from search.space import Space
 from search.study import Study, sample_params
 from search.study_folder import adopt_plugins, claim, locked
 from search.wandb_board import WandbBoard
-
-# How long the end of a study, or its interruption, waits for its mirror.
-_WANDB_SECONDS, _WANDB_SECONDS_WHEN_CUT_OFF = 120.0, 5.0
+from search.workplace import (
+    WANDB_SECONDS,
+    WANDB_SECONDS_WHEN_CUT_OFF,
+    common_job_settings,
+    image_cache,
+    say_left_out,
+    start_workers,
+)
 
 _DRAWS_TO_FIND_ONE = 300
 
@@ -56,22 +55,8 @@ class Prepared:
     @property
     def job_settings(self) -> dict[str, Any]:
         """What a job needs to know beside its run."""
-        workers, objective = self.settings.workers, self.settings.objective
-        variant = self.space.resolve(self.space.default())[0]
-        device = resolve_accelerator(workers.accelerator)
-        return {
-            "plugins": list(self.plugins),
-            "data": self.settings.data.to_dict(),
-            "variant": variant.to_dict(),
-            # Once for all, so that rows do not differ in it because they differ in size.
-            "precision": resolve_precision("auto", device, count_cost(variant).macs),
-            "objective": {"monitor": objective.monitor, "mode": objective.mode},
-            "cache": str(_cache(self.settings).resolve()),
-            "accelerator": workers.accelerator,
-            "devices": workers.devices,
-            "checkpoint_seconds": workers.checkpoint_seconds,
-            "code_hash": code_hash(),
-        }
+        variant, _ = self.space.resolve(self.space.default())
+        return common_job_settings(self.settings, variant, self.plugins)
 
 
 def check(settings: StudySettings) -> tuple[Space, Candidates]:
@@ -116,7 +101,7 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
     data = None
     if settings.data.class_path is None:
         variant, _ = space.resolve(space.default())
-        cache = _cache(settings)
+        cache = image_cache(settings)
         data = load_data(settings.data, variant.image_size, variant.in_channels, cache)
         data.check_classes(variant.num_classes)
     return Prepared(settings, space, candidates, data, plugins)
@@ -131,12 +116,12 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
     """
     begin = time.monotonic()
     space, candidates = check(settings)
-    with locked(settings.path), start_workers(settings) as executor:
+    with locked(settings.path), start_workers(settings, settings.sampler.lookahead) as executor:
         prepared = prepare(settings, space, candidates)
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         precision = claim(settings, plugins, prepared.hashes, job_settings["precision"])
-        _say_left_out(prepared, console)
+        say_left_out(prepared.data, console)
         study = Study(settings, space, settings.path)
         if study.repaired:
             console.print(
@@ -170,21 +155,41 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
             on_finished=lambda spec: board.notify(spec.key),
             view=terminal,
         )
-        patience = _WANDB_SECONDS_WHEN_CUT_OFF
+        patience = WANDB_SECONDS_WHEN_CUT_OFF
         try:
             with terminal:
                 coordinator.run()
-            patience = _WANDB_SECONDS
+            patience = WANDB_SECONDS
         finally:
             executor.close()
             try:
                 leaderboard = Leaderboard.from_folder(settings.path)
                 leaderboard.write(settings.path)
                 seconds = time.monotonic() - begin
-                write_receipt(settings, space, prepared.data, study.summary(), seconds)
+                about = about_study(settings, space, prepared.data, study.summary())
+                write_receipt(settings, seconds, **about)
             finally:
                 board.close(patience)
     return leaderboard
+
+
+def about_study(
+    settings: StudySettings, space: Space, data: LoadedData | None, draws: Mapping[str, int]
+) -> dict[str, Any]:
+    """What the receipt says of a study beside what it says of every experiment."""
+    return {
+        "seeds": {
+            "study": settings.seed,
+            "search": derive_seed(settings.seed, "search"),
+            "final": [
+                derive_seed(settings.seed, "final", index)
+                for index in range(settings.finalists.seeds)
+            ],
+        },
+        "data": about_data(data),
+        "space": {"parameters": [p.path for p in space.parameters], "combinations": space.size},
+        "draws": dict(draws),
+    }
 
 
 def count_runs(settings: StudySettings, candidates: Candidates) -> int:
@@ -193,55 +198,3 @@ def count_runs(settings: StudySettings, candidates: Candidates) -> int:
     top = min(settings.finalists.top, settings.trials)
     references = 1 if settings.data.class_path is None else 0
     return baselines + settings.trials + references + (baselines + top) * seeds
-
-
-@contextmanager
-def start_workers(settings: StudySettings) -> Iterator[LocalExecutor]:
-    """Workers, started before anything else since they take seconds to import."""
-    workers = settings.workers
-    if workers.devices > 1:
-        raise InputError(
-            f"workers.devices {workers.devices}: a training uses one device; more "
-            "workers use more devices"
-        )
-    gpus = visible_gpus() if resolve_accelerator(workers.accelerator) == "cuda" else []
-    automatic = len(gpus) // workers.devices if gpus else cpu_workers(workers.threads)
-    count = automatic if workers.count == "auto" else int(workers.count)
-    if settings.sampler.lookahead < 2 * count and workers.count != "auto":
-        raise InputError(
-            f"sampler.lookahead {settings.sampler.lookahead} is too small for "
-            f"{count} workers, which would wait for each other; give at least "
-            f"{2 * count}"
-        )
-    count = max(1, min(count, settings.sampler.lookahead // 2))
-    executor = LocalExecutor(count, workers.threads, settings.path / "logs", gpus)
-    try:
-        yield executor
-    finally:
-        executor.close()
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, by the names that its workers must be given.
-
-    Where CUDA_VISIBLE_DEVICES is set (a scheduler's, a user's), GPU 0 is the first one named there.
-    """
-    count = torch.cuda.device_count()
-    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    named = [name.strip() for name in given.split(",") if name.strip()]
-    return (named or [str(index) for index in range(count)])[:count]
-
-
-def _cache(settings: StudySettings) -> Path:
-    return Path(settings.folder).expanduser() / ".images"
-
-
-def _say_left_out(prepared: Prepared, console: Console) -> None:
-    """Name the first images that could not be used, and say how many there are."""
-    left_out = prepared.data.images.left_out if prepared.data else ()
-    for name, reason in left_out[:5]:
-        console.print(f"left out {escape(str(name))}: {escape(reason)}", style="yellow")
-    if left_out:
-        console.print(
-            f"{len(left_out)} images were left out; the receipt names all of them", style="yellow"
-        )

@@ -2,7 +2,6 @@
 
 import hashlib
 import platform
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,30 +10,20 @@ from typing import Any
 import hybrid_swin
 import search
 from hybrid_swin.loading import LoadedData
+from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.run_folder import iter_runs, write_json_atomically
-from search.settings import SCHEMA_VERSION, StudySettings
-from search.space import Space
-from search.study import derive_seed
 from search.study_folder import RECEIPT, test_reads
 
 _PACKAGES = ("torch", "lightning", "torchmetrics", "optuna", "wandb", "numpy", "scikit-learn")
 
 
-def write_receipt(
-    settings: StudySettings,
-    space: Space,
-    data: LoadedData | None,
-    draws: Mapping[str, int],
-    seconds: float,
-) -> None:
-    """Write ``receipt.json``: seeds, splits, space, versions, hardware, failures, test reads.
+def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) -> None:
+    """Write ``receipt.json``: settings, versions, hardware, failures, test reads, and ``about``.
 
     Args:
-        settings: the study.
-        space: its candidates.
-        data: its images; None where they are in a module of the user's own.
-        draws: how many candidates were drawn and refused.
-        seconds: since this start of the study.
+        settings: the study or comparison.
+        seconds: since this start of it.
+        about: more, such as its seeds and what ``about_data`` says.
     """
     runs = list(iter_runs(settings.path))
     ended = [(spec, result) for spec, result in runs if result is not None]
@@ -45,17 +34,7 @@ def write_receipt(
             "study": settings.name,
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": settings.to_dict(),
-            "seeds": {
-                "study": settings.seed,
-                "search": derive_seed(settings.seed, "search"),
-                "final": [
-                    derive_seed(settings.seed, "final", index)
-                    for index in range(settings.finalists.seeds)
-                ],
-            },
-            "data": _about(data),
-            "space": {"parameters": [p.path for p in space.parameters], "combinations": space.size},
-            "draws": dict(draws),
+            **about,
             "runs": {"asked": len(runs), "ended": len(ended)},
             "failures": {
                 spec.key: result.error for spec, result in ended if result.state == "failed"
@@ -88,7 +67,8 @@ def code_hash() -> str:
     return digest.hexdigest()[:10]
 
 
-def _about(data: LoadedData | None) -> dict[str, Any]:
+def about_data(data: LoadedData | None) -> dict[str, Any]:
+    """Images and splits for a receipt; empty for a data module of the user's own."""
     if data is None:
         return {}
     return {

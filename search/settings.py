@@ -1,34 +1,12 @@
 """One study as typed data: what `configs/search/*.yaml` holds and the command line overrides."""
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
-from search.wandb_settings import WandbSettings
+from search.experiment import ExperimentSettings, check_least
 
-SCHEMA_VERSION = 1
-
-# Settings that may change between two starts of one study: they add work or move it elsewhere, and
-# change no result that is there already.
-_FREE = ("folder", "trials", "finalists", "workers", "wandb", "storage")
-
-
-@dataclass(frozen=True)
-class ObjectiveSettings:
-    """What the search improves.
-
-    Args:
-        monitor: a logged validation metric: val/accuracy, val/loss, val/f1, val/balanced_accuracy,
-            val/auroc, val/calibration_error, val/top5.
-        mode: whether more or less of it is better.
-    """
-
-    monitor: str = "val/accuracy"
-    mode: Literal["max", "min"] = "max"
+DEFAULT_CONFIG = "configs/search/digits.yaml"
 
 
 @dataclass(frozen=True)
@@ -91,30 +69,6 @@ class FinalistSettings:
 
 
 @dataclass(frozen=True)
-class WorkerSettings:
-    """Where trainings run.
-
-    Args:
-        count: worker processes; auto is one a visible GPU, else one a usable CPU core as memory
-            allows.
-        threads: CPU threads of each worker.
-        accelerator: as Lightning names it: auto, cpu, gpu, mps, ...
-        devices: devices of one training, as Lightning counts them.
-        attempts: how often a training that crashes is tried.
-        time_limit_minutes: an attempt that takes longer is killed; it costs one attempt.
-        checkpoint_seconds: an interrupted training continues from a state at most so old.
-    """
-
-    count: int | Literal["auto"] = "auto"
-    threads: int = 1
-    accelerator: str = "auto"
-    devices: int = 1
-    attempts: int = 3
-    time_limit_minutes: float = 240.0
-    checkpoint_seconds: float = 10.0
-
-
-@dataclass(frozen=True)
 class BaselineSettings:
     """A row that every result is seen against; trained like a finalist, never searched over.
 
@@ -131,7 +85,7 @@ class BaselineSettings:
 
 
 @dataclass(frozen=True)
-class StudySettings:
+class StudySettings(ExperimentSettings):
     """One study.
 
     Args:
@@ -144,88 +98,46 @@ class StudySettings:
             searched; {same_as: path} and {times: [path, factor]} tie values.
         recipe: how it is trained; choices as above.
         objective: what is improved.
+        workers: where trainings run.
+        wandb: the mirror in Weights & Biases.
         budget: what a network may cost.
         baselines: rows that every result is seen against.
         sampler: how candidates are proposed.
         trials: candidates to train.
         rungs: early stopping of poor trials.
         finalists: what is retrained over seeds and tested.
-        workers: where trainings run.
-        wandb: the mirror in Weights & Biases.
         storage: the Optuna storage's URL; a journal file in the study's folder where left out. A
             password belongs in the environment: postgresql://user@host/db with PGPASSWORD.
     """
 
-    name: str = "study"
-    folder: str = "runs"
-    seed: int = 0
-    plugins: tuple[str, ...] = ()
-    data: DataSettings = field(default_factory=DataSettings)
-    variant: dict[str, Any] = field(default_factory=dict)
-    recipe: dict[str, Any] = field(default_factory=dict)
-    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    free = (*ExperimentSettings.free, "trials", "finalists", "storage")
+
     budget: BudgetSettings = field(default_factory=BudgetSettings)
     baselines: tuple[BaselineSettings, ...] = ()
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
     trials: int = 16
     rungs: RungSettings = field(default_factory=RungSettings)
     finalists: FinalistSettings = field(default_factory=FinalistSettings)
-    workers: WorkerSettings = field(default_factory=WorkerSettings)
-    wandb: WandbSettings = field(default_factory=WandbSettings)
     storage: str | None = None
 
     def __post_init__(self) -> None:
-        if (
-            not self.name
-            or not all(c.isalnum() or c in "-_." for c in self.name)
-            or (self.name.startswith(".") or not self.name.isascii())
-        ):
-            raise InputError(
-                f"name {self.name!r} becomes a folder and a W&B group; use letters, "
-                "digits, '-', '_' and '.'"
-            )
-        least = {
-            "trials": (self.trials, 0),
-            "sampler.startup_trials": (self.sampler.startup_trials, 1),
-            "sampler.lookahead": (self.sampler.lookahead, 1),
-            "rungs.first": (self.rungs.first, 0),
-            "rungs.factor": (self.rungs.factor, 2),
-            "finalists.top": (self.finalists.top, 0),
-            "finalists.seeds": (self.finalists.seeds, 1),
-            "workers.threads": (self.workers.threads, 1),
-            "workers.devices": (self.workers.devices, 1),
-            "workers.attempts": (self.workers.attempts, 1),
-        }
-        if self.workers.count != "auto":
-            least["workers.count"] = (int(self.workers.count), 1)
-        for name, (value, minimum) in least.items():
-            if value < minimum:
-                raise InputError(f"{name} must be at least {minimum}; got {value}")
-        for name, span in (
-            ("time_limit_minutes", self.workers.time_limit_minutes),
-            ("checkpoint_seconds", self.workers.checkpoint_seconds),
-        ):
-            if not span > 0:  # NaN is not either
-                raise InputError(f"workers.{name} must be above 0; got {span}")
+        super().__post_init__()
+        check_least(
+            {
+                "trials": (self.trials, 0),
+                "sampler.startup_trials": (self.sampler.startup_trials, 1),
+                "sampler.lookahead": (self.sampler.lookahead, 1),
+                "rungs.first": (self.rungs.first, 0),
+                "rungs.factor": (self.rungs.factor, 2),
+                "finalists.top": (self.finalists.top, 0),
+                "finalists.seeds": (self.finalists.seeds, 1),
+            }
+        )
         if self.storage and _holds_password(self.storage):
             raise InputError(
                 "storage holds a password, which would be written into the study's "
                 "settings; leave it out and set PGPASSWORD instead"
             )
-
-    @property
-    def path(self) -> Path:
-        """The study's folder."""
-        return Path(self.folder).expanduser() / self.name
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in YAML and JSON."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
-        return plain
-
-    def fixed(self) -> dict[str, Any]:
-        """The settings that results depend on: these must stay the same when a study goes on."""
-        return {key: value for key, value in self.to_dict().items() if key not in _FREE}
 
 
 def _holds_password(url: str) -> bool:
@@ -233,12 +145,3 @@ def _holds_password(url: str) -> bool:
     _, _, place = url.partition("://")
     user, at, _ = place.rpartition("@")
     return bool(at and ":" in user) or "password=" in place.lower()
-
-
-def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """Where two settings differ, as ``path: old -> new``."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in sorted({*old, *new}, key=str):
-            yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
-    elif old != new:
-        yield f"{path}: {old!r} -> {new!r}"

@@ -12,33 +12,53 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from search.config_files import read_config
-from search.settings import StudySettings
+from search.experiment import ExperimentSettings
 
-DEFAULT_CONFIG = "configs/search/digits.yaml"
 Settings = TypeVar("Settings")
 
 
-def add_settings(parser: ArgumentParser) -> None:
-    """Give a parser every setting of a study."""
-    parser.add_class_arguments(StudySettings, as_group=False)
+def add_settings(parser: ArgumentParser, settings: type[ExperimentSettings]) -> None:
+    """Give a parser every setting of a study or a comparison."""
+    parser.add_class_arguments(settings, as_group=False)
 
 
-def parse_settings(parser: ArgumentParser, arguments: Sequence[str]) -> tuple[StudySettings, bool]:
-    """The study that the arguments describe, and whether it is only to be rehearsed.
+def parse_settings(
+    parser: ArgumentParser, arguments: Sequence[str], settings: type[Settings], default: str
+) -> tuple[Settings, bool]:
+    """The study or comparison that the arguments describe, and whether it is only to be rehearsed.
+
+    Args:
+        parser: with all settings, ``--config`` and ``--dry-run``.
+        arguments: the command line's.
+        settings: what they describe.
+        default: the config where none is given.
 
     Raises:
         InputError: an unknown setting, a wrong type or value, a file that cannot be read.
     """
-    arguments = _with_configs(list(arguments))
+    arguments = _with_configs(list(arguments), settings, default)
     parser.exit_on_error = False
     try:
         parsed = parser.parse_args(arguments)
     except ArgumentError as error:
         raise _explained(str(error), parser) from None
-    return _build(StudySettings, parsed, ""), bool(parsed["dry_run"])
+    return _build(settings, parsed, ""), bool(parsed["dry_run"])
 
 
-def _with_configs(arguments: list[str]) -> list[str]:
+def read_config_as(name: str, settings: type[Settings]) -> Settings:
+    """The settings in a file alone, such as a comparison's own ``settings.yaml``.
+
+    Raises:
+        InputError: as ``parse_settings``.
+    """
+    parser = ArgumentParser()
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--dry-run", action="store_true", dest="dry_run")
+    add_settings(parser, settings)  # type: ignore[arg-type]
+    return parse_settings(parser, [f"--config={name}"], settings, name)[0]
+
+
+def _with_configs(arguments: list[str], settings: type, default: str) -> list[str]:
     """Resolve and check each --config; the default one where there is none.
 
     They come first, so that other options override them wherever they stand.
@@ -53,14 +73,14 @@ def _with_configs(arguments: list[str]) -> list[str]:
         found = name if equals else next(words, None)
         if found is None:
             raise InputError("--config needs the name of a file")
-        configs.append(f"--config={_checked(found)}")
-    return [*(configs or [f"--config={_checked(DEFAULT_CONFIG)}"]), *others]
+        configs.append(f"--config={_checked(found, settings)}")
+    return [*(configs or [f"--config={_checked(default, settings)}"]), *others]
 
 
-def _checked(name: str) -> str:
+def _checked(name: str, settings: type) -> str:
     """A config's content as text that jsonargparse takes in the place of a file's name."""
     content = read_config(name)
-    _check_keys(content, StudySettings, f"setting of {Path(name).name}", "")
+    _check_keys(content, settings, f"setting of {Path(name).name}", "")
     data = content.get("data")
     if isinstance(data, dict) and "class_path" in data:
         # class_path and init_args alone would be taken for another class than DataSettings.

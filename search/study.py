@@ -14,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from hybrid_swin.errors import InputError
+from search.identity import derive_seed
 from search.journal import repair_journal
 from search.run_folder import State
 from search.settings import StudySettings
@@ -268,12 +269,6 @@ class _Past(optuna.Study):
 def _is_taken(trial: FrozenTrial) -> bool:
     """Whether a draw became one of our trials."""
     return _FOR in trial.user_attrs and _REFUSED not in trial.user_attrs
-
-
-def derive_seed(seed: int, *names: object) -> int:
-    """A seed for one purpose, from the study's seed and the purpose's name."""
-    text = "/".join(map(str, (seed, *names)))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
 
 def sample_params(space: Space, count: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -15,8 +15,8 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 from search.run_folder import read_json, write_json_atomically, write_text_atomically
-from search.settings import SCHEMA_VERSION, StudySettings, differences
 
 SETTINGS, FIXED, RECEIPT, LEDGER = "settings.yaml", "study.json", "receipt.json", "test_reads.jsonl"
 
@@ -57,7 +57,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def claim(
-    settings: StudySettings, plugins: Mapping[str, str], data: Mapping[str, str], precision: str
+    settings: ExperimentSettings,
+    plugins: Mapping[str, str],
+    data: Mapping[str, str],
+    precision: str,
 ) -> str:
     """Tie a folder to the settings, plug-ins and data that its results depend on.
 

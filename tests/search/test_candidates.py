@@ -9,10 +9,12 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
-from search.candidates import Candidates, candidate_id, check_objective, choose_finalists
+from search.candidates import Candidates, check_objective, choose_finalists
 from search.config_files import find_config
+from search.experiment import ObjectiveSettings
+from search.identity import candidate_id
 from search.run_folder import RunResult, RunSpec
-from search.settings import BaselineSettings, BudgetSettings, ObjectiveSettings, StudySettings
+from search.settings import BaselineSettings, BudgetSettings, StudySettings
 from search.space import Space
 from search.study import Draw
 

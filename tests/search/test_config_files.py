@@ -6,7 +6,7 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from search.config_files import find_config, read_config
-from search.settings_file import DEFAULT_CONFIG
+from search.settings import DEFAULT_CONFIG
 
 
 @pytest.mark.parametrize(

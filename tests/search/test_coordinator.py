@@ -10,12 +10,12 @@ import pytest
 
 from search.candidates import Candidates
 from search.coordinator import Coordinator
+from search.experiment import ObjectiveSettings
 from search.run_folder import RunResult
 from search.rungs import falls_short
 from search.settings import (
     BaselineSettings,
     FinalistSettings,
-    ObjectiveSettings,
     RungSettings,
     SamplerSettings,
     StudySettings,

@@ -14,8 +14,8 @@ from hybrid_swin.errors import InputError
 from search import dispatcher as module
 from search.dispatcher import Dispatcher
 from search.executors import Event
+from search.experiment import WorkerSettings
 from search.run_folder import RunResult, RunSpec, write_json_atomically
-from search.settings import WorkerSettings
 
 
 def run(key="trials/0000", kind="trial", **changes):

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser
 
 from hybrid_swin.errors import InputError
 from search.config_files import find_config
-from search.settings import StudySettings
+from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import add_settings, parse_settings
 from search.space import Space
 
@@ -92,14 +92,16 @@ def test_no_garbage_in_a_file_raises_anything_but_an_input_error(seed, spoil, tm
     parser = ArgumentParser()
     parser.add_argument("--config", action="config")
     parser.add_argument("--dry-run", action="store_true", dest="dry_run")
-    add_settings(parser)
+    add_settings(parser, StudySettings)
     path = tmp_path / "mine.yaml"
     for _ in range(12):
         content = copy.deepcopy(valid)
         spoil(content, rng, IN_FILES)
         path.write_text(yaml.safe_dump(content))
         try:
-            settings, _ = parse_settings(parser, [f"--config={path}"])
+            settings, _ = parse_settings(
+                parser, [f"--config={path}"], StudySettings, DEFAULT_CONFIG
+            )
         except InputError as error:
             assert str(error)
         else:

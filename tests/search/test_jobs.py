@@ -13,10 +13,11 @@ from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from search import jobs
 from search.executors import Job
+from search.experiment import ObjectiveSettings
 from search.jobs import do_job
 from search.launch import check, prepare
 from search.run_folder import RunResult, read_json
-from search.settings import BaselineSettings, ObjectiveSettings, StudySettings
+from search.settings import BaselineSettings, StudySettings
 from search.study import Draw
 
 VARIANT = {

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from search.candidates import Candidates
-from search.launch import count_runs, visible_gpus
+from search.launch import count_runs
 from search.settings import BaselineSettings, FinalistSettings, StudySettings
 from search.space import Space
+from search.workplace import visible_gpus
 
 
 @pytest.mark.parametrize(

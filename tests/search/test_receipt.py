@@ -12,10 +12,11 @@ import search
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.loading import load_data
 from search import receipt
+from search.identity import derive_seed
+from search.launch import about_study
 from search.receipt import code_hash, write_receipt
 from search.settings import FinalistSettings, StudySettings
 from search.space import Space
-from search.study import derive_seed
 from search.study_folder import record_test_read
 
 VARIANT = {
@@ -39,7 +40,8 @@ def written(tmp_path):
         )
         made.path.mkdir(exist_ok=True)
         space = Space(made.variant, made.recipe)
-        write_receipt(made, space, data, {"drawn": 9, "running": 0}, 12.5)
+        about = about_study(made, space, data, {"drawn": 9, "running": 0})
+        write_receipt(made, 12.5, **about)
         return json.loads((made.path / "receipt.json").read_text())
 
     return write

@@ -8,6 +8,7 @@ import pytest
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
+from search.experiment import WorkerSettings, differences
 from search.settings import (
     BaselineSettings,
     BudgetSettings,
@@ -15,8 +16,6 @@ from search.settings import (
     RungSettings,
     SamplerSettings,
     StudySettings,
-    WorkerSettings,
-    differences,
 )
 
 

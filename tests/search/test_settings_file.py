@@ -7,7 +7,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from hybrid_swin.errors import InputError
-from search.settings import BaselineSettings, StudySettings
+from search.settings import DEFAULT_CONFIG, BaselineSettings, StudySettings
 from search.settings_file import add_settings, parse_settings
 
 
@@ -16,7 +16,7 @@ def parser():
     made = ArgumentParser()
     made.add_argument("--config", action="config")
     made.add_argument("--dry-run", action="store_true", dest="dry_run")
-    add_settings(made)
+    add_settings(made, StudySettings)
     return made
 
 
@@ -27,7 +27,9 @@ def parse(tmp_path):
     def run(text, *arguments):
         path = tmp_path / "mine.yaml"
         path.write_text(text, encoding="utf-8")
-        return parse_settings(parser(), ["--config", str(path), *arguments])[0]
+        return parse_settings(
+            parser(), ["--config", str(path), *arguments], StudySettings, DEFAULT_CONFIG
+        )[0]
 
     return run
 
@@ -107,7 +109,7 @@ def test_the_command_line_wins_wherever_it_stands(tmp_path):
         ["--trials=4", "--recipe.epochs", "7", *config, "--finalists.seeds", "9"],
         ["--trials", "4", "--recipe.epochs=7", "--finalists.seeds=9", f"--config={path}"],
     ):
-        settings, dry_run = parse_settings(parser(), arguments)
+        settings, dry_run = parse_settings(parser(), arguments, StudySettings, DEFAULT_CONFIG)
         assert settings.trials == 4
         assert settings.recipe == {"epochs": 7, "batch_size": 8}
         assert (settings.finalists.top, settings.finalists.seeds) == (1, 9)
@@ -116,7 +118,7 @@ def test_the_command_line_wins_wherever_it_stands(tmp_path):
 
 def test_without_a_config_the_default_study_is_meant(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settings, _ = parse_settings(parser(), ["--trials", "4"])
+    settings, _ = parse_settings(parser(), ["--trials", "4"], StudySettings, DEFAULT_CONFIG)
     assert (settings.name, settings.trials) == ("digits", 4)
     assert len(settings.baselines) > 3
 
@@ -125,15 +127,15 @@ def test_a_later_file_wins_over_an_earlier_one(tmp_path):
     for name, text in (("a", "trials: 3\nseed: 5"), ("b", "trials: 4")):
         (tmp_path / f"{name}.yaml").write_text(text)
     files = [f"--config={tmp_path / name}.yaml" for name in "ab"]
-    settings, _ = parse_settings(parser(), files)
+    settings, _ = parse_settings(parser(), files, StudySettings, DEFAULT_CONFIG)
     assert (settings.trials, settings.seed) == (4, 5)
-    assert parse_settings(parser(), files[::-1])[0].trials == 3
+    assert parse_settings(parser(), files[::-1], StudySettings, DEFAULT_CONFIG)[0].trials == 3
 
 
 def test_choices_can_be_given_on_the_command_line(parse):
     settings = parse("trials: 3", "--variant.mlp_ratio", "{choose: [2, 4]}", "--dry-run")
     assert settings.variant == {"mlp_ratio": {"choose": [2, 4]}}
-    assert parse_settings(parser(), ["--dry-run"])[1] is True
+    assert parse_settings(parser(), ["--dry-run"], StudySettings, DEFAULT_CONFIG)[1] is True
 
 
 @pytest.mark.parametrize(
@@ -233,4 +235,4 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(InputError, match="cannot be read: "):
-        parse_settings(parser(), ["--config", str(path)])
+        parse_settings(parser(), ["--config", str(path)], StudySettings, DEFAULT_CONFIG)

@@ -10,9 +10,11 @@ from optuna.trial import TrialState
 
 from hybrid_swin.errors import InputError
 from search.candidates import Candidates
-from search.settings import BudgetSettings, ObjectiveSettings, SamplerSettings, StudySettings
+from search.experiment import ObjectiveSettings
+from search.identity import derive_seed
+from search.settings import BudgetSettings, SamplerSettings, StudySettings
 from search.space import Space
-from search.study import Refusal, Study, derive_seed, sample_params
+from search.study import Refusal, Study, sample_params
 
 VARIANT = {
     "image_size": 8,

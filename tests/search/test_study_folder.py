@@ -12,7 +12,8 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from search.settings import FinalistSettings, StudySettings, WorkerSettings
+from search.experiment import WorkerSettings
+from search.settings import FinalistSettings, StudySettings
 from search.study_folder import adopt_plugins, claim, locked, record_test_read, test_reads
 
 test_reads.__test__ = False  # no test: the ledger's lines

@@ -1,0 +1,139 @@
+"""What a study and a comparison have in common, as typed data."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.errors import InputError
+from search.wandb_settings import WandbSettings
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """What the search improves.
+
+    Args:
+        monitor: a logged validation metric: val/accuracy, val/loss, val/f1, val/balanced_accuracy,
+            val/auroc, val/calibration_error, val/top5.
+        mode: whether more or less of it is better.
+    """
+
+    monitor: str = "val/accuracy"
+    mode: Literal["max", "min"] = "max"
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Where trainings run.
+
+    Args:
+        count: worker processes; auto is one a visible GPU, else one a usable CPU core as memory
+            allows.
+        threads: CPU threads of each worker.
+        accelerator: as Lightning names it: auto, cpu, gpu, mps, ...
+        devices: devices of one training, as Lightning counts them.
+        attempts: how often a training that crashes is tried.
+        time_limit_minutes: an attempt that takes longer is killed; it costs one attempt.
+        checkpoint_seconds: an interrupted training continues from a state at most so old.
+    """
+
+    count: int | Literal["auto"] = "auto"
+    threads: int = 1
+    accelerator: str = "auto"
+    devices: int = 1
+    attempts: int = 3
+    time_limit_minutes: float = 240.0
+    checkpoint_seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class ExperimentSettings:
+    """Trainings in a folder of their own (abstract: a study, a comparison).
+
+    Args:
+        name: its name and its folder's.
+        folder: where it is kept.
+        seed: everything random in it derives from it.
+        plugins: files of your own branches, fusions or data sources.
+        data: what is trained on.
+        variant: the network.
+        recipe: how it is trained.
+        objective: what is measured and improved.
+        workers: where trainings run.
+        wandb: the mirror in Weights & Biases.
+    """
+
+    # Settings that may change between two starts: they add work or move it elsewhere, and change no
+    # result that is there already.
+    free: ClassVar[tuple[str, ...]] = ("folder", "workers", "wandb")
+
+    name: str = "study"
+    folder: str = "runs"
+    seed: int = 0
+    plugins: tuple[str, ...] = ()
+    data: DataSettings = field(default_factory=DataSettings)
+    variant: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    workers: WorkerSettings = field(default_factory=WorkerSettings)
+    wandb: WandbSettings = field(default_factory=WandbSettings)
+
+    def __post_init__(self) -> None:
+        if (
+            not self.name
+            or not all(c.isalnum() or c in "-_." for c in self.name)
+            or (self.name.startswith(".") or not self.name.isascii())
+        ):
+            raise InputError(
+                f"name {self.name!r} becomes a folder and a W&B group; use letters, "
+                "digits, '-', '_' and '.'"
+            )
+        least: dict[str, tuple[float, float]] = {
+            "workers.threads": (self.workers.threads, 1),
+            "workers.devices": (self.workers.devices, 1),
+            "workers.attempts": (self.workers.attempts, 1),
+        }
+        if self.workers.count != "auto":
+            least["workers.count"] = (int(self.workers.count), 1)
+        check_least(least)
+        for name, span in (
+            ("time_limit_minutes", self.workers.time_limit_minutes),
+            ("checkpoint_seconds", self.workers.checkpoint_seconds),
+        ):
+            if not span > 0:  # NaN is not either
+                raise InputError(f"workers.{name} must be above 0; got {span}")
+
+    @property
+    def path(self) -> Path:
+        """The folder of this experiment."""
+        return Path(self.folder).expanduser() / self.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in YAML and JSON."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        return plain
+
+    def fixed(self) -> dict[str, Any]:
+        """The settings that results depend on: these must stay the same when it goes on."""
+        return {key: value for key, value in self.to_dict().items() if key not in self.free}
+
+
+def check_least(least: Mapping[str, tuple[float, float]]) -> None:
+    """Raise InputError for the first setting (value, minimum) that is too small."""
+    for name, (value, minimum) in least.items():
+        if value < minimum:
+            raise InputError(f"{name} must be at least {minimum}; got {value}")
+
+
+def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    """Where two settings differ, as ``path: old -> new``."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}, key=str):
+            yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    elif old != new:
+        yield f"{path}: {old!r} -> {new!r}"

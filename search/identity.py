@@ -1,0 +1,18 @@
+"""What names and seeds are made from: equal candidates, equal ids."""
+
+import hashlib
+
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.variant import Variant
+
+
+def candidate_id(variant: Variant, recipe: Recipe, *others: str) -> str:
+    """Ten hex digits of a network, how it is trained, and whatever else makes results differ."""
+    text = "/".join((variant.id, recipe.id, *others))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def derive_seed(seed: int, *names: object) -> int:
+    """A seed for one purpose, from the study's seed and the purpose's name."""
+    text = "/".join(map(str, (seed, *names)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1

@@ -1,0 +1,115 @@
+"""Where an experiment's trainings happen: workers, what their jobs must know, kept images."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+
+from hybrid_swin.cost import count_cost
+from hybrid_swin.errors import InputError
+from hybrid_swin.hardware import resolve_accelerator, resolve_precision
+from hybrid_swin.loading import LoadedData
+from hybrid_swin.variant import Variant
+from search.executors.local import LocalExecutor, cpu_workers
+from search.experiment import ExperimentSettings
+from search.receipt import code_hash
+
+# How long the end of an experiment, or its interruption, waits for its mirror.
+WANDB_SECONDS, WANDB_SECONDS_WHEN_CUT_OFF = 120.0, 5.0
+
+
+def common_job_settings(
+    settings: ExperimentSettings, variant: Variant, plugins: Iterable[str]
+) -> dict[str, Any]:
+    """What every job needs to know beside its run.
+
+    Args:
+        settings: the experiment.
+        variant: the network that stands for all of them.
+        plugins: paths of their copies.
+    """
+    workers, objective = settings.workers, settings.objective
+    device = resolve_accelerator(workers.accelerator)
+    return {
+        "plugins": list(plugins),
+        "data": settings.data.to_dict(),
+        "variant": variant.to_dict(),
+        # Once for all, so that rows do not differ in it because they differ in size.
+        "precision": resolve_precision("auto", device, count_cost(variant).macs),
+        "objective": {"monitor": objective.monitor, "mode": objective.mode},
+        "cache": str(image_cache(settings).resolve()),
+        "accelerator": workers.accelerator,
+        "devices": workers.devices,
+        "checkpoint_seconds": workers.checkpoint_seconds,
+        "code_hash": code_hash(),
+    }
+
+
+@contextmanager
+def start_workers(
+    settings: ExperimentSettings, lookahead: int | None = None
+) -> Iterator[LocalExecutor]:
+    """Workers, started before anything else since they take seconds to import.
+
+    Args:
+        settings: the experiment.
+        lookahead: of a study, which feeds half as many workers; none where nothing waits.
+
+    Raises:
+        InputError: more workers than the lookahead can feed, or several devices for a training.
+    """
+    workers = settings.workers
+    if workers.devices > 1:
+        raise InputError(
+            f"workers.devices {workers.devices}: a training uses one device; more "
+            "workers use more devices"
+        )
+    gpus = visible_gpus() if resolve_accelerator(workers.accelerator) == "cuda" else []
+    automatic = len(gpus) // workers.devices if gpus else cpu_workers(workers.threads)
+    count = automatic if workers.count == "auto" else int(workers.count)
+    if lookahead is not None and lookahead < 2 * count and workers.count != "auto":
+        raise InputError(
+            f"sampler.lookahead {lookahead} is too small for "
+            f"{count} workers, which would wait for each other; give at least "
+            f"{2 * count}"
+        )
+    if lookahead is not None:
+        count = min(count, lookahead // 2)
+    count = max(1, count)
+    executor = LocalExecutor(count, workers.threads, settings.path / "logs", gpus)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, by the names that its workers must be given.
+
+    Where CUDA_VISIBLE_DEVICES is set (a scheduler's, a user's), GPU 0 is the first one named there.
+    """
+    count = torch.cuda.device_count()
+    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    named = [name.strip() for name in given.split(",") if name.strip()]
+    return (named or [str(index) for index in range(count)])[:count]
+
+
+def image_cache(settings: ExperimentSettings) -> Path:
+    """Where decoded images are kept, beside the experiments of one folder."""
+    return Path(settings.folder).expanduser() / ".images"
+
+
+def say_left_out(data: LoadedData | None, console: Console) -> None:
+    """Name the first images that could not be used, and say how many there are."""
+    left_out = data.images.left_out if data else ()
+    for name, reason in left_out[:5]:
+        console.print(f"left out {escape(str(name))}: {escape(reason)}", style="yellow")
+    if left_out:
+        console.print(
+            f"{len(left_out)} images were left out; the receipt names all of them", style="yellow"
+        )

@@ -30,6 +30,7 @@ Shapes = tuple[Shape, ...]
 _MOST_COMBINATIONS = 4000
 _HALVINGS = 14  # of the range of scales; leaves steps below the finest width's
 _MLP_RATIO_RANGE = 2.0  # an MLP ratio becomes at most so many times larger and smaller
+_MOST_STRAIN = 0.15  # beyond it, stages lose their proportions and the MLP ratio moves as well
 _DIGITS = (2, 3, 4, 6)  # of an MLP ratio; more only where fewer miss the target
 
 
@@ -64,7 +65,7 @@ def match_cost(
     the least ``|residual| + rms(w - mean w) + rms(d) / 10``, where w and d are the logarithms of a
     stage's new width and head dim over its own: stages keep their proportions, heads their size.
     Head dims are multiples of 8, and numbers of heads are kept where they can be. Where no widths
-    will do, the MLP ratio meets the rest.
+    will do, or only ones that lose the proportions, the MLP ratio meets the rest.
 
     Args:
         variant: what to scale.
@@ -145,13 +146,16 @@ class _Search:
             for cost, shapes in candidates
             if abs(self._residual(cost)) <= self.tolerance
         ]
-        if fitting:
-            return min(fitting)[1], self.variant.mlp_ratio
-        if self.moves_mlp:
-            for shapes, ratio in self._by_mlp_ratio(candidates):
-                rounded = self._rounded(shapes, ratio)
+        strain, shapes = min(fitting, default=(math.inf, self.original))
+        if strain > _MOST_STRAIN and self.moves_mlp:
+            for other, shapes_, ratio in self._by_mlp_ratio(candidates):
+                if other >= strain:
+                    break
+                rounded = self._rounded(shapes_, ratio)
                 if rounded:
-                    return shapes, rounded
+                    return shapes_, rounded
+        if fitting:
+            return shapes, self.variant.mlp_ratio
         raise self._refusal(candidates)
 
     # What is tried
@@ -187,15 +191,17 @@ class _Search:
         """All stages as near to a scale as they come."""
         return tuple(shapes_near(self.variant, i, scale, 1)[0] for i in range(len(self.original)))
 
-    def _by_mlp_ratio(self, candidates: list[tuple[int, Shapes]]) -> list[tuple[Shapes, float]]:
-        """Shapes with the MLP ratio that would meet the cost exactly, the least change first."""
+    def _by_mlp_ratio(
+        self, candidates: list[tuple[int, Shapes]]
+    ) -> list[tuple[float, Shapes, float]]:
+        """Strain, shapes and the MLP ratio that would meet the cost exactly, least strain first."""
         old, most = self.variant.mlp_ratio, self._mlp_range()
         found = []
         for cost, shapes in candidates:
             ratio = self._exact_ratio(shapes, cost)
             if 1 / most <= ratio / old <= most:
                 found.append((self._strain(shapes) + abs(math.log(ratio / old)), shapes, ratio))
-        return [(shapes, ratio) for _, shapes, ratio in sorted(found)]
+        return sorted(found)
 
     def _exact_ratio(self, shapes: Shapes, cost: int) -> float:
         """The MLP ratio that would meet the cost if hidden widths could be fractions."""

@@ -10,6 +10,7 @@ import lightning.pytorch as L
 import numpy as np
 import torch
 
+from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.classifier import Classifier, DivergedError, check_classes
 from hybrid_swin.cost import count_cost
 from hybrid_swin.epochs import FINAL, LAST, EpochKeeper, data_identity, identify, seed_all
@@ -19,6 +20,7 @@ from hybrid_swin.quiet import quiet
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.training_state import UnreadableStateError, load_state
 from hybrid_swin.variant import Variant
+from hybrid_swin.weights.files import weights_hash
 
 State = Literal["complete", "stopped", "diverged"]
 Split = Literal["validation", "test"]
@@ -79,6 +81,7 @@ def fit(
     callbacks: Iterable[L.Callback] = (),
     checkpoint_every_seconds: float = 10.0,
     resume: bool = True,
+    init: str | Path | None = None,
 ) -> FitResult:
     """Train from scratch, or go on where an earlier call on the same folder was cut off.
 
@@ -98,6 +101,8 @@ def fit(
             in ``trainer.callback_metrics`` and may end the training by ``trainer.should_stop``.
         checkpoint_every_seconds: least time between two writes of ``last.ckpt``.
         resume: whether to use what the folder holds; otherwise it is removed.
+        init: weights to start from, as far as they fit (see ``load_weights``): mixers of several
+            branches start as the attention that the weights hold.
 
     Raises:
         InputError: settings that do not fit each other, or a folder of another training.
@@ -115,6 +120,8 @@ def fit(
     memory = PeakMemory(device)
     notes: list[str] = []
     identity = identify(variant, recipe, seed)
+    if init is not None:
+        identity["init"] = weights_hash(init)
     final, last = (_find_state(folder / name, notes) for name in (FINAL, LAST))
     if final is not None:
         datamodule.prepare_data()
@@ -128,6 +135,8 @@ def fit(
         seed_all(seed, "start")
         with quiet():
             module = Classifier(variant.to_dict(), recipe.to_dict())
+            if init is not None:
+                load_weights(module.model, init)
             trainer = _trainer(
                 device,
                 precision,

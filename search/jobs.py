@@ -60,6 +60,8 @@ def _train(
     variant, recipe = Variant.from_dict(spec.variant or {}), Recipe.from_dict(spec.recipe or {})
     if recipe.precision == "auto":
         recipe = dataclasses.replace(recipe, precision=settings["precision"])
+    if spec.data is not None:
+        settings = {**settings, "data": spec.data}
     data = _data(settings, variant, recipe.batch_size, spec.seed)
     monitor, mode = settings["objective"]["monitor"], settings["objective"]["mode"]
     watch = _Watch(monitor, mode, {int(e): c for e, c in spec.cutoffs.items()}, report)
@@ -73,6 +75,7 @@ def _train(
         devices=settings["devices"],
         callbacks=[watch],
         checkpoint_every_seconds=settings["checkpoint_seconds"],
+        init=spec.init or None,
     )
     if fitted.history and monitor not in fitted.history[-1] and fitted.state != "diverged":
         raise InputError(

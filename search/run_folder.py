@@ -59,6 +59,8 @@ class RunSpec:
     cost: dict[str, int] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     cutoffs: dict[str, float] = field(default_factory=dict)  # epoch -> least score to go on
+    data: dict[str, Any] | None = None  # instead of the study's
+    init: str = ""  # weights to start from
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``run.json``."""

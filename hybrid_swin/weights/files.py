@@ -1,6 +1,7 @@
 """Files of weights: found, told apart by their content, read without running code."""
 
 import argparse
+import hashlib
 import re
 import struct
 import warnings
@@ -52,6 +53,16 @@ def read_weights(path: str | Path) -> WeightFile:
     if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
         return WeightFile(name, _read_pickle(file, name))
     raise InputError(f"{name} {_what_else(start)}")
+
+
+def weights_hash(path: str | Path) -> str:
+    """Ten hex digits over a checkpoint's bytes. Raises InputError where there is no such file."""
+    file = _find(path)
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:10]
+    except OSError as error:
+        raise InputError(f"checkpoint {str(file)!r} cannot be read: {error.strerror}") from error
 
 
 def _find(path: str | Path) -> Path:

@@ -11,8 +11,11 @@ from jsonargparse import ArgumentParser
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.export_options import add_export_options, run_export
+from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
+from search.compare.settings import ComparisonSettings
 from search.cost_options import cost_parser, question_of
-from search.settings_file import DEFAULT_CONFIG, add_settings, parse_settings
+from search.settings import DEFAULT_CONFIG, StudySettings
+from search.settings_file import add_settings, parse_settings
 
 DESCRIPTION = """\
 Which mix of local and global information is best for your images, at your budget, and how sure can
@@ -71,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(arguments: list[str]) -> int:
     if arguments[0] == "run":
         return _run(_run_parser(), arguments[1:])
+    if arguments[0] == "compare":
+        return _compare(_compare_parser(), arguments[1:])
     parsed = _parser().parse_args(arguments)
     options = parsed[parsed.subcommand]
     commands = {"leaderboard": _leaderboard, "blocks": _blocks, "cost": _cost, "export": run_export}
@@ -97,7 +102,31 @@ def _run_parser() -> ArgumentParser:
         help="train nothing: say what would be trained, the time and disk that a "
         "timed pilot tells, and the smallest difference these seeds can show",
     )
-    add_settings(parser)
+    add_settings(parser, StudySettings)
+    return parser
+
+
+def _compare_parser() -> ArgumentParser:
+    """The parser of `compare`, on its own like that of `run`."""
+    parser = ArgumentParser(
+        prog="search.py compare",
+        formatter_class=_formatter(),
+        description="Compare arms with their controls at matched cost over paired seeds, or go on "
+        f"with it.\nWithout --config: {DEFAULT_COMPARISON}. Any setting can be overridden here.",
+    )
+    parser.add_argument(
+        "--config",
+        action="config",
+        help="a comparison's file; a bundled one may be named alone, as in reach.yaml",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        dest="dry_run",
+        help="train nothing: say what would be trained, the time that a timed pilot tells, the "
+        "matched costs, and the smallest difference these seeds can show",
+    )
+    add_settings(parser, ComparisonSettings)
     return parser
 
 
@@ -109,6 +138,8 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subcommands(required=True)
     run = _run_parser()
     commands.add_subcommand("run", run, help="run a study, or go on with it (the default)")
+    compare = _compare_parser()
+    commands.add_subcommand("compare", compare, help="compare arms with controls at matched cost")
 
     board = ArgumentParser(
         prog="search.py leaderboard",
@@ -171,7 +202,7 @@ def _formatter() -> Any:
 
 
 def _run(parser: ArgumentParser, arguments: list[str]) -> int:
-    settings, dry_run = parse_settings(parser, arguments)
+    settings, dry_run = parse_settings(parser, arguments, StudySettings, DEFAULT_CONFIG)
     from rich.console import Console
 
     console = Console()
@@ -191,6 +222,23 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
         highlight=False,
         soft_wrap=True,
     )
+    return 0
+
+
+def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
+    settings, dry_run = parse_settings(parser, arguments, ComparisonSettings, DEFAULT_COMPARISON)
+    from rich.console import Console
+
+    console = Console()
+    if dry_run:
+        from search.compare.rehearsal import rehearse
+
+        rehearse(settings, console)
+        return 0
+    from search.compare.launch import run_comparison
+    from search.compare.report import print_report
+
+    print_report(run_comparison(settings, console), settings.path, console)
     return 0
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from hybrid_swin.errors import InputError, unknown
 
-_FOLDERS = ("search", "variants", "")  # below configs/, where a bare name is looked for
+_FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare name is looked for
 _FLOAT, _TIMESTAMP = "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"
 
 

@@ -1,0 +1,1 @@
+"""Controlled comparisons: arms with their controls, at matched cost, over paired seeds."""

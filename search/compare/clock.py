@@ -1,0 +1,64 @@
+"""Matching by the clock, measured once a comparison: a second look would find other widths."""
+
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.cost import count_cost
+from hybrid_swin.hardware import resolve_accelerator
+from hybrid_swin.latency_matching import Measured, match_latency
+from hybrid_swin.measuring import Setup, compare_times
+from hybrid_swin.variant import Variant
+from search.compare.matching import Matched
+from search.compare.settings import ComparisonSettings
+from search.run_folder import read_json, write_json_atomically
+
+LATENCY_FILE = "latency.json"
+_LEAST_TOLERANCE = 0.05  # the clock is no better
+_BATCH, _ROUNDS = 8, 10
+
+
+class Clock:
+    """Makes networks as quick as others, interleaved; knows what it found before.
+
+    Args:
+        settings: of the comparison; what its folder holds is taken.
+    """
+
+    def __init__(self, settings: ComparisonSettings) -> None:
+        workers = settings.workers
+        device = resolve_accelerator(workers.accelerator)
+        self._setup = Setup("cuda" if device == "gpu" else device, workers.threads, _BATCH)
+        self._tolerance = max(_LEAST_TOLERANCE, settings.match.tolerance)
+        path = settings.path / LATENCY_FILE
+        self._known: dict[str, Any] = read_json(path)["found"] if path.exists() else {}
+
+    def __call__(self, variant: Variant, target: Variant) -> Matched:
+        """The first network, as quick as the second. Raises InputError where it cannot be."""
+        key = f"{variant.id} as quick as {target.id}"
+        if key not in self._known:
+            self._known[key] = self._measure(variant, target)
+        found = self._known[key]
+        return Matched(Variant.from_dict(found["variant"]), found["residuals"], found["adjuster"])
+
+    def save(self, folder: Path) -> None:
+        """Keep what was found in the comparison's folder, for when it goes on."""
+        about = {"device": self._setup.device, "threads": self._setup.threads, "batch": _BATCH}
+        write_json_atomically(
+            folder / LATENCY_FILE, {"schema_version": 1, "setup": about, "found": self._known}
+        )
+
+    def _measure(self, variant: Variant, target: Variant) -> dict[str, Any]:
+        def ratio(candidate: Variant) -> Measured:
+            timing = compare_times([target, candidate], "forward", self._setup, _ROUNDS)[-1]
+            return Measured(timing.ratio, timing.ratio_iqr)
+
+        match, time = match_latency(
+            variant, 1.0, ratio, reference=count_cost(target), tolerance=self._tolerance
+        )
+        residuals = match.residuals | {"latency": time.value - 1}
+        noise = f"takes {time.value:.3f} of its time (IQR {time.noise:.2g})"
+        return {
+            "variant": match.variant.to_dict(),
+            "residuals": residuals,
+            "adjuster": f"{match.adjuster}; {noise}",
+        }

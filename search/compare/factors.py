@@ -1,0 +1,114 @@
+"""Factors: what is varied beside the arms, and what each combination of levels changes."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.errors import InputError
+from search.compare.settings import ComparisonSettings
+
+_DATA = "data."
+_SPECIAL = ("base", "stages", "fusion")  # the others are paths
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of factor levels, and what it means.
+
+    Args:
+        levels: by factor, as given.
+        data: what is trained on there.
+        changes: values of the variant and the recipe by path.
+        base: block words that arms add to; empty for the network's own.
+        stages: where arms add: ``all`` or a list.
+        fusion: how what is added joins; None for the default.
+    """
+
+    levels: Mapping[str, Any]
+    data: DataSettings
+    changes: Mapping[str, Any]
+    base: tuple[str, ...] = ()
+    stages: Any = "all"
+    fusion: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Readable, such as ``reach=4, fusion=gate``; empty without factors."""
+        return name_of(self.levels)
+
+
+def name_of(levels: Mapping[str, Any]) -> str:
+    """Levels in words; of a path its last part is enough."""
+    return ", ".join(f"{factor.rpartition('.')[2]}={_spell(v)}" for factor, v in levels.items())
+
+
+def combinations(factors: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination of levels; one without levels where there are no factors.
+
+    Raises:
+        InputError: a factor without levels, or with one twice.
+    """
+    for name, levels in factors.items():
+        if not isinstance(levels, list | tuple) or not levels:
+            raise InputError(f"factors.{name} must be a list of levels; got {levels!r}")
+        spelt = [json.dumps(level, sort_keys=True, default=str) for level in levels]
+        twice = next((s for s in spelt if spelt.count(s) > 1), None)
+        if twice:
+            raise InputError(f"factors.{name} has the level {twice} twice")
+    for chosen in product(*factors.values()):
+        yield dict(zip(factors, chosen, strict=True))
+
+
+def make_point(settings: ComparisonSettings, levels: Mapping[str, Any]) -> Point:
+    """What one combination of levels changes.
+
+    A level that is a mapping sets several paths at once, whatever the factor is called.
+
+    Raises:
+        InputError: a level of the wrong kind, or a path of the data that does not exist.
+    """
+    changes: dict[str, Any] = {}
+    special: dict[str, Any] = {}
+    for name, level in levels.items():
+        if name in _SPECIAL:
+            special[name] = level
+        else:
+            changes |= level if isinstance(level, Mapping) else {name: level}
+    data = settings.data.to_dict()
+    for path in [path for path in changes if path.startswith(_DATA)]:
+        _set(data, path.removeprefix(_DATA), changes.pop(path), path)
+    base, fusion = special.get("base", ()), special.get("fusion")
+    if isinstance(base, str) or not all(isinstance(word, str) for word in base):
+        raise InputError(f"factors.base: a level is a list of block words; got {base!r}")
+    if fusion is not None and not isinstance(fusion, str):
+        raise InputError(f"factors.fusion: a level is a fusion's name; got {fusion!r}")
+    return Point(
+        dict(levels),
+        DataSettings.from_dict(data),
+        changes,
+        tuple(base),
+        special.get("stages", "all"),
+        fusion,
+    )
+
+
+def _set(data: dict[str, Any], path: str, value: Any, where: str) -> None:
+    """Set a value below the data's settings; what is no setting there is refused by them."""
+    *parents, last = path.split(".")
+    for name in parents:
+        inner = data.get(name)
+        if not isinstance(inner, dict):
+            raise InputError(f"factors: {where} is no setting of the data; did you mean options?")
+        data = inner
+    data[last] = value
+
+
+def _spell(level: Any) -> str:
+    if isinstance(level, Mapping):
+        return "{" + name_of(level) + "}"
+    if isinstance(level, list | tuple):
+        return "[" + " ".join(map(str, level)) + "]"
+    return str(level).lower() if isinstance(level, bool) else str(level)

@@ -1,0 +1,184 @@
+"""From settings to a finished comparison: everything is checked before anything is trained."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hybrid_swin import registry
+from hybrid_swin.loading import LoadedData, load_data
+from hybrid_swin.trained import find_checkpoint
+from hybrid_swin.weights.files import weights_hash
+from search.candidates import check_objective
+from search.compare.clock import Clock
+from search.compare.plan import Plan, make_plan
+from search.compare.schedule import Schedule
+from search.compare.settings import ComparisonSettings
+from search.dispatcher import Dispatcher
+from search.identity import derive_seed
+from search.progress import Terminal
+from search.receipt import about_data, write_receipt
+from search.settings_file import read_config_as
+from search.study_folder import SETTINGS, adopt_plugins, claim, locked
+from search.wandb_board import WandbBoard
+from search.workplace import (
+    WANDB_SECONDS,
+    WANDB_SECONDS_WHEN_CUT_OFF,
+    common_job_settings,
+    image_cache,
+    say_left_out,
+    start_workers,
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A comparison that can begin.
+
+    Args:
+        plan: what it trains.
+        data: by a cell's name; None for a data module of the user's own.
+        plugins: source hash of each copy by its path.
+    """
+
+    plan: Plan
+    data: dict[str, LoadedData | None]
+    plugins: dict[str, str]
+
+    @property
+    def job_settings(self) -> dict[str, Any]:
+        """What a job needs to know beside its run."""
+        plan = self.plan
+        return common_job_settings(plan.settings, plan.entries[0].variant, self.plugins)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Which images, split and first weights; what we cannot know is left out."""
+        found = {"init": self.plan.init_hash} if self.plan.init_hash else {}
+        for name, data in self.data.items():
+            if data is not None:
+                found[f"data_hash {name}".strip()] = data.data_hash
+                found[f"split_hash {name}".strip()] = data.splits.hash
+        return found
+
+    @property
+    def split_hashes(self) -> dict[str, str]:
+        """Of each cell's split."""
+        return {name: data.splits.hash for name, data in self.data.items() if data is not None}
+
+
+def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
+    """Check all that needs no images, and match costs; by the clock where that is asked for.
+
+    Raises:
+        InputError: the first thing that cannot work.
+    """
+    for plugin in settings.plugins:
+        registry.add_plugin(plugin)
+    settings.data.validate()
+    init_hash = weights_hash(find_checkpoint(settings.init)) if settings.init else ""
+    clock = Clock(settings) if "latency" in settings.match.by else None
+    plan = make_plan(settings, clock, init_hash)
+    check_objective(settings, plan.entries[0].variant.num_classes)
+    return plan, clock
+
+
+def prepare(plan: Plan) -> Prepared:
+    """Read the images of every cell and adopt the plug-ins.
+
+    Raises:
+        InputError: images that cannot be used, or a plug-in that changed since it began.
+    """
+    settings = plan.settings
+    plugins = adopt_plugins(settings.plugins, settings.path)
+    data: dict[str, LoadedData | None] = {}
+    for cell in plan.cells:
+        data[cell.name] = None
+        variant = next(e.variant for e in plan.entries if e.cell.name == cell.name)
+        if cell.data.class_path is None:
+            cache = image_cache(settings)
+            loaded = load_data(cell.data, variant.image_size, variant.in_channels, cache)
+            loaded.check_classes(variant.num_classes)
+            data[cell.name] = loaded
+    return Prepared(plan, data, plugins)
+
+
+def run_comparison(settings: ComparisonSettings, console: Console) -> Any:
+    """Begin a comparison or go on with it, to its end.
+
+    Raises:
+        InputError: something that the user must mend; what has been finished is kept.
+        KeyboardInterrupt: after everything has been put in order.
+    """
+    from search.compare.results import Comparison
+
+    begin = time.monotonic()
+    plan, clock = check(settings)
+    folder = settings.path
+    with locked(folder), start_workers(settings) as executor:
+        prepared = prepare(plan)
+        job_settings = prepared.job_settings
+        plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
+        precision = claim(settings, plugins, prepared.hashes, job_settings["precision"])
+        if clock is not None:
+            clock.save(folder)
+        for data in prepared.data.values():
+            say_left_out(data, console)
+        board = WandbBoard(folder)
+        objective, total = settings.objective, sum(plan.trainings())
+        terminal = Terminal(console, total, objective.monitor, objective.mode, executor.slots)
+        common = job_settings | {"precision": precision}
+        schedule = Schedule(
+            plan,
+            folder,
+            Dispatcher(folder, executor, settings.workers, common, terminal),
+            prepared.split_hashes,
+            on_finished=lambda spec: board.notify(spec.key),
+            view=terminal,
+        )
+        patience = WANDB_SECONDS_WHEN_CUT_OFF
+        try:
+            with terminal:
+                schedule.run()
+            patience = WANDB_SECONDS
+        finally:
+            executor.close()
+            try:
+                comparison = Comparison.from_folder(folder, plan)
+                comparison.write(folder)
+                write_receipt(settings, time.monotonic() - begin, **_about(prepared))
+            finally:
+                board.close(patience)
+    return comparison
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a comparison that has begun, from its folder.
+
+    Raises:
+        InputError: no comparison there.
+    """
+    settings = read_config_as(str(folder / SETTINGS), ComparisonSettings)
+    for plugin in sorted((folder / "plugins").glob("*.py")):
+        registry.add_plugin(plugin)
+    return check(settings)[0]
+
+
+def _about(prepared: Prepared) -> dict[str, Any]:
+    """What the receipt says of a comparison beside what it says of every experiment."""
+    settings = prepared.plan.settings
+    chosen, final = prepared.plan.trainings()
+    return {
+        "seeds": {
+            "comparison": settings.seed,
+            "selection": [
+                derive_seed(settings.seed, "search", i) for i in range(settings.selection_seeds)
+            ],
+            "final": [derive_seed(settings.seed, "final", i) for i in range(settings.seeds)],
+        },
+        "data": {name: about_data(data) for name, data in prepared.data.items()},
+        "init": {"weights": settings.init, "hash": prepared.plan.init_hash},
+        "trainings": {"for_learning_rates": chosen, "over_seeds": final},
+    }

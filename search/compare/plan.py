@@ -1,0 +1,327 @@
+"""From a comparison's settings to its trainings: cells, matched arms, learning rates, seeds.
+
+A *cell* is one combination of factor levels, an *entry* one arm in one cell under one matching.
+Entries that come to the same network, recipe and data share their runs, so a baseline is trained
+once for all the ways of matching.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+from hybrid_swin.block_words import parse
+from hybrid_swin.cost import Cost, count_cost
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.variant import Variant
+from search.compare.arms import SIZE, check_arms, default_arms, stages_of, words_with
+from search.compare.factors import Point, combinations, make_point, name_of
+from search.compare.matching import LatencyMatcher, Matched, match_arm, with_pointwise
+from search.compare.settings import ArmSettings, ComparisonSettings, Matching
+from search.identity import candidate_id, derive_seed
+from search.run_folder import RunResult, RunSpec
+from search.space import Space
+
+COUNTERPART = "+pointwise as costly as {}"  # an arm's equal in cost under matching by control
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of factor levels.
+
+    Args:
+        levels: by factor, as they are shown.
+        data: what is trained on there.
+    """
+
+    levels: dict[str, Any]
+    data: DataSettings
+
+    @property
+    def name(self) -> str:
+        """Readable, such as ``reach=4, fusion=gate``; empty where there are no factors."""
+        return name_of(self.levels)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One arm in one cell under one matching.
+
+    Args:
+        cell: where.
+        matching: how its cost was made equal.
+        arm: its label.
+        against: label of the arm, in the same cell and matching, that it is compared with; None
+            for the one that others are compared with.
+        controls: cause: label of the arm, in the same cell and matching, that lacks it.
+        variant: the network.
+        recipes: one a learning rate.
+        cost: what the network costs.
+        residuals: by what share each cost exceeds that of ``against``; empty for the baseline.
+        adjuster: what was moved to match, in words.
+        candidates: identity of network, recipe, data and start for each of ``recipes``.
+    """
+
+    cell: Cell
+    matching: Matching
+    arm: str
+    against: str | None
+    controls: dict[str, str]
+    variant: Variant
+    recipes: tuple[Recipe, ...]
+    cost: Cost
+    residuals: dict[str, float]
+    adjuster: str
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a comparison trains."""
+
+    settings: ComparisonSettings
+    entries: tuple[Entry, ...]
+    init_hash: str = ""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether there is a learning rate to be chosen."""
+        return len(self.entries[0].recipes) > 1
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The combinations of factor levels, in order."""
+        return tuple({entry.cell.name: entry.cell for entry in self.entries}.values())
+
+    def selection(self, entry: Entry, rate: int) -> list[RunSpec]:
+        """The runs that judge an entry's learning rate number ``rate``; none where it is alone."""
+        if len(entry.recipes) < 2:
+            return []
+        seeds = range(self.settings.selection_seeds)
+        return [self._spec(entry, rate, "search", index) for index in seeds]
+
+    def finals(self, entry: Entry, rate: int) -> list[RunSpec]:
+        """The runs over fresh paired seeds at the chosen learning rate."""
+        seeds = range(self.settings.seeds)
+        return [self._spec(entry, rate, "final", index) for index in seeds]
+
+    def choose(self, entry: Entry, results: Mapping[str, RunResult]) -> int | None:
+        """Number of the learning rate that validation prefers; the first where scores tie.
+
+        Args:
+            entry: whose.
+            results: of the runs that have ended, by key.
+
+        Returns:
+            None while a run that decides has not ended. Rates of which a run did not complete are
+            passed over; where that leaves none, the lowest is taken.
+        """
+        if len(entry.recipes) < 2:
+            return 0
+        sign = -1.0 if self.settings.objective.mode == "max" else 1.0
+        means: list[tuple[float, int]] = []
+        for rate in range(len(entry.recipes)):
+            runs = [results.get(spec.key) for spec in self.selection(entry, rate)]
+            if any(run is None for run in runs):
+                return None
+            scores = [run.score for run in runs if run and run.state == "complete"]
+            if len(scores) == len(runs) and None not in scores:
+                means.append((sign * fmean(score for score in scores if score is not None), rate))
+        rates = [recipe.learning_rate for recipe in entry.recipes]
+        return min(means)[1] if means else rates.index(min(rates))
+
+    def trainings(self) -> tuple[int, int]:
+        """How many different runs choose learning rates, and how many follow."""
+        chosen = {
+            spec.key
+            for entry in self.entries
+            for rate in range(len(entry.recipes))
+            for spec in self.selection(entry, rate)
+        }
+        # Entries of one network choose alike, so each set of candidates has its finals once.
+        sets = {entry.candidates for entry in self.entries}
+        return len(chosen), len(sets) * self.settings.seeds
+
+    def _spec(self, entry: Entry, rate: int, stage: Any, index: int) -> RunSpec:
+        candidate, settings = entry.candidates[rate], self.settings
+        search = stage == "search"
+        where = f"trials/{candidate}-{index}" if search else f"finalists/{candidate}/{index}"
+        about = [entry.cell.name, f"by {entry.matching}" if entry.adjuster else ""]
+        return RunSpec(
+            study=settings.name,
+            key=where,
+            kind="trial" if search else "finalist",
+            stage=stage,
+            label=" | ".join([entry.arm, *filter(None, about)]),
+            variant=entry.variant.to_dict(),
+            recipe=entry.recipes[rate].to_dict(),
+            variant_id=entry.variant.id,
+            candidate_id=candidate,
+            seed=derive_seed(settings.seed, stage, index),
+            seed_index=index,
+            origin="" if search else f"trials/{candidate}-0" if len(entry.recipes) > 1 else "",
+            is_baseline=entry.against is None,
+            cost=entry.cost.to_dict(),
+            data=entry.cell.data.to_dict(),
+            init=settings.init or "",
+        )
+
+
+def make_plan(
+    settings: ComparisonSettings, latency: LatencyMatcher | None = None, init_hash: str = ""
+) -> Plan:
+    """Work out cells and arms, and match their costs. Nothing is trained.
+
+    Args:
+        settings: the comparison; its plug-ins are known already.
+        latency: matches by the clock; needed where ``match.by`` names latency.
+        init_hash: of the weights that arms start from.
+
+    Raises:
+        InputError: arms or factors that cannot be, or that cannot be matched; says which.
+    """
+    arms = settings.arms or default_arms()
+    baseline = check_arms(arms, settings.baseline)
+    space = Space(settings.variant, settings.recipe)
+    if space.parameters:
+        raise InputError(
+            f"{space.parameters[0].path} is a choice; a comparison does not search: vary it in "
+            "factors, or give arms"
+        )
+    entries: list[Entry] = []
+    for levels in combinations(settings.factors):
+        point = make_point(settings, levels)
+        built = {arm.name: _built(arm, space, point) for arm in arms}
+        for matching in settings.match.by:
+            for side in _sides(settings, arms, built, baseline, matching, latency, point.name):
+                entries.append(_entry(settings, side, point, matching, init_hash))
+    _check_distinct(entries)
+    return Plan(settings, tuple(entries), init_hash)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """An arm, matched: what an entry holds beside its cell."""
+
+    arm: str
+    against: str | None
+    controls: dict[str, str]
+    recipe: Recipe
+    matched: Matched
+
+
+_Built = Mapping[str, tuple[Variant, Recipe]]
+
+
+def _built(arm: ArmSettings, space: Space, point: Point) -> tuple[Variant, Recipe]:
+    """An arm's network and recipe at a point of the factors, before its cost is matched."""
+    where = f"arm {arm.name!r}" + (f" at {point.name}" if point.name else "")
+    try:
+        changes = {**point.changes, **arm.set}
+        plain, recipe = space.resolve({}, changes)
+        places = stages_of(point.stages, len(plain.stages))
+        stages = []
+        for index, stage in enumerate(plain.stages):
+            words = point.base or stage.blocks
+            if index in places and arm.add:
+                words = words_with(words, arm.add, point.fusion)
+            elif index in places and arm.blocks:
+                words = arm.blocks
+            stages.append(replace(stage, blocks=words))
+        return replace(plain, stages=tuple(stages)), recipe
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _sides(
+    settings: ComparisonSettings,
+    arms: Sequence[ArmSettings],
+    built: _Built,
+    baseline: str,
+    matching: Matching,
+    latency: LatencyMatcher | None,
+    where: str,
+) -> Iterator[_Side]:
+    """All arms at one point under one matching, the baseline first."""
+    plain, recipe = built[baseline]
+    first = next(arm for arm in arms if arm.name == baseline)
+    yield _Side(baseline, None, dict(first.controls), recipe, Matched(plain, {}))
+    for arm in arms:
+        if arm.name == baseline:
+            continue
+        variant, recipe = built[arm.name]
+        try:
+            if matching == "control":
+                yield from _with_counterpart(settings, arm, variant, recipe, plain, baseline)
+            else:
+                matched = match_arm(variant, plain, matching, settings.match, latency)
+                yield _Side(arm.name, baseline, dict(arm.controls), recipe, matched)
+        except InputError as error:
+            at = f" at {where}" if where else ""
+            raise InputError(f"arm {arm.name!r}{at}, matched by {matching}: {error}") from None
+
+
+def _with_counterpart(
+    settings: ComparisonSettings,
+    arm: ArmSettings,
+    variant: Variant,
+    recipe: Recipe,
+    plain: Variant,
+    baseline: str,
+) -> Iterator[_Side]:
+    """The arm as it is, behind the baseline made as costly as it."""
+    if arm.add and all(part.name == "pointwise" for part in parse(arm.add).branches):
+        over = count_cost(variant).relative_to(count_cost(plain))
+        yield _Side(arm.name, baseline, {}, recipe, Matched(variant, over))
+        return  # it is a counterpart itself
+    counterpart = with_pointwise(plain, variant, settings.match.tolerance)
+    over = count_cost(counterpart.variant).relative_to(count_cost(plain))
+    name = COUNTERPART.format(arm.name)
+    yield _Side(name, baseline, {}, recipe, replace(counterpart, residuals=over))
+    residuals = count_cost(variant).relative_to(count_cost(counterpart.variant))
+    controls = {**arm.controls, SIZE: name}
+    yield _Side(arm.name, name, controls, recipe, Matched(variant, residuals))
+
+
+def _entry(
+    settings: ComparisonSettings, side: _Side, point: Point, matching: Matching, init_hash: str
+) -> Entry:
+    variant = side.matched.variant
+    try:
+        recipes = tuple(
+            replace(side.recipe, learning_rate=rate)
+            for rate in settings.learning_rates or (side.recipe.learning_rate,)
+        )
+    except InputError as error:
+        raise InputError(f"learning_rates: {error}") from None
+    data = json.dumps(point.data.to_dict(), sort_keys=True)
+    return Entry(
+        cell=Cell(dict(point.levels), point.data),
+        matching=matching,
+        arm=side.arm,
+        against=side.against,
+        controls=side.controls,
+        variant=variant,
+        recipes=recipes,
+        cost=count_cost(variant),
+        residuals=side.matched.residuals,
+        adjuster=side.matched.adjuster,
+        candidates=tuple(candidate_id(variant, r, data, init_hash) for r in recipes),
+    )
+
+
+def _check_distinct(entries: Sequence[Entry]) -> None:
+    """Refuse two arms that are one network: their difference would be nothing but noise."""
+    seen: dict[tuple[str, str, tuple[str, ...]], str] = {}
+    for entry in entries:
+        key = (entry.cell.name, entry.matching, entry.candidates)
+        other = seen.setdefault(key, entry.arm)
+        if other != entry.arm:
+            at = f" at {entry.cell.name}" if entry.cell.name else ""
+            raise InputError(
+                f"arms {other!r} and {entry.arm!r}{at} are the same network and recipe; leave one "
+                "of them out"
+            )

@@ -1,0 +1,137 @@
+"""One comparison as typed data: what `configs/compare/*.yaml` holds."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, get_args
+
+from hybrid_swin.errors import InputError, unknown
+from search.experiment import ExperimentSettings, check_least
+
+DEFAULT_CONFIG = "configs/compare/digits.yaml"
+
+Matching = Literal["macs", "parameters", "latency", "control", "none"]
+
+
+@dataclass(frozen=True)
+class ArmSettings:
+    """One side of a comparison; without `add` and `blocks` it is the network as it stands.
+
+    Args:
+        label: its name; `+` and what it adds, its block words, or `base` where left out.
+        add: a branch, or several joined by `+`, put beside the mixer of every block, such as
+            `mdta(depthwise=false)`; a fusion may follow: `mdta:gate`.
+        blocks: block words for every stage instead of the network's.
+        set: other values by path, for example {window_size: 8, recipe.weight_decay: 0.1}.
+        controls: cause: label of the arm that has all of this one but that cause. A conclusion
+            credits a cause only where the arm beats its control.
+    """
+
+    label: str = ""
+    add: str = ""
+    blocks: tuple[str, ...] = ()
+    set: dict[str, Any] = field(default_factory=dict)
+    controls: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The label, given or made."""
+        if self.label:
+            return self.label
+        return f"+{self.add}" if self.add else " ".join(self.blocks) or "base"
+
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """How arms are made to cost the same as the baseline.
+
+    Args:
+        by: one or several of macs, parameters, latency (widths, then the MLP ratio, are solved so
+            that the arm costs what the baseline costs), control (widths stay; each arm is compared
+            with the baseline plus a `pointwise` branch of as many MACs) and none.
+        tolerance: the largest residual, as a share; latency is met within 0.05 or this, whichever
+            is larger.
+        fields: what may move: width, mlp_ratio.
+    """
+
+    by: tuple[Matching, ...] = ("macs",)
+    tolerance: float = 0.02
+    fields: tuple[Literal["width", "mlp_ratio"], ...] = ("width", "mlp_ratio")
+
+
+@dataclass(frozen=True)
+class ComparisonSettings(ExperimentSettings):
+    """One comparison.
+
+    Args:
+        name: the comparison's name and its folder's.
+        folder: where comparisons are kept.
+        seed: everything random in it derives from it.
+        plugins: files of your own branches, fusions or data sources.
+        data: what is trained on.
+        variant: the network that every arm starts from; {same_as: path} and {times: [path, factor]}
+            tie values.
+        recipe: how all arms are trained.
+        objective: what is measured.
+        workers: where trainings run.
+        wandb: the mirror in Weights & Biases.
+        arms: what is compared; left out, the network, mdta and conv beside its mixers, and the
+            controls that tell why they help.
+        baseline: label of the arm that the others are compared with; the first where left out.
+        factors: what is varied beside the arms, each a list of levels; every combination is a
+            comparison of its own. `base`: the block words that arms add to; `stages`: where they
+            add, `all` or a list of stages; `fusion`: how what is added joins; or any path, such
+            as window_size, recipe.epochs or data.options.reach.
+        match: how costs are made equal.
+        init: weights that every arm starts from, as far as they fit, such as an ImageNet Swin's;
+            needs widths that stay: match.by control or none.
+        learning_rates: each arm trains with each of them, validation chooses; the recipe's alone
+            where left out.
+        selection_seeds: trainings for each learning rate.
+        seeds: paired seeds for every arm, fresh after the choice; at least 5 for a claim.
+        milestone: a score on validation; the steps until an arm first reaches it are told.
+    """
+
+    free: ClassVar[tuple[str, ...]] = (*ExperimentSettings.free, "seeds")
+
+    name: str = "comparison"
+    arms: tuple[ArmSettings, ...] = ()
+    baseline: str = ""
+    factors: dict[str, list[Any]] = field(default_factory=dict)
+    match: MatchSettings = field(default_factory=MatchSettings)
+    init: str | None = None
+    learning_rates: tuple[float, ...] = ()
+    selection_seeds: int = 1
+    seeds: int = 5
+    milestone: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_least(
+            {
+                "selection_seeds": (self.selection_seeds, 1),
+                "match.tolerance": (self.match.tolerance, 0),
+            }
+        )
+        if self.seeds < 2:
+            raise InputError(
+                f"seeds {self.seeds}: one training of each arm gives no interval, so nothing could "
+                "be concluded; give at least 3, and 5 or more for a claim"
+            )
+        if not self.match.by:
+            raise InputError("match.by is empty; give macs, parameters, latency, control or none")
+        for name in self.match.by:
+            if name not in get_args(Matching):
+                raise unknown("way to match", name, get_args(Matching))
+        if len(set(self.match.by)) < len(self.match.by):
+            raise InputError(f"match.by names one way twice: {', '.join(self.match.by)}")
+        for rate in self.learning_rates:
+            if isinstance(rate, bool) or not 0 < rate < math.inf:
+                raise InputError(f"learning_rates must be numbers above 0; got {rate!r}")
+        if len(set(self.learning_rates)) < len(self.learning_rates):
+            raise InputError(f"learning_rates names one rate twice: {list(self.learning_rates)}")
+        moves = [by for by in self.match.by if by not in ("control", "none")]
+        if self.init is not None and moves:
+            raise InputError(
+                f"init {self.init!r} with match.by {moves[0]}: solved widths do not fit the "
+                "weights; give match.by control (or none), which keeps the widths"
+            )

@@ -9,6 +9,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search import budget
+from search.experiment import ExperimentSettings
 from search.identity import candidate_id, derive_seed
 from search.reference_size import count_parameters
 from search.run_folder import RunResult, RunSpec, natural_order
@@ -150,7 +151,7 @@ def choose_finalists(
     return [spec for spec, _ in ranked[:top]]
 
 
-def check_objective(settings: StudySettings, num_classes: int) -> None:
+def check_objective(settings: ExperimentSettings, num_classes: int) -> None:
     """Raise InputError where the monitored metric is not one that will be logged."""
     known = [
         "val/loss",

@@ -3,30 +3,24 @@
 import dataclasses
 import statistics
 import tempfile
-from collections.abc import Mapping
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
 from search.budget import limits
 from search.candidates import Candidates
-from search.dispatcher import Dispatcher
 from search.launch import Prepared, check, count_runs, prepare
+from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
 from search.run_folder import RunResult, RunSpec
 from search.settings import StudySettings
 from search.space import Space
-from search.statistics import minimum_detectable_difference
 from search.study import Draw, sample_params
 from search.workplace import start_workers
 
-_PILOT_EPOCHS = 3
 _DRAWS = 200  # random candidates that stand for the space
-_SPREADS = (0.005, 0.01, 0.02)  # standard deviations between seeds, as shares of 1
 
 
 def dry_run(settings: StudySettings, console: Console) -> None:
@@ -45,29 +39,18 @@ def dry_run(settings: StudySettings, console: Console) -> None:
             prepared = prepare(rehearsal, space, candidates)
             _print_plan(settings, space, candidates, prepared, console)
             console.print(f"timing {executor.slots} pilot trainings ...", style="dim")
-            view = _Silent()
-            dispatcher = Dispatcher(
-                rehearsal.path, executor, settings.workers, prepared.job_settings, view
-            )
-            for index in range(executor.slots):
-                dispatcher.submit(_pilot(candidates, space, index))
-            results = []
-            while dispatcher.busy:
-                results += [result for _, result in dispatcher.results()]
-        broken = [result for result in results if not result.epochs]
-        if broken:
-            raise InputError(f"the pilot training {broken[0].state}: {broken[0].error}")
+            pilots = [_pilot(candidates, space, index) for index in range(executor.slots)]
+            results = run_pilots(rehearsal, executor, prepared.job_settings, pilots)
         size = sum(f.stat().st_size for f in rehearsal.path.glob("trials/**/*") if f.is_file())
         _print_estimate(settings, space, candidates, results, size / len(results), console)
-    _print_resolution(settings, prepared, console)
+    images = len(prepared.data.splits.test) if prepared.data else None
+    print_resolution(settings.finalists.seeds, "finalists.seeds", images, console)
 
 
 def _pilot(candidates: Candidates, space: Space, index: int) -> RunSpec:
     """The first values of the space, for a few epochs."""
     spec = candidates.trial(Draw(index, index, space.default()), {})
-    recipe = Recipe.from_dict(spec.recipe or {})
-    short = dataclasses.replace(recipe, epochs=min(_PILOT_EPOCHS, recipe.epochs))
-    return dataclasses.replace(spec, recipe=short.to_dict(), seed=index)
+    return shortened(dataclasses.replace(spec, seed=index))
 
 
 def _print_plan(
@@ -154,52 +137,3 @@ def _print_estimate(
     console.print(
         f"disk       about {megabytes:.0f} MB in {escape(str(settings.path))}", highlight=False
     )
-
-
-def _print_resolution(settings: StudySettings, prepared: Prepared, console: Console) -> None:
-    """The smallest difference that these seeds can show."""
-    seeds = settings.finalists.seeds
-    if seeds < 2:
-        console.print(
-            "seeds      one seed gives no interval, so no difference can be shown; give "
-            "--finalists.seeds at least 3, better 5 to 10",
-            highlight=False,
-        )
-        return
-    parts = ", ".join(
-        f"{100 * minimum_detectable_difference(seeds, spread):.1f} (at {100 * spread:g})"
-        for spread in _SPREADS
-    )
-    console.print(
-        f"seeds      {seeds} seeds find, four times in five, a difference of so many "
-        f"points or more: {parts}, where paired differences scatter between seeds by "
-        "the standard deviation in brackets",
-        highlight=False,
-    )
-    if prepared.data is not None:
-        images = len(prepared.data.splits.test)
-        width = 196 * (0.95 * 0.05 / images) ** 0.5
-        console.print(
-            f"test       {images:,} images tell one accuracy of 95% to ±{width:.1f} "
-            "points, however many seeds",
-            highlight=False,
-        )
-
-
-class _Silent:
-    """Watches without a word."""
-
-    def started(self, spec: RunSpec, worker: str) -> None:
-        """Say nothing."""
-
-    def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
-        """Say nothing."""
-
-    def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
-        """Say nothing."""
-
-    def note(self, text: str) -> None:
-        """Say nothing."""
-
-    def expect(self, total: int) -> None:
-        """Say nothing."""

@@ -1,0 +1,110 @@
+"""Timed pilot trainings, and what so many seeds can show: what every rehearsal tells."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Recipe
+from search.dispatcher import Dispatcher
+from search.executors import Executor
+from search.experiment import ExperimentSettings
+from search.run_folder import RunResult, RunSpec
+from search.statistics import minimum_detectable_difference
+
+_EPOCHS = 3
+_SPREADS = (0.005, 0.01, 0.02)  # standard deviations between seeds, as shares of 1
+_LEVEL = 0.05
+
+
+def shortened(spec: RunSpec) -> RunSpec:
+    """The same run for a few epochs."""
+    recipe = Recipe.from_dict(spec.recipe or {})
+    short = dataclasses.replace(recipe, epochs=min(_EPOCHS, recipe.epochs))
+    return dataclasses.replace(spec, recipe=short.to_dict(), stage="search")
+
+
+def run_pilots(
+    settings: ExperimentSettings,
+    executor: Executor,
+    job_settings: Mapping[str, Any],
+    specs: Iterable[RunSpec],
+) -> list[RunResult]:
+    """Run shortened trainings in the experiment's folder, a temporary one; in the order given.
+
+    Raises:
+        InputError: one that does not come to the end of an epoch.
+    """
+    dispatcher = Dispatcher(settings.path, executor, settings.workers, job_settings, Silent())
+    asked = list(specs)
+    for spec in asked:
+        dispatcher.submit(spec)
+    results: dict[str, RunResult] = {}
+    while dispatcher.busy:
+        results |= {spec.key: result for spec, result in dispatcher.results()}
+    broken = [result for result in results.values() if not result.epochs]
+    if broken:
+        raise InputError(f"the pilot training {broken[0].state}: {broken[0].error}")
+    return [results[spec.key] for spec in asked]
+
+
+def print_resolution(
+    seeds: int, setting: str, test_images: int | None, console: Console, questions: int = 1
+) -> None:
+    """Print the smallest difference that these seeds can show.
+
+    Args:
+        seeds: paired ones.
+        setting: where they are set.
+        test_images: how many there are; None where that is not known.
+        console: where to.
+        questions: differences asked at once: the first step of Holm's level is for one of them.
+    """
+    if seeds < 2:
+        console.print(
+            "seeds      one seed gives no interval, so no difference can be shown; give "
+            f"--{setting} at least 3, better 5 to 10",
+            highlight=False,
+        )
+        return
+    level = _LEVEL / questions
+    parts = ", ".join(
+        f"{100 * minimum_detectable_difference(seeds, spread, level=level):.1f} "
+        f"(at {100 * spread:g})"
+        for spread in _SPREADS
+    )
+    among = f" among {questions} differences" if questions > 1 else ""
+    console.print(
+        f"seeds      {seeds} seeds find{among}, four times in five, a difference of so many "
+        f"points or more: {parts}, where paired differences scatter between seeds by "
+        "the standard deviation in brackets",
+        highlight=False,
+    )
+    if test_images is not None:
+        width = 196 * (0.95 * 0.05 / test_images) ** 0.5
+        console.print(
+            f"test       {test_images:,} images tell one accuracy of 95% to ±{width:.1f} "
+            "points, however many seeds",
+            highlight=False,
+        )
+
+
+class Silent:
+    """Watches without a word."""
+
+    def started(self, spec: RunSpec, worker: str) -> None:
+        """Say nothing."""
+
+    def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
+        """Say nothing."""
+
+    def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def expect(self, total: int) -> None:
+        """Say nothing."""

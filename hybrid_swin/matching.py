@@ -194,12 +194,14 @@ class _Search:
     def _by_mlp_ratio(
         self, candidates: list[tuple[int, Shapes]]
     ) -> list[tuple[float, Shapes, float]]:
-        """Strain, shapes and the MLP ratio that would meet the cost exactly, least strain first."""
+        """Strain, shapes and the MLP ratio that meets the cost, or its limit; least strain first."""
         old, most = self.variant.mlp_ratio, self._mlp_range()
         found = []
         for cost, shapes in candidates:
-            ratio = self._exact_ratio(shapes, cost)
-            if 1 / most <= ratio / old <= most:
+            exact = self._exact_ratio(shapes, cost)
+            ratio = min(max(exact, old / most), old * most)
+            slope = (self.amount - cost) / (exact - old) if exact != old else 0.0
+            if abs(slope * (ratio - exact)) <= self.tolerance * self.amount:
                 found.append((self._strain(shapes) + abs(math.log(ratio / old)), shapes, ratio))
         return sorted(found)
 

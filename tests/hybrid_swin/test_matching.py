@@ -178,3 +178,14 @@ def test_a_target_out_of_reach_is_refused_with_the_ends(target):
 def test_what_cannot_be_matched_is_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         match_cost(DIGITS, **{"to": 10**6, **arguments})
+
+
+def test_an_mlp_ratio_at_its_limit_is_taken_where_it_is_near_enough():
+    stage = {"width": 32, "depth": 1, "num_heads": 4, "blocks": ["w_msa"]}
+    plain = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2}
+    plain |= {"window_size": 2, "mlp_ratio": 2.0}
+    target = Variant.from_dict({**plain, "stages": [stage]})
+    words = {**stage, "blocks": ["w_msa+mdta(attention=false)"]}
+    found = match_cost(Variant.from_dict({**plain, "stages": [words]}), target, tolerance=0.01)
+    assert found.variant.mlp_ratio in (1.0, 4.0)
+    assert -0.01 <= found.residuals["macs"] < 0  # the limit leaves a rest

@@ -95,22 +95,26 @@ class SplitImages(Dataset[Batch]):
 
 @final
 class EpochBatches(Sampler[_Indices]):
-    """Positions of each batch of an epoch: every image once.
+    """Positions of each batch of an epoch: every image once, or so many drawn without replacement.
 
-    The order of epoch e derives from (seed, e) only, whatever was drawn before. Batches are full
-    but the last; a last batch of one image, of which batch norm cannot take the variance, gets one
-    from the batch before (where batches are of at least three).
+    The order of epoch e, and which images are drawn for it, derive from (seed, e) only, whatever
+    was drawn before. Batches are full but the last; a last batch of one image, of which batch norm
+    cannot take the variance, gets one from the batch before (where batches are of at least three).
 
     Args:
         count: number of images.
         batch_size: images of a full batch.
         seed: of the order; None for the order of the data.
+        epoch_images: images of an epoch, at most ``count``; 0 for all.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int | None) -> None:
+    def __init__(
+        self, count: int, batch_size: int, seed: int | None, epoch_images: int = 0
+    ) -> None:
         self._count, self._seed, self._epoch = count, seed, 0
-        self._cuts = np.arange(batch_size, count, batch_size)
-        if seed is not None and batch_size > 2 and len(self._cuts) and count % batch_size == 1:
+        self._drawn = drawn = epoch_images or count
+        self._cuts = np.arange(batch_size, drawn, batch_size)
+        if seed is not None and batch_size > 2 and len(self._cuts) and drawn % batch_size == 1:
             self._cuts[-1] -= 1
 
     def set_epoch(self, epoch: int) -> None:
@@ -125,7 +129,7 @@ class EpochBatches(Sampler[_Indices]):
             order = np.arange(self._count)
         else:
             order = np.random.default_rng((self._seed, self._epoch)).permutation(self._count)
-        yield from np.split(order, self._cuts)
+        yield from np.split(order[: self._drawn], self._cuts)
 
 
 def make_loader(images: SplitImages, batches: EpochBatches, num_workers: int) -> DataLoader[Batch]:

@@ -24,6 +24,9 @@ class DataSettings:
         class_path: a LightningDataModule of your own instead of a source, as package.module.Class.
         init_args: arguments of that class.
         num_workers: processes that prepare batches; 0 is fastest where the images fit in memory.
+        epoch_images: images of an epoch, drawn anew from the train split for each epoch, none
+            twice in an epoch; 0 for the whole train split. So a large or endless set is validated
+            as often as wished, and the recipe's epochs and warm-up count these shorter epochs.
     """
 
     source: str = "digits"
@@ -34,6 +37,7 @@ class DataSettings:
     class_path: str | None = None
     init_args: Mapping[str, Any] = field(default_factory=dict)
     num_workers: int = 0
+    epoch_images: int = 0
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "DataSettings":
@@ -49,17 +53,18 @@ class DataSettings:
         return settings
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dicts, as they stand in YAML."""
-        return copy.deepcopy(
-            asdict(self) | {"options": dict(self.options), "init_args": dict(self.init_args)}
-        )
+        """Plain numbers, strings, lists and dicts, as they stand in YAML; epoch_images if not 0."""
+        data = asdict(self) | {"options": dict(self.options), "init_args": dict(self.init_args)}
+        if not self.epoch_images:  # as it was written before there was such a field
+            del data["epoch_images"]
+        return copy.deepcopy(data)
 
     def validate(self) -> None:
         """Raise InputError for a value that cannot work. Reads no image and imports nothing."""
         for name in ("options", "init_args"):
             if not isinstance(getattr(self, name), Mapping):
                 raise InputError(f"data.{name} must be a mapping; got {getattr(self, name)!r}")
-        for name in ("split_seed", "num_workers"):
+        for name in ("split_seed", "num_workers", "epoch_images"):
             _check_whole(f"data.{name}", getattr(self, name))
         self._check_shares()
         if self.class_path is None:
@@ -74,6 +79,11 @@ class DataSettings:
         if self.options:
             raise InputError(
                 "data.options belong to a source; with data.class_path write data.init_args"
+            )
+        if self.epoch_images:
+            raise InputError(
+                f"data.epoch_images {self.epoch_images} belongs to a source; with data.class_path "
+                "leave it out, and let the module's own train loader give fewer images"
             )
         parts = str(self.class_path).split(".")
         if len(parts) < 2 or not all(part.isidentifier() for part in parts):

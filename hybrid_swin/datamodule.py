@@ -55,8 +55,10 @@ class ImageData(LightningDataModule):
     """Batches of (images float32 (B, C, H, W), labels int64 (B,)) from one of our sources.
 
     Images are normalised by each channel's mean and standard deviation in the train split. Train
-    batches come in the order of ``EpochBatches``; the others in the order of ``splits``. Loading
-    happens once in a process for equal settings, so that files changed since are not seen.
+    batches come in the order of ``EpochBatches``, of ``settings.epoch_images`` images where that is
+    not 0 (splits, class counts and normalisation are of all); the others in the order of
+    ``splits``. Loading happens once in a process for equal settings, so that files changed since
+    are not seen.
 
     One training, one process: Lightning must not be given several devices for it.
 
@@ -112,10 +114,16 @@ class ImageData(LightningDataModule):
         self.class_names, self.left_out = loaded.images.class_names, loaded.images.left_out
         self.num_classes = len(self.class_names)
         loaded.check_classes(variant.num_classes)
+        wanted, found = self._settings.epoch_images, len(self.splits.train)
+        if wanted > found:
+            raise InputError(
+                f"data.epoch_images {wanted} is more than the {found} images of the train split; "
+                f"choose at most {found}, or 0 for all of them"
+            )
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split, in an order of their own in every epoch."""
-        return self._loader(self.splits.train, self._seed)
+        return self._loader(self.splits.train, self._seed, self._settings.epoch_images)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of the validation split, in its order."""
@@ -125,10 +133,12 @@ class ImageData(LightningDataModule):
         """Batches of the test split, in its order."""
         return self._loader(self.splits.test, None)
 
-    def _loader(self, indices: NDArray[np.int64], seed: int | None) -> DataLoader[Batch]:
+    def _loader(
+        self, indices: NDArray[np.int64], seed: int | None, epoch_images: int = 0
+    ) -> DataLoader[Batch]:
         return make_loader(
             SplitImages(self._normalised, self.images.labels, indices),
-            EpochBatches(len(indices), self.batch_size, seed),
+            EpochBatches(len(indices), self.batch_size, seed, epoch_images),
             self._settings.num_workers,
         )
 

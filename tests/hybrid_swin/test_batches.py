@@ -100,6 +100,27 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_only():
     assert len({tuple(order) for order in every}) == 8
 
 
+@pytest.mark.parametrize(("count", "drawn"), [(50, 12), (50, 17), (50, 50), (9, 3)])
+def test_so_many_images_are_drawn_anew_for_each_epoch(count, drawn):
+    batches = EpochBatches(count, 4, seed=5, epoch_images=drawn)
+    epochs = list(orders(batches, range(60)))
+    assert len(batches) == len(list(batches)) == -(-drawn // 4)
+    for epoch in epochs:
+        assert len(set(epoch)) == len(epoch) == drawn
+    assert {index for epoch in epochs for index in epoch} == set(range(count))
+    assert len({tuple(epoch) for epoch in epochs}) > min(count, 50) / 2
+    (resumed,) = orders(EpochBatches(count, 4, 5, drawn), [41])
+    assert resumed == epochs[41]
+    assert 1 not in {len(batch) for batch in batches}
+
+
+def test_all_images_are_drawn_in_the_order_of_old():
+    (order,) = orders(EpochBatches(50, 8, seed=5), [3])
+    assert order == np.random.default_rng((5, 3)).permutation(50).tolist()
+    assert list(orders(EpochBatches(50, 8, 5, 0), [3])) == [order]
+    assert list(orders(EpochBatches(50, 8, 5, 50), [3])) == [order]
+
+
 def loader(num_workers=0, held_bytes=0):
     normalised = NormalisedImages(images(), (0.4,) * 3, (0.2,) * 3, held_bytes)
     part = SplitImages(normalised, np.arange(30) % 7, np.arange(5, 28))

@@ -8,6 +8,9 @@ def test_defaults_are_valid_and_survive_a_round_trip():
     DataSettings().validate()
     settings = DataSettings(source="folder", options={"path": "x", "resize": "pad"}, split_seed=3)
     assert DataSettings.from_dict(settings.to_dict()) == settings
+    fewer = DataSettings(epoch_images=64)
+    assert fewer.to_dict()["epoch_images"] == 64
+    assert DataSettings.from_dict(fewer.to_dict()) == fewer
     own = DataSettings(class_path="a.B", init_args={"n": [1, {"m": 2}]}, num_workers=2)
     assert DataSettings.from_dict(own.to_dict()) == own
 
@@ -28,6 +31,9 @@ def test_the_dict_is_a_copy():
         ({"source": "folder", "options": {"path": "x", "resize": "corp"}}, "crop, squash, pad"),
         ({"source": "npz"}, "'path' is missing"),
         ({"options": None}, "options must be a mapping"),
+        ({"epoch_images": -1}, "epoch_images must be a whole number of at least 0; got -1"),
+        ({"epoch_images": 1.5}, "epoch_images must be a whole number"),
+        ({"class_path": "a.B", "epoch_images": 8}, "epoch_images 8 belongs to a source"),
         ({"init_args": [1]}, "init_args must be a mapping"),
         ({"validation_share": 0}, "validation_share must be a number between"),
         ({"test_share": 1.0}, "test_share must be a number between"),
@@ -57,3 +63,7 @@ def test_what_is_no_mapping():
 
 def test_validation_imports_nothing_of_the_user():
     DataSettings(class_path="no.such.module.Class").validate()
+
+
+def test_what_is_not_used_is_not_written_so_that_hashes_stay():
+    assert "epoch_images" not in DataSettings().to_dict()

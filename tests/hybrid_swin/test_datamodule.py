@@ -72,6 +72,25 @@ def test_digits_are_ready_after_setup():
     torch.testing.assert_close(x.std(correction=0), torch.tensor(1.0))
 
 
+def test_an_epoch_may_be_shorter_than_the_train_split():
+    data, whole = ready(DataSettings(epoch_images=150)), ready()
+    loader = data.train_dataloader()
+    assert len(loader) == 3
+    assert [len(labels) for _, labels in loader] == [64, 64, 22]
+    assert (data.class_counts, data.mean, data.std) == (whole.class_counts, whole.mean, whole.std)
+    assert (data.data_hash, data.splits.hash) == (whole.data_hash, whole.splits.hash)
+    for name in ("val_dataloader", "test_dataloader"):
+        labels, expected = (everything(getattr(module, name)())[1] for module in (data, whole))
+        assert labels.tolist() == expected.tolist()
+
+
+def test_an_epoch_longer_than_the_train_split_is_refused():
+    count = len(ready().splits.train)
+    assert len(everything(ready(DataSettings(epoch_images=count)).train_dataloader())[1]) == count
+    with pytest.raises(InputError, match=f"choose at most {count}, or 0 for all"):
+        ready(DataSettings(epoch_images=count + 1))
+
+
 def test_validation_and_test_come_in_the_order_of_their_splits():
     data = ready()
     for loader, indices in (

@@ -1,4 +1,4 @@
-"""Names of branches, fusions and data sources: name -> file -> class.
+"""Names of branches, fusions, data sources and inspections: name -> file -> class.
 
 A name is a file's stem, so adding a part is adding a file. What a part is called, which options it
 takes and what their defaults are is read from the source by ``ast``: validation, identities and
@@ -20,7 +20,7 @@ from typing import Any, Literal
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.options import Option
 
-Kind = Literal["branch", "fusion", "data source"]
+Kind = Literal["branch", "fusion", "data source", "inspection"]
 
 _HERE = Path(__file__).parent
 
@@ -59,6 +59,7 @@ _TABLES: dict[str, _Table] = {
         ),
     ),
     "data source": _Table("data", ("Source",), ()),
+    "inspection": _Table("inspection", ("Inspection",), (), ("needs_labels",)),
 }
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _REQUIRED = object()
@@ -131,7 +132,7 @@ def load(kind: Kind, name: str) -> Any:
 
 
 def read_plugin(path: str | Path) -> Entry:
-    """What a user's file with one Branch, Fusion or Source says about it.
+    """What a user's file with one Branch, Fusion, Source or Inspection says about it.
 
     The file is read, not run. Raises InputError where it cannot be used.
     """
@@ -151,7 +152,7 @@ def read_plugin(path: str | Path) -> Entry:
     if len(found) != 1:
         raise InputError(
             f"plug-in {file.name!r} must hold exactly one class that derives directly "
-            f"from Branch, Fusion or Source; found {found or 'none'}"
+            f"from Branch, Fusion, Source or Inspection; found {found or 'none'}"
         )
     kind: Any = found[0]
     if (_HERE / _TABLES[kind].folder / f"{file.stem}.py").exists():

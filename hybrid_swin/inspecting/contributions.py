@@ -1,0 +1,57 @@
+"""What each branch adds to its mixer's output, and the gates that weigh it on the way.
+
+Shapes: B images, H height, W width, C channels, n branches.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hybrid_swin.fusions import Fusion
+from hybrid_swin.fusions.cascade import Cascade
+from hybrid_swin.fusions.concat import Concat
+from hybrid_swin.fusions.gate import Gate
+from hybrid_swin.fusions.scale import Scale
+from hybrid_swin.fusions.selective import Selective
+from hybrid_swin.fusions.split import Split
+from hybrid_swin.fusions.sum import Sum
+
+
+def gates(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None:
+    """The weight of each branch, as it multiplies (B, H, W, C); None where there is none.
+
+    Args:
+        fusion: ``gate``, ``selective`` or ``scale``; others have no such weights.
+        outs: what the branches gave, (B, H, W, C) each.
+    """
+    if isinstance(fusion, Gate):
+        return list(fusion.gates(outs).unbind(dim=-2))
+    if isinstance(fusion, Selective):
+        pooled_BC = reduce(add, (out.mean(dim=(1, 2)) for out in outs))
+        return list(fusion.gates(pooled_BC)[:, None, None].unbind(dim=3))
+    if isinstance(fusion, Scale):
+        return [scale_C.expand(1, 1, 1, -1) for scale_C in fusion.scales]
+    return None
+
+
+def contributions(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None:
+    """The terms that sum up to the mixer's output (but for a bias), one a branch.
+
+    ``sum`` and ``cascade``: b_i itself; ``gate``, ``selective``, ``scale``: g_i b_i; ``concat`` and
+    ``split``: W_i b_i, with W_i the columns of the projection that belong to the branch. None for
+    other fusions, such as ``cross``, whose output is no such sum.
+    """
+    if isinstance(fusion, Sum | Cascade):
+        return list(outs)
+    weights = gates(fusion, outs)
+    if weights is not None:
+        return [weight * out for weight, out in zip(weights, outs, strict=True)]
+    if isinstance(fusion, Concat | Split):
+        widths = [out.shape[-1] for out in outs]
+        columns = torch.split(fusion.join.weight, widths, dim=1)
+        return [F.linear(out, part) for out, part in zip(outs, columns, strict=True)]
+    return None

@@ -1,0 +1,34 @@
+"""Colours and labels that the figures of inspections share.
+
+Source: Color Universal Design (Okabe and Ito), 2008, https://jfly.uni-koeln.de/color/: told apart
+by colour-blind readers.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#A6761D")
+GREY = "#767676"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each distinct name, by the alphabet; they repeat after eight."""
+    return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(sorted(set(names)))}
+
+
+def markers(names: Iterable[str]) -> dict[str, str]:
+    """A marker for each distinct name, alike."""
+    return {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(sorted(set(names)))}
+
+
+def block_label(row: Mapping[str, Any]) -> str:
+    """A block's place in short: ``2.5`` is the block of index 5 in the stage of index 2."""
+    return f"{row['stage']}.{row['index']}"
+
+
+def name_blocks(axes: Any, labels: list[str], room: int = 16) -> None:
+    """Name the places 0, 1, ... of a horizontal axis by blocks, leaving some out where crowded."""
+    step = -(-len(labels) // room)
+    axes.set_xticks(range(0, len(labels), step), labels[::step])
+    axes.set_xlim(-0.6, len(labels) - 0.4)

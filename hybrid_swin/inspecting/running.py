@@ -1,0 +1,114 @@
+"""Inspections run one after the other on one subject, and their figures as files."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hybrid_swin import registry
+from hybrid_swin.errors import InputError
+from hybrid_swin.inspecting.subject import Subject
+from hybrid_swin.inspecting.words import Asked
+from hybrid_swin.inspection import Inspection
+
+NEEDS_LABELS = "it asks how right the network is, and the images have no labels for it"
+_KEYS = ("what", "units", "rows", "undefined", "notes")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of one inspection.
+
+    Args:
+        asked: its name and options.
+        inspection: the inspection itself; it can draw the numbers.
+        numbers: what it measured; None where it could not.
+        reason: why it could not; empty where it could.
+        seconds: that it took.
+    """
+
+    asked: Asked
+    inspection: Inspection
+    numbers: dict[str, Any] | None
+    reason: str
+    seconds: float
+
+
+def make_inspections(asked: Sequence[Asked] | None) -> list[tuple[Asked, Inspection]]:
+    """The inspections that are asked for; all where nothing is.
+
+    Raises:
+        InputError: an option that an inspection does not take.
+    """
+    if asked is None:
+        asked = [Asked(name) for name in registry.names("inspection")]
+    return [(a, registry.load("inspection", a.name)(**a.options)) for a in asked]
+
+
+def run_inspections(
+    subject: Subject,
+    inspections: Sequence[tuple[Asked, Inspection]],
+    begins: Callable[[str], object] = lambda name: None,
+) -> Iterator[Outcome]:
+    """Run inspections, each as it is asked for; one that cannot be says why.
+
+    Raises:
+        RuntimeError: an inspection gave other things than it must, or left the model changed.
+    """
+    before = fingerprint(subject)
+    for asked, inspection in inspections:
+        begins(asked.name)
+        start = time.perf_counter()
+        numbers, reason = None, ""
+        if inspection.needs_labels and subject.labels is None:
+            reason = NEEDS_LABELS
+        else:
+            try:
+                numbers = inspection.measure(subject)
+            except InputError as error:
+                reason = str(error)
+            if fingerprint(subject) != before:
+                raise RuntimeError(f"inspection {asked.name} left the network changed")
+        if numbers is not None:
+            missing = [key for key in _KEYS if key not in numbers]
+            if missing:
+                raise RuntimeError(f"inspection {asked.name} gives no {', '.join(missing)}")
+            if not numbers["rows"]:
+                reason = "; ".join(dict.fromkeys(u["reason"] for u in numbers["undefined"]))
+        yield Outcome(asked, inspection, numbers, reason, time.perf_counter() - start)
+
+
+def save_figure(inspection: Inspection, numbers: Mapping[str, Any], path: Path) -> bool:
+    """Draw into a file whose ending says the format; False, and no file, where nothing is drawn.
+
+    Equal numbers give equal bytes.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context({"svg.hashsalt": "hybrid-swin", "svg.fonttype": "path"}):
+        figure = Figure()
+        if numbers["rows"]:
+            inspection.draw(numbers, figure)
+        if not figure.axes:
+            return False
+        stamp = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+        figure.savefig(path, dpi=150, metadata=stamp)
+    return True
+
+
+def fingerprint(subject: Subject) -> str:
+    """Digest of the model's weights, its mode, and its hooks: an inspection must change none."""
+    sha = hashlib.sha256()
+    for name, tensor in subject.model.state_dict().items():
+        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    for name, module in subject.model.named_modules():
+        hooks = len(module._forward_hooks) + len(module._forward_pre_hooks)
+        own = sorted(key for key in vars(module) if callable(vars(module)[key]))
+        sha.update(f"{name} {module.training} {hooks} {own}".encode())
+    return sha.hexdigest()

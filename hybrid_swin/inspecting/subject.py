@@ -1,0 +1,169 @@
+"""A network and images: what an inspection looks into.
+
+Legend of shapes: N images, B images of a batch, C channels, H and W pixels or tokens.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin.block import Block
+from hybrid_swin.branches import Branch, NormedBranch
+from hybrid_swin.cost import Grid
+from hybrid_swin.errors import InputError
+from hybrid_swin.fusions import Fusion
+from hybrid_swin.model import HybridSwin
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a block stands.
+
+    Args:
+        name: full name of the module, such as ``layers.0.blocks.1``.
+        stage: from 0.
+        index: of the block within its stage, from 0.
+        word: the canonical block word, such as ``mdta+w_msa``.
+        stride: pixels a side that one token stands for.
+        grid: tokens (height, width) of the block's map for the subject's images.
+        mixer: what exchanges information between tokens, ``block.attn``.
+        block: the whole block.
+    """
+
+    name: str
+    stage: int
+    index: int
+    word: str
+    stride: int
+    grid: Grid
+    mixer: Branch | Fusion
+    block: Block
+
+
+@dataclass(frozen=True, eq=False)
+class BranchPlace:
+    """Where a branch stands.
+
+    Args:
+        place: of its block.
+        name: the branch's word, such as ``mdta(depthwise=false)``.
+        index: among the block's branches, from 0.
+        module: as the fusion holds it: a ``NormedBranch`` where it has a norm of its own.
+    """
+
+    place: Place
+    name: str
+    index: int
+    module: Branch
+
+    @property
+    def bare(self) -> Branch:
+        """The branch itself, without a norm of its own."""
+        return self.module.branch if isinstance(self.module, NormedBranch) else self.module
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is looked into.
+
+    Args:
+        model: in evaluation mode, on ``device``, no parameter requiring a gradient.
+        images: (N, C, H, W) as the network sees them (normalised), on the CPU.
+        labels: (N,) int64, or None where there are none.
+        class_names: one name a class, or None.
+        trained: False for random weights: the numbers then speak of the architecture.
+        seed: of every random choice of an inspection.
+        batch_size: images at a time.
+        device: where the model lies, such as ``cpu``.
+    """
+
+    model: HybridSwin
+    images: Tensor
+    labels: Tensor | None = None
+    class_names: tuple[str, ...] | None = None
+    trained: bool = True
+    seed: int = 0
+    batch_size: int = 8
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or not len(self.images):
+            raise InputError(
+                f"images must be (N, C, H, W) with at least one image; got "
+                f"{tuple(self.images.shape)}"
+            )
+        if self.labels is not None and len(self.labels) != len(self.images):
+            raise InputError(f"{len(self.images)} images, but {len(self.labels)} labels")
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Images (B, C, H, W) and labels (B,), on the device, in order."""
+        for start in range(0, len(self.images), self.batch_size):
+            chosen = slice(start, start + self.batch_size)
+            labels = None if self.labels is None else self.labels[chosen].to(self.device)
+            yield self.images[chosen].to(self.device), labels
+
+    def blocks(self) -> list[Place]:
+        """Every block, in order."""
+        return blocks_of(self.model, cast(Grid, tuple(self.images.shape[-2:])))
+
+    def branches(self) -> list[BranchPlace]:
+        """Every branch of every block, in order."""
+        return [branch for place in self.blocks() for branch in branches_of(self.model, place)]
+
+
+def make_subject(
+    model: HybridSwin,
+    images: Tensor,
+    labels: Tensor | None = None,
+    class_names: tuple[str, ...] | None = None,
+    *,
+    trained: bool = True,
+    seed: int = 0,
+    batch_size: int = 8,
+    device: str = "cpu",
+) -> Subject:
+    """A subject of any model: put into evaluation mode, frozen and moved in place.
+
+    Raises:
+        InputError: images of another number of channels than the network takes, or none.
+    """
+    channels = model.variant.in_channels
+    if images.ndim == 4 and images.shape[1] != channels:
+        raise InputError(
+            f"the network takes {channels} channel(s); the images have {images.shape[1]}"
+        )
+    model = model.eval().requires_grad_(False).to(device)
+    images = images.detach().to("cpu", torch.float32)
+    return Subject(model, images, labels, class_names, trained, seed, batch_size, device)
+
+
+def blocks_of(model: HybridSwin, image_size: Grid) -> list[Place]:
+    """Every block in order, with its grid for images of (height, width) pixels."""
+    places = []
+    stride = model.patch_embed.patch_size
+    height, width = (-(-side // stride) for side in image_size)
+    for stage, layer in enumerate(model.layers):
+        if stage:
+            stride, height, width = 2 * stride, -(-height // 2), -(-width // 2)
+        words = model.variant.block_words[stage]
+        blocks = cast(nn.Sequential, layer.blocks)
+        for index, (word, module) in enumerate(zip(words, blocks, strict=True)):
+            block = cast(Block, module)
+            name = f"layers.{stage}.blocks.{index}"
+            grid = (height, width)
+            places.append(Place(name, stage, index, str(word), stride, grid, block.attn, block))
+    return places
+
+
+def branches_of(model: HybridSwin, place: Place) -> list[BranchPlace]:
+    """The branches of a block, in the order in which its fusion holds them."""
+    word = model.variant.block_words[place.stage][place.index]
+    mixer = place.mixer
+    modules = list(mixer.branches) if isinstance(mixer, Fusion) else [mixer]
+    return [
+        BranchPlace(place, str(part), index, cast(Branch, module))
+        for index, (part, module) in enumerate(zip(word.branches, modules, strict=True))
+    ]

@@ -1,0 +1,199 @@
+"""Which input tokens can influence a token at all: exact, whatever the weights.
+
+For others: ``token_support(model, grid) -> bool (tokens_out, tokens_in)`` of the final map, and
+``Supports(model, grid).of(stage, token) -> bool (height, width)`` of one token of any block.
+
+A network's support is the support of its parts, one after the other. Of one part (a block, or the
+merging between stages) it is where the gradient of ``Σ_t ⟨v_t, z_t(x)⟩`` is not zero, with the sum
+over the tokens that count so far, v and x random and every weight random, in float64. Part by part
+no gradient can die away over the depth; random vectors leave no way for terms to cancel, as they do
+behind a layer norm when channels are added up.
+
+Shapes: B tokens asked for, H and W tokens, C channels.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hybrid_swin.cost import Grid
+from hybrid_swin.errors import InputError
+from hybrid_swin.model import HybridSwin
+from hybrid_swin.variant import Variant
+
+#: Share of a part's largest gradient under which it counts as none. Swin's masks of shifted windows
+#: are logits of -100, which leave exp(-100) = 4e-44 of attention; what a part lets through is far
+#: above it at the weights that are drawn here.
+NONE = 1e-30
+_NOISE = 0.02  # as in Swin's initialisation
+_CHUNK_VALUES = 2**21  # of a map that is differentiated at once
+
+
+class _Part(NamedTuple):
+    module: nn.Module
+    channels: int
+    halves: bool  # whether it merges 2 x 2 tokens
+
+
+class Supports:
+    """The supports of one network, built once for several questions.
+
+    Args:
+        model: a network; its own weights do not matter.
+        grid: input tokens (height, width), that is pixels over ``patch_size``; the variant's own
+            where it is not given.
+        seed: of weights, inputs and directions.
+    """
+
+    def __init__(self, model: HybridSwin, grid: Grid | None = None, seed: int = 0) -> None:
+        self._depths = [stage.depth for stage in model.variant.stages]
+        self._parts = _parts(model.variant, seed)
+        self._grids = _grids(self._parts, grid or model.variant.grids[0])
+        self._seed = seed
+
+    def all_tokens(self) -> NDArray[np.bool_]:
+        """Which input tokens can influence each token of the final map, before pooling.
+
+        Returns:
+            (tokens_out, tokens_in), both row by row.
+        """
+        height, width = self._grids[-1]
+        tokens = height * width
+        asked = np.eye(tokens, dtype=bool).reshape(tokens, height, width)
+        return self._through(asked, len(self._parts)).reshape(tokens, -1)
+
+    def of(self, stage: int, token: Grid, index: int | None = None) -> NDArray[np.bool_]:
+        """Which input tokens can influence one token behind a block.
+
+        Args:
+            stage: from 0.
+            token: row and column on the stage's map.
+            index: the block within the stage, from 0; its last one where it is not given.
+
+        Returns:
+            (height, width) of the input tokens.
+
+        Raises:
+            InputError: no such stage, block or token.
+        """
+        depths = self._depths
+        if not 0 <= stage < len(depths):
+            raise InputError(f"stage {stage} does not exist; choose from 0 to {len(depths) - 1}")
+        last = depths[stage] - 1
+        index = last if index is None else index
+        if not 0 <= index <= last:
+            raise InputError(f"stage {stage} has no block {index}; choose from 0 to {last}")
+        count = sum(depths[:stage]) + stage + index + 1  # a merging before each stage but one
+        height, width = self._grids[count]
+        if not (0 <= token[0] < height and 0 <= token[1] < width):
+            raise InputError(f"token {token} is not on a map of {height} x {width} tokens")
+        asked = np.zeros((1, height, width), dtype=bool)
+        asked[0, token[0], token[1]] = True
+        found: NDArray[np.bool_] = self._through(asked, count)[0]
+        return found
+
+    def _through(self, asked: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+        """Go from part ``count`` back to the first, keeping which tokens still count."""
+        for part, grid in zip(self._parts[:count][::-1], self._grids[:count][::-1], strict=True):
+            asked = part_support(part.module, part.channels, grid, asked, self._seed)
+        return asked
+
+
+def token_support(model: HybridSwin, grid: Grid | None = None, seed: int = 0) -> NDArray[np.bool_]:
+    """Which input tokens can influence each token of the final map. (tokens_out, tokens_in).
+
+    As ``Supports(model, grid, seed).all_tokens()``.
+    """
+    return Supports(model, grid, seed).all_tokens()
+
+
+def part_support(
+    part: nn.Module, channels: int, grid: Grid, asked: NDArray[np.bool_], seed: int = 0
+) -> NDArray[np.bool_]:
+    """Which tokens before a part can influence any of the tokens asked for behind it.
+
+    Args:
+        part: (B, H, W, C) -> (B, H', W', C'), in float64.
+        channels: C.
+        grid: (H, W).
+        asked: (B, H', W'), one set of tokens each.
+        seed: of the input and the directions.
+
+    Returns:
+        (B, H, W).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    height, width = grid
+    x_HWC = torch.randn(height, width, channels, generator=generator, dtype=torch.float64)
+    step = max(1, _CHUNK_VALUES // x_HWC.numel())
+    found = []
+    for start in range(0, len(asked), step):
+        wanted = torch.from_numpy(asked[start : start + step])
+        x = x_HWC.expand(len(wanted), -1, -1, -1).clone().requires_grad_()
+        with torch.enable_grad():
+            out = part(x)
+            directions = torch.randn(out.shape[1:], generator=generator, dtype=torch.float64)
+            total = (out * directions * wanted[..., None]).sum()
+            (gradient,) = torch.autograd.grad(total, x)
+        size = gradient.abs().amax(dim=-1)
+        found.append((size > NONE * size.amax(dim=(1, 2), keepdim=True)).numpy())
+    joined: NDArray[np.bool_] = np.concatenate(found)
+    return joined
+
+
+def pixel_box(support: NDArray[np.bool_], patch_size: int, image_size: Grid) -> dict[str, Any]:
+    """Where a set of input tokens lies in the image, in pixels.
+
+    Returns:
+        ``rows`` and ``columns``, the first and the last pixel each, and ``share`` of all pixels.
+    """
+    pixels = support.repeat(patch_size, axis=0).repeat(patch_size, axis=1)
+    pixels = pixels[: image_size[0], : image_size[1]]
+    rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
+    return {
+        "rows": [int(rows[0]), int(rows[-1])] if len(rows) else [],
+        "columns": [int(columns[0]), int(columns[-1])] if len(columns) else [],
+        "share": float(pixels.mean()),
+    }
+
+
+def _parts(variant: Variant, seed: int) -> list[_Part]:
+    """What stands between the input tokens and the last map, with random weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = HybridSwin(variant).to(torch.float64).eval().requires_grad_(False)
+    _randomise(model.parameters(), seed)
+    parts = []
+    for index, (stage, layer) in enumerate(zip(variant.stages, model.layers, strict=True)):
+        if index:
+            merging = cast(nn.Module, layer.downsample)
+            parts.append(_Part(merging, variant.stages[index - 1].width, True))
+        parts += [_Part(block, stage.width, False) for block in cast(nn.Sequential, layer.blocks)]
+    return parts
+
+
+def _grids(parts: Sequence[_Part], grid: Grid) -> list[Grid]:
+    """The map before each part, and the one behind the last."""
+    grids = [grid]
+    for part in parts:
+        height, width = grids[-1]
+        grids.append((-(-height // 2), -(-width // 2)) if part.halves else (height, width))
+    return grids
+
+
+def _randomise(parameters: Iterable[Tensor], seed: int) -> None:
+    """Make no weight zero and saturate no softmax, whatever the parts start from.
+
+    Matrices and filters are drawn anew; what may be a scale or a bias gets noise.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in parameters:
+        noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        if parameter.ndim >= 2:
+            parameter.copy_(noise * parameter[0].numel() ** -0.5)
+        else:
+            parameter.add_(noise * _NOISE)

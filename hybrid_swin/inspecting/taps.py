@@ -1,0 +1,72 @@
+"""Reading or replacing what a branch gives to its fusion, while the network runs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor
+
+from hybrid_swin.branches import Branch
+
+Tap = Callable[[Tensor, Tensor], None]
+"""Called with a branch's input and output, both (B, H, W, C)."""
+
+
+@contextmanager
+def recorded(taps: Mapping[Branch, Tap]) -> Iterator[None]:
+    """Show each branch's input and output to its tap, in every pass made inside."""
+
+    def record(branch: Branch, method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def call(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            # forward calls mix: only what the fusion itself calls is the branch's output.
+            if branch in running:
+                return method(x, *args, **kwargs)
+            running.add(branch)
+            try:
+                out = method(x, *args, **kwargs)
+            finally:
+                running.discard(branch)
+            taps[branch](x, out)
+            return out
+
+        return call
+
+    running: set[Branch] = set()
+    with _replaced_methods(list(taps), record):
+        yield
+
+
+@contextmanager
+def replaced(outputs: Mapping[Branch, Tensor]) -> Iterator[None]:
+    """Let each branch give the same vector (C,) at every place of every image; it is not run."""
+
+    def replace(branch: Branch, method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def call(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            # A copy, since sums over a view that repeats itself may be taken in another order.
+            return outputs[branch].to(x).expand(*x.shape[:-1], -1).contiguous()
+
+        return call
+
+    with _replaced_methods(list(outputs), replace):
+        yield
+
+
+@contextmanager
+def _replaced_methods(
+    branches: list[Branch],
+    make: Callable[[Branch, Callable[..., Tensor]], Callable[..., Tensor]],
+) -> Iterator[None]:
+    """Put other methods in place: a fusion calls a branch as a whole, or its ``mix``."""
+    changed: list[tuple[Branch, str, Any]] = []
+    try:
+        for branch in branches:
+            for name in ("forward", "mix"):
+                before = vars(branch).get(name)
+                setattr(branch, name, make(branch, getattr(branch, name)))
+                changed.append((branch, name, before))
+        yield
+    finally:
+        for branch, name, before in reversed(changed):
+            delattr(branch, name)
+            if before is not None:
+                setattr(branch, name, before)

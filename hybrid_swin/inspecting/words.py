@@ -1,0 +1,61 @@
+"""Inspections by name, with options: ``spectrum,occlusion(patches=8;patch=16)`` (no torch)."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from hybrid_swin import registry
+from hybrid_swin.errors import InputError, unknown
+
+_ASKED = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An inspection and the options given to it."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def parse_inspections(text: str) -> tuple[Asked, ...]:
+    """Read a list of inspections.
+
+    Raises:
+        InputError: no list, an unknown inspection or option, one named twice.
+    """
+    found: list[Asked] = []
+    position = 0
+    while position < len(text.rstrip().rstrip(",")):
+        match = _ASKED.match(text, position)
+        if not match:
+            raise InputError(
+                f"{text[position:]!r} names no inspection; separate them by commas and write "
+                "options in brackets, as in spectrum,occlusion(patches=8;patch=16)"
+            )
+        found.append(_checked(match[1], match[2]))
+        position = match.end()
+    names = [asked.name for asked in found]
+    if not names:
+        raise InputError(
+            f"no inspection is named; choose from {', '.join(registry.names('inspection'))}"
+        )
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"inspection {twice[0]!r} is named twice; name it once")
+    return tuple(found)
+
+
+def _checked(name: str, inside: str | None) -> Asked:
+    entry = registry.describe("inspection", name)
+    given: dict[str, Any] = {}
+    for item in (inside or "").split(";") if inside else ():
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not key or not equals or not value:
+            raise InputError(
+                f"inspection {name}: {item.strip()!r} is not an option; write key=value"
+            )
+        if key not in entry.options:
+            raise unknown(f"option of {name}", key, entry.options)
+        given[key] = entry.options[key].read(value)
+    return Asked(name, entry.check_options(given))

@@ -1,0 +1,90 @@
+import json
+import math
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from hybrid_swin.inspecting.subject import make_subject
+from hybrid_swin.inspection.spectrum import Spectrum
+
+
+def measured(model, pixels, **options):
+    numbers = Spectrum(**options).measure(make_subject(model, pixels, batch_size=2))
+    json.dumps(numbers, allow_nan=False)
+    figure = Figure()
+    Spectrum().draw(numbers, figure)
+    figure.canvas.draw()
+    return numbers, figure
+
+
+@pytest.fixture
+def mean_filters(small_swin):
+    """One stage of 3 x 3 circular mean filters, as branches of a real network."""
+    model = small_swin("conv", depths=(1,), heads=(2,), image_size=32, patch_size=2)
+    branch = model.layers[0].blocks[0].attn
+
+    def mix(x, value_gate=None):
+        x = nn.functional.pad(x.permute(0, 3, 1, 2), (1, 1, 1, 1), mode="circular")
+        return nn.functional.avg_pool2d(x, 3, 1).permute(0, 2, 3, 1)
+
+    branch.mix, branch.proj = mix, nn.Identity()
+    return model
+
+
+def test_a_mean_filter_has_its_exact_transfer(mean_filters):
+    numbers, _ = measured(mean_filters, torch.randn(4, 3, 32, 32))
+    (row,) = numbers["rows"]
+    assert row["grid"] == [16, 16]
+    # of 8 cycles: the last ring holds (8, 8), (8, 7) and (7, 8), the corner once, the others twice
+    nearly = math.log(1 / 3) + math.log((2 * math.cos(math.pi / 8) - 1) / 3)
+    expected = (2 * math.log(1 / 3) + 4 * nearly) / 5
+    assert row["transfer"][-1] == pytest.approx(expected, abs=1e-3)
+    assert row["transfer"][0] == pytest.approx(0, abs=1e-4)
+    assert row["high_share_out"] < 0.5 * row["high_share_in"]
+    assert row["window"] is None
+
+
+def test_rows_and_what_is_too_small(small_swin):
+    model = small_swin("conv+w_msa", depths=(1, 1))  # 14 x 14, then 7 x 7 tokens
+    numbers, figure = measured(model, torch.randn(5, 3, 56, 56), images=3)
+    assert [(row["stage"], row["branch"]) for row in numbers["rows"]] == [(0, "conv"), (0, "w_msa")]
+    assert numbers["images"] == 3
+    assert "3 of 5 images" in numbers["notes"][0]
+    small = numbers["undefined"]
+    assert [u["block"] for u in small] == ["layers.1.blocks.0"] * 2
+    assert all("7 x 7 tokens is smaller than 8 x 8" in u["reason"] for u in small)
+    assert numbers["rows"][1]["window"] == 7
+    assert isinstance(numbers["rows"][1]["tiling_excess"], float)
+    assert any("tiling" in note for note in numbers["notes"])
+    assert len(figure.axes) == 2  # one stage and the shares
+
+
+def test_where_no_map_is_large_enough_nothing_is_drawn(small_swin):
+    model = small_swin("w_msa", depths=(1, 1))
+    numbers, figure = measured(model, torch.randn(2, 3, 28, 28))
+    assert not numbers["rows"]
+    assert len(numbers["undefined"]) == 2
+    assert not figure.axes
+
+
+def test_a_branch_without_any_output_is_undefined(small_swin):
+    model = small_swin("conv+w_msa", depths=(1,), heads=(2,))
+    for parameter in model.layers[0].blocks[0].attn.branches[0].parameters():
+        nn.init.zeros_(parameter)
+    numbers, _ = measured(model, torch.randn(2, 3, 56, 56))
+    assert [row["branch"] for row in numbers["rows"]] == ["w_msa"]
+    assert [u["branch"] for u in numbers["undefined"]] == ["conv"]
+
+
+def test_windows_that_do_not_mix_show_their_tiling(small_swin):
+    model = small_swin("w_msa", depths=(1,), heads=(2,))
+    attention = model.layers[0].blocks[0].attn
+    with torch.no_grad():
+        attention.qkv.weight.mul_(5)
+        attention.relative_position_bias_table.normal_(std=3)
+    wide = torch.randn(4, 3, 112, 112)
+    (row,) = measured(model, wide)[0]["rows"]
+    assert row["window"] == 7
+    assert abs(row["tiling_excess"]) > 0.02

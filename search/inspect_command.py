@@ -1,0 +1,189 @@
+"""The command `inspect`: looks into one network, writes numbers and figures, says what it saw."""
+
+import platform
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.inspecting.running import Outcome, make_inspections, run_inspections, save_figure
+from hybrid_swin.inspecting.subject import Subject
+from search.inspect_options import InspectQuestion
+from search.inspect_subject import Shown, Target, find_target, make_subject_of, show_images
+from search.run_folder import json_ready, read_json, write_json_atomically
+
+SCHEMA_VERSION = 1
+INDEX = "index.json"
+FOLDER = "inspections"
+
+_PACKAGES = ("hybrid-swin", "torch", "numpy", "matplotlib", "scikit-learn")
+
+
+def inspect(question: InspectQuestion, console: Console | None = None) -> int:
+    """Answer a question with files and a summary on the terminal. Returns the exit code.
+
+    Raises:
+        InputError: the network, the images or an inspection cannot be had, or none of the
+            inspections that were asked for can be made.
+    """
+    console = console or Console()
+    inspections = make_inspections(question.only)
+    target = find_target(question)
+    shown = show_images(question, target)
+    if question.split == "test" and not question.is_noise:
+        console.print(
+            "[yellow]the test split is read[/yellow]: what is seen here must not choose a network"
+        )
+    subject = make_subject_of(question, target, shown)
+    folder = Path(question.out) if question.out else Path(FOLDER) / target.name
+    index = Index(folder, _about(question, target, shown))
+    with Console(stderr=True).status("") as status:
+        outcomes = []
+        for outcome in run_inspections(
+            subject, inspections, lambda name: status.update(f"inspecting: {name}")
+        ):
+            index.add(outcome, question.format)
+            outcomes.append(outcome)
+    if not any(outcome.numbers and outcome.numbers["rows"] for outcome in outcomes):
+        reasons = "; ".join(f"{o.asked.name}: {o.reason}" for o in outcomes)
+        raise InputError(f"nothing that was asked for can be inspected here: {reasons}")
+    _print(outcomes, subject, target, shown, console)
+    console.print(f"\nnumbers and figures: {folder}/", highlight=False, soft_wrap=True)
+    if question.wandb:
+        from search.inspect_wandb import send
+
+        console.print(send(folder, question.log_images), highlight=False, soft_wrap=True)
+    return 0
+
+
+class Index:
+    """``index.json`` of a folder of inspections, and the files that it names.
+
+    Inspections of the same network, images and seed are kept beside each other; those of another
+    one are taken away, so that a folder never shows two networks as one.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any]) -> None:
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"folder {str(folder)!r} cannot be written: {error.strerror}; give another --out"
+            ) from error
+        known: dict[str, Any] = {}
+        with suppress(InputError, OSError):
+            known = read_json(folder / INDEX)
+        inspections = known.get("inspections", {})
+        if known.get("subject") != json_ready(about):
+            for entry in inspections.values():
+                self._remove(entry)
+            inspections = {}
+        self.content: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "subject": about,
+            "versions": _versions(),
+            "inspections": inspections,
+        }
+
+    def add(self, outcome: Outcome, ending: str) -> None:
+        """Write one inspection's numbers and figure, and the index."""
+        name = outcome.asked.name
+        self._remove(self.content["inspections"].get(name, {}))
+        entry: dict[str, Any] = {
+            "options": outcome.asked.options,
+            "seconds": round(outcome.seconds, 2),
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "reason": outcome.reason,
+            "numbers": None,
+            "figure": None,
+        }
+        if outcome.numbers is not None:
+            entry["numbers"] = f"{name}.json"
+            content = {"inspection": name, "options": outcome.asked.options} | outcome.numbers
+            write_json_atomically(self._folder / f"{name}.json", content)
+            figure = f"{name}.{ending}"
+            if save_figure(outcome.inspection, outcome.numbers, self._folder / figure):
+                entry["figure"] = figure
+        self.content["inspections"][name] = entry
+        write_json_atomically(self._folder / INDEX, self.content)
+
+    def _remove(self, entry: dict[str, Any]) -> None:
+        for key in ("numbers", "figure"):
+            if entry.get(key):
+                (self._folder / Path(entry[key]).name).unlink(missing_ok=True)
+
+
+def _about(question: InspectQuestion, target: Target, shown: Shown) -> dict[str, Any]:
+    return {
+        "target": question.target,
+        **target.about(),
+        "data": shown.about,
+        "seed": question.seed,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _print(
+    outcomes: Sequence[Outcome], subject: Subject, target: Target, shown: Shown, console: Console
+) -> None:
+    variant = subject.model.variant
+    weights = "trained" if subject.trained else "random weights: it speaks of the architecture"
+    about = shown.about
+    images = f"{about['images']} images of {about['source']}"
+    if about["split"]:
+        images += f", {about['split']} split"
+    console.print(
+        f"[bold]{escape(target.name)}[/bold]  {escape(variant.name)}  ({weights})\n"
+        f"{escape(images)}",
+        highlight=False,
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("inspection", header_style="dim", no_wrap=True)
+    table.add_column("what it shows", header_style="dim")
+    table.add_column("seconds", header_style="dim", justify="right", no_wrap=True)
+    for outcome in outcomes:
+        table.add_row(outcome.asked.name, escape(_sentence(outcome)), f"{outcome.seconds:.1f}")
+    console.print(table)
+    for line in _undefined(outcomes):
+        console.print(f"[dim]undefined[/dim]  {escape(line)}", highlight=False)
+
+
+def _sentence(outcome: Outcome) -> str:
+    numbers = outcome.numbers
+    if numbers is None or not numbers["rows"]:
+        return f"not here: {outcome.reason}"
+    return str(numbers.get("summary") or numbers["what"])
+
+
+def _undefined(outcomes: Sequence[Outcome]) -> list[str]:
+    """One line for each inspection, branch and reason, with how many blocks it concerns."""
+    lines = []
+    for outcome in outcomes:
+        if outcome.numbers is None or not outcome.numbers["rows"]:
+            continue  # said in its sentence
+        keys = sorted((u.get("branch") or "", u["reason"]) for u in outcome.numbers["undefined"])
+        for (branch, reason), same in groupby(keys):
+            count = len(list(same))
+            blocks = f" ({count} blocks)" if count > 1 else ""
+            what = f"{branch}{blocks}: " if branch else f"{count} block(s): "
+            lines.append(f"{outcome.asked.name}: {what}{reason}")
+    return lines

@@ -1,0 +1,269 @@
+"""`inspect` on real files: a small network, digits, a checkpoint as trainings leave it."""
+
+import json
+from io import StringIO
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from rich.console import Console
+
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.errors import InputError
+from hybrid_swin.inspecting.words import Asked
+from hybrid_swin.loading import load_data
+from hybrid_swin.model import HybridSwin
+from hybrid_swin.variant import Stage, Variant
+from search import inspect_wandb
+from search.inspect_command import inspect
+from search.inspect_options import InspectQuestion
+from search.inspect_subject import find_target, show_images
+
+VARIANT = Variant(8, 1, 10, 2, 2, 2, [Stage(8, 2, 2, ("w_msa+mdta", "conv"))])
+NAMES = [str(digit) for digit in range(10)]
+FAST = (Asked("receptive_field", {"images": 2}), Asked("attention_distance"))
+NOISE = DataSettings(source="noise")
+
+
+@pytest.fixture
+def variant_file(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(VARIANT.to_yaml())
+    return str(path)
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    """A run of the study `mine`, as the study leaves it."""
+
+    def write(variant=VARIANT, data=None, names=NAMES, mean=0.3):
+        study = tmp_path / "runs" / "mine"
+        attempt = study / "finalists" / "0a1b2c" / "0" / "attempt-1"
+        attempt.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(5)
+        model = HybridSwin(variant)
+        content = {
+            "state_dict": {f"model.{name}": t for name, t in model.state_dict().items()},
+            "hyper_parameters": {"variant": variant.to_dict()},
+            "data": {"mean": [mean], "std": [0.4], "full_scale": 1.0, "class_names": names},
+        }
+        torch.save(content, attempt / "final.ckpt")
+        settings = {"schema_version": 1, "name": "mine", "data": data or {"source": "digits"}}
+        (study / "settings.yaml").write_text(yaml.safe_dump(settings))
+        return attempt.parent
+
+    return write
+
+
+def told(question, width=200):
+    """What the command prints."""
+    text = StringIO()
+    assert inspect(question, Console(file=text, width=width)) == 0
+    return text.getvalue()
+
+
+def test_numbers_figures_and_an_index_are_written(variant_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    output = told(InspectQuestion(variant_file, DataSettings(), images=4, only=FAST))
+    folder = tmp_path / "inspections" / "small"
+    index = json.loads((folder / "index.json").read_text())
+    subject = index["subject"]
+    digits = load_data(DataSettings(), (8, 8), 1, None)
+    assert subject["variant_id"] == VARIANT.id
+    assert subject["checkpoint"] is None
+    assert subject["data"] == {
+        "source": "digits",
+        "split": "validation",
+        "data_hash": digits.data_hash,
+        "split_hash": digits.splits.hash,
+        "images": 4,
+    }
+    assert {"python", "torch", "matplotlib"} <= set(index["versions"])
+    for name, entry in index["inspections"].items():
+        assert entry["numbers"] == f"{name}.json" and entry["figure"] == f"{name}.svg"
+        numbers = json.loads((folder / entry["numbers"]).read_text())
+        assert numbers["rows"]
+        assert (folder / entry["figure"]).read_text().startswith("<?xml")
+    assert index["inspections"]["receptive_field"]["options"] == {"images": 2}
+    assert "random weights" in output
+    assert "attention_distance: mdta: attends between channels" in output
+    assert "attention_distance: conv: has no attention" in output
+    assert "half of the gradient within" in output
+    assert "inspections/small/" in output
+
+
+def test_a_run_is_shown_what_it_was_trained_on(run_folder, tmp_path):
+    question = InspectQuestion(str(run_folder()), images=5, only=FAST, out=str(tmp_path / "out"))
+    output = told(question)
+    index = json.loads((tmp_path / "out" / "index.json").read_text())
+    assert index["subject"]["trained"]
+    assert len(index["subject"]["checkpoint_hash"]) == 10
+    assert index["subject"]["data"]["source"] == "digits"
+    assert "mine-finalists-0a1b2c-0" in output
+    assert "(trained)" in output
+
+
+def test_images_are_normalised_as_the_network_has_learned(run_folder):
+    question = InspectQuestion(str(run_folder(mean=0.3)), images=6)
+    target = find_target(question)
+    shown = show_images(question, target)
+    digits = load_data(DataSettings(), (8, 8), 1, None)
+    assert set(shown.labels.tolist()) <= set(range(10))
+    assert shown.class_names == tuple(NAMES)
+    pixels = {image.tobytes() for image in digits.images.images[digits.splits.validation]}
+    back = np.round((shown.images.permute(0, 2, 3, 1).numpy() * 0.4 + 0.3) * 16) / 16
+    assert all(image.astype(np.float32).tobytes() in pixels for image in back)
+
+
+def test_a_comparisons_run_is_shown_its_own_images(run_folder):
+    folder = run_folder()
+    (folder / "run.json").write_text(json.dumps({"data": {"source": "digits", "split_seed": 3}}))
+    question = InspectQuestion(str(folder), images=4)
+    shown = show_images(question, find_target(question))
+    other = load_data(DataSettings(split_seed=3), (8, 8), 1, None)
+    assert shown.about["split_hash"] == other.splits.hash
+
+
+def test_the_test_split_is_read_only_where_asked_and_it_is_said(variant_file, tmp_path):
+    question = InspectQuestion(variant_file, DataSettings(), "test", 4, FAST, str(tmp_path / "o"))
+    assert "the test split is read" in told(question)
+    index = json.loads((tmp_path / "o" / "index.json").read_text())
+    assert index["subject"]["data"]["split"] == "test"
+    validation = InspectQuestion(variant_file, DataSettings(), images=4, only=FAST)
+    target = find_target(question)
+    one, two = (show_images(q, target).images for q in (question, validation))
+    assert not torch.equal(one, two)
+
+
+def test_the_same_question_gives_the_same_files(variant_file, tmp_path):
+    files = []
+    for name in "ab":
+        question = InspectQuestion(variant_file, NOISE, images=3, out=str(tmp_path / name))
+        told(question)
+        files.append({f.name: f.read_bytes() for f in (tmp_path / name).iterdir()})
+    for one in files:
+        one.pop("index.json")
+    assert len(files[0]) > 8
+    assert files[0] == files[1]
+
+
+def test_another_seed_is_another_network_and_other_images(variant_file):
+    targets = [find_target(InspectQuestion(variant_file, NOISE, seed=s)) for s in (0, 1)]
+    shown = [show_images(InspectQuestion(variant_file, NOISE, seed=s), targets[0]) for s in (0, 1)]
+    weights = [target.model.patch_embed.proj.weight for target in targets]
+    assert not torch.equal(*weights)
+    assert not torch.equal(shown[0].images, shown[1].images)
+
+
+def test_a_folder_never_mixes_two_networks(variant_file, run_folder, tmp_path):
+    out = tmp_path / "out"
+    told(InspectQuestion(variant_file, DataSettings(), images=3, only=FAST[:1], out=str(out)))
+    told(InspectQuestion(variant_file, DataSettings(), images=3, only=FAST[1:], out=str(out)))
+    index = json.loads((out / "index.json").read_text())
+    assert list(index["inspections"]) == ["receptive_field", "attention_distance"]
+    told(InspectQuestion(str(run_folder()), images=3, only=FAST[1:], out=str(out)))
+    assert sorted(f.name for f in out.iterdir()) == [
+        "attention_distance.json",
+        "attention_distance.svg",
+        "index.json",
+    ]
+
+
+def test_what_cannot_be_made_is_listed_beside_what_can(variant_file, tmp_path):
+    only = (Asked("receptive_field"), Asked("patch_drop"))
+    output = told(
+        InspectQuestion(variant_file, NOISE, images=4, only=only, out=str(tmp_path / "o"))
+    )
+    assert "patch_drop" in output and "not here: " in output
+    index = json.loads((tmp_path / "o" / "index.json").read_text())
+    entry = index["inspections"]["patch_drop"]
+    assert entry["reason"] and entry["figure"] is None
+    alone = InspectQuestion(variant_file, NOISE, images=4, only=only[1:], out=str(tmp_path / "p"))
+    with pytest.raises(InputError, match="nothing that was asked for can be inspected here"):
+        inspect(alone, Console(file=StringIO()))
+
+
+def test_a_users_own_data_module_is_read_as_it_is(variant_file, tmp_path, monkeypatch):
+    (tmp_path / "their_images.py").write_text(
+        "import torch\n"
+        "from lightning.pytorch import LightningDataModule\n"
+        "class Theirs(LightningDataModule):\n"
+        "    def val_dataloader(self):\n"
+        "        return [(torch.full((4, 1, 8, 8), float(i)), torch.arange(4)) for i in range(9)]\n"
+        "    train_dataloader = test_dataloader = val_dataloader\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    data = DataSettings(class_path="their_images.Theirs")
+    question = InspectQuestion(variant_file, data, images=6)
+    shown = show_images(question, find_target(question))
+    assert shown.images[:, 0, 0, 0].tolist() == [0, 0, 0, 0, 1, 1]
+    assert shown.labels.tolist() == [0, 1, 2, 3, 0, 1]
+    assert shown.about["source"] == "their_images.Theirs"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("swin_q", "did you mean 'swin_"),
+        ("none.ckpt", "unknown network 'none.ckpt'"),
+        ("none.yaml", "none.yaml"),
+        ("swin_t", "--data noise for random images, since random weights"),
+    ],
+)
+def test_what_is_no_network_or_has_no_images_is_refused(target, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        inspect(InspectQuestion(target), Console(file=StringIO()))
+    assert not (tmp_path / "inspections").exists()
+
+
+def test_data_of_another_size_is_refused(variant_file):
+    question = InspectQuestion("swin_t", DataSettings())
+    target = find_target(InspectQuestion(variant_file))
+    large = Variant(16, 1, 10, 2, 2, 2, VARIANT.stages)
+    target.model.variant = large
+    with pytest.raises(InputError, match="the images are 8 x 8"):
+        show_images(question, target)
+
+
+def test_classes_that_the_network_has_not_learned_are_refused(run_folder):
+    few = Variant(8, 1, 3, 2, 2, 2, VARIANT.stages)
+    question = InspectQuestion(str(run_folder(few, names=list("abc"))))
+    with pytest.raises(InputError, match="num_classes 3, but the data has 10 classes"):
+        show_images(question, find_target(question))
+    question = InspectQuestion(str(run_folder(names=list("abcdefghij"))))
+    with pytest.raises(InputError, match="has learned the classes a, b, c"):
+        show_images(question, find_target(question))
+
+
+def test_a_checkpoint_of_another_variant_is_refused(run_folder):
+    folder = run_folder()
+    path = folder / "attempt-1" / "final.ckpt"
+    content = torch.load(path, weights_only=True)
+    content["hyper_parameters"]["variant"]["stages"][0]["blocks"] = ["conv"]
+    torch.save(content, path)
+    with pytest.raises(InputError, match=r"final\.ckpt"):
+        find_target(InspectQuestion(str(folder)))
+
+
+def test_a_folder_that_cannot_be_written_is_refused(variant_file, tmp_path):
+    (tmp_path / "file").touch()
+    question = InspectQuestion(variant_file, NOISE, images=2, out=str(tmp_path / "file" / "out"))
+    with pytest.raises(InputError, match="give another --out"):
+        inspect(question, Console(file=StringIO()))
+
+
+def test_figures_are_sent_only_where_asked(variant_file, tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr(inspect_wandb, "send", lambda *given: sent.append(given) or "sent")
+    out = str(tmp_path / "out")
+    told(InspectQuestion(variant_file, NOISE, images=2, only=FAST, out=out))
+    assert sent == []
+    told(InspectQuestion(variant_file, NOISE, images=2, only=FAST, out=out, wandb=True))
+    told(
+        InspectQuestion(
+            variant_file, NOISE, images=2, only=FAST, out=out, wandb=True, log_images=True
+        )
+    )
+    assert [log_images for _, log_images in sent] == [False, True]

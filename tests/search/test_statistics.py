@@ -74,7 +74,9 @@ def test_crossed_interval_by_hand():
     # row means .75, .25: variance .125; column means 1, .5, .5, 0: variance 1/6; mean .5
     # every residual is +-.25, so E = 8 / 16 / 3 = 1/6
     # u^2 = .125 / 2 = 1/16; v^2 = (1/6) / 4 - (1/6) / 8 = 1/48; t(1) = 12.706205, t(3) = 3.182446
-    half = math.sqrt(12.706205**2 / 16 + 3.182446**2 / 48)
+    # u^2 + v^2 = 1/12, of which 3/4 and 1/4: Cochran's t* = .75 t(1) + .25 t(3) = 10.325265;
+    # Satterthwaite's df = (1/144) / (1/256 + 1/2304/3) = 1.714286, t(1.714286) = 5.068500
+    half = (10.325265 + 5.0684999) / 2 / math.sqrt(12)
     interval = crossed_interval([[1, 1, 1, 0], [1, 0, 0, 0]])
     assert interval.mean == 0.5
     assert interval.half == pytest.approx(half, rel=1e-6)

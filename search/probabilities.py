@@ -1,0 +1,81 @@
+"""Intervals of probabilities: an accuracy over seeds and images, and P(A > B) over paired seeds."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from search.statistics import Interval, crossed_interval
+
+
+@dataclass(frozen=True)
+class Superiority:
+    """How often the first arm beats the second: P(A > B) + P(A = B) / 2, over paired seeds."""
+
+    probability: float
+    low: float
+    high: float
+    n: int
+
+
+def probability_of_beating(
+    first: ArrayLike, second: ArrayLike, confidence: float = 0.95
+) -> Superiority:
+    """P(A > B) with Clopper and Pearson's interval; ties count one half.
+
+    With w = wins + ties / 2 of n pairs the estimate is w / n, and the interval runs from the
+    a / 2 quantile of Beta(w, n - w + 1) to the 1 - a / 2 quantile of Beta(w + 1, n - w),
+    a = 1 - confidence. It never covers less than it says, whatever the truth, at 3 pairs too (the
+    bootstrap of 3 wins in 3 would be [1, 1]); without ties it holds one half exactly where the
+    two-sided sign test does not reject: 5 wins in 5 still do, 6 in 6 do not. Higher must be better;
+    swap the arms where lower is.
+
+    Raises:
+        ValueError: no pair, unequal counts, or a score that is not finite.
+
+    Source: Accounting for Variance in Machine Learning Benchmarks, 2021,
+    https://arxiv.org/abs/2103.03098 (the quantity); Clopper and Pearson, The Use of Confidence or
+    Fiducial Limits Illustrated in the Case of the Binomial, 1934, https://doi.org/10.2307/2331986
+    """
+    a_S, b_S = np.asarray(first, dtype=float).ravel(), np.asarray(second, dtype=float).ravel()
+    if len(a_S) != len(b_S) or len(a_S) == 0 or not np.isfinite([*a_S, *b_S]).all():
+        raise ValueError(f"need finite pairs, got {a_S.tolist()} and {b_S.tolist()}")
+    n = len(a_S)
+    wins = float((a_S > b_S).sum() + 0.5 * (a_S == b_S).sum())
+    tail = (1 - confidence) / 2
+    low = float(special.betaincinv(wins, n - wins + 1, tail)) if wins > 0 else 0.0
+    high = float(special.betaincinv(wins + 1, n - wins, 1 - tail)) if wins < n else 1.0
+    return Superiority(wins / n, low, high, n)
+
+
+def accuracy_interval(
+    correct: ArrayLike, confidence: float = 0.95, groups: Sequence[str] | None = None
+) -> Interval:
+    """Wilson's interval of an accuracy from a seeds x items matrix of 0 and 1.
+
+    The error of an accuracy near 1 is skewed: mean +- half covers .93 at 97% of 200 images. With
+    the mean m, the crossed standard error e and its quantile t* (see `crossed_interval`) and the
+    effective count n = m (1 - m) / e^2, the interval is every p with
+    |m - p| <= t* sqrt(p (1 - p) / n); it never leaves [0, 1]. Where all are right, or all wrong, n
+    is the number of items (or groups).
+
+    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927,
+    https://doi.org/10.2307/2276774; effective counts: Korn and Graubard, Confidence Intervals for
+    Proportions with Small Expected Number of Positive Counts Estimated From Survey Data, 1998.
+    """
+    interval = crossed_interval(correct, confidence, groups)
+    if interval.half is None:
+        return interval
+    m = interval.mean
+    spread = m * (1 - m)
+    if spread > 0:
+        k = interval.half**2 / spread  # t*^2 / n
+    else:
+        items = np.shape(correct)[1] if groups is None else len(set(groups))
+        k = float(special.stdtrit(items - 1, (1 + confidence) / 2)) ** 2 / items
+    centre, half = (m + k / 2) / (1 + k), math.sqrt(spread * k + k * k / 4) / (1 + k)
+    low, high = (0.0 if m == 0 else centre - half), (1.0 if m == 1 else centre + half)
+    return Interval(m, low, high, interval.n)

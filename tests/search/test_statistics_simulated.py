@@ -1,0 +1,143 @@
+"""The shown intervals on simulated scores: what they cover, what they call different, what power.
+
+Simulated arms are right on an image where a normal score passes a threshold: the arm's mean, the
+seed's skill, the image's ease, how the image suits the arm, and noise; ease and noise are shared in
+part between the arms. So the true accuracy over new seeds and new images is known, and, for given
+images, that over new seeds only.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import special
+
+from search.probabilities import accuracy_interval, probability_of_beating
+from search.statistics import (
+    crossed_difference,
+    holm,
+    minimum_detectable_difference,
+    paired_difference,
+    t_interval,
+)
+
+SHARED = 0.5  # of the noise and of the seed's skill is the same in all arms
+
+
+@dataclass(frozen=True)
+class World:
+    """Standard deviations beside noise of 1: seeds' skills, images' ease, images x arms."""
+
+    accuracies: tuple[float, ...]
+    images: int
+    seed: float = 0.1
+    ease: float = 1.5
+    suits: float = 0.4
+
+
+@cache
+def simulate(world, seeds, replays):
+    """Right or wrong (arms, replays, seeds, images), and the accuracies for these very images."""
+    rng = np.random.default_rng([seeds, world.images, round(1000 * sum(world.accuracies))])
+
+    def normal(*shape):
+        return rng.standard_normal(shape, dtype=np.float32)
+
+    total = np.sqrt(world.seed**2 + world.ease**2 + world.suits**2 + 1)
+    ease = world.ease * normal(replays, 1, world.images)
+    noise = np.sqrt(SHARED) * normal(replays, seeds, world.images)
+    skill = np.sqrt(SHARED) * world.seed * normal(replays, seeds, 1)
+    right, truths = [], []
+    for accuracy in world.accuracies:
+        level = special.ndtri(accuracy) * total + ease
+        level = level + world.suits * normal(replays, 1, world.images)
+        truths.append(special.ndtr(level / np.sqrt(world.seed**2 + 1)).mean(axis=(1, 2)))
+        level = level + skill + np.sqrt(1 - SHARED) * world.seed * normal(replays, seeds, 1)
+        level = level + noise
+        for start in range(0, replays, 100):  # little memory
+            part = level[start : start + 100]
+            part += np.sqrt(1 - SHARED) * normal(*part.shape)
+        right.append(level > 0)
+    return np.stack(right), np.stack(truths)
+
+
+WORLDS = [
+    World((0.80, 0.85), 360, seed=0.3),
+    World((0.97, 0.95), 200),
+    World((0.92, 0.90), 1000),
+]
+wide_and_many = pytest.mark.parametrize(
+    ("world", "seeds"),
+    [(world, seeds) for world in WORLDS for seeds in (3, 5, 10)]
+    + [(World((0.95, 0.96), 2000), 3), (World((0.95, 0.96), 2000), 5)],
+    ids=lambda v: str(v) if isinstance(v, int) else f"{v.images} images, {v.accuracies[0]}",
+)
+
+
+def replays_for(world):
+    return 2000 if world.images < 1000 else 1200
+
+
+def covered(intervals, truths):
+    return np.mean([i.low <= t <= i.high for i, t in zip(intervals, truths, strict=True)])
+
+
+@wide_and_many
+def test_intervals_over_seeds_cover(world, seeds):
+    right, truths = simulate(world, seeds, replays_for(world))
+    scores = right.mean(axis=3)
+    assert 0.93 <= covered([t_interval(s) for s in scores[0]], truths[0]) <= 0.97
+    differences = [paired_difference(a, b) for a, b in zip(*scores, strict=True)]
+    assert 0.93 <= covered(differences, truths[0] - truths[1]) <= 0.97
+
+
+@wide_and_many
+def test_intervals_over_seeds_and_images_cover(world, seeds):
+    right, _ = simulate(world, seeds, replays_for(world))
+    first, second = world.accuracies
+    differences = [crossed_difference(a, b) for a, b in zip(*right, strict=True)]
+    assert 0.93 <= covered(differences, [first - second] * len(differences)) <= 0.97
+    singles = [accuracy_interval(a) for a in right[0]]
+    assert 0.93 <= covered(singles, [first] * len(singles)) <= 0.97
+    # the estimate itself leans to no side
+    estimates = np.array([d.mean for d in differences])
+    assert abs(estimates.mean() - (first - second)) < 4 * estimates.std() / len(estimates) ** 0.5
+
+
+@pytest.mark.parametrize("accuracy", [0.8, 0.97])
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_an_arm_against_itself_is_rarely_called_different(accuracy, seeds):
+    right, _ = simulate(World((accuracy, accuracy), 300, suits=0), seeds, 2000)
+    crossed = [crossed_difference(a, b).p_value < 0.05 for a, b in zip(*right, strict=True)]
+    scores = right.mean(axis=3)
+    paired = [paired_difference(a, b).p_value < 0.05 for a, b in zip(*scores, strict=True)]
+    assert np.mean(crossed) <= 0.065
+    assert np.mean(paired) <= 0.065
+    wins = [probability_of_beating(a, b) for a, b in zip(*scores, strict=True)]
+    assert np.mean([not w.low <= 0.5 <= w.high for w in wins]) <= 0.05
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_a_family_of_equal_arms_rarely_holds_a_difference(seeds):
+    arms = 4
+    right, _ = simulate(World((0.9,) * arms, 200), seeds, 2000)
+    family_errors = 0
+    for replay in range(right.shape[1]):
+        baseline, *others = right[:, replay]
+        p_values = [crossed_difference(arm, baseline).p_value for arm in others]
+        family_errors += min(holm(p_values)) < 0.05
+    assert family_errors / right.shape[1] <= 0.065
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_a_known_effect_is_found_as_often_as_promised(seeds):
+    rng, spread, replays = np.random.default_rng(seeds), 0.01, 2000
+    effect = minimum_detectable_difference(seeds, spread)
+    seed_effects = rng.normal(0, 0.02, (replays, seeds))
+    first = 0.9 + effect + seed_effects + rng.normal(0, spread / 2**0.5, (replays, seeds))
+    second = 0.9 + seed_effects + rng.normal(0, spread / 2**0.5, (replays, seeds))
+    found = [paired_difference(a, b) for a, b in zip(first, second, strict=True)]
+    estimates = np.array([d.mean for d in found])
+    assert estimates.mean() == pytest.approx(effect, abs=4 * estimates.std() / replays**0.5)
+    assert np.mean([d.p_value < 0.05 for d in found]) == pytest.approx(0.8, abs=0.03)

@@ -1,0 +1,1 @@
+"""Which block helps in which stage: effects with uncertainty from factorial or random trials."""

@@ -1,0 +1,33 @@
+"""The command `attribution`: read, fit, print, write."""
+
+from pathlib import Path
+from typing import Any
+
+
+def run(options: Any) -> int:
+    """Print and write the effects of a study's blocks; returns the exit code.
+
+    Raises:
+        InputError: biased trials, too few, or a design in which effects cannot be told apart.
+    """
+    from rich.console import Console
+
+    from search.attribution.figures import save_svg
+    from search.attribution.model import attribute
+    from search.attribution.tables import render, to_csv, to_markdown
+    from search.attribution.trials import read_trials
+    from search.run_folder import write_json_atomically, write_text_atomically
+
+    study = Path(options.study)
+    found = attribute(read_trials(study), options.interactions, options.adjust)
+    console = Console()
+    console.print(render(found))
+    out = Path(options.out) if options.out else study
+    write_json_atomically(out / "attribution.json", found.to_dict())
+    write_text_atomically(out / "attribution.csv", to_csv(found))
+    write_text_atomically(out / "attribution.md", to_markdown(found))
+    save_svg(found, out / "attribution.svg")
+    console.print(
+        f"\nwritten: {out}/attribution.json, .csv, .md, .svg", highlight=False, soft_wrap=True
+    )
+    return 0

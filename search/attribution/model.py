@@ -1,0 +1,250 @@
+"""Effects of blocks by stage, by least squares, with intervals that need no equal spread.
+
+    score = mean + sum over stages of effect[stage, word] (+ interactions) + covariates + noise
+
+The effects of a stage's words add up to zero: +.02 is two points above the mean of the words tried
+there. Two ways to an interval:
+
+- one training a candidate (a random study): the heteroscedasticity-consistent covariance HC3,
+  (X'X)^-1 X' diag(e_i^2 / (1 - h_i)^2) X (X'X)^-1, h the leverages, and t with n - p degrees of
+  freedom;
+- the whole factorial at each of S paired seeds (a comparison): each seed gives its own estimate
+  of every effect; their mean, and t over the S seeds. What the model leaves out is no noise then: a
+  main effect is the mean over the other stages' words as tried.
+
+Source: MacKinnon and White, Some Heteroskedasticity-Consistent Covariance Matrix Estimators with
+Improved Finite Sample Properties, 1985, https://doi.org/10.1016/0304-4076(85)90158-7
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from hybrid_swin.errors import InputError
+from search.attribution.design import Adjust, Array, Design, make_design
+from search.attribution.trials import Trial, Trials
+from search.run_folder import SCHEMA_VERSION
+from search.statistics import holm
+
+LEAST_FREEDOM = 5  # trials beyond coefficients
+LEAST_SEEDS = 3
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a word does in a stage, against the mean of the words tried there.
+
+    Args:
+        stage: which, such as ``stage 0``; of an interaction, both.
+        word: block words; of an interaction, both.
+        estimate: in the objective's unit.
+        low: 95% interval of this one effect, with ``high``.
+        high: see ``low``.
+        p_value: of "no effect".
+        holm_p: adjusted over the table.
+        trials: trainings with it.
+    """
+
+    stage: tuple[str, ...]
+    word: tuple[str, ...]
+    estimate: float
+    low: float
+    high: float
+    p_value: float
+    holm_p: float
+    trials: int
+
+    @property
+    def shown(self) -> bool:
+        """Whether it differs from zero after Holm's adjustment over the table."""
+        return self.holm_p < LEVEL
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Effects of blocks by stage.
+
+    Args:
+        study: its name.
+        monitor: the objective.
+        mode: whether more or less of it is better.
+        method: how intervals were made.
+        trials: trainings used.
+        mean: of the score over all that was tried, in equal shares.
+        residual_std: spread of scores that the model leaves.
+        effects: of each word in each stage.
+        interactions: of pairs of stages; empty where not asked.
+        covariates: what else is in the model.
+        notes: what a reader must know.
+    """
+
+    study: str
+    monitor: str
+    mode: str
+    method: str
+    trials: int
+    mean: float
+    residual_std: float
+    effects: tuple[Effect, ...]
+    interactions: tuple[Effect, ...]
+    covariates: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+
+def attribute(read: Trials, interactions: bool = False, adjust: Adjust = "none") -> Attribution:
+    """Fit the model.
+
+    Raises:
+        InputError: too few trials, or a design in which effects cannot be told apart.
+    """
+    replicates = sorted({trial.replicate for trial in read.trials})
+    fit = _over_seeds if len(replicates) > 1 else _over_trials
+    return fit(read, interactions, adjust)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """Coefficients (columns,), and of any contrast its standard error and degrees of freedom."""
+
+    coefficients: Array
+    covariance: Array
+    freedom: int
+
+
+def _over_trials(read: Trials, interactions: bool, adjust: Adjust) -> Attribution:
+    if len(read.trials) < 2:
+        raise InputError(
+            f"study {read.study!r} has {len(read.trials)} trainings with a score; effects need many"
+        )
+    design = make_design(read.trials, interactions, adjust)
+    X, y = design.matrix, np.array([trial.score for trial in read.trials])
+    n, p = X.shape
+    _check_enough(design, n - p)
+    bread = np.linalg.inv(X.T @ X)
+    coefficients = bread @ (X.T @ y)
+    residuals = y - X @ coefficients
+    leverage = np.einsum("ij,jk,ik->i", X, bread, X)
+    _check_leverage(read.trials, leverage)
+    meat = X.T @ (X * np.square(residuals / (1 - leverage))[:, None])
+    fit = _Fit(coefficients, bread @ meat @ bread, n - p)
+    spread = float(np.sqrt(np.square(residuals).sum() / (n - p)))
+    return _told(read, design, fit, n, spread, f"HC3, {n} trials", read.trials)
+
+
+def _over_seeds(read: Trials, interactions: bool, adjust: Adjust) -> Attribution:
+    """Every seed has its own estimate; seeds that lack a candidate are left out."""
+    by_candidate: dict[str, dict[int, Trial]] = {}
+    for trial in read.trials:
+        by_candidate.setdefault(trial.candidate, {})[trial.replicate] = trial
+    seeds = sorted(set.intersection(*(set(runs) for runs in by_candidate.values())))
+    if len(seeds) < LEAST_SEEDS:
+        raise InputError(
+            f"only {len(seeds)} seeds have a score for all {len(by_candidate)} candidates; "
+            f"effects over seeds need at least {LEAST_SEEDS}, better 5: give more --seeds"
+        )
+    rows = [runs[seeds[0]] for runs in by_candidate.values()]
+    design = make_design(rows, interactions, adjust)
+    scores = np.array([[runs[s].score for s in seeds] for runs in by_candidate.values()])
+    estimates = np.linalg.pinv(design.matrix) @ scores  # (columns, seeds)
+    covariance = np.atleast_2d(np.cov(estimates)) / len(seeds)
+    fit = _Fit(estimates.mean(axis=1), covariance, len(seeds) - 1)
+    spread = float((scores - design.matrix @ estimates).std())
+    method = f"t over {len(seeds)} paired seeds, {len(rows)} candidates"
+    left_out = len({trial.replicate for trial in read.trials}) - len(seeds)
+    extra = (f"{left_out} seeds lack a candidate and are left out.",) if left_out else ()
+    return _told(read, design, fit, scores.size, spread, method, rows, extra)
+
+
+def _told(
+    read: Trials,
+    design: Design,
+    fit: _Fit,
+    used: int,
+    spread: float,
+    method: str,
+    rows: Sequence[Trial],
+    extra: tuple[str, ...] = (),
+) -> Attribution:
+    each = used // len(rows)
+    mains, pairs = [], []
+    for factor in design.factors:
+        for index, word in enumerate(factor.words):
+            count = factor.codes.count(index) * each
+            mains.append(((factor.name,), (word,), design.effect(factor, index), count))
+    for first, second in combinations(design.factors, 2):
+        if f"{first.name} x {second.name}" not in design.terms:
+            continue
+        together = list(zip(first.codes, second.codes, strict=True))
+        for a, b in np.ndindex(len(first.words), len(second.words)):
+            contrast = design.interaction(first, a, second, b)
+            words = (first.words[a], second.words[b])
+            pairs.append(
+                ((first.name, second.name), words, contrast, together.count((a, b)) * each)
+            )
+    return Attribution(
+        study=read.study,
+        monitor=read.monitor,
+        mode=read.mode,
+        method=method,
+        trials=used,
+        mean=float(fit.coefficients[0]),
+        residual_std=spread,
+        effects=_effects(mains, fit),
+        interactions=_effects(pairs, fit),
+        covariates=design.covariates,
+        notes=(*read.notes, *design.notes, *extra),
+    )
+
+
+def _effects(
+    asked: Sequence[tuple[tuple[str, ...], tuple[str, ...], Array, int]], fit: _Fit
+) -> tuple[Effect, ...]:
+    quantile = float(special.stdtrit(fit.freedom, 0.975))
+    found = []
+    for stage, word, contrast, count in asked:
+        estimate = float(contrast @ fit.coefficients)
+        error = math.sqrt(max(0.0, float(contrast @ fit.covariance @ contrast)))
+        if error > 0:
+            p_value = float(2 * special.stdtr(fit.freedom, -abs(estimate) / error))
+        else:
+            p_value = 1.0 if estimate == 0 else 0.0
+        low, high = estimate - quantile * error, estimate + quantile * error
+        found.append((stage, word, estimate, low, high, p_value, count))
+    # of two words in a stage, what the one gains the other loses: one question, asked once
+    questions = [min(tuple(c.tolist()), tuple((-c).tolist())) for _, _, c, _ in asked]
+    p_values = {q: effect[5] for q, effect in zip(questions, found, strict=True)}
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    return tuple(
+        Effect(*effect[:6], holm_p=adjusted[q], trials=effect[6])
+        for q, effect in zip(questions, found, strict=True)
+    )
+
+
+def _check_enough(design: Design, freedom: int) -> None:
+    if freedom < LEAST_FREEDOM:
+        trials, columns = design.matrix.shape
+        raise InputError(
+            f"{trials} trials for {columns} coefficients are too few; {columns + LEAST_FREEDOM} "
+            f"are the least, {3 * columns} give intervals of use: raise --trials"
+        )
+
+
+def _check_leverage(trials: Sequence[Trial], leverage: Array) -> None:
+    """A trial that alone decides a coefficient leaves no residual to judge it by."""
+    worst = int(leverage.argmax())
+    if leverage[worst] > 1 - 1e-8:
+        trial = trials[worst]
+        raise InputError(
+            f"one trial alone ({' | '.join(trial.blocks)}) decides a coefficient, so its doubt is "
+            "unknown: something in it occurs nowhere else; run more trials"
+        )

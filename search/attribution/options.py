@@ -1,0 +1,47 @@
+"""Options of the command `attribution`."""
+
+from typing import Any, Literal
+
+from jsonargparse import ArgumentParser
+
+DESCRIPTION = """\
+What each block does in each stage, with 95% intervals: from the trials of a random study without
+early stopping, or from the paired seeds of a comparison. Trials that a sampler chose or a rung
+stopped are refused: they are biased.
+"""
+
+EPILOG = """\
+examples:
+  python search.py run --name random --sampler.name random --rungs.first 0 --trials 60
+  python search.py attribution runs/random
+  python search.py attribution runs/random --interactions --adjust macs --out effects/
+"""
+
+
+def attribution_parser(formatter: Any) -> ArgumentParser:
+    """The parser of `attribution`."""
+    parser = ArgumentParser(
+        prog="search.py attribution",
+        formatter_class=formatter,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    parser.add_argument("study", type=str, help="the folder of a study or of a comparison")
+    parser.add_argument(
+        "--out",
+        type=str,
+        default=None,
+        help="a folder for attribution.json, .csv, .md and the heat map (default: the study's)",
+    )
+    parser.add_argument(
+        "--interactions",
+        action="store_true",
+        help="also what the blocks of two stages do together beyond the sum of their effects",
+    )
+    parser.add_argument(
+        "--adjust",
+        type=Literal["none", "macs", "parameters"],
+        default="none",
+        help="tell effects at equal cost of this kind; none: with what a block costs more in them",
+    )
+    return parser

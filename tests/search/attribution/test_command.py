@@ -1,0 +1,168 @@
+import io
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from jsonargparse import DefaultHelpFormatter
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from hybrid_swin.errors import InputError
+from search.attribution.command import run
+from search.attribution.figures import draw_effects, save_svg
+from search.attribution.model import attribute
+from search.attribution.options import attribution_parser
+from search.attribution.tables import render, sentences, to_csv, to_markdown
+from search.attribution.trials import Trial, Trials, read_trials
+from search.difference_format import points
+
+WORDS = ("w_msa", "w_msa+mdta", "conv(kernel=7)+w_msa:gate")
+RANDOM = {"sampler": {"name": "random"}, "rungs": {"first": 0}}
+
+
+def variant(*words):
+    return {"stages": [{"width": 32, "depth": 1, "blocks": [word]} for word in words]}
+
+
+@pytest.fixture
+def random_study(make_study):
+    return lambda *given, **settings: fill(make_study("study", **{**RANDOM, **settings}), *given)
+
+
+def fill(study, count=45):
+    for number in range(count):
+        a, b = study.rng.integers(0, 3, 2)
+        score = 0.9 + (0.0, 0.05, -0.05)[a] + study.rng.normal(0, 0.005)
+        params = {
+            "stages.0.blocks": WORDS[a],
+            "stages.1.blocks": WORDS[b],
+            "recipe.learning_rate": float(study.rng.choice([0.001, 0.01])),
+        }
+        study.trial(number, score, variant=variant(WORDS[a], WORDS[b]), params=params)
+    return study
+
+
+def test_the_command_prints_and_writes(random_study, tmp_path, capsys):
+    study = random_study()
+    parser = attribution_parser(DefaultHelpFormatter)
+    options = parser.parse_args(
+        [str(study.folder), "--interactions", "--out", str(tmp_path / "out")]
+    )
+    assert run(options) == 0
+    assert "w_msa+mdta helps" in capsys.readouterr().out.replace("\n", " ")
+    told = json.loads((tmp_path / "out" / "attribution.json").read_text())
+    assert told["covariates"] == ["recipe.learning_rate"]
+    assert {e["word"][0] for e in told["effects"]} == set(WORDS)
+    assert len(told["interactions"]) == 9
+    lines = (tmp_path / "out" / "attribution.csv").read_text().splitlines()
+    assert len(lines) == 1 + 6 + 9
+    assert "w\\_msa+mdta" in (tmp_path / "out" / "attribution.md").read_text()
+    assert "</svg>" in (tmp_path / "out" / "attribution.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"sampler": {"name": "tpe"}}, "sampler 'tpe' draws more where scores were good"),
+        ({"rungs": {"first": 5}}, r"rungs.first 5"),
+        ({"sampler": {}, "rungs": {}}, "sampler 'tpe'.*rungs"),  # the defaults
+    ],
+)
+def test_biased_trials_are_refused(random_study, settings, why):
+    study = random_study(20, **settings)
+    with pytest.raises(InputError, match=why) as caught:
+        read_trials(study.folder)
+    assert "--sampler.name random --rungs.first 0" in str(caught.value)
+
+
+def test_stopped_and_failed_trials_are_missing_and_said_to_be(random_study):
+    study = random_study(20, budget={"macs": "2M"})
+    study.trial(20, None, state="failed", error="out of memory", variant=variant(*WORDS[:2]))
+    study.trial(21, None, state="diverged", variant=variant(*WORDS[:2]))
+    study.trial(22, None, ended=False, variant=variant(*WORDS[:2]))
+    read = read_trials(study.folder)
+    assert (len(read.trials), read.asked) == (20, 23)
+    assert "3 of 23 trainings are missing (1 failed, 1 diverged, 1 not ended)" in read.notes[0]
+    assert "budget" in read.notes[1]
+
+
+def test_a_random_studys_finalists_and_baselines_are_left_out(random_study):
+    study = random_study(20)
+    study.baseline(0, 0.5, variant=variant(*WORDS[:2]))
+    study.finalist("best", [0.99, 0.99], variant=variant(*WORDS[:2]))
+    assert len(read_trials(study.folder).trials) == 20
+
+
+def test_a_comparison_gives_its_paired_seeds(make_study):
+    study = make_study(kind="comparison")
+    for a in (0, 1):
+        for b in (0, 1):
+            scores = 0.9 + 0.03 * a + study.rng.normal(0, 0.003, 5)
+            chosen = variant(WORDS[a], WORDS[b])
+            study.finalist(f"c{a}{b}", scores, variant=chosen, params={}, skill=None)
+    study.trial(0, 0.1, variant=variant(*WORDS[:2]))  # chose a learning rate: no evidence
+    told = attribute(read_trials(study.folder))
+    assert told.method == "t over 5 paired seeds, 4 candidates"
+    gain = {(*e.stage, *e.word): e for e in told.effects}["stage 0", "w_msa+mdta"]
+    assert gain.shown
+    assert gain.estimate == pytest.approx(0.015, abs=0.004)
+
+
+def told(spread=0.01, interactions=False, monitor="val/accuracy", mode="max"):
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(90):
+        a, b = rng.integers(0, 3, 2)
+        score = 0.5 + (0.0, 0.05, -0.05)[a] * (spread < 1) + rng.normal(0, spread)
+        rows.append(Trial((WORDS[a], WORDS[b]), score, f"c{i}"))
+    return attribute(Trials("s", monitor, mode, tuple(rows), 90), interactions)
+
+
+def test_sentences_say_no_more_than_the_table():
+    said = sentences(told())
+    assert said[0].startswith("stage 0: w_msa+mdta helps, +")
+    assert said[1].startswith("stage 0: conv(kernel=7)+w_msa:gate hurts, -")
+    assert len([s for s in said if "helps" in s or "hurts" in s]) == 2
+    less_is_better = sentences(told(monitor="val/loss", mode="min"))
+    assert less_is_better[0].startswith("stage 0: conv(kernel=7)+w_msa:gate helps, -0.0")
+    nothing = sentences(told(spread=1.0, interactions=True))
+    assert nothing[0].startswith("No block is shown")
+    assert "cannot be excluded" in nothing[0]
+    assert "No interaction of two stages is shown." in nothing
+
+
+def test_tables_hold_every_effect():
+    found = told(interactions=True)
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(render(found))
+    text = console.export_text()
+    assert text.count("stage 0 x stage 1") == 9
+    assert text.count("not shown") >= 3 + 9 - 2
+    assert to_csv(found).count("\n") == 1 + 6 + 9
+    table = [line for line in to_markdown(found).splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 6 + 2 + 9
+
+
+def test_the_heat_map_marks_what_is_not_shown(tmp_path):
+    found = told(interactions=True)
+    figure = Figure()
+    draw_effects(found, figure)
+    main, pair = figure.axes
+    hatched = [patch for patch in main.patches if patch.get_hatch()]
+    assert len(hatched) == sum(not effect.shown for effect in found.effects) > 0
+    texts = {text.get_text() for text in main.texts}
+    for effect in found.effects:
+        assert (
+            f"[{points(effect.low, 'val/accuracy')}, {points(effect.high, 'val/accuracy')}]"
+            in texts
+        )
+    assert len(pair.texts) == 18
+    save_svg(found, tmp_path / "a.svg")
+    save_svg(found, tmp_path / "b.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_no_study_there(tmp_path):
+    with pytest.raises(InputError, match=r"is .* the folder of a study"):
+        run(SimpleNamespace(study=str(tmp_path), out=None, interactions=False, adjust="none"))

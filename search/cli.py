@@ -11,9 +11,12 @@ from jsonargparse import ArgumentParser
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.export_options import add_export_options, run_export
+from search.attribution.options import attribution_parser
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
 from search.cost_options import cost_parser, question_of
+from search.inspect_options import inspect_parser
+from search.inspect_options import question_of as inspect_question_of
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import add_settings, parse_settings
 
@@ -32,6 +35,10 @@ examples:
   python search.py run --dry-run                                what it would train, and how long
   python search.py run --print_config > mine.yaml               all settings, to be edited
   python search.py leaderboard runs/digits                      the table again
+  python search.py compare --dry-run                            arms and controls at equal cost
+  python search.py compare --config reach.yaml                  which distance can a block bridge?
+  python search.py attribution runs/digits-controls             effects of blocks by stage
+  python search.py inspect runs/digits/finalists/0a1b2c/0       where it looks, what it needs
   python search.py blocks --plugin my_branch.py --check         test a branch of your own
   python search.py cost swin_t "w_msa+mdta:gate"                parameters and MACs; --measure: time
   python search.py export runs/digits/finalists/0a1b2c/0 --format onnx
@@ -76,9 +83,17 @@ def _dispatch(arguments: list[str]) -> int:
         return _run(_run_parser(), arguments[1:])
     if arguments[0] == "compare":
         return _compare(_compare_parser(), arguments[1:])
+    if arguments[0] == "inspect":
+        return _inspect(arguments[1:])
     parsed = _parser().parse_args(arguments)
     options = parsed[parsed.subcommand]
-    commands = {"leaderboard": _leaderboard, "blocks": _blocks, "cost": _cost, "export": run_export}
+    commands = {
+        "leaderboard": _leaderboard,
+        "attribution": _attribution,
+        "blocks": _blocks,
+        "cost": _cost,
+        "export": run_export,
+    }
     return commands[parsed.subcommand](options)
 
 
@@ -140,6 +155,15 @@ def _parser() -> ArgumentParser:
     commands.add_subcommand("run", run, help="run a study, or go on with it (the default)")
     compare = _compare_parser()
     commands.add_subcommand("compare", compare, help="compare arms with controls at matched cost")
+
+    commands.add_subcommand(
+        "inspect", inspect_parser(_formatter()), help="look into a network, trained or not"
+    )
+    commands.add_subcommand(
+        "attribution",
+        attribution_parser(_formatter()),
+        help="what each block does in each stage, from random trials or a comparison",
+    )
 
     board = ArgumentParser(
         prog="search.py leaderboard",
@@ -264,6 +288,21 @@ def _leaderboard(options: Any) -> int:
     if options.svg:
         save_svg(board, Path(options.svg))
     return 0
+
+
+def _inspect(arguments: list[str]) -> int:
+    question = inspect_question_of(inspect_parser(_formatter()), arguments)
+    from rich.console import Console
+
+    from search.inspect_command import inspect
+
+    return inspect(question, Console())
+
+
+def _attribution(options: Any) -> int:
+    from search.attribution.command import run
+
+    return run(options)
 
 
 def _blocks(options: Any) -> int:

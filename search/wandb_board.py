@@ -191,36 +191,31 @@ class _Mirror:
         run.finish(exit_code=1 if result.state == "failed" else 0)
 
     def _mirror_study(self) -> None:
-        import wandb
-
-        from search.leaderboard import COLUMNS, CSV_FILE, JSON_FILE, Leaderboard
-        from search.leaderboard_sentences import sentences
+        """One run for the whole: its table, its sentences, and its files as an artifact."""
         from search.wandb_content import harmless, run_id
+        from search.wandb_summary import summary_of
 
-        board = Leaderboard.from_folder(self.folder)
-        best = board.best
+        found = summary_of(self.folder)
         invocation = 1 + sum(line.startswith("study ") for line in self.done)
         local = ("wandb", "storage", "folder", "workers", "objective")
         asked = {name: value for name, value in self.settings.items() if name not in local}
-        objective = {"monitor": board.monitor, "mode": board.mode}
         run = self._init(
             id=run_id(self.study, "study", invocation, self.mark),
             name=f"study {self.study}",
             job_type="study",
-            notes="\n".join(sentences(board)),
-            config={**objective, **harmless(asked)},
+            notes="\n".join(found.sentences),
+            config={**found.objective, **harmless(asked)},
         )
-        rows = [[getattr(row, name) for name in COLUMNS] for row in board.rows]
-        run.log({"leaderboard": wandb.Table(list(COLUMNS), rows, allow_mixed_types=True)})
-        told = {"digest": board.digest(), "rows": len(rows), "test_reads": board.test_reads}
-        if best is not None:
-            told |= {"best": best.label, "objective": best.validation_mean}
-        run.summary.update(told)
-        artifact = wandb.Artifact("leaderboard", type="leaderboard", metadata={"study": self.study})
+        import wandb
+
+        table = wandb.Table(list(found.columns), found.rows, allow_mixed_types=True)
+        run.log({found.name: table})
+        run.summary.update(found.told)
+        artifact = wandb.Artifact(found.name, type=found.name, metadata={"study": self.study})
         with tempfile.TemporaryDirectory() as folder:
-            board.write(Path(folder))
-            for file in (CSV_FILE, JSON_FILE):
-                artifact.add_file(str(Path(folder) / file))
+            found.write(Path(folder))
+            for file in sorted(Path(folder).iterdir()):
+                artifact.add_file(str(file))
         run.log_artifact(artifact, aliases=["latest"])
         run.finish()
         self._remember(f"study {invocation}")

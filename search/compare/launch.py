@@ -14,6 +14,8 @@ from hybrid_swin.weights.files import weights_hash
 from search.candidates import check_objective
 from search.compare.clock import Clock
 from search.compare.plan import Plan, make_plan
+from search.compare.report import write_report
+from search.compare.results import Comparison
 from search.compare.schedule import Schedule
 from search.compare.settings import ComparisonSettings
 from search.dispatcher import Dispatcher
@@ -105,15 +107,13 @@ def prepare(plan: Plan) -> Prepared:
     return Prepared(plan, data, plugins)
 
 
-def run_comparison(settings: ComparisonSettings, console: Console) -> Any:
+def run_comparison(settings: ComparisonSettings, console: Console) -> Comparison:
     """Begin a comparison or go on with it, to its end.
 
     Raises:
         InputError: something that the user must mend; what has been finished is kept.
         KeyboardInterrupt: after everything has been put in order.
     """
-    from search.compare.results import Comparison
-
     begin = time.monotonic()
     plan, clock = check(settings)
     folder = settings.path
@@ -147,7 +147,7 @@ def run_comparison(settings: ComparisonSettings, console: Console) -> Any:
             executor.close()
             try:
                 comparison = Comparison.from_folder(folder, plan)
-                comparison.write(folder)
+                write_report(comparison, plan, folder)
                 write_receipt(settings, time.monotonic() - begin, **_about(prepared))
             finally:
                 board.close(patience)

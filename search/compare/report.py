@@ -1,11 +1,38 @@
-"""What a person reads at the end of a comparison."""
+"""What a comparison leaves to be read: tables, sentences, figures."""
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from search.compare.conclusions import conclusions
+from search.compare.figures import numeric_factors, save_figures
+from search.compare.plan import Plan
+from search.compare.results import JSON_FILE, Comparison
+from search.compare.tables import print_comparison, to_latex, to_markdown
+from search.compare.truth import Truth, truth_of
+from search.run_folder import write_json_atomically, write_text_atomically
 
-def print_report(comparison: Any, folder: Path, console: Console) -> None:
-    """To be completed by tables, conclusions and figures."""
-    console.print(f"results: {folder}", highlight=False)
+MARKDOWN_FILE, LATEX_FILE = "comparison.md", "comparison.tex"
+
+
+def write_report(comparison: Comparison, plan: Plan, folder: Path) -> None:
+    """Write ``comparison`` as .json, .csv, .md and .tex, and the figures, into its folder."""
+    comparison.write(folder)
+    told = {**comparison.to_dict(), "digest": comparison.digest()}
+    write_json_atomically(folder / JSON_FILE, told | {"conclusions": conclusions(comparison)})
+    write_text_atomically(folder / MARKDOWN_FILE, to_markdown(comparison))
+    write_text_atomically(folder / LATEX_FILE, to_latex(comparison))
+    factors = numeric_factors(comparison)
+    truth = truth_of(plan, factors[0]) if len(factors) == 1 else Truth()
+    save_figures(comparison, folder, truth.ceilings or None, truth.best or None)
+
+
+def print_report(comparison: Comparison, folder: Path, console: Console) -> None:
+    """Print table and sentences, and where the files are."""
+    print_comparison(comparison, console)
+    console.print(
+        f"\nresults: {folder}/comparison.md, .tex, .csv, .json; differences.svg; receipt.json says "
+        "what it takes to repeat them",
+        highlight=False,
+        soft_wrap=True,
+    )

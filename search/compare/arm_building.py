@@ -1,0 +1,148 @@
+"""From the runs of an arm to its line in a comparison."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any, Self
+
+from search.compare.arm_result import ArmResult
+from search.compare.differences import Side
+from search.compare.plan import Entry, Plan
+from search.probabilities import accuracy_interval
+from search.row import Row
+from search.row_building import EndedRun, Evidence, build_row
+from search.run_folder import RunResult, RunSpec
+
+
+@dataclass(frozen=True)
+class TrainedArm:
+    """An entry of the plan with what its runs came to.
+
+    Args:
+        entry: the arm as planned.
+        rate: number of the chosen learning rate; None while undecided.
+        row: what its runs over seeds boil down to; None while none has ended.
+        evidence: test scores, and which images were right.
+        runs: over seeds, those that ended.
+        ended: keys of all runs that ended.
+        rate_scores: mean validation by learning rate.
+    """
+
+    entry: Entry
+    rate: int | None
+    row: Row | None
+    evidence: Evidence
+    runs: tuple[EndedRun, ...]
+    ended: tuple[str, ...]
+    rate_scores: dict[str, float]
+
+    @classmethod
+    def read(
+        cls,
+        folder: Path,
+        plan: Plan,
+        entry: Entry,
+        known: Mapping[str, tuple[RunSpec, RunResult | None]],
+    ) -> Self:
+        """Pick an entry's runs out of all of the folder, by key."""
+        objective = plan.settings.objective
+        results = {key: result for key, (_, result) in known.items() if result is not None}
+        rate = plan.choose(entry, results)
+        trials = [plan.selection(entry, number) for number in range(len(entry.recipes))]
+        asked = [*(spec.key for specs in trials for spec in specs)]
+        finals = [] if rate is None else [spec.key for spec in plan.finals(entry, rate)]
+        runs = tuple((known[key][0], results[key]) for key in finals if key in results)
+        row, evidence = None, Evidence({}, None)
+        if runs:
+            row, evidence = build_row(folder, runs, objective.monitor, objective.mode)
+        return cls(
+            entry,
+            rate,
+            row,
+            evidence,
+            runs,
+            tuple(key for key in (*asked, *finals) if key in results),
+            {
+                f"{entry.recipes[number].learning_rate:g}": mean
+                for number, specs in enumerate(trials)
+                if (mean := _mean_score([results.get(spec.key) for spec in specs])) is not None
+            },
+        )
+
+    @property
+    def side(self) -> Side:
+        """What differences need of it."""
+        whole = {s.seed_index: r.score for s, r in self.runs if r.state == "complete"}
+        scores = {seed: score for seed, score in whole.items() if score is not None}
+        candidate = "" if self.rate is None else self.entry.candidates[self.rate]
+        return Side(self.entry.arm, candidate, scores, self.evidence)
+
+
+def result_of(arm: TrainedArm, plan: Plan, against: "TrainedArm | None") -> ArmResult:
+    """The line of an arm, without its differences."""
+    entry, row = arm.entry, arm.row
+    residuals = dict(entry.residuals)
+    if row and row.latency_ms and against and against.row and against.row.latency_ms:
+        residuals["latency"] = row.latency_ms / against.row.latency_ms - 1
+    result = ArmResult(
+        cell=entry.cell.name,
+        levels=dict(entry.cell.levels),
+        matching=entry.matching,
+        arm=entry.arm,
+        words=tuple(" ".join(stage.blocks) for stage in entry.variant.stages),
+        against=entry.against or "",
+        state=row.state if row else "waiting",
+        seeds=row.seeds if row else 0,
+        seeds_asked=plan.settings.seeds,
+        learning_rate=None if arm.rate is None else entry.recipes[arm.rate].learning_rate,
+        learning_rates=tuple(recipe.learning_rate for recipe in entry.recipes),
+        rate_scores=arm.rate_scores,
+        parameters=entry.cost.parameters,
+        macs=entry.cost.macs,
+        activations=entry.cost.activations,
+        residuals=residuals,
+        adjuster=entry.adjuster,
+    )
+    if row is None:
+        return result
+    shared = {f.name for f in fields(Row)} & {f.name for f in fields(ArmResult)}
+    taken = shared - {"state", "seeds", "seeds_asked", "parameters", "macs", "activations"}
+    result = replace(result, **{name: getattr(row, name) for name in taken})
+    if arm.evidence.correct is not None:
+        correct = arm.evidence.correct
+        interval = accuracy_interval(correct.matrix, groups=correct.groups)
+        result = replace(result, test_low=interval.low, test_high=interval.high)
+    return replace(result, **_milestone(arm, plan))
+
+
+def _milestone(arm: TrainedArm, plan: Plan) -> dict[str, Any]:
+    """Epochs and steps until validation first reached the milestone; never: infinitely many."""
+    goal, objective = plan.settings.milestone, plan.settings.objective
+    whole = [result for _, result in arm.runs if result.state == "complete"]
+    if goal is None or not whole:
+        return {}
+    sign = 1 if objective.mode == "max" else -1
+    firsts = [
+        next(
+            (e["epoch"] for e in r.history if sign * e.get(objective.monitor, -sign * math.inf)
+             >= sign * goal),
+            math.inf,
+        )
+        for r in whole
+    ]  # fmt: skip
+    middle = median(firsts)
+    images = arm.entry.cell.data.epoch_images
+    batches = math.ceil(images / arm.entry.recipes[0].batch_size)
+    return {
+        "milestone_epochs": middle if math.isfinite(middle) else None,
+        "milestone_steps": middle * batches if images and math.isfinite(middle) else None,
+        "unsolved": sum(math.isinf(first) for first in firsts),
+    }
+
+
+def _mean_score(results: Sequence[RunResult | None]) -> float | None:
+    scores = [r.score for r in results if r is not None and r.state == "complete"]
+    known = [score for score in scores if score is not None]
+    return fmean(known) if known else None

@@ -1,0 +1,112 @@
+"""One line of a comparison: one arm in one cell under one matching."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from search.compare.differences import Versus
+
+_MATCHED = {
+    "macs": "matched by MACs",
+    "parameters": "matched by parameters",
+    "latency": "matched by latency",
+    "control": "matched by a control of equal cost",
+    "none": "not matched",
+}
+
+
+def matched_by(matching: str) -> str:
+    """How cost was made equal, in words."""
+    return _MATCHED[matching]
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One arm in one cell under one matching. Scores are in the objective's unit.
+
+    Args:
+        cell: the factors' levels in words; empty without factors.
+        levels: the same by factor.
+        matching: how its cost was made equal.
+        arm: its label.
+        words: block words of each stage.
+        against: label of the arm that it is compared with; empty for the baseline.
+        state: the worst state of its runs over seeds; ``waiting`` while none has ended.
+        seeds: trainings that completed.
+        seeds_asked: paired seeds of the comparison.
+        learning_rate: the one that validation chose; None while undecided.
+        learning_rates: those it was chosen from.
+        rate_scores: mean score on validation by learning rate, of those that completed.
+        validation_mean: over seeds.
+        validation_low: t interval over seeds, with ``validation_high``.
+        validation_high: see ``validation_low``.
+        test_mean: over seeds.
+        test_low: interval over what ``test_covers`` names, with ``test_high``.
+        test_high: see ``test_low``.
+        test_covers: ``seeds and images`` or ``seeds``.
+        undertrained: still improving at the end in at least half of the seeds; None: not known.
+        parameters: count.
+        macs: of one image.
+        activations: of one image.
+        latency_ms: median milliseconds of one batch.
+        residuals: by what share each cost exceeds that of ``against``.
+        adjuster: what was moved to match, in words.
+        peak_memory_mb: largest over seeds, MiB.
+        train_seconds: mean of one training.
+        milestone_epochs: median epoch over seeds at which validation first reached the milestone;
+            None where fewer than half of the seeds did.
+        milestone_steps: the same in steps, where the images of an epoch are set.
+        unsolved: seeds that never reached the milestone; None without one.
+        versus: the difference to ``against``.
+        controls: the differences to the controls.
+        keys: run folders.
+        validation_scores: by seed.
+        test_scores: by seed.
+    """
+
+    cell: str
+    levels: dict[str, Any]
+    matching: str
+    arm: str
+    words: tuple[str, ...]
+    against: str
+    state: Literal["complete", "stopped", "diverged", "failed", "waiting"]
+    seeds: int
+    seeds_asked: int
+    learning_rate: float | None
+    learning_rates: tuple[float, ...]
+    rate_scores: dict[str, float]
+    validation_mean: float | None = None
+    validation_low: float | None = None
+    validation_high: float | None = None
+    test_mean: float | None = None
+    test_low: float | None = None
+    test_high: float | None = None
+    test_covers: str = ""
+    undertrained: bool | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    activations: int | None = None
+    latency_ms: float | None = None
+    residuals: dict[str, float] = field(default_factory=dict)
+    adjuster: str = ""
+    peak_memory_mb: float | None = None
+    train_seconds: float | None = None
+    milestone_epochs: float | None = None
+    milestone_steps: float | None = None
+    unsolved: int | None = None
+    versus: Versus | None = None
+    controls: tuple[Versus, ...] = ()
+    keys: tuple[str, ...] = ()
+    validation_scores: tuple[float, ...] = ()
+    test_scores: tuple[float, ...] = ()
+
+    @property
+    def rate_at_edge(self) -> bool:
+        """Whether the chosen learning rate is the least or the largest of several."""
+        rates = self.learning_rates
+        return len(rates) > 1 and self.learning_rate in (min(rates), max(rates))
+
+    @property
+    def usable(self) -> bool:
+        """Whether a conclusion may speak of it: every seed completed, and training had ended."""
+        return self.state == "complete" and self.seeds == self.seeds_asked and not self.undertrained

@@ -1,0 +1,251 @@
+"""What a comparison says in plain words, and never more than its numbers say.
+
+A difference counts where it is shown after Holm's adjustment over the whole comparison. A cause is
+credited only where an arm beats the control that lacks nothing but it. Arms that were still
+improving, or lost a seed, are named and kept out.
+"""
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from search.compare.arm_result import ArmResult, matched_by
+from search.compare.arms import SIZE
+from search.compare.cost_conclusions import cost_conclusions
+from search.compare.differences import LEVEL, Versus
+from search.compare.results import Comparison
+from search.difference_format import interval_text, points, unit
+
+FEW_SEEDS = 5
+
+
+def conclusions(comparison: Comparison) -> list[str]:
+    """Plain sentences: what is better, why, at what cost, how sure, and what to be careful of."""
+    if max((result.seeds for result in comparison.results), default=0) < 2:
+        return [
+            *_pending(comparison),
+            "No arm has two completed trainings over seeds: a single one gives no interval, so "
+            "nothing is concluded.",
+        ]
+    return [
+        *_pending(comparison),
+        *_kept_out(comparison),
+        *_differences(comparison),
+        *_causes(comparison),
+        *cost_conclusions(comparison),
+        *_doubt(comparison),
+        *_cautions(comparison),
+    ]
+
+
+def _pending(comparison: Comparison) -> list[str]:
+    if not comparison.pending:
+        return []
+    return [f"{comparison.pending} training(s) have not ended: this is no final result."]
+
+
+def _kept_out(comparison: Comparison) -> list[str]:
+    """Arms that no conclusion speaks of, and why."""
+    young = [_place(r, comparison) for r in comparison.results if r.undertrained]
+    lost = [
+        f"{_place(r, comparison)} ({r.seeds} of {r.seeds_asked})"
+        for r in comparison.results
+        if r.seeds < r.seeds_asked
+    ]
+    said = []
+    if young:
+        said.append(
+            f"Still improving when training ended, so kept out of every conclusion: {_list(young)}."
+        )
+    if lost:
+        said.append(
+            "Not every seed completed, and a mean of survivors flatters, so kept out of every "
+            f"conclusion: {_list(lost)}."
+        )
+    return said
+
+
+def _differences(comparison: Comparison) -> list[str]:
+    """To each arm's reference, by cell and matching."""
+    said = []
+    places = list(dict.fromkeys((r.cell, r.matching) for r in comparison.results))
+    for cell, matching in places:
+        here = {r.arm: r for r in comparison.results if (r.cell, r.matching) == (cell, matching)}
+        judged: dict[tuple[str, str], list[str]] = {}
+        for result in here.values():
+            versus = result.versus
+            if versus is None or not result.usable or not here[versus.against].usable:
+                continue
+            kind = (versus.against, versus.verdict)
+            judged.setdefault(kind, []).append(f"{result.arm} ({_size(versus, comparison)})")
+        parts = [
+            f"{_VERDICTS[verdict].format(against)}: {_list(arms)}"
+            for (against, verdict), arms in sorted(judged.items(), key=_by_verdict)
+        ]
+        if parts:
+            where, text = _where(comparison, cell, matching), "; ".join(parts)
+            said.append(f"{where}{text if where else _capital(text)}.")
+        elif any(r.versus for r in here.values()):
+            said.append(f"{_where(comparison, cell, matching) or 'So '}nothing can be concluded.")
+    return said
+
+
+_VERDICTS = {
+    "better": "shown better than {}",
+    "worse": "shown worse than {}",
+    "tie": "not shown different from {}",
+    "unknown": "not compared with {}",
+}
+
+
+def _by_verdict(item: tuple[tuple[str, str], list[str]]) -> int:
+    return list(_VERDICTS).index(item[0][1])
+
+
+def _causes(comparison: Comparison) -> list[str]:
+    """What an arm's controls say, one sentence a cause."""
+    asked: dict[tuple[str, str, str, str], list[tuple[ArmResult, Versus]]] = {}
+    by_place = {(r.cell, r.matching, r.arm): r for r in comparison.results}
+    uncontrolled: dict[str, None] = {}
+    open_causes: dict[str, None] = {}
+    for result in comparison.results:
+        if not result.usable:
+            continue
+        for versus in result.controls:
+            if by_place[result.cell, result.matching, versus.against].usable:
+                key = (result.arm, versus.cause, versus.against, result.matching)
+                asked.setdefault(key, []).append((result, versus))
+            else:
+                open_causes[f"{versus.cause} in {result.arm} (control: {versus.against})"] = None
+        better = result.versus is not None and result.versus.verdict == "better"
+        if better and not result.controls:
+            uncontrolled[result.arm] = None
+    said = [_cause(comparison, *key, found) for key, found in asked.items()]
+    if open_causes:
+        said.append(f"Not known everywhere, since a control is kept out: {_list(open_causes)}.")
+    if uncontrolled:
+        said.append(
+            f"What the gain of {_list(uncontrolled)} is due to was not tested: there is no "
+            "control for it."
+        )
+    return said
+
+
+def _cause(
+    comparison: Comparison,
+    arm: str,
+    cause: str,
+    control: str,
+    matching: str,
+    found: Sequence[tuple[ArmResult, Versus]],
+) -> str:
+    parts = []
+    for verdict in _VERDICTS:
+        cells = [(r, v) for r, v in found if v.verdict == verdict]
+        if cells:
+            sizes = [
+                f"{r.cell}: {_size(v, comparison)}" if r.cell else _size(v, comparison)
+                for r, v in cells
+            ]
+            parts.append(f"{_credit(verdict, arm, cause, control)} ({'; '.join(sizes)})")
+    where, text = _where(comparison, "", matching), "; ".join(parts)
+    return f"{where}{text if where or text.startswith(arm) else _capital(text)}."
+
+
+def _credit(verdict: str, arm: str, cause: str, control: str) -> str:
+    """A cause and its control, in words that hold for this verdict and no further."""
+    if cause == SIZE:
+        return {
+            "better": f"{arm} is shown better than {control}, so size alone does not explain it",
+            "worse": f"{arm} is shown worse than {control}, a branch that mixes nothing",
+            "tie": f"size alone may explain {arm}: it is not shown different from {control}",
+            "unknown": f"whether size explains {arm} is not known",
+        }[verdict]
+    return {
+        "better": f"{cause} helps: {arm} is shown better than {control}, which has all but that",
+        "worse": f"{cause} hurts: {arm} is shown worse than {control}, which has all but that",
+        "tie": f"{cause} gets no credit: {arm} is not shown different from {control}, which "
+        "has all but that",
+        "unknown": f"what {cause} does in {arm} is not known",
+    }[verdict]
+
+
+def _doubt(comparison: Comparison) -> list[str]:
+    """How small a difference could have been found, and what the intervals cover."""
+    all_versus = [v for r in comparison.results for v in (r.versus, *r.controls) if v is not None]
+    known = [v.detectable for v in all_versus if v.detectable is not None]
+    seeds = min((v.seeds for v in all_versus if v.low is not None), default=0)
+    said = []
+    if known:
+        least, of = points(median(known), comparison.monitor, sign=False), unit(comparison.monitor)
+        said.append(
+            f"With {seeds} seeds and the spread seen here, a true difference below about {least}"
+            f"{of} would be missed more than one time in five ({comparison.family} differences, "
+            f"Holm at {LEVEL:.0%})."
+        )
+    if 2 <= seeds < FEW_SEEDS:
+        said.append(f"{seeds} seeds give wide intervals; {FEW_SEEDS} are the least for a claim.")
+    if any(v.covers == "seeds" for v in all_versus):
+        said.append("Intervals over seeds speak of new seeds on these images, not of new images.")
+    if any(v.measured_on == "validation" for v in all_versus):
+        said.append(
+            "Where test was not read, differences are on validation, which also chose the learning "
+            "rates."
+        )
+    return said
+
+
+def _cautions(comparison: Comparison) -> list[str]:
+    said = []
+    edge = [
+        f"{_place(r, comparison)} ({r.learning_rate:g})"
+        for r in comparison.results
+        if r.rate_at_edge
+    ]
+    if edge:
+        said.append(
+            "The chosen learning rate is at the edge of those tried, so a wider choice may change "
+            f"the result: {_list(edge)}."
+        )
+    if comparison.mixed:
+        said.append(f"Runs differ in their {_list(comparison.mixed)}: compare with care.")
+    return said
+
+
+def _size(versus: Versus, comparison: Comparison) -> str:
+    """The difference with its interval; of a tie, what cannot be excluded."""
+    if versus.difference is None:
+        return "no shared seed"
+    monitor = comparison.monitor
+    text = f"{points(versus.difference, monitor)}{unit(monitor)}"
+    if versus.verdict != "tie" or versus.low is None or versus.high is None:
+        return f"{text} {interval_text(versus.low, versus.high, monitor)}".strip()
+    bound = points(versus.cannot_exclude or 0.0, monitor, sign=False)
+    text += f"; a difference of up to {bound}{unit(monitor)} cannot be excluded"
+    if versus.low > 0 or versus.high < 0:
+        text += f"; alone it would count, among {comparison.family} differences it does not"
+    return text
+
+
+def _where(comparison: Comparison, cell: str, matching: str) -> str:
+    """Words before a colon; nothing where there is one place only."""
+    parts = [f"at {cell}"] if cell else []
+    if len(comparison.matchings) > 1:
+        parts.append(matched_by(matching))
+    text = ", ".join(parts)
+    return f"{_capital(text)}: " if text else ""
+
+
+def _place(result: ArmResult, comparison: Comparison) -> str:
+    """An arm with its cell, and its matching where there are several."""
+    text = f"{result.arm} at {result.cell}" if result.cell else result.arm
+    if len(comparison.matchings) > 1 and result.against:
+        text += f" {matched_by(result.matching)}"
+    return text
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _list(items: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(items))

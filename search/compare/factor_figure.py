@@ -1,0 +1,219 @@
+"""Scores, and steps to the milestone, against a numeric factor: one line an arm."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import cycle, pairwise
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from search.compare.arm_result import ArmResult, matched_by
+from search.compare.results import Comparison
+from search.leaderboard_format import is_share
+
+# Okabe and Ito's palette, told apart by the colour-blind: https://jfly.uni-koeln.de/color/
+LINES = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31")
+MARKERS = "osD^vPX*"
+_PANEL = 3.4  # inches
+
+
+def draw_factor(
+    comparison: Comparison,
+    factor: str,
+    figure: Figure,
+    ceilings: Mapping[str, Sequence[float | None]] | None = None,
+    best_possible: Sequence[float] | None = None,
+) -> None:
+    """Scores with intervals, and where there is a milestone steps to it, against a factor.
+
+    One column for each way of matching and each combination of the other factors. An arm's ceiling
+    is dashed in its colour, what no arm can pass is dotted.
+    """
+    levels = comparison.factors[factor]
+    columns = list(dict.fromkeys((r.matching, _others(r, factor)) for r in comparison.results))
+    arms = list(dict.fromkeys(r.arm for r in comparison.results))
+    rows = 1 if comparison.milestone is None else 2
+    wide, tall, left = _PANEL, 2.5, 0.75
+    width = left + len(columns) * (wide + 0.35)
+    handles = _handles(arms, bool(ceilings), best_possible is not None)
+    across = max(1, int(width / 2.2))
+    legend = 0.2 * math.ceil(len(handles) / across) + (0.4 if rows == 2 else 0.2)
+    height = rows * (tall + 0.65) + legend
+    figure.set_size_inches(width, height)
+    for column, (matching, others) in enumerate(columns):
+        here = [
+            r for r in comparison.results if (r.matching, _others(r, factor)) == (matching, others)
+        ]
+        for row in range(rows):
+            axes = figure.add_axes(
+                (
+                    (left + column * (wide + 0.35)) / width,
+                    (legend + (rows - 1 - row) * (tall + 0.65) + 0.42) / height,
+                    wide / width,
+                    tall / height,
+                )
+            )
+            for index, arm in enumerate(arms):
+                mine = [r for r in here if r.arm == arm]
+                if row == 0:
+                    _score_line(axes, levels, factor, mine, index, arms, comparison)
+                    if ceilings and arm in ceilings:
+                        _ceiling(axes, levels, ceilings[arm], index, comparison)
+                else:
+                    _milestone_line(axes, levels, factor, mine, index, arms)
+            if row == 0 and best_possible is not None:
+                y = [_shown(value, comparison) for value in best_possible]
+                axes.plot(levels, y, color="black", linestyle=":", linewidth=1.4)
+            _finish(axes, comparison, factor, levels, row, column)
+            if row == 0:
+                title = ", ".join(filter(None, (matched_by(matching), others)))
+                axes.set_title(title, fontsize=9, loc="left")
+    figure.legend(
+        handles=handles,
+        loc="upper left",
+        ncols=across,
+        fontsize=7.5,
+        frameon=False,
+        bbox_to_anchor=(0.01, legend / height),
+    )
+    if rows == 2:
+        text = "no point: fewer than half of the seeds reached it"
+        figure.text(0.1 / width, 0.08 / height, text, fontsize=7.5)
+
+
+def _others(result: ArmResult, factor: str) -> str:
+    levels = {k.rpartition(".")[2]: v for k, v in result.levels.items() if k != factor}
+    return ", ".join(f"{name}={value}" for name, value in levels.items())
+
+
+def _score_line(
+    axes: Axes,
+    levels: Sequence[Any],
+    factor: str,
+    results: Sequence[ArmResult],
+    index: int,
+    arms: Sequence[str],
+    comparison: Comparison,
+) -> None:
+    x, y, low, high = [], [], [], []
+    for result in sorted(results, key=lambda r: levels.index(r.levels[factor])):
+        test = result.test_mean is not None
+        mean = result.test_mean if test else result.validation_mean
+        if mean is None:
+            continue
+        ends = (
+            (result.test_low, result.test_high)
+            if test
+            else (result.validation_low, result.validation_high)
+        )
+        x.append(_beside(result.levels[factor], levels, index, len(arms)))
+        y.append(_shown(mean, comparison))
+        low.append(_shown(mean if ends[0] is None else ends[0], comparison))
+        high.append(_shown(mean if ends[1] is None else ends[1], comparison))
+    colour = LINES[index % len(LINES)]
+    axes.vlines(x, low, high, color=colour, linewidth=1.1)
+    axes.plot(
+        x, y, color=colour, marker=MARKERS[index % len(MARKERS)], markersize=4.5, linewidth=1.2
+    )
+
+
+def _milestone_line(
+    axes: Axes,
+    levels: Sequence[Any],
+    factor: str,
+    results: Sequence[ArmResult],
+    index: int,
+    arms: Sequence[str],
+) -> None:
+    """Only levels where half of the seeds reached it have a place."""
+    x, y = [], []
+    for result in sorted(results, key=lambda r: levels.index(r.levels[factor])):
+        steps = result.milestone_steps or result.milestone_epochs
+        if steps is not None:
+            x.append(_beside(result.levels[factor], levels, index, len(arms)))
+            y.append(steps)
+    colour, marker = LINES[index % len(LINES)], MARKERS[index % len(MARKERS)]
+    axes.plot(x, y, color=colour, marker=marker, markersize=4.5, linewidth=1.2)
+
+
+def _ceiling(
+    axes: Axes,
+    levels: Sequence[Any],
+    values: Sequence[float | None],
+    index: int,
+    comparison: Comparison,
+) -> None:
+    known = [
+        (x, _shown(y, comparison)) for x, y in zip(levels, values, strict=True) if y is not None
+    ]
+    axes.plot(
+        [x for x, _ in known],
+        [y for _, y in known],
+        color=LINES[index % len(LINES)],
+        linestyle="--",
+        linewidth=1,
+        alpha=0.75,
+    )
+
+
+def _beside(level: float, levels: Sequence[float], index: int, count: int) -> float:
+    """Arms a little beside each other, so that equal points are seen."""
+    ordered = sorted(levels)
+    gap = min(b - a for a, b in pairwise(ordered))
+    return level + gap * 0.05 * (index - (count - 1) / 2)
+
+
+def _finish(
+    axes: Axes,
+    comparison: Comparison,
+    factor: str,
+    levels: Sequence[Any],
+    row: int,
+    column: int,
+) -> None:
+    axes.set_xticks(list(levels), [f"{level:g}" for level in levels])
+    axes.tick_params(labelsize=8, labelleft=column == 0)
+    axes.grid(color="#ececec", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    gap = 0.4 * min(b - a for a, b in pairwise(sorted(levels)))
+    axes.set_xlim(min(levels) - gap, max(levels) + gap)
+    axes.set_xlabel(factor.rpartition(".")[2], fontsize=8)
+    results = comparison.results
+    if row == 0:
+        split = "test" if any(r.test_mean is not None for r in results) else "validation"
+        share = is_share(comparison.monitor)
+        if share:
+            axes.set_ylim(top=103)
+        metric = comparison.monitor.rpartition("/")[2]
+        label = f"{split} {metric}" + " (%)" * share
+    else:
+        in_steps = any(r.milestone_steps is not None for r in results)
+        goal = _shown(comparison.milestone or 0.0, comparison)
+        unit = "%" if is_share(comparison.monitor) else ""
+        label = f"{'steps' if in_steps else 'epochs'} to {goal:g}{unit} (median)"
+        top = [r.milestone_steps or r.milestone_epochs or 0 for r in results]
+        axes.set_ylim(0, 1.08 * max([*top, 1]))
+    if column == 0:
+        axes.set_ylabel(label, fontsize=8)
+
+
+def _shown(value: float, comparison: Comparison) -> float:
+    return 100 * value if is_share(comparison.monitor) else value
+
+
+def _handles(arms: Sequence[str], ceilings: bool, best: bool) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=colour, marker=marker, markersize=4.5, label=arm)
+        for arm, colour, marker in zip(arms, cycle(LINES), cycle(MARKERS), strict=False)
+    ]
+    if ceilings:
+        handles.append(
+            Line2D([], [], color="#555555", linestyle="--", label="ceiling of an arm's reach")
+        )
+    if best:
+        handles.append(Line2D([], [], color="black", linestyle=":", label="best possible (Bayes)"))
+    return handles

@@ -1,0 +1,144 @@
+"""The lines of a comparison's tables, as text: each arm, and below it its controls."""
+
+from dataclasses import dataclass
+
+from search.compare.arm_result import ArmResult, matched_by
+from search.compare.differences import Versus
+from search.compare.results import Comparison
+from search.difference_format import interval_text, p_text, points
+from search.leaderboard_format import count_text, is_share, range_text, score_text
+
+MARKS = {
+    "+": "shown better",
+    "-": "shown worse",
+    "=": "not shown different",
+    "^": "still improving when training ended: kept out of conclusions",
+    "!": "a seed is missing: kept out of conclusions",
+    "|": "learning rate at the edge of those tried",
+}
+_VERDICT_MARKS = {"better": "+", "worse": "-", "tie": "=", "unknown": ""}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table, as text; of a control, ``arm`` is what is taken away."""
+
+    place: str
+    arm: str
+    control: bool
+    cause: str
+    score: str
+    interval: str
+    difference: str
+    difference_interval: str
+    p: str
+    better: str
+    parameters: str
+    macs: str
+    rate: str
+    milestone: str
+    marks: str
+
+
+def lines_of(comparison: Comparison) -> list[Line]:
+    """Each arm with its difference to its reference, and below it those to its controls."""
+    lines = []
+    for result in comparison.results:
+        place = ", ".join(
+            filter(None, (result.cell, matched_by(result.matching) * _many(comparison)))
+        )
+        lines.append(_arm_line(result, comparison, place))
+        lines += [_control_line(v, comparison, place) for v in result.controls]
+    return lines
+
+
+def _arm_line(result: ArmResult, comparison: Comparison, place: str) -> Line:
+    monitor, test = comparison.monitor, result.test_mean is not None
+    mean = result.test_mean if test else result.validation_mean
+    low, high = (
+        (result.test_low, result.test_high)
+        if test
+        else (result.validation_low, result.validation_high)
+    )
+    versus = result.versus
+    marks = (
+        (_VERDICT_MARKS[versus.verdict] if versus else "")
+        + "^" * bool(result.undertrained)
+        + "!" * (result.seeds < result.seeds_asked)
+        + "|" * result.rate_at_edge
+    )
+    several = len(result.learning_rates) > 1 and result.learning_rate is not None
+    return Line(
+        place=place,
+        arm=result.arm,
+        control=False,
+        cause="",
+        score=score_text(mean, monitor),
+        interval=range_text(low, high, monitor),
+        **_difference_cells(versus, monitor),
+        parameters=_cost(result.parameters, result.residuals.get("parameters")),
+        macs=_cost(result.macs, result.residuals.get("macs")),
+        rate=f"{result.learning_rate:g}" if several else "",
+        milestone=_milestone(result, comparison),
+        marks=marks,
+    )
+
+
+def _control_line(versus: Versus, comparison: Comparison, place: str) -> Line:
+    return Line(
+        place=place,
+        arm=versus.against,
+        cause=versus.cause,
+        control=True,
+        score="",
+        interval="",
+        **_difference_cells(versus, comparison.monitor),
+        parameters="",
+        macs="",
+        rate="",
+        milestone="",
+        marks=_VERDICT_MARKS[versus.verdict],
+    )
+
+
+def _difference_cells(versus: Versus | None, monitor: str) -> dict[str, str]:
+    if versus is None or versus.difference is None:
+        return {"difference": "", "difference_interval": "", "p": "", "better": ""}
+    better = ""
+    if versus.better is not None and versus.better_low is not None:
+        better = f"{versus.better:.2f} [{versus.better_low:.2f}, {versus.better_high:.2f}]"
+    return {
+        "difference": points(versus.difference, monitor),
+        "difference_interval": interval_text(versus.low, versus.high, monitor),
+        "p": p_text(versus.holm_p),
+        "better": better,
+    }
+
+
+def _cost(count: int | None, residual: float | None) -> str:
+    return count_text(count) + ("" if residual is None else f" {residual:+.1%}")
+
+
+def _milestone(result: ArmResult, comparison: Comparison) -> str:
+    if comparison.milestone is None or result.unsolved is None:
+        return ""
+    found = result.milestone_steps if _in_steps(comparison) else result.milestone_epochs
+    solved = result.seeds - result.unsolved
+    return f"{'never' if found is None else format(found, 'g')} ({solved}/{result.seeds})"
+
+
+def milestone_head(comparison: Comparison) -> str:
+    """What the milestone's column counts."""
+    what = "steps" if _in_steps(comparison) else "epochs"
+    goal = score_text(comparison.milestone, comparison.monitor)
+    return f"{what} to {goal}{'%' * is_share(comparison.monitor)}"
+
+
+def _in_steps(comparison: Comparison) -> bool:
+    """Whether steps are known wherever epochs are."""
+    reached = [r for r in comparison.results if r.milestone_epochs is not None]
+    return bool(reached) and all(r.milestone_steps is not None for r in reached)
+
+
+def _many(comparison: Comparison) -> bool:
+    return len(comparison.matchings) > 1

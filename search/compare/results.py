@@ -1,0 +1,213 @@
+"""What a comparison found: every arm in every cell under every matching, with its doubt.
+
+``comparison.json`` holds everything; ``comparison.csv`` one line for each difference, and one for
+each arm that others are compared with.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from search.compare.arm_building import TrainedArm, result_of
+from search.compare.arm_result import ArmResult
+from search.compare.differences import Survival, Versus, adjust, difference_of, survives
+from search.compare.plan import Plan
+from search.leaderboard import MEASURED
+from search.run_folder import (
+    SCHEMA_VERSION,
+    iter_runs,
+    json_ready,
+    write_json_atomically,
+    write_text_atomically,
+)
+
+JSON_FILE = "comparison.json"
+CSV_FILE = "comparison.csv"
+_NESTED = ("versus", "controls", "levels", "residuals", "rate_scores", "words", "keys")
+_LISTS = ("learning_rates", "validation_scores", "test_scores")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Args:
+        name: the comparison's.
+        monitor: the objective, a validation metric.
+        mode: whether more (``max``) or less of it is better.
+        baseline: label of the arm that others are compared with.
+        factors: levels by factor.
+        matchings: how costs were made equal.
+        seeds: paired seeds asked.
+        milestone: a score on validation; None where none was set.
+        family: differences that Holm's adjustment is over.
+        pending: trainings that have not ended.
+        mixed: what differs between runs that should not (images, splits, code).
+        results: by cell, then matching, then arm.
+    """
+
+    name: str
+    monitor: str
+    mode: Literal["min", "max"]
+    baseline: str
+    factors: dict[str, list[Any]]
+    matchings: tuple[str, ...]
+    seeds: int
+    milestone: float | None
+    family: int
+    pending: int
+    mixed: tuple[str, ...]
+    results: tuple[ArmResult, ...]
+
+    @classmethod
+    def from_folder(cls, folder: Path, plan: Plan) -> Self:
+        """Read a comparison, finished or not.
+
+        Raises:
+            InputError: a file of it cannot be read.
+        """
+        runs = {spec.key: (spec, result) for spec, result in iter_runs(folder)}
+        built = [TrainedArm.read(folder, plan, entry, runs) for entry in plan.entries]
+        results, family = _compared(built, plan)
+        chosen, final = plan.trainings()
+        settings = plan.settings
+        return cls(
+            name=settings.name,
+            monitor=settings.objective.monitor,
+            mode=settings.objective.mode,
+            baseline=next(entry.arm for entry in plan.entries if entry.against is None),
+            factors=dict(settings.factors),
+            matchings=tuple(settings.match.by),
+            seeds=settings.seeds,
+            milestone=settings.milestone,
+            family=family,
+            pending=chosen + final - len({k for arm in built for k in arm.ended}),
+            mixed=_mixed(built),
+            results=tuple(results),
+        )
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.mode == "max" else -1
+
+    def sign_survives(self, cell: str, arm: str, cause: str = "") -> Survival:
+        """Whether an arm's difference is shown, with one sign, by parameters and by MACs.
+
+        Args:
+            cell: the factors' levels in words.
+            arm: its label.
+            cause: of the difference to a control; empty for the one to the baseline.
+        """
+        found: dict[str, Versus | None] = {}
+        for result in self.results:
+            if (result.cell, result.arm) == (cell, arm):
+                sides = (result.versus, *result.controls)
+                wanted = [v for v in sides if v is not None and v.cause == cause]
+                found[result.matching] = wanted[0] if wanted else None
+        return survives(found.get("parameters"), found.get("macs"))
+
+    def digest(self) -> str:
+        """Hash over every digit except what a clock or a memory gauge measured, and the name."""
+        told = self.to_dict()
+        del told["name"], told["schema_version"]
+        for result in told["results"]:
+            for name in MEASURED:
+                del result[name]
+            result["residuals"].pop("latency", None)
+        text = json.dumps(json_ready(told), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``comparison.json``."""
+        told = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        for result, plain in zip(self.results, told["results"], strict=True):
+            if result.versus:
+                plain["versus"]["verdict"] = result.versus.verdict
+            for control, other in zip(result.controls, plain["controls"], strict=True):
+                other["verdict"] = control.verdict
+            plain["sign_survives"] = self.sign_survives(result.cell, result.arm)
+        return told
+
+    def to_csv(self) -> str:
+        """One line a difference, one for each arm without; every digit, unknown values empty."""
+        arm_columns = [f.name for f in fields(ArmResult) if f.name not in _NESTED + _LISTS]
+        versus_columns = [f.name for f in fields(Versus) if f.name not in ("against", "sign")]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        residuals = [f"residual_{name}" for name in ("parameters", "macs", "latency")]
+        writer.writerow([*arm_columns, *residuals, "blocks", *versus_columns, "verdict"])
+        for result in self.results:
+            for versus in (result.versus, *result.controls):
+                if versus is None and result.controls:
+                    continue
+                against = replace(result, against=versus.against) if versus else result
+                cells = [getattr(against, name) for name in arm_columns]
+                cells += [result.residuals.get(name[9:]) for name in residuals]
+                cells.append(" | ".join(result.words))
+                cells += [getattr(versus, name, None) for name in versus_columns]
+                cells.append(versus.verdict if versus else None)
+                writer.writerow([_cell(cell) for cell in cells])
+        return text.getvalue()
+
+    def write(self, folder: Path) -> None:
+        """Write ``comparison.json`` and ``comparison.csv`` into the comparison's folder."""
+        write_json_atomically(folder / JSON_FILE, {**self.to_dict(), "digest": self.digest()})
+        write_text_atomically(folder / CSV_FILE, self.to_csv())
+
+
+def _compared(arms: Sequence[TrainedArm], plan: Plan) -> tuple[list[ArmResult], int]:
+    """All arms with their differences, adjusted together."""
+    sign = 1 if plan.settings.objective.mode == "max" else -1
+    places = {(a.entry.cell.name, a.entry.matching, a.entry.arm): a for a in arms}
+    asked: list[tuple[str, Versus]] = []
+    owners: list[tuple[int, str]] = []
+    for index, arm in enumerate(arms):
+        entry = arm.entry
+        wanted = [("", entry.against)] if entry.against else []
+        for cause, label in (*wanted, *entry.controls.items()):
+            other = places[entry.cell.name, entry.matching, label or ""]
+            versus = difference_of(arm.side, other.side, cause, sign)
+            asked.append((f"{arm.side.candidate} - {other.side.candidate}", versus))
+            owners.append((index, cause))
+    adjusted, family = adjust(asked)
+    found: dict[int, dict[str, Versus]] = {}
+    for (index, cause), versus in zip(owners, adjusted, strict=True):
+        found.setdefault(index, {})[cause] = versus
+    results = []
+    for index, arm in enumerate(arms):
+        mine = found.get(index, {})
+        against = places.get((arm.entry.cell.name, arm.entry.matching, arm.entry.against or ""))
+        result = result_of(arm, plan, against)
+        controls = tuple(versus for cause, versus in mine.items() if cause)
+        results.append(replace(result, versus=mine.get(""), controls=controls))
+    return results, family
+
+
+def _mixed(arms: Sequence[TrainedArm]) -> tuple[str, ...]:
+    """What should be one over all runs of a cell and is not."""
+    found = []
+    for name, what in (("data_hash", "images"), ("split_hash", "splits"), ("code_hash", "code")):
+        seen: dict[str, set[str]] = {}
+        for arm in arms:
+            place = "" if name == "code_hash" else arm.entry.cell.name
+            seen.setdefault(place, set()).update(getattr(r, name) for _, r in arm.runs)
+        if any(len(hashes) > 1 for hashes in seen.values()):
+            found.append(what)
+    return tuple(found)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):  # a text that a spreadsheet would run as a formula gets a quote
+        return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return repr(value)

@@ -1,0 +1,92 @@
+"""What the W&B mirror says of a whole study or comparison, as plain values (no wandb import)."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search.leaderboard import COLUMNS, Leaderboard
+from search.leaderboard_sentences import sentences
+from search.run_folder import read_json
+
+_COMPARISON = ("comparison.json", "comparison.csv", "comparison.md")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A table, what is told beside it, and its files.
+
+    Args:
+        name: of the table and the artifact.
+        objective: monitor and mode.
+        sentences: in plain words.
+        columns: of the table.
+        rows: of the table.
+        told: single values.
+        write: puts the files into a folder.
+    """
+
+    name: str
+    objective: dict[str, str]
+    sentences: list[str]
+    columns: tuple[str, ...]
+    rows: list[list[Any]]
+    told: dict[str, Any]
+    write: Callable[[Path], None]
+
+
+def summary_of(folder: Path) -> Summary:
+    """The comparison in a folder, or else its study's leaderboard.
+
+    Raises:
+        InputError: a file of it cannot be read.
+    """
+    if (folder / _COMPARISON[0]).exists():
+        return _of_comparison(folder)
+    return _of_study(Leaderboard.from_folder(folder))
+
+
+def _of_study(board: Leaderboard) -> Summary:
+    told = {"digest": board.digest(), "rows": len(board.rows), "test_reads": board.test_reads}
+    if board.best is not None:
+        told |= {"best": board.best.label, "objective": board.best.validation_mean}
+    return Summary(
+        "leaderboard",
+        {"monitor": board.monitor, "mode": board.mode},
+        sentences(board),
+        COLUMNS,
+        [[getattr(row, name) for name in COLUMNS] for row in board.rows],
+        told,
+        board.write,
+    )
+
+
+def _of_comparison(folder: Path) -> Summary:
+    """From its files, which stand when the mirror is told that it has ended."""
+    told = read_json(folder / "comparison.json")
+    with (folder / "comparison.csv").open(encoding="utf-8", newline="") as file:
+        columns, *rows = list(csv.reader(file))
+
+    def write(place: Path) -> None:
+        for name in _COMPARISON:
+            if (folder / name).exists():
+                shutil.copyfile(folder / name, place / name)
+
+    return Summary(
+        "comparison",
+        {"monitor": told["monitor"], "mode": told["mode"]},
+        list(told.get("conclusions", [])),
+        tuple(columns),
+        [[_number(cell) for cell in row] for row in rows],
+        {"digest": told["digest"], "arms": len(told["results"]), "baseline": told["baseline"]},
+        write,
+    )
+
+
+def _number(cell: str) -> Any:
+    try:
+        return float(cell)
+    except ValueError:
+        return cell

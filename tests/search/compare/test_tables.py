@@ -1,0 +1,127 @@
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from search.compare.lines import lines_of
+from search.compare.tables import escape_latex, print_comparison, to_latex, to_markdown
+
+CONTROL = "+mdta(attention=false)"
+
+
+@pytest.fixture
+def found(fake):
+    """Two ways of matching, a control, an undertrained arm, a lost seed, a rate at the edge."""
+    arms = []
+    for matching in ("macs", "parameters"):
+        against = fake.versus(0.004, holm_p=0.3, against=CONTROL, cause="channel attention")
+        arms += [
+            fake.arm("base", matching=matching, unsolved=4, learning_rate=0.01),
+            fake.arm(
+                "+mdta",
+                fake.versus(0.05),
+                [against],
+                matching=matching,
+                milestone_epochs=3.5,
+                unsolved=0,
+            ),
+            fake.arm(CONTROL, fake.versus(-0.03), matching=matching, undertrained=True),
+            fake.arm("+conv", fake.versus(0.0, holm_p=1.0), matching=matching, seeds=4),
+        ]
+    return fake.comparison(*arms, matchings=("macs", "parameters"), milestone=0.95)
+
+
+def printed(found, width):
+    console = Console(width=width, record=True, file=io.StringIO())
+    print_comparison(found, console)
+    return console.export_text()
+
+
+def test_lines(found):
+    lines = lines_of(found)
+    assert [line.arm for line in lines[:5]] == ["base", "+mdta", CONTROL, CONTROL, "+conv"]
+    assert [line.control for line in lines[:5]] == [False, False, True, False, False]
+    assert [line.marks for line in lines[:5]] == ["|", "+", "=", "-^", "=!"]
+    whole = lines[1]
+    assert (whole.difference, whole.difference_interval, whole.p) == (
+        "+5.0",
+        "[+4.0, +6.0]",
+        ".001",
+    )
+    assert (whole.score, whole.interval) == ("95.0", "[88.0, 95.0]")
+    assert (whole.parameters, whole.macs) == ("23.4K -12.0%", "1.2M +0.3%")
+    assert whole.milestone == "3.5 (5/5)"
+    assert lines[0].milestone == "never (1/5)"
+    assert lines[2].cause == "channel attention"
+
+
+@pytest.mark.parametrize("width", [80, 120, 150])
+def test_the_terminal_shows_arms_whole_and_nothing_beyond_its_width(found, width):
+    text = printed(found, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert text.count(CONTROL) >= 4
+    assert "matched by MACs" in text
+    assert "+5.0 [+4.0, +6.0]" in text
+    assert ("P(better)" in text) == (width == 150)
+    assert ("params" in text) == (width >= 120)
+    assert "= not shown different" in text
+
+
+def test_words_are_no_markup(fake):
+    arm = fake.arm("[bold]x[/bold]\x1b[31m", fake.versus(0.05))
+    text = printed(fake.comparison(fake.arm("base"), arm), 150)
+    assert "[bold]x[/bold]?[31m" in text
+
+
+def test_markdown(found):
+    text = to_markdown(found)
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 10
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
+    assert "less +mdta(attention=false) (channel attention)" in text
+    assert "- Still improving when training ended" in text
+    tricky = to_markdown(found).replace(r"\|", "")
+    assert "<.001" not in tricky
+
+
+def test_latex_is_balanced_and_escaped(fake):
+    arm = fake.arm("a_b & 100% #1 {x} \\ ~ ^ $y$", fake.versus(0.05))
+    bracketed = fake.arm("[t]", fake.versus(0.05, holm_p=1e-9))
+    text = to_latex(fake.comparison(fake.arm("base"), arm, bracketed))
+    assert (
+        r"a\_b \& 100\% \#1 \{x\} \textbackslash{} \textasciitilde{} \textasciicircum{} \$y\$"
+        in text
+    )
+    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0]
+    rows = [line for line in body.strip().splitlines() if line.endswith(r"\\")]
+    columns = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text).group(1)
+    assert len(rows) == 3
+    for row in rows:
+        assert len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1
+        assert not re.search(r"(?<!\\)[%#]", row)
+    assert r"\textless{}.001" in body
+    assert "{}[t]" in body
+    assert text.count(r"\begin") == text.count(r"\end") == 1
+    for line in text.splitlines():
+        assert line.count("{") - line.count(r"\{") == line.count("}") - line.count(r"\}")
+
+
+def test_latex_rules_between_ways_of_matching(found):
+    assert to_latex(found).count(r"\midrule") == 2
+
+
+def test_escape_latex():
+    assert escape_latex("plain (kernel=7)") == "plain (kernel=7)"
+    assert escape_latex("a\nb") == "a?b"
+    assert escape_latex("*") == "{}*"
+
+
+def test_a_waiting_comparison_can_be_shown(fake):
+    waiting = {"state": "waiting", "seeds": 0, "test_mean": None, "validation_mean": None}
+    empty = fake.versus(difference=0.0, half=0.0)
+    empty = type(empty)("base", "")
+    arms = [fake.arm("base", **waiting), fake.arm("+mdta", **waiting, versus=empty, against="base")]
+    text = printed(fake.comparison(*arms, pending=10), 120)
+    assert "10 training(s) have not ended" in text
+    assert "tabular" in to_latex(fake.comparison(*arms))

@@ -194,7 +194,7 @@ class _Search:
     def _by_mlp_ratio(
         self, candidates: list[tuple[int, Shapes]]
     ) -> list[tuple[float, Shapes, float]]:
-        """Strain, shapes and the MLP ratio that meets the cost, or its limit; least strain first."""
+        """Strain, shapes and an MLP ratio that meets the cost, or its limit; least strain first."""
         old, most = self.variant.mlp_ratio, self._mlp_range()
         found = []
         for cost, shapes in candidates:

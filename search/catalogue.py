@@ -14,7 +14,13 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
     ("branch", "Branches: token mixers, joined by + in a block word"),
     ("fusion", "Fusions: how branches join, after : in a block word"),
     ("data source", "Data sources: data.source in a study"),
+    ("inspection", "Inspections: python search.py inspect --only NAME"),
 )
+
+_CHECKED_BY = {
+    "data source": "a data source is checked by `run --dry-run`",
+    "inspection": "an inspection is checked by `inspect --plugin FILE --only NAME`",
+}
 
 
 def print_catalogue(plugins: Sequence[str]) -> int:
@@ -48,10 +54,10 @@ def check_plugins(plugins: Sequence[str]) -> int:
     entries = [registry.add_plugin(plugin) for plugin in plugins]
     failures = 0
     for entry in entries:
-        if entry.kind == "data source":
+        if entry.kind in _CHECKED_BY:
             raise InputError(
                 f"{entry.file.name}: only branches and fusions have contract tests; "
-                "a data source is checked by `run --dry-run`"
+                f"{_CHECKED_BY[entry.kind]}"
             )
         failures += _check(entry, Console())
     return 1 if failures else 0

@@ -7,7 +7,7 @@ ranked table and the ``leaderboard`` artifact. It can be late, fail or be killed
 waits for it, and what it missed is mirrored at the end or the next time. ``wandb_mirrored.txt``
 remembers what is written; it and the ``wandb`` folder may be deleted at any time.
 
-This is the only file that imports wandb, and only that process does so.
+Beside `inspect_wandb` this is the only file that imports wandb, and only that process does so.
 """
 
 import json

@@ -9,9 +9,10 @@ from hybrid_swin.branches import Branch
 from hybrid_swin.data import Source
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
+from hybrid_swin.inspection import Inspection
 
-KINDS = ("branch", "fusion", "data source")
-BASES = {"branch": Branch, "fusion": Fusion, "data source": Source}
+KINDS = ("branch", "fusion", "data source", "inspection")
+BASES = {"branch": Branch, "fusion": Fusion, "data source": Source, "inspection": Inspection}
 
 FUSION = '''
 from hybrid_swin.fusions import Fusion

@@ -30,8 +30,8 @@ class WindowAttention(Branch):
     no token attend to padding; otherwise padding is attended to, as in all published
     implementations.
 
-    ``bias_std`` is the spread of the table at its start. Swin's 0.02 starts without a preference for
-    any direction; 1 breaks that symmetry, without which tasks of pure geometry are learned late.
+    ``bias_std`` is the spread of the table at its start. Swin's 0.02 prefers no direction; 1 breaks
+    that symmetry, without which tasks of pure geometry are learned late.
 
     Parameters 4C² + 4C + (2M-1)²K; MACs 4NC² + 2NM²C. Parameter names are timm's.
 

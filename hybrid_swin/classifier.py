@@ -61,7 +61,7 @@ class Classifier(L.LightningModule):
         self.variant = Variant.from_dict(variant)
         self.recipe = Recipe.from_dict(recipe)
         check_classes(self.variant, class_weights)
-        self.model = HybridSwin(self.variant, self.recipe.drop_path)
+        self.model = HybridSwin(self.variant, self.recipe.drop_path, self.recipe.weight_init)
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
         metrics = make_metrics(self.variant.num_classes)

@@ -10,6 +10,7 @@ from hybrid_swin.backbone import Backbone, Layer
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.patches import PatchEmbed
+from hybrid_swin.recipe import WeightInit
 from hybrid_swin.variant import Variant
 
 
@@ -35,6 +36,7 @@ class HybridSwin(Backbone):
     Args:
         variant: what to build.
         drop_path_rate: stochastic depth of the last block; it grows linearly from 0 at the first.
+        weight_init: first weights of the linear layers (see ``initialise``).
 
     Raises:
         InputError: a drop path rate below 0, or of 1 and more, which would keep nothing.
@@ -43,13 +45,19 @@ class HybridSwin(Backbone):
     https://arxiv.org/abs/2103.14030
     """
 
-    def __init__(self, variant: Variant, drop_path_rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        variant: Variant,
+        drop_path_rate: float = 0.0,
+        weight_init: WeightInit = "trunc_normal",
+    ) -> None:
         super().__init__()
         if not 0 <= drop_path_rate < 1:
             raise InputError(
                 f"drop_path_rate must be at least 0 and below 1; got {drop_path_rate!r}"
             )
         self.variant = variant
+        self.weight_init = weight_init
         self.num_classes = variant.num_classes
         self.num_features = variant.stages[-1].width
         rates = iter(_linear_rates(drop_path_rate, sum(s.depth for s in variant.stages)))
@@ -67,8 +75,8 @@ class HybridSwin(Backbone):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Swin's initialisation, from the global random state."""
-        initialise(self)
+        """First weights, from the global random state."""
+        initialise(self, self.weight_init)
 
     def get_classifier(self) -> nn.Module:
         """The linear layer of the head; an identity where there are no classes."""
@@ -84,7 +92,7 @@ class HybridSwin(Backbone):
         self.variant = dataclasses.replace(self.variant, num_classes=num_classes)
         self.num_classes = self.variant.num_classes
         self.head = Head(self.num_features, self.num_classes).to(self.norm.weight)
-        initialise(self.head)
+        initialise(self.head, self.weight_init)
 
     def forward_features(self, images: Tensor) -> Tensor:
         """The normalised map of the last stage. (B, in_channels, H, W) -> (B, H', W', C)."""
@@ -169,14 +177,21 @@ def stages_taken(count: int, indices: int | Sequence[int] | None) -> list[int]:
     return [index % count for index in indices]
 
 
-def initialise(module: nn.Module) -> None:
-    """Swin's initialisation: truncated normal of .02 on linear layers, biases zero.
+def initialise(module: nn.Module, weight_init: WeightInit = "trunc_normal") -> None:
+    """First weights of linear layers, truncated normal; their biases zero.
 
     Convolutions and what a part initialises otherwise (bias tables, gates) are left as made.
+
+    Args:
+        module: whose parts to initialise.
+        weight_init: ``trunc_normal`` has Swin's standard deviation of .02, made for widths from 96
+            on; ``lecun_normal`` has 1/√inputs, so that a layer's output is as large as its input
+            at any width (Efficient BackProp, 1998, http://yann.lecun.com/exdb/publis/pdf/lecun-98b.pdf).
     """
     for part in module.modules():
         if isinstance(part, nn.Linear):
-            nn.init.trunc_normal_(part.weight, std=0.02)
+            std = 0.02 if weight_init == "trunc_normal" else part.in_features**-0.5
+            nn.init.trunc_normal_(part.weight, std=std)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
     for part in module.modules():

@@ -20,11 +20,13 @@ from hybrid_swin.errors import InputError, unknown
 ClassWeights = Literal["none", "balanced"]
 Flip = Literal["none", "horizontal"]
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+WeightInit = Literal["trunc_normal", "lecun_normal"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "class_weights": get_args(ClassWeights),
     "flip": get_args(Flip),
     "precision": get_args(Precision),
+    "weight_init": get_args(WeightInit),
 }
 
 
@@ -81,6 +83,8 @@ class Recipe:
         shift: largest random shift of a train image along each axis, in pixels.
         flip: mirror each train image with probability one half, or not.
         precision: Lightning's name; ``auto`` is bf16-mixed where the hardware is fast at it.
+        weight_init: first weights of linear layers: Swin's ``trunc_normal`` of .02, or
+            ``lecun_normal``, of 1/√inputs, which keeps signals alive where widths are small.
 
     Raises:
         InputError: a value that cannot be, with what is allowed.
@@ -99,6 +103,7 @@ class Recipe:
     shift: int = 0
     flip: Flip = "none"
     precision: Precision = "auto"
+    weight_init: WeightInit = "trunc_normal"
 
     def __post_init__(self) -> None:
         # 1 and 1.0 become one value, so that equality, the YAML and the identity agree.

@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from hybrid_swin import windows
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, linear
-from hybrid_swin.errors import InputError
 
 _HIDDEN = 512  # units of the network that gives continuous position biases
 _MAX_LOG_SCALE = math.log(100)
@@ -29,9 +28,6 @@ class WindowAttention(Branch):
     computed as ``16 sigmoid(W₂ ReLU(W₁ offset))`` of the log of the offset. ``mask_padding`` lets
     no token attend to padding; otherwise padding is attended to, as in all published
     implementations.
-
-    ``bias_std`` is the spread of the table at its start. Swin's 0.02 prefers no direction; 1 breaks
-    that symmetry, without which tasks of pure geometry are learned late.
 
     Parameters 4C² + 4C + (2M-1)²K; MACs 4NC² + 2NM²C. Parameter names are timm's.
 
@@ -55,10 +51,7 @@ class WindowAttention(Branch):
         attention: Literal["dot", "cosine"] = "dot",
         bias: Literal["table", "continuous"] = "table",
         mask_padding: bool = False,
-        bias_std: float = 0.02,
     ) -> None:
-        if not 0 < bias_std <= 4:
-            raise InputError(f"bias_std must be above 0 and at most 4; got {bias_std}")
         super().__init__()
         self.num_heads = num_heads
         self.window = windows.fit_window((window_size, window_size), grid_size)
@@ -78,7 +71,7 @@ class WindowAttention(Branch):
         else:
             table = torch.empty(_offsets(self.window), num_heads)
             self.relative_position_bias_table = nn.Parameter(table)
-            nn.init.trunc_normal_(self.relative_position_bias_table, std=bias_std)
+            nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend within windows. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
@@ -155,7 +148,6 @@ class WindowAttention(Branch):
         attention: Literal["dot", "cosine"] = "dot",
         bias: Literal["table", "continuous"] = "table",
         mask_padding: bool = False,
-        bias_std: float = 0.02,
     ) -> Cost:
         """Padded tokens count where they are computed: everywhere but in the last projection."""
         window = windows.fit_window((window_size, window_size), grid_size)

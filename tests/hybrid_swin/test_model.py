@@ -95,6 +95,19 @@ def test_linear_layers_start_with_a_small_truncated_normal():
             assert 0.8 * bound < module.weight.abs().max() <= bound, name
 
 
+def test_lecun_normal_keeps_the_size_of_a_signal_at_any_width():
+    torch.manual_seed(0)
+    variant = Variant(32, 3, 10, 4, 4, 4, [Stage(32, 2, 4, ("w_msa+mdta",))])
+    model = HybridSwin(variant, weight_init="lecun_normal")
+    model.reset_classifier(7)
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear):
+            std = module.in_features**-0.5
+            tolerance = 4 / math.sqrt(2 * module.weight.numel())
+            assert module.weight.std().item() == pytest.approx(std, rel=tolerance), name
+            assert module.bias is None or not module.bias.any(), name
+
+
 def test_bias_tables_temperatures_and_gates_keep_their_own_start():
     torch.manual_seed(0)
     model = HybridSwin(Variant(64, 3, 10, 1, 16, 1, [Stage(32, 1, 8, ("w_msa+mdta:gate",))]))

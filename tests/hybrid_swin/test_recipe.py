@@ -52,6 +52,7 @@ def test_id_depends_on_every_field():
         "shift": 1,
         "flip": "horizontal",
         "precision": "32-true",
+        "weight_init": "lecun_normal",
     }
     assert set(other) == {field.name for field in dataclasses.fields(Recipe)}
     ids = {Recipe.from_dict({name: value}).id for name, value in other.items()}

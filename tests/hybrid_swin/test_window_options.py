@@ -13,7 +13,6 @@ from hybrid_swin.branches.grid import GridAttention
 from hybrid_swin.branches.sw_msa import SWMSA
 from hybrid_swin.branches.w_msa import WMSA
 from hybrid_swin.cost import mixer_cost
-from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.variant import Stage, Variant
 
@@ -256,16 +255,3 @@ def test_masks_do_not_grow_with_the_batch_or_the_number_of_sizes():
     assert mask.shape == (6, 1, 9)
     for cached in (windows._shift_mask, windows._padding_mask, windows._position_index):
         assert cached.cache_info().maxsize == 64
-
-
-def test_the_bias_table_starts_as_wide_as_asked():
-    def table(word):
-        torch.manual_seed(0)
-        stage = Stage(32, 1, 4, (word,))
-        variant = Variant((16, 16), 1, 2, 1, 8, 2.0, (stage,))
-        return HybridSwin(variant).layers[0].blocks[0].attn.relative_position_bias_table
-
-    assert 0.015 < table("w_msa").std() < 0.025
-    assert 0.7 < table("w_msa(bias_std=1)").std() < 1.1
-    with pytest.raises(InputError, match="at most 4; got 9"):
-        table("w_msa(bias_std=9)")

@@ -10,7 +10,7 @@ from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.variant import Variant
-from hybrid_swin.weights.files import WeightFile, read_weights
+from hybrid_swin.weights.files import IN_FOLDERS, WeightFile, read_weights
 
 _FINAL = "final.ckpt"  # as in epochs.py, which needs Lightning
 
@@ -69,7 +69,9 @@ def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
 
 
 def find_checkpoint(path: str | Path) -> Path:
-    """The checkpoint that a path means: itself, or that of a finished training's folder.
+    """The checkpoint that a path means: itself, or that of a folder.
+
+    A folder is that of a finished training, or one as Hugging Face writes it.
 
     Raises:
         InputError: a folder without one.
@@ -77,9 +79,10 @@ def find_checkpoint(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_dir():
         return path
+    published = (path / name for name in IN_FOLDERS)
     attempts = path.glob(f"attempt-*/{_FINAL}")
     newest = sorted(attempts, key=lambda file: (len(str(file)), str(file)), reverse=True)
-    for file in (path / _FINAL, *newest):
+    for file in (path / _FINAL, *newest, *published):
         if file.is_file():
             return file
     if (path / "trials").is_dir():

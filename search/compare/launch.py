@@ -13,7 +13,7 @@ from hybrid_swin.trained import find_checkpoint
 from hybrid_swin.weights.files import weights_hash
 from search.candidates import check_objective
 from search.compare.clock import Clock
-from search.compare.plan import Plan, make_plan
+from search.compare.plan import FirstWeights, Plan, make_plan
 from search.compare.report import write_report
 from search.compare.results import Comparison
 from search.compare.schedule import Schedule
@@ -58,7 +58,7 @@ class Prepared:
     @property
     def hashes(self) -> dict[str, str]:
         """Which images, split and first weights; what we cannot know is left out."""
-        found = {"init": self.plan.init_hash} if self.plan.init_hash else {}
+        found = {"init": self.plan.init.hash} if self.plan.init.hash else {}
         for name, data in self.data.items():
             if data is not None:
                 found[f"data_hash {name}".strip()] = data.data_hash
@@ -80,11 +80,17 @@ def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
     settings.data.validate()
-    init_hash = weights_hash(find_checkpoint(settings.init)) if settings.init else ""
     clock = Clock(settings) if "latency" in settings.match.by else None
-    plan = make_plan(settings, clock, init_hash)
+    plan = make_plan(settings, clock, _first_weights(settings.init))
     check_objective(settings, plan.entries[0].variant.num_classes)
     return plan, clock
+
+
+def _first_weights(path: str | None) -> FirstWeights:
+    if path is None:
+        return FirstWeights()
+    file = find_checkpoint(path)
+    return FirstWeights(str(file.resolve()), weights_hash(file))
 
 
 def prepare(plan: Plan) -> Prepared:
@@ -179,6 +185,6 @@ def _about(prepared: Prepared) -> dict[str, Any]:
             "final": [derive_seed(settings.seed, "final", i) for i in range(settings.seeds)],
         },
         "data": {name: about_data(data) for name, data in prepared.data.items()},
-        "init": {"weights": settings.init, "hash": prepared.plan.init_hash},
+        "init": {"weights": settings.init, "hash": prepared.plan.init.hash},
         "trainings": {"for_learning_rates": chosen, "over_seeds": final},
     }

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from hybrid_swin.block_words import parse
 from hybrid_swin.cost import Cost, count_cost
@@ -26,6 +26,15 @@ from search.run_folder import RunResult, RunSpec
 from search.space import Space
 
 COUNTERPART = "+pointwise as costly as {}"  # an arm's equal in cost under matching by control
+
+
+class FirstWeights(NamedTuple):
+    """The weights that every arm starts from; of no file where arms start anew."""
+
+    file: str = ""
+    hash: str = ""
+
+
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class Plan:
 
     settings: ComparisonSettings
     entries: tuple[Entry, ...]
-    init_hash: str = ""
+    init: FirstWeights = FirstWeights()
 
     @property
     def chooses(self) -> bool:
@@ -166,19 +175,21 @@ class Plan:
             is_baseline=entry.against is None,
             cost=entry.cost.to_dict(),
             data=entry.cell.data.to_dict(),
-            init=settings.init or "",
+            init=self.init.file,
         )
 
 
 def make_plan(
-    settings: ComparisonSettings, latency: LatencyMatcher | None = None, init_hash: str = ""
+    settings: ComparisonSettings,
+    latency: LatencyMatcher | None = None,
+    init: FirstWeights = FirstWeights(),
 ) -> Plan:
     """Work out cells and arms, and match their costs. Nothing is trained.
 
     Args:
         settings: the comparison; its plug-ins are known already.
         latency: matches by the clock; needed where ``match.by`` names latency.
-        init_hash: of the weights that arms start from.
+        init: what ``settings.init`` means, found and hashed.
 
     Raises:
         InputError: arms or factors that cannot be, or that cannot be matched; says which.
@@ -197,9 +208,9 @@ def make_plan(
         built = {arm.name: _built(arm, space, point) for arm in arms}
         for matching in settings.match.by:
             for side in _sides(settings, arms, built, baseline, matching, latency, point.name):
-                entries.append(_entry(settings, side, point, matching, init_hash))
+                entries.append(_entry(settings, side, point, matching, init.hash))
     _check_distinct(entries)
-    return Plan(settings, tuple(entries), init_hash)
+    return Plan(settings, tuple(entries), init)
 
 
 @dataclass(frozen=True)

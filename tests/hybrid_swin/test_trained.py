@@ -49,6 +49,12 @@ def test_a_network_comes_back_from_a_checkpoint_with_what_it_knows(model, tmp_pa
     assert (older.normalisation, older.class_names) == (None, None)
 
 
+def test_a_folder_of_hugging_face_means_its_weights(tmp_path):
+    (tmp_path / "config.json").touch()
+    (tmp_path / "model.safetensors").touch()
+    assert find_checkpoint(tmp_path) == tmp_path / "model.safetensors"
+
+
 def test_a_folder_means_its_last_finished_training(tmp_path):
     for attempt in (2, 9, 10):
         (tmp_path / f"attempt-{attempt}").mkdir()

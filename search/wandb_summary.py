@@ -11,6 +11,7 @@ from search.leaderboard import COLUMNS, Leaderboard
 from search.leaderboard_sentences import sentences
 from search.run_folder import read_json
 
+_QUOTED = {f"'{sign}" for sign in "=+-@\t\r"}
 _COMPARISON = ("comparison.json", "comparison.csv", "comparison.md")
 
 
@@ -79,14 +80,15 @@ def _of_comparison(folder: Path) -> Summary:
         {"monitor": told["monitor"], "mode": told["mode"]},
         list(told.get("conclusions", [])),
         tuple(columns),
-        [[_number(cell) for cell in row] for row in rows],
+        [[_value(cell) for cell in row] for row in rows],
         {"digest": told["digest"], "arms": len(told["results"]), "baseline": told["baseline"]},
         write,
     )
 
 
-def _number(cell: str) -> Any:
+def _value(cell: str) -> Any:
+    """A number where it is one; a text without the quote that spreadsheets need."""
     try:
         return float(cell)
     except ValueError:
-        return cell
+        return cell[1:] if cell[:2] in _QUOTED else cell

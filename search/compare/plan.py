@@ -35,6 +35,7 @@ class FirstWeights(NamedTuple):
     hash: str = ""
 
 
+ANEW = FirstWeights()
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Plan:
 
     settings: ComparisonSettings
     entries: tuple[Entry, ...]
-    init: FirstWeights = FirstWeights()
+    init: FirstWeights = ANEW
 
     @property
     def chooses(self) -> bool:
@@ -182,7 +183,7 @@ class Plan:
 def make_plan(
     settings: ComparisonSettings,
     latency: LatencyMatcher | None = None,
-    init: FirstWeights = FirstWeights(),
+    init: FirstWeights = ANEW,
 ) -> Plan:
     """Work out cells and arms, and match their costs. Nothing is trained.
 

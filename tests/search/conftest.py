@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-# loaded by path: tests are no package, and a package named "tests" may be installed
-_spec = importlib.util.spec_from_file_location(
-    "study_factory", Path(__file__).with_name("study_factory.py")
-)
-study_factory = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(study_factory)
+HERE = Path(__file__).parent
+
+
+def load(file):
+    """A module by its path: tests are no package, and a package "tests" may be installed."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+study_factory = load(HERE / "study_factory.py")
+comparison_factory = load(HERE / "compare" / "comparison_factory.py")
 
 
 @pytest.fixture
@@ -32,6 +39,12 @@ def whole_study(tmp_path):
 def studies():
     """The factory's module, for fixtures that live longer than one test."""
     return study_factory
+
+
+@pytest.fixture(scope="session")
+def fake():
+    """What makes comparisons without training: runs of a real plan, or results by hand."""
+    return comparison_factory
 
 
 @pytest.fixture

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from search.compare.conclusions import conclusions
+from search.compare.report import write_report
 from search.leaderboard import COLUMNS, Leaderboard
 from search.run_folder import iter_runs, read_run
 from search.wandb_board import WandbBoard
@@ -245,3 +248,31 @@ def test_the_search_does_not_import_wandb():
         if "import wandb" in file.read_text().replace("no wandb import", "")
     ]
     assert sorted(users) == ["search/inspect_wandb.py", "search/wandb_board.py"]
+
+
+def test_a_comparison_is_mirrored_as_a_table_with_its_conclusions(fake, tmp_path):
+    given = fake.settings(name="arms", seeds=2, learning_rates=())
+    made = fake.Made(tmp_path / "arms", given).fill()
+    (made.folder / "settings.yaml").write_text(
+        yaml.safe_dump({"name": "arms", "wandb": {"mode": "offline", "project": "fabricated"}})
+    )
+    write_report(made.read(), made.plan, made.folder)
+    mirror(made.folder)
+    told, read = read_back(made.folder, "arms-study-1")
+    (file,) = run_files(made.folder)["arms-study-1"].parent.glob("files/media/table/*.table.json")
+    table = json.loads(file.read_text())
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert len(rows) == 4  # a row for each difference, one for the baseline
+    by_arm = {r.arm: r for r in made.read().results}
+    for row in rows:
+        assert row["test_mean"] == pytest.approx(by_arm[row["arm"]].test_mean)
+    for sentence in conclusions(made.read()):
+        assert sentence in told["notes"]
+    assert len(run_files(made.folder)) == 1 + 3 * 2
+    artifacts = [record["artifact"] for record in read if record["type"] == "artifact"]
+    (artifact,) = [a for a in artifacts if a["name"] == "comparison"]
+    assert {e["path"] for e in artifact["manifest"]["contents"]} == {
+        "comparison.json",
+        "comparison.csv",
+        "comparison.md",
+    }

@@ -1,0 +1,30 @@
+import pytest
+
+from hybrid_swin.variant import Stage, Variant
+from search.compare import clock as module
+from search.compare.clock import LATENCY_FILE, Clock
+from search.compare.settings import MatchSettings
+from search.run_folder import read_json
+
+TARGET = Variant(16, 1, 10, 2, 4, 2.0, (Stage(64, 1, 4, ("w_msa",)),))
+WIDER = Variant(16, 1, 10, 2, 4, 2.0, (Stage(64, 1, 4, ("w_msa+conv",)),))
+
+
+@pytest.fixture
+def settings(fake, tmp_path):
+    given = fake.settings(folder=str(tmp_path), match=MatchSettings(by=("latency",), tolerance=0.3))
+    given.path.mkdir(parents=True)
+    return given
+
+
+def test_what_was_measured_is_kept_and_never_measured_again(settings, monkeypatch):
+    clock = Clock(settings)
+    matched = clock(WIDER, TARGET)
+    assert abs(matched.residuals["latency"]) <= 0.3
+    assert "of its time" in matched.adjuster
+    clock.save(settings.path)
+    about = read_json(settings.path / LATENCY_FILE)["setup"]
+    assert about == {"device": "cpu", "threads": settings.workers.threads, "batch": 8}
+    monkeypatch.setattr(module, "compare_times", None)
+    again = Clock(settings)(WIDER, TARGET)
+    assert again == matched

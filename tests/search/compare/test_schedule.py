@@ -1,0 +1,96 @@
+"""The loop over a real plan, with a dispatcher that ends runs in any order."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from search.compare.plan import make_plan
+from search.compare.schedule import Schedule
+from search.pilot import Silent
+from search.run_folder import RunResult
+
+
+class Shuffled:
+    """Ends what is submitted in a random order, one or two at a time, with scores by rate."""
+
+    def __init__(self, folder, seed):
+        self.folder, self.rng = folder, np.random.default_rng(seed)
+        self.waiting, self.submitted = [], []
+
+    def submit(self, spec):
+        if spec.stage == "final":
+            ledger = (self.folder / "test_reads.jsonl").read_text().splitlines()
+            assert spec.key in [json.loads(line)["key"] for line in ledger]
+        self.submitted.append(spec.key)
+        self.waiting.append(spec)
+
+    @property
+    def busy(self):
+        return bool(self.waiting)
+
+    def results(self):
+        self.rng.shuffle(self.waiting)
+        count = self.rng.integers(1, 3)
+        ended, self.waiting = self.waiting[:count], self.waiting[count:]
+        return [(spec, self.result(spec)) for spec in ended]
+
+    @staticmethod
+    def result(spec):
+        """Arms that add something like .001, the baseline .003."""
+        rate = spec.recipe["learning_rate"]
+        score = 0.9 - rate if "+" in spec.label else 0.8 + rate
+        return RunResult(key=spec.key, attempt=1, state="complete", score=score)
+
+
+def schedule(plan, folder, seed=0):
+    folder.mkdir(exist_ok=True)
+    dispatcher, ended = Shuffled(folder, seed), []
+    Schedule(
+        plan, folder, dispatcher, {"": "split"}, lambda spec: ended.append(spec.key), Silent()
+    ).run()
+    return dispatcher, ended
+
+
+@pytest.fixture(scope="module")
+def plan(fake):
+    return make_plan(fake.settings(seeds=3))
+
+
+def test_all_is_run_once_and_told(plan, tmp_path):
+    dispatcher, ended = schedule(plan, tmp_path)
+    assert len(dispatcher.submitted) == sum(plan.trainings()) == 3 * (2 + 3)
+    assert sorted(dispatcher.submitted) == sorted(set(ended)) == sorted(ended)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_run_does_not_depend_on_the_order_of_ends(plan, tmp_path, seed):
+    first, _ = schedule(plan, tmp_path / "a", 100)
+    other, _ = schedule(plan, tmp_path / "b", seed)
+    assert sorted(first.submitted) == sorted(other.submitted)
+
+
+def test_each_arm_goes_on_with_its_own_best_rate(plan, tmp_path):
+    dispatcher, _ = schedule(plan, tmp_path)
+    for entry in plan.entries:
+        rate = 1 if entry.against is None else 0
+        for spec in plan.finals(entry, rate):
+            assert spec.key in dispatcher.submitted
+        for spec in plan.finals(entry, 1 - rate):
+            assert spec.key not in dispatcher.submitted
+
+
+def test_seeds_begin_arm_by_arm_so_that_an_early_end_leaves_pairs(fake, tmp_path):
+    plan = make_plan(dataclasses.replace(fake.settings(seeds=3), learning_rates=()))
+    dispatcher, _ = schedule(plan, tmp_path)
+    seeds = [key.rsplit("/", 1)[1] for key in dispatcher.submitted]
+    assert seeds == sorted(seeds)
+
+
+def test_the_ledger_holds_each_reading_once(plan, tmp_path):
+    schedule(plan, tmp_path)
+    schedule(plan, tmp_path, seed=7)  # gone on with
+    lines = [json.loads(line) for line in (tmp_path / "test_reads.jsonl").read_text().splitlines()]
+    keys = [line["key"] for line in lines]
+    assert len(keys) == len(set(keys)) == 9

@@ -1,0 +1,80 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Recipe
+from search import pilot
+from search.pilot import print_resolution, run_pilots, shortened
+from search.run_folder import RunResult, RunSpec
+from search.statistics import minimum_detectable_difference
+
+
+def printed(*given, **more):
+    out = io.StringIO()
+    print_resolution(*given, Console(file=out, width=1000), **more)
+    return out.getvalue()
+
+
+def test_one_seed_shows_nothing():
+    told = printed(1, "finalists.seeds", 300)
+    assert "no difference can be shown; give --finalists.seeds at least 3" in told
+    assert "images" not in told
+
+
+def test_the_smallest_difference_grows_with_the_questions():
+    alone, among = printed(5, "seeds", None), printed(5, "seeds", None, questions=10)
+    for told, level in ((alone, 0.05), (among, 0.005)):
+        expected = minimum_detectable_difference(5, 0.01, level=level)
+        assert f"{100 * expected:.1f} (at 1)" in told
+    assert "among 10 differences" in among and "among" not in alone
+
+
+def test_so_many_images_tell_an_accuracy_so_well():
+    # 1.96 sqrt(.95 .05 / 1900) = .0098
+    assert "1,900 images tell one accuracy of 95% to ±1.0 points" in printed(5, "seeds", 1900)
+
+
+def spec(epochs):
+    recipe = Recipe(epochs=epochs).to_dict()
+    return RunSpec(
+        study="s",
+        key="finalists/a/0",
+        kind="finalist",
+        stage="final",
+        label="a",
+        variant=None,
+        recipe=recipe,
+        variant_id="v",
+        candidate_id="a",
+        seed=0,
+        cost={"macs": 1},
+    )
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [(40, 3), (2, 2)])
+def test_a_pilot_is_short_and_reads_no_test(epochs, expected):
+    short = shortened(spec(epochs))
+    assert short.recipe == {**spec(epochs).recipe, "epochs": expected}
+    assert short.stage == "search"
+
+
+def test_a_pilot_that_breaks_is_told(fake, tmp_path, monkeypatch):
+    class Broken:
+        def __init__(self, *given):
+            self.busy = False
+
+        def submit(self, one):
+            self.spec, self.busy = one, True
+
+        def results(self):
+            self.busy = False
+            failed = RunResult(
+                key=self.spec.key, attempt=1, state="failed", score=None, error="no memory"
+            )
+            return [(self.spec, failed)]
+
+    monkeypatch.setattr(pilot, "Dispatcher", Broken)
+    with pytest.raises(InputError, match="the pilot training failed: no memory"):
+        run_pilots(fake.settings(folder=str(tmp_path)), None, {}, [spec(3)])

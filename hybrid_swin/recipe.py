@@ -28,6 +28,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "precision": get_args(Precision),
     "weight_init": get_args(WeightInit),
 }
+# Fields that came later, as they were before: recipes that leave them so keep their ids.
+_LATER = {"weight_init": "trunc_normal"}
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class Recipe:
         canonical = {
             key: value if isinstance(value, str) else float(value)
             for key, value in self.to_dict().items()
+            if _LATER.get(key) != value
         }
         text = json.dumps(canonical, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.running import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspecting.subject import Subject
+from hybrid_swin.inspecting.words import Asked, as_trained
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Shown, Target, find_target, make_subject_of, show_images
 from search.run_folder import json_ready, read_json, write_json_atomically
@@ -35,13 +37,17 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
             inspections that were asked for can be made.
     """
     console = console or Console()
-    inspections = make_inspections(question.only)
+    asked = question.only or tuple(Asked(name) for name in registry.names("inspection"))
+    make_inspections(asked)  # refuse now what cannot be
     target = find_target(question)
     shown = show_images(question, target)
     if question.split == "test" and not question.is_noise:
         console.print(
             "[yellow]the test split is read[/yellow]: what is seen here must not choose a network"
         )
+    inspections = make_inspections(
+        asked if shown.settings is None else as_trained(asked, shown.settings)
+    )
     subject = make_subject_of(question, target, shown)
     folder = Path(question.out) if question.out else Path(FOLDER) / target.name
     index = Index(folder, _about(question, target, shown))

@@ -11,7 +11,7 @@ from hybrid_swin import registry
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.inspecting.words import Asked, parse_inspections
-from search.settings_file import _build, _explained
+from search.settings_file import build_settings, explained
 
 NOISE = "noise"  # in the place of a data source: random images
 
@@ -149,7 +149,7 @@ def question_of(parser: ArgumentParser, arguments: Sequence[str]) -> InspectQues
         registry.add_plugin(plugin)
     data = None
     if any(word.partition("=")[0].startswith("--data.") for word in words):
-        data = _build(DataSettings, parsed["data"], "data.")
+        data = build_settings(DataSettings, parsed["data"], "data.")
         sources = [*registry.names("data source"), NOISE]
         if data.class_path is None and data.source not in sources:
             raise unknown("data source", data.source, sources)
@@ -193,4 +193,4 @@ def _message(message: str, parser: ArgumentParser) -> InputError:
             "inspect needs a network: a published name such as swin_t, a YAML file, the folder of "
             "a training or a checkpoint"
         )
-    return _explained(message, parser)
+    return explained(message, parser)

@@ -78,12 +78,14 @@ class Shown:
         labels: (N,) or None.
         class_names: one name a class, or None.
         about: what `index.json` says of them.
+        settings: where they come from; None for noise.
     """
 
     images: Tensor
     labels: Tensor | None
     class_names: tuple[str, ...] | None
     about: dict[str, Any]
+    settings: DataSettings | None = None
 
 
 def find_target(question: InspectQuestion) -> Target:
@@ -138,9 +140,8 @@ def show_images(question: InspectQuestion, target: Target) -> Shown:
         return Shown(torch.randn(size, generator=generator), None, None, about)
     settings = question.data or _settings_of(target, question.target)
     settings.validate()
-    if settings.class_path is not None:
-        return _own_images(settings, question, target)
-    return _source_images(settings, question, target)
+    images = _source_images if settings.class_path is None else _own_images
+    return dataclasses.replace(images(settings, question, target), settings=settings)
 
 
 def make_subject_of(question: InspectQuestion, target: Target, shown: Shown) -> Subject:

@@ -8,12 +8,12 @@ from statistics import fmean, median
 from typing import Literal
 
 from search.predictions import Correctness, read_correctness
+from search.probabilities import accuracy_interval
 from search.row import Fidelity, Row
 from search.run_folder import RunResult, RunSpec, State
 from search.statistics import (
     Difference,
     crossed_difference,
-    crossed_interval,
     holm,
     paired_difference,
     t_interval,
@@ -152,7 +152,7 @@ def _with_test(row: Row, evidence: Evidence) -> Row:
     interval = t_interval(scores)
     if evidence.correct is not None:
         correct = evidence.correct
-        crossed = crossed_interval(correct.matrix, groups=correct.groups)
+        crossed = accuracy_interval(correct.matrix, groups=correct.groups)
         interval = replace(interval, low=crossed.low, high=crossed.high)
     covers = "seeds" if evidence.correct is None else "seeds and images"
     return replace(

@@ -41,8 +41,8 @@ def parse_settings(
     try:
         parsed = parser.parse_args(arguments)
     except ArgumentError as error:
-        raise _explained(str(error), parser) from None
-    return _build(settings, parsed, ""), bool(parsed["dry_run"])
+        raise explained(str(error), parser) from None
+    return build_settings(settings, parsed, ""), bool(parsed["dry_run"])
 
 
 def read_config_as(name: str, settings: type[Settings]) -> Settings:
@@ -108,7 +108,7 @@ def _check_keys(content: dict[Any, Any], settings: type, kind: str, path: str) -
             _check_keys(item, inner, f"setting of {here}", f"{here}.")
 
 
-def _build(settings: type[Settings], parsed: Any, path: str) -> Settings:
+def build_settings(settings: type[Settings], parsed: Any, path: str) -> Settings:
     """The settings of what has been parsed.
 
     jsonargparse's own instantiation is left out: it would also call whatever a mapping with a
@@ -125,10 +125,10 @@ def _build(settings: type[Settings], parsed: Any, path: str) -> Settings:
             values[field.name] = _plain(value)
         elif listed:
             values[field.name] = tuple(
-                _build(inner, item, f"{place}.{index}.") for index, item in enumerate(value)
+                build_settings(inner, item, f"{place}.{index}.") for index, item in enumerate(value)
             )
         elif isinstance(value, Namespace | dict):
-            values[field.name] = _build(inner, value, f"{place}.")
+            values[field.name] = build_settings(inner, value, f"{place}.")
         else:
             raise InputError(_no_mapping(place, inner, value))
     return settings(**values)
@@ -164,7 +164,7 @@ def _no_mapping(place: str, settings: type, value: Any) -> str:
     return f"{place} must be a mapping with settings such as {names}; got {value!r}"
 
 
-def _explained(message: str, parser: ArgumentParser) -> InputError:
+def explained(message: str, parser: ArgumentParser) -> InputError:
     """The parser's message, shortened to what the user can act on."""
     stray = re.search(r"unrecognized arguments: (\S+)", message)
     if stray:

@@ -38,14 +38,12 @@ class Outcome:
     seconds: float
 
 
-def make_inspections(asked: Sequence[Asked] | None) -> list[tuple[Asked, Inspection]]:
-    """The inspections that are asked for; all where nothing is.
+def make_inspections(asked: Sequence[Asked]) -> list[tuple[Asked, Inspection]]:
+    """The inspections that are asked for.
 
     Raises:
         InputError: an option that an inspection does not take.
     """
-    if asked is None:
-        asked = [Asked(name) for name in registry.names("inspection")]
     return [(a, registry.load("inspection", a.name)(**a.options)) for a in asked]
 
 

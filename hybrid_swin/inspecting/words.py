@@ -1,10 +1,12 @@
 """Inspections by name, with options: ``spectrum,occlusion(patches=8;patch=16)`` (no torch)."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hybrid_swin import registry
+from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 
 _ASKED = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
@@ -44,6 +46,24 @@ def parse_inspections(text: str) -> tuple[Asked, ...]:
     if twice:
         raise InputError(f"inspection {twice[0]!r} is named twice; name it once")
     return tuple(found)
+
+
+def as_trained(asked: Sequence[Asked], data: DataSettings) -> tuple[Asked, ...]:
+    """An inspection named as a data source makes its images itself: with the data's options.
+
+    What was asked for explicitly stays, and so does what the inspection does not take.
+    """
+    if data.class_path is not None:
+        return tuple(asked)
+    return tuple(
+        Asked(one.name, _shared(one.name, data) | one.options) if one.name == data.source else one
+        for one in asked
+    )
+
+
+def _shared(name: str, data: DataSettings) -> dict[str, Any]:
+    known = registry.describe("inspection", name).options
+    return {key: value for key, value in data.options.items() if key in known}
 
 
 def _checked(name: str, inside: str | None) -> Asked:

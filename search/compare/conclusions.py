@@ -16,6 +16,7 @@ from search.compare.results import Comparison
 from search.difference_format import interval_text, points, unit
 
 FEW_SEEDS = 5
+_FEW = 4  # arms that are named one by one
 
 
 def conclusions(comparison: Comparison) -> list[str]:
@@ -196,15 +197,14 @@ def _doubt(comparison: Comparison) -> list[str]:
 
 def _cautions(comparison: Comparison) -> list[str]:
     said = []
-    edge = [
-        f"{_place(r, comparison)} ({r.learning_rate:g})"
-        for r in comparison.results
-        if r.rate_at_edge
-    ]
+    edge = [r for r in comparison.results if r.rate_at_edge]
     if edge:
+        which = _list([f"{_place(r, comparison)} ({r.learning_rate:g})" for r in edge])
+        if len(edge) > _FEW:
+            which = f"{len(edge)} of {len(comparison.results)} arms, marked in the table"
         said.append(
             "The chosen learning rate is at the edge of those tried, so a wider choice may change "
-            f"the result: {_list(edge)}."
+            f"the result: {which}."
         )
     if comparison.mixed:
         said.append(f"Runs differ in their {_list(comparison.mixed)}: compare with care.")

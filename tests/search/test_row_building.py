@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from search.probabilities import accuracy_interval
 from search.row_building import build_row, compare_with_best
-from search.statistics import crossed_difference, crossed_interval, paired_difference, t_interval
+from search.statistics import crossed_difference, paired_difference, t_interval
 
 ACCURACY = ("val/accuracy", "max")
 
@@ -48,7 +49,7 @@ def test_a_row_of_seeds(make_study):
 def test_a_test_interval_covers_seeds_and_images(make_study):
     study = make_study()
     row, _ = build_row(study.folder, study.finalist("c", [0.9] * 4), *ACCURACY)
-    interval = crossed_interval(right_images(study, "c", 4))
+    interval = accuracy_interval(right_images(study, "c", 4))
     assert row.test_covers == "seeds and images"
     assert row.test_mean == pytest.approx(interval.mean)
     assert (row.test_low, row.test_high) == (interval.low, interval.high)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hybrid_swin import registry
+from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.running import (
     NEEDS_LABELS,
@@ -15,7 +16,7 @@ from hybrid_swin.inspecting.running import (
     run_inspections,
     save_figure,
 )
-from hybrid_swin.inspecting.words import Asked, parse_inspections
+from hybrid_swin.inspecting.words import Asked, as_trained, parse_inspections
 from hybrid_swin.inspection import Inspection
 
 OWN = '''
@@ -193,7 +194,16 @@ def test_what_names_no_inspection_is_refused(text, message):
         parse_inspections(text)
 
 
-def test_all_are_made_where_none_is_named():
-    assert [a.name for a, _ in make_inspections(None)] == registry.names("inspection")
+def test_what_makes_its_own_images_makes_those_that_were_trained_on():
+    data = DataSettings("cue_conflict", {"reach": 4, "side": 2, "train": 64})
+    asked = parse_inspections("spectrum,cue_conflict(side=1;images=6)")
+    assert as_trained(asked, data) == (
+        Asked("spectrum"),
+        Asked("cue_conflict", {"reach": 4, "side": 1, "images": 6}),
+    )
+    assert as_trained(asked, DataSettings("digits")) == asked
+
+
+def test_an_option_that_cannot_be_is_refused():
     with pytest.raises(InputError, match="at least 2"):
         make_inspections([Asked("occlusion", {"images": 1})])

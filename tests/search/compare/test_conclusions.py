@@ -211,6 +211,8 @@ def test_a_learning_rate_at_the_edge_is_noted(fake, said):
     assert "+mdta (0.01)." in text
     assert "base (" not in text
     assert "edge" not in said(fake.arm(WHOLE, fake.versus(0.05)))
+    many = [fake.arm(f"arm {i}", fake.versus(0.05), learning_rate=0.01) for i in range(9)]
+    assert "the result: 9 of 10 arms, marked in the table." in said(*many)
 
 
 def test_cells_are_told_apart(fake, said):

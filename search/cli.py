@@ -168,10 +168,14 @@ def _parser() -> ArgumentParser:
     board = ArgumentParser(
         prog="search.py leaderboard",
         formatter_class=_formatter(),
-        description="Show a study's leaderboard, finished or not.",
+        description="Show a study's leaderboard, or what a comparison found; finished or not.",
     )
     board.add_argument(
-        "study", type=str, nargs="?", default="runs/digits", help="the study's folder"
+        "study",
+        type=str,
+        nargs="?",
+        default="runs/digits",
+        help="the folder of the study or comparison",
     )
     board.add_argument(
         "--format",
@@ -267,27 +271,9 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
 
 
 def _leaderboard(options: Any) -> int:
-    from pathlib import Path
+    from search.leaderboard_command import run
 
-    from rich.console import Console
-
-    from search.leaderboard import Leaderboard
-    from search.leaderboard_table import print_leaderboard, save_svg
-
-    board = Leaderboard.from_folder(Path(options.study))
-    if options.format == "csv":
-        print(board.to_csv(), end="")
-    elif options.format == "json":
-        import json
-
-        from search.run_folder import json_ready
-
-        print(json.dumps(json_ready(board.to_dict()), indent=1))
-    else:
-        print_leaderboard(board, Console())
-    if options.svg:
-        save_svg(board, Path(options.svg))
-    return 0
+    return run(options)
 
 
 def _inspect(arguments: list[str]) -> int:

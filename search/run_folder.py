@@ -233,6 +233,11 @@ def read_settings(study_folder: Path) -> dict[str, Any]:
     return settings
 
 
+def is_comparison(settings: Mapping[str, Any]) -> bool:
+    """Whether settings are a comparison's."""
+    return settings.get("kind") == "comparison" or {"arms", "match"} <= set(settings)
+
+
 def natural_order(text: str) -> tuple[tuple[int, int | str], ...]:
     """A sort key that puts ``trials/10000`` after ``trials/9999``."""
     parts = re.findall(r"\d+|\D+", text)

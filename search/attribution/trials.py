@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from search.run_folder import RunResult, RunSpec, iter_runs, read_settings
+from search.run_folder import RunResult, RunSpec, is_comparison, iter_runs, read_settings
 
 EndedRun = tuple[RunSpec, RunResult | None]
 
@@ -80,11 +80,6 @@ def read_trials(folder: Path) -> Trials:
         asked=len(chosen),
         notes=_notes(chosen, settings),
     )
-
-
-def is_comparison(settings: Mapping[str, Any]) -> bool:
-    """Whether settings are a comparison's."""
-    return settings.get("kind") == "comparison" or {"arms", "match"} <= set(settings)
 
 
 def refuse_biased(settings: Mapping[str, Any], folder: Path) -> None:

@@ -38,14 +38,24 @@ def save_figures(
     Returns:
         The files.
     """
-    figures = {"differences.svg": Figure()}
-    draw_differences(comparison, figures["differences.svg"])
-    for name in numeric_factors(comparison):
-        file = f"by_{name.rpartition('.')[2]}.svg"
-        figures[file] = Figure()
-        draw_factor(comparison, name, figures[file], ceilings, best_possible)
     folder.mkdir(parents=True, exist_ok=True)
-    for file, figure in figures.items():
-        with rc_context({"svg.hashsalt": "hybrid-swin"}):
-            figure.savefig(folder / file, format="svg", metadata={"Date": None})
-    return [folder / file for file in figures]
+    save_differences(comparison, folder / "differences.svg")
+    files = [folder / "differences.svg"]
+    for name in numeric_factors(comparison):
+        figure = Figure()
+        draw_factor(comparison, name, figure, ceilings, best_possible)
+        files.append(folder / f"by_{name.rpartition('.')[2]}.svg")
+        _save(figure, files[-1])
+    return files
+
+
+def save_differences(comparison: Comparison, file: Path) -> None:
+    """Write the forest plot of all differences as SVG."""
+    figure = Figure()
+    draw_differences(comparison, figure)
+    _save(figure, file)
+
+
+def _save(figure: Figure, file: Path) -> None:
+    with rc_context({"svg.hashsalt": "hybrid-swin"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from search.compare.conclusions import conclusions
 from search.compare.report import write_report
 from search.leaderboard import COLUMNS, Leaderboard
 from search.run_folder import iter_runs, read_run
 from search.wandb_board import WandbBoard
+from search.wandb_settings import WandbSettings
 
 ROOT = Path(__file__).parents[2]
 SECRET_DATA = {
@@ -251,11 +251,8 @@ def test_the_search_does_not_import_wandb():
 
 
 def test_a_comparison_is_mirrored_as_a_table_with_its_conclusions(fake, tmp_path):
-    given = fake.settings(name="arms", seeds=2, learning_rates=())
+    given = fake.settings(name="arms", seeds=2, learning_rates=(), wandb=WandbSettings("offline"))
     made = fake.Made(tmp_path / "arms", given).fill()
-    (made.folder / "settings.yaml").write_text(
-        yaml.safe_dump({"name": "arms", "wandb": {"mode": "offline", "project": "fabricated"}})
-    )
     write_report(made.read(), made.plan, made.folder)
     mirror(made.folder)
     told, read = read_back(made.folder, "arms-study-1")

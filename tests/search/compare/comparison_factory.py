@@ -51,8 +51,7 @@ class Made:
         self.ease = self.rng.normal(1.0, 1.5, IMAGES)
         self.seed_skill = self.rng.normal(0, 0.2, 20)
         folder.mkdir(parents=True, exist_ok=True)
-        plain = {"name": self.settings.name, "arms": [], "match": {}}
-        (folder / "settings.yaml").write_text(yaml.safe_dump(plain))
+        (folder / "settings.yaml").write_text(yaml.safe_dump(self.settings.to_dict()))
 
     def fill(self, skip=()):
         """All runs but those of the arms in ``skip``; the second learning rate is better."""

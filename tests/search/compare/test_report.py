@@ -65,3 +65,13 @@ def test_a_numeric_factor_of_the_reach_task_is_drawn_with_what_is_known(fake, tm
     write_report(made.read(), made.plan, tmp_path)
     drawn = (tmp_path / "by_reach.svg").read_text()
     assert "ceiling" in drawn and "conv" in drawn
+
+
+def test_the_leaderboard_of_a_comparison_is_the_comparison(made, tmp_path, capsys):
+    from search.cli import main
+
+    picture = tmp_path / "forest.svg"
+    assert main(["leaderboard", str(made.folder), "--svg", str(picture)]) == 0
+    assert "+mdta" in capsys.readouterr().out and "<svg" in picture.read_text()
+    assert main(["leaderboard", str(made.folder), "--format", "csv"]) == 0
+    assert capsys.readouterr().out == made.read().to_csv()

@@ -1,0 +1,43 @@
+"""The command `leaderboard`: what a study or a comparison has found so far, by its folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from search.compare.figures import save_differences
+from search.compare.launch import read_plan
+from search.compare.results import Comparison
+from search.compare.tables import print_comparison
+from search.leaderboard import Leaderboard
+from search.leaderboard_table import print_leaderboard, save_svg
+from search.run_folder import is_comparison, json_ready, read_settings
+
+
+def run(options: Any) -> int:
+    """Print what the folder holds in the format asked for; returns the exit code.
+
+    Raises:
+        InputError: the folder is of no study, or a file of it cannot be read.
+    """
+    folder = Path(options.study)
+    found: Leaderboard | Comparison
+    if is_comparison(read_settings(folder)):
+        found = Comparison.from_folder(folder, read_plan(folder))
+    else:
+        found = Leaderboard.from_folder(folder)
+    if options.format == "csv":
+        print(found.to_csv(), end="")
+    elif options.format == "json":
+        print(json.dumps(json_ready(found.to_dict()), indent=1))
+    elif isinstance(found, Comparison):
+        print_comparison(found, Console())
+    else:
+        print_leaderboard(found, Console())
+    if options.svg:
+        if isinstance(found, Comparison):
+            save_differences(found, Path(options.svg))
+        else:
+            save_svg(found, Path(options.svg))
+    return 0

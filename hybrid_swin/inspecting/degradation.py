@@ -69,6 +69,12 @@ def curve(subject: Subject, steps: Sequence[tuple[Mapping[str, Any], Degrade]]) 
     return found
 
 
+def left(rows: Sequence[Mapping[str, Any]], name: Callable[[Mapping[str, Any]], str]) -> str:
+    """The rows of a curve but the first in one line."""
+    said = [f"{name(row)} {row['relative']:.2f}" for row in rows[1:]]
+    return f"left of the accuracy above chance: {', '.join(said)}" if said else ""
+
+
 def draw_curve(
     numbers: Mapping[str, Any],
     figure: "Figure",

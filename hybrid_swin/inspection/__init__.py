@@ -32,8 +32,9 @@ class Inspection(ABC):
 
         Returns:
             A dict with at least ``what`` (one sentence), ``units``, ``rows`` (a list of dicts),
-            ``undefined`` (dicts of block, branch and reason) and ``notes`` (sentences). The model
-            is left as it was, bit for bit and without hooks.
+            ``undefined`` (dicts of block, branch and reason) and ``notes`` (sentences). Where there
+            are rows, ``summary`` may tell the main numbers in one line. The model is left as it
+            was, bit for bit and without hooks.
 
         Raises:
             InputError: the subject cannot be looked into in this way; says why.

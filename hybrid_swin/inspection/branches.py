@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast, final
 
 import numpy as np
@@ -79,7 +80,7 @@ class Branches(Inspection):
             self._ablate(used, branches, facts, numbers)
         else:
             undefined.append({"block": "all", "branch": "all", "reason": f"ablation: {reason}"})
-        return numbers
+        return numbers | {"summary": _summary(numbers)}
 
     def _ablate(
         self,
@@ -113,6 +114,27 @@ class Branches(Inspection):
         from hybrid_swin.inspecting.branch_figure import draw_branches
 
         draw_branches(numbers, figure)
+
+
+def _summary(numbers: Mapping[str, Any]) -> str:
+    """What is lost without each branch, where that is known; else its mean share."""
+    said = [
+        f"without {row['branch']} {_points(row['accuracy_change'])} points "
+        f"[{_points(row['accuracy_change_low'])}, {_points(row['accuracy_change_high'])}]"
+        for row in numbers["together"]
+    ]
+    if said:
+        return "; ".join(said)
+    shares: dict[str, list[float]] = defaultdict(list)
+    for row in numbers["rows"]:
+        if row["share"] is not None:
+            shares[row["branch"]].append(row["share"])
+    means = [f"{name} {fmean(values):.2f}" for name, values in sorted(shares.items())]
+    return f"mean share of the block's sum: {', '.join(means)}" if means else ""
+
+
+def _points(change: float) -> str:
+    return f"{100 * change:+.1f}"
 
 
 def _row(branch: BranchPlace, facts: BranchFacts) -> dict[str, Any]:

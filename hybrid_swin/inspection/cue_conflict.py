@@ -109,7 +109,10 @@ class CueConflict(Inspection):
             ]
             if numbers["modes"][0]["accuracy_low"] > 1 / len(CLASS_NAMES):
                 numbers["rows"] = self._rows(predicted["conflict"])
-                return numbers | {"undefined": _without_decision(numbers["rows"])}
+                return numbers | {
+                    "undefined": _without_decision(numbers["rows"]),
+                    "summary": _summary(numbers["rows"][0]),
+                }
             reason = "the network is not surely above chance even where both cues agree"
         numbers["undefined"].append({"block": None, "branch": None, "reason": reason})
         return numbers
@@ -216,6 +219,17 @@ def _without_decision(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in rows
         if row["global_share"] is None
     ]
+
+
+def _summary(row: Mapping[str, Any]) -> str:
+    """Of the row over all images."""
+    if row["global_share"] is None:
+        return "no image is classified by either cue"
+    low, high = row["global_share_low"], row["global_share_high"]
+    return (
+        f"the arrangement decides {row['global_share']:.0%} [{low:.0%}, {high:.0%}], else the "
+        f"texture; neither in {row['by_neither'] / row['images']:.0%} of the images"
+    )
 
 
 def _draw_modes(axes: "Axes", modes: list[Mapping[str, Any]]) -> None:

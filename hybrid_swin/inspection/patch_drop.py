@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspecting.degradation import curve, draw_curve
+from hybrid_swin.inspecting.degradation import curve, draw_curve, left
 from hybrid_swin.inspecting.patch_grids import check_grid, cover, orders, possible_grids
 from hybrid_swin.inspecting.sampling import affordable, limited_note, subset
 from hybrid_swin.inspecting.subject import Subject
@@ -61,12 +61,14 @@ class PatchDrop(Inspection):
             )
             for count in sorted(counts)
         ]
+        found = curve(used, steps)
         return {
             "what": "What is left of the accuracy when patches are covered by the mean colour.",
             "units": "share of the accuracy above chance; share of the patches covered",
             "grid": grid,
             "patch_pixels": [size[0] // grid, size[1] // grid],
-            **curve(used, steps),
+            **found,
+            "summary": left(found["rows"], lambda row: f"{row['share']:.0%} covered"),
             "notes": limited_note(subject, used, "gmacs"),
         }
 

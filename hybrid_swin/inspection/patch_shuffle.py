@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspecting.degradation import curve, draw_curve
+from hybrid_swin.inspecting.degradation import curve, draw_curve, left
 from hybrid_swin.inspecting.patch_grids import check_grid, orders, shuffle, spread_grids
 from hybrid_swin.inspecting.sampling import affordable, limited_note, subset
 from hybrid_swin.inspecting.subject import Subject
@@ -59,10 +59,12 @@ class PatchShuffle(Inspection):
             )
             for grid in grids
         ]
+        found = curve(used, steps)
         return {
             "what": "What is left of the accuracy when an image's patches change places.",
             "units": "share of the accuracy above chance; grid in patches a side",
-            **curve(used, steps),
+            **found,
+            "summary": left(found["rows"], lambda row: f"{row['grid']} x {row['grid']} patches"),
             "notes": limited_note(subject, used, "gmacs"),
         }
 

@@ -89,7 +89,7 @@ class Similarity(Inspection):
                     "cka": row,
                 }
             )
-        return numbers
+        return numbers | {"summary": _summary(numbers["rows"])}
 
     def _hsic(self, subject: Subject, places: list[Place]) -> tuple[Tensor, int, int]:
         """The sum of HSIC over minibatches (L, L), their number, and the images used."""
@@ -160,3 +160,19 @@ def _outputs(subject: Subject, images: Tensor) -> list[Tensor]:
         for handle in handles:
             handle.remove()
     return outputs
+
+
+def _summary(rows: list[dict[str, Any]]) -> str:
+    """First to last block, and the pair of neighbours that differ most."""
+    if len(rows) < 2 or rows[0]["cka"][-1] is None:
+        return ""
+    said = f"first and last block {rows[0]['cka'][-1]:.2f}"
+    steps = [
+        (row["cka"][index + 1], row["block"], rows[index + 1]["block"])
+        for index, row in enumerate(rows[:-1])
+        if row["cka"][index + 1] is not None
+    ]
+    if not steps:
+        return said
+    value, one, other = min(steps)
+    return f"{said}; of neighbours least {value:.2f}, {one} and {other}"

@@ -1,6 +1,8 @@
 """`spectrum`: which spatial frequencies a branch lets pass, and its share of high ones."""
 
+from collections import defaultdict
 from collections.abc import Mapping
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -74,6 +76,7 @@ class Spectrum(Inspection):
             )
         return {
             "what": "Which spatial frequencies each branch lets pass (T above 0: strengthens).",
+            "summary": _summary(rows),
             "units": "frequency in radians per token; T in nats of amplitude; shares from 0 to 1",
             "images": len(used.images),
             "rows": rows,
@@ -86,6 +89,17 @@ class Spectrum(Inspection):
         from hybrid_swin.inspecting.spectrum_figure import draw_spectrum
 
         draw_spectrum(numbers, figure)
+
+
+def _summary(rows: list[dict[str, Any]]) -> str:
+    shares: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        shares[row["branch"]].append((row["high_share_in"], row["high_share_out"]))
+    said = [
+        f"{name} {fmean(i for i, _ in pairs):.2f} to {fmean(o for _, o in pairs):.2f}"
+        for name, pairs in sorted(shares.items())
+    ]
+    return f"power above half the highest frequency, in to out: {', '.join(said)}" if said else ""
 
 
 class _Seen:

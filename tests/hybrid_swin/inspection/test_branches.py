@@ -101,6 +101,8 @@ def test_ablation_against_a_slow_reference(subject):
         modules = [b.module for b in branches if b.name == name]
         assert row["accuracy_change"] == pytest.approx(change(modules))
     assert any(row["accuracy_change"] for row in numbers["together"])  # it is no test of nothing
+    for name, row in found.items():
+        assert f"without {name} {100 * row['accuracy_change']:+.1f} points [" in numbers["summary"]
     assert len(drawn(numbers).axes) == 4
 
 
@@ -167,6 +169,7 @@ def test_without_accuracy_the_shares_only(subject, options, reason):
     assert [u for u in numbers["undefined"] if reason in u["reason"]]
     assert "accuracy_change" not in numbers["rows"][0]
     assert numbers["rows"][0]["share"] > 0
+    assert numbers["summary"].startswith("mean share of the block's sum: conv 0.")
     assert len(drawn(numbers).axes) == 2
 
 

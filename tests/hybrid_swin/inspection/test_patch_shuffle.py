@@ -53,6 +53,9 @@ def test_a_bag_of_aligned_patches_loses_nothing(subject):
     assert [row["grid"] for row in numbers["rows"]] == [1, 2, 4]
     assert [row["relative"] for row in numbers["rows"]] == [1, 1, 1]
     assert all(row["relative_low"] < 1 for row in numbers["rows"][1:])
+    assert numbers["summary"] == (
+        "left of the accuracy above chance: 2 x 2 patches 1.00, 4 x 4 patches 1.00"
+    )
     finer = PatchShuffle("8").measure(bag)["rows"][-1]  # cuts the tokens
     assert finer["relative"] < 0.9
     drawn(numbers)

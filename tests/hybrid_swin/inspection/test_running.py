@@ -85,6 +85,8 @@ def test_every_inspection_keeps_the_contract(name, word, looked_at, tmp_path):
     entry = registry.describe("inspection", name)
     assert issubclass(registry.load("inspection", name), Inspection)
     assert entry.summary
+    if outcome.numbers["rows"]:
+        assert outcome.numbers["summary"]
 
 
 def test_a_users_own_inspection_is_run_and_drawn(own, looked_at, tmp_path):

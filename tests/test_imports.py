@@ -57,6 +57,7 @@ ORDER = [
     ["search.pilot"],
     ["search.dry_run"],
     ["search.compare.arms", "search.compare.factors", "search.compare.matching"],
+    ["search.compare.sides"],
     ["search.compare.plan"],
     ["search.compare.schedule", "search.compare.differences"],
     ["search.compare.results"],

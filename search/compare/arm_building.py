@@ -4,13 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean, median_low
 from typing import Any, Self
 
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Side
 from search.compare.plan import Entry, Plan
-from search.probabilities import accuracy_interval
 from search.row import Row
 from search.row_building import EndedRun, Evidence, build_row
 from search.run_folder import RunResult, RunSpec
@@ -110,10 +109,6 @@ def result_of(arm: TrainedArm, plan: Plan, against: "TrainedArm | None") -> ArmR
     shared = {f.name for f in fields(Row)} & {f.name for f in fields(ArmResult)}
     taken = shared - {"state", "seeds", "seeds_asked", "parameters", "macs", "activations"}
     result = replace(result, **{name: getattr(row, name) for name in taken})
-    if arm.evidence.correct is not None:
-        correct = arm.evidence.correct
-        interval = accuracy_interval(correct.matrix, groups=correct.groups)
-        result = replace(result, test_low=interval.low, test_high=interval.high)
     return replace(result, **_milestone(arm, plan))
 
 
@@ -132,7 +127,7 @@ def _milestone(arm: TrainedArm, plan: Plan) -> dict[str, Any]:
         )
         for r in whole
     ]  # fmt: skip
-    middle = median(firsts)
+    middle = median_low(firsts)
     images = arm.entry.cell.data.epoch_images
     batches = math.ceil(images / arm.entry.recipes[0].batch_size)
     return {

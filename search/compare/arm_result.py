@@ -52,8 +52,8 @@ class ArmResult:
         adjuster: what was moved to match, in words.
         peak_memory_mb: largest over seeds, MiB.
         train_seconds: mean of one training.
-        milestone_epochs: median epoch over seeds at which validation first reached the milestone;
-            None where fewer than half of the seeds did.
+        milestone_epochs: (lower) median epoch over seeds at which validation first reached the
+            milestone; None where fewer than half of the seeds did.
         milestone_steps: the same in steps, where the images of an epoch are set.
         unsolved: seeds that never reached the milestone; None without one.
         versus: the difference to ``against``.
@@ -105,6 +105,11 @@ class ArmResult:
         """Whether the chosen learning rate is the least or the largest of several."""
         rates = self.learning_rates
         return len(rates) > 1 and self.learning_rate in (min(rates), max(rates))
+
+    @property
+    def ended(self) -> int:
+        """Trainings over seeds that have ended, in whatever way."""
+        return max(self.seeds, len(self.keys))
 
     @property
     def usable(self) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.cost import count_cost
+from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.latency_matching import Measured, match_latency
 from hybrid_swin.measuring import Setup, compare_times
@@ -21,20 +22,29 @@ class Clock:
     """Makes networks as quick as others, interleaved; knows what it found before.
 
     Args:
-        settings: of the comparison; what its folder holds is taken.
+        settings: of the comparison.
+        folder: what was found there before is taken.
+        measures: whether what is not known is measured; a comparison that is read only is not.
     """
 
-    def __init__(self, settings: ComparisonSettings) -> None:
+    def __init__(self, settings: ComparisonSettings, folder: Path, measures: bool = True) -> None:
         workers = settings.workers
         device = resolve_accelerator(workers.accelerator)
         self._setup = Setup("cuda" if device == "gpu" else device, workers.threads, _BATCH)
         self._tolerance = max(_LEAST_TOLERANCE, settings.match.tolerance)
-        path = settings.path / LATENCY_FILE
+        self._measures = measures
+        path = folder / LATENCY_FILE
         self._known: dict[str, Any] = read_json(path)["found"] if path.exists() else {}
 
     def __call__(self, variant: Variant, target: Variant) -> Matched:
-        """The first network, as quick as the second. Raises InputError where it cannot be."""
+        """The first network, as quick as the second.
+
+        Raises:
+            InputError: it cannot be, or it is not known and must not be measured.
+        """
         key = f"{variant.id} as quick as {target.id}"
+        if key not in self._known and not self._measures:
+            raise InputError(f"{LATENCY_FILE} of the comparison does not know a network as quick")
         if key not in self._known:
             self._known[key] = self._measure(variant, target)
         found = self._known[key]

@@ -17,6 +17,7 @@ from search.difference_format import interval_text, points, unit
 
 FEW_SEEDS = 5
 _FEW = 4  # arms that are named one by one
+_UNEQUAL = 0.03  # share of MACs
 
 
 def conclusions(comparison: Comparison) -> list[str]:
@@ -24,11 +25,13 @@ def conclusions(comparison: Comparison) -> list[str]:
     if max((result.seeds for result in comparison.results), default=0) < 2:
         return [
             *_pending(comparison),
+            *_kept_out(comparison),
             "No arm has two completed trainings over seeds: a single one gives no interval, so "
             "nothing is concluded.",
         ]
     return [
         *_pending(comparison),
+        *_waiting(comparison),
         *_kept_out(comparison),
         *_differences(comparison),
         *_causes(comparison),
@@ -48,9 +51,9 @@ def _kept_out(comparison: Comparison) -> list[str]:
     """Arms that no conclusion speaks of, and why."""
     young = [_place(r, comparison) for r in comparison.results if r.undertrained]
     lost = [
-        f"{_place(r, comparison)} ({r.seeds} of {r.seeds_asked})"
+        f"{_place(r, comparison)} ({r.seeds} of {r.seeds_asked}, {r.state})"
         for r in comparison.results
-        if r.seeds < r.seeds_asked
+        if r.seeds < r.seeds_asked == r.ended
     ]
     said = []
     if young:
@@ -63,6 +66,17 @@ def _kept_out(comparison: Comparison) -> list[str]:
             f"conclusion: {_list(lost)}."
         )
     return said
+
+
+def _waiting(comparison: Comparison) -> list[str]:
+    """Arms that have not come to their end."""
+    waiting = [r for r in comparison.results if r.ended < r.seeds_asked]
+    if waiting:
+        which = _list([f"{_place(r, comparison)} ({r.ended} of {r.seeds_asked})" for r in waiting])
+        if len(waiting) > _FEW:
+            which = f"{len(waiting)} of {len(comparison.results)} lines of the table"
+        return [f"Still training, so kept out of every conclusion: {which}."]
+    return []
 
 
 def _differences(comparison: Comparison) -> list[str]:
@@ -144,22 +158,48 @@ def _cause(
         cells = [(r, v) for r, v in found if v.verdict == verdict]
         if cells:
             sizes = [
-                f"{r.cell}: {_size(v, comparison)}" if r.cell else _size(v, comparison)
+                (f"{r.cell}: " if r.cell else "") + _size(v, comparison) + _dearer(r, v, comparison)
                 for r, v in cells
             ]
-            parts.append(f"{_credit(verdict, arm, cause, control)} ({'; '.join(sizes)})")
+            gained = all(r.versus is not None and r.versus.verdict == "better" for r, _ in cells)
+            credit = _credit(verdict, arm, cause, control, gained)
+            parts.append(f"{credit} ({'; '.join(sizes)})")
     where, text = _where(comparison, "", matching), "; ".join(parts)
     return f"{where}{text if where or text.startswith(arm) else _capital(text)}."
 
 
-def _credit(verdict: str, arm: str, cause: str, control: str) -> str:
-    """A cause and its control, in words that hold for this verdict and no further."""
+def _dearer(result: ArmResult, versus: Versus, comparison: Comparison) -> str:
+    """What the arm costs more than its control, where their costs were not made equal."""
+    if result.matching not in ("control", "none"):
+        return ""
+    control = next(
+        r
+        for r in comparison.results
+        if (r.cell, r.matching, r.arm) == (result.cell, result.matching, versus.against)
+    )
+    if not result.macs or not control.macs or abs(result.macs / control.macs - 1) < _UNEQUAL:
+        return ""
+    return f"; at {result.macs / control.macs - 1:+.0%} MACs"
+
+
+def _credit(verdict: str, arm: str, cause: str, control: str, gained: bool) -> str:
+    """A cause and its control, in words that hold for this verdict and no further.
+
+    Size is asked to explain a gain only where one is shown.
+    """
     if cause == SIZE:
+        better, tie = f"{arm} is shown better than {control}", "not shown different from"
+        if gained:
+            better += ", so size alone does not explain its gain"
+            tied = f"size alone may explain the gain of {arm}: it is {tie} {control}"
+        else:
+            better += ", its control for size"
+            tied = f"{arm} is {tie} {control}, its control for size"
         return {
-            "better": f"{arm} is shown better than {control}, so size alone does not explain it",
-            "worse": f"{arm} is shown worse than {control}, a branch that mixes nothing",
-            "tie": f"size alone may explain {arm}: it is not shown different from {control}",
-            "unknown": f"whether size explains {arm} is not known",
+            "better": better,
+            "worse": f"{arm} is shown worse than {control}, its control for size",
+            "tie": tied,
+            "unknown": f"{arm} could not be compared with {control}, its control for size",
         }[verdict]
     return {
         "better": f"{cause} helps: {arm} is shown better than {control}, which has all but that",
@@ -173,21 +213,31 @@ def _credit(verdict: str, arm: str, cause: str, control: str) -> str:
 def _doubt(comparison: Comparison) -> list[str]:
     """How small a difference could have been found, and what the intervals cover."""
     all_versus = [v for r in comparison.results for v in (r.versus, *r.controls) if v is not None]
-    known = [v.detectable for v in all_versus if v.detectable is not None]
+    known = [
+        v.detectable
+        for r in comparison.results
+        if r.usable
+        for v in (r.versus, *r.controls)
+        if v is not None and v.detectable is not None
+    ]
     seeds = min((v.seeds for v in all_versus if v.low is not None), default=0)
     said = []
     if known:
-        least, of = points(median(known), comparison.monitor, sign=False), unit(comparison.monitor)
+        least, middle, most = (
+            points(value, comparison.monitor, sign=False)
+            for value in (min(known), median(known), max(known))
+        )
+        span = f"{least} to {most} (half of them up to {middle})" if least != most else most
         said.append(
-            f"With {seeds} seeds and the spread seen here, a true difference below about {least}"
-            f"{of} would be missed more than one time in five ({comparison.family} differences, "
-            f"Holm at {LEVEL:.0%})."
+            f"With {seeds} seeds and the spread seen here, the true difference that would be found "
+            f"four times in five is {span}{unit(comparison.monitor)} "
+            f"({comparison.family} differences, Holm at {LEVEL:.0%})."
         )
     if 2 <= seeds < FEW_SEEDS:
         said.append(f"{seeds} seeds give wide intervals; {FEW_SEEDS} are the least for a claim.")
     if any(v.covers == "seeds" for v in all_versus):
         said.append("Intervals over seeds speak of new seeds on these images, not of new images.")
-    if any(v.measured_on == "validation" for v in all_versus):
+    if any(v.measured_on == "validation" and v.seeds for v in all_versus):
         said.append(
             "Where test was not read, differences are on validation, which also chose the learning "
             "rates."
@@ -201,7 +251,7 @@ def _cautions(comparison: Comparison) -> list[str]:
     if edge:
         which = _list([f"{_place(r, comparison)} ({r.learning_rate:g})" for r in edge])
         if len(edge) > _FEW:
-            which = f"{len(edge)} of {len(comparison.results)} arms, marked in the table"
+            which = f"{len(edge)} of {len(comparison.results)} lines of the table, marked there"
         said.append(
             "The chosen learning rate is at the edge of those tried, so a wider choice may change "
             f"the result: {which}."

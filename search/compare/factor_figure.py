@@ -1,8 +1,8 @@
 """Scores, and steps to the milestone, against a numeric factor: one line an arm."""
 
 import math
-from collections.abc import Mapping, Sequence
-from itertools import cycle, pairwise
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,21 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from search.compare.arm_result import ArmResult, matched_by
+from search.compare.factors import name_of, short_names
 from search.compare.results import Comparison
+from search.compare.truth import UNKNOWN, Truth
 from search.leaderboard_format import is_share
 
 # Okabe and Ito's palette, told apart by the colour-blind: https://jfly.uni-koeln.de/color/
 LINES = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31")
-MARKERS = "osD^vPX*"
+MARKERS = "osD^vPX*<>p"
 _PANEL = 3.4  # inches
 
 
 def draw_factor(
-    comparison: Comparison,
-    factor: str,
-    figure: Figure,
-    ceilings: Mapping[str, Sequence[float | None]] | None = None,
-    best_possible: Sequence[float] | None = None,
+    comparison: Comparison, factor: str, figure: Figure, truth: Truth = UNKNOWN
 ) -> None:
     """Scores with intervals, and where there is a milestone steps to it, against a factor.
 
@@ -32,20 +30,20 @@ def draw_factor(
     is dashed in its colour, what no arm can pass is dotted.
     """
     levels = comparison.factors[factor]
-    columns = list(dict.fromkeys((r.matching, _others(r, factor)) for r in comparison.results))
+    columns: dict[tuple[str, str], list[ArmResult]] = {}
+    for result in comparison.results:
+        others = _others(result, factor)
+        columns.setdefault((matched_by(result.matching), others), []).append(result)
     arms = list(dict.fromkeys(r.arm for r in comparison.results))
     rows = 1 if comparison.milestone is None else 2
     wide, tall, left = _PANEL, 2.5, 0.75
     width = left + len(columns) * (wide + 0.35)
-    handles = _handles(arms, bool(ceilings), best_possible is not None)
+    handles = _handles(arms, truth)
     across = max(1, int(width / 2.2))
     legend = 0.2 * math.ceil(len(handles) / across) + (0.4 if rows == 2 else 0.2)
     height = rows * (tall + 0.65) + legend
     figure.set_size_inches(width, height)
-    for column, (matching, others) in enumerate(columns):
-        here = [
-            r for r in comparison.results if (r.matching, _others(r, factor)) == (matching, others)
-        ]
+    for column, (title, here) in enumerate(columns.items()):
         for row in range(rows):
             axes = figure.add_axes(
                 (
@@ -55,21 +53,12 @@ def draw_factor(
                     tall / height,
                 )
             )
-            for index, arm in enumerate(arms):
-                mine = [r for r in here if r.arm == arm]
-                if row == 0:
-                    _score_line(axes, levels, factor, mine, index, arms, comparison)
-                    if ceilings and arm in ceilings:
-                        _ceiling(axes, levels, ceilings[arm], index, comparison)
-                else:
-                    _milestone_line(axes, levels, factor, mine, index, arms)
-            if row == 0 and best_possible is not None:
-                y = [_shown(value, comparison) for value in best_possible]
-                axes.plot(levels, y, color="black", linestyle=":", linewidth=1.4)
-            _finish(axes, comparison, factor, levels, row, column)
+            draw = _scores if row == 0 else _milestones
+            draw(axes, levels, factor, here, arms, comparison)
             if row == 0:
-                title = ", ".join(filter(None, (matched_by(matching), others)))
-                axes.set_title(title, fontsize=9, loc="left")
+                _known(axes, factor, here, arms, comparison, truth)
+                axes.set_title(", ".join(filter(None, title)), fontsize=9, loc="left")
+            _finish(axes, comparison, factor, levels, row, column)
     figure.legend(
         handles=handles,
         loc="upper left",
@@ -84,78 +73,92 @@ def draw_factor(
 
 
 def _others(result: ArmResult, factor: str) -> str:
-    levels = {k.rpartition(".")[2]: v for k, v in result.levels.items() if k != factor}
-    return ", ".join(f"{name}={value}" for name, value in levels.items())
+    return name_of({k: v for k, v in result.levels.items() if k != factor})
 
 
-def _score_line(
+def _style(index: int) -> dict[str, Any]:
+    """Colour and marker of an arm: as many differ as the two lengths have no factor in common."""
+    return {"color": LINES[index % len(LINES)], "marker": MARKERS[index % len(MARKERS)]}
+
+
+def _along(results: Sequence[ArmResult], arm: str, factor: str) -> list[ArmResult]:
+    mine = [r for r in results if r.arm == arm]
+    return sorted(mine, key=lambda r: float(r.levels[factor]))
+
+
+def _scores(
     axes: Axes,
     levels: Sequence[Any],
     factor: str,
     results: Sequence[ArmResult],
-    index: int,
     arms: Sequence[str],
     comparison: Comparison,
 ) -> None:
-    x, y, low, high = [], [], [], []
-    for result in sorted(results, key=lambda r: levels.index(r.levels[factor])):
-        test = result.test_mean is not None
-        mean = result.test_mean if test else result.validation_mean
-        if mean is None:
-            continue
-        ends = (
-            (result.test_low, result.test_high)
-            if test
-            else (result.validation_low, result.validation_high)
-        )
-        x.append(_beside(result.levels[factor], levels, index, len(arms)))
-        y.append(_shown(mean, comparison))
-        low.append(_shown(mean if ends[0] is None else ends[0], comparison))
-        high.append(_shown(mean if ends[1] is None else ends[1], comparison))
-    colour = LINES[index % len(LINES)]
-    axes.vlines(x, low, high, color=colour, linewidth=1.1)
-    axes.plot(
-        x, y, color=colour, marker=MARKERS[index % len(MARKERS)], markersize=4.5, linewidth=1.2
-    )
+    for index, arm in enumerate(arms):
+        x, y, low, high = [], [], [], []
+        for result in _along(results, arm, factor):
+            test = result.test_mean is not None
+            mean = result.test_mean if test else result.validation_mean
+            if mean is None:
+                continue
+            ends = (
+                (result.test_low, result.test_high)
+                if test
+                else (result.validation_low, result.validation_high)
+            )
+            x.append(_beside(result.levels[factor], levels, index, len(arms)))
+            y.append(_shown(mean, comparison))
+            low.append(_shown(mean if ends[0] is None else ends[0], comparison))
+            high.append(_shown(mean if ends[1] is None else ends[1], comparison))
+        axes.vlines(x, low, high, color=_style(index)["color"], linewidth=1.1)
+        axes.plot(x, y, markersize=4.5, linewidth=1.2, **_style(index))
 
 
-def _milestone_line(
+def _milestones(
     axes: Axes,
     levels: Sequence[Any],
     factor: str,
     results: Sequence[ArmResult],
-    index: int,
     arms: Sequence[str],
+    comparison: Comparison,
 ) -> None:
     """Only levels where half of the seeds reached it have a place."""
-    x, y = [], []
-    for result in sorted(results, key=lambda r: levels.index(r.levels[factor])):
-        steps = result.milestone_steps or result.milestone_epochs
-        if steps is not None:
-            x.append(_beside(result.levels[factor], levels, index, len(arms)))
-            y.append(steps)
-    colour, marker = LINES[index % len(LINES)], MARKERS[index % len(MARKERS)]
-    axes.plot(x, y, color=colour, marker=marker, markersize=4.5, linewidth=1.2)
+    for index, arm in enumerate(arms):
+        x, y = [], []
+        for result in _along(results, arm, factor):
+            steps = result.milestone_steps or result.milestone_epochs
+            if steps is not None:
+                x.append(_beside(result.levels[factor], levels, index, len(arms)))
+                y.append(steps)
+        axes.plot(x, y, markersize=4.5, linewidth=1.2, **_style(index))
 
 
-def _ceiling(
+def _known(
     axes: Axes,
-    levels: Sequence[Any],
-    values: Sequence[float | None],
-    index: int,
+    factor: str,
+    results: Sequence[ArmResult],
+    arms: Sequence[str],
     comparison: Comparison,
+    truth: Truth,
 ) -> None:
-    known = [
-        (x, _shown(y, comparison)) for x, y in zip(levels, values, strict=True) if y is not None
-    ]
-    axes.plot(
-        [x for x, _ in known],
-        [y for _, y in known],
-        color=LINES[index % len(LINES)],
-        linestyle="--",
-        linewidth=1,
-        alpha=0.75,
-    )
+    """What is known beforehand: the ceiling of each arm, and the best possible."""
+    for index, arm in enumerate(arms):
+        found = {
+            r.levels[factor]: _shown(truth.ceilings[r.cell, arm], comparison)
+            for r in _along(results, arm, factor)
+            if (r.cell, arm) in truth.ceilings
+        }
+        axes.plot(
+            list(found),
+            list(found.values()),
+            color=_style(index)["color"],
+            linestyle="--",
+            linewidth=1,
+            alpha=0.75,
+        )
+    best = {r.levels[factor]: truth.best[r.cell] for r in results if r.cell in truth.best}
+    y = [_shown(best[level], comparison) for level in sorted(best)]
+    axes.plot(sorted(best), y, color="black", linestyle=":", linewidth=1.4)
 
 
 def _beside(level: float, levels: Sequence[float], index: int, count: int) -> float:
@@ -181,7 +184,7 @@ def _finish(
         axes.spines[side].set_visible(False)
     gap = 0.4 * min(b - a for a, b in pairwise(sorted(levels)))
     axes.set_xlim(min(levels) - gap, max(levels) + gap)
-    axes.set_xlabel(factor.rpartition(".")[2], fontsize=8)
+    axes.set_xlabel(short_names(comparison.factors)[factor], fontsize=8)
     results = comparison.results
     if row == 0:
         split = "test" if any(r.test_mean is not None for r in results) else "validation"
@@ -205,15 +208,13 @@ def _shown(value: float, comparison: Comparison) -> float:
     return 100 * value if is_share(comparison.monitor) else value
 
 
-def _handles(arms: Sequence[str], ceilings: bool, best: bool) -> list[Line2D]:
+def _handles(arms: Sequence[str], truth: Truth) -> list[Line2D]:
     handles = [
-        Line2D([], [], color=colour, marker=marker, markersize=4.5, label=arm)
-        for arm, colour, marker in zip(arms, cycle(LINES), cycle(MARKERS), strict=False)
+        Line2D([], [], markersize=4.5, label=arm, **_style(index)) for index, arm in enumerate(arms)
     ]
-    if ceilings:
-        handles.append(
-            Line2D([], [], color="#555555", linestyle="--", label="ceiling of an arm's reach")
-        )
-    if best:
+    if truth.ceilings:
+        text = "ceiling: a guess where no token sees a pair"
+        handles.append(Line2D([], [], color="#555555", linestyle="--", label=text))
+    if truth.best:
         handles.append(Line2D([], [], color="black", linestyle=":", label="best possible (Bayes)"))
     return handles

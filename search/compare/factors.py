@@ -1,7 +1,7 @@
 """Factors: what is varied beside the arms, and what each combination of levels changes."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -41,8 +41,16 @@ class Point:
 
 
 def name_of(levels: Mapping[str, Any]) -> str:
-    """Levels in words; of a path its last part is enough."""
-    return ", ".join(f"{factor.rpartition('.')[2]}={_spell(v)}" for factor, v in levels.items())
+    """Levels in words."""
+    short = short_names(levels)
+    return ", ".join(f"{short[factor]}={_spell(level)}" for factor, level in levels.items())
+
+
+def short_names(factors: Iterable[str]) -> dict[str, str]:
+    """Of a path its last part, where no other has the same."""
+    last = {factor: factor.rpartition(".")[2] for factor in factors}
+    ends = list(last.values())
+    return {factor: end if ends.count(end) == 1 else factor for factor, end in last.items()}
 
 
 def combinations(factors: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:

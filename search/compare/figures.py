@@ -1,14 +1,17 @@
 """Pictures of a comparison, as SVG files that the same numbers make again, to the last byte."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from search.compare.factor_figure import draw_factor
+from search.compare.factors import short_names
 from search.compare.forest import draw_differences
 from search.compare.results import Comparison
+from search.compare.truth import UNKNOWN, Truth
 
 
 def numeric_factors(comparison: Comparison) -> list[str]:
@@ -21,41 +24,35 @@ def numeric_factors(comparison: Comparison) -> list[str]:
     ]
 
 
-def save_figures(
-    comparison: Comparison,
-    folder: Path,
-    ceilings: Mapping[str, Sequence[float | None]] | None = None,
-    best_possible: Sequence[float] | None = None,
-) -> list[Path]:
+def save_figures(comparison: Comparison, folder: Path, truth: Truth = UNKNOWN) -> list[Path]:
     """Write the forest plot, and one figure for each numeric factor; the same numbers, same files.
 
     Args:
         comparison: what was found.
         folder: where to.
-        ceilings: by arm, the score that its reach allows at each level of the one numeric factor.
-        best_possible: the score that no arm can pass, at each level.
+        truth: what is known beforehand, drawn beside it.
 
     Returns:
         The files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_differences(comparison, folder / "differences.svg")
     files = [folder / "differences.svg"]
+    save_differences(comparison, files[0])
     for name in numeric_factors(comparison):
-        figure = Figure()
-        draw_factor(comparison, name, figure, ceilings, best_possible)
-        files.append(folder / f"by_{name.rpartition('.')[2]}.svg")
-        _save(figure, files[-1])
+        short = short_names(comparison.factors)[name].replace(".", "_")
+        files.append(folder / f"by_{short}.svg")
+        _save(files[-1], partial(draw_factor, comparison, name, truth=truth))
     return files
 
 
 def save_differences(comparison: Comparison, file: Path) -> None:
     """Write the forest plot of all differences as SVG."""
-    figure = Figure()
-    draw_differences(comparison, figure)
-    _save(figure, file)
+    _save(file, partial(draw_differences, comparison))
 
 
-def _save(figure: Figure, file: Path) -> None:
-    with rc_context({"svg.hashsalt": "hybrid-swin"}):
+def _save(file: Path, draw: Callable[..., None]) -> None:
+    # labels are the user's own words: "$" in them is no formula
+    with rc_context({"svg.hashsalt": "hybrid-swin", "text.parse_math": False}):
+        figure = Figure()
+        draw(figure=figure)
         figure.savefig(file, format="svg", metadata={"Date": None})

@@ -21,7 +21,7 @@ def draw_differences(comparison: Comparison, figure: Figure) -> None:
     rows = _forest_rows(comparison)
     labels = list(dict.fromkeys(row[0] for row in rows))
     tall = max(len(labels), 1) * _ROW
-    indent = min(4.2, 0.5 + 0.072 * max((len(text) for _, text, _ in labels), default=1))
+    indent = 0.5 + 0.072 * max((len(text) for _, text, _ in labels), default=1)
     many = len(comparison.matchings)
     width, height = indent + many * (_PANEL + 0.2) + 0.1, tall + 1.45
     figure.set_size_inches(width, height)
@@ -134,7 +134,7 @@ def _forest_legend(figure: Figure, width: float, height: float) -> None:
 
 
 def _limit(comparison: Comparison) -> float:
-    """The same on both sides of 0 and in all panels; a single wild interval is cut."""
+    """The same on both sides of 0 and in all panels."""
     ends = [
         abs(_scaled(end, comparison))
         for r in comparison.results

@@ -22,8 +22,9 @@ from search.dispatcher import Dispatcher
 from search.identity import derive_seed
 from search.progress import Terminal
 from search.receipt import about_data, write_receipt
+from search.run_folder import read_json
 from search.settings_file import read_config_as
-from search.study_folder import SETTINGS, adopt_plugins, claim, locked
+from search.study_folder import FIXED, SETTINGS, adopt_plugins, claim, locked
 from search.wandb_board import WandbBoard
 from search.workplace import (
     WANDB_SECONDS,
@@ -80,7 +81,7 @@ def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
     settings.data.validate()
-    clock = Clock(settings) if "latency" in settings.match.by else None
+    clock = Clock(settings, settings.path) if "latency" in settings.match.by else None
     plan = make_plan(settings, clock, _first_weights(settings.init))
     check_objective(settings, plan.entries[0].variant.num_classes)
     return plan, clock
@@ -161,7 +162,7 @@ def run_comparison(settings: ComparisonSettings, console: Console) -> Comparison
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of a comparison that has begun, from its folder.
+    """The plan of a comparison that has begun, from its folder alone, wherever that lies now.
 
     Raises:
         InputError: no comparison there.
@@ -169,7 +170,10 @@ def read_plan(folder: Path) -> Plan:
     settings = read_config_as(str(folder / SETTINGS), ComparisonSettings)
     for plugin in sorted((folder / "plugins").glob("*.py")):
         registry.add_plugin(plugin)
-    return check(settings)[0]
+    path = folder / FIXED
+    known = read_json(path)["data"] if path.exists() else {}
+    clock = Clock(settings, folder, measures=False) if "latency" in settings.match.by else None
+    return make_plan(settings, clock, FirstWeights(settings.init or "", known.get("init", "")))
 
 
 def _about(prepared: Prepared) -> dict[str, Any]:

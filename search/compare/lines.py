@@ -124,7 +124,8 @@ def _milestone(result: ArmResult, comparison: Comparison) -> str:
         return ""
     found = result.milestone_steps if _in_steps(comparison) else result.milestone_epochs
     solved = result.seeds - result.unsolved
-    return f"{'never' if found is None else format(found, 'g')} ({solved}/{result.seeds})"
+    shown = format(found, "g") if found is not None else "-" if solved else "never"
+    return f"{shown} ({solved}/{result.seeds})"
 
 
 def milestone_head(comparison: Comparison) -> str:

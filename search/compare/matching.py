@@ -92,8 +92,19 @@ def with_pointwise(plain: Variant, arm: Variant, tolerance: float) -> Matched:
 
 def _beside(plain: Variant, arm: Variant, ratio: float) -> Variant:
     """The plain network with a pointwise branch in every block where the arm has other words."""
+    if [len(stage.words()) for stage in plain.stages] != [len(s.words()) for s in arm.stages]:
+        raise InputError(
+            "the arm has other stages or depths than the baseline, so no branch of the baseline "
+            "can stand for what it adds; match by macs instead"
+        )
     stages = []
     for stage, other in zip(plain.stages, arm.stages, strict=True):
+        fused = next((word for word in stage.words() if ":" in word), None)
+        if fused is not None:
+            raise InputError(
+                f"{fused!r} of the baseline has a fusion already, so no pointwise branch can be "
+                "put beside it; match by macs instead"
+            )
         words = [
             f"{word}+pointwise(ratio={max(ratio, 1e-4):.4f})"
             if parse(word).canonical() != parse(changed).canonical()

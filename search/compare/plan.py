@@ -6,26 +6,24 @@ once for all the ways of matching.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from hybrid_swin.block_words import parse
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
-from search.compare.arms import SIZE, check_arms, default_arms, stages_of, words_with
+from search.compare.arms import check_arms, default_arms
 from search.compare.factors import Point, combinations, make_point, name_of
-from search.compare.matching import LatencyMatcher, Matched, match_arm, with_pointwise
-from search.compare.settings import ArmSettings, ComparisonSettings, Matching
+from search.compare.matching import LatencyMatcher
+from search.compare.settings import ComparisonSettings, Matching
+from search.compare.sides import Side, build_arm, sides_at
 from search.identity import candidate_id, derive_seed
 from search.run_folder import RunResult, RunSpec
 from search.space import Space
-
-COUNTERPART = "+pointwise as costly as {}"  # an arm's equal in cost under matching by control
 
 
 class FirstWeights(NamedTuple):
@@ -206,100 +204,18 @@ def make_plan(
     entries: list[Entry] = []
     for levels in combinations(settings.factors):
         point = make_point(settings, levels)
-        built = {arm.name: _built(arm, space, point) for arm in arms}
+        built = {
+            arm.name: build_arm(arm, space, point, bool(settings.learning_rates)) for arm in arms
+        }
         for matching in settings.match.by:
-            for side in _sides(settings, arms, built, baseline, matching, latency, point.name):
+            for side in sides_at(settings, arms, built, baseline, matching, latency, point.name):
                 entries.append(_entry(settings, side, point, matching, init.hash))
     _check_distinct(entries)
     return Plan(settings, tuple(entries), init)
 
 
-@dataclass(frozen=True)
-class _Side:
-    """An arm, matched: what an entry holds beside its cell."""
-
-    arm: str
-    against: str | None
-    controls: dict[str, str]
-    recipe: Recipe
-    matched: Matched
-
-
-_Built = Mapping[str, tuple[Variant, Recipe]]
-
-
-def _built(arm: ArmSettings, space: Space, point: Point) -> tuple[Variant, Recipe]:
-    """An arm's network and recipe at a point of the factors, before its cost is matched."""
-    where = f"arm {arm.name!r}" + (f" at {point.name}" if point.name else "")
-    try:
-        changes = {**point.changes, **arm.set}
-        plain, recipe = space.resolve({}, changes)
-        places = stages_of(point.stages, len(plain.stages))
-        stages = []
-        for index, stage in enumerate(plain.stages):
-            words = point.base or stage.blocks
-            if index in places and arm.add:
-                words = words_with(words, arm.add, point.fusion)
-            elif index in places and arm.blocks:
-                words = arm.blocks
-            stages.append(replace(stage, blocks=words))
-        return replace(plain, stages=tuple(stages)), recipe
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-
-
-def _sides(
-    settings: ComparisonSettings,
-    arms: Sequence[ArmSettings],
-    built: _Built,
-    baseline: str,
-    matching: Matching,
-    latency: LatencyMatcher | None,
-    where: str,
-) -> Iterator[_Side]:
-    """All arms at one point under one matching, the baseline first."""
-    plain, recipe = built[baseline]
-    first = next(arm for arm in arms if arm.name == baseline)
-    yield _Side(baseline, None, dict(first.controls), recipe, Matched(plain, {}))
-    for arm in arms:
-        if arm.name == baseline:
-            continue
-        variant, recipe = built[arm.name]
-        try:
-            if matching == "control":
-                yield from _with_counterpart(settings, arm, variant, recipe, plain, baseline)
-            else:
-                matched = match_arm(variant, plain, matching, settings.match, latency)
-                yield _Side(arm.name, baseline, dict(arm.controls), recipe, matched)
-        except InputError as error:
-            at = f" at {where}" if where else ""
-            raise InputError(f"arm {arm.name!r}{at}, matched by {matching}: {error}") from None
-
-
-def _with_counterpart(
-    settings: ComparisonSettings,
-    arm: ArmSettings,
-    variant: Variant,
-    recipe: Recipe,
-    plain: Variant,
-    baseline: str,
-) -> Iterator[_Side]:
-    """The arm as it is, behind the baseline made as costly as it."""
-    if arm.add and all(part.name == "pointwise" for part in parse(arm.add).branches):
-        over = count_cost(variant).relative_to(count_cost(plain))
-        yield _Side(arm.name, baseline, {}, recipe, Matched(variant, over))
-        return  # it is a counterpart itself
-    counterpart = with_pointwise(plain, variant, settings.match.tolerance)
-    over = count_cost(counterpart.variant).relative_to(count_cost(plain))
-    name = COUNTERPART.format(arm.name)
-    yield _Side(name, baseline, {}, recipe, replace(counterpart, residuals=over))
-    residuals = count_cost(variant).relative_to(count_cost(counterpart.variant))
-    controls = {**arm.controls, SIZE: name}
-    yield _Side(arm.name, name, controls, recipe, Matched(variant, residuals))
-
-
 def _entry(
-    settings: ComparisonSettings, side: _Side, point: Point, matching: Matching, init_hash: str
+    settings: ComparisonSettings, side: Side, point: Point, matching: Matching, init_hash: str
 ) -> Entry:
     variant = side.matched.variant
     try:

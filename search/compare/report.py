@@ -5,11 +5,11 @@ from pathlib import Path
 from rich.console import Console
 
 from search.compare.conclusions import conclusions
-from search.compare.figures import numeric_factors, save_figures
+from search.compare.figures import save_figures
 from search.compare.plan import Plan
 from search.compare.results import JSON_FILE, Comparison
 from search.compare.tables import print_comparison, to_latex, to_markdown
-from search.compare.truth import Truth, truth_of
+from search.compare.truth import truth_of
 from search.run_folder import write_json_atomically, write_text_atomically
 
 MARKDOWN_FILE, LATEX_FILE = "comparison.md", "comparison.tex"
@@ -22,9 +22,7 @@ def write_report(comparison: Comparison, plan: Plan, folder: Path) -> None:
     write_json_atomically(folder / JSON_FILE, told | {"conclusions": conclusions(comparison)})
     write_text_atomically(folder / MARKDOWN_FILE, to_markdown(comparison))
     write_text_atomically(folder / LATEX_FILE, to_latex(comparison))
-    factors = numeric_factors(comparison)
-    truth = truth_of(plan, factors[0]) if len(factors) == 1 else Truth()
-    save_figures(comparison, folder, truth.ceilings or None, truth.best or None)
+    save_figures(comparison, folder, truth_of(plan))
 
 
 def print_report(comparison: Comparison, folder: Path, console: Console) -> None:

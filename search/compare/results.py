@@ -139,10 +139,11 @@ class Comparison:
         """One line a difference, one for each arm without; every digit, unknown values empty."""
         arm_columns = [f.name for f in fields(ArmResult) if f.name not in _NESTED + _LISTS]
         versus_columns = [f.name for f in fields(Versus) if f.name not in ("against", "sign")]
+        heads = ["shared_seeds" if name == "seeds" else name for name in versus_columns]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         residuals = [f"residual_{name}" for name in ("parameters", "macs", "latency")]
-        writer.writerow([*arm_columns, *residuals, "blocks", *versus_columns, "verdict"])
+        writer.writerow([*arm_columns, *residuals, "blocks", *heads, "verdict"])
         for result in self.results:
             for versus in (result.versus, *result.controls):
                 if versus is None and result.controls:
@@ -174,7 +175,7 @@ def _compared(arms: Sequence[TrainedArm], plan: Plan) -> tuple[list[ArmResult], 
         for cause, label in (*wanted, *entry.controls.items()):
             other = places[entry.cell.name, entry.matching, label or ""]
             versus = difference_of(arm.side, other.side, cause, sign)
-            asked.append((f"{arm.side.candidate} - {other.side.candidate}", versus))
+            asked.append((f"{entry.candidates[0]} - {other.entry.candidates[0]}", versus))
             owners.append((index, cause))
     adjusted, family = adjust(asked)
     found: dict[int, dict[str, Versus]] = {}

@@ -16,7 +16,7 @@ from search.leaderboard_format import is_share
 _NARROW, _WIDE = 120, 140  # below so many columns, some are left to the files
 
 
-def render(comparison: Comparison, width: int = 120, ascii_only: bool = False) -> Group:
+def render(comparison: Comparison, width: int = 120) -> Group:
     """Table and sentences for a console of ``width`` columns."""
     lines = lines_of(comparison)
     table = Table(
@@ -65,7 +65,7 @@ def render(comparison: Comparison, width: int = 120, ascii_only: bool = False) -
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
     """Print to a console, by default the terminal."""
     console = console or Console()
-    console.print(render(comparison, console.width, console.options.ascii_only))
+    console.print(render(comparison, console.width))
 
 
 def to_markdown(comparison: Comparison) -> str:
@@ -82,7 +82,9 @@ def to_markdown(comparison: Comparison) -> str:
         *(f"| {' | '.join(row)} |" for row in rows),
     ]
     said = [f"- {_marked(sentence)}" for sentence in conclusions(comparison)]
-    return "\n".join([*table, "", _marked(_legend(rows_marks(comparison))), "", *said]) + "\n"
+    legend = _legend(rows_marks(comparison))
+    marks = [f"Marks: {_marked(legend)}", ""] if legend else []  # not a list, though it has "+"
+    return "\n".join([*table, "", *marks, *said]) + "\n"
 
 
 def to_latex(comparison: Comparison) -> str:
@@ -199,4 +201,4 @@ def _plain(text: str) -> str:
 
 def _marked(text: str) -> str:
     """Markdown that shows the text as it is."""
-    return "".join("\\" + char if char in "\\|_*<>`" else char for char in _plain(text))
+    return "".join("\\" + char if char in "\\|_*<>`[]&~$#" else char for char in _plain(text))

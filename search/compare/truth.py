@@ -12,36 +12,40 @@ _SOURCE = "constellation"
 
 @dataclass(frozen=True)
 class Truth:
-    """Known accuracies, by the levels of the one numeric factor.
+    """Known accuracies.
 
     Args:
-        ceilings: by arm, what its reach allows; None where that is not known.
-        best: what no network can pass; none where that is not known.
+        ceilings: by cell and arm: what a network gets that guesses where no token sees a pair. No
+            strict bound where tokens know their place (see ``hybrid_swin.reach.ceiling``).
+        best: by cell: what no network can pass.
     """
 
-    ceilings: dict[str, list[float | None]] = field(default_factory=dict)
-    best: list[float] = field(default_factory=list)
+    ceilings: dict[tuple[str, str], float] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)
 
 
-def truth_of(plan: Plan, factor: str) -> Truth:
-    """What is known at each level of a factor; nothing of other tasks than the reach task.
+UNKNOWN = Truth()
 
-    An arm's ceiling is that of its network under the first matching, at the first levels of all
-    other factors; neither widths nor weights change what a token can see.
+
+def truth_of(plan: Plan) -> Truth:
+    """What is known of each arm in each cell; nothing of other tasks and other metrics.
+
+    An arm's ceiling is that of its network under the first matching: neither widths nor weights
+    change what a token can see.
     """
     settings = plan.settings
     if settings.data.source != _SOURCE or settings.data.class_path is not None:
-        return Truth()
-    ceilings: dict[str, list[float | None]] = {}
-    best = []
-    for level in settings.factors[factor]:
-        cell = next(cell for cell in plan.cells if cell.levels[factor] == level)
-        best.append(_best(cell))
-        for entry in plan.entries:
-            if entry.cell == cell and entry.matching == settings.match.by[0]:
-                source = _source(cell)
-                found = variant_ceiling(entry.variant, source.layout, source.cell).accuracy
-                ceilings.setdefault(entry.arm, []).append(min(found, best[-1]))
+        return UNKNOWN
+    if settings.objective.monitor != "val/accuracy":
+        return UNKNOWN
+    best = {cell.name: _best(cell) for cell in plan.cells}
+    ceilings: dict[tuple[str, str], float] = {}
+    for entry in plan.entries:
+        key = entry.cell.name, entry.arm
+        if key not in ceilings:
+            source = _source(entry.cell)
+            found = variant_ceiling(entry.variant, source.layout, source.cell).accuracy
+            ceilings[key] = min(found, best[entry.cell.name])
     return Truth(ceilings, best)
 
 

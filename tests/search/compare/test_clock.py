@@ -1,5 +1,6 @@
 import pytest
 
+from hybrid_swin.errors import InputError
 from hybrid_swin.variant import Stage, Variant
 from search.compare import clock as module
 from search.compare.clock import LATENCY_FILE, Clock
@@ -18,7 +19,7 @@ def settings(fake, tmp_path):
 
 
 def test_what_was_measured_is_kept_and_never_measured_again(settings, monkeypatch):
-    clock = Clock(settings)
+    clock = Clock(settings, settings.path)
     matched = clock(WIDER, TARGET)
     assert abs(matched.residuals["latency"]) <= 0.3
     assert "of its time" in matched.adjuster
@@ -26,5 +27,10 @@ def test_what_was_measured_is_kept_and_never_measured_again(settings, monkeypatc
     about = read_json(settings.path / LATENCY_FILE)["setup"]
     assert about == {"device": "cpu", "threads": settings.workers.threads, "batch": 8}
     monkeypatch.setattr(module, "compare_times", None)
-    again = Clock(settings)(WIDER, TARGET)
+    again = Clock(settings, settings.path)(WIDER, TARGET)
     assert again == matched
+
+
+def test_what_is_only_read_is_not_measured(settings):
+    with pytest.raises(InputError, match="does not know a network as quick"):
+        Clock(settings, settings.path, measures=False)(WIDER, TARGET)

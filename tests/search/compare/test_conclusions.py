@@ -93,8 +93,12 @@ def test_without_a_control_the_cause_is_not_known(fake, said):
     ("difference", "holm_p", "words"),
     [
         (0.03, 0.001, "+mdta is shown better than +pointwise, so size alone does not explain it"),
-        (0.01, 0.2, "Size alone may explain +mdta: it is not shown different from +pointwise"),
-        (-0.03, 0.001, "+mdta is shown worse than +pointwise, a branch that mixes nothing"),
+        (
+            0.01,
+            0.2,
+            "Size alone may explain the gain of +mdta: it is not shown different from +pointwise",
+        ),
+        (-0.03, 0.001, "+mdta is shown worse than +pointwise, its control for size"),
     ],
 )
 def test_size_as_a_cause(fake, said, difference, holm_p, words):
@@ -104,6 +108,41 @@ def test_size_as_a_cause(fake, said, difference, holm_p, words):
     )
     assert words in text
     assert ("size alone does not" in text) == (difference > 0 and holm_p < 0.05)
+
+
+def test_size_explains_no_gain_where_none_is_shown(fake, said):
+    for holm_p in (0.001, 0.4):
+        against = fake.versus(0.03, holm_p=holm_p, against=SIZE, cause="size")
+        worse = fake.arm(WHOLE, fake.versus(-0.05), [against])
+        text = said(worse, fake.arm(SIZE, fake.versus(-0.08)))
+        assert "+pointwise, its control for size (" in text
+        assert "explain" not in text
+
+
+def test_a_control_of_another_cost_is_told_with_it(fake, said):
+    against = fake.versus(0.03, against=HALF, cause="channel attention")
+    kept = {"matching": "control"}
+    text = said(
+        fake.arm(WHOLE, fake.versus(0.05), [against], macs=1_500_000, **kept),
+        fake.arm(HALF, fake.versus(0.02), **kept),
+        base=fake.arm("base", **kept),
+        matchings=("control",),
+    )
+    assert "Channel attention helps" in text
+    assert "; at +24% MACs)" in text
+
+
+def test_a_control_is_followed_through_both_ways_of_matching(fake, said):
+    arms = []
+    for matching, holm_p in (("macs", 0.001), ("parameters", 0.4)):
+        against = fake.versus(0.03, holm_p=holm_p, against=HALF, cause="channel attention")
+        arms += [
+            fake.arm("base", matching=matching),
+            fake.arm(WHOLE, fake.versus(0.05), [against], matching=matching),
+            fake.arm(HALF, fake.versus(0.02), matching=matching),
+        ]
+    text = said(*arms[1:], matchings=("macs", "parameters"))
+    assert "one of the two ways of matching only: channel attention in +mdta (by MACs)." in text
 
 
 def test_an_undertrained_arm_is_named_and_kept_out(fake, said):
@@ -133,8 +172,15 @@ def test_an_undertrained_baseline_leaves_nothing_to_conclude(fake, said):
 
 
 def test_a_lost_seed_is_named_and_its_arm_kept_out(fake, said):
-    text = said(fake.arm(WHOLE, fake.versus(0.05), state="failed", seeds=4))
-    assert "a mean of survivors flatters, so kept out of every conclusion: +mdta (4 of 5)." in text
+    lost = {"state": "failed", "seeds": 4, "keys": tuple("abcde")}
+    text = said(fake.arm(WHOLE, fake.versus(0.05), **lost))
+    assert (
+        "a mean of survivors flatters, so kept out of every conclusion: +mdta (4 of 5, failed)."
+        in text
+    )
+    begun = said(fake.arm(WHOLE, fake.versus(0.05), seeds=4))
+    assert "Still training, so kept out of every conclusion: +mdta (4 of 5)." in begun
+    assert "survivors" not in begun
     assert "better" not in text
 
 
@@ -161,8 +207,13 @@ def test_few_seeds_are_said_to_be_few(fake, said):
 
 def test_the_smallest_detectable_difference(fake, said):
     text = said(fake.arm(WHOLE, fake.versus(0.05, detectable=0.0234)))
-    assert "With 5 seeds and the spread seen here, a true difference below about 2.3 points" in text
-    assert "(4 differences, Holm at 5%)" in text
+    assert (
+        "With 5 seeds and the spread seen here, the true difference that would be found four times "
+        "in five is 2.3 points (4 differences, Holm at 5%)." in text
+    )
+    arms = [fake.arm(f"arm {d}", fake.versus(0.05, detectable=d)) for d in (0.01, 0.02, 0.06)]
+    young = fake.arm("young", fake.versus(0.05, detectable=0.3), undertrained=True)
+    assert "is 1.0 to 6.0 (half of them up to 2.0) points" in said(*arms, young)
 
 
 def test_one_way_of_matching_says_that_the_other_is_not_known(fake, said):
@@ -186,7 +237,7 @@ def test_without_matching_size_may_explain_everything(fake, said):
     [
         (0.04, 0.001, "Shown with the same sign under matching by parameters and by MACs: +mdta."),
         (-0.04, 0.001, "The sign turns around between matching by parameters and by MACs: +mdta."),
-        (0.01, 0.3, "Not shown under both matching by parameters and by MACs: +mdta."),
+        (0.01, 0.3, "Shown under one of the two ways of matching only: +mdta (by MACs)."),
     ],
 )
 def test_whether_a_sign_survives(fake, said, second, holm_p, words):
@@ -212,7 +263,7 @@ def test_a_learning_rate_at_the_edge_is_noted(fake, said):
     assert "base (" not in text
     assert "edge" not in said(fake.arm(WHOLE, fake.versus(0.05)))
     many = [fake.arm(f"arm {i}", fake.versus(0.05), learning_rate=0.01) for i in range(9)]
-    assert "the result: 9 of 10 arms, marked in the table." in said(*many)
+    assert "the result: 9 of 10 lines of the table, marked there." in said(*many)
 
 
 def test_cells_are_told_apart(fake, said):

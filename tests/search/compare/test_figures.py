@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from search.compare.factor_figure import draw_factor
 from search.compare.figures import numeric_factors, save_figures
 from search.compare.forest import BETTER, TIE, WORSE, draw_differences
+from search.compare.truth import Truth
 
 CONTROL = "+mdta(attention=false)"
 FACTOR = "data.options.reach"
@@ -90,9 +91,14 @@ def test_labels_do_not_overlap_or_leave_the_figure(fake):
 
 
 def test_scores_and_steps_against_a_factor(by_reach):
-    ceilings, bayes = {"base": [1.0, 0.5, None]}, [0.98, 0.97, 0.96]
-    scores, steps = drawn(draw_factor, by_reach, FACTOR, ceilings, bayes).axes
-    base, ceiling, mdta, best = scores.lines
+    cells = ("reach=2", "reach=4", "reach=6")
+    truth = Truth(
+        {(cells[0], "base"): 1.0, (cells[1], "base"): 0.5},
+        dict(zip(cells, (0.98, 0.97, 0.96), strict=True)),
+    )
+    scores, steps = drawn(draw_factor, by_reach, FACTOR, truth).axes
+    base, mdta, ceiling, unknown, best = scores.lines
+    assert list(unknown.get_ydata()) == []
     assert list(base.get_ydata()) == [50, 50, 50]
     assert list(mdta.get_ydata()) == pytest.approx([130] * 3)  # .9 + .4, made by hand
     assert np.abs(base.get_xdata() - np.array([2, 4, 6])).max() < 0.2
@@ -103,6 +109,36 @@ def test_scores_and_steps_against_a_factor(by_reach):
     assert list(solved.get_ydata()) == [1, 2, 3]
     assert steps.get_ylabel() == "epochs to 95% (median)"
     assert scores.get_xlim() == steps.get_xlim()
+
+
+def test_nine_arms_look_different(fake):
+    where = [{"cell": f"depth={d}", "levels": {"depth": d}} for d in (1, 2)]
+    arms = [fake.arm(f"arm {i}", **place) for place in where for i in range(11)]
+    (axes,) = drawn(draw_factor, fake.comparison(*arms, factors={"depth": [1, 2]}), "depth").axes
+    looks = {(line.get_color(), line.get_marker()) for line in axes.lines if line.get_xdata().size}
+    assert len(looks) == 11
+
+
+def test_factors_of_one_last_part_are_told_apart(fake, tmp_path):
+    names = ["stages.0.depth", "stages.1.depth", "stages.2.depth"]
+    arms = [
+        fake.arm("base", cell=f"{a}{b}{c}", levels=dict(zip(names, (a, b, c), strict=True)))
+        for a in (1, 2)
+        for b in (1, 2)
+        for c in (1, 2)
+    ]
+    found = fake.comparison(*arms, factors={name: [1, 2] for name in names})
+    axes = drawn(draw_factor, found, names[0]).axes
+    assert len(axes) == 4
+    assert "stages.1.depth=1, stages.2.depth=2" in axes[1].get_title(loc="left")
+    files = [file.name for file in save_figures(found, tmp_path)]
+    assert files[1:] == [f"by_stages_{i}_depth.svg" for i in range(3)]
+
+
+def test_a_label_is_no_formula(fake, tmp_path):
+    found = fake.comparison(fake.arm("base"), fake.arm(r"$\foo$ a$x$", fake.versus(0.05)))
+    (file,) = save_figures(found, tmp_path)
+    assert file.stat().st_size > 1000
 
 
 def test_numeric_factors(fake):

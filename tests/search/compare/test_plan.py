@@ -132,6 +132,18 @@ def test_by_control_each_arm_has_a_counterpart_of_its_own_cost():
     assert named["+mdta"].variant.stages[0].width == 48
 
 
+def test_arms_of_one_cost_share_a_counterpart():
+    arms = (ArmSettings(), ArmSettings(add="conv"), ArmSettings(blocks=("sw_msa+conv",)))
+    plan = plan_of(arms=arms, match=MatchSettings(by=("control",)))
+    against = {entry.arm: entry.against for entry in plan.entries}
+    assert against == {
+        "base": None,
+        "+pointwise as costly as +conv": "base",
+        "+conv": "+pointwise as costly as +conv",
+        "sw_msa+conv": "+pointwise as costly as +conv",
+    }
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -142,6 +154,27 @@ def test_by_control_each_arm_has_a_counterpart_of_its_own_cost():
         ({"factors": {"widnow_size": [2, 4]}}, "widnow_size"),
         ({"factors": {"stages": [[5]]}}, "numbers from 0 to 1"),
         ({"learning_rates": (1e-7, 1e-3)}, "learning_rates: min_learning_rate"),
+        (
+            {"factors": {"recipe.learning_rate": [0.1, 0.01]}, "learning_rates": (0.001, 0.003)},
+            "arm 'base' at learning_rate=0.1: recipe.learning_rate is set to 0.1, but",
+        ),
+        (
+            {
+                "arms": (ArmSettings(), ArmSettings(add="mdta", set={"stages.0.depth": 4})),
+                "match": MatchSettings(by=("control",)),
+            },
+            "other stages or depths than the baseline",
+        ),
+        (
+            {
+                "arms": (
+                    ArmSettings(blocks=("w_msa+conv:gate",)),
+                    ArmSettings(blocks=("w_msa+conv+mdta:gate",)),
+                ),
+                "match": MatchSettings(by=("control",)),
+            },
+            "'w_msa\\+conv:gate' of the baseline has a fusion already",
+        ),
         (
             {"match": MatchSettings(by=("macs",), tolerance=0.0, fields=("width",))},
             r"arm '\+mdta', matched by macs: .* allow a larger tolerance",

@@ -52,7 +52,7 @@ def test_lines(found):
     assert (whole.score, whole.interval) == ("95.0", "[88.0, 95.0]")
     assert (whole.parameters, whole.macs) == ("23.4K -12.0%", "1.2M +0.3%")
     assert whole.milestone == "3.5 (5/5)"
-    assert lines[0].milestone == "never (1/5)"
+    assert lines[0].milestone == "- (1/5)"
     assert lines[2].cause == "channel attention"
 
 

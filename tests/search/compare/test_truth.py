@@ -5,11 +5,11 @@ import pytest
 
 from search.compare.plan import make_plan
 from search.compare.settings import ComparisonSettings
-from search.compare.truth import Truth, truth_of
+from search.compare.truth import UNKNOWN, truth_of
+from search.experiment import ObjectiveSettings
 from search.settings_file import read_config_as
 
 REACH = Path(__file__).parents[3] / "configs" / "compare" / "reach.yaml"
-FACTOR = "data.options.reach"
 
 
 def reach_plan(**options):
@@ -20,27 +20,41 @@ def reach_plan(**options):
     return make_plan(dataclasses.replace(settings, data=data))
 
 
+def by_reach(truth):
+    """The ceilings of each arm, from reach 2 to 6."""
+    cells = [f"reach={reach}" for reach in range(2, 7)]
+    arms = {arm for _, arm in truth.ceilings}
+    return {arm: [truth.ceilings[cell, arm] for cell in cells] for arm in arms}
+
+
 @pytest.fixture(scope="module")
 def truth():
-    return truth_of(reach_plan(), FACTOR)
+    return by_reach(truth_of(reach_plan()))
 
 
 def test_what_an_arm_can_see_at_each_reach(truth):
     """Two blocks, windows of 4, no margin: the table of analysis by hand-counted placements."""
-    assert truth.ceilings["none"] == [0.5] * 5
-    assert truth.ceilings["w_msa"] == pytest.approx([0.98, 0.875, 0.5, 0.5, 0.5], abs=0.001)
-    assert truth.ceilings["conv"] == [1, 1, 1, 0.5, 0.5]
+    assert truth["none"] == [0.5] * 5
+    assert truth["w_msa"] == pytest.approx([0.98, 0.875, 0.5, 0.5, 0.5], abs=0.001)
+    assert truth["conv"] == [1, 1, 1, 0.5, 0.5]
     for arm in ("w_msa, sw_msa", "global", "w_msa+mdta"):
-        assert truth.ceilings[arm] == [1] * 5
+        assert truth[arm] == [1] * 5
 
 
 def test_nothing_passes_what_flipped_bits_leave():
-    flipped = truth_of(reach_plan(flip=0.2), FACTOR)
-    assert flipped.best == pytest.approx([0.8766] * 5, abs=1e-4)
-    assert flipped.ceilings["global"] == flipped.best
-    assert flipped.ceilings["w_msa"][1] == pytest.approx(0.875)
+    flipped = truth_of(reach_plan(flip=0.2))
+    assert list(flipped.best.values()) == pytest.approx([0.8766] * 5, abs=1e-4)
+    assert by_reach(flipped)["global"] == list(flipped.best.values())
+    assert by_reach(flipped)["w_msa"][1] == pytest.approx(0.875)
 
 
 def test_nothing_is_known_of_other_tasks(fake):
     plan = make_plan(fake.settings(factors={"data.split_seed": [0, 1]}))
-    assert truth_of(plan, "data.split_seed") == Truth()
+    assert truth_of(plan) == UNKNOWN
+
+
+def test_nothing_is_known_of_other_metrics():
+    plan = reach_plan()
+    objective = ObjectiveSettings(monitor="val/loss", mode="min")
+    settings = dataclasses.replace(plan.settings, objective=objective)
+    assert truth_of(dataclasses.replace(plan, settings=settings)) == UNKNOWN

@@ -8,7 +8,8 @@ def run(options: Any) -> int:
     """Print and write the effects of a study's blocks; returns the exit code.
 
     Raises:
-        InputError: biased trials, too few, or a design in which effects cannot be told apart.
+        InputError: biased trials, too few, a matching that the comparison does not have, or a
+            design in which effects cannot be told apart.
     """
     from rich.console import Console
 
@@ -19,7 +20,7 @@ def run(options: Any) -> int:
     from search.run_folder import write_json_atomically, write_text_atomically
 
     study = Path(options.study)
-    found = attribute(read_trials(study), options.interactions, options.adjust)
+    found = attribute(read_trials(study, options.match), options.interactions, options.adjust)
     console = Console()
     console.print(render(found))
     out = Path(options.out) if options.out else study

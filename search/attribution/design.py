@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_swin.errors import InputError
-from search.attribution.trials import Trial
+from search.attribution.trial import Trial
 
 FEW = 4  # a number with more distinct values is a line and a parabola in its logarithm
+LEAST_SPREAD = 0.01  # of a cost, as a share of its mean: with less its slope is noise
 
 Array = NDArray[np.float64]
 Adjust = Literal["none", "macs", "parameters"]
@@ -41,6 +42,7 @@ class Design:
         terms: by name, the columns it takes.
         factors: the blocks by stage.
         covariates: what else is in the model.
+        adjusted: the one of them that is a cost; empty for none.
         notes: what a reader must know.
     """
 
@@ -48,7 +50,19 @@ class Design:
     terms: dict[str, slice]
     factors: tuple[Factor, ...]
     covariates: tuple[str, ...]
+    adjusted: str
     notes: tuple[str, ...]
+
+    @property
+    def fitted(self) -> tuple[str, ...]:
+        """The terms but for the cost."""
+        return tuple(name for name in self.terms if name != self.adjusted)
+
+    @property
+    def crossed(self) -> tuple[str, ...]:
+        """What was varied: the terms of blocks, and covariates but for the cost."""
+        own = {factor.name for factor in self.factors} | set(self.covariates)
+        return tuple(name for name in self.fitted if name in own)
 
     def effect(self, factor: Factor, word: int) -> Array:
         """The contrast (columns,) that is the effect of a word."""
@@ -75,8 +89,8 @@ def make_design(
         adjust: add the logarithm of this cost, so that effects are at equal cost.
 
     Raises:
-        InputError: networks of different numbers of stages, no block that varies, or columns that
-            cannot be told apart; says which.
+        InputError: networks of different numbers of stages, no block that varies, a cost that
+            hardly varies, or columns that cannot be told apart; says which.
     """
     if len({len(trial.blocks) for trial in trials}) != 1:
         raise InputError("the networks have different numbers of stages; compare those of one")
@@ -85,14 +99,17 @@ def make_design(
     for first, second in combinations(factors, 2) if interactions else ():
         a_NK, b_NL = terms[first.name], terms[second.name]
         terms[_both(first, second)] = (a_NK[:, :, None] * b_NL[:, None, :]).reshape(len(trials), -1)
-    covariates = _covariates(trials, adjust)
+    cost = {} if adjust == "none" else {f"log {adjust}": _log_cost(trials, adjust)}
+    covariates = _covariates(trials) | cost
     terms |= covariates
     columns, places, start = [np.ones((len(trials), 1))], {}, 1
     for name, part in terms.items():
         places[name] = slice(start, start + part.shape[1])
         columns.append(part)
         start += part.shape[1]
-    design = Design(np.hstack(columns), places, tuple(factors), tuple(covariates), tuple(notes))
+    design = Design(
+        np.hstack(columns), places, tuple(factors), tuple(covariates), "".join(cost), tuple(notes)
+    )
     _check_rank(design)
     return design
 
@@ -111,6 +128,10 @@ def _factors(trials: Sequence[Trial]) -> tuple[list[Factor], list[str]]:
             continue
         if len(stages) > 1:
             notes.append(f"{name} always hold the same blocks: their effects are one.")
+        notes.append(
+            f"The mean of {name} is over what was tried there, each with an equal share: "
+            f"{'; '.join(levels)}. Other blocks beside them would move it, and each effect with it."
+        )
         factors.append(Factor(name, levels, tuple(levels.index(word) for word in words)))
     if not factors:
         raise InputError(
@@ -120,7 +141,7 @@ def _factors(trials: Sequence[Trial]) -> tuple[list[Factor], list[str]]:
     return factors, notes
 
 
-def _covariates(trials: Sequence[Trial], adjust: Adjust) -> dict[str, Array]:
+def _covariates(trials: Sequence[Trial]) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for path in sorted({path for trial in trials for path in trial.others}):
         values = [trial.others.get(path) for trial in trials]
@@ -132,14 +153,24 @@ def _covariates(trials: Sequence[Trial], adjust: Adjust) -> dict[str, Array]:
         else:
             codes = tuple(levels.index(str(value)) for value in values)
             found[path] = _coded(Factor(path, tuple(levels), codes))
-    if adjust != "none":
-        costs = [float(trial.cost.get(adjust, math.nan)) for trial in trials]
-        if not all(cost > 0 for cost in costs):
-            raise InputError(f"not every trial tells its {adjust}; use --adjust none")
-        logs = np.log(costs)
-        if np.ptp(logs) > 0:
-            found[f"log {adjust}"] = (logs - logs.mean())[:, None]
     return found
+
+
+def _log_cost(trials: Sequence[Trial], adjust: Adjust) -> Array:
+    """The logarithm of a cost, (trials, 1)."""
+    costs = np.array([float(trial.cost.get(adjust, math.nan)) for trial in trials])
+    if not (costs > 0).all():
+        raise InputError(f"not every trial tells its {adjust}; use --adjust none")
+    spread = float(costs.std() / costs.mean())
+    if spread < LEAST_SPREAD:
+        raise InputError(
+            f"--adjust {adjust}: the {adjust} of these networks spread by {spread:.2%} only, so "
+            "what a score gains with them would be noise, and the effects with it; adjusting "
+            f"needs {LEAST_SPREAD:.0%} or more: leave out --adjust (they are equal already), or "
+            "name another cost"
+        )
+    logs = np.log(costs)
+    return np.asarray((logs - logs.mean())[:, None])
 
 
 def _curve(values: list[float]) -> Array:

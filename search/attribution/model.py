@@ -8,9 +8,13 @@ there. Two ways to an interval:
 - one training a candidate (a random study): the heteroscedasticity-consistent covariance HC3,
   (X'X)^-1 X' diag(e_i^2 / (1 - h_i)^2) X (X'X)^-1, h the leverages, and t with n - p degrees of
   freedom;
-- the whole factorial at each of S paired seeds (a comparison): each seed gives its own estimate
-  of every effect; their mean, and t over the S seeds. What the model leaves out is no noise then: a
-  main effect is the mean over the other stages' words as tried.
+- the same candidates at each of S paired seeds (a comparison): each seed gives its own estimate
+  of every effect; their mean, and t over the S seeds. What the model leaves out is no noise then.
+  Where the candidates are a whole factorial (see `balance`), a main effect is the mean over the
+  other stages' words as tried. Where they are not, what blocks do only together leaks into the
+  effects, which a note says; the intervals know nothing of it.
+
+In a random study the draws make up the balance: what is left out is noise to HC3.
 
 Source: MacKinnon and White, Some Heteroskedasticity-Consistent Covariance Matrix Estimators with
 Improved Finite Sample Properties, 1985, https://doi.org/10.1016/0304-4076(85)90158-7
@@ -26,8 +30,9 @@ import numpy as np
 from scipy import special
 
 from hybrid_swin.errors import InputError
+from search.attribution.balance import leak
 from search.attribution.design import Adjust, Array, Design, make_design
-from search.attribution.trials import Trial, Trials
+from search.attribution.trial import Trial, Trials
 from search.run_folder import SCHEMA_VERSION
 from search.statistics import holm
 
@@ -81,6 +86,7 @@ class Attribution:
         effects: of each word in each stage.
         interactions: of pairs of stages; empty where not asked.
         covariates: what else is in the model.
+        whole: whether a main effect is the mean over what stood beside its word.
         notes: what a reader must know.
     """
 
@@ -94,6 +100,7 @@ class Attribution:
     effects: tuple[Effect, ...]
     interactions: tuple[Effect, ...]
     covariates: tuple[str, ...]
+    whole: bool
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -161,8 +168,8 @@ def _over_seeds(read: Trials, interactions: bool, adjust: Adjust) -> Attribution
     spread = float((scores - design.matrix @ estimates).std())
     method = f"t over {len(seeds)} paired seeds, {len(rows)} candidates"
     left_out = len({trial.replicate for trial in read.trials}) - len(seeds)
-    extra = (f"{left_out} seeds lack a candidate and are left out.",) if left_out else ()
-    return _told(read, design, fit, scores.size, spread, method, rows, extra)
+    lacking = f"{left_out} seeds lack a candidate and are left out." if left_out else ""
+    return _told(read, design, fit, scores.size, spread, method, rows, leak(design), lacking)
 
 
 def _told(
@@ -173,7 +180,8 @@ def _told(
     spread: float,
     method: str,
     rows: Sequence[Trial],
-    extra: tuple[str, ...] = (),
+    leaking: str = "",
+    lacking: str = "",
 ) -> Attribution:
     each = used // len(rows)
     mains, pairs = [], []
@@ -202,7 +210,8 @@ def _told(
         effects=_effects(mains, fit),
         interactions=_effects(pairs, fit),
         covariates=design.covariates,
-        notes=(*read.notes, *design.notes, *extra),
+        whole=not (leaking or design.adjusted),
+        notes=(*read.notes, *design.notes, *filter(None, (leaking, lacking))),
     )
 
 

@@ -6,8 +6,8 @@ from jsonargparse import ArgumentParser
 
 DESCRIPTION = """\
 What each block does in each stage, with 95% intervals: from the trials of a random study without
-early stopping, or from the paired seeds of a comparison. Trials that a sampler chose or a rung
-stopped are refused: they are biased.
+early stopping, or from the paired seeds of a comparison's arms, matched in one way. Trials that a
+sampler chose or a rung stopped are refused: they are biased.
 """
 
 EPILOG = """\
@@ -15,6 +15,7 @@ examples:
   python search.py run --name random --sampler.name random --rungs.first 0 --trials 60
   python search.py attribution runs/random
   python search.py attribution runs/random --interactions --adjust macs --out effects/
+  python search.py attribution runs/digits-controls --match parameters
 """
 
 
@@ -32,6 +33,13 @@ def attribution_parser(formatter: Any) -> ArgumentParser:
         type=str,
         default=None,
         help="a folder for attribution.json, .csv, .md and the heat map (default: the study's)",
+    )
+    parser.add_argument(
+        "--match",
+        type=str | None,
+        default=None,
+        help="of a comparison, tell of the arms matched by this, such as macs or parameters "
+        "(default: the first of its match.by)",
     )
     parser.add_argument(
         "--interactions",

@@ -30,7 +30,7 @@ def sentences(found: Attribution) -> list[str]:
             "against the mean of the blocks tried there."
         )
     if not shown:
-        widest = max((e.high - e.low) / 2 for e in found.effects)
+        widest = max(max(abs(e.low), abs(e.high)) for e in found.effects)
         said.append(
             "No block is shown to help or hurt in any stage (Holm, 5% over the table); effects of "
             f"up to about {points(widest, found.monitor, sign=False)}{of} cannot be excluded."
@@ -43,7 +43,8 @@ def sentences(found: Attribution) -> list[str]:
         )
     if found.interactions and not any(e.shown for e in found.interactions):
         said.append("No interaction of two stages is shown.")
-    if not found.interactions:
+    several = len({effect.stage for effect in found.effects}) > 1
+    if found.whole and several and not found.interactions:
         said.append("An effect is a mean over what stood in the other stages as tried here.")
     return [*said, *found.notes]
 

@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,8 @@ from search.attribution.figures import draw_effects, save_svg
 from search.attribution.model import attribute
 from search.attribution.options import attribution_parser
 from search.attribution.tables import render, sentences, to_csv, to_markdown
-from search.attribution.trials import Trial, Trials, read_trials
+from search.attribution.trial import Trial, Trials
+from search.attribution.trials import read_trials
 from search.difference_format import points
 
 WORDS = ("w_msa", "w_msa+mdta", "conv(kernel=7)+w_msa:gate")
@@ -94,19 +96,9 @@ def test_a_random_studys_finalists_and_baselines_are_left_out(random_study):
     assert len(read_trials(study.folder).trials) == 20
 
 
-def test_a_comparison_gives_its_paired_seeds(make_study):
-    study = make_study(kind="comparison")
-    for a in (0, 1):
-        for b in (0, 1):
-            scores = 0.9 + 0.03 * a + study.rng.normal(0, 0.003, 5)
-            chosen = variant(WORDS[a], WORDS[b])
-            study.finalist(f"c{a}{b}", scores, variant=chosen, params={}, skill=None)
-    study.trial(0, 0.1, variant=variant(*WORDS[:2]))  # chose a learning rate: no evidence
-    told = attribute(read_trials(study.folder))
-    assert told.method == "t over 5 paired seeds, 4 candidates"
-    gain = {(*e.stage, *e.word): e for e in told.effects}["stage 0", "w_msa+mdta"]
-    assert gain.shown
-    assert gain.estimate == pytest.approx(0.015, abs=0.004)
+def test_a_studys_trials_are_not_matched(random_study):
+    with pytest.raises(InputError, match=r"--match 'macs': only .* a comparison .* leave --match"):
+        read_trials(random_study(5).folder, "macs")
 
 
 def told(spread=0.01, interactions=False, monitor="val/accuracy", mode="max"):
@@ -130,6 +122,26 @@ def test_sentences_say_no_more_than_the_table():
     assert nothing[0].startswith("No block is shown")
     assert "cannot be excluded" in nothing[0]
     assert "No interaction of two stages is shown." in nothing
+    assert nothing[2].startswith("The mean of stage 0 is over what was tried there")
+    assert f": {'; '.join(sorted(WORDS))}. Other blocks" in nothing[2]
+
+
+def test_what_cannot_be_excluded_is_the_farthest_end():
+    """Not half of the interval: that is around zero only where the estimate is zero."""
+    found = told(spread=1.0)
+    effects = [replace(found.effects[0], low=-0.018, high=0.002, holm_p=0.2)]
+    effects.append(replace(found.effects[1], low=-0.005, high=0.012, holm_p=0.6))
+    said = sentences(replace(found, effects=tuple(effects)))
+    assert "effects of up to about 1.8 points cannot be excluded" in said[0]
+
+
+def test_a_mean_over_other_stages_is_claimed_where_it_is_one():
+    claim = "An effect is a mean over what stood in the other stages as tried here."
+    found = told()
+    assert found.whole
+    assert claim in sentences(found)
+    assert claim not in sentences(replace(found, whole=False))
+    assert claim not in sentences(replace(found, effects=found.effects[:3]))  # one stage alone
 
 
 def test_tables_hold_every_effect():
@@ -165,4 +177,8 @@ def test_the_heat_map_marks_what_is_not_shown(tmp_path):
 
 def test_no_study_there(tmp_path):
     with pytest.raises(InputError, match=r"is .* the folder of a study"):
-        run(SimpleNamespace(study=str(tmp_path), out=None, interactions=False, adjust="none"))
+        run(
+            SimpleNamespace(
+                study=str(tmp_path), out=None, match=None, interactions=False, adjust="none"
+            )
+        )

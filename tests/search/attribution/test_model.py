@@ -6,7 +6,7 @@ import pytest
 from hybrid_swin.errors import InputError
 from search.attribution.design import make_design
 from search.attribution.model import attribute
-from search.attribution.trials import Trial, Trials
+from search.attribution.trial import Trial, Trials
 
 WORDS = ("conv", "mdta", "w_msa")
 PLANTED = np.array([[0.02, -0.03, 0.01], [0.0, 0.0, 0.0]])  # stage, word; rows add up to zero
@@ -145,7 +145,8 @@ def test_stages_that_always_hold_the_same_are_told_of_as_one():
     told = attribute(study(rows))
     assert {effect.stage for effect in told.effects} == {("stages 0, 1",)}
     assert "their effects are one" in told.notes[0]
-    assert "stage 2 always holds w_msa" in told.notes[1]
+    assert "stages 0, 1 is over what was tried" in told.notes[1]
+    assert "stage 2 always holds w_msa" in told.notes[2]
 
 
 def test_what_cannot_be_told_apart_is_named():
@@ -206,6 +207,25 @@ def test_effects_at_equal_cost():
     assert equal.low < 0 < equal.high
     with pytest.raises(InputError, match="--adjust none"):
         attribute(study(rows), adjust="parameters")
+
+
+@pytest.mark.parametrize(("spread", "refused"), [(0.0, True), (0.002, True), (0.05, False)])
+def test_a_cost_that_hardly_varies_is_not_adjusted_for(spread, refused):
+    rng = np.random.default_rng(0)
+    rows = [
+        Trial((WORDS[i % 3],), 0.9, f"c{i}", cost={"macs": 1e6 * (1 + spread * rng.normal())})
+        for i in range(30)
+    ]
+    if refused:
+        with pytest.raises(
+            InputError, match=r"--adjust macs: .* spread by 0\.\d\d% only"
+        ) as caught:
+            attribute(study(rows), adjust="macs")
+        assert "leave out --adjust" in str(caught.value)
+    else:
+        told = attribute(study(rows), adjust="macs")
+        assert told.covariates == ("log macs",)
+        assert not told.whole  # at equal cost is no mean over what stood there
 
 
 def test_coding_adds_up_to_zero():

@@ -1,0 +1,82 @@
+"""What effects are fitted to: trainings that ended with a score."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from search.run_folder import RunResult, RunSpec
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training that ended with a score.
+
+    Args:
+        blocks: block words of each stage.
+        score: the objective on validation.
+        candidate: identity of network and recipe.
+        replicate: its seed's index; 0 where every candidate has one training.
+        others: what else was varied, by path.
+        cost: parameters, macs, ...
+    """
+
+    blocks: tuple[str, ...]
+    score: float
+    candidate: str
+    replicate: int = 0
+    others: Mapping[str, Any] = field(default_factory=dict)
+    cost: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The trials of one study.
+
+    Args:
+        study: its name.
+        monitor: the objective.
+        mode: whether more (max) or less of it is better.
+        trials: those that effects may be taken from.
+        asked: how many trainings were asked.
+        notes: what a reader must know of them.
+    """
+
+    study: str
+    monitor: str
+    mode: str
+    trials: tuple[Trial, ...]
+    asked: int
+    notes: tuple[str, ...] = ()
+
+
+def is_scored(result: RunResult | None) -> bool:
+    """Whether a training came to its end and has a score."""
+    return result is not None and result.state == "complete" and result.score is not None
+
+
+def trial_of(spec: RunSpec, result: RunResult | None) -> Trial:
+    """The trial that a scored run is."""
+    assert result is not None and result.score is not None  # noqa: S101  # is_scored
+    stages = (spec.variant or {}).get("stages", [])
+    return Trial(
+        blocks=tuple(" ".join(stage["blocks"]) for stage in stages),
+        score=result.score,
+        candidate=spec.candidate_id,
+        replicate=spec.seed_index,
+        others=_others(spec),
+        cost=spec.cost,
+    )
+
+
+def _others(spec: RunSpec) -> dict[str, Any]:
+    """What was varied beside the blocks: drawn parameters; of a comparison, its factors.
+
+    Widths, MLP ratios and learning rates of a comparison are not: matching and choosing made them.
+    """
+    if spec.params:
+        return {path: v for path, v in spec.params.items() if not path.endswith(".blocks")}
+    variant, recipe, data = spec.variant or {}, spec.recipe or {}, spec.data or {}
+    others = {name: variant.get(name) for name in ("image_size", "patch_size", "window_size")}
+    others |= {f"recipe.{n}": value for n, value in recipe.items() if n != "learning_rate"}
+    others |= {f"data.options.{n}": value for n, value in (data.get("options") or {}).items()}
+    return others

@@ -1,0 +1,118 @@
+"""Effects from comparisons: one matching, and only the arms that the comparison speaks of."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hybrid_swin.errors import InputError
+from search.attribution.arms import read_arms
+from search.attribution.command import run
+from search.attribution.model import attribute
+from search.attribution.tables import sentences
+from search.attribution.trials import read_trials
+from search.compare.settings import ArmSettings, MatchSettings
+
+HALF = "+mdta(attention=false)"
+BY = MatchSettings(by=("macs", "parameters"), tolerance=0.1)
+
+
+@pytest.fixture
+def made(fake, tmp_path):
+    return fake.Made(tmp_path / "made", fake.settings(match=BY)).fill()
+
+
+def finals(made, arm, matching):
+    entry = next(e for e in made.plan.entries if (e.arm, e.matching) == (arm, matching))
+    return made.plan.finals(entry, 1)
+
+
+def candidates(read):
+    return {trial.candidate for trial in read.trials}
+
+
+def test_one_matching_is_told_of(made):
+    first, second = read_trials(made.folder), read_trials(made.folder, "parameters")
+    assert first == read_arms(made.folder, "macs")
+    for read, by in ((first, "macs"), (second, "parameters")):
+        assert candidates(read) == {
+            entry.candidates[1] for entry in made.plan.entries if entry.matching == by
+        }
+        assert (len(read.trials), read.asked) == (15, 15)
+    shared = finals(made, "base", "macs")[0].candidate_id
+    assert candidates(first) & candidates(second) == {shared}
+    assert "baseline and the arms matched by MACs; for the others: --match par" in first.notes[0]
+    told = attribute(first)
+    assert told.method == "t over 5 paired seeds, 3 candidates"
+    best = max(told.effects, key=lambda effect: effect.estimate)
+    assert (best.stage, best.word, best.shown) == (("stage 0",), ("w_msa+mdta",), True)
+
+
+def test_a_matching_that_is_not_there_is_refused(made):
+    with pytest.raises(InputError, match=r"'latency': .*'made' are matched by macs, parameters"):
+        read_trials(made.folder, "latency")
+
+
+def test_what_still_improves_is_left_out(made):
+    """In at least half of its seeds, as the comparison has it."""
+    rising = tuple({"epoch": e, "val/accuracy": 0.05 * e} for e in range(1, 11))
+    for spec in finals(made, HALF, "macs")[:3]:
+        made.write(spec, 0.5, history=rising)
+    for spec in finals(made, HALF, "parameters")[:2]:
+        made.write(spec, 0.5, history=rising)
+    read = read_trials(made.folder)
+    assert finals(made, HALF, "macs")[0].candidate_id not in candidates(read)
+    assert read.notes[1] == f"Left out, since still improving when training ended: {HALF}."
+    other = read_trials(made.folder, "parameters")
+    assert len(candidates(other)) == 3
+    assert len(other.notes) == 1
+    # the comparison speaks of the same arms
+    found = {(r.matching, r.arm) for r in made.read().results if r.usable}
+    assert len(found) == 5
+    assert ("macs", HALF) not in found
+
+
+def test_arms_that_lack_seeds_are_left_out(made):
+    lost = finals(made, HALF, "macs")[0]
+    made.write(lost, None, state="failed", error="out of memory")
+    read = read_trials(made.folder)
+    assert len(read.trials) == 10
+    assert (
+        f"not every seed completed, and a mean of survivors flatters: {HALF} (4 of 5)."
+        in (read.notes[1])
+    )
+    for spec in finals(made, "+mdta", "macs"):
+        (made.folder / spec.key / "result.json").unlink()
+    with pytest.raises(InputError, match=r"1 of 3 arms matched by MACs .*\+mdta \(0 of 5\), "):
+        read_trials(made.folder)
+
+
+def test_stages_with_two_added_arms_are_no_whole_factorial(fake, tmp_path):
+    stage = fake.VARIANT["stages"][0]
+    made = fake.settings(
+        variant={**fake.VARIANT, "stages": [{**stage, "depth": 1, "width": w} for w in (48, 96)]},
+        arms=(ArmSettings(), ArmSettings(add="mdta"), ArmSettings(add="conv")),
+        match=replace(BY, by=("none",)),
+        factors={"stages": [[0], [1], "all"]},
+        learning_rates=(),
+    )
+    comparison = fake.Made(tmp_path / "stages", made, {"base": 0.0, "+mdta": 1.5, "+conv": 1.4})
+    told = attribute(read_trials(comparison.fill().folder))
+    assert told.method == "t over 5 paired seeds, 7 candidates"
+    said = sentences(told)
+    assert any("Only 7 of 9 combinations of stage 0 x stage 1 were tried" in s for s in said)
+    assert not any("mean over what stood in the other stages" in s for s in said)
+    assert [effect.trials for effect in told.effects] == [15, 10, 10] * 2
+
+
+def test_costs_that_were_matched_are_not_adjusted_for(fake, tmp_path):
+    match = MatchSettings(by=("macs",), tolerance=0.01)
+    made = fake.Made(tmp_path / "tight", fake.settings(match=match, learning_rates=())).fill()
+    spread = [entry.cost.macs for entry in made.plan.entries]
+    assert np.std(spread) / np.mean(spread) < 0.01
+    options = SimpleNamespace(
+        study=str(made.folder), out=None, match=None, interactions=False, adjust="macs"
+    )
+    with pytest.raises(InputError, match="leave out --adjust"):
+        run(options)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Literal
 
+from search.multiplicity import holm_with_missing, ties_with_best
 from search.predictions import Correctness, read_correctness
 from search.probabilities import accuracy_interval
 from search.row import Fidelity, Row
@@ -14,10 +15,8 @@ from search.run_folder import RunResult, RunSpec, State
 from search.statistics import (
     Difference,
     crossed_difference,
-    holm,
     paired_difference,
     t_interval,
-    ties_with_best,
     undertrained,
 )
 
@@ -107,7 +106,7 @@ def compare_with_best(ranked: Sequence[tuple[Row, Evidence]]) -> list[Row]:
     differences = [_difference(evidence, best_evidence) for _, evidence in others]
     compared = [difference for difference in differences if difference is not None]
     ties = iter(ties_with_best(compared))
-    adjusted = iter(holm([d.p_value for d in compared if d.p_value is not None]))
+    adjusted = iter(holm_with_missing([d.p_value for d in compared]))
     rows = [best]
     for (row, _), difference in zip(others, differences, strict=True):
         if difference is not None:
@@ -116,7 +115,7 @@ def compare_with_best(ranked: Sequence[tuple[Row, Evidence]]) -> list[Row]:
                 difference=difference.mean,
                 difference_low=difference.low,
                 difference_high=difference.high,
-                difference_p=None if difference.p_value is None else next(adjusted),
+                difference_p=next(adjusted),
                 ties_with_best=next(ties),
             )
         rows.append(row)

@@ -50,6 +50,7 @@ ORDER = [
     ["search.study"],
     ["search.candidates"],
     ["search.statistics"],
+    ["search.multiplicity"],
     ["search.probabilities"],
     ["search.row_building"],
     ["search.coordinator", "search.workplace"],

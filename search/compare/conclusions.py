@@ -108,7 +108,7 @@ _VERDICTS = {
     "better": "shown better than {}",
     "worse": "shown worse than {}",
     "tie": "not shown different from {}",
-    "unknown": "not compared with {}",
+    "unknown": "no verdict against {}, for lack of seeds or of spread between them",
 }
 
 

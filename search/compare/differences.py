@@ -2,27 +2,25 @@
 
 All differences of a comparison, to references and to controls, in all cells and under all matchings
 are one family: the chance that anything in it is called different that is not stays below 5%. Two
-entries that come to the same trainings ask one question.
+entries that come to the same trainings ask one question; a question without an answer (not ended,
+diverged, a single seed) belongs to the family all the same.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scipy import special
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
 
+from search.multiplicity import holm_with_missing
 from search.probabilities import probability_of_beating
 from search.row_building import Evidence
-from search.statistics import (
-    Difference,
-    crossed_difference,
-    holm,
-    minimum_detectable_difference,
-    paired_difference,
-)
+from search.statistics import NO_SPREAD, crossed_difference, half_width, paired_difference
 
 LEVEL = 0.05
+POWER = 0.8
 Verdict = Literal["better", "worse", "tie", "unknown"]
 Survival = Literal["survives", "reverses", "not shown", "one matching"]
 
@@ -37,7 +35,8 @@ class Versus:
         measured_on: ``test``, or ``validation`` where test was not read.
         seeds: shared ones.
         difference: mean; None without a shared seed.
-        low: 95% interval of this one difference, with ``high``; None with a single seed.
+        low: 95% interval of this one difference, with ``high``; None with a single seed, and where
+            all seeds have one difference that is not 0.
         high: see ``low``.
         covers: ``seeds and images`` (crossed) or ``seeds``.
         p_value: of "no difference", of this one alone.
@@ -47,6 +46,9 @@ class Versus:
         better_high: see ``better_low``.
         detectable: least true difference that would be found four times in five, at the spread
             seen here and the first step of Holm's level.
+        seed_part: standard error that comes from the seeds, with ``item_part`` from the images.
+        item_part: see ``seed_part``; 0 where only seeds are covered.
+        items: images (or groups) covered.
         sign: 1 where more is better, -1 where less is.
     """
 
@@ -64,6 +66,9 @@ class Versus:
     better_low: float | None = None
     better_high: float | None = None
     detectable: float | None = None
+    seed_part: float = 0.0
+    item_part: float = 0.0
+    items: int = 0
     sign: int = 1
 
     @property
@@ -132,6 +137,9 @@ def difference_of(first: Side, second: Side, cause: str, sign: int) -> Versus:
         better=beats.probability,
         better_low=beats.low,
         better_high=beats.high,
+        seed_part=found.seed_part,
+        item_part=found.item_part,
+        items=found.items,
         sign=sign,
     )
 
@@ -139,18 +147,33 @@ def difference_of(first: Side, second: Side, cause: str, sign: int) -> Versus:
 def adjust(asked: Sequence[tuple[str, Versus]]) -> tuple[list[Versus], int]:
     """Holm over all questions, each counted once.
 
+    A question without a p-value counts as one whose p-value is 1. Else the bar would fall with what
+    has not ended, or diverged.
+
     Args:
-        asked: a question's identity, and its difference.
+        asked: a question's identity ``one - other``, and its difference. Where a side is empty (not
+            known yet) the question counts on its own: no other is known to be the same.
 
     Returns:
         The differences in the order given, adjusted, and how many questions there are.
     """
-    p_values = {question: v.p_value for question, v in asked if v.p_value is not None}
-    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    questions = [
+        question if all(question.split(" - ")) else f"{question} ({place})"
+        for place, (question, _) in enumerate(asked)
+    ]
+    p_values: dict[str, float | None] = {}
+    for question, (_, versus) in zip(questions, asked, strict=True):
+        if p_values.get(question) is None:
+            p_values[question] = versus.p_value
+    adjusted = dict(zip(p_values, holm_with_missing(list(p_values.values())), strict=True))
     family = len(p_values)
     return [
-        replace(v, holm_p=adjusted.get(question), detectable=_detectable(v, family))
-        for question, v in asked
+        replace(
+            v,
+            holm_p=None if v.p_value is None else adjusted[question],
+            detectable=_detectable(v, LEVEL / family),
+        )
+        for question, (_, v) in zip(questions, asked, strict=True)
     ], family
 
 
@@ -164,12 +187,35 @@ def survives(by_parameters: Versus | None, by_macs: Versus | None) -> Survival:
     return "reverses" if verdicts == {"better", "worse"} else "not shown"
 
 
-def _detectable(versus: Versus, family: int) -> float | None:
-    """From the interval's width: the spread over seeds that would give the same t interval."""
-    found = Difference(
-        versus.difference or 0.0, versus.low, versus.high, versus.seeds, versus.p_value
-    )
-    if found.half is None:
+def _detectable(versus: Versus, level: float) -> float | None:
+    """The least true difference d that is found with probability ``POWER``, at the spread seen.
+
+    Solves P(|d + e Z| > h) = power, with e^2 = u^2 + v^2 and h the `half_width` of the test itself.
+    It varies from comparison to comparison, since few seeds tell u badly: it is taken at u and v
+    times sqrt(chi^2(df) / df), averaged over quantiles of chi^2. Without v this is the power of the
+    paired t test (`minimum_detectable_difference`).
+    """
+    u, v = versus.seed_part, versus.item_part
+    if versus.p_value is None or u + v <= NO_SPREAD:
         return None
-    spread = found.half * math.sqrt(found.n) / float(special.stdtrit(found.n - 1, 0.975))
-    return minimum_detectable_difference(found.n, spread, level=LEVEL / family)
+    seed_df, item_df = versus.seeds - 1, max(1, versus.items - 1)
+    error = float(np.hypot(u, v))
+    half_UV = half_width(
+        level,
+        u * _spread(seed_df, 200)[:, None],
+        seed_df,
+        v * _spread(item_df, 10)[None, :],
+        item_df,
+    )
+
+    def missing_power(d: float) -> float:
+        found = special.ndtr((d - half_UV) / error) + special.ndtr((-d - half_UV) / error)
+        return float(found.mean()) - POWER
+
+    return float(optimize.brentq(missing_power, 0.0, float(half_UV.max()) + 3 * error))
+
+
+def _spread(df: int, count: int) -> NDArray[np.float64]:
+    """Quantiles of sqrt(chi^2(df) / df) at the middles of ``count`` equal shares."""
+    shares = (np.arange(count) + 0.5) / count
+    return np.asarray(np.sqrt(2 * special.gammaincinv(df / 2, shares) / df), dtype=float)

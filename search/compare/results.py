@@ -46,7 +46,7 @@ class Comparison:
         matchings: how costs were made equal.
         seeds: paired seeds asked.
         milestone: a score on validation; None where none was set.
-        family: differences that Holm's adjustment is over.
+        family: differences asked, also those without an answer yet: Holm's family.
         pending: trainings that have not ended.
         mixed: what differs between runs that should not (images, splits, code).
         results: by cell, then matching, then arm.

@@ -200,5 +200,6 @@ def _plain(text: str) -> str:
 
 
 def _marked(text: str) -> str:
-    """Markdown that shows the text as it is."""
-    return "".join("\\" + char if char in "\\|_*<>`[]&~$#" else char for char in _plain(text))
+    """Markdown that shows the text as it is; brackets of intervals stay as they are."""
+    escaped = "".join("\\" + char if char in "\\|_*<>`&~$" else char for char in _plain(text))
+    return escaped.replace("](", "]\\(")  # else a link

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from search.multiplicity import holm, holm_with_missing, ties_with_best
 from search.statistics import (
     Difference,
     crossed_difference,
     crossed_interval,
-    holm,
+    half_width,
     minimum_detectable_difference,
     paired_difference,
     t_interval,
-    ties_with_best,
     undertrained,
 )
 
@@ -70,6 +70,28 @@ def test_paired_difference_without_evidence():
         paired_difference([1, 2], [1, 2, 3])
 
 
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_seeds_that_agree_to_the_last_digit_tell_no_spread(seeds):
+    first, second = [0.91, 0.93, 0.92][:seeds], [0.90, 0.92, 0.91][:seeds]
+    found = paired_difference(first, second)
+    assert found.mean == pytest.approx(0.01)
+    assert (found.low, found.high, found.p_value, found.half) == (None, None, None, None)
+    same = paired_difference(first, first)
+    assert (same.low, same.high, same.p_value) == (0, 0, 1)
+    rounding = paired_difference([0.1 + 0.2] * seeds, [0.3] * seeds)
+    assert rounding.p_value == 1
+    assert paired_difference([0.91, 0.93], [0.90, 0.919]).p_value > 0
+
+
+def test_one_difference_in_all_seeds_and_items_tells_no_spread():
+    found = crossed_difference(np.ones((3, 5)), np.zeros((3, 5)))
+    assert (found.mean, found.low, found.p_value) == (1, None, None)
+    assert crossed_difference(np.ones((3, 5)), np.ones((3, 5))).p_value == 1
+    # seeds agree, images do not: new images are in doubt all the same
+    items = np.stack([[1, 1, 0, 0, 0, 0]] * 3)
+    assert 0 < crossed_difference(items, np.zeros((3, 6))).p_value < 1
+
+
 def test_crossed_interval_by_hand():
     # row means .75, .25: variance .125; column means 1, .5, .5, 0: variance 1/6; mean .5
     # every residual is +-.25, so E = 8 / 16 / 3 = 1/6
@@ -117,6 +139,40 @@ def test_crossed_p_value_agrees_with_its_interval():
     assert at_its_level.low == pytest.approx(0, abs=1e-8)
 
 
+def test_half_width_by_hand():
+    # u^2 = 16, v^2 = 9; t(2) and t(9) at .05 / 4; a half of it is left for Banerjee's
+    t_u, t_v = stats.t.ppf(1 - 0.05 / 8, [2, 9])
+    cochran = (16 * t_u + 9 * t_v) / 25
+    satterthwaite = stats.t.ppf(1 - 0.05 / 8, 25**2 / (16**2 / 2 + 9**2 / 9))
+    banerjee = math.sqrt((16 * t_u**2 + 9 * t_v**2) / 25)
+    expected = 5 * ((cochran + satterthwaite) / 2 + banerjee) / 2
+    assert half_width(0.05 / 4, 4, 2, 3, 9) == pytest.approx(expected)
+    # one part alone is the t interval at any level
+    assert half_width(1e-4, 4, 2, 0, 9) == pytest.approx(4 * stats.t.ppf(1 - 0.5e-4, 2))
+    assert half_width(1e-4, 0, 2, 3, 9) == pytest.approx(3 * stats.t.ppf(1 - 0.5e-4, 9))
+
+
+@pytest.mark.parametrize("seed_df", [1, 2, 4, 9])
+@pytest.mark.parametrize("u", [0.1, 0.5, 1.0, 4.0])
+def test_intervals_widen_as_the_level_falls(seed_df, u):
+    levels = np.concatenate([np.geomspace(1e-12, 0.9, 200), [0.05, 0.05 + 1e-9, 0.05 - 1e-9]])
+    widths = [float(half_width(level, u, seed_df, 1.0, 50)) for level in np.sort(levels)]
+    assert (np.diff(widths) < 0).all()
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+def test_p_is_below_05_exactly_where_the_interval_leaves_out_0(seeds):
+    rng = np.random.default_rng(seeds)
+    noise = rng.normal(0, 0.05, (seeds, 1)) + rng.normal(0, 0.4, 100) + rng.normal(size=(seeds, 1))
+    noise -= noise.mean()
+    half, none = crossed_interval(noise).half, np.zeros_like(noise)
+    at = [crossed_difference(noise + x * half, none) for x in (0.2, 0.9, 0.999, 1.001, 1.2, 3)]
+    assert [d.low > 0 for d in at] == [d.p_value < 0.05 for d in at] == [False] * 3 + [True] * 3
+    assert (np.diff([d.p_value for d in at]) < 0).all()
+    assert at[0].seed_part > 0 < at[0].item_part
+    assert at[0].items == 100
+
+
 def test_crossed_difference_of_one_seed_has_no_interval():
     result = crossed_difference([[1, 1, 0]], [[1, 0, 0]])
     assert (result.low, result.high, result.p_value) == (None, None, None)
@@ -160,8 +216,19 @@ def test_holm_by_hand():
     assert holm([0.7, 0.8]) == (1.0, 1.0)
 
 
+def test_a_missing_p_value_counts_as_1():
+    adjusted = holm_with_missing([0.04, None, 0.01, None])
+    assert adjusted == (pytest.approx(0.12), None, pytest.approx(0.04), None)
+    assert holm_with_missing([None]) == (None,)
+
+
+def test_rows_without_a_test_loosen_no_bar():
+    assert ties_with_best([different(0.03)]) == (False,)
+    assert ties_with_best([different(0.03), different(None)]) == (True, True)
+
+
 def test_ties_after_holm():
-    # .03 alone would be different, after Holm over three it is not
+    # .03 alone would be different, after Holm over four it is not
     rows = [different(0.03), different(0.001), different(0.6), different(None)]
     assert ties_with_best(rows) == (True, False, True, True)
     assert ties_with_best([different(0.03)]) == (False,)

@@ -1,0 +1,43 @@
+"""Many questions at once: Holm's adjustment, and which rows tie with the best."""
+
+from collections.abc import Sequence
+
+from search.statistics import Difference
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's adjusted p-values, in the order given: p_(k) becomes max over j <= k of (m - j) p_(j).
+
+    Source: Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    m = len(p_values)
+    adjusted = [0.0] * m
+    largest = 0.0
+    for j, index in enumerate(sorted(range(m), key=lambda k: p_values[k])):
+        largest = max(largest, min(1.0, (m - j) * p_values[index]))
+        adjusted[index] = largest
+    return tuple(adjusted)
+
+
+def holm_with_missing(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Holm's adjusted p-values; one that is missing counts as 1, and stays missing.
+
+    So the family is all that was asked: it does not shrink with what is pending or broke.
+    """
+    adjusted = holm([1.0 if p is None else p for p in p_values])
+    return tuple(None if p is None else a for p, a in zip(p_values, adjusted, strict=True))
+
+
+def ties_with_best(differences: Sequence[Difference], level: float = 0.05) -> tuple[bool, ...]:
+    """Which rows are *not* shown different from the best, after Holm over all of them.
+
+    A tie is no proof of equality: a row of a single seed ties with everything. The best row must
+    have been chosen on other data than these differences (here: validation chooses, test compares),
+    else the choice itself would count as evidence.
+
+    Args:
+        differences: each other row against the best.
+        level: the chance, over the whole table, that a row equal to the best is called different.
+    """
+    adjusted = holm_with_missing([d.p_value for d in differences])
+    return tuple(p is None or p > level for p in adjusted)

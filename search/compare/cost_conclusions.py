@@ -1,8 +1,9 @@
 """What a comparison says of costs: how nearly they are equal, and which signs survive."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from search.compare.arm_result import ArmResult
+from search.compare.arms import SIZE
 from search.compare.differences import Versus, survives
 from search.compare.results import Comparison
 
@@ -45,26 +46,16 @@ def cost_conclusions(comparison: Comparison) -> list[str]:
 
 
 def _survival(comparison: Comparison) -> list[str]:
-    """Differences to the baseline and to controls, over usable results only.
-
-    Controls are told where a difference to them is shown at all.
-    """
-    by_place = {(r.cell, r.matching, r.arm): r for r in comparison.results}
+    """Differences to the baseline, and those to controls that are shown at all."""
     groups: dict[str, list[str]] = {}
-    for (cell, matching, arm), result in by_place.items():
-        other = by_place.get((cell, "macs", arm))
-        if matching != "parameters" or other is None:
+    for cell, arm, by_parameters, by_macs in _twins(comparison):
+        kind, cause = _kind(by_parameters, by_macs), by_parameters.cause
+        if kind == "neither" and cause:
             continue
-        for versus in filter(None, (result.versus, *result.controls)):
-            twin = next((v for v in (other.versus, *other.controls) if _asks(v, versus)), None)
-            sides = [result, other]
-            sides += [by_place[cell, r.matching, versus.against] for r in sides]
-            if twin is not None and all(side.usable for side in sides):
-                kind = _kind(versus, twin)
-                if kind != "neither" or not versus.cause:
-                    what = f"{versus.cause} in {arm}" if versus.cause else arm
-                    only = f" ({'; '.join(filter(None, (cell, _only(versus, twin))))})"
-                    groups.setdefault(kind, []).append(what + only * (only != " ()"))
+        inside = ", ".join(filter(None, (cell, _only(by_parameters, by_macs))))
+        beyond = f"{arm} beyond its size" if cause == SIZE else f"{cause} in {arm}"
+        named = beyond if cause else arm
+        groups.setdefault(kind, []).append(f"{named} ({inside})" if inside else named)
     words = {
         "survives": "Shown with the same sign under matching by parameters and by MACs: {}.",
         "reverses": "The sign turns around between matching by parameters and by MACs: {}.",
@@ -74,8 +65,21 @@ def _survival(comparison: Comparison) -> list[str]:
     return [text.format(", ".join(groups[key])) for key, text in words.items() if key in groups]
 
 
-def _asks(one: Versus | None, other: Versus) -> bool:
-    return one is not None and (one.cause, one.against) == (other.cause, other.against)
+def _twins(comparison: Comparison) -> Iterator[tuple[str, str, Versus, Versus]]:
+    """Cell, arm, and one difference by parameters and by MACs; all four sides are usable."""
+    by_place = {(r.cell, r.matching, r.arm): r for r in comparison.results}
+    for (cell, matching, arm), result in by_place.items():
+        other = by_place.get((cell, "macs", arm))
+        if matching != "parameters" or other is None:
+            continue
+        twins = {(v.cause, v.against): v for v in (other.versus, *other.controls) if v is not None}
+        for versus in (result.versus, *result.controls):
+            twin = twins.get((versus.cause, versus.against)) if versus is not None else None
+            if versus is None or twin is None:
+                continue
+            controls = [by_place[cell, r.matching, versus.against] for r in (result, other)]
+            if all(side.usable for side in (result, other, *controls)):
+                yield cell, arm, versus, twin
 
 
 def _kind(by_parameters: Versus, by_macs: Versus) -> str:

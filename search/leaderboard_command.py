@@ -8,6 +8,7 @@ from rich.console import Console
 
 from search.compare.figures import save_differences
 from search.compare.launch import read_plan
+from search.compare.report import told
 from search.compare.results import Comparison
 from search.compare.tables import print_comparison
 from search.leaderboard import Leaderboard
@@ -30,7 +31,8 @@ def run(options: Any) -> int:
     if options.format == "csv":
         print(found.to_csv(), end="")
     elif options.format == "json":
-        print(json.dumps(json_ready(found.to_dict()), indent=1))
+        content = told(found) if isinstance(found, Comparison) else found.to_dict()
+        print(json.dumps(json_ready(content), indent=1))
     elif isinstance(found, Comparison):
         print_comparison(found, Console())
     else:

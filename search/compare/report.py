@@ -1,13 +1,14 @@
 """What a comparison leaves to be read: tables, sentences, figures."""
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from search.compare.conclusions import conclusions
 from search.compare.figures import save_figures
 from search.compare.plan import Plan
-from search.compare.results import JSON_FILE, Comparison
+from search.compare.results import CSV_FILE, JSON_FILE, Comparison
 from search.compare.tables import print_comparison, to_latex, to_markdown
 from search.compare.truth import truth_of
 from search.run_folder import write_json_atomically, write_text_atomically
@@ -17,12 +18,17 @@ MARKDOWN_FILE, LATEX_FILE = "comparison.md", "comparison.tex"
 
 def write_report(comparison: Comparison, plan: Plan, folder: Path) -> None:
     """Write ``comparison`` as .json, .csv, .md and .tex, and the figures, into its folder."""
-    comparison.write(folder)
-    told = {**comparison.to_dict(), "digest": comparison.digest()}
-    write_json_atomically(folder / JSON_FILE, told | {"conclusions": conclusions(comparison)})
+    write_json_atomically(folder / JSON_FILE, told(comparison))
+    write_text_atomically(folder / CSV_FILE, comparison.to_csv())
     write_text_atomically(folder / MARKDOWN_FILE, to_markdown(comparison))
     write_text_atomically(folder / LATEX_FILE, to_latex(comparison))
     save_figures(comparison, folder, truth_of(plan))
+
+
+def told(comparison: Comparison) -> dict[str, Any]:
+    """The content of ``comparison.json``."""
+    found = {"digest": comparison.digest(), "conclusions": conclusions(comparison)}
+    return comparison.to_dict() | found
 
 
 def print_report(comparison: Comparison, folder: Path, console: Console) -> None:

@@ -23,8 +23,6 @@ from search.run_folder import (
     SCHEMA_VERSION,
     iter_runs,
     json_ready,
-    write_json_atomically,
-    write_text_atomically,
 )
 
 JSON_FILE = "comparison.json"
@@ -125,7 +123,7 @@ class Comparison:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of ``comparison.json``."""
+        """What ``comparison.json`` says of results."""
         told = {"schema_version": SCHEMA_VERSION, **asdict(self)}
         for result, plain in zip(self.results, told["results"], strict=True):
             if result.versus:
@@ -156,11 +154,6 @@ class Comparison:
                 cells.append(versus.verdict if versus else None)
                 writer.writerow([_cell(cell) for cell in cells])
         return text.getvalue()
-
-    def write(self, folder: Path) -> None:
-        """Write ``comparison.json`` and ``comparison.csv`` into the comparison's folder."""
-        write_json_atomically(folder / JSON_FILE, {**self.to_dict(), "digest": self.digest()})
-        write_text_atomically(folder / CSV_FILE, self.to_csv())
 
 
 def _compared(arms: Sequence[TrainedArm], plan: Plan) -> tuple[list[ArmResult], int]:

@@ -5,6 +5,7 @@ credited only where an arm beats the control that lacks nothing but it. Arms tha
 improving, or lost a seed, are named and kept out.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
@@ -14,6 +15,7 @@ from search.compare.cost_conclusions import cost_conclusions
 from search.compare.differences import LEVEL, Versus
 from search.compare.results import Comparison
 from search.difference_format import interval_text, points, unit
+from search.leaderboard_format import is_share
 
 FEW_SEEDS = 5
 _FEW = 4  # arms that are named one by one
@@ -213,8 +215,9 @@ def _credit(verdict: str, arm: str, cause: str, control: str, gained: bool) -> s
 def _doubt(comparison: Comparison) -> list[str]:
     """How small a difference could have been found, and what the intervals cover."""
     all_versus = [v for r in comparison.results for v in (r.versus, *r.controls) if v is not None]
+    most_of_all = 1.0 if is_share(comparison.monitor) else math.inf
     known = [
-        v.detectable
+        min(v.detectable, most_of_all)
         for r in comparison.results
         if r.usable
         for v in (r.versus, *r.controls)

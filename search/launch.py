@@ -121,7 +121,7 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         precision = claim(settings, plugins, prepared.hashes, job_settings["precision"])
-        say_left_out(prepared.data, console)
+        say_left_out(prepared.data.images.left_out if prepared.data else (), console)
         study = Study(settings, space, settings.path)
         if study.repaired:
             console.print(

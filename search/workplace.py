@@ -1,7 +1,7 @@
 """Where an experiment's trainings happen: workers, what their jobs must know, kept images."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from rich.markup import escape
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator, resolve_precision
-from hybrid_swin.loading import LoadedData
 from hybrid_swin.variant import Variant
 from search.executors.local import LocalExecutor, cpu_workers
 from search.experiment import ExperimentSettings
@@ -104,9 +103,8 @@ def image_cache(settings: ExperimentSettings) -> Path:
     return Path(settings.folder).expanduser() / ".images"
 
 
-def say_left_out(data: LoadedData | None, console: Console) -> None:
+def say_left_out(left_out: Sequence[Sequence[str]], console: Console) -> None:
     """Name the first images that could not be used, and say how many there are."""
-    left_out = data.images.left_out if data else ()
     for name, reason in left_out[:5]:
         console.print(f"left out {escape(str(name))}: {escape(reason)}", style="yellow")
     if left_out:

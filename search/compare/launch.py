@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from hybrid_swin import registry
-from hybrid_swin.loading import LoadedData, load_data
+from hybrid_swin.loading import load_data
 from hybrid_swin.trained import find_checkpoint
 from hybrid_swin.weights.files import weights_hash
 from search.candidates import check_objective
@@ -42,12 +42,13 @@ class Prepared:
 
     Args:
         plan: what it trains.
-        data: by a cell's name; None for a data module of the user's own.
+        data: by a cell's name what ``about_data`` says; empty for a data module of the user's own.
+            The images themselves are let go of: only workers need them.
         plugins: source hash of each copy by its path.
     """
 
     plan: Plan
-    data: dict[str, LoadedData | None]
+    data: dict[str, dict[str, Any]]
     plugins: dict[str, str]
 
     @property
@@ -61,15 +62,15 @@ class Prepared:
         """Which images, split and first weights; what we cannot know is left out."""
         found = {"init": self.plan.init.hash} if self.plan.init.hash else {}
         for name, data in self.data.items():
-            if data is not None:
-                found[f"data_hash {name}".strip()] = data.data_hash
-                found[f"split_hash {name}".strip()] = data.splits.hash
+            if data:
+                found[f"data_hash {name}".strip()] = data["data_hash"]
+                found[f"split_hash {name}".strip()] = data["split_hash"]
         return found
 
     @property
     def split_hashes(self) -> dict[str, str]:
         """Of each cell's split."""
-        return {name: data.splits.hash for name, data in self.data.items() if data is not None}
+        return {name: data["split_hash"] for name, data in self.data.items() if data}
 
 
 def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
@@ -102,15 +103,15 @@ def prepare(plan: Plan) -> Prepared:
     """
     settings = plan.settings
     plugins = adopt_plugins(settings.plugins, settings.path)
-    data: dict[str, LoadedData | None] = {}
+    data: dict[str, dict[str, Any]] = {}
     for cell in plan.cells:
-        data[cell.name] = None
+        data[cell.name] = {}
         variant = next(e.variant for e in plan.entries if e.cell.name == cell.name)
         if cell.data.class_path is None:
             cache = image_cache(settings)
             loaded = load_data(cell.data, variant.image_size, variant.in_channels, cache)
             loaded.check_classes(variant.num_classes)
-            data[cell.name] = loaded
+            data[cell.name] = about_data(loaded)
     return Prepared(plan, data, plugins)
 
 
@@ -132,7 +133,7 @@ def run_comparison(settings: ComparisonSettings, console: Console) -> Comparison
         if clock is not None:
             clock.save(folder)
         for data in prepared.data.values():
-            say_left_out(data, console)
+            say_left_out(data.get("left_out", ()), console)
         board = WandbBoard(folder)
         objective, total = settings.objective, sum(plan.trainings())
         terminal = Terminal(console, total, objective.monitor, objective.mode, executor.slots)
@@ -188,7 +189,7 @@ def _about(prepared: Prepared) -> dict[str, Any]:
             ],
             "final": [derive_seed(settings.seed, "final", i) for i in range(settings.seeds)],
         },
-        "data": {name: about_data(data) for name, data in prepared.data.items()},
+        "data": prepared.data,
         "init": {"weights": settings.init, "hash": prepared.plan.init.hash},
         "trainings": {"for_learning_rates": chosen, "over_seeds": final},
     }

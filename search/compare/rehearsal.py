@@ -40,7 +40,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
             console.print(f"timing {len(pilots)} pilot trainings ...", style="dim")
             results = run_pilots(rehearsal.settings, executor, prepared.job_settings, pilots)
         _print_time(plan, pilots, results, executor.slots, console)
-    images = [len(data.splits.test) for data in prepared.data.values() if data is not None]
+    images = [data["images"]["test"] for data in prepared.data.values() if data]
     questions = len({pair for entry in plan.entries for pair in _questions(plan, entry)})
     print_resolution(settings.seeds, "seeds", min(images, default=None), console, questions)
 

@@ -1,15 +1,19 @@
 import dataclasses
 import shutil
+from pathlib import Path
 
 import pytest
+import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from search.compare.launch import check, prepare, read_plan
 from search.compare.plan import make_plan
-from search.compare.settings import ArmSettings, MatchSettings
+from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
 from search.run_folder import write_json_atomically
+from search.settings_file import read_config_as
 
+CONFIGS = Path(__file__).parents[3] / "configs" / "compare"
 PLUGIN = '''
 """A branch of the user's own."""
 
@@ -78,8 +82,6 @@ def test_copies_of_plugins_do_where_the_originals_are_gone(fake, tmp_path, forge
         check(given)
     made = fake.settings(arms=(ArmSettings(), ArmSettings(blocks=("conv",))))
     fake.Made(folder, made)
-    import yaml
-
     (folder / "settings.yaml").write_text(yaml.safe_dump(given.to_dict()))
     assert [entry.arm for entry in read_plan(folder).entries] == ["base", "+mirror"]
 
@@ -92,6 +94,14 @@ def test_every_cell_has_its_own_images(fake, tmp_path):
     assert len(set(prepared.split_hashes.values())) == 2
     hashes = prepared.hashes
     assert hashes["data_hash split_seed=0"] == hashes["data_hash split_seed=1"]
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_bundled_comparison_can_be_planned(file):
+    plan, clock = check(read_config_as(str(file), ComparisonSettings))
+    assert clock is None
+    assert plan.settings.name.startswith(file.stem.split("_")[0])
+    assert len({entry.arm for entry in plan.entries}) > 2
 
 
 def test_images_of_other_classes_are_refused(fake, tmp_path):

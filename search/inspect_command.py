@@ -1,7 +1,7 @@
 """The command `inspect`: looks into one network, writes numbers and figures, says what it saw."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -21,10 +21,14 @@ from hybrid_swin.inspecting.words import Asked, as_trained
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Shown, Target, find_target, make_subject_of, show_images
 from search.run_folder import json_ready, read_json, write_json_atomically
+from search.study_folder import LEDGER, record_test_read
 
 SCHEMA_VERSION = 1
 INDEX = "index.json"
 FOLDER = "inspections"
+
+# what makes two looks one: the network, its images and the seed, not how they are spelled
+_IDENTITY = ("variant_id", "checkpoint_hash", "trained", "data", "seed")
 
 _PACKAGES = ("hybrid-swin", "torch", "numpy", "matplotlib", "scikit-learn")
 
@@ -41,16 +45,36 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     make_inspections(asked)  # refuse now what cannot be
     target = find_target(question)
     shown = show_images(question, target)
-    if question.split == "test" and not question.is_noise:
-        console.print(
-            "[yellow]the test split is read[/yellow]: what is seen here must not choose a network"
-        )
     inspections = make_inspections(
         asked if shown.settings is None else as_trained(asked, shown.settings)
     )
     subject = make_subject_of(question, target, shown)
+    if shown.why_no_labels is not None:
+        console.print(
+            f"[yellow]labels are left out[/yellow]: {escape(shown.why_no_labels)}",
+            highlight=False,
+            soft_wrap=True,
+        )
     folder = Path(question.out) if question.out else Path(FOLDER) / target.name
     index = Index(folder, _about(question, target, shown))
+    if index.replaced:
+        console.print(
+            f"results of another network, other images or another seed in {folder}/ are replaced: "
+            f"{', '.join(index.replaced)}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    if question.split == "test" and not question.is_noise:
+        console.print(
+            "[yellow]the test split is read[/yellow]: what is seen here must not choose a network"
+        )
+        console.print(
+            _record_test_read(question, target, shown),
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     with Console(stderr=True).status("") as status:
         outcomes = []
         for outcome in run_inspections(
@@ -66,42 +90,58 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     if question.wandb:
         from search.inspect_wandb import send
 
-        console.print(send(folder, question.log_images), highlight=False, soft_wrap=True)
+        names = [outcome.asked.name for outcome in outcomes]
+        console.print(send(folder, question.log_images, names), highlight=False, soft_wrap=True)
     return 0
+
+
+def _record_test_read(question: InspectQuestion, target: Target, shown: Shown) -> str:
+    """Write into the study's ledger that its network is shown test images; says what was done."""
+    if target.home is None:
+        return "this reading is not recorded: the network lies in no study's folder"
+    split = shown.about.get("split_hash") or shown.about["data_hash"]
+    key = f"inspect/{target.name}" + (f"/{split}" if question.data is not None else "")
+    candidate = target.run.get("candidate_id") or target.model.variant.id
+    try:
+        record_test_read(target.home, key, candidate, split)
+    except OSError as error:
+        return f"this reading is not recorded: {target.home / LEDGER}: {error.strerror}"
+    return f"this reading is recorded in {target.home / LEDGER} as {key}"
 
 
 class Index:
     """``index.json`` of a folder of inspections, and the files that it names.
 
     Inspections of the same network, images and seed are kept beside each other; those of another
-    one are taken away, so that a folder never shows two networks as one.
+    one are taken away, so that a folder never shows two networks as one; ``replaced`` names them.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written, or holds an index.json of something else.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
         self._folder = folder
+        self.replaced: tuple[str, ...] = ()
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            subject, inspections = _known(folder)
+            stale: dict[str, Any] = {}
+            if _identity(subject) != _identity(json_ready(about)):
+                stale, inspections = inspections, {}
+            self.content: dict[str, Any] = {
+                "schema_version": SCHEMA_VERSION,
+                "subject": about,
+                "versions": _versions(),
+                "inspections": inspections,
+            }
+            write_json_atomically(folder / INDEX, self.content)
+            for entry in stale.values():
+                self._remove(entry)
+            self.replaced = tuple(stale)
         except OSError as error:
             raise InputError(
                 f"folder {str(folder)!r} cannot be written: {error.strerror}; give another --out"
             ) from error
-        known: dict[str, Any] = {}
-        with suppress(InputError, OSError):
-            known = read_json(folder / INDEX)
-        inspections = known.get("inspections", {})
-        if known.get("subject") != json_ready(about):
-            for entry in inspections.values():
-                self._remove(entry)
-            inspections = {}
-        self.content: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "subject": about,
-            "versions": _versions(),
-            "inspections": inspections,
-        }
 
     def add(self, outcome: Outcome, ending: str) -> None:
         """Write one inspection's numbers and figure, and the index."""
@@ -127,8 +167,34 @@ class Index:
 
     def _remove(self, entry: dict[str, Any]) -> None:
         for key in ("numbers", "figure"):
-            if entry.get(key):
+            if isinstance(entry.get(key), str):
                 (self._folder / Path(entry[key]).name).unlink(missing_ok=True)
+
+
+def _known(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The subject and the inspections of the index that lies there; empty where there is none.
+
+    Raises:
+        InputError: the file is no index of inspections.
+    """
+    if not (folder / INDEX).exists():
+        return {}, {}
+    index: dict[str, Any] = {}
+    with suppress(InputError):
+        index = read_json(folder / INDEX)
+    subject, inspections = index.get("subject"), index.get("inspections")
+    if (
+        "schema_version" not in index
+        or not isinstance(subject, dict)
+        or not isinstance(inspections, dict)
+        or not all(isinstance(entry, dict) for entry in inspections.values())
+    ):
+        raise InputError(f"{str(folder)!r} is not a folder of inspections; give another --out")
+    return subject, inspections
+
+
+def _identity(about: Mapping[str, Any]) -> list[Any]:
+    return [about.get(key) for key in _IDENTITY]
 
 
 def _about(question: InspectQuestion, target: Target, shown: Shown) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class InspectQuestion:
         target: a published name, a YAML file, the folder of a training or a checkpoint.
         data: the images; None for those that the network was trained on.
         split: which of them.
-        images: how many of them, drawn by the seed.
+        images: how many of them, drawn by the seed; of a user's own module the first.
         only: inspections with their options; None for all.
         out: a folder; None for one in `inspections/`, named after the target.
         format: of the figures.
@@ -100,7 +100,12 @@ def inspect_parser(formatter: Any) -> ArgumentParser:
         help="inspections, with options in brackets: spectrum,occlusion(patches=8;patch=16)",
     )
     parser.add_argument("--split", type=Split, default="validation", help="which images")
-    parser.add_argument("--images", type=int, default=64, help="how many of them, drawn by --seed")
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=64,
+        help="how many of them, drawn by --seed; of --data.class_path the first of its loader",
+    )
     parser.add_argument(
         "--out", type=str, default=None, help="folder to write to (default: inspections/NAME)"
     )

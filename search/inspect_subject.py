@@ -2,8 +2,9 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,11 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.factory import resolve_variant
 from hybrid_swin.hardware import resolve_accelerator
+from hybrid_swin.inspecting.running import make_inspections
 from hybrid_swin.inspecting.subject import Subject, make_subject
 from hybrid_swin.loading import LoadedData, load_data
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
-from hybrid_swin.variant import Variant
 from search.inspect_options import InspectQuestion
 from search.run_folder import RUN_FILE, read_json
 
@@ -44,6 +45,7 @@ class Target:
         normalisation: how images became what the network has learned from, where known.
         class_names: of the images that it has learned from, where known.
         home: the folder with the settings that it was trained by, where there is one.
+        run: what its run was asked to do, where it is one of a study.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Target:
     normalisation: Normalisation | None = None
     class_names: tuple[str, ...] | None = None
     home: Path | None = None
+    run: dict[str, Any] = field(default_factory=dict)
 
     def about(self) -> dict[str, Any]:
         """What `index.json` says of the network."""
@@ -79,6 +82,7 @@ class Shown:
         class_names: one name a class, or None.
         about: what `index.json` says of them.
         settings: where they come from; None for noise.
+        why_no_labels: why their classes are not the trained network's; None where they are.
     """
 
     images: Tensor
@@ -86,6 +90,7 @@ class Shown:
     class_names: tuple[str, ...] | None
     about: dict[str, Any]
     settings: DataSettings | None = None
+    why_no_labels: str | None = None
 
 
 def find_target(question: InspectQuestion) -> Target:
@@ -123,6 +128,7 @@ def find_target(question: InspectQuestion) -> Target:
         trained.normalisation,
         trained.class_names,
         home,
+        {} if home is None else _run_of(checkpoint, home),
     )
 
 
@@ -182,31 +188,32 @@ def _data_in(folder: Path) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def _data_of_run(checkpoint: Path, home: Path) -> dict[str, Any] | None:
-    """The images of one run, where they are others than the comparison's."""
+def _run_of(checkpoint: Path, home: Path) -> dict[str, Any]:
+    """What the run that a checkpoint belongs to was asked to do; empty where nothing says it."""
     for folder in checkpoint.resolve().parents:
         if folder == home:
             break
         with suppress(InputError):
             if (folder / RUN_FILE).is_file():
-                data = read_json(folder / RUN_FILE).get("data")
-                return data if isinstance(data, dict) else None
-    return None
+                return read_json(folder / RUN_FILE)
+    return {}
 
 
 def _short_name(path: Path, checkpoint: Path, home: Path | None) -> str:
-    """``digits-finalists-0a1b2c-0`` for a run of the study digits, else the file's own name."""
+    """``digits-finalists-0a1b2c-0`` for a run of the study digits, else by folder and file."""
     run = path if path.is_dir() else checkpoint.parent
     if home is None:
-        return path.stem if path.is_file() else path.resolve().name
+        whole = path.resolve()
+        return f"{whole.parent.name}-{path.stem}".strip("-") if path.is_file() else whole.name
     parts = run.resolve().relative_to(home).parts
     return "-".join((home.name, *(part for part in parts if not part.startswith("attempt-"))))
 
 
 def _settings_of(target: Target, named: str) -> DataSettings:
     data = None
-    if target.home is not None and target.checkpoint is not None:
-        data = _data_of_run(target.checkpoint, target.home) or _data_in(target.home)
+    if target.home is not None:
+        own = target.run.get("data")  # where they are others than the comparison's
+        data = own if own and isinstance(own, dict) else _data_in(target.home)
     if data is None:
         raise InputError(
             f"which images shall {named!r} be shown? Give --data with a source, such as --data "
@@ -227,7 +234,10 @@ def _source_images(settings: DataSettings, question: InspectQuestion, target: Ta
     indices = indices[chosen]
     images = _normalised(loaded, target.normalisation, indices)
     labels, names = None, None
-    if _classes_fit(loaded, variant, target):
+    why_not = _why_no_labels(loaded, target)
+    if why_not is not None:
+        _refuse_labels(why_not, question)
+    elif len(loaded.images.class_names) == variant.num_classes:
         labels, names = torch.from_numpy(loaded.images.labels[indices]), loaded.images.class_names
     about = {
         "source": settings.source,
@@ -236,7 +246,7 @@ def _source_images(settings: DataSettings, question: InspectQuestion, target: Ta
         "split_hash": loaded.splits.hash,
         "images": len(indices),
     }
-    return Shown(images, labels, names, about)
+    return Shown(images, labels, names, about, why_no_labels=why_not)
 
 
 def _normalised(
@@ -249,18 +259,37 @@ def _normalised(
     return NormalisedImages(images, learned.mean, learned.std).take(np.arange(len(images)))
 
 
-def _classes_fit(loaded: LoadedData, variant: Variant, target: Target) -> bool:
-    """Whether the network's outputs are the images' classes; random weights need not know them."""
-    names = loaded.images.class_names
-    if target.checkpoint is None or not variant.num_classes:
-        return len(names) == variant.num_classes
-    loaded.check_classes(variant.num_classes)
-    if target.class_names is not None and set(target.class_names) != set(names):
-        raise InputError(
-            f"the network has learned the classes {', '.join(target.class_names[:10])}, but the "
-            f"images are of {', '.join(names[:10])}; give images of the same classes"
+def _why_no_labels(loaded: LoadedData, target: Target) -> str | None:
+    """Why the outputs of a trained network are not the images' classes; None where they are."""
+    names, outputs = loaded.images.class_names, target.model.variant.num_classes
+    if target.checkpoint is None or not outputs:
+        return None
+    learned = target.class_names or names
+    if set(learned) != set(names):
+        return (
+            f"the network has learned the classes {_listed(learned)}, but the images are of "
+            f"{_listed(names)}"
         )
-    return target.class_names is None or target.class_names == names
+    if len(names) != outputs:
+        return (
+            f"the network tells {outputs} classes apart, but the images are of {len(names)} "
+            f"({_listed(names)})"
+        )
+    return None if learned == names else "the network has learned the classes in another order"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + ", ..." * (len(names) > 10)
+
+
+def _refuse_labels(why_not: str, question: InspectQuestion) -> None:
+    """Raise InputError where an inspection that needs labels was named."""
+    for asked, inspection in make_inspections(question.only or ()):
+        if inspection.needs_labels:
+            raise InputError(
+                f"{asked.name} asks how right the network is, but {why_not}; give images of the "
+                "classes that it was trained on, or leave this inspection out"
+            )
 
 
 def _own_images(settings: DataSettings, question: InspectQuestion, target: Target) -> Shown:

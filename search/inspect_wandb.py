@@ -1,6 +1,7 @@
 """One W&B run from a folder of inspections: its numbers, and its figures only where asked."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,21 @@ from search.wandb_content import harmless
 from search.wandb_settings import WandbSettings, place
 
 
-def send(folder: Path, log_images: bool) -> str:
+def send(folder: Path, log_images: bool, names: Sequence[str]) -> str:
     """Write a run; returns a sentence for the terminal. What fails is said and stops nothing.
 
     Args:
         folder: with its ``index.json``.
         log_images: send the figures as well, which may show something of the user's images.
+        names: of the inspections to send; what lies beside them in the folder stays.
     """
     try:
-        return _send(folder, log_images)
+        return _send(folder, log_images, names)
     except Exception as error:  # a mirror: whatever W&B raises must cost nobody the results
         return f"W&B: nothing was sent ({type(error).__name__}: {error})"
 
 
-def _send(folder: Path, log_images: bool) -> str:
+def _send(folder: Path, log_images: bool, names: Sequence[str]) -> str:
     index = read_json(folder / "index.json")
     where = place(WandbSettings(), folder.name, folder)
     if where.mode == "disabled":
@@ -31,8 +33,8 @@ def _send(folder: Path, log_images: bool) -> str:
     import wandb
 
     # W&B keeps copies of tables; with the folder they are found again by `wandb sync`.
-    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
-        os.environ.setdefault(name, str(where.dir / "wandb" / name.split("_")[1].lower()))
+    for key in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
+        os.environ.setdefault(key, str(where.dir / "wandb" / key.split("_")[1].lower()))
     mode: Any = where.mode
     run = wandb.init(
         mode=mode,
@@ -58,17 +60,20 @@ def _send(folder: Path, log_images: bool) -> str:
         ),
     )
     logged: dict[str, Any] = {}
-    for name, entry in index["inspections"].items():
-        if not entry["numbers"]:
-            continue
-        columns, rows = table_of(read_json(folder / entry["numbers"])["rows"])
-        logged[name] = wandb.Table(columns, rows, allow_mixed_types=True)
-        if log_images and (entry["figure"] or "").endswith(".png"):
-            logged[f"{name}/figure"] = wandb.Image(str(folder / entry["figure"]))
-        elif log_images and entry["figure"]:
-            logged[f"{name}/figure"] = wandb.Html((folder / entry["figure"]).read_text("utf-8"))
-    run.log(logged)
-    run.finish()
+    try:
+        for name in names:
+            entry = index["inspections"][name]
+            if not entry["numbers"]:
+                continue
+            columns, rows = table_of(read_json(folder / entry["numbers"])["rows"])
+            logged[name] = wandb.Table(columns, rows, allow_mixed_types=True)
+            if log_images and (entry["figure"] or "").endswith(".png"):
+                logged[f"{name}/figure"] = wandb.Image(str(folder / entry["figure"]))
+            elif log_images and entry["figure"]:
+                logged[f"{name}/figure"] = wandb.Html((folder / entry["figure"]).read_text("utf-8"))
+        run.log(logged)
+    finally:
+        run.finish()
     figures = sum(name.endswith("/figure") for name in logged)
     kept = "" if log_images else "; the figures stay here (--log_images true sends them)"
     return f"W&B ({where.mode}): {len(logged) - figures} tables, {figures} figures{kept}"

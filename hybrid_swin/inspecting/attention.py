@@ -55,6 +55,19 @@ def layout_of(branch: WindowAttention, grid: Grid) -> Layout:
     return Layout(positions, real, allowed)
 
 
+def period_of(branch: WindowAttention, grid: Grid) -> Grid:
+    """Tokens, by axis, after which the windows of a branch repeat on a map of ``grid`` tokens.
+
+    A window of M tokens repeats after M; a strided one, whose tokens stand as far apart as can be,
+    after H/M of the padded map. One period that is the whole axis repeats nothing.
+    """
+    window = windows.fit_window(branch.window, grid)
+    if branch.layout != "strided":
+        return window
+    height, width = windows.padded(grid, window)
+    return height // window[0], width // window[1]
+
+
 @contextmanager
 def attention_shown(taps: Mapping[WindowAttention, Tap]) -> Iterator[None]:
     """Show each branch's attention to its tap in every pass made inside; nothing else changes.

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from hybrid_swin.cost import Grid
+
 SMALLEST_SIDE = 8
 """Below it a map has too few frequencies for a curve."""
 HIGH = math.pi / 2
@@ -88,21 +90,26 @@ def high_share(power_BHWC: Tensor) -> Tensor:
     return torch.where(constant, math.nan, share)
 
 
-def tiling_excess(transfer_HW: Tensor, window: int) -> float | None:
-    """How far T rises, along the two axes, at the multiples of 2 pi / M that windows of M make.
+def tiled(side: int, period: int) -> bool:
+    """Whether a period repeats along an axis: whole, more than once, and longer than a token."""
+    return 1 < period < side and side % period == 0
 
-    The mean of T there minus its mean between them, frequency 0 left out. None where windows do not
-    tile the map, or no frequency lies between.
+
+def tiling_excess(transfer_HW: Tensor, period: Grid) -> float | None:
+    """How far T rises, along the tiled axes, at the multiples of 2 pi / p that periods of p make.
+
+    The mean of T there minus its mean between them, frequency 0 left out. None where no axis is
+    tiled.
     """
-    height, width = transfer_HW.shape
-    if window < 2 or height % window or width % window:
-        return None
     at, between = [], []
-    for line, side in ((transfer_HW[:, 0], height), (transfer_HW[0], width)):
-        step = side // window
+    lines = (transfer_HW[:, 0], transfer_HW[0])
+    for line, side, own in zip(lines, transfer_HW.shape, period, strict=True):
+        if not tiled(side, own):
+            continue
+        step = side // own
         index = torch.arange(1, side // 2 + 1)
         at.append(line[index[index % step == 0]])
         between.append(line[index[index % step != 0]])
-    if not sum(map(len, between)):
+    if not at:
         return None
     return float(torch.cat(at).mean() - torch.cat(between).mean())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
@@ -16,6 +17,7 @@ from hybrid_swin.inspecting.words import Asked
 from hybrid_swin.inspection import Inspection
 
 NEEDS_LABELS = "it asks how right the network is, and the images have no labels for it"
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _KEYS = ("what", "units", "rows", "undefined", "notes")
 
 
@@ -70,7 +72,9 @@ def run_inspections(
             except InputError as error:
                 reason = str(error)
             if fingerprint(subject) != before:
-                raise RuntimeError(f"inspection {asked.name} left the network changed")
+                raise RuntimeError(
+                    f"inspection {asked.name} left the network or the images changed"
+                )
         if numbers is not None:
             missing = [key for key in _KEYS if key not in numbers]
             if missing:
@@ -100,13 +104,25 @@ def save_figure(inspection: Inspection, numbers: Mapping[str, Any], path: Path) 
 
 
 def fingerprint(subject: Subject) -> str:
-    """Digest of the model's weights, its mode, and its hooks: an inspection must change none."""
+    """Digest of what an inspection must leave as it is.
+
+    The model's weights and buffers, what requires a gradient, its mode and its hooks; of the images
+    and labels whether PyTorch has changed them in place.
+    """
     sha = hashlib.sha256()
-    for name, tensor in subject.model.state_dict().items():
+    tensors = subject.model.state_dict() | dict(subject.model.named_buffers())
+    for name, tensor in tensors.items():
         sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     for name, module in subject.model.named_modules():
-        hooks = len(module._forward_hooks) + len(module._forward_pre_hooks)
+        hooks = [len(getattr(module, kind)) for kind in _HOOKS]
         own = sorted(key for key in vars(module) if callable(vars(module)[key]))
         sha.update(f"{name} {module.training} {hooks} {own}".encode())
+    asking = [name for name, p in subject.model.named_parameters() if p.requires_grad]
+    sha.update(f"{asking} {_version(subject.images)} {_version(subject.labels)}".encode())
     return sha.hexdigest()
+
+
+def _version(tensor: Tensor | None) -> int:
+    """How often a tensor was changed in place; those of inference mode do not count it."""
+    return -1 if tensor is None or tensor.is_inference() else tensor._version

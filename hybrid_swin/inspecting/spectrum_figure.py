@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from hybrid_swin.inspecting.fourier import tiled
 from hybrid_swin.inspecting.palette import GREY, block_label, colours, markers, name_blocks
 
 if TYPE_CHECKING:
@@ -52,13 +53,23 @@ def _draw_stage(axes: "Axes", rows: list[Mapping[str, Any]], colour: Mapping[str
             sum(values) / len(own) for values in zip(*(r["transfer"] for r in own), strict=True)
         ]
         axes.plot(frequency, mean, color=colour[name], lw=2, label=name)
-    for window in {row["window"] for row in rows if row["window"]}:
-        for k in range(1, window // 2 + 1):
-            axes.axvline(2 * k / window, color=GREY, lw=0.8, ls=":")
+    for at in tiling_lines(rows):
+        axes.axvline(at, color=GREY, lw=0.8, ls=":")
     axes.axhline(0, color=GREY, lw=0.8)
     axes.set_xticks(list(_TICKS), list(_TICKS.values()))
     axes.set_xlabel("frequency, radians per token")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def tiling_lines(rows: list[Mapping[str, Any]]) -> list[float]:
+    """Where windows peak, in units of pi: 2k/p for each period p that tiles an axis of its map."""
+    periods = {
+        period
+        for row in rows
+        for side, period in zip(row["grid"], row["period"] or row["grid"], strict=True)
+        if tiled(side, period)
+    }
+    return sorted({2 * k / period for period in periods for k in range(1, period // 2 + 1)})
 
 
 def _draw_shares(axes: "Axes", rows: list[Mapping[str, Any]], colour: Mapping[str, str]) -> None:

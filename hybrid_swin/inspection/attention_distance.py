@@ -10,6 +10,7 @@ from torch import Tensor
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.accuracies import mean_interval
 from hybrid_swin.inspecting.attention import Layout, attention_shown, layout_of
+from hybrid_swin.inspecting.sampling import limited_note, subset
 from hybrid_swin.inspection import BranchPlace, Inspection, Subject
 from hybrid_swin.window_attention import WindowAttention
 
@@ -23,7 +24,7 @@ _REASONS = {
     "channel_group": _BETWEEN_CHANNELS,
     "pooled": "attends to means over regions, which stand at no single place",
 }
-_OTHERWISE = "has no attention from token to token"
+_OTHERWISE = "shows no attention that can be read: only branches derived from WindowAttention do"
 _COLOURS = {"w_msa": "#0072b2", "sw_msa": "#d55e00", "grid": "#009e73"}
 
 
@@ -32,12 +33,14 @@ class AttentionDistance(Inspection):
 
     ``D_h = mean_q Σ_k A_h[q, k] · stride · ‖pos_q - pos_k‖`` with positions on the map as it came,
     before rolling and striding. Queries and keys that are padding do not count: the rest of a
-    query's weights is scaled to add up to 1, and what padding took is reported. ``ratio`` is D_h
-    over the distance of attention spread evenly over all keys that a query may attend to: 1 uses
-    the window evenly, less is local. With a window of M tokens a side, D_h <= √2 (M - 1) stride.
+    query's weights is scaled to add up to 1, and what padding took is reported; a query that puts
+    all of it on padding has no distance and is left out. ``ratio`` is D_h over the distance of
+    attention spread evenly over all keys that a query may attend to: 1 uses the window evenly, less
+    is local. With a window of M tokens a side, D_h <= √2 (M - 1) stride.
 
     Args:
-        images: so many of the subject's images are averaged; intervals are over images.
+        images: so many of the subject's images, drawn by its seed, are averaged; intervals are over
+            images.
 
     Source: An Image is Worth 16x16 Words, 2020, appendix D.7, https://arxiv.org/abs/2010.11929
     """
@@ -49,20 +52,21 @@ class AttentionDistance(Inspection):
 
     def measure(self, subject: Subject) -> dict[str, Any]:
         """One row a head: distance with its 95% interval, that of even attention, their ratio."""
-        defined, undefined = _sorted_out(subject.branches())
+        used = subset(subject, self.images)
+        defined, undefined = _sorted_out(used.branches())
         readers = {place: _Reader(place) for place in defined}
         taps: dict[WindowAttention, Callable[[Tensor], None]] = {
             reader.module: reader.take for reader in readers.values()
         }
-        left = self.images
         with attention_shown(taps), torch.no_grad():
-            for images, _ in subject.batches():
-                if left <= 0:
-                    break
-                subject.model(images[:left])
-                left -= len(images)
-        rows = [row for reader in readers.values() for row in reader.rows()]
-        notes = []
+            for images, _ in used.batches():
+                used.model(images)
+        rows = []
+        for reader in readers.values():
+            found, lost = reader.rows()
+            rows += found
+            undefined += lost
+        notes = limited_note(subject, used, "images")
         if any(row["padding_share"] > 0 for row in rows):
             notes.append(
                 "Some windows hold padding; the weights on it (padding_share) are left out."
@@ -73,7 +77,7 @@ class AttentionDistance(Inspection):
             "what": "How far apart tokens attend, by head, and how far they would if they attended "
             "evenly.",
             "units": "pixels",
-            "images": min(self.images, len(subject.images)),
+            "images": len(used.images),
             "rows": rows,
             "undefined": undefined,
             "notes": notes,
@@ -132,24 +136,30 @@ class _Reader:
         self._layout = layout_of(self.module, grid)
         self._far = pair_distances(self._layout, place.place.stride)
         self._distances: list[Tensor] = []
-        self._padding: list[float] = []
+        self._padding: list[Tensor] = []
 
     def take(self, attention: Tensor) -> None:
         """Read the attention of a batch. (B, G, K, N, N)."""
-        layout = self._layout
-        self._distances.append(mean_distance(attention.cpu(), layout, self._far))
-        real = layout.real
-        if not real.all():
-            weight = (attention.cpu() * ~real[:, None, None, :]).sum(dim=-1)
-            self._padding.append(float(weight.permute(1, 3, 0, 2)[real].mean()))
+        attention = attention.cpu()
+        self._distances.append(mean_distance(attention, self._layout, self._far))
+        self._padding.append(padding_share(attention, self._layout))
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row a head."""
+    def rows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """One row a head, and the heads that have no distance in any image."""
         values_NK = torch.cat(self._distances).numpy()
+        padding_K = torch.cat(self._padding).mean(dim=0).tolist()
         uniform = even_distance(self._layout, self._far)
-        rows = []
+        rows, undefined = [], []
         for head, values in enumerate(values_NK.T):
-            estimate = mean_interval(values)
+            defined = values[np.isfinite(values)]
+            if not len(defined):
+                reason = f"puts all weight of head {head} on padding, in every image"
+                if not np.isfinite(padding_K[head]):
+                    reason = f"has no finite attention in head {head}"
+                where = {"block": self._place.place.name, "branch": self._place.name}
+                undefined.append({**where, "reason": reason})
+                continue
+            estimate = mean_interval(defined)
             rows.append(
                 {
                     "block": self._place.place.name,
@@ -159,10 +169,10 @@ class _Reader:
                     **estimate.named("distance"),
                     "uniform": uniform,
                     "ratio": estimate.value / uniform if uniform else None,
-                    "padding_share": float(np.mean(self._padding or [0.0])),
+                    "padding_share": padding_K[head],
                 }
             )
-        return rows
+        return rows, undefined
 
 
 def pair_distances(layout: Layout, stride: int) -> Tensor:
@@ -172,13 +182,23 @@ def pair_distances(layout: Layout, stride: int) -> Tensor:
 
 
 def mean_distance(attention: Tensor, layout: Layout, far: Tensor) -> Tensor:
-    """D_h of each image, over queries and keys that are no padding. (B, G, K, N, N) -> (B, K)."""
+    """D_h of each image, over queries and keys that are no padding. (B, G, K, N, N) -> (B, K).
+
+    Queries whose every weight is on padding do not count; NaN where an image has no other.
+    """
     allowed = layout.allowed.to(attention)
     total = torch.einsum("bgkqn,gqn->bgkq", attention, allowed * far.to(attention))
-    if not layout.allowed.all():
-        total = total / torch.einsum("bgkqn,gqn->bgkq", attention, allowed)
-    queries = total.double().permute(1, 3, 0, 2)[layout.real]
-    return queries.mean(dim=0)
+    weight = torch.einsum("bgkqn,gqn->bgkq", attention, allowed)
+    counts = weight != 0
+    means = total / weight.where(counts, 1)
+    means, counts = (x.double().permute(1, 3, 0, 2)[layout.real] for x in (means, counts))
+    return means.sum(dim=0) / counts.sum(dim=0)
+
+
+def padding_share(attention: Tensor, layout: Layout) -> Tensor:
+    """The weight on padding in each image, a mean over queries. (B, G, K, N, N) -> (B, K)."""
+    on_padding = torch.einsum("bgkqn,gn->bgkq", attention, (~layout.real).to(attention))
+    return on_padding.double().permute(1, 3, 0, 2)[layout.real].mean(dim=0)
 
 
 def even_distance(layout: Layout, far: Tensor) -> float:

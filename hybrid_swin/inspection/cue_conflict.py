@@ -52,7 +52,8 @@ class CueConflict(Inspection):
         amplitude: likewise.
         brightness: likewise.
         noise: likewise.
-        seed: of the images; the split is ``test``.
+        seed: of the images; they are of the split ``validation``, so that a look into a network
+            never reads its test images.
 
     Source: ImageNet-trained CNNs are biased towards texture, 2018,
     https://arxiv.org/abs/1811.12231 (shape bias, there for photographs)
@@ -120,6 +121,11 @@ class CueConflict(Inspection):
     def _why_not(self, subject: Subject) -> str | None:
         if not subject.trained:
             return "the network is not trained"
+        if subject.class_names is None:
+            return (
+                "the images shown carry no class names, by which a network of cue_conflict is "
+                "known; leave out --data, or give --data cue_conflict"
+            )
         if subject.class_names != CLASS_NAMES:
             return (
                 "the network was not trained on the data source cue_conflict (its classes are not "
@@ -142,7 +148,7 @@ class CueConflict(Inspection):
         """The predicted class of every image of every mode."""
         index = np.arange(self.images)
         cell = subject.images.shape[-1] // self.grid
-        pixels = {mode: self._source(mode, cell).images("test", index)[0] for mode in MODES}
+        pixels = {mode: self._source(mode, cell).images("validation", index)[0] for mode in MODES}
         mean = pixels["agree"].mean(dtype=np.float64)
         std = pixels["agree"].std(dtype=np.float64)
         found: dict[Mode, NDArray[np.int64]] = {}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.accuracies import mean_interval
 from hybrid_swin.inspecting.fields import distances
+from hybrid_swin.inspecting.sampling import limited_note, subset
 from hybrid_swin.inspection import Inspection, Place, Subject
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Occlusion(Inspection):
     Unlike a gradient this speaks of changes as large as those between images.
 
     Args:
-        images: so many of the subject's images are changed; intervals are over images.
+        images: so many of the subject's images, drawn by its seed, are changed; intervals are over
+            images.
         patches: changed places an image, one at a time.
         patch: pixels a side, a multiple of the variant's patch_size; 0 takes a 14th of the image.
 
@@ -50,29 +52,30 @@ class Occlusion(Inspection):
 
     def measure(self, subject: Subject) -> dict[str, Any]:
         """One row for each block and distance; in ``blocks`` the mean distance and the reach."""
-        count = min(self.images, len(subject.images))
+        used = subset(subject, self.images)
+        count = len(used.images)
         if count < 2:
             raise InputError("occlusion takes patches from other images; give at least 2 images")
-        side = self._side(subject)
-        places = subject.blocks()
+        side = self._side(used)
+        places = used.blocks()
         curves = [_Curve(place, side) for place in places]
-        generator = np.random.default_rng(subject.seed)
+        generator = np.random.default_rng(used.seed)
         unchanged = 0
         with torch.no_grad():
-            for start in range(0, count, subject.batch_size):
-                chosen = np.arange(start, min(start + subject.batch_size, count))
-                clean_BCHW = subject.images[chosen]
-                clean = _maps(subject, places, clean_BCHW)
+            for start in range(0, count, used.batch_size):
+                chosen = np.arange(start, min(start + used.batch_size, count))
+                clean_BCHW = used.images[chosen]
+                clean = _maps(used, places, clean_BCHW)
                 for _ in range(self.patches):
-                    changed_BCHW, corners = _replace(subject, chosen, count, side, generator)
+                    changed_BCHW, corners = _replace(used, chosen, side, generator)
                     differs = (changed_BCHW != clean_BCHW).flatten(1).any(dim=1).numpy()
                     unchanged += int((~differs).sum())
-                    changed = _maps(subject, places, changed_BCHW)
+                    changed = _maps(used, places, changed_BCHW)
                     for curve, before, after in zip(curves, clean, changed, strict=True):
                         curve.add(chosen, before, after, corners, differs)
         if unchanged == count * self.patches:
             raise InputError("all images are alike where patches were exchanged; give other images")
-        notes = []
+        notes = limited_note(subject, used, "images")
         if unchanged:
             notes.append(
                 f"{unchanged} of {count * self.patches} exchanged patches were alike in both "
@@ -136,6 +139,12 @@ class Occlusion(Inspection):
     def _side(self, subject: Subject) -> int:
         """Pixels a side of the exchanged patch: whole input tokens, so that none is cut."""
         unit, shorter = subject.model.patch_embed.patch_size, min(subject.images.shape[-2:])
+        if shorter < unit:
+            height, width = subject.images.shape[-2:]
+            raise InputError(
+                f"occlusion exchanges patches of whole tokens, {unit} x {unit} pixels (patch_size) "
+                f"at least; got images of {height} x {width}; give larger images"
+            )
         if not self.patch:
             return int(unit * max(1, round(shorter / unit / _PATCHES_A_SIDE)))
         if self.patch % unit or self.patch > shorter:
@@ -239,12 +248,12 @@ def token_distances(place: Place, corner: NDArray[np.int64], patch: int) -> NDAr
 def _replace(
     subject: Subject,
     chosen: NDArray[np.int64],
-    count: int,
     side: int,
     generator: np.random.Generator,
 ) -> tuple[Tensor, NDArray[np.int64]]:
     """Images with one patch from another one, and the patches' upper left corners in pixels."""
     unit = subject.model.patch_embed.patch_size
+    count = len(subject.images)
     others = (chosen + generator.integers(1, count, len(chosen))) % count
     height, width = subject.images.shape[-2:]
     places = [(length - side) // unit + 1 for length in (height, width)]

@@ -17,6 +17,7 @@ from hybrid_swin.inspecting.fields import (
     token_centre,
     unit_vectors,
 )
+from hybrid_swin.inspecting.sampling import limited_note, subset
 from hybrid_swin.inspecting.support import Supports, pixel_box
 from hybrid_swin.inspection import Inspection, Place, Subject
 
@@ -37,7 +38,7 @@ class ReceptiveField(Inspection):
     can influence the token at all, whatever the weights.
 
     Args:
-        images: so many of the subject's images are averaged.
+        images: so many of the subject's images, drawn by its seed, are averaged.
         row: where the token stands, as a share of the map's height.
         column: the same of its width.
 
@@ -55,9 +56,10 @@ class ReceptiveField(Inspection):
 
     def measure(self, subject: Subject) -> dict[str, Any]:
         """One row a stage: radii and deviations in pixels, support, and the map itself."""
-        places = _last_blocks(subject)
+        used = subset(subject, self.images)
+        places = _last_blocks(used)
         tokens = [self._token(place.grid) for place in places]
-        masses = _gradient_masses(subject, tokens, self.images)
+        masses = _gradient_masses(used, tokens)
         size = (subject.images.shape[-2], subject.images.shape[-1])
         supports = Supports(subject.model, places[0].grid, subject.seed)
         rows, undefined = [], []
@@ -70,15 +72,14 @@ class ReceptiveField(Inspection):
                 undefined.append({"block": place.name, "branch": "", "reason": reason})
                 continue
             rows.append(_row(place, token, mass, box))
-        count = min(self.images, len(subject.images))
         return {
             "what": "Where in the image the gradient of one token of each stage lies.",
             "units": "pixels; shares of the gradient's mass",
             "image_size": list(size),
-            "images": count,
+            "images": len(used.images),
             "rows": rows,
             "undefined": undefined,
-            "notes": _notes(rows, size),
+            "notes": limited_note(subject, used, "images") + _notes(rows, size),
             "summary": "; ".join(
                 f"stage {row['stage']}: half of the gradient within {row['radius_50']:.0f} px, 90% "
                 f"within {row['radius_90']:.0f} px, {row['support']['share']:.0%} of the pixels in "
@@ -153,12 +154,12 @@ def _last_blocks(subject: Subject) -> list[Place]:
     return list({place.stage: place for place in subject.blocks()}.values())
 
 
-def _gradient_masses(subject: Subject, tokens: list[Grid], count: int) -> list[Map]:
+def _gradient_masses(subject: Subject, tokens: list[Grid]) -> list[Map]:
     """R of one token of each stage, summed over images."""
     generator = torch.Generator().manual_seed(subject.seed)
     masses: list[Map] = []
-    for start in range(0, min(count, len(subject.images)), _BATCH):
-        chosen = subject.images[start : min(start + _BATCH, count)]
+    for start in range(0, len(subject.images), _BATCH):
+        chosen = subject.images[start : start + _BATCH]
         images = chosen.to(subject.device).requires_grad_()
         with torch.enable_grad():
             maps: Any = subject.model.forward_intermediates(

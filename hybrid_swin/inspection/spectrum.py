@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hybrid_swin.inspecting import fourier
 from hybrid_swin.inspecting.accuracies import mean_interval
+from hybrid_swin.inspecting.attention import period_of
 from hybrid_swin.inspecting.sampling import limited_note, subset
 from hybrid_swin.inspecting.subject import BranchPlace, Subject
 from hybrid_swin.inspecting.taps import recorded
@@ -29,9 +30,10 @@ class Spectrum(Inspection):
     frequency; the share is the power above pi/2 over all power but that of frequency 0. Input and
     output are those of the branch itself: without residual and, but for a norm of its own, norms.
 
-    Windows of M tokens that tile a map repeat with period M, which shows as peaks at the multiples
-    of 2 pi / M along the axes (dips, where attention just averages over a window):
-    ``tiling_excess`` is how far T rises there above what lies between.
+    Windows of M tokens repeat along an axis with period p = M; strided ones (`grid`) with p = H/M,
+    H the padded side. This shows as peaks at the multiples of 2 pi / p (dips, where attention just
+    averages over a window): ``tiling_excess`` is how far T rises there above what lies between. An
+    axis counts where whole periods, more than one, tile it; None where none does.
 
     Maps under 8 x 8 tokens have too few frequencies and are refused.
 
@@ -69,10 +71,10 @@ class Spectrum(Inspection):
             else:
                 rows.append(row)
         notes = limited_note(subject, used, "images")
-        if any(row["window"] for row in rows):
+        if any(row["tiling_excess"] is not None for row in rows):
             notes.append(
-                "Dotted lines mark multiples of 2 pi / M for windows of M tokens: peaks and dips "
-                "there come from the tiling, not from the images."
+                "Dotted lines mark multiples of 2 pi / p where windows repeat every p tokens "
+                "(period, by axis): peaks and dips there come from the tiling, not from the images."
             )
         return {
             "what": "Which spatial frequencies each branch lets pass (T above 0: strengthens).",
@@ -129,8 +131,7 @@ class _Seen:
         transfer_HW = torch.as_tensor(self.transfer).cpu() / self.count
         ring_HW, frequency_R = fourier.rings(*transfer_HW.shape)
         bare = branch.bare
-        window = min(bare.window) if isinstance(bare, WindowAttention) else None
-        tiled = window is not None and max(place.grid) > window
+        period = period_of(bare, place.grid) if isinstance(bare, WindowAttention) else None
         before, after = (mean_interval(np.array(s)) for s in self.shares)
         return {
             "block": place.name,
@@ -142,10 +143,8 @@ class _Seen:
             "grid": list(place.grid),
             "frequency": frequency_R.tolist(),
             "transfer": fourier.ring_means(transfer_HW, ring_HW).tolist(),
-            "window": window if tiled else None,
-            "tiling_excess": fourier.tiling_excess(transfer_HW, window)
-            if tiled and window
-            else None,
+            "period": list(period) if period else None,
+            "tiling_excess": fourier.tiling_excess(transfer_HW, period) if period else None,
             **before.named("high_share_in"),
             **after.named("high_share_out"),
         }

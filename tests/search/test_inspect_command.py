@@ -15,10 +15,11 @@ from hybrid_swin.inspecting.words import Asked
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.variant import Stage, Variant
-from search import inspect_wandb
+from search import inspect_command, inspect_wandb
 from search.inspect_command import inspect
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import find_target, show_images
+from search.study_folder import test_reads as reads_of
 
 VARIANT = Variant(8, 1, 10, 2, 2, 2, [Stage(8, 2, 2, ("w_msa+mdta", "conv"))])
 NAMES = [str(digit) for digit in range(10)]
@@ -88,7 +89,7 @@ def test_numbers_figures_and_an_index_are_written(variant_file, tmp_path, monkey
     assert index["inspections"]["receptive_field"]["options"] == {"images": 2}
     assert "random weights" in output
     assert "attention_distance: mdta: attends between channels" in output
-    assert "attention_distance: conv: has no attention" in output
+    assert "attention_distance: conv: " in output
     assert "half of the gradient within" in output
     assert "inspections/small/" in output
 
@@ -136,6 +137,34 @@ def test_the_test_split_is_read_only_where_asked_and_it_is_said(variant_file, tm
     assert not torch.equal(one, two)
 
 
+def test_a_reading_of_the_test_split_is_recorded_once(run_folder, tmp_path):
+    folder = run_folder()
+    (folder / "run.json").write_text(json.dumps({"candidate_id": "c4ndidate"}))
+    study = tmp_path / "runs" / "mine"
+    digits = load_data(DataSettings(), (8, 8), 1, None)
+    given = {"images": 4, "only": FAST, "out": str(tmp_path / "o")}
+    told(InspectQuestion(str(folder), **given))
+    assert reads_of(study) == []
+    for _ in range(2):
+        output = told(InspectQuestion(str(folder), split="test", **given), width=400)
+        assert "test_reads.jsonl as inspect/mine-finalists-0a1b2c-0\n" in output
+    (entry,) = reads_of(study)
+    assert entry["key"] == "inspect/mine-finalists-0a1b2c-0"
+    assert entry["candidate_id"] == "c4ndidate"
+    assert entry["split_hash"] == digits.splits.hash
+    told(InspectQuestion(str(folder), DataSettings(split_seed=2), "test", **given))
+    assert len(reads_of(study)) == 2  # images of another split are another reading
+
+
+def test_a_reading_that_cannot_be_recorded_is_told(run_folder, variant_file, tmp_path):
+    given = {"split": "test", "images": 4, "only": FAST, "out": str(tmp_path / "o")}
+    output = told(InspectQuestion(variant_file, DataSettings(), **given))
+    assert "this reading is not recorded: the network lies in no study's folder" in output
+    folder = run_folder()
+    (tmp_path / "runs" / "mine" / "test_reads.jsonl").mkdir()
+    assert "this reading is not recorded: " in told(InspectQuestion(str(folder), **given))
+
+
 def test_the_same_question_gives_the_same_files(variant_file, tmp_path):
     files = []
     for name in "ab":
@@ -162,12 +191,66 @@ def test_a_folder_never_mixes_two_networks(variant_file, run_folder, tmp_path):
     told(InspectQuestion(variant_file, DataSettings(), images=3, only=FAST[1:], out=str(out)))
     index = json.loads((out / "index.json").read_text())
     assert list(index["inspections"]) == ["receptive_field", "attention_distance"]
-    told(InspectQuestion(str(run_folder()), images=3, only=FAST[1:], out=str(out)))
+    output = told(InspectQuestion(str(run_folder()), images=3, only=FAST[1:], out=str(out)))
+    assert "are replaced: receptive_field, attention_distance\n" in output
     assert sorted(f.name for f in out.iterdir()) == [
         "attention_distance.json",
         "attention_distance.svg",
         "index.json",
     ]
+
+
+def test_one_network_spelled_differently_is_one(run_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = run_folder()
+    spellings = (str(folder), f"{folder}/", str(folder.relative_to(tmp_path)))
+    for target, name in zip(spellings, ("branches", "receptive_field", "similarity"), strict=True):
+        question = InspectQuestion(target, images=4, only=(Asked(name),), out="o")
+        assert "are replaced" not in told(question)
+    index = json.loads((tmp_path / "o" / "index.json").read_text())
+    assert list(index["inspections"]) == ["branches", "receptive_field", "similarity"]
+
+
+def test_a_checkpoint_outside_of_a_study_is_named_by_its_folder(run_folder, tmp_path, monkeypatch):
+    checkpoint = run_folder() / "attempt-1" / "final.ckpt"
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    checkpoint.rename(alone / "final.ckpt")
+    assert find_target(InspectQuestion(str(alone / "final.ckpt"))).name == "alone-final"
+    monkeypatch.chdir(alone)
+    assert find_target(InspectQuestion("final.ckpt")).name == "alone-final"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "no JSON",
+        "[]",
+        "{}",
+        '{"schema_version": 1, "subject": {}, "inspections": []}',
+        '{"schema_version": 1, "subject": {}, "inspections": {"spectrum": 1}}',
+        '{"subject": {}, "inspections": {}}',
+    ],
+)
+def test_a_foreign_index_is_left_as_it_is(variant_file, tmp_path, content):
+    (tmp_path / "index.json").write_text(content)
+    question = InspectQuestion(variant_file, NOISE, images=2, only=FAST, out=str(tmp_path))
+    with pytest.raises(InputError, match="is not a folder of inspections; give another --out"):
+        inspect(question, Console(file=StringIO()))
+    assert (tmp_path / "index.json").read_text() == content
+
+
+def test_a_read_only_folder_is_refused_before_anything_is_computed(
+    variant_file, tmp_path, monkeypatch
+):
+    def refuse(path, data):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(inspect_command, "write_json_atomically", refuse)
+    monkeypatch.setattr(inspect_command, "run_inspections", lambda *given: pytest.fail("computed"))
+    question = InspectQuestion(variant_file, NOISE, images=2, only=FAST, out=str(tmp_path / "o"))
+    with pytest.raises(InputError, match="cannot be written: Permission denied; give another"):
+        inspect(question, Console(file=StringIO()))
 
 
 def test_what_cannot_be_made_is_listed_beside_what_can(variant_file, tmp_path):
@@ -228,13 +311,30 @@ def test_data_of_another_size_is_refused(variant_file):
 
 
 def test_classes_that_the_network_has_not_learned_are_refused(run_folder):
+    named = {"only": (Asked("spectrum"), Asked("patch_drop"))}
     few = Variant(8, 1, 3, 2, 2, 2, VARIANT.stages)
-    question = InspectQuestion(str(run_folder(few, names=list("abc"))))
-    with pytest.raises(InputError, match="num_classes 3, but the data has 10 classes"):
+    question = InspectQuestion(str(run_folder(few, names=None)), **named)
+    with pytest.raises(InputError, match="tells 3 classes apart, but the images are of 10") as told:
         show_images(question, find_target(question))
-    question = InspectQuestion(str(run_folder(names=list("abcdefghij"))))
-    with pytest.raises(InputError, match="has learned the classes a, b, c"):
+    assert "num_classes" not in str(told.value)
+    question = InspectQuestion(str(run_folder(few, names=list("abc"))), **named)
+    with pytest.raises(InputError, match=r"patch_drop asks .* has learned the classes a, b, c"):
         show_images(question, find_target(question))
+    question = InspectQuestion(str(run_folder(names=NAMES[::-1])), **named)
+    with pytest.raises(InputError, match="in another order"):
+        show_images(question, find_target(question))
+
+
+@pytest.mark.parametrize("only", [None, FAST])
+def test_what_needs_no_labels_is_shown_images_of_other_classes(run_folder, tmp_path, only):
+    folder = str(run_folder(names=list("abcdefghij")))
+    question = InspectQuestion(folder, DataSettings(), images=4, only=only, out=str(tmp_path / "o"))
+    shown = show_images(question, find_target(question))
+    assert shown.labels is None
+    assert shown.class_names is None
+    output = told(question)
+    assert "labels are left out: the network has learned the classes a, b, c" in output
+    assert "half of the gradient within" in output
 
 
 def test_a_checkpoint_of_another_variant_is_refused(run_folder):
@@ -266,4 +366,5 @@ def test_figures_are_sent_only_where_asked(variant_file, tmp_path, monkeypatch):
             variant_file, NOISE, images=2, only=FAST, out=out, wandb=True, log_images=True
         )
     )
-    assert [log_images for _, log_images in sent] == [False, True]
+    names = ["receptive_field", "attention_distance"]
+    assert [given[1:] for given in sent] == [(False, names), (True, names)]

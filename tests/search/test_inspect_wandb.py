@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from search import inspect_wandb
 from search.inspect_wandb import table_of
 
 ROWS = [
@@ -30,15 +32,15 @@ def folder(tmp_path):
     return out
 
 
-def send(folder, log_images, **environment):
+def send(folder, log_images, names=("spectrum", "patch_drop"), **environment):
     code = (
         "import sys; from pathlib import Path; from search.inspect_wandb import send; "
-        "print(send(Path(sys.argv[1]), sys.argv[2] == 'true'))"
+        "print(send(Path(sys.argv[1]), sys.argv[2] == 'true', sys.argv[3].split(',')))"
     )
     kept = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
     home = {"HOME": str(folder.parent), "WANDB_ERROR_REPORTING": "false"}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(folder), str(log_images).lower()],
+        [sys.executable, "-c", code, str(folder), str(log_images).lower(), ",".join(names)],
         capture_output=True,
         text=True,
         env=kept | home | environment,
@@ -66,6 +68,26 @@ def test_numbers_are_sent_and_figures_stay(folder):
 def test_figures_are_sent_where_asked(folder):
     assert "1 tables, 1 figures\n" in send(folder, True, WANDB_MODE="offline")
     assert b"figure of private images" in media(folder)
+
+
+def test_only_what_was_asked_for_is_sent(folder):
+    said = send(folder, True, ["patch_drop"], WANDB_MODE="offline")
+    assert "0 tables, 0 figures" in said
+    assert b"layers.0.blocks.1" not in media(folder)
+    assert b"figure of private images" not in media(folder)
+
+
+def test_a_run_ends_also_where_sending_fails(folder, monkeypatch):
+    (folder / "spectrum.json").unlink()
+    ended = []
+    run = SimpleNamespace(log=lambda content: None, finish=lambda: ended.append(True))
+    wandb = SimpleNamespace(init=lambda **given: run, Settings=dict)
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
+        monkeypatch.setenv(name, str(folder))
+    assert "W&B: nothing was sent (InputError" in inspect_wandb.send(folder, False, ["spectrum"])
+    assert ended == [True]
 
 
 def test_disabled_sends_nothing(folder):

@@ -82,10 +82,24 @@ def test_the_high_share_of_known_maps():
 def test_windows_that_tile_the_map_show_at_the_multiples_of_their_frequency():
     window = noise(1, 4, 4, 1).repeat(1, 4, 4, 1)  # the same in every window: period 4
     x = noise(1, 16, 16, 1, seed=1)
-    excess = fourier.tiling_excess(fourier.transfer(x, x + 2 * window), 4)
+    excess = fourier.tiling_excess(fourier.transfer(x, x + 2 * window), (4, 4))
     assert excess is not None
     assert excess > 1
-    smooth = fourier.tiling_excess(fourier.transfer(x, 2 * x), 4)
+    smooth = fourier.tiling_excess(fourier.transfer(x, 2 * x), (4, 4))
     assert smooth == pytest.approx(0, abs=1e-9)
-    assert fourier.tiling_excess(torch.zeros(16, 16), 5) is None  # does not tile
-    assert fourier.tiling_excess(torch.zeros(4, 4), 4) is None  # nothing lies between
+    assert fourier.tiling_excess(torch.zeros(16, 16), (5, 5)) is None  # does not tile
+    assert fourier.tiling_excess(torch.zeros(4, 4), (4, 4)) is None  # one window
+    assert fourier.tiling_excess(torch.zeros(4, 4), (1, 1)) is None  # nothing repeats
+
+
+def test_only_tiled_axes_have_an_excess():
+    rows = noise(1, 4, 1, 1).repeat(1, 4, 8, 1)  # period 4 down 16 rows
+    x = noise(1, 16, 8, 1, seed=1)
+    transfer = fourier.transfer(x, x + 2 * rows)
+    alone = fourier.tiling_excess(transfer, (4, 8))  # one window covers the width
+    assert alone is not None
+    assert alone > 1
+    line = transfer[1:9, 0]
+    expected = line[[3, 7]].mean() - line[[0, 1, 2, 4, 5, 6]].mean()
+    assert alone == pytest.approx(float(expected))
+    assert fourier.tiling_excess(transfer, (5, 8)) is None

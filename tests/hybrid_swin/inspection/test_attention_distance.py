@@ -1,5 +1,7 @@
 """Distances with known answers, and of shifted windows against an obvious reference."""
 
+import dataclasses
+import json
 import math
 
 import pytest
@@ -11,10 +13,13 @@ from hybrid_swin.inspecting.attention import (
     attention_weights,
     layout_of,
 )
+from hybrid_swin.inspecting.sampling import subset
+from hybrid_swin.inspection import attention_distance
 from hybrid_swin.inspection.attention_distance import (
     AttentionDistance,
     even_distance,
     mean_distance,
+    padding_share,
     pair_distances,
 )
 
@@ -161,6 +166,64 @@ def test_padding_takes_its_share_and_does_not_count(looked_at):
     assert row["ratio"] == pytest.approx(1, abs=1e-6)
 
 
+def test_queries_that_attend_to_padding_alone_do_not_count(network):
+    branch = branch_of(network("w_msa", size=(4, 5)))
+    layout = layout_of(branch, (4, 5))
+    far = pair_distances(layout, 1)
+    attention = torch.full((1, 2, 2, 16, 16), 1 / 16)
+    usual = mean_distance(attention, layout, far)
+    padding = (~layout.real[1]).nonzero()[0]
+    attention[0, 1, 0, 0] = torch.eye(16)[padding]  # head 0, one real query
+    assert layout.real[1, 0]
+    found = mean_distance(attention, layout, far)
+    lost = float(far[1, 0, layout.real[1]].mean())
+    assert float(found[0, 0]) == pytest.approx((20 * float(usual[0, 0]) - lost) / 19)
+    assert found[0, 1] == usual[0, 1]
+    share = padding_share(attention, layout)[0]
+    assert share.tolist() == pytest.approx([(3 * 0.75 + 1) / 20, 4 * 0.75 / 20])
+
+
+def test_an_image_whose_every_query_attends_to_padding_has_no_distance(network):
+    layout = layout_of(branch_of(network("w_msa", size=(4, 5))), (4, 5))
+    layout = layout._replace(real=layout.real[1:], allowed=layout.allowed[1:])
+    attention = torch.full((2, 1, 2, 16, 16), 1 / 16)
+    attention[0, :, 0] = ~layout.real[0] / 12
+    found = mean_distance(attention, layout, torch.ones(1, 16, 16))
+    assert found.isnan().tolist() == [[True, False], [False, False]]
+
+
+@pytest.mark.parametrize("lost", ["one", "all"])
+def test_a_head_without_any_distance_is_undefined(lost, looked_at, monkeypatch):
+    def without(attention, layout, far):
+        found = mean_distance(attention, layout, far)
+        found[: 1 if lost == "one" else None, 0] = torch.nan
+        return found
+
+    monkeypatch.setattr(attention_distance, "mean_distance", without)
+    numbers = AttentionDistance().measure(looked_at("w_msa", count=3))
+    json.dumps(numbers, allow_nan=False)
+    heads = [row["head"] for row in numbers["rows"]]
+    reasons = [u["reason"] for u in numbers["undefined"]]
+    if lost == "one":
+        assert (heads, reasons) == ([0, 1], [])
+    else:
+        assert heads == [1]
+        assert reasons == ["puts all weight of head 0 on padding, in every image"]
+
+
+def test_the_padding_share_is_of_a_head_whatever_the_batch_size(looked_at):
+    subject = looked_at("w_msa", size=(4, 5), count=7)
+    branch_of(subject.model).qkv.weight.mul_(20)
+    shares = []
+    for batch_size in (1, 3, 7):
+        asked = dataclasses.replace(subject, batch_size=batch_size)
+        rows = AttentionDistance().measure(asked)["rows"]
+        shares.append([row["padding_share"] for row in rows])
+    assert shares[0] == pytest.approx(shares[1], rel=1e-5)
+    assert shares[0] == pytest.approx(shares[2], rel=1e-5)
+    assert abs(shares[0][0] - shares[0][1]) > 1e-4
+
+
 def test_what_has_no_distance_is_undefined_and_said_why(looked_at):
     words = ("mdta", "conv", "pooled", "w_msa+xca")
     numbers = AttentionDistance().measure(looked_at(*words))
@@ -169,7 +232,7 @@ def test_what_has_no_distance_is_undefined_and_said_why(looked_at):
     assert set(reasons) == {"mdta", "conv", "pooled", "xca"}
     assert "between channels" in reasons["mdta"]
     assert "between channels" in reasons["xca"]
-    assert "no attention from token to token" in reasons["conv"]
+    assert "only branches derived from WindowAttention" in reasons["conv"]
     assert "means over regions" in reasons["pooled"]
 
 
@@ -184,6 +247,9 @@ def test_only_so_many_images_are_read(looked_at):
     one = AttentionDistance(images=5).measure(looked_at("w_msa", count=7))
     assert numbers["images"] == 5
     assert numbers == one
+    drawn = AttentionDistance().measure(subset(subject, 5))
+    assert numbers["rows"] == drawn["rows"]
+    assert "5 of 7 images were used, drawn by the seed" in numbers["notes"][0]
     fewer = AttentionDistance(images=4).measure(subject)
     assert fewer["rows"][0]["distance"] != numbers["rows"][0]["distance"]
 

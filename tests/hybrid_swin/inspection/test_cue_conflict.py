@@ -82,6 +82,19 @@ def test_an_oracle_of_one_cue_alone(oracle, share):
     assert len(figure.axes) == 2
 
 
+def test_test_images_are_never_read(monkeypatch):
+    splits = []
+    images = CueConflictSource.images
+
+    def spied(self, split, indices):
+        splits.append(split)
+        return images(self, split, indices)
+
+    monkeypatch.setattr(CueConflictSource, "images", spied)
+    measured(ArrangementOracle())
+    assert set(splits) == {"validation"}
+
+
 def test_shares_by_arrangement():
     numbers, _ = measured(Either(), CueConflict(images=120, noise=0.1))
     found = {row["arrangement"]: row["global_share"] for row in numbers["rows"]}
@@ -110,7 +123,7 @@ def test_the_options_are_the_sources():
     [
         ({"trained": False}, "not trained"),
         ({"class_names": ("cat", "dog", "cow")}, "not trained on the data source cue_conflict"),
-        ({"class_names": None}, "not trained on the data source cue_conflict"),
+        ({"class_names": None}, "the images shown carry no class names"),
         ({"images": torch.zeros(1, 3, 16, 16)}, "cue_conflict makes (1, H, H)"),
         ({"images": torch.zeros(1, 1, 24, 24)}, "no 8 cells of an even number"),
     ],

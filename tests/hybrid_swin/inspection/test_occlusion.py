@@ -3,6 +3,8 @@ import pytest
 import torch
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.inspecting.sampling import subset
+from hybrid_swin.inspecting.subject import make_subject
 from hybrid_swin.inspecting.support import Supports
 from hybrid_swin.inspection import occlusion
 from hybrid_swin.inspection.occlusion import Occlusion, token_distances
@@ -88,6 +90,20 @@ def test_patches_that_are_alike_do_not_count(looked_at):
     assert numbers["rows"][0]["untouched"] == 0
     subject.images[:] = 0.5
     with pytest.raises(InputError, match="all images are alike"):
+        Occlusion().measure(subject)
+
+
+def test_fewer_images_are_drawn_by_the_seed_and_so_are_their_others(looked_at):
+    subject = looked_at("w_msa", count=9)
+    numbers = Occlusion(images=5).measure(subject)
+    assert numbers["images"] == 5
+    assert numbers["rows"] == Occlusion().measure(subset(subject, 5))["rows"]
+    assert "5 of 9 images were used, drawn by the seed" in numbers["notes"][0]
+
+
+def test_images_smaller_than_a_token_are_refused(small_swin):
+    subject = make_subject(small_swin(image_size=32), torch.randn(2, 3, 3, 32))
+    with pytest.raises(InputError, match=r"4 x 4 pixels.*got images of 3 x 32; give larger"):
         Occlusion().measure(subject)
 
 

@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.inspecting.sampling import subset
 from hybrid_swin.inspection.receptive_field import ReceptiveField
 
 
@@ -41,11 +44,14 @@ def test_each_stage_is_one_row_in_pixels_of_the_image(small_swin, looked_at):
     assert rows[0]["radius_90"] < rows[1]["radius_90"] < 45
 
 
-def test_fewer_images_are_the_first_ones(looked_at):
-    subject, one = looked_at("mdta", count=6), looked_at("mdta", count=1)
-    numbers = ReceptiveField(images=1).measure(subject)
-    assert numbers["images"] == 1
-    assert numbers == ReceptiveField(images=1).measure(one)
+def test_fewer_images_are_drawn_by_the_seed(looked_at):
+    subject = looked_at("mdta", count=9)
+    numbers = ReceptiveField(images=5).measure(subject)
+    assert numbers["images"] == 5
+    assert numbers["rows"] == ReceptiveField().measure(subset(subject, 5))["rows"]
+    first = dataclasses.replace(subject, images=subject.images[:5])
+    assert numbers["rows"] != ReceptiveField().measure(first)["rows"]
+    assert "5 of 9 images were used, drawn by the seed" in numbers["notes"][0]
 
 
 def test_a_dead_network_is_undefined_and_not_drawn(looked_at):

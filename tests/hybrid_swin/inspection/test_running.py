@@ -1,5 +1,6 @@
 """What holds for every inspection, built in or a user's own."""
 
+import dataclasses
 import json
 import warnings
 
@@ -127,7 +128,7 @@ def test_an_inspection_that_cannot_says_why_and_stops_no_other(own, looked_at):
 def test_nothing_to_draw_leaves_no_file(looked_at, tmp_path):
     (outcome,) = run(looked_at("conv"), "attention_distance")
     assert outcome.numbers["rows"] == []
-    assert "no attention from token to token" in outcome.reason
+    assert "shows no attention that can be read" in outcome.reason
     assert not save_figure(outcome.inspection, outcome.numbers, tmp_path / "none.svg")
     assert not (tmp_path / "none.svg").exists()
 
@@ -139,12 +140,29 @@ def test_nothing_to_draw_leaves_no_file(looked_at, tmp_path):
         "subject.model.train()",
         "subject.model.norm.register_forward_hook(print)",
         "subject.model.norm.forward = print",
+        "subject.model.norm.weight.requires_grad_()",
+        "subject.model.norm.register_forward_pre_hook(print)",
+        "subject.model.norm.register_full_backward_hook(print)",
+        "subject.model.norm.register_full_backward_pre_hook(print)",
+        "subject.model.norm.extra += 1",
+        "subject.images[0].zero_()",
+        "subject.labels.add_(1)",
     ],
 )
-def test_a_changed_network_is_noticed(body, own, looked_at):
+def test_what_an_inspection_changes_is_noticed(body, own, looked_at):
     own(body)
-    with pytest.raises(RuntimeError, match="left the network changed"):
-        run(looked_at("w_msa"), "mean")
+    subject = looked_at("w_msa", labels=True)
+    subject.model.norm.register_buffer("extra", torch.zeros(1), persistent=False)
+    with pytest.raises(RuntimeError, match="left the network or the images changed"):
+        run(subject, "mean")
+
+
+def test_images_of_inference_mode_are_looked_at_too(own, looked_at):
+    own()
+    with torch.inference_mode():
+        images = torch.zeros(2, 1, 16, 16)
+    (outcome,) = run(dataclasses.replace(looked_at("w_msa"), images=images), "mean")
+    assert outcome.numbers["rows"] == [{"mean": 0}]
 
 
 def test_missing_numbers_are_noticed(own, looked_at):

@@ -66,9 +66,10 @@ def match_latency(
     if abs(residual) > max(tolerance, measured.noise / to):
         values = sorted(_least(seen).value for seen in tried.values())
         raise InputError(
-            f"{variant.name!r} cannot take {to:.4g} within {tolerance:.2%} by changing widths; "
-            f"{len(tried)} of them measured from {values[0]:.4g} to {values[-1]:.4g}, the nearest "
-            f"{measured.value:.4g} (interquartile range {measured.noise:.2g})"
+            f"{variant.name!r} cannot be brought to a time of {to:.4g} within {tolerance:.2%} by "
+            f"changing widths; {len(tried)} of them measured from {values[0]:.4g} to "
+            f"{values[-1]:.4g}, the nearest {measured.value:.4g} (interquartile range "
+            f"{measured.noise:.2g}); allow a larger tolerance, or match by macs"
         )
     cost = count_cost(found)
     residuals = cost.relative_to(reference or Cost()) | {"latency": residual}

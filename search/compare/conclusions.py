@@ -231,10 +231,12 @@ def _doubt(comparison: Comparison) -> list[str]:
             for value in (min(known), median(known), max(known))
         )
         span = f"{least} to {most} (half of them up to {middle})" if least != most else most
+        family = comparison.family
+        differences = f"{family} difference{'s' * (family != 1)}"
         said.append(
             f"With {seeds} seeds and the spread seen here, the true difference that would be found "
             f"four times in five is {span}{unit(comparison.monitor)} "
-            f"({comparison.family} differences, Holm at {LEVEL:.0%})."
+            f"({differences}, Holm at {LEVEL:.0%})."
         )
     if 2 <= seeds < FEW_SEEDS:
         said.append(f"{seeds} seeds give wide intervals; {FEW_SEEDS} are the least for a claim.")

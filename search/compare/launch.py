@@ -8,8 +8,12 @@ from typing import Any
 from rich.console import Console
 
 from hybrid_swin import registry
+from hybrid_swin.checkpoints import load_weights
+from hybrid_swin.errors import InputError
 from hybrid_swin.loading import load_data
+from hybrid_swin.model import HybridSwin
 from hybrid_swin.trained import find_checkpoint
+from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import weights_hash
 from search.candidates import check_objective
 from search.compare.clock import Clock
@@ -85,6 +89,8 @@ def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
     clock = Clock(settings, settings.path) if "latency" in settings.match.by else None
     plan = make_plan(settings, clock, _first_weights(settings.init))
     check_objective(settings, plan.entries[0].variant.num_classes)
+    if plan.init.file:
+        _check_first_weights(plan)
     return plan, clock
 
 
@@ -93,6 +99,18 @@ def _first_weights(path: str | None) -> FirstWeights:
         return FirstWeights()
     file = find_checkpoint(path)
     return FirstWeights(str(file.resolve()), weights_hash(file))
+
+
+def _check_first_weights(plan: Plan) -> None:
+    """Raise InputError where an arm's network cannot take them: no worker need find out."""
+    arms: dict[Variant, str] = {}
+    for entry in plan.entries:
+        arms.setdefault(entry.variant, entry.arm)
+    for variant, arm in arms.items():
+        try:
+            load_weights(HybridSwin(variant), plan.init.file)
+        except InputError as error:
+            raise InputError(f"arm {arm!r}: {error}") from None
 
 
 def prepare(plan: Plan) -> Prepared:

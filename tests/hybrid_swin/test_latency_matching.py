@@ -54,7 +54,7 @@ def test_noise_excuses_a_residual():
         return Measured(100, 12)
 
     assert match_latency(SWIN, 95, constant, tolerance=0.01)[1] == Measured(100, 12)
-    with pytest.raises(InputError, match=r"cannot take 50 within 1\.00%"):
+    with pytest.raises(InputError, match=r"cannot be brought to a time of 50 within 1\.00%"):
         match_latency(SWIN, 50, constant, tolerance=0.01)
 
 

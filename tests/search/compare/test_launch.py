@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import hybrid_swin as hs
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from search.compare.launch import check, prepare, read_plan
@@ -68,6 +69,19 @@ def test_first_weights_need_not_be_there_to_read_what_came_of_them(fake, tmp_pat
     assert read_plan(made.folder).init.hash == "0123456789"
     with pytest.raises(InputError, match="does not exist"):
         check(given)
+
+
+def test_weights_of_another_network_are_refused_before_work_starts(fake, tmp_path):
+    other = hs.Variant(16, 3, 10, 4, 2, 4, [hs.Stage(32, 2, 2, ("w_msa",))])
+    hs.save_weights(hs.create_model(other), tmp_path / "other.safetensors")
+    given = fake.settings(
+        folder=str(tmp_path / "runs"),
+        init=str(tmp_path / "other.safetensors"),
+        match=MatchSettings(by=("control",), tolerance=0.1),
+    )
+    with pytest.raises(InputError, match=r"arm '.*': checkpoint .* is of another network"):
+        check(given)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_copies_of_plugins_do_where_the_originals_are_gone(fake, tmp_path, forget):

@@ -9,6 +9,9 @@ from typing import Any
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError, unknown
 
+# Fields that came later, as they were before: what leaves them so is written as it was then.
+_LATER = {"epoch_images": 0, "validation_seed": None}
+
 
 @dataclass(frozen=True)
 class DataSettings:
@@ -21,6 +24,9 @@ class DataSettings:
             the source gives no split; a source's own splits are kept.
         test_share: share of the free images that is kept apart to the end.
         split_seed: seed of the draw; the same for all trials of a study.
+        validation_seed: draw validation anew among what ``split_seed`` left beside test, which
+            stays as it is; so finalists are judged over several draws, and test is one. Left out,
+            and where the source gives the validation split, nothing is drawn anew.
         class_path: a LightningDataModule of your own instead of a source, as package.module.Class.
         init_args: arguments of that class.
         num_workers: processes that prepare batches; 0 is fastest where the images fit in memory.
@@ -38,6 +44,7 @@ class DataSettings:
     init_args: Mapping[str, Any] = field(default_factory=dict)
     num_workers: int = 0
     epoch_images: int = 0
+    validation_seed: int | None = None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "DataSettings":
@@ -53,10 +60,11 @@ class DataSettings:
         return settings
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dicts, as they stand in YAML; epoch_images if not 0."""
+        """Plain numbers, strings, lists and dicts, as they stand in YAML; later fields if set."""
         data = asdict(self) | {"options": dict(self.options), "init_args": dict(self.init_args)}
-        if not self.epoch_images:  # as it was written before there was such a field
-            del data["epoch_images"]
+        for name, unset in _LATER.items():
+            if data[name] == unset:
+                del data[name]
         return copy.deepcopy(data)
 
     def validate(self) -> None:
@@ -66,6 +74,8 @@ class DataSettings:
                 raise InputError(f"data.{name} must be a mapping; got {getattr(self, name)!r}")
         for name in ("split_seed", "num_workers", "epoch_images"):
             _check_whole(f"data.{name}", getattr(self, name))
+        if self.validation_seed is not None:
+            _check_whole("data.validation_seed", self.validation_seed)
         self._check_shares()
         if self.class_path is None:
             if self.init_args:
@@ -84,6 +94,11 @@ class DataSettings:
             raise InputError(
                 f"data.epoch_images {self.epoch_images} belongs to a source; with data.class_path "
                 "leave it out, and let the module's own train loader give fewer images"
+            )
+        if self.validation_seed is not None:
+            raise InputError(
+                f"data.validation_seed {self.validation_seed} belongs to a source; a module with "
+                "data.class_path draws its own splits"
             )
         parts = str(self.class_path).split(".")
         if len(parts) < 2 or not all(part.isidentifier() for part in parts):

@@ -33,18 +33,21 @@ class Splits:
         validation: images to choose by.
         test: images to report, read once.
         hash: ten hex digits over every image's id, label and split.
+        test_hash: ten hex digits over the ids and labels of test alone.
     """
 
     train: _Indices
     validation: _Indices
     test: _Indices
     hash: str
+    test_hash: str
 
 
 def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
     """Keep the given splits and draw the missing ones, from ``settings.split_seed``.
 
-    Train and each drawn split hold each class, and no group crosses splits.
+    Train and each drawn split hold each class, and no group crosses splits. With a
+    ``settings.validation_seed``, a drawn validation split is drawn again; test does not change.
 
     Raises:
         InputError: there are fewer than two classes, a class has too few images or groups to be in
@@ -61,10 +64,17 @@ def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
         drawn = [shares[split] for split in missing]
         rows = _draw(images, groups, pool, [1 - sum(drawn), *drawn], settings.split_seed)
         split_of[pool] = np.array([_TRAIN, *missing])[rows]
+        if settings.validation_seed is not None and _VALIDATION in missing:
+            rest = pool[split_of[pool] != _TEST]
+            share = settings.validation_share / (1 - sum(drawn) + settings.validation_share)
+            again = (settings.split_seed, settings.validation_seed)
+            rows = _draw(images, groups, rest, [1 - share, share], again)
+            split_of[rest] = np.array([_TRAIN, _VALIDATION])[rows]
     split_of[split_of == _FREE] = _TRAIN
     _check_train(images, split_of)
     train, validation, test = (np.flatnonzero(split_of == split) for split in range(3))
-    return Splits(train, validation, test, _hash(images, split_of))
+    in_test = np.where(split_of == _TEST, split_of, _FREE)
+    return Splits(train, validation, test, _hash(images, split_of), _hash(images, in_test))
 
 
 def _number(groups: Sequence[str]) -> _Indices:
@@ -102,7 +112,7 @@ def _draw(
     groups: _Indices | None,
     pool: _Indices,
     shares: Sequence[float],
-    seed: int,
+    seed: int | tuple[int, int],
 ) -> _Indices:
     """The part of each image of the pool, one part a share."""
     labels = images.labels[pool]
@@ -149,7 +159,9 @@ def _check_train(images: LabelledImages, split_of: _Indices) -> None:
 
 
 def _hash(images: LabelledImages, split_of: _Indices) -> str:
+    """Ten hex digits over the images that are in a split."""
     sha = hashlib.sha256()
     for name, label, split in zip(images.ids, images.labels, split_of, strict=True):
-        sha.update(f"{name}\0{label}\0{_NAMES[split]}\n".encode("utf-8", "surrogateescape"))
+        if split != _FREE:
+            sha.update(f"{name}\0{label}\0{_NAMES[split]}\n".encode("utf-8", "surrogateescape"))
     return sha.hexdigest()[:10]

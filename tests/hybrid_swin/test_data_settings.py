@@ -34,6 +34,8 @@ def test_the_dict_is_a_copy():
         ({"epoch_images": -1}, "epoch_images must be a whole number of at least 0; got -1"),
         ({"epoch_images": 1.5}, "epoch_images must be a whole number"),
         ({"class_path": "a.B", "epoch_images": 8}, "epoch_images 8 belongs to a source"),
+        ({"validation_seed": -1}, "validation_seed must be a whole number of at least 0; got -1"),
+        ({"class_path": "a.B", "validation_seed": 8}, "validation_seed 8 belongs to a source"),
         ({"init_args": [1]}, "init_args must be a mapping"),
         ({"validation_share": 0}, "validation_share must be a number between"),
         ({"test_share": 1.0}, "test_share must be a number between"),
@@ -66,4 +68,4 @@ def test_validation_imports_nothing_of_the_user():
 
 
 def test_what_is_not_used_is_not_written_so_that_hashes_stay():
-    assert "epoch_images" not in DataSettings().to_dict()
+    assert not {"epoch_images", "validation_seed"} & set(DataSettings().to_dict())

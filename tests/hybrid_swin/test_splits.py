@@ -150,3 +150,38 @@ def test_the_draw_is_the_same_in_every_version():
     assert make_splits(labelled(LABELS), DataSettings()).hash == "de117d3541"
     groups = [f"g{i // 5}" for i in range(200)]
     assert make_splits(labelled(LABELS, groups=groups), DataSettings()).hash == "aedc273770"
+
+
+@pytest.mark.parametrize("groups", [None, [f"g{i // 4}" for i in range(200)]])
+def test_a_validation_seed_draws_validation_anew_and_leaves_test(groups):
+    images = labelled(LABELS, groups=groups)
+    first = make_splits(images, DataSettings())
+    drawn = [make_splits(images, DataSettings(validation_seed=seed)) for seed in range(5)]
+    assert {tuple(splits.test) for splits in drawn} == {tuple(first.test)}
+    assert {splits.test_hash for splits in drawn} == {first.test_hash}
+    assert len({tuple(splits.validation) for splits in (first, *drawn)}) == 6
+    assert len({splits.hash for splits in (first, *drawn)}) == 6
+    for splits in drawn:
+        assert sorted(np.concatenate(parts(splits))) == list(range(200))
+        assert abs(len(splits.validation) - len(first.validation)) <= (1 if groups is None else 6)
+        if groups:
+            held = [{groups[i] for i in part} for part in parts(splits)]
+            assert not held[0] & held[1] | held[0] & held[2] | held[1] & held[2]
+
+
+def test_a_given_validation_split_is_kept_whatever_the_validation_seed():
+    images = labelled(LABELS, [V if i < 40 else "" for i in range(200)])
+    same, other = (make_splits(images, DataSettings(validation_seed=seed)) for seed in (None, 1))
+    assert same.hash == other.hash
+
+
+def test_given_train_images_stay_in_train_whatever_the_validation_seed():
+    images = labelled(LABELS, [T if i < 40 else "" for i in range(200)])
+    for seed in range(5):
+        assert set(range(40)) <= set(make_splits(images, DataSettings(validation_seed=seed)).train)
+
+
+def test_the_hash_of_test_is_over_its_images_only():
+    images = labelled(LABELS)
+    hashes = {make_splits(images, DataSettings(split_seed=seed)).test_hash for seed in range(3)}
+    assert len(hashes) == 3

@@ -10,7 +10,7 @@ from hybrid_swin import registry
 from hybrid_swin.errors import InputError, unknown
 
 # Fields that came later, as they were before: what leaves them so is written as it was then.
-_LATER = {"epoch_images": 0, "validation_seed": None}
+_LATER = {"epoch_images": 0, "validation_seed": None, "train_images": 0}
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class DataSettings:
         class_path: a LightningDataModule of your own instead of a source, as package.module.Class.
         init_args: arguments of that class.
         num_workers: processes that prepare batches; 0 is fastest where the images fit in memory.
+        train_images: learn from so many images of the train split only, each class by its share; a
+            smaller number's images are among a larger one's; 0 for all.
         epoch_images: images of an epoch, drawn anew from the train split for each epoch, none
             twice in an epoch; 0 for the whole train split. So a large or endless set is validated
             as often as wished, and the recipe's epochs and warm-up count these shorter epochs.
@@ -45,6 +47,7 @@ class DataSettings:
     num_workers: int = 0
     epoch_images: int = 0
     validation_seed: int | None = None
+    train_images: int = 0
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "DataSettings":
@@ -72,7 +75,7 @@ class DataSettings:
         for name in ("options", "init_args"):
             if not isinstance(getattr(self, name), Mapping):
                 raise InputError(f"data.{name} must be a mapping; got {getattr(self, name)!r}")
-        for name in ("split_seed", "num_workers", "epoch_images"):
+        for name in ("split_seed", "num_workers", "epoch_images", "train_images"):
             _check_whole(f"data.{name}", getattr(self, name))
         if self.validation_seed is not None:
             _check_whole("data.validation_seed", self.validation_seed)
@@ -90,11 +93,12 @@ class DataSettings:
             raise InputError(
                 "data.options belong to a source; with data.class_path write data.init_args"
             )
-        if self.epoch_images:
-            raise InputError(
-                f"data.epoch_images {self.epoch_images} belongs to a source; with data.class_path "
-                "leave it out, and let the module's own train loader give fewer images"
-            )
+        for name in ("epoch_images", "train_images"):
+            if getattr(self, name):
+                raise InputError(
+                    f"data.{name} {getattr(self, name)} belongs to a source; with data.class_path "
+                    "leave it out, and let the module's own train loader give fewer images"
+                )
         if self.validation_seed is not None:
             raise InputError(
                 f"data.validation_seed {self.validation_seed} belongs to a source; a module with "

@@ -67,18 +67,13 @@ def load_data(
     return _load(key, image_size, in_channels, cache)
 
 
-@lru_cache(maxsize=2)  # a worker runs hundreds of trials on the same images; two, for a transfer
+@lru_cache(maxsize=2)  # a worker runs hundreds of trials on the same split
 def _load(
     settings_json: str, image_size: tuple[int, int], in_channels: int, cache: Path | None
 ) -> LoadedData:
     settings = DataSettings.from_dict(json.loads(settings_json))
-    source = registry.load("data source", settings.source)(**settings.options)
-    images: LabelledImages = source.load(image_size, in_channels, cache)
-    broken = pixels.first_not_finite(images.images)
-    if broken is not None:
-        raise InputError(
-            f"image {images.ids[broken]!r} holds a NaN or an infinity; mend it or take it out"
-        )
+    options = json.dumps(dict(settings.options), sort_keys=True)
+    images, data_hash = _load_images(settings.source, options, image_size, in_channels, cache)
     splits = make_splits(images, settings)
     mean, std = pixels.mean_and_std(images.images, splits.train)
     std = tuple(value or 1.0 for value in std)
@@ -89,9 +84,23 @@ def _load(
         mean,
         std,
         class_counts=tuple(counts.tolist()),
-        data_hash=_hash(images),
+        data_hash=data_hash,
         normalised=NormalisedImages(images.images, mean, std),
     )
+
+
+@lru_cache(maxsize=2)  # two, for a transfer; however they are split
+def _load_images(
+    source: str, options: str, image_size: tuple[int, int], in_channels: int, cache: Path | None
+) -> tuple[LabelledImages, str]:
+    loader = registry.load("data source", source)(**json.loads(options))
+    images: LabelledImages = loader.load(image_size, in_channels, cache)
+    broken = pixels.first_not_finite(images.images)
+    if broken is not None:
+        raise InputError(
+            f"image {images.ids[broken]!r} holds a NaN or an infinity; mend it or take it out"
+        )
+    return images, _hash(images)
 
 
 def _hash(images: LabelledImages) -> str:

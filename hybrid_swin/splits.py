@@ -21,7 +21,7 @@ _Indices = NDArray[np.int64]
 
 _NAMES = ("train", "validation", "test")
 _TRAIN, _VALIDATION, _TEST = range(3)
-_FREE = -1
+_FREE, _OUT = -1, -2
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +72,8 @@ def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
             split_of[rest] = np.array([_TRAIN, _VALIDATION])[rows]
     split_of[split_of == _FREE] = _TRAIN
     _check_train(images, split_of)
+    if settings.train_images:
+        _leave_out(images, split_of, settings)
     train, validation, test = (np.flatnonzero(split_of == split) for split in range(3))
     in_test = np.where(split_of == _TEST, split_of, _FREE)
     return Splits(train, validation, test, _hash(images, split_of), _hash(images, in_test))
@@ -158,10 +160,33 @@ def _check_train(images: LabelledImages, split_of: _Indices) -> None:
         )
 
 
+def _leave_out(images: LabelledImages, split_of: _Indices, settings: DataSettings) -> None:
+    """Keep ``settings.train_images`` images in train.
+
+    Images are ordered by their rank within their class, in units of the class's size, so that each
+    first part of the order has each class by its share, and one of each class to begin with.
+    """
+    train = np.flatnonzero(split_of == _TRAIN)
+    labels, wanted = images.labels[train], settings.train_images
+    classes = len(np.unique(labels))
+    if not classes <= wanted <= len(train):
+        raise InputError(
+            f"data.train_images {wanted} must be from {classes} (one a class) to {len(train)} (the "
+            "whole train split)"
+        )
+    order = np.random.RandomState(settings.split_seed).permutation(len(train))
+    place = np.empty(len(train))
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        place[members] = np.arange(len(members)) / len(members)
+    in_order = order[np.argsort(place[order], kind="stable")]
+    split_of[train[in_order[wanted:]]] = _OUT
+
+
 def _hash(images: LabelledImages, split_of: _Indices) -> str:
     """Ten hex digits over the images that are in a split."""
     sha = hashlib.sha256()
     for name, label, split in zip(images.ids, images.labels, split_of, strict=True):
-        if split != _FREE:
+        if split >= 0:
             sha.update(f"{name}\0{label}\0{_NAMES[split]}\n".encode("utf-8", "surrogateescape"))
     return sha.hexdigest()[:10]

@@ -1,11 +1,14 @@
-"""What a network may cost, and by how much one exceeds it."""
+"""What a network may cost: by how much one exceeds it, or the widths that meet it."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 from hybrid_swin.cost import Cost
 from hybrid_swin.errors import InputError
+from hybrid_swin.matching import By, match_cost
+from hybrid_swin.variant import Variant
 from search.settings import BudgetSettings
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
@@ -13,10 +16,72 @@ _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMG]?)\s*", re.IGNORECASE)
 
 
 def limits(budget: BudgetSettings) -> dict[str, int]:
-    """The budget's limits as numbers. Raises InputError where one is no amount."""
-    return {
-        name: amount(v, f"budget.{name}") for name, v in asdict(budget).items() if v is not None
-    }
+    """The budget's limits as numbers; none where costs are matched.
+
+    Raises:
+        InputError: one is no amount.
+    """
+    return {} if budget.mode == "match" else _amounts(budget)
+
+
+class Matching:
+    """Gives networks the widths with which they cost what they shall; by default none.
+
+    Args:
+        by: the cost to meet.
+        to: its amount.
+        tolerance: how far it may be off, as a share.
+    """
+
+    def __init__(self, by: By | None = None, to: int = 0, tolerance: float = 0.0) -> None:
+        self._by, self._to, self._tolerance = by, to, tolerance
+        self._match = lru_cache(maxsize=256)(self._solve)
+
+    def apply(self, variant: Variant) -> tuple[Variant, dict[str, Any]]:
+        """The network with matched widths, and how that was done; empty where nothing was.
+
+        Raises:
+            InputError: no widths meet the cost.
+        """
+        return (variant, {}) if self._by is None else self._match(variant)
+
+    def _solve(self, variant: Variant) -> tuple[Variant, dict[str, Any]]:
+        match = match_cost(variant, self._to, self._by or "macs", tolerance=self._tolerance)
+        return match.variant, {"adjuster": match.adjuster, "residuals": match.residuals}
+
+
+def matching(budget: BudgetSettings, paths: Sequence[str]) -> Matching:
+    """How costs are met: not at all where they are limited only.
+
+    Args:
+        budget: the study's.
+        paths: the parameters of its space.
+
+    Raises:
+        InputError: not exactly one cost to meet, or widths that are a choice as well.
+    """
+    if budget.mode == "limit":
+        return Matching()
+    amounts = _amounts(budget)
+    if len(amounts) != 1:
+        given = " and ".join(amounts) or "neither"
+        raise InputError(
+            f"budget.mode match meets one cost, parameters or macs; got {given}; for the other one "
+            "see the leaderboard, which shows both"
+        )
+    widths = [path for path in paths if path.endswith((".width", "mlp_ratio"))]
+    if widths:
+        raise InputError(
+            f"{', '.join(widths)}: widths and MLP ratio are solved where budget.mode is match; "
+            "give one value, from which the proportions are taken"
+        )
+    [(by, to)] = amounts.items()
+    return Matching("parameters" if by == "parameters" else "macs", to, budget.tolerance)
+
+
+def _amounts(budget: BudgetSettings) -> dict[str, int]:
+    given = {"parameters": budget.parameters, "macs": budget.macs}
+    return {name: amount(v, f"budget.{name}") for name, v in given.items() if v is not None}
 
 
 def excess(cost: Cost, limit: Mapping[str, int]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from search import budget
 from search.experiment import ExperimentSettings
 from search.identity import candidate_id, derive_seed
 from search.reference_size import count_parameters
-from search.run_folder import RunResult, RunSpec, natural_order
+from search.run_folder import RunSpec
 from search.settings import BaselineSettings, StudySettings
 from search.space import Space
 from search.study import Draw, Refusal
@@ -32,9 +32,11 @@ class Candidates:
         self._settings = settings
         self._space = space
         self._limits = budget.limits(settings.budget)
+        self._matching = budget.matching(settings.budget, [p.path for p in space.parameters])
         self._seed = derive_seed(settings.seed, "search")
-        variant, _ = space.resolve(space.default())
+        variant, recipe = space.resolve(space.default())
         self.image_size, self.in_channels = variant.image_size, variant.in_channels
+        self.epochs = recipe.epochs
         self._num_classes = variant.num_classes
         self._stages = len(variant.stages)
         self.baselines = self._baselines()
@@ -42,25 +44,45 @@ class Candidates:
 
     def judge(self, params: Mapping[str, Any]) -> Refusal | None:
         """Why these parameters are not to be trained, or None. The first to be taken is known."""
+        found = self.look_at(params)
+        if isinstance(found, Refusal):
+            return found
+        known = self._known.get(found.candidate_id)
+        return Refusal(f"the same candidate as {known}") if known else None
+
+    def look_at(self, params: Mapping[str, Any]) -> RunSpec | Refusal:
+        """The run of these parameters, or why they make no network within the budget."""
         try:
             variant, recipe = self._space.resolve(params)
-            cost = count_cost(variant)
+            spec = self._spec("", variant, recipe)
         except InputError as error:
             return Refusal(str(error), {"possible": 1.0})
         if (variant.image_size, variant.in_channels) != (self.image_size, self.in_channels):
             return Refusal("another image size than the study's data", {"possible": 1.0})
+        cost = Cost(**spec.cost)
         if over := budget.over(cost, self._limits):
             return Refusal(over, budget.excess(cost, self._limits))
-        known = self._known.get(candidate_id(variant, recipe))
-        return Refusal(f"the same candidate as {known}") if known else None
+        return spec
 
-    def trial(self, draw: Draw, cutoffs: Mapping[int, float]) -> RunSpec:
+    def trial(
+        self, draw: Draw, cutoffs: Mapping[int, float], image_rungs: Sequence[int] = ()
+    ) -> RunSpec:
         """The run of an accepted draw."""
         variant, recipe = self._space.resolve(draw.params)
         spec = self._spec(f"trials/{draw.index:04d}", variant, recipe)
         self._known[spec.candidate_id] = spec.key
         return dataclasses.replace(
-            spec, params=dict(draw.params), cutoffs={str(e): c for e, c in cutoffs.items()}
+            spec,
+            params=dict(draw.params),
+            cutoffs={str(rung): cutoff for rung, cutoff in cutoffs.items()},
+            image_rungs=tuple(image_rungs),
+        )
+
+    def audit(self, stopped: RunSpec) -> RunSpec:
+        """A stopped trial, to be trained to its end."""
+        number = stopped.key.rpartition("/")[2]
+        return dataclasses.replace(
+            stopped, key=f"audits/{number}", kind="audit", origin=stopped.key, cutoffs={}
         )
 
     def reference(self) -> RunSpec:
@@ -92,7 +114,21 @@ class Candidates:
             seed=derive_seed(self._settings.seed, "final", index),
             seed_index=index,
             cutoffs={},
+            image_rungs=(),
+            data=self._data_of(index),
         )
+
+    def random_final(self, key: str, drawn: RunSpec, index: int) -> RunSpec:
+        """A candidate drawn at random, trained as a finalist with fresh seed ``index``."""
+        return dataclasses.replace(self.finalist(drawn, index), key=key, kind="random", origin=key)
+
+    def _data_of(self, index: int) -> dict[str, Any] | None:
+        """The study's data with validation drawn anew for a fresh seed; test stays as it is."""
+        data = self._settings.data
+        if data.class_path is not None:
+            return None
+        seed = derive_seed(self._settings.seed, "validation", index)
+        return dataclasses.replace(data, validation_seed=seed).to_dict()
 
     def _baselines(self) -> list[RunSpec]:
         specs: list[RunSpec] = []
@@ -120,6 +156,7 @@ class Candidates:
         return specs
 
     def _spec(self, key: str, variant: Variant, recipe: Recipe, label: str = "") -> RunSpec:
+        variant, matched = self._matching.apply(variant)
         return RunSpec(
             study=self._settings.name,
             key=key,
@@ -132,23 +169,8 @@ class Candidates:
             candidate_id=candidate_id(variant, recipe),
             seed=self._seed,
             cost=count_cost(variant).to_dict(),
+            matched=matched,
         )
-
-
-def choose_finalists(
-    ended: Sequence[tuple[RunSpec, RunResult]], top: int, mode: str
-) -> list[RunSpec]:
-    """The best trials by validation that ran to their end; the earlier one where scores tie."""
-    sign = -1 if mode == "max" else 1
-    complete = [
-        (spec, result)
-        for spec, result in ended
-        if result.state == "complete" and result.score is not None
-    ]
-    ranked = sorted(
-        complete, key=lambda pair: (sign * (pair[1].score or 0.0), natural_order(pair[0].key))
-    )
-    return [spec for spec, _ in ranked[:top]]
 
 
 def check_objective(settings: ExperimentSettings, num_classes: int) -> None:

@@ -6,19 +6,29 @@ i - lookahead + 1 are told, results are told in the trials' order, and what a jo
 The folder is the truth: a result is on the disk before Optuna hears of it.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from search.candidates import Candidates, choose_finalists
+from search import objectives
+from search.asking import Asked, Asking
+from search.candidates import Candidates
 from search.dispatcher import Dispatcher, View
+from search.finalists import choose_finalists, freeze
+from search.identity import derive_seed
+from search.random_candidates import RandomCandidates
 from search.run_folder import RunResult, RunSpec
 from search.rungs import Rungs
 from search.settings import StudySettings
-from search.study import Draw, Study
+from search.study import Study
 from search.study_folder import record_test_read
 
 # Points of a learning curve that Optuna keeps beside the rungs: enough for a dashboard's plot.
 _CURVE_POINTS = 10
+# Seconds to wait for workers while a proposal is being made, and while none is.
+_SHORT, _LONG = 0.02, 1.0
+
+Ended = tuple[RunSpec, RunResult]
 
 
 class Coordinator:
@@ -28,9 +38,12 @@ class Coordinator:
         settings: the study.
         folder: where it lies, locked by the caller.
         candidates: what may be trained.
+        randoms: what may be trained, drawn at random.
         study: the Optuna side.
         dispatcher: runs what is submitted.
-        split_hash: of the split whose test part finalists read.
+        train_images: of the study's data; 0 where nobody knows.
+        test_hash: of the test split that finalists read.
+        reference: the point from which hypervolumes are measured.
         on_finished: called with each run that has ended, for mirrors.
         view: what watches.
     """
@@ -40,93 +53,166 @@ class Coordinator:
         settings: StudySettings,
         folder: Path,
         candidates: Candidates,
+        randoms: RandomCandidates,
         study: Study,
         dispatcher: Dispatcher,
-        split_hash: str,
+        train_images: int,
+        test_hash: str,
+        reference: Mapping[str, float],
         on_finished: Callable[[RunSpec], None],
         view: View,
     ) -> None:
         self._settings = settings
         self._folder = folder
         self._candidates = candidates
-        self._study = study
+        self._randoms = randoms
         self._dispatcher = dispatcher
-        self._split_hash = split_hash
+        self._test_hash = test_hash
+        self._reference = reference
         self._on_finished = on_finished
         self._view = view
-        self._ended: dict[str, tuple[RunSpec, RunResult]] = {}
-        self._all_asked = False
+        self._study = study
+        self._ended: dict[str, Ended] = {}
+        objective = settings.objective
+        over_images = settings.rungs.over == "images"
+        most = train_images if over_images else candidates.epochs
+        self._rungs = Rungs(settings.rungs, objective.monitor, objective.mode, settings.seed, most)
+        top, trials = settings.finalists.top, settings.trials
+        self._trials, self._more, self._finalists = trials, 0, min(top, trials)
+        self._means = list(randoms.finals(settings.finalists.random))
 
     def run(self) -> None:
         """Everything, or what is left of it."""
-        top, trials = self._settings.finalists.top, self._settings.trials
-        self._expect(trials, min(top, trials))
+        self._expect()
         for spec in self._candidates.baselines:
             self._dispatcher.submit(spec)
         if self._settings.data.class_path is None:
             self._submit_final(self._candidates.reference())
         told = self._search()
-        finalists = choose_finalists(told, top, self._settings.objective.mode)
-        self._expect(len(told), len(finalists))
+        more = [*self._audits(told), *self._random_search(told)]
+        self._more = len(more)
+        self._expect()
+        for spec in more:
+            self._dispatcher.submit(spec)
+        audited, random = (
+            [self._wait_for(spec) for spec in more if spec.kind == kind]
+            for kind in ("audit", "random")
+        )
+        chosen = {
+            "baselines": self._candidates.baselines,
+            "search": self._choose([*told, *audited]),
+            "random_search": self._choose(random),
+        }
+        freeze(self._folder, chosen)
+        finalists = _once([*chosen["search"], *chosen["random_search"]])
+        self._finalists = len(finalists)
+        self._expect()
         self._submit_finals(finalists)
         while self._dispatcher.busy:
-            self._collect()
+            self._collect(_LONG)
 
-    def _search(self) -> list[tuple[RunSpec, RunResult]]:
+    def _search(self) -> list[Ended]:
         """Ask and tell until the trials are done; returns them."""
-        objective, halving = self._settings.objective, self._settings.rungs
-        rungs = Rungs(halving.first, halving.factor, objective.monitor, objective.mode)
-        asked: list[tuple[Draw, RunSpec]] = []
-        told: list[tuple[RunSpec, RunResult]] = []
-        last = self._ask(asked, rungs, told=0, last=self._settings.trials)
-        while len(told) < last:
-            draw, spec = asked[len(told)]
-            while spec.key not in self._ended:
-                self._collect()
-            told.append(self._ended[spec.key])
-            self._tell(draw, told[-1][1], rungs)
-            last = self._ask(asked, rungs, len(told), last)
+        asking = Asking(self._study, self._candidates)
+        try:
+            told = self._ask_and_tell(asking)
+            asking.finish()
+        finally:
+            asking.close()
         return told
 
-    def _ask(self, asked: list[tuple[Draw, RunSpec]], rungs: Rungs, told: int, last: int) -> int:
-        """Ask and submit all trials that the told ones allow; returns how many there will be."""
-        while len(asked) < min(last, told + self._settings.sampler.lookahead):
-            draw = self._study.ask(len(asked), self._candidates.judge)
-            if draw is None:
-                self._view.note(
-                    f"the space holds no further candidate after {len(asked)} trials: every draw "
-                    "was known already or beyond the budget"
-                )
-                last = len(asked)
-                self._expect(last, min(self._settings.finalists.top, last))
-                break
-            spec = self._candidates.trial(draw, rungs.cutoffs())
-            asked.append((draw, spec))
-            self._dispatcher.submit(spec)
-        if len(asked) == last and not self._all_asked:
-            # Baselines are finalists whatever the search says: workers need not wait for its end.
-            self._submit_finals(self._candidates.baselines)
-            self._all_asked = True
-        return last
+    def _ask_and_tell(self, asking: Asking) -> list[Ended]:
+        last, lookahead = self._settings.trials, self._settings.sampler.lookahead
+        asked: list[Asked] = []
+        told: list[Ended] = []
+        for index in range(min(lookahead, last)):
+            asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
+        if not last:
+            self._submit_independent()
+        while len(told) < last:
+            idle = not self._dispatcher.busy
+            for trial in asking.next(_LONG if idle else 0.0):
+                if trial is None:
+                    last = min(last, len(asked))
+                    continue
+                asked.append(trial)
+                self._dispatcher.submit(trial[1])
+                if len(asked) == last:
+                    self._submit_independent()
+            if last == len(asked) < self._trials:
+                self._say_used_up(last)
+            if self._dispatcher.busy:
+                self._collect(_SHORT if len(asking) else _LONG)
+            while len(told) < len(asked) and asked[len(told)][1].key in self._ended:
+                (draw, spec), index = asked[len(told)], len(told) + lookahead
+                told.append(self._ended[spec.key])
+                result = told[-1][1]
+                self._rungs.tell(draw.index, result)
+                asking.tell(draw, result, self._values(told[-1]), self._curve(result))
+                if index < last:
+                    asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
+        return told
 
-    def _tell(self, draw: Draw, result: RunResult, rungs: Rungs) -> None:
+    def _submit_independent(self) -> None:
+        """What the search's outcome does not change: workers need not wait for its end."""
+        self._submit_finals(self._candidates.baselines)
+        for spec in self._means:
+            self._submit_final(spec)
+
+    def _say_used_up(self, trials: int) -> None:
+        self._view.note(
+            f"the space holds no further candidate after {trials} trials: every draw was known "
+            "already or beyond the budget"
+        )
+        self._trials, self._finalists = trials, min(self._finalists, trials)
+        self._expect()
+        self._submit_independent()
+
+    def _audits(self, told: Sequence[Ended]) -> list[RunSpec]:
+        """Stopped trials to be trained to their end, drawn at random."""
+        stopped = [spec for spec, result in told if result.state == "stopped"]
+        stopped.sort(key=lambda spec: derive_seed(self._settings.seed, "audit", spec.key))
+        return [self._candidates.audit(s) for s in stopped[: self._settings.rungs.audit]]
+
+    def _random_search(self, told: Sequence[Ended]) -> list[RunSpec]:
+        """Random candidates that cost as much to train as the search did."""
+        if not self._settings.sampler.random_search:
+            return []
+        spent = sum(result.passes * spec.cost["macs"] for spec, result in told)
+        return list(self._randoms.search(spent))
+
+    def _choose(self, ended: Sequence[Ended]) -> list[RunSpec]:
+        top = self._settings.finalists.top
+        return choose_finalists(ended, top, self._settings.objective, self._reference)
+
+    def _values(self, ended: Ended) -> list[float] | None:
+        values = objectives.values_of(*ended, self._settings.objective.against)
+        known = [value for value in values if value is not None and math.isfinite(value)]
+        return known if len(known) == len(values) else None
+
+    def _curve(self, result: RunResult) -> list[tuple[int, float]]:
+        """Some of a trial's scores, at the rungs among others."""
         monitor = self._settings.objective.monitor
-        rungs.tell(result.history)
+        if self._settings.rungs.over == "images":
+            return sorted(self._rungs.scores(result).items())
         every = max(1, result.epochs_planned // _CURVE_POINTS)
-        curve = [
+        return [
             (int(epoch["epoch"]), float(epoch[monitor]))
             for epoch in result.history
             if monitor in epoch
-            and (epoch["epoch"] % every == 0 or epoch["epoch"] in (*rungs.epochs, result.epochs))
+            and (epoch["epoch"] % every == 0 or epoch["epoch"] in (*self._rungs.all, result.epochs))
         ]
-        self._study.tell(draw, result.state, result.score, curve)
 
-    def _expect(self, trials: int, finalists: int) -> None:
-        """Say how many runs the study comes to."""
-        baselines, seeds = len(self._candidates.baselines), self._settings.finalists.seeds
+    def _image_rungs(self, index: int) -> tuple[int, ...]:
+        return self._rungs.of(index) if self._settings.rungs.over == "images" else ()
+
+    def _expect(self) -> None:
+        """Say how many runs the study comes to, as far as is known."""
+        baselines = len(self._candidates.baselines)
         reference = self._settings.data.class_path is None
-        finals = (baselines + finalists) * seeds
-        self._view.expect(baselines + reference + trials + finals)
+        searched = baselines + reference + self._trials + self._more
+        retrained = (baselines + self._finalists) * self._settings.finalists.seeds
+        self._view.expect(searched + retrained + len(self._means))
 
     def _submit_finals(self, specs: Sequence[RunSpec]) -> None:
         """Seed by seed, so that all rows fill up alike."""
@@ -135,10 +221,20 @@ class Coordinator:
                 self._submit_final(self._candidates.finalist(spec, index))
 
     def _submit_final(self, spec: RunSpec) -> None:
-        record_test_read(self._folder, spec.key, spec.candidate_id, self._split_hash)
+        record_test_read(self._folder, spec.key, spec.candidate_id, self._test_hash)
         self._dispatcher.submit(spec)
 
-    def _collect(self) -> None:
-        for spec, result in self._dispatcher.results():
+    def _wait_for(self, spec: RunSpec) -> Ended:
+        while spec.key not in self._ended:
+            self._collect(_LONG)
+        return self._ended[spec.key]
+
+    def _collect(self, timeout: float) -> None:
+        for spec, result in self._dispatcher.results(timeout):
             self._ended[spec.key] = (spec, result)
             self._on_finished(spec)
+
+
+def _once(specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """Each candidate once, as it was chosen first."""
+    return list({spec.candidate_id: spec for spec in reversed(specs)}.values())[::-1]

@@ -1,6 +1,7 @@
 """What a study would do, before it does it: trainings, time, disk, and what its seeds can show."""
 
 import dataclasses
+import itertools
 import statistics
 import tempfile
 
@@ -15,9 +16,10 @@ from search.launch import Prepared, check, count_runs, prepare
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
 from search.run_folder import RunResult, RunSpec
+from search.samplers import sample_params
 from search.settings import StudySettings
 from search.space import Space
-from search.study import Draw, sample_params
+from search.study import Draw
 from search.workplace import start_workers
 
 _DRAWS = 200  # random candidates that stand for the space
@@ -78,7 +80,7 @@ def _print_plan(
         f"{escape(', '.join(p.path for p in space.parameters))}",
     )
     known = limits(settings.budget)
-    draws = list(sample_params(space, _DRAWS, settings.seed))
+    draws = list(itertools.islice(sample_params(space, settings.seed), _DRAWS))
     fitting = [d for d in draws if candidates.judge(d) is None]
     if known:
         words = ", ".join(f"{v:,} {k}" for k, v in known.items())
@@ -88,13 +90,21 @@ def _print_plan(
             f"{100 * len(fitting) / _DRAWS:.0f}% are new and fit",
         )
     seeds = settings.finalists.seeds
+    more = ""
+    if settings.rungs.first and settings.rungs.audit:
+        more += f", and up to {settings.rungs.audit} stopped trials to their end"
+    if settings.sampler.random_search:
+        more += ", and a random search that costs as much as the search"
     table.add_row(
         "trainings",
         f"{len(candidates.baselines)} baselines, {settings.trials} trials, "
         f"then {len(candidates.baselines)} baselines and the best "
-        f"{settings.finalists.top} trials over {seeds} seeds: "
-        f"{count_runs(settings, candidates)} in all",
+        f"{settings.finalists.top} trials over {seeds} seeds, and "
+        f"{settings.finalists.random} random candidates: {count_runs(settings, candidates)} in all"
+        + more,
     )
+    sampler, why = prepared.sampler
+    table.add_row("sampler", f"{sampler}: {why}")
     for spec in candidates.baselines:
         table.add_row(
             "",
@@ -122,11 +132,16 @@ def _print_estimate(
         epochs = Recipe.from_dict(spec.recipe or {}).epochs
         return per_epoch * epochs * spec.cost["macs"] / pilot_macs + around
 
-    draws = [d for d in sample_params(space, 40, settings.seed + 1) if not candidates.judge(d)]
+    drawn = itertools.islice(sample_params(space, settings.seed + 1), 40)
+    draws = [d for d in drawn if not candidates.judge(d)]
     trial = statistics.mean([seconds(candidates.trial(Draw(0, 0, d), {})) for d in draws] or [0.0])
     fixed = sum(seconds(spec) for spec in candidates.baselines)
     finals = settings.finalists.seeds * (fixed + settings.finalists.top * trial)
-    total = (fixed + settings.trials * trial + finals) / len(results)
+    finals += settings.finalists.random * trial
+    searches = 2 if settings.sampler.random_search else 1
+    stopped = settings.rungs.audit if settings.rungs.first else 0
+    search = (settings.trials * searches + stopped) * trial
+    total = (fixed + search + finals) / len(results)
     runs = count_runs(settings, candidates)
     console.print(
         f"time       at most about {duration(total)} on {len(results)} workers "

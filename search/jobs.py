@@ -17,7 +17,7 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
-from hybrid_swin.training import Reading, evaluate, fit, load_classifier
+from hybrid_swin.training import FitResult, Reading, evaluate, fit, load_classifier
 from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
 from search.executors import Job
@@ -62,21 +62,9 @@ def _train(
         recipe = dataclasses.replace(recipe, precision=settings["precision"])
     if spec.data is not None:
         settings = {**settings, "data": spec.data}
-    data = _data(settings, variant, recipe.batch_size, spec.seed)
-    monitor, mode = settings["objective"]["monitor"], settings["objective"]["mode"]
-    watch = _Watch(monitor, mode, {int(e): c for e, c in spec.cutoffs.items()}, report)
-    fitted = fit(
-        variant,
-        recipe,
-        data,
-        seed=spec.seed,
-        folder=job.folder,
-        accelerator=settings["accelerator"],
-        devices=settings["devices"],
-        callbacks=[watch],
-        checkpoint_every_seconds=settings["checkpoint_seconds"],
-        init=spec.init or None,
-    )
+    monitor = settings["objective"]["monitor"]
+    training = _Training(spec, variant, recipe, settings, Path(job.folder), report)
+    fitted, data, rungs = training.run()
     if fitted.history and monitor not in fitted.history[-1] and fitted.state != "diverged":
         raise InputError(
             f"metric {monitor!r} is not among those logged: "
@@ -86,16 +74,19 @@ def _train(
         print(f"{spec.key}: {note}", flush=True)
     state, notes = fitted.state, list(fitted.notes)
     test, latency = None, None
-    if spec.stage == "final" and fitted.checkpoint is not None:
-        reading = _read_test(fitted.checkpoint, data, settings["accelerator"], notes)
-        if reading is None:
-            state = "diverged"
-        else:
-            _save_predictions(Path(job.folder).parent, data, reading)
-            test = reading.metrics
+    if fitted.checkpoint is not None and (spec.stage == "final" or settings["measure_latency"]):
+        if spec.stage == "final":
+            reading = _read_test(fitted.checkpoint, data, settings["accelerator"], notes)
+            if reading is None:
+                state = "diverged"
+            else:
+                _save_predictions(Path(job.folder).parent, data, reading)
+                test = reading.metrics
+        if state == "complete":
             network = load_classifier(fitted.checkpoint)
             latency = measure_latency(network, variant, settings["accelerator"])
     seconds = dict(fitted.seconds)
+    seconds["fit"] = seconds.get("fit", 0.0) + training.seconds_before
     # From the job's arrival to here: what the worker spent, Lightning's loop included.
     seconds["total"] = time.perf_counter() - begin
     score = fitted.history[-1].get(monitor) if fitted.history else None
@@ -106,7 +97,9 @@ def _train(
         score=None if state == "diverged" else score,
         epochs=fitted.epochs,
         epochs_planned=recipe.epochs,
+        passes=training.passes,
         history=tuple(fitted.history),
+        rungs=rungs,
         metrics=fitted.metrics,
         test=test,
         seconds=seconds,
@@ -117,6 +110,80 @@ def _train(
         error="; ".join(notes) or None,
         **_provenance(data, settings),
     )
+
+
+class _Training:
+    """The training of one run: first on few images where the run has such rungs, then on all."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        variant: Variant,
+        recipe: Recipe,
+        settings: Mapping[str, Any],
+        folder: Path,
+        report: Report,
+    ) -> None:
+        self._spec, self._variant, self._recipe = spec, variant, recipe
+        self._settings, self._folder, self._report = settings, folder, report
+        self._cutoffs = {int(rung): cutoff for rung, cutoff in spec.cutoffs.items()}
+        self.passes = 0.0  # over the train split, in all
+        self.seconds_before = 0.0  # of trainings on few images
+
+    def run(self) -> tuple[FitResult, L.LightningDataModule, dict[str, float]]:
+        """The last training, its data, and the scores at rungs of images."""
+        scores: dict[str, float] = {}
+        objective = self._settings["objective"]
+        whole = self._data(0)
+        if self._spec.image_rungs:
+            whole.setup("fit")  # for the size of the train split
+        for images in self._spec.image_rungs:
+            data = self._data(images)
+            fitted = self._fit(data, self._folder / f"images-{images}", {})
+            share = images / len(whole.splits.train) if isinstance(whole, ImageData) else 0.0
+            self.passes += fitted.epochs * share
+            score = fitted.history[-1].get(objective["monitor"]) if fitted.history else None
+            if score is not None:
+                scores[str(images)] = score
+            cutoff = self._cutoffs.get(images)
+            short = cutoff is not None and falls_short(
+                float("nan") if score is None else score, cutoff, objective["mode"]
+            )
+            if short and fitted.state == "complete":
+                fitted = dataclasses.replace(fitted, state="stopped")
+            if fitted.state != "complete":
+                return fitted, data, scores
+            self.seconds_before += fitted.seconds.get("fit", 0.0)
+        cutoffs = {} if self._spec.image_rungs else self._cutoffs
+        fitted = self._fit(whole, self._folder, cutoffs)
+        self.passes += fitted.epochs
+        return fitted, whole, scores
+
+    def _data(self, images: int) -> L.LightningDataModule:
+        settings = self._settings
+        if images:
+            settings = {**settings, "data": {**settings["data"], "train_images": images}}
+        return _data(settings, self._variant, self._recipe.batch_size, self._spec.seed)
+
+    def _fit(
+        self, data: L.LightningDataModule, folder: Path, cutoffs: Mapping[int, float]
+    ) -> FitResult:
+        settings = self._settings
+        objective = settings["objective"]
+        watch = _Watch(objective["monitor"], objective["mode"], cutoffs, self._report)
+        folder.mkdir(exist_ok=True)
+        return fit(
+            self._variant,
+            self._recipe,
+            data,
+            seed=self._spec.seed,
+            folder=folder,
+            accelerator=settings["accelerator"],
+            devices=settings["devices"],
+            callbacks=[watch],
+            checkpoint_every_seconds=settings["checkpoint_seconds"],
+            init=self._spec.init or None,
+        )
 
 
 def _read_test(

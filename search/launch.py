@@ -1,5 +1,6 @@
 """From settings to a finished study: everything is checked before anything is trained."""
 
+import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +12,21 @@ from rich.console import Console
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.loading import LoadedData, load_data
+from search import budget, objectives
 from search.candidates import Candidates, check_objective
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
 from search.identity import derive_seed
 from search.leaderboard import Leaderboard
+from search.objectives import reference_point
 from search.progress import Terminal
+from search.random_candidates import RandomCandidates
 from search.receipt import about_data, write_receipt
-from search.settings import StudySettings
+from search.run_folder import RunSpec
+from search.samplers import choose_sampler, sample_params
+from search.settings import SamplerName, StudySettings
 from search.space import Space
-from search.study import Study, sample_params
+from search.study import Study
 from search.study_folder import adopt_plugins, claim, locked
 from search.wandb_board import WandbBoard
 from search.workplace import (
@@ -33,6 +39,7 @@ from search.workplace import (
 )
 
 _DRAWS_TO_FIND_ONE = 300
+_DRAWS_FOR_DEAREST = 300
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Prepared:
     settings: StudySettings
     space: Space
     candidates: Candidates
+    sampler: tuple[SamplerName, str]  # which, and why
     data: LoadedData | None  # None for a data module of the user's own, which only workers make
     plugins: dict[str, str]  # source hash of each copy by its path
 
@@ -50,13 +58,33 @@ class Prepared:
         """Which images and which split; empty where we cannot know."""
         if self.data is None:
             return {}
-        return {"data_hash": self.data.data_hash, "split_hash": self.data.splits.hash}
+        splits = self.data.splits
+        return {
+            "data_hash": self.data.data_hash,
+            "split_hash": splits.hash,
+            "test_hash": splits.test_hash,
+        }
+
+    @property
+    def reference(self) -> dict[str, float]:
+        """The point that hypervolumes are measured from; empty for one objective."""
+        settings = self.settings
+        drawn = itertools.islice(sample_params(self.space, settings.seed), _DRAWS_FOR_DEAREST)
+        found = [self.candidates.look_at(p) for p in drawn] if settings.objective.against else []
+        variant, _ = self.space.resolve(self.space.default())
+        return reference_point(
+            settings.objective,
+            variant.num_classes,
+            budget.limits(settings.budget),
+            (spec.cost for spec in found if isinstance(spec, RunSpec)),
+        )
 
     @property
     def job_settings(self) -> dict[str, Any]:
         """What a job needs to know beside its run."""
         variant, _ = self.space.resolve(self.space.default())
-        return common_job_settings(self.settings, variant, self.plugins)
+        measure = "latency" in self.settings.objective.against
+        return common_job_settings(self.settings, variant, self.plugins, measure)
 
 
 def check(settings: StudySettings) -> tuple[Space, Candidates]:
@@ -71,16 +99,29 @@ def check(settings: StudySettings) -> tuple[Space, Candidates]:
     variant, _ = space.resolve(space.default())
     settings.data.validate()
     check_objective(settings, variant.num_classes)
+    objectives.check(settings.objective)
     candidates = Candidates(settings, space)
     if settings.trials:
+        _check_rungs(settings)
+        choose_sampler(settings, space)
         _check_budget(settings, space, candidates)
     return space, candidates
+
+
+def _check_rungs(settings: StudySettings) -> None:
+    """Raise InputError for rungs that the data cannot have."""
+    rungs = settings.rungs
+    if rungs.over == "images" and settings.data.class_path is not None:
+        raise InputError(
+            "rungs.over images takes part of a source's train split; a module with data.class_path "
+            "keeps its images to itself. Give rungs.over epochs"
+        )
 
 
 def _check_budget(settings: StudySettings, space: Space, candidates: Candidates) -> None:
     """Raise InputError where, as far as can be seen, no candidate may be trained."""
     reasons: dict[str, None] = {}
-    for params in sample_params(space, _DRAWS_TO_FIND_ONE, settings.seed):
+    for params in itertools.islice(sample_params(space, settings.seed), _DRAWS_TO_FIND_ONE):
         refusal = candidates.judge(params)
         if refusal is None or refusal.excess is None:
             return
@@ -104,7 +145,18 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
         cache = image_cache(settings)
         data = load_data(settings.data, variant.image_size, variant.in_channels, cache)
         data.check_classes(variant.num_classes)
-    return Prepared(settings, space, candidates, data, plugins)
+        _check_image_rungs(settings, data)
+    sampler = choose_sampler(settings, space)
+    return Prepared(settings, space, candidates, sampler, data, plugins)
+
+
+def _check_image_rungs(settings: StudySettings, data: LoadedData) -> None:
+    rungs, found = settings.rungs, len(data.splits.train)
+    if rungs.over == "images" and rungs.first and not len(data.class_counts) <= rungs.first < found:
+        raise InputError(
+            f"rungs.first {rungs.first} must be from {len(data.class_counts)} (one image a class) "
+            f"to below {found} (the whole train split) where rungs.over is images"
+        )
 
 
 def run_study(settings: StudySettings, console: Console) -> Leaderboard:
@@ -120,9 +172,21 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
         prepared = prepare(settings, space, candidates)
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
-        precision = claim(settings, plugins, prepared.hashes, job_settings["precision"])
+        settled = claim(
+            settings,
+            plugins,
+            prepared.hashes,
+            {
+                "precision": job_settings["precision"],
+                "sampler": list(prepared.sampler),
+                "reference_point": prepared.reference,
+            },
+        )
+        sampler, why = settled["sampler"]
+        if settings.sampler.name == "auto" and settings.trials:
+            console.print(f"sampler {sampler}: {why}", highlight=False)
         say_left_out(prepared.data.images.left_out if prepared.data else (), console)
-        study = Study(settings, space, settings.path)
+        study = Study(settings, space, settings.path, sampler)
         if study.repaired:
             console.print(
                 f"the Optuna journal ended in a torn line, as after a kill: its last "
@@ -143,15 +207,18 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
             settings,
             settings.path,
             candidates,
+            RandomCandidates(settings, space, candidates),
             study,
             Dispatcher(
                 settings.path,
                 executor,
                 settings.workers,
-                job_settings | {"precision": precision},
+                job_settings | {"precision": settled["precision"]},
                 terminal,
             ),
-            split_hash=prepared.hashes.get("split_hash", ""),
+            train_images=len(prepared.data.splits.train) if prepared.data else 0,
+            test_hash=prepared.hashes.get("test_hash", ""),
+            reference=settled["reference_point"],
             on_finished=lambda spec: board.notify(spec.key),
             view=terminal,
         )
@@ -162,6 +229,7 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
             patience = WANDB_SECONDS
         finally:
             executor.close()
+            study.close()
             try:
                 leaderboard = Leaderboard.from_folder(settings.path)
                 leaderboard.write(settings.path)
@@ -195,6 +263,8 @@ def about_study(
 def count_runs(settings: StudySettings, candidates: Candidates) -> int:
     """How many runs the study comes to, if every trial can be drawn."""
     baselines, seeds = len(candidates.baselines), settings.finalists.seeds
-    top = min(settings.finalists.top, settings.trials)
+    finalists = settings.finalists
+    top = min(finalists.top, settings.trials)
     references = 1 if settings.data.class_path is None else 0
-    return baselines + settings.trials + references + (baselines + top) * seeds
+    retrained = (baselines + top) * seeds + finalists.random
+    return baselines + settings.trials + references + retrained

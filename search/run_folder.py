@@ -26,12 +26,12 @@ SETTINGS_FILE = "settings.yaml"
 RUN_FILE = "run.json"
 RESULT_FILE = "result.json"
 
-Kind = Literal["trial", "baseline", "finalist", "reference"]
+Kind = Literal["trial", "baseline", "audit", "random", "finalist", "reference"]
 Stage = Literal["search", "final"]
 State = Literal["complete", "stopped", "diverged", "failed"]
 
 # where the run folders of each kind lie in a study, in the order in which they are read
-_PLACES = ("trials/*", "baselines/*", "finalists/*/*", "references/*")
+_PLACES = ("trials/*", "baselines/*", "audits/*", "random/*", "finalists/*/*", "references/*")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -40,7 +40,9 @@ class RunSpec:
     """What one run was asked to do; the content of ``run.json``.
 
     ``key`` is the run folder's place in the study (``trials/0007``). A finalist's ``origin`` is the
-    key of the run that it retrains. References (no network) have no variant and no recipe.
+    key of the run that it retrains; an audit trains a stopped trial to its end; a random run is of
+    the random search beside the search, or of the mean random candidate. References (no network)
+    have no variant and no recipe.
     """
 
     study: str
@@ -58,7 +60,9 @@ class RunSpec:
     is_baseline: bool = False
     cost: dict[str, int] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
-    cutoffs: dict[str, float] = field(default_factory=dict)  # epoch -> least score to go on
+    cutoffs: dict[str, float] = field(default_factory=dict)  # rung -> least score to go on
+    image_rungs: tuple[int, ...] = ()  # trainings on so many images that come first
+    matched: dict[str, Any] = field(default_factory=dict)  # what was adjusted to meet a cost
     data: dict[str, Any] | None = None  # instead of the study's
     init: str = ""  # weights to start from
 
@@ -76,6 +80,7 @@ class RunSpec:
         known = _known_fields(cls, data, RUN_FILE)
         _check_word("run kind", known["kind"], get_args(Kind))
         _check_word("run stage", known["stage"], get_args(Stage))
+        known["image_rungs"] = tuple(known.get("image_rungs") or ())
         return cls(**known)
 
 
@@ -84,8 +89,9 @@ class RunResult:
     """What came of a run; the content of ``result.json``.
 
     ``score`` is the objective on validation at the last epoch (None where there is none),
-    ``history`` one dict an epoch, ``metrics`` the last epoch's ``val/*``, ``test`` the single
-    reading of the test split (finalists, references). Times are seconds, memory is MiB.
+    ``history`` one dict an epoch, ``rungs`` the scores of trainings on fewer images, ``metrics``
+    the last epoch's ``val/*``, ``test`` the single reading of the test split (finalists,
+    references). Times are seconds, memory is MiB.
     """
 
     key: str
@@ -94,7 +100,9 @@ class RunResult:
     score: float | None
     epochs: int = 0
     epochs_planned: int = 0
+    passes: float = 0.0  # over the train split, trainings on fewer images included
     history: tuple[dict[str, float], ...] = ()
+    rungs: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     test: dict[str, float] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
@@ -123,6 +131,7 @@ class RunResult:
         known = _known_fields(cls, data, RESULT_FILE)
         _check_word("run state", known["state"], get_args(State))
         known["history"] = tuple(_numbers(epoch) for epoch in known.get("history") or ())
+        known["rungs"] = _numbers(known.get("rungs") or {})
         known["metrics"] = _numbers(known.get("metrics") or {})
         known["test"] = None if known.get("test") is None else _numbers(known["test"])
         score = known["score"]

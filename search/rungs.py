@@ -1,51 +1,111 @@
-"""Stopping poor trials early: which score a trial needs at which epoch to go on."""
+"""Stopping poor trials early: which score a trial needs at which rung to go on.
+
+A rung is an epoch of the one training, or a training of its own on part of the images. Cut-offs
+come from told trials only and travel with the job, so a worker stops itself and the study stays the
+same whatever the workers' timing.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from search.identity import derive_seed
+from search.run_folder import RunResult
+from search.settings import RungSettings
+
 _MOST_RUNGS = 12  # far beyond any training's epochs
+_SEEDS = 2**31  # how many there are
+
+Cutoffs = dict[int, float]
 
 
 class Rungs:
-    """Asynchronous successive halving whose cut-offs come from told trials only.
+    """Asynchronous successive halving, in one bracket or in Hyperband's several.
 
-    A job carries the cut-offs that stand when it is drawn, so a worker stops itself and the study
-    stays the same whatever the workers' timing.
+    Bracket s leaves out the first s rungs; the last one has none. Each bracket halves on its own,
+    and of R + 1 brackets the one with k rungs left gets a share of the trials in proportion to
+    factor^k / (k + 1), so that all brackets cost about the same.
 
     Args:
-        first: epoch of the first rung; 0 for none.
-        factor: the best 1/factor of the trials told at a rung set its cut-off, and each rung is
-            factor times as many epochs away as the one before.
+        settings: which rungs.
         monitor: the metric that decides.
         mode: whether more or less of it is better.
+        seed: the study's, from which brackets are drawn.
+        most: rungs lie below it: the epochs of a training, or the images of the train split.
 
     Source: A System for Massively Parallel Hyperparameter Tuning, 2018,
-    https://arxiv.org/abs/1810.05934
+    https://arxiv.org/abs/1810.05934; Hyperband, 2018, https://arxiv.org/abs/1603.06560
     """
 
-    def __init__(self, first: int, factor: int, monitor: str, mode: Literal["max", "min"]) -> None:
-        self._factor = factor
+    def __init__(
+        self,
+        settings: RungSettings,
+        monitor: str,
+        mode: Literal["max", "min"],
+        seed: int,
+        most: int,
+    ) -> None:
+        self._factor = settings.factor
+        self._over = settings.over
         self._monitor = monitor
         self._mode = mode
-        self.epochs = tuple(first * factor**power for power in range(_MOST_RUNGS)) if first else ()
-        self._scores: dict[int, list[float]] = {epoch: [] for epoch in self.epochs}
+        self._seed = seed
+        powers = range(_MOST_RUNGS if settings.first else 0)
+        every = (settings.first * settings.factor**power for power in powers)
+        self.all = tuple(rung for rung in every if rung < most)
+        brackets = len(self.all) + 1 if settings.name == "hyperband" else 1
+        self._scores: list[dict[int, list[float]]] = [
+            {rung: [] for rung in self.all[skipped:]} for skipped in range(brackets)
+        ]
 
-    def tell(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Learn from a trial's metrics by epoch."""
-        by_epoch = {int(epoch["epoch"]): epoch.get(self._monitor) for epoch in history}
-        for rung, scores in self._scores.items():
-            score = by_epoch.get(rung)
+    def bracket(self, index: int) -> int:
+        """The bracket of a trial."""
+        left = [len(scores) for scores in self._scores]
+        weights = [self._factor**k / (k + 1) for k in left]
+        drawn = derive_seed(self._seed, "bracket", index) / _SEEDS * sum(weights)
+        for bracket, weight in enumerate(weights):
+            drawn -= weight
+            if drawn < 0:
+                return bracket
+        return len(weights) - 1
+
+    def of(self, index: int) -> tuple[int, ...]:
+        """The rungs of a trial."""
+        return tuple(self._scores[self.bracket(index)])
+
+    def tell(self, index: int, result: RunResult) -> None:
+        """Learn from a trial's scores."""
+        scores = self.scores(result)
+        for rung, known in self._scores[self.bracket(index)].items():
+            score = scores.get(rung)
             if score is not None and score == score:  # NaN says nothing
-                scores.append(score)
+                known.append(score)
 
-    def cutoffs(self) -> dict[int, float]:
-        """For each rung that enough trials have reached, the score of the worst that may go on."""
+    def scores(self, result: RunResult) -> dict[int, float]:
+        """A run's scores at all rungs that it came to."""
+        if self._over == "images":
+            return {int(rung): score for rung, score in result.rungs.items()}
+        return epoch_scores(result.history, self._monitor, self.all)
+
+    def cutoffs(self, index: int) -> Cutoffs:
+        """For each rung of a trial that enough have reached, the score of the worst to go on."""
         found = {}
-        for rung, scores in self._scores.items():
+        for rung, scores in self._scores[self.bracket(index)].items():
             if len(scores) >= self._factor:
                 ranked = sorted(scores, reverse=self._mode == "max")
                 found[rung] = ranked[len(scores) // self._factor - 1]
         return found
+
+
+def epoch_scores(
+    history: Sequence[Mapping[str, Any]], monitor: str, epochs: Sequence[int]
+) -> dict[int, float]:
+    """A metric at these epochs, as far as a training came."""
+    wanted = set(epochs)
+    return {
+        int(epoch["epoch"]): epoch[monitor]
+        for epoch in history
+        if epoch["epoch"] in wanted and epoch.get(monitor) is not None
+    }
 
 
 def falls_short(score: float, cutoff: float, mode: Literal["max", "min"]) -> bool:

@@ -4,22 +4,51 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hybrid_swin.errors import InputError
-from search.experiment import ExperimentSettings, check_least
+from search.experiment import ExperimentSettings, ObjectiveSettings, check_least
 
 DEFAULT_CONFIG = "configs/search/digits.yaml"
 
 
+SamplerName = Literal["auto", "tpe", "gp", "nsga2", "random", "grid"]
+CostName = Literal["parameters", "macs", "activations", "latency", "memory"]
+MEASURED_COSTS = ("latency", "memory")
+
+
+@dataclass(frozen=True)
+class StudyObjective(ObjectiveSettings):
+    """What the search improves.
+
+    Args:
+        monitor: a logged validation metric: val/accuracy, val/loss, val/f1, val/balanced_accuracy,
+            val/auroc, val/calibration_error, val/top5.
+        mode: whether more or less of it is better.
+        against: costs to be kept low at the same time: parameters, macs and activations are known
+            before training; latency (ms) and memory (MiB) are measured by workers, so that a study
+            against them is no function of its seed alone.
+        reference: the worst values that still count for the hypervolume, by name; for what is left
+            out a score of chance, and the budget's limit or else the dearest candidate seen.
+    """
+
+    against: tuple[CostName, ...] = ()
+    reference: dict[str, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class BudgetSettings:
-    """What a network may cost; what costs more is refused before it is trained.
+    """What a network may cost.
 
     Args:
         parameters: at most so many, as a number or with K, M or G (`2M`).
         macs: at most so many multiply-accumulates for one image, as a number or with K, M, G.
+        mode: limit refuses what costs more before it is trained; match gives every candidate and
+            baseline the widths that meet the one cost that is given.
+        tolerance: how far a matched cost may be off, as a share.
     """
 
     parameters: int | float | str | None = None
     macs: int | float | str | None = None
+    mode: Literal["limit", "match"] = "limit"
+    tolerance: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -27,45 +56,64 @@ class SamplerSettings:
     """How candidates are proposed.
 
     Args:
-        name: tpe learns from results; random does not.
-        startup_trials: so many trials are drawn at random before TPE starts to learn.
+        name: tpe learns from all trials, also stopped ones; gp (a Gaussian process) from those that
+            ran to their end; nsga2 breeds them; random and grid do not learn; auto chooses among
+            them by the space, the trials and the lookahead, and says why.
+        startup_trials: so many trials are drawn at random before tpe and gp start to learn.
+        population: trials of one generation of nsga2.
         lookahead: trial i is asked when the trials before i - lookahead are told, whatever the
             workers' timing, so that a study depends on its seed only; at least twice the workers.
+        random_search: train a random search of the same training cost as well, and its best among
+            the finalists: what did learning from results bring?
     """
 
-    name: Literal["tpe", "random"] = "tpe"
+    name: SamplerName = "auto"
     startup_trials: int = 6
+    population: int = 20
     lookahead: int = 8
+    random_search: bool = False
 
 
 @dataclass(frozen=True)
 class RungSettings:
-    """Early stopping of poor trials (successive halving over epochs).
+    """Early stopping of poor trials (successive halving).
 
     Args:
-        first: epoch of the first rung; 0 trains every trial to its end.
+        name: asha stops at every rung; hyperband begins some trials at later rungs, some at none,
+            in case early scores mislead.
+        over: rungs are epochs of one training, or trainings on ever more images.
+        first: the first rung: so many epochs, or so many train images; 0 for no rungs.
         factor: a trial goes on past a rung if it is among the best 1/factor there; the next rung
-            is factor times as many epochs away.
+            is factor times as many epochs or images away.
+        audit: so many stopped trials, drawn at random, are trained to their end after all, to know
+            whether the rungs threw good ones away. They can become finalists.
 
     Source: A System for Massively Parallel Hyperparameter Tuning, 2018,
-    https://arxiv.org/abs/1810.05934
+    https://arxiv.org/abs/1810.05934; Hyperband, 2018, https://arxiv.org/abs/1603.06560
     """
 
+    name: Literal["asha", "hyperband"] = "asha"
+    over: Literal["epochs", "images"] = "epochs"
     first: int = 5
     factor: int = 3
+    audit: int = 2
 
 
 @dataclass(frozen=True)
 class FinalistSettings:
-    """What is retrained from scratch and tested.
+    """What is retrained from scratch and tested, beside all baselines.
 
     Args:
-        top: the best trials that become finalists, beside all baselines.
-        seeds: fresh seeds for each; at least 5 for a claim, better 8 to 10.
+        top: the best trials that become finalists.
+        seeds: fresh seeds for each; at least 5 for a claim, better 8 to 10. A seed varies first
+            weights, the order of images, and which images validate; never which ones test.
+        random: so many candidates drawn at random within the budget, trained once each: their mean
+            is a row, which says what no search at all would have given.
     """
 
     top: int = 3
     seeds: int = 3
+    random: int = 5
 
 
 @dataclass(frozen=True)
@@ -112,6 +160,7 @@ class StudySettings(ExperimentSettings):
 
     free = (*ExperimentSettings.free, "trials", "finalists", "storage")
 
+    objective: StudyObjective = field(default_factory=StudyObjective)
     budget: BudgetSettings = field(default_factory=BudgetSettings)
     baselines: tuple[BaselineSettings, ...] = ()
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
@@ -129,6 +178,9 @@ class StudySettings(ExperimentSettings):
                 "sampler.lookahead": (self.sampler.lookahead, 1),
                 "rungs.first": (self.rungs.first, 0),
                 "rungs.factor": (self.rungs.factor, 2),
+                "rungs.audit": (self.rungs.audit, 0),
+                "sampler.population": (self.sampler.population, 2),
+                "finalists.random": (self.finalists.random, 0),
                 "finalists.top": (self.finalists.top, 0),
                 "finalists.seeds": (self.finalists.seeds, 1),
             }

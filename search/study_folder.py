@@ -60,18 +60,18 @@ def claim(
     settings: ExperimentSettings,
     plugins: Mapping[str, str],
     data: Mapping[str, str],
-    precision: str,
-) -> str:
+    settled: Mapping[str, Any],
+) -> dict[str, Any]:
     """Tie a folder to the settings, plug-ins and data that its results depend on.
 
     Args:
         settings: the study; where its plug-ins lie does not matter.
         plugins: source hashes by file name.
         data: hashes of images and split.
-        precision: what ``auto`` stands for on this machine.
+        settled: what was settled for all of it, such as what ``auto`` stands for on this machine.
 
     Returns:
-        What ``auto`` stood for when the study began, so that it stays so on another machine.
+        What was settled when the study began, so that it stays so on another machine.
 
     Raises:
         InputError: the folder holds a study of other ones; says which.
@@ -86,7 +86,7 @@ def claim(
     path = folder / FIXED
     if path.exists():
         known = read_json(path)
-        precision = str(known.pop("precision", precision))
+        settled = {name: known.pop(name, value) for name, value in settled.items()}
         changed = list(differences(known, fixed))
         if changed:
             raise InputError(
@@ -95,10 +95,10 @@ def claim(
                 "would not be comparable. Give another --name, or put the settings back"
             )
     else:
-        write_json_atomically(path, fixed | {"precision": precision})
+        write_json_atomically(path, fixed | dict(settled))
     text = yaml.safe_dump({"schema_version": SCHEMA_VERSION, **settings.to_dict()}, sort_keys=False)
     write_text_atomically(folder / SETTINGS, text)
-    return precision
+    return dict(settled)
 
 
 def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:

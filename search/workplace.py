@@ -23,7 +23,10 @@ WANDB_SECONDS, WANDB_SECONDS_WHEN_CUT_OFF = 120.0, 5.0
 
 
 def common_job_settings(
-    settings: ExperimentSettings, variant: Variant, plugins: Iterable[str]
+    settings: ExperimentSettings,
+    variant: Variant,
+    plugins: Iterable[str],
+    measure_latency: bool = False,
 ) -> dict[str, Any]:
     """What every job needs to know beside its run.
 
@@ -31,6 +34,7 @@ def common_job_settings(
         settings: the experiment.
         variant: the network that stands for all of them.
         plugins: paths of their copies.
+        measure_latency: of every network, not only of retrained ones.
     """
     workers, objective = settings.workers, settings.objective
     device = resolve_accelerator(workers.accelerator)
@@ -46,6 +50,7 @@ def common_job_settings(
         "devices": workers.devices,
         "checkpoint_seconds": workers.checkpoint_seconds,
         "code_hash": code_hash(),
+        "measure_latency": measure_latency,
     }
 
 

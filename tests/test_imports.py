@@ -46,9 +46,11 @@ ORDER = [
     ["search.experiment", "search.identity"],
     ["search.settings", "search.compare.settings"],
     ["search.settings_file", "search.choices", "search.budget", "search.study_folder"],
-    ["search.space"],
+    ["search.space", "search.gp_process", "search.memory", "search.objectives"],
+    ["search.samplers", "search.rungs", "search.finalists"],
     ["search.study"],
     ["search.candidates"],
+    ["search.random_candidates", "search.asking"],
     ["search.statistics"],
     ["search.multiplicity"],
     ["search.probabilities"],
@@ -74,7 +76,7 @@ ORDER = [
 ]
 # Packages that only these modules know.
 KNOWN_TO = {
-    "optuna": ("search.study",),
+    "optuna": ("search.study", "search.samplers", "search.memory", "search.gp_process"),
     "wandb": ("search.wandb_board", "search.inspect_wandb"),
     "ray": (),
 }

@@ -147,7 +147,7 @@ def run_comparison(settings: ComparisonSettings, console: Console) -> Comparison
         prepared = prepare(plan)
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
-        precision = claim(settings, plugins, prepared.hashes, job_settings["precision"])
+        auto = {"precision": job_settings["precision"]}
         if clock is not None:
             clock.save(folder)
         for data in prepared.data.values():
@@ -155,7 +155,7 @@ def run_comparison(settings: ComparisonSettings, console: Console) -> Comparison
         board = WandbBoard(folder)
         objective, total = settings.objective, sum(plan.trainings())
         terminal = Terminal(console, total, objective.monitor, objective.mode, executor.slots)
-        common = job_settings | {"precision": precision}
+        common = job_settings | claim(settings, plugins, prepared.hashes, auto)
         schedule = Schedule(
             plan,
             folder,

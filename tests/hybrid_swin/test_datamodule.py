@@ -29,7 +29,7 @@ VARIANT = Variant(
 
 @pytest.fixture(autouse=True)
 def nothing_loaded():
-    loading._load.cache_clear()
+    loading._load.cache_clear(), loading._load_images.cache_clear()
 
 
 def ready(settings=DataSettings(), variant=VARIANT, batch_size=64, seed=0, cache=None):  # noqa: B008
@@ -175,7 +175,7 @@ def test_the_hash_is_over_pixels_labels_and_ids(folder):
         lambda: Image.new("RGB", (9, 9)).save(folder / "class1" / "00.png"),
     ):
         change()
-        loading._load.cache_clear()
+        loading._load.cache_clear(), loading._load_images.cache_clear()
         hashes.append(ready(settings, variant).data_hash)
     assert len(set(hashes)) == 5
 

@@ -9,11 +9,11 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
-from search.candidates import Candidates, check_objective, choose_finalists
+from search.candidates import Candidates, check_objective
 from search.config_files import find_config
 from search.experiment import ObjectiveSettings
 from search.identity import candidate_id
-from search.run_folder import RunResult, RunSpec
+from search.run_folder import RunSpec
 from search.settings import BaselineSettings, BudgetSettings, StudySettings
 from search.space import Space
 from search.study import Draw
@@ -230,35 +230,6 @@ def test_the_reference_is_no_network():
     spec = candidates(name="mine").reference()
     assert (spec.kind, spec.variant, spec.recipe) == ("reference", None, None)
     assert spec.key == "references/logistic_regression"
-
-
-def ended(key, score, state="complete"):
-    spec = RunSpec("s", key, "trial", "search", "", {}, {}, "", key, 0)
-    return spec, RunResult(key, 1, state, score)
-
-
-def test_the_best_that_ran_to_their_end_are_finalists():
-    runs = [
-        ended("trials/0000", 0.5),
-        ended("trials/0001", 0.9, "stopped"),
-        ended("trials/0002", 0.7),
-        ended("trials/0003", None, "failed"),
-        ended("trials/0004", 0.7),
-        ended("trials/0005", None),
-        ended("trials/10000", 0.6),
-        ended("trials/9999", 0.6),
-    ]
-    best = [spec.key for spec in choose_finalists(runs, 5, "max")]
-    assert best == [
-        "trials/0002",
-        "trials/0004",
-        "trials/9999",
-        "trials/10000",
-        "trials/0000",
-    ]
-    assert [s.key for s in choose_finalists(runs, 2, "min")] == ["trials/0000", "trials/9999"]
-    assert choose_finalists(runs, 0, "max") == []
-    assert len(choose_finalists(runs, 99, "max")) == 5
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import hashlib
+import json
 
 import numpy as np
 import optuna
@@ -10,7 +11,7 @@ import pytest
 
 from search.candidates import Candidates
 from search.coordinator import Coordinator
-from search.experiment import ObjectiveSettings
+from search.random_candidates import RandomCandidates
 from search.run_folder import RunResult
 from search.rungs import falls_short
 from search.settings import (
@@ -18,6 +19,7 @@ from search.settings import (
     FinalistSettings,
     RungSettings,
     SamplerSettings,
+    StudyObjective,
     StudySettings,
 )
 from search.space import Space
@@ -52,8 +54,8 @@ def settings(tmp_path, **changes):
         "baselines": (BaselineSettings(("mdta",)), BaselineSettings(("conv",), "plain")),
         "trials": 10,
         "sampler": SamplerSettings(startup_trials=3, lookahead=4),
-        "rungs": RungSettings(first=1, factor=2),
-        "finalists": FinalistSettings(top=2, seeds=2),
+        "rungs": RungSettings(first=1, factor=2, audit=0),
+        "finalists": FinalistSettings(top=2, seeds=2, random=0),
     }
     made = StudySettings(**(plain | changes))
     made.path.mkdir(parents=True, exist_ok=True)
@@ -70,8 +72,8 @@ def train(spec, mode="max", monitor="val/accuracy"):
         history.append({"epoch": epoch, monitor: score})
         cutoff = spec.cutoffs.get(str(epoch))
         if cutoff is not None and epoch < EPOCHS and falls_short(score, cutoff, mode):
-            return RunResult(spec.key, 1, "stopped", score, epoch, EPOCHS, tuple(history))
-    return RunResult(spec.key, 1, "complete", score, EPOCHS, EPOCHS, tuple(history))
+            return RunResult(spec.key, 1, "stopped", score, epoch, EPOCHS, epoch, tuple(history))
+    return RunResult(spec.key, 1, "complete", score, EPOCHS, EPOCHS, EPOCHS, tuple(history))
 
 
 class Killed(BaseException):
@@ -123,35 +125,37 @@ class Watch:
 class Played:
     """A study, run to its end."""
 
-    def __init__(self, study_settings, trainings=None, monkeypatch=None, storage=None):
+    def __init__(self, study_settings, trainings=None, storage=None):
         self.settings = study_settings
         self.trainings = trainings or Trainings()
         self.storage = storage or optuna.storages.InMemoryStorage()
         self.view, self.mirrored, self.events = Watch(), [], []
-        monkeypatch.setattr(Study, "_storage", lambda study, folder: self.storage)
         space = Space(study_settings.variant, study_settings.recipe)
         candidates = Candidates(study_settings, space)
-        self.study = Study(study_settings, space, study_settings.path)
-        tell, submit = self.study.tell, self.trainings.submit
+        self.study = Study(study_settings, space, study_settings.path, storage=self.storage)
+        ask, tell = self.study.ask, self.study.tell
+
+        def note_ask(index, judge):
+            self.events.append(("asked", index))
+            return ask(index, judge)
 
         def note_tell(draw, *rest):
             self.events.append(("told", draw.index))
             tell(draw, *rest)
 
-        def note_submit(spec):
-            self.events.append(("submitted", spec.key, spec.params, spec.cutoffs))
-            submit(spec)
-
-        self.study.tell, self.trainings.submit = note_tell, note_submit
+        self.study.ask, self.study.tell = note_ask, note_tell
         self.coordinator = Coordinator(
             study_settings,
             study_settings.path,
             candidates,
+            RandomCandidates(study_settings, space, candidates),
             self.study,
             self.trainings,
-            "5e5e",
-            lambda spec: self.mirrored.append(spec.key),
-            self.view,
+            train_images=1000,
+            test_hash="5e5e",
+            reference={"val/accuracy": 0.0, "macs": 1e6},
+            on_finished=lambda spec: self.mirrored.append(spec.key),
+            view=self.view,
         )
 
     def run(self):
@@ -164,13 +168,16 @@ class Played:
     def origins(self):
         return [spec.origin for spec in self.trainings.submitted if spec.kind == "finalist"]
 
+    def trials(self):
+        return [(s.key, s.params, s.cutoffs) for s in self.trainings.submitted if s.kind == "trial"]
+
     def optuna_trials(self):
         trials = self.study._study.get_trials(deepcopy=False)
         return [t for t in trials if "refused" not in t.user_attrs]
 
 
 @pytest.fixture
-def play(tmp_path, monkeypatch):
+def play(tmp_path):
     """Run a study; in a folder of its own unless one is given."""
     count = 0
 
@@ -178,7 +185,7 @@ def play(tmp_path, monkeypatch):
         nonlocal count
         count += 1
         made = settings(folder or tmp_path / str(count), **changes)
-        return Played(made, trainings, monkeypatch, storage)
+        return Played(made, trainings, storage)
 
     return run
 
@@ -189,13 +196,14 @@ def play(tmp_path, monkeypatch):
 def test_the_order_of_ending_changes_nothing(play):
     """Over 50 orders and 1 to 4 workers: the same candidates, cut-offs, tellings, finalists."""
     expected = play(Trainings(workers=1)).run()
-    assert any(cutoffs for what, _, *more in expected.events if more for cutoffs in more[1:])
+    assert any(cutoffs for _, _, cutoffs in expected.trials())
     results = [expected.trainings.known[key] for key in expected.keys("trial")]
     assert {result.state for result in results} == {"complete", "stopped"}
     orders = set()
     for seed in range(50):
         played = play(Trainings(seed, workers=2 + seed % 3)).run()
         assert played.events == expected.events
+        assert played.trials() == expected.trials()
         assert played.trainings.known == expected.trainings.known
         orders.add(tuple(played.trainings.ended))
     assert len(orders) > 40  # they did end in many orders
@@ -207,13 +215,13 @@ def test_a_trial_is_asked_when_exactly_those_far_enough_before_are_told(play, lo
     played = play(Trainings(1), sampler=sampler).run()
     told = 0
     asked = 0
-    for what, which, *_ in played.events:
+    for what, which in played.events:
         if what == "told":
             assert which == told  # in the trials' order
             told += 1
-        elif which.startswith("trials/"):
+        else:
             assert told == max(0, asked - lookahead + 1)
-            assert which == f"trials/{asked:04d}"
+            assert which == asked
             asked += 1
     assert told == asked == 10
 
@@ -236,9 +244,6 @@ def test_baselines_and_the_reference_come_first_and_their_finals_before_the_sear
     after = order[order.index("trials/0009") + 1 :]
     assert [s.split("/")[0] for s in after] == ["finalists"] * 8
     assert played.origins()[:4] == ["baselines/00", "baselines/01"] * 2
-    events = [event[:2] for event in played.events]
-    first_final = events.index(("submitted", after[0]))
-    assert first_final < events.index(("told", 7))
     seeds = [spec.seed_index for spec in played.trainings.submitted if spec.kind == "finalist"]
     assert seeds == [0, 0, 1, 1] * 2
 
@@ -268,7 +273,7 @@ def test_the_best_that_ran_to_their_end_are_finalists(play):
         def formula(spec, mode=mode, monitor=monitor):
             return train(spec, mode, monitor)
 
-        objective = ObjectiveSettings(monitor, mode)
+        objective = StudyObjective(monitor, mode)
         played = play(Trainings(train=formula), objective=objective).run()
         known = played.trainings.known
         complete = {k: known[k].score for k in played.keys("trial") if known[k].state == "complete"}
@@ -295,7 +300,7 @@ def test_where_no_trial_ends_well_the_baselines_are_still_tested(play, state):
 
 @pytest.mark.parametrize("top", [0, 99])
 def test_how_many_become_finalists(play, top):
-    played = play(finalists=FinalistSettings(top=top, seeds=1), baselines=()).run()
+    played = play(finalists=FinalistSettings(top=top, seeds=1, random=0), baselines=()).run()
     known = played.trainings.known
     complete = [key for key in played.keys("trial") if known[key].state == "complete"]
     assert set(played.origins()) == (set(complete) if top else set())
@@ -343,6 +348,91 @@ def test_a_space_that_is_used_up(play, lookahead):
     assert played.view.totals[-1] == len(played.trainings.submitted)
 
 
+def test_some_stopped_trials_are_trained_to_their_end(play):
+    """Whatever is known of them, and the best of these may become a finalist."""
+    rungs = RungSettings(first=1, factor=2, audit=3)
+    played = play(rungs=rungs).run()
+    known, audits = played.trainings.known, played.keys("audit")
+    assert len(audits) == 3
+    for key in audits:
+        stopped = known[key.replace("audits", "trials")]
+        assert stopped.state == "stopped"
+        assert known[key].state == "complete"
+        assert known[key].history[: stopped.epochs] == stopped.history
+    assert played.view.totals[-1] == len(played.trainings.submitted)
+    others = [play(Trainings(seed, 3), rungs=rungs).run().trainings.known for seed in range(5)]
+    assert all(other == known for other in others)
+
+    def late(spec):  # of trials that stop at once and turn out best
+        result = train(spec)
+        return dataclasses.replace(result, score=2.0) if spec.kind == "audit" else result
+
+    played = play(Trainings(train=late), rungs=rungs).run()
+    assert all(origin.startswith("audits/") for origin in played.origins()[4:])
+
+
+def test_random_candidates_are_trained_once_each_whatever_the_search_finds(play):
+    finalists = FinalistSettings(top=2, seeds=2, random=3)
+    played, other = play(finalists=finalists).run(), play(finalists=finalists, trials=5).run()
+    keys = [f"random/final-{i:02d}" for i in range(3)]
+    assert played.keys("random") == other.keys("random") == keys
+    specs = [s for s in played.trainings.submitted if s.kind == "random"]
+    assert [s.seed_index for s in specs] == [0, 1, 0]
+    assert len({s.candidate_id for s in specs}) == 3
+    assert {s.key for s in specs} <= {entry["key"] for entry in ledger(played.settings.path)}
+    assert played.view.totals[-1] == len(played.trainings.submitted)
+
+
+def test_a_random_search_costs_as_much_as_the_search(play):
+    sampler = SamplerSettings(startup_trials=3, lookahead=4, random_search=True)
+    played = play(sampler=sampler).run()
+    specs, known = played.trainings.submitted, played.trainings.known
+    cost = {s.key: known[s.key].passes * s.cost.get("macs", 0) for s in specs}
+    spent = sum(cost[key] for key in played.keys("trial"))
+    random = played.keys("random")
+    assert sum(cost[key] for key in random[:-1]) < spent <= sum(cost[key] for key in random)
+    assert not any(s.cutoffs for s in specs if s.kind == "random")
+    chosen = played.origins()[4:]
+    assert sum(origin.startswith("random/") for origin in chosen) == 4  # two, over two seeds
+    scores = sorted(known[key].score for key in random)
+    assert sorted({known[o].score for o in chosen if o.startswith("random/")}) == scores[-2:]
+    frozen = json.loads((played.settings.path / "finalists.json").read_text())
+    assert frozen["search"] + frozen["random_search"] == list(dict.fromkeys(chosen))
+
+
+def test_finalists_validate_on_images_of_their_own_and_test_on_the_same(play):
+    played = play().run()
+    drawn = {}
+    for spec in played.trainings.submitted:
+        if spec.kind == "finalist":
+            drawn.setdefault(spec.seed_index, set()).add(spec.data["validation_seed"])
+            assert spec.data["split_seed"] == 0
+        elif spec.kind != "reference":
+            assert spec.data is None
+    assert [len(seeds) for seeds in drawn.values()] == [1, 1]
+    assert drawn[0] != drawn[1]
+
+
+def test_costs_are_told_beside_the_score(play):
+    """The front is told, and the finalists span it."""
+    objective = StudyObjective(against=("macs",))
+    played = play(objective=objective).run()
+    specs = {s.key: s for s in played.trainings.submitted}
+    known = played.trainings.known
+    complete = [key for key in played.keys("trial") if known[key].state == "complete"]
+    told = [t.values for t in played.optuna_trials() if t.state.name == "COMPLETE"]
+    assert told == [[known[key].score, specs[key].cost["macs"]] for key in complete]
+    for key in played.origins()[4:]:
+        better = [
+            k
+            for k in complete
+            if known[k].score >= known[key].score
+            and specs[k].cost["macs"] <= specs[key].cost["macs"]
+            and k != key
+        ]
+        assert not better
+
+
 def test_an_epoch_without_the_metric_is_no_point_of_the_curve(play):
     def formula(spec):
         result = train(spec)
@@ -366,6 +456,7 @@ def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been(play, tmp_path, ki
     before = dict(known)
     again = play(Trainings(3, known=known), storage, tmp_path / "killed").run()
     assert again.events == expected.events
+    assert again.trials() == expected.trials()
     assert known == expected.trainings.known
     assert all(known[key] is result for key, result in before.items())
     assert [(t.state, t.params, t.value) for t in again.optuna_trials()] == [
@@ -384,6 +475,7 @@ def test_more_trials_later_are_those_of_one_go(play, tmp_path, first):
         trainings = Trainings(2, known=known)
         played = play(trainings, storage, tmp_path / "grown", trials=trials).run()
     assert played.events == expected.events
+    assert played.trials() == expected.trials()
 
 
 def test_a_lost_storage_is_made_again_from_the_results(play, tmp_path):

@@ -13,11 +13,10 @@ from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from search import jobs
 from search.executors import Job
-from search.experiment import ObjectiveSettings
 from search.jobs import do_job
 from search.launch import check, prepare
 from search.run_folder import RunResult, read_json
-from search.settings import BaselineSettings, StudySettings
+from search.settings import BaselineSettings, StudyObjective, StudySettings
 from search.study import Draw
 
 VARIANT = {
@@ -133,11 +132,29 @@ def test_a_trial_stops_itself_at_a_rung_that_it_does_not_reach(
     tmp_path, cutoffs, mode, epochs, state
 ):
     monitor = "val/accuracy" if mode == "max" else "val/loss"
-    bench = Bench(tmp_path, objective=ObjectiveSettings(monitor, mode))
+    bench = Bench(tmp_path, objective=StudyObjective(monitor, mode))
     result, reports = bench.do(bench.trial(cutoffs))
     assert (result.state, result.epochs, result.epochs_planned) == (state, epochs, 2)
     assert len(result.history) == len(reports) == epochs
     assert result.score == result.history[-1][monitor]
+
+
+@pytest.mark.parametrize(("cutoff", "state"), [(0.0, "complete"), (1.1, "stopped")])
+def test_rungs_of_images_are_trainings_that_come_first(bench, cutoff, state):
+    """Each from scratch, on a part of the train split; the last one is the whole trial's."""
+    spec = bench.trial({100: 0.0, 300: cutoff}, image_rungs=(100, 300))
+    result, reports = bench.do(spec)
+    train = len(bench.prepared.data.splits.train)
+    assert set(result.rungs) == {"100", "300"}
+    assert result.state == state
+    small = 2 * (100 + 300) / train
+    assert result.passes == pytest.approx(small + 2 * (state == "complete"))
+    assert len(reports) == (6 if state == "complete" else 4)
+    if state == "complete":
+        assert result.history == bench.do(bench.trial(key="trials/0001"))[0].history
+        assert result.score == result.history[-1]["val/accuracy"]
+    else:
+        assert result.score == result.rungs["300"]
 
 
 # Divergence

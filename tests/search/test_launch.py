@@ -33,7 +33,11 @@ def test_workers_get_the_gpus_that_this_process_was_given(monkeypatch, given, co
 
 @pytest.mark.parametrize(
     ("trials", "top", "seeds", "expected"),
-    [(5, 2, 3, 2 + 5 + 1 + 4 * 3), (1, 9, 1, 2 + 1 + 1 + 3), (0, 3, 2, 2 + 0 + 1 + 4)],
+    [
+        (5, 2, 3, 2 + 5 + 1 + 4 * 3 + 4),
+        (1, 9, 1, 2 + 1 + 1 + 3 + 4),
+        (0, 3, 2, 2 + 0 + 1 + 4 + 4),
+    ],
 )
 def test_runs_are_counted(trials, top, seeds, expected):
     variant = {
@@ -47,6 +51,6 @@ def test_runs_are_counted(trials, top, seeds, expected):
         variant=variant,
         baselines=(BaselineSettings(("conv",)), BaselineSettings(("mdta",))),
         trials=trials,
-        finalists=FinalistSettings(top, seeds),
+        finalists=FinalistSettings(top, seeds, random=4),
     )
     assert count_runs(settings, Candidates(settings, Space(variant, {}))) == expected

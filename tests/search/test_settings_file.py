@@ -168,7 +168,10 @@ def test_choices_can_be_given_on_the_command_line(parse):
         ("sampler: tpe", "sampler must be a mapping with settings such as name:, startup_trials:"),
         ("sampler: [tpe]", "sampler must be a mapping"),
         ("data: digits", "data must be a mapping with settings such as source:, options:"),
-        ("sampler: {name: gp}", "sampler.name must be one of tpe, random; got 'gp'"),
+        (
+            "sampler: {name: tep}",
+            "sampler.name must be one of auto, tpe, gp, nsga2, random, grid; got 'tep'",
+        ),
         ("objective: {mode: best}", "objective.mode must be one of max, min; got 'best'"),
         ("workers: {count: two}", "workers.count must be a whole number or auto; got 'two'"),
         ("workers: {time_limit_minutes: long}", "time_limit_minutes must be a number; got 'long'"),

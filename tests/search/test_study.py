@@ -1,5 +1,6 @@
 """The Optuna side, on a real journal: order, refusals, and kills at every write."""
 
+import itertools
 import json
 import os
 
@@ -10,11 +11,11 @@ from optuna.trial import TrialState
 
 from hybrid_swin.errors import InputError
 from search.candidates import Candidates
-from search.experiment import ObjectiveSettings
 from search.identity import derive_seed
-from search.settings import BudgetSettings, SamplerSettings, StudySettings
+from search.samplers import Samplers, sample_params
+from search.settings import BudgetSettings, SamplerSettings, StudyObjective, StudySettings
 from search.space import Space
-from search.study import Refusal, Study, sample_params
+from search.study import Refusal, Study
 
 VARIANT = {
     "image_size": 8,
@@ -32,6 +33,7 @@ VARIANT = {
         }
     ],
 }
+STEPS = {"learning_rate": {"from": 0.001, "to": 0.009, "step": 0.001}}
 RECIPE = {"learning_rate": {"from": 1e-4, "to": 1e-2, "log": True}}
 
 
@@ -71,7 +73,8 @@ class Place:
                 candidates.trial(draw, {})
                 draws.append(draw)
             score = fitness(draws[told].params)
-            study.tell(draws[told], "complete", score, [(1, score / 2), (2, score)])
+            study.tell(draws[told], "complete", [score], [(1, score / 2), (2, score)])
+        study.close()
         return [
             (t.state, t.params, t.value, t.constraints, t.intermediate_values, t.user_attrs)
             for t in study._study.get_trials(deepcopy=False)
@@ -115,7 +118,7 @@ def test_an_open_trial_is_given_again(place):
 def test_a_told_trial_is_given_again(place):
     study = place.open()
     first = study.ask(0, take)
-    study.tell(first, "complete", 0.5)
+    study.tell(first, "complete", [0.5])
     assert place.open().ask(0, take) == first
     assert len(place.trials()) == 1
 
@@ -135,20 +138,20 @@ def test_a_told_trial_is_given_again(place):
 def test_how_trials_end(place, state, score, expected, curve):
     study = place.open()
     draw = study.ask(0, take)
-    study.tell(draw, state, score, [(1, 0.25), (2, 0.5)])
+    study.tell(draw, state, None if score is None else [score], [(1, 0.25), (2, 0.5)])
     [trial] = place.trials()
     assert (trial.state, trial.intermediate_values) == (expected, curve)
     if expected == TrialState.COMPLETE:
         assert trial.value == score
     # Once told, it stays as it is.
     for again in (study, place.open()):
-        again.tell(draw, "complete", 0.9, [(3, 0.9)])
+        again.tell(draw, "complete", [0.9], [(3, 0.9)])
     assert place.trials() == [trial]
 
 
 def test_less_is_better_where_the_mode_says_so(tmp_path):
     for mode, direction in (("min", "MINIMIZE"), ("max", "MAXIMIZE")):
-        place = Place(tmp_path / mode, objective=ObjectiveSettings("val/loss", mode))
+        place = Place(tmp_path / mode, objective=StudyObjective("val/loss", mode))
         assert place.open()._study.direction.name == direction
 
 
@@ -175,11 +178,13 @@ def test_refusals_for_cost_teach_and_those_for_repetition_do_not(place):
 
 def test_after_many_refusals_draws_are_random(place, monkeypatch):
     seen = []
-    real = Study._sampler
+    real = Samplers.make
     monkeypatch.setattr(
-        Study,
-        "_sampler",
-        lambda self, seed, random: seen.append(random) or real(self, seed, random),
+        Samplers,
+        "make",
+        lambda self, number, seed, at_random: (
+            seen.append(at_random) or real(self, number, seed, at_random)
+        ),
     )
     count = 0
 
@@ -221,12 +226,13 @@ def test_a_space_that_is_used_up_ends_the_asking(tmp_path):
 # Always the same
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2", "grid", "gp"])
 def test_a_study_depends_on_its_seed_only(tmp_path, sampler):
-    samplers = SamplerSettings(sampler, startup_trials=2, lookahead=2)
-    first, second = (Place(tmp_path / name, sampler=samplers).play(6) for name in "ab")
+    samplers = SamplerSettings(sampler, startup_trials=2, population=3, lookahead=2)
+    given = {"sampler": samplers, "recipe": STEPS} if sampler == "grid" else {"sampler": samplers}
+    first, second = (Place(tmp_path / name, **given).play(8) for name in "ab")
     assert first == second
-    assert Place(tmp_path / "c", sampler=samplers, seed=1).play(6) != first
+    assert Place(tmp_path / "c", **given, seed=1).play(8) != first
 
 
 def test_tpe_learns(tmp_path):
@@ -268,25 +274,25 @@ def kill_in_write(monkeypatch):
     monkeypatch.setattr(JournalFileBackend, "append_logs", real)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2", "grid"])
 def test_a_kill_at_any_write_changes_nothing(tmp_path, monkeypatch, kill_in_write, sampler):
     """Also in the middle of a draw, of a refusal, of a telling, and of a line."""
-    samplers = SamplerSettings(sampler, startup_trials=2, lookahead=2)
-    changes = {"sampler": samplers, "budget": BudgetSettings(parameters=9_000)}
+    samplers = SamplerSettings(sampler, startup_trials=2, population=2, lookahead=2)
+    changes = {"sampler": samplers, "budget": BudgetSettings(parameters=9_000), "recipe": STEPS}
     undisturbed = Place(tmp_path / "whole", **changes)
-    expected = undisturbed.play()
+    expected = undisturbed.play(6)
     states = [state for state, *_ in expected]
-    assert TrialState.PRUNED in states and states.count(TrialState.COMPLETE) == 4
+    assert TrialState.PRUNED in states and states.count(TrialState.COMPLETE) == 6
     writes = len((undisturbed.folder / "optuna.journal").read_bytes().splitlines())
-    assert writes > 40
+    assert writes > 25
     real = JournalFileBackend.append_logs
     for number in range(1, writes + 1):
         place = Place(tmp_path / str(number), **changes)
         kill_in_write(number, share=number % 3 / 2)  # nothing, half a line, a whole one
         with pytest.raises(Killed):
-            place.play()
+            place.play(6)
         monkeypatch.setattr(JournalFileBackend, "append_logs", real)
-        assert place.play() == expected, f"killed in write {number}"
+        assert place.play(6) == expected, f"killed in write {number}"
 
 
 # The storage
@@ -349,7 +355,9 @@ def test_seeds_differ_by_purpose_and_stay_as_they_are():
 
 def test_samples_are_of_no_study():
     space = Space(VARIANT, RECIPE)
-    samples = list(sample_params(space, 5, seed=3))
-    assert samples == list(sample_params(space, 5, seed=3))
-    assert samples != list(sample_params(space, 5, seed=4))
+    samples, same, others = (
+        list(itertools.islice(sample_params(space, seed), 5)) for seed in (3, 3, 4)
+    )
+    assert samples == same
+    assert samples != others
     assert all(params.keys() == space.default().keys() for params in samples)

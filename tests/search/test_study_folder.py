@@ -31,6 +31,9 @@ with locked(Path(sys.argv[1])):
 # The lock
 
 
+AUTO, OTHER = ({"precision": name} for name in ("32-true", "bf16-mixed"))
+
+
 @pytest.fixture
 def hold():
     """Another process that holds a folder."""
@@ -106,14 +109,14 @@ def study(tmp_path):
 
 def test_a_folder_keeps_its_settings(study):
     first = study(recipe={"epochs": 3})
-    assert claim(first, {}, {"data_hash": "d0"}, "32-true") == "32-true"
+    assert claim(first, {}, {"data_hash": "d0"}, AUTO) == AUTO
     written = yaml.safe_load((first.path / "settings.yaml").read_text())
     assert written == {"schema_version": 1, **first.to_dict()}
     fixed = (first.path / "study.json").read_bytes()
-    claim(first, {}, {"data_hash": "d0"}, "32-true")
+    claim(first, {}, {"data_hash": "d0"}, AUTO)
     # What may change is written anew; what may not stays.
     more = study(recipe={"epochs": 3}, trials=50, finalists=FinalistSettings(5, 8))
-    claim(more, {}, {"data_hash": "d0"}, "32-true")
+    claim(more, {}, {"data_hash": "d0"}, AUTO)
     assert yaml.safe_load((first.path / "settings.yaml").read_text())["trials"] == 50
     assert (first.path / "study.json").read_bytes() == fixed
 
@@ -132,33 +135,33 @@ def test_a_folder_keeps_its_settings(study):
 def test_a_folder_of_another_study_is_refused(study, settings, plugins, data, words):
     mine = {"recipe": {"epochs": 3}}
     old_plugins, old_data = {"blur.py": "b0"}, {"data_hash": "d0", "split_hash": "s0"}
-    claim(study(**mine), old_plugins, old_data, "32-true")
+    claim(study(**mine), old_plugins, old_data, AUTO)
     before = (study().path / "settings.yaml").read_bytes()
     with pytest.raises(InputError, match="was begun with other settings") as caught:
-        claim(study(**(mine | settings)), old_plugins | plugins, old_data | data, "32-true")
+        claim(study(**(mine | settings)), old_plugins | plugins, old_data | data, AUTO)
     assert words in str(caught.value)
     assert (study().path / "settings.yaml").read_bytes() == before
-    claim(study(**mine), old_plugins, old_data, "32-true")
+    claim(study(**mine), old_plugins, old_data, AUTO)
 
 
 def test_where_plug_ins_lie_and_who_works_does_not_matter(study):
-    claim(study(plugins=("here/blur.py",)), {"blur.py": "b0"}, {}, "32-true")
+    claim(study(plugins=("here/blur.py",)), {"blur.py": "b0"}, {}, AUTO)
     moved = study(plugins=("there/blur.py",), workers=WorkerSettings(count=3))
-    claim(moved, {"blur.py": "b0"}, {}, "32-true")
+    claim(moved, {"blur.py": "b0"}, {}, AUTO)
 
 
 def test_precision_stays_what_it_was_on_another_machine(study):
-    assert claim(study(), {}, {}, "bf16-mixed") == "bf16-mixed"
-    assert claim(study(), {}, {}, "32-true") == "bf16-mixed"
+    assert claim(study(), {}, {}, OTHER) == OTHER
+    assert claim(study(), {}, {}, AUTO) == OTHER
 
 
 def test_a_folder_from_before_precision_was_kept_is_taken(study):
-    claim(study(), {}, {}, "32-true")
+    claim(study(), {}, {}, AUTO)
     path = study().path / "study.json"
     content = json.loads(path.read_text())
     del content["precision"]
     path.write_text(json.dumps(content))
-    assert claim(study(), {}, {}, "32-true") == "32-true"
+    assert claim(study(), {}, {}, AUTO) == AUTO
 
 
 # Plug-ins

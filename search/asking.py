@@ -1,0 +1,84 @@
+"""Asking for trials ahead of need, in a thread of its own.
+
+A proposal may take a tenth of a second and more; meanwhile results come in and jobs go out. One
+thread does all that touches Optuna, in order, so nothing there needs a lock, and what is asked does
+not depend on when.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from search.candidates import Candidates
+from search.run_folder import RunResult, RunSpec
+from search.rungs import Cutoffs
+from search.study import Draw, Study
+
+Asked = tuple[Draw, RunSpec]
+
+
+class Asking:
+    """Trials that were asked and are not yet there.
+
+    Args:
+        study: the Optuna side; nobody else may use it until this is closed.
+        candidates: judges draws and makes runs of them.
+    """
+
+    def __init__(self, study: Study, candidates: Candidates) -> None:
+        self._study = study
+        self._candidates = candidates
+        self._thread = ThreadPoolExecutor(1, "study")
+        self._asked: deque[Future[Asked | None]] = deque()
+        self._told: deque[Future[None]] = deque()
+        self._used_up = False
+
+    def __len__(self) -> int:
+        """How many are under way."""
+        return len(self._asked)
+
+    def ask(self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int]) -> None:
+        """Ask for trial ``index``, after all that was asked and told before."""
+        self._asked.append(self._thread.submit(self._ask, index, cutoffs, image_rungs))
+
+    def tell(
+        self,
+        draw: Draw,
+        result: RunResult,
+        values: Sequence[float] | None,
+        curve: Sequence[tuple[int, float]],
+    ) -> None:
+        """Tell how a trial ended."""
+        self._told.append(self._thread.submit(self._study.tell, draw, result.state, values, curve))
+
+    def next(self, timeout: float) -> list[Asked | None]:
+        """The trials that are there, in order; None where the space holds no further one.
+
+        Waits at most ``timeout`` seconds for the first. Raises what asking or telling raised.
+        """
+        while self._told and self._told[0].done():
+            self._told.popleft().result()
+        if self._asked and timeout:
+            wait([self._asked[0]], timeout)
+        ready = []
+        while self._asked and self._asked[0].done():
+            ready.append(self._asked.popleft().result())
+        return ready
+
+    def close(self) -> None:
+        """Drop what has not begun, and wait for what has."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def finish(self) -> None:
+        """Wait until all that was told has arrived. Raises what telling raised."""
+        while self._told:
+            self._told.popleft().result()
+
+    def _ask(self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int]) -> Asked | None:
+        if self._used_up:
+            return None
+        draw = self._study.ask(index, self._candidates.judge)
+        if draw is None:
+            self._used_up = True
+            return None
+        return draw, self._candidates.trial(draw, cutoffs, image_rungs)

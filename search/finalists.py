@@ -1,0 +1,64 @@
+"""Which runs of a search are retrained: the best, or where costs count as well, the best front."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from search import objectives
+from search.pareto import front, hypervolume
+from search.run_folder import RunResult, RunSpec, natural_order, read_json, write_json_atomically
+from search.settings import StudyObjective
+
+FINALISTS_FILE = "finalists.json"
+Ended = Sequence[tuple[RunSpec, RunResult]]
+
+
+def choose_finalists(
+    ended: Ended, top: int, objective: StudyObjective, reference: Mapping[str, float] | None = None
+) -> list[RunSpec]:
+    """The best runs that came to their end, by validation; the earlier one where they tie.
+
+    With several objectives those of the Pareto front that together dominate most: one after the
+    other, each adding the largest hypervolume to those before (a greedy choice, within 1 - 1/e of
+    the best one).
+
+    Source: Greedy Hypervolume Subset Selection in Low Dimensions, 2016,
+    https://doi.org/10.1162/EVCO_a_00188
+    """
+    complete = [
+        (spec, values)
+        for spec, result in sorted(ended, key=lambda run: natural_order(run[0].key))
+        if result.state == "complete"
+        and None not in (values := objectives.values_of(spec, result, objective.against))
+    ]
+    if objective.against:
+        return _spread(complete, top, objective, reference or {})
+    sign = -1 if objective.mode == "max" else 1
+    ranked = sorted(complete, key=lambda run: sign * (run[1][0] or 0.0))  # stable
+    return [spec for spec, _ in ranked[:top]]
+
+
+def _spread(
+    complete: Sequence[tuple[RunSpec, tuple[Any, ...]]],
+    top: int,
+    objective: StudyObjective,
+    reference: Mapping[str, float],
+) -> list[RunSpec]:
+    ways = objectives.directions(objective)
+    corner = [reference[name] for name in objectives.names(objective)]
+    left = [complete[place] for place in front([values for _, values in complete], ways)]
+    chosen: list[tuple[RunSpec, tuple[Any, ...]]] = []
+    while left and len(chosen) < top:
+        points = [values for _, values in chosen]
+        gains = [hypervolume([*points, values], corner, ways) for _, values in left]
+        chosen.append(left.pop(max(range(len(left)), key=lambda place: gains[place])))
+    return [spec for spec, _ in chosen]
+
+
+def freeze(folder: Path, chosen: Mapping[str, Sequence[RunSpec]]) -> None:
+    """Write down which runs are retrained, and who chose them, before any of them is."""
+    plain = {name: [spec.key for spec in specs] for name, specs in chosen.items()}
+    path = folder / FINALISTS_FILE
+    if not path.exists() or read_json(path) != json.loads(json.dumps(plain)):
+        write_json_atomically(path, plain)

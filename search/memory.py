@@ -1,0 +1,102 @@
+"""The study as samplers see it: in memory, at a moment of the study's own time.
+
+Trial i may know the results of the trials before i - lookahead, whatever else has ended by then. So
+results enter this study when the study's time has come to them, not when they arrive; and a study
+that goes on, or whose storage is made again from its folder, draws what it would have drawn in one
+go.
+"""
+
+import heapq
+from collections.abc import Container, Sequence
+from typing import Any, Literal
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+OptunaDirection = Literal["maximize", "minimize"]
+
+# TPE keeps at most 25 of the best apart and weighs the others the less the older they are. So the
+# best and the latest say almost all, and the time of a draw does not grow with the study.
+MOST_SHOWN, BEST_SHOWN = 1000, 100
+
+
+class Memory:
+    """Draws by their number, and the results that are known by now.
+
+    Args:
+        directions: maximize or minimize, one an objective.
+        sees_all: show samplers every trial; else the best and the latest of many.
+    """
+
+    def __init__(self, directions: Sequence[OptunaDirection], sees_all: bool) -> None:
+        self._storage = optuna.storages.InMemoryStorage()
+        name = optuna.create_study(storage=self._storage, directions=list(directions)).study_name
+        self._study = _Shown(name, self._storage)
+        self._study.sees_all = sees_all
+
+    @property
+    def count(self) -> int:
+        """How many draws there are; the number of the next."""
+        return len(self._storage._studies[self._study._study_id].trials)
+
+    def ask(self, sampler: BaseSampler) -> optuna.Trial:
+        """Open the next draw."""
+        self._study.sampler = sampler
+        return self._study.ask()
+
+    def restore(self, trial: FrozenTrial, known: bool) -> None:
+        """Add the next draw from a storage; with its result only if that is known by now."""
+        if trial.state.is_finished() and not known:
+            trial = optuna.trial.create_trial(
+                state=TrialState.RUNNING,
+                params=trial.params,
+                distributions=trial.distributions,
+                user_attrs=trial.user_attrs,
+                system_attrs=trial.system_attrs,
+            )
+        self._storage.create_new_trial(self._study._study_id, template_trial=trial)
+
+    def end(self, number: int, state: TrialState) -> None:
+        """End a draw without a result."""
+        self._storage.set_trial_state_values(number, state)
+
+    def learn(self, trial: FrozenTrial) -> None:
+        """Let a draw's result be known."""
+        for step, value in trial.intermediate_values.items():
+            self._storage.set_trial_intermediate_value(trial.number, step, value)
+        self._storage.set_trial_state_values(trial.number, trial.state, trial.values)
+
+    def frozen(self, number: int) -> FrozenTrial:
+        """A draw as it stands."""
+        return self._storage.get_trial(number)  # ids are numbers: there is one study
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What samplers keep at the study, such as the parents of a generation."""
+        return self._storage.get_study_system_attrs(self._study._study_id)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Give samplers back what they kept."""
+        self._storage.set_study_system_attr(self._study._study_id, name, value)
+
+
+class _Shown(optuna.Study):
+    """What is shown of many trials: the best and the latest."""
+
+    sees_all = False
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        trials = super()._get_trials(deepcopy, use_cache=use_cache)
+        if len(trials) > MOST_SHOWN and not self.sees_all:
+            early, late = trials[: BEST_SHOWN - MOST_SHOWN], trials[BEST_SHOWN - MOST_SHOWN :]
+            ended = [t for t in early if t.state == TrialState.COMPLETE]
+            sign = -1 if self.direction.name == "MAXIMIZE" else 1
+            best = heapq.nsmallest(BEST_SHOWN, ended, key=lambda t: sign * (t.value or 0.0))
+            trials = sorted(best, key=lambda t: t.number) + late
+        return [t for t in trials if states is None or t.state in states]

@@ -1,0 +1,89 @@
+"""What a study improves: the values of a run, and the point from which a front is measured.
+
+The score comes first, then the costs to be kept low. A cost that is known before training is the
+closed form; latency (ms) and memory (MiB) are what a worker measured.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from hybrid_swin.errors import InputError
+from search.pareto import Direction
+from search.run_folder import RunResult, RunSpec
+from search.settings import MEASURED_COSTS, StudyObjective
+
+# The worst a metric can sensibly be; of the loss it depends on the number of classes.
+_WORST = {"val/calibration_error": 1.0}
+
+
+def names(objective: StudyObjective) -> list[str]:
+    """The objectives, the score first."""
+    return [objective.monitor, *objective.against]
+
+
+def directions(objective: StudyObjective) -> list[Direction]:
+    """Whether more or less of each is better."""
+    costs: list[Direction] = ["min"] * len(objective.against)
+    return [objective.mode, *costs]
+
+
+def values_of(spec: RunSpec, result: RunResult, against: Sequence[str]) -> tuple[float | None, ...]:
+    """A run's objectives; None where one is not known."""
+    return (result.score, *(cost_of(spec, result, name) for name in against))
+
+
+def cost_of(spec: RunSpec, result: RunResult, name: str) -> float | None:
+    """One cost of a run."""
+    if name == "latency":
+        return (result.latency or {}).get("median_ms")
+    if name == "memory":
+        return result.peak_memory_mb
+    return spec.cost.get(name)
+
+
+def check(objective: StudyObjective) -> None:
+    """Raise InputError for costs named twice, or a reference that is none of the objectives."""
+    twice = [n for i, n in enumerate(objective.against) if n in objective.against[:i]]
+    if twice:
+        raise InputError(f"objective.against names {twice[0]} twice")
+    for name, value in objective.reference.items():
+        if name not in names(objective):
+            raise InputError(
+                f"objective.reference: {name!r} is no objective; they are "
+                f"{', '.join(names(objective))}"
+            )
+        if not math.isfinite(value):
+            raise InputError(f"objective.reference.{name} must be a number; got {value}")
+    for name in MEASURED_COSTS:
+        if name in objective.against and name not in objective.reference:
+            raise InputError(
+                f"objective.against {name} is measured, so its worst value cannot be known "
+                f"beforehand; give objective.reference, for example {{{name}: 50}}"
+            )
+
+
+def reference_point(
+    objective: StudyObjective,
+    num_classes: int,
+    limits: Mapping[str, int],
+    seen: Iterable[Mapping[str, int]],
+) -> dict[str, float]:
+    """The point that the hypervolume is measured from; empty for a single objective.
+
+    Args:
+        objective: with what the user gave.
+        num_classes: of the data; a loss is worst at that of guessing.
+        limits: of the budget.
+        seen: costs of candidates of the space.
+    """
+    if not objective.against:
+        return {}
+    costs = list(seen)
+    worst = math.log(num_classes) if objective.monitor == "val/loss" else 0.0
+    point = {objective.monitor: _WORST.get(objective.monitor, worst)}
+    for name in objective.against:
+        if name in limits:
+            point[name] = float(limits[name])
+        elif name not in MEASURED_COSTS:
+            point[name] = float(max(cost[name] for cost in costs))
+    return point | dict(objective.reference)

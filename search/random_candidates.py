@@ -1,0 +1,53 @@
+"""Candidates drawn at random within the budget: what no search at all would have given."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from search.candidates import Candidates
+from search.identity import derive_seed
+from search.run_folder import RunSpec
+from search.samplers import sample_params
+from search.settings import StudySettings
+from search.space import Space
+
+_EXHAUSTED_AFTER = 400  # draws in a row that were known already or beyond the budget
+
+
+class RandomCandidates:
+    """Draws candidates that depend on the study's seed and on nothing that it finds."""
+
+    def __init__(self, settings: StudySettings, space: Space, candidates: Candidates) -> None:
+        self._settings = settings
+        self._space = space
+        self._candidates = candidates
+
+    def finals(self, count: int) -> Iterator[RunSpec]:
+        """So many candidates, trained as finalists, with the fresh seeds in turn."""
+        seeds = self._settings.finalists.seeds
+        for index, spec in zip(range(count), self._draw("mean"), strict=False):
+            yield self._candidates.random_final(f"random/final-{index:02d}", spec, index % seeds)
+
+    def search(self, spend: float) -> Iterator[RunSpec]:
+        """A random search without rungs that costs at least ``spend``, in passes times MACs."""
+        spent, index = 0.0, 0
+        draws = self._draw("search")
+        while spent < spend:
+            spec = next(draws, None)
+            if spec is None:
+                return
+            yield dataclasses.replace(spec, key=f"random/{index:04d}", kind="random")
+            spent += (spec.recipe or {})["epochs"] * spec.cost["macs"]
+            index += 1
+
+    def _draw(self, purpose: str) -> Iterator[RunSpec]:
+        """Different candidates without end, or until the space holds no further one."""
+        seen: set[str] = set()
+        refused = 0
+        for params in sample_params(self._space, derive_seed(self._settings.seed, purpose)):
+            spec = self._candidates.look_at(params)
+            if isinstance(spec, RunSpec) and spec.candidate_id not in seen:
+                seen.add(spec.candidate_id)
+                refused = 0
+                yield dataclasses.replace(spec, params=params)
+            elif (refused := refused + 1) >= _EXHAUSTED_AFTER:
+                return

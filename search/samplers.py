@@ -1,0 +1,218 @@
+"""How candidates are proposed: which of Optuna's samplers, and how each is made for one draw.
+
+A study's space is flat and fixed, so every sampler is told it instead of working it out from all
+past trials. A sampler is made anew for each draw, from a seed of that draw, so that a study that
+was killed draws what it would have drawn.
+"""
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from hybrid_swin.errors import InputError
+from search.gp_process import GpProcess
+from search.settings import SamplerName, StudySettings
+from search.space import Space
+
+Distributions = dict[str, BaseDistribution]
+
+# Up to so many trials, and so many that run at once, a Gaussian process is worth its time.
+_MOST_TRIALS_FOR_GP, _MOST_LOOKAHEAD_FOR_GP = 150, 8
+_MOST_GRID = 1_000_000  # combinations
+
+
+def choose_sampler(settings: StudySettings, space: Space) -> tuple[SamplerName, str]:
+    """The sampler of a study, and why.
+
+    Raises:
+        InputError: `grid` in a space without end, or of more than a million combinations.
+    """
+    name, size = settings.sampler.name, grid_size(distributions(space))
+    if name == "grid" and size is None:
+        endless = [path for path, d in distributions(space).items() if _values(d) is None]
+        raise InputError(
+            f"sampler.name grid: {', '.join(endless)} has no end of values; give it a step or "
+            "choices, or take another sampler"
+        )
+    if name == "grid" and size is not None and size > _MOST_GRID:
+        raise InputError(
+            f"sampler.name grid: {size:,} combinations are more than anyone trains; "
+            "take random, which is a sample of them"
+        )
+    if name != "auto":
+        return name, "as asked"
+    if size is not None and size <= settings.trials:
+        return "grid", f"all {size:,} combinations are no more than the {settings.trials:,} trials"
+    if settings.rungs.first:
+        return "tpe", "it learns from trials that a rung stopped as well"
+    few = settings.trials <= _MOST_TRIALS_FOR_GP
+    if few and settings.sampler.lookahead <= _MOST_LOOKAHEAD_FOR_GP:
+        return "gp", f"for {settings.trials} trials that all run to their end it needs the fewest"
+    return "tpe", (
+        f"{settings.trials:,} trials are many for a Gaussian process"
+        if not few
+        else f"{settings.sampler.lookahead} trials under way at once are many for one that "
+        "learns from ended ones only"
+    )
+
+
+class Samplers:
+    """Makes the sampler of each draw.
+
+    Args:
+        name: which; not ``auto``.
+        settings: the study's.
+        space: its space.
+    """
+
+    def __init__(self, name: SamplerName, settings: StudySettings, space: Space) -> None:
+        self._name = name
+        self._settings = settings
+        self._space = distributions(space)
+        self._relative = {k: d for k, d in sorted(self._space.items()) if not d.single()}
+        self._several = len(settings.objective.against) > 0
+        self._gp = GpProcess() if name == "gp" else None
+        self.size = grid_size(self._space) if name == "grid" else None
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the sampler must see every trial; the others learn as much from some."""
+        return self._name == "nsga2"
+
+    def make(self, number: int, seed: int, at_random: bool) -> BaseSampler:
+        """The sampler of draw ``number``."""
+        options = self._settings.sampler
+        if self._name == "grid":
+            return Fixed(grid_point(self._space, number, self._settings.seed))
+        if self._name == "random" or at_random:
+            return optuna.samplers.RandomSampler(seed=seed)
+        if self._name == "nsga2":
+            return optuna.samplers.NSGAIISampler(population_size=options.population, seed=seed)
+        if self._gp is not None:
+            return Flat(self._gp.sampler(seed, options.startup_trials), self._relative)
+        # Optuna's own default: multivariate for one objective, one by one for several
+        tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=options.startup_trials)
+        return Flat(tpe, {} if self._several else self._relative)
+
+    def close(self) -> None:
+        """End the process of the Gaussian process, if there is one."""
+        if self._gp is not None:
+            self._gp.close()
+
+
+class Flat(BaseSampler):
+    """A sampler that is told its space; Optuna would compare all trials' spaces at every draw."""
+
+    def __init__(self, inner: BaseSampler, space: Distributions) -> None:
+        self._inner, self._space = inner, space
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The space, whatever was tried before."""
+        return self._space
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: Distributions
+    ) -> dict[str, Any]:
+        """What the inner sampler proposes."""
+        return self._inner.sample_relative(study, trial, search_space) if search_space else {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: Any
+    ) -> Any:
+        """What the inner sampler proposes for one parameter."""
+        return self._inner.sample_independent(study, trial, param_name, param_distribution)
+
+
+class Fixed(BaseSampler):
+    """Gives values that are known beforehand (Optuna's own sampler for this is experimental)."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Nothing is drawn jointly."""
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: Distributions
+    ) -> dict[str, Any]:
+        """Nothing is drawn jointly."""
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: Any
+    ) -> Any:
+        """The value of one parameter."""
+        return self._values[param_name]
+
+
+def distributions(space: Space) -> Distributions:
+    """What Optuna knows of each parameter, by its path."""
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    space.suggest(trial)
+    return dict(trial.distributions)
+
+
+def grid_size(space: Mapping[str, BaseDistribution]) -> int | None:
+    """How many combinations there are; None where there is no end of them."""
+    counts = [_values(distribution) for distribution in space.values()]
+    return None if None in counts else math.prod(count for count in counts if count)
+
+
+def grid_point(space: Mapping[str, BaseDistribution], number: int, seed: int) -> dict[str, Any]:
+    """Combination ``number`` of the grid, in a random order, so that any first part is a sample."""
+    rest = _order(grid_size(space) or 0, seed)[number]
+    point = {}
+    for path, distribution in space.items():
+        rest, index = divmod(rest, _values(distribution) or 1)
+        point[path] = _value(distribution, index)
+    return point
+
+
+@lru_cache(maxsize=1)
+def _order(size: int, seed: int) -> list[int]:
+    order = list(range(size))
+    Random(seed).shuffle(order)  # noqa: S311  # no secret
+    return order
+
+
+def _values(distribution: BaseDistribution) -> int | None:
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return (distribution.high - distribution.low) // distribution.step + 1
+    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
+        return round((distribution.high - distribution.low) / distribution.step) + 1
+    return 1 if distribution.single() else None
+
+
+def _value(distribution: BaseDistribution, index: int) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[index]
+    if isinstance(distribution, IntDistribution | FloatDistribution):
+        return distribution.low + index * (distribution.step or 0)
+    raise TypeError(f"unknown distribution {distribution!r}")
+
+
+def sample_params(space: Space, seed: int) -> Any:
+    """Random points of a space, of no study; without end."""
+    sampler = optuna.samplers.RandomSampler(seed=seed)
+    while True:
+        # A study for each: one of thousands of open trials would only grow.
+        yield space.suggest(optuna.create_study(sampler=sampler).ask())

@@ -1,0 +1,171 @@
+"""Which sampler is chosen and why, the grid, and what draws cost as a study grows."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+from hybrid_swin.errors import InputError
+from search.gp_process import GpProcess
+from search.memory import MOST_SHOWN, Memory
+from search.samplers import Samplers, choose_sampler, distributions, grid_point, grid_size
+from search.settings import RungSettings, SamplerSettings, StudySettings
+from search.space import Space
+
+VARIANT = {
+    "image_size": 8,
+    "in_channels": 1,
+    "num_classes": 10,
+    "patch_size": 2,
+    "window_size": 2,
+    "mlp_ratio": {"from": 1, "to": 3, "step": 1},
+    "stages": [
+        {"width": {"choose": [16, 24, 32]}, "depth": 1, "num_heads": 4, "blocks": "w_msa"},
+    ],
+}
+ENDLESS = {"learning_rate": {"from": 1e-4, "to": 1e-2, "log": True}}
+STEPS = {"learning_rate": {"from": 0.001, "to": 0.01, "step": 0.001}}
+
+
+def study(trials=50, recipe=STEPS, rungs=0, **sampler):
+    return StudySettings(
+        variant=VARIANT,
+        recipe=recipe,
+        trials=trials,
+        rungs=RungSettings(first=rungs),
+        sampler=SamplerSettings(**sampler),
+    )
+
+
+def space_of(settings):
+    return Space(settings.variant, settings.recipe)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "why"),
+    [
+        (study(90), "grid", "all 90 combinations"),
+        (study(89), "gp", "needs the fewest"),
+        (study(90, ENDLESS), "gp", "90 trials that all run to their end"),
+        (study(50, rungs=2), "tpe", "from trials that a rung stopped"),
+        (study(500, ENDLESS), "tpe", "many for a Gaussian process"),
+        (study(50, lookahead=16), "tpe", "16 trials under way at once"),
+        (study(90, name="nsga2"), "nsga2", "as asked"),
+    ],
+)
+def test_auto_says_what_it_takes_and_why(settings, name, why):
+    chosen, reason = choose_sampler(settings, space_of(settings))
+    assert chosen == name
+    assert why in reason
+
+
+def test_a_grid_without_end_is_refused():
+    settings = study(recipe=ENDLESS, name="grid")
+    with pytest.raises(InputError, match=r"recipe\.learning_rate has no end of values"):
+        choose_sampler(settings, space_of(settings))
+
+
+def test_a_grid_that_nobody_ends_is_refused():
+    fine = {"learning_rate": {"from": 0.000001, "to": 0.2, "step": 0.000001}}
+    settings = study(recipe=fine, name="grid")
+    with pytest.raises(InputError, match="1,800,000 combinations are more than anyone trains"):
+        choose_sampler(settings, space_of(settings))
+
+
+def test_the_grid_has_every_point_once_and_begins_all_over_it():
+    space = distributions(space_of(study()))
+    assert grid_size(space) == 90
+    for seed in (0, 7):
+        points = [grid_point(space, number, seed) for number in range(90)]
+        assert len({tuple(point.items()) for point in points}) == 90
+        early = points[:9]
+        assert len({point["recipe.learning_rate"] for point in early}) >= 5
+    assert grid_point(space, 0, 0) != grid_point(space, 0, 7)
+    values = {point["recipe.learning_rate"] for point in points}
+    assert sorted(values) == pytest.approx([0.001 * step for step in range(1, 11)])
+
+
+# What samplers see
+
+
+def test_of_many_trials_the_best_and_the_latest_are_shown():
+    memory = Memory(["maximize"], sees_all=False)
+    whole = Memory(["maximize"], sees_all=True)
+    for number in range(MOST_SHOWN + 500):
+        for each in (memory, whole):
+            trial = optuna.trial.create_trial(value=float(number == 3), params={}, distributions={})
+            each.restore(trial, known=True)
+    shown = memory._study.get_trials(deepcopy=False)
+    assert len(shown) == MOST_SHOWN
+    assert shown[0].number == 0 and 3 in [t.number for t in shown[:100]]
+    assert [t.number for t in shown[100:]] == list(range(600, MOST_SHOWN + 500))
+    assert len(whole._study.get_trials(deepcopy=False)) == MOST_SHOWN + 500
+
+
+# The Gaussian process in its own process
+
+LINE = {"x": optuna.distributions.FloatDistribution(0, 1)}
+PAST = [
+    optuna.trial.create_trial(value=x, params={"x": x}, distributions=LINE) for x in (0.1, 0.5, 0.9)
+]
+QUESTION = (["maximize"], PAST, LINE, 0)
+
+
+def gaussian():
+    settings = study(name="gp", recipe=ENDLESS, startup_trials=3)
+    return Samplers("gp", settings, space_of(settings)), space_of(settings)
+
+
+def fill(memory, samplers, space, count):
+    for number in range(count):
+        trial = memory.ask(samplers.make(number, number, at_random=False))
+        params = space.suggest(trial)
+        frozen = memory.frozen(number)
+        score = -abs(params["recipe.learning_rate"] - 0.003)
+        done = optuna.trial.create_trial(
+            value=score, params=frozen.params, distributions=frozen.distributions
+        )
+        done.number = number
+        memory.learn(done)
+
+
+def test_a_gaussian_process_finds_more_than_chance():
+    samplers, space = gaussian()
+    try:
+        memory = Memory(["maximize"], sees_all=False)
+        fill(memory, samplers, space, 14)
+        late = [memory.frozen(n).params["recipe.learning_rate"] for n in range(8, 14)]
+        assert min(abs(rate - 0.003) for rate in late) < 0.0005
+    finally:
+        samplers.close()
+
+
+def test_it_is_one_process_with_one_thread_that_ends_with_its_owner():
+    process = GpProcess()
+    process.ask(QUESTION)
+    child = process._process.pid
+    if sys.platform == "linux":
+        assert b"OMP_NUM_THREADS=1" in Path(f"/proc/{child}/environ").read_bytes()
+    process.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_a_killed_process_is_replaced():
+    process = GpProcess()
+    first = process.ask(QUESTION)
+    os.kill(process._process.pid, signal.SIGKILL)
+    time.sleep(0.1)
+    assert process.ask(QUESTION) == first
+    process.close()
+
+
+def test_what_it_cannot_answer_is_said():
+    process = GpProcess()
+    with pytest.raises(RuntimeError, match="the Gaussian process failed"):
+        process.ask((["maximize"], [], {"x": "no distribution"}, 0))
+    process.close()

@@ -2,7 +2,8 @@
 
 Order: rows retrained over several fresh seeds, by their mean on validation; then rows retrained
 with one fresh seed; then the single runs of the search, by the score that they had there; then what
-stopped, diverged or failed; references last. So a single lucky run never stands above a row with
+stopped, diverged or failed; what is there for comparison only (the mean of random candidates,
+references) last. So a single lucky run never stands above a row with
 better evidence. Validation chooses and orders; test is shown and compared, it never orders.
 """
 
@@ -16,8 +17,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from search.fidelity import Fidelity, audit
 from search.row import Row
-from search.row_building import EndedRun, Evidence, build_row, compare_with_best
+from search.row_building import (
+    EndedRun,
+    Evidence,
+    build_mean_row,
+    build_row,
+    compare_with_best,
+)
 from search.run_folder import (
     SCHEMA_VERSION,
     RunSpec,
@@ -28,6 +36,7 @@ from search.run_folder import (
     write_json_atomically,
     write_text_atomically,
 )
+from search.settings import RungSettings
 
 CSV_FILE = "leaderboard.csv"
 JSON_FILE = "leaderboard.json"
@@ -61,6 +70,7 @@ class Leaderboard:
         pending: runs that were asked and have not ended.
         test_reads: runs that read the test split, references not counted.
         reference_reads: references that read it.
+        fidelity: what the runs tell of its rungs.
     """
 
     study: str
@@ -70,6 +80,7 @@ class Leaderboard:
     pending: int
     test_reads: int
     reference_reads: int
+    fidelity: Fidelity | None = None
 
     @classmethod
     def from_folder(cls, study_folder: Path) -> Self:
@@ -81,11 +92,15 @@ class Leaderboard:
         settings = read_settings(study_folder)
         objective = settings.get("objective") or {}
         monitor, mode = objective.get("monitor", "val/accuracy"), objective.get("mode", "max")
+        rungs = settings.get("rungs") or {"first": 0}
         runs = list(iter_runs(study_folder))
         ended = [(spec, result) for spec, result in runs if result is not None]
         scores = {spec.key: result.score for spec, result in ended}
         built = []
-        for group in _grouped(ended):
+        by_chance = [run for run in ended if _is_by_chance(run[0])]
+        # An audit is the end of a trial that has its row: it says something of the rungs.
+        others = (run for run in ended if not _is_by_chance(run[0]) and run[0].kind != "audit")
+        for group in _grouped(others):
             first = group[0][0]
             selected_by = scores.get(first.origin) if first.stage == "final" else None
             built.append(build_row(study_folder, group, monitor, mode, selected_by))
@@ -94,10 +109,11 @@ class Leaderboard:
             study=str(settings.get("name", study_folder.name)),
             monitor=monitor,
             mode=mode,
-            rows=_ordered(built, mode),
+            rows=_ordered(built, [build_mean_row(by_chance, monitor)] if by_chance else [], mode),
             pending=len(runs) - len(ended),
             test_reads=sum(kind != "reference" for kind in readers),
             reference_reads=sum(kind == "reference" for kind in readers),
+            fidelity=audit(ended, RungSettings(**rungs), monitor, mode),
         )
 
     @property
@@ -143,13 +159,18 @@ def _grouped(ended: Iterable[EndedRun]) -> list[list[EndedRun]]:
     return list(groups.values())
 
 
+def _is_by_chance(spec: RunSpec) -> bool:
+    """Whether a run is one of those whose mean is a row."""
+    return spec.kind == "random" and spec.stage == "final"
+
+
 def _group(spec: RunSpec) -> tuple[str, str]:
     if spec.stage == "final" and spec.kind != "reference":
         return "final", spec.candidate_id
     return "run", spec.key
 
 
-def _ordered(built: list[tuple[Row, Evidence]], mode: str) -> tuple[Row, ...]:
+def _ordered(built: list[tuple[Row, Evidence]], means: list[Row], mode: str) -> tuple[Row, ...]:
     sign = -1.0 if mode == "max" else 1.0
 
     def place(item: tuple[Row, Evidence]) -> tuple[Any, ...]:
@@ -165,14 +186,16 @@ def _ordered(built: list[tuple[Row, Evidence]], mode: str) -> tuple[Row, ...]:
     several = sum(_tier(row) == 0 for row, _ in in_order)
     rows = compare_with_best(in_order[:several]) + [row for row, _ in in_order[several:]]
     ranked = sum(_tier(row) < 3 for row in rows)
+    first_reference = sum(_tier(row) < 4 for row in rows)
+    rows[first_reference:first_reference] = means
     return tuple(
         replace(row, rank=place + 1 if place < ranked else None) for place, row in enumerate(rows)
     )
 
 
 def _tier(row: Row) -> int:
-    """0 several fresh seeds, 1 one fresh seed, 2 one run of the search, 3 broken, 4 reference."""
-    if row.fidelity == "reference":
+    """0 several fresh seeds, 1 one, 2 a single run of the search, 3 broken, 4 to compare with."""
+    if row.fidelity in ("random", "reference"):
         return 4
     if row.fidelity == "final" and row.seeds >= 2:
         return 0

@@ -6,10 +6,13 @@ from statistics import fmean
 
 import numpy as np
 
+from search import fidelity
+from search.difference_format import interval_text, points, unit
 from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share, range_text, score_text
 from search.row import Row
 from search.statistics import minimum_detectable_difference
+from search.unpaired import unpaired_difference
 
 FEW_SEEDS = 5  # below it, an interval over seeds is wide enough to say so
 
@@ -20,8 +23,11 @@ def sentences(board: Leaderboard) -> list[str]:
     return [
         *_best(board),
         *_comparison(board, final),
+        *_chance(board),
+        *_random_search(board, final),
         *_references(board, final),
         *_retraining(board, final),
+        *fidelity.sentences(board.fidelity),
         *_reading(board, final),
         *_cautions(board, final),
     ]
@@ -63,6 +69,48 @@ def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     if better:
         said.append(f"shown better than it, against the order on validation: {_list(better)}")
     return [f"On test (Holm, 5% over the table), {'; '.join(said)}."] if said else []
+
+
+def _chance(board: Leaderboard) -> list[str]:
+    """What no search at all would have given."""
+    best = next((row for row in board.rows if row.proposed_by == "search" and row.rank), None)
+    mean = next((row for row in board.rows if row.fidelity == "random"), None)
+    if best is None or mean is None or best.fidelity != "final" or mean.validation_mean is None:
+        return []
+    text = (
+        f"A random candidate within the budget gets {_score(mean.validation_mean, board)} on "
+        f"validation (mean of {mean.seeds}"
+    )
+    if mean.validation_low is not None:
+        interval = _range(mean.validation_low, mean.validation_high, board)
+        text += f", 95% interval over candidates {interval}"
+    if min(best.seeds, mean.seeds) < 2:
+        return [f"{text})."]
+    gain = unpaired_difference(best.validation_scores, mean.validation_scores)
+    span = interval_text(gain.low, gain.high, board.monitor)
+    return [
+        f"{text}); the best of the search differs from that by {points(gain.mean, board.monitor)}"
+        f"{unit(board.monitor)} {span}, the luck of being chosen from {len(_searched(board))} "
+        "retrained rows included."
+    ]
+
+
+def _searched(board: Leaderboard) -> list[Row]:
+    return [r for r in board.rows if r.fidelity == "final" and r.proposed_by == "search"]
+
+
+def _random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    """What learning from results brought, where a random search of equal cost was asked for."""
+    searched = [row for row in final if row.proposed_by == "search"]
+    drawn = [row for row in final if row.proposed_by == "random search"]
+    if not searched or not drawn:
+        return []
+    one, other = searched[0], drawn[0]
+    return [
+        f"Of the search, the best is #{one.rank} with {_score(one.validation_mean, board)} on "
+        f"validation; of a random search that cost as much to train, #{other.rank} with "
+        f"{_score(other.validation_mean, board)}."
+    ]
 
 
 def _references(board: Leaderboard, final: Sequence[Row]) -> list[str]:

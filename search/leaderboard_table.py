@@ -48,7 +48,8 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
     parts: list[Table | Text] = []
     final = [row for row in board.rows if row.fidelity == "final" and row.rank is not None]
     if final:
-        parts.append(_final_table(board, final, width, plus_minus))
+        means = [row for row in board.rows if row.fidelity == "random"]
+        parts.append(_final_table(board, final, means, width, plus_minus))
         shown = [f"{m} {text}" for m, text in MARKS.items() if any(m in _marks(r) for r in final)]
         if shown:
             parts.append(Text("  " + ";  ".join(shown), style="dim"))
@@ -66,7 +67,9 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
     return Group(*parts)
 
 
-def _final_table(board: Leaderboard, rows: list[Row], width: int, plus_minus: str) -> Table:
+def _final_table(
+    board: Leaderboard, rows: list[Row], means: list[Row], width: int, plus_minus: str
+) -> Table:
     wide = width >= NARROW
     unit = " %" if is_share(board.monitor) else ""
     table = _table(f"{board.study}: retrained with fresh seeds, ranked by {board.monitor}")
@@ -80,10 +83,12 @@ def _final_table(board: Leaderboard, rows: list[Row], width: int, plus_minus: st
         table.add_column("MACs", justify="right")
         table.add_column("train", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    for row in rows:
+    for place, row in enumerate((*rows, *means)):
+        if place == len(rows):
+            table.add_section()
         cost = [count_text(row.macs), seconds_text(row.train_seconds)] if wide else []
         table.add_row(
-            str(row.rank),
+            str(row.rank or ""),
             _label(row),
             _validation(row, board.monitor, plus_minus),
             f"{score_text(row.test_mean, board.monitor)} "
@@ -183,7 +188,7 @@ def _marks(row: Row) -> str:
 
 
 def _not_shown(board: Leaderboard, finished: int) -> str:
-    states = [row.state for row in board.rows if row.fidelity != "reference" and row.rank is None]
+    states = [r.state for r in board.rows if r.fidelity == "search" and r.rank is None]
     said = [f"{finished} single runs finished"]
     said += [f"{states.count(s)} {s}" for s in ("stopped", "diverged", "failed") if s in states]
     return ", ".join(said) + "; everything: leaderboard.csv"

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from search.run_folder import State
 
-Fidelity = Literal["final", "search", "reference"]
+Fidelity = Literal["final", "search", "random", "reference"]
+Proposer = Literal["baseline", "search", "random search", "chance", "reference"]
 
 
 @dataclass(frozen=True)
@@ -18,19 +19,23 @@ class Row:
         variant_id: identity of the network.
         candidate_id: identity of network and recipe.
         origin: key of the run that first tried it; of the run itself in the search stage.
-        fidelity: ``final`` is retrained with fresh seeds, ``search`` is one run of the search.
+        fidelity: ``final`` is retrained with fresh seeds, ``search`` is one run of the search,
+            ``random`` the mean of candidates drawn at random, each trained like a finalist.
         is_baseline: was it given, not proposed by the search?
+        proposed_by: a baseline, the search, the random search beside it, or (the mean row) chance.
         state: the worst state of its runs.
         seeds: trainings that completed.
         seeds_asked: trainings that have ended, completed or not.
         validation_mean: mean objective over the completed seeds.
-        validation_low: t interval over seeds, with ``validation_high``.
+        validation_low: t interval over seeds, with ``validation_high``; of the mean row over
+            candidates.
         validation_high: see ``validation_low``.
         search_score: the single score by which the search selected a retrained row.
         test_mean: mean of the same metric on test; read for retrained rows and references only.
         test_low: interval, with ``test_high``, over what ``test_covers`` names.
         test_high: see ``test_low``.
-        test_covers: ``seeds and images`` (crossed), or ``seeds`` where there are no predictions.
+        test_covers: ``seeds and images`` (crossed), ``seeds`` where there are no predictions, or
+            ``candidates`` of the mean row.
         difference: test minus the test of the best row, over shared seeds.
         difference_low: its interval (95%, of this one comparison), with ``difference_high``.
         difference_high: see ``difference_low``.
@@ -72,6 +77,7 @@ class Row:
     state: State
     seeds: int
     seeds_asked: int
+    proposed_by: Proposer = "search"
     rank: int | None = None
     validation_mean: float | None = None
     validation_low: float | None = None

@@ -10,7 +10,7 @@ from typing import Literal
 from search.multiplicity import holm_with_missing, ties_with_best
 from search.predictions import Correctness, read_correctness
 from search.probabilities import accuracy_interval
-from search.row import Fidelity, Row
+from search.row import Fidelity, Proposer, Row
 from search.run_folder import RunResult, RunSpec, State
 from search.statistics import (
     Difference,
@@ -60,6 +60,7 @@ def build_row(
         origin=spec.origin or spec.key,
         fidelity=_fidelity(spec),
         is_baseline=any(run_spec.is_baseline for run_spec, _ in runs),
+        proposed_by=_proposer(spec),
         state=state,
         seeds=len(scores),
         seeds_asked=len(runs),
@@ -120,6 +121,62 @@ def compare_with_best(ranked: Sequence[tuple[Row, Evidence]]) -> list[Row]:
             )
         rows.append(row)
     return rows
+
+
+def build_mean_row(runs: Sequence[EndedRun], monitor: str) -> Row:
+    """What a candidate drawn at random gives: the mean of some, with a t interval over them.
+
+    Each was trained once, with a fresh seed, so the interval covers candidates and seeds.
+    """
+    whole = [run for run in runs if run[1].state == "complete" and run[1].score is not None]
+    scores = tuple(result.score for _, result in whole if result.score is not None)
+    tests = [(r.test or {}).get(monitor.replace("val/", "test/", 1), math.nan) for _, r in whole]
+    known = tuple(test for test in tests if math.isfinite(test))
+    validation, test = (t_interval(values) if values else None for values in (scores, known))
+    results = [result for _, result in runs]
+    return Row(
+        label=f"mean of {len(runs)} random candidates",
+        variant_id="",
+        candidate_id="mean_random",
+        origin="random",
+        fidelity="random",
+        is_baseline=False,
+        proposed_by="chance",
+        state=max((result.state for result in results), key=_WORST_LAST.index),
+        seeds=len(scores),
+        seeds_asked=len(runs),
+        validation_mean=validation.mean if validation else None,
+        validation_low=validation.low if validation else None,
+        validation_high=validation.high if validation else None,
+        test_mean=test.mean if test else None,
+        test_low=test.low if test else None,
+        test_high=test.high if test else None,
+        test_covers="candidates" if test and test.low is not None else "",
+        parameters=_whole_mean([spec.cost.get("parameters") for spec, _ in runs]),
+        macs=_whole_mean([spec.cost.get("macs") for spec, _ in runs]),
+        activations=_whole_mean([spec.cost.get("activations") for spec, _ in runs]),
+        epochs=min(result.epochs for result in results),
+        epochs_planned=results[0].epochs_planned,
+        train_seconds=_mean([result.seconds.get("fit") for result in results]),
+        device=_common([result.device for result in results]),
+        precision=_common([result.precision for result in results]),
+        data_hash=_common([result.data_hash for result in results]),
+        split_hash=_common([result.split_hash for result in results]),
+        code_hash=_common([result.code_hash for result in results]),
+        keys=tuple(spec.key for spec, _ in runs),
+        validation_scores=scores,
+        test_scores=known,
+        metrics=_mean_metrics([result.metrics for _, result in whole]),
+        test_metrics=_mean_metrics([result.test or {} for _, result in whole]),
+    )
+
+
+def _proposer(spec: RunSpec) -> Proposer:
+    if spec.kind == "reference":
+        return "reference"
+    if spec.is_baseline:
+        return "baseline"
+    return "random search" if (spec.origin or spec.key).startswith("random/") else "search"
 
 
 def _fidelity(spec: RunSpec) -> Fidelity:
@@ -195,6 +252,11 @@ def _finite(values: Sequence[float | None]) -> list[float]:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = _finite(values)
     return fmean(known) if known else None
+
+
+def _whole_mean(values: Sequence[int | None]) -> int | None:
+    mean = _mean(values)
+    return None if mean is None else round(mean)
 
 
 def _middle(values: Sequence[float | None]) -> float | None:

@@ -1,0 +1,234 @@
+"""Whether early scores could be trusted: what the rungs of a study would have thrown away.
+
+A rung stops a trial by a score after few epochs or on few images. That saves most of a search's
+cost where early and late scores rank candidates alike, and throws the winner away where they do
+not. Here both are looked at afterwards: how early scores rank the runs that came to their end, and
+what became of stopped trials that were trained to their end after all.
+"""
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal, Self
+
+from scipy import stats
+
+from search.run_folder import RunResult, RunSpec, natural_order
+from search.rungs import Rungs
+from search.settings import RungSettings
+
+_LEAST = 5  # runs from which a rank correlation has an interval
+Ended = tuple[RunSpec, RunResult]
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Spearman's, with a 95% interval: tanh(artanh r -+ 1.96 sqrt((1 + r²/2) / (n - 3))).
+
+    Source: Sample size requirements for estimating Pearson, Kendall and Spearman correlations,
+    2000, https://doi.org/10.1007/BF02294183
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+    @classmethod
+    def of(cls, first: Sequence[float], second: Sequence[float]) -> Self | None:
+        """None where there are fewer than three pairs, or all of one kind are equal."""
+        if len(first) < 3 or len(set(first)) < 2 or len(set(second)) < 2:
+            return None
+        r, n = float(stats.spearmanr(first, second).statistic), len(first)
+        if n < _LEAST or abs(r) > 1 - 1e-12:
+            return cls(r, None, None, n)
+        spread = 1.959964 * math.sqrt((1 + r * r / 2) / (n - 3))
+        return cls(r, math.tanh(math.atanh(r) - spread), math.tanh(math.atanh(r) + spread), n)
+
+
+@dataclass(frozen=True)
+class RungReport:
+    """One rung.
+
+    Args:
+        rung: epochs or images.
+        reached: runs of the search that have a score there.
+        stopped: trials that ended there.
+        with_end: rank correlation of scores there with those at the end, over all that came to it.
+        with_retrained: the same with the means of fresh seeds, over what was retrained.
+        winner_place: place of the winner's score there among all, 1 for the best.
+        keeps_winner: whether the winner is among the best 1/factor of all scores there.
+    """
+
+    rung: int
+    reached: int
+    stopped: int
+    with_end: RankCorrelation | None
+    with_retrained: RankCorrelation | None
+    winner_place: int | None
+    keeps_winner: bool | None
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What is known of a study's rungs.
+
+    Args:
+        over: ``epochs`` or ``images``.
+        rungs: one report a rung.
+        winner: the run whose candidate is the best retrained one, of those the search chose.
+        stopped: trials that a rung stopped.
+        audited: of these trained to their end.
+        better: of these with a better score than any trial that was not stopped.
+        better_high: upper end of the 95% interval of that share among stopped trials.
+        saved: share of the passes over the images that stopping saved, audits counted as spent.
+    """
+
+    over: str
+    rungs: tuple[RungReport, ...]
+    winner: str
+    stopped: int
+    audited: int
+    better: int
+    better_high: float | None
+    saved: float
+
+
+def audit(
+    ended: Sequence[Ended], settings: RungSettings, monitor: str, mode: Literal["max", "min"]
+) -> Fidelity | None:
+    """What a study's ended runs tell of its rungs; None where it has none, or no trial ended."""
+    if not settings.first:
+        return None
+    ended = sorted(ended, key=lambda run: natural_order(run[0].key))
+    trials = [run for run in ended if run[0].kind == "trial"]
+    if not trials:
+        return None
+    sign = 1 if mode == "max" else -1
+    # Those of images that no trial came to are left out below.
+    most = max(r.epochs_planned for _, r in trials) if settings.over == "epochs" else sys.maxsize
+    rungs = Rungs(settings, monitor, mode, 0, most)
+    searched = [run for run in ended if run[0].kind in ("trial", "baseline", "audit")]
+    whole = [run for run in searched if run[1].state == "complete" and run[1].score is not None]
+    retrained = _retrained(ended)
+    winner = _winner(ended, retrained, sign)
+    reports = []
+    for rung in rungs.all:
+        reports.append(
+            _report(rung, rungs, trials, whole, retrained, winner, settings.factor, sign)
+        )
+        if not reports[-1].reached:
+            reports.pop()
+            break
+    stopped = [run for run in trials if run[1].state == "stopped"]
+    audits = [run for run in whole if run[0].kind == "audit"]
+    best = max((sign * _score(run) for run in whole if run[0].kind == "trial"), default=math.inf)
+    better = sum(sign * _score(run) > best for run in audits)
+    passes = sum(result.passes for _, result in (*trials, *audits))
+    full = sum(float((spec.recipe or {})["epochs"]) for spec, _ in trials)
+    return Fidelity(
+        settings.over,
+        tuple(reports),
+        winner[0].key if winner else "",
+        len(stopped),
+        len(audits),
+        better,
+        _upper_end(better, len(audits)) if audits else None,
+        1 - passes / full if full else 0.0,
+    )
+
+
+def _report(
+    rung: int,
+    rungs: Rungs,
+    trials: Sequence[Ended],
+    whole: Sequence[Ended],
+    retrained: Mapping[str, float],
+    winner: Ended | None,
+    factor: int,
+    sign: int,
+) -> RungReport:
+    there = {spec.key: rungs.scores(r).get(rung) for spec, r in (*trials, *whole)}
+    early = [(run, score) for run in whole if (score := there[run[0].key]) is not None]
+    again = [(s, retrained[k[0].key]) for k, s in early if k[0].key in retrained]
+    scores = [sign * score for spec, _ in trials if (score := there[spec.key]) is not None]
+    place = None
+    if winner is not None and (own := there.get(winner[0].key)) is not None:
+        place = 1 + sum(score > sign * own for score in scores)
+    kept = max(1, len(scores) // factor)
+    return RungReport(
+        rung,
+        len(scores),
+        sum(_stopped_at(run, rung, rungs) for run in trials),
+        RankCorrelation.of([s for _, s in early], [_score(run) for run, _ in early]),
+        RankCorrelation.of([s for s, _ in again], [mean for _, mean in again]),
+        place,
+        None if place is None or len(scores) < factor else place <= kept,
+    )
+
+
+def _stopped_at(run: Ended, rung: int, rungs: Rungs) -> bool:
+    reached = rungs.scores(run[1])
+    return run[1].state == "stopped" and max(reached, default=0) == rung
+
+
+def _retrained(ended: Sequence[Ended]) -> dict[str, float]:
+    """Mean of fresh seeds by the run that was retrained."""
+    scores: dict[str, list[float]] = {}
+    for spec, result in ended:
+        if spec.kind == "finalist" and result.state == "complete" and result.score is not None:
+            scores.setdefault(spec.origin, []).append(result.score)
+    return {origin: fmean(values) for origin, values in scores.items()}
+
+
+def _winner(ended: Sequence[Ended], retrained: Mapping[str, float], sign: int) -> Ended | None:
+    """The best retrained run of the search; without any, the best trial that came to its end."""
+    runs = [run for run in ended if run[0].kind in ("trial", "audit")]
+    runs = [run for run in runs if run[1].state == "complete" and run[1].score is not None]
+    chosen = [run for run in runs if run[0].key in retrained]
+    if chosen:
+        return max(chosen, key=lambda run: sign * retrained[run[0].key])
+    return max(runs, key=lambda run: sign * _score(run), default=None)
+
+
+def _upper_end(count: int, of: int) -> float:
+    """Of the 95% interval of a share (Clopper and Pearson's)."""
+    return float(stats.binomtest(count, of).proportion_ci(method="exact").high)
+
+
+def _score(run: Ended) -> float:
+    score = run[1].score
+    if score is None:
+        raise ValueError(f"{run[0].key} has no score")
+    return score
+
+
+def sentences(fidelity: Fidelity | None) -> list[str]:
+    """What may be said of a study's rungs."""
+    if fidelity is None or not fidelity.rungs:
+        return []
+    said = []
+    for report in fidelity.rungs:
+        if report.with_end is None:
+            continue
+        text = (
+            f"Scores at {report.rung} {fidelity.over} rank {report.with_end.n} runs that came to "
+        )
+        text += f"their end with a correlation of {report.with_end.value:.2f} to the final scores"
+        if report.with_end.low is not None and report.with_end.high is not None:
+            text += f" [{report.with_end.low:.2f}, {report.with_end.high:.2f}]"
+        if report.keeps_winner is not None:
+            verb = "keeps" if report.keeps_winner else "would have stopped"
+            text += f"; judged by all {report.reached} scores there, this rung {verb} the winner"
+        said.append(f"{text}.")
+    if fidelity.audited:
+        text = f"Of {fidelity.stopped} stopped trials {fidelity.audited}, drawn at random, were "
+        text += f"trained to their end: {fidelity.better} beat all that were not stopped"
+        if fidelity.better_high is not None:
+            text += f" (95%: at most {100 * fidelity.better_high:.0f}% of stopped trials would)"
+        said.append(f"{text}.")
+    if fidelity.stopped:
+        said.append(f"Stopping saved {100 * fidelity.saved:.0f}% of the search's training.")
+    return said

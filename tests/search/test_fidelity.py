@@ -1,0 +1,124 @@
+"""Whether rungs kept what was worth keeping: on scores whose answer is known."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from search.fidelity import RankCorrelation, audit, sentences
+from search.run_folder import RunResult, RunSpec
+from search.settings import RungSettings
+
+RUNGS = RungSettings("asha", "epochs", 1, 2, audit=2)
+EPOCHS = 4
+
+
+def run(key, scores, kind="trial", state=None, origin=""):
+    """A run with these scores by epoch; stopped where there are fewer than four."""
+    cost = {"macs": 10}
+    spec = RunSpec(
+        "s", key, kind, "search", "", {}, {"epochs": EPOCHS}, "", key, 0, origin=origin, cost=cost
+    )
+    state = state or ("complete" if len(scores) == EPOCHS else "stopped")
+    history = tuple({"epoch": i + 1, "val/accuracy": s} for i, s in enumerate(scores))
+    return spec, RunResult(
+        key, 1, state, scores[-1], len(scores), EPOCHS, passes=len(scores), history=history
+    )
+
+
+def trial(number, *scores, **more):
+    return run(f"trials/{number:04d}", scores, **more)
+
+
+def finalist(origin, score):
+    return run(f"finalists/{origin}/0", [score] * EPOCHS, kind="finalist", origin=origin)
+
+
+def judged(runs):
+    return audit(runs, RUNGS, "val/accuracy", "max")
+
+
+# The winner is behind at the first rung, and would have stopped there had it come later.
+LATE_BLOOMER = [
+    trial(0, 0.1, 0.3, 0.5, 0.9),
+    trial(1, 0.5, 0.6, 0.7, 0.8),
+    trial(2, 0.4, 0.5, 0.6, 0.7),
+    trial(3, 0.3),
+    trial(4, 0.2),
+]
+
+
+def test_a_rung_that_would_have_thrown_the_winner_away_is_named():
+    found = judged(LATE_BLOOMER)
+    first, second = found.rungs
+    assert (found.winner, found.stopped) == ("trials/0000", 2)
+    assert (first.rung, first.reached, first.stopped) == (1, 5, 2)
+    assert (first.winner_place, first.keeps_winner) == (5, False)
+    assert (second.rung, second.reached, second.stopped) == (2, 3, 0)
+    assert (second.winner_place, second.keeps_winner) == (3, False)
+    assert first.with_end.value == pytest.approx(-0.5)
+    assert any("this rung would have stopped the winner" in line for line in sentences(found))
+
+
+def test_the_winner_is_the_best_retrained_one():
+    runs = [*LATE_BLOOMER, finalist("trials/0000", 0.7), finalist("trials/0001", 0.8)]
+    found = judged(runs)
+    assert found.winner == "trials/0001"
+    assert found.rungs[0].winner_place == 1
+    assert found.rungs[0].keeps_winner
+
+
+def test_rungs_are_compared_with_fresh_seeds_too():
+    runs = LATE_BLOOMER + [
+        finalist(f"trials/{i:04d}", s) for i, s in ((0, 0.7), (1, 0.9), (2, 0.8))
+    ]
+    assert judged(runs).rungs[0].with_retrained.value == pytest.approx(1.0)
+    assert judged(LATE_BLOOMER).rungs[0].with_retrained is None
+
+
+def test_audits_count_those_that_would_have_won():
+    audits = [
+        run("audits/0003", [0.3, 0.5, 0.7, 0.95], kind="audit", origin="trials/0003"),
+        run("audits/0004", [0.2, 0.3, 0.4, 0.5], kind="audit", origin="trials/0004"),
+    ]
+    found = judged(LATE_BLOOMER + audits)
+    assert (found.stopped, found.audited, found.better) == (2, 2, 1)
+    assert found.better_high == pytest.approx(stats.beta.ppf(0.975, 2, 1))
+    assert found.winner == "audits/0003"
+    assert found.rungs[0].with_end.n == 5
+    # 14 passes of trials and 8 of audits, against 20 without rungs
+    assert found.saved == pytest.approx(1 - 22 / 20)
+    assert judged(LATE_BLOOMER).saved == pytest.approx(1 - 14 / 20)
+    [line] = [line for line in sentences(found) if "drawn at random" in line]
+    assert "Of 2 stopped trials 2, drawn at random, were trained to their end: 1 beat all" in line
+
+
+def test_less_is_better_where_the_mode_says_so():
+    found = audit(LATE_BLOOMER, RUNGS, "val/accuracy", "min")
+    assert found.winner == "trials/0002"
+    assert found.rungs[0].winner_place == 4
+
+
+def test_without_rungs_or_trials_nothing_is_said():
+    assert audit(LATE_BLOOMER, RungSettings(first=0), "val/accuracy", "max") is None
+    assert judged([]) is None
+    assert sentences(None) == []
+    failed = [trial(0, 0.5, state="failed")]
+    assert judged(failed).winner == ""
+
+
+def test_the_interval_of_a_rank_correlation_covers():
+    """Of bivariate normal samples, whose rank correlation is 6/pi arcsin(rho/2)."""
+    draw = np.random.default_rng(0)
+    truth = 6 / np.pi * np.arcsin(0.7 / 2)
+    covered = 0
+    for _ in range(1000):
+        first, noise = draw.standard_normal((2, 12))
+        found = RankCorrelation.of(list(first), list(0.7 * first + np.sqrt(1 - 0.49) * noise))
+        covered += found.low <= truth <= found.high
+    assert 0.92 <= covered / 1000 <= 0.98
+
+
+def test_too_few_runs_have_no_interval():
+    assert RankCorrelation.of([1, 2], [1, 2]) is None
+    assert RankCorrelation.of([1, 1, 1], [1, 2, 3]) is None
+    assert RankCorrelation.of([1, 2, 3], [1, 2, 4]).low is None

@@ -6,8 +6,9 @@ i - lookahead + 1 are told, results are told in the trials' order, and what a jo
 The folder is the truth: a result is on the disk before Optuna hears of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from search.candidates import Candidates, choose_finalists
 from search.dispatcher import Dispatcher, View
@@ -30,7 +31,7 @@ class Coordinator:
         candidates: what may be trained.
         study: the Optuna side.
         dispatcher: runs what is submitted.
-        split_hash: of the split whose test part finalists read.
+        data: what is known of the images, as by ``about_data``.
         on_finished: called with each run that has ended, for mirrors.
         view: what watches.
     """
@@ -42,7 +43,7 @@ class Coordinator:
         candidates: Candidates,
         study: Study,
         dispatcher: Dispatcher,
-        split_hash: str,
+        data: Mapping[str, Any],
         on_finished: Callable[[RunSpec], None],
         view: View,
     ) -> None:
@@ -51,7 +52,7 @@ class Coordinator:
         self._candidates = candidates
         self._study = study
         self._dispatcher = dispatcher
-        self._split_hash = split_hash
+        self._data = data
         self._on_finished = on_finished
         self._view = view
         self._ended: dict[str, tuple[RunSpec, RunResult]] = {}
@@ -135,7 +136,7 @@ class Coordinator:
                 self._submit_final(self._candidates.finalist(spec, index))
 
     def _submit_final(self, spec: RunSpec) -> None:
-        record_test_read(self._folder, spec.key, spec.candidate_id, self._split_hash)
+        record_test_read(self._folder, "study", spec.key, spec.candidate_id, self._data)
         self._dispatcher.submit(spec)
 
     def _collect(self) -> None:

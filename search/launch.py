@@ -151,7 +151,7 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
                 job_settings | {"precision": precision},
                 terminal,
             ),
-            split_hash=prepared.hashes.get("split_hash", ""),
+            data=about_data(prepared.data),
             on_finished=lambda spec: board.notify(spec.key),
             view=terminal,
         )

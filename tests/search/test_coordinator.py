@@ -8,6 +8,7 @@ import numpy as np
 import optuna
 import pytest
 
+from hybrid_swin.test_ledger import LEDGER, read_ledger
 from search.candidates import Candidates
 from search.coordinator import Coordinator
 from search.experiment import ObjectiveSettings
@@ -22,7 +23,6 @@ from search.settings import (
 )
 from search.space import Space
 from search.study import Study
-from search.study_folder import test_reads as ledger
 
 VARIANT = {
     "image_size": 8,
@@ -149,7 +149,7 @@ class Played:
             candidates,
             self.study,
             self.trainings,
-            "5e5e",
+            {"test_hash": "7e57", "data_hash": "d0d0"},
             lambda spec: self.mirrored.append(spec.key),
             self.view,
         )
@@ -248,15 +248,15 @@ def test_test_readings_are_in_the_ledger_before_they_happen(play):
     submit = played.trainings.submit
 
     def check(spec):
-        keys = [entry["key"] for entry in ledger(played.settings.path)]
+        keys = [entry.key for entry in read_ledger(played.settings.path / LEDGER)]
         assert (spec.key in keys) == (spec.stage == "final")
         submit(spec)
 
     played.trainings.submit = check
     played.run()
-    reads = ledger(played.settings.path)
+    reads = read_ledger(played.settings.path / LEDGER)
     assert len(reads) == 8 + 1
-    assert {read["split_hash"] for read in reads} == {"5e5e"}
+    assert {(r.command, r.test_hash, r.data_hash) for r in reads} == {("study", "7e57", "d0d0")}
 
 
 # Which become finalists
@@ -371,7 +371,7 @@ def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been(play, tmp_path, ki
     assert [(t.state, t.params, t.value) for t in again.optuna_trials()] == [
         (t.state, t.params, t.value) for t in expected.optuna_trials()
     ]
-    keys = [entry["key"] for entry in ledger(again.settings.path)]
+    keys = [entry.key for entry in read_ledger(again.settings.path / LEDGER)]
     assert len(keys) == len(set(keys)) == 9
 
 

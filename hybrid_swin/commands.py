@@ -17,8 +17,11 @@ from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError
 from hybrid_swin.factory import resolve_variant
+from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.test_ledger import Entry, ledger_near, record
 from hybrid_swin.variant import Variant
+from hybrid_swin.weights.files import weights_hash
 
 SETTINGS, RESULT = "settings.yaml", "result.json"
 SCHEMA_VERSION = 1
@@ -68,7 +71,7 @@ def fit(options: Namespace) -> int:
 
 def read(options: Namespace, split: training.Split) -> int:
     """Print a split's metrics."""
-    reading, _ = _read(Path(options.folder), split, options.accelerator)
+    reading, _ = _read(Path(options.folder), split, options.accelerator, "test")
     _print_metrics(reading.metrics)
     return 0
 
@@ -78,7 +81,8 @@ def predict(options: Namespace) -> int:
     output = Path(options.output)
     if output.suffix not in (".csv", ".npz"):
         raise InputError(f"output {options.output!r} must end in .csv or .npz")
-    reading, datamodule = _read(Path(options.folder), options.split, options.accelerator)
+    folder = Path(options.folder)
+    reading, datamodule = _read(folder, options.split, options.accelerator, "predict")
     ids = [str(index) for index in range(len(reading.labels))]
     names = [str(k) for k in range(reading.logits.shape[1])]
     if isinstance(datamodule, ImageData):
@@ -111,7 +115,7 @@ class _PrintEpochs(L.Callback):
 
 
 def _read(
-    folder: Path, split: training.Split, accelerator: str
+    folder: Path, split: training.Split, accelerator: str, command: str
 ) -> tuple[training.Reading, L.LightningDataModule]:
     try:
         settings = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
@@ -124,7 +128,29 @@ def _read(
             "give the --folder of `python -m hybrid_swin fit`"
         ) from error
     datamodule = make_datamodule(data, variant, recipe.batch_size, seed)
-    return training.evaluate(folder / FINAL, datamodule, split, accelerator=accelerator), datamodule
+    network = training.load_classifier(folder / FINAL)
+    resolve_accelerator(accelerator)
+    if split == "test":
+        _record(folder, command, variant, datamodule)
+    return training.evaluate(network, datamodule, split, accelerator=accelerator), datamodule
+
+
+def _record(
+    folder: Path, command: str, variant: Variant, datamodule: L.LightningDataModule
+) -> None:
+    """Write down that the test split is about to be read.
+
+    The same weights read again tell nothing new, and are no further reading.
+
+    Raises:
+        InputError: it cannot be written down, and must not be done.
+    """
+    hashes: tuple[str, ...] = ()
+    if isinstance(datamodule, ImageData):
+        datamodule.setup()
+        hashes = (datamodule.splits.test_hash, datamodule.data_hash)
+    key = f"{command}/{weights_hash(folder / FINAL)}"
+    record(Entry(folder.resolve().name, key, command, variant.id, *hashes), ledger_near(folder))
 
 
 def _print_metrics(metrics: dict[str, float]) -> None:

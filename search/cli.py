@@ -35,6 +35,7 @@ examples:
   python search.py run --dry-run                                what it would train, and how long
   python search.py run --print_config > mine.yaml               all settings, to be edited
   python search.py leaderboard runs/digits                      the table again
+  python search.py leaderboard runs/digits runs/wide            both studies in one table
   python search.py compare --dry-run                            arms and controls at equal cost
   python search.py compare --config reach.yaml                  which distance can a block bridge?
   python search.py attribution runs/digits-controls             effects of blocks by stage
@@ -168,14 +169,16 @@ def _parser() -> ArgumentParser:
     board = ArgumentParser(
         prog="search.py leaderboard",
         formatter_class=_formatter(),
-        description="Show a study's leaderboard, or what a comparison found; finished or not.",
+        description="Show a study's leaderboard, or what a comparison found; finished or not. "
+        "Several studies stand in one table where they have the same objective, images and test "
+        "split.",
     )
     board.add_argument(
-        "study",
+        "studies",
         type=str,
-        nargs="?",
-        default="runs/digits",
-        help="the folder of the study or comparison",
+        nargs="*",
+        help="the folder of the study or comparison, runs/digits where left out; or of several "
+        "studies",
     )
     board.add_argument(
         "--format",

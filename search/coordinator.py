@@ -9,6 +9,7 @@ The folder is the truth: a result is on the disk before Optuna hears of it.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from search import objectives
 from search.asking import Asked, Asking
@@ -42,7 +43,7 @@ class Coordinator:
         study: the Optuna side.
         dispatcher: runs what is submitted.
         train_images: of the study's data; 0 where nobody knows.
-        test_hash: of the test split that finalists read.
+        data: what is known of the images, as by ``about_data``.
         reference: the point from which hypervolumes are measured.
         on_finished: called with each run that has ended, for mirrors.
         view: what watches.
@@ -57,7 +58,7 @@ class Coordinator:
         study: Study,
         dispatcher: Dispatcher,
         train_images: int,
-        test_hash: str,
+        data: Mapping[str, Any],
         reference: Mapping[str, float],
         on_finished: Callable[[RunSpec], None],
         view: View,
@@ -67,7 +68,7 @@ class Coordinator:
         self._candidates = candidates
         self._randoms = randoms
         self._dispatcher = dispatcher
-        self._test_hash = test_hash
+        self._data = data
         self._reference = reference
         self._on_finished = on_finished
         self._view = view
@@ -221,7 +222,7 @@ class Coordinator:
                 self._submit_final(self._candidates.finalist(spec, index))
 
     def _submit_final(self, spec: RunSpec) -> None:
-        record_test_read(self._folder, spec.key, spec.candidate_id, self._test_hash)
+        record_test_read(self._folder, "study", spec.key, spec.candidate_id, self._data)
         self._dispatcher.submit(spec)
 
     def _wait_for(self, spec: RunSpec) -> Ended:

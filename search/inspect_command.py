@@ -18,10 +18,12 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.running import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspecting.subject import Subject
 from hybrid_swin.inspecting.words import Asked, as_trained
+from hybrid_swin.test_ledger import LEDGER, Entry, ledger_beside, ledger_near, record
+from hybrid_swin.weights.files import weights_hash
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Shown, Target, find_target, make_subject_of, show_images
 from search.run_folder import json_ready, read_json, write_json_atomically
-from search.study_folder import LEDGER, record_test_read
+from search.study_folder import FIXED, record_test_read
 
 SCHEMA_VERSION = 1
 INDEX = "index.json"
@@ -96,17 +98,25 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
 
 
 def _record_test_read(question: InspectQuestion, target: Target, shown: Shown) -> str:
-    """Write into the study's ledger that its network is shown test images; says what was done."""
-    if target.home is None:
-        return "this reading is not recorded: the network lies in no study's folder"
-    split = shown.about.get("split_hash") or shown.about["data_hash"]
-    key = f"inspect/{target.name}" + (f"/{split}" if question.data is not None else "")
+    """Write down that a trained network is shown test images; says what was done.
+
+    Raises:
+        InputError: it cannot be written down, and must not be done.
+    """
+    if target.checkpoint is None:
+        return "this reading is not recorded: the weights are random"
+    home = target.home or target.checkpoint.resolve().parent
+    split = shown.about.get("test_hash") or shown.about["data_hash"]
+    other = f"/{split}" if question.data is not None else ""
     candidate = target.run.get("candidate_id") or target.model.variant.id
-    try:
-        record_test_read(target.home, key, candidate, split)
-    except OSError as error:
-        return f"this reading is not recorded: {target.home / LEDGER}: {error.strerror}"
-    return f"this reading is recorded in {target.home / LEDGER} as {key}"
+    if (home / FIXED).exists():  # a study, which keeps a ledger of its own
+        key = f"inspect/{target.name}{other}"
+        record_test_read(home, "inspect", key, candidate, shown.about)
+        return f"this reading is recorded in {home / LEDGER} and in {ledger_beside(home)} as {key}"
+    ledger, key = ledger_near(home), f"inspect/{weights_hash(target.checkpoint)}{other}"
+    hashes = (shown.about.get("test_hash", ""), shown.about["data_hash"])
+    record(Entry(home.name, key, "inspect", candidate, *hashes), ledger)
+    return f"this reading is recorded in {ledger} as {key}"
 
 
 class Index:

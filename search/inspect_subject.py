@@ -244,6 +244,7 @@ def _source_images(settings: DataSettings, question: InspectQuestion, target: Ta
         "split": question.split,
         "data_hash": loaded.data_hash,
         "split_hash": loaded.splits.hash,
+        "test_hash": loaded.splits.test_hash,
         "images": len(indices),
     }
     return Shown(images, labels, names, about, why_no_labels=why_not)

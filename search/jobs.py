@@ -256,6 +256,7 @@ def _provenance(data: L.LightningDataModule, settings: Mapping[str, Any]) -> dic
         known |= {
             "data_hash": data.data_hash,
             "split_hash": data.splits.hash,
+            "test_hash": data.splits.test_hash,
             "validation_images": len(data.splits.validation),
             "test_images": len(data.splits.test),
         }

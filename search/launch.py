@@ -217,7 +217,7 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
                 terminal,
             ),
             train_images=len(prepared.data.splits.train) if prepared.data else 0,
-            test_hash=prepared.hashes.get("test_hash", ""),
+            data=about_data(prepared.data),
             reference=settled["reference_point"],
             on_finished=lambda spec: board.notify(spec.key),
             view=terminal,

@@ -12,31 +12,23 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from search.fidelity import Fidelity, audit
+from search.fidelity import Fidelity
 from search.row import Row
-from search.row_building import (
-    EndedRun,
-    Evidence,
-    build_mean_row,
-    build_row,
-    compare_with_best,
-)
+from search.row_building import MIXED, Evidence, compare_with_best
 from search.run_folder import (
     SCHEMA_VERSION,
-    RunSpec,
-    iter_runs,
     json_ready,
     natural_order,
-    read_settings,
     write_json_atomically,
     write_text_atomically,
 )
-from search.settings import RungSettings
+from search.study_rows import StudyRows, ledger_entries
 
 CSV_FILE = "leaderboard.csv"
 JSON_FILE = "leaderboard.json"
@@ -51,19 +43,21 @@ JSON_ONLY = (
     "recipe",
     "params",
 )
-COLUMNS = ("rank", *(f.name for f in fields(Row) if f.name not in ("rank", *JSON_ONLY)))
+COLUMNS = ("rank", *(f.name for f in fields(Row) if f.name not in ("rank", "study", *JSON_ONLY)))
 MEASURED = ("train_seconds", "latency_ms", "peak_memory_mb")
 
+# what a digest leaves out beside: it says nothing of what was found
+_CIRCUMSTANCES = ("study", "test_reads")
 _STATES = ("complete", "stopped", "diverged", "failed")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """What a study found.
+    """What a study found, or several.
 
     Args:
-        study: its name.
+        study: its name, or all names.
         monitor: the objective, a validation metric.
         mode: whether more (``max``) or less of it is better.
         rows: in their order.
@@ -71,6 +65,10 @@ class Leaderboard:
         test_reads: runs that read the test split, references not counted.
         reference_reads: references that read it.
         fidelity: what the runs tell of its rungs.
+        readers: who has read the test split of these rows, over all that the ledgers know, and how
+            often.
+        studies: the names where the rows are of several.
+        notes: what must be said beside the rows.
     """
 
     study: str
@@ -81,6 +79,9 @@ class Leaderboard:
     test_reads: int
     reference_reads: int
     fidelity: Fidelity | None = None
+    readers: dict[str, int] = field(default_factory=dict)
+    studies: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_folder(cls, study_folder: Path) -> Self:
@@ -89,31 +90,35 @@ class Leaderboard:
         Raises:
             InputError: no study there, or a file of it cannot be read.
         """
-        settings = read_settings(study_folder)
-        objective = settings.get("objective") or {}
-        monitor, mode = objective.get("monitor", "val/accuracy"), objective.get("mode", "max")
-        rungs = settings.get("rungs") or {"first": 0}
-        runs = list(iter_runs(study_folder))
-        ended = [(spec, result) for spec, result in runs if result is not None]
-        scores = {spec.key: result.score for spec, result in ended}
+        return cls.of([StudyRows.read(study_folder)])
+
+    @classmethod
+    def of(cls, studies: Sequence[StudyRows], notes: Sequence[str] = ()) -> Self:
+        """The table of one study, or of several whose rows have been found comparable."""
+        several = len(studies) > 1
+        entries = ledger_entries(studies)
+        reads = Counter(entry.test_hash for entry in entries)
         built = []
-        by_chance = [run for run in ended if _is_by_chance(run[0])]
-        # An audit is the end of a trial that has its row: it says something of the rungs.
-        others = (run for run in ended if not _is_by_chance(run[0]) and run[0].kind != "audit")
-        for group in _grouped(others):
-            first = group[0][0]
-            selected_by = scores.get(first.origin) if first.stage == "final" else None
-            built.append(build_row(study_folder, group, monitor, mode, selected_by))
-        readers = [spec.kind for spec, result in ended if result.test is not None]
+        for study in studies:
+            for row, evidence in study.built:
+                known = reads[row.test_hash] if row.test_hash not in ("", MIXED) else None
+                name = study.name if several else ""
+                built.append((replace(row, test_reads=known, study=name), evidence))
+        rows = _ordered(built, studies[0].mode)
+        split = next((row.test_hash for row in rows if row.test_mean is not None), "")
+        readers = (entry.reader for entry in entries if split and entry.test_hash == split)
         return cls(
-            study=str(settings.get("name", study_folder.name)),
-            monitor=monitor,
-            mode=mode,
-            rows=_ordered(built, [build_mean_row(by_chance, monitor)] if by_chance else [], mode),
-            pending=len(runs) - len(ended),
-            test_reads=sum(kind != "reference" for kind in readers),
-            reference_reads=sum(kind == "reference" for kind in readers),
-            fidelity=audit(ended, RungSettings(**rungs), monitor, mode),
+            study=" and ".join(study.name for study in studies),
+            monitor=studies[0].monitor,
+            mode=studies[0].mode,
+            rows=rows,
+            pending=sum(study.pending for study in studies),
+            test_reads=sum(study.test_reads for study in studies),
+            reference_reads=sum(study.reference_reads for study in studies),
+            fidelity=None if several else studies[0].fidelity,
+            readers=dict(Counter(readers)),
+            studies=tuple(study.name for study in studies) if several else (),
+            notes=tuple(notes),
         )
 
     @property
@@ -124,25 +129,37 @@ class Leaderboard:
     def digest(self) -> str:
         """Hash over every column and every digit, except what a clock or a memory gauge measured.
 
-        Left out: ``train_seconds``, ``latency_ms``, ``peak_memory_mb`` and the study's name. Two
-        studies with equal digests found the same, to the last digit.
+        Left out: ``train_seconds``, ``latency_ms``, ``peak_memory_mb``, the study's name, and
+        ``test_reads``, which grows with other studies. Two studies with equal digests found the
+        same, to the last digit.
         """
-        rows = [{k: v for k, v in asdict(row).items() if k not in MEASURED} for row in self.rows]
+        without = (*MEASURED, *_CIRCUMSTANCES)
+        rows = [{k: v for k, v in asdict(row).items() if k not in without} for row in self.rows]
         told = {"monitor": self.monitor, "mode": self.mode, "rows": rows}
         text = json.dumps(json_ready(told), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of the CSV: a row names its study where there are several."""
+        return ("rank", "study", *COLUMNS[1:]) if self.studies else COLUMNS
+
     def to_dict(self) -> dict[str, Any]:
         """The content of ``leaderboard.json``."""
-        return {"schema_version": SCHEMA_VERSION, "digest": self.digest(), **asdict(self)}
+        told = {"schema_version": SCHEMA_VERSION, "digest": self.digest(), **asdict(self)}
+        if not self.studies:
+            del told["studies"]
+            for row in told["rows"]:
+                del row["study"]
+        return told
 
     def to_csv(self) -> str:
         """The flat columns, one line a row; floats with every digit, unknown values empty."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(self.columns)
         for row in self.rows:
-            writer.writerow([_cell(getattr(row, name)) for name in COLUMNS])
+            writer.writerow([_cell(getattr(row, name)) for name in self.columns])
         return text.getvalue()
 
     def write(self, study_folder: Path) -> None:
@@ -151,26 +168,7 @@ class Leaderboard:
         write_json_atomically(study_folder / JSON_FILE, self.to_dict())
 
 
-def _grouped(ended: Iterable[EndedRun]) -> list[list[EndedRun]]:
-    """Runs of one row: the seeds of a retrained candidate; every other run stands alone."""
-    groups: dict[tuple[str, str], list[EndedRun]] = {}
-    for spec, result in ended:
-        groups.setdefault(_group(spec), []).append((spec, result))
-    return list(groups.values())
-
-
-def _is_by_chance(spec: RunSpec) -> bool:
-    """Whether a run is one of those whose mean is a row."""
-    return spec.kind == "random" and spec.stage == "final"
-
-
-def _group(spec: RunSpec) -> tuple[str, str]:
-    if spec.stage == "final" and spec.kind != "reference":
-        return "final", spec.candidate_id
-    return "run", spec.key
-
-
-def _ordered(built: list[tuple[Row, Evidence]], means: list[Row], mode: str) -> tuple[Row, ...]:
+def _ordered(built: list[tuple[Row, Evidence]], mode: str) -> tuple[Row, ...]:
     sign = -1.0 if mode == "max" else 1.0
 
     def place(item: tuple[Row, Evidence]) -> tuple[Any, ...]:
@@ -180,23 +178,21 @@ def _ordered(built: list[tuple[Row, Evidence]], means: list[Row], mode: str) -> 
         # stopped runs saw unequal numbers of epochs: the longest first, then by score
         epochs = -row.epochs if tier == 3 else 0
         score = math.inf if row.validation_mean is None else sign * row.validation_mean
-        return tier, state, epochs, score, row.parameters or 0, natural_order(row.origin)
+        return tier, state, epochs, score, row.parameters or 0, natural_order(row.origin), row.study
 
     in_order = sorted(built, key=place)
     several = sum(_tier(row) == 0 for row, _ in in_order)
     rows = compare_with_best(in_order[:several]) + [row for row, _ in in_order[several:]]
     ranked = sum(_tier(row) < 3 for row in rows)
-    first_reference = sum(_tier(row) < 4 for row in rows)
-    rows[first_reference:first_reference] = means
     return tuple(
         replace(row, rank=place + 1 if place < ranked else None) for place, row in enumerate(rows)
     )
 
 
 def _tier(row: Row) -> int:
-    """0 several fresh seeds, 1 one, 2 a single run of the search, 3 broken, 4 to compare with."""
+    """0 several fresh seeds, 1 one, 2 a run of the search, 3 broken, then what is no candidate."""
     if row.fidelity in ("random", "reference"):
-        return 4
+        return 4 if row.fidelity == "random" else 5
     if row.fidelity == "final" and row.seeds >= 2:
         return 0
     if row.state != "complete" or row.seeds == 0:

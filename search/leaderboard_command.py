@@ -1,4 +1,4 @@
-"""The command `leaderboard`: what a study or a comparison has found so far, by its folder."""
+"""The command `leaderboard`: what a study, several or a comparison have found, by their folders."""
 
 import json
 from pathlib import Path
@@ -11,20 +11,26 @@ from search.compare.launch import read_plan
 from search.compare.report import told
 from search.compare.results import Comparison
 from search.compare.tables import print_comparison
+from search.joint_board import join
 from search.leaderboard import Leaderboard
 from search.leaderboard_table import print_leaderboard, save_svg
 from search.run_folder import is_comparison, json_ready, read_settings
 
+DEFAULT_STUDY = "runs/digits"
+
 
 def run(options: Any) -> int:
-    """Print what the folder holds in the format asked for; returns the exit code.
+    """Print what the folders hold in the format asked for; returns the exit code.
 
     Raises:
-        InputError: the folder is of no study, or a file of it cannot be read.
+        InputError: a folder is of no study, a file of it cannot be read, or several are not to be
+            compared.
     """
-    folder = Path(options.study)
+    folder, *others = [Path(name) for name in options.studies or [DEFAULT_STUDY]]
     found: Leaderboard | Comparison
-    if is_comparison(read_settings(folder)):
+    if others:
+        found = join([folder, *others])
+    elif is_comparison(read_settings(folder)):
         found = Comparison.from_folder(folder, read_plan(folder))
     else:
         found = Leaderboard.from_folder(folder)

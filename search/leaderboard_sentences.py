@@ -11,9 +11,17 @@ from search.difference_format import interval_text, points, unit
 from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share, range_text, score_text
 from search.row import Row
+from search.row_building import VARIED
 from search.statistics import minimum_detectable_difference
 from search.unpaired import unpaired_difference
 
+DIFFERENCES = {
+    "data_hash": "images",
+    "split_hash": "splits",
+    "test_hash": "test split",
+    "code_hash": "code",
+}
+READERS = 4  # named
 FEW_SEEDS = 5  # below it, an interval over seeds is wide enough to say so
 
 
@@ -30,6 +38,7 @@ def sentences(board: Leaderboard) -> list[str]:
         *fidelity.sentences(board.fidelity),
         *_reading(board, final),
         *_cautions(board, final),
+        *board.notes,
     ]
 
 
@@ -42,8 +51,9 @@ def _best(board: Leaderboard) -> list[str]:
             "Nothing is retrained over several seeds yet: the order is of single runs, where the "
             "luckiest stands first."
         ]
+    of_study = f" of study {best.study}" if best.study else ""
     text = (
-        f"Best by validation: {best.label}, {_score(best.validation_mean, board)} "
+        f"Best by validation: {best.label}{of_study}, {_score(best.validation_mean, board)} "
         f"(mean of {best.seeds} fresh seeds, 95% interval over seeds "
         f"{_range(best.validation_low, best.validation_high, board)})"
     )
@@ -68,7 +78,14 @@ def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
         said.append(f"shown worse: {_list(worse)}")
     if better:
         said.append(f"shown better than it, against the order on validation: {_list(better)}")
-    return [f"On test (Holm, 5% over the table), {'; '.join(said)}."] if said else []
+    sentences = [f"On test (Holm, 5% over the table), {'; '.join(said)}."] if said else []
+    unpaired = [row for row in compared if row.difference_paired is False]
+    if unpaired:
+        sentences.append(
+            "Compared without pairs of seeds (Welch), which shows large differences only, since "
+            f"fewer than two seeds are shared with the best row: {_list(unpaired)}."
+        )
+    return sentences
 
 
 def _chance(board: Leaderboard) -> list[str]:
@@ -118,8 +135,11 @@ def _references(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     sign = 1 if board.mode == "max" else -1
     ranked = [row for row in final if row.rank is not None and row.validation_mean is not None]
     said = []
-    for row in board.rows:
-        if row.fidelity != "reference" or row.validation_mean is None or not ranked:
+    references = {
+        (row.label, row.validation_mean): row for row in board.rows if row.fidelity == "reference"
+    }  # several studies may have the same one
+    for row in references.values():
+        if row.validation_mean is None or not ranked:
             continue
         reached = [
             r for r in ranked if sign * (r.validation_mean or 0) > sign * row.validation_mean
@@ -164,6 +184,14 @@ def _reading(board: Leaderboard, final: Sequence[Row]) -> list[str]:
             )
             + "; it chose and ordered nothing."
         )
+    if board.readers:
+        count, readers = sum(board.readers.values()), list(board.readers)
+        names = ", ".join(f"{board.readers[name]} by {name}" for name in readers[:READERS])
+        names += f" and {len(readers) - READERS} more" * (len(readers) > READERS)
+        said.append(
+            f"This test split has been read {_times(count)} in all ({names}): whatever was chosen "
+            "in the light of it is flattered by it."
+        )
     seeds = min((row.seeds for row in final if row.seeds >= 2), default=0)
     spread = _paired_spread(final)
     if 2 <= seeds < FEW_SEEDS:
@@ -188,8 +216,9 @@ def _cautions(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     lost = [row for row in final if row.seeds < row.seeds_asked]
     if lost:
         said.append(f"Not every seed completed, and a mean of survivors flatters: {_list(lost)}.")
-    for name, what in (("data_hash", "images"), ("split_hash", "splits"), ("code_hash", "code")):
-        if len({getattr(row, name) for row in board.rows if getattr(row, name)}) > 1:
+    for name, what in DIFFERENCES.items():
+        # finalists whose validation images were drawn anew have the search's test images
+        if len({getattr(row, name) for row in board.rows} - {"", VARIED}) > 1:
             said.append(f"The rows differ in their {what} ({name}): compare with care.")
     if board.pending:
         said.append(f"{board.pending} run(s) have not ended: this is no final result.")
@@ -199,7 +228,7 @@ def _cautions(board: Leaderboard, final: Sequence[Row]) -> list[str]:
 def _paired_spread(final: Sequence[Row]) -> float:
     """Standard deviation of the seed-wise difference to the first row, pooled over the rows."""
     several = [row for row in final if row.seeds == row.seeds_asked and row.seeds >= 2]
-    if not several:
+    if not several or any(row.study != several[0].study for row in several):
         return 0.0
     first = several[0].validation_scores
     variances = [

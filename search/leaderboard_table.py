@@ -24,6 +24,7 @@ NARROW = 96  # below so many columns, MACs and times are left to the files
 MARKS = {
     "=": "not shown different from the best on test",
     "^": "still improving when training ended",
+    "~": "compared with it without pairs of seeds",
     "B": "baseline",
     "!": "a seed was lost",
 }
@@ -53,12 +54,17 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
         shown = [f"{m} {text}" for m, text in MARKS.items() if any(m in _marks(r) for r in final)]
         if shown:
             parts.append(Text("  " + ";  ".join(shown), style="dim"))
+        reads = sorted({r.test_reads for r in final if r.test_mean is not None and r.test_reads})
+        if reads:
+            times = " or ".join(map(str, reads))
+            parts.append(Text(f"  times that the test split has been read: {times}", style="dim"))
         parts.append(Text())
     search = [row for row in board.rows if row.fidelity == "search" and row.rank is not None]
     references = [row for row in board.rows if row.fidelity == "reference"]
     if search or references:
         parts.append(_search_table(board, search[:BEST_OF_SEARCH], references, width))
-        parts.append(Text(f"  {_not_shown(board, len(search))}", style="dim"))
+        if not board.studies:
+            parts.append(Text(f"  {_not_shown(board, len(search))}", style="dim"))
     parts.append(Text())
     said = Table.grid(padding=(0, 1, 0, 0))
     for sentence in sentences(board):
@@ -74,6 +80,8 @@ def _final_table(
     unit = " %" if is_share(board.monitor) else ""
     table = _table(f"{board.study}: retrained with fresh seeds, ranked by {board.monitor}")
     table.add_column("#", justify="right")
+    if board.studies:
+        table.add_column("study", overflow="fold")
     table.add_column("blocks", overflow="fold", min_width=12, ratio=1)
     table.add_column("validation" + unit, justify="right", no_wrap=True)
     table.add_column("test" + unit, justify="right", no_wrap=True)
@@ -89,6 +97,7 @@ def _final_table(
         cost = [count_text(row.macs), seconds_text(row.train_seconds)] if wide else []
         table.add_row(
             str(row.rank or ""),
+            *_study(board, row),
             _label(row),
             _validation(row, board.monitor, plus_minus),
             f"{score_text(row.test_mean, board.monitor)} "
@@ -106,8 +115,14 @@ def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], wi
     wide = width >= NARROW
     unit = " %" if is_share(board.monitor) else ""
     retrained = {r.origin: r.rank for r in board.rows if r.fidelity == "final" and r.rank}
-    table = _table("single runs of the search (one seed each: no evidence of a difference)")
+    table = _table(
+        "references"
+        if board.studies
+        else "single runs of the search (one seed each: no evidence of a difference)"
+    )
     table.add_column("#", justify="right")
+    if board.studies:
+        table.add_column("study", overflow="fold")
     table.add_column("blocks", overflow="fold", min_width=12, ratio=1)
     table.add_column("validation" + unit, justify="right", no_wrap=True)
     table.add_column("epochs", justify="right")
@@ -134,6 +149,7 @@ def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], wi
         test = score_text(row.test_mean, board.monitor)
         table.add_row(
             "",
+            *_study(board, row),
             _label(row),
             score_text(row.validation_mean, board.monitor),
             "",
@@ -154,6 +170,10 @@ def _table(title: str) -> Table:
         expand=True,
         padding=(0, 1, 0, 0),
     )
+
+
+def _study(board: Leaderboard, row: Row) -> list[Text]:
+    return [Text(row.study)] if board.studies else []
 
 
 def _label(row: Row) -> Text:
@@ -179,6 +199,7 @@ def _marks(row: Row) -> str:
         mark
         for mark, holds in (
             ("=", row.ties_with_best),
+            ("~", row.difference_paired is False),
             ("^", row.undertrained),
             ("B", row.is_baseline),
             ("!", row.seeds < row.seeds_asked),

@@ -10,9 +10,10 @@ from typing import Any
 import hybrid_swin
 import search
 from hybrid_swin.loading import LoadedData
+from hybrid_swin.test_ledger import LEDGER, read_ledger
 from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.run_folder import iter_runs, write_json_atomically
-from search.study_folder import RECEIPT, test_reads
+from search.study_folder import RECEIPT
 
 _PACKAGES = ("torch", "lightning", "torchmetrics", "optuna", "wandb", "numpy", "scikit-learn")
 
@@ -39,7 +40,7 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
             "failures": {
                 spec.key: result.error for spec, result in ended if result.state == "failed"
             },
-            "test_reads": len(test_reads(settings.path)),
+            "test_reads": len(read_ledger(settings.path / LEDGER)),
             "training_seconds": sum(result.seconds.get("total", 0.0) for _, result in ended),
             "seconds_of_this_start": seconds,
             "hardware": {
@@ -74,6 +75,7 @@ def about_data(data: LoadedData | None) -> dict[str, Any]:
     return {
         "data_hash": data.data_hash,
         "split_hash": data.splits.hash,
+        "test_hash": data.splits.test_hash,
         "images": {
             "train": len(data.splits.train),
             "validation": len(data.splits.validation),

@@ -14,6 +14,7 @@ class Row:
     """One line of the leaderboard. Scores are in the objective's unit; None means "not known".
 
     Args:
+        study: its study's name where several stand in one table, else empty.
         rank: place among the rows that may be ranked; None for broken rows and references.
         label: the candidate in block words.
         variant_id: identity of the network.
@@ -36,9 +37,11 @@ class Row:
         test_high: see ``test_low``.
         test_covers: ``seeds and images`` (crossed), ``seeds`` where there are no predictions, or
             ``candidates`` of the mean row.
-        difference: test minus the test of the best row, over shared seeds.
+        difference: test minus the test of the best row.
         difference_low: its interval (95%, of this one comparison), with ``difference_high``.
         difference_high: see ``difference_low``.
+        difference_paired: over the seeds that both rows share; False where fewer than two are, so
+            that each row's scatter over its own seeds counts.
         difference_p: p-value of "no difference", adjusted by Holm over the table.
         ties_with_best: not shown different from the best row on test; None for the best itself.
         parameters: count.
@@ -56,7 +59,11 @@ class Row:
         device: device of the training.
         precision: number format of the training.
         data_hash: identity of the images; ``mixed`` where the runs differ.
-        split_hash: identity of the splits, likewise.
+        split_hash: identity of the splits, likewise; ``varied`` where the runs differ in validation
+            and have test in common.
+        test_hash: identity of the test images and their labels, likewise.
+        test_reads: how often that test split has been read until now, by all that the ledgers know;
+            None where the split is not known.
         code_hash: identity of the program, likewise.
         keys: run folders of the row; this and what follows stand in the JSON only.
         validation_scores: one a completed seed, in the order of the seed index.
@@ -78,6 +85,7 @@ class Row:
     seeds: int
     seeds_asked: int
     proposed_by: Proposer = "search"
+    study: str = ""
     rank: int | None = None
     validation_mean: float | None = None
     validation_low: float | None = None
@@ -90,6 +98,7 @@ class Row:
     difference: float | None = None
     difference_low: float | None = None
     difference_high: float | None = None
+    difference_paired: bool | None = None
     difference_p: float | None = None
     ties_with_best: bool | None = None
     parameters: int | None = None
@@ -108,6 +117,8 @@ class Row:
     precision: str = ""
     data_hash: str = ""
     split_hash: str = ""
+    test_hash: str = ""
+    test_reads: int | None = None
     code_hash: str = ""
     keys: tuple[str, ...] = ()
     validation_scores: tuple[float, ...] = ()

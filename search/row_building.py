@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Literal
@@ -19,17 +19,26 @@ from search.statistics import (
     t_interval,
     undertrained,
 )
+from search.unpaired import unpaired_crossed_difference, unpaired_difference
 
 EndedRun = tuple[RunSpec, RunResult]
+MIXED, VARIED = "mixed", "varied"  # hashes of runs that differ, and of splits that were drawn anew
 _WORST_LAST: tuple[State, ...] = ("complete", "stopped", "diverged", "failed")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a comparison on test needs of a row: scores by seed index, and the images got right."""
+    """What a comparison on test needs of a row.
+
+    Args:
+        scores: by seed index.
+        correct: the images got right, where scores are means over images.
+        draws: by seed index what two rows share that share a seed: the seed itself, and the split.
+    """
 
     scores: dict[int, float]
     correct: Correctness | None
+    draws: dict[int, tuple[int, str]] = field(default_factory=dict)
 
 
 def build_row(
@@ -83,7 +92,8 @@ def build_row(
         device=_common([result.device for result in results]),
         precision=_common([result.precision for result in results]),
         data_hash=_common([result.data_hash for result in results]),
-        split_hash=_common([result.split_hash for result in results]),
+        split_hash=_common_split(results),
+        test_hash=_common([result.test_hash for result in results]),
         code_hash=_common([result.code_hash for result in results]),
         keys=tuple(run_spec.key for run_spec, _ in runs),
         validation_scores=scores,
@@ -99,23 +109,26 @@ def build_row(
 def compare_with_best(ranked: Sequence[tuple[Row, Evidence]]) -> list[Row]:
     """Add to every row its difference to the first one on test, and whether it ties with it.
 
-    The first row was chosen on validation, so the test comparison is no part of its choice.
+    The first row was chosen on validation, so the test comparison is no part of its choice. Rows
+    are paired by the seeds and splits that both of them had.
     """
     if not ranked:
         return []
     (best, best_evidence), others = ranked[0], ranked[1:]
     differences = [_difference(evidence, best_evidence) for _, evidence in others]
-    compared = [difference for difference in differences if difference is not None]
+    compared = [found[0] for found in differences if found is not None]
     ties = iter(ties_with_best(compared))
     adjusted = iter(holm_with_missing([d.p_value for d in compared]))
     rows = [best]
-    for (row, _), difference in zip(others, differences, strict=True):
-        if difference is not None:
+    for (row, _), found in zip(others, differences, strict=True):
+        if found is not None:
+            difference, paired = found
             row = replace(
                 row,
                 difference=difference.mean,
                 difference_low=difference.low,
                 difference_high=difference.high,
+                difference_paired=paired,
                 difference_p=next(adjusted),
                 ties_with_best=next(ties),
             )
@@ -195,10 +208,11 @@ def _evidence(folder: Path, whole: Sequence[EndedRun], monitor: str) -> Evidence
         for spec, result in whole
         if result.test is not None and math.isfinite(result.test.get(metric, math.nan))
     }
+    draws = {s.seed_index: (s.seed, r.split_hash) for s, r in whole if s.seed_index in scores}
     if metric != "test/accuracy" or not scores:  # only accuracy is a mean over images
-        return Evidence(scores, None)
+        return Evidence(scores, None, draws)
     folders = {s.seed_index: folder / s.key for s, _ in whole if s.seed_index in scores}
-    return Evidence(scores, read_correctness(folders, scores))
+    return Evidence(scores, read_correctness(folders, scores), draws)
 
 
 def _with_test(row: Row, evidence: Evidence) -> Row:
@@ -221,16 +235,25 @@ def _with_test(row: Row, evidence: Evidence) -> Row:
     )
 
 
-def _difference(row: Evidence, best: Evidence) -> Difference | None:
-    shared = sorted(set(row.scores) & set(best.scores))
-    if not shared:
+def _difference(row: Evidence, best: Evidence) -> tuple[Difference, bool] | None:
+    """The first minus the second on test, and whether it is paired; None where one has no score."""
+    if not row.scores or not best.scores:
         return None
+    of_draw = {draw: seed for seed, draw in best.draws.items()}
+    shared = [(s, of_draw[draw]) for s, draw in sorted(row.draws.items()) if draw in of_draw]
+    paired = len(shared) >= 2 or min(len(row.scores), len(best.scores)) < 2
+    if paired and not shared:
+        return None
+    mine = [seed for seed, _ in shared] if paired else sorted(row.scores)
+    theirs = [seed for _, seed in shared] if paired else sorted(best.scores)
     first, second = row.correct, best.correct
     if first is None or second is None or (first.ids, first.groups) != (second.ids, second.groups):
-        return paired_difference(
-            [row.scores[seed] for seed in shared], [best.scores[seed] for seed in shared]
-        )
-    return crossed_difference(first.of_seeds(shared), second.of_seeds(shared), groups=first.groups)
+        over_seeds = paired_difference if paired else unpaired_difference
+        scores = [row.scores[seed] for seed in mine], [best.scores[seed] for seed in theirs]
+        return over_seeds(*scores), paired
+    over_both = crossed_difference if paired else unpaired_crossed_difference
+    right = first.of_seeds(mine), second.of_seeds(theirs)
+    return over_both(*right, groups=first.groups), paired
 
 
 def _undertrained(
@@ -242,7 +265,14 @@ def _undertrained(
 
 
 def _common(values: Sequence[str]) -> str:
-    return values[0] if len(set(values)) == 1 else "mixed"
+    known = {value for value in values if value}  # a run that failed knows nothing
+    return MIXED if len(known) > 1 else next(iter(known), "")
+
+
+def _common_split(results: Sequence[RunResult]) -> str:
+    common = _common([result.split_hash for result in results])
+    one_test = _common([result.test_hash for result in results]) not in ("", MIXED)
+    return VARIED if common == MIXED and one_test else common
 
 
 def _finite(values: Sequence[float | None]) -> list[float]:

@@ -112,6 +112,7 @@ class RunResult:
     precision: str = ""
     data_hash: str = ""
     split_hash: str = ""
+    test_hash: str = ""
     code_hash: str = ""
     validation_images: int = 0
     test_images: int = 0

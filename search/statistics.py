@@ -78,7 +78,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike, confidence: float = 0
     if len(a_S) != len(b_S):
         raise ValueError(f"arms have {len(a_S)} and {len(b_S)} seeds; give the shared ones")
     d_S = a_S - b_S
-    return _tested(t_interval(d_S, confidence), _standard_error(d_S), 0.0, 0)
+    return _tested(t_interval(d_S, confidence), _standard_error(d_S), len(d_S) - 1, 0.0, 0)
 
 
 def crossed_interval(
@@ -122,11 +122,12 @@ def crossed_difference(
     a_SI, b_SI = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if a_SI.shape != b_SI.shape:
         raise ValueError(f"arms have shapes {a_SI.shape} and {b_SI.shape}; give the shared seeds")
-    return _tested(*_crossed(a_SI - b_SI, confidence, groups))
+    interval, u, v, items = _crossed(a_SI - b_SI, confidence, groups)
+    return _tested(interval, u, interval.n - 1, v, items)
 
 
 def half_width(
-    level: float, u: ArrayLike, seed_df: int, v: ArrayLike, item_df: int
+    level: float, u: ArrayLike, seed_df: float, v: ArrayLike, item_df: int
 ) -> NDArray[np.float64]:
     """Half the width t* sqrt(u^2 + v^2) of the interval that misses the truth at ``level``.
 
@@ -247,7 +248,7 @@ def _crossed(
         raise ValueError(f"need a finite (seeds, items) matrix, got shape {x_SI.shape}")
     mean = float(x_SI.mean())
     if groups is not None:
-        x_SI = _by_group(x_SI, groups, mean)
+        x_SI = by_group(x_SI, groups, mean)
     S, I = x_SI.shape  # noqa: E741
     mean_S, mean_I = x_SI.mean(axis=1), x_SI.mean(axis=0)
     if S < 2 or I < 2:
@@ -264,7 +265,7 @@ def _crossed(
     return Interval(mean, mean - half, mean + half, S), seed_part, item_part, I
 
 
-def _by_group(x_SI: NDArray[np.float64], groups: Sequence[str], mean: float) -> NDArray[np.float64]:
+def by_group(x_SI: NDArray[np.float64], groups: Sequence[str], mean: float) -> NDArray[np.float64]:
     """Items to groups: (G / I) (sum of the group - size * mean) + mean; row means stay the same."""
     names, group_of_item = np.unique(np.asarray(groups), return_inverse=True)
     if len(group_of_item) != x_SI.shape[1]:
@@ -273,10 +274,20 @@ def _by_group(x_SI: NDArray[np.float64], groups: Sequence[str], mean: float) -> 
     return np.asarray(sums_SG * (len(names) / x_SI.shape[1]) + mean, dtype=float)
 
 
-def _tested(interval: Interval, u: float, v: float, items: int) -> Difference:
+def tested(
+    mean: float, confidence: float, n: int, u: float, seed_df: float, v: float, items: int
+) -> Difference:
+    """A difference with the standard errors u (of ``seed_df`` degrees of freedom) and v (items)."""
+    half = 0.0
+    if u + v > NO_SPREAD:
+        half = float(half_width(1 - confidence, u, seed_df, v, max(1, items - 1)))
+    return _tested(Interval(mean, mean - half, mean + half, n), u, seed_df, v, items)
+
+
+def _tested(interval: Interval, u: float, seed_df: float, v: float, items: int) -> Difference:
     """Add the level at which the interval just touches 0, and its parts."""
     mean, low, high, n = interval.mean, interval.low, interval.high, interval.n
-    distance, seed_df, item_df = abs(mean), n - 1, max(1, items - 1)
+    distance, item_df = abs(mean), max(1, items - 1)
 
     def beyond_zero(level: float) -> float:
         return distance - float(half_width(level, u, seed_df, v, item_df))

@@ -2,12 +2,10 @@
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,11 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.test_ledger import LEDGER, Entry, check_ledger, ledger_beside, record
 from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 from search.run_folder import read_json, write_json_atomically, write_text_atomically
 
-SETTINGS, FIXED, RECEIPT, LEDGER = "settings.yaml", "study.json", "receipt.json", "test_reads.jsonl"
+SETTINGS, FIXED, RECEIPT = "settings.yaml", "study.json", "receipt.json"
 
 
 @contextmanager
@@ -74,9 +73,11 @@ def claim(
         What was settled when the study began, so that it stays so on another machine.
 
     Raises:
-        InputError: the folder holds a study of other ones; says which.
+        InputError: the folder holds a study of other ones, and says which; or the ledger of test
+            readings beside it cannot be written.
     """
     folder = settings.path
+    check_ledger(ledger_beside(folder))  # now, not after the hours of a search
     fixed = {
         "schema_version": SCHEMA_VERSION,
         "settings": settings.fixed() | {"plugins": None},
@@ -127,26 +128,22 @@ def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
     return hashes
 
 
-def record_test_read(folder: Path, key: str, candidate_id: str, split_hash: str) -> None:
-    """Write into the ledger, before it happens, that a run reads the test split; once a run."""
-    ledger = folder / LEDGER
-    line = {"key": key, "candidate_id": candidate_id, "split_hash": split_hash}
-    if any(entry["key"] == key for entry in test_reads(folder)):
-        return
-    line["time"] = datetime.now(UTC).isoformat(timespec="seconds")
-    with ledger.open("ab+") as file:
-        file.seek(max(0, file.tell() - 1))
-        torn = file.read() not in (b"", b"\n")  # a line that a kill left without its end
-        file.write(b"\n" * torn + json.dumps(line).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+def record_test_read(
+    folder: Path, command: str, key: str, candidate_id: str, data: Mapping[str, Any]
+) -> None:
+    """Write down, before it happens, that a run of a study reads the test split; once a run.
 
+    Args:
+        folder: the study's, whose own ledger is the truth about it; another lies beside it.
+        command: what reads, as in `Entry`.
+        key: the run.
+        candidate_id: what was trained.
+        data: holds the ``test_hash`` and ``data_hash`` where we can know them.
 
-def test_reads(folder: Path) -> list[dict[str, Any]]:
-    """The ledger's lines; a torn last one is left out."""
-    reads = []
-    with suppress(FileNotFoundError):
-        for line in (folder / LEDGER).read_text(encoding="utf-8").splitlines():
-            with suppress(json.JSONDecodeError):
-                reads.append(json.loads(line))
-    return reads
+    Raises:
+        InputError: it cannot be written down, and must not be done.
+    """
+    study = Path(os.path.abspath(folder)).name
+    hashes = (str(data.get(name) or "") for name in ("test_hash", "data_hash"))
+    entry = Entry(study, key, command, candidate_id, *hashes)
+    record(entry, ledger_beside(folder), folder / LEDGER)

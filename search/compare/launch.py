@@ -71,11 +71,6 @@ class Prepared:
                 found[f"split_hash {name}".strip()] = data["split_hash"]
         return found
 
-    @property
-    def split_hashes(self) -> dict[str, str]:
-        """Of each cell's split."""
-        return {name: data["split_hash"] for name, data in self.data.items() if data}
-
 
 def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
     """Check all that needs no images, and match costs; by the clock where that is asked for.
@@ -160,7 +155,7 @@ def run_comparison(settings: ComparisonSettings, console: Console) -> Comparison
             plan,
             folder,
             Dispatcher(folder, executor, settings.workers, common, terminal),
-            prepared.split_hashes,
+            prepared.data,
             on_finished=lambda spec: board.notify(spec.key),
             view=terminal,
         )

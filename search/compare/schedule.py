@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from search.compare.plan import Entry, Plan
 from search.dispatcher import Dispatcher, View
@@ -19,7 +20,7 @@ class Schedule:
         plan: what is to be trained.
         folder: where it lies, locked by the caller.
         dispatcher: runs what is submitted.
-        split_hashes: of the split whose test part is read, by a cell's name.
+        data: what is known of the images, as by ``about_data``, by a cell's name.
         on_finished: called with each run that has ended, for mirrors.
         view: what watches.
     """
@@ -29,14 +30,14 @@ class Schedule:
         plan: Plan,
         folder: Path,
         dispatcher: Dispatcher,
-        split_hashes: Mapping[str, str],
+        data: Mapping[str, Mapping[str, Any]],
         on_finished: Callable[[RunSpec], None],
         view: View,
     ) -> None:
         self._plan = plan
         self._folder = folder
         self._dispatcher = dispatcher
-        self._split_hashes = split_hashes
+        self._data = data
         self._on_finished = on_finished
         self._view = view
         self._results: dict[str, RunResult] = {}
@@ -65,8 +66,8 @@ class Schedule:
             for entry, rate in ready:
                 spec = self._plan.finals(entry, rate)[seed]
                 if spec.key not in self._submitted:
-                    split = self._split_hashes.get(entry.cell.name, "")
-                    record_test_read(self._folder, spec.key, spec.candidate_id, split)
+                    data = self._data.get(entry.cell.name, {})
+                    record_test_read(self._folder, "compare", spec.key, spec.candidate_id, data)
                 self._submit(spec)
         return [entry for entry in waiting if chosen[id(entry)] is None]
 

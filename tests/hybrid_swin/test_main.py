@@ -14,6 +14,9 @@ import yaml
 
 from hybrid_swin.__main__ import main
 from hybrid_swin.data.digits import DigitsSource
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.loading import load_data
+from hybrid_swin.test_ledger import read_ledger
 from hybrid_swin.trained import load_model, load_trained
 
 VARIANT = """
@@ -69,7 +72,39 @@ def test_test_prints_the_other_split(trained, capsys):
     assert "test/accuracy" in capsys.readouterr().out
 
 
-def test_predict_writes_the_same_numbers_to_both_formats(trained, tmp_path):
+@pytest.fixture
+def ledger(tmp_path, monkeypatch):
+    """The file that this test's readings go to."""
+    file = tmp_path / "readings.jsonl"
+    monkeypatch.setenv("HYBRID_SWIN_LEDGER", str(file))
+    return file
+
+
+def test_every_reading_of_test_is_in_the_ledger_and_none_of_validation(trained, ledger, tmp_path):
+    output = str(tmp_path / "out.csv")
+    assert main(["validate", str(trained)]) == 0
+    assert main(["predict", str(trained), "--output", output, "--split", "validation"]) == 0
+    assert main(["test", str(trained), "--accelerator", "tpu"]) == 2
+    assert read_ledger(ledger) == []
+    for _ in range(2):  # the same weights again tell nothing new
+        assert main(["test", str(trained)]) == 0
+        assert main(["predict", str(trained), "--output", output]) == 0
+    data = load_data(DataSettings(), (8, 8), 1, None)
+    entries = read_ledger(ledger)
+    assert [entry.reader for entry in entries] == ["test run", "predict run"]
+    hashes = {(entry.test_hash, entry.data_hash) for entry in entries}
+    assert hashes == {(data.splits.test_hash, data.data_hash)}
+
+
+def test_a_reading_that_cannot_be_recorded_is_not_done(trained, ledger, capsys):
+    ledger.mkdir()
+    assert main(["test", str(trained)]) == 2
+    printed = capsys.readouterr()
+    assert "cannot be recorded" in printed.err
+    assert printed.out == ""
+
+
+def test_predict_writes_the_same_numbers_to_both_formats(trained, tmp_path, ledger):
     for name in ("out.csv", "out.npz"):
         assert main(["predict", str(trained), "--output", str(tmp_path / name)]) == 0
     arrays = np.load(tmp_path / "out.npz")

@@ -134,6 +134,7 @@ class StudyFactory:
             precision="32-true",
             data_hash="d0d0d0d0d0",
             split_hash="5e5e5e5e5e",
+            test_hash="7e577e5700",
             code_hash="c0c0c0c0c0",
             validation_images=225,
             test_images=self.images,

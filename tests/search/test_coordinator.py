@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 import pytest
 
+from hybrid_swin.test_ledger import LEDGER, read_ledger
 from search.candidates import Candidates
 from search.coordinator import Coordinator
 from search.random_candidates import RandomCandidates
@@ -24,7 +25,6 @@ from search.settings import (
 )
 from search.space import Space
 from search.study import Study
-from search.study_folder import test_reads as ledger
 
 VARIANT = {
     "image_size": 8,
@@ -152,7 +152,7 @@ class Played:
             self.study,
             self.trainings,
             train_images=1000,
-            test_hash="5e5e",
+            data={"test_hash": "7e57", "data_hash": "d0d0"},
             reference={"val/accuracy": 0.0, "macs": 1e6},
             on_finished=lambda spec: self.mirrored.append(spec.key),
             view=self.view,
@@ -253,15 +253,15 @@ def test_test_readings_are_in_the_ledger_before_they_happen(play):
     submit = played.trainings.submit
 
     def check(spec):
-        keys = [entry["key"] for entry in ledger(played.settings.path)]
+        keys = [entry.key for entry in read_ledger(played.settings.path / LEDGER)]
         assert (spec.key in keys) == (spec.stage == "final")
         submit(spec)
 
     played.trainings.submit = check
     played.run()
-    reads = ledger(played.settings.path)
+    reads = read_ledger(played.settings.path / LEDGER)
     assert len(reads) == 8 + 1
-    assert {read["split_hash"] for read in reads} == {"5e5e"}
+    assert {(r.command, r.test_hash, r.data_hash) for r in reads} == {("study", "7e57", "d0d0")}
 
 
 # Which become finalists
@@ -379,7 +379,8 @@ def test_random_candidates_are_trained_once_each_whatever_the_search_finds(play)
     specs = [s for s in played.trainings.submitted if s.kind == "random"]
     assert [s.seed_index for s in specs] == [0, 1, 0]
     assert len({s.candidate_id for s in specs}) == 3
-    assert {s.key for s in specs} <= {entry["key"] for entry in ledger(played.settings.path)}
+    keys = {entry.key for entry in read_ledger(played.settings.path / LEDGER)}
+    assert {s.key for s in specs} <= keys
     assert played.view.totals[-1] == len(played.trainings.submitted)
 
 
@@ -462,7 +463,7 @@ def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been(play, tmp_path, ki
     assert [(t.state, t.params, t.value) for t in again.optuna_trials()] == [
         (t.state, t.params, t.value) for t in expected.optuna_trials()
     ]
-    keys = [entry["key"] for entry in ledger(again.settings.path)]
+    keys = [entry.key for entry in read_ledger(again.settings.path / LEDGER)]
     assert len(keys) == len(set(keys)) == 9
 
 

@@ -14,12 +14,12 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.words import Asked
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.test_ledger import LEDGER, read_ledger
 from hybrid_swin.variant import Stage, Variant
 from search import inspect_command, inspect_wandb
 from search.inspect_command import inspect
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import find_target, show_images
-from search.study_folder import test_reads as reads_of
 
 VARIANT = Variant(8, 1, 10, 2, 2, 2, [Stage(8, 2, 2, ("w_msa+mdta", "conv"))])
 NAMES = [str(digit) for digit in range(10)]
@@ -52,6 +52,7 @@ def run_folder(tmp_path):
         torch.save(content, attempt / "final.ckpt")
         settings = {"schema_version": 1, "name": "mine", "data": data or {"source": "digits"}}
         (study / "settings.yaml").write_text(yaml.safe_dump(settings))
+        (study / "study.json").write_text("{}")
         return attempt.parent
 
     return write
@@ -78,6 +79,7 @@ def test_numbers_figures_and_an_index_are_written(variant_file, tmp_path, monkey
         "split": "validation",
         "data_hash": digits.data_hash,
         "split_hash": digits.splits.hash,
+        "test_hash": digits.splits.test_hash,
         "images": 4,
     }
     assert {"python", "torch", "matplotlib"} <= set(index["versions"])
@@ -144,25 +146,44 @@ def test_a_reading_of_the_test_split_is_recorded_once(run_folder, tmp_path):
     digits = load_data(DataSettings(), (8, 8), 1, None)
     given = {"images": 4, "only": FAST, "out": str(tmp_path / "o")}
     told(InspectQuestion(str(folder), **given))
-    assert reads_of(study) == []
+    assert read_ledger(study / LEDGER) == []
     for _ in range(2):
         output = told(InspectQuestion(str(folder), split="test", **given), width=400)
         assert "test_reads.jsonl as inspect/mine-finalists-0a1b2c-0\n" in output
-    (entry,) = reads_of(study)
-    assert entry["key"] == "inspect/mine-finalists-0a1b2c-0"
-    assert entry["candidate_id"] == "c4ndidate"
-    assert entry["split_hash"] == digits.splits.hash
+    (entry,) = read_ledger(study / LEDGER)
+    assert entry.reader == "inspect mine"
+    assert entry.key == "inspect/mine-finalists-0a1b2c-0"
+    assert entry.candidate_id == "c4ndidate"
+    assert entry.test_hash == digits.splits.test_hash
     told(InspectQuestion(str(folder), DataSettings(split_seed=2), "test", **given))
-    assert len(reads_of(study)) == 2  # images of another split are another reading
+    assert len(read_ledger(study / LEDGER)) == 2  # images of another split are another reading
+    assert read_ledger(study.parent / LEDGER) == read_ledger(study / LEDGER)
 
 
-def test_a_reading_that_cannot_be_recorded_is_told(run_folder, variant_file, tmp_path):
+def test_a_network_of_no_study_is_recorded_near_it_and_random_weights_are_not(
+    variant_file, run_folder, tmp_path
+):
     given = {"split": "test", "images": 4, "only": FAST, "out": str(tmp_path / "o")}
     output = told(InspectQuestion(variant_file, DataSettings(), **given))
-    assert "this reading is not recorded: the network lies in no study's folder" in output
+    assert "this reading is not recorded: the weights are random" in output
+    file = tmp_path / "elsewhere" / "mine.ckpt"
+    file.parent.mkdir()
+    file.write_bytes((run_folder() / "attempt-1" / "final.ckpt").read_bytes())
+    for _ in range(2):
+        assert "this reading is recorded in " in told(
+            InspectQuestion(str(file), DataSettings(), **given)
+        )
+    (entry,) = read_ledger(tmp_path / LEDGER)
+    assert entry.reader == "inspect elsewhere"
+    assert entry.key.startswith("inspect/")
+
+
+def test_a_reading_that_cannot_be_recorded_is_not_done(run_folder, tmp_path):
     folder = run_folder()
-    (tmp_path / "runs" / "mine" / "test_reads.jsonl").mkdir()
-    assert "this reading is not recorded: " in told(InspectQuestion(str(folder), **given))
+    (tmp_path / "runs" / "mine" / LEDGER).mkdir()
+    given = {"split": "test", "images": 4, "only": FAST, "out": str(tmp_path / "o")}
+    with pytest.raises(InputError, match="cannot be recorded in "):
+        told(InspectQuestion(str(folder), **given))
 
 
 def test_the_same_question_gives_the_same_files(variant_file, tmp_path):

@@ -9,6 +9,7 @@ import yaml
 from hybrid_swin.errors import InputError
 from search.leaderboard import COLUMNS, JSON_ONLY, MEASURED, Leaderboard
 from search.run_folder import read_run, write_json_atomically
+from search.study_folder import record_test_read
 
 
 def order(board):
@@ -106,6 +107,25 @@ def test_test_reads_are_counted(whole_study):
     assert (board.test_reads, board.reference_reads) == (12, 1)
 
 
+def test_a_row_says_how_often_its_test_split_was_read_by_all(make_study, tmp_path):
+    study, other = make_study("digits"), make_study("other")
+    for made in (study, other):
+        made.finalist("c", [0.9, 0.9])
+        for run in ("finalists/c/0", "finalists/c/1"):
+            record_test_read(made.folder, "study", run, "c", {"test_hash": "7e577e5700"})
+    record_test_read(other.folder, "inspect", "inspect/x", "c", {"test_hash": "7e577e5700"})
+    record_test_read(other.folder, "compare", "finalists/d/0", "d", {"test_hash": "another"})
+    study.trial(0, 0.9, test_hash="")  # as of a data module of the user's own
+    board = Leaderboard.from_folder(study.folder)
+    assert [row.test_reads for row in board.rows] == [5, None]
+    assert board.readers == {"study digits": 2, "study other": 2, "inspect other": 1}
+    digest = board.digest()
+    (tmp_path / "test_reads.jsonl").unlink()
+    alone = Leaderboard.from_folder(study.folder)  # its own ledger is the truth about it
+    assert [row.test_reads for row in alone.rows] == [2, None]
+    assert alone.digest() == digest
+
+
 def test_csv_and_json_say_the_same_to_the_last_digit(whole_study):
     study = whole_study()
     board = Leaderboard.from_folder(study.folder)
@@ -171,7 +191,7 @@ def test_the_digest_sees_results_and_not_the_clock(whole_study):
     assert Leaderboard.from_folder(study.folder).digest() != digest
 
 
-@pytest.mark.parametrize("name", sorted({*COLUMNS, *JSON_ONLY} - {*MEASURED}))
+@pytest.mark.parametrize("name", sorted({*COLUMNS, *JSON_ONLY} - {*MEASURED, "test_reads"}))
 def test_every_other_column_is_in_the_digest(whole_study, name):
     board = Leaderboard.from_folder(whole_study(seeds=2).folder)
     rows = (replace(board.rows[0], **{name: "changed"}), *board.rows[1:])

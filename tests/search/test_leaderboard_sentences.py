@@ -1,5 +1,6 @@
 from search.leaderboard import Leaderboard
 from search.leaderboard_sentences import sentences
+from search.study_folder import record_test_read
 
 
 def said(study):
@@ -38,6 +39,39 @@ def test_a_row_better_on_test_than_the_best_by_validation_is_told(make_study):
     text = said(study)
     assert "shown better than it, against the order on validation: #2 second." in text
     assert "shown worse" not in text
+
+
+def test_all_readings_of_the_test_split_are_told(make_study):
+    study = make_study()
+    study.finalist("c", [0.9, 0.9])
+    assert "read" not in said(study).replace("Test was read", "")
+    for number, command in enumerate(("study", "study", "inspect", "predict", "test", "compare")):
+        split = {"test_hash": "7e577e5700"}
+        record_test_read(study.folder, command, f"run/{number}", "c", split)
+    assert (
+        "This test split has been read 6 times in all (2 by study digits, 1 by inspect digits, "
+        "1 by predict digits, 1 by test digits and 1 more): whatever was chosen" in said(study)
+    )
+
+
+def test_rows_that_share_no_seeds_are_said_to_be_unpaired(make_study):
+    study = make_study()
+    study.finalist("a", [0.9] * 3, label="first")
+    study.finalist("b", [0.8] * 3, label="second", split_hash="another draw of validation")
+    text = said(study)
+    assert "fewer than two seeds are shared with the best row: #2 second." in text
+    assert "differ in their splits (split_hash)" in text
+
+
+def test_validation_drawn_anew_is_no_caution(make_study):
+    study = make_study()
+    for seed in range(2):
+        split = {"candidate_id": "a", "stage": "final", "seed_index": seed, "seed": seed}
+        study.run(f"finalists/a/{seed}", "finalist", 0.9, "a", split_hash=f"s{seed}", **split)
+    study.trial(0, 0.9)
+    (row,) = (r for r in Leaderboard.from_folder(study.folder).rows if r.fidelity == "final")
+    assert (row.split_hash, row.test_hash) == ("varied", "7e577e5700")
+    assert "compare with care" not in said(study)
 
 
 def test_direction_follows_the_objective(make_study):

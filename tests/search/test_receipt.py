@@ -49,7 +49,7 @@ def written(tmp_path):
 
 def test_says_what_was_run_and_what_failed(whole_study, written, tmp_path):
     whole_study("mine")
-    record_test_read(tmp_path / "mine", "finalists/c/0", "c", "s")
+    record_test_read(tmp_path / "mine", "study", "finalists/c/0", "c", {})
     found = written(seed=4, finalists=FinalistSettings(3, 2))
     assert found["study"] == "mine"
     assert found["runs"] == {"asked": 34, "ended": 34}

@@ -6,6 +6,7 @@ import pytest
 from search.probabilities import accuracy_interval
 from search.row_building import build_row, compare_with_best
 from search.statistics import crossed_difference, paired_difference, t_interval
+from search.unpaired import unpaired_crossed_difference, unpaired_difference
 
 ACCURACY = ("val/accuracy", "max")
 
@@ -99,6 +100,27 @@ def test_runs_that_differ_in_data_say_mixed(make_study):
     assert (row.data_hash, row.split_hash) == ("mixed", "5e5e5e5e5e")
 
 
+@pytest.mark.parametrize(
+    ("test_hashes", "split"), [(("t", "t"), "varied"), (("t", "u"), "mixed"), (("", ""), "mixed")]
+)
+def test_splits_of_one_test_are_varied_and_else_mixed(make_study, test_hashes, split):
+    study, runs = make_study(), []
+    for seed, test_hash in enumerate(test_hashes):
+        hashes = {"split_hash": f"s{seed}", "test_hash": test_hash}
+        runs.append(
+            study.run(f"finalists/c/{seed}", "finalist", 0.9, "w", seed_index=seed, **hashes)
+        )
+    assert build_row(study.folder, runs, *ACCURACY)[0].split_hash == split
+
+
+def test_a_run_that_failed_knows_no_hash_and_mixes_none(make_study):
+    study = make_study()
+    lost = {"data_hash": "", "split_hash": "", "test_hash": "", "device": "", "state": "failed"}
+    failed = study.run("finalists/c/1", "finalist", None, "w", seed_index=1, **lost)
+    row, _ = build_row(study.folder, [*study.finalist("c", [0.9]), failed], *ACCURACY)
+    assert (row.data_hash, row.test_hash, row.device) == ("d0d0d0d0d0", "7e577e5700", "cpu")
+
+
 def test_undertrained_needs_half_of_the_seeds(make_study):
     study = make_study()
     rising = tuple({"epoch": e, "val/accuracy": 0.04 * e} for e in range(1, 21))
@@ -132,6 +154,21 @@ def test_only_shared_seeds_are_compared(make_study):
     assert row.difference == pytest.approx((b - a).mean())
 
 
+@pytest.mark.parametrize("changes", [{"seed": 5}, {"split_hash": "another"}])
+def test_seeds_that_are_not_truly_shared_are_not_paired(make_study, changes):
+    study = make_study()
+    best = build_row(study.folder, study.finalist("a", [0.9] * 4), *ACCURACY)
+    runs = [
+        (replace(s, **changes), r) if "seed" in changes else (s, replace(r, **changes))
+        for s, r in study.finalist("b", [0.8] * 4)
+    ]
+    runs[0] = (replace(runs[0][0], seed=1000), replace(runs[0][1], split_hash="5e5e5e5e5e"))
+    row = compare_with_best([best, build_row(study.folder, runs, *ACCURACY)])[1]
+    expected = unpaired_crossed_difference(right_images(study, "b", 4), right_images(study, "a", 4))
+    assert row.difference_paired is False  # one seed is shared: too few for pairs
+    assert (row.difference, row.difference_low) == pytest.approx((expected.mean, expected.low))
+
+
 def test_another_metric_is_compared_over_seeds_only(make_study):
     study = make_study(monitor="val/loss", mode="min")
     losses = {"a": [0.30, 0.31, 0.32], "b": [0.40, 0.44, 0.41]}
@@ -145,7 +182,12 @@ def test_another_metric_is_compared_over_seeds_only(make_study):
     row = compare_with_best(built)[1]
     expected = paired_difference(losses["b"], losses["a"])
     assert (row.difference, row.difference_p) == (expected.mean, expected.p_value)
-    assert row.test_covers == "seeds"
+    assert (row.test_covers, row.difference_paired) == ("seeds", True)
+    (row_a, a), (row_b, b) = built
+    b = replace(b, draws={seed: (99 + seed, "") for seed in b.draws})
+    row = compare_with_best([(row_a, a), (row_b, b)])[1]
+    expected = unpaired_difference(losses["b"], losses["a"])
+    assert (row.difference, row.difference_p) == (expected.mean, expected.p_value)
 
 
 def test_rows_without_test_are_not_compared(make_study):

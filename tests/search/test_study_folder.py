@@ -12,11 +12,10 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.test_ledger import LEDGER, read_ledger
 from search.experiment import WorkerSettings
 from search.settings import FinalistSettings, StudySettings
-from search.study_folder import adopt_plugins, claim, locked, record_test_read, test_reads
-
-test_reads.__test__ = False  # no test: the ledger's lines
+from search.study_folder import adopt_plugins, claim, locked, record_test_read
 
 HOLD = """
 import sys
@@ -208,27 +207,22 @@ def test_a_copy_that_was_cut_off_is_made_again(write_plugin, tmp_path, monkeypat
 # The ledger
 
 
-def test_every_reading_is_written_once(tmp_path):
-    assert test_reads(tmp_path) == []
+def test_every_reading_is_written_once_in_the_folder_and_beside_it(tmp_path):
+    folder, data = tmp_path / "mine", {"test_hash": "7e57", "data_hash": "d0", "images": {}}
+    assert read_ledger(folder / LEDGER) == []
     for _ in range(2):
         for seed in (0, 1):
-            record_test_read(tmp_path, f"finalists/c/{seed}", "c", "s0")
-    reads = test_reads(tmp_path)
-    assert [read["key"] for read in reads] == ["finalists/c/0", "finalists/c/1"]
-    assert {(read["candidate_id"], read["split_hash"]) for read in reads} == {("c", "s0")}
-    assert all(read["time"].endswith("+00:00") for read in reads)
+            record_test_read(folder, "study", f"finalists/c/{seed}", "c", data)
+    reads = read_ledger(folder / LEDGER)
+    assert read_ledger(tmp_path / LEDGER) == reads
+    assert [read.key for read in reads] == ["finalists/c/0", "finalists/c/1"]
+    assert {(r.study, r.command, r.test_hash, r.data_hash) for r in reads} == {
+        ("mine", "study", "7e57", "d0")
+    }
 
 
-def test_a_torn_line_swallows_no_other(tmp_path):
-    ledger = tmp_path / "test_reads.jsonl"
-    for seed in (0, 1):
-        record_test_read(tmp_path, f"finalists/c/{seed}", "c", "s0")
-    whole = ledger.read_bytes()
-    first, second = whole.splitlines(keepends=True)
-    for length in range(len(second)):  # also of the length 0, and without the line's end only
-        ledger.write_bytes(first + second[:length])
-        for seed in (1, 2):
-            record_test_read(tmp_path, f"finalists/c/{seed}", "c", "s0")
-        keys = [read["key"] for read in test_reads(tmp_path)]
-        assert keys == ["finalists/c/0", "finalists/c/1", "finalists/c/2"]
-        assert ledger.read_bytes().startswith(first + second[:length])  # nothing is erased
+def test_a_study_that_could_not_record_its_readings_is_refused_at_once(study, tmp_path):
+    (tmp_path / LEDGER).mkdir()
+    with pytest.raises(InputError, match="reading of the test split cannot be recorded"):
+        claim(study(), {}, {}, "32-true")
+    assert not (study().path / "study.json").exists()

@@ -48,7 +48,12 @@ def schedule(plan, folder, seed=0):
     folder.mkdir(exist_ok=True)
     dispatcher, ended = Shuffled(folder, seed), []
     Schedule(
-        plan, folder, dispatcher, {"": "split"}, lambda spec: ended.append(spec.key), Silent()
+        plan,
+        folder,
+        dispatcher,
+        {"": {"test_hash": "7e57"}},
+        lambda spec: ended.append(spec.key),
+        Silent(),
     ).run()
     return dispatcher, ended
 

@@ -1,0 +1,120 @@
+"""Several studies in one leaderboard, where their rows answer one question on the same images."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hybrid_swin.errors import InputError
+from search.leaderboard import Leaderboard
+from search.row import Row
+from search.row_building import MIXED, VARIED
+from search.run_folder import is_comparison, read_settings
+from search.study_rows import StudyRows
+
+
+def join(folders: Sequence[Path]) -> Leaderboard:
+    """The retrained rows and the references of several studies, compared with the best of all.
+
+    A row is paired with the best one over the seeds and splits that they share, else unpaired.
+
+    Raises:
+        InputError: a folder is of no study or of a comparison, or two studies are not comparable.
+    """
+    seen: dict[str, Path] = {}
+    for folder in folders:
+        place = os.path.realpath(folder)
+        if place in seen:
+            raise InputError(f"{str(folder)!r} is given twice; name each study once")
+        seen[place] = folder
+        if is_comparison(read_settings(folder)):
+            raise InputError(
+                f"{str(folder)!r} is a comparison: its arms are compared with their own baseline "
+                "at matched cost; leave it out, and show it by `python search.py leaderboard "
+                f"{folder}`"
+            )
+    studies = _named([StudyRows.read(folder) for folder in folders])
+    _check_comparable(studies)
+    rows = [row for study in studies for row, _ in study.built]
+    single = sum(row.fidelity == "search" for row in rows)
+    notes = [
+        f"{single} single runs of the searches are left out: one seed each, they are no evidence "
+        "between studies."
+    ]
+    splits = {row.split_hash for row in rows if row.fidelity == "final"}
+    if len(splits - {VARIED}) > 1 or (VARIED in splits and len(splits) > 1):
+        notes.append(
+            "The studies validate on different images: their order is by means over different "
+            "draws; test, on which they are compared, is one."
+        )
+    return Leaderboard.of(
+        [
+            replace(study, built=tuple(b for b in study.built if b[0].fidelity != "search"))
+            for study in studies
+        ],
+        notes,
+    )
+
+
+def _named(studies: Sequence[StudyRows]) -> list[StudyRows]:
+    """Studies of one name are told apart by their folders."""
+    names = [study.name for study in studies]
+    return [
+        replace(study, name=str(study.folder)) if names.count(study.name) > 1 else study
+        for study in studies
+    ]
+
+
+def _check_comparable(studies: Sequence[StudyRows]) -> None:
+    """Raise InputError for the first difference between two studies, with both values."""
+    first = studies[0]
+    for study in studies:
+        if not _retrained(study):
+            raise InputError(
+                f"study {study.name!r} has no retrained row yet; finish it, or leave it out"
+            )
+        for name, what in (("data_hash", "images"), ("test_hash", "test split")):
+            mine, other = (_values(s, name) for s in (study, first))
+            if "" in mine or MIXED in mine or len(mine) > 1:
+                raise InputError(
+                    f"the {what} of study {study.name!r} cannot be told ({name} "
+                    f"{' and '.join(map(repr, sorted(mine)))}), so that its rows cannot be "
+                    "compared with those of another; leave it out"
+                )
+            if mine != other:
+                raise _unlike(study, first, f"{what} ({name})", *map(", ".join, (mine, other)))
+        for name in ("monitor", "mode"):
+            mine_one, other_one = getattr(study, name), getattr(first, name)
+            if mine_one != other_one:
+                raise _unlike(study, first, f"objective.{name}", mine_one, other_one)
+        ids, others = _test_ids(study), _test_ids(first)
+        if ids and others and ids != others:
+            what = "the test images of their predictions.npz"
+            raise _unlike(study, first, what, _in_words(ids, others), _in_words(others, ids))
+
+
+def _unlike(study: StudyRows, first: StudyRows, what: str, mine: str, other: str) -> InputError:
+    return InputError(
+        f"studies {first.name!r} and {study.name!r} are not comparable: they differ in {what}: "
+        f"{other} and {mine}; show them apart"
+    )
+
+
+def _values(study: StudyRows, name: str) -> set[str]:
+    return {getattr(row, name) for row in _retrained(study)}
+
+
+def _retrained(study: StudyRows) -> list[Row]:
+    return [row for row, _ in study.built if row.fidelity == "final" and row.seeds]
+
+
+def _test_ids(study: StudyRows) -> set[tuple[str, ...]]:
+    found = (evidence.correct for _, evidence in study.built)
+    return {correct.ids for correct in found if correct is not None}
+
+
+def _in_words(ids: set[tuple[str, ...]], others: set[tuple[str, ...]]) -> str:
+    """How many images, and the first that the others lack."""
+    mine, theirs = ({name for one in several for name in one} for several in (ids, others))
+    alone = sorted(mine - theirs)
+    return f"{len(mine)} images" + (f" with {alone[0]!r}" if alone else "")

@@ -1,0 +1,103 @@
+"""The rows of one study, in no order yet, each with the evidence that comparisons need."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from hybrid_swin.test_ledger import LEDGER, Entry, ledger_beside, read_ledger
+from search.fidelity import Fidelity, audit
+from search.row import Row
+from search.row_building import EndedRun, Evidence, build_mean_row, build_row
+from search.run_folder import RunSpec, iter_runs, read_settings
+from search.settings import RungSettings
+
+
+@dataclass(frozen=True)
+class StudyRows:
+    """What a study has found so far.
+
+    Args:
+        folder: where it lies.
+        name: the study's.
+        monitor: the objective, a validation metric.
+        mode: whether more (``max``) or less of it is better.
+        built: rows with their evidence.
+        pending: runs that were asked and have not ended.
+        test_reads: runs that read the test split, references not counted.
+        reference_reads: references that read it.
+        fidelity: what its runs tell of its rungs.
+    """
+
+    folder: Path
+    name: str
+    monitor: str
+    mode: Literal["min", "max"]
+    built: tuple[tuple[Row, Evidence], ...]
+    pending: int
+    test_reads: int
+    reference_reads: int
+    fidelity: Fidelity | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a study, finished or not.
+
+        Raises:
+            InputError: no study there, or a file of it cannot be read.
+        """
+        settings = read_settings(folder)
+        objective = settings.get("objective") or {}
+        monitor, mode = objective.get("monitor", "val/accuracy"), objective.get("mode", "max")
+        rungs = settings.get("rungs") or {"first": 0}
+        runs = list(iter_runs(folder))
+        ended = [(spec, result) for spec, result in runs if result is not None]
+        scores = {spec.key: result.score for spec, result in ended}
+        built = []
+        by_chance = [run for run in ended if _is_by_chance(run[0])]
+        # An audit is the end of a trial that has its row: it says something of the rungs.
+        others = (run for run in ended if not _is_by_chance(run[0]) and run[0].kind != "audit")
+        for group in _grouped(others):
+            first = group[0][0]
+            selected_by = scores.get(first.origin) if first.stage == "final" else None
+            built.append(build_row(folder, group, monitor, mode, selected_by))
+        if by_chance:
+            built.append((build_mean_row(by_chance, monitor), Evidence({}, None)))
+        readers = [spec.kind for spec, result in ended if result.test is not None]
+        return cls(
+            folder=folder,
+            name=str(settings.get("name", folder.name)),
+            monitor=monitor,
+            mode=mode,
+            built=tuple(built),
+            pending=len(runs) - len(ended),
+            test_reads=sum(kind != "reference" for kind in readers),
+            reference_reads=sum(kind == "reference" for kind in readers),
+            fidelity=audit(ended, RungSettings(**rungs), monitor, mode),
+        )
+
+
+def ledger_entries(studies: Iterable[StudyRows]) -> list[Entry]:
+    """What the studies' own ledgers and those beside them know, each reading once."""
+    folders = [study.folder for study in studies]
+    own = [folder / LEDGER for folder in folders]
+    return read_ledger(*own, *(ledger_beside(folder) for folder in folders))
+
+
+def _grouped(ended: Iterable[EndedRun]) -> list[list[EndedRun]]:
+    """Runs of one row: the seeds of a retrained candidate; every other run stands alone."""
+    groups: dict[tuple[str, str], list[EndedRun]] = {}
+    for spec, result in ended:
+        groups.setdefault(_group(spec), []).append((spec, result))
+    return list(groups.values())
+
+
+def _is_by_chance(spec: RunSpec) -> bool:
+    """Whether a run is one of those whose mean is a row."""
+    return spec.kind == "random" and spec.stage == "final"
+
+
+def _group(spec: RunSpec) -> tuple[str, str]:
+    if spec.stage == "final" and spec.kind != "reference":
+        return "final", spec.candidate_id
+    return "run", spec.key

@@ -1,0 +1,142 @@
+"""The ledger of test readings: one line a reading, whatever is killed and whoever else writes."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.test_ledger import (
+    VARIABLE,
+    Entry,
+    check_ledger,
+    ledger_beside,
+    ledger_near,
+    read_ledger,
+    record,
+)
+
+ENTRY = Entry("mine", "finalists/c/0", "study", "c", "7e57", "d0d0")
+
+
+@pytest.fixture(autouse=True)
+def no_named_ledger(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+
+@pytest.fixture
+def ledgers(tmp_path):
+    """The shared one, and a study's own."""
+    return tmp_path / "test_reads.jsonl", tmp_path / "mine" / "test_reads.jsonl"
+
+
+def test_a_reading_is_written_into_both_ledgers_once(ledgers):
+    for _ in range(2):  # gone on with
+        record(ENTRY, *ledgers)
+    shared, own = map(read_ledger, ledgers)
+    assert shared == own
+    (entry,) = own
+    assert replace(entry, time="") == ENTRY
+    assert entry.time.endswith("+00:00")
+    assert read_ledger(*ledgers) == own  # the same reading in two files is one
+
+
+def test_a_study_that_is_begun_again_under_an_old_name_reads_again(ledgers):
+    shared, own = ledgers
+    record(ENTRY, shared, own)
+    own.unlink()
+    record(ENTRY, shared, own)
+    assert len(read_ledger(shared)) == 2
+
+
+def test_a_kill_between_the_two_files_is_made_good(ledgers, tmp_path):
+    shared, own = ledgers
+    record(ENTRY, shared, own)
+    shared.unlink()
+    record(ENTRY, shared, own)
+    assert shared.read_bytes() == own.read_bytes()
+
+
+def test_lines_from_before_the_test_split_had_a_hash_are_kept_and_completed(ledgers):
+    shared, own = ledgers
+    own.parent.mkdir()
+    old = {"key": ENTRY.key, "candidate_id": "c", "split_hash": "5e5e", "time": "2024-05-01"}
+    own.write_text(json.dumps(old) + "\n")
+    record(ENTRY, shared, own)
+    assert read_ledger(own) == [Entry("", ENTRY.key, "", "c", time="2024-05-01")]
+    assert read_ledger(shared) == [replace(ENTRY, time="2024-05-01")]
+
+
+def test_without_a_ledger_of_its_own_study_and_key_say_what_is_one_reading(ledgers):
+    shared, _ = ledgers
+    for key in ("test/1", "test/1", "test/2"):
+        record(replace(ENTRY, key=key), shared)
+    record(replace(ENTRY, study="other", key="test/1"), shared)
+    readers = [(entry.study, entry.key) for entry in read_ledger(shared)]
+    assert readers == [("mine", "test/1"), ("mine", "test/2"), ("other", "test/1")]
+
+
+def test_a_torn_line_swallows_no_other(ledgers):
+    shared, _ = ledgers
+    for key in "ab":
+        record(replace(ENTRY, key=key), shared)
+    first, second = shared.read_bytes().splitlines(keepends=True)
+    for length in range(len(second)):  # also of the length 0, and without the line's end only
+        shared.write_bytes(first + second[:length])
+        for key in "bc":
+            record(replace(ENTRY, key=key), shared)
+        assert [entry.key for entry in read_ledger(shared)] == ["a", "b", "c"]
+        assert shared.read_bytes().startswith(first + second[:length])  # nothing is erased
+
+
+def test_what_is_no_reading_is_left_out(ledgers):
+    shared, _ = ledgers
+    shared.write_bytes(b'[1]\n"x"\n\xff\xfe\nnull\n{"no": "key"}\n')
+    assert read_ledger(shared) == []
+    assert read_ledger(shared.parent / "none") == []
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from hybrid_swin.test_ledger import Entry, record
+for number in range(50):
+    record(Entry(sys.argv[2], f"finalists/c/{number}", "study", "c" * 3000), Path(sys.argv[1]))
+"""
+
+
+def test_processes_do_not_tear_each_others_lines(ledgers):
+    shared, _ = ledgers
+    command = [sys.executable, "-c", WRITE, str(shared)]
+    root = Path(__file__).parents[2]
+    processes = [subprocess.Popen([*command, study], cwd=root) for study in "xyxz"]
+    assert [process.wait(timeout=60) for process in processes] == [0] * 4
+    lines = [json.loads(line) for line in shared.read_text().splitlines()]
+    assert len(lines) == 150  # study x wrote twice at once, and counts once
+    assert {line["candidate_id"] for line in lines} == {"c" * 3000}
+
+
+def test_where_the_ledger_lies(tmp_path, monkeypatch):
+    study = tmp_path / "runs" / "mine"
+    study.mkdir(parents=True)
+    beside, above = tmp_path / "runs" / "test_reads.jsonl", tmp_path / "test_reads.jsonl"
+    assert ledger_beside(study) == ledger_near(study) == beside
+    above.touch()
+    assert (ledger_beside(study), ledger_near(study)) == (beside, above)
+    beside.touch()
+    assert ledger_near(study) == beside
+    monkeypatch.chdir(study)
+    assert ledger_beside(Path(".")) == beside
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "all.jsonl"))
+    assert ledger_beside(study) == ledger_near(study) == tmp_path / "all.jsonl"
+
+
+def test_what_cannot_be_written_is_one_message(ledgers):
+    shared, _ = ledgers
+    shared.mkdir()
+    for attempt in (check_ledger, lambda ledger: record(ENTRY, ledger)):
+        with pytest.raises(InputError, match=r"cannot be recorded in .* HYBRID_SWIN_LEDGER="):
+            attempt(shared)

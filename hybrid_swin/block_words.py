@@ -126,6 +126,19 @@ def parse(text: str) -> BlockWord:
     return word
 
 
+def without_idle_fusion(text: str) -> str:
+    """``w_msa:gate`` as ``w_msa``, since one branch leaves a fusion nothing to join.
+
+    What is no such word stays as it is. Raises InputError for a fusion that does not exist.
+    """
+    branch, _, joined = text.partition(":")
+    fusion = _PART.fullmatch(joined)
+    if fusion is None or not _PART.fullmatch(branch):
+        return text
+    _checked("fusion", fusion[1], fusion[2], text)
+    return branch
+
+
 def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
     entry = registry.describe(kind, name)
     given: dict[str, OptionValue] = {}

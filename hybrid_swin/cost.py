@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hybrid_swin.block_words import BlockWord, Part
-from hybrid_swin.registry import load
+from hybrid_swin.formulas import load_formulas as load
 
 if TYPE_CHECKING:
     from hybrid_swin.variant import Stage, Variant

@@ -2,17 +2,19 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from random import Random
 from typing import Any, Protocol
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Stage, Variant
+from search.templates import Template
 
 RECIPE = "recipe"
-_WORDS = ("choose", "from", "to", "step", "log", "same_as", "times")
+_SPECIALS = ("choose", "from", "to", "step", "log", "same_as", "times")
 _WHOLE = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is int}
 _HUGE = 1e15
 
@@ -49,6 +51,14 @@ class Choice:
         """How many values there are."""
         return len(self.values)
 
+    def some(self, count: int) -> Sequence[Any]:
+        """All labels: values of a choice have no order that fewer could stand for."""
+        return self.labels
+
+    def draw(self, random: Random) -> Any:
+        """The label of one value; all are equally likely."""
+        return random.choice(self.labels)
+
     def suggest(self, trial: Suggests) -> Any:
         """The label of one value."""
         return trial.suggest_categorical(self.path, self.labels)
@@ -82,8 +92,27 @@ class Range:
 
     @property
     def size(self) -> int | None:
-        """How many values there are; None where they are not counted."""
-        return None if self.step is None else int((self.high - self.low) / self.step + 1e-9) + 1
+        """How many values there are; None where there is one between any two."""
+        step = 1 if self.whole and self.log else self.step
+        return None if step is None else int((self.high - self.low) / step + 1e-9) + 1
+
+    def some(self, count: int) -> Sequence[Any]:
+        """At most ``count`` values, evenly spread: all of them, or both ends and some between."""
+        if self.size is None:
+            return (self.low, self.high)
+        last = min(count, self.size) - 1
+        return [self._at(round(i * (self.size - 1) / last)) for i in range(last + 1)]
+
+    def draw(self, random: Random) -> Any:
+        """One number; all are equally likely, on the scale where there are uncountably many."""
+        if self.size is not None:
+            return self._at(random.randrange(self.size))
+        if self.log:
+            return math.exp(random.uniform(math.log(self.low), math.log(self.high)))
+        return random.uniform(self.low, self.high)
+
+    def _at(self, index: int) -> float:
+        return self.low + index * (self.step or 1)
 
     def suggest(self, trial: Suggests) -> Any:
         """One number."""
@@ -106,14 +135,21 @@ class Tie:
 
 
 def read_leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every value of a nested setting by its path; choices, ties and plain lists are values."""
-    if isinstance(node, Mapping) and any(word in node for word in _WORDS):
+    """Every value of a nested setting by its path; choices, ties and plain lists are values.
+
+    A word with gaps is a value too, and what fills them are values below it.
+    """
+    word = isinstance(node, Mapping) and "word" in node
+    if isinstance(node, Mapping) and not word and any(special in node for special in _SPECIALS):
         yield path, _special(node, path)
     elif isinstance(node, Mapping) and (node or path in ("", RECIPE)):
+        if word:
+            yield path, Template(path, node["word"])
         for key, item in node.items():
             if "." in str(key):
                 raise InputError(f"{path or 'variant'}: {key!r} is no name; nest it instead")
-            yield from read_leaves(item, f"{path}.{key}" if path else str(key))
+            if not (word and key == "word"):
+                yield from read_leaves(item, f"{path}.{key}" if path else str(key))
     elif isinstance(node, list | tuple) and any(
         isinstance(i, Mapping | list | tuple) for i in node
     ):

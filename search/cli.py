@@ -18,7 +18,13 @@ from search.cost_options import cost_parser, question_of
 from search.inspect_options import inspect_parser
 from search.inspect_options import question_of as inspect_question_of
 from search.settings import DEFAULT_CONFIG, StudySettings
-from search.settings_file import add_settings, parse_settings
+from search.settings_file import (
+    add_settings,
+    build_settings,
+    parse_settings,
+    parse_with_config,
+)
+from search.space_options import space_parser
 
 DESCRIPTION = """\
 Which mix of local and global information is best for your images, at your budget, and how sure can
@@ -34,6 +40,7 @@ examples:
   python search.py run --config configs/search/digits.yaml --trials 40 --finalists.seeds 5
   python search.py run --dry-run                                what it would train, and how long
   python search.py run --print_config > mine.yaml               all settings, to be edited
+  python search.py space mine.yaml                              what there is to search, and fits
   python search.py leaderboard runs/digits                      the table again
   python search.py leaderboard runs/digits runs/wide            both studies in one table
   python search.py compare --dry-run                            arms and controls at equal cost
@@ -84,6 +91,8 @@ def _dispatch(arguments: list[str]) -> int:
         return _run(_run_parser(), arguments[1:])
     if arguments[0] == "compare":
         return _compare(_compare_parser(), arguments[1:])
+    if arguments[0] == "space":
+        return _space(arguments[1:])
     if arguments[0] == "inspect":
         return _inspect(arguments[1:])
     parsed = _parser().parse_args(arguments)
@@ -156,6 +165,10 @@ def _parser() -> ArgumentParser:
     commands.add_subcommand("run", run, help="run a study, or go on with it (the default)")
     compare = _compare_parser()
     commands.add_subcommand("compare", compare, help="compare arms with controls at matched cost")
+
+    commands.add_subcommand(
+        "space", space_parser(_formatter()), help="what there is to search, and what fits"
+    )
 
     commands.add_subcommand(
         "inspect", inspect_parser(_formatter()), help="look into a network, trained or not"
@@ -271,6 +284,17 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
 
     print_report(run_comparison(settings, console), settings.path, console)
     return 0
+
+
+def _space(arguments: list[str]) -> int:
+    if arguments and not arguments[0].startswith("-"):
+        arguments = ["--config", *arguments]
+    parser = space_parser(_formatter())
+    parsed = parse_with_config(parser, arguments, StudySettings, DEFAULT_CONFIG)
+    settings = build_settings(StudySettings, parsed, "")
+    from search.space_command import print_space
+
+    return print_space(settings, parsed["samples"], parsed["format"])
 
 
 def _leaderboard(options: Any) -> int:

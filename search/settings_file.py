@@ -36,13 +36,21 @@ def parse_settings(
     Raises:
         InputError: an unknown setting, a wrong type or value, a file that cannot be read.
     """
+    parsed = parse_with_config(parser, arguments, settings, default)
+    return build_settings(settings, parsed, ""), bool(parsed["dry_run"])
+
+
+def parse_with_config(
+    parser: ArgumentParser, arguments: Sequence[str], settings: type, default: str
+) -> Namespace:
+    """What the arguments say, the configs among them read. Arguments and errors as above."""
     arguments = _with_configs(list(arguments), settings, default)
     parser.exit_on_error = False
     try:
-        parsed = parser.parse_args(arguments)
+        parsed: Namespace = parser.parse_args(arguments)
     except ArgumentError as error:
         raise explained(str(error), parser) from None
-    return build_settings(settings, parsed, ""), bool(parsed["dry_run"])
+    return parsed
 
 
 def read_config_as(name: str, settings: type[Settings]) -> Settings:

@@ -6,33 +6,29 @@
     mlp_ratio: {from: 2, to: 4, step: 1}         an even grid; without step, any number between
     learning_rate: {from: 1e-4, to: 1e-2, log: true}
     num_heads: {times: [stages.0.width, 0.125]}  tied to another value
-    depth: {same_as: stages.0.depth}
+    blocks: {same_as: stages.0.blocks}           so one choice serves several stages
+    blocks: [{choose: [w_msa, mdta]}, conv]      a choice for one block
+    blocks: [{word: "{mixer}:{fusion}", mixer: {choose: [w_msa, w_msa+mdta]}, fusion: gate}]
 
 A choice is an Optuna parameter named by its full path (``stages.0.width``,
 ``recipe.learning_rate``); the space is flat, so that samplers see every parameter in every trial.
-A list of plain values, such as ``blocks: [w_msa, sw_msa]``, is one value with one path.
+A list of plain values, such as ``blocks: [w_msa, sw_msa]``, is one value with one path; the gaps
+of a word (see ``templates``) have paths below it, ``stages.0.blocks.0.mixer``.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from random import Random
 from typing import Any
 
+from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
-from search.choices import (
-    RECIPE,
-    Choice,
-    Range,
-    Suggests,
-    Tie,
-    is_number,
-    read_leaves,
-)
-
-_TRIES = 100  # combinations after which a value counts as one that never fits
+from search.choices import RECIPE, Choice, Range, Suggests, Tie, is_number, read_leaves
+from search.identity import candidate_id
+from search.templates import Template
+from search.value_checks import check_values, settings_of
 
 
 class Space:
@@ -43,8 +39,9 @@ class Space:
         recipe: fields of a recipe; values may be choices.
 
     Raises:
-        InputError: a choice that cannot be read, a tie to nothing or in a circle, or values of
-            which not even the first ones make a network, or one that makes none with any others.
+        InputError: a choice that cannot be read, a tie to nothing or in a circle, values of which
+            not even the first ones make a network, one that makes none with any others, or two
+            that always make the same candidate.
     """
 
     def __init__(self, variant: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
@@ -58,10 +55,11 @@ class Space:
                     raise unknown(kind, name, known)
         self.leaves = dict(read_leaves({**variant, RECIPE: dict(recipe)}, ""))
         self.parameters = tuple(v for v in self.leaves.values() if isinstance(v, Choice | Range))
-        self.resolve(self.default())
-        for parameter in self.parameters:
-            for label in parameter.labels[1:] if isinstance(parameter, Choice) else ():
-                self._check_use(parameter.path, label)
+        try:
+            self.resolve(self.default())
+        except InputError as error:
+            raise self._explained(error) from None
+        check_values(self.parameters, self.default(), self.identify)
 
     @property
     def size(self) -> int | None:
@@ -85,41 +83,59 @@ class Space:
         Raises:
             InputError: the values make no network, or a changed path does not exist.
         """
+        values = self._values(params)
+        for path, value in (changes or {}).items():
+            _change(values, str(path), value)
+        words = tuple(f"{path}." for path, leaf in values.items() if isinstance(leaf, Template))
+        tree = _tree({p: _follow(p, values) for p in values if not p.startswith(words)})
+        recipe = tree.pop(RECIPE, {})
+        return Variant.from_dict(tree), Recipe.from_dict(recipe)
+
+    def identify(self, params: Mapping[str, Any]) -> str:
+        """The candidate's identity. Raises InputError where the values make no network."""
+        return candidate_id(*self.resolve(params))
+
+    def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """What stands at every path with these parameters; ties and words are yet to be filled."""
         values: dict[str, Any] = {}
         for path, value in self.leaves.items():
             chosen = isinstance(value, Choice | Range)
             values |= read_leaves(value.value(params[path]), path) if chosen else {path: value}
-        for path, value in (changes or {}).items():
-            _change(values, str(path), value)
-        tree = _tree({path: _follow(path, values) for path in values})
-        recipe = tree.pop(RECIPE, {})
-        return Variant.from_dict(tree), Recipe.from_dict(recipe)
+        return values
 
-    def _check_use(self, path: str, label: Any) -> None:
-        """Refuse a choice, such as a misspelt word, that the search would silently never train."""
-        draw = Random(0)  # noqa: S311  # no secret
-        others, first = self.default(), None
-        for _ in range(_TRIES):
-            try:
-                self.resolve({**others, path: label})
-            except InputError as error:
-                first = first or error
-            else:
-                return
-            others = {
-                p.path: draw.choice(p.labels if isinstance(p, Choice) else (p.low, p.high))
-                for p in self.parameters
-            }
-        raise InputError(f"{path}: {label!r} makes no network with any other values: {first}")
+    def _explained(self, error: InputError) -> InputError:
+        """Why the first values make no network: a word or a value never does, or these together."""
+        others = list(settings_of(self.parameters, self.default()))
+        if any(_holds(self.resolve, other) for other in others):
+            check_values(self.parameters, self.default(), self.identify)
+            return InputError(f"{error}; put values first that make a network together")
+        for path, leaf in self.leaves.items():
+            if isinstance(leaf, Template):
+                words = [_follow(path, self._values(other)) for other in others]
+                if not any(_holds(parse, word) for word in words):
+                    return InputError(f"{path}: {leaf.text!r} never makes a block word: {error}")
+        return error
+
+
+def _holds(make: Callable[[Any], object], given: Any) -> bool:
+    try:
+        make(given)
+    except InputError:
+        return False
+    return True
 
 
 def _follow(path: str, values: Mapping[str, Any], seen: tuple[str, ...] = ()) -> Any:
     """The value at a path, through all ties; InputError for one to nothing or in a circle."""
-    if path not in values:
-        raise InputError(f"{(*seen, path)[-2]}: {unknown('value', path, values)}")
     if path in seen:
         raise InputError(f"{path} is tied to itself: {' -> '.join([*seen, path])}")
-    tie = values[path]
+    tie = values.get(path)
+    below = [p for p in values if p.startswith(f"{path}.")]
+    if isinstance(tie, Template) or (below and path not in values):
+        inner = {p.removeprefix(f"{path}."): _follow(p, values, (*seen, path)) for p in below}
+        return tie.fill(_tree(inner)) if isinstance(tie, Template) else _lists(_tree(inner))
+    if path not in values:
+        raise InputError(f"{(*seen, path)[-2]}: {unknown('value', path, values)}")
     if not isinstance(tie, Tie):
         return tie
     value = _follow(tie.source, values, (*seen, path))

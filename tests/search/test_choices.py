@@ -108,7 +108,7 @@ def test_a_choice_within_a_choice_is_refused():
         ({"from": 2, "to": 6, "step": 2}, 3, ("mlp_ratio", 2, 6, 2, False)),
         ({"from": 2, "to": 4}, None, ("mlp_ratio", 2, 4, None, False)),
         ({"from": 0.1, "to": 0.4, "step": 0.1}, 4, ("mlp_ratio", 0.1, 0.4, 0.1, False)),
-        ({"from": 1, "to": 64, "log": True}, None, ("mlp_ratio", 1, 64, 1, True)),
+        ({"from": 1, "to": 64, "log": True}, 64, ("mlp_ratio", 1, 64, 1, True)),
         ({"from": 1e-4, "to": 1e-2, "log": True}, None, ("mlp_ratio", 1e-4, 1e-2, None, True)),
         ({"from": 1, "to": 2, "log": False}, None, ("mlp_ratio", 1, 2, None, False)),
         ({"from": -1, "to": 1, "step": None}, None, ("mlp_ratio", -1, 1, None, False)),

@@ -1,0 +1,177 @@
+"""The combinations of a space: all of them where they are few, else some drawn at random."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from statistics import fmean, stdev
+from typing import Any
+
+from hybrid_swin.cost import Cost, count_cost
+from hybrid_swin.errors import InputError
+from search.choices import RECIPE, Choice, Range, Tie, read_leaves
+from search.identity import candidate_id
+from search.space import Space
+
+MOST = 4000  # combinations that are looked at one by one: seconds
+_ONE_IN = 10  # of the drawn, so many are asked how many other combinations are the same candidate
+_NEIGHBOURS = 16  # values of a range that are tried for that
+
+Params = dict[str, Any]
+Parameters = tuple[Choice | Range, ...]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a combination of values makes."""
+
+    params: Params
+    id: str
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Number:
+    """A count, or an estimate with its standard error."""
+
+    value: float
+    error: float = 0.0
+
+    def __mul__(self, other: "Number") -> "Number":
+        product = self.value * other.value
+        return Number(product, math.hypot(self.error * other.value, other.error * self.value))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Parameters that the rest of the space does not depend on, and what their values make.
+
+    Args:
+        kind: what they make: networks, recipes, or candidates where these cannot be parted.
+        parameters: in the space's order.
+        combinations: how many there are; None where a parameter has a value between any two.
+        looked_at: how many of them were looked at; all, or as many as were drawn.
+        candidates: what the looked at make, in their order; less where some make nothing.
+        distinct: how many different ones all combinations make; None where they have no end.
+    """
+
+    kind: str
+    parameters: Parameters
+    combinations: int | None
+    looked_at: int
+    candidates: tuple[Candidate, ...]
+    distinct: Number | None
+
+    @property
+    def exact(self) -> bool:
+        """Whether every combination was looked at."""
+        return self.looked_at == self.combinations
+
+
+class Maker:
+    """Makes candidates of a space's parameters; those that are not given have their first value."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._default = space.default()
+        variant, _ = space.resolve(self._default)
+        self._images = variant.image_size, variant.in_channels
+
+    def __call__(self, params: Mapping[str, Any]) -> Candidate | None:
+        """The candidate, or None where the values make none, or one for other images."""
+        everything = self._default | params
+        try:
+            variant, recipe = self._space.resolve(everything)
+            cost = count_cost(variant)
+        except InputError:
+            return None
+        if (variant.image_size, variant.in_channels) != self._images:
+            return None
+        return Candidate(everything, candidate_id(variant, recipe), cost)
+
+
+def network_part(space: Space, maker: Maker, samples: int) -> Part:
+    """The parameters that make networks; all where a recipe's values are tied to theirs.
+
+    Args:
+        space: the space.
+        maker: of its candidates.
+        samples: how many combinations to draw where there are too many to look at all.
+    """
+    if _recipe_is_tied(space):
+        return look(space.parameters, "candidates", maker, samples)
+    networks = tuple(p for p in space.parameters if not _is_recipe(p.path))
+    return look(networks, "networks", maker, samples)
+
+
+def parts_of(space: Space, maker: Maker, samples: int) -> tuple[Part, ...]:
+    """The parts of a space, first that of the networks; arguments as there."""
+    networks = network_part(space, maker, samples)
+    recipes = tuple(p for p in space.parameters if p not in networks.parameters)
+    return networks, look(recipes, "recipes", maker, samples)
+
+
+def look(
+    parameters: Parameters, kind: str, maker: Maker, samples: int, most: int = MOST, seed: int = 0
+) -> Part:
+    """What the values of some parameters make: of all combinations up to ``most``, else of some."""
+    sizes = [p.size for p in parameters]
+    combinations = None if None in sizes else math.prod(size for size in sizes if size is not None)
+    if combinations is not None and combinations <= most:
+        made = [maker(params) for params in _all(parameters)]
+        distinct: Number | None = Number(len({c.id for c in made if c}))
+    else:
+        random = Random(seed)  # noqa: S311  # no secret
+        made = [maker({p.path: p.draw(random) for p in parameters}) for _ in range(samples)]
+        distinct = None
+        if combinations is not None:
+            asked = made[: max(2, samples // _ONE_IN)]
+            distinct = _distinct_share(asked, parameters, maker) * Number(combinations)
+    found = tuple(candidate for candidate in made if candidate)
+    return Part(kind, parameters, combinations, len(made), found, distinct)
+
+
+def _all(parameters: Parameters) -> Iterator[Params]:
+    values = itertools.product(*(p.some(MOST) for p in parameters))
+    paths = [p.path for p in parameters]
+    return (dict(zip(paths, combination, strict=True)) for combination in values)
+
+
+def _distinct_share(
+    drawn: Sequence[Candidate | None], parameters: Parameters, maker: Maker
+) -> Number:
+    """Distinct candidates a combination: the mean of 1/m over combinations drawn alike.
+
+    m(x) is how many combinations make the candidate of x, and 1/m is 0 where x makes none. Values
+    that are idle are counted one parameter at a time, and the counts multiplied.
+    """
+    shares = [1 / _same(c, parameters, maker) if c else 0.0 for c in drawn]
+    return Number(fmean(shares), stdev(shares) / math.sqrt(len(shares)))
+
+
+def _same(candidate: Candidate, parameters: Parameters, maker: Maker) -> float:
+    """How many combinations make this candidate."""
+    count = 1.0
+    for parameter in parameters:
+        own = candidate.params[parameter.path]
+        others = [value for value in parameter.some(_NEIGHBOURS) if value != own]
+        made = [maker(candidate.params | {parameter.path: value}) for value in others]
+        same = sum(other is not None and other.id == candidate.id for other in made)
+        if same and parameter.size is not None:
+            count *= 1 + (parameter.size - 1) * same / len(others)
+    return count
+
+
+def _is_recipe(path: str) -> bool:
+    return path == RECIPE or path.startswith(f"{RECIPE}.")
+
+
+def _recipe_is_tied(space: Space) -> bool:
+    """Whether a network's value follows a recipe's, or the other way round."""
+    for path, leaf in space.leaves.items():
+        for value in leaf.values if isinstance(leaf, Choice) else [leaf]:
+            for _, inner in read_leaves(value, path):
+                if isinstance(inner, Tie) and _is_recipe(inner.source) != _is_recipe(path):
+                    return True
+    return False

@@ -1,0 +1,208 @@
+"""The command `space`: what a study's space holds, as a table for people and as JSON."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hybrid_swin import registry
+from hybrid_swin.errors import InputError
+from search.budget import limits, over
+from search.choices import Choice, Range, Tie
+from search.combinations import Candidate, Number
+from search.extremes import settings_text, short
+from search.settings import StudySettings
+from search.space import Space
+from search.survey import Share, Survey, survey
+from search.templates import Template
+
+Format = Literal["table", "json"]
+
+_IDLE = "idle values counted one parameter at a time"
+
+
+def print_space(settings: StudySettings, samples: int, output: Format = "table") -> int:
+    """Look at a study's space and print what is there.
+
+    Raises:
+        InputError: a space that is none, or of which nothing fits the budget.
+    """
+    if samples < 10:
+        raise InputError(f"--samples must be at least 10; got {samples}")
+    for plugin in settings.plugins:
+        registry.add_plugin(plugin)
+    with Console(stderr=True).status("looking at the space"):
+        space = Space(settings.variant, settings.recipe)
+        found = survey(space, limits(settings.budget), samples)
+    if output == "json":
+        print(json.dumps({"study": settings.name, **to_dict(found)}, indent=1))
+        return 0
+    console = Console()
+    console.print(_parameters(found.space))
+    console.print()
+    console.print(_facts(found), highlight=False)
+    return 0
+
+
+# For programs
+
+
+def to_dict(found: Survey) -> dict[str, Any]:
+    """Everything, with numbers unrounded; null where there is no end."""
+    return {
+        "parameters": [_described(path, leaf) for path, leaf in _leaves(found.space)],
+        "combinations": found.space.size,
+        "candidates": _number(found.distinct),
+        "parts": [
+            {
+                "makes": part.kind,
+                "parameters": [p.path for p in part.parameters],
+                "combinations": part.combinations,
+                "looked_at": part.looked_at,
+                "exact": part.exact,
+                "distinct": _number(part.distinct),
+                "makes_none": _share(found.nothing(part)),
+            }
+            for part in found.parts
+        ],
+        "budget": dict(found.limits),
+        "fits": _share(found.fitting),
+        "cheapest": _candidate(found, found.cheapest),
+        "dearest": _candidate(found, found.dearest),
+        "never_fits": {name: dict(values) for name, values in found.never.items()},
+    }
+
+
+def _leaves(space: Space) -> Iterator[tuple[str, Any]]:
+    """What is not plain: parameters, ties and words with gaps."""
+    for path, leaf in space.leaves.items():
+        if isinstance(leaf, Choice | Range | Tie | Template):
+            yield path, leaf
+
+
+def _described(path: str, leaf: Any) -> dict[str, Any]:
+    if isinstance(leaf, Choice):
+        return {"path": path, "kind": "choice", "values": leaf.labels, "number": leaf.size}
+    if isinstance(leaf, Tie):
+        return {"path": path, "kind": "tie", "source": leaf.source, "factor": leaf.factor}
+    if isinstance(leaf, Template):
+        return {"path": path, "kind": "word", "word": leaf.text}
+    ends = {"from": leaf.low, "to": leaf.high, "step": leaf.step, "log": leaf.log}
+    return {"path": path, "kind": "range", **ends, "number": leaf.size}
+
+
+def _number(number: Number | None) -> dict[str, float] | None:
+    return number and {"value": number.value, "standard_error": number.error}
+
+
+def _share(share: Share) -> dict[str, Any]:
+    low, high = share.interval
+    return {
+        "share": share.value,
+        "low": low,
+        "high": high,
+        "count": share.count,
+        "of": share.of,
+        "exact": share.exact,
+    }
+
+
+def _candidate(found: Survey, candidate: Candidate) -> dict[str, Any]:
+    return {
+        "params": {p.path: candidate.params[p.path] for p in found.networks.parameters},
+        **candidate.cost.to_dict(),
+        "exact": found.networks.exact,
+    }
+
+
+# For people
+
+
+def _parameters(space: Space) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("parameter", header_style="dim", overflow="fold")
+    table.add_column("kind", header_style="dim")
+    table.add_column("values", header_style="dim", overflow="fold")
+    table.add_column("number", header_style="dim", justify="right", no_wrap=True)
+    for path, leaf in _leaves(space):
+        told = _described(path, leaf)
+        number = "" if "number" not in told else _count(told["number"])
+        style = "" if isinstance(leaf, Choice | Range) else "dim"
+        table.add_row(escape(path), told["kind"], escape(_values(leaf)), number, style=style)
+    return table
+
+
+def _values(leaf: Any) -> str:
+    if isinstance(leaf, Choice):
+        return ", ".join(map(short, leaf.labels))
+    if isinstance(leaf, Tie):
+        return leaf.source if leaf.factor == 1 else f"{short(leaf.factor)} x {leaf.source}"
+    if isinstance(leaf, Template):
+        return leaf.text
+    steps = f", in steps of {short(leaf.step)}" if leaf.step else ""
+    return f"{short(leaf.low)} to {short(leaf.high)}{steps}{', logarithmic' * leaf.log}"
+
+
+def _facts(found: Survey) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for heading, text in _sentences(found):
+        table.add_row(heading, escape(text))
+    return table
+
+
+def _sentences(found: Survey) -> Iterator[tuple[str, str]]:
+    parts, networks = found.parts, found.networks
+    split = " x ".join(f"{_count(p.combinations)} {p.kind}" for p in parts if p.parameters)
+    several = sum(bool(p.parameters) for p in parts) > 1
+    yield "combinations", _count(found.space.size) + (f" = {split}" if several else "")
+    yield "candidates", _distinct(found)
+    for part in parts:
+        nothing = found.nothing(part)
+        if part is networks or nothing.count:
+            yield f"no {part.kind.removesuffix('s')}", _share_text(nothing, part.kind)
+    if found.limits:
+        most = ", ".join(f"{value:,} {name}" for name, value in found.limits.items())
+        yield "within budget", f"{_share_text(found.fitting, networks.kind)} keep {most}"
+    for heading, candidate in (("cheapest", found.cheapest), ("dearest", found.dearest)):
+        costs = ", ".join(
+            f"{getattr(candidate.cost, name):,} {label}"
+            for name, label in (
+                ("macs", "MACs"),
+                ("parameters", "parameters"),
+                ("activations", "activations"),
+            )
+        )
+        dear = " (exceeds the budget)" if over(candidate.cost, found.limits) else ""
+        yield heading, costs + dear + ("" if networks.exact else " (found by descent)")
+        if networks.parameters:
+            yield "", settings_text(candidate.params, networks.parameters)
+    for name, values in found.never.items():
+        listed = ", ".join(f"{p}={short(v)}" for p, vs in values.items() for v in vs)
+        how = "" if networks.exact else " (none found by descent)"
+        yield "never fits", f"{name} with {listed}{how}"
+
+
+def _distinct(found: Survey) -> str:
+    number = found.distinct
+    if number is None:
+        return "without end: a parameter has a value between any two"
+    if all(part.exact for part in found.parts):
+        return f"{number.value:,.0f} distinct, all counted"
+    return f"about {number.value:,.0f} distinct, standard error {number.error:,.0f}; {_IDLE}"
+
+
+def _share_text(share: Share, kind: str) -> str:
+    if share.exact:
+        some = f"{share.value:.1%}, {share.count:,}" if share.count else "none"
+        return f"{some} of {share.of:,} {kind}"
+    low, high = share.interval
+    return f"{share.value:.1%} [{low:.1%}, {high:.1%}] of {share.of:,} {kind} drawn at random"
+
+
+def _count(number: int | None) -> str:
+    return "no end" if number is None else f"{number:,}"

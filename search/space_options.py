@@ -1,0 +1,43 @@
+"""Options of the command `space`."""
+
+from typing import Any, Literal
+
+from jsonargparse import ArgumentParser
+
+from search.settings import DEFAULT_CONFIG, StudySettings
+from search.settings_file import add_settings
+
+DESCRIPTION = f"""\
+What a study's space holds, before anything is trained: its parameters, how many candidates they
+make, how many of these fit the budget, the cheapest and the dearest, and the values that never fit.
+The study's file comes first; without one: {DEFAULT_CONFIG}.
+"""
+
+EPILOG = """\
+examples:
+  python search.py space
+  python search.py space mine.yaml --budget.macs 50M
+  python search.py space mine.yaml --samples 5000 --format json
+"""
+
+
+def space_parser(formatter: Any) -> ArgumentParser:
+    """The parser of `space`: that of `run`, with its own options."""
+    parser = ArgumentParser(
+        prog="search.py space", formatter_class=formatter, description=DESCRIPTION, epilog=EPILOG
+    )
+    parser.add_argument(
+        "--config", action="config", help="a study's file; the word --config may be left out"
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=1000,
+        help="combinations to draw where there are too many to look at one by one; more are slower "
+        "and narrow the intervals",
+    )
+    parser.add_argument(
+        "--format", type=Literal["table", "json"], default="table", help="what to print"
+    )
+    add_settings(parser, StudySettings)
+    return parser

@@ -1,0 +1,115 @@
+"""What a space holds: how many candidates, how many of them fit the budget, what they cost."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import NormalDist
+from typing import Any
+
+from hybrid_swin.errors import InputError
+from search.budget import excess
+from search.combinations import Candidate, Maker, Number, Part, parts_of
+from search.extremes import least, never_fitting, too_dear
+from search.space import Space
+
+
+@dataclass(frozen=True)
+class Share:
+    """``count`` of ``of`` combinations, all of them or drawn; then with Wilson's 95% interval.
+
+    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927,
+    https://doi.org/10.2307/2276774
+    """
+
+    count: int
+    of: int
+    exact: bool
+
+    @property
+    def value(self) -> float:
+        """The share."""
+        return self.count / self.of
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """From, to; the share itself where it is exact."""
+        if self.exact:
+            return self.value, self.value
+        k = NormalDist().inv_cdf(0.975) ** 2 / self.of
+        half = math.sqrt(self.value * (1 - self.value) * k + k * k / 4)
+        low, high = ((self.value + k / 2 + sign * half) / (1 + k) for sign in (-1, 1))
+        return max(0.0, low), min(1.0, high)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A space, looked at.
+
+    Args:
+        space: the space.
+        limits: the budget.
+        parts: of the space, first that of the networks.
+        cheapest: by MACs; among all where the networks are exact, else found.
+        dearest: likewise.
+        never: for each limit the values, by parameter, that never keep it.
+    """
+
+    space: Space
+    limits: Mapping[str, int]
+    parts: tuple[Part, ...]
+    cheapest: Candidate
+    dearest: Candidate
+    never: Mapping[str, Mapping[str, list[Any]]]
+
+    @property
+    def networks(self) -> Part:
+        """What makes the networks."""
+        return self.parts[0]
+
+    @property
+    def distinct(self) -> Number | None:
+        """How many candidates there are; None without end."""
+        total = Number(1)
+        for part in self.parts:
+            if part.distinct is None:
+                return None
+            total = total * part.distinct
+        return total
+
+    @property
+    def fitting(self) -> Share:
+        """The networks that keep every limit."""
+        costs = [c.cost for c in self.networks.candidates]
+        kept = [c for c in costs if max(excess(c, self.limits).values(), default=0) <= 0]
+        return Share(len(kept), self.networks.looked_at, self.networks.exact)
+
+    def nothing(self, part: Part) -> Share:
+        """Combinations of a part that make no network or no recipe."""
+        return Share(part.looked_at - len(part.candidates), part.looked_at, part.exact)
+
+
+def survey(space: Space, limits: Mapping[str, int], samples: int) -> Survey:
+    """Look at a space.
+
+    Args:
+        space: the space.
+        limits: the budget, at most so many by kind of cost.
+        samples: how many combinations to draw where there are too many to look at all.
+
+    Raises:
+        InputError: no candidate fits.
+    """
+    maker = Maker(space)
+    parts = parts_of(space, maker, samples)
+    networks = parts[0]
+    if message := too_dear(networks, maker, limits):
+        raise InputError(message)
+    return Survey(
+        space,
+        limits,
+        parts,
+        least(networks, maker, lambda c: c.cost.macs),
+        least(networks, maker, lambda c: -c.cost.macs),
+        never_fitting(networks, maker, limits),
+    )

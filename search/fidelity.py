@@ -213,10 +213,9 @@ def sentences(fidelity: Fidelity | None) -> list[str]:
     for report in fidelity.rungs:
         if report.with_end is None:
             continue
-        text = (
-            f"Scores at {report.rung} {fidelity.over} rank {report.with_end.n} runs that came to "
-        )
-        text += f"their end with a correlation of {report.with_end.value:.2f} to the final scores"
+        where = f"epoch {report.rung}" if fidelity.over == "epochs" else f"{report.rung} images"
+        text = f"Scores at {where} rank {report.with_end.n} runs that came to their end with a "
+        text += f"correlation of {report.with_end.value:.2f} to the final scores"
         if report.with_end.low is not None and report.with_end.high is not None:
             text += f" [{report.with_end.low:.2f}, {report.with_end.high:.2f}]"
         if report.keeps_winner is not None:
@@ -224,11 +223,17 @@ def sentences(fidelity: Fidelity | None) -> list[str]:
             text += f"; judged by all {report.reached} scores there, this rung {verb} the winner"
         said.append(f"{text}.")
     if fidelity.audited:
-        text = f"Of {fidelity.stopped} stopped trials {fidelity.audited}, drawn at random, were "
-        text += f"trained to their end: {fidelity.better} beat all that were not stopped"
-        if fidelity.better_high is not None:
+        which = "all" if fidelity.audited == fidelity.stopped else f"{fidelity.audited} at random"
+        text = f"Of {fidelity.stopped} stopped trials {which} were trained to their end after all: "
+        text += f"{fidelity.better} beat every trial that was not stopped"
+        if fidelity.better_high is not None and fidelity.audited < fidelity.stopped:
             text += f" (95%: at most {100 * fidelity.better_high:.0f}% of stopped trials would)"
         said.append(f"{text}.")
     if fidelity.stopped:
-        said.append(f"Stopping saved {100 * fidelity.saved:.0f}% of the search's training.")
+        share = 100 * abs(fidelity.saved)
+        said.append(
+            f"Stopping saved {share:.0f}% of the search's training, less what those took."
+            if fidelity.saved > 0
+            else f"Stopping saved nothing: those took {share:.0f}% more than it spared."
+        )
     return said

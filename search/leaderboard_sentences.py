@@ -12,7 +12,7 @@ from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share, range_text, score_text
 from search.row import Row
 from search.row_building import VARIED
-from search.statistics import minimum_detectable_difference
+from search.statistics import minimum_detectable_difference, paired_difference
 from search.unpaired import unpaired_difference
 
 DIFFERENCES = {
@@ -123,11 +123,16 @@ def _random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     if not searched or not drawn:
         return []
     one, other = searched[0], drawn[0]
-    return [
+    text = (
         f"Of the search, the best is #{one.rank} with {_score(one.validation_mean, board)} on "
         f"validation; of a random search that cost as much to train, #{other.rank} with "
-        f"{_score(other.validation_mean, board)}."
-    ]
+        f"{_score(other.validation_mean, board)}"
+    )
+    if one.seeds == one.seeds_asked == other.seeds == other.seeds_asked >= 2:  # the same seeds
+        gain = paired_difference(one.validation_scores, other.validation_scores)
+        span = interval_text(gain.low, gain.high, board.monitor)
+        text += f": {points(gain.mean, board.monitor)}{unit(board.monitor)} {span}".rstrip()
+    return [f"{text}."]
 
 
 def _references(board: Leaderboard, final: Sequence[Row]) -> list[str]:

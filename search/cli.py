@@ -18,7 +18,7 @@ from search.cost_options import cost_parser, question_of
 from search.inspect_options import inspect_parser
 from search.inspect_options import question_of as inspect_question_of
 from search.settings import DEFAULT_CONFIG, StudySettings
-from search.settings_file import add_settings, parse_settings
+from search.settings_file import add_settings, parse_settings, receipt_among
 
 DESCRIPTION = """\
 Which mix of local and global information is best for your images, at your budget, and how sure can
@@ -109,7 +109,8 @@ def _run_parser() -> ArgumentParser:
     parser.add_argument(
         "--config",
         action="config",
-        help="a study's file; a bundled one may be named alone, as in digits.yaml",
+        help="a study's file, or its receipt.json to repeat it; a bundled one may be named alone, "
+        "as in digits.yaml",
     )
     parser.add_argument(
         "--dry-run",
@@ -133,7 +134,8 @@ def _compare_parser() -> ArgumentParser:
     parser.add_argument(
         "--config",
         action="config",
-        help="a comparison's file; a bundled one may be named alone, as in reach.yaml",
+        help="a comparison's file, or its receipt.json to repeat it; a bundled one may be named "
+        "alone, as in reach.yaml",
     )
     parser.add_argument(
         "--dry-run",
@@ -245,7 +247,7 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
     from search.launch import run_study
     from search.leaderboard_table import print_leaderboard
 
-    leaderboard = run_study(settings, console)
+    leaderboard = run_study(settings, console, receipt_among(arguments))
     print_leaderboard(leaderboard, console)
     console.print(
         f"\nresults: {settings.path}/leaderboard.csv, .json; receipt.json says what it "
@@ -269,7 +271,8 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
     from search.compare.launch import run_comparison
     from search.compare.report import print_report
 
-    print_report(run_comparison(settings, console), settings.path, console)
+    comparison = run_comparison(settings, console, receipt_among(arguments))
+    print_report(comparison, settings.path, console)
     return 0
 
 

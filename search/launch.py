@@ -18,6 +18,7 @@ from search.identity import derive_seed
 from search.leaderboard import Leaderboard
 from search.progress import Terminal
 from search.receipt import about_data, write_receipt
+from search.repeating import say_what_differs
 from search.settings import StudySettings
 from search.space import Space
 from search.study import Study, sample_params
@@ -107,8 +108,10 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
     return Prepared(settings, space, candidates, data, plugins)
 
 
-def run_study(settings: StudySettings, console: Console) -> Leaderboard:
-    """Begin a study or go on with it, to its end.
+def run_study(
+    settings: StudySettings, console: Console, receipt: Mapping[str, Any] | None = None
+) -> Leaderboard:
+    """Begin a study or go on with it, to its end; what differs from a receipt is told first.
 
     Raises:
         InputError: something that the user must mend; what has been finished is kept.
@@ -121,6 +124,7 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         precision = claim(settings, plugins, prepared.hashes, job_settings["precision"])
+        say_what_differs(receipt, settings.path, console)
         say_left_out(prepared.data.images.left_out if prepared.data else (), console)
         study = Study(settings, space, settings.path)
         if study.repaired:

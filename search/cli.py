@@ -23,6 +23,7 @@ from search.settings_file import (
     build_settings,
     parse_settings,
     parse_with_config,
+    receipt_among,
 )
 from search.space_options import space_parser
 
@@ -118,7 +119,8 @@ def _run_parser() -> ArgumentParser:
     parser.add_argument(
         "--config",
         action="config",
-        help="a study's file; a bundled one may be named alone, as in digits.yaml",
+        help="a study's file, or its receipt.json to repeat it; a bundled one may be named alone, "
+        "as in digits.yaml",
     )
     parser.add_argument(
         "--dry-run",
@@ -142,7 +144,8 @@ def _compare_parser() -> ArgumentParser:
     parser.add_argument(
         "--config",
         action="config",
-        help="a comparison's file; a bundled one may be named alone, as in reach.yaml",
+        help="a comparison's file, or its receipt.json to repeat it; a bundled one may be named "
+        "alone, as in reach.yaml",
     )
     parser.add_argument(
         "--dry-run",
@@ -258,7 +261,7 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
     from search.launch import run_study
     from search.leaderboard_table import print_leaderboard
 
-    leaderboard = run_study(settings, console)
+    leaderboard = run_study(settings, console, receipt_among(arguments))
     print_leaderboard(leaderboard, console)
     console.print(
         f"\nresults: {settings.path}/leaderboard.csv, .json; receipt.json says what it "
@@ -282,7 +285,8 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
     from search.compare.launch import run_comparison
     from search.compare.report import print_report
 
-    print_report(run_comparison(settings, console), settings.path, console)
+    comparison = run_comparison(settings, console, receipt_among(arguments))
+    print_report(comparison, settings.path, console)
     return 0
 
 

@@ -28,7 +28,28 @@ _Loader.add_implicit_resolver(
 
 
 def read_config(name: str) -> dict[str, Any]:
-    """The content of a config. Raises InputError where it cannot be read or holds no settings."""
+    """The settings in a config, which may be a study's ``settings.yaml`` or ``receipt.json``.
+
+    Raises:
+        InputError: it cannot be read or holds no settings.
+    """
+    content = _read(name)
+    settings: dict[str, Any] = content["settings"] if _is_receipt(content) else content
+    settings.pop("schema_version", None)
+    return settings
+
+
+def read_receipt(name: str) -> dict[str, Any] | None:
+    """The whole of a config that is a receipt, None for another; raises as `read_config`."""
+    content = _read(name)
+    return content if _is_receipt(content) else None
+
+
+def _is_receipt(content: dict[str, Any]) -> bool:
+    return isinstance(content.get("settings"), dict) and "code_hash" in content
+
+
+def _read(name: str) -> dict[str, Any]:
     path = find_config(name)
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # a SafeLoader
@@ -43,7 +64,6 @@ def read_config(name: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         found = "is empty" if content is None else f"holds {type(content).__name__}"
         raise InputError(f"config {name!r} must hold settings such as 'trials: 12'; it {found}")
-    content.pop("schema_version", None)  # a study's own settings.yaml is a config as well
     return content
 
 

@@ -22,6 +22,7 @@ from search.objectives import reference_point
 from search.progress import Terminal
 from search.random_candidates import RandomCandidates
 from search.receipt import about_data, write_receipt
+from search.repeating import say_what_differs
 from search.run_folder import RunSpec
 from search.samplers import choose_sampler, sample_params
 from search.settings import SamplerName, StudySettings
@@ -159,8 +160,10 @@ def _check_image_rungs(settings: StudySettings, data: LoadedData) -> None:
         )
 
 
-def run_study(settings: StudySettings, console: Console) -> Leaderboard:
-    """Begin a study or go on with it, to its end.
+def run_study(
+    settings: StudySettings, console: Console, receipt: Mapping[str, Any] | None = None
+) -> Leaderboard:
+    """Begin a study or go on with it, to its end; what differs from a receipt is told first.
 
     Raises:
         InputError: something that the user must mend; what has been finished is kept.
@@ -185,6 +188,7 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
         sampler, why = settled["sampler"]
         if settings.sampler.name == "auto" and settings.trials:
             console.print(f"sampler {sampler}: {why}", highlight=False)
+        say_what_differs(receipt, settings.path, console)
         say_left_out(prepared.data.images.left_out if prepared.data else (), console)
         study = Study(settings, space, settings.path, sampler)
         if study.repaired:

@@ -12,14 +12,25 @@ import search
 from hybrid_swin.loading import LoadedData
 from hybrid_swin.test_ledger import LEDGER, read_ledger
 from search.experiment import SCHEMA_VERSION, ExperimentSettings
-from search.run_folder import iter_runs, write_json_atomically
-from search.study_folder import RECEIPT
+from search.run_folder import is_comparison, iter_runs, read_json, write_json_atomically
+from search.study_folder import FIXED, RECEIPT
 
-_PACKAGES = ("torch", "lightning", "torchmetrics", "optuna", "wandb", "numpy", "scikit-learn")
+# what results depend on; W&B is a mirror, and matplotlib and rich draw
+_PACKAGES = (
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "optuna",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pillow",
+    "safetensors",
+)
 
 
 def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) -> None:
-    """Write ``receipt.json``: settings, versions, hardware, failures, test reads, and ``about``.
+    """Write ``receipt.json``: all that it takes to run this again, what it took, and ``about``.
 
     Args:
         settings: the study or comparison.
@@ -28,14 +39,29 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
     """
     runs = list(iter_runs(settings.path))
     ended = [(spec, result) for spec, result in runs if result is not None]
+    path, plain = settings.path / FIXED, settings.to_dict()
+    fixed = read_json(path) if path.exists() else {}
+    command = f"python search.py {'compare' if is_comparison(plain) else 'run'}"
     write_json_atomically(
         settings.path / RECEIPT,
         {
             "schema_version": SCHEMA_VERSION,
             "study": settings.name,
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
-            "settings": settings.to_dict(),
+            "repeat": f"{command} --config receipt.json --name {settings.name}-again",
+            "settings": plain,
             **about,
+            "hashes": fixed.get("data", {}),
+            "plugins": fixed.get("plugins", {}),
+            "precision": fixed.get("precision", ""),
+            "validation_seeds": sorted(
+                {
+                    seed
+                    for spec, _ in runs
+                    if (seed := (spec.data or {}).get("validation_seed")) is not None
+                }
+            ),
+            "split_hashes": sorted({result.split_hash for _, result in ended} - {""}),
             "runs": {"asked": len(runs), "ended": len(ended)},
             "failures": {
                 spec.key: result.error for spec, result in ended if result.state == "failed"
@@ -48,13 +74,16 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
                 "system": platform.platform(),
                 "devices": sorted({result.device for _, result in ended if result.device}),
             },
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in _PACKAGES},
-            },
+            "versions": versions(),
             "code_hash": code_hash(),
         },
     )
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that results depend on."""
+    found = {name: version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **found}
 
 
 def code_hash() -> str:

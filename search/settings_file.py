@@ -11,7 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
-from search.config_files import read_config
+from search.config_files import read_config, read_receipt
 from search.experiment import ExperimentSettings
 
 Settings = TypeVar("Settings")
@@ -71,7 +71,24 @@ def _with_configs(arguments: list[str], settings: type, default: str) -> list[st
 
     They come first, so that other options override them wherever they stand.
     """
-    configs, others = [], []
+    names, others = _split(arguments)
+    configs = [f"--config={_checked(name, settings)}" for name in names or [default]]
+    return [*configs, *others]
+
+
+def receipt_among(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """The receipt that is given as --config, the last of several; None where there is none.
+
+    Raises:
+        InputError: a config that cannot be read.
+    """
+    found = [read_receipt(name) for name in _split(arguments)[0]]
+    return next((receipt for receipt in reversed(found) if receipt is not None), None)
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names of configs, and the other arguments."""
+    names, others = [], []
     words = iter(arguments)
     for word in words:
         option, equals, name = word.partition("=")
@@ -81,8 +98,8 @@ def _with_configs(arguments: list[str], settings: type, default: str) -> list[st
         found = name if equals else next(words, None)
         if found is None:
             raise InputError("--config needs the name of a file")
-        configs.append(f"--config={_checked(found, settings)}")
-    return [*(configs or [f"--config={_checked(default, settings)}"]), *others]
+        names.append(found)
+    return names, others
 
 
 def _checked(name: str, settings: type) -> str:

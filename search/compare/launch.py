@@ -1,6 +1,7 @@
 """From settings to a finished comparison: everything is checked before anything is trained."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from search.dispatcher import Dispatcher
 from search.identity import derive_seed
 from search.progress import Terminal
 from search.receipt import about_data, write_receipt
+from search.repeating import say_what_differs
 from search.run_folder import read_json
 from search.settings_file import read_config_as
 from search.study_folder import FIXED, SETTINGS, adopt_plugins, claim, locked
@@ -128,8 +130,10 @@ def prepare(plan: Plan) -> Prepared:
     return Prepared(plan, data, plugins)
 
 
-def run_comparison(settings: ComparisonSettings, console: Console) -> Comparison:
-    """Begin a comparison or go on with it, to its end.
+def run_comparison(
+    settings: ComparisonSettings, console: Console, receipt: Mapping[str, Any] | None = None
+) -> Comparison:
+    """Begin a comparison or go on with it, to its end; what differs from a receipt is told first.
 
     Raises:
         InputError: something that the user must mend; what has been finished is kept.
@@ -143,6 +147,8 @@ def run_comparison(settings: ComparisonSettings, console: Console) -> Comparison
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         auto = {"precision": job_settings["precision"]}
+        settled = claim(settings, plugins, prepared.hashes, auto)
+        say_what_differs(receipt, settings.path, console)
         if clock is not None:
             clock.save(folder)
         for data in prepared.data.values():
@@ -150,7 +156,7 @@ def run_comparison(settings: ComparisonSettings, console: Console) -> Comparison
         board = WandbBoard(folder)
         objective, total = settings.objective, sum(plan.trainings())
         terminal = Terminal(console, total, objective.monitor, objective.mode, executor.slots)
-        common = job_settings | claim(settings, plugins, prepared.hashes, auto)
+        common = job_settings | settled
         schedule = Schedule(
             plan,
             folder,

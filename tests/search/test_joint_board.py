@@ -1,0 +1,146 @@
+"""Several studies in one table: who may stand there, what is paired, what is said."""
+
+import csv
+import json
+
+import pytest
+import yaml
+
+from hybrid_swin.errors import InputError
+from search.cli import main
+from search.joint_board import join
+from search.leaderboard import COLUMNS, Leaderboard
+from search.leaderboard_sentences import sentences
+from search.study_folder import record_test_read
+
+
+@pytest.fixture
+def fill(make_study):
+    """A study with a trial, two retrained rows and a reference; seeds from ``seed`` on."""
+
+    def make(name, seed=1000, score=0.9, monitor="val/accuracy", images=300, **changes):
+        study = make_study(name, monitor=monitor, images=images)
+        study.trial(0, 0.95)
+        for candidate, skill in ((f"{name}-good", 1.0), ("shared", 0.8)):
+            for index in range(3):
+                key = f"finalists/{candidate}/{index}"
+                given = {"candidate_id": candidate, "stage": "final", "seed_index": index}
+                test = study.predictions(key, skill)
+                value = score + 0.01 * (skill == 1.0)
+                given |= {"seed": seed + index, "test": test, "origin": "trials/0000"}
+                study.run(key, "finalist", value, candidate, **{**given, **changes})
+        study.reference("pixels", 0.8, test=0.79)
+        return study
+
+    return make
+
+
+def joined(*studies):
+    return join([study.folder for study in studies])
+
+
+def test_retrained_rows_and_references_stand_together(fill):
+    a, b = fill("a"), fill("b", score=0.8)
+    board = joined(a, b)
+    assert [(row.study, row.label) for row in board.rows] == [
+        ("a", "a-good"),
+        ("a", "shared"),
+        ("b", "b-good"),
+        ("b", "shared"),
+        ("a", "pixels"),
+        ("b", "pixels"),
+    ]
+    assert [row.rank for row in board.rows] == [1, 2, 3, 4, None, None]
+    text = " ".join(sentences(board))
+    assert "2 single runs of the searches are left out" in text
+    assert "Best by validation: a-good of study a, 91.0%" in text
+    assert text.count("the reference pixels") == 1
+    assert "true difference on validation" not in text  # which is of pairs
+
+
+def test_shared_seeds_are_paired_and_others_are_not(fill):
+    a, same, other = fill("a"), fill("same", score=0.8), fill("other", seed=5000, score=0.7)
+    drawn = fill("drawn", score=0.6, split_hash="another validation split")
+    board = joined(a, same, other, drawn)
+    paired = {row.study: row.difference_paired for row in board.rows[1:] if row.rank}
+    assert paired == {"a": True, "same": True, "other": False, "drawn": False}
+    text = " ".join(sentences(board))
+    assert "fewer than two seeds are shared with the best row: #5, #6, #7, #8." in text
+    assert "The studies validate on different images" in text
+    alone = Leaderboard.from_folder(a.folder)
+    assert alone.rows[1].difference == board.rows[1].difference
+    assert alone.rows[1].difference_p < board.rows[1].difference_p  # Holm over the joint table
+
+
+def test_a_row_names_its_study_only_where_there_are_several(fill):
+    a, b = fill("a"), fill("b")
+    board, alone = joined(a, b), Leaderboard.from_folder(a.folder)
+    lines = list(csv.DictReader(board.to_csv().splitlines()))
+    assert list(lines[0]) == ["rank", "study", *COLUMNS[1:]]
+    assert {line["study"] for line in lines} == {"a", "b"}
+    assert {row["study"] for row in board.to_dict()["rows"]} == {"a", "b"}
+    assert "study" not in alone.to_dict()["rows"][0]
+    assert alone.to_csv().splitlines()[0] == ",".join(COLUMNS)
+
+
+def test_readings_are_counted_over_all_ledgers_once(fill):
+    a, b = fill("a"), fill("b")
+    for study in (a, b):
+        record_test_read(study.folder, "study", "finalists/x/0", "x", {"test_hash": "7e577e5700"})
+    assert {row.test_reads for row in joined(a, b).rows} == {2}
+
+
+def test_studies_of_one_name_are_told_apart(fill, tmp_path):
+    a, b = fill("a"), fill("b")
+    settings = b.folder / "settings.yaml"
+    settings.write_text(yaml.safe_dump({**yaml.safe_load(settings.read_text()), "name": "a"}))
+    assert {row.study for row in joined(a, b).rows} == {str(a.folder), str(b.folder)}
+
+
+def test_other_code_is_allowed_and_told(fill):
+    text = " ".join(sentences(joined(fill("a"), fill("b", code_hash="c1"))))
+    assert "differ in their code (code_hash)" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"monitor": "val/f1"}, "objective.monitor: val/accuracy and val/f1; show them apart"),
+        ({"data_hash": "d1"}, "images (data_hash): d0d0d0d0d0 and d1"),
+        ({"test_hash": "t1"}, "test split (test_hash): 7e577e5700 and t1"),
+        ({"test_hash": ""}, "the test split of study 'b' cannot be told (test_hash '')"),
+        ({"images": 200}, "predictions.npz: 300 images with 'image-200' and 200 images"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_with_both_values(fill, changes, words):
+    a, b = fill("a"), fill("b", **changes)
+    with pytest.raises(InputError) as caught:
+        joined(a, b)
+    assert words in str(caught.value)
+
+
+def test_folders_that_are_no_such_study_are_refused(fill, make_study, tmp_path, capsys):
+    a, empty = fill("a"), make_study("empty")
+    compared = tmp_path / "compared"
+    compared.mkdir()
+    (compared / "settings.yaml").write_text("{kind: comparison, arms: []}")
+    for other, words in (
+        (compared, "is a comparison: its arms are compared with their own baseline"),
+        (empty.folder, "study 'empty' has no retrained row yet"),
+        (a.folder, "is given twice"),
+        (tmp_path / "nowhere", "the folder of a study?"),
+    ):
+        assert main(["leaderboard", str(a.folder), str(other)]) == 2
+        error = capsys.readouterr().err
+        assert words in error
+
+
+def test_the_command_shows_several_in_every_format(fill, tmp_path, capsys):
+    folders = [str(fill(name).folder) for name in "ab"]
+    assert main(["leaderboard", *folders, "--svg", str(tmp_path / "x.svg")]) == 0
+    assert "a and b: retrained with fresh seeds" in capsys.readouterr().out
+    assert "study" in (tmp_path / "x.svg").read_text()
+    assert main(["leaderboard", *folders, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["studies"] == ["a", "b"]
+    assert main(["leaderboard", *folders, "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("rank,study,label")

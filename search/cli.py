@@ -3,6 +3,7 @@
 import errno
 import signal
 import sys
+from argparse import SUPPRESS
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
@@ -25,7 +26,7 @@ from search.settings_file import (
     parse_with_config,
     receipt_among,
 )
-from search.space_options import space_parser
+from search.space_options import SAMPLES, space_parser
 
 DESCRIPTION = """\
 Which mix of local and global information is best for your images, at your budget, and how sure can
@@ -126,6 +127,7 @@ def _run_parser() -> ArgumentParser:
         "--dry-run",
         action="store_true",
         dest="dry_run",
+        default=SUPPRESS,  # no setting: --print_config leaves it out
         help="train nothing: say what would be trained, the time and disk that a "
         "timed pilot tells, and the smallest difference these seeds can show",
     )
@@ -151,6 +153,7 @@ def _compare_parser() -> ArgumentParser:
         "--dry-run",
         action="store_true",
         dest="dry_run",
+        default=SUPPRESS,  # no setting: --print_config leaves it out
         help="train nothing: say what would be trained, the time that a timed pilot tells, the "
         "matched costs, and the smallest difference these seeds can show",
     )
@@ -298,7 +301,8 @@ def _space(arguments: list[str]) -> int:
     settings = build_settings(StudySettings, parsed, "")
     from search.space_command import print_space
 
-    return print_space(settings, parsed["samples"], parsed["format"])
+    samples, output = parsed.get("samples", SAMPLES), parsed.get("format", "table")
+    return print_space(settings, samples, output)
 
 
 def _leaderboard(options: Any) -> int:

@@ -80,7 +80,7 @@ class Maker:
 
     def __call__(self, params: Mapping[str, Any]) -> Candidate | None:
         """The candidate, or None where the values make none, or one for other images."""
-        everything = self._default | params
+        everything = {**self._default, **params}
         try:
             variant, recipe = self._space.resolve(everything)
             cost = count_cost(variant)

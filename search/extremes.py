@@ -94,7 +94,7 @@ def _least_with(
     cost: Callable[[Candidate], float],
     enough: float,
 ) -> Candidate | None:
-    """The cheapest candidate with a value, or one that is cheap enough; None where it makes none."""
+    """The cheapest candidate with a value, or one cheap enough; None where it makes none."""
     known = [c for c in part.candidates if c.params[parameter.path] == value]
     best = min(known, key=cost, default=None)
     if part.exact or (best and cost(best) <= enough):

@@ -37,7 +37,7 @@ def parse_settings(
         InputError: an unknown setting, a wrong type or value, a file that cannot be read.
     """
     parsed = parse_with_config(parser, arguments, settings, default)
-    return build_settings(settings, parsed, ""), bool(parsed["dry_run"])
+    return build_settings(settings, parsed, ""), bool(parsed.get("dry_run"))
 
 
 def parse_with_config(

@@ -130,12 +130,14 @@ def _follow(path: str, values: Mapping[str, Any], seen: tuple[str, ...] = ()) ->
     if path in seen:
         raise InputError(f"{path} is tied to itself: {' -> '.join([*seen, path])}")
     tie = values.get(path)
-    below = [p for p in values if p.startswith(f"{path}.")]
-    if isinstance(tie, Template) or (below and path not in values):
+    if isinstance(tie, Template) or path not in values:
+        below = _below(path, values)
         inner = {p.removeprefix(f"{path}."): _follow(p, values, (*seen, path)) for p in below}
-        return tie.fill(_tree(inner)) if isinstance(tie, Template) else _lists(_tree(inner))
-    if path not in values:
-        raise InputError(f"{(*seen, path)[-2]}: {unknown('value', path, values)}")
+        if isinstance(tie, Template):
+            return tie.fill(_tree(inner))
+        if not below:
+            raise InputError(f"{(*seen, path)[-2]}: {unknown('value', path, values)}")
+        return _lists(_tree(inner))
     if not isinstance(tie, Tie):
         return tie
     value = _follow(tie.source, values, (*seen, path))
@@ -146,6 +148,13 @@ def _follow(path: str, values: Mapping[str, Any], seen: tuple[str, ...] = ()) ->
     product = value * tie.factor
     whole = math.isfinite(product) and math.isclose(product, round(product), rel_tol=1e-9)
     return round(product) if whole else product
+
+
+def _below(path: str, values: Mapping[str, Any]) -> list[str]:
+    """Paths of the values below one; what fills a word there is the word's own."""
+    inside = [p for p in values if p.startswith(f"{path}.")]
+    words = tuple(f"{p}." for p in inside if isinstance(values[p], Template))
+    return [p for p in inside if not p.startswith(words)]
 
 
 def _change(values: dict[str, Any], path: str, value: Any) -> None:

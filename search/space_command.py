@@ -95,7 +95,9 @@ def _described(path: str, leaf: Any) -> dict[str, Any]:
 
 
 def _number(number: Number | None) -> dict[str, float] | None:
-    return number and {"value": number.value, "standard_error": number.error}
+    if number is None:
+        return None
+    return {"value": number.value, "standard_error": number.error}
 
 
 def _share(share: Share) -> dict[str, Any]:
@@ -158,7 +160,7 @@ def _facts(found: Survey) -> Table:
 def _sentences(found: Survey) -> Iterator[tuple[str, str]]:
     parts, networks = found.parts, found.networks
     split = " x ".join(f"{_count(p.combinations)} {p.kind}" for p in parts if p.parameters)
-    several = sum(bool(p.parameters) for p in parts) > 1
+    several = found.space.size is not None and all(p.parameters for p in parts[1:])
     yield "combinations", _count(found.space.size) + (f" = {split}" if several else "")
     yield "candidates", _distinct(found)
     for part in parts:

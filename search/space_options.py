@@ -1,11 +1,14 @@
 """Options of the command `space`."""
 
+from argparse import SUPPRESS
 from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import add_settings
+
+SAMPLES = 1000
 
 DESCRIPTION = f"""\
 What a study's space holds, before anything is trained: its parameters, how many candidates they
@@ -32,12 +35,15 @@ def space_parser(formatter: Any) -> ArgumentParser:
     parser.add_argument(
         "--samples",
         type=int,
-        default=1000,
-        help="combinations to draw where there are too many to look at one by one; more are slower "
-        "and narrow the intervals",
+        default=SUPPRESS,  # no setting: --print_config leaves it out, as the next
+        help="combinations to draw where there are too many to look at one by one (default: "
+        f"{SAMPLES}); more are slower and narrow the intervals",
     )
     parser.add_argument(
-        "--format", type=Literal["table", "json"], default="table", help="what to print"
+        "--format",
+        type=Literal["table", "json"],
+        default=SUPPRESS,
+        help="what to print (default: table)",
     )
     add_settings(parser, StudySettings)
     return parser

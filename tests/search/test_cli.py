@@ -294,7 +294,7 @@ def test_export_of_no_training(refused):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["run"], ["leaderboard"], ["blocks"], ["cost"], ["export"]]
+    "command", [[], ["run"], ["space"], ["leaderboard"], ["blocks"], ["cost"], ["export"]]
 )
 def test_help_imports_nothing_heavy(command, tmp_path):
     code = (

@@ -1,0 +1,156 @@
+"""Counts against enumeration, on spaces with idle values, ties and values that make no network."""
+
+import itertools
+import math
+
+import pytest
+
+from hybrid_swin.cost import count_cost
+from hybrid_swin.errors import InputError
+from search.combinations import Maker, Number, look, network_part, parts_of
+from search.space import Space
+
+VARIANT = {"image_size": 16, "in_channels": 1, "num_classes": 4, "patch_size": 2, "window_size": 4}
+WORD = {
+    "word": "{mixer}:{fusion}",
+    "mixer": {"choose": ["w_msa", "mdta", "w_msa+mdta"]},
+    "fusion": {"choose": ["sum", "gate", "split"]},
+}
+RECIPE = {"learning_rate": {"choose": [0.001, 0.002]}, "shift": {"from": 0, "to": 2, "step": 1}}
+
+
+def stage(**fields):
+    return {"width": 16, "depth": 2, "num_heads": 2, "blocks": ["conv"], **fields}
+
+
+def space(*stages, recipe=RECIPE, **fields):
+    return Space({**VARIANT, **fields, "stages": list(stages)}, recipe)
+
+
+def idle():
+    """Fusions behind one branch, norms a branch of one branch, heads that do not divide."""
+    first = stage(
+        blocks=[WORD],
+        norm={"choose": ["pre", "post", "branch"]},
+        num_heads={"choose": [2, 3, 4]},
+        width={"choose": [16, 24]},
+    )
+    return space(first, stage(blocks=[WORD], width=32))
+
+
+@pytest.fixture(scope="module")
+def counted():
+    """That space with all its networks looked at."""
+    found = idle()
+    return found, network_part(found, Maker(found), samples=10)
+
+
+def brute(found):
+    """Candidates of all combinations by their parameters, without those that make none."""
+    made = {}
+    for values in itertools.product(*(p.some(99) for p in found.parameters)):
+        params = {p.path: v for p, v in zip(found.parameters, values, strict=True)}
+        try:
+            made[values] = (found.identify(params), count_cost(found.resolve(params)[0]))
+        except InputError:
+            continue
+    return made
+
+
+def test_few_combinations_are_all_looked_at():
+    found = space(stage(blocks=[WORD], width={"choose": [16, 24]}, num_heads={"choose": [2, 3]}))
+    made = brute(found)
+    networks, recipes = parts_of(found, Maker(found), samples=10)
+    assert networks.exact
+    assert recipes.exact
+    assert (networks.kind, networks.combinations, networks.looked_at) == ("networks", 36, 36)
+    assert (recipes.combinations, len(recipes.candidates), recipes.distinct) == (6, 6, Number(6))
+    assert len(networks.candidates) * 6 == len(made) < 36 * 6
+    distinct = networks.distinct * recipes.distinct
+    assert distinct == Number(len({identity for identity, _ in made.values()}))
+    costs = {c.cost for c in networks.candidates}
+    assert costs == {cost for _, cost in made.values()}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_estimate_meets_what_is_counted(seed, counted):
+    found, everything = counted
+    assert everything.exact
+    part = look(everything.parameters, "networks", Maker(found), 800, most=0, seed=seed)
+    assert not part.exact
+    assert part.combinations == everything.combinations == 1458
+    assert 0 < part.distinct.error < 0.2 * everything.distinct.value
+    assert abs(part.distinct.value - everything.distinct.value) < 4 * part.distinct.error
+    valid = len(everything.candidates) / everything.looked_at
+    drawn = len(part.candidates) / part.looked_at
+    assert abs(drawn - valid) < 4 * math.sqrt(valid * (1 - valid) / 800)
+
+
+def test_the_standard_error_is_what_estimates_scatter_by():
+    found = space(stage(blocks=[WORD], width={"from": 8, "to": 64, "step": 8}))
+    maker = Maker(found)
+    networks = network_part(found, maker, samples=10)
+    parts = [
+        look(networks.parameters, "networks", maker, 200, most=0, seed=seed) for seed in range(40)
+    ]
+    mean = sum(p.distinct.value for p in parts) / 40
+    scatter = math.sqrt(sum((p.distinct.value - mean) ** 2 for p in parts) / 39)
+    told = math.sqrt(sum(p.distinct.error**2 for p in parts) / 40)
+    assert 0.6 < scatter / told < 1.6  # four standard errors of a ratio with 39 degrees of freedom
+    assert abs(mean - networks.distinct.value) < 4 * told / math.sqrt(40)
+
+
+def test_idle_values_of_a_range_are_counted():
+    """Ratios behind a single branch; levels that always count."""
+    word = {
+        "word": "{mixer}(levels={levels})",
+        "mixer": "focal",
+        "levels": {"from": 1, "to": 4, "step": 1},
+    }
+    fusion = {"word": "{mixer}:split(ratio={r}-1)", "mixer": {"choose": ["w_msa", "w_msa+mdta"]}}
+    first = stage(blocks=[fusion | {"r": {"from": 1, "to": 40, "step": 1}}], num_heads=4)
+    found = space(first, stage(blocks=[word], width=32))
+    maker = Maker(found)
+    networks = network_part(found, maker, samples=10)
+    assert networks.distinct == Number((40 + 1) * 4)
+    part = look(networks.parameters, "networks", maker, samples=2000, most=0)
+    assert abs(part.distinct.value - 164) < 4 * part.distinct.error
+
+
+def test_a_value_between_any_two_has_no_end():
+    found = space(
+        stage(blocks=[WORD]), recipe={"learning_rate": {"from": 0.001, "to": 0.01, "log": True}}
+    )
+    networks, recipes = parts_of(found, Maker(found), samples=30)
+    assert networks.exact
+    assert (networks.combinations, networks.distinct) == (9, Number(5))
+    assert (recipes.combinations, recipes.distinct, recipes.looked_at) == (None, None, 30)
+    assert not recipes.exact
+    assert len({c.id for c in recipes.candidates}) == 30
+
+
+def test_a_recipe_that_is_tied_to_the_network_is_not_parted_from_it():
+    for recipe, fields in (
+        ({"drop_path": {"times": ["mlp_ratio", 0.1]}}, {"mlp_ratio": {"choose": [1, 2]}}),
+        (
+            {"drop_path": {"choose": [0.1, 0.2]}, "shift": {"choose": [0, 1]}},
+            {"mlp_ratio": {"times": ["recipe.drop_path", 10]}},
+        ),
+        ({"drop_path": {"choose": [0, {"times": ["mlp_ratio", 0.1]}]}}, {"mlp_ratio": 2.0}),
+    ):
+        found = space(stage(), recipe=recipe, **fields)
+        part, nothing_left = parts_of(found, Maker(found), samples=10)
+        assert (nothing_left.parameters, nothing_left.distinct) == ((), Number(1))
+        assert (part.kind, part.parameters) == ("candidates", found.parameters)
+        assert part.distinct == Number(len({identity for identity, _ in brute(found).values()}))
+
+
+def test_what_is_for_other_images_is_no_candidate():
+    found = space(stage(), image_size={"choose": [16, 8]})
+    networks = network_part(found, Maker(found), samples=10)
+    assert (networks.looked_at, len(networks.candidates)) == (2, 1)
+
+
+def test_numbers_multiply_with_their_errors():
+    assert Number(3, 0.1) * Number(10) == Number(30, 1.0)
+    assert (Number(3, 0.3) * Number(10, 0.4)).error == pytest.approx(math.hypot(3, 1.2))

@@ -1,0 +1,115 @@
+"""Found by descent, against all that there are."""
+
+import pytest
+
+from hybrid_swin.errors import InputError
+from search.combinations import Maker, look, network_part
+from search.extremes import least, never_fitting, no_fit_message
+from search.space import Space
+
+VARIANT = {"image_size": 16, "in_channels": 1, "num_classes": 4, "patch_size": 2, "window_size": 4}
+
+
+def space(**fields):
+    """Heads that do not divide every width, so that some combinations make no network."""
+    stage = {
+        "width": {"choose": [16, 24, 36]},
+        "depth": {"from": 1, "to": 3, "step": 1},
+        "num_heads": {"choose": [2, 3]},
+        "blocks": {"choose": [["w_msa"], ["conv"], ["w_msa+mdta"], ["conv+w_msa:split"]]},
+    }
+    return Space({**VARIANT, "mlp_ratio": {"choose": [1, 4]}, "stages": [stage | fields]}, {})
+
+
+@pytest.fixture
+def looked_at():
+    """All networks, and a dozen drawn."""
+    found = space()
+    maker = Maker(found)
+    every = network_part(found, maker, samples=10)
+    return maker, every, look(every.parameters, "networks", maker, samples=12, most=0)
+
+
+@pytest.mark.parametrize("name", ["macs", "parameters", "activations"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_descent_finds_what_looking_at_all_finds(looked_at, name, sign):
+    maker, every, drawn = looked_at
+    assert every.exact
+    assert not drawn.exact
+
+    def key(candidate):
+        return sign * getattr(candidate.cost, name)
+
+    best = min(map(key, every.candidates))
+    assert key(least(every, maker, key)) == key(least(drawn, maker, key)) == best
+    assert best < min(map(key, drawn.candidates))
+
+
+def test_descent_starts_from_the_first_values_where_no_draw_is_a_network():
+    found = space(width={"choose": [16, *range(17, 257, 2)]}, num_heads=16)
+    maker = Maker(found)
+    parameters = network_part(found, maker, samples=10).parameters
+    drawn = look(parameters, "networks", maker, samples=2, most=0)
+    assert drawn.candidates == ()
+    assert least(drawn, maker, lambda c: c.cost.macs).params["stages.0.width"] == 16
+
+
+def brute_never(every, limits):
+    never = {}
+    for name, most in limits.items():
+        for p in every.parameters:
+            for value in p.some(99):
+                costs = [
+                    getattr(c.cost, name) for c in every.candidates if c.params[p.path] == value
+                ]
+                if costs and min(costs) > most:
+                    never.setdefault(name, {}).setdefault(p.path, []).append(value)
+    return never
+
+
+@pytest.mark.parametrize(
+    "limits", [{"parameters": 5000}, {"macs": 300_000, "parameters": 9000}, {"macs": 10**9}, {}]
+)
+def test_values_that_never_fit(looked_at, limits):
+    maker, every, drawn = looked_at
+    expected = brute_never(every, limits)
+    assert never_fitting(every, maker, limits) == expected
+    assert never_fitting(drawn, maker, limits) == expected
+    if limits == {"parameters": 5000}:
+        assert expected["parameters"]["stages.0.width"] == [24, 36]
+
+
+def test_what_never_fits_is_told_with_the_cheapest():
+    found = space()
+    assert no_fit_message(found, {}) == ""
+    assert no_fit_message(found, {"macs": 10**9}) == ""
+    every = network_part(found, Maker(found), samples=10)
+    least_macs = min(c.cost.macs for c in every.candidates)
+    assert no_fit_message(found, {"macs": least_macs}) == ""
+    message = no_fit_message(found, {"macs": least_macs - 1, "parameters": 10**9})
+    assert message.startswith("no candidate fits the budget: the cheapest (mlp_ratio=1, stages.0.w")
+    assert f"has {least_macs:,} macs, 0.0% above the {least_macs - 1:,}" in message
+    assert "parameters, which fits; raise the budget or add cheaper values" in message
+    assert "\n" not in message
+
+
+def test_the_cheapest_is_the_one_that_exceeds_its_worst_limit_least():
+    found = space()
+    every = network_part(found, Maker(found), samples=10)
+    limits = {"macs": 50_000, "parameters": 1_000}
+    worst = min(max(c.cost.macs / 50_000, c.cost.parameters / 1_000) - 1 for c in every.candidates)
+    assert f"{worst:.1%} above" in no_fit_message(found, limits)
+
+
+def test_a_space_too_large_to_look_at_is_told_as_found():
+    found = space(width={"from": 24, "to": 24_000, "step": 6}, num_heads=2)
+    message = no_fit_message(found, {"macs": 1000})
+    assert "the cheapest found (mlp_ratio=1, stages.0.width=24, stages.0.depth=1" in message
+
+
+def test_a_space_without_choices_has_a_cheapest():
+    fixed = {"width": 16, "depth": 1, "num_heads": 2, "blocks": ["conv"]}
+    found = Space({**VARIANT, "stages": [fixed]}, {})
+    assert "the cheapest has " in no_fit_message(found, {"macs": 10})
+    with pytest.raises(InputError, match="divisible"):
+        Space({**VARIANT, "stages": [fixed | {"num_heads": 3}]}, {})

@@ -16,6 +16,7 @@ from search import budget, objectives
 from search.candidates import Candidates, check_objective
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
+from search.extremes import no_fit_message
 from search.identity import derive_seed
 from search.leaderboard import Leaderboard
 from search.objectives import reference_point
@@ -128,7 +129,8 @@ def _check_budget(settings: StudySettings, space: Space, candidates: Candidates)
             return
         reasons[refusal.reason] = None
     raise InputError(
-        f"of {_DRAWS_TO_FIND_ONE} random candidates none may be trained, for example: "
+        no_fit_message(space, budget.limits(settings.budget))
+        or f"of {_DRAWS_TO_FIND_ONE} random candidates none may be trained, for example: "
         f"{min(reasons, key=len)}; raise the budget or change the space"
     )
 

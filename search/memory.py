@@ -14,6 +14,8 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from search.pareto import Direction, front
+
 OptunaDirection = Literal["maximize", "minimize"]
 
 # TPE keeps at most 25 of the best apart and weighs the others the less the older they are. So the
@@ -95,8 +97,16 @@ class _Shown(optuna.Study):
         trials = super()._get_trials(deepcopy, use_cache=use_cache)
         if len(trials) > MOST_SHOWN and not self.sees_all:
             early, late = trials[: BEST_SHOWN - MOST_SHOWN], trials[BEST_SHOWN - MOST_SHOWN :]
-            ended = [t for t in early if t.state == TrialState.COMPLETE]
-            sign = -1 if self.direction.name == "MAXIMIZE" else 1
-            best = heapq.nsmallest(BEST_SHOWN, ended, key=lambda t: sign * (t.value or 0.0))
-            trials = sorted(best, key=lambda t: t.number) + late
+            trials = [*self._best([t for t in early if t.state == TrialState.COMPLETE]), *late]
         return [t for t in trials if states is None or t.state in states]
+
+    def _best(self, ended: list[FrozenTrial]) -> list[FrozenTrial]:
+        """The best trials, in their order: of several objectives the latest on the front."""
+        ways: list[Direction] = [
+            "max" if direction.name == "MAXIMIZE" else "min" for direction in self.directions
+        ]
+        if len(ways) > 1:
+            return [ended[place] for place in front([t.values for t in ended], ways)][-BEST_SHOWN:]
+        sign = -1 if ways == ["max"] else 1
+        best = heapq.nsmallest(BEST_SHOWN, ended, key=lambda t: sign * (t.value or 0.0))
+        return sorted(best, key=lambda t: t.number)

@@ -87,7 +87,7 @@ class Study:
         self._claim()
         self._storage = self._study._storage
         self._several = len(directions(settings)) > 1
-        self._memory = Memory(directions(settings), self._samplers.sees_all or self._several)
+        self._memory = Memory(directions(settings), self._samplers.sees_all)
         self._taken: dict[int, FrozenTrial] = {}  # by our index
         self._refused: dict[int, int] = {}
         self._learnt = 0  # results of the trials before this one are in the memory

@@ -106,6 +106,16 @@ def test_of_many_trials_the_best_and_the_latest_are_shown():
     assert len(whole._study.get_trials(deepcopy=False)) == MOST_SHOWN + 500
 
 
+def test_of_several_objectives_the_front_and_the_latest_are_shown():
+    memory = Memory(["maximize", "minimize"], sees_all=False)
+    for number in range(MOST_SHOWN + 200):
+        values = [float(number == 3), float(number != 5)]
+        trial = optuna.trial.create_trial(values=values, params={}, distributions={})
+        memory.restore(trial, known=True)
+    shown = [t.number for t in memory._study.get_trials(deepcopy=False)]
+    assert shown == [3, 5, *range(300, MOST_SHOWN + 200)]
+
+
 # The Gaussian process in its own process
 
 LINE = {"x": optuna.distributions.FloatDistribution(0, 1)}

@@ -118,7 +118,7 @@ class Leaderboard:
             fidelity=None if several else studies[0].fidelity,
             readers=dict(Counter(readers)),
             studies=tuple(study.name for study in studies) if several else (),
-            notes=tuple(notes),
+            notes=(*notes, *(() if several else studies[0].notes)),
         )
 
     @property

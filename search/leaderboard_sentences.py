@@ -107,8 +107,8 @@ def _chance(board: Leaderboard) -> list[str]:
     span = interval_text(gain.low, gain.high, board.monitor)
     return [
         f"{text}); the best of the search differs from that by {points(gain.mean, board.monitor)}"
-        f"{unit(board.monitor)} {span}, the luck of being chosen from {len(_searched(board))} "
-        "retrained rows included."
+        f"{unit(board.monitor)} {span}, the luck of being the best of "
+        f"{len(_searched(board))} retrained included."
     ]
 
 

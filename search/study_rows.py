@@ -11,6 +11,7 @@ from search.row import Row
 from search.row_building import EndedRun, Evidence, build_mean_row, build_row
 from search.run_folder import RunSpec, iter_runs, read_settings
 from search.settings import RungSettings
+from search.study_notes import study_notes
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class StudyRows:
         test_reads: runs that read the test split, references not counted.
         reference_reads: references that read it.
         fidelity: what its runs tell of its rungs.
+        notes: what must be said beside the rows.
     """
 
     folder: Path
@@ -38,6 +40,7 @@ class StudyRows:
     test_reads: int
     reference_reads: int
     fidelity: Fidelity | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -74,6 +77,7 @@ class StudyRows:
             test_reads=sum(kind != "reference" for kind in readers),
             reference_reads=sum(kind == "reference" for kind in readers),
             fidelity=audit(ended, RungSettings(**rungs), monitor, mode),
+            notes=tuple(study_notes(folder, settings, ended)),
         )
 
 

@@ -1,3 +1,5 @@
+import pytest
+
 from search.leaderboard import Leaderboard
 from search.leaderboard_sentences import sentences
 from search.study_folder import record_test_read
@@ -110,3 +112,55 @@ def test_cautions(make_study):
     assert "differ in their splits (split_hash)" in text
     assert "images (data_hash)" not in text
     assert "1 run(s) have not ended" in text
+
+
+# What no search would have given
+
+
+def with_chance(study, scores):
+    """Random candidates with these validation scores, each trained once as a finalist."""
+    for number, score in enumerate(scores):
+        key = f"random/final-{number:02d}"
+        test = {"test/accuracy": score - 0.01}
+        study.run(key, "random", score, "w_msa", stage="final", origin=key, test=test)
+    return study
+
+
+def test_the_mean_random_candidate_is_a_row_below_the_ranks(make_study):
+    study = with_chance(make_study(), [0.7, 0.8, 0.9])
+    study.finalist("a", [0.90, 0.92, 0.91, 0.89, 0.93])
+    study.reference("logistic regression", 0.85)
+    board = Leaderboard.from_folder(study.folder)
+    assert [row.fidelity for row in board.rows] == ["final", "random", "reference"]
+    mean = board.rows[1]
+    assert (mean.rank, mean.seeds, mean.proposed_by) == (None, 3, "chance")
+    assert mean.label == "mean of 3 random candidates"
+    half = 4.302653 * 0.1 / 3**0.5  # Student's t over the three candidates
+    assert mean.validation_mean == pytest.approx(0.8)
+    assert mean.validation_low == pytest.approx(0.8 - half)
+    assert (mean.test_mean, mean.test_covers) == (pytest.approx(0.79), "candidates")
+    text = said(study)
+    assert "A random candidate within the budget gets 80.0% on validation (mean of 3" in text
+    assert "the best of the search differs from that by +11.0 points [-13." in text
+
+
+def test_a_random_search_of_equal_cost_is_compared_over_the_same_seeds(make_study):
+    study = make_study()
+    study.finalist("a", [0.90, 0.92, 0.94], origin="trials/0003")
+    study.finalist("b", [0.89, 0.90, 0.91], origin="random/0002")
+    board = Leaderboard.from_folder(study.folder)
+    assert [row.proposed_by for row in board.rows] == ["search", "random search"]
+    text = said(study)
+    assert "of a random search that cost as much to train, #2 with 90.0%: +2.0 points [" in text
+    assert "A random candidate" not in text
+
+
+def test_an_audit_is_no_row_of_its_own(make_study):
+    study = make_study(rungs={"first": 4, "factor": 3})
+    study.trial(0, 0.9)
+    study.trial(1, 0.5, state="stopped", epochs=4)
+    study.run("audits/0001", "audit", 0.95, "w_msa", origin="trials/0001")
+    board = Leaderboard.from_folder(study.folder)
+    assert [row.origin for row in board.rows] == ["trials/0000", "trials/0001"]
+    assert (board.fidelity.stopped, board.fidelity.audited, board.fidelity.better) == (1, 1, 1)
+    assert "Of 1 stopped trials all were trained to their end" in said(study)

@@ -105,7 +105,7 @@ def test_every_cell_has_its_own_images(fake, tmp_path):
     given.path.mkdir(parents=True)
     prepared = prepare(make_plan(given))
     assert set(prepared.data) == {"split_seed=0", "split_seed=1"}
-    assert len(set(prepared.split_hashes.values())) == 2
+    assert len({data["split_hash"] for data in prepared.data.values()}) == 2
     hashes = prepared.hashes
     assert hashes["data_hash split_seed=0"] == hashes["data_hash split_seed=1"]
 

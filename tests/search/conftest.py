@@ -84,8 +84,8 @@ SETTINGS = {
     "baselines": [{"label": "plain", "blocks": ["w_msa"]}],
     "trials": 7,
     "sampler": {"lookahead": 4, "startup_trials": 3},
-    "rungs": {"first": 1, "factor": 2},
-    "finalists": {"top": 1, "seeds": 2},
+    "rungs": {"first": 1, "factor": 2, "audit": 1},
+    "finalists": {"top": 1, "seeds": 2, "random": 1},
     "wandb": {"mode": "disabled"},
     "workers": {"count": 1, "checkpoint_seconds": 0.001},
 }

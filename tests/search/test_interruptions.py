@@ -35,7 +35,7 @@ def assert_whole(study, reference):
         json.loads(line)["key"]
         for line in (study.folder / "test_reads.jsonl").read_text().splitlines()
     ]
-    assert len(reads) == len(set(reads)) == receipt["test_reads"] == 5
+    assert len(reads) == len(set(reads)) == receipt["test_reads"] == 6
     assert not list(study.folder.rglob(".*.tmp"))
 
 
@@ -160,7 +160,9 @@ def test_a_second_coordinator_is_kept_out(tiny):
 
 def test_an_attempt_that_takes_too_long_is_killed(tiny):
     tiny.write(
-        trials=0, finalists={"top": 0, "seeds": 1}, recipe={"epochs": 100000, "batch_size": 64}
+        trials=0,
+        finalists={"top": 0, "seeds": 1, "random": 0},
+        recipe={"epochs": 100000, "batch_size": 64},
     )
     output = tiny.run("--workers.time_limit_minutes", "0.02", "--workers.attempts", "2")
     assert "took longer than 0.02 minutes; trying again" in output

@@ -22,6 +22,8 @@ def test_leaves_a_result_for_every_run(finished):
     assert kinds.count("trials") == 7
     assert kinds.count("baselines") == 1
     assert kinds.count("references") == 1
+    assert kinds.count("audits") == 1
+    assert kinds.count("random") == 1
     assert kinds.count("finalists") == 4  # the best trial and the baseline over two seeds
     assert {r["state"] for r in results.values()} <= {"complete", "stopped"}
 
@@ -71,9 +73,9 @@ def test_retrains_finalists_from_the_best_trial_over_fresh_seeds(finished):
     complete = {
         k: r["score"]
         for k, r in results.items()
-        if k.startswith("trials") and r["state"] == "complete"
+        if k.startswith(("trials", "audits")) and r["state"] == "complete"
     }
-    best = max(complete, key=lambda key: (complete[key], -int(key[-4:])))
+    best = max(complete, key=lambda key: (complete[key], key < "b", -int(key[-4:])))
     assert {r["origin"] for r in runs} == {best, "baselines/00"}
     search_seed = json.loads((finished.folder / "trials/0000/run.json").read_text())["seed"]
     seeds = {r["seed"] for r in runs}
@@ -86,7 +88,7 @@ def test_reads_test_once_for_each_finalist_and_never_for_a_trial(finished):
         json.loads(line) for line in (finished.folder / "test_reads.jsonl").read_text().splitlines()
     ]
     keys = [read["key"] for read in reads]
-    assert len(keys) == len(set(keys)) == 5
+    assert len(keys) == len(set(keys)) == 6
     for key, result in finished.results().items():
         assert (result["test"] is not None) == (key in keys)
         assert (finished.folder / key / "predictions.npz").exists() == (key in keys)
@@ -94,9 +96,9 @@ def test_reads_test_once_for_each_finalist_and_never_for_a_trial(finished):
 
 def test_receipt_says_what_it_takes_to_repeat(finished):
     receipt = json.loads((finished.folder / "receipt.json").read_text())
-    assert receipt["runs"] == {"asked": 13, "ended": 13}
+    assert receipt["runs"] == {"asked": 15, "ended": 15}
     assert receipt["failures"] == {}
-    assert receipt["test_reads"] == 5
+    assert receipt["test_reads"] == 6
     assert receipt["draws"]["running"] == 0
     assert receipt["space"]["combinations"] == 16
     assert set(receipt["versions"]) >= {"python", "torch", "optuna", "lightning", "wandb"}
@@ -106,7 +108,7 @@ def test_receipt_says_what_it_takes_to_repeat(finished):
 def test_prints_and_writes_the_same_leaderboard(finished):
     with (finished.folder / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 + 8 + 1
+    assert len(rows) == 2 + 8 + 1 + 1  # the mean of random candidates
     assert "plain" in finished.output
     assert "logistic" in finished.output
 

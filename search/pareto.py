@@ -1,0 +1,82 @@
+"""The Pareto front and the volume that it dominates: pure functions, for any number of objectives.
+
+A point with a coordinate that is missing (None) or not finite is on no front and dominates nothing.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+Direction = Literal["max", "min"]
+Point = Sequence[float | None]
+_Losses = tuple[float, ...]
+
+
+def front(points: Sequence[Point], directions: Sequence[Direction]) -> list[int]:
+    """Places of the points that no other dominates: as good in everything and better in something.
+
+    Equal points do not dominate each other: all of them are on the front, or none.
+    """
+    known = [
+        (losses, place) for place, p in enumerate(points) if (losses := _losses(p, directions))
+    ]
+    kept: list[tuple[_Losses, int]] = []
+    # in this order a point can only be dominated by one before it, so by one that was kept
+    for losses, place in sorted(known):
+        if not any(_dominates(other, losses) for other, _ in kept):
+            kept.append((losses, place))
+    return sorted(place for _, place in kept)
+
+
+def hypervolume(
+    points: Sequence[Point], reference: Sequence[float], directions: Sequence[Direction]
+) -> float:
+    """Volume of all that some point dominates and that is better than the reference in everything.
+
+    Exact, by slices along the last objective; quick for the fronts of hundreds of points that
+    studies have. Points that are not better than the reference in everything add nothing.
+
+    Source: Hypervolume indicator by slicing objectives: A Faster Algorithm for Calculating
+    Hypervolume, 2006, https://doi.org/10.1109/TEVC.2005.851275
+    """
+    corner = _losses(reference, directions)
+    if corner is None:
+        raise ValueError(f"the reference point {tuple(reference)} is not finite")
+    inside = [
+        losses
+        for point in points
+        if (losses := _losses(point, directions)) and all(map(float.__lt__, losses, corner))
+    ]
+    return _volume(inside, corner)
+
+
+def _volume(points: Sequence[_Losses], corner: _Losses) -> float:
+    """The same for losses, all of them inside."""
+    least: Sequence[Direction] = ["min"] * len(corner)
+    points = sorted({points[place] for place in front(points, least)}, key=lambda point: point[-1])
+    if len(corner) == 1:
+        return sum(corner[0] - point[0] for point in points)
+    if len(corner) == 2:  # a staircase
+        rights = [corner[0], *(point[0] for point in points)]
+        steps = zip(points, rights, strict=False)
+        return math.fsum((right - x) * (corner[1] - y) for (x, y), right in steps)
+    ends = [*(point[-1] for point in points[1:]), corner[-1]]
+    return math.fsum(
+        (end - point[-1]) * _volume([p[:-1] for p in points[: place + 1]], corner[:-1])
+        for place, (point, end) in enumerate(zip(points, ends, strict=False))
+        if end > point[-1]
+    )
+
+
+def _losses(point: Point, directions: Sequence[Direction]) -> _Losses | None:
+    """A point with less being better everywhere; None where a coordinate is unknown."""
+    losses = []
+    for value, direction in zip(point, directions, strict=True):
+        if value is None or not math.isfinite(value):
+            return None
+        losses.append(-float(value) if direction == "max" else float(value))
+    return tuple(losses)
+
+
+def _dominates(one: _Losses, other: _Losses) -> bool:
+    return one != other and all(map(float.__le__, one, other))

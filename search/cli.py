@@ -19,6 +19,7 @@ from search.inspect_options import inspect_parser
 from search.inspect_options import question_of as inspect_question_of
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import add_settings, parse_settings
+from search.watching.options import figures_parser, status_parser
 
 DESCRIPTION = """\
 Which mix of local and global information is best for your images, at your budget, and how sure can
@@ -34,6 +35,7 @@ examples:
   python search.py run --config configs/search/digits.yaml --trials 40 --finalists.seeds 5
   python search.py run --dry-run                                what it would train, and how long
   python search.py run --print_config > mine.yaml               all settings, to be edited
+  python search.py status runs/digits --watch 2                 how it stands, from another shell
   python search.py leaderboard runs/digits                      the table again
   python search.py compare --dry-run                            arms and controls at equal cost
   python search.py compare --config reach.yaml                  which distance can a block bridge?
@@ -88,6 +90,8 @@ def _dispatch(arguments: list[str]) -> int:
     parsed = _parser().parse_args(arguments)
     options = parsed[parsed.subcommand]
     commands = {
+        "status": _status,
+        "figures": _figures,
         "leaderboard": _leaderboard,
         "attribution": _attribution,
         "blocks": _blocks,
@@ -187,6 +191,13 @@ def _parser() -> ArgumentParser:
     board.add_argument("--svg", type=str, default=None, help="write the table as a picture as well")
     commands.add_subcommand("leaderboard", board, help="show a study's leaderboard")
 
+    commands.add_subcommand(
+        "status", status_parser(_formatter()), help="how a study stands, running or not"
+    )
+    commands.add_subcommand(
+        "figures", figures_parser(_formatter()), help="draw a study's figures again"
+    )
+
     blocks = ArgumentParser(
         prog="search.py blocks",
         formatter_class=_formatter(),
@@ -272,6 +283,18 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
 
 def _leaderboard(options: Any) -> int:
     from search.leaderboard_command import run
+
+    return run(options)
+
+
+def _status(options: Any) -> int:
+    from search.watching.command import run
+
+    return run(options)
+
+
+def _figures(options: Any) -> int:
+    from search.figures.command import run
 
     return run(options)
 

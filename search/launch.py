@@ -23,6 +23,7 @@ from search.space import Space
 from search.study import Study, sample_params
 from search.study_folder import adopt_plugins, claim, locked
 from search.wandb_board import WandbBoard
+from search.watching.progress_file import ProgressFile
 from search.workplace import (
     WANDB_SECONDS,
     WANDB_SECONDS_WHEN_CUT_OFF,
@@ -139,6 +140,7 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
             objective.mode,
             executor.slots,
         )
+        view = ProgressFile(terminal, settings.path, executor.slots)
         coordinator = Coordinator(
             settings,
             settings.path,
@@ -149,11 +151,11 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
                 executor,
                 settings.workers,
                 job_settings | {"precision": precision},
-                terminal,
+                view,
             ),
             split_hash=prepared.hashes.get("split_hash", ""),
             on_finished=lambda spec: board.notify(spec.key),
-            view=terminal,
+            view=view,
         )
         patience = WANDB_SECONDS_WHEN_CUT_OFF
         try:

@@ -256,7 +256,7 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
     leaderboard = run_study(settings, console)
     print_leaderboard(leaderboard, console)
     console.print(
-        f"\nresults: {settings.path}/leaderboard.csv, .json; receipt.json says what it "
+        f"\nresults: {settings.path}/leaderboard.csv, .json, figures/; receipt.json says what it "
         "takes to repeat them",
         highlight=False,
         soft_wrap=True,

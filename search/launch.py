@@ -172,7 +172,24 @@ def run_study(settings: StudySettings, console: Console) -> Leaderboard:
                 write_receipt(settings, seconds, **about)
             finally:
                 board.close(patience)
+        _draw(settings.path, console)
     return leaderboard
+
+
+def _draw(folder: Path, console: Console) -> None:
+    """The figures, which must never cost a study."""
+    from search.figures.writing import write_study_figures
+
+    try:
+        write_study_figures(folder)
+    except Exception as error:
+        console.print(
+            f"the figures could not be drawn ({type(error).__name__}: {error}); nothing else is "
+            f"lost, and `python search.py figures {folder}` tries again",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def about_study(

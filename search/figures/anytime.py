@@ -5,6 +5,7 @@ from itertools import accumulate
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from search.figures.evidence import Evidence, whole
 from search.figures.style import (
@@ -20,7 +21,7 @@ from search.figures.style import (
     set_limits,
     short,
 )
-from search.leaderboard_format import score_text
+from search.leaderboard_format import is_share, score_text
 from search.run_folder import RunResult
 
 _UNITS = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
@@ -37,7 +38,7 @@ def draw_anytime(evidence: Evidence, figure: Figure) -> bool:
         for runs, colour in ((evidence.baselines, RED), (evidence.references, BLACK))
         for spec, score in whole(runs)
     ]
-    right = 0.3 + 0.068 * max((len(text) for _, text, _ in known), default=0)
+    right = 0.25 + 0.06 * max((len(text) for _, text, _ in known), default=0)
     panels = lay_out(
         figure,
         _title(evidence),
@@ -55,6 +56,8 @@ def draw_anytime(evidence: Evidence, figure: Figure) -> bool:
         _draw(axes, x, results, evidence)
         for y, _, colour in known:
             axes.axhline(y, color=colour, linewidth=0.9, linestyle="--" if colour == RED else ":")
+    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[1].set_xlim(left=0)
     panels[0].set_xlabel("trial, in the order of proposal", fontsize=8)
     panels[1].set_xlabel(f"training time of the trials, summed over workers ({unit})", fontsize=8)
     panels[0].set_ylabel(evidence.score_label, fontsize=8)
@@ -66,24 +69,21 @@ def draw_anytime(evidence: Evidence, figure: Figure) -> bool:
 def _draw(axes: Axes, x: Sequence[float], results: Sequence[RunResult], evidence: Evidence) -> None:
     many = is_many(len(results))
     size = 5 if many else 14
-    kinds = {
-        "trial to its end": ("complete", {"facecolor": GREY, "edgecolor": GREY}),
-        "stopped early": ("stopped", {"facecolor": "none", "edgecolor": GREY}),
-    }
-    for label, (state, colours) in kinds.items():
-        points = [
-            (at, evidence.shown(r.score))
-            for at, r in zip(x, results, strict=True)
-            if r.state == state and r.score is not None
-        ]
-        if points:
+    for label, state, face in (
+        ("trial to its end", "complete", GREY),
+        ("stopped early", "stopped", "none"),
+    ):
+        places = [i for i, r in enumerate(results) if r.state == state and r.score is not None]
+        if places:
             axes.scatter(
-                *zip(*points, strict=True),
+                [x[place] for place in places],
+                [evidence.shown(results[place].score or 0.0) for place in places],
                 s=size,
+                facecolor=face,
+                edgecolor=GREY,
                 linewidths=0.5 if many else 0.8,
                 rasterized=many,
                 label=label,
-                **colours,
             )
     lost = [at for at, r in zip(x, results, strict=True) if r.score is None]
     if lost:
@@ -128,7 +128,8 @@ def _title(evidence: Evidence) -> str:
         return f"{evidence.study}: none of {count} trials ran to its end yet"
     place, score = best[-1]
     after = count - 1 - place
-    found = f"{evidence.study}: the best single run ({score_text(score, evidence.monitor)})"
+    unit = "%" if is_share(evidence.monitor) else ""
+    found = f"{evidence.study}: the best single run ({score_text(score, evidence.monitor)}{unit})"
     if after < 0.2 * count:
         return f"{found} came late, {after} trials before the end of {count}: more may find better"
     return f"{found} came after {place + 1} of {count} trials; the {after} since found none better"

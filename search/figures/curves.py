@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from search.figures.evidence import EndedRun, Evidence
 from search.figures.style import (
+    BLACK,
     FINALISTS,
     GREY,
     PALE,
-    RED,
     add_legend,
     is_many,
     lay_out,
@@ -51,13 +51,12 @@ def draw_curves(evidence: Evidence, figure: Figure) -> bool:
     ):
         curves = [curve for (_, result), curve in trials if curve and result.state == state]
         if curves:
-            many = is_many(sum(map(len, curves)))
             lines = LineCollection(
                 _with_points(curves),
                 colors=colour,
                 linewidths=width,
-                rasterized=many,
-                alpha=0.4 if many else 0.9,
+                rasterized=is_many(sum(map(len, curves))),
+                alpha=max(0.05, min(0.9, 90 / len(curves))),
                 label=label,
             )
             axes.add_collection(lines, autolim=False)
@@ -108,7 +107,7 @@ def _draw_cutoffs(axes: Axes, cutoffs: dict[int, list[float]], evidence: Evidenc
     for epoch, scores in cutoffs.items():
         if epoch > axes.get_xlim()[1]:
             continue
-        axes.axvline(epoch, color=RED, linewidth=0.7, linestyle=":")
+        axes.axvline(epoch, color=BLACK, linewidth=0.7, linestyle=":")
         shown = [evidence.shown(score) for score in scores]
         label = "rung, with the cut-offs that trials met there" if first else None
         axes.plot(
@@ -118,7 +117,7 @@ def _draw_cutoffs(axes: Axes, cutoffs: dict[int, list[float]], evidence: Evidenc
             marker="_",
             markersize=6,
             markeredgewidth=0.9,
-            color=RED,
+            color=BLACK,
             rasterized=is_many(len(shown)),
             label=label,
         )

@@ -16,7 +16,7 @@ from search.run_folder import write_text_atomically
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31")
 BLACK, BLUE, RED = PALETTE[:3]
 FINALISTS = PALETTE[1:]  # one a candidate; further ones share the last
-GREY, PALE = "#8c8c8c", "#c8c8c8"
+GREY, PALE = "#8c8c8c", "#b4b4b4"
 _VECTORS = 1_000  # more points than that become one picture inside the SVG
 
 LEFT, PANEL, TALL, GAP = 0.75, 3.9, 3.1, 0.25  # inches
@@ -26,8 +26,7 @@ _LINE = 0.19
 def save_svg(file: Path, draw: Callable[[Figure], bool]) -> bool:
     """Write a figure as SVG, unless there is nothing to draw; the same numbers, the same bytes."""
     # labels are the user's own words: "$" in them is no formula
-    style = {"svg.hashsalt": "hybrid-swin", "text.parse_math": False}
-    with rc_context(style):
+    with rc_context({"svg.hashsalt": "hybrid-swin", "text.parse_math": False}):
         figure, text = Figure(), io.StringIO()
         if not draw(figure):
             return False
@@ -51,8 +50,8 @@ def lay_out(
     """
     wide = PANEL if count > 1 else 1.6 * PANEL
     width = LEFT + count * wide + (count - 1) * GAP + right
-    head = textwrap.wrap(title, int(width / 0.085))
-    foot = textwrap.wrap(caption, int(width / 0.062))
+    head = textwrap.wrap(title, int(width / 0.085), break_on_hyphens=False)
+    foot = textwrap.wrap(caption, int(width / 0.059), break_on_hyphens=False)
     bottom = 0.55 + below + 0.1 + 0.15 * len(foot)
     height = 0.2 + _LINE * len(head) + TALL + bottom
     figure.set_size_inches(width, height)

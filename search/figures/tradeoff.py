@@ -1,5 +1,7 @@
 """Scores against costs: what each unit of cost buys, and the front that nothing beats."""
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
@@ -9,7 +11,6 @@ from search.figures.style import (
     BLACK,
     FINALISTS,
     GREY,
-    RED,
     add_legend,
     is_many,
     lay_out,
@@ -42,7 +43,7 @@ def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
         _title(evidence, costs[0]),
         f"Dots are single runs to their end (the {partial} others have no full score); the front "
         "is theirs, and a single run flatters. Bars: means of retrained rows over fresh seeds with "
-        "95% intervals; where they lie below their dot, the search's score was luck.",
+        "95% intervals; what a mean is worse than its dot was luck of the search.",
         count=len(costs),
         below=legend_height(entries, _COLUMNS),
     )
@@ -66,7 +67,8 @@ def _draw_cost(axes: Axes, evidence: Evidence, cost: str) -> None:
     ]
     many = is_many(len(points))
     axes.scatter(
-        *zip(*points, strict=True),
+        [x for x, _ in points],
+        [y for _, y in points],
         s=5 if many else 14,
         color=GREY,
         linewidths=0,
@@ -95,10 +97,12 @@ def _draw_cost(axes: Axes, evidence: Evidence, cost: str) -> None:
         where="post",
         color=BLACK,
         linewidth=1.1,
+        marker=".",
+        markevery=slice(0, len(on_front)),
         label="front: none is better and cheaper",
     )
     if limit:
-        axes.axvline(limit, color=RED, linewidth=1, linestyle="--", label="budget")
+        axes.axvline(limit, color=BLACK, linewidth=1, linestyle="--", label="budget")
     _draw_retrained(axes, evidence, cost)
     axes.set_xlabel(_LABELS.get(cost, cost), fontsize=8)
 
@@ -140,6 +144,6 @@ def _title(evidence: Evidence, cost: str) -> str:
     )
 
 
-def _ratio(points: list[tuple[float | None, float]]) -> str:
+def _ratio(points: Sequence[tuple[float | None, float]]) -> str:
     costs = [cost for cost, _ in points if cost]
     return f"{max(costs) / min(costs):.2g} times" if costs else "from nothing"

@@ -1,7 +1,6 @@
 """The command `status`: look once, or again and again."""
 
 import json
-import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +21,7 @@ def run(options: Any) -> int:
         InputError: no study there, or a pause that is none.
     """
     pause = options.watch
-    if pause is not None and not (math.isfinite(pause) and pause > 0):
+    if pause is not None and pause <= 0:
         raise InputError(f"--watch takes the seconds between two looks, above 0; got {pause:g}")
     watcher, console = Watcher(Path(options.study)), Console()
     status = watcher.look()

@@ -68,7 +68,7 @@ class Runs:
                     self.waiting.append(key)
                     self._failures[key] = _failures(place, key)
                 continue
-            except (OSError, ValueError, TypeError, AttributeError):
+            except (OSError, ValueError, TypeError, KeyError, AttributeError):
                 self.unreadable.append(key)
                 continue
             self.ended[key] = run

@@ -23,7 +23,7 @@ def status_parser(formatter: Any) -> ArgumentParser:
     )
     parser.add_argument(
         "--watch",
-        type=float | None,
+        type=float,
         default=None,
         metavar="SECONDS",
         help="look again every so many seconds while it runs; json: one line each",

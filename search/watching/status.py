@@ -185,6 +185,7 @@ class Watcher:
     def _training(self, told: Mapping[str, Any], now: float) -> tuple[Training, ...]:
         running = told.get("running")
         running = running if isinstance(running, dict) else {}
+        running = {key: about for key, about in running.items() if isinstance(about, dict)}
         waiting = sorted(set(running) & set(self._runs.waiting), key=natural_order)
         return tuple(
             Training(

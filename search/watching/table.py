@@ -26,7 +26,8 @@ def render(status: Status) -> Lines:
     if status.best is not None:
         parts += [Text(), _best(status)]
     if status.activity == "finished":
-        parts += [Text(), Text(f"what it found: python search.py leaderboard {status.folder}")]
+        command = f"python search.py leaderboard {status.folder}"
+        parts += [Text(), Text("what it found:"), Text(command, no_wrap=True, overflow="ignore")]
     return Lines(*parts)
 
 

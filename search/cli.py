@@ -27,6 +27,7 @@ from search.settings_file import (
     receipt_among,
 )
 from search.space_options import SAMPLES, space_parser
+from search.watching.options import figures_parser, status_parser
 
 DESCRIPTION = """\
 Which mix of local and global information is best for your images, at your budget, and how sure can
@@ -43,6 +44,7 @@ examples:
   python search.py run --dry-run                                what it would train, and how long
   python search.py run --print_config > mine.yaml               all settings, to be edited
   python search.py space mine.yaml                              what there is to search, and fits
+  python search.py status runs/digits --watch 2                 how it stands, from another shell
   python search.py leaderboard runs/digits                      the table again
   python search.py leaderboard runs/digits runs/wide            both studies in one table
   python search.py compare --dry-run                            arms and controls at equal cost
@@ -100,6 +102,8 @@ def _dispatch(arguments: list[str]) -> int:
     parsed = _parser().parse_args(arguments)
     options = parsed[parsed.subcommand]
     commands = {
+        "status": _status,
+        "figures": _figures,
         "leaderboard": _leaderboard,
         "attribution": _attribution,
         "blocks": _blocks,
@@ -209,6 +213,13 @@ def _parser() -> ArgumentParser:
     board.add_argument("--svg", type=str, default=None, help="write the table as a picture as well")
     commands.add_subcommand("leaderboard", board, help="show a study's leaderboard")
 
+    commands.add_subcommand(
+        "status", status_parser(_formatter()), help="how a study stands, running or not"
+    )
+    commands.add_subcommand(
+        "figures", figures_parser(_formatter()), help="draw a study's figures again"
+    )
+
     blocks = ArgumentParser(
         prog="search.py blocks",
         formatter_class=_formatter(),
@@ -267,7 +278,7 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
     leaderboard = run_study(settings, console, receipt_among(arguments))
     print_leaderboard(leaderboard, console)
     console.print(
-        f"\nresults: {settings.path}/leaderboard.csv, .json; receipt.json says what it "
+        f"\nresults: {settings.path}/leaderboard.csv, .json, figures/; receipt.json says what it "
         "takes to repeat them",
         highlight=False,
         soft_wrap=True,
@@ -307,6 +318,18 @@ def _space(arguments: list[str]) -> int:
 
 def _leaderboard(options: Any) -> int:
     from search.leaderboard_command import run
+
+    return run(options)
+
+
+def _status(options: Any) -> int:
+    from search.watching.command import run
+
+    return run(options)
+
+
+def _figures(options: Any) -> int:
+    from search.figures.command import run
 
     return run(options)
 

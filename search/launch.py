@@ -31,6 +31,7 @@ from search.space import Space
 from search.study import Study
 from search.study_folder import adopt_plugins, claim, locked
 from search.wandb_board import WandbBoard
+from search.watching.progress_file import ProgressFile
 from search.workplace import (
     WANDB_SECONDS,
     WANDB_SECONDS_WHEN_CUT_OFF,
@@ -209,6 +210,7 @@ def run_study(
             objective.mode,
             executor.slots,
         )
+        view = ProgressFile(terminal, settings.path, executor.slots)
         coordinator = Coordinator(
             settings,
             settings.path,
@@ -220,13 +222,13 @@ def run_study(
                 executor,
                 settings.workers,
                 job_settings | {"precision": settled["precision"]},
-                terminal,
+                view,
             ),
             train_images=len(prepared.data.splits.train) if prepared.data else 0,
             data=about_data(prepared.data),
             reference=settled["reference_point"],
             on_finished=lambda spec: board.notify(spec.key),
-            view=terminal,
+            view=view,
         )
         patience = WANDB_SECONDS_WHEN_CUT_OFF
         try:
@@ -244,7 +246,24 @@ def run_study(
                 write_receipt(settings, seconds, **about)
             finally:
                 board.close(patience)
+        _draw(settings.path, console)
     return leaderboard
+
+
+def _draw(folder: Path, console: Console) -> None:
+    """The figures, which must never cost a study."""
+    from search.figures.writing import write_study_figures
+
+    try:
+        write_study_figures(folder)
+    except Exception as error:
+        console.print(
+            f"the figures could not be drawn ({type(error).__name__}: {error}); nothing else is "
+            f"lost, and `python search.py figures {folder}` tries again",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def about_study(

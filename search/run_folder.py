@@ -31,7 +31,7 @@ Stage = Literal["search", "final"]
 State = Literal["complete", "stopped", "diverged", "failed"]
 
 # where the run folders of each kind lie in a study, in the order in which they are read
-_PLACES = ("trials/*", "baselines/*", "audits/*", "random/*", "finalists/*/*", "references/*")
+PLACES = ("trials/*", "baselines/*", "audits/*", "random/*", "finalists/*/*", "references/*")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -216,7 +216,7 @@ def iter_runs(study_folder: Path) -> Iterator[tuple[RunSpec, RunResult | None]]:
         raise InputError(
             f"there is no study at {study_folder}; start one with `python search.py run`"
         )
-    for place in _PLACES:
+    for place in PLACES:
         keys = [
             file.parent.relative_to(study_folder).as_posix()
             for file in study_folder.glob(f"{place}/{RUN_FILE}")

@@ -13,10 +13,9 @@ from search.compare.arm_result import ArmResult, matched_by
 from search.compare.factors import name_of, short_names
 from search.compare.results import Comparison
 from search.compare.truth import UNKNOWN, Truth
+from search.figures.style import PALETTE
 from search.leaderboard_format import is_share
 
-# Okabe and Ito's palette, told apart by the colour-blind: https://jfly.uni-koeln.de/color/
-LINES = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31")
 MARKERS = "osD^vPX*<>p"
 _PANEL = 3.4  # inches
 
@@ -78,7 +77,7 @@ def _others(result: ArmResult, factor: str) -> str:
 
 def _style(index: int) -> dict[str, Any]:
     """Colour and marker of an arm: as many differ as the two lengths have no factor in common."""
-    return {"color": LINES[index % len(LINES)], "marker": MARKERS[index % len(MARKERS)]}
+    return {"color": PALETTE[index % len(PALETTE)], "marker": MARKERS[index % len(MARKERS)]}
 
 
 def _along(results: Sequence[ArmResult], arm: str, factor: str) -> list[ArmResult]:

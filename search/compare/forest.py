@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from search.compare.arm_result import ArmResult, matched_by
 from search.compare.differences import Versus
 from search.compare.results import Comparison
+from search.figures.style import BLUE, GREY, RED
 from search.leaderboard_format import is_share
 
-# Okabe and Ito's palette, told apart by the colour-blind: https://jfly.uni-koeln.de/color/
-BETTER, WORSE, TIE = "#0072B2", "#D55E00", "#8c8c8c"
+BETTER, WORSE, TIE = BLUE, RED, GREY
 _COLOURS = {"better": BETTER, "worse": WORSE, "tie": TIE, "unknown": TIE}
 _ROW, _PANEL = 0.24, 3.4  # inches
 

@@ -32,6 +32,7 @@ from search.run_folder import read_json
 from search.settings_file import read_config_as
 from search.study_folder import FIXED, SETTINGS, adopt_plugins, claim, locked
 from search.wandb_board import WandbBoard
+from search.watching.progress_file import ProgressFile
 from search.workplace import (
     WANDB_SECONDS,
     WANDB_SECONDS_WHEN_CUT_OFF,
@@ -156,14 +157,15 @@ def run_comparison(
         board = WandbBoard(folder)
         objective, total = settings.objective, sum(plan.trainings())
         terminal = Terminal(console, total, objective.monitor, objective.mode, executor.slots)
+        view = ProgressFile(terminal, folder, executor.slots)
         common = job_settings | settled
         schedule = Schedule(
             plan,
             folder,
-            Dispatcher(folder, executor, settings.workers, common, terminal),
+            Dispatcher(folder, executor, settings.workers, common, view),
             prepared.data,
             on_finished=lambda spec: board.notify(spec.key),
-            view=terminal,
+            view=view,
         )
         patience = WANDB_SECONDS_WHEN_CUT_OFF
         try:

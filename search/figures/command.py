@@ -1,0 +1,17 @@
+"""The command `figures`."""
+
+from pathlib import Path
+from typing import Any
+
+from search.figures.writing import write_study_figures
+
+
+def run(options: Any) -> int:
+    """Draw and say what was written; returns the exit code.
+
+    Raises:
+        InputError: no study there, or a file of it cannot be read.
+    """
+    files = write_study_figures(Path(options.study))
+    print("\n".join(map(str, files)) or "nothing to draw yet: no trial has ended")
+    return 0

@@ -1,0 +1,137 @@
+"""What a study's figures show, read from its folder."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from hybrid_swin.errors import InputError
+from search.budget import amount
+from search.leaderboard_format import is_share
+from search.run_folder import (
+    RunResult,
+    RunSpec,
+    is_comparison,
+    iter_runs,
+    read_json,
+    read_settings,
+)
+from search.statistics import Interval, t_interval
+from search.study_folder import FIXED
+
+EndedRun = tuple[RunSpec, RunResult]
+_COSTS = ("macs", "parameters")
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A candidate retrained over fresh seeds; its interval is over those that ran to their end."""
+
+    label: str
+    is_baseline: bool
+    cost: Mapping[str, float]
+    interval: Interval
+    runs: tuple[EndedRun, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A study's ended runs and what they are judged by.
+
+    Args:
+        study: its name.
+        monitor: the objective.
+        mode: whether more or less of it is better.
+        trials: in their order.
+        baselines: their single runs.
+        references: what no network achieves.
+        retrained: the best mean first.
+        against: costs that scores are drawn against.
+        limits: what a network may cost, by the cost's name.
+        reference_point: where several objectives are searched, what volumes are measured from.
+    """
+
+    study: str
+    monitor: str
+    mode: Literal["max", "min"]
+    trials: tuple[EndedRun, ...] = ()
+    baselines: tuple[EndedRun, ...] = ()
+    references: tuple[EndedRun, ...] = ()
+    retrained: tuple[Retrained, ...] = ()
+    against: tuple[str, ...] = _COSTS
+    limits: Mapping[str, float] | None = None
+    reference_point: Mapping[str, float] | None = None
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Self:
+        """Read a study, finished or not.
+
+        Raises:
+            InputError: no study there, or a file of it cannot be read.
+        """
+        settings = read_settings(folder)
+        if is_comparison(settings):
+            raise InputError(
+                f"{folder} is the folder of a comparison, which draws its own figures when it "
+                f"ends; `python search.py leaderboard {folder} --svg FILE` draws its differences"
+            )
+        objective = settings.get("objective") or {}
+        monitor, mode = objective.get("monitor", "val/accuracy"), objective.get("mode", "max")
+        kinds: dict[str, list[EndedRun]] = {}
+        for spec, result in iter_runs(folder):
+            if result is not None:
+                kinds.setdefault(spec.kind, []).append((spec, result))
+        against = tuple(objective.get("against") or ())
+        fixed = read_json(folder / FIXED) if against and (folder / FIXED).exists() else {}
+        return cls(
+            study=str(settings.get("name", folder.name)),
+            monitor=monitor,
+            mode=mode,
+            trials=tuple(kinds.get("trial", ())),
+            baselines=tuple(kinds.get("baseline", ())),
+            references=tuple(kinds.get("reference", ())),
+            retrained=_retrained(kinds.get("finalist", ()), mode),
+            against=against or _COSTS,
+            limits=_limits(settings.get("budget") or {}, against or _COSTS),
+            reference_point=fixed.get("reference_point"),
+        )
+
+    @property
+    def sign(self) -> float:
+        """Makes more better."""
+        return 1.0 if self.mode == "max" else -1.0
+
+    def shown(self, score: float) -> float:
+        """A score as it stands on an axis: shares in percent."""
+        return 100 * score if is_share(self.monitor) else score
+
+    @property
+    def score_label(self) -> str:
+        """The name of the score's axis, with its unit."""
+        metric = self.monitor.rpartition("/")[2].replace("_", " ")
+        return f"validation {metric}" + (" (%)" if is_share(self.monitor) else "")
+
+
+def whole(runs: Sequence[EndedRun]) -> list[tuple[RunSpec, float]]:
+    """Runs to their end, with their scores."""
+    return [(s, r.score) for s, r in runs if r.state == "complete" and r.score is not None]
+
+
+def _retrained(finalists: Sequence[EndedRun], mode: str) -> tuple[Retrained, ...]:
+    groups: dict[str, list[EndedRun]] = {}
+    for run in finalists:
+        groups.setdefault(run[0].candidate_id, []).append(run)
+    found = []
+    for runs in groups.values():
+        scores = [score for _, score in whole(runs)]
+        if scores:
+            spec = runs[0][0]
+            row = Retrained(
+                spec.label, spec.is_baseline, spec.cost, t_interval(scores), tuple(runs)
+            )
+            found.append(row)
+    return tuple(sorted(found, key=lambda row: row.interval.mean, reverse=mode == "max"))
+
+
+def _limits(budget: Mapping[str, Any], costs: Sequence[str]) -> dict[str, float]:
+    return {c: amount(budget[c], f"budget.{c}") for c in costs if budget.get(c) is not None}

@@ -1,0 +1,149 @@
+"""Scores against costs: what each unit of cost buys, and the front that nothing beats."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
+
+from search.figures.evidence import Evidence, whole
+from search.figures.style import (
+    BLACK,
+    FINALISTS,
+    GREY,
+    add_legend,
+    is_many,
+    lay_out,
+    legend_height,
+    set_limits,
+    short,
+)
+from search.leaderboard_format import count_text
+from search.pareto import front
+
+_LABELS = {
+    "macs": "MACs of one image",
+    "parameters": "parameters",
+    "activations": "activations of one image (numbers)",
+}
+_LOG_FROM = 15  # times as much: a linear axis would crowd the small ones
+_COLUMNS = 3
+
+
+def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
+    """One panel a cost; False, and nothing, where no trial ran to its end."""
+    trials = whole(evidence.trials)
+    costs = [name for name in evidence.against if any(name in spec.cost for spec, _ in trials)]
+    if not costs:
+        return False
+    entries = 3 + sum(not row.is_baseline for row in evidence.retrained[: len(FINALISTS)]) + 1
+    partial = len(evidence.trials) - len(trials)
+    panels = lay_out(
+        figure,
+        _title(evidence, costs[0]),
+        f"Dots are single runs to their end (the {partial} others have no full score); the front "
+        "is theirs, and a single run flatters. Bars: means of retrained rows over fresh seeds with "
+        "95% intervals; what a mean is worse than its dot was luck of the search.",
+        count=len(costs),
+        below=legend_height(entries, _COLUMNS),
+    )
+    scores = [evidence.shown(score) for _, score in trials]
+    for row in evidence.retrained:
+        ends = row.interval.low, row.interval.high, row.interval.mean
+        scores += [evidence.shown(end) for end in ends if end is not None]
+    set_limits(panels, scores)
+    for axes, cost in zip(panels, costs, strict=True):
+        _draw_cost(axes, evidence, cost)
+    panels[0].set_ylabel(evidence.score_label, fontsize=8)
+    add_legend(figure, panels[0], _COLUMNS)
+    return True
+
+
+def _draw_cost(axes: Axes, evidence: Evidence, cost: str) -> None:
+    points = [
+        (float(spec.cost[cost]), evidence.shown(score))
+        for spec, score in whole(evidence.trials)
+        if cost in spec.cost
+    ]
+    many = is_many(len(points))
+    axes.scatter(
+        [x for x, _ in points],
+        [y for _, y in points],
+        s=5 if many else 14,
+        color=GREY,
+        linewidths=0,
+        rasterized=many,
+        label="trial to its end",
+    )
+    on_front = sorted(points[place] for place in front(points, ["min", evidence.mode]))
+    values = [x for x, _ in points]
+    values += [float(row.cost[cost]) for row in evidence.retrained if cost in row.cost]
+    limit = (evidence.limits or {}).get(cost)
+    values += [limit] if limit else []
+    least, most = min(values), max(values)
+    log = least > 0 and most > _LOG_FROM * least
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+        axes.set_xlim(least / 1.15, most * 1.15)
+    else:
+        room = 0.05 * (most - least) or 0.05 * most or 1
+        axes.set_xlim(least - room, most + room)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_text(value)))
+    steps = [*on_front, (axes.get_xlim()[1], on_front[-1][1])]
+    axes.step(
+        *zip(*steps, strict=True),
+        where="post",
+        color=BLACK,
+        linewidth=1.1,
+        marker=".",
+        markevery=slice(0, len(on_front)),
+        label="front: none is better and cheaper",
+    )
+    if limit:
+        axes.axvline(limit, color=BLACK, linewidth=1, linestyle="--", label="budget")
+    _draw_retrained(axes, evidence, cost)
+    axes.set_xlabel(_LABELS.get(cost, cost), fontsize=8)
+
+
+def _draw_retrained(axes: Axes, evidence: Evidence, cost: str) -> None:
+    colours = iter(FINALISTS[:-1])
+    named: set[str] = set()
+    for row in evidence.retrained:
+        if cost not in row.cost:
+            continue
+        colour, label = BLACK, "baselines, retrained"
+        if not row.is_baseline:
+            colour = next(colours, FINALISTS[-1])
+            shared = colour == FINALISTS[-1]
+            label = "other finalists" if shared else f"{short(row.label)}, retrained"
+        mean, half = evidence.shown(row.interval.mean), evidence.shown(row.interval.half or 0.0)
+        axes.errorbar(
+            row.cost[cost],
+            mean,
+            yerr=half or None,
+            fmt="s" if row.is_baseline else "D",
+            markersize=4,
+            color=colour,
+            markerfacecolor="white" if row.is_baseline else colour,
+            linewidth=1.2,
+            capsize=2.5,
+            label=label if label not in named else None,
+        )
+        named.add(label)
+
+
+def _title(evidence: Evidence, cost: str) -> str:
+    points = [(spec.cost.get(cost), score) for spec, score in whole(evidence.trials)]
+    on_front = [points[place] for place in front(points, ["min", evidence.mode])]
+    return (
+        f"{evidence.study}: {len(on_front)} of {len(points)} full trials are on the front of score "
+        f"against {_LABELS.get(cost, cost)}; from the cheapest to the dearest of them the cost "
+        f"grows {_ratio(on_front)}"
+    )
+
+
+def _ratio(points: Sequence[tuple[float | None, float]]) -> str:
+    costs = [cost for cost, _ in points if cost]
+    return f"{max(costs) / min(costs):.2g} times" if costs else "from nothing"

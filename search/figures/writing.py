@@ -1,0 +1,32 @@
+"""All figures of a study into its folder."""
+
+from functools import partial
+from pathlib import Path
+
+from search.figures.anytime import draw_anytime
+from search.figures.curves import draw_curves
+from search.figures.evidence import Evidence
+from search.figures.style import save_svg
+from search.figures.tradeoff import draw_tradeoff
+from search.figures.volume import draw_volume
+
+FOLDER = "figures"
+_DRAWN = {
+    "anytime": draw_anytime,
+    "pareto": draw_tradeoff,
+    "curves": draw_curves,
+    "hypervolume": draw_volume,
+}
+
+
+def write_study_figures(folder: Path) -> list[Path]:
+    """Draw what a study's folder tells, finished or not, into its ``figures``.
+
+    The same folder gives the same bytes. Figures for which nothing is known yet are left out.
+
+    Raises:
+        InputError: no study there, or a file of it cannot be read.
+    """
+    evidence = Evidence.from_folder(folder)
+    files = {folder / FOLDER / f"{name}.svg": draw for name, draw in _DRAWN.items()}
+    return [file for file, draw in files.items() if save_svg(file, partial(draw, evidence))]

@@ -1,0 +1,48 @@
+"""The command `status`: look once, or again and again."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hybrid_swin.errors import InputError
+from search.run_folder import json_ready
+from search.watching.status import Status, Watcher
+from search.watching.table import render
+
+
+def run(options: Any) -> int:
+    """Print how a study stands; returns the exit code.
+
+    Raises:
+        InputError: no study there, or a pause that is none.
+    """
+    pause = options.watch
+    if pause is not None and pause <= 0:
+        raise InputError(f"--watch takes the seconds between two looks, above 0; got {pause:g}")
+    watcher, console = Watcher(Path(options.study)), Console()
+    status = watcher.look()
+    _show(status, options.format, console, again=pause is not None)
+    try:
+        while pause is not None and status.activity in ("running", "unknown"):
+            time.sleep(pause)
+            status = watcher.look()
+            _show(status, options.format, console, again=True)
+    except KeyboardInterrupt:
+        pass  # of the looking, not of the study
+    return 0
+
+
+def _show(status: Status, form: str, console: Console, again: bool) -> None:
+    if form == "json":
+        content = json_ready({"schema_version": 1, **asdict(status)})
+        print(json.dumps(content, indent=None if again else 1), flush=True)
+        return
+    if again:
+        console.clear()  # nothing where the output is no terminal
+    console.print(render(status), soft_wrap=False)
+    if again and not console.is_terminal:
+        console.print()

@@ -1,0 +1,69 @@
+"""``progress.json``: what a study's coordinator knows of its runs, for whoever looks on.
+
+Nothing depends on this file: it may be missing, old, or deleted at any time.
+"""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.errors import InputError
+from search.dispatcher import View
+from search.run_folder import SCHEMA_VERSION, RunResult, RunSpec, write_json_atomically
+
+PROGRESS_FILE = "progress.json"
+_LEAST_SECONDS = 1.0  # between two writings for the sake of an epoch
+
+
+class ProgressFile:
+    """A view that keeps the file and passes everything on to another view.
+
+    Args:
+        view: what else watches.
+        folder: of the study.
+        slots: workers at work at once.
+    """
+
+    def __init__(self, view: View, folder: Path, slots: int) -> None:
+        self._view = view
+        self._path = folder / PROGRESS_FILE
+        self._slots = slots
+        self._total: int | None = None
+        self._running: dict[str, dict[str, Any]] = {}
+        self._written = 0.0
+
+    def expect(self, total: int) -> None:
+        """Change how many runs there are to be."""
+        self._view.expect(total)
+        self._total = total
+        self._write()
+
+    def started(self, spec: RunSpec, worker: str) -> None:
+        """A worker has begun a run."""
+        self._view.started(spec, worker)
+        self._running[spec.key] = {"worker": worker, "since": time.time()}
+        self._write()
+
+    def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
+        """A run has ended an epoch."""
+        self._view.epoch(spec, worker, data)
+        self._running.setdefault(spec.key, {"worker": worker, "since": time.time()}).update(data)
+        if time.time() - self._written >= _LEAST_SECONDS:
+            self._write()
+
+    def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
+        """A run has ended; its result tells so by itself."""
+        self._view.finished(spec, result, worker)
+        self._running.pop(spec.key, None)
+
+    def note(self, text: str) -> None:
+        """Something that a person should know."""
+        self._view.note(text)
+
+    def _write(self) -> None:
+        self._written = time.time()
+        told = {"schema_version": SCHEMA_VERSION, "total": self._total, "slots": self._slots}
+        with suppress(InputError, OSError):  # a full disk is told by what matters
+            write_json_atomically(self._path, {**told, "running": self._running})

@@ -1,0 +1,114 @@
+"""How a study stands, for a terminal."""
+
+from rich.console import Group as Lines
+from rich.table import Table
+from rich.text import Text
+
+from search.progress import duration
+from search.watching.status import Status
+
+_STATES = ("complete", "stopped", "diverged", "failed")
+_FAILURES = 5  # shown
+
+
+def render(status: Status) -> Lines:
+    """Everything, top to bottom."""
+    parts: list[Table | Text] = [Text(f"{status.name}: {_activity(status)}", "bold"), _sums(status)]
+    if status.groups:
+        parts += [Text(), _groups(status)]
+    if status.training:
+        title = "being trained" if status.activity == "running" else "were being trained"
+        parts += [Text(), Text(title, "bold"), _training(status)]
+    if status.failures or status.unreadable:
+        parts += [Text(), *_failures(status)]
+    if status.last:
+        parts += [Text(), Text("last results", "bold"), _last(status)]
+    if status.best is not None:
+        parts += [Text(), _best(status)]
+    if status.activity == "finished":
+        command = f"python search.py leaderboard {status.folder}"
+        parts += [Text(), Text("what it found:"), Text(command, no_wrap=True, overflow="ignore")]
+    return Lines(*parts)
+
+
+def _activity(status: Status) -> str:
+    who = "" if status.process is None else f" by process {status.process}"
+    if status.activity == "running":
+        waits = status.total is not None and status.ended >= status.total
+        return f"running{who}" + (", which writes the results" if waits else "")
+    if status.activity == "unknown":
+        return f"unknown whether it is running (last{who})" if who else "unknown if it is running"
+    if status.activity == "not running":
+        return "not running on this machine; the same command continues it"
+    return status.activity
+
+
+def _sums(status: Status) -> Text:
+    of = "" if status.total is None else f" of {status.total}"
+    said = f"{status.ended}{of} runs ended"
+    if status.training_seconds:
+        said += f" in {duration(status.training_seconds)} of training, summed over workers"
+    if status.total is not None and status.ended < status.total:
+        said += f"; {status.total - status.ended} left"
+        if status.seconds_left is not None:
+            said += f", about {duration(status.seconds_left)}"
+        said += f" ({status.basis})"
+    return Text(said)
+
+
+def _groups(status: Status) -> Table:
+    table = _grid()
+    table.add_row("", *(Text(word, "dim") for word in ("ended", *_STATES)))
+    for kind, group in status.groups.items():
+        of = "" if group.expected is None else f"/{group.expected}"
+        counts = [str(group.states[state]) if state in group.states else "-" for state in _STATES]
+        table.add_row(kind, f"{group.ended}{of}", *counts)
+    return table
+
+
+def _training(status: Status) -> Table:
+    table = _grid()
+    for run in status.training:
+        epoch = "starting" if run.epoch is None else f"epoch {run.epoch}/{run.epochs}"
+        score = "" if run.score is None else f"{status.monitor} {run.score:.4f}"
+        since = f"for {duration(run.seconds)}" if status.activity == "running" else ""
+        table.add_row(run.key, _plain(run.label), epoch, score, since, Text(run.worker, "dim"))
+    return table
+
+
+def _last(status: Status) -> Table:
+    table = _grid()
+    for run in status.last:
+        score = "-" if run.score is None else f"{run.score:.4f}"
+        ago = f"{duration(run.ago)} ago"
+        table.add_row(run.key, _plain(run.label), score, f"{run.epochs} epochs", run.state, ago)
+    return table
+
+
+def _failures(status: Status) -> list[Text]:
+    said = [
+        Text(f"{failure.key}, attempt {failure.attempt}: {failure.error}", "yellow")
+        for failure in status.failures[-_FAILURES:]
+    ]
+    count = len(status.failures)
+    more = f", the last {_FAILURES}" if count > _FAILURES else ""
+    head = [Text(f"attempts that failed: {count}{more}", "bold")] if count else []
+    return head + said + [Text(f"{k}: result.json unreadable", "red") for k in status.unreadable]
+
+
+def _best(status: Status) -> Text:
+    best = status.best
+    if best is None or best.score is None:
+        return Text()
+    found = f"best of {status.best_of} single runs so far: {status.monitor} {best.score:.4f}"
+    warning = "One run's score flatters, the best of many most: judge by the retrained rows."
+    return Text.assemble((found, "green"), f" {best.label} ({best.key}). {warning}")
+
+
+def _plain(text: str) -> Text:
+    """A user's words: no markup, no control codes."""
+    return Text("".join(char if char.isprintable() else "?" for char in text), "cyan")
+
+
+def _grid() -> Table:
+    return Table.grid(padding=(0, 2, 0, 0))

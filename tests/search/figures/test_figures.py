@@ -1,0 +1,229 @@
+"""What stands in the pictures, read back from matplotlib's own objects and from the files."""
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+
+import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from hybrid_swin.errors import InputError
+from search.cli import main
+from search.figures.anytime import draw_anytime
+from search.figures.curves import draw_curves
+from search.figures.evidence import Evidence
+from search.figures.style import BLACK, BLUE, FINALISTS, RED, save_svg
+from search.figures.tradeoff import draw_tradeoff
+from search.figures.volume import draw_volume
+from search.figures.writing import write_study_figures
+from search.run_folder import write_json_atomically
+
+
+def drawn(draw, evidence):
+    figure = Figure()
+    assert draw(evidence, figure)
+    return figure
+
+
+def lines(axes, colour):
+    return [line for line in axes.lines if to_hex(line.get_color()) == colour.lower()]
+
+
+def said(figure):
+    return " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+
+
+@pytest.fixture
+def searched(make_study):
+    """Costs, scores and states by hand: the third trial is the best, the cheap first one second."""
+    study = make_study(budget={"macs": "3K"})
+    trials = [
+        (0.8, 1000, "complete"),
+        (0.7, 2000, "complete"),
+        (0.9, 2500, "complete"),
+        (0.95, 900, "stopped"),
+        (None, 800, "diverged"),
+    ]
+    for number, (score, macs, state) in enumerate(trials):
+        cost = {"macs": macs, "parameters": 10 * macs}
+        cutoffs = {"5": 0.1 * number, "10": 0.5} if number else {}
+        epochs = 5 if state == "stopped" else 20
+        seconds = {"total": 100.0}
+        about = {"cost": cost, "cutoffs": cutoffs, "epochs": epochs, "seconds": seconds}
+        study.trial(number, score, state=state, **about)
+    study.baseline(0, 0.6, "plain $x_1$")
+    study.reference("logistic regression", 0.85)
+    return study
+
+
+def evidence_of(study):
+    return Evidence.from_folder(study.folder)
+
+
+def test_the_best_so_far_is_of_trials_to_their_end(searched):
+    figure = drawn(draw_anytime, evidence_of(searched))
+    by_trial, by_time = figure.axes
+    (best,) = [line for line in lines(by_trial, BLUE)]
+    assert list(best.get_xdata()) == [0, 2, 4]
+    assert list(best.get_ydata()) == pytest.approx([80, 90, 90])
+    (best,) = [line for line in lines(by_time, BLUE)]
+    assert list(best.get_xdata()) == pytest.approx([100 / 60, 300 / 60, 500 / 60])
+    assert "(min)" in by_time.get_xlabel()
+    whole, stopped, lost = by_trial.collections
+    assert len(whole.get_offsets()) == 3
+    assert [tuple(p) for p in stopped.get_offsets()] == [(3, pytest.approx(95))]
+    assert not len(stopped.get_facecolor())  # hollow
+    assert [x for x, _ in lost.get_offsets()] == [4]
+    assert [line.get_ydata()[0] for line in lines(by_trial, RED)] == [60]
+    labels = [text.get_text() for text in by_time.texts]
+    assert labels == ["plain $x_1$", "logistic regression"]
+    assert by_trial.get_ylabel() == "validation accuracy (%)"
+    assert "(90.0%) came after 3 of 5 trials; the 2 since found none better" in said(figure)
+
+
+def test_a_late_best_says_that_more_may_come(make_study):
+    study = make_study()
+    for number in range(5):
+        study.trial(number, 0.5 + 0.1 * number)
+    assert "came late, 0 trials before the end of 5" in said(
+        drawn(draw_anytime, evidence_of(study))
+    )
+
+
+def test_less_is_better(make_study):
+    study = make_study(monitor="val/loss", mode="min")
+    for number, score in enumerate((0.8, 0.9, 0.5)):
+        study.trial(number, score)
+    figure = drawn(draw_anytime, evidence_of(study))
+    (best,) = lines(figure.axes[0], BLUE)
+    assert list(best.get_ydata()) == [0.8, 0.5, 0.5]
+    assert figure.axes[0].get_ylabel() == "validation loss"
+
+
+def test_the_front_is_a_staircase_of_full_trials_and_the_budget_a_line(searched):
+    searched.finalist("cand", [0.84, 0.86, 0.88], cost={"macs": 2500}, label="mdta")
+    searched.finalist("base", [0.6, 0.62], cost={"macs": 700}, is_baseline=True)
+    figure = drawn(draw_tradeoff, evidence_of(searched))
+    macs, parameters = figure.axes
+    step = next(line for line in macs.lines if line.get_drawstyle() == "steps-post")
+    assert list(zip(step.get_xdata(), step.get_ydata(), strict=True))[:2] == [
+        (1000, 80),
+        (2500, 90),
+    ]
+    assert [list(line.get_xdata()) for line in macs.lines if line.get_linestyle() == "--"] == [
+        [3000, 3000]
+    ]
+    assert not [line for line in parameters.lines if line.get_linestyle() == "--"]
+    _, _, (bar,) = next(c for c in macs.containers if "mdta" in c.get_label())
+    assert to_hex(bar.get_color()[0]) == FINALISTS[0].lower()
+    low, high = bar.get_segments()[0][:, 1]
+    assert (low + high) / 2 == pytest.approx(86)
+    assert high - low == pytest.approx(2 * 4.303 * 2 / 3**0.5, rel=1e-3)  # Student's t, n = 3
+    assert macs.get_ylim()[1] > high
+    assert "2 of 3 full trials are on the front" in said(figure)
+    assert macs.get_xlabel() == "MACs of one image"
+
+
+def test_other_costs_may_be_asked_for(make_study):
+    study = make_study(objective={"monitor": "val/accuracy", "against": ["activations"]})
+    study.trial(0, 0.5)
+    (axes,) = drawn(draw_tradeoff, evidence_of(study)).axes
+    assert axes.get_xlabel() == "activations of one image (numbers)"
+
+
+def test_curves_rungs_and_finalists(searched):
+    searched.finalist("cand", [0.84, 0.86], label="mdta")
+    figure = drawn(draw_curves, evidence_of(searched))
+    (axes,) = figure.axes
+    stopped, whole = (c for c in axes.collections if isinstance(c, LineCollection))
+    assert (len(stopped.get_segments()), len(whole.get_segments())) == (1, 3)
+    assert stopped.get_linewidth()[0] < whole.get_linewidth()[0]
+    rungs = [line for line in lines(axes, BLACK) if line.get_linestyle() == ":"]
+    assert [line.get_xdata()[0] for line in rungs] == [5, 10]
+    marks = [line for line in lines(axes, BLACK) if line.get_marker() == "_"]
+    assert [list(m.get_ydata()) for m in marks] == [pytest.approx([10, 20, 30, 40]), [50]]
+    assert len(lines(axes, FINALISTS[0])) == 2
+    assert "stopping 1 of 5 trials at rungs saved 15% of their epochs" in said(figure)
+    assert "Last cut-offs: 40.0 at epoch 5, 50.0 at epoch 10." in said(figure)
+
+
+def test_one_epoch_is_a_dash_and_missing_scores_are_left_out(make_study):
+    study = make_study()
+    study.trial(0, 0.5, history=({"epoch": 1, "val/accuracy": 0.5},), state="stopped")
+    gap = ({"epoch": 1}, {"epoch": 2, "val/accuracy": None}, {"epoch": 3, "val/accuracy": 0.4})
+    study.trial(1, 0.4, history=gap)
+    (axes,) = drawn(draw_curves, evidence_of(study)).axes
+    dashes = [c.get_segments()[0][:, 0].tolist() for c in axes.collections]
+    assert dashes == [[0.85, 1.15], [2.85, 3.15]]
+
+
+def test_the_volume_grows_with_the_front(searched, make_study):
+    against = {"monitor": "val/accuracy", "mode": "max", "against": ["macs"]}
+    study = make_study("several", objective=against)
+    for number, (score, macs) in enumerate([(0.5, 2000), (0.4, 3000), (0.8, 1000)]):
+        study.trial(number, score, cost={"macs": macs})
+    study.trial(3, 0.9, cost={"macs": 10}, state="stopped")
+    evidence = evidence_of(study)
+    assert not draw_volume(evidence, Figure())
+    reference = {"val/accuracy": 0.0, "macs": 4000}
+    write_json_atomically(study.folder / "study.json", {"reference_point": reference})
+    figure = drawn(draw_volume, evidence_of(study))
+    (line,) = figure.axes[0].lines
+    assert list(line.get_ydata()) == pytest.approx([1000, 1000, 2400, 2400])
+    assert "grew last with trial 3 of 4" in said(figure)
+    assert "accuracy 0.0, MACs 4.0K" in said(figure)
+    assert [file.name for file in write_study_figures(study.folder)][-1] == "hypervolume.svg"
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_same_folder_gives_the_same_bytes(whole_study, tmp_path):
+    study = whole_study()
+    files = write_study_figures(study.folder)
+    assert [file.name for file in files] == ["anytime.svg", "pareto.svg", "curves.svg"]
+    before = [file.read_bytes() for file in files]
+    assert [file.read_bytes() for file in write_study_figures(study.folder)] == before
+    for content in before:
+        assert ElementTree.fromstring(content).tag.endswith("svg")  # noqa: S314  # our own
+        assert str(tmp_path).encode() not in content
+
+
+@pytest.mark.parametrize("draw", [draw_anytime, draw_tradeoff, draw_curves, draw_volume])
+def test_ten_thousand_trials_stay_below_a_megabyte(make_study, tmp_path, draw):
+    spec, result = make_study().trial(0, 0.5)
+    rng = make_study("other").rng
+    many = []
+    for number in range(10_000):
+        score, state = float(rng.random()), "stopped" if number % 2 else "complete"
+        curve = tuple({"epoch": e, "val/accuracy": score * e / 10} for e in range(1, 11))
+        cost = {"macs": int(1e6 * rng.random()) + 1, "parameters": int(1e4 * rng.random()) + 1}
+        run = replace(spec, key=f"trials/{number:04d}", cost=cost, cutoffs={"5": score})
+        many.append((run, replace(result, score=score, state=state, history=curve)))
+    point = {"val/accuracy": 0.0, "macs": 1e6}
+    evidence = Evidence("many", "val/accuracy", "max", tuple(many), reference_point=point)
+    assert save_svg(tmp_path / "figure.svg", lambda figure: draw(evidence, figure))
+    assert (tmp_path / "figure.svg").stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize("state", ["failed", "diverged"])
+def test_nothing_is_drawn_of_nothing(make_study, state, capsys):
+    study = make_study()
+    study.trial(0, None, state=state, epochs=0)
+    study.trial(1, None, ended=False)
+    assert main(["figures", str(study.folder)]) == 0
+    assert "nothing to draw yet" in capsys.readouterr().out
+    assert not (study.folder / "figures").exists()
+
+
+def test_the_command_says_what_it_wrote(whole_study, capsys):
+    study = whole_study()
+    assert main(["figures", str(study.folder)]) == 0
+    assert str(study.folder / "figures" / "pareto.svg") in capsys.readouterr().out.splitlines()
+
+
+def test_a_comparison_has_figures_of_its_own(make_study):
+    study = make_study(kind="comparison")
+    with pytest.raises(InputError, match=r"draws its own figures.*leaderboard .* --svg"):
+        write_study_figures(study.folder)
+    with pytest.raises(InputError, match=r"settings\.yaml"):
+        write_study_figures(study.folder / "none")

@@ -1,0 +1,78 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.cli import main
+from search.study_folder import locked
+from search.watching import command
+
+DOOR = Path(__file__).parents[3] / "search.py"
+
+
+def test_the_table_and_nothing_heavy_with_it(whole_study):
+    study = whole_study()
+    code = f"""
+import runpy, sys
+sys.argv = ["search.py", "status", {str(study.folder)!r}]
+try:
+    runpy.run_path({str(DOOR)!r}, run_name="__main__")
+except SystemExit as end:
+    assert end.code == 0, end.code
+heavy = {{"torch", "optuna", "wandb", "matplotlib", "numpy", "scipy"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("digits: ")
+    assert "best of 10 single runs so far" in done.stdout
+
+
+def test_json(whole_study, capsys):
+    study = whole_study()
+    before = sorted(study.folder.rglob("*"))
+    assert main(["status", str(study.folder), "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["schema_version"] == 1
+    assert told["best"]["key"] == "trials/0000"
+    assert told["groups"]["trials"]["states"]["failed"] == 1
+    assert sorted(study.folder.rglob("*")) == before
+
+
+def test_watching_ends_with_the_study(whole_study, capsys, monkeypatch):
+    study = whole_study()
+    monkeypatch.setattr(command.time, "sleep", lambda _: lock.__exit__(None, None, None))
+    lock = locked(study.folder)
+    lock.__enter__()
+    assert main(["status", str(study.folder), "--format", "json", "--watch", "1"]) == 0
+    told = [json.loads(line)["activity"] for line in capsys.readouterr().out.splitlines()]
+    assert told[0] in ("running", "unknown")
+    assert told[-1] != "running"
+    assert len(told) == 2
+
+
+def test_ctrl_c_ends_the_watching_quietly(whole_study, capsys, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    study = whole_study()
+    monkeypatch.setattr(command.time, "sleep", interrupt)
+    with locked(study.folder):
+        assert main(["status", str(study.folder), "--watch", "1"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["none"], "no study or comparison at none"),
+        ([".", "--watch", "0"], "--watch takes the seconds between two looks, above 0; got 0"),
+        ([".", "--watch", "-1"], "--watch takes"),
+    ],
+)
+def test_what_must_be_mended(tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert main(["status", *arguments]) == 2
+    assert words in capsys.readouterr().err

@@ -22,7 +22,7 @@ def test_values_that_differ_somewhere_are_taken():
 
 
 def test_values_that_never_differ_are_refused():
-    with pytest.raises(InputError, match="^b: 1 and 3 are the same candidate whatever the other"):
+    with pytest.raises(InputError, match=r"^b: 1 and 3 are the same candidate whatever the other"):
         check(lambda p: f"{p['a']} {p['b'] % 2}", choice("a", 1, 2), choice("b", 1, 2, 3))
 
 
@@ -41,7 +41,7 @@ def test_a_value_that_all_others_refuse_is_not():
             raise InputError("not 2")
         return str(params)
 
-    with pytest.raises(InputError, match="^b: 2 makes no network with any other values: not 2"):
+    with pytest.raises(InputError, match=r"^b: 2 makes no network with any other values: not 2"):
         check(identify, choice("a", 1, 2), choice("b", 1, 2, 3))
 
 

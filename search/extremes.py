@@ -1,6 +1,6 @@
 """The cheapest and the dearest candidates of a space, and what never fits a budget."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from search.budget import excess
@@ -9,6 +9,7 @@ from search.combinations import Candidate, Maker, Parameters, Part, network_part
 from search.space import Space
 
 _TRIED = 24  # values of a range in a descent
+_STARTS = 3  # descents from the best that were drawn, beside that from the first values
 _SAMPLES = 300  # draws where a space is too large to be looked at whole
 
 
@@ -19,10 +20,7 @@ def least(part: Part, maker: Maker, key: Callable[[Candidate], float]) -> Candid
     """
     if part.exact:
         return min(part.candidates, key=key)
-    start = min(part.candidates, key=key, default=None) or maker({})
-    if start is None:
-        raise ValueError("the first values of a space make a candidate")
-    return _descend(start, part.parameters, maker, key)
+    return _descend([maker({}), *_best(part.candidates, key)], part.parameters, maker, key)
 
 
 def never_fitting(
@@ -39,10 +37,10 @@ def never_fitting(
         def cost(candidate: Candidate, name: str = name) -> float:
             return float(getattr(candidate.cost, name))
 
+        cheapest = least(part, maker, cost)
         for parameter in part.parameters:
             for value in parameter.some(_TRIED) if parameter.size else ():
-                best = _least_with(parameter, value, part, maker, cost, most)
-                if best is not None and cost(best) > most:
+                if _never_keeps(parameter, value, part, maker, cost, most, cheapest):
                     never.setdefault(name, {}).setdefault(parameter.path, []).append(value)
     return never
 
@@ -86,31 +84,46 @@ def short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _least_with(
+def _never_keeps(
     parameter: Choice | Range,
     value: Any,
     part: Part,
     maker: Maker,
     cost: Callable[[Candidate], float],
-    enough: float,
-) -> Candidate | None:
-    """The cheapest candidate with a value, or one cheap enough; None where it makes none."""
+    most: float,
+    cheapest: Candidate,
+) -> bool:
+    """Whether there are candidates with a value, and all that are known cost more than ``most``."""
     known = [c for c in part.candidates if c.params[parameter.path] == value]
-    best = min(known, key=cost, default=None)
-    if part.exact or (best and cost(best) <= enough):
-        return best
-    best = best or maker({parameter.path: value})
+    with_it = {parameter.path: value}
+    starts: list[Candidate | None] = [*_best(known, cost)]
+    if not part.exact:
+        starts += [maker(cheapest.params | with_it), maker(with_it)]
+    found = [cost(start) for start in starts if start]
+    if part.exact or not found or min(found) <= most:
+        return bool(found) and min(found) > most
     others = tuple(p for p in part.parameters if p is not parameter)
-    return best and _descend(best, others, maker, cost)
+    return cost(_descend(starts, others, maker, cost)) > most
+
+
+def _best(known: Sequence[Candidate], key: Callable[[Candidate], float]) -> list[Candidate]:
+    return sorted(known, key=key)[:_STARTS]
 
 
 def _descend(
-    best: Candidate, parameters: Parameters, maker: Maker, key: Callable[[Candidate], float]
+    starts: Sequence[Candidate | None],
+    parameters: Parameters,
+    maker: Maker,
+    key: Callable[[Candidate], float],
 ) -> Candidate:
-    while True:
-        before = best
-        for parameter in parameters:
-            tried = (maker(best.params | {parameter.path: v}) for v in parameter.some(_TRIED))
-            best = min([best, *(c for c in tried if c)], key=key)
-        if key(best) >= key(before):
-            return best
+    """Where descents end, the least: one may be stuck where only two changes at once help."""
+    ends = []
+    for best in filter(None, starts):
+        before = None
+        while before is None or key(best) < key(before):
+            before = best
+            for parameter in parameters:
+                tried = (maker(best.params | {parameter.path: v}) for v in parameter.some(_TRIED))
+                best = min([best, *(c for c in tried if c)], key=key)
+        ends.append(best)
+    return min(ends, key=key)

@@ -41,6 +41,15 @@ def test_the_space_is_one():
     assert variant.stages[0].num_heads == 6
 
 
+def test_words_with_gaps_are_a_space():
+    snippet = yaml.safe_load(next(block for block in code("yaml") if "word:" in block))
+    shell = {"image_size": 32, "in_channels": 3, "num_classes": 10, "patch_size": 2}
+    stage = {"width": 32, "depth": 2, "num_heads": 4, **snippet}
+    space = Space({**shell, "stages": [stage]}, {})
+    paths = [p.path for p in space.parameters]
+    assert paths == [f"stages.0.blocks.{end}" for end in ("0.mixer", "0.fusion", "1.kernel")]
+
+
 def test_python_example_runs():
     source = next(block for block in code("python") if "create_model" in block)
     names = {}

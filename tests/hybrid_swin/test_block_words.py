@@ -1,7 +1,7 @@
 import pytest
 
 from hybrid_swin import registry
-from hybrid_swin.block_words import BlockWord, Part, parse
+from hybrid_swin.block_words import BlockWord, Part, parse, without_idle_fusion
 from hybrid_swin.contract import words_with
 from hybrid_swin.errors import InputError
 
@@ -19,6 +19,30 @@ class Chain(Fusion):
 
 def same(*words):
     return len({str(parse(word).canonical()) for word in words}) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("w_msa:gate", "w_msa"),
+        ("conv(kernel=5) : split(ratio=1-3)", "conv(kernel=5) "),
+        ("w_msa+mdta:gate", "w_msa+mdta:gate"),
+        ("w_msa", "w_msa"),
+        ("w_msa:", "w_msa:"),
+        ("+:gate", "+:gate"),
+    ],
+)
+def test_a_fusion_behind_one_branch_is_left_out(text, kept):
+    assert without_idle_fusion(text) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("w_msa:gaet", "fusion 'gaet'.*'gate'"), ("w_msa:split(rato=1-3)", "'rato'.*'ratio'")],
+)
+def test_a_fusion_that_is_left_out_must_exist(text, message):
+    with pytest.raises(InputError, match=message):
+        without_idle_fusion(text)
 
 
 def test_a_word_is_its_parts():

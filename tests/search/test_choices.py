@@ -1,4 +1,5 @@
 import math
+from random import Random
 
 import pytest
 
@@ -120,6 +121,42 @@ def test_a_range_is_drawn_by_its_ends(node, size, asked):
     trial = Recorder()
     assert found.value(found.suggest(trial)) == node["to"]
     assert trial.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("node", "some"),
+    [
+        ({"choose": [3, 1, 2]}, [3, 1, 2]),
+        ({"from": 2, "to": 4, "step": 1}, [2, 3, 4]),
+        ({"from": 0, "to": 100, "step": 1}, [0, 33, 67, 100]),
+        ({"from": 1, "to": 64, "log": True}, [1, 22, 43, 64]),
+        ({"from": 0.5, "to": 2.5}, [0.5, 2.5]),
+    ],
+)
+def test_some_values_stand_for_all(node, some):
+    assert list(only(node).some(4)) == some
+
+
+@pytest.mark.parametrize(
+    ("node", "values"),
+    [
+        ({"choose": ["a", "b", "c"]}, {"a", "b", "c"}),
+        ({"from": 2, "to": 6, "step": 2}, {2, 4, 6}),
+        ({"from": 1, "to": 3, "log": True}, {1, 2, 3}),
+    ],
+)
+def test_each_value_is_drawn_alike(node, values):
+    drawn = [only(node).draw(random) for random in [Random(0)] for _ in range(900)]
+    assert set(drawn) == values
+    assert all(abs(drawn.count(v) - 300) < 4 * math.sqrt(900 * 2 / 9) for v in values)
+
+
+@pytest.mark.parametrize(("log", "middle"), [(True, 0.01), (False, 0.0505)])
+def test_a_number_between_two_is_drawn_on_its_scale(log, middle):
+    found, random = only({"from": 0.001, "to": 0.1, "log": log}), Random(0)
+    drawn = [found.draw(random) for _ in range(900)]
+    assert 0.001 <= min(drawn) < max(drawn) <= 0.1
+    assert abs(sum(v < middle for v in drawn) - 450) < 4 * math.sqrt(900 / 4)
 
 
 def test_only_whole_numbers_occur_where_all_are_whole():

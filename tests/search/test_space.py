@@ -141,6 +141,132 @@ def test_blocks_can_be_tied_whether_they_are_chosen_or_not():
     assert changed.stages[1].blocks == ("w_msa",)
 
 
+def stages_of(*blocks):
+    """Two stages or more of these blocks, in place of the two above."""
+    kept = {"width": 32, "depth": 2, "num_heads": 4}
+    return space({("stages",): [{**kept, "blocks": words} for words in blocks]}, recipe={})
+
+
+WORD = {
+    "word": "{mixer}:{fusion}",
+    "mixer": {"choose": ["w_msa", "w_msa+mdta"]},
+    "fusion": {"choose": ["sum", "gate"]},
+}
+
+
+def test_one_choice_serves_all_stages():
+    found = stages_of({"choose": [["w_msa"], ["mdta"]]}, *[{"same_as": "stages.0.blocks"}] * 2)
+    assert [p.path for p in found.parameters] == ["mlp_ratio", "stages.0.blocks"]
+    variant, _ = found.resolve(found.default() | {"stages.0.blocks": "mdta"})
+    assert [s.blocks for s in variant.stages] == [("mdta",)] * 3
+
+
+def test_every_block_has_a_choice_and_a_stage_follows_them_all():
+    blocks = [{"choose": ["w_msa", "mdta"]}, {"choose": ["conv", "w_msa"]}]
+    found = stages_of(blocks, {"same_as": "stages.0.blocks"}, [{"same_as": "stages.0.blocks.1"}])
+    assert [p.path for p in found.parameters[1:]] == ["stages.0.blocks.0", "stages.0.blocks.1"]
+    variant, _ = found.resolve(found.default() | {"stages.0.blocks.0": "mdta"})
+    assert [s.blocks for s in variant.stages] == [("mdta", "conv")] * 2 + [("conv",)]
+
+
+def test_a_whole_stage_follows_another():
+    stage = {"width": 32, "depth": 2, "num_heads": 4, "blocks": [WORD, "conv"]}
+    found = space({("stages",): [stage, {"same_as": "stages.0"}]})
+    variant, _ = found.resolve(found.default() | {"stages.0.blocks.0.mixer": "w_msa+mdta"})
+    assert variant.stages[0] == variant.stages[1]
+    assert variant.stages[1].blocks == ("w_msa+mdta:sum", "conv")
+
+
+# Words with gaps
+
+
+def test_gaps_are_parameters_named_by_their_paths():
+    found = stages_of([WORD, {"word": "conv(kernel={k})", "k": {"from": 3, "to": 7, "step": 2}}])
+    assert [(p.path, p.size) for p in found.parameters[1:]] == [
+        ("stages.0.blocks.0.mixer", 2),
+        ("stages.0.blocks.0.fusion", 2),
+        ("stages.0.blocks.1.k", 3),
+    ]
+    params = found.default() | {
+        "stages.0.blocks.0.mixer": "w_msa+mdta",
+        "stages.0.blocks.0.fusion": "gate",
+        "stages.0.blocks.1.k": 5,
+    }
+    assert found.resolve(params)[0].stages[0].blocks == ("w_msa+mdta:gate", "conv(kernel=5)")
+
+
+def test_an_idle_fusion_makes_no_other_candidate():
+    found = stages_of(WORD, {"same_as": "stages.0.blocks"})
+    idle = [found.default() | {"stages.0.blocks.fusion": fusion} for fusion in ("sum", "gate")]
+    assert len({found.identify(params) for params in idle}) == 1
+    assert found.resolve(idle[1])[0].stages[1].blocks == ("w_msa",)
+    used = [params | {"stages.0.blocks.mixer": "w_msa+mdta"} for params in idle]
+    assert len({found.identify(params) for params in used}) == 2
+
+
+def test_gaps_are_tied_and_changed_by_path():
+    tied = {
+        "word": "conv(kernel={k})+w_msa:{f}",
+        "k": {"same_as": "stages.0.blocks.k"},
+        "f": "gate",
+    }
+    found = stages_of({"word": "conv(kernel={k})", "k": {"choose": [3, 5]}}, [tied])
+    variant, _ = found.resolve(found.default(), {"stages.0.blocks.k": 7})
+    assert variant.blocks_name == "conv(kernel=7) | conv(kernel=7)+w_msa:gate"
+    variant, _ = found.resolve(found.default(), {"stages.1.blocks.0": "mdta"})
+    assert variant.blocks_name == "conv(kernel=3) | mdta"
+    with pytest.raises(InputError, match=r"stages\.1\.blocks\.0\.j: .* has no gap {j}"):
+        found.resolve(found.default(), {"stages.1.blocks.0.j": 7})
+
+
+def test_a_word_is_one_of_several_values():
+    found = stages_of({"choose": [["conv"], [{"word": "conv(kernel={k})", "k": 5}]]})
+    label = found.parameters[1].labels[1]
+    params = found.default() | {"stages.0.blocks": label}
+    assert found.resolve(params)[0].stages[0].blocks == ("conv(kernel=5)",)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        (
+            [{"word": "conv(kernl={k})", "k": {"choose": [3, 5]}}],
+            r"^stages\.0\.blocks\.0: 'conv\(kernl={k}\)' never makes a block word: .*'kernel'",
+        ),
+        (
+            [{"word": "conv(kernel={k})", "k": {"choose": [4, 5]}}],
+            r"^stages\.0\.blocks\.0\.k: 4 makes no network with any other values: .* 3, 5, 7",
+        ),
+        (
+            [{"word": "{a}+{b}", "a": {"choose": ["conv", {"choose": ["mdta"]}]}, "b": "w_msa"}],
+            r"^stages\.0\.blocks\.0\.a: .* is a choice within a choice",
+        ),
+        ({"choose": [[WORD], ["conv"]]}, r"^stages\.0\.blocks: .* is a choice within a choice"),
+        ({"same_as": "stages"}, r"^stages\.0\.blocks is tied to itself: .*stages -> "),
+    ],
+)
+def test_a_word_that_cannot_be_is_refused(blocks, message):
+    with pytest.raises(InputError, match=message):
+        stages_of(blocks)
+
+
+def test_first_values_that_make_a_network_only_apart_are_told_so():
+    with pytest.raises(InputError, match="not divisible by .*; put values first that make a net"):
+        space(
+            {
+                ("stages", 0, "num_heads"): {"choose": [5, 4]},
+                ("stages", 0, "width"): {"choose": [32, 40]},
+                ("stages", 1, "num_heads"): 2,
+            }
+        )
+
+
+def test_values_that_are_always_the_same_candidate_are_refused():
+    for one, other in (("w_msa+mdta", "mdta+w_msa"), ("conv", "conv(kernel=3)")):
+        with pytest.raises(InputError, match=r"^stages\.0\.blocks: .* are the same candidate"):
+            stages_of({"choose": [["identity"], [one], [other]]})
+
+
 def test_a_recipe_can_be_tied_to_a_small_part_of_itself():
     tied = {
         "learning_rate": {"choose": [1e-3, 1e-4]},

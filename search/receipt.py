@@ -15,7 +15,7 @@ from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.run_folder import is_comparison, iter_runs, read_json, write_json_atomically
 from search.study_folder import FIXED, RECEIPT
 
-# what results depend on; W&B is a mirror, and matplotlib and rich draw
+# what results depend on, and the mirror
 _PACKAGES = (
     "torch",
     "lightning",
@@ -26,6 +26,7 @@ _PACKAGES = (
     "scikit-learn",
     "pillow",
     "safetensors",
+    "wandb",
 )
 
 

@@ -143,7 +143,7 @@ def replay_study(settings: StudySettings, table: Table, table_seed: int) -> Repl
                 cast(Study, study),
                 cast(Dispatcher, dispatcher),
                 train_images=0,
-                test_hash="",
+                data={},
                 reference={},
                 on_finished=lambda spec: None,
                 view=Silent(),

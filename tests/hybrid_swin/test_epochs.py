@@ -12,7 +12,7 @@ from hybrid_swin.variant import Variant
 
 
 def draws():
-    return random.random(), float(np.random.random()), float(torch.rand(()))  # noqa: S311
+    return random.random(), float(np.random.random()), float(torch.rand(()))
 
 
 def test_seed_and_place_decide_all_generators():

@@ -52,7 +52,7 @@ IN_FILES = (
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_garbage_in_a_space_raises_anything_but_an_input_error(seed, spoil):
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     refused = 0
     for _ in range(20):
         content = copy.deepcopy(SPACE)
@@ -70,7 +70,7 @@ def test_no_garbage_in_a_space_raises_anything_but_an_input_error(seed, spoil):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_garbage_in_changes_raises_anything_but_an_input_error(seed):
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     found = Space(SPACE["variant"], SPACE["recipe"])
     paths = ["stages", "stages.0", "stages.1", "recipe", "", "a.b", ".", "stages.0.blocks.0", 3]
     for _ in range(20):
@@ -86,7 +86,7 @@ def test_no_garbage_in_changes_raises_anything_but_an_input_error(seed):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_no_garbage_in_a_file_raises_anything_but_an_input_error(seed, spoil, tmp_path):
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)
     valid = yaml.safe_load(find_config("digits").read_text())
     valid |= {"sampler": {"name": "tpe"}, "workers": {"count": 1}, "wandb": {"tags": ["a"]}}
     parser = ArgumentParser()

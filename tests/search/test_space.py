@@ -251,7 +251,7 @@ def test_a_word_that_cannot_be_is_refused(blocks, message):
 
 
 def test_first_values_that_make_a_network_only_apart_are_told_so():
-    with pytest.raises(InputError, match="not divisible by .*; put values first that make a net"):
+    with pytest.raises(InputError, match=r"not divisible by .*; put values first that make a net"):
         space(
             {
                 ("stages", 0, "num_heads"): {"choose": [5, 4]},

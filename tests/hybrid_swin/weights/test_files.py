@@ -142,7 +142,7 @@ def test_a_flipped_bit_is_found(tmp_path):
 
 @pytest.mark.parametrize("kind", ["zip", "old", "safetensors"])
 def test_damage_anywhere_ends_in_one_message(tmp_path, kind):
-    path, rng = tmp_path / "a.pth", random.Random(0)  # noqa: S311
+    path, rng = tmp_path / "a.pth", random.Random(0)
     if kind == "safetensors":
         save_file(WEIGHTS, path)
     else:

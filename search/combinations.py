@@ -10,6 +10,7 @@ from typing import Any
 
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError
+from search.budget import Matching
 from search.choices import RECIPE, Choice, Range, Tie, read_leaves
 from search.identity import candidate_id
 from search.space import Space
@@ -70,10 +71,16 @@ class Part:
 
 
 class Maker:
-    """Makes candidates of a space's parameters; those that are not given have their first value."""
+    """Makes candidates of a space's parameters; those that are not given have their first value.
 
-    def __init__(self, space: Space) -> None:
+    Args:
+        space: the space.
+        matching: gives networks widths that meet a cost; none by default.
+    """
+
+    def __init__(self, space: Space, matching: Matching | None = None) -> None:
         self._space = space
+        self._matching = matching or Matching()
         self._default = space.default()
         variant, _ = space.resolve(self._default)
         self._images = variant.image_size, variant.in_channels
@@ -83,6 +90,7 @@ class Maker:
         everything = {**self._default, **params}
         try:
             variant, recipe = self._space.resolve(everything)
+            variant, _ = self._matching.apply(variant)
             cost = count_cost(variant)
         except InputError:
             return None

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from search.budget import limits, over
+from search.budget import limits, matching, over
 from search.choices import Choice, Range, Tie
 from search.combinations import Candidate, Number
 from search.extremes import settings_text, short
@@ -36,7 +36,8 @@ def print_space(settings: StudySettings, samples: int, output: Format = "table")
         registry.add_plugin(plugin)
     with Console(stderr=True).status("looking at the space"):
         space = Space(settings.variant, settings.recipe)
-        found = survey(space, limits(settings.budget), samples)
+        met = matching(settings.budget, [p.path for p in space.parameters])
+        found = survey(space, limits(settings.budget), samples, met)
     if output == "json":
         print(json.dumps({"study": settings.name, **to_dict(found)}, indent=1))
         return 0

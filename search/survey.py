@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from search.budget import excess
+from search.budget import Matching, excess
 from search.combinations import Candidate, Maker, Number, Part, parts_of
 from search.extremes import least, never_fitting, too_dear
 from search.space import Space
@@ -89,20 +89,25 @@ class Survey:
         return Share(part.looked_at - len(part.candidates), part.looked_at, part.exact)
 
 
-def survey(space: Space, limits: Mapping[str, int], samples: int) -> Survey:
+def survey(
+    space: Space, limits: Mapping[str, int], samples: int, matching: Matching | None = None
+) -> Survey:
     """Look at a space.
 
     Args:
         space: the space.
         limits: the budget, at most so many by kind of cost.
         samples: how many combinations to draw where there are too many to look at all.
+        matching: gives networks widths that meet a cost; none by default.
 
     Raises:
         InputError: no candidate fits.
     """
-    maker = Maker(space)
+    maker = Maker(space, matching)
     parts = parts_of(space, maker, samples)
     networks = parts[0]
+    if not networks.candidates:  # the first values make a network, so it is the cost to match
+        (matching or Matching()).apply(space.resolve(space.default())[0])
     if message := too_dear(networks, maker, limits):
         raise InputError(message)
     return Survey(

@@ -276,3 +276,19 @@ def test_words_with_gaps_are_printed_and_read_again(config, capsys, tmp_path, to
     printed.write_text(capsys.readouterr().out)
     assert yaml.safe_load(printed.read_text())["variant"]["stages"][0]["blocks"][0] == WORD
     assert told(str(printed)) == told(path)
+
+
+def test_matched_widths_are_priced(tmp_path, capsys):
+    """Where costs are matched, all candidates cost the same, and what cannot is told."""
+    config = tmp_path / "m.yaml"
+    stage = {"width": 16, "depth": 1, "num_heads": 2, "blocks": {"choose": [["w_msa"], ["conv"]]}}
+    variant = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2}
+    variant |= {"window_size": 2, "mlp_ratio": 2, "stages": [stage]}
+    budget = {"mode": "match", "macs": 300_000}
+    config.write_text(yaml.safe_dump({"name": "m", "variant": variant, "budget": budget}))
+    assert main(["space", str(config), "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for end in ("cheapest", "dearest"):
+        assert found[end]["macs"] == pytest.approx(300_000, rel=0.02)
+    assert main(["space", str(config), "--budget.macs", "90G"]) == 2
+    assert "cannot have 90,000,000,000 macs" in capsys.readouterr().err

@@ -78,7 +78,7 @@ def add_legend(figure: Figure, axes: Axes, columns: int) -> None:
     """What has a label in one panel, below all of them."""
     handles, labels = axes.get_legend_handles_labels()
     height, box = figure.get_figheight(), axes.get_position()
-    figure.legend(
+    legend = figure.legend(
         handles,
         labels,
         loc="upper left",
@@ -88,6 +88,9 @@ def add_legend(figure: Figure, axes: Axes, columns: int) -> None:
         frameon=False,
         ncols=columns,
     )
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)  # lines that are pale where many cross
 
 
 def legend_height(entries: int, columns: int) -> float:

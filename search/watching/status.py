@@ -265,7 +265,8 @@ def _time_left(
         return None, "no training has run to its end yet"
     seconds, spoken = 0.0, []
     known = {k: g.expected - g.ended for k, g in groups.items() if g.expected is not None}
-    for kind, count in (known or {"runs": left}).items():
+    others = left - sum(max(0, count) for count in known.values())
+    for kind, count in {**known, "others" if known else "runs": others}.items():
         if count > 0 and kind != "references":
             mean = means.get(kind, means["complete"])
             seconds += count * mean

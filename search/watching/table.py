@@ -1,5 +1,7 @@
 """How a study stands, for a terminal."""
 
+from collections.abc import Sequence
+
 from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
@@ -67,7 +69,7 @@ def _groups(status: Status) -> Table:
 
 
 def _training(status: Status) -> Table:
-    table = _grid()
+    table = _grid([run.key for run in status.training])
     for run in status.training:
         epoch = "starting" if run.epoch is None else f"epoch {run.epoch}/{run.epochs}"
         score = "" if run.score is None else f"{status.monitor} {run.score:.4f}"
@@ -77,7 +79,7 @@ def _training(status: Status) -> Table:
 
 
 def _last(status: Status) -> Table:
-    table = _grid()
+    table = _grid([run.key for run in status.last])
     for run in status.last:
         score = "-" if run.score is None else f"{run.score:.4f}"
         ago = f"{duration(run.ago)} ago"
@@ -110,5 +112,8 @@ def _plain(text: str) -> Text:
     return Text("".join(char if char.isprintable() else "?" for char in text), "cyan")
 
 
-def _grid() -> Table:
-    return Table.grid(padding=(0, 2, 0, 0))
+def _grid(keys: Sequence[str] = ()) -> Table:
+    """Columns of which the first, keys to be copied, is never cut."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, min_width=max(map(len, keys), default=None))
+    return table

@@ -23,14 +23,14 @@ VARIANT = {
     "in_channels": 1,
     "num_classes": 10,
     "patch_size": {"choose": [2, 1]},
-    "window_size": 2,
+    "window_size": {"choose": [2, 8]},
     "mlp_ratio": 2,
     "stages": [
         {
             "width": {"choose": [16, 20, 32]},
             "depth": 2,
             "num_heads": {"choose": [4, 8]},
-            "blocks": {"choose": [["w_msa", "sw_msa"], ["w_msa+mdta"], ["mdta+w_msa"]]},
+            "blocks": {"choose": [["w_msa", "sw_msa"], ["w_msa+mdta"], ["sw_msa+mdta"]]},
         }
     ],
 }
@@ -92,18 +92,18 @@ def test_all_trials_of_a_study_share_a_seed_and_studies_do_not():
 
 def test_what_was_drawn_before_is_refused_however_it_is_spelt():
     made = candidates()
-    made.trial(Draw(0, 0, params(stages__0__blocks="w_msa+mdta")), {})
-    refusal = made.judge(params(stages__0__blocks="mdta+w_msa"))
+    made.trial(Draw(0, 0, params(stages__0__blocks="w_msa+mdta", window_size=8)), {})
+    shifted = params(stages__0__blocks="sw_msa+mdta", window_size=8)
+    refusal = made.judge(shifted)
     assert refusal.reason == "the same candidate as trials/0000"
     assert refusal.excess is None
-    assert made.judge(params(stages__0__blocks="mdta+w_msa", recipe__learning_rate=0.01)) is None
+    assert made.judge(shifted | {"recipe.learning_rate": 0.01}) is None
 
 
 def test_a_baseline_is_not_drawn_again():
-    made = candidates(baselines=(BaselineSettings(("w_msa+mdta",)),))
-    assert made.judge(params(stages__0__blocks="mdta+w_msa")).reason == (
-        "the same candidate as baselines/00"
-    )
+    made = candidates(baselines=(BaselineSettings(("w_msa+mdta",), set={"window_size": 8}),))
+    shifted = params(stages__0__blocks="sw_msa+mdta", window_size=8)
+    assert made.judge(shifted).reason == "the same candidate as baselines/00"
 
 
 def test_values_that_make_no_network_are_refused():

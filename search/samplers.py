@@ -30,6 +30,9 @@ Distributions = dict[str, BaseDistribution]
 
 # Up to so many trials, and so many that run at once, a Gaussian process is worth its time.
 _MOST_TRIALS_FOR_GP, _MOST_LOOKAHEAD_FOR_GP = 150, 8
+# Refused draws for one trial before the next is a neighbour of the last, and before it is any.
+_NEARBY_AFTER, _ANYWHERE_AFTER = 2, 24
+_TRIES = 20  # to draw another value
 _MOST_GRID = 1_000_000  # combinations
 
 
@@ -91,13 +94,27 @@ class Samplers:
         """Whether the sampler must see every trial; the others learn as much from some."""
         return self._name == "nsga2"
 
-    def make(self, number: int, seed: int, at_random: bool) -> BaseSampler:
-        """The sampler of draw ``number``."""
+    def make(
+        self, number: int, seed: int, refused: int = 0, near: Mapping[str, Any] | None = None
+    ) -> BaseSampler:
+        """The sampler of one draw.
+
+        A sampler that proposes what is known already would do so again and again: after a few
+        refusals the walk goes from its last proposal to neighbours, and in the end anywhere.
+
+        Args:
+            number: of the draw.
+            seed: of the draw.
+            refused: draws for the same trial that were refused before.
+            near: the last of these.
+        """
         options = self._settings.sampler
         if self._name == "grid":
             return Fixed(grid_point(self._space, number, self._settings.seed))
-        if self._name == "random" or at_random:
+        if self._name == "random" or refused >= _ANYWHERE_AFTER:
             return optuna.samplers.RandomSampler(seed=seed)
+        if near is not None and refused >= _NEARBY_AFTER:
+            return Fixed(neighbour(self._relative, near, seed))
         if self._name == "nsga2":
             return optuna.samplers.NSGAIISampler(population_size=options.population, seed=seed)
         if self._gp is not None:
@@ -160,6 +177,18 @@ class Fixed(BaseSampler):
     ) -> Any:
         """The value of one parameter."""
         return self._values[param_name]
+
+
+def neighbour(space: Distributions, point: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """A point with one parameter drawn anew, to another value where there is one."""
+    draw = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask
+    changed = Random(seed).choice(list(space))  # noqa: S311  # no secret
+    value = point[changed]
+    for _ in range(_TRIES):
+        value = draw({changed: space[changed]}).params[changed]
+        if value != point[changed]:
+            break
+    return {**point, changed: value}
 
 
 def distributions(space: Space) -> Distributions:

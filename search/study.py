@@ -24,9 +24,7 @@ from search.space import Space
 
 JOURNAL = "optuna.journal"
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says what matters
-# Draws for one trial before the rest are made at random, and before the space counts as used up.
-_RANDOM_AFTER = 16
-_EXHAUSTED_AFTER = 400
+_EXHAUSTED_AFTER = 400  # refused draws for one trial, before the space counts as used up
 
 _FOR = "trial"  # attribute of an Optuna trial: which of our trials it was drawn for
 _SETTINGS = "settings"  # attribute of the Optuna study: of which settings it is
@@ -110,9 +108,8 @@ class Study:
             refused = self._refused.get(index, 0)
             number = self._memory.count
             seed = derive_seed(self._settings.seed, "draw", number)
-            trial = self._memory.ask(
-                self._samplers.make(number, seed, at_random=refused >= _RANDOM_AFTER)
-            )
+            near = self._memory.frozen(number - 1).params if refused else None
+            trial = self._memory.ask(self._samplers.make(number, seed, refused, near))
             params = self._space.suggest(trial)
             trial.set_user_attr(_FOR, index)
             refusal = judge(params)

@@ -138,7 +138,7 @@ def test_some_values_stand_for_all(node, some):
 
 
 def seeded():
-    return Random(0)  # noqa: S311
+    return Random(0)
 
 
 @pytest.mark.parametrize(

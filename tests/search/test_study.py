@@ -176,33 +176,36 @@ def test_refusals_for_cost_teach_and_those_for_repetition_do_not(place):
     ]
 
 
-def test_after_many_refusals_draws_are_random(place, monkeypatch):
+def test_after_refusals_the_walk_goes_to_neighbours_and_then_anywhere(place, monkeypatch):
+    """And goes on so where a coordinator was killed in the middle of it."""
     seen = []
     real = Samplers.make
-    monkeypatch.setattr(
-        Samplers,
-        "make",
-        lambda self, number, seed, at_random: (
-            seen.append(at_random) or real(self, number, seed, at_random)
-        ),
-    )
-    count = 0
 
-    def judge(params):
-        nonlocal count
-        count += 1
-        if count == 10:
+    def make(self, number, seed, refused=0, near=None):
+        seen.append((refused, near))
+        return real(self, number, seed, refused, near)
+
+    monkeypatch.setattr(Samplers, "make", make)
+    drawn = []
+
+    def judge(params, until=30, kill=10):
+        drawn.append(dict(params))
+        if len(drawn) == kill:
             raise KeyboardInterrupt
-        return Refusal("twin") if count < 21 else None
+        return Refusal("twin") if len(drawn) < until else None
 
     with pytest.raises(KeyboardInterrupt):
         place.open().ask(0, judge)
-    assert seen == [False] * 10
-    assert place.open().ask(0, judge).number == 19
-    # The tenth was left open and drawn again; the count went on.
-    assert seen == [False] * 17 + [True] * 4
+    killed = drawn.pop()
+    assert place.open().ask(0, lambda params: judge(params, kill=0)).number == 29
+    assert drawn[9] == killed  # drawn again
+    seen.pop(9)
+    assert [refused for refused, _ in seen] == list(range(30))
+    assert [near for _, near in seen] == [None, *drawn[:29]]
+    for before, after in zip(drawn[1:23], drawn[2:24], strict=True):
+        assert sum(before[path] != after[path] for path in before) == 1
     place.open().ask(1, take)
-    assert seen[-1] is False
+    assert seen[-1] == (0, None)
 
 
 def test_a_space_that_is_used_up_ends_the_asking(tmp_path):

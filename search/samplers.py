@@ -106,7 +106,7 @@ class Samplers:
             number: of the draw.
             seed: of the draw.
             refused: draws for the same trial that were refused before.
-            near: the last of these.
+            near: the last of these, where it was a known candidate.
         """
         options = self._settings.sampler
         if self._name == "grid":

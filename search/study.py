@@ -108,8 +108,8 @@ class Study:
             refused = self._refused.get(index, 0)
             number = self._memory.count
             seed = derive_seed(self._settings.seed, "draw", number)
-            near = self._memory.frozen(number - 1).params if refused else None
-            trial = self._memory.ask(self._samplers.make(number, seed, refused, near))
+            sampler = self._samplers.make(number, seed, refused, self._known_before(refused))
+            trial = self._memory.ask(sampler)
             params = self._space.suggest(trial)
             trial.set_user_attr(_FOR, index)
             refusal = judge(params)
@@ -226,6 +226,11 @@ class Study:
         while self._learnt < told:
             self._memory.learn(self._taken[self._learnt])
             self._learnt += 1
+
+    def _known_before(self, refused: int) -> dict[str, Any] | None:
+        """The last draw, where it was refused as known; of what is too dear samplers learn."""
+        last = self._memory.frozen(self._memory.count - 1) if refused else None
+        return last.params if last is not None and last.state == TrialState.FAIL else None
 
     def _used_up(self, index: int) -> bool:
         if self._samplers.size is not None:

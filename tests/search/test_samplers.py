@@ -12,7 +12,14 @@ import pytest
 from hybrid_swin.errors import InputError
 from search.gp_process import GpProcess
 from search.memory import MOST_SHOWN, Memory
-from search.samplers import Samplers, choose_sampler, distributions, grid_point, grid_size
+from search.samplers import (
+    Samplers,
+    choose_sampler,
+    distributions,
+    grid_point,
+    grid_size,
+    neighbour,
+)
 from search.settings import RungSettings, SamplerSettings, StudySettings
 from search.space import Space
 
@@ -89,6 +96,28 @@ def test_the_grid_has_every_point_once_and_begins_all_over_it():
     assert sorted(values) == pytest.approx([0.001 * step for step in range(1, 11)])
 
 
+def test_a_neighbour_differs_in_one_parameter():
+    space = distributions(space_of(study()))
+    point = {"mlp_ratio": 2, "stages.0.width": 24, "recipe.learning_rate": 0.004}
+    changed = []
+    for seed in range(200):
+        other = neighbour(space, point, seed)
+        [path] = [path for path in point if other[path] != point[path]]
+        changed.append(path)
+        assert other == neighbour(space, point, seed)
+    assert all(40 < changed.count(path) < 95 for path in point)
+
+
+def test_known_candidates_are_left_by_steps():
+    settings = study(name="tpe")
+    samplers = Samplers("tpe", settings, space_of(settings))
+    point = {"mlp_ratio": 2, "stages.0.width": 24, "recipe.learning_rate": 0.004}
+    kinds = [type(samplers.make(9, 9, refused, point)).__name__ for refused in range(30)]
+    assert kinds == ["Flat"] * 2 + ["Fixed"] * 22 + ["RandomSampler"] * 6
+    # What costs too much teaches the sampler, which is asked again.
+    assert type(samplers.make(9, 9, 5, None)).__name__ == "Flat"
+
+
 # What samplers see
 
 
@@ -132,7 +161,7 @@ def gaussian():
 
 def fill(memory, samplers, space, count):
     for number in range(count):
-        trial = memory.ask(samplers.make(number, number, at_random=False))
+        trial = memory.ask(samplers.make(number, number))
         params = space.suggest(trial)
         frozen = memory.frozen(number)
         score = -abs(params["recipe.learning_rate"] - 0.003)

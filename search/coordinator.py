@@ -8,6 +8,7 @@ The folder is the truth: a result is on the disk before Optuna hears of it.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +147,10 @@ class Coordinator:
                 self._collect(_SHORT if len(asking) else _LONG)
             while len(told) < len(asked) and asked[len(told)][1].key in self._ended:
                 (draw, spec), index = asked[len(told)], len(told) + lookahead
-                told.append(self._ended[spec.key])
-                result = told[-1][1]
+                result = self._ended.pop(spec.key)[1]
                 self._rungs.tell(draw.index, result)
-                asking.tell(draw, result, self._values(told[-1]), self._curve(result))
+                asking.tell(draw, result, self._values((spec, result)), self._curve(result))
+                told.append((spec, replace(result, history=(), metrics={})))  # of 10,000, light
                 if index < last:
                     asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
         return told
@@ -232,7 +233,8 @@ class Coordinator:
 
     def _collect(self, timeout: float) -> None:
         for spec, result in self._dispatcher.results(timeout):
-            self._ended[spec.key] = (spec, result)
+            if spec.kind in ("trial", "audit", "random"):
+                self._ended[spec.key] = (spec, result)  # somebody waits for it
             self._on_finished(spec)
 
 

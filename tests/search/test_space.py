@@ -215,9 +215,7 @@ def test_gaps_are_tied_and_changed_by_path():
     assert variant.blocks_name == "conv(kernel=7) | conv(kernel=7)+w_msa:gate"
     variant, _ = found.resolve(found.default(), {"stages.1.blocks.0": "mdta"})
     assert variant.blocks_name == "conv(kernel=3) | mdta"
-    with pytest.raises(
-        InputError, match=r"unknown path .stages\.1\.blocks\.0\.j.; did you mean .*\.k"
-    ):
+    with pytest.raises(InputError, match=r"unknown path .*\.0\.j.; did you mean .*\.0\.k"):
         found.resolve(found.default(), {"stages.1.blocks.0.j": 7})
 
 

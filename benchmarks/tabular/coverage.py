@@ -18,7 +18,8 @@ too, are drawn from it with replacement; the truth is its mean. So these are exa
 world, whose scores are granular (1 / images), and no claim on others.
 
 Monte-Carlo errors are beside every share; *spread* is the standard deviation over the candidates or
-pairs (their Monte-Carlo noise included), which says more of how far another table may differ. All draws are seeded.
+pairs (their Monte-Carlo noise included), which says more of how far another table may differ. All
+draws are seeded.
 
 Writes ``benchmarks/results/coverage.json`` and ``.md``.
 """

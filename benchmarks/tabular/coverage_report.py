@@ -44,9 +44,9 @@ def tables(report: dict[str, Any]) -> str:
         f"of validation with test: {_range(luck, percent=False)}.",
         "",
         "In brackets: Monte-Carlo standard error, then the standard deviation over candidates (or "
-        "pairs), which holds what their own seeds do to the figure besides that noise. *Unknown*: no interval, as all "
-        "seeds gave the same score; left out of the share. Bold: beyond the aim by more than two "
-        "Monte-Carlo errors.",
+        "pairs), which holds what their own seeds do to the figure besides that noise. *Unknown*: "
+        "no interval, as all seeds gave the same score; left out of the share. Bold: beyond the "
+        "aim by more than two Monte-Carlo errors.",
         "",
     ]
     for part, (title, about, alarms) in _PARTS.items():

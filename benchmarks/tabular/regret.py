@@ -1,7 +1,8 @@
 """Regret: how much worse than the best of the table what a search has found is, and how surely."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from benchmarks.tabular.methods import Course
 from benchmarks.tabular.table import Table
 
 Array = NDArray[np.float64]
-RESAMPLES = 2000
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,22 @@ def resamples(searches: int) -> NDArray[np.int64]:
     return np.random.default_rng(0).integers(searches, size=(RESAMPLES, searches))
 
 
-def band(lines: Array, of: Callable[..., Array]) -> tuple[Array, Array, Array]:
+def means(lines: Array, chosen: NDArray[np.int64]) -> Array:
+    """The mean over searches in each resample."""
+    counts = np.stack([np.bincount(one, minlength=len(lines)) for one in chosen])
+    return np.asarray(counts @ lines / len(lines), dtype=float)
+
+
+def band(lines: Array, what: Literal["mean", "median"]) -> tuple[Array, Array, Array]:
     """A mean or median over searches with its 95% bootstrap interval over them."""
-    drawn = np.stack([of(lines[chosen], axis=0) for chosen in resamples(len(lines))])
+    chosen = resamples(len(lines))
+    if what == "mean":
+        middle, drawn = lines.mean(axis=0), means(lines, chosen)
+    else:
+        middle = np.median(lines, axis=0)
+        drawn = np.stack([np.median(lines[one], axis=0) for one in chosen])
     low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
-    return of(lines, axis=0), low, high
+    return middle, low, high
 
 
 def share_of_cost(
@@ -90,15 +102,17 @@ def share_of_cost(
     interval over searches, resampled for both at once. Infinite where it does not get there within
     what the baseline spent on average.
     """
-    costs = np.linspace(0, np.mean([one.spent[-1] for one in baseline]), points + 1)
-    lines, ends = by_cost(regrets, what, costs), [getattr(one, what)[-1] for one in baseline]
     spent = np.array([one.spent[-1] for one in baseline])
+    costs = np.linspace(0, spent.mean(), points + 1)
+    ends = np.array([getattr(one, what)[-1] for one in baseline])
+    lines = np.column_stack([ends, spent, by_cost(regrets, what, costs)])
 
-    def share(chosen: NDArray[np.int64]) -> float:
-        goal = np.mean(np.array(ends)[chosen])
-        there = lines[chosen].mean(axis=0) <= goal + 1e-12
-        return float(costs[there.argmax()] / spent[chosen].mean()) if there.any() else np.inf
+    def shares(chosen: NDArray[np.int64]) -> Array:
+        drawn = means(lines, chosen)
+        there = drawn[:, 2:] <= drawn[:, :1] + 1e-12
+        return np.where(there.any(axis=1), costs[there.argmax(axis=1)] / drawn[:, 1], np.inf)
 
-    drawn = [share(chosen) for chosen in resamples(len(regrets))]
+    [share] = shares(np.arange(len(lines))[None])
+    drawn = shares(resamples(len(lines)))
     low, high = np.quantile(drawn, (0.025, 0.975), method="nearest")
-    return share(np.arange(len(regrets))), float(low), float(high)
+    return float(share), float(low), float(high)

@@ -25,6 +25,8 @@ from search.space import Space
 from search.study import Study
 
 Ended = tuple[RunSpec, RunResult]
+# Images: so that rungs of images are asked for, which the table then refuses.
+_MANY = 10**6
 
 
 class TableDispatcher:
@@ -142,7 +144,7 @@ def replay_study(settings: StudySettings, table: Table, table_seed: int) -> Repl
                 RandomCandidates(settings, space, candidates),
                 cast(Study, study),
                 cast(Dispatcher, dispatcher),
-                train_images=0,
+                train_images=_MANY,
                 data={},
                 reference={},
                 on_finished=lambda spec: None,

@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -36,6 +36,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 SEEDS_OF_GP = 18
 POINTS = 50  # of a curve against cost
 KINDS = ("seen", "gained")
+MIDDLES: tuple[Literal["mean", "median"], ...] = ("mean", "median")
 Task = tuple[Method, int, int, Path]
 
 
@@ -75,9 +76,9 @@ def summarise(regrets: dict[str, list[Regret]], asking: dict[str, float], trials
             found[what] = {
                 "share_of_cost": [share, low, high],
                 **{
-                    f"{axis}_{word}": [np.round(part, 6).tolist() for part in band(line, of)]
+                    f"{axis}_{middle}": [np.round(p, 6).tolist() for p in band(line, middle)]
                     for axis, line in lines.items()
-                    for word, of in (("mean", np.mean), ("median", np.median))
+                    for middle in MIDDLES
                 },
             }
         methods[name] = found
@@ -103,9 +104,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for method in methods
         for seed in range(options.gp_seeds if method.sampler == "gp" else options.seeds)
     ]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.jobs, context) as pool:
-        courses = list(pool.map(search, tasks))
+    if options.jobs == 1:
+        courses = [search(task) for task in tasks]
+    else:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(options.jobs, context) as pool:
+            courses = list(pool.map(search, tasks))
     metric = settings.objective.monitor
     regrets: dict[str, list[Regret]] = {m.name: [] for m in METHODS if m in methods}
     asking: dict[str, list[float]] = {name: [] for name in regrets}

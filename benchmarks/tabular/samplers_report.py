@@ -44,8 +44,8 @@ def tables(report: dict[str, Any], picture_name: str) -> str:
         "the search's own seed, less the best complete trial so far. *Gets*: the best mean over "
         "the table's other seeds, less that of the same trial; what looked best on one seed is "
         "seldom the best on others, so it does not come to 0. Before a trial is complete, the "
-        "regret is that of a random candidate. In brackets: 95% bootstrap intervals over searches, "
-        f"which leave the {report['table_seeds']} table seeds as they are.",
+        "regret is that of a random candidate. In brackets: 95% bootstrap intervals over "
+        f"searches, which leave the {report['table_seeds']} table seeds as they are.",
         "",
         f"*Cost to match*: the training seconds at which a method's mean regret is first as low as "
         f"that of random search without rungs after {trials} trials, as a share of what that spent "

@@ -169,7 +169,7 @@ def write_receipt(settings: StudySettings, ended: Ended) -> None:
         HERE / "receipt.json",
         {
             "command": "python benchmarks/tabular/train_table.py",
-            "settings": settings.to_dict(),
+            "settings": settings.to_dict() | {"folder": "runs"},
             "seeds": {str(i): derive_seed(settings.seed, "table", i) for i in range(23)},
             "validation_seeds": "the number of the seed",
             "data": about_data(data),

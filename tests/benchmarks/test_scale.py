@@ -1,0 +1,58 @@
+"""Many trials without trainings, and the clock of workers; small."""
+
+import dataclasses
+import json
+
+import pytest
+
+from benchmarks import scale, workers
+from benchmarks.instant import LOOKAHEAD, Instant, formula
+from search.launch import check
+from search.study import Draw
+
+
+def test_the_formula_stops_itself(tmp_path):
+    settings = scale.settings_of(tmp_path, 3)
+    space, candidates = check(settings)
+    spec = candidates.trial(Draw(0, 0, space.default()), {})
+    whole = formula(spec)
+    assert (whole.state, whole.epochs) == ("complete", 18)
+    assert formula(spec) == whole
+    cutoff = whole.history[5]["val/accuracy"] + 1e-6
+    stopped = formula(dataclasses.replace(spec, cutoffs={"6": cutoff}))
+    assert (stopped.state, stopped.epochs) == ("stopped", 6)
+    assert stopped.history == whole.history[:6]
+
+
+def test_service_runs_from_a_result_to_the_job_that_it_makes_possible():
+    executor = Instant(10)
+    executor.announced = {f"trials/{i:04d}": float(i) for i in range(10)}
+    executor.handed = {f"trials/{i:04d}": i - LOOKAHEAD + 0.25 for i in range(10)}
+    assert scale.service_times(executor, 10).tolist() == [0.25, 0.25]
+
+
+def test_a_study_runs_and_goes_on(tmp_path, capsys):
+    out = tmp_path / "scale"
+    scale.main(["--trials", "20", "--out", str(out)])
+    report = json.loads(out.with_suffix(".json").read_text())
+    assert report["resume"]["seconds"] > 0
+    assert 0 < report["service"]["median"] <= report["service"]["p95"]
+    assert report["parts"]["asking, in all"] > report["parts"]["proposing (TPE)"] > 0
+    assert out.with_suffix(".md").read_text() in capsys.readouterr().out
+
+
+def test_the_rate_leaves_out_start_and_end():
+    # the first 4 end late, the last drags on; between them one a second
+    assert workers.rate([50, 51, 52, 53, 54, 55, 56, 99]) == pytest.approx(60)
+
+
+def test_only_the_workers_differ(tmp_path):
+    one, two = (workers.settings_of(tmp_path, count, 9, 2) for count in (1, 2))
+    assert (one.workers.count, two.workers.count) == (1, 2)
+    assert one.fixed() == two.fixed() | {"name": one.name}
+
+
+def test_the_gain_is_in_the_table():
+    report = {"command": "c", "hardware": "h", "versions": {"torch": "2"}, "gain": 1.9}
+    text = workers.tables(report | {"rates": [[10.0, 19.0, 19.0, 10.0]], "gains": [1.9]})
+    assert "| 1 | 10.0 | 19.0 | 19.0 | 10.0 | 1.90 |" in text

@@ -70,7 +70,7 @@ def study(tmp_path, **changes):
         (["--objective.monitor", "val/loss"], ["worst val/loss", "give min"]),
         (["--budget.parameters", "lots"], ["budget.parameters", "2M", "lots"]),
         (["--budget.parameters", "10"], ["baselines.0 (conv)", "parameters of at most 10"]),
-        (["--sampler.name", "best"], ["sampler.name", "tpe, random"]),
+        (["--sampler.name", "best"], ["sampler.name", "auto, tpe, gp"]),
         (["--workers.count", "5", "--sampler.lookahead", "4"], ["lookahead 4", "at least 10"]),
         (["--workers.accelerator", "tpu"], ["accelerator"]),
         (["--workers.devices", "2"], ["workers.devices 2"]),

@@ -59,13 +59,14 @@ def summarise(regrets: dict[str, list[Regret]], asking: dict[str, float], trials
     methods = {}
     for name, mine in regrets.items():
         same = regrets[BASELINE.name][: len(mine)]
+        spent = np.array([one.spent[-1] for one in mine])
+        usual = np.mean([one.spent[-1] for one in same])
         found: dict[str, Any] = {
             "searches": len(mine),
             "asking_ms": 1000 * asking[name],
-            "seconds_spent": float(np.mean([one.spent[-1] for one in mine])),
-            "share_spent": float(
-                np.mean([one.spent[-1] for one in mine]) / np.mean([b.spent[-1] for b in same])
-            ),
+            "seconds_spent": float(spent.mean()),
+            "share_spent": float(spent.mean() / usual),
+            "most_spent": float(spent.max() / usual),
         }
         for what in KINDS:
             share, low, high = share_of_cost(mine, same, what)

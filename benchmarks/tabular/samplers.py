@@ -1,7 +1,7 @@
 """What samplers and rungs bring: regret against trials and training seconds, on the table.
 
 Command: ``python -m benchmarks.tabular.samplers --jobs 2`` (100 trials, 100 search seeds; the
-Gaussian process, whose asking takes longest, has 9: about 25 minutes on 2 idle cores). Search seed
+Gaussian process, whose asking takes longest, has 9: about 35 minutes on 2 idle cores). Search seed
 s is on table seed s modulo the table's, so that all methods meet the same trainings. Every trial is
 charged the seconds that its epochs took. Ours looks ahead as far as ``space.yaml`` says; plain
 Optuna asks for one trial after the other.

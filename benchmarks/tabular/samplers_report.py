@@ -120,7 +120,9 @@ def picture(report: dict[str, Any], file: Path) -> None:
             0.06,
             0.015,
             "mean over searches with 95% bootstrap bands; dotted: random search without rungs at "
-            f"its end; a line ends with its {report['trials']} trials",
+            "its end; grey: the aim; a line ends with the "
+            f"{report['trials']} trials of its longest "
+            "search",
             fontsize=7.5,
         )
         figure.savefig(file, format="svg", metadata={"Date": None})
@@ -133,7 +135,7 @@ def _panel(axes: Axes, report: dict[str, Any], what: str) -> None:
     for name, colour in drawn.items():
         found = report["methods"][name]
         mean, low, high = (100 * np.array(part) for part in found[what]["by_cost_mean"])
-        inside = shares <= found["share_spent"] + shares[1]
+        inside = shares <= found["most_spent"] + shares[1]
         axes.fill_between(
             shares[inside], low[inside], high[inside], color=colour, alpha=0.13, linewidth=0
         )

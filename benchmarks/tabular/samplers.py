@@ -1,10 +1,10 @@
 """What samplers and rungs bring: regret against trials and training seconds, on the table.
 
-Command: ``python -m benchmarks.tabular.samplers --jobs 2`` (100 trials, 100 search seeds; the
-Gaussian process, whose asking takes longest, has 9: about 35 minutes on 2 idle cores). Search seed
-s is on table seed s modulo the table's, so that all methods meet the same trainings. Every trial is
-charged the seconds that its epochs took. Ours looks ahead as far as ``space.yaml`` says; plain
-Optuna asks for one trial after the other.
+Command: ``python -m benchmarks.tabular.samplers --jobs 2`` (100 trials, 250 where some are
+stopped; 100 search seeds, and 9 of the Gaussian process, whose asking takes longest; about an hour
+on 2 idle cores). Search seed s is on table seed s modulo the table's, so that all methods meet the
+same trainings. Every trial is charged the seconds that its epochs took. Ours looks ahead as far as
+``space.yaml`` says; plain Optuna asks for one trial after the other.
 
 Writes ``benchmarks/results/samplers.json``, ``.md`` and ``.svg``.
 """
@@ -34,6 +34,7 @@ from search.settings_file import read_config_as
 
 RESULTS = Path(__file__).parents[1] / "results"
 SEEDS_OF_GP = 9
+MORE_WITH_RUNGS = 2.5
 POINTS = 50  # of a curve against cost
 KINDS = ("seen", "gained")
 MIDDLES: tuple[Literal["mean", "median"], ...] = ("mean", "median")
@@ -44,6 +45,11 @@ Task = tuple[Method, int, int, Path]
 def ready(file: Path) -> tuple[StudySettings, Table]:
     """The space's settings and the table, once a process."""
     return read_config_as(str(SPACE), StudySettings), Table.read(file)
+
+
+def trials_of(method: Method, trials: int) -> int:
+    """Where rungs stop trials, more of them, which together cost about as much."""
+    return trials if method.stopping == "none" else round(MORE_WITH_RUNGS * trials)
 
 
 def search(task: Task) -> Course:
@@ -101,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     methods = [m for m in METHODS if not options.only or m.name in (BASELINE.name, *options.only)]
     methods.sort(key=lambda method: method.sampler != "gp")  # the slowest first
     tasks = [
-        (method, seed, options.trials, options.table)
+        (method, seed, trials_of(method, options.trials), options.table)
         for method in methods
         for seed in range(options.gp_seeds if method.sampler == "gp" else options.seeds)
     ]
@@ -122,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"--gp-seeds {options.gp_seeds} --trials {options.trials} --jobs {options.jobs}",
         "metric": metric,
         "trials": options.trials,
+        "trials_with_rungs": round(MORE_WITH_RUNGS * options.trials),
         "candidates": len(table.candidates),
         "table_seeds": len(table.seeds),
         "lookahead": settings.sampler.lookahead,

@@ -35,7 +35,8 @@ def tables(report: dict[str, Any], picture_name: str) -> str:
         "# Samplers and rungs",
         "",
         f"`{report['command']}`; {report['hardware']}; Optuna {report['versions']['optuna']}. "
-        f"{trials} trials in a space of {report['candidates']} candidates, of which every one was "
+        f"{trials} trials, {report['trials_with_rungs']} where rungs or a pruner stop some, in a "
+        f"space of {report['candidates']} candidates, of which every one was "
         f"trained with {report['table_seeds']} seeds; {searches} searches a method"
         + (f" ({', '.join(f'{n}: {s}' for n, s in few.items())})" if few else "")
         + ", seed by seed on the same trainings.",

@@ -74,7 +74,7 @@ def _train(
         print(f"{spec.key}: {note}", flush=True)
     state, notes = fitted.state, list(fitted.notes)
     test, latency = None, None
-    if fitted.checkpoint is not None and (spec.stage == "final" or settings["measure_latency"]):
+    if fitted.checkpoint is not None and (spec.stage == "final" or settings.get("measure_latency")):
         if spec.stage == "final":
             reading = _read_test(fitted.checkpoint, data, settings["accelerator"], notes)
             if reading is None:

@@ -68,7 +68,8 @@ class RunSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``run.json``."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return content | {"image_rungs": list(self.image_rungs)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

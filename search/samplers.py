@@ -235,7 +235,8 @@ def _value(distribution: BaseDistribution, index: int) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices[index]
     if isinstance(distribution, IntDistribution | FloatDistribution):
-        return distribution.low + index * (distribution.step or 0)
+        value = distribution.low + index * (distribution.step or 0)
+        return min(value, distribution.high)  # a sum of many small steps may lie a bit beyond
     raise TypeError(f"unknown distribution {distribution!r}")
 
 

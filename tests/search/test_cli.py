@@ -167,7 +167,7 @@ def test_wrong_options(refused, tmp_path, arguments, words):
         ),
         (
             {"budget": {"parameters": 10}, "baselines": []},
-            ["none may be trained", "parameters of at most 10"],
+            ["no candidate fits the budget", "parameters, 10420.0% above the 10"],
         ),
     ],
 )
@@ -229,7 +229,7 @@ def test_dry_run_leaves_nothing(tiny):
     for word in (
         "16 combinations",
         "7 trials",
-        "13 in all",
+        "14 in all",
         "1,168 to train on",
         "at most about",
         "disk",

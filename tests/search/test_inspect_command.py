@@ -168,6 +168,7 @@ def test_a_network_of_no_study_is_recorded_near_it_and_random_weights_are_not(
     assert "this reading is not recorded: the weights are random" in output
     file = tmp_path / "elsewhere" / "mine.ckpt"
     file.parent.mkdir()
+    (tmp_path / LEDGER).touch()  # the nearest one, whatever other tests left above
     file.write_bytes((run_folder() / "attempt-1" / "final.ckpt").read_bytes())
     for _ in range(2):
         assert "this reading is recorded in " in told(

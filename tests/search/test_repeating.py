@@ -27,7 +27,7 @@ def test_a_study_is_repeated_from_its_receipt_alone(finished, tiny, tmp_path):
         for folder in (finished.folder, tmp_path / "runs" / "again")
     ]
     assert boards[0]["digest"] == boards[1]["digest"]
-    assert {row["test_reads"] for row in boards[1]["rows"]} == {5}
+    assert {row["test_reads"] for row in boards[1]["rows"]} == {6}
 
 
 def test_a_receipt_holds_what_results_depend_on(finished):
@@ -37,7 +37,8 @@ def test_a_receipt_holds_what_results_depend_on(finished):
     assert {result["test_hash"] for result in results} == {receipt["data"]["test_hash"]}
     assert {result["precision"] for result in results} - {""} == {receipt["precision"]}
     assert receipt["hashes"]["data_hash"] == receipt["data"]["data_hash"]
-    assert (receipt["plugins"], receipt["validation_seeds"]) == ({}, [])
+    assert receipt["plugins"] == {}
+    assert len(receipt["validation_seeds"]) == 2
     assert receipt["versions"] == versions()
     assert receipt["repeat"] == "python search.py run --config receipt.json --name tiny-again"
 

@@ -64,7 +64,7 @@ def plan(fake):
 
 
 def test_all_is_run_once_and_told(plan, tmp_path):
-    dispatcher, ended = schedule(plan, tmp_path)
+    dispatcher, ended = schedule(plan, tmp_path / "c")
     assert len(dispatcher.submitted) == sum(plan.trainings()) == 3 * (2 + 3)
     assert sorted(dispatcher.submitted) == sorted(set(ended)) == sorted(ended)
 
@@ -77,7 +77,7 @@ def test_what_is_run_does_not_depend_on_the_order_of_ends(plan, tmp_path, seed):
 
 
 def test_each_arm_goes_on_with_its_own_best_rate(plan, tmp_path):
-    dispatcher, _ = schedule(plan, tmp_path)
+    dispatcher, _ = schedule(plan, tmp_path / "c")
     for entry in plan.entries:
         rate = 1 if entry.against is None else 0
         for spec in plan.finals(entry, rate):
@@ -88,14 +88,16 @@ def test_each_arm_goes_on_with_its_own_best_rate(plan, tmp_path):
 
 def test_seeds_begin_arm_by_arm_so_that_an_early_end_leaves_pairs(fake, tmp_path):
     plan = make_plan(dataclasses.replace(fake.settings(seeds=3), learning_rates=()))
-    dispatcher, _ = schedule(plan, tmp_path)
+    dispatcher, _ = schedule(plan, tmp_path / "c")
     seeds = [key.rsplit("/", 1)[1] for key in dispatcher.submitted]
     assert seeds == sorted(seeds)
 
 
 def test_the_ledger_holds_each_reading_once(plan, tmp_path):
-    schedule(plan, tmp_path)
-    schedule(plan, tmp_path, seed=7)  # gone on with
-    lines = [json.loads(line) for line in (tmp_path / "test_reads.jsonl").read_text().splitlines()]
+    schedule(plan, tmp_path / "c")
+    schedule(plan, tmp_path / "c", seed=7)  # gone on with
+    lines = [
+        json.loads(line) for line in (tmp_path / "c" / "test_reads.jsonl").read_text().splitlines()
+    ]
     keys = [line["key"] for line in lines]
     assert len(keys) == len(set(keys)) == 9

@@ -139,5 +139,5 @@ def _title(evidence: Evidence) -> str:
     saved = sum(result.epochs_planned - result.epochs for result in stopped) / planned
     return (
         f"{evidence.study}: stopping {len(stopped)} of {len(results)} trials at rungs saved "
-        f"{100 * saved:.0f}% of their epochs; whether a stopped one would have won is not known"
+        f"{100 * saved:.0f}% of their epochs; the leaderboard says what that may have cost"
     )

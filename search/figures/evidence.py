@@ -1,13 +1,14 @@
 """What a study's figures show, read from its folder."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from hybrid_swin.errors import InputError
 from search.budget import amount
 from search.leaderboard_format import is_share
+from search.objectives import cost_of
 from search.run_folder import (
     RunResult,
     RunSpec,
@@ -77,11 +78,12 @@ class Evidence:
             )
         objective = settings.get("objective") or {}
         monitor, mode = objective.get("monitor", "val/accuracy"), objective.get("mode", "max")
+        against = tuple(objective.get("against") or ())
         kinds: dict[str, list[EndedRun]] = {}
         for spec, result in iter_runs(folder):
             if result is not None:
-                kinds.setdefault(spec.kind, []).append((spec, result))
-        against = tuple(objective.get("against") or ())
+                run = (_with_measured_costs(spec, result, against), result)
+                kinds.setdefault(spec.kind, []).append(run)
         fixed = read_json(folder / FIXED) if against and (folder / FIXED).exists() else {}
         return cls(
             study=str(settings.get("name", folder.name)),
@@ -110,6 +112,13 @@ class Evidence:
         """The name of the score's axis, with its unit."""
         metric = self.monitor.rpartition("/")[2].replace("_", " ")
         return f"validation {metric}" + (" (%)" if is_share(self.monitor) else "")
+
+
+def _with_measured_costs(spec: RunSpec, result: RunResult, against: Sequence[str]) -> RunSpec:
+    """A run whose costs are all that scores are drawn against, as far as they are known."""
+    costs = {name: cost_of(spec, result, name) for name in against if name not in spec.cost}
+    known = {name: cost for name, cost in costs.items() if cost is not None}
+    return replace(spec, cost={**spec.cost, **known}) if known else spec  # type: ignore[dict-item]
 
 
 def whole(runs: Sequence[EndedRun]) -> list[tuple[RunSpec, float]]:

@@ -20,9 +20,12 @@ from search.figures.style import (
 )
 from search.leaderboard_format import count_text
 from search.pareto import front
+from search.settings import MEASURED_COSTS
 
 _LABELS = {
     "macs": "MACs of one image",
+    "latency": "milliseconds a batch",
+    "memory": "peak memory (MiB)",
     "parameters": "parameters",
     "activations": "activations of one image (numbers)",
 }
@@ -90,7 +93,8 @@ def _draw_cost(axes: Axes, evidence: Evidence, cost: str) -> None:
     else:
         room = 0.05 * (most - least) or 0.05 * most or 1
         axes.set_xlim(least - room, most + room)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_text(value)))
+    if cost not in MEASURED_COSTS:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count_text(value)))
     steps = [*on_front, (axes.get_xlim()[1], on_front[-1][1])]
     axes.step(
         *zip(*steps, strict=True),

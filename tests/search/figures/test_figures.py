@@ -176,6 +176,19 @@ def test_the_volume_grows_with_the_front(searched, make_study):
     assert [file.name for file in write_study_figures(study.folder)][-1] == "hypervolume.svg"
 
 
+def test_measured_costs_are_drawn_too(make_study):
+    reference = {"val/accuracy": 0.0, "latency": 10.0}
+    against = {"monitor": "val/accuracy", "mode": "max", "against": ["latency"]}
+    study = make_study("measured", objective=against)
+    write_json_atomically(study.folder / "study.json", {"reference_point": reference})
+    for number, (score, milliseconds) in enumerate([(0.5, 2.5), (0.75, 5.0)]):
+        study.trial(number, score, latency={"median_ms": milliseconds})
+    (line,) = drawn(draw_volume, evidence_of(study)).axes[0].lines
+    assert list(line.get_ydata()) == pytest.approx([3.75, 3.75 + 0.25 * 5])
+    (axes,) = drawn(draw_tradeoff, evidence_of(study)).axes
+    assert axes.get_xlabel() == "milliseconds a batch"
+
+
 @pytest.mark.filterwarnings("error")
 def test_the_same_folder_gives_the_same_bytes(whole_study, tmp_path):
     study = whole_study()

@@ -1,4 +1,5 @@
 import copy
+import signal
 import sys
 
 import pytest
@@ -81,3 +82,12 @@ def spoil():
             node.insert(rng.randrange(len(node) + 1), copy.deepcopy(node[last]))
 
     return spoiled
+
+
+def pytest_configure():
+    """Ctrl-C reaches what tests start, also where they are run in the background.
+
+    A shell lets background jobs ignore it, and children would inherit that.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

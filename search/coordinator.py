@@ -106,7 +106,7 @@ class Coordinator:
             "random_search": self._choose(random),
         }
         freeze(self._folder, chosen)
-        finalists = _once([*chosen["search"], *chosen["random_search"]])
+        finalists = _once([*chosen["search"], *chosen["random_search"]], self._candidates.baselines)
         self._finalists = len(finalists)
         self._expect()
         self._submit_finals(finalists)
@@ -238,6 +238,8 @@ class Coordinator:
             self._on_finished(spec)
 
 
-def _once(specs: Sequence[RunSpec]) -> list[RunSpec]:
-    """Each candidate once, as it was chosen first."""
-    return list({spec.candidate_id: spec for spec in reversed(specs)}.values())[::-1]
+def _once(specs: Sequence[RunSpec], others: Sequence[RunSpec]) -> list[RunSpec]:
+    """Each candidate once, as it was chosen first, and none of the others' candidates."""
+    seen = {spec.candidate_id for spec in others}
+    first = {spec.candidate_id: spec for spec in reversed(specs)}
+    return [spec for spec in reversed(first.values()) if spec.candidate_id not in seen]

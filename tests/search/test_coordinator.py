@@ -401,6 +401,29 @@ def test_a_random_search_costs_as_much_as_the_search(play):
     assert frozen["search"] + frozen["random_search"] == list(dict.fromkeys(chosen))
 
 
+def test_a_baseline_that_chance_finds_as_well_is_retrained_once(play):
+    """As the best of the random search: its runs as a baseline are those of a finalist."""
+    sampler = SamplerSettings(startup_trials=3, lookahead=4, random_search=True)
+    space = {"variant": {**copy.deepcopy(VARIANT), "mlp_ratio": 2}, "recipe": {"epochs": EPOCHS}}
+    baselines = (BaselineSettings(("conv",), "plain"),)
+
+    def formula(spec):
+        result = train(spec)
+        best = spec.label in ("conv", "plain")
+        return dataclasses.replace(result, score=2.0) if best else result
+
+    played = play(
+        Trainings(train=formula), sampler=sampler, baselines=baselines, trials=6, **space
+    ).run()
+    keys = played.keys("finalist")
+    assert len(keys) == len(set(keys))
+    [plain] = {s.candidate_id for s in played.trainings.submitted if s.kind == "baseline"}
+    assert any(s.candidate_id == plain for s in played.trainings.submitted if s.kind == "random")
+    frozen = json.loads((played.settings.path / "finalists.json").read_text())
+    drawn = {s.key: s.candidate_id for s in played.trainings.submitted if s.kind == "random"}
+    assert plain in {drawn[key] for key in frozen["random_search"]}
+
+
 def test_finalists_validate_on_images_of_their_own_and_test_on_the_same(play):
     played = play().run()
     drawn = {}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
-from typing import Literal
+from typing import Any, Literal
 
 from search.multiplicity import holm_with_missing, ties_with_best
 from search.predictions import Correctness, read_correctness
@@ -57,7 +57,6 @@ def build_row(
     spec, results = runs[0][0], [result for _, result in runs]
     whole = [run for run in runs if run[1].state == "complete" and run[1].score is not None]
     scores = tuple(result.score for _, result in whole if result.score is not None)
-    state = max((result.state for result in results), key=_WORST_LAST.index)
     shown = scores or _scores_of_broken(results)
     validation = t_interval(shown) if shown else None
     evidence = _evidence(folder, whole, monitor)
@@ -70,9 +69,6 @@ def build_row(
         fidelity=_fidelity(spec),
         is_baseline=any(run_spec.is_baseline for run_spec, _ in runs),
         proposed_by=_proposer(spec),
-        state=state,
-        seeds=len(scores),
-        seeds_asked=len(runs),
         validation_mean=validation.mean if validation else None,
         validation_low=validation.low if validation else None,
         validation_high=validation.high if validation else None,
@@ -85,20 +81,9 @@ def build_row(
         latency_threads=latencies[0].get("threads") if latencies else None,
         latency_batch=latencies[0].get("batch") if latencies else None,
         peak_memory_mb=max((r.peak_memory_mb for r in results if r.peak_memory_mb), default=None),
-        epochs=min(result.epochs for result in results),
-        epochs_planned=results[0].epochs_planned,
-        train_seconds=_mean([result.seconds.get("fit") for result in results]),
         undertrained=_undertrained([result for _, result in whole], monitor, mode),
-        device=_common([result.device for result in results]),
-        precision=_common([result.precision for result in results]),
-        data_hash=_common([result.data_hash for result in results]),
-        split_hash=_common_split(results),
-        test_hash=_common([result.test_hash for result in results]),
-        code_hash=_common([result.code_hash for result in results]),
-        keys=tuple(run_spec.key for run_spec, _ in runs),
-        validation_scores=scores,
-        metrics=_mean_metrics([result.metrics for _, result in whole]),
-        test_metrics=_mean_metrics([result.test or {} for _, result in whole]),
+        **_about_runs(runs),
+        **_about_scores(whole),
         variant=spec.variant,
         recipe=spec.recipe,
         params=spec.params,
@@ -146,7 +131,6 @@ def build_mean_row(runs: Sequence[EndedRun], monitor: str) -> Row:
     tests = [(r.test or {}).get(monitor.replace("val/", "test/", 1), math.nan) for _, r in whole]
     known = tuple(test for test in tests if math.isfinite(test))
     validation, test = (t_interval(values) if values else None for values in (scores, known))
-    results = [result for _, result in runs]
     return Row(
         label=f"mean of {len(runs)} random candidates",
         variant_id="",
@@ -155,9 +139,6 @@ def build_mean_row(runs: Sequence[EndedRun], monitor: str) -> Row:
         fidelity="random",
         is_baseline=False,
         proposed_by="chance",
-        state=max((result.state for result in results), key=_WORST_LAST.index),
-        seeds=len(scores),
-        seeds_asked=len(runs),
         validation_mean=validation.mean if validation else None,
         validation_low=validation.low if validation else None,
         validation_high=validation.high if validation else None,
@@ -168,21 +149,39 @@ def build_mean_row(runs: Sequence[EndedRun], monitor: str) -> Row:
         parameters=_whole_mean([spec.cost.get("parameters") for spec, _ in runs]),
         macs=_whole_mean([spec.cost.get("macs") for spec, _ in runs]),
         activations=_whole_mean([spec.cost.get("activations") for spec, _ in runs]),
-        epochs=min(result.epochs for result in results),
-        epochs_planned=results[0].epochs_planned,
-        train_seconds=_mean([result.seconds.get("fit") for result in results]),
-        device=_common([result.device for result in results]),
-        precision=_common([result.precision for result in results]),
-        data_hash=_common([result.data_hash for result in results]),
-        split_hash=_common_split(results),
-        test_hash=_common([result.test_hash for result in results]),
-        code_hash=_common([result.code_hash for result in results]),
-        keys=tuple(spec.key for spec, _ in runs),
-        validation_scores=scores,
         test_scores=known,
-        metrics=_mean_metrics([result.metrics for _, result in whole]),
-        test_metrics=_mean_metrics([result.test or {} for _, result in whole]),
+        **_about_runs(runs),
+        **_about_scores(whole),
     )
+
+
+def _about_runs(runs: Sequence[EndedRun]) -> dict[str, Any]:
+    """Columns over all ended runs of a row: how they ended, what they took, what they were of."""
+    results = [result for _, result in runs]
+    return {
+        "state": max((result.state for result in results), key=_WORST_LAST.index),
+        "seeds_asked": len(runs),
+        "epochs": min(result.epochs for result in results),
+        "epochs_planned": results[0].epochs_planned,
+        "train_seconds": _mean([result.seconds.get("fit") for result in results]),
+        "device": _common([result.device for result in results]),
+        "precision": _common([result.precision for result in results]),
+        "data_hash": _common([result.data_hash for result in results]),
+        "split_hash": _common_split(results),
+        "test_hash": _common([result.test_hash for result in results]),
+        "code_hash": _common([result.code_hash for result in results]),
+        "keys": tuple(spec.key for spec, _ in runs),
+    }
+
+
+def _about_scores(whole: Sequence[EndedRun]) -> dict[str, Any]:
+    """Columns over the runs that came to their end with a score."""
+    return {
+        "seeds": len(whole),
+        "validation_scores": tuple(result.score for _, result in whole),
+        "metrics": _mean_metrics([result.metrics for _, result in whole]),
+        "test_metrics": _mean_metrics([result.test or {} for _, result in whole]),
+    }
 
 
 def _proposer(spec: RunSpec) -> Proposer:

@@ -17,7 +17,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-REFUSED = "refused"  # attribute of an Optuna trial that is none of ours: why it was refused
+from search.memory import REFUSED
+
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _TIME_TO_END = 2.0  # seconds
 

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.pareto import Direction, front
 
+REFUSED = "refused"  # attribute of a draw that became no trial of ours: why it was refused
 OptunaDirection = Literal["maximize", "minimize"]
 
 # TPE keeps at most 25 of the best apart and weighs the others the less the older they are. So the

@@ -13,10 +13,9 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from hybrid_swin.errors import InputError
-from search.gp_process import REFUSED
 from search.identity import derive_seed
 from search.journal import repair_journal
-from search.memory import Memory, OptunaDirection
+from search.memory import REFUSED, Memory, OptunaDirection
 from search.run_folder import State
 from search.samplers import Samplers, choose_sampler
 from search.settings import SamplerName, StudySettings

@@ -18,8 +18,8 @@ from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError
 from hybrid_swin.factory import resolve_variant
 from hybrid_swin.hardware import resolve_accelerator
+from hybrid_swin.ledger import Entry, ledger_near, record
 from hybrid_swin.recipe import Recipe
-from hybrid_swin.test_ledger import Entry, ledger_near, record
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import weights_hash
 

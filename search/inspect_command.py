@@ -18,7 +18,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.running import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspecting.subject import Subject
 from hybrid_swin.inspecting.words import Asked, as_trained
-from hybrid_swin.test_ledger import LEDGER, Entry, ledger_beside, ledger_near, record
+from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, ledger_near, record
 from hybrid_swin.weights.files import weights_hash
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Shown, Target, find_target, make_subject_of, show_images

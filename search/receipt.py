@@ -9,8 +9,8 @@ from typing import Any
 
 import hybrid_swin
 import search
+from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import LoadedData
-from hybrid_swin.test_ledger import LEDGER, read_ledger
 from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.run_folder import is_comparison, iter_runs, read_json, write_json_atomically
 from search.study_folder import FIXED, RECEIPT

@@ -13,7 +13,7 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.test_ledger import LEDGER, Entry, check_ledger, ledger_beside, record
+from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, record
 from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 from search.run_folder import read_json, write_json_atomically, write_text_atomically
 

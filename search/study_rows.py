@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from hybrid_swin.test_ledger import LEDGER, Entry, ledger_beside, read_ledger
+from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger
 from search.fidelity import Fidelity, audit
 from search.row import Row
 from search.row_building import EndedRun, Evidence, build_mean_row, build_row

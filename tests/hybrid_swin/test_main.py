@@ -15,8 +15,8 @@ import yaml
 from hybrid_swin.__main__ import main
 from hybrid_swin.data.digits import DigitsSource
 from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.ledger import read_ledger
 from hybrid_swin.loading import load_data
-from hybrid_swin.test_ledger import read_ledger
 from hybrid_swin.trained import load_model, load_trained
 
 VARIANT = """

@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 import pytest
 
-from hybrid_swin.test_ledger import LEDGER, read_ledger
+from hybrid_swin.ledger import LEDGER, read_ledger
 from search.candidates import Candidates
 from search.coordinator import Coordinator
 from search.random_candidates import RandomCandidates

@@ -12,9 +12,9 @@ from rich.console import Console
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.words import Asked
+from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.test_ledger import LEDGER, read_ledger
 from hybrid_swin.variant import Stage, Variant
 from search import inspect_command, inspect_wandb
 from search.inspect_command import inspect

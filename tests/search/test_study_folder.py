@@ -12,7 +12,7 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.test_ledger import LEDGER, read_ledger
+from hybrid_swin.ledger import LEDGER, read_ledger
 from search.experiment import WorkerSettings
 from search.settings import FinalistSettings, StudySettings
 from search.study_folder import adopt_plugins, claim, locked, record_test_read

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.test_ledger import (
+from hybrid_swin.ledger import (
     VARIABLE,
     Entry,
     check_ledger,
@@ -102,7 +102,7 @@ def test_what_is_no_reading_is_left_out(ledgers):
 WRITE = """
 import sys
 from pathlib import Path
-from hybrid_swin.test_ledger import Entry, record
+from hybrid_swin.ledger import Entry, record
 for number in range(50):
     record(Entry(sys.argv[2], f"finalists/c/{number}", "study", "c" * 3000), Path(sys.argv[1]))
 """

@@ -87,6 +87,7 @@ ORDER = [
     ["search.attribution"],
     ["search.inspect_options"],
     ["search.inspect_command"],
+    ["search.parsers"],
     ["search.cli"],
 ]
 # Packages that only these modules know.

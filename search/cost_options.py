@@ -30,8 +30,9 @@ def cost_parser(formatter: Any) -> ArgumentParser:
         "variants",
         type=str,
         nargs="*",
+        default=[],
         help="published names (swin_t), YAML files, or block words such as w_msa+mdta, which take "
-        "the place of Swin-T's blocks",
+        "the place of Swin-T's blocks; none for all published ones",
     )
     parser.add_argument(
         "--plugin",
@@ -79,8 +80,8 @@ def cost_parser(formatter: Any) -> ArgumentParser:
     parser.add_argument("--rounds", type=int, default=10, help="samples of each, taken in turn")
     parser.add_argument(
         "--format",
-        type=Literal["table", "csv", "json"],
         default="table",
+        choices=["table", "csv", "json"],
         help="what to print",
     )
     return parser

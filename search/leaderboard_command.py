@@ -16,8 +16,6 @@ from search.leaderboard import Leaderboard
 from search.leaderboard_table import print_leaderboard, save_svg
 from search.run_folder import is_comparison, json_ready, read_settings
 
-DEFAULT_STUDY = "runs/digits"
-
 
 def run(options: Any) -> int:
     """Print what the folders hold in the format asked for; returns the exit code.
@@ -26,7 +24,7 @@ def run(options: Any) -> int:
         InputError: a folder is of no study, a file of it cannot be read, or several are not to be
             compared.
     """
-    folder, *others = [Path(name) for name in options.studies or [DEFAULT_STUDY]]
+    folder, *others = [Path(name) for name in options.studies]
     found: Leaderboard | Comparison
     if others:
         found = join([folder, *others])

@@ -129,12 +129,11 @@ def _leaderboard_parser() -> ArgumentParser:
         "studies",
         type=str,
         nargs="*",
-        help="the folder of the study or comparison, runs/digits where left out; or of several "
-        "studies",
+        default=["runs/digits"],
+        help="the folder of the study or comparison; or of several studies",
     )
     parser.add_argument(
         "--format",
-        type=str,
         default="table",
         choices=["table", "csv", "json"],
         help="what to print",

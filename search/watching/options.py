@@ -19,7 +19,7 @@ def status_parser(formatter: Any) -> ArgumentParser:
     parser = ArgumentParser(prog="search.py status", formatter_class=formatter, description=_STATUS)
     _add_folder(parser, "the folder of the study or comparison")
     parser.add_argument(
-        "--format", type=str, default="table", choices=["table", "json"], help="what to print"
+        "--format", default="table", choices=["table", "json"], help="what to print"
     )
     parser.add_argument(
         "--watch",

@@ -1,30 +1,35 @@
 """Is a study a function of its settings and its seed? With 1, 2 and 4 workers, and over kills.
 
-Command: ``python benchmarks/determinism.py`` (about 10 minutes on 2 cores). One small study of real
+Command: ``python -m benchmarks.determinism`` (about 10 minutes on 2 cores). One small study of real
 trainings on digits, with rungs, audits, random candidates and a random search, is run with 1, 2 and
 4 workers, and again and again with ``kill -9`` at random moments, of the coordinator alone, of a
-worker, or of all of them, until 20 kills have struck while something was being trained. Compared is
-the leaderboard's digest: every column and digit but what a clock or a memory gauge measured.
+worker, or of all of them, until 20 kills have struck after trainings had begun. Compared is the
+leaderboard's digest: every column and digit but what a clock or a memory gauge measured.
 
-Writes ``benchmarks/results/determinism.json``.
+Writes ``benchmarks/results/determinism.json`` and ``.md``.
 """
 
 import argparse
 import json
 import os
+import platform
 import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.writing import write_report
+
 DOOR = Path(__file__).parents[1] / "search.py"
 RESULTS = Path(__file__).parent / "results"
+KILLS_A_STUDY = 7
 SETTINGS: dict[str, Any] = {
     "name": "small",
     "data": {"source": "digits"},
@@ -78,7 +83,7 @@ class Study:
         return str(board["digest"])
 
     def progress(self) -> int:
-        """Files that trainings have written; it grows with every epoch."""
+        """Runs that have ended."""
         runs = self.root / "runs" / "small"
         return sum(1 for _ in runs.glob("*/**/result.json")) if runs.exists() else 0
 
@@ -113,12 +118,34 @@ def run_with_kills(study: Study, kills: int, draw: random.Random) -> tuple[str, 
         time.sleep(draw.uniform(0, 0.5))
         if process.poll() is not None:
             break  # it came to its end first
-        hit.append(kill(process, draw))
-        if hit[-1] == "worker":
+        what = kill(process, draw)
+        hit.append(f"{what} at {study.progress()} results")
+        if what == "worker":
             time.sleep(draw.uniform(0, 2))
             process.kill()  # a study that goes on is killed as well, so that each kill counts once
         process.wait()
     return study.finish(2), hit
+
+
+def tables(report: dict[str, Any]) -> str:
+    """The report as Markdown."""
+    runs = report["runs"]
+    kills = sum(len(run["kills"]) for run in runs)
+    equal = "are all equal" if report["equal"] else "DIFFER"
+    lines = [
+        "# A study as a function of its settings and its seed",
+        "",
+        f"`{report['command']}`; {report['hardware']}; torch {report['versions']['torch']}. "
+        f"{report['runs_a_study']} runs a study; {len(runs)} studies, {kills} kills: the digests "
+        f"{equal}.",
+        "",
+        "| workers | kill -9 of | digest of the leaderboard |",
+        "|---|---|---|",
+    ]
+    for run in runs:
+        hit = ", ".join(run["kills"]) or "nothing"
+        lines.append(f"| {run['workers']} | {hit} | `{run['digest'][:16]}` |")
+    return "\n".join([*lines, ""])
 
 
 def main() -> None:
@@ -127,26 +154,31 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     options = parser.parse_args()
     draw = random.Random(0)  # noqa: S311  # no secret
-    digests: dict[str, str] = {}
-    hits: list[str] = []
+    runs: list[dict[str, Any]] = []
+    kills = 0
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         for workers in (1, 2, 4):
-            digests[f"{workers} workers"] = Study(root / f"workers-{workers}").finish(workers)
-            print(digests, flush=True)
-        while len(hits) < options.kills:
-            label = f"kills {len(digests)}"
-            wanted = min(7, options.kills - len(hits))
-            digests[label], hit = run_with_kills(Study(root / label), wanted, draw)
-            hits += hit
-            print(label, digests[label], hit, flush=True)
-    equal = len(set(digests.values())) == 1
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "determinism.json").write_text(
-        json.dumps({"equal": equal, "kills": hits, "digests": digests}, indent=1) + "\n"
-    )
-    print(f"{len(hits)} kills; digests {'are equal' if equal else 'DIFFER'}")
-    if not equal:
+            study = Study(root / f"workers-{workers}")
+            runs.append({"workers": workers, "kills": [], "digest": study.finish(workers)})
+            print(runs[-1], flush=True)
+        ended = study.progress()
+        while kills < options.kills:
+            study = Study(root / f"kills-{len(runs)}")
+            digest, hit = run_with_kills(study, min(KILLS_A_STUDY, options.kills - kills), draw)
+            runs.append({"workers": 2, "kills": hit, "digest": digest})
+            kills += len(hit)
+            print(runs[-1], flush=True)
+    report = {
+        "command": f"python -m benchmarks.determinism --kills {options.kills}",
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, one thread a worker",
+        "versions": {"torch": version("torch")},
+        "runs_a_study": ended,
+        "equal": len({run["digest"] for run in runs}) == 1,
+        "runs": runs,
+    }
+    write_report(RESULTS / "determinism", report, tables(report))
+    if not report["equal"]:
         raise SystemExit(1)
 
 

@@ -44,12 +44,12 @@ from benchmarks.instant import BLOCK, LOOKAHEAD, Handed, Instant, resident
 from benchmarks.scale_report import tables
 from benchmarks.tabular.replay import Silent
 from benchmarks.tabular.table import SPACE
+from benchmarks.writing import write_report
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
 from search.launch import check
 from search.leaderboard import Leaderboard
 from search.random_candidates import RandomCandidates
-from search.run_folder import write_json_atomically
 from search.settings import FinalistSettings, RungSettings, SamplerSettings, StudySettings
 from search.settings_file import read_config_as
 from search.study import Study
@@ -192,11 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "leaderboard": leaderboard,
         "resume": resumed,
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_json_atomically(options.out.with_suffix(".json"), report)
-    text = tables(report)
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
-    print(text)
+    write_report(options.out, report, tables(report))
 
 
 if __name__ == "__main__":

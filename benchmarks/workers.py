@@ -29,11 +29,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks.tabular.replay import Silent  # threads are set before torch is imported
 from benchmarks.tabular.table import SPACE
+from benchmarks.writing import write_report
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
 from search.launch import check, prepare
 from search.random_candidates import RandomCandidates
-from search.run_folder import RunResult, RunSpec, write_json_atomically
+from search.run_folder import RunResult, RunSpec
 from search.settings import FinalistSettings, RungSettings, SamplerSettings, StudySettings
 from search.settings_file import read_config_as
 from search.study import Study
@@ -161,11 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "epochs": epochs,
         **measure(rounds, trials, epochs),
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_json_atomically(options.out.with_suffix(".json"), report)
-    text = tables(report)
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
-    print(text)
+    write_report(options.out, report, tables(report))
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ import numpy as np
 
 from benchmarks.tabular.coverage_report import tables
 from benchmarks.tabular.repeats import SEEDS, Repeats, board
+from benchmarks.writing import write_report
 from search.probabilities import accuracy_interval, probability_of_beating
-from search.run_folder import write_json_atomically
 from search.statistics import Interval, crossed_difference, paired_difference, t_interval
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -202,11 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ],
         **measure(repeats, options.replays),
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_json_atomically(options.out.with_suffix(".json"), report)
-    text = tables(report)
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
-    print(text)
+    write_report(options.out, report, tables(report))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from benchmarks.tabular.methods import BASELINE, METHODS, Course, Method, play
 from benchmarks.tabular.regret import Regret, band, by_cost, by_trials, regret, share_of_cost
 from benchmarks.tabular.samplers_report import picture, tables
 from benchmarks.tabular.table import CURVES, SPACE, Table
-from search.run_folder import write_json_atomically
+from benchmarks.writing import write_report
 from search.settings import StudySettings
 from search.settings_file import read_config_as
 
@@ -136,12 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "versions": {name: version(name) for name in ("optuna", "numpy")},
         **summarise(regrets, {k: float(np.median(v)) for k, v in asking.items()}, options.trials),
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_json_atomically(options.out.with_suffix(".json"), report)
-    text = tables(report, f"{options.out.name}.svg")
-    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+    write_report(options.out, report, tables(report, f"{options.out.name}.svg"))
     picture(report, options.out.with_suffix(".svg"))
-    print(text)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from search.settings import StudyObjective
 
 FINALISTS_FILE = "finalists.json"
 Ended = Sequence[tuple[RunSpec, RunResult]]
+_NAMES = {"baselines": "baseline", "random_search": "random search"}
 
 
 def choose_finalists(
@@ -62,3 +63,21 @@ def freeze(folder: Path, chosen: Mapping[str, Sequence[RunSpec]]) -> None:
     path = folder / FINALISTS_FILE
     if not path.exists() or read_json(path) != json.loads(json.dumps(plain)):
         write_json_atomically(path, plain)
+
+
+def choosers(folder: Path, candidates: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Who had a candidate retrained, by its identity; several may agree, also on a baseline.
+
+    Args:
+        folder: the study's.
+        candidates: the identity of the candidate of every run, by the run's key.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    path = folder / FINALISTS_FILE
+    found: dict[str, tuple[str, ...]] = {}
+    for name, keys in (read_json(path) if path.exists() else {}).items():
+        for candidate in {candidates[key]: None for key in keys if key in candidates}:
+            found[candidate] = (*found.get(candidate, ()), _NAMES.get(name, name))
+    return found

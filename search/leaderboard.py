@@ -35,6 +35,7 @@ JSON_FILE = "leaderboard.json"
 
 JSON_ONLY = (
     "keys",
+    "chosen_by",
     "validation_scores",
     "test_scores",
     "metrics",

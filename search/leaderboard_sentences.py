@@ -90,9 +90,10 @@ def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
 
 def _chance(board: Leaderboard) -> list[str]:
     """What no search at all would have given."""
-    best = next((row for row in board.rows if row.proposed_by == "search" and row.rank), None)
+    searched = [row for row in board.rows if "search" in row.chosen_by]
+    best = next((row for row in searched if row.rank), None)
     mean = next((row for row in board.rows if row.fidelity == "random"), None)
-    if best is None or mean is None or best.fidelity != "final" or mean.validation_mean is None:
+    if best is None or mean is None or mean.validation_mean is None:
         return []
     text = (
         f"A random candidate within the budget gets {_score(mean.validation_mean, board)} on "
@@ -108,21 +109,22 @@ def _chance(board: Leaderboard) -> list[str]:
     return [
         f"{text}); the best of the search differs from that by {points(gain.mean, board.monitor)}"
         f"{unit(board.monitor)} {span}, the luck of being the best of "
-        f"{len(_searched(board))} retrained included."
+        f"{len(searched)} retrained included."
     ]
-
-
-def _searched(board: Leaderboard) -> list[Row]:
-    return [r for r in board.rows if r.fidelity == "final" and r.proposed_by == "search"]
 
 
 def _random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     """What learning from results brought, where a random search of equal cost was asked for."""
-    searched = [row for row in final if row.proposed_by == "search"]
-    drawn = [row for row in final if row.proposed_by == "random search"]
+    searched = [row for row in final if "search" in row.chosen_by]
+    drawn = [row for row in final if "random search" in row.chosen_by]
     if not searched or not drawn:
         return []
     one, other = searched[0], drawn[0]
+    if one is other:
+        return [
+            f"The best of the search, #{one.rank}, is also the best of a random search that cost "
+            "as much to train."
+        ]
     text = (
         f"Of the search, the best is #{one.rank} with {_score(one.validation_mean, board)} on "
         f"validation; of a random search that cost as much to train, #{other.rank} with "

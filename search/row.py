@@ -66,6 +66,8 @@ class Row:
             None where the split is not known.
         code_hash: identity of the program, likewise.
         keys: run folders of the row; this and what follows stand in the JSON only.
+        chosen_by: who had a retrained row retrained; ``search`` and ``random search`` may agree,
+            also on a ``baseline``.
         validation_scores: one a completed seed, in the order of the seed index.
         test_scores: one a seed.
         metrics: mean validation metrics at the last epoch.
@@ -121,6 +123,7 @@ class Row:
     test_reads: int | None = None
     code_hash: str = ""
     keys: tuple[str, ...] = ()
+    chosen_by: tuple[str, ...] = ()
     validation_scores: tuple[float, ...] = ()
     test_scores: tuple[float, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)

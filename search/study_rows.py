@@ -1,12 +1,13 @@
 """The rows of one study, in no order yet, each with the evidence that comparisons need."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger
 from search.fidelity import Fidelity, audit
+from search.finalists import choosers
 from search.row import Row
 from search.row_building import EndedRun, Evidence, build_mean_row, build_row
 from search.run_folder import RunSpec, iter_runs, read_settings
@@ -56,6 +57,7 @@ class StudyRows:
         runs = list(iter_runs(folder))
         ended = [(spec, result) for spec, result in runs if result is not None]
         scores = {spec.key: result.score for spec, result in ended}
+        chosen = choosers(folder, {spec.key: spec.candidate_id for spec, _ in runs})
         built = []
         by_chance = [run for run in ended if _is_by_chance(run[0])]
         # An audit is the end of a trial that has its row: it says something of the rungs.
@@ -63,7 +65,11 @@ class StudyRows:
         for group in _grouped(others):
             first = group[0][0]
             selected_by = scores.get(first.origin) if first.stage == "final" else None
-            built.append(build_row(folder, group, monitor, mode, selected_by))
+            row, evidence = build_row(folder, group, monitor, mode, selected_by)
+            if row.fidelity == "final":
+                choice = chosen.get(row.candidate_id, (row.proposed_by,))
+                row = replace(row, chosen_by=choice)
+            built.append((row, evidence))
         if by_chance:
             built.append((build_mean_row(by_chance, monitor), Evidence({}, None)))
         readers = [spec.kind for spec, result in ended if result.test is not None]

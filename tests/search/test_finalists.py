@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from search.finalists import choose_finalists, freeze
+from search.finalists import choose_finalists, choosers, freeze
 from search.pareto import front, hypervolume
 from search.run_folder import RunResult, RunSpec
 from search.settings import StudyObjective
@@ -72,6 +72,19 @@ def test_a_run_without_its_measured_cost_is_no_finalist():
     objective = StudyObjective(against=("latency",), reference={"latency": 9.0})
     spec, result = ended("trials/0000", 0.9)
     assert choose_finalists([(spec, result)], 1, objective, {"val/accuracy": 0, "latency": 9}) == []
+
+
+def test_who_chose_what_is_read_back(tmp_path):
+    keys = ("baselines/x", "trials/0", "random/0")
+    (plain, _), (a, _), (b, _) = (ended(key, 0.9) for key in keys)
+    freeze(tmp_path, {"baselines": [plain], "search": [a, b], "random_search": [b]})
+    candidates = {plain.key: "p", a.key: "p", b.key: "b"}  # the search found the baseline again
+    assert choosers(tmp_path, candidates) == {
+        "p": ("baseline", "search"),
+        "b": ("search", "random search"),
+    }
+    assert choosers(tmp_path, {}) == {}
+    assert choosers(tmp_path / "nowhere", candidates) == {}
 
 
 def test_the_choice_is_written_down_once(tmp_path):

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from search.leaderboard import Leaderboard
@@ -153,6 +155,26 @@ def test_a_random_search_of_equal_cost_is_compared_over_the_same_seeds(make_stud
     text = said(study)
     assert "of a random search that cost as much to train, #2 with 90.0%: +2.0 points [" in text
     assert "A random candidate" not in text
+
+
+def test_what_both_searches_chose_counts_for_both(make_study):
+    study = make_study()
+    study.finalist("a", [0.90, 0.92, 0.94], origin="trials/0003")
+    study.finalist("b", [0.89, 0.90, 0.91], origin="trials/0004")
+    study.finalist("c", [0.80, 0.81, 0.82], origin="random/0002")
+    study.trial(3, 0.9, candidate_id="a")
+    study.trial(4, 0.9, candidate_id="b")
+    study.run("random/0002", "random", 0.9, "w_msa", candidate_id="c")
+    study.run("random/0005", "random", 0.9, "w_msa", candidate_id="a")
+    choice = {"search": ["trials/0003", "trials/0004"], "random_search": ["random/0002"]}
+    file = study.folder / "finalists.json"
+    file.write_text(json.dumps(choice))
+    assert "of a random search that cost as much to train, #3 with 81.0%" in said(study)
+    choice["random_search"].append("random/0005")
+    file.write_text(json.dumps(choice))
+    board = Leaderboard.from_folder(study.folder)
+    assert board.rows[0].chosen_by == ("search", "random search")
+    assert "The best of the search, #1, is also the best of a random search" in said(study)
 
 
 def test_an_audit_is_no_row_of_its_own(make_study):

@@ -5,6 +5,7 @@ come from told trials only and travel with the job, so a worker stops itself and
 same whatever the workers' timing.
 """
 
+import bisect
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -53,6 +54,7 @@ class Rungs:
         every = (settings.first * settings.factor**power for power in powers)
         self.all = tuple(rung for rung in every if rung < most)
         brackets = len(self.all) + 1 if settings.name == "hyperband" else 1
+        # by bracket and rung, in order from low to high
         self._scores: list[dict[int, list[float]]] = [
             {rung: [] for rung in self.all[skipped:]} for skipped in range(brackets)
         ]
@@ -78,7 +80,7 @@ class Rungs:
         for rung, known in self._scores[self.bracket(index)].items():
             score = scores.get(rung)
             if score is not None and score == score:  # NaN says nothing
-                known.append(score)
+                bisect.insort(known, score)
 
     def scores(self, result: RunResult) -> dict[int, float]:
         """A run's scores at all rungs that it came to."""
@@ -91,8 +93,8 @@ class Rungs:
         found = {}
         for rung, scores in self._scores[self.bracket(index)].items():
             if len(scores) >= self._factor:
-                ranked = sorted(scores, reverse=self._mode == "max")
-                found[rung] = ranked[len(scores) // self._factor - 1]
+                going_on = len(scores) // self._factor
+                found[rung] = scores[-going_on if self._mode == "max" else going_on - 1]
         return found
 
 

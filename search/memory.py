@@ -14,7 +14,7 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search.pareto import Direction, front
+from search.pareto import Direction, Front
 
 REFUSED = "refused"  # attribute of a draw that became no trial of ours: why it was refused
 OptunaDirection = Literal["maximize", "minimize"]
@@ -35,8 +35,9 @@ class Memory:
     def __init__(self, directions: Sequence[OptunaDirection], sees_all: bool) -> None:
         self._storage = optuna.storages.InMemoryStorage()
         name = optuna.create_study(storage=self._storage, directions=list(directions)).study_name
+        ways: list[Direction] = ["max" if way == "maximize" else "min" for way in directions]
         self._study = _Shown(name, self._storage)
-        self._study.sees_all = sees_all
+        self._study.best = None if sees_all else _Best(ways)
 
     @property
     def count(self) -> int:
@@ -87,7 +88,7 @@ class Memory:
 class _Shown(optuna.Study):
     """What is shown of many trials: the best and the latest."""
 
-    sees_all = False
+    best: "_Best | None" = None  # None: samplers see every trial
 
     def _get_trials(
         self,
@@ -96,18 +97,43 @@ class _Shown(optuna.Study):
         use_cache: bool = False,
     ) -> list[FrozenTrial]:
         trials = super()._get_trials(deepcopy, use_cache=use_cache)
-        if len(trials) > MOST_SHOWN and not self.sees_all:
-            early, late = trials[: BEST_SHOWN - MOST_SHOWN], trials[BEST_SHOWN - MOST_SHOWN :]
-            trials = [*self._best([t for t in early if t.state == TrialState.COMPLETE]), *late]
+        if len(trials) > MOST_SHOWN and self.best is not None:
+            late = trials[BEST_SHOWN - MOST_SHOWN :]
+            trials = [*self.best.of(trials, len(trials) - len(late)), *late]
         return [t for t in trials if states is None or t.state in states]
 
-    def _best(self, ended: list[FrozenTrial]) -> list[FrozenTrial]:
-        """The best trials, in their order: of several objectives the latest on the front."""
-        ways: list[Direction] = [
-            "max" if direction.name == "MAXIMIZE" else "min" for direction in self.directions
-        ]
-        if len(ways) > 1:
-            return [ended[place] for place in front([t.values for t in ended], ways)][-BEST_SHOWN:]
-        sign = -1 if ways == ["max"] else 1
-        best = heapq.nsmallest(BEST_SHOWN, ended, key=lambda t: sign * (t.value or 0.0))
-        return sorted(best, key=lambda t: t.number)
+
+class _Best:
+    """The best of ever more trials: of several objectives the latest on the front.
+
+    Trials are taken in once, in their order, when they have ended, so that 10,000 draws do not each
+    look through all that were before.
+    """
+
+    def __init__(self, ways: Sequence[Direction]) -> None:
+        self._ways = ways
+        self._taken = 0
+        self._front = Front(ways)
+        self._best: list[tuple[float, int, FrozenTrial]] = []  # a heap, the worst first
+
+    def of(self, trials: Sequence[FrozenTrial], count: int) -> list[FrozenTrial]:
+        """Of the first ``count`` trials, in their order."""
+        while self._taken < count and trials[self._taken].state.is_finished():
+            trial = trials[self._taken]
+            if trial.state == TrialState.COMPLETE:
+                self._take(trial)
+            self._taken += 1
+        if len(self._ways) > 1:
+            kept: list[FrozenTrial] = self._front.items[-BEST_SHOWN:]
+        else:
+            kept = [trial for _, _, trial in self._best]
+        return sorted(kept, key=lambda trial: trial.number)
+
+    def _take(self, trial: FrozenTrial) -> None:
+        if len(self._ways) > 1:
+            self._front.add(trial.values, trial)
+            return
+        sign = 1 if self._ways[0] == "max" else -1
+        heapq.heappush(self._best, (sign * (trial.value or 0.0), -trial.number, trial))
+        if len(self._best) > BEST_SHOWN:
+            heapq.heappop(self._best)

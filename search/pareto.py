@@ -5,7 +5,7 @@ A point with a coordinate that is missing (None) or not finite is on no front an
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 Direction = Literal["max", "min"]
 Point = Sequence[float | None]
@@ -28,13 +28,35 @@ def front(points: Sequence[Point], directions: Sequence[Direction]) -> list[int]
     return sorted(place for _, place in kept)
 
 
+class Front:
+    """A front that grows point by point; each point comes with what it stands for."""
+
+    def __init__(self, directions: Sequence[Direction]) -> None:
+        self._directions = directions
+        self._kept: list[tuple[_Losses, Any]] = []
+
+    def add(self, point: Point, item: Any) -> bool:
+        """Take in a point; whether it is on the front."""
+        losses = _losses(point, self._directions)
+        if losses is None or any(_dominates(other, losses) for other, _ in self._kept):
+            return False
+        self._kept = [kept for kept in self._kept if not _dominates(losses, kept[0])]
+        self._kept.append((losses, item))
+        return True
+
+    @property
+    def items(self) -> list[Any]:
+        """What the points of the front stand for, in the order in which they came."""
+        return [item for _, item in self._kept]
+
+
 def hypervolume(
     points: Sequence[Point], reference: Sequence[float], directions: Sequence[Direction]
 ) -> float:
     """Volume of all that some point dominates and that is better than the reference in everything.
 
-    Exact, by slices along the last objective; quick for the fronts of hundreds of points that
-    studies have. Points that are not better than the reference in everything add nothing.
+    Exact, by slices along the last objective; quick for fronts of hundreds of points of two or
+    three objectives. Points that are not better than the reference in everything add nothing.
 
     Source: Hypervolume indicator by slicing objectives: A Faster Algorithm for Calculating
     Hypervolume, 2006, https://doi.org/10.1109/TEVC.2005.851275
@@ -52,14 +74,17 @@ def hypervolume(
 
 def _volume(points: Sequence[_Losses], corner: _Losses) -> float:
     """The same for losses, all of them inside."""
+    if len(corner) == 2:  # a staircase
+        volume, lowest = 0.0, corner[1]
+        for x, y in sorted(points):
+            if y < lowest:
+                volume += (corner[0] - x) * (lowest - y)
+                lowest = y
+        return volume
     least: Sequence[Direction] = ["min"] * len(corner)
     points = sorted({points[place] for place in front(points, least)}, key=lambda point: point[-1])
     if len(corner) == 1:
         return sum(corner[0] - point[0] for point in points)
-    if len(corner) == 2:  # a staircase
-        rights = [corner[0], *(point[0] for point in points)]
-        steps = zip(points, rights, strict=False)
-        return math.fsum((right - x) * (corner[1] - y) for (x, y), right in steps)
     ends = [*(point[-1] for point in points[1:]), corner[-1]]
     return math.fsum(
         (end - point[-1]) * _volume([p[:-1] for p in points[: place + 1]], corner[:-1])

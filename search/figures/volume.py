@@ -5,7 +5,9 @@ from matplotlib.figure import Figure
 from search.figures.evidence import Evidence
 from search.figures.style import BLUE, lay_out
 from search.leaderboard_format import count_text, score_text
-from search.pareto import Direction, front, hypervolume
+from search.pareto import Direction, Front, Point, hypervolume
+
+_MOST_GROWTHS = 60
 
 
 def draw_volume(evidence: Evidence, figure: Figure) -> bool:
@@ -37,23 +39,34 @@ def draw_volume(evidence: Evidence, figure: Figure) -> bool:
 def _grow(
     evidence: Evidence, names: list[str], directions: list[Direction]
 ) -> tuple[list[float], int]:
-    """The volume after each trial, and the number of the last one that made it grow."""
+    """The volume after each trial, and the number of the last one that made it grow.
+
+    Of a front that grew more often than a line can show, it is measured at some of its growths.
+    """
     corner = [(evidence.reference_point or {})[name] for name in names]
-    best: list[tuple[float | None, ...]] = []
-    volumes: list[float] = []
-    volume, last = 0.0, 0
+    fronts: dict[int, list[Point]] = {}  # by the number of the trial that made it grow
+    grown = Front(directions)
     for number, (spec, result) in enumerate(evidence.trials, 1):
         point = tuple(
             result.score if name == evidence.monitor else spec.cost.get(name) for name in names
         )
-        places = front([*best, point], directions) if result.state == "complete" else []
-        if len(best) in places and point not in best:
-            best = [[*best, point][place] for place in places]
-            grown = hypervolume(best, corner, directions)
-            if grown > volume:
-                volume, last = grown, number
-        volumes.append(volume)
-    return volumes, last
+        inside = result.state == "complete" and hypervolume([point], corner, directions) > 0
+        if inside and point not in grown.items and grown.add(point, point):
+            fronts[number] = grown.items
+    shown = set(spread(list(fronts), _MOST_GROWTHS))
+    volumes = [0.0]
+    for number in range(1, len(evidence.trials) + 1):
+        last = volumes[-1]
+        measured = number in shown
+        volumes.append(hypervolume(fronts[number], corner, directions) if measured else last)
+    return volumes[1:], max(fronts, default=0)
+
+
+def spread(numbers: list[int], most: int) -> list[int]:
+    """At most so many of the numbers, evenly spread, with both ends."""
+    if len(numbers) <= most:
+        return numbers
+    return [numbers[round(i * (len(numbers) - 1) / (most - 1))] for i in range(most)]
 
 
 def _name(name: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from optuna._hypervolume import compute_hypervolume
 from optuna.study._multi_objective import _is_pareto_front
 
-from search.pareto import front, hypervolume
+from search.pareto import Front, front, hypervolume
 
 MIN3 = ["min"] * 3
 
@@ -18,6 +18,18 @@ def test_a_front_by_hand():
     assert front(points, ["max", "min"]) == [0, 1, 4]
     assert front(points, ["min", "max"]) == [2, 3, 4]
     assert front([], ["max", "min"]) == []
+
+
+@pytest.mark.parametrize("grid", [3, 1000], ids=["many ties", "few ties"])
+def test_a_front_that_grows_is_the_front_of_all(grid):
+    rng = np.random.default_rng(grid)
+    points = [*rng.integers(0, grid, (60, 3)).astype(float).tolist(), [None, 1.0, 1.0]]
+    growing = Front(["max", "min", "min"])
+    for place, point in enumerate(points):
+        there = growing.add(point, place)
+        expected = front(points[: place + 1], ["max", "min", "min"])
+        assert growing.items == expected
+        assert there == (place in expected)
 
 
 def test_equal_points_stand_or_fall_together():

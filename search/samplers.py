@@ -95,7 +95,12 @@ class Samplers:
         return self._name == "nsga2"
 
     def make(
-        self, number: int, seed: int, refused: int = 0, near: Mapping[str, Any] | None = None
+        self,
+        number: int,
+        seed: int,
+        learnt: int,
+        refused: int = 0,
+        near: Mapping[str, Any] | None = None,
     ) -> BaseSampler:
         """The sampler of one draw.
 
@@ -105,22 +110,30 @@ class Samplers:
         Args:
             number: of the draw.
             seed: of the draw.
+            learnt: trials whose results are known by now.
             refused: draws for the same trial that were refused before.
             near: the last of these, where it was a known candidate.
         """
         options = self._settings.sampler
         if self._name == "grid":
             return Fixed(grid_point(self._space, number, self._settings.seed))
+        walk: BaseSampler | None = None
         if self._name == "random" or refused >= _ANYWHERE_AFTER:
-            return optuna.samplers.RandomSampler(seed=seed)
-        if near is not None and refused >= _NEARBY_AFTER:
-            return Fixed(neighbour(self._relative, near, seed))
+            walk = optuna.samplers.RandomSampler(seed=seed)
+        elif near is not None and self._relative and refused >= _NEARBY_AFTER:
+            walk = Fixed(neighbour(self._relative, near, seed))
+        elif self._name == "tpe" and learnt < options.startup_trials:
+            walk = optuna.samplers.RandomSampler(seed=seed)
         if self._name == "nsga2":
-            return optuna.samplers.NSGAIISampler(population_size=options.population, seed=seed)
+            genetic = optuna.samplers.NSGAIISampler(population_size=options.population, seed=seed)
+            return genetic if walk is None else OfGeneration(walk, genetic)
+        if walk is not None:
+            return walk
         if self._gp is not None:
             return Flat(self._gp.sampler(seed, options.startup_trials), self._relative)
-        # Optuna's own default: multivariate for one objective, one by one for several
-        tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=options.startup_trials)
+        # Optuna's own default: multivariate for one objective, one by one for several. It counts
+        # draws that were refused for their cost as trials, so the start is counted here.
+        tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=1)
         return Flat(tpe, {} if self._several else self._relative)
 
     def close(self) -> None:
@@ -177,6 +190,35 @@ class Fixed(BaseSampler):
     ) -> Any:
         """The value of one parameter."""
         return self._values[param_name]
+
+
+class OfGeneration(BaseSampler):
+    """Proposals from elsewhere that belong to a generation, so that they can become parents."""
+
+    def __init__(self, inner: BaseSampler, genetic: optuna.samplers.NSGAIISampler) -> None:
+        self._inner, self._genetic = inner, genetic
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Write down of which generation the trial is."""
+        self._genetic.get_trial_generation(study, trial)
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """That of the inner sampler."""
+        return self._inner.infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: Distributions
+    ) -> dict[str, Any]:
+        """What the inner sampler proposes."""
+        return self._inner.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: Any
+    ) -> Any:
+        """What the inner sampler proposes for one parameter."""
+        return self._inner.sample_independent(study, trial, param_name, param_distribution)
 
 
 def neighbour(space: Distributions, point: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Study:
         self._taken: dict[int, FrozenTrial] = {}  # by our index
         self._refused: dict[int, int] = {}
         self._learnt = 0  # results of the trials before this one are in the memory
-        self._restore()
+        self._earlier = self._restore()  # draws that are not yet in the memory
 
     def close(self) -> None:
         """End what samplers have started."""
@@ -102,12 +102,15 @@ class Study:
         known = self._taken.get(index)
         if known is not None:
             return Draw(index, known.number, known.params)
-        self._learn(index + 1 - self._settings.sampler.lookahead)
+        told = max(index + 1 - self._settings.sampler.lookahead, 0)
+        self._remember(told)
+        self._learn(told)
         while not self._used_up(index):
             refused = self._refused.get(index, 0)
             number = self._memory.count
             seed = derive_seed(self._settings.seed, "draw", number)
-            sampler = self._samplers.make(number, seed, refused, self._known_before(refused))
+            near = self._known_before(refused)
+            sampler = self._samplers.make(number, seed, self._learnt, refused, near)
             trial = self._memory.ask(sampler)
             params = self._space.suggest(trial)
             trial.set_user_attr(_FOR, index)
@@ -205,20 +208,35 @@ class Study:
         backend = JournalFileBackend(str(journal), JournalFileOpenLock(str(journal)))
         return optuna.storages.JournalStorage(backend)
 
-    def _restore(self) -> None:
-        """Bring back the draws of earlier starts; results wait until their time comes."""
-        for trial in self._study.get_trials(deepcopy=False):
-            index, refused = trial.user_attrs.get(_FOR), REFUSED in trial.user_attrs
-            self._memory.restore(trial, known=refused or index is None)
+    def _restore(self) -> list[FrozenTrial]:
+        """Bring back the draws of earlier starts."""
+        trials = self._study.get_trials(deepcopy=False)
+        for trial in trials:
+            index = trial.user_attrs.get(_FOR)
             if index is None:
                 continue  # none of ours: somebody else's, put into the storage by hand
-            if refused:
+            if REFUSED in trial.user_attrs:
                 self._refused[index] = self._refused.get(index, 0) + 1
             else:
                 self._taken[index] = trial
-        kept = self._storage.get_study_system_attrs(self._study._study_id)
-        for name, value in kept.items():
-            self._memory.keep(name, value)
+        return trials
+
+    def _remember(self, told: int) -> None:
+        """Take earlier draws into the memory, with the results whose time has come by now.
+
+        Only before the first new draw: asking for trials that were asked before needs no memory.
+        """
+        for trial in self._earlier:
+            index, refused = trial.user_attrs.get(_FOR), REFUSED in trial.user_attrs
+            known = index is None or refused or index < told
+            newest = trial if index is None or refused else self._taken[index]
+            self._memory.restore(newest, known)
+        if self._earlier:
+            self._learnt = told
+            kept = self._storage.get_study_system_attrs(self._study._study_id)
+            for name, value in kept.items():
+                self._memory.keep(name, value)
+        self._earlier = []
 
     def _learn(self, told: int) -> None:
         """Let the results of the first trials be known, as many as are told by now."""

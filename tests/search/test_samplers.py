@@ -1,5 +1,6 @@
 """Which sampler is chosen and why, the grid, and what draws cost as a study grows."""
 
+import dataclasses
 import os
 import signal
 import sys
@@ -112,10 +113,41 @@ def test_known_candidates_are_left_by_steps():
     settings = study(name="tpe")
     samplers = Samplers("tpe", settings, space_of(settings))
     point = {"mlp_ratio": 2, "stages.0.width": 24, "recipe.learning_rate": 0.004}
-    kinds = [type(samplers.make(9, 9, refused, point)).__name__ for refused in range(30)]
+    kinds = [type(samplers.make(9, 9, 99, refused, point)).__name__ for refused in range(30)]
     assert kinds == ["Flat"] * 2 + ["Fixed"] * 22 + ["RandomSampler"] * 6
     # What costs too much teaches the sampler, which is asked again.
-    assert type(samplers.make(9, 9, 5, None)).__name__ == "Flat"
+    assert type(samplers.make(9, 9, 99, 5, None)).__name__ == "Flat"
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp", "nsga2"])
+def test_where_there_is_nothing_to_choose_the_walk_stands(name):
+    plain = {**VARIANT, "mlp_ratio": 2, "stages": [{**VARIANT["stages"][0], "width": 16}]}
+    settings = dataclasses.replace(study(recipe={}, name=name), variant=plain)
+    assert not space_of(settings).parameters
+    samplers = Samplers(name, settings, space_of(settings))
+    try:
+        for refused in range(30):
+            samplers.make(refused, refused, 99, refused, {})
+    finally:
+        samplers.close()
+
+
+def test_draws_that_were_refused_do_not_end_the_random_start():
+    settings = study(name="tpe", startup_trials=5)
+    samplers = Samplers("tpe", settings, space_of(settings))
+    kinds = [type(samplers.make(40, 9, learnt)).__name__ for learnt in range(7)]
+    assert kinds == ["RandomSampler"] * 5 + ["Flat"] * 2
+
+
+def test_every_proposal_of_a_genetic_search_can_become_a_parent():
+    settings = study(name="nsga2")
+    samplers, memory = Samplers("nsga2", settings, space_of(settings)), Memory(["maximize"], True)
+    point = {"mlp_ratio": 2, "stages.0.width": 24, "recipe.learning_rate": 0.004}
+    for number, refused in enumerate([0, 5, 25]):
+        trial = memory.ask(samplers.make(number, number, 0, refused, point if refused else None))
+        space_of(settings).suggest(trial)
+    generations = [memory.frozen(n).system_attrs["NSGAIISampler:generation"] for n in range(3)]
+    assert generations == [0, 0, 0]
 
 
 # What samplers see
@@ -141,8 +173,24 @@ def test_of_several_objectives_the_front_and_the_latest_are_shown():
         values = [float(number == 3), float(number != 5)]
         trial = optuna.trial.create_trial(values=values, params={}, distributions={})
         memory.restore(trial, known=True)
+        if number == MOST_SHOWN + 50:
+            assert memory._study.get_trials(deepcopy=False)[0].number == 3  # grown since
     shown = [t.number for t in memory._study.get_trials(deepcopy=False)]
     assert shown == [3, 5, *range(300, MOST_SHOWN + 200)]
+
+
+def test_a_trial_that_ended_late_is_shown_as_if_it_had_not():
+    memory = Memory(["maximize"], sees_all=False)
+    for number in range(MOST_SHOWN + 300):
+        trial = optuna.trial.create_trial(value=float(number), params={}, distributions={})
+        memory.restore(trial, known=number != 7)
+    before = [t.number for t in memory._study.get_trials(deepcopy=False)]
+    assert before[:7] == list(range(7)) and 399 not in before
+    done = optuna.trial.create_trial(value=7.0, params={}, distributions={})
+    done.number = 7
+    memory.learn(done)
+    shown = [t.number for t in memory._study.get_trials(deepcopy=False)]
+    assert shown == [*range(300, 400), *range(400, MOST_SHOWN + 300)]
 
 
 # The Gaussian process in its own process
@@ -161,7 +209,7 @@ def gaussian():
 
 def fill(memory, samplers, space, count):
     for number in range(count):
-        trial = memory.ask(samplers.make(number, number))
+        trial = memory.ask(samplers.make(number, number, number))
         params = space.suggest(trial)
         frozen = memory.frozen(number)
         score = -abs(params["recipe.learning_rate"] - 0.003)

@@ -181,9 +181,9 @@ def test_after_refusals_the_walk_goes_to_neighbours_and_then_anywhere(place, mon
     seen = []
     real = Samplers.make
 
-    def make(self, number, seed, refused=0, near=None):
+    def make(self, number, seed, learnt, refused=0, near=None):
         seen.append((refused, near))
-        return real(self, number, seed, refused, near)
+        return real(self, number, seed, learnt, refused, near)
 
     monkeypatch.setattr(Samplers, "make", make)
     drawn = []

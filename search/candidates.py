@@ -12,7 +12,7 @@ from search import budget
 from search.experiment import ExperimentSettings
 from search.identity import candidate_id, derive_seed
 from search.reference_size import count_parameters
-from search.run_folder import RunSpec
+from search.run_folder import RUN_FILE, RunSpec, read_json
 from search.settings import BaselineSettings, StudySettings
 from search.space import Space
 from search.study import Draw, Refusal
@@ -36,10 +36,12 @@ class Candidates:
         self._seed = derive_seed(settings.seed, "search")
         variant, recipe = space.resolve(space.default())
         self.image_size, self.in_channels = variant.image_size, variant.in_channels
-        self.epochs = recipe.epochs
+        self.epochs = int(space.largest("recipe.epochs") or recipe.epochs)
         self._num_classes = variant.num_classes
         self._stages = len(variant.stages)
         self.baselines = self._baselines()
+        self._judged: tuple[dict[str, Any], RunSpec | None] = {}, None  # the last; taken by trial()
+        self.begun: set[str] = set()  # keys of trials that were read from their folders
         self._known = {spec.candidate_id: spec.key for spec in self.baselines}
 
     def judge(self, params: Mapping[str, Any]) -> Refusal | None:
@@ -47,6 +49,7 @@ class Candidates:
         found = self.look_at(params)
         if isinstance(found, Refusal):
             return found
+        self._judged = dict(params), found
         known = self._known.get(found.candidate_id)
         return Refusal(f"the same candidate as {known}") if known else None
 
@@ -67,16 +70,22 @@ class Candidates:
     def trial(
         self, draw: Draw, cutoffs: Mapping[int, float], image_rungs: Sequence[int] = ()
     ) -> RunSpec:
-        """The run of an accepted draw."""
-        variant, recipe = self._space.resolve(draw.params)
-        spec = self._spec(f"trials/{draw.index:04d}", variant, recipe)
-        self._known[spec.candidate_id] = spec.key
-        return dataclasses.replace(
-            spec,
-            params=dict(draw.params),
-            cutoffs={str(rung): cutoff for rung, cutoff in cutoffs.items()},
-            image_rungs=tuple(image_rungs),
-        )
+        """The run of an accepted draw; as its folder has it, where it was begun before."""
+        key = f"trials/{draw.index:04d}"
+        asked: dict[str, Any] = {
+            "seed": self._seed,
+            "params": dict(draw.params),
+            "cutoffs": {str(rung): cutoff for rung, cutoff in cutoffs.items()},
+            "image_rungs": tuple(image_rungs),
+        }
+        spec = self._begun(key, asked)
+        if spec is None:
+            params, spec = self._judged
+            if spec is None or params != draw.params:
+                spec = self._spec("", *self._space.resolve(draw.params))
+            spec = dataclasses.replace(spec, key=key, **asked)
+        self._known[spec.candidate_id] = key
+        return spec
 
     def audit(self, stopped: RunSpec) -> RunSpec:
         """A stopped trial, to be trained to its end."""
@@ -121,6 +130,15 @@ class Candidates:
     def random_final(self, key: str, drawn: RunSpec, index: int) -> RunSpec:
         """A candidate drawn at random, trained as a finalist with fresh seed ``index``."""
         return dataclasses.replace(self.finalist(drawn, index), key=key, kind="random", origin=key)
+
+    def _begun(self, key: str, asked: Mapping[str, Any]) -> RunSpec | None:
+        """The run in a folder, if it is what is asked: much quicker read than made."""
+        path = self._settings.path / key / RUN_FILE
+        spec = RunSpec.from_dict(read_json(path)) if path.exists() else None
+        if spec is None or any(getattr(spec, name) != value for name, value in asked.items()):
+            return None
+        self.begun.add(key)
+        return spec
 
     def _data_of(self, index: int) -> dict[str, Any] | None:
         """The study's data with validation drawn anew for a fresh seed; test stays as it is."""

@@ -69,6 +69,7 @@ class Coordinator:
         self._candidates = candidates
         self._randoms = randoms
         self._dispatcher = dispatcher
+        self._train_images = train_images
         self._data = data
         self._reference = reference
         self._on_finished = on_finished
@@ -91,7 +92,8 @@ class Coordinator:
         if self._settings.data.class_path is None:
             self._submit_final(self._candidates.reference())
         told = self._search()
-        more = [*self._audits(told), *self._random_search(told)]
+        audits = self._audits(told)
+        more = [*audits, *self._random_search(told, audits)]
         self._more = len(more)
         self._expect()
         for spec in more:
@@ -133,18 +135,18 @@ class Coordinator:
             self._submit_independent()
         while len(told) < last:
             idle = not self._dispatcher.busy
-            for trial in asking.next(_LONG if idle else 0.0):
+            for trial in asking.next(_LONG if idle else _SHORT):
                 if trial is None:
                     last = min(last, len(asked))
                     continue
                 asked.append(trial)
-                self._dispatcher.submit(trial[1])
+                self._dispatcher.submit(trial[1], trial[1].key in self._candidates.begun)
                 if len(asked) == last:
                     self._submit_independent()
             if last == len(asked) < self._trials:
                 self._say_used_up(last)
             if self._dispatcher.busy:
-                self._collect(_SHORT if len(asking) else _LONG)
+                self._collect(0.0 if len(asking) else _LONG)
             while len(told) < len(asked) and asked[len(told)][1].key in self._ended:
                 (draw, spec), index = asked[len(told)], len(told) + lookahead
                 result = self._ended.pop(spec.key)[1]
@@ -176,12 +178,18 @@ class Coordinator:
         stopped.sort(key=lambda spec: derive_seed(self._settings.seed, "audit", spec.key))
         return [self._candidates.audit(s) for s in stopped[: self._settings.rungs.audit]]
 
-    def _random_search(self, told: Sequence[Ended]) -> list[RunSpec]:
-        """Random candidates that cost as much to train as the search did."""
+    def _random_search(self, told: Sequence[Ended], audits: Sequence[RunSpec]) -> list[RunSpec]:
+        """Random candidates that cost as much to train as the search and its audits do."""
         if not self._settings.sampler.random_search:
             return []
         spent = sum(result.passes * spec.cost["macs"] for spec, result in told)
+        spent += sum(self._passes(spec) * spec.cost["macs"] for spec in audits)
         return list(self._randoms.search(spent))
+
+    def _passes(self, spec: RunSpec) -> float:
+        """Over the train split, of a run to its end."""
+        shares = sum(images / self._train_images for images in spec.image_rungs)
+        return float((spec.recipe or {})["epochs"] * (1 + shares))
 
     def _choose(self, ended: Sequence[Ended]) -> list[RunSpec]:
         top = self._settings.finalists.top

@@ -69,14 +69,20 @@ class Dispatcher:
         """Whether any run is still to come."""
         return bool(self._running or self._finished)
 
-    def submit(self, spec: RunSpec) -> None:
+    def submit(self, spec: RunSpec, begun: bool = False) -> None:
         """Take a run; its result comes out of ``results``, at once where it is there already.
+
+        Args:
+            spec: the run.
+            begun: it was read from its folder.
 
         Raises:
             InputError: the run's folder is that of another candidate.
         """
         folder = self._folder / spec.key
-        if (folder / RUN_FILE).exists():
+        if begun:
+            pass
+        elif (folder / RUN_FILE).exists():
             _check_same(spec, RunSpec.from_dict(read_json(folder / RUN_FILE)))
         else:
             write_json_atomically(folder / RUN_FILE, spec.to_dict())
@@ -205,8 +211,11 @@ def _take_over(old: Path, new: Path) -> None:
     Moved, not shared: a late writer of the old attempt cannot touch the new one. Nor copied, which
     would need space and could be cut off.
     """
-    for checkpoint in sorted(old.glob("*.ckpt")):  # final before last
-        checkpoint.replace(new / checkpoint.name)
+    # final before last, and then those of rungs of images
+    for checkpoint in sorted(old.rglob("*.ckpt"), key=lambda path: (len(path.parts), path)):
+        place = new / checkpoint.relative_to(old)
+        place.parent.mkdir(exist_ok=True)
+        checkpoint.replace(place)
 
 
 def _check_same(asked: RunSpec, found: RunSpec) -> None:

@@ -22,10 +22,12 @@ class RandomCandidates:
         self._candidates = candidates
 
     def finals(self, count: int) -> Iterator[RunSpec]:
-        """So many candidates, trained as finalists, with the fresh seeds in turn."""
-        seeds = self._settings.finalists.seeds
+        """So many candidates, trained as finalists, each with the fresh seed of its place.
+
+        Not in turn with the finalists' seeds, so that a study may be given more of them later.
+        """
         for index, spec in zip(range(count), self._draw("mean"), strict=False):
-            yield self._candidates.random_final(f"random/final-{index:02d}", spec, index % seeds)
+            yield self._candidates.random_final(f"random/final-{index:02d}", spec, index)
 
     def search(self, spend: float) -> Iterator[RunSpec]:
         """A random search without rungs that costs at least ``spend``, in passes times MACs."""

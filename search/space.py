@@ -19,7 +19,7 @@ of a word (see ``templates``) have paths below it, ``stages.0.blocks.0.mixer``.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError, unknown
@@ -90,6 +90,16 @@ class Space:
         tree = _tree({p: _follow(p, values) for p in values if not p.startswith(words)})
         recipe = tree.pop(RECIPE, {})
         return Variant.from_dict(tree), Recipe.from_dict(recipe)
+
+    def largest(self, path: str) -> float | None:
+        """The largest number that may stand at a path; None where nothing does."""
+        leaf = self.leaves.get(path)
+        if isinstance(leaf, Tie):
+            source = self.largest(leaf.source)
+            return None if source is None else leaf.factor * source
+        if isinstance(leaf, Choice):
+            return float(max(leaf.values))
+        return leaf.high if isinstance(leaf, Range) else cast(float | None, leaf)
 
     def identify(self, params: Mapping[str, Any]) -> str:
         """The candidate's identity. Raises InputError where the values make no network."""

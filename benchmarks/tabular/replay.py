@@ -52,7 +52,7 @@ class TableDispatcher:
         """Whether any answer has not been fetched."""
         return bool(self._waiting)
 
-    def submit(self, spec: RunSpec) -> None:
+    def submit(self, spec: RunSpec, begun: bool = False) -> None:
         """Take a run.
 
         Raises:

@@ -13,7 +13,7 @@ from search.candidates import Candidates, check_objective
 from search.config_files import find_config
 from search.experiment import ObjectiveSettings
 from search.identity import candidate_id
-from search.run_folder import RunSpec
+from search.run_folder import RunSpec, write_json_atomically
 from search.settings import BaselineSettings, BudgetSettings, StudySettings
 from search.space import Space
 from search.study import Draw
@@ -259,3 +259,34 @@ def test_a_users_own_branch_can_be_searched(write_plugin):
     registry.add_plugin(write_plugin("average"))
     made = candidates(baselines=(BaselineSettings(("w_msa+average",)),))
     assert made.baselines[0].label == "w_msa+average"
+
+
+# What was begun before
+
+
+def test_a_trial_that_was_begun_is_read_and_not_made(tmp_path, monkeypatch):
+    made = candidates(folder=str(tmp_path))
+    draw = Draw(0, 0, params())
+    spec = made.trial(draw, {2: 0.5}, (64,))
+    path = StudySettings(folder=str(tmp_path)).path / spec.key / "run.json"
+    write_json_atomically(path, spec.to_dict())
+    again = candidates(folder=str(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(Space, "resolve", None)
+        assert again.trial(draw, {2: 0.5}, (64,)) == spec
+    assert again.begun == {spec.key}
+    assert again.judge(params()).reason == f"the same candidate as {spec.key}"
+    for other in (Draw(0, 0, params(stages__0__width=20)), draw):
+        fresh = candidates(folder=str(tmp_path))
+        cutoffs = {2: 0.5} if other is not draw else {}
+        assert fresh.trial(other, cutoffs, (64,)).cutoffs == {str(k): v for k, v in cutoffs.items()}
+        assert not fresh.begun
+
+
+def test_rungs_lie_below_the_longest_training():
+    longest = {"epochs": {"choose": [4, 40]}, "learning_rate": 0.001}
+    assert candidates(recipe=longest).epochs == 40
+    assert candidates(recipe={"epochs": {"from": 3, "to": 9, "step": 2}}).epochs == 9
+    tied = {"epochs": {"times": ["stages.0.width", 2]}}
+    assert candidates(recipe=tied).epochs == 64
+    assert candidates(recipe={"learning_rate": 0.001}).epochs == Recipe().epochs

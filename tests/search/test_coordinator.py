@@ -92,7 +92,7 @@ class Trainings:
     def busy(self):
         return bool(self.waiting)
 
-    def submit(self, spec):
+    def submit(self, spec, begun=False):
         assert spec.key not in [s.key for s in self.submitted], "asked for twice"
         self.submitted.append(spec)
         self.waiting.append(spec)
@@ -252,7 +252,7 @@ def test_test_readings_are_in_the_ledger_before_they_happen(play):
     played = play()
     submit = played.trainings.submit
 
-    def check(spec):
+    def check(spec, begun=False):
         keys = [entry.key for entry in read_ledger(played.settings.path / LEDGER)]
         assert (spec.key in keys) == (spec.stage == "final")
         submit(spec)
@@ -377,19 +377,26 @@ def test_random_candidates_are_trained_once_each_whatever_the_search_finds(play)
     keys = [f"random/final-{i:02d}" for i in range(3)]
     assert played.keys("random") == other.keys("random") == keys
     specs = [s for s in played.trainings.submitted if s.kind == "random"]
-    assert [s.seed_index for s in specs] == [0, 1, 0]
+    assert [s.seed_index for s in specs] == [0, 1, 2]
+    # so more seeds may be asked for later
+    more = FinalistSettings(top=2, seeds=4, random=3)
+    again = play(finalists=more).run()
+    assert [s for s in again.trainings.submitted if s.kind == "random"] == specs
     assert len({s.candidate_id for s in specs}) == 3
     keys = {entry.key for entry in read_ledger(played.settings.path / LEDGER)}
     assert {s.key for s in specs} <= keys
     assert played.view.totals[-1] == len(played.trainings.submitted)
 
 
-def test_a_random_search_costs_as_much_as_the_search(play):
+@pytest.mark.parametrize("audit", [0, 2])
+def test_a_random_search_costs_as_much_as_the_search(play, audit):
     sampler = SamplerSettings(startup_trials=3, lookahead=4, random_search=True)
-    played = play(sampler=sampler).run()
+    rungs = RungSettings(first=1, factor=2, audit=audit)
+    played = play(sampler=sampler, rungs=rungs).run()
     specs, known = played.trainings.submitted, played.trainings.known
     cost = {s.key: known[s.key].passes * s.cost.get("macs", 0) for s in specs}
-    spent = sum(cost[key] for key in played.keys("trial"))
+    spent = sum(cost[key] for key in [*played.keys("trial"), *played.keys("audit")])
+    assert len(played.keys("audit")) == audit
     random = played.keys("random")
     assert sum(cost[key] for key in random[:-1]) < spent <= sum(cost[key] for key in random)
     assert not any(s.cutoffs for s in specs if s.kind == "random")

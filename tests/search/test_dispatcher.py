@@ -211,6 +211,18 @@ def test_an_attempt_that_was_cut_off_goes_on_from_its_checkpoint(place):
     assert not list(place.folder.rglob("failure.json"))
 
 
+def test_trainings_on_few_images_are_taken_over_as_well(place):
+    place.dispatcher.submit(run())
+    for folder in ("images-64", "images-128"):
+        (place / f"trials/0000/attempt-1/{folder}").mkdir()
+        (place / f"trials/0000/attempt-1/{folder}/final.ckpt").write_text(folder)
+    place.start()
+    place.dispatcher.submit(run())
+    second = Path(place.jobs[0].folder)
+    found = {f.parent.name: f.read_text() for f in second.rglob("*.ckpt")}
+    assert found == {"images-64": "images-64", "images-128": "images-128"}
+
+
 def test_what_a_kill_left_half_written_is_swept_away(place):
     place.dispatcher.submit(run())
     torn = [".result.json.12-34.tmp", "attempt-1/.last.ckpt.tmp"]

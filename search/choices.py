@@ -17,6 +17,7 @@ RECIPE = "recipe"
 _SPECIALS = ("choose", "from", "to", "step", "log", "same_as", "times")
 _WHOLE = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is int}
 _HUGE = 1e15
+_DIGITS = 12  # significant ones, of the numbers of an even grid
 
 
 class Suggests(Protocol):
@@ -112,7 +113,11 @@ class Range:
         return random.uniform(self.low, self.high)
 
     def _at(self, index: int) -> float:
-        return self.low + index * (self.step or 1)
+        return self._tidy(self.low + index * (self.step or 1))
+
+    def _tidy(self, number: float) -> float:
+        """A number without the dust of float arithmetic: 0.3, not 0.1 + 0.2."""
+        return number if isinstance(number, int) else float(f"{number:.{_DIGITS}g}")
 
     def suggest(self, trial: Suggests) -> Any:
         """One number."""
@@ -122,8 +127,10 @@ class Range:
         return trial.suggest_float(self.path, self.low, self.high, step=self.step, log=self.log)
 
     def value(self, label: Any) -> Any:
-        """The number itself."""
-        return label
+        """The number itself; of an even grid as it is written, whichever sampler computed it."""
+        if self.step is None or self.whole:
+            return label
+        return self._at(round((label - self.low) / self.step))
 
 
 @dataclass(frozen=True)

@@ -457,3 +457,10 @@ def test_a_users_own_branch_can_be_searched(write_plugin):
     found = space({("stages", 0, "blocks"): {"choose": [["w_msa"], ["average+conv"]]}})
     variant, _ = found.resolve(found.default() | {"stages.0.blocks": "average+conv"})
     assert variant.stages[0].blocks == ("average+conv",)
+
+
+def test_numbers_of_an_even_grid_are_as_they_are_written():
+    grid = Space(VARIANT, {"drop_path": {"from": 0, "to": 0.5, "step": 0.1}})
+    for given in (0.3, 0.1 + 0.2, 0.30000000000000004):
+        _, recipe = grid.resolve(grid.default() | {"recipe.drop_path": given})
+        assert recipe.drop_path == 0.3

@@ -14,6 +14,8 @@ from search.settings import MEASURED_COSTS, StudyObjective
 
 # The worst a metric can sensibly be; of the loss it depends on the number of classes.
 _WORST = {"val/calibration_error": 1.0}
+# The reference lies this much beyond the largest cost, so that the dearest network counts as well.
+_BEYOND = 1.1
 
 
 def names(objective: StudyObjective) -> list[str]:
@@ -83,7 +85,7 @@ def reference_point(
     point = {objective.monitor: _WORST.get(objective.monitor, worst)}
     for name in objective.against:
         if name in limits:
-            point[name] = float(limits[name])
+            point[name] = _BEYOND * limits[name]
         elif name not in MEASURED_COSTS:
-            point[name] = float(max(cost[name] for cost in costs))
+            point[name] = _BEYOND * max(cost[name] for cost in costs)
     return point | dict(objective.reference)

@@ -126,8 +126,9 @@ def audit(
     audits = [run for run in whole if run[0].kind == "audit"]
     best = max((sign * _score(run) for run in whole if run[0].kind == "trial"), default=math.inf)
     better = sum(sign * _score(run) > best for run in audits)
-    passes = sum(result.passes for _, result in (*trials, *audits))
-    full = sum(float((spec.recipe or {})["epochs"]) for spec, _ in trials)
+    ran = [run for run in trials if run[1].state in ("complete", "stopped")]
+    passes = sum(result.passes for _, result in (*ran, *audits))
+    full = sum(float((spec.recipe or {})["epochs"]) for spec, _ in ran)
     return Fidelity(
         settings.over,
         tuple(reports),

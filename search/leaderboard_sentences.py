@@ -89,7 +89,9 @@ def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
 
 
 def _chance(board: Leaderboard) -> list[str]:
-    """What no search at all would have given."""
+    """What no search at all would have given; each study has a chance of its own."""
+    if board.studies:
+        return []
     searched = [row for row in board.rows if "search" in row.chosen_by]
     best = next((row for row in searched if row.rank), None)
     mean = next((row for row in board.rows if row.fidelity == "random"), None)
@@ -115,9 +117,9 @@ def _chance(board: Leaderboard) -> list[str]:
 
 def _random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     """What learning from results brought, where a random search of equal cost was asked for."""
-    searched = [row for row in final if "search" in row.chosen_by]
-    drawn = [row for row in final if "random search" in row.chosen_by]
-    if not searched or not drawn:
+    searched = [row for row in final if "search" in row.chosen_by and row.rank]
+    drawn = [row for row in final if "random search" in row.chosen_by and row.rank]
+    if board.studies or not searched or not drawn:
         return []
     one, other = searched[0], drawn[0]
     if one is other:
@@ -164,7 +166,8 @@ def _retraining(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     pairs = [
         (row.search_score, row.validation_mean)
         for row in final
-        if not row.is_baseline and row.search_score is not None and row.validation_mean is not None
+        if "search" in row.chosen_by and not row.is_baseline
+        if row.search_score is not None and row.validation_mean is not None
     ]
     if not pairs:
         return []

@@ -92,6 +92,11 @@ def test_audits_count_those_that_would_have_won():
     assert "Of 2 stopped trials all were trained to their end after all: 1 beat every" in line
 
 
+def test_what_broke_was_not_saved():
+    broken = [trial(5, 0.2, state="failed"), trial(6, 0.2, state="diverged")]
+    assert judged(LATE_BLOOMER + broken).saved == judged(LATE_BLOOMER).saved
+
+
 def test_less_is_better_where_the_mode_says_so():
     found = audit(LATE_BLOOMER, RUNGS, "val/accuracy", "min")
     assert found.winner == "trials/0002"

@@ -72,6 +72,20 @@ def test_shared_seeds_are_paired_and_others_are_not(fill):
     assert alone.rows[1].difference_p < board.rows[1].difference_p  # Holm over the joint table
 
 
+def test_each_study_has_a_chance_of_its_own(fill):
+    studies = [fill("a"), fill("b", score=0.8)]
+    for study in studies:
+        for number, score in enumerate([0.6, 0.7]):
+            key = f"random/final-{number:02d}"
+            test = {"test/accuracy": score}
+            study.run(key, "random", score, "w_msa", stage="final", origin=key, test=test)
+        study.finalist("drawn", [0.5, 0.5, 0.5], origin="random/0001")
+        text = " ".join(sentences(Leaderboard.from_folder(study.folder)))
+        assert "A random candidate within the budget" in text and "of a random search" in text
+    text = " ".join(sentences(joined(*studies)))
+    assert "random candidate" not in text and "random search" not in text
+
+
 def test_a_row_names_its_study_only_where_there_are_several(fill):
     a, b = fill("a"), fill("b")
     board, alone = joined(a, b), Leaderboard.from_folder(a.folder)

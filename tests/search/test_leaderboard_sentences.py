@@ -157,6 +157,19 @@ def test_a_random_search_of_equal_cost_is_compared_over_the_same_seeds(make_stud
     assert "A random candidate" not in text
 
 
+def test_what_chance_chose_is_no_choice_of_the_search(make_study):
+    study = make_study()
+    study.trial(3, 0.95)
+    study.run("random/0002", "random", 0.6, "w_msa")
+    study.finalist("a", [0.90, 0.92, 0.94], origin="trials/0003")
+    study.finalist("b", [0.60, 0.62, 0.61], origin="random/0002")
+    assert "the 1 chosen by the search went from 95.0%" in said(study)
+    broken = make_study("broken")
+    broken.finalist("a", [0.90, 0.92, 0.94], origin="trials/0003")
+    broken.finalist("b", [None, None, None], origin="random/0002", state="diverged", skill=None)
+    assert "a random search that cost" not in said(broken)
+
+
 def test_what_both_searches_chose_counts_for_both(make_study):
     study = make_study()
     study.finalist("a", [0.90, 0.92, 0.94], origin="trials/0003")

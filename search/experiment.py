@@ -12,6 +12,8 @@ from search.wandb_settings import WandbSettings
 
 SCHEMA_VERSION = 1
 
+_MOST_SEED = 2**32 - 1  # what generators of random numbers take
+
 
 @dataclass(frozen=True)
 class ObjectiveSettings:
@@ -101,6 +103,8 @@ class ExperimentSettings:
         if self.workers.count != "auto":
             least["workers.count"] = (int(self.workers.count), 1)
         check_least(least)
+        if not 0 <= self.seed <= _MOST_SEED:
+            raise InputError(f"seed must be from 0 to {_MOST_SEED}; got {self.seed}")
         for name, span in (
             ("time_limit_minutes", self.workers.time_limit_minutes),
             ("checkpoint_seconds", self.workers.checkpoint_seconds),

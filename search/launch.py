@@ -14,6 +14,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.loading import LoadedData, load_data
 from search import budget, objectives
 from search.candidates import Candidates, check_objective
+from search.contradictions import check_together
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
 from search.extremes import no_fit_message
@@ -104,21 +105,11 @@ def check(settings: StudySettings) -> tuple[Space, Candidates]:
     check_objective(settings, variant.num_classes)
     objectives.check(settings.objective)
     candidates = Candidates(settings, space)
+    check_together(settings, candidates.epochs)
     if settings.trials:
-        _check_rungs(settings)
         choose_sampler(settings, space)
         _check_budget(settings, space, candidates)
     return space, candidates
-
-
-def _check_rungs(settings: StudySettings) -> None:
-    """Raise InputError for rungs that the data cannot have."""
-    rungs = settings.rungs
-    if rungs.over == "images" and settings.data.class_path is not None:
-        raise InputError(
-            "rungs.over images takes part of a source's train split; a module with data.class_path "
-            "keeps its images to itself. Give rungs.over epochs"
-        )
 
 
 def _check_budget(settings: StudySettings, space: Space, candidates: Candidates) -> None:
@@ -174,7 +165,8 @@ def run_study(
     """
     begin = time.monotonic()
     space, candidates = check(settings)
-    with locked(settings.path), start_workers(settings, settings.sampler.lookahead) as executor:
+    lookahead = settings.sampler.lookahead
+    with locked(settings.path), start_workers(settings, lookahead, console.print) as executor:
         prepared = prepare(settings, space, candidates)
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}

@@ -48,6 +48,11 @@ def check(objective: StudyObjective) -> None:
     twice = [n for i, n in enumerate(objective.against) if n in objective.against[:i]]
     if twice:
         raise InputError(f"objective.against names {twice[0]} twice")
+    if objective.reference and not objective.against:
+        raise InputError(
+            "objective.reference is the point that a Pareto front is measured from; give "
+            "objective.against, such as [macs], or leave it out"
+        )
     for name, value in objective.reference.items():
         if name not in names(objective):
             raise InputError(
@@ -56,6 +61,15 @@ def check(objective: StudyObjective) -> None:
             )
         if not math.isfinite(value):
             raise InputError(f"objective.reference.{name} must be a number; got {value}")
+        if name in objective.against and value <= 0:
+            raise InputError(
+                f"objective.reference.{name} is the most that still counts, so above 0; got {value}"
+            )
+        if name == objective.monitor and name != "val/loss" and not 0 <= value < 1:
+            raise InputError(
+                f"objective.reference.{name} is the worst score that still counts, as a share from "
+                f"0 to 1; got {value}"
+            )
     for name in MEASURED_COSTS:
         if name in objective.against and name not in objective.reference:
             raise InputError(

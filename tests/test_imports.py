@@ -71,6 +71,7 @@ ORDER = [
     ["search.figures.style"],
     ["search.figures.evidence"],
     ["search.figures.writing"],
+    ["search.contradictions"],
     ["search.launch"],
     ["search.pilot"],
     ["search.dry_run"],

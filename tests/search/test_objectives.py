@@ -38,7 +38,19 @@ def test_what_was_not_measured_is_not_known():
             StudyObjective(against=("latency",)),
             "objective.reference, for example {latency: 50}",
         ),
-        (StudyObjective(reference={"macs": 5.0}), "'macs' is no objective; they are val/accuracy"),
+        (StudyObjective(reference={"macs": 5.0}), "give objective.against, such as .macs., or"),
+        (
+            StudyObjective(against=("parameters",), reference={"macs": 5.0}),
+            "'macs' is no objective; they are val/accuracy, parameters",
+        ),
+        (
+            StudyObjective(against=("latency",), reference={"latency": -50.0}),
+            "latency is the most that still counts, so above 0; got -50.0",
+        ),
+        (
+            StudyObjective(against=("macs",), reference={"val/accuracy": 95.0}),
+            "as a share from 0 to 1; got 95.0",
+        ),
         (
             StudyObjective(against=("macs",), reference={"macs": math.inf}),
             "objective.reference.macs must be a number; got inf",

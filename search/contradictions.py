@@ -1,0 +1,59 @@
+"""Settings that make no sense together, said before any work starts."""
+
+from hybrid_swin.errors import InputError
+from search.settings import StudySettings
+
+
+def check_together(settings: StudySettings, epochs: int) -> None:
+    """Raise InputError for the first two settings of a study that contradict each other.
+
+    Args:
+        settings: the study's.
+        epochs: of its longest training.
+    """
+    for check in (_rungs_over_images, _chance_twice, _matched_objective):
+        check(settings)
+    rungs = settings.rungs
+    if settings.trials and rungs.over == "epochs" and rungs.first >= epochs > 1:
+        raise InputError(
+            f"rungs.first {rungs.first} is not before the end of a training of {epochs} epochs, so "
+            "no trial could be stopped; give a smaller one, or 0 for no rungs"
+        )
+
+
+def _rungs_over_images(settings: StudySettings) -> None:
+    rungs, data = settings.rungs, settings.data
+    if rungs.over != "images" or not rungs.first or not settings.trials:
+        return
+    if data.class_path is not None:
+        raise InputError(
+            "rungs.over images takes part of a source's train split; a module with data.class_path "
+            "keeps its images to itself. Give rungs.over epochs"
+        )
+    if data.epoch_images:
+        raise InputError(
+            f"rungs.over images trains on part of the train split, and data.epoch_images "
+            f"{data.epoch_images} fixes how many images an epoch has; give one of them"
+        )
+
+
+def _chance_twice(settings: StudySettings) -> None:
+    sampler = settings.sampler
+    if sampler.random_search and (sampler.name == "random" or not settings.trials):
+        why = "there are no trials" if not settings.trials else "sampler.name random is chance too"
+        raise InputError(
+            f"sampler.random_search says what learning from trials brings, and {why}; leave it out"
+        )
+
+
+def _matched_objective(settings: StudySettings) -> None:
+    budget, against = settings.budget, settings.objective.against
+    if budget.mode != "match":
+        return
+    for name in ("parameters", "macs"):
+        if getattr(budget, name) is not None and name in against:
+            raise InputError(
+                f"objective.against {name} looks for networks with few {name}, and budget.mode "
+                f"match gives all of them {getattr(budget, name)}; take another cost, or "
+                "budget.mode limit"
+            )

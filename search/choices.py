@@ -1,5 +1,6 @@
 """What may stand in a search space where a value would: choices, ranges, and ties to others."""
 
+import difflib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from search.templates import Template
 RECIPE = "recipe"
 _SPECIALS = ("choose", "from", "to", "step", "log", "same_as", "times")
 _WHOLE = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is int}
+_REAL = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is float}
 _HUGE = 1e15
 _DIGITS = 12  # significant ones, of the numbers of an even grid
 
@@ -88,7 +90,7 @@ class Range:
     def whole(self) -> bool:
         """Whether only whole numbers occur."""
         return all(isinstance(v, int) for v in (self.low, self.high, self.step or 1)) and (
-            self.step is not None or self.log
+            self.step is not None or (self.log and self.path.rpartition(".")[2] not in _REAL)
         )
 
     @property
@@ -150,6 +152,7 @@ def read_leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(node, Mapping) and not word and any(special in node for special in _SPECIALS):
         yield path, _special(node, path)
     elif isinstance(node, Mapping) and (node or path in ("", RECIPE)):
+        _check_specials(node, path, word)
         if word:
             yield path, Template(path, node["word"])
         for key, item in node.items():
@@ -164,6 +167,17 @@ def read_leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from read_leaves(item, f"{path}.{index}")
     else:
         yield path, _frozen(node)
+
+
+def _check_specials(node: Mapping[str, Any], path: str, word: bool) -> None:
+    """Raise InputError for a choice whose word is misspelt, as in {chose: [1, 2]}."""
+    known = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner)}
+    for key in node:
+        meant = difflib.get_close_matches(str(key), _SPECIALS, 1, 0.75)
+        if meant and not word and key not in known:
+            raise InputError(
+                f"{path or 'variant'}: {key!r} is no choice; did you mean {meant[0]!r}?"
+            )
 
 
 def _special(node: Mapping[str, Any], path: str) -> Choice | Range | Tie:

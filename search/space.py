@@ -19,7 +19,7 @@ of a word (see ``templates``) have paths below it, ``stages.0.blocks.0.mixer``.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any
 
 from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError, unknown
@@ -92,14 +92,15 @@ class Space:
         return Variant.from_dict(tree), Recipe.from_dict(recipe)
 
     def largest(self, path: str) -> float | None:
-        """The largest number that may stand at a path; None where nothing does."""
+        """The largest number that may stand at a path; None where nothing or no number does."""
         leaf = self.leaves.get(path)
         if isinstance(leaf, Tie):
             source = self.largest(leaf.source)
             return None if source is None else leaf.factor * source
-        if isinstance(leaf, Choice):
-            return float(max(leaf.values))
-        return leaf.high if isinstance(leaf, Range) else cast(float | None, leaf)
+        values = leaf.values if isinstance(leaf, Choice) else (leaf,)
+        if isinstance(leaf, Range):
+            values = (leaf.high,)
+        return max((float(v) for v in values if is_number(v)), default=None)
 
     def identify(self, params: Mapping[str, Any]) -> str:
         """The candidate's identity. Raises InputError where the values make no network."""

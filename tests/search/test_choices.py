@@ -109,7 +109,7 @@ def test_a_choice_within_a_choice_is_refused():
         ({"from": 2, "to": 6, "step": 2}, 3, ("mlp_ratio", 2, 6, 2, False)),
         ({"from": 2, "to": 4}, None, ("mlp_ratio", 2, 4, None, False)),
         ({"from": 0.1, "to": 0.4, "step": 0.1}, 4, ("mlp_ratio", 0.1, 0.4, 0.1, False)),
-        ({"from": 1, "to": 64, "log": True}, 64, ("mlp_ratio", 1, 64, 1, True)),
+        ({"from": 1, "to": 64, "log": True}, None, ("mlp_ratio", 1, 64, None, True)),
         ({"from": 1e-4, "to": 1e-2, "log": True}, None, ("mlp_ratio", 1e-4, 1e-2, None, True)),
         ({"from": 1, "to": 2, "log": False}, None, ("mlp_ratio", 1, 2, None, False)),
         ({"from": -1, "to": 1, "step": None}, None, ("mlp_ratio", -1, 1, None, False)),
@@ -129,12 +129,28 @@ def test_a_range_is_drawn_by_its_ends(node, size, asked):
         ({"choose": [3, 1, 2]}, [3, 1, 2]),
         ({"from": 2, "to": 4, "step": 1}, [2, 3, 4]),
         ({"from": 0, "to": 100, "step": 1}, [0, 33, 67, 100]),
-        ({"from": 1, "to": 64, "log": True}, [1, 22, 43, 64]),
+        ({"from": 1, "to": 64, "log": True}, [1, 64]),
         ({"from": 0.5, "to": 2.5}, [0.5, 2.5]),
     ],
 )
 def test_some_values_stand_for_all(node, some):
     assert list(only(node).some(4)) == some
+
+
+def test_only_what_counts_is_whole_on_a_logarithmic_scale():
+    found = only({"from": 1, "to": 64, "log": True}, "window_size")
+    assert (found.size, list(found.some(4))) == (64, [1, 22, 43, 64])
+    trial = Recorder()
+    found.suggest(trial)
+    assert trial.asked == ("window_size", 1, 64, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("node", "meant"), [({"chose": [1, 2]}, "choose"), ({"sameas": "stages.0.width"}, "same_as")]
+)
+def test_a_misspelt_choice_is_named(node, meant):
+    with pytest.raises(InputError, match=f"mlp_ratio: .* did you mean '{meant}'"):
+        only(node)
 
 
 def seeded():
@@ -146,7 +162,6 @@ def seeded():
     [
         ({"choose": ["a", "b", "c"]}, {"a", "b", "c"}),
         ({"from": 2, "to": 6, "step": 2}, {2, 4, 6}),
-        ({"from": 1, "to": 3, "log": True}, {1, 2, 3}),
     ],
 )
 def test_each_value_is_drawn_alike(node, values):

@@ -22,6 +22,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from hybrid_swin.errors import InputError
+from search import budget
 from search.gp_process import GpProcess
 from search.settings import SamplerName, StudySettings
 from search.space import Space
@@ -60,6 +61,8 @@ def choose_sampler(settings: StudySettings, space: Space) -> tuple[SamplerName, 
         return "grid", f"all {size:,} combinations are no more than the {settings.trials:,} trials"
     if settings.rungs.first:
         return "tpe", "it learns from trials that a rung stopped as well"
+    if settings.budget.mode == "limit" and budget.limits(settings.budget):
+        return "tpe", "it learns from draws that the budget refuses as well"
     few = settings.trials <= _MOST_TRIALS_FOR_GP
     if few and settings.sampler.lookahead <= _MOST_LOOKAHEAD_FOR_GP:
         return "gp", f"for {settings.trials} trials that all run to their end it needs the fewest"

@@ -26,7 +26,8 @@ class StudyObjective(ObjectiveSettings):
             before training; latency (ms) and memory (MiB) are measured by workers, so that a study
             against them is no function of its seed alone.
         reference: the worst values that still count for the hypervolume, by name; for what is left
-            out a score of chance, and the budget's limit or else the dearest candidate seen.
+            out a score of 0 (a loss that of guessing), and 1.1 times the budget's limit or else the
+            dearest candidate seen. Needed for latency and memory.
     """
 
     against: tuple[CostName, ...] = ()
@@ -57,12 +58,13 @@ class SamplerSettings:
 
     Args:
         name: tpe learns from all trials, also stopped ones; gp (a Gaussian process) from those that
-            ran to their end; nsga2 breeds them; random and grid do not learn; auto chooses among
-            them by the space, the trials and the lookahead, and says why.
+            ran to their end; nsga2 breeds them; random and grid do not learn; auto chooses grid,
+            tpe or gp by the space, the trials, the rungs and the lookahead, and says why.
         startup_trials: so many trials are drawn at random before tpe and gp start to learn.
         population: trials of one generation of nsga2.
-        lookahead: trial i is asked when the trials before i - lookahead are told, whatever the
-            workers' timing, so that a study depends on its seed only; at least twice the workers.
+        lookahead: so many trials are under way or asked ahead: trial i is asked when exactly those
+            up to i - lookahead are told, whatever the workers' timing, so that a study depends on
+            its seed only. At least twice the workers.
         random_search: train a random search of the same training cost as well, and its best among
             the finalists: what did learning from results bring?
     """

@@ -21,7 +21,7 @@ from search.samplers import (
     grid_size,
     neighbour,
 )
-from search.settings import RungSettings, SamplerSettings, StudySettings
+from search.settings import BudgetSettings, RungSettings, SamplerSettings, StudySettings
 from search.space import Space
 
 VARIANT = {
@@ -59,6 +59,11 @@ def space_of(settings):
         (study(90), "grid", "all 90 combinations"),
         (study(89), "gp", "needs the fewest"),
         (study(90, ENDLESS), "gp", "90 trials that all run to their end"),
+        (
+            dataclasses.replace(study(90, ENDLESS), budget=BudgetSettings(macs="1M")),
+            "tpe",
+            "from draws that the budget refuses",
+        ),
         (study(50, rungs=2), "tpe", "from trials that a rung stopped"),
         (study(500, ENDLESS), "tpe", "many for a Gaussian process"),
         (study(50, lookahead=16), "tpe", "16 trials under way at once"),

@@ -1,7 +1,7 @@
 """Where an experiment's trainings happen: workers, what their jobs must know, kept images."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,13 +56,16 @@ def common_job_settings(
 
 @contextmanager
 def start_workers(
-    settings: ExperimentSettings, lookahead: int | None = None
+    settings: ExperimentSettings,
+    lookahead: int | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[LocalExecutor]:
     """Workers, started before anything else since they take seconds to import.
 
     Args:
         settings: the experiment.
         lookahead: of a study, which feeds half as many workers; none where nothing waits.
+        say: is told where that makes fewer of them than the machine could have.
 
     Raises:
         InputError: more workers than the lookahead can feed, or several devices for a training.
@@ -82,10 +85,13 @@ def start_workers(
             f"{count} workers, which would wait for each other; give at least "
             f"{2 * count}"
         )
-    if lookahead is not None:
-        count = min(count, lookahead // 2)
-    count = max(1, count)
-    executor = LocalExecutor(count, workers.threads, settings.path / "logs", gpus)
+    fed = count if lookahead is None else max(1, min(count, lookahead // 2))
+    if fed < count:
+        say(
+            f"{fed} of {count} workers: sampler.lookahead {lookahead} feeds half as many; for all "
+            f"of them give {2 * count}"
+        )
+    executor = LocalExecutor(max(1, fed), workers.threads, settings.path / "logs", gpus)
     try:
         yield executor
     finally:

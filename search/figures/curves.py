@@ -34,7 +34,8 @@ def draw_curves(evidence: Evidence, figure: Figure) -> bool:
     drawn += [c for row in finalists for _, r in row.runs if (c := _curve(r, evidence))]
     if not drawn:
         return False
-    cutoffs = _cutoffs(evidence.trials)
+    # Cut-offs of trainings on ever more images do not lie on an axis of epochs.
+    cutoffs = {} if _over_images(evidence) else _cutoffs(evidence.trials)
     entries = 3 + min(len(finalists), len(FINALISTS))
     (axes,) = lay_out(
         figure,
@@ -130,12 +131,21 @@ def _said(cutoffs: dict[int, list[float]], evidence: Evidence) -> str:
     return f"Last cut-offs: {', '.join(last)}."
 
 
+def _over_images(evidence: Evidence) -> bool:
+    return any(spec.image_rungs for spec, _ in evidence.trials)
+
+
 def _title(evidence: Evidence) -> str:
     results = [result for _, result in evidence.trials]
     stopped = [result for result in results if result.state == "stopped"]
     planned = sum(result.epochs_planned for result in results)
     if not stopped or not planned:
         return f"{evidence.study}: no trial was stopped early"
+    if _over_images(evidence):
+        return (
+            f"{evidence.study}: {len(stopped)} of {len(results)} trials were stopped after "
+            "trainings on fewer images, whose last is drawn; the leaderboard says what that saved"
+        )
     saved = sum(result.epochs_planned - result.epochs for result in stopped) / planned
     return (
         f"{evidence.study}: stopping {len(stopped)} of {len(results)} trials at rungs saved "

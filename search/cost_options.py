@@ -24,7 +24,11 @@ examples:
 def cost_parser(formatter: Any) -> ArgumentParser:
     """The parser of `cost`."""
     parser = ArgumentParser(
-        prog="search.py cost", formatter_class=formatter, description=DESCRIPTION, epilog=EPILOG
+        allow_abbrev=False,
+        prog="search.py cost",
+        formatter_class=formatter,
+        description=DESCRIPTION,
+        epilog=EPILOG,
     )
     parser.add_argument(
         "variants",

@@ -85,7 +85,11 @@ class InspectQuestion:
 def inspect_parser(formatter: Any) -> ArgumentParser:
     """The parser of `inspect`."""
     parser = ArgumentParser(
-        prog="search.py inspect", formatter_class=formatter, description=DESCRIPTION, epilog=EPILOG
+        allow_abbrev=False,
+        prog="search.py inspect",
+        formatter_class=formatter,
+        description=DESCRIPTION,
+        epilog=EPILOG,
     )
     parser.add_argument(
         "target",

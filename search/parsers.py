@@ -78,7 +78,11 @@ def compare_parser() -> ArgumentParser:
 def door_parser() -> ArgumentParser:
     """The parser of all commands."""
     parser = ArgumentParser(
-        prog="search.py", description=DESCRIPTION, epilog=EPILOG, formatter_class=help_formatter()
+        allow_abbrev=False,
+        prog="search.py",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=help_formatter(),
     )
     commands = parser.add_subcommands(required=True)
     for name, command, about in (
@@ -172,7 +176,10 @@ def _export_parser() -> ArgumentParser:
 
 def _plain_parser(command: str, description: str) -> ArgumentParser:
     return ArgumentParser(
-        prog=f"search.py {command}", description=description, formatter_class=help_formatter()
+        allow_abbrev=False,
+        prog=f"search.py {command}",
+        description=description,
+        formatter_class=help_formatter(),
     )
 
 

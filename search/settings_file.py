@@ -59,7 +59,7 @@ def read_config_as(name: str, settings: type[Settings]) -> Settings:
     Raises:
         InputError: as ``parse_settings``.
     """
-    parser = ArgumentParser()
+    parser = ArgumentParser(allow_abbrev=False)
     parser.add_argument("--config", action="config")
     parser.add_argument("--dry-run", action="store_true", dest="dry_run")
     add_settings(parser, settings)  # type: ignore[arg-type]

@@ -27,7 +27,11 @@ examples:
 def space_parser(formatter: Any) -> ArgumentParser:
     """The parser of `space`: that of `run`, with its own options."""
     parser = ArgumentParser(
-        prog="search.py space", formatter_class=formatter, description=DESCRIPTION, epilog=EPILOG
+        allow_abbrev=False,
+        prog="search.py space",
+        formatter_class=formatter,
+        description=DESCRIPTION,
+        epilog=EPILOG,
     )
     parser.add_argument(
         "--config", action="config", help="a study's file; the word --config may be left out"

@@ -22,6 +22,7 @@ examples:
 def attribution_parser(formatter: Any) -> ArgumentParser:
     """The parser of `attribution`."""
     parser = ArgumentParser(
+        allow_abbrev=False,
         prog="search.py attribution",
         formatter_class=formatter,
         description=DESCRIPTION,

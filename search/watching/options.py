@@ -16,7 +16,9 @@ time, scores against costs, learning curves. A study draws them by itself at its
 
 def status_parser(formatter: Any) -> ArgumentParser:
     """The parser of `status`."""
-    parser = ArgumentParser(prog="search.py status", formatter_class=formatter, description=_STATUS)
+    parser = ArgumentParser(
+        allow_abbrev=False, prog="search.py status", formatter_class=formatter, description=_STATUS
+    )
     _add_folder(parser, "the folder of the study or comparison")
     parser.add_argument(
         "--format", default="table", choices=["table", "json"], help="what to print"
@@ -34,7 +36,10 @@ def status_parser(formatter: Any) -> ArgumentParser:
 def figures_parser(formatter: Any) -> ArgumentParser:
     """The parser of `figures`."""
     parser = ArgumentParser(
-        prog="search.py figures", formatter_class=formatter, description=_FIGURES
+        allow_abbrev=False,
+        prog="search.py figures",
+        formatter_class=formatter,
+        description=_FIGURES,
     )
     _add_folder(parser, "the folder of the study")
     return parser

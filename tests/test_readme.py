@@ -1,5 +1,6 @@
 """What the README shows works as it stands there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -8,7 +9,11 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.contract import CHECKS, words_with
+from search.cli import main
 from search.config_files import find_config
+from search.launch import check
+from search.settings import StudySettings
+from search.settings_file import read_config_as
 from search.space import Space
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -28,17 +33,28 @@ def test_the_block_of_ones_own_keeps_the_contract(tmp_path, clean_registry):
             check(word)
 
 
-def test_the_space_is_one():
-    snippet = yaml.safe_load(next(block for block in code("yaml") if "budget:" in block))
-    shell = {"image_size": 32, "in_channels": 3, "num_classes": 10, "patch_size": 2}
-    space = Space({**shell, **snippet["variant"]}, snippet["recipe"])
-    assert [p.path for p in space.parameters] == [
+def test_the_space_is_one_of_which_some_fits(tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text(next(b for b in code("yaml") if "budget:" in b))
+    assert main(["space", str(tmp_path / "mine.yaml"), "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [p["path"] for p in told["parameters"] if p["kind"] != "tie"] == [
         "stages.0.width",
         "stages.0.blocks",
         "recipe.learning_rate",
     ]
-    variant, _ = space.resolve(space.default())
-    assert variant.stages[0].num_heads == 6
+    assert 0.1 < told["fits"]["share"] < 0.9
+
+
+def test_the_search_goes_together(tmp_path):
+    search = yaml.safe_load(next(block for block in code("yaml") if "trials: 60" in block))
+    for name in ("digits.yaml", "images.yaml"):
+        plain = yaml.safe_load(find_config(f"configs/search/{name}").read_text())
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(plain | search))
+        check(read_config_as(str(tmp_path / "mine.yaml"), StudySettings))
+
+
+def test_the_study_of_images_is_one():
+    check(read_config_as("images.yaml", StudySettings))
 
 
 def test_words_with_gaps_are_a_space():
@@ -66,8 +82,6 @@ def test_files_and_configs_exist():
 
 @pytest.mark.parametrize("command", re.findall(r"python search\.py ([a-z]+)", README))
 def test_commands_exist(command, capsys):
-    from search.cli import main
-
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
     assert not end.value.code
@@ -75,8 +89,6 @@ def test_commands_exist(command, capsys):
 
 
 def test_the_commands_for_a_block_of_ones_own_run(tmp_path, capsys, clean_registry):
-    from search.cli import main
-
     source = next(block for block in code("python") if "class Blur(Branch)" in block)
     (tmp_path / "blur.py").write_text(source)
     plugin = str(tmp_path / "blur.py")

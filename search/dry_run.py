@@ -136,11 +136,13 @@ def _print_estimate(
     draws = [d for d in drawn if not candidates.judge(d)]
     trial = statistics.mean([seconds(candidates.trial(Draw(0, 0, d), {})) for d in draws] or [0.0])
     fixed = sum(seconds(spec) for spec in candidates.baselines)
-    finals = settings.finalists.seeds * (fixed + settings.finalists.top * trial)
+    arms = 2 if settings.sampler.random_search else 1
+    finals = settings.finalists.seeds * (fixed + arms * settings.finalists.top * trial)
     finals += settings.finalists.random * trial
-    searches = 2 if settings.sampler.random_search else 1
-    stopped = settings.rungs.audit if settings.rungs.first else 0
-    search = (settings.trials * searches + stopped) * trial
+    rungs = settings.rungs
+    search = arms * (settings.trials + (rungs.audit if rungs.first else 0)) * trial
+    if rungs.first and rungs.over == "images":  # 1/factor of the images, 1/factor of these, ...
+        search *= rungs.factor / (rungs.factor - 1)
     total = (fixed + search + finals) / len(results)
     runs = count_runs(settings, candidates)
     console.print(

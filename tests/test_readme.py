@@ -29,8 +29,8 @@ def test_the_block_of_ones_own_keeps_the_contract(tmp_path, clean_registry):
     entry = registry.add_plugin(tmp_path / "blur.py")
     assert (entry.kind, entry.name) == ("branch", "blur")
     for word in ("blur", "blur+w_msa", "blur(kernel=5)+w_msa:gate", *words_with("branch", "blur")):
-        for check in CHECKS:
-            check(word)
+        for keeps in CHECKS:
+            keeps(word)
 
 
 def test_the_space_is_one_of_which_some_fits(tmp_path, capsys):

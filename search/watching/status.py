@@ -229,6 +229,8 @@ def _expected(settings: Mapping[str, Any], total: int | None, trials_ended: int)
         "finalists": (baselines + min(top, trials)) * seeds,
         "references": int((settings.get("data") or {}).get("class_path") is None),
     }
+    if not (settings.get("sampler") or {}).get("random_search"):  # whose size is known late
+        expected["random"] = int(asked.get("random", 0))
     if total is not None and total < sum(expected.values()):
         expected["trials"] -= min(sum(expected.values()) - total, trials - trials_ended)
         expected["finalists"] -= max(0, sum(expected.values()) - total)

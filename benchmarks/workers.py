@@ -3,7 +3,7 @@
 Commands::
 
     python -m benchmarks.workers            # 2 rounds of 40 trials: about 25 minutes on 2 cores
-    python -m benchmarks.workers --quick    # 1 round of 12 trials: about 3 minutes
+    python -m benchmarks.workers --rounds 1 --trials 20
 
 One thread a worker. Machines are noisy, so a round is A B B A (1, 2, 2, 1 workers). The study is a
 random search in the tabular benchmark's space, 6 epochs a training, the same trials in all four.
@@ -149,12 +149,15 @@ def tables(report: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Take turns, measure, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--out", type=Path, default=RESULTS / "workers")
     options = parser.parse_args(arguments)
-    rounds, trials, epochs = (1, 12, 2) if options.quick else (2, 40, 6)
+    rounds, trials, epochs = options.rounds, options.trials, options.epochs
     report = {
-        "command": f"python -m benchmarks.workers{' --quick' if options.quick else ''}",
+        "command": f"python -m benchmarks.workers --rounds {rounds} --trials {trials} "
+        f"--epochs {epochs}",
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores, one thread a worker",
         "versions": {"torch": version("torch")},
         "rounds": rounds,

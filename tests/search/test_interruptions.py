@@ -113,8 +113,7 @@ def test_sigterm_ends_in_order(tiny, workers_of, is_gone):
 
 
 def test_a_torn_journal_is_repaired_and_said(tiny, finished):
-    tiny.run("--trials", "3")
-    journal = tiny.folder / "optuna.journal"
+    journal = tiny.copy_of(finished).folder / "optuna.journal"
     whole = journal.read_bytes()
     journal.write_bytes(whole + b'{"op_code": 4, "worker_id": "ab')
     output = tiny.run()
@@ -126,8 +125,7 @@ def test_a_torn_journal_is_repaired_and_said(tiny, finished):
 
 def test_a_journal_that_lost_its_last_lines_is_told_again(tiny, finished):
     """The folder is the truth: what Optuna forgot of told trials is told again."""
-    tiny.run("--trials", "7")
-    journal = tiny.folder / "optuna.journal"
+    journal = tiny.copy_of(finished).folder / "optuna.journal"
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:-6]))
     tiny.run()
@@ -140,8 +138,7 @@ def test_a_journal_that_lost_its_last_lines_is_told_again(tiny, finished):
 
 
 def test_a_damaged_journal_is_named_and_can_be_deleted(tiny, finished):
-    tiny.run()
-    journal = tiny.folder / "optuna.journal"
+    journal = tiny.copy_of(finished).folder / "optuna.journal"
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:3], b"garbage\n", *lines[3:]]))
     assert "delete it" in tiny.run(code=2)

@@ -2,12 +2,14 @@
 
 A proposal may take a tenth of a second and more; meanwhile results come in and jobs go out. One
 thread does all that touches Optuna, in order, so nothing there needs a lock, and what is asked does
-not depend on when.
+not depend on when. What an earlier run of the study asked already is only read, at once and before
+there is a thread: two that read small files hold each other up.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import ParamSpec, TypeVar
 
 from search.candidates import Candidates
 from search.run_folder import RunResult, RunSpec
@@ -15,6 +17,8 @@ from search.rungs import Cutoffs
 from search.study import Draw, Study
 
 Asked = tuple[Draw, RunSpec]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Asking:
@@ -29,6 +33,7 @@ class Asking:
         self._study = study
         self._candidates = candidates
         self._thread = ThreadPoolExecutor(1, "study")
+        self._apart = False  # whether the thread has begun
         self._asked: deque[Future[Asked | None]] = deque()
         self._told: deque[Future[None]] = deque()
         self._used_up = False
@@ -39,7 +44,8 @@ class Asking:
 
     def ask(self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int]) -> None:
         """Ask for trial ``index``, after all that was asked and told before."""
-        self._asked.append(self._thread.submit(self._ask, index, cutoffs, image_rungs))
+        self._apart = self._apart or not self._study.knows(index)
+        self._asked.append(self._do(self._ask, index, cutoffs, image_rungs))
 
     def tell(
         self,
@@ -49,7 +55,7 @@ class Asking:
         curve: Sequence[tuple[int, float]],
     ) -> None:
         """Tell how a trial ended."""
-        self._told.append(self._thread.submit(self._study.tell, draw, result.state, values, curve))
+        self._told.append(self._do(self._study.tell, draw, result.state, values, curve))
 
     def next(self, timeout: float) -> list[Asked | None]:
         """The trials that are there, in order; None where the space holds no further one.
@@ -73,6 +79,13 @@ class Asking:
         """Wait until all that was told has arrived. Raises what telling raised."""
         while self._told:
             self._told.popleft().result()
+
+    def _do(self, call: Callable[P, T], *given: P.args, **named: P.kwargs) -> Future[T]:
+        if self._apart:
+            return self._thread.submit(call, *given, **named)
+        done: Future[T] = Future()
+        done.set_result(call(*given, **named))
+        return done
 
     def _ask(self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int]) -> Asked | None:
         if self._used_up:

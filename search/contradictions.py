@@ -1,24 +1,44 @@
-"""Settings that make no sense together, said before any work starts."""
+"""Settings that make no sense together, or change nothing, said before any work starts."""
+
+from collections.abc import Iterator
 
 from hybrid_swin.errors import InputError
-from search.settings import StudySettings
+from search.settings import BudgetSettings, StudySettings
 
 
-def check_together(settings: StudySettings, epochs: int) -> None:
-    """Raise InputError for the first two settings of a study that contradict each other.
+def check_together(settings: StudySettings) -> None:
+    """Raise InputError for the first two settings of a study that contradict each other."""
+    for check in (_rungs_over_images, _chance_twice, _matched_objective):
+        check(settings)
+
+
+def without_effect(settings: StudySettings, epochs: int, sampler: str) -> Iterator[str]:
+    """What a user may take for at work and is not, a sentence each.
 
     Args:
         settings: the study's.
         epochs: of its longest training.
+        sampler: the chosen one.
     """
-    for check in (_rungs_over_images, _chance_twice, _matched_objective):
-        check(settings)
-    rungs = settings.rungs
-    if settings.trials and rungs.over == "epochs" and rungs.first >= epochs > 1:
-        raise InputError(
-            f"rungs.first {rungs.first} is not before the end of a training of {epochs} epochs, so "
-            "no trial could be stopped; give a smaller one, or 0 for no rungs"
+    trials, rungs, budget = settings.trials, settings.rungs, settings.budget
+    if not trials:
+        return
+    if rungs.over == "epochs" and rungs.first >= epochs:
+        yield (
+            f"no trial is stopped early: rungs.first {rungs.first} is not before the end of "
+            f"a training of {epochs} epochs"
         )
+    for at_work, name, first in (
+        (sampler in ("tpe", "gp"), "startup_trials", settings.sampler.startup_trials),
+        (sampler == "nsga2", "population", settings.sampler.population),
+    ):
+        if at_work and first >= trials:
+            yield (
+                f"{sampler} learns nothing: sampler.{name} {first} draws all of {trials} trials "
+                "at random"
+            )
+    if budget.mode == "limit" and budget.tolerance != BudgetSettings.tolerance:
+        yield f"budget.tolerance {budget.tolerance} is for budget.mode match only"
 
 
 def _rungs_over_images(settings: StudySettings) -> None:

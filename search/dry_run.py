@@ -12,6 +12,7 @@ from rich.table import Table
 from hybrid_swin.recipe import Recipe
 from search.budget import limits
 from search.candidates import Candidates
+from search.contradictions import without_effect
 from search.launch import Prepared, check, count_runs, prepare
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
@@ -105,6 +106,8 @@ def _print_plan(
     )
     sampler, why = prepared.sampler
     table.add_row("sampler", f"{sampler}: {why}")
+    for note in without_effect(settings, candidates.epochs, sampler):
+        table.add_row("note", note)
     for spec in candidates.baselines:
         table.add_row(
             "",

@@ -14,7 +14,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.loading import LoadedData, load_data
 from search import budget, objectives
 from search.candidates import Candidates, check_objective
-from search.contradictions import check_together
+from search.contradictions import check_together, without_effect
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
 from search.extremes import no_fit_message
@@ -105,7 +105,7 @@ def check(settings: StudySettings) -> tuple[Space, Candidates]:
     check_objective(settings, variant.num_classes)
     objectives.check(settings.objective)
     candidates = Candidates(settings, space)
-    check_together(settings, candidates.epochs)
+    check_together(settings)
     if settings.trials:
         choose_sampler(settings, space)
         _check_budget(settings, space, candidates)
@@ -183,6 +183,8 @@ def run_study(
         sampler, why = settled["sampler"]
         if settings.sampler.name == "auto" and settings.trials:
             console.print(f"sampler {sampler}: {why}", highlight=False)
+        for note in without_effect(settings, candidates.epochs, sampler):
+            console.print(note, style="yellow", highlight=False)
         say_what_differs(receipt, settings.path, console)
         say_left_out(prepared.data.images.left_out if prepared.data else (), console)
         study = Study(settings, space, settings.path, sampler)

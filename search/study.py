@@ -94,6 +94,10 @@ class Study:
         """End what samplers have started."""
         self._samplers.close()
 
+    def knows(self, index: int) -> bool:
+        """Whether trial ``index`` was asked before."""
+        return index in self._taken
+
     def ask(self, index: int, judge: Judge) -> Draw | None:
         """Draw trial ``index``; None where the space holds no further candidate.
 

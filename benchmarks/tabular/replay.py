@@ -171,6 +171,7 @@ class _Timed:
 
     def __init__(self, study: Study) -> None:
         self._study = study
+        self.knows = study.knows
         self.close = study.close
         self.seconds = 0.0
 

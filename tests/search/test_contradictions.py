@@ -6,7 +6,7 @@ import pytest
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
-from search.contradictions import check_together
+from search.contradictions import check_together, without_effect
 from search.settings import (
     BudgetSettings,
     RungSettings,
@@ -25,14 +25,13 @@ CASES = {
         "budget": BudgetSettings(macs="100M", mode="match"),
         "objective": StudyObjective(against=("parameters", "macs")),
     },
-    "rungs.first 20 is not before the end of a training of 20": {"rungs": RungSettings(first=20)},
 }
 
 
 @pytest.mark.parametrize("words", CASES)
 def test_a_contradiction_is_one_message(words):
     with pytest.raises(InputError, match=words):
-        check_together(StudySettings(**CASES[words]), 20)
+        check_together(StudySettings(**CASES[words]))
 
 
 def test_what_goes_together_passes():
@@ -40,11 +39,36 @@ def test_what_goes_together_passes():
         {},
         {"rungs": IMAGES},
         {"rungs": RungSettings(first=0)},
-        {"rungs": RungSettings(first=50), "trials": 0},
+        {"rungs": RungSettings(first=50)},
         {"sampler": SamplerSettings(random_search=True)},
         {
             "budget": BudgetSettings(macs="100M", mode="match"),
             "objective": StudyObjective(against=("parameters",)),
         },
     ):
-        check_together(dataclasses.replace(StudySettings(), **given), 20)
+        check_together(dataclasses.replace(StudySettings(), **given))
+
+
+@pytest.mark.parametrize(
+    ("words", "sampler", "given"),
+    [
+        ("rungs.first 20 is not before the end of a training of 20", "tpe", {"first": 20}),
+        ("sampler.startup_trials 16 draws all of 16 trials", "gp", {"startup_trials": 16}),
+        ("sampler.population 20 draws all of 16 trials", "nsga2", {"population": 20}),
+        ("budget.tolerance 0.1 is for budget.mode match", "tpe", {"tolerance": 0.1}),
+    ],
+)
+def test_what_changes_nothing_is_said(words, sampler, given):
+    settings = StudySettings()
+    for part in ("rungs", "sampler", "budget"):
+        known = {k: v for k, v in given.items() if hasattr(getattr(settings, part), k)}
+        changed = dataclasses.replace(getattr(settings, part), **known)
+        settings = dataclasses.replace(settings, **{part: changed})
+    (said,) = without_effect(settings, 20, sampler)
+    assert words in said
+    assert not list(without_effect(dataclasses.replace(settings, trials=0), 20, sampler))
+
+
+def test_nothing_is_said_of_settings_at_work():
+    assert not list(without_effect(StudySettings(), 20, "tpe"))
+    assert not list(without_effect(StudySettings(), 20, "random"))

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentError, ArgumentParser
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.export_options import run_export
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
 from search.cost_options import question_of
-from search.inspect_options import inspect_parser
 from search.inspect_options import question_of as inspect_question_of
-from search.parsers import compare_parser, door_parser, help_formatter, run_parser
+from search.parser_messages import explained
+from search.parsers import COMMANDS, door_parser
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import build_settings, parse_settings, parse_with_config, receipt_among
-from search.space_options import SAMPLES, space_parser
+from search.space_options import SAMPLES
 
 _INTERRUPTED = 130
 
@@ -53,17 +53,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if arguments[0] == "run":
-        return _run(run_parser(), arguments[1:])
-    if arguments[0] == "compare":
-        return _compare(compare_parser(), arguments[1:])
-    if arguments[0] == "space":
-        return _space(arguments[1:])
-    if arguments[0] == "inspect":
-        return _inspect(arguments[1:])
-    parsed = door_parser().parse_args(arguments)
-    options = parsed[parsed.subcommand]
-    commands = {
+    name, *rest = arguments
+    if name in ("-h", "--help"):
+        door_parser().parse_args([name])
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    parser = COMMANDS[name][0]()
+    parser.exit_on_error = False
+    whole = {"run": _run, "compare": _compare, "space": _space, "inspect": _inspect}
+    if name in whole:
+        return whole[name](parser, rest)
+    try:
+        options = parser.parse_args(rest)
+    except ArgumentError as error:
+        raise explained(str(error), parser) from None
+    simple = {
         "status": _status,
         "figures": _figures,
         "leaderboard": _leaderboard,
@@ -72,7 +76,7 @@ def _dispatch(arguments: list[str]) -> int:
         "cost": _cost,
         "export": run_export,
     }
-    return commands[parsed.subcommand](options)
+    return simple[name](options)
 
 
 def _run(parser: ArgumentParser, arguments: list[str]) -> int:
@@ -117,10 +121,9 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
     return 0
 
 
-def _space(arguments: list[str]) -> int:
+def _space(parser: ArgumentParser, arguments: list[str]) -> int:
     if arguments and not arguments[0].startswith("-"):
         arguments = ["--config", *arguments]
-    parser = space_parser(help_formatter())
     parsed = parse_with_config(parser, arguments, StudySettings, DEFAULT_CONFIG)
     settings = build_settings(StudySettings, parsed, "")
     from search.space_command import print_space
@@ -147,8 +150,8 @@ def _figures(options: Any) -> int:
     return run(options)
 
 
-def _inspect(arguments: list[str]) -> int:
-    question = inspect_question_of(inspect_parser(help_formatter()), arguments)
+def _inspect(parser: ArgumentParser, arguments: list[str]) -> int:
+    question = inspect_question_of(parser, arguments)
     from rich.console import Console
 
     from search.inspect_command import inspect

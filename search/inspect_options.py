@@ -11,7 +11,8 @@ from hybrid_swin import registry
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.inspecting.words import Asked, parse_inspections
-from search.settings_file import build_settings, explained
+from search.parser_messages import explained
+from search.settings_file import build_settings
 
 NOISE = "noise"  # in the place of a data source: random images
 

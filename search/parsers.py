@@ -1,6 +1,7 @@
 """Parsers of the door: what its commands are called, and what may be said to each."""
 
 from argparse import SUPPRESS
+from collections.abc import Callable
 from typing import Any
 
 from jsonargparse import ArgumentParser
@@ -48,7 +49,7 @@ Exit codes: 0 done, 2 something to mend (one message says what), 130 interrupted
 
 
 def run_parser() -> ArgumentParser:
-    """The parser of `run`. On its own, since under another it would not print its config."""
+    """The parser of `run`."""
     return _settings_parser(
         "run",
         f"Run a study, or go on with it. Without --config: {DEFAULT_CONFIG}.\n"
@@ -62,7 +63,7 @@ def run_parser() -> ArgumentParser:
 
 
 def compare_parser() -> ArgumentParser:
-    """The parser of `compare`, on its own like that of `run`."""
+    """The parser of `compare`."""
     return _settings_parser(
         "compare",
         "Compare arms with their controls at matched cost over paired seeds, or go on with it.\n"
@@ -76,7 +77,7 @@ def compare_parser() -> ArgumentParser:
 
 
 def door_parser() -> ArgumentParser:
-    """The parser of all commands."""
+    """The parser of all commands, which is there for its help."""
     parser = ArgumentParser(
         allow_abbrev=False,
         prog="search.py",
@@ -85,24 +86,8 @@ def door_parser() -> ArgumentParser:
         formatter_class=help_formatter(),
     )
     commands = parser.add_subcommands(required=True)
-    for name, command, about in (
-        ("run", run_parser(), "run a study, or go on with it (the default)"),
-        ("compare", compare_parser(), "compare arms with controls at matched cost"),
-        ("space", space_parser(help_formatter()), "what there is to search, and what fits"),
-        ("inspect", inspect_parser(help_formatter()), "look into a network, trained or not"),
-        (
-            "attribution",
-            attribution_parser(help_formatter()),
-            "what each block does in each stage, from random trials or a comparison",
-        ),
-        ("leaderboard", _leaderboard_parser(), "show a study's leaderboard"),
-        ("status", status_parser(help_formatter()), "how a study stands, running or not"),
-        ("figures", figures_parser(help_formatter()), "draw a study's figures again"),
-        ("blocks", _blocks_parser(), "list branches and fusions; check your own"),
-        ("cost", cost_parser(help_formatter()), "what variants cost"),
-        ("export", _export_parser(), "write a trained network"),
-    ):
-        commands.add_subcommand(name, command, help=about)
+    for name, (make, about) in COMMANDS.items():
+        commands.add_subcommand(name, make(), help=about)
     return parser
 
 
@@ -194,3 +179,22 @@ def help_formatter() -> Any:
             return "".join(indent + line for line in text.splitlines(keepends=True))
 
     return Formatter
+
+
+# Each parses alone: under another, `run` would not print its config.
+COMMANDS: dict[str, tuple[Callable[[], ArgumentParser], str]] = {
+    "run": (run_parser, "run a study, or go on with it (the default)"),
+    "compare": (compare_parser, "compare arms with controls at matched cost"),
+    "space": (lambda: space_parser(help_formatter()), "what there is to search, and what fits"),
+    "inspect": (lambda: inspect_parser(help_formatter()), "look into a network, trained or not"),
+    "attribution": (
+        lambda: attribution_parser(help_formatter()),
+        "what each block does in each stage, from random trials or a comparison",
+    ),
+    "leaderboard": (_leaderboard_parser, "show a study's leaderboard"),
+    "status": (lambda: status_parser(help_formatter()), "how a study stands, running or not"),
+    "figures": (lambda: figures_parser(help_formatter()), "draw a study's figures again"),
+    "blocks": (_blocks_parser, "list branches and fusions; check your own"),
+    "cost": (lambda: cost_parser(help_formatter()), "what variants cost"),
+    "export": (_export_parser, "write a trained network"),
+}

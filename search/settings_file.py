@@ -13,6 +13,7 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from search.config_files import read_config, read_receipt
 from search.experiment import ExperimentSettings
+from search.parser_messages import explained
 
 Settings = TypeVar("Settings")
 
@@ -45,6 +46,7 @@ def parse_with_config(
 ) -> Namespace:
     """What the arguments say, the configs among them read. Arguments and errors as above."""
     arguments = _with_configs(list(arguments), settings, default)
+    _check_paths(arguments)
     parser.exit_on_error = False
     try:
         parsed: Namespace = parser.parse_args(arguments)
@@ -74,6 +76,17 @@ def _with_configs(arguments: list[str], settings: type, default: str) -> list[st
     names, others = _split(arguments)
     configs = [f"--config={_checked(name, settings)}" for name in names or [default]]
     return [*configs, *others]
+
+
+def _check_paths(arguments: Sequence[str]) -> None:
+    """Refuse a path into a list, which no option can reach."""
+    for word in arguments:
+        inside = re.match(r"--([\w.]+?)\.\d+(\.[\w.]*)?(=|$)", word)
+        if inside:
+            raise InputError(
+                f"{word.partition('=')[0]}: an entry of a list cannot be set alone; give the whole "
+                f"list as --{inside[1]}, or change a copy of the file"
+            )
 
 
 def receipt_among(arguments: Sequence[str]) -> dict[str, Any] | None:
@@ -187,45 +200,3 @@ def _inner(settings: type, key: str) -> tuple[type | None, bool]:
 def _no_mapping(place: str, settings: type, value: Any) -> str:
     names = ", ".join(f"{f.name}:" for f in dataclasses.fields(settings)[:3])
     return f"{place} must be a mapping with settings such as {names}; got {value!r}"
-
-
-def explained(message: str, parser: ArgumentParser) -> InputError:
-    """The parser's message, shortened to what the user can act on."""
-    stray = re.search(r"unrecognized arguments: (\S+)", message)
-    if stray:
-        name = stray[1].partition("=")[0]
-        known = [option for action in parser._actions for option in action.option_strings]
-        if not name.startswith("-"):
-            return InputError(f"stray argument {name!r}; settings are written --name value")
-        near = [k for k in known if k.startswith(name.rpartition(".")[0] or "--")]
-        error = unknown("option", name, near or known)
-        return InputError(str(error).partition(" (")[0] + "; --help lists all")
-    wrong = re.search(r'Parser key "[^"]+":(.*)', message, re.DOTALL)
-    if wrong:
-        place = ".".join(dict.fromkeys(re.findall(r'Parser key "([^"]+)"', message)))
-        value = re.search(r"(?:Got|Given) value: (.*)", wrong[1])
-        types = re.findall(r"Expected an? (.*?)(?:\. Got value|\n|$)", wrong[1])
-        allowed = " or ".join(dict.fromkeys(_type_in_words(t) for t in types))
-        if value and allowed:
-            return InputError(f"{place} must be {allowed}; got {value[1].strip()!r}")
-        return InputError(f"{place}: {' '.join(wrong[1].split())}")
-    return InputError(" ".join(message.split()))
-
-
-def _type_in_words(name: str) -> str:
-    choices = re.search(r"Literal\[(.*)\]", name)
-    if choices:
-        return ("one of " if "," in choices[1] else "") + choices[1].replace("'", "")
-    words = {
-        "int": "a whole number",
-        "float": "a number",
-        "str": "text",
-        "bool": "true or false",
-        "NoneType": "null",
-        "dict": "a mapping",
-        "list": "a list",
-        "tuple": "a list",
-        "collections.abc.Mapping": "a mapping",
-    }
-    bare = re.sub(r"<class '(.*)'>", r"\1", name).partition("[")[0]
-    return words.get(bare, bare)

@@ -224,7 +224,7 @@ def test_a_mistake_in_a_file_is_named_with_what_is_allowed(parse, text, message)
             "unknown option '--finalists.sedes'; did you mean '--finalists.se",
         ),
         (["--zzz=4"], "unknown option '--zzz'; --help lists all"),
-        (["again"], "stray argument 'again'; settings are written --name value"),
+        (["again"], "stray argument 'again'; options are written --name value"),
         (["--finalists.seeds", "0"], "finalists.seeds must be at least 1; got 0"),
         (["--baselines", "[{set: null}]"], "baselines.0.set is empty"),
         (["--config"], "--config needs the name of a file"),

@@ -7,6 +7,7 @@ The folder is the truth: a result is on the disk before Optuna hears of it.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -127,8 +128,9 @@ class Coordinator:
 
     def _ask_and_tell(self, asking: Asking) -> list[Ended]:
         last, lookahead = self._settings.trials, self._settings.sampler.lookahead
-        asked: list[Asked] = []
-        told: list[Ended] = []
+        asked = 0
+        waiting: deque[Asked] = deque()  # asked and not told
+        told: list[Ended] = []  # of 10,000, so light
         for index in range(min(lookahead, last)):
             asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
         if not last:
@@ -137,22 +139,23 @@ class Coordinator:
             idle = not self._dispatcher.busy
             for trial in asking.next(_LONG if idle else _SHORT):
                 if trial is None:
-                    last = min(last, len(asked))
+                    last = min(last, asked)
                     continue
-                asked.append(trial)
+                asked += 1
+                waiting.append(trial)
                 self._dispatcher.submit(trial[1], trial[1].key in self._candidates.begun)
-                if len(asked) == last:
+                if asked == last:
                     self._submit_independent()
-            if last == len(asked) < self._trials:
+            if last == asked < self._trials:
                 self._say_used_up(last)
             if self._dispatcher.busy:
                 self._collect(0.0 if len(asking) else _LONG)
-            while len(told) < len(asked) and asked[len(told)][1].key in self._ended:
-                (draw, spec), index = asked[len(told)], len(told) + lookahead
+            while waiting and waiting[0][1].key in self._ended:
+                (draw, spec), index = waiting.popleft(), len(told) + lookahead
                 result = self._ended.pop(spec.key)[1]
                 self._rungs.tell(draw.index, result)
                 asking.tell(draw, result, self._values((spec, result)), self._curve(result))
-                told.append((spec, replace(result, history=(), metrics={})))  # of 10,000, light
+                told.append((self._candidates.light(spec), replace(result, history=(), metrics={})))
                 if index < last:
                     asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
         return told
@@ -176,7 +179,8 @@ class Coordinator:
         """Stopped trials to be trained to their end, drawn at random."""
         stopped = [spec for spec, result in told if result.state == "stopped"]
         stopped.sort(key=lambda spec: derive_seed(self._settings.seed, "audit", spec.key))
-        return [self._candidates.audit(s) for s in stopped[: self._settings.rungs.audit]]
+        drawn = stopped[: self._settings.rungs.audit]
+        return [self._candidates.audit(self._candidates.whole(spec)) for spec in drawn]
 
     def _random_search(self, told: Sequence[Ended], audits: Sequence[RunSpec]) -> list[RunSpec]:
         """Random candidates that cost as much to train as the search and its audits do."""
@@ -193,7 +197,8 @@ class Coordinator:
 
     def _choose(self, ended: Sequence[Ended]) -> list[RunSpec]:
         top = self._settings.finalists.top
-        return choose_finalists(ended, top, self._settings.objective, self._reference)
+        chosen = choose_finalists(ended, top, self._settings.objective, self._reference)
+        return [self._candidates.whole(spec) for spec in chosen]
 
     def _values(self, ended: Ended) -> list[float] | None:
         values = objectives.values_of(*ended, self._settings.objective.against)

@@ -135,7 +135,7 @@ class Leaderboard:
         same, to the last digit.
         """
         without = (*MEASURED, *_CIRCUMSTANCES)
-        rows = [{k: v for k, v in asdict(row).items() if k not in without} for row in self.rows]
+        rows = [{k: v for k, v in vars(row).items() if k not in without} for row in self.rows]
         told = {"monitor": self.monitor, "mode": self.mode, "rows": rows}
         text = json.dumps(json_ready(told), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -147,7 +147,10 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``leaderboard.json``."""
-        told = {"schema_version": SCHEMA_VERSION, "digest": self.digest(), **asdict(self)}
+        told = {"schema_version": SCHEMA_VERSION, "digest": self.digest(), **vars(self)}
+        # plain inside already: asdict would copy 10,000 rows piece by piece
+        told["rows"] = [dict(vars(row)) for row in self.rows]
+        told["fidelity"] = None if self.fidelity is None else asdict(self.fidelity)
         if not self.studies:
             del told["studies"]
             for row in told["rows"]:

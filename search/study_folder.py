@@ -52,6 +52,8 @@ def locked(folder: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        for torn in folder.glob(".*.tmp"):  # what a kill left half written
+            torn.unlink(missing_ok=True)
         yield
 
 

@@ -60,6 +60,20 @@ def test_a_candidate_is_known_by_its_network_and_its_recipe():
 # Trials
 
 
+@pytest.mark.parametrize("budget", [BudgetSettings(), BudgetSettings(macs="105K", mode="match")])
+def test_a_light_trial_is_made_whole_as_it_was(budget):
+    variant = copy.deepcopy(VARIANT)
+    variant["stages"][0]["width"] = 16
+    made = candidates(variant, budget=budget)
+    drawn = Space(variant, RECIPE).default() | {"stages.0.blocks": "w_msa+mdta"}
+    assert made.judge(drawn) is None
+    spec = made.trial(Draw(7, 9, drawn), {5: 0.25})
+    light = made.light(spec)
+    assert light.variant is light.recipe is None
+    assert made.whole(light) == spec
+    assert made.whole(spec) is spec
+
+
 def test_a_good_draw_becomes_a_run():
     made = candidates(name="mine", seed=3)
     drawn = params(stages__0__width=32, stages__0__blocks="w_msa+mdta")

@@ -43,32 +43,28 @@ def epochs_on_disk(study):
     return len(list(study.folder.glob("*/*/attempt-*/last.ckpt")))
 
 
-@pytest.mark.parametrize("results", [2, 9])
-def test_kill_of_the_coordinator(tiny, finished, workers_of, is_gone, results):
-    process = tiny.start("--workers.count", "2")
-    tiny.wait_for(lambda: len(tiny.results()) >= results, process)
-    workers = workers_of(process)
-    assert workers
-    process.kill()
-    end(process)
-    wait_until_gone(workers, is_gone)
-    kept = {key: (tiny.folder / key / "result.json").stat().st_mtime_ns for key in tiny.results()}
-    assert len(kept) >= results
+def test_kills_of_the_coordinator_and_of_all(tiny, finished, workers_of, is_gone):
+    for results, everybody in ((2, False), (5, True), (9, False)):
+        process = tiny.start("--workers.count", "2")
+        tiny.wait_for(lambda least=results: len(tiny.results()) >= least, process)
+        begun = epochs_on_disk(tiny)
+        if everybody:
+            tiny.wait_for(lambda least=begun: epochs_on_disk(tiny) > least, process)
+        workers = workers_of(process)
+        assert workers
+        (os.killpg if everybody else os.kill)(process.pid, signal.SIGKILL)
+        end(process)
+        wait_until_gone(workers, is_gone)
+        kept = {key: written(tiny, key) for key in tiny.results()}
+        assert len(kept) >= results
     tiny.run()
     assert_whole(tiny, finished)
-    for key, written in kept.items():
-        assert (tiny.folder / key / "result.json").stat().st_mtime_ns == written
+    assert {key: written(tiny, key) for key in kept} == kept
 
 
-def test_kill_of_the_whole_group(tiny, finished, workers_of, is_gone):
-    process = tiny.start("--workers.count", "2")
-    tiny.wait_for(lambda: epochs_on_disk(tiny) >= 2, process)
-    workers = workers_of(process)
-    os.killpg(process.pid, signal.SIGKILL)
-    end(process)
-    wait_until_gone(workers, is_gone)
-    tiny.run()
-    assert_whole(tiny, finished)
+def written(study, key):
+    """When a result was written."""
+    return (study.folder / key / "result.json").stat().st_mtime_ns
 
 
 def test_kill_of_workers_costs_attempts_not_trials(tiny, finished, workers_of, is_gone):
@@ -86,30 +82,21 @@ def test_kill_of_workers_costs_attempts_not_trials(tiny, finished, workers_of, i
         assert json.loads((failure.parents[1] / "result.json").read_text())["attempt"] == 2
 
 
-@pytest.mark.parametrize("to_group", [True, False], ids=["ctrl-c", "sigint"])
-def test_interrupt(tiny, finished, workers_of, is_gone, to_group):
-    process = tiny.start()
-    tiny.wait_for(lambda: len(tiny.results()) >= 2, process)
-    workers = workers_of(process)
-    (os.killpg if to_group else os.kill)(process.pid, signal.SIGINT)
-    code, output = end(process)
-    assert code == 130
-    assert "the same command continues" in output
-    assert "Traceback" not in output
-    assert all(map(is_gone, workers))
-    assert (tiny.folder / "leaderboard.csv").exists()  # of what there is
+def test_interruptions_end_in_order(tiny, finished, workers_of, is_gone):
+    ctrl_c, sigint = (os.killpg, signal.SIGINT), (os.kill, signal.SIGINT)
+    for results, (send, what) in ((2, ctrl_c), (5, sigint), (8, (os.kill, signal.SIGTERM))):
+        process = tiny.start()
+        tiny.wait_for(lambda least=results: len(tiny.results()) >= least, process)
+        workers = workers_of(process)
+        send(process.pid, what)
+        code, output = end(process)
+        assert code == 130, output
+        assert "the same command continues" in output
+        assert "Traceback" not in output
+        assert all(map(is_gone, workers))
+        assert (tiny.folder / "leaderboard.csv").exists()  # of what there is
     tiny.run()
     assert_whole(tiny, finished)
-
-
-def test_sigterm_ends_in_order(tiny, workers_of, is_gone):
-    process = tiny.start()
-    tiny.wait_for(lambda: len(tiny.results()) >= 1, process)
-    workers = workers_of(process)
-    process.terminate()
-    code, output = end(process)
-    assert code == 130, output
-    assert all(map(is_gone, workers))
 
 
 def test_a_torn_journal_is_repaired_and_said(tiny, finished):
@@ -152,7 +139,9 @@ def test_a_second_coordinator_is_kept_out(tiny):
     tiny.wait_for(lambda: (tiny.folder / "settings.yaml").exists(), process)
     output = tiny.run("--trials", "2", code=2)
     assert f"already being run by process {process.pid}" in output
-    assert end(process)[0] == 0
+    assert process.poll() is None
+    process.terminate()
+    assert end(process)[0] == 130
 
 
 def test_an_attempt_that_takes_too_long_is_killed(tiny):

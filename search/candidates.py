@@ -88,7 +88,7 @@ class Candidates:
         return spec
 
     def light(self, trial: RunSpec) -> RunSpec:
-        """A trial without its network and recipe, which its parameters tell: of 10,000, 70 MB."""
+        """A trial without its network and recipe, which its parameters tell: of 10,000, 20 MB."""
         return dataclasses.replace(trial, variant=None, recipe=None)
 
     def whole(self, spec: RunSpec) -> RunSpec:

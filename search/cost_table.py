@@ -20,6 +20,7 @@ from search.cost_rows import CostRow, Question, counted, matched, named_variants
 Format = Literal["table", "csv", "json"]
 
 _COUNTS = ("parameters", "macs", "activations")
+_ANY_WIDTH = 1000  # columns
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.+-]+")  # in a file's name
 
 
@@ -139,7 +140,11 @@ def save_variants(found: Answer, folder: Path) -> None:
 
 def _print_tables(found: Answer) -> None:
     console = Console()
-    console.print(_cost_table(found))
+    table = _cost_table(found)
+    wide = console.options.update(max_width=_ANY_WIDTH)
+    if console.measure(table, options=wide).maximum > console.width:
+        table = _cost_table(found, with_id=False)  # rather than numbers that nobody can read
+    console.print(table)
     for line in _remarks(found):
         console.print(escape(line), style="dim", highlight=False)
     if found.question.measure:
@@ -154,7 +159,7 @@ def _print_tables(found: Answer) -> None:
             console.print(escape(line), style="dim", highlight=False)
 
 
-def _cost_table(found: Answer) -> Table:
+def _cost_table(found: Answer, with_id: bool = True) -> Table:
     compared = any(row.relative for row in found.rows)
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("variant", header_style="dim", overflow="fold")
@@ -162,14 +167,15 @@ def _cost_table(found: Answer) -> Table:
         table.add_column(heading, header_style="dim", justify="right", no_wrap=True)
         if compared:
             table.add_column("", style="dim", justify="right", no_wrap=True)
-    table.add_column("id", header_style="dim", no_wrap=True)
+    if with_id:
+        table.add_column("id", header_style="dim", no_wrap=True)
     for row in found.rows:
         cells = []
         for name in _COUNTS:
             cells.append(f"{getattr(row.cost, name):,}")
             if compared:
                 cells.append(_percent(row.relative.get(name)))
-        table.add_row(escape(row.name), *cells, row.variant.id)
+        table.add_row(escape(row.name), *cells, *([row.variant.id] if with_id else []))
     return table
 
 

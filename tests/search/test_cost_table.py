@@ -63,6 +63,15 @@ def test_all_published_variants_fit_a_hundred_columns(capsys):
         assert f" {cost.macs:,} " in line
 
 
+def test_ids_give_way_before_names_do(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    print_costs(Question(variants=("swin_t", "hybrid_focal_t")))
+    shown = capsys.readouterr().out
+    assert "\nhybrid_focal_t " in shown
+    assert "28,288,354" in shown
+    assert published("swin_t").id not in shown
+
+
 def test_a_word_is_no_markup(capsys, write_plugin):
     print_costs(Question(("conv+w_msa:split(ratio=1-3)",)))
     assert "conv+w_msa:split(ratio=1-3)" in capsys.readouterr().out

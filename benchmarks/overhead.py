@@ -124,7 +124,7 @@ class Silent:
     def started(self, *_: Any) -> None:
         """Say nothing."""
 
-    epoch = finished = note = started
+    epoch = finished = note = expect = started
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ from rich.console import Console
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.loading import load_data
+from search.choices import Choice
 from search.dispatcher import Dispatcher
 from search.identity import candidate_id, derive_seed
 from search.predictions import read_correctness
@@ -54,7 +55,7 @@ Ended = list[tuple[RunSpec, RunResult]]
 
 def all_params(space: Space) -> Iterator[dict[str, Any]]:
     """Every combination, the last parameter changing fastest."""
-    labels = [parameter.labels for parameter in space.parameters]
+    labels = [p.labels for p in space.parameters if isinstance(p, Choice)]
     for values in itertools.product(*labels):
         yield {p.path: value for p, value in zip(space.parameters, values, strict=True)}
 

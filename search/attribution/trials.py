@@ -86,7 +86,14 @@ def _notes(
             f"{sum(missing.values())} of {len(runs)} trainings are missing ({said}): where a block "
             "makes trainings fail, its effect looks better than it is."
         )
-    if any((settings.get("budget") or {}).values()):
+    budget = settings.get("budget") or {}
+    given = any(budget.get(cost) is not None for cost in ("parameters", "macs"))
+    if given and budget.get("mode", "limit") == "match":
+        notes.append(
+            "Every network was made to cost the same, so a block's effect is at equal cost: where "
+            "it is dear, the rest of its network is smaller."
+        )
+    elif given:
         notes.append(
             "A budget refused what costs too much, so costly blocks stand beside smaller networks; "
             "the size is adjusted for only as far as it was varied."

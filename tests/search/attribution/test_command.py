@@ -89,6 +89,20 @@ def test_stopped_and_failed_trials_are_missing_and_said_to_be(random_study):
     assert "budget" in read.notes[1]
 
 
+@pytest.mark.parametrize(
+    ("budget", "note"),
+    [
+        ({"parameters": None, "macs": None, "mode": "limit", "tolerance": 0.02}, None),
+        ({"parameters": None, "macs": "2M", "mode": "limit"}, "A budget refused"),
+        ({"macs": "2M", "mode": "match"}, "made to cost the same"),
+    ],
+)
+def test_only_a_budget_that_was_given_is_told_of(random_study, budget, note):
+    notes = read_trials(random_study(20, budget=budget).folder).notes
+    assert len(notes) == bool(note)
+    assert note is None or note in notes[0]
+
+
 def test_a_random_studys_finalists_and_baselines_are_left_out(random_study):
     study = random_study(20)
     study.baseline(0, 0.5, variant=variant(*WORDS[:2]))

@@ -88,7 +88,8 @@ def board(
             seeds_asked=len(seeds),
             validation_mean=float(scores.mean()),
         )
-        rows.append((row, Evidence(tests, Correctness(seeds, ids, None, right))))
+        draws = {seed: (seed, "") for seed in seeds}  # shared by place, as rows of one study are
+        rows.append((row, Evidence(tests, Correctness(seeds, ids, None, right), draws)))
     if choose:
         rows.sort(key=lambda one: -(one[0].validation_mean or 0.0))
     return compare_with_best(rows)

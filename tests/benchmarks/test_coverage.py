@@ -58,6 +58,7 @@ def test_a_board_puts_the_best_by_validation_first(repeats):
     assert [row.label for row in rows] == ["0", "1", "2"]
     difference = correct[1].mean() - correct[0].mean()
     assert rows[1].difference == pytest.approx(difference)
+    assert rows[1].difference_paired  # as rows of one study are
 
 
 @pytest.mark.parametrize(

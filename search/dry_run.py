@@ -47,7 +47,9 @@ def dry_run(settings: StudySettings, console: Console) -> None:
         size = sum(f.stat().st_size for f in rehearsal.path.glob("trials/**/*") if f.is_file())
         _print_estimate(settings, space, candidates, results, size / len(results), console)
     images = len(prepared.data.splits.test) if prepared.data else None
-    print_resolution(settings.finalists.seeds, "finalists.seeds", images, console)
+    arms = 2 if settings.sampler.random_search else 1
+    rows = len(candidates.baselines) + arms * settings.finalists.top
+    print_resolution(settings.finalists.seeds, "finalists.seeds", images, console, rows - 1)
 
 
 def _pilot(candidates: Candidates, space: Space, index: int) -> RunSpec:

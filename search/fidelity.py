@@ -59,7 +59,8 @@ class RungReport:
         with_end: rank correlation of scores there with those at the end, over all that came to it.
         with_retrained: the same with the means of fresh seeds, over what was retrained.
         winner_place: place of the winner's score there among all, 1 for the best.
-        keeps_winner: whether the winner is among the best 1/factor of all scores there.
+        keeps_winner: whether the winner is among the best 1/factor of all scores there. It came to
+            its end, so this is no evidence on what was stopped; audits are.
     """
 
     rung: int
@@ -221,7 +222,7 @@ def sentences(fidelity: Fidelity | None) -> list[str]:
             text += f" [{report.with_end.low:.2f}, {report.with_end.high:.2f}]"
         if report.keeps_winner is not None:
             verb = "keeps" if report.keeps_winner else "would have stopped"
-            text += f"; judged by all {report.reached} scores there, this rung {verb} the winner"
+            text += f"; judged by all {report.reached} scores there, it {verb} the best of them"
         said.append(f"{text}.")
     if fidelity.audited:
         which = "all" if fidelity.audited == fidelity.stopped else f"{fidelity.audited} at random"
@@ -230,6 +231,11 @@ def sentences(fidelity: Fidelity | None) -> list[str]:
         if fidelity.better_high is not None and fidelity.audited < fidelity.stopped:
             text += f" (95%: at most {100 * fidelity.better_high:.0f}% of stopped trials would)"
         said.append(f"{text}.")
+    elif fidelity.stopped:
+        said.append(
+            "No stopped trial was trained to its end (rungs.audit), so whether a better one was "
+            "among them is not known."
+        )
     if fidelity.stopped:
         share = 100 * abs(fidelity.saved)
         said.append(

@@ -66,6 +66,7 @@ class Leaderboard:
         test_reads: runs that read the test split, references not counted.
         reference_reads: references that read it.
         fidelity: what the runs tell of its rungs.
+        random_cost: what a random search beside it cost to train, as a share of the search's cost.
         readers: who has read the test split of these rows, over all that the ledgers know, and how
             often.
         studies: the names where the rows are of several.
@@ -80,6 +81,7 @@ class Leaderboard:
     test_reads: int
     reference_reads: int
     fidelity: Fidelity | None = None
+    random_cost: float | None = None
     readers: dict[str, int] = field(default_factory=dict)
     studies: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -117,6 +119,7 @@ class Leaderboard:
             test_reads=sum(study.test_reads for study in studies),
             reference_reads=sum(study.reference_reads for study in studies),
             fidelity=None if several else studies[0].fidelity,
+            random_cost=None if several else studies[0].random_cost,
             readers=dict(Counter(readers)),
             studies=tuple(study.name for study in studies) if several else (),
             notes=(*notes, *(() if several else studies[0].notes)),

@@ -22,6 +22,8 @@ DIFFERENCES = {
     "code_hash": "code",
 }
 READERS = 4  # named
+_SHORT = 0.95  # of the cost of the search: a random search below it is no equal
+_LEVEL = 0.05  # of all differences on test together: the first step of Holm's is for one of them
 FEW_SEEDS = 5  # below it, an interval over seeds is wide enough to say so
 
 
@@ -122,14 +124,20 @@ def _random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     if board.studies or not searched or not drawn:
         return []
     one, other = searched[0], drawn[0]
+    cost = "as much to train"
+    if board.random_cost is not None and board.random_cost < _SHORT:
+        cost = (
+            f"{board.random_cost:.0%} as much to train (it found no further candidate within the "
+            "budget)"
+        )
     if one is other:
         return [
             f"The best of the search, #{one.rank}, is also the best of a random search that cost "
-            "as much to train."
+            f"{cost}."
         ]
     text = (
         f"Of the search, the best is #{one.rank} with {_score(one.validation_mean, board)} on "
-        f"validation; of a random search that cost as much to train, #{other.rank} with "
+        f"validation; of a random search that cost {cost}, #{other.rank} with "
         f"{_score(other.validation_mean, board)}"
     )
     if one.seeds == one.seeds_asked == other.seeds == other.seeds_asked >= 2:  # the same seeds
@@ -150,37 +158,61 @@ def _references(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     for row in references.values():
         if row.validation_mean is None or not ranked:
             continue
-        reached = [
-            r for r in ranked if sign * (r.validation_mean or 0) > sign * row.validation_mean
-        ]
+        # Rows have other validation images than the reference, and the same test images.
+        on_test = row.test_mean is not None and all(r.test_mean is not None for r in ranked)
+        split = "test" if on_test else "validation"
+        own = row.test_mean if on_test else row.validation_mean
+        scores = [r.test_mean if on_test else r.validation_mean for r in ranked]
+        reached = sum(sign * (score or 0.0) > sign * (own or 0.0) for score in scores)
         said.append(
-            f"Better on validation than the reference {row.label} "
-            f"({_score(row.validation_mean, board)}): "
-            f"{len(reached)} of {len(ranked)} retrained rows."
+            f"Better on {split} than the reference {row.label} ({_score(own, board)}): "
+            f"{reached} of {len(ranked)} retrained rows."
         )
     return said
 
 
 def _retraining(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    """What the search's own score of the chosen became with fresh seeds."""
+    """What the search's own score of the chosen became with fresh seeds.
+
+    Fresh splits may be harder or easier for every row. Baselines, which no score chose, tell how
+    much of a fall is that; what the chosen fall beyond it is the price of having been chosen.
+    """
     pairs = [
-        (row.search_score, row.validation_mean)
+        (row, row.search_score, row.validation_mean)
         for row in final
-        if "search" in row.chosen_by and not row.is_baseline
         if row.search_score is not None and row.validation_mean is not None
     ]
-    if not pairs:
+    chosen = [(a, b) for row, a, b in pairs if "search" in row.chosen_by and not row.is_baseline]
+    given = [(a, b) for row, a, b in pairs if row.is_baseline and "search" not in row.chosen_by]
+    if not chosen:
         return []
-    before, after = (fmean(values) for values in zip(*pairs, strict=True))
-    fell = after < before if board.mode == "max" else after > before
     text = (
-        f"Retrained with fresh seeds, the {len(pairs)} chosen by the search went from "
-        f"{_score(before, board)} (the score that chose them) to {_score(after, board)} on "
-        "validation"
+        f"Retrained with fresh seeds, the {len(chosen)} chosen by the search went "
+        f"{_from_to(chosen, board, ' (the score that chose them)')} on validation"
     )
-    if fell:
-        return [f"{text}: a score chosen for being the best flatters (winner's curse)."]
-    return [f"{text}: no winner's curse shows here."]
+    if given:
+        which = "the baseline" if len(given) == 1 else f"the {len(given)} baselines"
+        text += f"; {which}, which no score chose, {_from_to(given, board)}"
+    if min(len(chosen), len(given)) < 2:
+        return [
+            f"{text}: a score chosen for being the best flatters (winner's curse), and fresh "
+            "splits may be harder or easier; two baselines and two chosen would tell them apart."
+        ]
+    sign = 1 if board.mode == "max" else -1
+    falls, of_baselines = ([sign * (a - b) for a, b in some] for some in (chosen, given))
+    excess = unpaired_difference(falls, of_baselines)
+    if excess.low is None or excess.mean <= 0:
+        return [f"{text}: no winner's curse shows here."]
+    size = f"{points(excess.mean, board.monitor)}{unit(board.monitor)}"
+    size += f" {interval_text(excess.low, excess.high, board.monitor)}"
+    if excess.low > 0:
+        return [f"{text}: {size} are the flattery of having been chosen (winner's curse)."]
+    return [f"{text}: beyond what befell all, {size}; a winner's curse is not shown."]
+
+
+def _from_to(scores: Sequence[tuple[float, float]], board: Leaderboard, note: str = "") -> str:
+    before, after = (fmean(values) for values in zip(*scores, strict=True))
+    return f"from {_score(before, board)}{note} to {_score(after, board)}"
 
 
 def _reading(board: Leaderboard, final: Sequence[Row]) -> list[str]:
@@ -207,11 +239,14 @@ def _reading(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     if 2 <= seeds < FEW_SEEDS:
         said.append(f"{seeds} seeds give wide intervals; 5 are the least for a claim.")
     if seeds >= 2 and spread:
-        least = minimum_detectable_difference(seeds, spread)
+        asked = max(1, sum(row.ties_with_best is not None for row in final))
+        least = minimum_detectable_difference(seeds, spread, level=_LEVEL / asked)
         unit = " points" if is_share(board.monitor) else ""
+        among = f" and {asked} differences asked at once" if asked > 1 else ""
         said.append(
-            f"With {seeds} seeds, a true difference on validation below about "
-            f"{score_text(least, board.monitor)}{unit} would be missed more than one time in five."
+            f"With {seeds} seeds{among}, a true difference below about "
+            f"{score_text(least, board.monitor)}{unit} would be missed more than one time in five, "
+            "by the scatter between seeds on validation; few test images make it more."
         )
     return said
 

@@ -69,7 +69,7 @@ def print_resolution(
             highlight=False,
         )
         return
-    level = _LEVEL / questions
+    level = _LEVEL / max(1, questions)
     parts = ", ".join(
         f"{100 * minimum_detectable_difference(seeds, spread, level=level):.1f} "
         f"(at {100 * spread:g})"

@@ -1,7 +1,8 @@
 """Candidates drawn at random within the budget: what no search at all would have given."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from search.candidates import Candidates
 from search.identity import derive_seed
@@ -10,7 +11,7 @@ from search.samplers import sample_params
 from search.settings import StudySettings
 from search.space import Space
 
-_EXHAUSTED_AFTER = 400  # draws in a row that were known already or beyond the budget
+_EXHAUSTED_AFTER = 4000  # draws in a row that were known already or beyond the budget
 
 
 class RandomCandidates:
@@ -43,13 +44,19 @@ class RandomCandidates:
 
     def _draw(self, purpose: str) -> Iterator[RunSpec]:
         """Different candidates without end, or until the space holds no further one."""
+        drawn: set[tuple[Any, ...]] = set()
         seen: set[str] = set()
         refused = 0
         for params in sample_params(self._space, derive_seed(self._settings.seed, purpose)):
-            spec = self._candidates.look_at(params)
-            if isinstance(spec, RunSpec) and spec.candidate_id not in seen:
+            spec = None if (key := tuple(params.values())) in drawn else self._look_at(params)
+            drawn.add(key)
+            if spec is not None and spec.candidate_id not in seen:
                 seen.add(spec.candidate_id)
                 refused = 0
                 yield dataclasses.replace(spec, params=params)
-            elif (refused := refused + 1) >= _EXHAUSTED_AFTER:
+            elif (refused := refused + 1) >= _EXHAUSTED_AFTER or len(drawn) == self._space.size:
                 return
+
+    def _look_at(self, params: Mapping[str, Any]) -> RunSpec | None:
+        spec = self._candidates.look_at(params)
+        return spec if isinstance(spec, RunSpec) else None

@@ -29,6 +29,8 @@ class StudyRows:
         test_reads: runs that read the test split, references not counted.
         reference_reads: references that read it.
         fidelity: what its runs tell of its rungs.
+        random_cost: what the random search beside it cost to train, as a share of its own cost;
+            None where there is none, or while one of the two goes on.
         notes: what must be said beside the rows.
     """
 
@@ -41,6 +43,7 @@ class StudyRows:
     test_reads: int
     reference_reads: int
     fidelity: Fidelity | None = None
+    random_cost: float | None = None
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -83,6 +86,7 @@ class StudyRows:
             test_reads=sum(kind != "reference" for kind in readers),
             reference_reads=sum(kind == "reference" for kind in readers),
             fidelity=audit(ended, RungSettings(**rungs), monitor, mode),
+            random_cost=None if len(runs) > len(ended) else _random_cost(ended),
             notes=tuple(study_notes(folder, settings, ended)),
         )
 
@@ -92,6 +96,16 @@ def ledger_entries(studies: Iterable[StudyRows]) -> list[Entry]:
     folders = [study.folder for study in studies]
     own = [folder / LEDGER for folder in folders]
     return read_ledger(*own, *(ledger_beside(folder) for folder in folders))
+
+
+def _random_cost(ended: Iterable[EndedRun]) -> float | None:
+    """In passes over the images times MACs."""
+    spent = {"trial": 0.0, "audit": 0.0, "random": 0.0}
+    for spec, result in ended:
+        if spec.stage == "search" and spec.kind in spent:
+            spent[spec.kind] += result.passes * spec.cost.get("macs", 0)
+    searched = spent["trial"] + spent["audit"]
+    return spent["random"] / searched if spent["random"] and searched else None
 
 
 def _grouped(ended: Iterable[EndedRun]) -> list[list[EndedRun]]:

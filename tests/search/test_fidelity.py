@@ -56,7 +56,7 @@ def test_a_rung_that_would_have_thrown_the_winner_away_is_named():
     assert (second.rung, second.reached, second.stopped) == (2, 3, 0)
     assert (second.winner_place, second.keeps_winner) == (3, False)
     assert first.with_end.value == pytest.approx(-0.5)
-    assert any("this rung would have stopped the winner" in line for line in sentences(found))
+    assert any("it would have stopped the best of them" in line for line in sentences(found))
 
 
 def test_the_winner_is_the_best_retrained_one():
@@ -127,3 +127,10 @@ def test_too_few_runs_have_no_interval():
     assert RankCorrelation.of([1, 2], [1, 2]) is None
     assert RankCorrelation.of([1, 1, 1], [1, 2, 3]) is None
     assert RankCorrelation.of([1, 2, 3], [1, 2, 4]).low is None
+
+
+def test_without_audits_what_was_stopped_is_said_to_be_unknown():
+    said = " ".join(sentences(judged(LATE_BLOOMER)))
+    assert "whether a better one was among them is not known" in said
+    audits = [run("audits/0003", [0.3, 0.5, 0.7, 0.95], kind="audit", origin="trials/0003")]
+    assert "not known" not in " ".join(sentences(judged(LATE_BLOOMER + audits)))

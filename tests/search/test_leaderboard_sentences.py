@@ -16,11 +16,12 @@ def test_a_finished_study(whole_study):
     assert "Best by validation: w_msa+mdta, 95.7% (mean of 5 fresh seeds" in text
     assert "not shown different from it: #2 w_msa+conv; shown worse: #3 conv(kernel=7)" in text
     assert "the 3 chosen by the search went from 96.5%" in text  # the baseline was not chosen
-    assert "winner's curse" in text
+    assert "the baseline, which no score chose, from 90.0% to" in text
+    assert "would tell them apart" in text  # one baseline is too few
     assert "Test was read 20 times, once for each retrained run (and once for references)" in text
-    assert "the reference logistic regression on pixels (95.1%): 2 of 4 retrained rows." in text
+    assert "on test than the reference logistic regression on pixels (94.7%): 2 of 4 re" in text
     assert "wide intervals" not in text
-    assert "With 5 seeds, a true difference" in text
+    assert "With 5 seeds and 3 differences asked at once, a true difference" in text
 
 
 def test_few_seeds_are_called_few(whole_study):
@@ -82,10 +83,40 @@ def test_direction_follows_the_objective(make_study):
     study = make_study(monitor="val/loss", mode="min")
     study.trial(0, 0.30)
     study.finalist("a", [0.39, 0.41], skill=None)
-    assert "from 0.300 (the score that chose them) to 0.400" in said(study)
-    assert "winner's curse)" in said(study)
-    study.trial(0, 0.50)
-    assert "no winner's curse shows here" in said(study)
+    study.baseline(0, 0.50)
+    study.baseline(1, 0.52)
+    study.trial(1, 0.31)
+    study.finalist("b", [0.41, 0.43], "trials/0001", skill=None)
+    for number, scores in enumerate(([0.50, 0.52], [0.52, 0.55])):
+        origin = f"baselines/{number:02d}"
+        study.finalist(f"base{number}", scores, origin, skill=None, is_baseline=True)
+    text = said(study)
+    assert "from 0.305 (the score that chose them) to 0.410 on validation; the 2 base" in text
+    assert "from 0.510 to 0.522: +0.092 [" in text
+    assert "are the flattery of having been chosen (winner's curse)" in text
+
+
+@pytest.mark.parametrize(
+    ("chosen", "given", "verdict"),
+    [
+        ([0.95, 0.96], [0.80, 0.81], "+5.0 points [+2.0, +8.0] are the flattery"),
+        ([0.90, 0.91], [0.795, 0.805], "+0.5 points [-2.5, +3.5]; a winner's curse is not shown"),
+        ([0.90, 0.91], [0.90, 0.92], "no winner's curse shows here"),  # fresh splits are harder
+        ([0.88, 0.87], [0.80, 0.81], "no winner's curse shows here"),
+    ],
+)
+def test_a_fall_that_befell_the_baselines_too_is_no_winners_curse(
+    make_study, chosen, given, verdict
+):
+    study = make_study()
+    for number, score in enumerate(chosen):
+        study.trial(number, score)
+        study.finalist(f"t{number}", [0.89, 0.91], f"trials/{number:04d}")
+    for number, score in enumerate(given):
+        study.baseline(number, score)
+        origin = f"baselines/{number:02d}"
+        study.finalist(f"b{number}", [0.79, 0.81], origin, is_baseline=True)
+    assert verdict in said(study)
 
 
 def test_more_loss_on_test_is_worse(make_study):
@@ -155,6 +186,15 @@ def test_a_random_search_of_equal_cost_is_compared_over_the_same_seeds(make_stud
     text = said(study)
     assert "of a random search that cost as much to train, #2 with 90.0%: +2.0 points [" in text
     assert "A random candidate" not in text
+    study.trial(3, 0.9, candidate_id="a", passes=20.0)
+    study.run("random/0002", "random", 0.9, "w_msa", candidate_id="b", passes=19.2)
+    assert "a random search that cost as much to train, #2" in said(study)
+    study.run("audits/0001", "audit", 0.9, "w_msa", candidate_id="a", passes=10.0)
+    assert "cost 64% as much to train (it found no further candidate within the budget), #2" in (
+        said(study)
+    )
+    study.trial(4, None, ended=False)  # neither has come to its end
+    assert "a random search that cost as much to train, #2" in said(study)
 
 
 def test_what_chance_chose_is_no_choice_of_the_search(make_study):

@@ -2,7 +2,8 @@
 
 A test split tells the truth to whoever has not chosen by it. So each reading is written down before
 it happens, beside the studies and not only in them, as one JSON line that is flushed to the disk.
-A split is known by `Splits.test_hash`, however the rest of the images is divided.
+A split is known by `Splits.test_hash`: its images and labels, however the others are divided. Other
+splits of the same images are told by `Entry.data_hash`; they may have images in common with it.
 """
 
 import fcntl

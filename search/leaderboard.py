@@ -69,6 +69,7 @@ class Leaderboard:
         random_cost: what a random search beside it cost to train, as a share of the search's cost.
         readers: who has read the test split of these rows, over all that the ledgers know, and how
             often.
+        other_reads: readings of other test splits of the same images.
         studies: the names where the rows are of several.
         notes: what must be said beside the rows.
     """
@@ -83,6 +84,7 @@ class Leaderboard:
     fidelity: Fidelity | None = None
     random_cost: float | None = None
     readers: dict[str, int] = field(default_factory=dict)
+    other_reads: int = 0
     studies: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -108,7 +110,9 @@ class Leaderboard:
                 name = study.name if several else ""
                 built.append((replace(row, test_reads=known, study=name), evidence))
         rows = _ordered(built, studies[0].mode)
-        split = next((row.test_hash for row in rows if row.test_mean is not None), "")
+        tested = next((row for row in rows if row.test_mean is not None and row.test_hash), None)
+        same = [e for e in entries if tested and e.test_hash and e.data_hash == tested.data_hash]
+        split = tested.test_hash if tested else ""
         readers = (entry.reader for entry in entries if split and entry.test_hash == split)
         return cls(
             study=" and ".join(study.name for study in studies),
@@ -121,6 +125,7 @@ class Leaderboard:
             fidelity=None if several else studies[0].fidelity,
             random_cost=None if several else studies[0].random_cost,
             readers=dict(Counter(readers)),
+            other_reads=sum(entry.test_hash != split for entry in same),
             studies=tuple(study.name for study in studies) if several else (),
             notes=(*notes, *(() if several else studies[0].notes)),
         )

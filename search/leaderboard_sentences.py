@@ -234,6 +234,11 @@ def _reading(board: Leaderboard, final: Sequence[Row]) -> list[str]:
             f"This test split has been read {_times(count)} in all ({names}): whatever was chosen "
             "in the light of it is flattered by it."
         )
+    if board.other_reads:
+        said.append(
+            f"Other test splits of the same images have been read {_times(board.other_reads)} as "
+            "well: as far as they have images in common, these count too."
+        )
     seeds = min((row.seeds for row in final if row.seeds >= 2), default=0)
     spread = _paired_spread(final)
     if 2 <= seeds < FEW_SEEDS:

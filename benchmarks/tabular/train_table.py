@@ -31,7 +31,7 @@ import numpy as np
 from rich.console import Console
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.loading import load_data
+from hybrid_swin.loading import LoadedData, load_data
 from search.choices import Choice
 from search.dispatcher import Dispatcher
 from search.identity import candidate_id, derive_seed
@@ -42,7 +42,7 @@ from search.run_folder import RunResult, RunSpec, write_json_atomically
 from search.settings import StudySettings
 from search.settings_file import read_config_as
 from search.space import Space
-from search.study_folder import locked
+from search.study_folder import locked, record_test_read
 from search.workplace import common_job_settings, start_workers
 
 HERE = Path(__file__).parent
@@ -117,7 +117,8 @@ def choose(ended: Ended) -> list[RunSpec]:
         by_candidate.setdefault(spec.candidate_id, []).append(result.score or 0.0)
         specs[spec.candidate_id] = spec
     ranked = sorted(by_candidate, key=lambda one: (-fmean(by_candidate[one]), one))
-    return [specs[ranked[round(place * len(ranked))]] for place in PLACES]
+    places = dict.fromkeys(round(place * len(ranked)) for place in PLACES)  # fewer of few
+    return [specs[ranked[place]] for place in places]
 
 
 def write_curves(ended: Ended, space: Space) -> None:
@@ -160,12 +161,8 @@ def write_seeds(ended: Ended, folder: Path) -> None:
     )
 
 
-def write_receipt(settings: StudySettings, ended: Ended) -> None:
+def write_receipt(settings: StudySettings, ended: Ended, data: LoadedData) -> None:
     """What it takes to make the table again."""
-    variant = Space(settings.variant, settings.recipe).resolve(
-        Space(settings.variant, settings.recipe).default()
-    )[0]
-    data = load_data(settings.data, variant.image_size, variant.in_channels, None)
     write_json_atomically(
         HERE / "receipt.json",
         {
@@ -200,6 +197,7 @@ def main() -> None:
     params = list(all_params(space))[: options.limit]
     specs = [make_spec(settings, space, p, seed) for seed in range(SEEDS) for p in params]
     variant, _ = space.resolve(space.default())
+    data = load_data(settings.data, variant.image_size, variant.in_channels, None)
     total = len(specs) + len(PLACES) * MORE_SEEDS
     with locked(settings.path), start_workers(settings) as executor:
         objective = settings.objective
@@ -210,9 +208,13 @@ def main() -> None:
             ended = train(dispatcher, specs)
             write_curves(ended, space)
             more = [s for spec in choose(ended) for s in with_more_seeds(settings, spec)]
+            for spec in more:
+                record_test_read(
+                    settings.path, "study", spec.key, spec.candidate_id, about_data(data)
+                )
             repeated = train(dispatcher, more)
     write_seeds(repeated, settings.path)
-    write_receipt(settings, [*ended, *repeated])
+    write_receipt(settings, [*ended, *repeated], data)
     print(json.dumps({"trainings": len(ended) + len(repeated)}))
 
 

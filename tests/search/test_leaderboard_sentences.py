@@ -57,6 +57,13 @@ def test_all_readings_of_the_test_split_are_told(make_study):
         "This test split has been read 6 times in all (2 by study digits, 1 by inspect digits, "
         "1 by predict digits, 1 by test digits and 1 more): whatever was chosen" in said(study)
     )
+    assert "Other test splits" not in said(study)
+    # the same images with another share of test, and other images
+    for number, data in enumerate(("d0d0d0d0d0", "d0d0d0d0d0", "0ther")):
+        split = {"test_hash": "another", "data_hash": data}
+        record_test_read(study.folder, "inspect", f"run/again-{number}", "c", split)
+    assert "Other test splits of the same images have been read 2 times as well" in said(study)
+    assert "has been read 6 times in all" in said(study)
 
 
 def test_rows_that_share_no_seeds_are_said_to_be_unpaired(make_study):

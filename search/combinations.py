@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -152,7 +153,9 @@ def _distinct_share(
     """Distinct candidates a combination: the mean of 1/m over combinations drawn alike.
 
     m(x) is how many combinations make the candidate of x, and 1/m is 0 where x makes none. Values
-    that are idle are counted one parameter at a time, and the counts multiplied.
+    that are idle are counted one parameter at a time, and orders of values that may be exchanged
+    (the branches of a sum) one word at a time; the counts are multiplied. What is the same by other
+    changes of several values at once (branches exchanged together with their options) is not seen.
     """
     shares = [1 / _same(c, parameters, maker) if c else 0.0 for c in drawn]
     return Number(fmean(shares), stdev(shares) / math.sqrt(len(shares)))
@@ -168,7 +171,49 @@ def _same(candidate: Candidate, parameters: Parameters, maker: Maker) -> float:
         same = sum(other is not None and other.id == candidate.id for other in made)
         if same and parameter.size is not None:
             count *= 1 + (parameter.size - 1) * same / len(others)
-    return count
+    return count * _orders(candidate, parameters, maker)
+
+
+def _orders(candidate: Candidate, parameters: Parameters, maker: Maker) -> int:
+    """In how many orders the values of this candidate's parameters make it.
+
+    Of parameters of the same word and the same values, those are exchangeable whose exchange leaves
+    the candidate as it is.
+    """
+    orders = 1
+    for alike in _alike(parameters):
+        groups: list[list[str]] = []  # paths that may be exchanged
+        for parameter in alike:
+            joined = [g for g in groups if _exchange(candidate, g, parameter, maker)]
+            groups = [g for g in groups if g not in joined]
+            groups.append([*itertools.chain(*joined), parameter.path])
+        for group in groups:
+            values = Counter(candidate.params[path] for path in group)
+            orders *= math.factorial(len(group))
+            orders //= math.prod(map(math.factorial, values.values()))
+    return orders
+
+
+def _alike(parameters: Parameters) -> list[list[Choice | Range]]:
+    """Several parameters of one word that have the same values."""
+    found: dict[Any, list[Choice | Range]] = {}
+    for parameter in parameters:
+        word = parameter.path.rpartition(".")[0]
+        found.setdefault((word, *parameter.some(_NEIGHBOURS)), []).append(parameter)
+    return [alike for alike in found.values() if len(alike) > 1]
+
+
+def _exchange(
+    candidate: Candidate, group: Sequence[str], parameter: Choice | Range, maker: Maker
+) -> bool:
+    """Whether a parameter may change places with one of a group that has another value."""
+    own = candidate.params[parameter.path]
+    for path in group:
+        value = candidate.params[path]
+        if value != own:
+            made = maker(candidate.params | {parameter.path: value, path: own})
+            return made is not None and made.id == candidate.id
+    return False
 
 
 def _is_recipe(path: str) -> bool:

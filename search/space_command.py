@@ -21,7 +21,7 @@ from search.templates import Template
 
 Format = Literal["table", "json"]
 
-_IDLE = "idle values counted one parameter at a time"
+_IDLE = "idle values counted one parameter at a time, orders of branches one word at a time"
 
 
 def print_space(settings: StudySettings, samples: int, output: Format = "table") -> int:

@@ -113,6 +113,37 @@ def test_idle_values_of_a_range_are_counted():
     assert abs(part.distinct.value - 164) < 4 * part.distinct.error
 
 
+BRANCHES = {"choose": ["w_msa", "mdta", "conv", "conv(kernel=5)", "pointwise"]}
+
+
+@pytest.mark.parametrize(
+    ("word", "names", "of_one"),
+    [
+        ("{a}+{b}", "ab", 5 + 10),
+        ("{a}+{b}+{c}", "abc", 5 + 2 * 10 + 10),
+        ("{a}+{b}:concat", "ab", None),
+        ("conv+{a}+{b}", "ab", None),
+    ],
+)
+def test_orders_of_branches_are_counted(word, names, of_one):
+    block = {"word": word, **dict.fromkeys(names, BRANCHES)}
+    found = space(stage(blocks=[block]))
+    maker = Maker(found)
+    networks = network_part(found, maker, samples=10)
+    part = look(networks.parameters, "networks", maker, samples=800, most=0)
+    assert of_one is None or networks.distinct.value == of_one
+    assert abs(part.distinct.value - networks.distinct.value) < 4 * part.distinct.error
+
+
+def test_branches_of_two_blocks_are_not_exchanged_with_each_other():
+    block = {"word": "{a}+{b}", "a": BRANCHES, "b": BRANCHES}
+    found = space(stage(blocks=[block, block]))
+    maker = Maker(found)
+    parameters = network_part(found, maker, samples=10).parameters
+    part = look(parameters, "networks", maker, samples=1500, most=0)
+    assert abs(part.distinct.value - 15 * 15) < 4 * part.distinct.error
+
+
 def test_a_value_between_any_two_has_no_end():
     found = space(
         stage(blocks=[WORD]), recipe={"learning_rate": {"from": 0.001, "to": 0.01, "log": True}}

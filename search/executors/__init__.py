@@ -23,8 +23,8 @@ class Job:
 class Event:
     """What a worker says of a job: it has begun, ended an epoch, or ended, well or not.
 
-    ``done``: the result stands in the attempt's folder. ``failed``: the job raised; the worker
-    lives on. ``lost``: the worker died.
+    ``done``: the result stands in the attempt's folder. ``failed``: the job raised; a worker that
+    may be broken by that does no further job. ``lost``: the worker died.
     """
 
     kind: Literal["started", "epoch", "done", "failed", "lost"]

@@ -82,7 +82,7 @@ class LocalExecutor:
         for pipe in wait(list(by_pipe), timeout):
             worker = by_pipe[pipe]  # type: ignore[index]  # wait() returns what it was given
             try:
-                while worker.pipe.poll():
+                while worker in self._workers and worker.pipe.poll():
                     events += self._receive(worker, json.loads(worker.pipe.recv_bytes()))
             except (EOFError, OSError):
                 events += self._bury(worker)
@@ -123,8 +123,15 @@ class LocalExecutor:
             return []
         if message["kind"] == "started":
             worker.begun, self._stillborn = True, 0
-        elif message["kind"] in ("done", "failed"):
+        elif message["kind"] == "done":
             worker.job = None
+        elif message["kind"] == "failed":
+            worker.job = None
+            if not message["data"].get("input_error"):
+                # What raised may have left the process broken (a CUDA error, no more open files):
+                # it would be free at once and fail every job that waits.
+                self._end(worker)
+                self._replace(worker)
         return [Event(worker=worker.name, **message)]
 
     def _bury(self, worker: _Worker) -> list[Event]:

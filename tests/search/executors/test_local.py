@@ -121,8 +121,9 @@ def test_workers_train_one_job_after_the_other(two, tmp_path):
     assert len({event.worker for event in events}) == 2
 
 
-def test_a_job_that_raises_leaves_its_worker_alive(two, tmp_path):
-    pids = {w.process.pid for w in two._workers}
+def test_a_job_that_raises_is_the_last_of_its_worker(two, tmp_path):
+    """A broken process would be free at once, and fail whatever waits."""
+    pids = {w.name: w.process.pid for w in two._workers}
     two.submit(job(tmp_path))  # settings without anything in them
     two.submit(training(tmp_path, "trials/0001", epochs=0))
     events = wait_for(two, "failed", count=2)
@@ -131,7 +132,14 @@ def test_a_job_that_raises_leaves_its_worker_alive(two, tmp_path):
     assert "KeyError" in (tmp_path / "trials/0000/traceback.txt").read_text()
     assert refused.data["input_error"] is True
     assert "epochs" in refused.data["error"]
-    assert {w.process.pid for w in two._workers} == pids
+    now = {w.name: w.process.pid for w in two._workers}
+    assert now[broken.worker] != pids[broken.worker]
+    assert not Path(f"/proc/{pids[broken.worker]}").exists()
+    if refused.worker != broken.worker:  # what the user wrote broke nothing
+        assert now[refused.worker] == pids[refused.worker]
+    two.submit(training(tmp_path, "trials/0002", epochs=1))
+    two.submit(training(tmp_path, "trials/0003", epochs=1))
+    wait_for(two, "done", count=2)
 
 
 def test_a_kill_costs_one_job_and_another_worker_takes_its_place(two, tmp_path):

@@ -6,6 +6,7 @@ was killed draws what it would have drawn.
 """
 
 import math
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from random import Random
@@ -24,6 +25,7 @@ from optuna.trial import FrozenTrial
 from hybrid_swin.errors import InputError
 from search import budget
 from search.gp_process import GpProcess
+from search.memory import MOST_SHOWN
 from search.settings import SamplerName, StudySettings
 from search.space import Space
 
@@ -34,6 +36,7 @@ _MOST_TRIALS_FOR_GP, _MOST_LOOKAHEAD_FOR_GP = 150, 8
 # Refused draws for one trial before the next is a neighbour of the last, and before it is any.
 _NEARBY_AFTER, _ANYWHERE_AFTER = 2, 24
 _TRIES = 20  # to draw another value
+_GOOD_SHARE, _MOST_GOOD = 0.1, 25  # of told trials, as Optuna's TPE has it
 _MOST_GRID = 1_000_000  # combinations
 
 
@@ -135,8 +138,14 @@ class Samplers:
         if self._gp is not None:
             return Flat(self._gp.sampler(seed, options.startup_trials), self._relative)
         # Optuna's own default: multivariate for one objective, one by one for several. It counts
-        # draws that were refused for their cost as trials, so the start is counted here.
-        tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=1)
+        # draws that were refused for their cost as trials, so the start is counted here. So is how
+        # many it takes for good: a tenth of all draws would at a tight budget be every trial.
+        good = math.ceil(_GOOD_SHARE * min(learnt, MOST_SHOWN))
+        if not self._several:
+            good = min(good, _MOST_GOOD)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`gamma`", FutureWarning)  # goes with Optuna 6
+            tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=1, gamma=lambda _: good)
         return Flat(tpe, {} if self._several else self._relative)
 
     def close(self) -> None:

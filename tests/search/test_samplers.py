@@ -21,7 +21,13 @@ from search.samplers import (
     grid_size,
     neighbour,
 )
-from search.settings import BudgetSettings, RungSettings, SamplerSettings, StudySettings
+from search.settings import (
+    BudgetSettings,
+    RungSettings,
+    SamplerSettings,
+    StudyObjective,
+    StudySettings,
+)
 from search.space import Space
 
 VARIANT = {
@@ -142,6 +148,16 @@ def test_draws_that_were_refused_do_not_end_the_random_start():
     samplers = Samplers("tpe", settings, space_of(settings))
     kinds = [type(samplers.make(40, 9, learnt)).__name__ for learnt in range(7)]
     assert kinds == ["RandomSampler"] * 5 + ["Flat"] * 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_good_is_a_tenth_of_the_trials_however_many_draws_were_refused():
+    one = study(name="tpe")
+    several = dataclasses.replace(one, objective=StudyObjective(against=("macs",)))
+    for settings, good in ((one, (1, 4, 25, 25)), (several, (1, 4, 50, 100))):
+        samplers = Samplers("tpe", settings, space_of(settings))
+        made = [samplers.make(5000, 9, learnt) for learnt in (10, 40, 500, 5000)]
+        assert tuple(sampler._inner._gamma(5000) for sampler in made) == good
 
 
 def test_every_proposal_of_a_genetic_search_can_become_a_parent():

@@ -168,7 +168,7 @@ class Coordinator:
 
     def _say_used_up(self, trials: int) -> None:
         self._view.note(
-            f"the space holds no further candidate after {trials} trials: every draw was known "
+            f"no further candidate was found after {trials} trials: draw after draw was known "
             "already or beyond the budget"
         )
         self._trials, self._finalists = trials, min(self._finalists, trials)

@@ -1,6 +1,7 @@
 """From settings to a finished study: everything is checked before anything is trained."""
 
 import itertools
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -178,6 +179,7 @@ def run_study(
                 "precision": job_settings["precision"],
                 "sampler": list(prepared.sampler),
                 "reference_point": prepared.reference,
+                "owner": secrets.token_hex(8),
             },
         )
         sampler, why = settled["sampler"]
@@ -187,7 +189,7 @@ def run_study(
             console.print(note, style="yellow", highlight=False)
         say_what_differs(receipt, settings.path, console)
         say_left_out(prepared.data.images.left_out if prepared.data else (), console)
-        study = Study(settings, space, settings.path, sampler)
+        study = Study(settings, space, settings.path, sampler, owner=settled["owner"])
         if study.repaired:
             console.print(
                 f"the Optuna journal ended in a torn line, as after a kill: its last "

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,10 +24,13 @@ from search.space import Space
 
 JOURNAL = "optuna.journal"
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says what matters
-_EXHAUSTED_AFTER = 400  # refused draws for one trial, before the space counts as used up
+# Refused draws for one trial, before the space counts as used up: of what was known already, and in
+# all, since where one draw in a hundred fits the budget, hundreds in a row do not.
+_MOST_KNOWN, _MOST_REFUSED = 400, 4000
 
 _FOR = "trial"  # attribute of an Optuna trial: which of our trials it was drawn for
-_SETTINGS = "settings"  # attribute of the Optuna study: of which settings it is
+# Attributes of the Optuna study: of which settings it is, and of which folder.
+_SETTINGS, _OWNER = "settings", "folder"
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ class Study:
     """Ask and tell, in an order that depends on nothing but the seed.
 
     Optuna's trials are our trials and the refused draws between them. A refusal for cost is an
-    infeasible PRUNED trial, from which the sampler learns; one for repetition is a FAIL, from which
-    it does not. A draw is made in memory and stored in one write, so that a kill leaves it whole or
+    infeasible PRUNED trial, from which TPE learns; one for repetition is a FAIL, from which nobody
+    does. A draw is made in memory and stored in one write, so that a kill leaves it whole or
     not at all.
 
     Args:
@@ -63,6 +67,8 @@ class Study:
         folder: where its journal lies.
         sampler: which, where it was chosen before.
         storage: instead of the settings'.
+        owner: a word that no other folder has; two that share a database would tell each other's
+            trials.
 
     Raises:
         InputError: a storage that cannot be opened, or that holds another study.
@@ -75,18 +81,20 @@ class Study:
         folder: Path,
         sampler: SamplerName | None = None,
         storage: optuna.storages.BaseStorage | None = None,
+        owner: str = "",
     ) -> None:
         self.repaired = 0
         self._settings = settings
         self._space = space
         self._samplers = Samplers(sampler or choose_sampler(settings, space)[0], settings, space)
         self._study = self._open(folder, storage)
-        self._claim()
+        self._claim(owner)
         self._storage = self._study._storage
         self._several = len(directions(settings)) > 1
         self._memory = Memory(directions(settings), self._samplers.sees_all)
         self._taken: dict[int, FrozenTrial] = {}  # by our index
-        self._refused: dict[int, int] = {}
+        self._refused: Counter[int] = Counter()  # draws for our trial of this index
+        self._repeated: Counter[int] = Counter()  # of these, known already
         self._learnt = 0  # results of the trials before this one are in the memory
         self._earlier = self._restore()  # draws that are not yet in the memory
 
@@ -110,7 +118,7 @@ class Study:
         self._remember(told)
         self._learn(told)
         while not self._used_up(index):
-            refused = self._refused.get(index, 0)
+            refused = self._refused[index]
             number = self._memory.count
             seed = derive_seed(self._settings.seed, "draw", number)
             near = self._known_before(refused)
@@ -122,8 +130,7 @@ class Study:
             if refusal is None:
                 self._taken[index] = self._store(number)
                 return Draw(index, number, params)
-            self._refuse(trial, refusal)
-            self._refused[index] = refused + 1
+            self._count(index, self._refuse(trial, refusal))
         return None
 
     def tell(
@@ -187,18 +194,19 @@ class Study:
                 f"({type(error).__name__}: {reason}); {mend}"
             ) from error
 
-    def _claim(self) -> None:
-        """Refuse a study of other settings: a database knows studies by their name only."""
+    def _claim(self, owner: str) -> None:
+        """Refuse a study that is not ours: a database knows studies by their name only."""
         text = json.dumps(self._settings.fixed() | {"plugins": []}, sort_keys=True)
         mark = hashlib.sha256(text.encode()).hexdigest()[:10]
-        known = self._study.user_attrs.get(_SETTINGS)
-        if known is None:
-            self._study.set_user_attr(_SETTINGS, mark)
-        elif known != mark:
-            raise InputError(
-                f"the Optuna storage holds another study {self._settings.name!r}, of other "
-                "settings; give another --name"
-            )
+        known = self._study.user_attrs
+        for name, own, whose in ((_SETTINGS, mark, "settings"), (_OWNER, owner, "folder")):
+            if known.get(name, own) != own:
+                raise InputError(
+                    f"the Optuna storage holds another study {self._settings.name!r}, of another "
+                    f"{whose}; give another --name"
+                )
+        for name, own in {_SETTINGS: mark, _OWNER: owner}.items() - known.items():
+            self._study.set_user_attr(name, own)
 
     def _storage_at(self, folder: Path) -> Any:
         if self._settings.storage:
@@ -220,7 +228,7 @@ class Study:
             if index is None:
                 continue  # none of ours: somebody else's, put into the storage by hand
             if REFUSED in trial.user_attrs:
-                self._refused[index] = self._refused.get(index, 0) + 1
+                self._count(index, trial.state)
             else:
                 self._taken[index] = trial
         return trials
@@ -256,15 +264,20 @@ class Study:
     def _used_up(self, index: int) -> bool:
         if self._samplers.size is not None:
             return self._memory.count >= self._samplers.size
-        return self._refused.get(index, 0) >= _EXHAUSTED_AFTER
+        return self._repeated[index] >= _MOST_KNOWN or self._refused[index] >= _MOST_REFUSED
 
-    def _refuse(self, trial: optuna.Trial, refusal: Refusal) -> None:
+    def _count(self, index: int, state: TrialState) -> None:
+        self._refused[index] += 1
+        self._repeated[index] += state == TrialState.FAIL
+
+    def _refuse(self, trial: optuna.Trial, refusal: Refusal) -> TrialState:
         trial.set_user_attr(REFUSED, refusal.reason)
         for name, value in (refusal.excess or {}).items():
             trial.set_constraint(name, value)
         state = TrialState.PRUNED if refusal.excess else TrialState.FAIL
         self._memory.end(trial.number, state)
         self._store(trial.number)
+        return state
 
     def _store(self, number: int) -> FrozenTrial:
         """Write a draw, and before it what the sampler keeps at the study."""

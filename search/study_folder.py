@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,10 @@ def claim(
         "data": dict(data),
     }
     path = folder / FIXED
+    new: Collection[str] = ()
     if path.exists():
         known = read_json(path)
+        new = settled.keys() - known.keys()  # of a study from before it was settled
         settled = {name: known.pop(name, value) for name, value in settled.items()}
         changed = list(differences(known, fixed))
         if changed:
@@ -97,7 +99,7 @@ def claim(
                 f"({'; '.join(changed[:4])}{' ...' if len(changed) > 4 else ''}); its results "
                 "would not be comparable. Give another --name, or put the settings back"
             )
-    else:
+    if not path.exists() or new:
         write_json_atomically(path, fixed | dict(settled))
     text = yaml.safe_dump({"schema_version": SCHEMA_VERSION, **settings.to_dict()}, sort_keys=False)
     write_text_atomically(folder / SETTINGS, text)

@@ -343,7 +343,7 @@ def test_a_space_that_is_used_up(play, lookahead):
     ).run()
     assert len(played.keys("trial")) == 3
     [note] = played.view.notes
-    assert "no further candidate after 3 trials" in note
+    assert "no further candidate was found after 3 trials" in note
     assert played.origins()[:2] == ["baselines/00"] * 2
     assert played.view.totals[-1] == len(played.trainings.submitted)
 

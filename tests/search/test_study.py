@@ -1,5 +1,6 @@
 """The Optuna side, on a real journal: order, refusals, and kills at every write."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -340,10 +341,44 @@ def test_another_study_of_the_same_name_is_refused(place, tmp_path):
     """As in a database, which knows studies by their name only."""
     place.open()
     other = Place(tmp_path, recipe={"learning_rate": 0.01})
-    with pytest.raises(InputError, match="another study 's', of other settings; give another"):
+    with pytest.raises(InputError, match="another study 's', of another settings; give another"):
         other.open()
     # More trials, other workers and moved plug-ins are no other study.
     Place(tmp_path, trials=99, plugins=("elsewhere/mine.py",)).open()
+
+
+def test_another_folder_with_the_same_database_is_refused(place):
+    """Each has a lock of its own, and neither could tell whose a trial is."""
+    storage = optuna.storages.InMemoryStorage()
+    first = Study(place.settings, place.space, place.folder, storage=storage, owner="one")
+    assert first.ask(0, take).number == 0
+    with pytest.raises(InputError, match="another study 's', of another folder; give another"):
+        Study(place.settings, place.space, place.folder, storage=storage, owner="two")
+    again = Study(place.settings, place.space, place.folder, storage=storage, owner="one")
+    assert again.knows(0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "most"), [(Refusal("dear", {"macs": 1.0}), 4000), (Refusal("known"), 400)]
+)
+def test_hundreds_of_dear_draws_do_not_use_up_a_space(place, reason, most, monkeypatch):
+    storage = optuna.storages.InMemoryStorage()
+    random = dataclasses.replace(place.settings, sampler=SamplerSettings("random", lookahead=2))
+    study = Study(random, place.space, place.folder, storage=storage)
+    refused = []
+
+    def judge(params):
+        refused.append(params)
+        return reason if len(refused) < 1000 else None
+
+    draw = study.ask(0, judge)
+    if most < 1000:
+        assert draw is None
+        assert len(refused) == most
+    else:
+        assert draw.number == len(refused) - 1 == 999
+        assert study.ask(1, lambda params: reason) is None
+        assert study.summary()["refused_for_cost"] == 999 + most
 
 
 # Seeds and samples

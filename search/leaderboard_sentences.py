@@ -267,8 +267,10 @@ def _cautions(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     if lost:
         said.append(f"Not every seed completed, and a mean of survivors flatters: {_list(lost)}.")
     for name, what in DIFFERENCES.items():
-        # finalists whose validation images were drawn anew have the search's test images
-        if len({getattr(row, name) for row in board.rows} - {"", VARIED}) > 1:
+        # Finalists whose validation images were drawn anew have the search's test images; trials
+        # that a rung of images stopped have learnt from fewer, and no rank.
+        compared = [row for row in board.rows if row.rank or row.fidelity != "search"]
+        if len({getattr(row, name) for row in compared} - {"", VARIED}) > 1:
             said.append(f"The rows differ in their {what} ({name}): compare with care.")
     if board.pending:
         said.append(f"{board.pending} run(s) have not ended: this is no final result.")

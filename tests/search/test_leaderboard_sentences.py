@@ -86,6 +86,15 @@ def test_validation_drawn_anew_is_no_caution(make_study):
     assert "compare with care" not in said(study)
 
 
+def test_trials_that_stopped_on_fewer_images_are_no_caution(make_study):
+    study = make_study(rungs={"first": 100, "over": "images"})
+    study.trial(0, 0.9)
+    study.trial(1, 0.5, state="stopped", split_hash="fewer images")
+    assert "compare with care" not in said(study)
+    study.trial(2, 0.9, split_hash="other images")
+    assert "differ in their splits (split_hash)" in said(study)
+
+
 def test_direction_follows_the_objective(make_study):
     study = make_study(monitor="val/loss", mode="min")
     study.trial(0, 0.30)

@@ -1,5 +1,6 @@
 """A comparison as tables: for a terminal, in Markdown and in LaTeX (booktabs)."""
 
+import re
 from collections.abc import Sequence
 
 from rich import box
@@ -26,7 +27,7 @@ def render(comparison: Comparison, width: int = 120) -> Group:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("arm", overflow="fold", min_width=30)
+    table.add_column("arm", overflow="fold")  # alone gives way: figures and marks are never cut
     names = ["score", "difference", "p"]
     heads = [_score_head(comparison), "difference", "p (Holm)"]
     if width >= _WIDE:
@@ -38,7 +39,8 @@ def render(comparison: Comparison, width: int = 120) -> Group:
     if comparison.milestone is not None:
         names, heads = [*names, "milestone"], [*heads, milestone_head(comparison)]
     for head in heads:
-        table.add_column(head, justify="right", no_wrap=head not in ("lr",))
+        shown = head if width >= _WIDE else re.sub(r" (?=to |\()", "\n", head)
+        table.add_column(shown, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     place = None
     for line in lines:

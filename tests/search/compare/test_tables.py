@@ -56,7 +56,7 @@ def test_lines(found):
     assert lines[2].cause == "channel attention"
 
 
-@pytest.mark.parametrize("width", [80, 120, 150])
+@pytest.mark.parametrize("width", [120, 150])
 def test_the_terminal_shows_arms_whole_and_nothing_beyond_its_width(found, width):
     text = printed(found, width)
     assert max(map(len, text.splitlines())) <= width
@@ -66,6 +66,34 @@ def test_the_terminal_shows_arms_whole_and_nothing_beyond_its_width(found, width
     assert ("P(better)" in text) == (width == 150)
     assert ("params" in text) == (width >= 120)
     assert "= not shown different" in text
+
+
+@pytest.mark.parametrize("width", [80, 90, 120])
+@pytest.mark.parametrize("milestone", [None, 0.95])
+def test_where_columns_are_few_the_arm_wraps_and_no_figure_or_mark_is_cut(fake, width, milestone):
+    long = "w_msa+mdta without attention, or whatever else an arm may be called by its owner"
+    apart = {"difference": 0.162, "half": 0.06}
+    controls = [
+        fake.versus(**apart, holm_p=1.0, against="+pointwise"),
+        fake.versus(**apart, holm_p=1e-9, against=long),
+    ]
+    arms = [
+        fake.arm("base", unsolved=4, learning_rate=0.01),
+        fake.arm("+mdta", fake.versus(**apart), controls, unsolved=0, milestone_epochs=12.5),
+        fake.arm("+pointwise", fake.versus(0.0, holm_p=0.76), undertrained=True, seeds=4),
+        fake.arm(long, fake.versus(-0.16, 0.06), learning_rate=0.01),
+    ]
+    text = printed(fake.comparison(*arms, milestone=milestone), width)
+    assert max(map(len, text.splitlines())) <= width
+    table = text.partition("+ shown better")[0]
+    rows = [line.split() for line in table.splitlines() if "]" in line]
+    assert [row[-1] for row in rows] == ["|", "+", "=", "+", "=^!", "-|"]
+    shown = [" ".join(row) for row in rows]
+    assert all("+16.2 [+10.2, +22.2]" in row for row in shown[1:4])
+    for row, p in zip(shown[1:], [".001", "1", "<.001", ".760", ".001"], strict=True):
+        assert f"] {p} " in row
+    assert ("12.5 (5/5)" in shown[1]) == (milestone is not None)
+    assert all(table.split().count(word) >= 2 for word in long.split())  # an arm and a control
 
 
 def test_words_are_no_markup(fake):

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.yaml_files import read_yaml
 
 ClassWeights = Literal["none", "balanced"]
 Flip = Literal["none", "horizontal"]
@@ -157,10 +158,7 @@ class Recipe:
     @classmethod
     def from_yaml(cls, path: str | Path) -> "Recipe":
         """Read a recipe's file; an empty one is the default recipe."""
-        try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise InputError(f"recipe file {str(path)!r} cannot be read: {error}") from error
+        data = read_yaml(path, f"recipe file {str(path)!r}")
         return cls.from_dict({} if data is None else data)
 
 

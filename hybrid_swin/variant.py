@@ -13,6 +13,7 @@ import yaml
 from hybrid_swin import registry
 from hybrid_swin.block_words import BlockWord, parse
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.yaml_files import read_yaml
 
 # Beyond any network: what is larger is a slip, which would only surface as a full memory.
 _MOST, _MOST_BLOCKS, _MOST_MLP_RATIO = 10**9, 10**4, 1000
@@ -236,14 +237,12 @@ class Variant:
     @classmethod
     def from_yaml(cls, path: str | Path) -> "Variant":
         """Read a variant's file. Raises InputError that names the file."""
-        try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise InputError(f"variant file {str(path)!r} cannot be read: {error}") from error
+        file = f"variant file {str(path)!r}"
+        data = read_yaml(path, file)
         try:
             return cls.from_dict(data)
         except InputError as error:
-            raise InputError(f"variant file {str(path)!r}: {error}") from error
+            raise InputError(f"{file}: {error}") from error
 
 
 def _stage_name(stage: Stage) -> str:

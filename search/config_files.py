@@ -1,30 +1,13 @@
 """Config files: which file a name means, and the plain values in it."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.yaml_files import read_yaml
 
 _FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare name is looked for
-_FLOAT, _TIMESTAMP = "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-4 is a number, as in YAML 1.2, and 2024-05-01 is text: a folder's name."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  # the parent's declaration
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(
-    _FLOAT, re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
-)
 
 
 def read_config(name: str) -> dict[str, Any]:
@@ -50,17 +33,7 @@ def _is_receipt(content: dict[str, Any]) -> bool:
 
 
 def _read(name: str) -> dict[str, Any]:
-    path = find_config(name)
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506  # a SafeLoader
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"config {name!r} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        where = f" in line {place.line + 1}, column {place.column + 1}" if place else ""
-        raise InputError(
-            f"config {name!r} is no YAML{where}: {getattr(error, 'problem', None) or error}"
-        ) from error
+    content = read_yaml(find_config(name), f"config {name!r}")
     if not isinstance(content, dict):
         found = "is empty" if content is None else f"holds {type(content).__name__}"
         raise InputError(f"config {name!r} must hold settings such as 'trials: 12'; it {found}")

@@ -17,7 +17,7 @@ MODULES = {
 # From the ground up: a module imports only from its own line and those above it.
 ORDER = [
     ["hybrid_swin.errors"],
-    ["hybrid_swin.options"],
+    ["hybrid_swin.options", "hybrid_swin.yaml_files"],
     ["hybrid_swin.registry", "hybrid_swin.recipe"],
     ["hybrid_swin.block_words", "hybrid_swin.data_settings", "hybrid_swin.formulas"],
     ["hybrid_swin.variant", "hybrid_swin.cost"],

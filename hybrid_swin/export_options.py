@@ -29,7 +29,11 @@ def add_export_options(parser: ArgumentParser) -> ArgumentParser:
         help="images that it takes: normalised, or pixels, which it then normalises itself",
     )
     parser.add_argument(
-        "--plugin", type=str, default=[], nargs="*", help="files with branches or fusions it uses"
+        "--plugin",
+        type=str,
+        default=[],
+        action="append",
+        help="a file with branches or fusions that it uses; may be given again",
     )
     return parser
 

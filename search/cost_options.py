@@ -42,8 +42,8 @@ def cost_parser(formatter: Any) -> ArgumentParser:
         "--plugin",
         type=str,
         default=[],
-        nargs="*",
-        help="files with branches or fusions that the variants use",
+        action="append",
+        help="a file with branches or fusions that the variants use; may be given again",
     )
     parser.add_argument(
         "--image-size",

@@ -121,8 +121,9 @@ def inspect_parser(formatter: Any) -> ArgumentParser:
         "--plugin",
         type=str,
         default=[],
-        nargs="*",
-        help="files with branches, fusions, data sources or inspections of your own",
+        action="append",
+        help="a file with branches, fusions, data sources or inspections of your own; may be given "
+        "again",
     )
     parser.add_argument(
         "--wandb", type=bool, default=False, help="send the numbers to Weights & Biases"

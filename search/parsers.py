@@ -143,8 +143,8 @@ def _blocks_parser() -> ArgumentParser:
         "--plugin",
         type=str,
         default=[],
-        nargs="*",
-        help="files with a branch, fusion or data source of your own",
+        action="append",
+        help="a file with a branch, fusion or data source of your own; may be given again",
     )
     parser.add_argument(
         "--check", action="store_true", help="run the contract tests on the plug-ins"

@@ -1,7 +1,7 @@
 """What a study and a comparison have in common, as typed data."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -61,7 +61,7 @@ class ExperimentSettings:
         name: its name and its folder's.
         folder: where it is kept.
         seed: everything random in it derives from it.
-        plugins: files of your own branches, fusions or data sources.
+        plugins: files of your own branches, fusions or data sources; --plugin FILE adds one.
         data: what is trained on.
         variant: the network.
         recipe: how it is trained.
@@ -77,7 +77,7 @@ class ExperimentSettings:
     name: str = "study"
     folder: str = "runs"
     seed: int = 0
-    plugins: tuple[str, ...] = ()
+    plugins: Sequence[str] = ()  # no tuple: jsonargparse would append nothing to it
     data: DataSettings = field(default_factory=DataSettings)
     variant: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)

@@ -73,6 +73,7 @@ def _type_in_words(name: str) -> str:
         "list": "a list",
         "tuple": "a list",
         "collections.abc.Mapping": "a mapping",
+        "collections.abc.Sequence": "a list",
     }
     bare = re.sub(r"<class '(.*)'>", r"\1", name).partition("[")[0]
     return words.get(bare, bare)

@@ -142,7 +142,7 @@ class StudySettings(ExperimentSettings):
         name: the study's name and its folder's.
         folder: where studies are kept.
         seed: everything random in the study derives from it.
-        plugins: files of your own branches, fusions or data sources.
+        plugins: files of your own branches, fusions or data sources; --plugin FILE adds one.
         data: what is trained on.
         variant: the network, with {choose: [...]} or {from:, to:, step:|log:} where a value is
             searched; {same_as: path} and {times: [path, factor]} tie values.

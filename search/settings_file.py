@@ -45,7 +45,7 @@ def parse_with_config(
     parser: ArgumentParser, arguments: Sequence[str], settings: type, default: str
 ) -> Namespace:
     """What the arguments say, the configs among them read. Arguments and errors as above."""
-    arguments = _with_configs(list(arguments), settings, default)
+    arguments = _with_plugins(_with_configs(list(arguments), settings, default))
     _check_paths(arguments)
     parser.exit_on_error = False
     try:
@@ -73,9 +73,17 @@ def _with_configs(arguments: list[str], settings: type, default: str) -> list[st
 
     They come first, so that other options override them wherever they stand.
     """
-    names, others = _split(arguments)
+    names, others = _split(arguments, "--config")
     configs = [f"--config={_checked(name, settings)}" for name in names or [default]]
     return [*configs, *others]
+
+
+def _with_plugins(arguments: Sequence[str]) -> list[str]:
+    """`--plugin FILE` as one more of `--plugins`; there, a file without brackets as a list."""
+    files, others = _split(arguments, "--plugins")
+    lists = [f if f.startswith("[") else json.dumps([f]) for f in files]
+    more, others = _split(others, "--plugin")
+    return [*others, *(f"--plugins={f}" for f in lists), *(f"--plugins+={f}" for f in more)]
 
 
 def _check_paths(arguments: Sequence[str]) -> None:
@@ -95,22 +103,22 @@ def receipt_among(arguments: Sequence[str]) -> dict[str, Any] | None:
     Raises:
         InputError: a config that cannot be read.
     """
-    found = [read_receipt(name) for name in _split(arguments)[0]]
+    found = [read_receipt(name) for name in _split(arguments, "--config")[0]]
     return next((receipt for receipt in reversed(found) if receipt is not None), None)
 
 
-def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The names of configs, and the other arguments."""
+def _split(arguments: Sequence[str], wanted: str) -> tuple[list[str], list[str]]:
+    """The values of an option that takes a file, and the other arguments."""
     names, others = [], []
     words = iter(arguments)
     for word in words:
         option, equals, name = word.partition("=")
-        if option != "--config":
+        if option != wanted:
             others.append(word)
             continue
         found = name if equals else next(words, None)
-        if found is None:
-            raise InputError("--config needs the name of a file")
+        if found is None or found.startswith("--"):
+            raise InputError(f"{wanted} needs the name of a file")
         names.append(found)
     return names, others
 
@@ -119,6 +127,8 @@ def _checked(name: str, settings: type) -> str:
     """A config's content as text that jsonargparse takes in the place of a file's name."""
     content = read_config(name)
     _check_keys(content, settings, f"setting of {Path(name).name}", "")
+    if isinstance(content.get("plugins"), str):
+        content["plugins"] = [content["plugins"]]
     data = content.get("data")
     if isinstance(data, dict) and "class_path" in data:
         # class_path and init_args alone would be taken for another class than DataSettings.

@@ -66,7 +66,7 @@ class ComparisonSettings(ExperimentSettings):
         name: the comparison's name and its folder's.
         folder: where comparisons are kept.
         seed: everything random in it derives from it.
-        plugins: files of your own branches, fusions or data sources.
+        plugins: files of your own branches, fusions or data sources; --plugin FILE adds one.
         data: what is trained on.
         variant: the network that every arm starts from; {same_as: path} and {times: [path, factor]}
             tie values.

@@ -132,6 +132,22 @@ def test_a_later_file_wins_over_an_earlier_one(tmp_path):
     assert parse_settings(parser(), files[::-1], StudySettings, DEFAULT_CONFIG)[0].trials == 3
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("", ["own.py"]),
+        ("--plugins [a.py,b.py]", ["a.py", "b.py"]),
+        ("--plugins a.py", ["a.py"]),
+        ("--plugins=a.py --trials 4", ["a.py"]),
+        ("--plugin a.py --trials 4 --plugin=b.py", ["own.py", "a.py", "b.py"]),
+        ("--plugin b.py --plugins a.py", ["a.py", "b.py"]),
+    ],
+)
+def test_plugins_are_given_with_brackets_alone_or_one_by_one(parse, arguments, expected):
+    for text in ("plugins: own.py", "plugins: [own.py]"):
+        assert list(parse(text, *arguments.split()).plugins) == expected
+
+
 def test_choices_can_be_given_on_the_command_line(parse):
     settings = parse("trials: 3", "--variant.mlp_ratio", "{choose: [2, 4]}", "--dry-run")
     assert settings.variant == {"mlp_ratio": {"choose": [2, 4]}}
@@ -183,7 +199,9 @@ def test_choices_can_be_given_on_the_command_line(parse):
         ("baselines: [{blocks: conv}]", "baselines.blocks must be a list; got 'conv'"),
         ("baselines: [{blocks: [3]}]", "baselines.blocks must be text; got '3'"),
         ("baselines: [{set: 3}]", "baselines.set must be a mapping; got '3'"),
-        ("plugins: mine.py", "plugins must be a list; got 'mine.py'"),
+        ("plugins: 3", "plugins must be a list; got '3'"),
+        ("plugins: {a: b.py}", "plugins must be a list; got"),
+        ("plugins: [3]", "plugins must be text; got '3'"),
         ("variant: []", "variant must be a mapping; got '[]'"),
         ("recipe: fast", "recipe must be a mapping; got 'fast'"),
         ("data: {options: 3}", "data.options must be a mapping; got '3'"),
@@ -228,6 +246,8 @@ def test_a_mistake_in_a_file_is_named_with_what_is_allowed(parse, text, message)
         (["--finalists.seeds", "0"], "finalists.seeds must be at least 1; got 0"),
         (["--baselines", "[{set: null}]"], "baselines.0.set is empty"),
         (["--config"], "--config needs the name of a file"),
+        (["--plugin"], "--plugin needs the name of a file"),
+        (["--plugins", "--trials", "4"], "--plugins needs the name of a file"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_named(parse, arguments, message):

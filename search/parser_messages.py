@@ -6,6 +6,8 @@ from jsonargparse import ArgumentParser
 
 from hybrid_swin.errors import InputError, unknown
 
+_FILES = (".yaml", ".yml", ".json")  # of settings: a study's, a comparison's, a receipt
+
 
 def explained(message: str, parser: ArgumentParser) -> InputError:
     """The parser's message, shortened to what the user can act on."""
@@ -13,6 +15,8 @@ def explained(message: str, parser: ArgumentParser) -> InputError:
     if stray:
         name = stray[1].partition("=")[0]
         known = [option for action in parser._actions for option in action.option_strings]
+        if name.endswith(_FILES) and "--config" in known:
+            return InputError(f"stray argument {name!r}; give a file as --config {name}")
         if not name.startswith("-"):
             return InputError(f"stray argument {name!r}; options are written --name value")
         near = [k for k in known if k.startswith(name.rpartition(".")[0] or "--")]

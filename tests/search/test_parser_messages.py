@@ -10,6 +10,11 @@ from search.cli import main
     [
         ("leaderbord", "unknown command 'leaderbord'; did you mean 'leaderboard'?"),
         ("status a b", "stray argument 'b'"),
+        ("run base.yaml", "stray argument 'base.yaml'; give a file as --config base.yaml"),
+        ("compare --seeds 3 my.yml", "give a file as --config my.yml"),
+        ("space --trials 3 runs/a/receipt.json", "give a file as --config runs/a/receipt.json"),
+        ("run base", "stray argument 'base'; options are written --name value"),
+        ("status a b.yaml", "stray argument 'b.yaml'; options are written --name value"),
         ("status --watch soon", "watch must be a number; got 'soon'"),
         ("status --wtch 2", "unknown option '--wtch'; did you mean '--watch'?"),
         ("leaderboard --format xml", "--format must be one of table, csv, json; got 'xml'"),

@@ -11,6 +11,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.matching import match_cost
 from hybrid_swin.variant import Variant
 from search.budget import amount
+from search.file_kinds import read_variant
 
 if TYPE_CHECKING:
     from hybrid_swin.measuring import Timing
@@ -99,7 +100,7 @@ def find_variant(name: str, image_size: str | None = None) -> Variant:
     if name in published.names():
         found = published.published(name)
     elif name.endswith((".yaml", ".yml")):
-        found = Variant.from_yaml(name)
+        found = read_variant(name)
     else:
         found = _with_word(name)
     return found if image_size is None else replace(found, image_size=_read_size(image_size))

@@ -25,6 +25,7 @@ from hybrid_swin.inspecting.subject import Subject, make_subject
 from hybrid_swin.loading import LoadedData, load_data
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
+from search.file_kinds import read_variant
 from search.inspect_options import InspectQuestion
 from search.run_folder import RUN_FILE, read_json
 
@@ -101,7 +102,7 @@ def find_target(question: InspectQuestion) -> Target:
     """
     named, path = question.target, Path(question.target).expanduser()
     if named in published.names() or named.endswith((".yaml", ".yml")):
-        variant = resolve_variant(named)
+        variant = resolve_variant(named) if named in published.names() else read_variant(named)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(question.seed)
             model = HybridSwin(variant)

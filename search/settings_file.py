@@ -13,6 +13,7 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from search.config_files import read_config, read_receipt
 from search.experiment import ExperimentSettings
+from search.file_kinds import check_kind, kind_of
 from search.parser_messages import explained
 
 Settings = TypeVar("Settings")
@@ -125,7 +126,9 @@ def _split(arguments: Sequence[str], wanted: str) -> tuple[list[str], list[str]]
 
 def _checked(name: str, settings: type) -> str:
     """A config's content as text that jsonargparse takes in the place of a file's name."""
+    kind = kind_of(settings)
     content = read_config(name)
+    check_kind(content, kind, name, f"config {name!r}")
     _check_keys(content, settings, f"setting of {Path(name).name}", "")
     if isinstance(content.get("plugins"), str):
         content["plugins"] = [content["plugins"]]

@@ -45,6 +45,7 @@ ORDER = [
     ["search.wandb_settings", "search.config_files"],
     ["search.experiment", "search.identity"],
     ["search.settings", "search.compare.settings"],
+    ["search.file_kinds"],
     ["search.settings_file", "search.templates", "search.budget", "search.study_folder"],
     ["search.choices", "search.space_options"],
     ["search.value_checks"],

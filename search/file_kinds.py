@@ -1,0 +1,84 @@
+"""What a YAML file describes: a study, a comparison or a variant, told by its settings."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.variant import Variant
+from hybrid_swin.yaml_files import read_yaml
+from search.compare.settings import ComparisonSettings
+from search.settings import StudySettings
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file may describe.
+
+    Args:
+        name: how messages call it.
+        settings: the dataclass whose fields stand in the file.
+        folder: where bundled files of this kind are, below ``configs/``.
+        use: what to do with a file, whose name stands for ``{}``.
+    """
+
+    name: str
+    settings: type
+    folder: str
+    use: str
+
+    def known(self, keys: Iterable[object]) -> list[object]:
+        """Those of the keys that are settings of this kind."""
+        names = {f.name for f in fields(self.settings)}
+        return [key for key in keys if key in names]
+
+
+_VARIANT = Kind(
+    "variant",
+    Variant,
+    "variants",
+    "`cost {}` says what it costs; in a study it stands below variant:",
+)
+_KINDS = (
+    Kind("study", StudySettings, "search", "`space {}` looks at it, `run --config {}` runs it"),
+    Kind("comparison", ComparisonSettings, "compare", "`compare --config {}` runs it"),
+    _VARIANT,
+)
+
+
+def kind_of(settings: type) -> Kind:
+    """The kind of file that holds these settings."""
+    return next(kind for kind in _KINDS if kind.settings is settings)
+
+
+def check_kind(keys: Iterable[object], wanted: Kind, file: str, what: str) -> None:
+    """Refuse a file of another kind.
+
+    Args:
+        keys: those at the top of the file.
+        wanted: the kind that is asked for.
+        file: its name.
+        what: how messages call it.
+
+    Raises:
+        InputError: another kind has more of its keys.
+    """
+    keys = list(keys)
+    found = max((wanted, *_KINDS), key=lambda kind: len(kind.known(keys)))
+    if found is not wanted:
+        strange = next(key for key in found.known(keys) if key not in wanted.known(keys))
+        raise InputError(
+            f"{what} describes a {found.name}, for {strange!r} is no setting of a {wanted.name}; "
+            + found.use.replace("{}", file)
+        )
+
+
+def read_variant(file: str) -> Variant:
+    """The variant in a file.
+
+    Raises:
+        InputError: it cannot be read, or is that of a study or a comparison.
+    """
+    content = read_yaml(file, f"variant file {file!r}")
+    if isinstance(content, dict):
+        check_kind(content, _VARIANT, file, f"file {file!r}")
+    return Variant.from_yaml(file)

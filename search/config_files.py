@@ -10,13 +10,15 @@ from hybrid_swin.yaml_files import read_yaml
 _FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare name is looked for
 
 
-def read_config(name: str) -> dict[str, Any]:
+def read_config(name: str, folder: str = "search") -> dict[str, Any]:
     """The settings in a config, which may be a study's ``settings.yaml`` or ``receipt.json``.
+
+    ``folder``: where bundled ones of the kind that is wanted are, as in `find_config`.
 
     Raises:
         InputError: it cannot be read or holds no settings.
     """
-    content = _read(name)
+    content = _read(name, folder)
     settings: dict[str, Any] = content["settings"] if _is_receipt(content) else content
     settings.pop("schema_version", None)
     return settings
@@ -32,19 +34,19 @@ def _is_receipt(content: dict[str, Any]) -> bool:
     return isinstance(content.get("settings"), dict) and "code_hash" in content
 
 
-def _read(name: str) -> dict[str, Any]:
-    content = read_yaml(find_config(name), f"config {name!r}")
+def _read(name: str, folder: str = "search") -> dict[str, Any]:
+    content = read_yaml(find_config(name, folder), f"config {name!r}")
     if not isinstance(content, dict):
         found = "is empty" if content is None else f"holds {type(content).__name__}"
         raise InputError(f"config {name!r} must hold settings such as 'trials: 12'; it {found}")
     return content
 
 
-def find_config(name: str) -> Path:
+def find_config(name: str, folder: str = "search") -> Path:
     """A config's file: as given, else among the bundled ones. Raises InputError if there is none.
 
     Bundled ones are found from any folder: `configs/search/digits.yaml`, `search/digits.yaml`,
-    `digits.yaml` and `digits` are the same file.
+    `digits.yaml` and `digits` are the same file. Those in ``folder`` come before the others.
     """
     try:
         given = Path(name).expanduser()
@@ -58,11 +60,12 @@ def find_config(name: str) -> Path:
     relative = Path(*path.parts[1:]) if path.parts[:1] == ("configs",) else path
     roots = [root for root in _bundled() if root.is_dir()]
     for root in roots:
-        for folder in _FOLDERS:
-            if (root / folder / relative).is_file():
-                return root / folder / relative
-    known = [p.relative_to(root).as_posix() for root in roots for p in root.rglob("*.yaml")]
-    raise unknown("config", name, known)
+        for place in (folder, *_FOLDERS):
+            if (root / place / relative).is_file():
+                return root / place / relative
+    known = [file.stem for root in roots for file in (root / folder).glob("*.yaml")]
+    hint = str(unknown("config", path.stem, known)).removeprefix(f"unknown config {path.stem!r}")
+    raise InputError(f"there is no file {name!r}, nor a bundled config of that name{hint}")
 
 
 def _bundled() -> Iterator[Path]:

@@ -127,7 +127,7 @@ def _split(arguments: Sequence[str], wanted: str) -> tuple[list[str], list[str]]
 def _checked(name: str, settings: type) -> str:
     """A config's content as text that jsonargparse takes in the place of a file's name."""
     kind = kind_of(settings)
-    content = read_config(name)
+    content = read_config(name, kind.folder)
     check_kind(content, kind, name, f"config {name!r}")
     _check_keys(content, settings, f"setting of {Path(name).name}", "")
     if isinstance(content.get("plugins"), str):

@@ -79,7 +79,7 @@ def study(tmp_path, **changes):
         (["--data.test_share", "1.5"], ["test_share", "1.5"]),
         (["--plugins", "[missing.py]"], ["plug-in 'missing.py' is not a file"]),
         (["--storage", "postgresql://me:secret@host/db"], ["password", "PGPASSWORD"]),
-        (["--config", "not_there.yaml"], ["unknown config 'not_there.yaml'"]),
+        (["--config", "not_there.yaml"], ["there is no file 'not_there.yaml'"]),
     ],
 )
 def test_wrong_options(refused, tmp_path, arguments, words):

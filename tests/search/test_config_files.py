@@ -33,17 +33,30 @@ def test_a_bundled_config_is_read():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("digit", "unknown config 'digit'"),
-        ("/no/such.yaml", "unknown config '/no/such.yaml' (configs: "),
+        (
+            "digit",
+            "there is no file 'digit', nor a bundled config of that name; did you mean 'digits'?",
+        ),
+        ("no/such.yaml", "there is no file 'no/such.yaml', nor a bundled config of that name ("),
+        ("/no/such.yaml", "there is no file '/no/such.yaml', nor a bundled"),
         ("", "--config '' is a folder; give a file in it"),
         ("/", "--config '/' is a folder; give a file in it"),
         ("~nobody_of_this_name/x.yaml", "cannot be read"),
         ("a" * 300, "cannot be read: "),
-        ("a\0b", "unknown config"),
+        ("a\0b", "there is no file 'a\\x00b'"),
     ],
 )
 def test_a_config_that_is_not_there_is_refused(name, message):
     with pytest.raises(InputError) as error:
         read_config(name)
     assert message in str(error.value)
-    assert ("search/digits.yaml" in str(error.value)) is message.startswith("unknown")
+    listed = "(configs: digits, images)" in str(error.value)
+    assert listed is message.startswith("there is no")
+
+
+def test_bundled_configs_of_the_wanted_kind_come_first_and_alone_are_listed():
+    assert find_config("digits", "compare").parts[-2:] == ("compare", "digits.yaml")
+    assert find_config("digits", "search").parts[-2:] == ("search", "digits.yaml")
+    assert find_config("swin_t", "search").parts[-2:] == ("variants", "swin_t.yaml")
+    with pytest.raises(InputError, match=r"\(configs: digits, reach, reach_margin\)"):
+        find_config("nothing", "compare")

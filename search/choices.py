@@ -16,6 +16,8 @@ from search.templates import Template
 
 RECIPE = "recipe"
 _SPECIALS = ("choose", "from", "to", "step", "log", "same_as", "times")
+_FORMS = "{choose: [...]}, {from:, to:, step:|log:}, {same_as: path} or {times: [path, factor]}"
+_FIELDS = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner)}
 _WHOLE = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is int}
 _REAL = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is float}
 _HUGE = 1e15
@@ -170,13 +172,17 @@ def read_leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _check_specials(node: Mapping[str, Any], path: str, word: bool) -> None:
-    """Raise InputError for a choice whose word is misspelt, as in {chose: [1, 2]}."""
-    known = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner)}
+    """Raise InputError for a choice whose word is misspelt, as in {choice: [1, 2]}."""
+    if word:
+        return
+    of_value = not (_FIELDS - {"stages"}).isdisjoint(path.split("."))  # nothing stands below one
     for key in node:
-        meant = difflib.get_close_matches(str(key), _SPECIALS, 1, 0.75)
-        if meant and not word and key not in known:
+        words = (*_SPECIALS, "word") if of_value else _SPECIALS
+        meant = difflib.get_close_matches(str(key), words, 1, 0.6 if of_value else 0.75)
+        if of_value or (meant and key not in _FIELDS):
+            hint = f"; did you mean {meant[0]!r}?" if meant else ""
             raise InputError(
-                f"{path or 'variant'}: {key!r} is no choice; did you mean {meant[0]!r}?"
+                f"{path or 'variant'}: {key!r} is no choice{hint} (write a value, {_FORMS})"
             )
 
 
@@ -195,10 +201,7 @@ def _special(node: Mapping[str, Any], path: str) -> Choice | Range | Tie:
         return Tie(str(pair[0]), pair[1])
     if {"from", "to"} <= keys <= {"from", "to", "step", "log"}:
         return _range(node, path)
-    raise InputError(
-        f"{path}: {dict(node)!r} is no choice; write {{choose: [...]}}, "
-        "{from:, to:, step:|log:}, {same_as: path} or {times: [path, factor]}"
-    )
+    raise InputError(f"{path}: {dict(node)!r} is no choice; write {_FORMS}")
 
 
 def _choice(values: Any, path: str) -> Choice:

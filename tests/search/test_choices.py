@@ -75,7 +75,7 @@ def test_a_choice_is_drawn_by_its_labels():
 
 
 def test_labels_are_what_optuna_can_store():
-    nested = only({"choose": [[{"width": 8}], [1, 2], {"a": [1]}]})
+    nested = only({"choose": [[{"width": 8}], [1, 2], {"a": [1]}]}, "stages")
     assert nested.labels == ['[{"width": 8}]', "[1, 2]", '{"a": [1]}']
     assert nested.value("[1, 2]") == (1, 2)
 
@@ -97,7 +97,7 @@ def test_a_value_stands_once(values):
 def test_a_choice_within_a_choice_is_refused():
     for inner in ({"choose": [1, 2]}, {"from": 1, "to": 2}, {"width": {"choose": [1]}}):
         with pytest.raises(InputError, match="is a choice within a choice; list all its values"):
-            only({"choose": [3, inner]})
+            only({"choose": [3, inner]}, "stages")
 
 
 # Ranges
@@ -257,3 +257,40 @@ def test_a_multiple_needs_a_path_and_a_factor(pair):
 def test_what_is_no_choice_is_refused_with_all_that_are(node):
     with pytest.raises(InputError, match=r"mlp_ratio: .* is no choice; write {choose: \[...\]}, "):
         only(node)
+
+
+# What is none of them
+
+
+@pytest.mark.parametrize(
+    ("node", "path", "message"),
+    [
+        ({"choice": [16, 24]}, "stages.0.width", "'choice' is no choice; did you mean 'choose'?"),
+        ({"choices": [16]}, "recipe.epochs", "'choices' is no choice; did you mean 'choose'?"),
+        ({"form": 1, "t": 2}, "mlp_ratio", "'form' is no choice; did you mean 'from'?"),
+        ({"values": [2, 4]}, "mlp_ratio", "'values' is no choice (write a value, {choose: [...]},"),
+        ([{"choice": ["conv"]}], "stages.0.blocks", ".0: 'choice' is no choice; did you mean"),
+        ({"one": {"of": [1]}}, "recipe.epochs", "'one' is no choice (write"),
+        ({"word": "{k}", "k": {"any": [3, 5]}}, "blocks.0", "blocks.0.k: 'any' is no choice ("),
+        ({"wrod": "{k}", "k": 3}, "blocks.0", "'wrod' is no choice; did you mean 'word'?"),
+        ({"chose": [1]}, "stages.0", "'chose' is no choice; did you mean 'choose'?"),
+    ],
+)
+def test_a_mapping_where_a_value_stands_is_named(node, path, message):
+    with pytest.raises(InputError) as error:
+        read(node, path)
+    assert message in str(error.value)
+    assert str(error.value).startswith(path)
+
+
+def test_mappings_that_are_no_values_stay():
+    word = {"word": "{choice}(kernel={values})", "choice": "conv", "values": {"choose": [3, 5]}}
+    stage = {"width": {"times": ["stages.0.width", 2]}, "blocks": [word]}
+    leaves = read({"stages": [stage], "recipe": {"epochs": 3}}, "")
+    assert list(leaves) == [
+        "stages.0.width",
+        "stages.0.blocks.0",
+        "stages.0.blocks.0.choice",
+        "stages.0.blocks.0.values",
+        "recipe.epochs",
+    ]

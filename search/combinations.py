@@ -15,6 +15,7 @@ from search.budget import Matching
 from search.choices import RECIPE, Choice, Range, Tie, read_leaves
 from search.identity import candidate_id
 from search.space import Space
+from search.value_checks import settings_of
 
 MOST = 4000  # combinations that are looked at one by one: seconds
 _ONE_IN = 10  # of the drawn, so many are asked how many other combinations are the same candidate
@@ -56,6 +57,7 @@ class Part:
         looked_at: how many of them were looked at; all, or as many as were drawn.
         candidates: what the looked at make, in their order; less where some make nothing.
         distinct: how many different ones all combinations make; None where they have no end.
+        refusal: why the first of those that make nothing does not; empty where all make something.
     """
 
     kind: str
@@ -64,6 +66,7 @@ class Part:
     looked_at: int
     candidates: tuple[Candidate, ...]
     distinct: Number | None
+    refusal: str = ""
 
     @property
     def exact(self) -> bool:
@@ -72,7 +75,10 @@ class Part:
 
 
 class Maker:
-    """Makes candidates of a space's parameters; those that are not given have their first value.
+    """Makes candidates of a space's parameters.
+
+    Those that are not given have the values of the first candidate that can be made: the first
+    values where these make one.
 
     Args:
         space: the space.
@@ -82,21 +88,27 @@ class Maker:
     def __init__(self, space: Space, matching: Matching | None = None) -> None:
         self._space = space
         self._matching = matching or Matching()
-        self._default = space.default()
-        variant, _ = space.resolve(self._default)
+        first = self._default = space.default()
+        variant, _ = space.resolve(first)
         self._images = variant.image_size, variant.in_channels
+        self._default = next(filter(self, settings_of(space.parameters, first)), first)
 
     def __call__(self, params: Mapping[str, Any]) -> Candidate | None:
         """The candidate, or None where the values make none, or one for other images."""
+        made = self.make(params)
+        return made if isinstance(made, Candidate) else None
+
+    def make(self, params: Mapping[str, Any]) -> Candidate | str:
+        """The candidate, or why there is none."""
         everything = {**self._default, **params}
         try:
             variant, recipe = self._space.resolve(everything)
             variant, _ = self._matching.apply(variant)
             cost = count_cost(variant)
-        except InputError:
-            return None
+        except InputError as error:
+            return str(error)
         if (variant.image_size, variant.in_channels) != self._images:
-            return None
+            return "it is for other images than those of the first values"
         return Candidate(everything, candidate_id(variant, recipe), cost)
 
 
@@ -128,17 +140,18 @@ def look(
     sizes = [p.size for p in parameters]
     combinations = None if None in sizes else math.prod(size for size in sizes if size is not None)
     if combinations is not None and combinations <= most:
-        made = [maker(params) for params in _all(parameters)]
-        distinct: Number | None = Number(len({c.id for c in made if c}))
+        made = [maker.make(params) for params in _all(parameters)]
+        distinct: Number | None = Number(len({c.id for c in made if isinstance(c, Candidate)}))
     else:
         random = Random(seed)  # noqa: S311  # no secret
-        made = [maker({p.path: p.draw(random) for p in parameters}) for _ in range(samples)]
+        made = [maker.make({p.path: p.draw(random) for p in parameters}) for _ in range(samples)]
         distinct = None
         if combinations is not None:
             asked = made[: max(2, samples // _ONE_IN)]
             distinct = _distinct_share(asked, parameters, maker) * Number(combinations)
-    found = tuple(candidate for candidate in made if candidate)
-    return Part(kind, parameters, combinations, len(made), found, distinct)
+    found = tuple(candidate for candidate in made if isinstance(candidate, Candidate))
+    refusal = next((why for why in made if isinstance(why, str)), "")
+    return Part(kind, parameters, combinations, len(made), found, distinct, refusal)
 
 
 def _all(parameters: Parameters) -> Iterator[Params]:
@@ -148,7 +161,7 @@ def _all(parameters: Parameters) -> Iterator[Params]:
 
 
 def _distinct_share(
-    drawn: Sequence[Candidate | None], parameters: Parameters, maker: Maker
+    drawn: Sequence[Candidate | str], parameters: Parameters, maker: Maker
 ) -> Number:
     """Distinct candidates a combination: the mean of 1/m over combinations drawn alike.
 
@@ -157,7 +170,7 @@ def _distinct_share(
     (the branches of a sum) one word at a time; the counts are multiplied. What is the same by other
     changes of several values at once (branches exchanged together with their options) is not seen.
     """
-    shares = [1 / _same(c, parameters, maker) if c else 0.0 for c in drawn]
+    shares = [1 / _same(c, parameters, maker) if isinstance(c, Candidate) else 0.0 for c in drawn]
     return Number(fmean(shares), stdev(shares) / math.sqrt(len(shares)))
 
 

@@ -1,4 +1,4 @@
-"""The cheapest and the dearest candidates of a space, and what never fits a budget."""
+"""The cheapest and the dearest candidates of a space, and what never fits a budget or is made."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -42,6 +42,24 @@ def never_fitting(
             for value in parameter.some(_TRIED) if parameter.size else ():
                 if _never_keeps(parameter, value, part, maker, cost, most, cheapest):
                     never.setdefault(name, {}).setdefault(parameter.path, []).append(value)
+    return never
+
+
+def never_made(part: Part, maker: Maker) -> dict[str, list[Any]]:
+    """The values, by parameter, with which there is no network at all, such as one of a cost.
+
+    Exact where the part is; else what makes none in place of the value of any that was found.
+    """
+    never: dict[str, list[Any]] = {}
+    if not part.refusal:
+        return never
+    others = () if part.exact else part.candidates[:_TRIED]
+    for parameter in part.parameters:
+        made = {candidate.params[parameter.path] for candidate in part.candidates}
+        for value in parameter.some(_TRIED) if parameter.size else ():
+            if value in made or any(maker(c.params | {parameter.path: value}) for c in others):
+                continue
+            never.setdefault(parameter.path, []).append(value)
     return never
 
 

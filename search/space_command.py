@@ -1,7 +1,7 @@
 """The command `space`: what a study's space holds, as a table for people and as JSON."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from rich.console import Console
@@ -12,7 +12,7 @@ from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from search.budget import limits, matching, over
 from search.choices import Choice, Range, Tie
-from search.combinations import Candidate, Number
+from search.combinations import Candidate, Number, Part
 from search.extremes import settings_text, short
 from search.settings import StudySettings
 from search.space import Space
@@ -66,6 +66,7 @@ def to_dict(found: Survey) -> dict[str, Any]:
                 "exact": part.exact,
                 "distinct": _number(part.distinct),
                 "makes_none": _share(found.nothing(part)),
+                "refusal": part.refusal,
             }
             for part in found.parts
         ],
@@ -74,6 +75,7 @@ def to_dict(found: Survey) -> dict[str, Any]:
         "cheapest": _candidate(found, found.cheapest),
         "dearest": _candidate(found, found.dearest),
         "never_fits": {name: dict(values) for name, values in found.never.items()},
+        "never_made": dict(found.unmade),
     }
 
 
@@ -167,7 +169,10 @@ def _sentences(found: Survey) -> Iterator[tuple[str, str]]:
     for part in parts:
         nothing = found.nothing(part)
         if part is networks or nothing.count:
-            yield f"no {part.kind.removesuffix('s')}", _share_text(nothing, part.kind)
+            why = f": {part.refusal.partition(';')[0]}" if part.refusal else ""
+            yield f"no {part.kind.removesuffix('s')}", _share_text(nothing, part.kind) + why
+    if found.unmade:
+        yield "never made", f"a network with {_listed(found.unmade)}{_how(networks, 'drawn')}"
     if found.limits:
         most = ", ".join(f"{value:,} {name}" for name, value in found.limits.items())
         yield "within budget", f"{_share_text(found.fitting, networks.kind)} keep {most}"
@@ -185,9 +190,15 @@ def _sentences(found: Survey) -> Iterator[tuple[str, str]]:
         if networks.parameters:
             yield "", settings_text(candidate.params, networks.parameters)
     for name, values in found.never.items():
-        listed = ", ".join(f"{p}={short(v)}" for p, vs in values.items() for v in vs)
-        how = "" if networks.exact else " (none found by descent)"
-        yield "never fits", f"{name} with {listed}{how}"
+        yield "never fits", f"{name} with {_listed(values)}{_how(networks, 'found by descent')}"
+
+
+def _listed(values: Mapping[str, list[Any]]) -> str:
+    return ", ".join(f"{path}={short(v)}" for path, some in values.items() for v in some)
+
+
+def _how(networks: Part, sought: str) -> str:
+    return "" if networks.exact else f" (none {sought})"
 
 
 def _distinct(found: Survey) -> str:

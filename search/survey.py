@@ -10,7 +10,7 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from search.budget import Matching, excess
 from search.combinations import Candidate, Maker, Number, Part, parts_of
-from search.extremes import least, never_fitting, too_dear
+from search.extremes import least, never_fitting, never_made, too_dear
 from search.space import Space
 
 
@@ -53,6 +53,7 @@ class Survey:
         cheapest: by MACs; among all where the networks are exact, else found.
         dearest: likewise.
         never: for each limit the values, by parameter, that never keep it.
+        unmade: the values, by parameter, that never make a network.
     """
 
     space: Space
@@ -61,6 +62,7 @@ class Survey:
     cheapest: Candidate
     dearest: Candidate
     never: Mapping[str, Mapping[str, list[Any]]]
+    unmade: Mapping[str, list[Any]]
 
     @property
     def networks(self) -> Part:
@@ -106,8 +108,8 @@ def survey(
     maker = Maker(space, matching)
     parts = parts_of(space, maker, samples)
     networks = parts[0]
-    if not networks.candidates:  # the first values make a network, so it is the cost to match
-        (matching or Matching()).apply(space.resolve(space.default())[0])
+    if not networks.candidates and not maker({}):
+        raise InputError(networks.refusal)
     if message := too_dear(networks, maker, limits):
         raise InputError(message)
     return Survey(
@@ -117,4 +119,5 @@ def survey(
         least(networks, maker, lambda c: c.cost.macs),
         least(networks, maker, lambda c: -c.cost.macs),
         never_fitting(networks, maker, limits),
+        never_made(networks, maker),
     )

@@ -4,10 +4,11 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from search.combinations import Maker, look, network_part
-from search.extremes import least, never_fitting, no_fit_message
+from search.extremes import least, never_fitting, never_made, no_fit_message
 from search.space import Space
 
 VARIANT = {"image_size": 16, "in_channels": 1, "num_classes": 4, "patch_size": 2, "window_size": 4}
+RATIOS = {"from": 1, "to": 20, "step": 1}
 
 
 def space(**fields):
@@ -114,3 +115,14 @@ def test_a_space_without_choices_has_a_cheapest():
     assert "the cheapest has " in no_fit_message(found, {"macs": 10})
     with pytest.raises(InputError, match="divisible"):
         Space({**VARIANT, "stages": [fixed | {"num_heads": 3}]}, {})
+
+
+def test_values_that_are_never_made_are_found_among_drawn_ones_too():
+    """Images of 16 pixels are none of a study that begins with 8."""
+    variant = {**VARIANT, "stages": [{"width": 16, "depth": 1, "num_heads": 2, "blocks": ["conv"]}]}
+    found = Space({**variant, "image_size": {"choose": [8, 16]}, "mlp_ratio": RATIOS}, {})
+    maker = Maker(found)
+    every = network_part(found, maker, samples=10)
+    drawn = look(every.parameters, "networks", maker, samples=12, most=0)
+    assert never_made(every, maker) == never_made(drawn, maker) == {"image_size": [16]}
+    assert never_made(network_part(space(), Maker(space()), samples=10), Maker(space())) == {}

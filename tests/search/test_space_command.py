@@ -142,6 +142,7 @@ def test_words_with_gaps_and_ties_are_shown(config, shown, told):
             "of": 16,
             "exact": True,
         },
+        "refusal": "",
     }
 
 
@@ -292,3 +293,21 @@ def test_matched_widths_are_priced(tmp_path, capsys):
         assert found[end]["macs"] == pytest.approx(300_000, rel=0.02)
     assert main(["space", str(config), "--budget.macs", "90G"]) == 2
     assert "cannot have 90,000,000,000 macs" in capsys.readouterr().err
+
+
+def test_where_the_first_network_cannot_be_matched_the_others_are_told(config, shown, told):
+    """Of these words `w_msa` has no widths that meet the cost."""
+    words = {"choose": ["w_msa", "mdta", "conv", "w_msa+conv"]}
+    stage = {"width": 16, "num_heads": 2, "blocks": [words]}
+    path = config(
+        stage=stage,
+        mlp_ratio=2.0,
+        recipe={"learning_rate": {"choose": [0.003, 0.01]}},
+        budget={"mode": "match", "macs": "30K", "tolerance": 0.05},
+    )
+    assert told(path)["candidates"]["value"] == 6
+    assert told(path)["never_made"] == {"stages.0.blocks.0": ["w_msa"]}
+    text = shown(path)
+    assert "no network 25.0%, 1 of 4 networks: 'w_msa 2x16' cannot have 30,000 macs" in text
+    assert "never made a network with stages.0.blocks.0=w_msa cheapest" in text
+    assert "no recipe" not in text

@@ -21,6 +21,7 @@ from search.samplers import sample_params
 from search.settings import StudySettings
 from search.space import Space
 from search.study import Draw
+from search.value_checks import settings_of
 from search.workplace import start_workers
 
 _DRAWS = 200  # random candidates that stand for the space
@@ -42,20 +43,27 @@ def dry_run(settings: StudySettings, console: Console) -> None:
             prepared = prepare(rehearsal, space, candidates)
             _print_plan(settings, space, candidates, prepared, console)
             console.print(f"timing {executor.slots} pilot trainings ...", style="dim")
-            pilots = [_pilot(candidates, space, index) for index in range(executor.slots)]
+            pilots = _pilots(candidates, space, executor.slots)
             results = run_pilots(rehearsal, executor, prepared.job_settings, pilots)
         size = sum(f.stat().st_size for f in rehearsal.path.glob("trials/**/*") if f.is_file())
-        _print_estimate(settings, space, candidates, results, size / len(results), console)
+        macs = pilots[0].cost["macs"]
+        _print_estimate(settings, space, candidates, results, macs, size / len(results), console)
     images = len(prepared.data.splits.test) if prepared.data else None
     arms = 2 if settings.sampler.random_search else 1
     rows = len(candidates.baselines) + arms * settings.finalists.top
     print_resolution(settings.finalists.seeds, "finalists.seeds", images, console, rows - 1)
 
 
-def _pilot(candidates: Candidates, space: Space, index: int) -> RunSpec:
-    """The first values of the space, for a few epochs."""
-    spec = candidates.trial(Draw(index, index, space.default()), {})
-    return shortened(dataclasses.replace(spec, seed=index))
+def _pilots(candidates: Candidates, space: Space, count: int) -> list[RunSpec]:
+    """The first candidate that may be trained, for a few epochs, over so many seeds.
+
+    Where there is none, as where only baselines are trained, the first of these.
+    """
+    looked_at = map(candidates.look_at, settings_of(space.parameters, space.default()))
+    allowed = (spec for spec in looked_at if isinstance(spec, RunSpec))
+    first = next(itertools.chain(allowed, candidates.baselines), None)
+    pilot = shortened(first or candidates.trial(Draw(0, 0, space.default()), {}))
+    return [dataclasses.replace(pilot, key=f"trials/{i:04d}", seed=i) for i in range(count)]
 
 
 def _print_plan(
@@ -125,13 +133,13 @@ def _print_estimate(
     space: Space,
     candidates: Candidates,
     results: list[RunResult],
+    pilot_macs: int,
     bytes_per_run: float,
     console: Console,
 ) -> None:
     """Pilot seconds, scaled by each network's MACs and epochs."""
     per_epoch = statistics.mean(r.seconds["fit"] / r.epochs for r in results)
     around = statistics.mean(r.seconds["total"] - r.seconds["fit"] for r in results)
-    pilot_macs = _pilot(candidates, space, 0).cost["macs"]
 
     def seconds(spec: RunSpec) -> float:
         epochs = Recipe.from_dict(spec.recipe or {}).epochs

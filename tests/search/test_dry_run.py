@@ -1,0 +1,65 @@
+"""What a rehearsal says of a study; no pilot is trained here."""
+
+import io
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from search import dry_run
+from search.run_folder import RunResult
+from search.settings import BaselineSettings, BudgetSettings, StudySettings
+
+STAGE = {"width": 16, "depth": 2, "num_heads": 2}
+VARIANT = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2, "window_size": 2}
+WORDS = {"choose": ["w_msa", "mdta", "conv", "w_msa+conv"]}
+RATES = {"choose": [0.003, 0.01]}
+
+
+@pytest.fixture
+def told(monkeypatch, tmp_path):
+    """Rehearse a study; gives the pilots and what was said of it."""
+    pilots = []
+
+    def train(settings, executor, job_settings, specs):
+        pilots.extend(specs)
+        seconds = {"fit": 3.0, "total": 4.0}
+        return [
+            RunResult(spec.key, 1, "complete", 0.9, epochs=3, epochs_planned=3, seconds=seconds)
+            for spec in pilots
+        ]
+
+    workers = nullcontext(SimpleNamespace(slots=2))
+    monkeypatch.setattr(dry_run, "start_workers", lambda *_: workers)
+    monkeypatch.setattr(dry_run, "run_pilots", train)
+
+    def rehearse(baselines=(), **settings):
+        stages = [{**STAGE, "blocks": [WORDS]}]
+        asked = StudySettings(
+            name="mine",
+            folder=str(tmp_path),
+            variant={**VARIANT, "mlp_ratio": 2.0, "stages": stages},
+            recipe={"epochs": 10, "learning_rate": RATES},
+            baselines=baselines,
+            **settings,
+        )
+        text = io.StringIO()
+        dry_run.dry_run(asked, Console(file=text, width=1000))
+        return pilots, text.getvalue()
+
+    return rehearse
+
+
+def test_the_pilot_is_a_network_that_can_be_matched(told):
+    """The first of this space, `w_msa`, has no widths that meet the cost."""
+    pilots, _ = told(budget=BudgetSettings(macs="30K", mode="match", tolerance=0.05))
+    assert [spec.label for spec in pilots] == ["mdta"] * 2
+    assert [(spec.key, spec.seed) for spec in pilots] == [("trials/0000", 0), ("trials/0001", 1)]
+
+
+def test_the_pilot_of_nothing_but_a_baseline_is_that(told):
+    """No trial keeps the budget, and none is asked for."""
+    baseline = BaselineSettings(label="small", set={"stages.0.depth": 1})
+    pilots, _ = told(trials=0, budget=BudgetSettings(macs="40K"), baselines=(baseline,))
+    assert [spec.label for spec in pilots] == ["small"] * 2

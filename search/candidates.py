@@ -37,6 +37,7 @@ class Candidates:
         variant, recipe = space.resolve(space.default())
         self.image_size, self.in_channels = variant.image_size, variant.in_channels
         self.epochs = int(space.largest("recipe.epochs") or recipe.epochs)
+        self.combinations = space.size
         self._num_classes = variant.num_classes
         self._stages = len(variant.stages)
         self.baselines = self._baselines()

@@ -20,6 +20,7 @@ from search.dispatcher import Dispatcher, View
 from search.finalists import choose_finalists, freeze
 from search.identity import derive_seed
 from search.random_candidates import RandomCandidates
+from search.run_counts import expected_runs
 from search.run_folder import RunResult, RunSpec
 from search.rungs import Rungs
 from search.settings import StudySettings
@@ -81,9 +82,10 @@ class Coordinator:
         over_images = settings.rungs.over == "images"
         most = train_images if over_images else candidates.epochs
         self._rungs = Rungs(settings.rungs, objective.monitor, objective.mode, settings.seed, most)
-        top, trials = settings.finalists.top, settings.trials
-        self._trials, self._more, self._finalists = trials, 0, min(top, trials)
+        self._trials = settings.trials
         self._means = list(randoms.finals(settings.finalists.random))
+        expected = expected_runs(settings, candidates, train_images)
+        self._expected = replace(expected, means=len(self._means))
 
     def run(self) -> None:
         """Everything, or what is left of it."""
@@ -95,8 +97,7 @@ class Coordinator:
         told = self._search()
         audits = self._audits(told)
         more = [*audits, *self._random_search(told, audits)]
-        self._more = len(more)
-        self._expect()
+        self._expect(audits=len(audits), random_search=len(more) - len(audits), about=False)
         for spec in more:
             self._dispatcher.submit(spec)
         audited, random = (
@@ -110,8 +111,7 @@ class Coordinator:
         }
         freeze(self._folder, chosen)
         finalists = _once([*chosen["search"], *chosen["random_search"]], self._candidates.baselines)
-        self._finalists = len(finalists)
-        self._expect()
+        self._expect(top=len(finalists))
         self._submit_finals(finalists)
         while self._dispatcher.busy:
             self._collect(_LONG)
@@ -171,8 +171,9 @@ class Coordinator:
             f"no further candidate was found after {trials} trials: draw after draw was known "
             "already or beyond the budget"
         )
-        self._trials, self._finalists = trials, min(self._finalists, trials)
-        self._expect()
+        self._trials = trials
+        arms = 2 if self._settings.sampler.random_search else 1
+        self._expect(trials=trials, top=min(self._expected.top, trials * arms))
         self._submit_independent()
 
     def _audits(self, told: Sequence[Ended]) -> list[RunSpec]:
@@ -221,13 +222,10 @@ class Coordinator:
     def _image_rungs(self, index: int) -> tuple[int, ...]:
         return self._rungs.of(index) if self._settings.rungs.over == "images" else ()
 
-    def _expect(self) -> None:
-        """Say how many runs the study comes to, as far as is known."""
-        baselines = len(self._candidates.baselines)
-        reference = self._settings.data.class_path is None
-        searched = baselines + reference + self._trials + self._more
-        retrained = (baselines + self._finalists) * self._settings.finalists.seeds
-        self._view.expect(searched + retrained + len(self._means))
+    def _expect(self, **known: Any) -> None:
+        """Say how many runs the study comes to, with what is known by now."""
+        self._expected = expected = replace(self._expected, **known)
+        self._view.expect(expected.total, expected.by_folder, expected.about)
 
     def _submit_finals(self, specs: Sequence[RunSpec]) -> None:
         """Seed by seed, so that all rows fill up alike."""

@@ -33,7 +33,9 @@ class View(Protocol):
     def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None: ...  # noqa: D102
     def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None: ...  # noqa: D102
     def note(self, text: str) -> None: ...  # noqa: D102
-    def expect(self, total: int) -> None: ...  # noqa: D102
+    def expect(  # noqa: D102
+        self, total: int, by_folder: Mapping[str, int] | None = None, about: bool = False
+    ) -> None: ...
 
 
 class Dispatcher:

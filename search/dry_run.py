@@ -13,9 +13,10 @@ from hybrid_swin.recipe import Recipe
 from search.budget import limits
 from search.candidates import Candidates
 from search.contradictions import without_effect
-from search.launch import Prepared, check, count_runs, prepare
+from search.launch import Prepared, check, prepare
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
+from search.run_counts import RunCounts, can_stop, expected_runs
 from search.run_folder import RunResult, RunSpec
 from search.samplers import sample_params
 from search.settings import StudySettings
@@ -41,17 +42,17 @@ def dry_run(settings: StudySettings, console: Console) -> None:
         rehearsal.path.mkdir()
         with start_workers(rehearsal, settings.sampler.lookahead) as executor:
             prepared = prepare(rehearsal, space, candidates)
-            _print_plan(settings, space, candidates, prepared, console)
+            images = prepared.data.splits if prepared.data else None
+            counts = expected_runs(settings, candidates, len(images.train) if images else 0)
+            _print_plan(settings, space, candidates, prepared, counts, console)
             console.print(f"timing {executor.slots} pilot trainings ...", style="dim")
             pilots = _pilots(candidates, space, executor.slots)
             results = run_pilots(rehearsal, executor, prepared.job_settings, pilots)
         size = sum(f.stat().st_size for f in rehearsal.path.glob("trials/**/*") if f.is_file())
-        macs = pilots[0].cost["macs"]
-        _print_estimate(settings, space, candidates, results, macs, size / len(results), console)
-    images = len(prepared.data.splits.test) if prepared.data else None
-    arms = 2 if settings.sampler.random_search else 1
-    rows = len(candidates.baselines) + arms * settings.finalists.top
-    print_resolution(settings.finalists.seeds, "finalists.seeds", images, console, rows - 1)
+        macs, bytes_of_one = pilots[0].cost["macs"], size / len(results)
+        _print_estimate(settings, space, candidates, counts, results, macs, bytes_of_one, console)
+    rows, tested = counts.baselines + counts.top, len(images.test) if images else None
+    print_resolution(counts.seeds, "finalists.seeds", tested, console, rows - 1)
 
 
 def _pilots(candidates: Candidates, space: Space, count: int) -> list[RunSpec]:
@@ -71,6 +72,7 @@ def _print_plan(
     space: Space,
     candidates: Candidates,
     prepared: Prepared,
+    counts: RunCounts,
     console: Console,
 ) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -100,20 +102,7 @@ def _print_plan(
             f"{words}; of {_DRAWS} random candidates "
             f"{100 * len(fitting) / _DRAWS:.0f}% are new and fit",
         )
-    seeds = settings.finalists.seeds
-    more = ""
-    if settings.rungs.first and settings.rungs.audit:
-        more += f", and up to {settings.rungs.audit} stopped trials to their end"
-    if settings.sampler.random_search:
-        more += ", and a random search that costs as much as the search"
-    table.add_row(
-        "trainings",
-        f"{len(candidates.baselines)} baselines, {settings.trials} trials, "
-        f"then {len(candidates.baselines)} baselines and the best "
-        f"{settings.finalists.top} trials over {seeds} seeds, and "
-        f"{settings.finalists.random} random candidates: {count_runs(settings, candidates)} in all"
-        + more,
-    )
+    table.add_row("trainings", _trainings(counts))
     sampler, why = prepared.sampler
     table.add_row("sampler", f"{sampler}: {why}")
     for note in without_effect(settings, candidates.epochs, sampler):
@@ -128,10 +117,30 @@ def _print_plan(
     console.print(table)
 
 
+def _trainings(counts: RunCounts) -> str:
+    """Which runs there are to be, kind by kind, and their sum."""
+    first = {
+        f"{counts.baselines} baselines": True,
+        f"{counts.references} reference": counts.references,
+        f"{counts.trials} trials": counts.trials,
+        f"up to {counts.audits} stopped ones to their end": counts.audits,
+        f"about {counts.random_search} of a random search of that cost": counts.random_search,
+    }
+    arms, best = 2 if counts.random_search else 1, ""
+    if counts.top:
+        best = f" and the best {counts.top // arms} trials{' and random ones each' * (arms - 1)}"
+    return (
+        f"{', '.join(text for text, some in first.items() if some)}, then {counts.baselines} "
+        f"baselines{best} over {counts.seeds} seeds, and {counts.means} random candidates: "
+        f"{counts.words} in all"
+    )
+
+
 def _print_estimate(
     settings: StudySettings,
     space: Space,
     candidates: Candidates,
+    counts: RunCounts,
     results: list[RunResult],
     pilot_macs: int,
     bytes_per_run: float,
@@ -149,21 +158,19 @@ def _print_estimate(
     draws = [d for d in drawn if not candidates.judge(d)]
     trial = statistics.mean([seconds(candidates.trial(Draw(0, 0, d), {})) for d in draws] or [0.0])
     fixed = sum(seconds(spec) for spec in candidates.baselines)
-    arms = 2 if settings.sampler.random_search else 1
-    finals = settings.finalists.seeds * (fixed + arms * settings.finalists.top * trial)
-    finals += settings.finalists.random * trial
-    rungs = settings.rungs
-    search = arms * (settings.trials + (rungs.audit if rungs.first else 0)) * trial
+    finals = counts.seeds * (fixed + counts.top * trial) + counts.means * trial
+    rungs, arms = settings.rungs, 2 if settings.sampler.random_search else 1
+    search = arms * (counts.trials + counts.audits) * trial
     if rungs.first and rungs.over == "images":  # 1/factor of the images, 1/factor of these, ...
         search *= rungs.factor / (rungs.factor - 1)
     total = (fixed + search + finals) / len(results)
-    runs = count_runs(settings, candidates)
+    stops = can_stop(settings, candidates.epochs)
     console.print(
-        f"time       at most about {duration(total)} on {len(results)} workers "
-        f"({per_epoch:.2f} s an epoch in the pilot); stopped trials make it less",
+        f"time       {'at most ' * stops}about {duration(total)} on {len(results)} workers "
+        f"({per_epoch:.2f} s an epoch in the pilot){'; stopped trials make it less' * stops}",
         highlight=False,
     )
-    megabytes = max(1, bytes_per_run * runs / 1e6)
+    megabytes = max(1, bytes_per_run * counts.total / 1e6)
     console.print(
         f"disk       about {megabytes:.0f} MB in {escape(str(settings.path))}", highlight=False
     )

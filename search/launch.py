@@ -26,6 +26,7 @@ from search.progress import Terminal
 from search.random_candidates import RandomCandidates
 from search.receipt import about_data, write_receipt
 from search.repeating import say_what_differs
+from search.run_counts import expected_runs
 from search.run_folder import RunSpec
 from search.samplers import choose_sampler, sample_params
 from search.settings import SamplerName, StudySettings
@@ -199,9 +200,10 @@ def run_study(
             )
         board = WandbBoard(settings.path)
         objective = settings.objective
+        train_images = len(prepared.data.splits.train) if prepared.data else 0
         terminal = Terminal(
             console,
-            count_runs(settings, candidates),
+            expected_runs(settings, candidates, train_images).total,
             objective.monitor,
             objective.mode,
             executor.slots,
@@ -220,7 +222,7 @@ def run_study(
                 job_settings | {"precision": settled["precision"]},
                 view,
             ),
-            train_images=len(prepared.data.splits.train) if prepared.data else 0,
+            train_images=train_images,
             data=about_data(prepared.data),
             reference=settled["reference_point"],
             on_finished=lambda spec: board.notify(spec.key),
@@ -279,13 +281,3 @@ def about_study(
         "space": {"parameters": [p.path for p in space.parameters], "combinations": space.size},
         "draws": dict(draws),
     }
-
-
-def count_runs(settings: StudySettings, candidates: Candidates) -> int:
-    """How many runs the study comes to, if every trial can be drawn."""
-    baselines, seeds = len(candidates.baselines), settings.finalists.seeds
-    finalists = settings.finalists
-    top = min(finalists.top, settings.trials)
-    references = 1 if settings.data.class_path is None else 0
-    retrained = (baselines + top) * seeds + finalists.random
-    return baselines + settings.trials + references + retrained

@@ -106,5 +106,7 @@ class Silent:
     def note(self, text: str) -> None:
         """Say nothing."""
 
-    def expect(self, total: int) -> None:
+    def expect(
+        self, total: int, by_folder: Mapping[str, int] | None = None, about: bool = False
+    ) -> None:
         """Say nothing."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -32,13 +32,13 @@ class Terminal:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=32),
-            MofNCompleteColumn(),
+            TextColumn("{task.completed}/{task.fields[of]}"),
             TextColumn("{task.fields[left]}"),
             console=console,
             auto_refresh=False,
         )
-        self._task = self._bar.add_task("runs", total=total, left="")
-        self._total, self._ended = total, 0
+        self._task = self._bar.add_task("runs", total=total, of=str(total), left="")
+        self._total, self._of, self._ended = total, str(total), 0
         self._best: tuple[float, str] | None = None
         self._workers: dict[str, tuple[RunSpec, Mapping[str, Any], float]] = {}
         self._seconds: list[float] = []
@@ -58,10 +58,12 @@ class Terminal:
         if self._console.is_terminal:
             self._live.stop()
 
-    def expect(self, total: int) -> None:
-        """Change how many runs there are to be."""
-        self._total = total
-        self._bar.update(self._task, total=total)
+    def expect(
+        self, total: int, by_folder: Mapping[str, int] | None = None, about: bool = False
+    ) -> None:
+        """Change how many runs there are to be, or about how many."""
+        self._total, self._of = total, f"{'about ' * about}{total}"
+        self._bar.update(self._task, total=total, of=self._of)
 
     def started(self, spec: RunSpec, worker: str) -> None:
         """A worker has begun a run."""
@@ -103,7 +105,7 @@ class Terminal:
         how = "" if result.state == "complete" else f", {result.state}"
         why = f": {result.error}" if result.state == "failed" else ""
         return (
-            f"[{self._ended}/{self._total}] {spec.key} {spec.label}: {self._monitor} {score}, "
+            f"[{self._ended}/{self._of}] {spec.key} {spec.label}: {self._monitor} {score}, "
             f"{result.epochs} epochs, {result.seconds.get('total', 0.0):.1f} s{how}{why}"
             f"{self._left(', ')}"
         )

@@ -30,14 +30,16 @@ class ProgressFile:
         self._view = view
         self._path = folder / PROGRESS_FILE
         self._slots = slots
-        self._total: int | None = None
+        self._expected: dict[str, Any] = {"total": None}
         self._running: dict[str, dict[str, Any]] = {}
         self._written = 0.0
 
-    def expect(self, total: int) -> None:
-        """Change how many runs there are to be."""
-        self._view.expect(total)
-        self._total = total
+    def expect(
+        self, total: int, by_folder: Mapping[str, int] | None = None, about: bool = False
+    ) -> None:
+        """Change how many runs there are to be, in all and by kind, or about how many."""
+        self._view.expect(total, by_folder, about)
+        self._expected = {"total": total, "about": about, "by_folder": dict(by_folder or {})}
         self._write()
 
     def started(self, spec: RunSpec, worker: str) -> None:
@@ -64,6 +66,6 @@ class ProgressFile:
 
     def _write(self) -> None:
         self._written = time.time()
-        told = {"schema_version": SCHEMA_VERSION, "total": self._total, "slots": self._slots}
+        told = {"schema_version": SCHEMA_VERSION, **self._expected, "slots": self._slots}
         with suppress(InputError, OSError):  # a full disk is told by what matters
             write_json_atomically(self._path, {**told, "running": self._running})

@@ -68,6 +68,7 @@ class Status:
         monitor: the objective.
         ended: runs that have ended.
         total: how many there will be, as far as is known.
+        about: whether that is an estimate.
         groups: by the folder that the runs of one kind have.
         training: what is being trained, or was when the process ended.
         failures: attempts that failed.
@@ -88,6 +89,7 @@ class Status:
     monitor: str
     ended: int
     total: int | None
+    about: bool
     groups: dict[str, Group]
     training: tuple[Training, ...]
     failures: tuple[Failure, ...]
@@ -132,7 +134,7 @@ class Watcher:
         objective = settings.get("objective") or {}
         comparison = is_comparison(settings)
         total = self._total(told)
-        groups = self._groups(settings, total)
+        groups = self._groups(_expected(settings, told))
         if total is None:
             expected = [group.expected for group in groups.values() if group.expected is not None]
             total = sum(expected) if expected else None
@@ -151,6 +153,7 @@ class Watcher:
             monitor=str(objective.get("monitor", "val/accuracy")),
             ended=len(runs.ended),
             total=total,
+            about=total is not None and told.get("about") is True,
             groups=groups,
             training=self._training(told, now),
             failures=tuple(sorted(runs.failures, key=lambda failure: natural_order(failure.key))),
@@ -170,12 +173,11 @@ class Watcher:
         closed = not self._runs.waiting and (self._folder / RECEIPT).exists()
         return len(self._runs.ended) if closed else None
 
-    def _groups(self, settings: Mapping[str, Any], total: int | None) -> dict[str, Group]:
+    def _groups(self, expected: Mapping[str, int]) -> dict[str, Group]:
         states: dict[str, Counter[str]] = {place.partition("/")[0]: Counter() for place in PLACES}
         for run in self._runs.ended.values():
             states[_kind(run)][run.state] += 1
         ended = {kind: sum(counts.values()) for kind, counts in states.items()}
-        expected = _expected(settings, total, ended["trials"])
         return {
             kind: Group(ended[kind], expected.get(kind), dict(counts))
             for kind, counts in states.items()
@@ -213,27 +215,29 @@ def _is_candidate(run: Ended) -> bool:
     return run.state == "complete" and run.score is not None and _kind(run) in _SEARCHED
 
 
-def _expected(settings: Mapping[str, Any], total: int | None, trials_ended: int) -> dict[str, int]:
+def _expected(settings: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, int]:
     """How many runs of each kind a study comes to; empty for a comparison.
 
-    Where the coordinator expects fewer in all, the space held fewer trials.
+    By the coordinator, or by the settings where it tells nothing.
     """
+    by_folder = told.get("by_folder")
+    if isinstance(by_folder, dict) and by_folder:
+        return {kind: count for kind, count in by_folder.items() if isinstance(count, int)}
     if "trials" not in settings or is_comparison(settings):
         return {}
     trials, baselines = int(settings["trials"]), len(settings.get("baselines") or ())
     asked = settings.get("finalists") or {}
     top, seeds = int(asked.get("top", 0)), int(asked.get("seeds", 0))
+    chance = bool((settings.get("sampler") or {}).get("random_search"))
+    arms = 2 if chance else 1
     expected = {
         "trials": trials,
         "baselines": baselines,
-        "finalists": (baselines + min(top, trials)) * seeds,
+        "finalists": (baselines + arms * min(top, trials)) * seeds,
         "references": int((settings.get("data") or {}).get("class_path") is None),
     }
-    if not (settings.get("sampler") or {}).get("random_search"):  # whose size is known late
+    if not chance:  # else only the coordinator knows
         expected["random"] = int(asked.get("random", 0))
-    if total is not None and total < sum(expected.values()):
-        expected["trials"] -= min(sum(expected.values()) - total, trials - trials_ended)
-        expected["finalists"] -= max(0, sum(expected.values()) - total)
     return expected
 
 

@@ -11,6 +11,7 @@ from search.watching.status import Status
 
 _STATES = ("complete", "stopped", "diverged", "failed")
 _FAILURES = 5  # shown
+_ESTIMATED = ("audits", "random", "finalists")  # which the search decides
 
 
 def render(status: Status) -> Lines:
@@ -46,12 +47,12 @@ def _activity(status: Status) -> str:
 
 
 def _sums(status: Status) -> Text:
-    of = "" if status.total is None else f" of {status.total}"
+    of = "" if status.total is None else f" of {'about ' * status.about}{status.total}"
     said = f"{status.ended}{of} runs ended"
     if status.training_seconds:
         said += f" in {duration(status.training_seconds)} of training, summed over workers"
     if status.total is not None and status.ended < status.total:
-        said += f"; {status.total - status.ended} left"
+        said += f"; {'about ' * status.about}{status.total - status.ended} left"
         if status.seconds_left is not None:
             said += f", about {duration(status.seconds_left)}"
         said += f" ({status.basis})"
@@ -62,7 +63,8 @@ def _groups(status: Status) -> Table:
     table = _grid()
     table.add_row("", *(Text(word, "dim") for word in ("ended", *_STATES)))
     for kind, group in status.groups.items():
-        of = "" if group.expected is None else f"/{group.expected}"
+        about = "about " * (status.about and kind in _ESTIMATED)
+        of = "" if group.expected is None else f"/{about}{group.expected}"
         counts = [str(group.states[state]) if state in group.states else "-" for state in _STATES]
         table.add_row(kind, f"{group.ended}{of}", *counts)
     return table

@@ -229,7 +229,7 @@ def test_dry_run_leaves_nothing(tiny):
     for word in (
         "16 combinations",
         "7 trials",
-        "14 in all",
+        "about 15 in all",
         "1,168 to train on",
         "at most about",
         "disk",

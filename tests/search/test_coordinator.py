@@ -113,13 +113,15 @@ class Trainings:
 
 class Watch:
     def __init__(self):
-        self.notes, self.totals = [], []
+        self.notes, self.totals, self.expected = [], [], []
 
     def note(self, text):
         self.notes.append(text)
 
-    def expect(self, total):
+    def expect(self, total, by_folder, about):
+        assert sum(by_folder.values()) == total
         self.totals.append(total)
+        self.expected.append((by_folder, about))
 
 
 class Played:
@@ -342,6 +344,7 @@ def test_a_space_that_is_used_up(play, lookahead):
         sampler=SamplerSettings(startup_trials=1, lookahead=lookahead),
     ).run()
     assert len(played.keys("trial")) == 3
+    assert played.view.expected[0][0]["trials"] == 3
     [note] = played.view.notes
     assert "no further candidate was found after 3 trials" in note
     assert played.origins()[:2] == ["baselines/00"] * 2
@@ -398,6 +401,12 @@ def test_a_random_search_costs_as_much_as_the_search(play, audit):
     spent = sum(cost[key] for key in [*played.keys("trial"), *played.keys("audit")])
     assert len(played.keys("audit")) == audit
     random = played.keys("random")
+    assert played.view.totals[-1] == len(specs)
+    (first, about), *_, (last, still) = played.view.expected
+    assert (about, still) == (True, False)
+    assert last["random"] == len(random)
+    assert first["random"] == pytest.approx(len(random), rel=0.4)
+    assert first["finalists"] == last["finalists"] == (2 + 2 * 2) * 2
     assert sum(cost[key] for key in random[:-1]) < spent <= sum(cost[key] for key in random)
     assert not any(s.cutoffs for s in specs if s.kind == "random")
     chosen = played.origins()[4:]

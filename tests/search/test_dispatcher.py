@@ -77,7 +77,7 @@ class Watch:
     def note(self, text):
         self.seen.append(("note", text))
 
-    def expect(self, total):
+    def expect(self, total, by_folder=None, about=False):
         self.seen.append(("expect", total))
 
 

@@ -9,12 +9,21 @@ from rich.console import Console
 
 from search import dry_run
 from search.run_folder import RunResult
-from search.settings import BaselineSettings, BudgetSettings, StudySettings
+from search.settings import (
+    BaselineSettings,
+    BudgetSettings,
+    FinalistSettings,
+    RungSettings,
+    SamplerSettings,
+    StudySettings,
+)
 
 STAGE = {"width": 16, "depth": 2, "num_heads": 2}
 VARIANT = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2, "window_size": 2}
 WORDS = {"choose": ["w_msa", "mdta", "conv", "w_msa+conv"]}
 RATES = {"choose": [0.003, 0.01]}
+CHANCE = SamplerSettings(random_search=True)
+FINALISTS = FinalistSettings(top=2, seeds=3, random=1)
 
 
 @pytest.fixture
@@ -63,3 +72,23 @@ def test_the_pilot_of_nothing_but_a_baseline_is_that(told):
     baseline = BaselineSettings(label="small", set={"stages.0.depth": 1})
     pilots, _ = told(trials=0, budget=BudgetSettings(macs="40K"), baselines=(baseline,))
     assert [spec.label for spec in pilots] == ["small"] * 2
+
+
+def test_all_trainings_are_named_and_summed(told):
+    """A space of 8 holds no 12 trials, and without rungs none is stopped."""
+    _, text = told(trials=12, rungs=RungSettings(first=0), sampler=CHANCE, finalists=FINALISTS)
+    row = (
+        "0 baselines, 1 reference, 8 trials, about 8 of a random search of that cost, then "
+        "0 baselines and the best 2 trials and random ones each over 3 seeds, and 1 random "
+        "candidates: about 30 in all"
+    )
+    assert row in text
+    assert "stopped trials" not in text
+
+
+def test_without_trials_nothing_is_said_of_the_best(told):
+    baselines = (BaselineSettings(("conv",)),)
+    _, text = told(trials=0, baselines=baselines, finalists=FINALISTS)
+    assert "1 baselines, 1 reference, then 1 baselines over 3 seeds, and 1 random" in text
+    assert "6 in all" in text
+    assert "stopped trials" not in text

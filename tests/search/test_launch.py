@@ -3,10 +3,6 @@
 import pytest
 import torch
 
-from search.candidates import Candidates
-from search.launch import count_runs
-from search.settings import BaselineSettings, FinalistSettings, StudySettings
-from search.space import Space
 from search.workplace import visible_gpus
 
 
@@ -29,28 +25,3 @@ def test_workers_get_the_gpus_that_this_process_was_given(monkeypatch, given, co
     if given is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     assert visible_gpus() == expected
-
-
-@pytest.mark.parametrize(
-    ("trials", "top", "seeds", "expected"),
-    [
-        (5, 2, 3, 2 + 5 + 1 + 4 * 3 + 4),
-        (1, 9, 1, 2 + 1 + 1 + 3 + 4),
-        (0, 3, 2, 2 + 0 + 1 + 4 + 4),
-    ],
-)
-def test_runs_are_counted(trials, top, seeds, expected):
-    variant = {
-        "image_size": 8,
-        "in_channels": 1,
-        "num_classes": 10,
-        "patch_size": 2,
-        "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}],
-    }
-    settings = StudySettings(
-        variant=variant,
-        baselines=(BaselineSettings(("conv",)), BaselineSettings(("mdta",))),
-        trials=trials,
-        finalists=FinalistSettings(top, seeds, random=4),
-    )
-    assert count_runs(settings, Candidates(settings, Space(variant, {}))) == expected

@@ -123,6 +123,14 @@ def test_fewer_runs_than_it_looked_like(plain, clock):
     assert plain.lines[0].endswith("about 6 s left")
 
 
+def test_an_estimated_number_of_runs_is_said_to_be_one(plain, terminal):
+    for screen in (plain, terminal):
+        screen.view.expect(30, {"trials": 30}, about=True)
+        screen.view.finished(run(), ended(), "worker-0")
+    assert plain.lines[0].startswith("[1/about 30] ")
+    assert "1/about 30" in terminal.shown()
+
+
 LABEL = "conv(kernel=7)[/red][bold] :smile:"
 
 

@@ -31,7 +31,8 @@ def test_it_tells_what_runs(view, make_study, tmp_path, monkeypatch):
     study = make_study()
     spec, result = study.trial(0, 0.5)
     view.expect(31)
-    assert read(tmp_path) == {"schema_version": 1, "total": 31, "slots": 3, "running": {}}
+    told = {"total": 31, "about": False, "by_folder": {}}
+    assert read(tmp_path) == {"schema_version": 1, **told, "slots": 3, "running": {}}
     view.started(spec, "worker-0")
     view.epoch(spec, "worker-0", {"epoch": 2, "epochs": 9, "score": float("nan")})
     (running,) = read(tmp_path)["running"].values()
@@ -39,8 +40,9 @@ def test_it_tells_what_runs(view, make_study, tmp_path, monkeypatch):
     assert running == {"worker": "worker-0", "epoch": 2, "epochs": 9, "score": None}
     view.finished(spec, result, "worker-0")
     view.note("a word")
-    view.expect(30)
+    view.expect(30, {"trials": 30}, about=True)
     assert read(tmp_path)["running"] == {}
+    assert (read(tmp_path)["by_folder"], read(tmp_path)["about"]) == ({"trials": 30}, True)
     names = [call[0] for call in view._view.told]
     assert names == ["expect", "started", "epoch", "finished", "note", "expect"]
     assert view._view.told[3] == ("finished", spec, result, "worker-0")

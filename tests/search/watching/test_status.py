@@ -136,8 +136,26 @@ def test_a_study_that_writes_its_results(whole_study, printed):
 
 
 def test_a_space_that_held_fewer_trials(study):
-    progress(study, total=11)
+    progress(study, total=12, by_folder={"trials": 3, "audits": 1, "finalists": 6})
     assert look(study).groups["trials"].expected == 3
+    assert look(study).groups["audits"].expected == 1
+
+
+def test_an_estimate_is_said_to_be_one(study, printed):
+    study.run("random/0000", "random", 0.5, "conv")
+    progress(study, total=27, about=True, by_folder={"trials": 4, "random": 9, "finalists": 10})
+    said = printed(look(study))
+    assert "6 of about 27 runs ended" in said
+    assert "about 21 left" in said
+    for row in ("trials      3/4 ", "random      1/about 9 ", "finalists   0/about 10 "):
+        assert row in said
+    progress(study, total=27, about=False, by_folder={"random": 9})
+    assert "about 9 " not in printed(look(study))
+
+
+def test_a_random_search_has_finalists_too(make_study):
+    study = make_study(**ASKED, sampler={"random_search": True})
+    assert look(study).groups["finalists"].expected == (1 + 2 * 2) * 2
 
 
 def test_a_study_of_before_there_was_a_progress_file(make_study):

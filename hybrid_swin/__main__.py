@@ -4,6 +4,7 @@
     python -m hybrid_swin test runs/mine
     python -m hybrid_swin predict runs/mine --output logits.csv
     python -m hybrid_swin export runs/mine --format onnx
+    python -m hybrid_swin fit --variant RUN --recipe RUN --folder runs/winner  (RUN of a study)
 
 ``fit`` leaves ``settings.yaml`` in the folder, from which the others know variant and data; called
 again after an interruption it goes on. What is heavy is imported after the arguments are right.
@@ -20,6 +21,7 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.export_options import add_export_options, run_export
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.study_runs import with_recipes_of_runs
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
 
@@ -46,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, or 2 with one message for bad input."""
     parser = make_parser()
     try:
-        parsed = parser.parse_args(arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        parsed = parser.parse_args(with_recipes_of_runs(given))
         command = parsed.command
         return _run(command, parser.instantiate(parsed)[command])
     except (InputError, ArgumentError) as error:
@@ -83,7 +86,11 @@ def _parser(**options: Any) -> ArgumentParser:
 def _fit_parser() -> ArgumentParser:
     parser = _parser()
     parser.add_argument(
-        "--variant", type=str, required=True, help="a YAML file, or a published name such as swin_t"
+        "--variant",
+        type=str,
+        required=True,
+        help="a YAML file, a published name such as swin_t, or a run of a study, such as "
+        "runs/digits/finalists/0a1b2c/0, whose recipe may be given as --recipe likewise",
     )
     for name, what in (
         ("num_classes", "classes"),

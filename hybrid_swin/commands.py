@@ -20,6 +20,7 @@ from hybrid_swin.factory import resolve_variant
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, record
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.study_runs import names_run, refuse_reading
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import weights_hash
 
@@ -43,6 +44,8 @@ def fit(options: Namespace) -> int:
         "recipe": recipe.to_dict(),
         "data": data.to_dict(),
     }
+    if names_run(options.variant) and recipe == Recipe():
+        print(f"note: the default recipe; --recipe {options.variant} takes the run's own")
     datamodule = make_datamodule(data, variant, recipe.batch_size, options.seed)
     result = training.fit(
         variant,
@@ -117,6 +120,7 @@ class _PrintEpochs(L.Callback):
 def _read(
     folder: Path, split: training.Split, accelerator: str, command: str
 ) -> tuple[training.Reading, L.LightningDataModule]:
+    refuse_reading(folder)
     try:
         settings = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
         variant = Variant.from_dict(settings["variant"])

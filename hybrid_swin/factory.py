@@ -11,6 +11,7 @@ from hybrid_swin.cost import Cost
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.study_runs import names_run, run_variant
 from hybrid_swin.variant import Variant
 
 # timm's argument names beside ours
@@ -18,7 +19,7 @@ _SYNONYMS = {"img_size": "image_size", "in_chans": "in_channels"}
 
 
 def resolve_variant(source: str | Path | Variant) -> Variant:
-    """A variant from itself, from a YAML file's path or from a published name.
+    """A variant from itself, a YAML file's path, a published name, or the folder of a study's run.
 
     Raises InputError for anything else.
     """
@@ -26,7 +27,10 @@ def resolve_variant(source: str | Path | Variant) -> Variant:
         return source
     if str(source).endswith((".yaml", ".yml")):
         return Variant.from_yaml(source)
-    return published.published(str(source))
+    name = str(source)
+    if name not in published.names() and names_run(name):
+        return run_variant(name)
+    return published.published(name)
 
 
 @overload
@@ -57,7 +61,8 @@ def create_model(
     """Build a network.
 
     Args:
-        source: a published name (``list_models()``), a YAML file or a Variant.
+        source: a published name (``list_models()``), a YAML file, the folder of a study's run, or
+            a Variant.
         features_only: give the maps of the stages instead of logits, without head and final norm.
         out_indices: with ``features_only``, the stages whose maps to give: all, the last n, or a
             list (may be negative).

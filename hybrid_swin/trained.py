@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.study_runs import refuse_study
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import IN_FOLDERS, WeightFile, read_weights
 
@@ -85,12 +86,7 @@ def find_checkpoint(path: str | Path) -> Path:
     for file in (path / _FINAL, *newest, *published):
         if file.is_file():
             return file
-    if (path / "trials").is_dir():
-        runs = sorted(path.glob(f"finalists/*/*/attempt-*/{_FINAL}")) or sorted(
-            path.glob(f"trials/*/attempt-*/{_FINAL}")
-        )
-        example = f", such as {str(runs[0].parents[1])!r}" if runs else ""
-        raise InputError(f"{str(path)!r} is a study; give the folder of one of its runs{example}")
+    refuse_study(path)
     raise InputError(
         f"{str(path)!r} holds no finished training (no {_FINAL}); give the folder of one, or a file"
     )

@@ -35,8 +35,8 @@ def cost_parser(formatter: Any) -> ArgumentParser:
         type=str,
         nargs="*",
         default=[],
-        help="published names (swin_t), YAML files, or block words such as w_msa+mdta, which take "
-        "the place of Swin-T's blocks; none for all published ones",
+        help="published names (swin_t), YAML files, folders of studies' runs, or block words such "
+        "as w_msa+mdta, which take the place of Swin-T's blocks; none for all published ones",
     )
     parser.add_argument(
         "--plugin",

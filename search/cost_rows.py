@@ -9,6 +9,7 @@ from hybrid_swin import published, registry
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.matching import match_cost
+from hybrid_swin.study_runs import names_run, run_variant
 from hybrid_swin.variant import Variant
 from search.budget import amount
 from search.file_kinds import read_variant
@@ -28,7 +29,8 @@ class Question:
     """What the user asks of `cost`.
 
     Args:
-        variants: published names, YAML files or block words; none for all published ones.
+        variants: published names, YAML files, runs of studies or block words; none for all
+            published ones.
         plugins: files with parts that they use.
         image_size: instead of their own, ``224`` or ``224x160``.
         match: the variant, or the amount, whose cost they shall meet.
@@ -96,11 +98,13 @@ def named_variants(question: Question) -> list[tuple[str, Variant]]:
 
 
 def find_variant(name: str, image_size: str | None = None) -> Variant:
-    """A published variant, a file's, or Swin-T with a word for its blocks."""
+    """A published variant, a file's, a run's, or Swin-T with a word for its blocks."""
     if name in published.names():
         found = published.published(name)
     elif name.endswith((".yaml", ".yml")):
         found = read_variant(name)
+    elif names_run(name):
+        found = run_variant(name)
     else:
         found = _with_word(name)
     return found if image_size is None else replace(found, image_size=_read_size(image_size))

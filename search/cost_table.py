@@ -117,7 +117,8 @@ def save_variants(found: Answer, folder: Path) -> None:
     texts: dict[Path, str] = {}
     for row in found.rows:
         says = f", matched by {found.question.by} to {found.question.match}" if row.adjuster else ""
-        name = _UNSAFE.sub("-", Path(row.name).stem).strip("-")
+        plain = Path(row.name).stem if row.name.endswith((".yaml", ".yml")) else row.name
+        name = _UNSAFE.sub("-", plain).strip("-")
         file = folder / f"{name}.yaml"
         if file in texts:
             raise InputError(f"--save: two variants would be written to {str(file)!r}; rename one")

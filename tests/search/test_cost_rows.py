@@ -1,10 +1,13 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.matching import match_cost
 from hybrid_swin.published import names, published
-from search.cost_rows import Question, counted, find_variant, matched, named_variants
+from search.cost_rows import Question, counted, find_variant, matched, named_variants, target_of
 
 
 def test_variants_are_names_files_and_words(tmp_path):
@@ -91,3 +94,12 @@ def test_what_is_no_amount_is_refused():
 def test_latency_is_matched_less_nearly():
     assert (Question().nearness, Question(by="latency").nearness) == (0.01, 0.05)
     assert Question(by="latency", tolerance=0.2).nearness == 0.2
+
+
+def test_a_run_of_a_study_is_a_variant(finished):
+    runs = [str(path) for path in sorted(finished.folder.glob("finalists/*/0"))]
+    rows = counted(named_variants(Question((*runs, f"{runs[0]}/run.json"), match=runs[0])))
+    assert [row.name for row in rows] == [*runs, f"{runs[0]}/run.json"]
+    costs = [json.loads((Path(run) / "run.json").read_text())["cost"] for run in runs]
+    assert [row.cost.to_dict() for row in rows] == [*costs, costs[0]]
+    assert target_of(Question(match=runs[0])) == rows[0].variant

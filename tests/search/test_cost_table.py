@@ -115,6 +115,16 @@ def test_variants_are_saved_and_nothing_is_overwritten(tmp_path, capsys):
     assert saved.read_text() == "mine"
 
 
+def test_runs_of_a_study_are_saved_under_their_places(make_study, tmp_path):
+    study = make_study()
+    study.finalist("one", [0.9], skill=None)
+    study.finalist("two", [0.8], skill=None)
+    names = tuple(str(study.folder / f"finalists/{name}/0") for name in ("one", "two"))
+    print_costs(Question(names), save=str(tmp_path / "saved"))
+    one, two = sorted(file.name for file in (tmp_path / "saved").iterdir())
+    assert (one[-20:], two[-20:]) == ("finalists-one-0.yaml", "finalists-two-0.yaml")
+
+
 def test_two_variants_of_one_name_are_not_saved(tmp_path, tiny):
     other = tmp_path / "other" / "tiny_conv.yaml"
     other.parent.mkdir()

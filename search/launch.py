@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from hybrid_swin import registry
+from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.loading import LoadedData, load_data
 from search import budget, objectives
@@ -77,12 +78,13 @@ class Prepared:
         settings = self.settings
         drawn = itertools.islice(sample_params(self.space, settings.seed), _DRAWS_FOR_DEAREST)
         found = [self.candidates.look_at(p) for p in drawn] if settings.objective.against else []
+        specs = [s for s in found if isinstance(s, RunSpec)] or self.candidates.baselines
         variant, _ = self.space.resolve(self.space.default())
         return reference_point(
             settings.objective,
             variant.num_classes,
             budget.limits(settings.budget),
-            (spec.cost for spec in found if isinstance(spec, RunSpec)),
+            [spec.cost for spec in specs] or [count_cost(variant).to_dict()],
         )
 
     @property

@@ -3,6 +3,9 @@
 import pytest
 import torch
 
+from hybrid_swin.cost import count_cost
+from search.launch import check, prepare
+from search.settings import BaselineSettings, BudgetSettings, StudyObjective, StudySettings
 from search.workplace import visible_gpus
 
 
@@ -25,3 +28,23 @@ def test_workers_get_the_gpus_that_this_process_was_given(monkeypatch, given, co
     if given is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     assert visible_gpus() == expected
+
+
+@pytest.mark.parametrize("baseline", [True, False])
+def test_where_no_draw_keeps_the_budget_the_reference_is_of_what_is_left(tmp_path, baseline):
+    """A study of baselines only: theirs, or without any the first network's."""
+    stage = {"width": {"choose": [16, 32]}, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}
+    variant = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2}
+    small = BaselineSettings(set={"stages.0.width": 8})
+    settings = StudySettings(
+        folder=str(tmp_path),
+        variant=variant | {"window_size": 2, "stages": [stage]},
+        objective=StudyObjective(against=("macs",)),
+        budget=BudgetSettings(parameters=2000),
+        baselines=(small,) if baseline else (),
+        trials=0,
+    )
+    space, candidates = check(settings)
+    first, _ = space.resolve(space.default())
+    macs = candidates.baselines[0].cost["macs"] if baseline else count_cost(first).macs
+    assert prepare(settings, space, candidates).reference["macs"] == pytest.approx(1.1 * macs)

@@ -27,7 +27,7 @@ def locked(folder: Path) -> Iterator[None]:
     The lock is the system's, so it ends with the process however that dies.
 
     Raises:
-        InputError: the folder cannot be written, or another process holds it.
+        InputError: the folder cannot be written or locked, or another process holds it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,10 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
+                raise InputError(
+                    f"this file system cannot lock {str(folder / 'lock')!r}: {error.strerror}, so "
+                    "nothing would keep two processes apart; give another --folder"
+                ) from error
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             raise InputError(

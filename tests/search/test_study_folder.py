@@ -1,5 +1,6 @@
 """A study's folder: its lock, what it is tied to, its plug-ins, the ledger of test readings."""
 
+import errno
 import json
 import os
 import signal
@@ -90,6 +91,17 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         pytest.raises(InputError, match=r"'.*mine' cannot be written: .*give another with"),
         locked(tmp_path / "file" / "mine"),
     ):
+        pytest.fail("locked nothing")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    message = f"cannot lock .*{os.strerror(number)}.*; give another --folder"
+    with pytest.raises(InputError, match=message), locked(tmp_path):
         pytest.fail("locked nothing")
 
 

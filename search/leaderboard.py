@@ -21,6 +21,7 @@ from typing import Any, Literal, Self
 from search.fidelity import Fidelity
 from search.row import Row
 from search.row_building import MIXED, Evidence, compare_with_best
+from search.row_labels import labels
 from search.run_folder import (
     SCHEMA_VERSION,
     json_ready,
@@ -109,7 +110,7 @@ class Leaderboard:
                 known = reads[row.test_hash] if row.test_hash not in ("", MIXED) else None
                 name = study.name if several else ""
                 built.append((replace(row, test_reads=known, study=name), evidence))
-        rows = _ordered(built, studies[0].mode)
+        rows = _told_apart(_ordered(built, studies[0].mode))
         tested = next((row for row in rows if row.test_mean is not None and row.test_hash), None)
         same = [e for e in entries if tested and e.test_hash and e.data_hash == tested.data_hash]
         split = tested.test_hash if tested else ""
@@ -199,6 +200,12 @@ def _ordered(built: list[tuple[Row, Evidence]], mode: str) -> tuple[Row, ...]:
     return tuple(
         replace(row, rank=place + 1 if place < ranked else None) for place, row in enumerate(rows)
     )
+
+
+def _told_apart(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Retrained rows of the same block words get labels of their own."""
+    told = iter(labels([row for row in rows if row.fidelity == "final"]))
+    return tuple(replace(row, label=next(told)) if row.fidelity == "final" else row for row in rows)
 
 
 def _tier(row: Row) -> int:

@@ -16,7 +16,8 @@ class Row:
     Args:
         study: its study's name where several stand in one table, else empty.
         rank: place among the rows that may be ranked; None for broken rows and references.
-        label: the candidate in block words.
+        label: the candidate in block words; of retrained rows that share them with others, the
+            values in which they differ behind them.
         variant_id: identity of the network.
         candidate_id: identity of network and recipe.
         origin: key of the run that first tried it; of the run itself in the search stage.

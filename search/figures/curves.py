@@ -11,10 +11,12 @@ from search.figures.style import (
     BLACK,
     FINALISTS,
     GREY,
+    LONG,
     PALE,
     add_legend,
     is_many,
     lay_out,
+    legend_columns,
     legend_height,
     set_limits,
     short,
@@ -37,12 +39,13 @@ def draw_curves(evidence: Evidence, figure: Figure) -> bool:
     # Cut-offs of trainings on ever more images do not lie on an axis of epochs.
     cutoffs = {} if _over_images(evidence) else _cutoffs(evidence.trials)
     entries = 3 + min(len(finalists), len(FINALISTS))
+    columns = legend_columns([row.label for row in finalists[: len(FINALISTS) - 1]], _COLUMNS)
     (axes,) = lay_out(
         figure,
         _title(evidence),
         "Grey: trials, single runs of one seed. Colour: finalists retrained over fresh seeds, one "
         "line a seed." + (f" {_said(cutoffs, evidence)}" if cutoffs else ""),
-        below=legend_height(entries, _COLUMNS),
+        below=legend_height(entries, columns),
     )
     axes.set_xlim(0.5, max(x for curve in drawn for x, _ in curve) + 0.5)
     set_limits([axes], [y for curve in drawn for _, y in curve])
@@ -65,7 +68,7 @@ def draw_curves(evidence: Evidence, figure: Figure) -> bool:
     for place, row in enumerate(finalists):
         colour = FINALISTS[min(place, len(FINALISTS) - 1)]
         shared = place >= len(FINALISTS) - 1
-        label = "other finalists" if shared else f"{short(row.label)}, retrained"
+        label = "other finalists" if shared else f"{short(row.label, LONG)}, retrained"
         for index, (_, result) in enumerate(row.runs):
             told = label if index == 0 and place < len(FINALISTS) else None
             curve = _curve(result, evidence)
@@ -73,7 +76,7 @@ def draw_curves(evidence: Evidence, figure: Figure) -> bool:
                 axes.plot(*zip(*curve, strict=True), color=colour, linewidth=1.1, label=told)
     axes.set_xlabel("epoch", fontsize=8)
     axes.set_ylabel(evidence.score_label, fontsize=8)
-    add_legend(figure, axes, _COLUMNS)
+    add_legend(figure, axes, columns)
     return True
 
 

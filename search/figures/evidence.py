@@ -9,6 +9,7 @@ from hybrid_swin.errors import InputError
 from search.budget import amount
 from search.leaderboard_format import is_share
 from search.objectives import cost_of
+from search.row_labels import labels
 from search.run_folder import (
     RunResult,
     RunSpec,
@@ -131,13 +132,12 @@ def _retrained(finalists: Sequence[EndedRun], mode: str) -> tuple[Retrained, ...
     for run in finalists:
         groups.setdefault(run[0].candidate_id, []).append(run)
     found = []
-    for runs in groups.values():
+    told = labels([runs[0][0] for runs in groups.values()])
+    for label, runs in zip(told, groups.values(), strict=True):
         scores = [score for _, score in whole(runs)]
         if scores:
             spec = runs[0][0]
-            row = Retrained(
-                spec.label, spec.is_baseline, spec.cost, t_interval(scores), tuple(runs)
-            )
+            row = Retrained(label, spec.is_baseline, spec.cost, t_interval(scores), tuple(runs))
             found.append(row)
     return tuple(sorted(found, key=lambda row: row.interval.mean, reverse=mode == "max"))
 

@@ -21,6 +21,7 @@ _VECTORS = 1_000  # more points than that become one picture inside the SVG
 
 LEFT, PANEL, TALL, GAP = 0.75, 3.9, 3.1, 0.25  # inches
 _LINE = 0.19
+_SHORT, LONG = 34, 84  # letters of a label beside others, and on a line of its own
 
 
 def save_svg(file: Path, draw: Callable[[Figure], bool]) -> bool:
@@ -93,6 +94,11 @@ def add_legend(figure: Figure, axes: Axes, columns: int) -> None:
             handle.set_alpha(1)  # lines that are pale where many cross
 
 
+def legend_columns(labels: Sequence[str], most: int) -> int:
+    """So many, or one where a label is too long for that."""
+    return most if all(len(label) <= _SHORT for label in labels) else 1
+
+
 def legend_height(entries: int, columns: int) -> float:
     """Inches that so many entries take."""
     return 0.16 * -(-entries // columns)
@@ -140,6 +146,6 @@ def set_limits(axes: Sequence[Axes], scores: Sequence[float]) -> None:
         panel.set_ylim(low - room, high + room)
 
 
-def short(text: str, length: int = 34) -> str:
+def short(text: str, length: int = _SHORT) -> str:
     """A label cut to fit."""
     return text if len(text) <= length else f"{text[: length - 1]}…"

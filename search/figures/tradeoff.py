@@ -11,9 +11,11 @@ from search.figures.style import (
     BLACK,
     FINALISTS,
     GREY,
+    LONG,
     add_legend,
     is_many,
     lay_out,
+    legend_columns,
     legend_height,
     set_limits,
     short,
@@ -39,7 +41,9 @@ def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
     costs = [name for name in evidence.against if any(name in spec.cost for spec, _ in trials)]
     if not costs:
         return False
-    entries = 3 + sum(not row.is_baseline for row in evidence.retrained[: len(FINALISTS)]) + 1
+    finalists = [row.label for row in evidence.retrained if not row.is_baseline]
+    entries = 3 + min(len(finalists), len(FINALISTS)) + 1
+    columns = legend_columns(finalists[: len(FINALISTS) - 1], _COLUMNS)
     partial = len(evidence.trials) - len(trials)
     panels = lay_out(
         figure,
@@ -48,7 +52,7 @@ def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
         "is theirs, and a single run flatters. Bars: means of retrained rows over fresh seeds with "
         "95% intervals; what a mean is worse than its dot was luck of the search.",
         count=len(costs),
-        below=legend_height(entries, _COLUMNS),
+        below=legend_height(entries, columns),
     )
     scores = [evidence.shown(score) for _, score in trials]
     for row in evidence.retrained:
@@ -58,7 +62,7 @@ def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
     for axes, cost in zip(panels, costs, strict=True):
         _draw_cost(axes, evidence, cost)
     panels[0].set_ylabel(evidence.score_label, fontsize=8)
-    add_legend(figure, panels[0], _COLUMNS)
+    add_legend(figure, panels[0], columns)
     return True
 
 
@@ -121,7 +125,7 @@ def _draw_retrained(axes: Axes, evidence: Evidence, cost: str) -> None:
         if not row.is_baseline:
             colour = next(colours, FINALISTS[-1])
             shared = colour == FINALISTS[-1]
-            label = "other finalists" if shared else f"{short(row.label)}, retrained"
+            label = "other finalists" if shared else f"{short(row.label, LONG)}, retrained"
         mean, half = evidence.shown(row.interval.mean), evidence.shown(row.interval.half or 0.0)
         axes.errorbar(
             row.cost[cost],

@@ -148,6 +148,17 @@ def test_curves_rungs_and_finalists(searched):
     assert "Last cut-offs: 40.0 at epoch 5, 50.0 at epoch 10." in said(figure)
 
 
+@pytest.mark.parametrize("draw", [draw_tradeoff, draw_curves])
+def test_finalists_of_the_same_block_words_are_told_apart(searched, draw):
+    for width in (16, 32):
+        params = {"stages.0.width": width, "recipe.learning_rate": 0.1 / width}
+        searched.finalist(f"c{width}", [0.8], variant=None, recipe=None, params=params)
+    (legend,) = drawn(draw, evidence_of(searched)).legends
+    told = [text.get_text() for text in legend.get_texts()]
+    assert "w_msa (width 16, learning_rate 0.00625), retrained" in told
+    assert "w_msa (width 32, learning_rate 0.003125), retrained" in told
+
+
 def test_one_epoch_is_a_dash_and_missing_scores_are_left_out(make_study):
     study = make_study()
     study.trial(0, 0.5, history=({"epoch": 1, "val/accuracy": 0.5},), state="stopped")

@@ -21,7 +21,7 @@ from typing import Any, Literal, Self
 from search.fidelity import Fidelity
 from search.row import Row
 from search.row_building import MIXED, Evidence, compare_with_best
-from search.row_labels import labels
+from search.row_labels import labels, value_at
 from search.run_folder import (
     SCHEMA_VERSION,
     json_ready,
@@ -151,8 +151,9 @@ class Leaderboard:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of the CSV: a row names its study where there are several."""
-        return ("rank", "study", *COLUMNS[1:]) if self.studies else COLUMNS
+        """Of the CSV, less the parameters: a row names its study where there are several."""
+        flat = ("rank", "study", *COLUMNS[1:]) if self.studies else COLUMNS
+        return (*flat, "keys")
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``leaderboard.json``."""
@@ -167,12 +168,16 @@ class Leaderboard:
         return told
 
     def to_csv(self) -> str:
-        """The flat columns, one line a row; floats with every digit, unknown values empty."""
-        text = io.StringIO()
+        """The flat columns, then one a parameter; floats with every digit, unknown values empty."""
+        text, columns = io.StringIO(), self.columns
+        paths = dict.fromkeys(path for row in self.rows for path in row.params)
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
+        writer.writerow([*columns, *(f"params.{path}" for path in paths)])
         for row in self.rows:
-            writer.writerow([_cell(getattr(row, name)) for name in self.columns])
+            values = [getattr(row, name) for name in columns]
+            own = row.params
+            chosen = [own[path] if path in own else value_at(row, path) for path in paths]
+            writer.writerow(map(_cell, (*values, *chosen)))
         return text.getvalue()
 
     def write(self, study_folder: Path) -> None:
@@ -225,6 +230,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        value = " ".join(map(str, value))
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
     return repr(value)

@@ -66,7 +66,7 @@ class Row:
         test_reads: how often that test split has been read until now, by all that the ledgers know;
             None where the split is not known.
         code_hash: identity of the program, likewise.
-        keys: run folders of the row; this and what follows stand in the JSON only.
+        keys: run folders of the row; of what follows, the CSV has ``params`` only.
         chosen_by: who had a retrained row retrained; ``search`` and ``random search`` may agree,
             also on a ``baseline``.
         validation_scores: one a completed seed, in the order of the seed index.

@@ -135,7 +135,8 @@ def test_csv_and_json_say_the_same_to_the_last_digit(whole_study):
     assert data["schema_version"] == 1
     assert data["digest"] == board.digest()
     assert len(lines) == len(data["rows"]) == len(board.rows) > 15
-    assert list(lines[0]) == list(COLUMNS)
+    params = ["params.stages.0.width", "params.recipe.learning_rate"]
+    assert list(lines[0]) == [*COLUMNS, "keys", *params]
     assert set(data["rows"][0]) == {*COLUMNS, *JSON_ONLY}
     for line, row, ours in zip(lines, data["rows"], board.rows, strict=True):
         for name in COLUMNS:
@@ -215,4 +216,22 @@ def test_a_study_without_runs_has_an_empty_leaderboard(make_study):
     board = Leaderboard.from_folder(study.folder)
     board.write(study.folder)
     assert board.rows == ()
-    assert board.to_csv().splitlines() == [",".join(COLUMNS)]
+    assert board.to_csv().splitlines() == [",".join([*COLUMNS, "keys"])]
+
+
+def test_the_csv_holds_chosen_values_and_run_folders(make_study):
+    study = make_study()
+    study.trial(0, 0.9, params={"stages.0.width": 32, "stages.0.blocks.0.mixer": "=1+1"})
+    study.trial(1, 0.8, params={"recipe.drop_path": 0.1})
+    study.baseline(0, 0.7, params={})
+    study.finalist("c", [0.9, 0.9], params={})
+    study.reference("pixels", 0.6, params={})
+    retrained, chosen, other, given, reference = csv_rows(Leaderboard.from_folder(study.folder))
+    assert retrained["keys"] == "finalists/c/0 finalists/c/1"
+    told = [name for name in chosen if name.startswith("params.")]
+    paths = ["stages.0.width", "stages.0.blocks.0.mixer", "recipe.drop_path"]
+    assert told == [f"params.{path}" for path in paths]
+    assert [chosen[name] for name in told] == ["32", "'=1+1", ""]
+    assert [other[name] for name in told] == ["32", "", "0.1"]  # its network is known
+    assert [given[name] for name in told] == ["32", "", ""]
+    assert [reference[name] for name in told] == ["", "", ""]

@@ -72,6 +72,7 @@ class Leaderboard:
             often.
         other_reads: readings of other test splits of the same images.
         studies: the names where the rows are of several.
+        folders: where the studies lie on this machine; in no file.
         notes: what must be said beside the rows.
     """
 
@@ -87,6 +88,7 @@ class Leaderboard:
     readers: dict[str, int] = field(default_factory=dict)
     other_reads: int = 0
     studies: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -128,6 +130,7 @@ class Leaderboard:
             readers=dict(Counter(readers)),
             other_reads=sum(entry.test_hash != split for entry in same),
             studies=tuple(study.name for study in studies) if several else (),
+            folders=tuple(study.folder for study in studies),
             notes=(*notes, *(() if several else studies[0].notes)),
         )
 
@@ -161,6 +164,7 @@ class Leaderboard:
         # plain inside already: asdict would copy 10,000 rows piece by piece
         told["rows"] = [dict(vars(row)) for row in self.rows]
         told["fidelity"] = None if self.fidelity is None else asdict(self.fidelity)
+        del told["folders"]
         if not self.studies:
             del told["studies"]
             for row in told["rows"]:

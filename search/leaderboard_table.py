@@ -1,6 +1,7 @@
 """The leaderboard in a terminal or a picture: two tables and a few sentences."""
 
 import io
+import shlex
 from pathlib import Path
 
 from rich import box
@@ -21,6 +22,7 @@ from search.row import Row
 
 BEST_OF_SEARCH = 10  # single runs shown
 NARROW = 96  # below so many columns, MACs and times are left to the files
+_WEIGHTS = "attempt-*/final.ckpt"  # as hybrid_swin.trained knows it, which needs torch
 MARKS = {
     "=": "not shown different from the best on test",
     "^": "still improving when training ended",
@@ -31,15 +33,19 @@ MARKS = {
 
 
 def print_leaderboard(board: Leaderboard, console: Console | None = None) -> None:
-    """Print to a console, by default the terminal."""
+    """Print to a console, by default the terminal, and how to look closer at the best row."""
     console = console or Console()
     console.print(render(board, console.width, ascii_only=console.options.ascii_only))
+    run = _best_run(board)
+    if run is not None:
+        command = f"python search.py inspect {shlex.quote(str(run))}"
+        console.print(Text(f"\na closer look at the best: {command}", "dim"), soft_wrap=True)
 
 
 def save_svg(board: Leaderboard, path: Path, width: int = 100) -> None:
     """Write the same as a picture."""
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
-    print_leaderboard(board, console)
+    console.print(render(board, width))
     path.write_text(console.export_svg(title=f"hybrid-swin: {board.study}"), encoding="utf-8")
 
 
@@ -71,6 +77,16 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
         said.add_row("-", Text(sentence))
     parts.append(said)
     return Group(*parts)
+
+
+def _best_run(board: Leaderboard) -> Path | None:
+    """The first run folder with weights of the best retrained row."""
+    best = next((row for row in board.rows if row.fidelity == "final" and row.rank), None)
+    if best is None or not board.folders:
+        return None
+    folder = dict(zip(board.studies, board.folders, strict=False)).get(best.study, board.folders[0])
+    runs = (folder / key for key in best.keys)
+    return next((run for run in runs if any(run.glob(_WEIGHTS))), None)
 
 
 def _final_table(

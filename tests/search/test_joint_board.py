@@ -97,6 +97,16 @@ def test_a_row_names_its_study_only_where_there_are_several(fill):
     assert alone.to_csv().startswith(",".join([*COLUMNS, "keys"]))
 
 
+def test_the_best_run_is_found_in_its_own_study(fill, capsys):
+    a, b = fill("a", score=0.8), fill("b")
+    for study in (a, b):
+        weights = study.folder / f"finalists/{study.folder.name}-good/0/attempt-1/final.ckpt"
+        weights.parent.mkdir()
+        weights.touch()
+    assert main(["leaderboard", str(a.folder), str(b.folder)]) == 0
+    assert f"inspect {b.folder}/finalists/b-good/0\n" in capsys.readouterr().out
+
+
 def test_readings_are_counted_over_all_ledgers_once(fill):
     a, b = fill("a"), fill("b")
     for study in (a, b):

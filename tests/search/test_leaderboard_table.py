@@ -51,6 +51,23 @@ def test_it_fits(whole_study, width):
     assert "…" not in text  # nothing is cut
 
 
+def test_it_ends_with_a_command_to_look_closer(make_study, tmp_path):
+    study = make_study("my study")
+    study.finalist("worse", [0.8, 0.8])
+    study.finalist("best", [0.9, 0.9])
+    assert "inspect" not in printed(study)  # no weights
+    for key in ("worse/0", "best/1"):
+        weights = study.folder / "finalists" / key / "attempt-1" / "final.ckpt"
+        weights.parent.mkdir(parents=True)
+        weights.touch()
+    last = printed(study, 40).splitlines()[-1]
+    command = f"python search.py inspect '{study.folder}/finalists/best/1'"
+    assert last == f"a closer look at the best: {command}"
+    board = Leaderboard.from_folder(study.folder)
+    save_svg(board, tmp_path / "board.svg")
+    assert str(tmp_path) not in (tmp_path / "board.svg").read_text() + str(board.to_dict())
+
+
 def test_brackets_in_labels_are_no_markup(make_study):
     study = make_study()
     study.finalist("a", [0.9, 0.9], label="[red]w_msa[/red][/]")

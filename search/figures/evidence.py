@@ -45,6 +45,7 @@ class Evidence:
         monitor: the objective.
         mode: whether more or less of it is better.
         trials: in their order.
+        audits: stopped trials that were trained to their end after all.
         baselines: their single runs.
         references: what no network achieves.
         retrained: the best mean first.
@@ -57,6 +58,7 @@ class Evidence:
     monitor: str
     mode: Literal["max", "min"]
     trials: tuple[EndedRun, ...] = ()
+    audits: tuple[EndedRun, ...] = ()
     baselines: tuple[EndedRun, ...] = ()
     references: tuple[EndedRun, ...] = ()
     retrained: tuple[Retrained, ...] = ()
@@ -91,6 +93,7 @@ class Evidence:
             monitor=monitor,
             mode=mode,
             trials=tuple(kinds.get("trial", ())),
+            audits=tuple(kinds.get("audit", ())),
             baselines=tuple(kinds.get("baseline", ())),
             references=tuple(kinds.get("reference", ())),
             retrained=_retrained(kinds.get("finalist", ()), mode),
@@ -98,6 +101,12 @@ class Evidence:
             limits=_limits(settings.get("budget") or {}, against or _COSTS),
             reference_point=fixed.get("reference_point"),
         )
+
+    @property
+    def full(self) -> tuple[EndedRun, ...]:
+        """The trials, with their audits in the place of those that were stopped."""
+        audits = {run[0].origin: run for run in self.audits}
+        return tuple(audits.get(run[0].key, run) for run in self.trials)
 
     @property
     def sign(self) -> float:

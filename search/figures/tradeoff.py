@@ -21,7 +21,7 @@ from search.figures.style import (
     short,
 )
 from search.leaderboard_format import count_text
-from search.pareto import front
+from search.pareto import Direction, front
 from search.settings import MEASURED_COSTS
 
 _LABELS = {
@@ -37,7 +37,7 @@ _COLUMNS = 3
 
 def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
     """One panel a cost; False, and nothing, where no trial ran to its end."""
-    trials = whole(evidence.trials)
+    trials = whole(evidence.full)
     costs = [name for name in evidence.against if any(name in spec.cost for spec, _ in trials)]
     if not costs:
         return False
@@ -47,7 +47,7 @@ def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
     partial = len(evidence.trials) - len(trials)
     panels = lay_out(
         figure,
-        _title(evidence, costs[0]),
+        _title(evidence, costs),
         f"Dots are single runs to their end (the {partial} others have no full score); the front "
         "is theirs, and a single run flatters. Bars: means of retrained rows over fresh seeds with "
         "95% intervals; what a mean is worse than its dot was luck of the search.",
@@ -69,7 +69,7 @@ def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
 def _draw_cost(axes: Axes, evidence: Evidence, cost: str) -> None:
     points = [
         (float(spec.cost[cost]), evidence.shown(score))
-        for spec, score in whole(evidence.trials)
+        for spec, score in whole(evidence.full)
         if cost in spec.cost
     ]
     many = is_many(len(points))
@@ -117,7 +117,7 @@ def _draw_cost(axes: Axes, evidence: Evidence, cost: str) -> None:
 
 def _draw_retrained(axes: Axes, evidence: Evidence, cost: str) -> None:
     colours = iter(FINALISTS[:-1])
-    named: set[str] = set()
+    named: set[str] = set()  # colours: two rows may have one label
     for row in evidence.retrained:
         if cost not in row.cost:
             continue
@@ -137,21 +137,27 @@ def _draw_retrained(axes: Axes, evidence: Evidence, cost: str) -> None:
             markerfacecolor="white" if row.is_baseline else colour,
             linewidth=1.2,
             capsize=2.5,
-            label=label if label not in named else None,
+            label=label if colour not in named else None,
         )
-        named.add(label)
+        named.add(colour)
 
 
-def _title(evidence: Evidence, cost: str) -> str:
-    points = [(spec.cost.get(cost), score) for spec, score in whole(evidence.trials)]
-    on_front = [points[place] for place in front(points, ["min", evidence.mode])]
+def _title(evidence: Evidence, costs: Sequence[str]) -> str:
+    """Of the first cost; where there are several, of all together too, as on the leaderboard."""
+    trials = [(s, score) for s, score in whole(evidence.full) if all(c in s.cost for c in costs)]
+    points = [(*(float(spec.cost[cost]) for cost in costs), score) for spec, score in trials]
+    first = [(point[0], point[-1]) for point in points]
+    on_front = [first[place] for place in front(first, ["min", evidence.mode])]
+    least: list[Direction] = ["min"] * len(costs)
+    together = len(front(points, [*least, evidence.mode]))
+    alone = f" alone ({together} on that against {' and '.join(costs)})" if len(costs) > 1 else ""
     return (
-        f"{evidence.study}: {len(on_front)} of {len(points)} full trials are on the front of score "
-        f"against {_LABELS.get(cost, cost)}; from the cheapest to the dearest of them the cost "
-        f"grows {_ratio(on_front)}"
+        f"{evidence.study}: {len(on_front)} of {len(points)} trials that came to their end are on "
+        f"the front of score against {_LABELS.get(costs[0], costs[0])}{alone}; from the cheapest "
+        f"to the dearest of them the cost grows {_ratio(on_front)}"
     )
 
 
-def _ratio(points: Sequence[tuple[float | None, float]]) -> str:
+def _ratio(points: Sequence[tuple[float, float]]) -> str:
     costs = [cost for cost, _ in points if cost]
     return f"{max(costs) / min(costs):.2g} times" if costs else "from nothing"

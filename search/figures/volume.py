@@ -46,7 +46,7 @@ def _grow(
     corner = [(evidence.reference_point or {})[name] for name in names]
     fronts: dict[int, list[Point]] = {}  # by the number of the trial that made it grow
     grown = Front(directions)
-    for number, (spec, result) in enumerate(evidence.trials, 1):
+    for number, (spec, result) in enumerate(evidence.full, 1):
         point = tuple(
             result.score if name == evidence.monitor else spec.cost.get(name) for name in names
         )

@@ -17,6 +17,7 @@ from search.figures.style import BLACK, BLUE, FINALISTS, RED, save_svg
 from search.figures.tradeoff import draw_tradeoff
 from search.figures.volume import draw_volume
 from search.figures.writing import write_study_figures
+from search.leaderboard import Leaderboard
 from search.run_folder import write_json_atomically
 
 
@@ -121,8 +122,38 @@ def test_the_front_is_a_staircase_of_full_trials_and_the_budget_a_line(searched)
     assert (low + high) / 2 == pytest.approx(86)
     assert high - low == pytest.approx(2 * 4.303 * 2 / 3**0.5, rel=1e-3)  # Student's t, n = 3
     assert macs.get_ylim()[1] > high
-    assert "2 of 3 full trials are on the front" in said(figure)
+    told = "2 of 3 trials that came to their end are on the front of score against MACs of one imag"
+    assert told in said(figure)
     assert macs.get_xlabel() == "MACs of one image"
+
+
+def test_title_and_leaderboard_count_the_same_front(make_study):
+    against = {"monitor": "val/accuracy", "mode": "max", "against": ["macs", "parameters"]}
+    study = make_study(objective=against)
+    point = {"reference_point": {"val/accuracy": 0.0, "macs": 9.0, "parameters": 9.0}}
+    write_json_atomically(study.folder / "study.json", point)
+    for number, (score, macs, parameters) in enumerate([(0.5, 1, 3), (0.4, 2, 2), (0.3, 3, 3)]):
+        study.trial(number, score, cost={"macs": macs, "parameters": parameters})
+    stopped = {"cost": {"macs": 4, "parameters": 1}}
+    study.trial(3, 0.1, state="stopped", **stopped)
+    study.run("audits/0003", "audit", 0.7, "w_msa", origin="trials/0003", **stopped)
+    figure = drawn(draw_tradeoff, evidence_of(study))
+    assert (
+        "2 of 4 trials that came to their end are on the front of score against MACs of one image "
+        "alone (3 on that against macs and parameters)" in said(figure)
+    )
+    assert "(the 0 others have no full score)" in said(figure)
+    (note,) = Leaderboard.from_folder(study.folder).notes
+    assert "Of 4 trials that came to their end 3 are on the Pareto front" in note
+    (line,) = drawn(draw_volume, evidence_of(study)).axes[0].lines
+    assert f"hypervolume of {line.get_ydata()[-1]:.4g}" in note
+
+
+def test_rows_of_one_label_have_entries_of_their_own(searched):
+    for name in ("a", "b"):
+        searched.finalist(name, [0.8], variant=None, recipe=None, params={})
+    (legend,) = drawn(draw_tradeoff, evidence_of(searched)).legends
+    assert [text.get_text() for text in legend.get_texts()].count("w_msa, retrained") == 2
 
 
 def test_other_costs_may_be_asked_for(make_study):

@@ -62,6 +62,7 @@ class Leaderboard:
         study: its name, or all names.
         monitor: the objective, a validation metric.
         mode: whether more (``max``) or less of it is better.
+        against: costs that are objectives beside it; of several studies, where all have the same.
         rows: in their order.
         pending: runs that were asked and have not ended.
         test_reads: runs that read the test split, references not counted.
@@ -83,6 +84,7 @@ class Leaderboard:
     pending: int
     test_reads: int
     reference_reads: int
+    against: tuple[str, ...] = ()
     fidelity: Fidelity | None = None
     random_cost: float | None = None
     readers: dict[str, int] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class Leaderboard:
             study=" and ".join(study.name for study in studies),
             monitor=studies[0].monitor,
             mode=studies[0].mode,
+            against=studies[0].against if len({study.against for study in studies}) == 1 else (),
             rows=rows,
             pending=sum(study.pending for study in studies),
             test_reads=sum(study.test_reads for study in studies),

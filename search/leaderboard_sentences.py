@@ -9,6 +9,7 @@ import numpy as np
 from search import fidelity
 from search.difference_format import interval_text, points, unit
 from search.leaderboard import Leaderboard
+from search.leaderboard_costs import on_front
 from search.leaderboard_format import is_share, range_text, score_text
 from search.row import Row
 from search.row_building import VARIED
@@ -63,6 +64,11 @@ def _best(board: Leaderboard) -> list[str]:
         text += f"; on test {_score(best.test_mean, board)}"
         if best.test_covers:
             text += f" {_range(best.test_low, best.test_high, board)} (over {best.test_covers})"
+    front = on_front(board, [row for row in board.rows if row.fidelity == "final" and row.rank])
+    if front:
+        against = " and ".join(board.against)
+        text += f"; that is by the first objective only: on the Pareto front against {against} are "
+        text += ", ".join(f"#{row.rank}" for row in front)
     return [f"{text}."]
 
 

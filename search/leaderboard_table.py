@@ -10,20 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from search.leaderboard import Leaderboard
-from search.leaderboard_format import (
-    count_text,
-    is_share,
-    range_text,
-    score_text,
-    seconds_text,
-)
+from search.leaderboard_costs import FEW, HEADS, TRAIN, cost_text, on_front, shown_costs
+from search.leaderboard_format import is_share, range_text, score_text
 from search.leaderboard_sentences import sentences
 from search.row import Row
 
 BEST_OF_SEARCH = 10  # single runs shown
-NARROW = 96  # below so many columns, MACs and times are left to the files
+NARROW = 96  # below so many columns, costs that were not searched against are left to the files
 _WEIGHTS = "attempt-*/final.ckpt"  # as hybrid_swin.trained knows it, which needs torch
 MARKS = {
+    "*": "on the Pareto front of validation",
     "=": "not shown different from the best on test",
     "^": "still improving when training ended",
     "~": "compared with it without pairs of seeds",
@@ -56,8 +52,9 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
     final = [row for row in board.rows if row.fidelity == "final" and row.rank is not None]
     if final:
         means = [row for row in board.rows if row.fidelity == "random"]
-        parts.append(_final_table(board, final, means, width, plus_minus))
-        shown = [f"{m} {text}" for m, text in MARKS.items() if any(m in _marks(r) for r in final)]
+        marks = _marks(board, final)
+        parts.append(_final_table(board, [*final, *means], marks, width, plus_minus))
+        shown = [f"{m} {text}" for m, text in _legend(board).items() if m in "".join(marks)]
         if shown:
             parts.append(Text("  " + ";  ".join(shown), style="dim"))
         reads = sorted({r.test_reads for r in final if r.test_mean is not None and r.test_reads})
@@ -90,9 +87,10 @@ def _best_run(board: Leaderboard) -> Path | None:
 
 
 def _final_table(
-    board: Leaderboard, rows: list[Row], means: list[Row], width: int, plus_minus: str
+    board: Leaderboard, rows: list[Row], marks: list[str], width: int, plus_minus: str
 ) -> Table:
-    wide = width >= NARROW
+    costs = shown_costs(board, width >= NARROW)
+    with_range = width >= NARROW or len(costs) <= FEW
     unit = " %" if is_share(board.monitor) else ""
     table = _table(f"{board.study}: retrained with fresh seeds, ranked by {board.monitor}")
     table.add_column("#", justify="right")
@@ -102,33 +100,30 @@ def _final_table(
     table.add_column("validation" + unit, justify="right", no_wrap=True)
     table.add_column("test" + unit, justify="right", no_wrap=True)
     table.add_column("seeds", justify="right")
-    table.add_column("params", justify="right")
-    if wide:
-        table.add_column("MACs", justify="right")
-        table.add_column("train", justify="right", no_wrap=True)
+    for cost in costs:
+        table.add_column(HEADS[cost], justify="right")
     table.add_column("", no_wrap=True)
-    for place, row in enumerate((*rows, *means)):
-        if place == len(rows):
+    for place, row in enumerate(rows):
+        if place == len(marks):
             table.add_section()
-        cost = [count_text(row.macs), seconds_text(row.train_seconds)] if wide else []
+        span = range_text(row.test_low, row.test_high, board.monitor) if with_range else ""
         table.add_row(
             str(row.rank or ""),
             *_study(board, row),
             _label(row),
             _validation(row, board.monitor, plus_minus),
-            f"{score_text(row.test_mean, board.monitor)} "
-            f"{range_text(row.test_low, row.test_high, board.monitor)}".strip(),
+            f"{score_text(row.test_mean, board.monitor)} {span}".strip(),
             _seeds(row),
-            count_text(row.parameters),
-            *cost,
-            _marks(row),
+            *(cost_text(row, cost) for cost in costs),
+            marks[place] if place < len(marks) else "",
             style="bold" if row is board.best else "",
         )
     return table
 
 
 def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], width: int) -> Table:
-    wide = width >= NARROW
+    costs = [cost for cost in shown_costs(board, width >= NARROW) if cost != TRAIN]
+    costs = costs if width >= NARROW else costs[:FEW]
     unit = " %" if is_share(board.monitor) else ""
     retrained = {r.origin: r.rank for r in board.rows if r.fidelity == "final" and r.rank}
     table = _table(
@@ -142,9 +137,8 @@ def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], wi
     table.add_column("blocks", overflow="fold", min_width=12, ratio=1)
     table.add_column("validation" + unit, justify="right", no_wrap=True)
     table.add_column("epochs", justify="right")
-    table.add_column("params", justify="right")
-    if wide:
-        table.add_column("MACs", justify="right")
+    for cost in costs:
+        table.add_column(HEADS[cost], justify="right")
     table.add_column("run", no_wrap=True)
     table.add_column("", no_wrap=True)
     for row in rows:
@@ -154,8 +148,7 @@ def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], wi
             _label(row),
             score_text(row.validation_mean, board.monitor),
             str(row.epochs),
-            count_text(row.parameters),
-            *([count_text(row.macs)] if wide else []),
+            *(cost_text(row, cost) for cost in costs),
             row.origin,
             note,
         )
@@ -169,8 +162,7 @@ def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], wi
             _label(row),
             score_text(row.validation_mean, board.monitor),
             "",
-            count_text(row.parameters),
-            *([""] if wide else []),
+            *(cost_text(row, cost) if cost == "parameters" else "" for cost in costs),
             "reference",
             f"test {test}" if row.test_mean is not None else "",
         )
@@ -210,18 +202,27 @@ def _seeds(row: Row) -> str:
     return str(row.seeds) if row.seeds == row.seeds_asked else f"{row.seeds}/{row.seeds_asked}"
 
 
-def _marks(row: Row) -> str:
-    return "".join(
-        mark
-        for mark, holds in (
-            ("=", row.ties_with_best),
-            ("~", row.difference_paired is False),
-            ("^", row.undertrained),
-            ("B", row.is_baseline),
-            ("!", row.seeds < row.seeds_asked),
+def _marks(board: Leaderboard, rows: list[Row]) -> list[str]:
+    front = {row.rank for row in on_front(board, rows)}
+    return [
+        "".join(
+            mark
+            for mark, holds in (
+                ("*", row.rank in front),
+                ("=", row.ties_with_best),
+                ("~", row.difference_paired is False),
+                ("^", row.undertrained),
+                ("B", row.is_baseline),
+                ("!", row.seeds < row.seeds_asked),
+            )
+            if holds
         )
-        if holds
-    )
+        for row in rows
+    ]
+
+
+def _legend(board: Leaderboard) -> dict[str, str]:
+    return MARKS | {"*": f"{MARKS['*']} against {' and '.join(board.against)}"}
 
 
 def _not_shown(board: Leaderboard, finished: int) -> str:

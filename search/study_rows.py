@@ -24,6 +24,7 @@ class StudyRows:
         name: the study's.
         monitor: the objective, a validation metric.
         mode: whether more (``max``) or less of it is better.
+        against: costs that are objectives beside it.
         built: rows with their evidence.
         pending: runs that were asked and have not ended.
         test_reads: runs that read the test split, references not counted.
@@ -42,6 +43,7 @@ class StudyRows:
     pending: int
     test_reads: int
     reference_reads: int
+    against: tuple[str, ...] = ()
     fidelity: Fidelity | None = None
     random_cost: float | None = None
     notes: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ class StudyRows:
             name=str(settings.get("name", folder.name)),
             monitor=monitor,
             mode=mode,
+            against=tuple(objective.get("against") or ()),
             built=tuple(built),
             pending=len(runs) - len(ended),
             test_reads=sum(kind != "reference" for kind in readers),

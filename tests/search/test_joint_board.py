@@ -97,6 +97,16 @@ def test_a_row_names_its_study_only_where_there_are_several(fill):
     assert alone.to_csv().startswith(",".join([*COLUMNS, "keys"]))
 
 
+def test_a_front_is_of_studies_with_the_same_costs(make_study):
+    studies = []
+    for name, against in (("a", ["macs"]), ("b", ["macs"]), ("c", ["latency"])):
+        objective = {"monitor": "val/accuracy", "mode": "max", "against": against}
+        studies.append(make_study(name, objective=objective))
+        studies[-1].finalist(name, [0.9, 0.9])
+    assert joined(*studies[:2]).against == ("macs",)
+    assert joined(*studies).against == ()
+
+
 def test_the_best_run_is_found_in_its_own_study(fill, capsys):
     a, b = fill("a", score=0.8), fill("b")
     for study in (a, b):

@@ -51,6 +51,47 @@ def test_it_fits(whole_study, width):
     assert "…" not in text  # nothing is cut
 
 
+def several_objectives(make_study, *against):
+    """The second of three rows is beaten by the first in all; the third is cheap."""
+    study = make_study(objective={"monitor": "val/accuracy", "mode": "max", "against": against})
+    for name, score, size in (("good", 0.9, 20), ("beaten", 0.8, 30), ("cheap", 0.7, 10)):
+        latency = {"median_ms": 1.25 * size, "device": "cpu"}
+        cost = {"parameters": size, "macs": 101 * size, "activations": 11 * size}
+        costs = {"cost": cost, "latency": latency, "peak_memory_mb": 7.0 * size}
+        study.finalist(name, [score, score], label="conv(kernel=5)+w_msa " * 3, **costs)
+    return study
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_costs_searched_against_are_shown_and_the_front_is_marked(make_study, width):
+    lines = printed(several_objectives(make_study, "macs", "latency"), width).splitlines()
+    good, beaten, cheap = (next(x for x in lines if x.startswith(f" {n} ")) for n in (1, 2, 3))
+    assert [line.split()[-1].strip("=") for line in (good, beaten, cheap)] == ["*", "", "*"]
+    assert "2.0K" in good and "25" in good.split()
+    assert "1.0K" in cheap and "12.5" in cheap.split()
+    text = " ".join(" ".join(lines).split())
+    assert "* on the Pareto front of validation against macs and latency" in text
+    assert ("params" in text) == (width > 80)
+    told = "that is by the first objective only: on the Pareto front against macs and latency are"
+    assert f"{told} #1, #3." in text
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_all_costs_at_once_fit(make_study, width):
+    costs = "parameters", "macs", "activations", "latency", "memory"
+    study = several_objectives(make_study, *costs)
+    study.trial(0, 0.5, "conv(kernel=5)+w_msa")
+    text = printed(study, width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert all(word in text for word in ("params", "MACs", "activ-", "latency", "memory"))
+    assert "…" not in text
+
+
+def test_one_objective_has_no_front(whole_study):
+    text = printed(whole_study())
+    assert "Pareto" not in text and "objective" not in text
+
+
 def test_it_ends_with_a_command_to_look_closer(make_study, tmp_path):
     study = make_study("my study")
     study.finalist("worse", [0.8, 0.8])

@@ -1,0 +1,49 @@
+"""Costs on the leaderboard: which have a column, and which rows no other beats in all of them."""
+
+from collections.abc import Sequence
+
+from search.leaderboard import Leaderboard
+from search.leaderboard_format import count_text, seconds_text
+from search.pareto import Direction, front
+from search.row import Row
+
+FEW = 2  # more costs searched against leave no room for something else
+TRAIN = "train"  # shown beside the costs of a network, none itself
+HEADS = {
+    "parameters": "params",
+    "macs": "MACs",
+    "activations": "activ-\nations",
+    "latency": "latency\n(ms)",
+    "memory": "memory\n(MiB)",
+    TRAIN: "train",
+}
+_FIELDS = {"latency": "latency_ms", "memory": "peak_memory_mb"}
+
+
+def shown_costs(board: Leaderboard, wide: bool) -> list[str]:
+    """Costs with a column: those searched against always, others where there is room."""
+    usual = ("parameters", "macs") if wide else () if board.against else ("parameters",)
+    time = (TRAIN,) if wide and len(board.against) <= FEW else ()
+    return list(dict.fromkeys((*usual, *board.against, *time)))
+
+
+def cost_text(row: Row, name: str) -> str:
+    """One cost of a row in few characters."""
+    if name == TRAIN:
+        return seconds_text(row.train_seconds)
+    cost = _cost(row, name)
+    return f"{cost:.3g}" if name == "latency" and cost is not None else count_text(cost)
+
+
+def on_front(board: Leaderboard, rows: Sequence[Row]) -> list[Row]:
+    """Rows that no other beats in validation and all costs searched against; none without such."""
+    if not board.against:
+        return []
+    points = [(r.validation_mean, *(_cost(r, name) for name in board.against)) for r in rows]
+    costs: list[Direction] = ["min"] * len(board.against)
+    return [rows[place] for place in front(points, [board.mode, *costs])]
+
+
+def _cost(row: Row, name: str) -> float | None:
+    cost: float | None = getattr(row, _FIELDS.get(name, name))
+    return cost

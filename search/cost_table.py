@@ -16,6 +16,7 @@ from rich.table import Table
 
 from hybrid_swin.errors import InputError
 from search.cost_rows import CostRow, Question, counted, matched, named_variants
+from search.word_wrapping import Words
 
 Format = Literal["table", "csv", "json"]
 
@@ -171,12 +172,12 @@ def _cost_table(found: Answer, with_id: bool = True) -> Table:
     if with_id:
         table.add_column("id", header_style="dim", no_wrap=True)
     for row in found.rows:
-        cells = []
+        cells: list[str] = []
         for name in _COUNTS:
             cells.append(f"{getattr(row.cost, name):,}")
             if compared:
                 cells.append(_percent(row.relative.get(name)))
-        table.add_row(escape(row.name), *cells, *([row.variant.id] if with_id else []))
+        table.add_row(Words(row.name), *cells, *([row.variant.id] if with_id else []))
     return table
 
 
@@ -207,7 +208,7 @@ def _time_table(found: Answer) -> Table:
         if row.measured:
             forward, training = row.measured.forward, row.measured.training
             table.add_row(
-                escape(row.name),
+                Words(row.name),
                 _spread(forward.median_ms, forward.iqr_ms),
                 _spread(forward.ratio, forward.ratio_iqr),
                 _spread(training.median_ms, training.iqr_ms),

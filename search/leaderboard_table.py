@@ -14,6 +14,7 @@ from search.leaderboard_costs import FEW, HEADS, TRAIN, cost_text, on_front, sho
 from search.leaderboard_format import is_share, range_text, score_text
 from search.leaderboard_sentences import sentences
 from search.row import Row
+from search.word_wrapping import Words
 
 BEST_OF_SEARCH = 10  # single runs shown
 NARROW = 96  # below so many columns, costs that were not searched against are left to the files
@@ -91,6 +92,7 @@ def _final_table(
 ) -> Table:
     costs = shown_costs(board, width >= NARROW)
     with_range = width >= NARROW or len(costs) <= FEW
+    with_seeds = width >= NARROW or len(costs) <= FEW + 1
     unit = " %" if is_share(board.monitor) else ""
     table = _table(f"{board.study}: retrained with fresh seeds, ranked by {board.monitor}")
     table.add_column("#", justify="right")
@@ -99,7 +101,8 @@ def _final_table(
     table.add_column("blocks", overflow="fold", min_width=12, ratio=1)
     table.add_column("validation" + unit, justify="right", no_wrap=True)
     table.add_column("test" + unit, justify="right", no_wrap=True)
-    table.add_column("seeds", justify="right")
+    if with_seeds:
+        table.add_column("seeds", justify="right")
     for cost in costs:
         table.add_column(HEADS[cost], justify="right")
     table.add_column("", no_wrap=True)
@@ -110,10 +113,10 @@ def _final_table(
         table.add_row(
             str(row.rank or ""),
             *_study(board, row),
-            _label(row),
+            Words(row.label),
             _validation(row, board.monitor, plus_minus),
             f"{score_text(row.test_mean, board.monitor)} {span}".strip(),
-            _seeds(row),
+            *([_seeds(row)] if with_seeds else []),
             *(cost_text(row, cost) for cost in costs),
             marks[place] if place < len(marks) else "",
             style="bold" if row is board.best else "",
@@ -145,7 +148,7 @@ def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], wi
         note = f"now # {retrained[row.origin]}" if row.origin in retrained else ""
         table.add_row(
             str(row.rank),
-            _label(row),
+            Words(row.label),
             score_text(row.validation_mean, board.monitor),
             str(row.epochs),
             *(cost_text(row, cost) for cost in costs),
@@ -159,7 +162,7 @@ def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], wi
         table.add_row(
             "",
             *_study(board, row),
-            _label(row),
+            Words(row.label),
             score_text(row.validation_mean, board.monitor),
             "",
             *(cost_text(row, cost) if cost == "parameters" else "" for cost in costs),
@@ -180,13 +183,8 @@ def _table(title: str) -> Table:
     )
 
 
-def _study(board: Leaderboard, row: Row) -> list[Text]:
-    return [Text(row.study)] if board.studies else []
-
-
-def _label(row: Row) -> Text:
-    """Words as plain text: square brackets in them are no markup, control codes no command."""
-    return Text("".join(char if char.isprintable() else "?" for char in row.label))
+def _study(board: Leaderboard, row: Row) -> list[Words]:
+    return [Words(row.study)] if board.studies else []
 
 
 def _validation(row: Row, monitor: str, plus_minus: str) -> str:

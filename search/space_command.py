@@ -18,6 +18,7 @@ from search.settings import StudySettings
 from search.space import Space
 from search.survey import Share, Survey, survey
 from search.templates import Template
+from search.word_wrapping import Words
 
 Format = Literal["table", "json"]
 
@@ -136,7 +137,7 @@ def _parameters(space: Space) -> Table:
         told = _described(path, leaf)
         number = "" if "number" not in told else _count(told["number"])
         style = "" if isinstance(leaf, Choice | Range) else "dim"
-        table.add_row(escape(path), told["kind"], escape(_values(leaf)), number, style=style)
+        table.add_row(escape(path), told["kind"], Words(_values(leaf)), number, style=style)
     return table
 
 
@@ -156,7 +157,7 @@ def _facts(found: Survey) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for heading, text in _sentences(found):
-        table.add_row(heading, escape(text))
+        table.add_row(heading, Words(text))
     return table
 
 

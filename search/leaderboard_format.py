@@ -1,5 +1,9 @@
 """How the leaderboard writes numbers: shares in percent, counts and times in few characters."""
 
+from collections.abc import Sequence
+
+from search.row import Row
+
 _SHARES = ("accuracy", "top5", "balanced_accuracy")
 
 
@@ -43,3 +47,10 @@ def seconds_text(seconds: float | None) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def rows_text(rows: Sequence[Row]) -> str:
+    """Rows by their number on the table: two candidates may have the same block words."""
+    if len(rows) > 3:
+        return ", ".join(f"#{row.rank}" if row.rank else row.label for row in rows)
+    return ", ".join(f"#{row.rank} {row.label}" if row.rank else row.label for row in rows)

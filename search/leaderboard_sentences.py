@@ -1,31 +1,19 @@
 """What the leaderboard says in words, and no more than its numbers say."""
 
-import math
 from collections.abc import Sequence
 from statistics import fmean
-
-import numpy as np
 
 from search import fidelity
 from search.difference_format import interval_text, points, unit
 from search.leaderboard import Leaderboard
+from search.leaderboard_cautions import cautions
 from search.leaderboard_costs import on_front
-from search.leaderboard_format import is_share, range_text, score_text
+from search.leaderboard_format import is_share, range_text, rows_text, score_text
 from search.row import Row
-from search.row_building import VARIED
-from search.statistics import minimum_detectable_difference, paired_difference
+from search.statistics import paired_difference
 from search.unpaired import unpaired_difference
 
-DIFFERENCES = {
-    "data_hash": "images",
-    "split_hash": "splits",
-    "test_hash": "test split",
-    "code_hash": "code",
-}
-READERS = 4  # named
 _SHORT = 0.95  # of the cost of the search: a random search below it is no equal
-_LEVEL = 0.05  # of all differences on test together: the first step of Holm's is for one of them
-FEW_SEEDS = 5  # below it, an interval over seeds is wide enough to say so
 
 
 def sentences(board: Leaderboard) -> list[str]:
@@ -39,8 +27,7 @@ def sentences(board: Leaderboard) -> list[str]:
         *_references(board, final),
         *_retraining(board, final),
         *fidelity.sentences(board.fidelity),
-        *_reading(board, final),
-        *_cautions(board, final),
+        *cautions(board, final),
         *board.notes,
     ]
 
@@ -81,17 +68,17 @@ def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     worse = [r for r in compared if not r.ties_with_best and sign * (r.difference or 0) < 0]
     said = []
     if ties:
-        said.append(f"not shown different from it: {_list(ties)}")
+        said.append(f"not shown different from it: {rows_text(ties)}")
     if worse:
-        said.append(f"shown worse: {_list(worse)}")
+        said.append(f"shown worse: {rows_text(worse)}")
     if better:
-        said.append(f"shown better than it, against the order on validation: {_list(better)}")
+        said.append(f"shown better than it, against the order on validation: {rows_text(better)}")
     sentences = [f"On test (Holm, 5% over the table), {'; '.join(said)}."] if said else []
     unpaired = [row for row in compared if row.difference_paired is False]
     if unpaired:
         sentences.append(
             "Compared without pairs of seeds (Welch), which shows large differences only, since "
-            f"fewer than two seeds are shared with the best row: {_list(unpaired)}."
+            f"fewer than two seeds are shared with the best row: {rows_text(unpaired)}."
         )
     return sentences
 
@@ -221,96 +208,9 @@ def _from_to(scores: Sequence[tuple[float, float]], board: Leaderboard, note: st
     return f"from {_score(before, board)}{note} to {_score(after, board)}"
 
 
-def _reading(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    said = []
-    if board.test_reads:
-        said.append(
-            f"Test was read {_times(board.test_reads)}, once for each retrained run"
-            + (
-                f" (and {_times(board.reference_reads)} for references)"
-                * bool(board.reference_reads)
-            )
-            + "; it chose and ordered nothing."
-        )
-    if board.readers:
-        count, readers = sum(board.readers.values()), list(board.readers)
-        names = ", ".join(f"{board.readers[name]} by {name}" for name in readers[:READERS])
-        names += f" and {len(readers) - READERS} more" * (len(readers) > READERS)
-        said.append(
-            f"This test split has been read {_times(count)} in all ({names}): whatever was chosen "
-            "in the light of it is flattered by it."
-        )
-    if board.other_reads:
-        said.append(
-            f"Other test splits of the same images have been read {_times(board.other_reads)} as "
-            "well: as far as they have images in common, these count too."
-        )
-    seeds = min((row.seeds for row in final if row.seeds >= 2), default=0)
-    spread = _paired_spread(final)
-    if 2 <= seeds < FEW_SEEDS:
-        said.append(f"{seeds} seeds give wide intervals; 5 are the least for a claim.")
-    if seeds >= 2 and spread:
-        asked = max(1, sum(row.ties_with_best is not None for row in final))
-        least = minimum_detectable_difference(seeds, spread, level=_LEVEL / asked)
-        unit = " points" if is_share(board.monitor) else ""
-        among = f" and {asked} differences asked at once" if asked > 1 else ""
-        said.append(
-            f"With {seeds} seeds{among}, a true difference below about "
-            f"{score_text(least, board.monitor)}{unit} would be missed more than one time in five, "
-            "by the scatter between seeds on validation; few test images make it more."
-        )
-    return said
-
-
-def _cautions(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    said = []
-    young = [row for row in final if row.undertrained]
-    if young:
-        said.append(
-            f"Still improving when training ended, so draw no conclusion from: {_list(young)}."
-        )
-    lost = [row for row in final if row.seeds < row.seeds_asked]
-    if lost:
-        said.append(f"Not every seed completed, and a mean of survivors flatters: {_list(lost)}.")
-    for name, what in DIFFERENCES.items():
-        # Finalists whose validation images were drawn anew have the search's test images; trials
-        # that a rung of images stopped have learnt from fewer, and no rank.
-        compared = [row for row in board.rows if row.rank or row.fidelity != "search"]
-        if len({getattr(row, name) for row in compared} - {"", VARIED}) > 1:
-            said.append(f"The rows differ in their {what} ({name}): compare with care.")
-    if board.pending:
-        said.append(f"{board.pending} run(s) have not ended: this is no final result.")
-    return said
-
-
-def _paired_spread(final: Sequence[Row]) -> float:
-    """Standard deviation of the seed-wise difference to the first row, pooled over the rows."""
-    several = [row for row in final if row.seeds == row.seeds_asked and row.seeds >= 2]
-    if not several or any(row.study != several[0].study for row in several):
-        return 0.0
-    first = several[0].validation_scores
-    variances = [
-        float(np.var(np.subtract(row.validation_scores, first), ddof=1))
-        for row in several[1:]
-        if len(row.validation_scores) == len(first)
-    ]
-    return math.sqrt(fmean(variances)) if variances else 0.0
-
-
 def _score(value: float | None, board: Leaderboard) -> str:
     return score_text(value, board.monitor) + ("%" if is_share(board.monitor) else "")
 
 
 def _range(low: float | None, high: float | None, board: Leaderboard) -> str:
     return range_text(low, high, board.monitor)
-
-
-def _list(rows: Sequence[Row]) -> str:
-    """Rows by their number on the table: two candidates may have the same block words."""
-    if len(rows) > 3:
-        return ", ".join(f"#{row.rank}" if row.rank else row.label for row in rows)
-    return ", ".join(f"#{row.rank} {row.label}" if row.rank else row.label for row in rows)
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

@@ -1,0 +1,114 @@
+"""What to be careful of on a leaderboard: readings of the test split, few seeds, unequal rows."""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+
+from search.leaderboard import Leaderboard
+from search.leaderboard_format import is_share, rows_text, score_text
+from search.row import Row
+from search.row_building import VARIED
+from search.statistics import minimum_detectable_difference
+
+DIFFERENCES = {
+    "data_hash": "images",
+    "split_hash": "splits",
+    "test_hash": "test split",
+    "code_hash": "code",
+}
+READERS = 4  # named
+_LEVEL = 0.05  # of all differences on test together: the first step of Holm's is for one of them
+FEW_SEEDS = 5  # below it, an interval over seeds is wide enough to say so
+
+
+def cautions(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    """Sentences on how far the retrained rows can be trusted."""
+    return [*_reading(board), *_seeds(board, final), *_rows(board, final)]
+
+
+def _reading(board: Leaderboard) -> list[str]:
+    said = []
+    if board.test_reads:
+        said.append(
+            f"Test was read {_times(board.test_reads)}, once for each retrained run"
+            + (
+                f" (and {_times(board.reference_reads)} for references)"
+                * bool(board.reference_reads)
+            )
+            + "; it chose and ordered nothing."
+        )
+    if board.readers:
+        count, readers = sum(board.readers.values()), list(board.readers)
+        names = ", ".join(f"{board.readers[name]} by {name}" for name in readers[:READERS])
+        names += f" and {len(readers) - READERS} more" * (len(readers) > READERS)
+        said.append(
+            f"This test split has been read {_times(count)} in all ({names}): whatever was chosen "
+            "in the light of it is flattered by it."
+        )
+    if board.other_reads:
+        said.append(
+            f"Other test splits of the same images have been read {_times(board.other_reads)} as "
+            "well: as far as they have images in common, these count too."
+        )
+    return said
+
+
+def _seeds(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    said = []
+    seeds = min((row.seeds for row in final if row.seeds >= 2), default=0)
+    spread = _paired_spread(final)
+    if 2 <= seeds < FEW_SEEDS:
+        said.append(f"{seeds} seeds give wide intervals; 5 are the least for a claim.")
+    if seeds >= 2 and spread:
+        asked = max(1, sum(row.ties_with_best is not None for row in final))
+        least = minimum_detectable_difference(seeds, spread, level=_LEVEL / asked)
+        unit = " points" if is_share(board.monitor) else ""
+        among = f" and {asked} differences asked at once" if asked > 1 else ""
+        said.append(
+            f"With {seeds} seeds{among}, a true difference below about "
+            f"{score_text(least, board.monitor)}{unit} would be missed more than one time in five, "
+            "by the scatter between seeds on validation; few test images make it more."
+        )
+    return said
+
+
+def _rows(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    said = []
+    young = [row for row in final if row.undertrained]
+    if young:
+        said.append(
+            f"Still improving when training ended, so draw no conclusion from: {rows_text(young)}."
+        )
+    lost = [row for row in final if row.seeds < row.seeds_asked]
+    if lost:
+        survivors = rows_text(lost)
+        said.append(f"Not every seed completed, and a mean of survivors flatters: {survivors}.")
+    for name, what in DIFFERENCES.items():
+        # Finalists whose validation images were drawn anew have the search's test images; trials
+        # that a rung of images stopped have learnt from fewer, and no rank.
+        compared = [row for row in board.rows if row.rank or row.fidelity != "search"]
+        if len({getattr(row, name) for row in compared} - {"", VARIED}) > 1:
+            said.append(f"The rows differ in their {what} ({name}): compare with care.")
+    if board.pending:
+        said.append(f"{board.pending} run(s) have not ended: this is no final result.")
+    return said
+
+
+def _paired_spread(final: Sequence[Row]) -> float:
+    """Standard deviation of the seed-wise difference to the first row, pooled over the rows."""
+    several = [row for row in final if row.seeds == row.seeds_asked and row.seeds >= 2]
+    if not several or any(row.study != several[0].study for row in several):
+        return 0.0
+    first = several[0].validation_scores
+    variances = [
+        float(np.var(np.subtract(row.validation_scores, first), ddof=1))
+        for row in several[1:]
+        if len(row.validation_scores) == len(first)
+    ]
+    return math.sqrt(fmean(variances)) if variances else 0.0
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -10,7 +10,7 @@ from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share, rows_text, score_text
 from search.row import Row
 from search.row_building import VARIED
-from search.statistics import minimum_detectable_difference
+from search.statistics import FEWEST_EPOCHS, minimum_detectable_difference
 
 DIFFERENCES = {
     "data_hash": "images",
@@ -80,6 +80,12 @@ def _rows(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     if young:
         said.append(
             f"Still improving when training ended, so draw no conclusion from: {rows_text(young)}."
+        )
+    short = [r for r in final if r.undertrained is None and r.seeds and r.epochs < FEWEST_EPOCHS]
+    if short:
+        said.append(
+            f"Below {FEWEST_EPOCHS} epochs nobody can tell whether a row was still improving when "
+            f"training ended: {rows_text(short)}."
         )
     lost = [row for row in final if row.seeds < row.seeds_asked]
     if lost:

@@ -73,7 +73,11 @@ def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
         said.append(f"shown worse: {rows_text(worse)}")
     if better:
         said.append(f"shown better than it, against the order on validation: {rows_text(better)}")
-    sentences = [f"On test (Holm, 5% over the table), {'; '.join(said)}."] if said else []
+    young = ""
+    if board.best is not None and board.best.undertrained:
+        young = f"; but #{board.best.rank}, with which they are compared, was still improving when "
+        young += "training ended, so that longer training may change this"
+    sentences = [f"On test (Holm, 5% over the table), {'; '.join(said)}{young}."] if said else []
     unpaired = [row for row in compared if row.difference_paired is False]
     if unpaired:
         sentences.append(

@@ -18,6 +18,7 @@ from scipy import optimize, special, stats
 
 SMALLEST_P = 1e-12  # below it the search for a p-value stops; nothing here is that sure
 NO_SPREAD = 1e-12  # a standard error below it is rounding
+FEWEST_EPOCHS = 5  # that tell whether a curve was still rising at its end
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def undertrained(
     """
     curve = np.array([epoch[monitor] for epoch in history if monitor in epoch], dtype=float)
     k = max(2, round(len(curve) / 5))
-    if len(curve) < 5 or not np.isfinite(curve[-2 * k :]).all():
+    if len(curve) < FEWEST_EPOCHS or not np.isfinite(curve[-2 * k :]).all():
         return None
     sign = 1.0 if mode == "max" else -1.0
     before, last = curve[-2 * k : -k], curve[-k:]

@@ -163,6 +163,29 @@ def test_cautions(make_study):
     assert "1 run(s) have not ended" in text
 
 
+def test_differences_to_a_best_row_that_was_still_improving_say_so(make_study):
+    rising = tuple({"epoch": e, "val/accuracy": 0.04 * e} for e in range(1, 21))
+    told = "shown worse: #2 bad; but #1, with which they are compared, was still improving when"
+    for name, history in (("young", {"history": rising}), ("old", {})):
+        study = make_study(name)
+        study.finalist("a", [0.9] * 5, label="good", skill=3.0, **history)
+        study.finalist("b", [0.8] * 5, label="bad", skill=-3.0)
+        assert (told in said(study)) == (name == "young")
+        assert "shown worse: #2 bad" in said(study)
+
+
+def test_too_few_epochs_to_judge_are_told(make_study):
+    study = make_study()
+    study.finalist("a", [0.9, 0.9], label="brief", history=(), epochs=4)
+    study.finalist("b", [0.8, 0.8], label="long")
+    study.finalist("c", [None], label="lost", state="failed", epochs=0, skill=None)
+    text = said(study)
+    assert "Below 5 epochs nobody can tell whether a row was still improving when" in text
+    assert "training ended: #1 brief." in text
+    study.finalist("a", [0.9, 0.9], label="brief", epochs=5)
+    assert "nobody can tell" not in said(study)
+
+
 # What no search would have given
 
 

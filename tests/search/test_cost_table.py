@@ -72,6 +72,15 @@ def test_ids_give_way_before_names_do(monkeypatch, capsys):
     assert published("swin_t").id not in shown
 
 
+def test_words_break_between_branches(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    words = "conv(kernel=5)+mdta(depthwise=true):gate"
+    print_costs(Question(variants=(words, "swin_t")))
+    lines = capsys.readouterr().out.splitlines()
+    place = next(place for place, line in enumerate(lines) if line.startswith("conv("))
+    assert lines[place].startswith("conv(kernel=5)+ ")
+
+
 def test_a_word_is_no_markup(capsys, write_plugin):
     print_costs(Question(("conv+w_msa:split(ratio=1-3)",)))
     assert "conv+w_msa:split(ratio=1-3)" in capsys.readouterr().out

@@ -66,10 +66,12 @@ def _seeds(board: Leaderboard, final: Sequence[Row]) -> list[str]:
         least = minimum_detectable_difference(seeds, spread, level=_LEVEL / asked)
         unit = " points" if is_share(board.monitor) else ""
         among = f" and {asked} differences asked at once" if asked > 1 else ""
+        what = f"a true difference below about {score_text(least, board.monitor)}{unit}"
+        if is_share(board.monitor) and least >= 1:
+            what = "any difference"
         said.append(
-            f"With {seeds} seeds{among}, a true difference below about "
-            f"{score_text(least, board.monitor)}{unit} would be missed more than one time in five, "
-            "by the scatter between seeds on validation; few test images make it more."
+            f"With {seeds} seeds{among}, {what} would be missed more than one time in five, by the "
+            "scatter between seeds on validation; few test images make it more."
         )
     return said
 

@@ -70,10 +70,10 @@ def print_resolution(
         )
         return
     level = _LEVEL / max(1, questions)
+    found = {s: minimum_detectable_difference(seeds, s, level=level) for s in _SPREADS}
     parts = ", ".join(
-        f"{100 * minimum_detectable_difference(seeds, spread, level=level):.1f} "
-        f"(at {100 * spread:g})"
-        for spread in _SPREADS
+        f"{'none' if least >= 1 else f'{100 * least:.1f}'} (at {100 * spread:g})"
+        for spread, least in found.items()
     )
     among = f" among {questions} differences" if questions > 1 else ""
     console.print(

@@ -93,15 +93,28 @@ def _rows(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     if lost:
         survivors = rows_text(lost)
         said.append(f"Not every seed completed, and a mean of survivors flatters: {survivors}.")
-    for name, what in DIFFERENCES.items():
-        # Finalists whose validation images were drawn anew have the search's test images; trials
-        # that a rung of images stopped have learnt from fewer, and no rank.
-        compared = [row for row in board.rows if row.rank or row.fidelity != "search"]
-        if len({getattr(row, name) for row in compared} - {"", VARIED}) > 1:
-            said.append(f"The rows differ in their {what} ({name}): compare with care.")
+    said += [
+        f"The rows differ in their {what} ({name}): compare with care."
+        for name, what in DIFFERENCES.items()
+        if _differ(board, name)
+    ]
     if board.pending:
         said.append(f"{board.pending} run(s) have not ended: this is no final result.")
     return said
+
+
+def _differ(board: Leaderboard, name: str) -> bool:
+    """Whether rows that are compared differ in what one of their hashes is of.
+
+    Finalists validate on images drawn anew, and have the search's test images. Trials that a rung
+    of images stopped have learnt from fewer, and have no rank.
+    """
+    found: dict[str, set[str]] = {}
+    for row in board.rows:
+        if row.rank or row.fidelity != "search":
+            kind = row.fidelity if name == "split_hash" else ""
+            found.setdefault(kind, set()).add(getattr(row, name))
+    return any(len(hashes - {"", VARIED}) > 1 for hashes in found.values())
 
 
 def _paired_spread(final: Sequence[Row]) -> float:

@@ -84,6 +84,10 @@ def test_validation_drawn_anew_is_no_caution(make_study):
     (row,) = (r for r in Leaderboard.from_folder(study.folder).rows if r.fidelity == "final")
     assert (row.split_hash, row.test_hash) == ("varied", "7e577e5700")
     assert "compare with care" not in said(study)
+    once = make_study("once")
+    once.finalist("a", [0.9], split_hash="drawn anew")
+    once.trial(0, 0.9)
+    assert "compare with care" not in said(once)
 
 
 def test_trials_that_stopped_on_fewer_images_are_no_caution(make_study):
@@ -154,7 +158,8 @@ def test_cautions(make_study):
     lost = {"candidate_id": "b", "stage": "final", "seed_index": 2, "state": "failed"}
     study.run("finalists/b/2", "finalist", None, "unlucky", **lost)
     study.trial(0, 0.9, split_hash="other")
-    study.trial(1, 0.9, ended=False)
+    study.trial(1, 0.9)
+    study.trial(2, 0.9, ended=False)
     text = said(study)
     assert "draw no conclusion from: #1 young." in text
     assert "a mean of survivors flatters: #2 unlucky." in text

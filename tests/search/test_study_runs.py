@@ -147,7 +147,7 @@ def test_ends_when_the_space_is_used_up(tiny):
     }
     tiny.write(variant=variant, baselines=[])
     output = tiny.run("--recipe.epochs", "1")
-    assert "no further candidate after 2 trials" in output
+    assert "no further candidate was found after 2 trials" in output
     assert len([k for k in tiny.results() if k.startswith("trials")]) == 2
 
 

@@ -130,7 +130,7 @@ def test_orders_of_branches_are_counted(word, names, of_one):
     found = space(stage(blocks=[block]))
     maker = Maker(found)
     networks = network_part(found, maker, samples=10)
-    part = look(networks.parameters, "networks", maker, samples=800, most=0)
+    part = look(networks.parameters, "networks", maker, samples=400, most=0)
     assert of_one is None or networks.distinct.value == of_one
     assert abs(part.distinct.value - networks.distinct.value) < 4 * part.distinct.error
 
@@ -140,7 +140,7 @@ def test_branches_of_two_blocks_are_not_exchanged_with_each_other():
     found = space(stage(blocks=[block, block]))
     maker = Maker(found)
     parameters = network_part(found, maker, samples=10).parameters
-    part = look(parameters, "networks", maker, samples=1500, most=0)
+    part = look(parameters, "networks", maker, samples=600, most=0)
     assert abs(part.distinct.value - 15 * 15) < 4 * part.distinct.error
 
 

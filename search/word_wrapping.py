@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.text import Text
 
 _BLANK = re.compile(r"(?<=\s)(?=[^\s|])")  # no line begins with "|"
-_WITHIN = re.compile(r"(?<=[+:|])(?=\S)")
+_WITHIN = re.compile(r"(?<=[+:|])(?=\S)|(?<=\S)(?=[+:|])")  # behind a sign if it fits
 
 
 @dataclass(frozen=True)

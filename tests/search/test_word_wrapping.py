@@ -13,6 +13,7 @@ from search.word_wrapping import Words
         ("", 5, [""]),
         ("conv", 2, ["conv"]),
         ("conv(kernel=5)+w_msa", 19, ["conv(kernel=5)+", "w_msa"]),
+        ("conv(kernel=5)+w_msa", 14, ["conv(kernel=5)", "+w_msa"]),  # no sign alone
         ("conv(kernel=5)+w_msa", 20, ["conv(kernel=5)+w_msa"]),
         ("w_msa+mdta:sum", 11, ["w_msa+mdta:", "sum"]),
         ("conv | w_msa+mdta", 15, ["conv |", "w_msa+mdta"]),  # at blanks where that will do
@@ -35,7 +36,7 @@ def printed(text, width, **column):
 
 
 def test_only_a_piece_that_is_too_long_is_folded():
-    assert printed("conv(kernel=5)+w_msa", 10) == ["conv(kerne", "l=5)+", "w_msa"]
+    assert printed("conv(kernel=5)+w_msa", 10) == ["conv(kerne", "l=5)", "+w_msa"]
 
 
 def test_text_is_printed_as_it_is():

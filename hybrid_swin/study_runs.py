@@ -10,7 +10,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 
-_RUN, _TRAINED = "run.json", "attempt-*/final.ckpt"
+_RUN, TRAINED = "run.json", "attempt-*/final.ckpt"  # what a run was asked, and its weights
 
 
 def names_run(path: str | Path) -> bool:
@@ -100,6 +100,6 @@ def _content(file: Path) -> dict[str, Any]:
 def _example(study: Path) -> str:
     """A trained run of a study, a finalist where there is one; empty where there is none."""
     for place in ("finalists/*/*", "trials/*"):
-        for found in sorted(study.glob(f"{place}/{_TRAINED}")):
+        for found in sorted(study.glob(f"{place}/{TRAINED}")):
             return str(found.parents[1])
     return ""

@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from hybrid_swin.study_runs import TRAINED
 from search.leaderboard import Leaderboard
 from search.leaderboard_costs import FEW, HEADS, TRAIN, cost_text, on_front, shown_costs
 from search.leaderboard_format import is_share, range_text, score_text
@@ -18,7 +19,6 @@ from search.word_wrapping import Words
 
 BEST_OF_SEARCH = 10  # single runs shown
 NARROW = 96  # below so many columns, costs that were not searched against are left to the files
-_WEIGHTS = "attempt-*/final.ckpt"  # as hybrid_swin.trained knows it, which needs torch
 MARKS = {
     "*": "on the Pareto front of validation",
     "=": "not shown different from the best on test",
@@ -84,7 +84,7 @@ def _best_run(board: Leaderboard) -> Path | None:
         return None
     folder = dict(zip(board.studies, board.folders, strict=False)).get(best.study, board.folders[0])
     runs = (folder / key for key in best.keys)
-    return next((run for run in runs if any(run.glob(_WEIGHTS))), None)
+    return next((run for run in runs if any(run.glob(TRAINED))), None)
 
 
 def _final_table(

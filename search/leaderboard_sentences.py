@@ -10,8 +10,8 @@ from search.leaderboard_cautions import cautions
 from search.leaderboard_costs import on_front
 from search.leaderboard_format import is_share, range_text, rows_text, score_text
 from search.row import Row
-from search.statistics import paired_difference
-from search.unpaired import unpaired_difference
+from search.statistics.intervals import paired_difference
+from search.statistics.unpaired import unpaired_difference
 
 _SHORT = 0.95  # of the cost of the search: a random search below it is no equal
 

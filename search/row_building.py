@@ -7,19 +7,19 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
-from search.multiplicity import holm_with_missing, ties_with_best
 from search.predictions import Correctness, read_correctness
-from search.probabilities import accuracy_interval
 from search.row import Fidelity, Proposer, Row
 from search.run_folder import RunResult, RunSpec, State
-from search.statistics import (
+from search.statistics.intervals import (
     Difference,
     crossed_difference,
     paired_difference,
     t_interval,
     undertrained,
 )
-from search.unpaired import unpaired_crossed_difference, unpaired_difference
+from search.statistics.multiplicity import holm_with_missing, ties_with_best
+from search.statistics.probabilities import accuracy_interval
+from search.statistics.unpaired import unpaired_crossed_difference, unpaired_difference
 
 EndedRun = tuple[RunSpec, RunResult]
 MIXED, VARIED = "mixed", "varied"  # hashes of runs that differ, and of splits that were drawn anew

@@ -36,8 +36,8 @@ import numpy as np
 from benchmarks.tabular.coverage_report import tables
 from benchmarks.tabular.repeats import SEEDS, Repeats, board
 from benchmarks.writing import write_report
-from search.probabilities import accuracy_interval, probability_of_beating
-from search.statistics import Interval, crossed_difference, paired_difference, t_interval
+from search.statistics.intervals import Interval, crossed_difference, paired_difference, t_interval
+from search.statistics.probabilities import accuracy_interval, probability_of_beating
 
 RESULTS = Path(__file__).parents[1] / "results"
 K = (3, 5, 10)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from search.multiplicity import holm_with_missing
-from search.probabilities import probability_of_beating
 from search.row_building import Evidence
-from search.statistics import NO_SPREAD, crossed_difference, half_width, paired_difference
+from search.statistics.intervals import NO_SPREAD, crossed_difference, half_width, paired_difference
+from search.statistics.multiplicity import holm_with_missing
+from search.statistics.probabilities import probability_of_beating
 
 LEVEL = 0.05
 POWER = 0.8

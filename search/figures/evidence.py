@@ -18,7 +18,7 @@ from search.run_folder import (
     read_json,
     read_settings,
 )
-from search.statistics import Interval, t_interval
+from search.statistics.intervals import Interval, t_interval
 from search.study_folder import FIXED
 
 EndedRun = tuple[RunSpec, RunResult]

@@ -10,7 +10,7 @@ from benchmarks.tabular.coverage_report import misses
 from benchmarks.tabular.repeats import Repeats, board
 from hybrid_swin.errors import InputError
 from search.run_folder import RunResult, RunSpec
-from search.statistics import Interval
+from search.statistics.intervals import Interval
 
 
 def spec_of(candidate, seed):

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.probabilities import accuracy_interval
 from search.row_building import build_row, compare_with_best
-from search.statistics import crossed_difference, paired_difference, t_interval
-from search.unpaired import unpaired_crossed_difference, unpaired_difference
+from search.statistics.intervals import crossed_difference, paired_difference, t_interval
+from search.statistics.probabilities import accuracy_interval
+from search.statistics.unpaired import unpaired_crossed_difference, unpaired_difference
 
 ACCURACY = ("val/accuracy", "max")
 

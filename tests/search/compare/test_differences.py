@@ -7,7 +7,7 @@ from scipy import optimize
 from search.compare.differences import Side, Versus, adjust, difference_of, survives
 from search.predictions import Correctness
 from search.row_building import Evidence
-from search.statistics import (
+from search.statistics.intervals import (
     crossed_difference,
     half_width,
     minimum_detectable_difference,

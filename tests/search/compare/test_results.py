@@ -7,7 +7,7 @@ import pytest
 
 from search.compare.settings import MatchSettings
 from search.run_folder import json_ready
-from search.statistics import crossed_difference
+from search.statistics.intervals import crossed_difference
 
 BASE, WHOLE, HALF = "base", "+mdta", "+mdta(attention=false)"
 

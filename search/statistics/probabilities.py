@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from search.statistics import Interval, crossed_interval
+from search.statistics.intervals import Interval, crossed_interval
 
 
 @dataclass(frozen=True)

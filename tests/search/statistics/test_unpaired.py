@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from search.statistics import by_group
-from search.unpaired import unpaired_crossed_difference, unpaired_difference
+from search.statistics.intervals import by_group
+from search.statistics.unpaired import unpaired_crossed_difference, unpaired_difference
 
 
 def test_over_seeds_it_is_welch():

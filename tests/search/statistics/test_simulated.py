@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from scipy import special
 
-from search.multiplicity import holm
-from search.probabilities import accuracy_interval, probability_of_beating
-from search.statistics import (
+from search.statistics.intervals import (
     crossed_difference,
     half_width,
     minimum_detectable_difference,
     paired_difference,
     t_interval,
 )
+from search.statistics.multiplicity import holm
+from search.statistics.probabilities import accuracy_interval, probability_of_beating
 
 SHARED = 0.5  # of the noise and of the seed's skill is the same in all arms
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from search.multiplicity import holm, holm_with_missing, ties_with_best
-from search.statistics import (
+from search.statistics.intervals import (
     Difference,
     crossed_difference,
     crossed_interval,
@@ -15,6 +14,7 @@ from search.statistics import (
     t_interval,
     undertrained,
 )
+from search.statistics.multiplicity import holm, holm_with_missing, ties_with_best
 
 
 def different(p_value):

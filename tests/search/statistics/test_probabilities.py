@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from search.probabilities import accuracy_interval, probability_of_beating
-from search.statistics import crossed_interval
+from search.statistics.intervals import crossed_interval
+from search.statistics.probabilities import accuracy_interval, probability_of_beating
 
 
 def test_wins_in_every_pair():

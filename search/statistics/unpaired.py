@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search.statistics import Difference, by_group, tested
+from search.statistics.intervals import Difference, by_group, tested
 
 
 def unpaired_difference(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from search.statistics import Difference
+from search.statistics.intervals import Difference
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError
 from hybrid_swin.factory import resolve_variant
 from hybrid_swin.hardware import resolve_accelerator
-from hybrid_swin.ledger import Entry, ledger_near, record
+from hybrid_swin.ledger import Entry, ledger_near, recorded
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import names_run, refuse_reading
 from hybrid_swin.variant import Variant
@@ -134,27 +135,29 @@ def _read(
     datamodule = make_datamodule(data, variant, recipe.batch_size, seed)
     network = training.load_classifier(folder / FINAL)
     resolve_accelerator(accelerator)
-    if split == "test":
-        _record(folder, command, variant, datamodule)
-    return training.evaluate(network, datamodule, split, accelerator=accelerator), datamodule
+    kept = nullcontext() if split != "test" else _recorded(folder, command, variant, datamodule)
+    with kept:
+        reading = training.evaluate(network, datamodule, split, accelerator=accelerator)
+    return reading, datamodule
 
 
-def _record(
+def _recorded(
     folder: Path, command: str, variant: Variant, datamodule: L.LightningDataModule
-) -> None:
-    """Write down that the test split is about to be read.
+) -> AbstractContextManager[None]:
+    """Write down that the test split is read, before and after.
 
     The same weights read again tell nothing new, and are no further reading.
 
     Raises:
         InputError: it cannot be written down, and must not be done.
     """
-    hashes: tuple[str, ...] = ()
+    test_hash = data_hash = ""
     if isinstance(datamodule, ImageData):
         datamodule.setup()
-        hashes = (datamodule.splits.test_hash, datamodule.data_hash)
+        test_hash, data_hash = datamodule.splits.test_hash, datamodule.data_hash
     key = f"{command}/{weights_hash(folder / FINAL)}"
-    record(Entry(folder.resolve().name, key, command, variant.id, *hashes), ledger_near(folder))
+    entry = Entry(folder.resolve().name, key, command, variant.id, test_hash, data_hash)
+    return recorded(entry, ledger_near(folder))
 
 
 def _print_metrics(metrics: dict[str, float]) -> None:

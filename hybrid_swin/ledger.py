@@ -1,7 +1,12 @@
 """The ledger of test readings: who has read which test split, over all studies and commands.
 
-A test split tells the truth to whoever has not chosen by it. So each reading is written down before
-it happens, beside the studies and not only in them, as one JSON line that is flushed to the disk.
+A test split tells the truth to whoever has not chosen by it. So each reading leaves two JSON lines,
+each flushed to the disk, beside the studies and not only in them: the intent, immediately before it
+happens, in ``test_reads.begun.jsonl``, and the reading itself, once it has happened, in the ledger,
+``test_reads.jsonl``. Readings are counted; an intent without its reading (a kill in between) may
+have been one, and is told as that. A ledger of before there were two files holds a line for each
+intent, which does not say what became of it.
+
 A split is known by `Splits.test_hash`: its images and labels, however the others are divided. Other
 splits of the same images are told by `Entry.data_hash`; they may have images in common with it.
 """
@@ -9,20 +14,25 @@ splits of the same images are told by `Entry.data_hash`; they may have images in
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from hybrid_swin.errors import InputError
 
 LEDGER = "test_reads.jsonl"
 VARIABLE = "HYBRID_SWIN_LEDGER"  # of the environment: one file for all
 
+Event = Literal["intent", "read", ""]  # "": of a ledger that does not tell them apart
+_EVENTS: tuple[Event, ...] = ("", "intent", "read")  # the later one says more
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One reading of a test split.
+    """One reading of a test split, or the intent of it.
 
     Args:
         study: the study, or the folder of the training.
@@ -31,7 +41,8 @@ class Entry:
         candidate_id: network and recipe; the network's id where a command knows no more.
         test_hash: the test images and their labels; empty for a data module of the user's own.
         data_hash: all images; likewise.
-        time: when, in UTC.
+        time: when it was begun, in UTC; both lines of a reading have the same.
+        event: ``intent`` before it happens, ``read`` after; empty in a ledger that does not say.
     """
 
     study: str
@@ -41,6 +52,12 @@ class Entry:
     test_hash: str = ""
     data_hash: str = ""
     time: str = ""
+    event: Event = ""
+
+    @property
+    def happened(self) -> bool:
+        """Whether it counts as a reading: only an intent without one does not."""
+        return self.event != "intent"
 
     @property
     def reader(self) -> str:
@@ -67,56 +84,85 @@ def ledger_near(folder: Path) -> Path:
 
 
 def check_ledger(ledger: Path) -> None:
-    """Raise InputError where a reading could not be recorded; makes the file."""
-    _change(ledger, lambda entries: None)
+    """Raise InputError where a reading could not be recorded; makes the files."""
+    for file in (intents_of(ledger), ledger):
+        _change(file, lambda entries: None)
 
 
-def record(entry: Entry, shared: Path, own: Path | None = None) -> None:
-    """Write that a reading is about to happen; once for a study and key.
+def intents_of(ledger: Path) -> Path:
+    """Where the intents of a ledger's readings are written."""
+    return ledger.with_name(f"{ledger.stem}.begun{ledger.suffix}")
 
-    A study's own ledger comes first and says when it happened: a study that goes on is no further
-    reading, one that is begun again under an old name is.
+
+@contextmanager
+def recorded(entry: Entry, shared: Path, own: Path | None = None) -> Iterator[None]:
+    """Write the intent of a reading, let it happen, write that it has happened.
+
+    Each is written once for a study and key. A study's own ledger comes first and says when it was
+    begun: a study that goes on is no further reading, one that is begun again under an old name is.
+    Where an exception ends the reading nobody knows how far it came: the intent stays alone.
 
     Args:
-        entry: without its time.
+        entry: without its time and event.
         shared: the ledger over all studies and commands.
         own: that of the study.
 
     Raises:
         InputError: a file cannot be written. What is not recorded must not be read.
     """
-    if not entry.time:
-        entry = replace(entry, time=datetime.now(UTC).isoformat(timespec="microseconds"))
-    if own is not None:
-        known = _append(own, entry, lambda other: other.key == entry.key)
-        entry = replace(entry, time=known.time)
-        _append(shared, entry, lambda other: _identity(other) == _identity(entry))
-    else:
-        same = (entry.study, entry.key)
-        _append(shared, entry, lambda other: (other.study, other.key) == same)
+    is_same = _sameness(entry, own)
+    known = next(filter(is_same, _entries_of(own or shared)), entry)  # as of an old ledger
+    intent = _record(replace(entry, time=known.time, event="intent"), shared, own)
+    yield
+    _record(replace(intent, event="read"), shared, own)
 
 
 def read_ledger(*ledgers: Path) -> list[Entry]:
-    """All readings in these files, each once; lines that were torn by a kill are left out."""
+    """All readings and intents of these ledgers, each once, as by `merged`.
+
+    Lines that were torn by a kill are left out.
+    """
+    files = (file for ledger in ledgers for file in (ledger, intents_of(ledger)))
+    return merged(entry for file in files for entry in _entries_of(file))
+
+
+def merged(entries: Iterable[Entry]) -> list[Entry]:
+    """Each reading once: it takes its intent's place, and both that of a line that says neither."""
     found: dict[tuple[str, str, str], Entry] = {}
-    for ledger in ledgers:
-        try:
-            content = ledger.read_bytes()
-        except OSError:
-            continue  # no reading there that we could know of
-        found |= {_identity(entry): entry for entry in _entries(content)}
-    return list(found.values())
+    for entry in entries:
+        known = found.setdefault(_identity(entry), entry)
+        if _EVENTS.index(entry.event) > _EVENTS.index(known.event):
+            found[_identity(entry)] = entry
+    # an old ledger of a study's own did not say whose it was; that beside the studies did
+    named = {(entry.key, entry.time) for entry in found.values() if entry.study}
+    return [e for e in found.values() if e.study or (e.key, e.time) not in named]
+
+
+def _record(entry: Entry, shared: Path, own: Path | None) -> Entry:
+    """Write one line for both ledgers unless it is there; returns it with its time."""
+    if not entry.time:
+        entry = replace(entry, time=datetime.now(UTC).isoformat(timespec="microseconds"))
+    known = _append(own or shared, entry, _sameness(entry, own))
+    entry = replace(entry, time=known.time)
+    if own is not None:
+        _append(shared, entry, lambda other: _identity(other) == _identity(entry))
+    return entry
+
+
+def _sameness(entry: Entry, own: Path | None) -> Callable[[Entry], bool]:
+    """What makes two lines one: in a study's own ledger the key alone, else the study beside it."""
+    return lambda other: other.key == entry.key and (own is not None or other.study == entry.study)
 
 
 def _append(ledger: Path, entry: Entry, is_same: Callable[[Entry], bool]) -> Entry:
-    """Add a line unless it is there; returns the one that is there."""
+    """Add a line to the file of its event unless it is there; returns the one that is there."""
 
     def addition(entries: Iterable[Entry]) -> Entry | None:
         known.extend(filter(is_same, entries))
         return None if known else entry
 
     known: list[Entry] = []
-    _change(ledger, addition)
+    _change(intents_of(ledger) if entry.event == "intent" else ledger, addition)
     return known[0] if known else entry
 
 
@@ -143,9 +189,17 @@ def _change(ledger: Path, addition: Callable[[Iterable[Entry]], Entry | None]) -
         ) from error
 
 
+def _entries_of(file: Path) -> list[Entry]:
+    """None where the file cannot be read: there is no reading that we could know of."""
+    try:
+        return _entries(file.read_bytes())
+    except OSError:
+        return []
+
+
 def _entries(content: bytes) -> list[Entry]:
     """The whole lines; from before other studies were counted, a line may lack the newer fields."""
-    names = [field.name for field in fields(Entry)]
+    names = [field.name for field in fields(Entry) if field.name != "event"]
     found = []
     for line in content.splitlines():
         try:
@@ -153,7 +207,9 @@ def _entries(content: bytes) -> list[Entry]:
         except ValueError:
             continue
         if isinstance(data, dict) and "key" in data:
-            found.append(Entry(**{name: str(data.get(name) or "") for name in names}))
+            told = {name: str(data.get(name) or "") for name in names}
+            event: Event = next((e for e in _EVENTS if e == data.get("event")), "")
+            found.append(Entry(**told, event=event))
     return found
 
 

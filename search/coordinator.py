@@ -25,7 +25,6 @@ from search.run_folder import RunResult, RunSpec
 from search.rungs import Rungs
 from search.settings import StudySettings
 from search.study import Study
-from search.study_folder import record_test_read
 
 # Points of a learning curve that Optuna keeps beside the rungs: enough for a dashboard's plot.
 _CURVE_POINTS = 10
@@ -46,7 +45,6 @@ class Coordinator:
         study: the Optuna side.
         dispatcher: runs what is submitted.
         train_images: of the study's data; 0 where nobody knows.
-        data: what is known of the images, as by ``about_data``.
         reference: the point from which hypervolumes are measured.
         on_finished: called with each run that has ended, for mirrors.
         view: what watches.
@@ -61,7 +59,6 @@ class Coordinator:
         study: Study,
         dispatcher: Dispatcher,
         train_images: int,
-        data: Mapping[str, Any],
         reference: Mapping[str, float],
         on_finished: Callable[[RunSpec], None],
         view: View,
@@ -72,7 +69,6 @@ class Coordinator:
         self._randoms = randoms
         self._dispatcher = dispatcher
         self._train_images = train_images
-        self._data = data
         self._reference = reference
         self._on_finished = on_finished
         self._view = view
@@ -93,7 +89,7 @@ class Coordinator:
         for spec in self._candidates.baselines:
             self._dispatcher.submit(spec)
         if self._settings.data.class_path is None:
-            self._submit_final(self._candidates.reference())
+            self._dispatcher.submit(self._candidates.reference())
         told = self._search()
         audits = self._audits(told)
         more = [*audits, *self._random_search(told, audits)]
@@ -164,7 +160,7 @@ class Coordinator:
         """What the search's outcome does not change: workers need not wait for its end."""
         self._submit_finals(self._candidates.baselines)
         for spec in self._means:
-            self._submit_final(spec)
+            self._dispatcher.submit(spec)
 
     def _say_used_up(self, trials: int) -> None:
         self._view.note(
@@ -231,11 +227,7 @@ class Coordinator:
         """Seed by seed, so that all rows fill up alike."""
         for index in range(self._settings.finalists.seeds):
             for spec in specs:
-                self._submit_final(self._candidates.finalist(spec, index))
-
-    def _submit_final(self, spec: RunSpec) -> None:
-        record_test_read(self._folder, "study", spec.key, spec.candidate_id, self._data)
-        self._dispatcher.submit(spec)
+                self._dispatcher.submit(self._candidates.finalist(spec, index))
 
     def _wait_for(self, spec: RunSpec) -> Ended:
         while spec.key not in self._ended:

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
@@ -18,12 +18,12 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.running import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspecting.subject import Subject
 from hybrid_swin.inspecting.words import Asked, as_trained
-from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, ledger_near, record
+from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, ledger_near, recorded
 from hybrid_swin.weights.files import weights_hash
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Shown, Target, find_target, make_subject_of, show_images
 from search.run_folder import json_ready, read_json, write_json_atomically
-from search.study_folder import FIXED, record_test_read
+from search.study_folder import FIXED, recorded_test_read
 
 SCHEMA_VERSION = 1
 INDEX = "index.json"
@@ -67,17 +67,14 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
             markup=False,
             soft_wrap=True,
         )
+    kept: AbstractContextManager[None] = nullcontext()
     if question.split == "test" and not question.is_noise:
         console.print(
             "[yellow]the test split is read[/yellow]: what is seen here must not choose a network"
         )
-        console.print(
-            _record_test_read(question, target, shown),
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-    with Console(stderr=True).status("") as status:
+        kept, said = _test_reading(question, target, shown)
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
+    with kept, Console(stderr=True).status("") as status:
         outcomes = []
         for outcome in run_inspections(
             subject, inspections, lambda name: status.update(f"inspecting: {name}")
@@ -97,26 +94,29 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     return 0
 
 
-def _record_test_read(question: InspectQuestion, target: Target, shown: Shown) -> str:
-    """Write down that a trained network is shown test images; says what was done.
+def _test_reading(
+    question: InspectQuestion, target: Target, shown: Shown
+) -> tuple[AbstractContextManager[None], str]:
+    """What writes down that a trained network is shown test images, and where that is, in words.
 
-    Raises:
-        InputError: it cannot be written down, and must not be done.
+    It raises InputError where it cannot be written down, and must not be done.
     """
     if target.checkpoint is None:
-        return "this reading is not recorded: the weights are random"
+        return nullcontext(), "this reading is not recorded: the weights are random"
     home = target.home or target.checkpoint.resolve().parent
     split = shown.about.get("test_hash") or shown.about["data_hash"]
     other = f"/{split}" if question.data is not None else ""
     candidate = target.run.get("candidate_id") or target.model.variant.id
     if (home / FIXED).exists():  # a study, which keeps a ledger of its own
         key = f"inspect/{target.name}{other}"
-        record_test_read(home, "inspect", key, candidate, shown.about)
-        return f"this reading is recorded in {home / LEDGER} and in {ledger_beside(home)} as {key}"
-    ledger, key = ledger_near(home), f"inspect/{weights_hash(target.checkpoint)}{other}"
-    hashes = (shown.about.get("test_hash", ""), shown.about["data_hash"])
-    record(Entry(home.name, key, "inspect", candidate, *hashes), ledger)
-    return f"this reading is recorded in {ledger} as {key}"
+        kept = recorded_test_read(home, "inspect", key, candidate, shown.about)
+        where = f"{home / LEDGER} and in {ledger_beside(home)}"
+    else:
+        ledger, key = ledger_near(home), f"inspect/{weights_hash(target.checkpoint)}{other}"
+        hashes = (shown.about.get("test_hash", ""), shown.about["data_hash"])
+        kept = recorded(Entry(home.name, key, "inspect", candidate, *hashes), ledger)
+        where = str(ledger)
+    return kept, f"this reading is recorded in {where} as {key}"
 
 
 class Index:

@@ -5,6 +5,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from search.latency import measure_latency
 from search.reference import fit_reference
 from search.run_folder import RESULT_FILE, RunResult, RunSpec, write_json_atomically
 from search.rungs import falls_short
+from search.study_folder import recorded_test_read
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -76,7 +78,8 @@ def _train(
     test, latency = None, None
     if fitted.checkpoint is not None and (spec.stage == "final" or settings.get("measure_latency")):
         if spec.stage == "final":
-            reading = _read_test(fitted.checkpoint, data, settings["accelerator"], notes)
+            with _recorded(spec, job, data):
+                reading = _read_test(fitted.checkpoint, data, settings["accelerator"], notes)
             if reading is None:
                 state = "diverged"
             else:
@@ -199,6 +202,14 @@ def _read_test(
         return None
 
 
+def _recorded(spec: RunSpec, job: Job, data: L.LightningDataModule) -> AbstractContextManager[None]:
+    """The ledgers of a study and of those beside it, around the one reading of a run."""
+    study = Path(job.folder).parents[len(Path(spec.key).parts)]
+    return recorded_test_read(
+        study, job.settings["command"], spec.key, spec.candidate_id, _hashes(data)
+    )
+
+
 def _reference(spec: RunSpec, job: Job, settings: Mapping[str, Any]) -> RunResult:
     """The logistic regression; ``settings['variant']`` says what images there are."""
     variant = Variant.from_dict(settings["variant"])
@@ -207,7 +218,8 @@ def _reference(spec: RunSpec, job: Job, settings: Mapping[str, Any]) -> RunResul
         raise RuntimeError("no reference for data modules of the user's own")
     data.setup()
     begin = time.perf_counter()
-    fitted = fit_reference(data, settings["objective"]["monitor"])
+    with _recorded(spec, job, data):
+        fitted = fit_reference(data, settings["objective"]["monitor"])
     _save_predictions(Path(job.folder).parent, data, fitted.reading)
     seconds = time.perf_counter() - begin
     return RunResult(
@@ -251,16 +263,21 @@ def _data(
 
 def _provenance(data: L.LightningDataModule, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Which data and code a result is of."""
-    known: dict[str, Any] = {"code_hash": settings["code_hash"]}
+    known: dict[str, Any] = {"code_hash": settings["code_hash"], **_hashes(data)}
     if isinstance(data, ImageData):
         known |= {
-            "data_hash": data.data_hash,
-            "split_hash": data.splits.hash,
-            "test_hash": data.splits.test_hash,
             "validation_images": len(data.splits.validation),
             "test_images": len(data.splits.test),
         }
     return known
+
+
+def _hashes(data: L.LightningDataModule) -> dict[str, str]:
+    """Which images and which splits; empty for a data module of the user's own."""
+    if not isinstance(data, ImageData):
+        return {}
+    splits = data.splits
+    return {"data_hash": data.data_hash, "split_hash": splits.hash, "test_hash": splits.test_hash}
 
 
 def _save_predictions(folder: Path, data: L.LightningDataModule, reading: Reading) -> None:

@@ -225,7 +225,6 @@ def run_study(
                 view,
             ),
             train_images=train_images,
-            data=about_data(prepared.data),
             reference=settled["reference_point"],
             on_finished=lambda spec: board.notify(spec.key),
             view=view,

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from hybrid_swin.ledger import merged
 from search.fidelity import Fidelity
 from search.row import Row
 from search.row_building import MIXED, Evidence, compare_with_best
@@ -29,7 +30,7 @@ from search.run_folder import (
     write_json_atomically,
     write_text_atomically,
 )
-from search.study_rows import StudyRows, ledger_entries
+from search.study_rows import StudyRows
 
 CSV_FILE = "leaderboard.csv"
 JSON_FILE = "leaderboard.json"
@@ -71,6 +72,7 @@ class Leaderboard:
         random_cost: what a random search beside it cost to train, as a share of the search's cost.
         readers: who has read the test split of these rows, over all that the ledgers know, and how
             often.
+        open_reads: readings of it that were begun, and of which nobody knows whether they happened.
         other_reads: readings of other test splits of the same images.
         studies: the names where the rows are of several.
         folders: where the studies lie on this machine; in no file.
@@ -88,6 +90,7 @@ class Leaderboard:
     fidelity: Fidelity | None = None
     random_cost: float | None = None
     readers: dict[str, int] = field(default_factory=dict)
+    open_reads: int = 0
     other_reads: int = 0
     studies: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
@@ -106,14 +109,15 @@ class Leaderboard:
     def of(cls, studies: Sequence[StudyRows], notes: Sequence[str] = ()) -> Self:
         """The table of one study, or of several whose rows have been found comparable."""
         several = len(studies) > 1
-        entries = ledger_entries(studies)
+        known = merged(entry for study in studies for entry in study.readings)
+        entries = [entry for entry in known if entry.happened]
         reads = Counter(entry.test_hash for entry in entries)
         built = []
         for study in studies:
             for row, evidence in study.built:
-                known = reads[row.test_hash] if row.test_hash not in ("", MIXED) else None
+                count = reads[row.test_hash] if row.test_hash not in ("", MIXED) else None
                 name = study.name if several else ""
-                built.append((replace(row, test_reads=known, study=name), evidence))
+                built.append((replace(row, test_reads=count, study=name), evidence))
         rows = _told_apart(_ordered(built, studies[0].mode))
         tested = next((row for row in rows if row.test_mean is not None and row.test_hash), None)
         same = [e for e in entries if tested and e.test_hash and e.data_hash == tested.data_hash]
@@ -131,6 +135,7 @@ class Leaderboard:
             fidelity=None if several else studies[0].fidelity,
             random_cost=None if several else studies[0].random_cost,
             readers=dict(Counter(readers)),
+            open_reads=sum(not e.happened and e.test_hash == split != "" for e in known),
             other_reads=sum(entry.test_hash != split for entry in same),
             studies=tuple(study.name for study in studies) if several else (),
             folders=tuple(study.folder for study in studies),

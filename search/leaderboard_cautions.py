@@ -47,6 +47,11 @@ def _reading(board: Leaderboard) -> list[str]:
             f"This test split has been read {_times(count)} in all ({names}): whatever was chosen "
             "in the light of it is flattered by it."
         )
+    if board.open_reads:
+        said.append(
+            f"It may have been read {_times(board.open_reads)} more: so many readings were begun, "
+            "and a kill left unknown whether they happened."
+        )
     if board.other_reads:
         said.append(
             f"Other test splits of the same images have been read {_times(board.other_reads)} as "

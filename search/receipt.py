@@ -40,6 +40,7 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
     """
     runs = list(iter_runs(settings.path))
     ended = [(spec, result) for spec, result in runs if result is not None]
+    readings = read_ledger(settings.path / LEDGER)
     path, plain = settings.path / FIXED, settings.to_dict()
     fixed = read_json(path) if path.exists() else {}
     command = f"python search.py {'compare' if is_comparison(plain) else 'run'}"
@@ -67,7 +68,8 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
             "failures": {
                 spec.key: result.error for spec, result in ended if result.state == "failed"
             },
-            "test_reads": len(read_ledger(settings.path / LEDGER)),
+            "test_reads": sum(entry.happened for entry in readings),
+            "test_reads_begun": len(readings),
             "training_seconds": sum(result.seconds.get("total", 0.0) for _, result in ended),
             "seconds_of_this_start": seconds,
             "hardware": {

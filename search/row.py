@@ -63,7 +63,8 @@ class Row:
         split_hash: identity of the splits, likewise; ``varied`` where the runs differ in validation
             and have test in common.
         test_hash: identity of the test images and their labels, likewise.
-        test_reads: how often that test split has been read until now, by all that the ledgers know;
+        test_reads: how often that test split has been read until now, by all that the ledgers know
+            (readings that happened, not those that were only begun);
             None where the split is not known.
         code_hash: identity of the program, likewise.
         keys: run folders of the row; of what follows, the CSV has ``params`` only.

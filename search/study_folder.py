@@ -13,7 +13,7 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, record
+from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, recorded
 from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 from search.run_folder import read_json, write_json_atomically, write_text_atomically
 
@@ -135,10 +135,11 @@ def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
     return hashes
 
 
-def record_test_read(
+@contextmanager
+def recorded_test_read(
     folder: Path, command: str, key: str, candidate_id: str, data: Mapping[str, Any]
-) -> None:
-    """Write down, before it happens, that a run of a study reads the test split; once a run.
+) -> Iterator[None]:
+    """Write down that a run of a study reads the test split, before and after; once a run.
 
     Args:
         folder: the study's, whose own ledger is the truth about it; another lies beside it.
@@ -151,6 +152,7 @@ def record_test_read(
         InputError: it cannot be written down, and must not be done.
     """
     study = Path(os.path.abspath(folder)).name
-    hashes = (str(data.get(name) or "") for name in ("test_hash", "data_hash"))
-    entry = Entry(study, key, command, candidate_id, *hashes)
-    record(entry, ledger_beside(folder), folder / LEDGER)
+    test_hash, data_hash = (str(data.get(name) or "") for name in ("test_hash", "data_hash"))
+    entry = Entry(study, key, command, candidate_id, test_hash, data_hash)
+    with recorded(entry, ledger_beside(folder), folder / LEDGER):
+        yield

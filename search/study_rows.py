@@ -1,6 +1,7 @@
 """The rows of one study, in no order yet, each with the evidence that comparisons need."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
@@ -10,7 +11,7 @@ from search.fidelity import Fidelity, audit
 from search.finalists import choosers
 from search.row import Row
 from search.row_building import EndedRun, Evidence, build_mean_row, build_row
-from search.run_folder import RunSpec, iter_runs, read_settings
+from search.run_folder import Kind, RunResult, RunSpec, iter_runs, read_settings
 from search.settings import RungSettings
 from search.study_notes import study_notes
 
@@ -29,6 +30,8 @@ class StudyRows:
         pending: runs that were asked and have not ended.
         test_reads: runs that read the test split, references not counted.
         reference_reads: references that read it.
+        readings: of test splits, what its own ledger and those beside it know and its results
+            prove.
         fidelity: what its runs tell of its rungs.
         random_cost: what the random search beside it cost to train, as a share of its own cost;
             None where there is none, or while one of the two goes on.
@@ -43,6 +46,7 @@ class StudyRows:
     pending: int
     test_reads: int
     reference_reads: int
+    readings: tuple[Entry, ...] = ()
     against: tuple[str, ...] = ()
     fidelity: Fidelity | None = None
     random_cost: float | None = None
@@ -77,7 +81,7 @@ class StudyRows:
             built.append((row, evidence))
         if by_chance:
             built.append((build_mean_row(by_chance, monitor), Evidence({}, None)))
-        readers = [spec.kind for spec, result in ended if result.test is not None]
+        readings, readers = _readings(folder, runs)
         return cls(
             folder=folder,
             name=str(settings.get("name", folder.name)),
@@ -88,17 +92,42 @@ class StudyRows:
             pending=len(runs) - len(ended),
             test_reads=sum(kind != "reference" for kind in readers),
             reference_reads=sum(kind == "reference" for kind in readers),
+            readings=tuple(readings),
             fidelity=audit(ended, RungSettings(**rungs), monitor, mode),
             random_cost=None if len(runs) > len(ended) else _random_cost(ended),
             notes=tuple(study_notes(folder, settings, ended)),
         )
 
 
-def ledger_entries(studies: Iterable[StudyRows]) -> list[Entry]:
-    """What the studies' own ledgers and those beside them know, each reading once."""
-    folders = [study.folder for study in studies]
-    own = [folder / LEDGER for folder in folders]
-    return read_ledger(*own, *(ledger_beside(folder) for folder in folders))
+def _readings(
+    folder: Path, runs: Sequence[tuple[RunSpec, RunResult | None]]
+) -> tuple[list[Entry], list[Kind]]:
+    """What is known of readings of the test split, and the kinds of this study's runs that read it.
+
+    A study's results say more than its ledger: a run with a test score has read the split, also
+    where a ledger was lost; and what an old ledger announced (it held intents only) has not
+    happened where the run has no test score.
+    """
+    name = Path(os.path.abspath(folder)).name
+    kinds = {spec.key: spec.kind for spec, _ in runs}
+    tested = {spec.key: result for spec, result in runs if result and result.test is not None}
+    own = {(entry.key, entry.time) for entry in read_ledger(folder / LEDGER)}
+    found: list[Entry] = []
+    mine: dict[str, Entry] = {}  # by run
+    for entry in read_ledger(folder / LEDGER, ledger_beside(folder)):
+        is_own = (entry.key, entry.time) in own if own else entry.study == name
+        if is_own and entry.key in kinds:
+            mine[entry.key] = entry
+        else:
+            found.append(entry)
+    for key, result in tested.items():
+        entry = mine.get(key, Entry(name, key, "study", ""))
+        hashes = entry.test_hash or result.test_hash, entry.data_hash or result.data_hash
+        mine[key] = replace(entry, test_hash=hashes[0], data_hash=hashes[1], event="read")
+    for key, entry in mine.items():
+        mine[key] = entry if entry.event else replace(entry, event="intent")
+    read = [kinds[key] for key, entry in mine.items() if entry.happened]
+    return [*mine.values(), *found], read
 
 
 def _random_cost(ended: Iterable[EndedRun]) -> float | None:

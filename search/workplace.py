@@ -17,6 +17,7 @@ from hybrid_swin.variant import Variant
 from search.executors.local import LocalExecutor, cpu_workers
 from search.experiment import ExperimentSettings
 from search.receipt import code_hash
+from search.run_folder import is_comparison
 
 # How long the end of an experiment, or its interruption, waits for its mirror.
 WANDB_SECONDS, WANDB_SECONDS_WHEN_CUT_OFF = 120.0, 5.0
@@ -39,6 +40,8 @@ def common_job_settings(
     workers, objective = settings.workers, settings.objective
     device = resolve_accelerator(workers.accelerator)
     return {
+        # by which name its readings of the test split are written down
+        "command": "compare" if is_comparison(settings.to_dict()) else "study",
         "plugins": list(plugins),
         "data": settings.data.to_dict(),
         "variant": variant.to_dict(),

@@ -42,7 +42,7 @@ from search.run_folder import RunResult, RunSpec, write_json_atomically
 from search.settings import StudySettings
 from search.settings_file import read_config_as
 from search.space import Space
-from search.study_folder import locked, record_test_read
+from search.study_folder import locked
 from search.workplace import common_job_settings, start_workers
 
 HERE = Path(__file__).parent
@@ -208,10 +208,6 @@ def main() -> None:
             ended = train(dispatcher, specs)
             write_curves(ended, space)
             more = [s for spec in choose(ended) for s in with_more_seeds(settings, spec)]
-            for spec in more:
-                record_test_read(
-                    settings.path, "study", spec.key, spec.candidate_id, about_data(data)
-                )
             repeated = train(dispatcher, more)
     write_seeds(repeated, settings.path)
     write_receipt(settings, [*ended, *repeated], data)

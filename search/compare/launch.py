@@ -161,9 +161,7 @@ def run_comparison(
         common = job_settings | settled
         schedule = Schedule(
             plan,
-            folder,
             Dispatcher(folder, executor, settings.workers, common, view),
-            prepared.data,
             on_finished=lambda spec: board.notify(spec.key),
             view=view,
         )

@@ -1,13 +1,10 @@
 """The loop of a comparison: learning rates first, then paired seeds. It never trains itself."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 from search.compare.plan import Entry, Plan
 from search.dispatcher import Dispatcher, View
 from search.run_folder import RunResult, RunSpec
-from search.study_folder import record_test_read
 
 
 class Schedule:
@@ -18,9 +15,7 @@ class Schedule:
 
     Args:
         plan: what is to be trained.
-        folder: where it lies, locked by the caller.
         dispatcher: runs what is submitted.
-        data: what is known of the images, as by ``about_data``, by a cell's name.
         on_finished: called with each run that has ended, for mirrors.
         view: what watches.
     """
@@ -28,16 +23,12 @@ class Schedule:
     def __init__(
         self,
         plan: Plan,
-        folder: Path,
         dispatcher: Dispatcher,
-        data: Mapping[str, Mapping[str, Any]],
         on_finished: Callable[[RunSpec], None],
         view: View,
     ) -> None:
         self._plan = plan
-        self._folder = folder
         self._dispatcher = dispatcher
-        self._data = data
         self._on_finished = on_finished
         self._view = view
         self._results: dict[str, RunResult] = {}
@@ -65,9 +56,6 @@ class Schedule:
         for seed in range(self._plan.settings.seeds):
             for entry, rate in ready:
                 spec = self._plan.finals(entry, rate)[seed]
-                if spec.key not in self._submitted:
-                    data = self._data.get(entry.cell.name, {})
-                    record_test_read(self._folder, "compare", spec.key, spec.candidate_id, data)
                 self._submit(spec)
         return [entry for entry in waiting if chosen[id(entry)] is None]
 

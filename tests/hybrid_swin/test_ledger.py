@@ -13,10 +13,11 @@ from hybrid_swin.ledger import (
     VARIABLE,
     Entry,
     check_ledger,
+    intents_of,
     ledger_beside,
     ledger_near,
     read_ledger,
-    record,
+    recorded,
 )
 
 ENTRY = Entry("mine", "finalists/c/0", "study", "c", "7e57", "d0d0")
@@ -25,6 +26,12 @@ ENTRY = Entry("mine", "finalists/c/0", "study", "c", "7e57", "d0d0")
 @pytest.fixture(autouse=True)
 def no_named_ledger(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
+
+
+def record(entry, *ledgers):
+    """A reading that happens."""
+    with recorded(entry, *ledgers):
+        pass
 
 
 @pytest.fixture
@@ -39,7 +46,7 @@ def test_a_reading_is_written_into_both_ledgers_once(ledgers):
     shared, own = map(read_ledger, ledgers)
     assert shared == own
     (entry,) = own
-    assert replace(entry, time="") == ENTRY
+    assert replace(entry, time="") == replace(ENTRY, event="read")
     assert entry.time.endswith("+00:00")
     assert read_ledger(*ledgers) == own  # the same reading in two files is one
 
@@ -47,7 +54,8 @@ def test_a_reading_is_written_into_both_ledgers_once(ledgers):
 def test_a_study_that_is_begun_again_under_an_old_name_reads_again(ledgers):
     shared, own = ledgers
     record(ENTRY, shared, own)
-    own.unlink()
+    for ledger in (own, intents_of(own)):
+        ledger.unlink()
     record(ENTRY, shared, own)
     assert len(read_ledger(shared)) == 2
 
@@ -66,8 +74,51 @@ def test_lines_from_before_the_test_split_had_a_hash_are_kept_and_completed(ledg
     old = {"key": ENTRY.key, "candidate_id": "c", "split_hash": "5e5e", "time": "2024-05-01"}
     own.write_text(json.dumps(old) + "\n")
     record(ENTRY, shared, own)
-    assert read_ledger(own) == [Entry("", ENTRY.key, "", "c", time="2024-05-01")]
-    assert read_ledger(shared) == [replace(ENTRY, time="2024-05-01")]
+    old_entry = Entry("", ENTRY.key, "", "c", time="2024-05-01")
+    assert own.read_text().count("\n") == 1  # whatever came of it, it is written down
+    named = replace(ENTRY, time="2024-05-01", event="read")
+    assert read_ledger(shared) == read_ledger(own, shared) == [named]
+    assert old_entry.happened and named.happened
+
+
+def test_a_line_that_says_nothing_of_its_event_counts(ledgers):
+    shared, _ = ledgers
+    shared.write_text(json.dumps({"study": "old", "key": "finalists/c/0", "command": "study"}))
+    (entry,) = read_ledger(shared)
+    assert entry.happened and entry.event == ""
+
+
+def test_an_intent_is_no_reading_until_it_has_happened(ledgers):
+    shared, own = ledgers
+    with recorded(ENTRY, shared, own):
+        (before,) = read_ledger(shared, own)
+        assert (before.event, before.happened) == ("intent", False)
+        assert not shared.exists() and not own.exists()
+    (after,) = read_ledger(shared, own)
+    assert after == replace(before, event="read")
+    assert [len(ledger.read_text().splitlines()) for ledger in ledgers] == [1, 1]
+
+
+def test_a_reading_that_was_cut_off_stays_an_intent_until_it_is_done_again(ledgers):
+    shared, own = ledgers
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), recorded(ENTRY, shared, own):
+            raise KeyboardInterrupt
+        (entry,) = read_ledger(shared, own)
+        assert not entry.happened
+    record(ENTRY, shared, own)
+    (entry,) = read_ledger(shared, own)
+    assert entry.happened
+
+
+def test_an_intent_of_a_study_begun_again_is_another_one(ledgers):
+    shared, own = ledgers
+    record(ENTRY, shared, own)
+    for ledger in (own, intents_of(own)):
+        ledger.unlink()
+    with pytest.raises(KeyboardInterrupt), recorded(ENTRY, shared, own):
+        raise KeyboardInterrupt
+    assert [entry.happened for entry in read_ledger(shared, own)] == [True, False]
 
 
 def test_without_a_ledger_of_its_own_study_and_key_say_what_is_one_reading(ledgers):
@@ -102,9 +153,11 @@ def test_what_is_no_reading_is_left_out(ledgers):
 WRITE = """
 import sys
 from pathlib import Path
-from hybrid_swin.ledger import Entry, record
+from hybrid_swin.ledger import Entry, recorded
 for number in range(50):
-    record(Entry(sys.argv[2], f"finalists/c/{number}", "study", "c" * 3000), Path(sys.argv[1]))
+    entry = Entry(sys.argv[2], f"finalists/c/{number}", "study", "c" * 3000)
+    with recorded(entry, Path(sys.argv[1])):
+        pass
 """
 
 

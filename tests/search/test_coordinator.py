@@ -9,7 +9,7 @@ import numpy as np
 import optuna
 import pytest
 
-from hybrid_swin.ledger import LEDGER, read_ledger
+from hybrid_swin.ledger import LEDGER
 from search.candidates import Candidates
 from search.coordinator import Coordinator
 from search.random_candidates import RandomCandidates
@@ -154,7 +154,6 @@ class Played:
             self.study,
             self.trainings,
             train_images=1000,
-            data={"test_hash": "7e57", "data_hash": "d0d0"},
             reference={"val/accuracy": 0.0, "macs": 1e6},
             on_finished=lambda spec: self.mirrored.append(spec.key),
             view=self.view,
@@ -250,20 +249,10 @@ def test_baselines_and_the_reference_come_first_and_their_finals_before_the_sear
     assert seeds == [0, 0, 1, 1] * 2
 
 
-def test_test_readings_are_in_the_ledger_before_they_happen(play):
-    played = play()
-    submit = played.trainings.submit
-
-    def check(spec, begun=False):
-        keys = [entry.key for entry in read_ledger(played.settings.path / LEDGER)]
-        assert (spec.key in keys) == (spec.stage == "final")
-        submit(spec)
-
-    played.trainings.submit = check
-    played.run()
-    reads = read_ledger(played.settings.path / LEDGER)
-    assert len(reads) == 8 + 1
-    assert {(r.command, r.test_hash, r.data_hash) for r in reads} == {("study", "7e57", "d0d0")}
+def test_what_is_only_submitted_is_no_reading(play):
+    """Each is written down by who reads, immediately before and after."""
+    played = play().run()
+    assert not (played.settings.path / LEDGER).exists()
 
 
 # Which become finalists
@@ -386,8 +375,7 @@ def test_random_candidates_are_trained_once_each_whatever_the_search_finds(play)
     again = play(finalists=more).run()
     assert [s for s in again.trainings.submitted if s.kind == "random"] == specs
     assert len({s.candidate_id for s in specs}) == 3
-    keys = {entry.key for entry in read_ledger(played.settings.path / LEDGER)}
-    assert {s.key for s in specs} <= keys
+    assert {s.stage for s in specs} == {"final"}
     assert played.view.totals[-1] == len(played.trainings.submitted)
 
 
@@ -502,8 +490,6 @@ def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been(play, tmp_path, ki
     assert [(t.state, t.params, t.value) for t in again.optuna_trials()] == [
         (t.state, t.params, t.value) for t in expected.optuna_trials()
     ]
-    keys = [entry.key for entry in read_ledger(again.settings.path / LEDGER)]
-    assert len(keys) == len(set(keys)) == 9
 
 
 @pytest.mark.parametrize("first", [1, 3, 4, 6, 9])

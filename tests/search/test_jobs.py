@@ -11,6 +11,7 @@ import torch
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.ledger import LEDGER, read_ledger
 from search import jobs
 from search.executors import Job
 from search.jobs import do_job
@@ -98,6 +99,26 @@ def test_a_trial_leaves_all_that_a_row_needs(bench):
         {"epoch": n, "epochs": 2, "score": result.history[n - 1]["val/accuracy"]} for n in (1, 2)
     ]
     assert not (bench.settings.path / spec.key / "predictions.npz").exists()
+
+
+def test_a_reading_of_test_is_in_the_ledger_before_and_after_it_happens(bench, monkeypatch):
+    bench.do(bench.trial())
+    assert read_ledger(bench.settings.path / LEDGER) == []
+    evaluate, seen = jobs.evaluate, []
+
+    def watched(*args, **options):
+        seen.extend(read_ledger(bench.settings.path / LEDGER, bench.root / LEDGER))
+        return evaluate(*args, **options)
+
+    monkeypatch.setattr(jobs, "evaluate", watched)
+    spec = bench.finalist()
+    result, _ = bench.do(spec)
+    (before,), (after,) = seen, read_ledger(bench.settings.path / LEDGER)
+    assert (before.key, before.command, before.happened) == (spec.key, "study", False)
+    assert (after.key, after.test_hash, after.happened) == (spec.key, result.test_hash, True)
+    assert read_ledger(bench.root / LEDGER) == [after]
+    bench.do(spec, attempt=2)  # as after a kill before its result was written
+    assert read_ledger(bench.settings.path / LEDGER) == [after]
 
 
 def test_the_precision_is_the_studys_unless_the_recipe_has_its_own(tmp_path):

@@ -8,8 +8,9 @@ import yaml
 
 from hybrid_swin.errors import InputError
 from search.leaderboard import COLUMNS, JSON_ONLY, MEASURED, Leaderboard
+from search.leaderboard_sentences import sentences
 from search.run_folder import read_run, write_json_atomically
-from search.study_folder import record_test_read
+from search.study_folder import recorded_test_read
 
 
 def order(board):
@@ -112,9 +113,14 @@ def test_a_row_says_how_often_its_test_split_was_read_by_all(make_study, tmp_pat
     for made in (study, other):
         made.finalist("c", [0.9, 0.9])
         for run in ("finalists/c/0", "finalists/c/1"):
-            record_test_read(made.folder, "study", run, "c", {"test_hash": "7e577e5700"})
-    record_test_read(other.folder, "inspect", "inspect/x", "c", {"test_hash": "7e577e5700"})
-    record_test_read(other.folder, "compare", "finalists/d/0", "d", {"test_hash": "another"})
+            with recorded_test_read(made.folder, "study", run, "c", {"test_hash": "7e577e5700"}):
+                pass
+    with recorded_test_read(other.folder, "inspect", "inspect/x", "c", {"test_hash": "7e577e5700"}):
+        pass
+    with recorded_test_read(
+        other.folder, "compare", "finalists/d/0", "d", {"test_hash": "another"}
+    ):
+        pass
     study.trial(0, 0.9, test_hash="")  # as of a data module of the user's own
     board = Leaderboard.from_folder(study.folder)
     assert [row.test_reads for row in board.rows] == [5, None]
@@ -124,6 +130,60 @@ def test_a_row_says_how_often_its_test_split_was_read_by_all(make_study, tmp_pat
     alone = Leaderboard.from_folder(study.folder)  # its own ledger is the truth about it
     assert [row.test_reads for row in alone.rows] == [2, None]
     assert alone.digest() == digest
+
+
+def ledger_line(key, **more):
+    return json.dumps({"study": "digits", "key": key, "command": "study", **more}) + "\n"
+
+
+HASHES = {"test_hash": "7e577e5700", "data_hash": "d0d0d0d0d0"}
+
+
+def test_readings_are_counted_and_intents_are_not(make_study):
+    """A study that was ended after 2 readings, the second of them torn, another one begun."""
+    study = make_study()
+    study.finalist("c", [0.9, 0.9])
+    study.run("finalists/c/2", "finalist", None, "w_msa", ended=False, stage="final")
+    for key in ("finalists/c/0", "finalists/c/1"):
+        with recorded_test_read(study.folder, "study", key, "c", HASHES):
+            pass
+    with (
+        pytest.raises(KeyboardInterrupt),
+        recorded_test_read(study.folder, "study", "finalists/c/2", "c", HASHES),
+    ):
+        raise KeyboardInterrupt
+    board = Leaderboard.from_folder(study.folder)
+    assert (board.test_reads, board.readers, board.open_reads) == (2, {"study digits": 2}, 1)
+    text = " ".join(sentences(board))
+    assert "Test was read 2 times, once for each retrained run" in text
+    assert "read 2 times in all (2 by study digits)" in text
+    assert "It may have been read once more" in text
+
+
+def test_an_old_ledger_of_intents_is_read_by_the_results(make_study, tmp_path):
+    """It announced 24 readings when they were submitted; the study was ended after 2."""
+    study = make_study()
+    study.finalist("c", [0.9, 0.9])
+    lines = []
+    for number in range(24):
+        key = f"finalists/c/{number}"
+        if number > 1:
+            study.run(key, "finalist", None, "w_msa", ended=False, stage="final")
+        lines.append(ledger_line(key, time=f"2024-05-01T00:00:{number:02d}", **HASHES))
+    for ledger in (study.folder / "test_reads.jsonl", tmp_path / "test_reads.jsonl"):
+        ledger.write_text("".join(lines))
+    board = Leaderboard.from_folder(study.folder)
+    assert (board.test_reads, board.readers, board.open_reads) == (2, {"study digits": 2}, 22)
+    assert {row.test_reads for row in board.rows} == {2}
+
+
+def test_results_prove_readings_of_which_the_ledger_is_lost(make_study):
+    study = make_study()
+    study.finalist("c", [0.9, 0.9, 0.9])
+    study.reference("pixels", 0.8, test=0.79)
+    board = Leaderboard.from_folder(study.folder)
+    assert (board.test_reads, board.reference_reads) == (3, 1)
+    assert board.readers == {"study digits": 4}
 
 
 def test_csv_and_json_say_the_same_to_the_last_digit(whole_study):

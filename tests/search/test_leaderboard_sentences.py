@@ -4,7 +4,7 @@ import pytest
 
 from search.leaderboard import Leaderboard
 from search.leaderboard_sentences import sentences
-from search.study_folder import record_test_read
+from search.study_folder import recorded_test_read
 
 
 def said(study):
@@ -49,21 +49,23 @@ def test_a_row_better_on_test_than_the_best_by_validation_is_told(make_study):
 def test_all_readings_of_the_test_split_are_told(make_study):
     study = make_study()
     study.finalist("c", [0.9, 0.9])
-    assert "read" not in said(study).replace("Test was read", "")
+    assert "This test split has been read 2 times in all (2 by study digits)" in said(study)
     for number, command in enumerate(("study", "study", "inspect", "predict", "test", "compare")):
         split = {"test_hash": "7e577e5700"}
-        record_test_read(study.folder, command, f"run/{number}", "c", split)
+        with recorded_test_read(study.folder, command, f"run/{number}", "c", split):
+            pass
     assert (
-        "This test split has been read 6 times in all (2 by study digits, 1 by inspect digits, "
+        "This test split has been read 8 times in all (4 by study digits, 1 by inspect digits, "
         "1 by predict digits, 1 by test digits and 1 more): whatever was chosen" in said(study)
     )
     assert "Other test splits" not in said(study)
     # the same images with another share of test, and other images
     for number, data in enumerate(("d0d0d0d0d0", "d0d0d0d0d0", "0ther")):
         split = {"test_hash": "another", "data_hash": data}
-        record_test_read(study.folder, "inspect", f"run/again-{number}", "c", split)
+        with recorded_test_read(study.folder, "inspect", f"run/again-{number}", "c", split):
+            pass
     assert "Other test splits of the same images have been read 2 times as well" in said(study)
-    assert "has been read 6 times in all" in said(study)
+    assert "has been read 8 times in all" in said(study)
 
 
 def test_rows_that_share_no_seeds_are_said_to_be_unpaired(make_study):

@@ -17,7 +17,7 @@ from search.launch import about_study
 from search.receipt import code_hash, write_receipt
 from search.settings import FinalistSettings, StudySettings
 from search.space import Space
-from search.study_folder import record_test_read
+from search.study_folder import recorded_test_read
 
 VARIANT = {
     "image_size": 8,
@@ -49,7 +49,8 @@ def written(tmp_path):
 
 def test_says_what_was_run_and_what_failed(whole_study, written, tmp_path):
     whole_study("mine")
-    record_test_read(tmp_path / "mine", "study", "finalists/c/0", "c", {})
+    with recorded_test_read(tmp_path / "mine", "study", "finalists/c/0", "c", {}):
+        pass
     found = written(seed=4, finalists=FinalistSettings(3, 2))
     assert found["study"] == "mine"
     assert found["runs"] == {"asked": 34, "ended": 34}

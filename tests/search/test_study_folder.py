@@ -16,7 +16,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.ledger import LEDGER, read_ledger
 from search.experiment import WorkerSettings
 from search.settings import FinalistSettings, StudySettings
-from search.study_folder import adopt_plugins, claim, locked, record_test_read
+from search.study_folder import adopt_plugins, claim, locked, recorded_test_read
 
 HOLD = """
 import sys
@@ -224,7 +224,8 @@ def test_every_reading_is_written_once_in_the_folder_and_beside_it(tmp_path):
     assert read_ledger(folder / LEDGER) == []
     for _ in range(2):
         for seed in (0, 1):
-            record_test_read(folder, "study", f"finalists/c/{seed}", "c", data)
+            with recorded_test_read(folder, "study", f"finalists/c/{seed}", "c", data):
+                pass
     reads = read_ledger(folder / LEDGER)
     assert read_ledger(tmp_path / LEDGER) == reads
     assert [read.key for read in reads] == ["finalists/c/0", "finalists/c/1"]

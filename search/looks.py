@@ -1,0 +1,96 @@
+"""Looks at growing evidence: each time that conclusions were drawn from new seeds.
+
+Who looks at 3 seeds, then adds some and looks again, has several chances of a false alarm. So a
+look is written down (one JSON line in ``looks.jsonl``, in the folder of the study or comparison),
+said, and paid for by the level at which the next one is tested. The same seeds looked at again are
+no further look.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+LOOKS = "looks.jsonl"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Conclusions drawn from what had been trained by then.
+
+    Args:
+        seeds: that every row (or arm) had completed, the fewest of all.
+        runs: trainings that the conclusions rest on; with ``seeds`` this tells two looks apart.
+        planned: seeds that were asked for at the time.
+        command: what looked: run, leaderboard or compare.
+        time: when, in UTC; empty before it is written.
+    """
+
+    seeds: int
+    runs: int
+    planned: int
+    command: str = ""
+    time: str = ""
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """The same for the same evidence."""
+        return self.seeds, self.runs
+
+
+def read_looks(folder: Path) -> list[Look]:
+    """All looks at a study or comparison, in their order; torn lines are left out."""
+    try:
+        return _looks((folder / LOOKS).read_bytes())
+    except OSError:
+        return []  # none that we could know of
+
+
+def with_current(looks: Sequence[Look], current: Look) -> list[Look]:
+    """The looks up to now: those known, and the current one where its evidence is new.
+
+    Evidence only grows, so looks at more of it (at a folder that was put back) are left out.
+    """
+    before = [look for look in looks if look.runs < current.runs]
+    known = next((look for look in looks if look.identity == current.identity), current)
+    return [*before, known]
+
+
+def record_look(folder: Path, look: Look) -> bool:
+    """Write a look down, once for the same evidence; says whether that was possible.
+
+    Not to be able to is no reason to show nothing: a finished study may lie on a read-only disk.
+    """
+    try:
+        with (folder / LOOKS).open("ab+") as file:  # O_APPEND: nothing is overwritten
+            fcntl.flock(file, fcntl.LOCK_EX)  # ends with the process
+            file.seek(0)
+            content = file.read()
+            if look.identity in {known.identity for known in _looks(content)}:
+                return True
+            torn = bool(content) and not content.endswith(b"\n")  # a kill left it without its end
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            line = json.dumps(asdict(look) | {"time": now})
+            file.write(b"\n" * torn + line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        return False
+    return True
+
+
+def _looks(content: bytes) -> list[Look]:
+    numbers = ("seeds", "runs", "planned")
+    found = []
+    for line in content.splitlines():
+        try:
+            data = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(data, dict) and all(type(data.get(name)) is int for name in numbers):
+            command, time = (str(data.get(name) or "") for name in ("command", "time"))
+            found.append(Look(data["seeds"], data["runs"], data["planned"], command, time))
+    return found

@@ -6,6 +6,7 @@ out here as it is there.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
@@ -52,8 +53,12 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
         study=plan.settings.name,
         monitor=objective.monitor,
         mode=objective.mode,
-        trials=tuple(trial_of(*run) for arm in usable for run in arm.runs),
-        asked=len(trained) * plan.settings.seeds,
+        trials=tuple(
+            replace(trial_of(*run), candidate="/".join(arm.entry.candidates))  # at whatever rate
+            for arm in usable
+            for run in arm.runs
+        ),
+        asked=len(trained) * plan.seeds,
         notes=(_about_matching(plan, by), *left_out),
     )
 

@@ -21,7 +21,7 @@ class TrainedArm:
 
     Args:
         entry: the arm as planned.
-        rate: number of the chosen learning rate; None while undecided.
+        rates: number of the chosen learning rate by seed; None while undecided.
         row: what its runs over seeds boil down to; None while none has ended.
         evidence: test scores, and which images were right.
         runs: over seeds, those that ended.
@@ -30,7 +30,7 @@ class TrainedArm:
     """
 
     entry: Entry
-    rate: int | None
+    rates: tuple[int | None, ...]
     row: Row | None
     evidence: Evidence
     runs: tuple[EndedRun, ...]
@@ -48,17 +48,19 @@ class TrainedArm:
         """Pick an entry's runs out of all of the folder, by key."""
         objective = plan.settings.objective
         results = {key: result for key, (_, result) in known.items() if result is not None}
-        rate = plan.choose(entry, results)
-        trials = [plan.selection(entry, number) for number in range(len(entry.recipes))]
-        asked = [*(spec.key for specs in trials for spec in specs)]
-        finals = [] if rate is None else [spec.key for spec in plan.finals(entry, rate)]
+        rates = tuple(plan.choose(entry, results, seed) for seed in range(plan.seeds))
+        trials = [plan.selections(entry, number) for number in range(len(entry.recipes))]
+        asked = [spec.key for specs in trials for spec in specs]
+        finals = [
+            plan.final(entry, rate, seed).key for seed, rate in enumerate(rates) if rate is not None
+        ]
         runs = tuple((known[key][0], results[key]) for key in finals if key in results)
         row, evidence = None, Evidence({}, None)
         if runs:
             row, evidence = build_row(folder, runs, objective.monitor, objective.mode)
         return cls(
             entry,
-            rate,
+            rates,
             row,
             evidence,
             runs,
@@ -75,8 +77,13 @@ class TrainedArm:
         """What differences need of it."""
         whole = {s.seed_index: r.score for s, r in self.runs if r.state == "complete"}
         scores = {seed: score for seed, score in whole.items() if score is not None}
-        candidate = "" if self.rate is None else self.entry.candidates[self.rate]
-        return Side(self.entry.arm, candidate, scores, self.evidence)
+        return Side(self.entry.arm, scores, self.evidence)
+
+    @property
+    def chosen(self) -> tuple[float | None, ...]:
+        """The chosen learning rate by seed; None while undecided."""
+        recipes = self.entry.recipes
+        return tuple(None if n is None else recipes[n].learning_rate for n in self.rates)
 
 
 def result_of(arm: TrainedArm, plan: Plan, against: "TrainedArm | None") -> ArmResult:
@@ -94,8 +101,8 @@ def result_of(arm: TrainedArm, plan: Plan, against: "TrainedArm | None") -> ArmR
         against=entry.against or "",
         state=row.state if row else "waiting",
         seeds=row.seeds if row else 0,
-        seeds_asked=plan.settings.seeds,
-        learning_rate=None if arm.rate is None else entry.recipes[arm.rate].learning_rate,
+        seeds_asked=plan.seeds,
+        chosen_rates=arm.chosen,
         learning_rates=tuple(recipe.learning_rate for recipe in entry.recipes),
         rate_scores=arm.rate_scores,
         parameters=entry.cost.parameters,

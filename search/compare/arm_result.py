@@ -33,7 +33,7 @@ class ArmResult:
         state: the worst state of its runs over seeds; ``waiting`` while none has ended.
         seeds: trainings that completed.
         seeds_asked: paired seeds of the comparison.
-        learning_rate: the one that validation chose; None while undecided.
+        chosen_rates: the learning rate that validation chose, by seed; None while undecided.
         learning_rates: those it was chosen from.
         rate_scores: mean score on validation by learning rate, of those that completed.
         validation_mean: over seeds.
@@ -72,7 +72,7 @@ class ArmResult:
     state: Literal["complete", "stopped", "diverged", "failed", "waiting"]
     seeds: int
     seeds_asked: int
-    learning_rate: float | None
+    chosen_rates: tuple[float | None, ...]
     learning_rates: tuple[float, ...]
     rate_scores: dict[str, float]
     validation_mean: float | None = None
@@ -101,10 +101,30 @@ class ArmResult:
     test_scores: tuple[float, ...] = ()
 
     @property
+    def learning_rate(self) -> float | None:
+        """The rate that was chosen for all seeds; None while undecided, or where seeds differ."""
+        first, *others = self.chosen_rates or (None,)
+        return first if all(rate == first for rate in others) else None
+
+    @property
+    def rates_text(self) -> str:
+        """The chosen rate, or how many seeds chose which; empty where there was no choice."""
+        known = [rate for rate in self.chosen_rates if rate is not None]
+        if len(self.learning_rates) < 2 or not known:
+            return ""
+        if self.learning_rate is not None:
+            return f"{self.learning_rate:g}"
+        counts = ((rate, known.count(rate)) for rate in sorted(set(known)))
+        return ", ".join(f"{rate:g} x{count}" for rate, count in counts)
+
+    @property
     def rate_at_edge(self) -> bool:
-        """Whether the chosen learning rate is the least or the largest of several."""
+        """Whether at least half of the seeds chose the least, or the largest, of several rates."""
         rates = self.learning_rates
-        return len(rates) > 1 and self.learning_rate in (min(rates), max(rates))
+        if len(rates) < 2 or None in self.chosen_rates:
+            return False
+        chosen = self.chosen_rates
+        return any(2 * chosen.count(edge) >= len(chosen) for edge in (min(rates), max(rates)))
 
     @property
     def ended(self) -> int:

@@ -11,13 +11,14 @@ from statistics import median
 
 from search.compare.arm_result import ArmResult, matched_by
 from search.compare.arms import SIZE
-from search.compare.cost_conclusions import cost_conclusions
+from search.compare.cost_conclusions import cost_conclusions, survival_conclusions
 from search.compare.differences import LEVEL, Versus
 from search.compare.results import Comparison
 from search.difference_format import interval_text, points, unit
 from search.leaderboard_format import is_share
 
 FEW_SEEDS = 5
+GIVEN_RATES = "Given these learning rates"  # conclusions, where one choice served all seeds
 _FEW = 4  # arms that are named one by one
 _UNEQUAL = 0.03  # share of MACs
 
@@ -31,12 +32,18 @@ def conclusions(comparison: Comparison) -> list[str]:
             "No arm has two completed trainings over seeds: a single one gives no interval, so "
             "nothing is concluded.",
         ]
+    concluded = [
+        *_differences(comparison),
+        *_causes(comparison),
+        *survival_conclusions(comparison),
+    ]
+    if comparison.given_rates:
+        concluded = [f"{GIVEN_RATES}: {sentence}" for sentence in concluded]
     return [
         *_pending(comparison),
         *_waiting(comparison),
         *_kept_out(comparison),
-        *_differences(comparison),
-        *_causes(comparison),
+        *concluded,
         *cost_conclusions(comparison),
         *_doubt(comparison),
         *_cautions(comparison),
@@ -252,9 +259,15 @@ def _doubt(comparison: Comparison) -> list[str]:
 
 def _cautions(comparison: Comparison) -> list[str]:
     said = []
+    if comparison.given_rates:
+        said.append(
+            "One choice of learning rates served all seeds, so no interval knows how else it could "
+            "have come out: other selection trainings may choose others, and change the result. "
+            "choose_rate: per_seed makes the choice part of what is measured."
+        )
     edge = [r for r in comparison.results if r.rate_at_edge]
     if edge:
-        which = _list([f"{_place(r, comparison)} ({r.learning_rate:g})" for r in edge])
+        which = _list([f"{_place(r, comparison)} ({r.rates_text})" for r in edge])
         if len(edge) > _FEW:
             which = f"{len(edge)} of {len(comparison.results)} lines of the table, marked there"
         said.append(

@@ -12,7 +12,7 @@ _WORDS = {"macs": "MACs", "parameters": "parameters", "latency": "latency"}
 
 
 def cost_conclusions(comparison: Comparison) -> list[str]:
-    """How nearly costs are equal, and whether signs survive the other way of matching."""
+    """How nearly costs are equal, and which ways of matching were tried."""
     said = []
     for matching in comparison.matchings:
         spans = {
@@ -42,11 +42,16 @@ def cost_conclusions(comparison: Comparison) -> list[str]:
             f"Only matching by {_WORDS[only]} was tried; whether signs survive matching by "
             f"{_WORDS[_OTHER[only]]} is not known."
         )
-    return said + (_survival(comparison) if len(tried) == 2 else [])
+    return said
 
 
-def _survival(comparison: Comparison) -> list[str]:
-    """Differences to the baseline, and those to controls that are shown at all."""
+def survival_conclusions(comparison: Comparison) -> list[str]:
+    """Whether signs survive the other way of matching.
+
+    Of differences to the baseline, and of those to controls that are shown at all.
+    """
+    if not {*_OTHER} <= {*comparison.matchings}:
+        return []
     groups: dict[str, list[str]] = {}
     for cell, arm, by_parameters, by_macs in _twins(comparison):
         kind, cause = _kind(by_parameters, by_macs), by_parameters.cause

@@ -94,13 +94,11 @@ class Side:
 
     Args:
         label: the arm's.
-        candidate: identity of what was trained, to know a question that was asked before.
         validation: scores by seed index.
         evidence: test scores, and which images were right.
     """
 
     label: str
-    candidate: str
     validation: dict[int, float]
     evidence: Evidence
 

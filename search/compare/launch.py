@@ -18,7 +18,9 @@ from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import weights_hash
 from search.candidates import check_objective
 from search.compare.clock import Clock
+from search.compare.older import as_it_began, note_choice
 from search.compare.plan import FirstWeights, Plan, make_plan
+from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
 from search.compare.report import write_report
 from search.compare.results import Comparison
 from search.compare.schedule import Schedule
@@ -78,14 +80,19 @@ class Prepared:
 def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
     """Check all that needs no images, and match costs; by the clock where that is asked for.
 
+    A comparison that has begun keeps the plan that it began with; no clock is needed then.
+
     Raises:
         InputError: the first thing that cannot work.
     """
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
     settings.data.validate()
-    clock = Clock(settings, settings.path) if "latency" in settings.match.by else None
-    plan = make_plan(settings, clock, _first_weights(settings.init))
+    first_weights = _first_weights(settings.init)
+    plan, clock = read_plan_file(settings.path, settings, first_weights), None
+    if plan is None:
+        clock = Clock(settings, settings.path) if "latency" in settings.match.by else None
+        plan = make_plan(settings, clock, first_weights)
     check_objective(settings, plan.entries[0].variant.num_classes)
     if plan.init.file:
         _check_first_weights(plan)
@@ -147,11 +154,14 @@ def run_comparison(
         prepared = prepare(plan)
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
+        note_choice(settings, folder)
         auto = {"precision": job_settings["precision"]}
         settled = claim(settings, plugins, prepared.hashes, auto)
         say_what_differs(receipt, settings.path, console)
         if clock is not None:
             clock.save(folder)
+        if not (folder / PLAN_FILE).exists():
+            write_plan(plan, folder)
         for data in prepared.data.values():
             say_left_out(data.get("left_out", ()), console)
         board = WandbBoard(folder)
@@ -164,6 +174,7 @@ def run_comparison(
             Dispatcher(folder, executor, settings.workers, common, view),
             on_finished=lambda spec: board.notify(spec.key),
             view=view,
+            slots=executor.slots,
         )
         patience = WANDB_SECONDS_WHEN_CUT_OFF
         try:
@@ -184,12 +195,22 @@ def run_comparison(
 def read_plan(folder: Path) -> Plan:
     """The plan of a comparison that has begun, from its folder alone, wherever that lies now.
 
+    One from before plans were kept is planned again.
+
     Raises:
-        InputError: no comparison there.
+        InputError: no comparison there, or a plan that cannot be read.
     """
-    settings = read_config_as(str(folder / SETTINGS), ComparisonSettings)
     for plugin in sorted((folder / "plugins").glob("*.py")):
         registry.add_plugin(plugin)
+    settings = as_it_began(read_config_as(str(folder / SETTINGS), ComparisonSettings), folder)
+    plan = read_plan_file(folder, settings)
+    if plan is not None:
+        return plan
+    if (folder / PLAN_FILE).exists():
+        raise InputError(
+            f"{SETTINGS} in {str(folder)!r} is not the one that its {PLAN_FILE} was made from; put "
+            f"it back ({FIXED} holds the settings that the comparison began with)"
+        )
     path = folder / FIXED
     known = read_json(path)["data"] if path.exists() else {}
     clock = Clock(settings, folder, measures=False) if "latency" in settings.match.by else None
@@ -203,12 +224,22 @@ def _about(prepared: Prepared) -> dict[str, Any]:
     return {
         "seeds": {
             "comparison": settings.seed,
-            "selection": [
-                derive_seed(settings.seed, "search", i) for i in range(settings.selection_seeds)
-            ],
-            "final": [derive_seed(settings.seed, "final", i) for i in range(settings.seeds)],
+            "selection": _selection_seeds(prepared.plan),
+            "final": [derive_seed(settings.seed, "final", i) for i in range(prepared.plan.seeds)],
         },
         "data": prepared.data,
         "init": {"weights": settings.init, "hash": prepared.plan.init.hash},
         "trainings": {"for_learning_rates": chosen, "over_seeds": final},
     }
+
+
+def _selection_seeds(plan: Plan) -> list[int]:
+    """Of the trainings that choose learning rates, which all arms share."""
+    entry = plan.entries[0]
+    found = [
+        spec.seed
+        for seed in range(plan.seeds)
+        for rate in range(len(entry.recipes))
+        for spec in plan.selection(entry, rate, seed)
+    ]
+    return list(dict.fromkeys(found))

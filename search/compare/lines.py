@@ -14,7 +14,7 @@ MARKS = {
     "=": "not shown different",
     "^": "still improving when training ended: kept out of conclusions",
     "!": "a seed is missing: kept out of conclusions",
-    "|": "learning rate at the edge of those tried",
+    "|": "learning rate at the edge of those tried, in at least half of the seeds",
 }
 _VERDICT_MARKS = {"better": "+", "worse": "-", "tie": "=", "unknown": ""}
 
@@ -67,7 +67,6 @@ def _arm_line(result: ArmResult, comparison: Comparison, place: str) -> Line:
         + "!" * (result.seeds < result.seeds_asked)
         + "|" * result.rate_at_edge
     )
-    several = len(result.learning_rates) > 1 and result.learning_rate is not None
     return Line(
         place=place,
         arm=result.arm,
@@ -78,7 +77,7 @@ def _arm_line(result: ArmResult, comparison: Comparison, place: str) -> Line:
         **_difference_cells(versus, monitor),
         parameters=_cost(result.parameters, result.residuals.get("parameters")),
         macs=_cost(result.macs, result.residuals.get("macs")),
-        rate=f"{result.learning_rate:g}" if several else "",
+        rate=result.rates_text,
         milestone=_milestone(result, comparison),
         marks=marks,
     )

@@ -104,24 +104,44 @@ class Plan:
         """The combinations of factor levels, in order."""
         return tuple({entry.cell.name: entry.cell for entry in self.entries}.values())
 
-    def selection(self, entry: Entry, rate: int) -> list[RunSpec]:
-        """The runs that judge an entry's learning rate number ``rate``; none where it is alone."""
+    @property
+    def seeds(self) -> int:
+        """Paired seeds of every arm."""
+        return self.settings.seeds
+
+    def selection(self, entry: Entry, rate: int, seed: int = 0) -> list[RunSpec]:
+        """The runs that judge an entry's learning rate number ``rate`` for final seed ``seed``.
+
+        Empty where the rate is alone. With ``choose_rate: once`` all final seeds share them. Their
+        own seeds are the same in every arm.
+        """
         if len(entry.recipes) < 2:
             return []
-        seeds = range(self.settings.selection_seeds)
-        return [self._spec(entry, rate, "search", index) for index in seeds]
+        each = self.settings.selection_seeds
+        if self.settings.choose_rate == "once":
+            return [self._spec(entry, rate, "search", index, index) for index in range(each)]
+        value = f"{entry.recipes[rate].learning_rate!r}"
+        return [
+            self._spec(entry, rate, "search", seed * each + index, seed, value, index)
+            for index in range(each)
+        ]
 
-    def finals(self, entry: Entry, rate: int) -> list[RunSpec]:
-        """The runs over fresh paired seeds at the chosen learning rate."""
-        seeds = range(self.settings.seeds)
-        return [self._spec(entry, rate, "final", index) for index in seeds]
+    def selections(self, entry: Entry, rate: int) -> list[RunSpec]:
+        """The runs that judge a learning rate for any of the final seeds."""
+        found = [s for seed in range(self.seeds) for s in self.selection(entry, rate, seed)]
+        return list({spec.key: spec for spec in found}.values())
 
-    def choose(self, entry: Entry, results: Mapping[str, RunResult]) -> int | None:
-        """Number of the learning rate that validation prefers; the first where scores tie.
+    def final(self, entry: Entry, rate: int, seed: int) -> RunSpec:
+        """The run of paired seed number ``seed`` at a learning rate."""
+        return self._spec(entry, rate, "final", seed, seed)
+
+    def choose(self, entry: Entry, results: Mapping[str, RunResult], seed: int = 0) -> int | None:
+        """Number of the rate that validation prefers for a final seed; the first where scores tie.
 
         Args:
             entry: whose.
             results: of the runs that have ended, by key.
+            seed: the final seed that is to be trained with it.
 
         Returns:
             None while a run that decides has not ended. Rates of which a run did not complete are
@@ -132,7 +152,7 @@ class Plan:
         sign = -1.0 if self.settings.objective.mode == "max" else 1.0
         means: list[tuple[float, int]] = []
         for rate in range(len(entry.recipes)):
-            runs = [results.get(spec.key) for spec in self.selection(entry, rate)]
+            runs = [results.get(spec.key) for spec in self.selection(entry, rate, seed)]
             if any(run is None for run in runs):
                 return None
             scores = [run.score for run in runs if run and run.state == "complete"]
@@ -147,15 +167,17 @@ class Plan:
             spec.key
             for entry in self.entries
             for rate in range(len(entry.recipes))
-            for spec in self.selection(entry, rate)
+            for spec in self.selections(entry, rate)
         }
         # Entries of one network choose alike, so each set of candidates has its finals once.
         sets = {entry.candidates for entry in self.entries}
-        return len(chosen), len(sets) * self.settings.seeds
+        return len(chosen), len(sets) * self.seeds
 
-    def _spec(self, entry: Entry, rate: int, stage: Any, index: int) -> RunSpec:
+    def _spec(self, entry: Entry, rate: int, stage: Any, index: int, *purpose: object) -> RunSpec:
+        """Run number ``index`` of a candidate; ``purpose`` makes its seed."""
         candidate, settings = entry.candidates[rate], self.settings
         search = stage == "search"
+        judges = [] if search else self.selection(entry, rate, index)
         where = f"trials/{candidate}-{index}" if search else f"finalists/{candidate}/{index}"
         about = [entry.cell.name, f"by {entry.matching}" if entry.adjuster else ""]
         return RunSpec(
@@ -168,9 +190,9 @@ class Plan:
             recipe=entry.recipes[rate].to_dict(),
             variant_id=entry.variant.id,
             candidate_id=candidate,
-            seed=derive_seed(settings.seed, stage, index),
+            seed=derive_seed(settings.seed, stage, *purpose),
             seed_index=index,
-            origin="" if search else f"trials/{candidate}-0" if len(entry.recipes) > 1 else "",
+            origin=judges[0].key if judges else "",
             is_baseline=entry.against is None,
             cost=entry.cost.to_dict(),
             data=entry.cell.data.to_dict(),

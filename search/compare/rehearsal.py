@@ -42,7 +42,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
         _print_time(plan, pilots, results, executor.slots, console)
     images = [data["images"]["test"] for data in prepared.data.values() if data]
     questions = len({pair for entry in plan.entries for pair in _questions(plan, entry)})
-    print_resolution(settings.seeds, "seeds", min(images, default=None), console, questions)
+    print_resolution(plan.seeds, "seeds", min(images, default=None), console, questions)
 
 
 def print_arms(plan: Plan, console: Console) -> None:
@@ -81,9 +81,10 @@ def _percent(share: float | None) -> str:
 def _print_trainings(plan: Plan, console: Console) -> None:
     chosen, final = plan.trainings()
     rates = ", ".join(f"{recipe.learning_rate:g}" for recipe in plan.entries[0].recipes)
-    choice = f"{chosen} to choose learning rates ({rates}), then " if chosen else ""
+    anew = "once" if plan.settings.choose_rate == "once" else "anew for each seed"
+    choice = f"{chosen} to choose learning rates ({rates}) {anew}, then " if chosen else ""
     console.print(
-        f"trainings  {choice}{final} over {plan.settings.seeds} paired seeds: {chosen + final} in "
+        f"trainings  {choice}{final} over {plan.seeds} paired seeds: {chosen + final} in "
         f"all, for {len({e.arm for e in plan.entries})} arms in {len(plan.cells)} cell(s)",
         highlight=False,
     )
@@ -93,7 +94,7 @@ def _pilots(plan: Plan) -> list[RunSpec]:
     """The cheapest and the dearest network, by MACs."""
     by_macs = sorted(plan.entries, key=lambda entry: entry.cost.macs)
     chosen = {e.candidates[0]: e for e in (by_macs[0], by_macs[-1])}
-    return [shortened(plan.finals(entry, 0)[0]) for entry in chosen.values()]
+    return [shortened(plan.final(entry, 0, 0)) for entry in chosen.values()]
 
 
 def _print_time(
@@ -110,7 +111,7 @@ def _print_time(
             if candidate in seen:
                 continue
             seen.add(candidate)
-            runs = len(plan.selection(entry, rate)) + plan.settings.seeds / len(entry.recipes)
+            runs = len(plan.selections(entry, rate)) + plan.seeds / len(entry.recipes)
             one = max(rates) * entry.cost.macs * entry.recipes[rate].epochs + around
             total += runs * one
     console.print(

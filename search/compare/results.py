@@ -28,7 +28,7 @@ from search.run_folder import (
 JSON_FILE = "comparison.json"
 CSV_FILE = "comparison.csv"
 _NESTED = ("versus", "controls", "levels", "residuals", "rate_scores", "words", "keys")
-_LISTS = ("learning_rates", "validation_scores", "test_scores")
+_LISTS = ("learning_rates", "chosen_rates", "validation_scores", "test_scores")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Comparison:
         factors: levels by factor.
         matchings: how costs were made equal.
         seeds: paired seeds asked.
+        choose_rate: how learning rates were chosen: ``per_seed``, ``once``, or ``one`` where there
+            was one to take.
         milestone: a score on validation; None where none was set.
         family: differences asked, also those without an answer yet: Holm's family.
         pending: trainings that have not ended.
@@ -57,6 +59,7 @@ class Comparison:
     factors: dict[str, list[Any]]
     matchings: tuple[str, ...]
     seeds: int
+    choose_rate: str
     milestone: float | None
     family: int
     pending: int
@@ -82,13 +85,19 @@ class Comparison:
             baseline=next(entry.arm for entry in plan.entries if entry.against is None),
             factors=dict(settings.factors),
             matchings=tuple(settings.match.by),
-            seeds=settings.seeds,
+            seeds=plan.seeds,
+            choose_rate=settings.choose_rate if plan.chooses else "one",
             milestone=settings.milestone,
             family=family,
             pending=chosen + final - len({k for arm in built for k in arm.ended}),
             mixed=_mixed(built),
             results=tuple(results),
         )
+
+    @property
+    def given_rates(self) -> bool:
+        """Whether conclusions hold for the chosen learning rates only: one choice for all."""
+        return self.choose_rate == "once"
 
     @property
     def sign(self) -> int:
@@ -141,13 +150,16 @@ class Comparison:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         residuals = [f"residual_{name}" for name in ("parameters", "macs", "latency")]
-        writer.writerow([*arm_columns, *residuals, "blocks", *heads, "verdict"])
+        rates = ["learning_rate", "given_learning_rates"]
+        writer.writerow([*arm_columns, *rates, *residuals, "blocks", *heads, "verdict"])
         for result in self.results:
             for versus in (result.versus, *result.controls):
                 if versus is None and result.controls:
                     continue
                 against = replace(result, against=versus.against) if versus else result
                 cells = [getattr(against, name) for name in arm_columns]
+                rate = result.rates_text or result.learning_rate
+                cells += [rate, self.given_rates]
                 cells += [result.residuals.get(name[9:]) for name in residuals]
                 cells.append(" | ".join(result.words))
                 cells += [getattr(versus, name, None) for name in versus_columns]

@@ -10,6 +10,7 @@ from search.experiment import ExperimentSettings, check_least
 DEFAULT_CONFIG = "configs/compare/digits.yaml"
 
 Matching = Literal["macs", "parameters", "latency", "control", "none"]
+ChooseRate = Literal["per_seed", "once"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,11 @@ class ComparisonSettings(ExperimentSettings):
             needs widths that stay: match.by control or none.
         learning_rates: each arm trains with each of them, validation chooses; the recipe's alone
             where left out.
-        selection_seeds: trainings for each learning rate.
+        choose_rate: per_seed chooses the learning rate anew for each of `seeds`, on trainings of
+            its own, so that the luck of the choice is part of the spread between seeds; once
+            chooses one rate for all seeds, which costs less and makes every conclusion one "given
+            these learning rates".
+        selection_seeds: trainings for each learning rate, each time that one is chosen.
         seeds: paired seeds for every arm, fresh after the choice; at least 5 for a claim.
         milestone: a score on validation; the steps until an arm first reaches it are told.
     """
@@ -100,6 +105,7 @@ class ComparisonSettings(ExperimentSettings):
     match: MatchSettings = field(default_factory=MatchSettings)
     init: str | None = None
     learning_rates: tuple[float, ...] = ()
+    choose_rate: ChooseRate = "per_seed"
     selection_seeds: int = 1
     seeds: int = 5
     milestone: float | None = None
@@ -124,6 +130,8 @@ class ComparisonSettings(ExperimentSettings):
                 raise unknown("way to match", name, get_args(Matching))
         if len(set(self.match.by)) < len(self.match.by):
             raise InputError(f"match.by names one way twice: {', '.join(self.match.by)}")
+        if self.choose_rate not in get_args(ChooseRate):
+            raise unknown("value of choose_rate", self.choose_rate, get_args(ChooseRate))
         for rate in self.learning_rates:
             if isinstance(rate, bool) or not 0 < rate < math.inf:
                 raise InputError(f"learning_rates must be numbers above 0; got {rate!r}")

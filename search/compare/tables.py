@@ -187,9 +187,10 @@ def _score_head(comparison: Comparison) -> str:
 
 def _title(comparison: Comparison) -> str:
     metric = comparison.monitor.rpartition("/")[2]
+    given = ", given these learning rates" if comparison.given_rates else ""
     return (
         f"{comparison.name}: {metric} over {comparison.seeds} paired seeds with 95% intervals, "
-        f"differences in{unit(comparison.monitor) or ' ' + metric}"
+        f"differences in{unit(comparison.monitor) or ' ' + metric}{given}"
     )
 
 

@@ -25,7 +25,7 @@ def made(fake, tmp_path):
 
 def finals(made, arm, matching):
     entry = next(e for e in made.plan.entries if (e.arm, e.matching) == (arm, matching))
-    return made.plan.finals(entry, 1)
+    return made.finals(entry)
 
 
 def candidates(read):
@@ -37,10 +37,10 @@ def test_one_matching_is_told_of(made):
     assert first == read_arms(made.folder, "macs")
     for read, by in ((first, "macs"), (second, "parameters")):
         assert candidates(read) == {
-            entry.candidates[1] for entry in made.plan.entries if entry.matching == by
+            "/".join(entry.candidates) for entry in made.plan.entries if entry.matching == by
         }
         assert (len(read.trials), read.asked) == (15, 15)
-    shared = finals(made, "base", "macs")[0].candidate_id
+    shared = "/".join(made.plan.entries[0].candidates)
     assert candidates(first) & candidates(second) == {shared}
     assert "baseline and the arms matched by MACs; for the others: --match par" in first.notes[0]
     told = attribute(first)
@@ -62,7 +62,8 @@ def test_what_still_improves_is_left_out(made):
     for spec in finals(made, HALF, "parameters")[:2]:
         made.write(spec, 0.5, history=rising)
     read = read_trials(made.folder)
-    assert finals(made, HALF, "macs")[0].candidate_id not in candidates(read)
+    half = next(e for e in made.plan.entries if (e.arm, e.matching) == (HALF, "macs"))
+    assert "/".join(half.candidates) not in candidates(read)
     assert read.notes[1] == f"Left out, since still improving when training ended: {HALF}."
     other = read_trials(made.folder, "parameters")
     assert len(candidates(other)) == 3
@@ -86,6 +87,18 @@ def test_arms_that_lack_seeds_are_left_out(made):
         (made.folder / spec.key / "result.json").unlink()
     with pytest.raises(InputError, match=r"1 of 3 arms matched by MACs .*\+mdta \(0 of 5\), "):
         read_trials(made.folder)
+
+
+def test_seeds_that_chose_other_rates_are_of_one_arm(made):
+    arm = made.plan.entries[1]
+    for rate, seed in ((0, 1), (1, 0)):  # seed 1 prefers the other rate
+        for spec in made.plan.selection(arm, rate, 1):
+            made.write(spec, 0.9 + 0.01 * seed)
+    final = made.plan.final(arm, 0, 1)
+    accuracy = made.predict(final, 1.5)
+    made.write(final, accuracy, test={"test/accuracy": accuracy})
+    told = attribute(read_trials(made.folder))
+    assert told.method == "t over 5 paired seeds, 3 candidates"
 
 
 def test_stages_with_two_added_arms_are_no_whole_factorial(fake, tmp_path):

@@ -60,14 +60,19 @@ class Made:
             if entry.arm in skip:
                 continue
             for rate in range(len(entry.recipes)):
-                for spec in self.plan.selection(entry, rate):
+                for spec in self.plan.selections(entry, rate):
                     self.write(spec, 0.8 + 0.01 * rate)
-            for spec in self.plan.finals(entry, len(entry.recipes) - 1):
+            for spec in self.finals(entry):
                 if spec.key not in done:
                     done.add(spec.key)
                     accuracy = self.predict(spec, self.skills[entry.arm])
                     self.write(spec, accuracy - 0.01, test={"test/accuracy": accuracy})
         return self
+
+    def finals(self, entry):
+        """The final runs of an arm, at its last learning rate."""
+        rate = len(entry.recipes) - 1
+        return [self.plan.final(entry, rate, seed) for seed in range(self.plan.seeds)]
 
     def predict(self, spec, skill):
         """Write the predictions of one run; returns their accuracy."""
@@ -148,7 +153,7 @@ def arm(name="+mdta", difference=None, controls=(), **changes):
             "state": "complete",
             "seeds": 5,
             "seeds_asked": 5,
-            "learning_rate": 0.003,
+            "chosen_rates": (0.003,) * 5,
             "learning_rates": (0.001, 0.003, 0.01),
             "rate_scores": {},
             "validation_mean": 0.9,
@@ -180,6 +185,7 @@ def comparison(*arms, **changes):
             "factors": {},
             "matchings": ("macs",),
             "seeds": 5,
+            "choose_rate": "per_seed",
             "milestone": None,
             "family": 4,
             "pending": 0,

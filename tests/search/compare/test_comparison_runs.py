@@ -36,7 +36,7 @@ SETTINGS = {
     "wandb": {"mode": "disabled"},
     "workers": {"count": 1, "checkpoint_seconds": 0.001},
 }
-RUNS = 2 * 3 * (2 + 2)  # cells x arms x (learning rates + seeds)
+RUNS = 2 * 3 * (2 + 1) * 2  # cells x arms x (learning rates + the seed) x seeds
 
 
 class Tiny:
@@ -112,13 +112,13 @@ def test_the_learning_rate_is_chosen_on_validation_of_its_own_runs(finished):
     for key in results:
         spec = json.loads((finished.folder / key / "run.json").read_text())
         if spec["stage"] == "final":
-            chosen[spec["label"]] = spec["recipe"]["learning_rate"]
-    assert len(chosen) == 6
-    for label, rate in chosen.items():
+            chosen[spec["label"], spec["seed_index"]] = spec["recipe"]["learning_rate"]
+    assert len(chosen) == 6 * 2
+    for (label, seed), rate in chosen.items():
         scores = {}
         for key, result in results.items():
             spec = json.loads((finished.folder / key / "run.json").read_text())
-            if spec["stage"] == "search" and spec["label"] == label:
+            if (spec["stage"], spec["label"], spec["seed_index"]) == ("search", label, seed):
                 scores[spec["recipe"]["learning_rate"]] = result["score"]
         assert len(scores) == 2
         assert scores[rate] == max(scores.values())
@@ -134,7 +134,7 @@ def test_what_is_shown_is_what_is_saved(finished):
         assert result["seeds"] == 2
     assert "Channel attention gets no credit" in finished.output
     receipt = finished.read("receipt.json")
-    assert receipt["trainings"] == {"for_learning_rates": 12, "over_seeds": 12}
+    assert receipt["trainings"] == {"for_learning_rates": 24, "over_seeds": 12}
     assert set(receipt["data"]) == {"split_seed=0", "split_seed=1"}
 
 
@@ -161,7 +161,7 @@ def test_a_rehearsal_trains_nothing_that_stays(tiny):
     made = tiny()
     output = " ".join(made.run("--dry-run").split())
     assert not made.folder.exists()
-    assert "24 in all" in output
+    assert "36 in all" in output
     assert "no attention" in output
     assert "paired differences scatter" in output
 

@@ -257,12 +257,12 @@ def test_whether_a_sign_survives(fake, said, second, holm_p, words):
 
 
 def test_a_learning_rate_at_the_edge_is_noted(fake, said):
-    text = said(fake.arm(WHOLE, fake.versus(0.05), learning_rate=0.01))
+    text = said(fake.arm(WHOLE, fake.versus(0.05), chosen_rates=(0.01,) * 5))
     assert "at the edge of those tried" in text
     assert "+mdta (0.01)." in text
     assert "base (" not in text
     assert "edge" not in said(fake.arm(WHOLE, fake.versus(0.05)))
-    many = [fake.arm(f"arm {i}", fake.versus(0.05), learning_rate=0.01) for i in range(9)]
+    many = [fake.arm(f"arm {i}", fake.versus(0.05), chosen_rates=(0.01,) * 5) for i in range(9)]
     assert "the result: 9 of 10 lines of the table, marked there." in said(*many)
 
 

@@ -16,7 +16,7 @@ from search.statistics.intervals import (
 
 
 def side(label, scores, validation=None, correct=None):
-    return Side(label, label, validation or {}, Evidence(scores, correct))
+    return Side(label, validation or {}, Evidence(scores, correct))
 
 
 def correctness(matrix, ids=None):

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -8,10 +9,14 @@ import yaml
 import hybrid_swin as hs
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from search.compare.clock import LATENCY_FILE
 from search.compare.launch import check, prepare, read_plan
+from search.compare.older import note_choice
 from search.compare.plan import make_plan
+from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
+from search.compare.results import Comparison
 from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
-from search.run_folder import write_json_atomically
+from search.run_folder import read_json, write_json_atomically
 from search.settings_file import read_config_as
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "compare"
@@ -98,6 +103,101 @@ def test_copies_of_plugins_do_where_the_originals_are_gone(fake, tmp_path, forge
     fake.Made(folder, made)
     (folder / "settings.yaml").write_text(yaml.safe_dump(given.to_dict()))
     assert [entry.arm for entry in read_plan(folder).entries] == ["base", "+mirror"]
+
+
+def begun(fake, tmp_path, **changes):
+    """A comparison that has begun: its folder with settings, plan and runs."""
+    made = fake.Made(tmp_path / "made", fake.settings(name="made", folder=str(tmp_path), **changes))
+    write_plan(made.plan, made.folder)
+    return made.fill()
+
+
+@pytest.mark.parametrize("by", ["macs", "latency"])
+def test_a_plan_is_read_back_as_it_was_made(fake, tmp_path, by):
+    changes = {"factors": {"data.split_seed": [0, 1], "recipe.epochs": [10, 12]}}
+    made = begun(fake, tmp_path, **changes)
+    plan = made.plan
+    if by == "latency":  # no clock is asked again
+        match = MatchSettings(by=("latency",), tolerance=0.1)
+        given = dataclasses.replace(made.settings, match=match)
+        entries = tuple(dataclasses.replace(e, matching=by) for e in plan.entries)
+        plan = dataclasses.replace(plan, settings=given, entries=entries)
+        (made.folder / "settings.yaml").write_text(yaml.safe_dump(given.to_dict()))
+        write_plan(plan, made.folder)
+    assert read_plan(made.folder).entries == plan.entries
+    assert check(plan.settings) == (plan, None)
+    assert not (made.folder / LATENCY_FILE).exists()
+
+
+def test_another_way_to_solve_widths_loses_no_run(fake, tmp_path, monkeypatch):
+    """As another version of the program would: other widths, so other candidates."""
+    made = begun(fake, tmp_path)
+    before = made.read()
+    monkeypatch.setattr("hybrid_swin.stage_shapes.HEAD_DIM_STEP", 4)
+    assert [e.candidates for e in make_plan(made.settings).entries] != [
+        e.candidates for e in made.plan.entries
+    ]
+    plan, _ = check(made.settings)
+    assert plan == made.plan
+    after = Comparison.from_folder(made.folder, read_plan(made.folder))
+    assert (after.pending, after.digest()) == (0, before.digest())
+
+
+def test_more_seeds_keep_the_plan_and_other_settings_do_not(fake, tmp_path, monkeypatch):
+    made = begun(fake, tmp_path)
+    monkeypatch.setattr("hybrid_swin.stage_shapes.HEAD_DIM_STEP", 4)
+    more, _ = check(dataclasses.replace(made.settings, seeds=8))
+    assert (more.entries, more.seeds) == (made.plan.entries, 8)
+    other = dataclasses.replace(made.settings, learning_rates=(0.002, 0.004))
+    assert read_plan_file(made.folder, other) is None
+    assert check(other)[0].entries[0].recipes[0].learning_rate == 0.002  # a claim refuses it
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda told: told["entries"][1].pop("variant"), "is damaged .*'variant'.*delete it"),
+        (lambda told: told["entries"][1].update(recipes=[]), "0 recipes and 2 candidates"),
+        (lambda told: told["entries"][1].update(candidates=[1, 2]), "where a text belongs"),
+        (lambda told: told["entries"][1].update(cost=7), "is damaged"),
+        (lambda told: told["entries"][1].update(matching="weight"), "matching 'weight'"),
+        (lambda told: told.update(entries=[]), "no entries"),
+        (lambda told: told.update(entries=None), "is damaged"),
+        (lambda told: told.update(settings=None), "holds no settings"),
+        (lambda told: told.update(schema_version=9), "schema_version 9"),
+    ],
+)
+def test_a_damaged_plan_is_refused_in_one_line(fake, tmp_path, damage, message):
+    made = begun(fake, tmp_path)
+    told = json.loads((made.folder / PLAN_FILE).read_text())
+    damage(told)
+    (made.folder / PLAN_FILE).write_text(json.dumps(told))
+    with pytest.raises(InputError, match=message) as refused:
+        read_plan(made.folder)
+    assert "\n" not in str(refused.value)
+    (made.folder / PLAN_FILE).unlink()  # what the message advises
+    assert read_plan(made.folder).entries == made.plan.entries
+
+
+def test_settings_that_are_not_the_plans_are_refused_on_reading(fake, tmp_path):
+    made = begun(fake, tmp_path)
+    edited = dataclasses.replace(made.settings, learning_rates=(0.002, 0.004))
+    (made.folder / "settings.yaml").write_text(yaml.safe_dump(edited.to_dict()))
+    with pytest.raises(InputError, match=r"settings.yaml in .* is not the one that its plan.json"):
+        read_plan(made.folder)
+
+
+def test_a_comparison_from_before_plans_were_kept_is_read_as_it_was(fake, tmp_path):
+    made = fake.Made(tmp_path / "made", fake.settings(folder=str(tmp_path), choose_rate="once"))
+    comparison = made.fill().read()
+    older = {k: v for k, v in made.settings.to_dict().items() if k != "choose_rate"}
+    (made.folder / "settings.yaml").write_text(yaml.safe_dump(older))
+    write_json_atomically(made.folder / "study.json", {"settings": older, "data": {}})
+    plan = read_plan(made.folder)
+    assert plan.settings.choose_rate == "once"
+    assert Comparison.from_folder(made.folder, plan).digest() == comparison.digest()
+    note_choice(made.settings, made.folder)
+    assert read_json(made.folder / "study.json")["settings"]["choose_rate"] == "once"
 
 
 def test_every_cell_has_its_own_images(fake, tmp_path):

@@ -1,5 +1,6 @@
 """Which trainings a comparison comes to, and that equal ones are done once."""
 
+import numpy as np
 import pytest
 
 from hybrid_swin.cost import count_cost
@@ -7,6 +8,7 @@ from hybrid_swin.errors import InputError
 from search.compare.plan import make_plan
 from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
 from search.run_folder import RunResult
+from search.statistics.intervals import paired_difference
 
 VARIANT = {
     "image_size": 8,
@@ -32,8 +34,12 @@ def runs_of(plan):
         spec
         for entry in plan.entries
         for rate in range(len(entry.recipes))
-        for spec in (*plan.selection(entry, rate), *plan.finals(entry, rate))
+        for spec in (*plan.selections(entry, rate), *finals(plan, entry, rate))
     ]
+
+
+def finals(plan, entry, rate):
+    return [plan.final(entry, rate, seed) for seed in range(plan.seeds)]
 
 
 def test_every_arm_costs_what_the_baseline_costs():
@@ -79,18 +85,61 @@ def test_other_data_is_another_candidate():
     bases = [entry for entry in plan.entries if entry.arm == "base"]
     assert bases[0].variant == bases[1].variant
     assert bases[0].candidates != bases[1].candidates
-    seeds = [plan.finals(entry, 0)[0].data["split_seed"] for entry in bases]
+    seeds = [plan.final(entry, 0, 0).data["split_seed"] for entry in bases]
     assert seeds == [0, 1]
 
 
 def test_arms_share_seeds_and_seeds_are_fresh_after_the_choice():
-    plan = plan_of(learning_rates=(0.001, 0.003), selection_seeds=2, seeds=3)
-    finals = [[s.seed for s in plan.finals(entry, 0)] for entry in plan.entries]
-    assert finals[0] == finals[1] == finals[2]
-    chosen = {s.seed for entry in plan.entries for s in plan.selection(entry, 0)}
+    plan = plan_of(learning_rates=(0.001, 0.003), choose_rate="once", selection_seeds=2, seeds=3)
+    trained = [[s.seed for s in finals(plan, entry, 0)] for entry in plan.entries]
+    assert trained[0] == trained[1] == trained[2]
+    chosen = {s.seed for entry in plan.entries for s in plan.selections(entry, 0)}
     assert len(chosen) == 2
-    assert not chosen & set(finals[0])
+    assert not chosen & set(trained[0])
     assert plan.trainings() == (3 * 2 * 2, 3 * 3)
+
+
+def test_each_final_seed_has_a_choice_of_its_own_that_arms_share():
+    plan = plan_of(learning_rates=(0.001, 0.003), selection_seeds=2, seeds=3)
+    assert plan.trainings() == (3 * 2 * 2 * 3, 3 * 3)
+    places = [(rate, seed) for rate in range(2) for seed in range(3)]
+    by_entry = [
+        [[s.seed for s in plan.selection(entry, *place)] for place in places]
+        for entry in plan.entries
+    ]
+    assert by_entry[0] == by_entry[1] == by_entry[2]  # paired over arms
+    apart = [seed for seeds in by_entry[0] for seed in seeds]
+    assert len(set(apart)) == 2 * 3 * 2  # each seed and rate their own
+    assert not set(apart) & {s.seed for s in finals(plan, plan.entries[0], 0)}
+
+
+def test_seeds_are_added_without_changing_earlier_ones():
+    few, many = (plan_of(learning_rates=(0.001, 0.003), seeds=seeds) for seeds in (3, 5))
+    for entry in few.entries:
+        for rate in range(2):
+            assert many.selections(entry, rate)[:3] == few.selections(entry, rate)
+            assert finals(many, entry, rate)[:3] == finals(few, entry, rate)
+
+
+def test_a_single_rate_needs_no_choice():
+    plan = plan_of(learning_rates=(0.003,), seeds=3)
+    assert plan.trainings() == (0, 9)
+    assert [plan.choose(plan.entries[0], {}, seed) for seed in range(3)] == [0, 0, 0]
+
+
+def test_each_seed_takes_the_rate_that_its_own_trainings_prefer():
+    plan = plan_of(learning_rates=(0.001, 0.003), seeds=3)
+    entry = plan.entries[1]
+    better = (0, 1, 0)
+    results = {
+        spec.key: result(spec.key, 0.8 if rate == better[seed] else 0.7)
+        for seed in range(3)
+        for rate in range(2)
+        for spec in plan.selection(entry, rate, seed)
+    }
+    assert tuple(plan.choose(entry, results, seed) for seed in range(3)) == better
+    del results[plan.selection(entry, 0, 2)[0].key]
+    assert [plan.choose(entry, results, seed) for seed in range(3)] == [0, 1, None]
 
 
 def test_keys_tell_candidates_apart_and_name_each_run_once():
@@ -119,6 +168,34 @@ def test_validation_chooses_the_learning_rate():
     assert plan.choose(entry, diverged) == 2
     nothing = {key: result(key, None, "diverged") for key in keys}
     assert plan.choose(entry, nothing) == 0
+
+
+@pytest.mark.parametrize(
+    ("choose_rate", "least", "most"), [("per_seed", 0, 0.075), ("once", 0.2, 1)]
+)
+def test_the_choice_of_learning_rates_calls_equal_arms_different(choose_rate, least, most):
+    """Two exchangeable arms, rates 2.6 points apart, choices that are often wrong; level .05."""
+    plan = plan_of(learning_rates=(0.001, 0.003), choose_rate=choose_rate, seeds=10)
+    rng, gap, luck, count = np.random.default_rng(1), 0.026, 0.03, 400
+    keys = [
+        [[[s.key for s in plan.selection(e, r, seed)] for r in range(2)] for seed in range(10)]
+        for e in plan.entries[:2]
+    ]
+    false_alarms = 0
+    for _ in range(count):
+        scores = np.empty((2, 10))
+        for arm, entry in enumerate(plan.entries[:2]):
+            drawn = {
+                key: result(key, 0.9 + gap * rate + rng.normal(0, luck))
+                for key, rate in {
+                    k: r for by in keys[arm] for r, ks in enumerate(by) for k in ks
+                }.items()
+            }
+            for seed in range(10):
+                rate = plan.choose(entry, drawn, seed)
+                scores[arm, seed] = 0.9 + gap * rate + rng.normal(0, 0.01)
+        false_alarms += paired_difference(*scores).p_value < 0.05
+    assert least <= false_alarms / count <= most
 
 
 def test_by_control_each_arm_has_a_counterpart_of_its_own_cost():

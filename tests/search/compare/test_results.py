@@ -31,7 +31,7 @@ def by_arm(comparison, matching="macs"):
 
 def right(made, entry, seeds=5):
     matrix = []
-    for spec in made.plan.finals(entry, 1)[:seeds]:
+    for spec in made.finals(entry)[:seeds]:
         with np.load(made.folder / spec.key / "predictions.npz") as file:
             matrix.append(file["logits"].argmax(1) == file["labels"])
     return np.array(matrix, dtype=float)
@@ -43,8 +43,9 @@ def test_every_arm_in_every_matching(made, read):
     assert (read.pending, read.baseline, read.mixed) == (0, BASE, ())
     for result in read.results:
         assert (result.state, result.seeds, result.seeds_asked) == ("complete", 5, 5)
-        assert result.learning_rate == 0.003
-        assert result.rate_scores == {"0.001": 0.8, "0.003": 0.81}
+        assert result.chosen_rates == (0.003,) * 5
+        assert (result.learning_rate, result.rates_text) == (0.003, "0.003")
+        assert result.rate_scores == pytest.approx({"0.001": 0.8, "0.003": 0.81})
         assert result.rate_at_edge
         assert len(result.keys) == len(result.test_scores) == 5
         assert result.test_low < result.test_mean < result.test_high
@@ -115,12 +116,12 @@ def test_sign_survives(read):
 def test_an_unfinished_comparison_can_be_read(fake, tmp_path):
     made = fake.Made(tmp_path)
     empty = made.read()
-    assert empty.pending == sum(made.plan.trainings()) == 6 + 15
+    assert empty.pending == sum(made.plan.trainings()) == 30 + 15
     assert {r.state for r in empty.results} == {"waiting"}
     assert {r.learning_rate for r in empty.results} == {None}
     made.fill(skip=[HALF])
     part = made.read()
-    assert part.pending == 7
+    assert part.pending == 15
     arms = by_arm(part)
     assert arms[WHOLE].versus.verdict != "unknown"
     assert arms[WHOLE].controls[0].verdict == arms[HALF].versus.verdict == "unknown"
@@ -130,7 +131,7 @@ def test_an_unfinished_comparison_can_be_read(fake, tmp_path):
 def test_a_lost_seed_makes_an_arm_unusable(fake, tmp_path):
     made = fake.Made(tmp_path).fill()
     entry = made.plan.entries[1]
-    made.write(made.plan.finals(entry, 1)[2], None, state="failed", error="out of memory")
+    made.write(made.finals(entry)[2], None, state="failed", error="out of memory")
     result = by_arm(made.read())[WHOLE]
     assert (result.state, result.seeds, result.usable) == ("failed", 4, False)
     assert result.versus.seeds == 4
@@ -138,7 +139,7 @@ def test_a_lost_seed_makes_an_arm_unusable(fake, tmp_path):
 
 def test_runs_of_other_code_or_images_are_noticed(fake, tmp_path):
     made = fake.Made(tmp_path).fill()
-    spec = made.plan.finals(made.plan.entries[0], 1)[0]
+    spec = made.finals(made.plan.entries[0])[0]
     made.write(spec, 0.8, code_hash="other", data_hash="other")
     assert made.read().mixed == ("images", "code")
 
@@ -150,7 +151,7 @@ def test_less_is_better(fake, tmp_path):
     made = fake.Made(tmp_path, changed)
     losses = {BASE: 0.5, WHOLE: 0.3, HALF: 0.5}
     for entry in made.plan.entries:
-        for index, spec in enumerate(made.plan.finals(entry, 0)):
+        for index, spec in enumerate(made.finals(entry)):
             loss = losses[entry.arm] + 0.01 * np.sin(index + len(entry.arm))
             made.write(spec, loss, test={"test/loss": loss}, metrics={"val/loss": loss})
     result = by_arm(made.read())[WHOLE]
@@ -178,7 +179,7 @@ def test_json_and_csv_hold_everything(read):
 def test_the_digest_knows_no_clock(fake, tmp_path):
     made = fake.Made(tmp_path).fill()
     before = made.read().digest()
-    spec = made.plan.finals(made.plan.entries[0], 1)[0]
+    spec = made.finals(made.plan.entries[0])[0]
     with np.load(tmp_path / spec.key / "predictions.npz") as file:
         accuracy = float((file["logits"].argmax(1) == file["labels"]).mean())
     told = {"test": {"test/accuracy": accuracy}, "seconds": {"fit": 99.0}}

@@ -59,7 +59,7 @@ def plan(fake):
 
 def test_all_is_run_once_and_told(plan, tmp_path):
     dispatcher, ended = schedule(plan, tmp_path / "c")
-    assert len(dispatcher.submitted) == sum(plan.trainings()) == 3 * (2 + 3)
+    assert len(dispatcher.submitted) == sum(plan.trainings()) == 3 * (2 * 3 + 3)
     assert sorted(dispatcher.submitted) == sorted(set(ended)) == sorted(ended)
 
 
@@ -74,10 +74,24 @@ def test_each_arm_goes_on_with_its_own_best_rate(plan, tmp_path):
     dispatcher, _ = schedule(plan, tmp_path / "c")
     for entry in plan.entries:
         rate = 1 if entry.against is None else 0
-        for spec in plan.finals(entry, rate):
-            assert spec.key in dispatcher.submitted
-        for spec in plan.finals(entry, 1 - rate):
-            assert spec.key not in dispatcher.submitted
+        for seed in range(plan.seeds):
+            assert plan.final(entry, rate, seed).key in dispatcher.submitted
+            assert plan.final(entry, 1 - rate, seed).key not in dispatcher.submitted
+
+
+def test_one_seed_is_asked_for_before_the_next(plan, tmp_path):
+    dispatcher, _ = schedule(plan, tmp_path / "c")
+    first = {plan.final(entry, rate, 0).key for entry in plan.entries for rate in range(2)}
+    last = {s.key for entry in plan.entries for s in plan.selection(entry, 0, 2)}
+    order = dispatcher.submitted
+    assert max(order.index(k) for k in first & set(order)) < min(order.index(k) for k in last)
+
+
+def test_a_comparison_that_goes_on_with_more_seeds_repeats_nothing(fake, tmp_path):
+    few, many = (make_plan(fake.settings(seeds=seeds)) for seeds in (3, 5))
+    first, _ = schedule(few, tmp_path / "a")
+    second, _ = schedule(many, tmp_path / "b")
+    assert set(first.submitted) < set(second.submitted)
 
 
 def test_seeds_begin_arm_by_arm_so_that_an_early_end_leaves_pairs(fake, tmp_path):

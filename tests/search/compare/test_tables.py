@@ -17,7 +17,7 @@ def found(fake):
     for matching in ("macs", "parameters"):
         against = fake.versus(0.004, holm_p=0.3, against=CONTROL, cause="channel attention")
         arms += [
-            fake.arm("base", matching=matching, unsolved=4, learning_rate=0.01),
+            fake.arm("base", matching=matching, unsolved=4, chosen_rates=(0.01,) * 5),
             fake.arm(
                 "+mdta",
                 fake.versus(0.05),
@@ -78,10 +78,10 @@ def test_where_columns_are_few_the_arm_wraps_and_no_figure_or_mark_is_cut(fake, 
         fake.versus(**apart, holm_p=1e-9, against=long),
     ]
     arms = [
-        fake.arm("base", unsolved=4, learning_rate=0.01),
+        fake.arm("base", unsolved=4, chosen_rates=(0.01,) * 5),
         fake.arm("+mdta", fake.versus(**apart), controls, unsolved=0, milestone_epochs=12.5),
         fake.arm("+pointwise", fake.versus(0.0, holm_p=0.76), undertrained=True, seeds=4),
-        fake.arm(long, fake.versus(-0.16, 0.06), learning_rate=0.01),
+        fake.arm(long, fake.versus(-0.16, 0.06), chosen_rates=(0.01,) * 5),
     ]
     text = printed(fake.comparison(*arms, milestone=milestone), width)
     assert max(map(len, text.splitlines())) <= width

@@ -113,6 +113,9 @@ def audit(
     rungs = Rungs(settings, monitor, mode, 0, most)
     searched = [run for run in ended if run[0].kind in ("trial", "baseline", "audit")]
     whole = [run for run in searched if run[1].state == "complete" and run[1].score is not None]
+    # the same candidate with the same seed is one training, as a baseline and a trial may be
+    whole = list({(run[0].candidate_id, run[0].seed): run for run in reversed(whole)}.values())
+    whole.reverse()
     retrained = _retrained(ended)
     winner = _winner(ended, retrained, sign)
     reports = []

@@ -16,7 +16,9 @@ from search.study_rows import StudyRows
 def join(folders: Sequence[Path]) -> Leaderboard:
     """The retrained rows and the references of several studies, compared with the best of all.
 
-    A row is paired with the best one over the seeds and splits that they share, else unpaired.
+    A training counts once: a study that repeats another, or shares its seed and so its baselines,
+    adds only what is new in it. A row is paired with the best one over the seeds and splits that
+    they share, else unpaired.
 
     Raises:
         InputError: a folder is of no study or of a comparison, or two studies are not comparable.
@@ -35,11 +37,13 @@ def join(folders: Sequence[Path]) -> Leaderboard:
             )
     studies = _named([StudyRows.read(folder) for folder in folders])
     _check_comparable(studies)
+    studies, repeated = _once(studies)
     rows = [row for study in studies for row, _ in study.built]
     single = sum(row.fidelity == "search" for row in rows)
     notes = [
         f"{single} single runs of the searches are left out: one seed each, they are no evidence "
-        "between studies."
+        "between studies.",
+        *repeated,
     ]
     splits = {row.split_hash for row in rows if row.fidelity == "final"}
     if len(splits - {VARIED}) > 1 or (VARIED in splits and len(splits) > 1):
@@ -63,6 +67,37 @@ def _named(studies: Sequence[StudyRows]) -> list[StudyRows]:
         replace(study, name=str(study.folder)) if names.count(study.name) > 1 else study
         for study in studies
     ]
+
+
+def _once(studies: Sequence[StudyRows]) -> tuple[list[StudyRows], list[str]]:
+    """Each training in one row only, and a sentence on each study whose rows repeat another's.
+
+    Of rows that share a training the one with the most seeds stays: a study's seeds begin alike,
+    however many there are, so it holds those of the others.
+    """
+    every = [(study, row, evidence) for study in studies for row, evidence in study.built]
+    kept: dict[tuple[str, tuple[object, ...]], StudyRows] = {}  # by fidelity and training
+    left_out: dict[int, StudyRows] = {}  # by the row's id: whom it repeats
+    for study, row, evidence in sorted(every, key=lambda one: -one[1].seeds):  # stable
+        units = [(row.fidelity, unit) for unit in evidence.units]
+        other = next((kept[unit] for unit in units if unit in kept), None)
+        if other is None or row.fidelity == "search":
+            kept |= dict.fromkeys(units, study)
+        else:
+            left_out[id(row)] = other
+    said = []
+    for study in studies:
+        whom = [left_out[id(row)].name for row, _ in study.built if id(row) in left_out]
+        for name in dict.fromkeys(whom):
+            rows = f"{whom.count(name)} row{'s' * (whom.count(name) > 1)}"
+            said.append(
+                f"Study {study.name} repeats trainings of {name} in {rows} (same candidate, seed, "
+                "images, splits and code): they are counted once."
+            )
+    return [
+        replace(study, built=tuple(b for b in study.built if id(b[0]) not in left_out))
+        for study in studies
+    ], said
 
 
 def _check_comparable(studies: Sequence[StudyRows]) -> None:

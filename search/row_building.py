@@ -1,7 +1,7 @@
 """From runs to rows: means, intervals, and the comparison with the best on test."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
@@ -34,11 +34,28 @@ class Evidence:
         scores: by seed index.
         correct: the images got right, where scores are means over images.
         draws: by seed index what two rows share that share a seed: the seed itself, and the split.
+        units: the trainings behind the row, as by `units_of`.
     """
 
     scores: dict[int, float]
     correct: Correctness | None
     draws: dict[int, tuple[int, str]] = field(default_factory=dict)
+    units: frozenset[tuple[Any, ...]] = frozenset()
+
+
+def units_of(runs: Iterable[EndedRun]) -> frozenset[tuple[Any, ...]]:
+    """What makes two trainings one, so that they must not be counted as two.
+
+    Candidate, seed, images, splits and code, or, where the code differs (in a comment, say), the
+    same scores to the last digit. Two sets with a member in common have a training in common.
+    Runs whose images are not known have none: nobody can tell.
+    """
+    found: set[tuple[Any, ...]] = set()
+    for spec, result in runs:
+        if result.state == "complete" and result.data_hash:
+            same = (spec.candidate_id, spec.seed, result.data_hash, result.split_hash)
+            found |= {(*same, result.code_hash), (*same, result.score, str(result.test))}
+    return frozenset(found)
 
 
 def build_row(
@@ -59,7 +76,7 @@ def build_row(
     scores = tuple(result.score for _, result in whole if result.score is not None)
     shown = scores or _scores_of_broken(results)
     validation = t_interval(shown) if shown else None
-    evidence = _evidence(folder, whole, monitor)
+    evidence = replace(_evidence(folder, whole, monitor), units=units_of(whole))
     latencies = [result.latency for result in results if result.latency]
     row = Row(
         label=spec.label,

@@ -10,7 +10,7 @@ from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger
 from search.fidelity import Fidelity, audit
 from search.finalists import choosers
 from search.row import Row
-from search.row_building import EndedRun, Evidence, build_mean_row, build_row
+from search.row_building import EndedRun, Evidence, build_mean_row, build_row, units_of
 from search.run_folder import Kind, RunResult, RunSpec, iter_runs, read_settings
 from search.settings import RungSettings
 from search.study_notes import study_notes
@@ -80,7 +80,8 @@ class StudyRows:
                 row = replace(row, chosen_by=choice)
             built.append((row, evidence))
         if by_chance:
-            built.append((build_mean_row(by_chance, monitor), Evidence({}, None)))
+            evidence = Evidence({}, None, units=units_of(by_chance))
+            built.append((build_mean_row(by_chance, monitor), evidence))
         readings, readers = _readings(folder, runs)
         return cls(
             folder=folder,

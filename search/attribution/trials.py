@@ -36,7 +36,9 @@ def read_trials(folder: Path, match: str | None = None) -> Trials:
             "is a study; leave --match out"
         )
     refuse_biased(settings, folder)
-    chosen = [run for run in iter_runs(folder) if run[0].kind == "trial"]
+    trials = (run for run in iter_runs(folder) if run[0].kind == "trial")
+    # a candidate that was trained twice with one seed is one training
+    chosen = list({(spec.candidate_id, spec.seed): (spec, r) for spec, r in trials}.values())
     objective = settings.get("objective") or {}
     return Trials(
         study=str(settings.get("name", folder.name)),

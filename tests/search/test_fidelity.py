@@ -1,5 +1,7 @@
 """Whether rungs kept what was worth keeping: on scores whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -134,3 +136,11 @@ def test_without_audits_what_was_stopped_is_said_to_be_unknown():
     assert "whether a better one was among them is not known" in said
     audits = [run("audits/0003", [0.3, 0.5, 0.7, 0.95], kind="audit", origin="trials/0003")]
     assert "not known" not in " ".join(sentences(judged(LATE_BLOOMER + audits)))
+
+
+def test_a_candidate_that_is_a_baseline_and_a_trial_counts_once():
+    runs = [trial(n, 0.1 * n, 0.2, 0.3, 0.5 + 0.1 * n) for n in range(3)]
+    spec, result = runs[0]
+    twin = replace(spec, key="baselines/00", kind="baseline"), replace(result, key="baselines/00")
+    first, again = (judged(r).rungs[0].with_end for r in (runs, [*runs, twin]))
+    assert first == again and first.n == 3

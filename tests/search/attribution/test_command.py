@@ -78,6 +78,12 @@ def test_biased_trials_are_refused(random_study, settings, why):
     assert "--sampler.name random --rungs.first 0" in str(caught.value)
 
 
+def test_a_candidate_that_was_trained_twice_with_one_seed_is_one_trial(random_study):
+    study = random_study(20)
+    study.trial(20, 0.9, variant=variant(*WORDS[:2]), candidate_id="c0003")
+    assert len(read_trials(study.folder).trials) == 20
+
+
 def test_stopped_and_failed_trials_are_missing_and_said_to_be(random_study):
     study = random_study(20, budget={"macs": "2M"})
     study.trial(20, None, state="failed", error="out of memory", variant=variant(*WORDS[:2]))

@@ -10,7 +10,8 @@ from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share, rows_text, score_text
 from search.row import Row
 from search.row_building import VARIED
-from search.statistics.intervals import FEWEST_EPOCHS, minimum_detectable_difference
+from search.statistics.power import minimum_detectable_difference
+from search.statistics.undertraining import FEWEST_EPOCHS
 
 DIFFERENCES = {
     "data_hash": "images",

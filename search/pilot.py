@@ -12,7 +12,7 @@ from search.dispatcher import Dispatcher
 from search.executors import Executor
 from search.experiment import ExperimentSettings
 from search.run_folder import RunResult, RunSpec
-from search.statistics.intervals import minimum_detectable_difference
+from search.statistics.power import minimum_detectable_difference
 
 _EPOCHS = 3
 _SPREADS = (0.005, 0.01, 0.02)  # standard deviations between seeds, as shares of 1

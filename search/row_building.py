@@ -15,10 +15,10 @@ from search.statistics.intervals import (
     crossed_difference,
     paired_difference,
     t_interval,
-    undertrained,
 )
 from search.statistics.multiplicity import holm_with_missing, ties_with_best
 from search.statistics.probabilities import accuracy_interval
+from search.statistics.undertraining import undertrained
 from search.statistics.unpaired import unpaired_crossed_difference, unpaired_difference
 
 EndedRun = tuple[RunSpec, RunResult]

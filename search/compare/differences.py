@@ -10,17 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy import optimize, special
-
 from search.row_building import Evidence
-from search.statistics.intervals import NO_SPREAD, crossed_difference, half_width, paired_difference
+from search.statistics.intervals import crossed_difference, paired_difference
 from search.statistics.multiplicity import holm_with_missing
+from search.statistics.power import detectable_at
 from search.statistics.probabilities import probability_of_beating
 
 LEVEL = 0.05
-POWER = 0.8
 Verdict = Literal["better", "worse", "tie", "unknown"]
 Survival = Literal["survives", "reverses", "not shown", "one matching"]
 
@@ -186,34 +182,8 @@ def survives(by_parameters: Versus | None, by_macs: Versus | None) -> Survival:
 
 
 def _detectable(versus: Versus, level: float) -> float | None:
-    """The least true difference d that is found with probability ``POWER``, at the spread seen.
-
-    Solves P(|d + e Z| > h) = power, with e^2 = u^2 + v^2 and h the `half_width` of the test itself.
-    It varies from comparison to comparison, since few seeds tell u badly: it is taken at u and v
-    times sqrt(chi^2(df) / df), averaged over quantiles of chi^2. Without v this is the power of the
-    paired t test (`minimum_detectable_difference`).
-    """
+    """The least true difference that is found four times in five, at the spread seen."""
     u, v = versus.seed_part, versus.item_part
-    if versus.p_value is None or u + v <= NO_SPREAD:
+    if versus.p_value is None or u + v <= 0:
         return None
-    seed_df, item_df = versus.seeds - 1, max(1, versus.items - 1)
-    error = float(np.hypot(u, v))
-    half_UV = half_width(
-        level,
-        u * _spread(seed_df, 200)[:, None],
-        seed_df,
-        v * _spread(item_df, 10)[None, :],
-        item_df,
-    )
-
-    def missing_power(d: float) -> float:
-        found = special.ndtr((d - half_UV) / error) + special.ndtr((-d - half_UV) / error)
-        return float(found.mean()) - POWER
-
-    return float(optimize.brentq(missing_power, 0.0, float(half_UV.max()) + 3 * error))
-
-
-def _spread(df: int, count: int) -> NDArray[np.float64]:
-    """Quantiles of sqrt(chi^2(df) / df) at the middles of ``count`` equal shares."""
-    shares = (np.arange(count) + 0.5) / count
-    return np.asarray(np.sqrt(2 * special.gammaincinv(df / 2, shares) / df), dtype=float)
+    return detectable_at(u, versus.seeds - 1, v, max(1, versus.items + 1), level)

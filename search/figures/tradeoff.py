@@ -126,11 +126,12 @@ def _draw_retrained(axes: Axes, evidence: Evidence, cost: str) -> None:
             colour = next(colours, FINALISTS[-1])
             shared = colour == FINALISTS[-1]
             label = "other finalists" if shared else f"{short(row.label, LONG)}, retrained"
-        mean, half = evidence.shown(row.interval.mean), evidence.shown(row.interval.half or 0.0)
+        mean, low, high = row.interval.mean, row.interval.low, row.interval.high
+        sides = None if low is None or high is None else ([mean - low], [high - mean])
         axes.errorbar(
-            row.cost[cost],
-            mean,
-            yerr=half or None,
+            [row.cost[cost]],
+            [evidence.shown(mean)],
+            yerr=None if sides is None else [list(map(evidence.shown, side)) for side in sides],
             fmt="s" if row.is_baseline else "D",
             markersize=4,
             color=colour,

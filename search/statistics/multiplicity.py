@@ -1,4 +1,4 @@
-"""Many questions at once: Holm's adjustment, and which rows tie with the best."""
+"""Many questions at once: Holm's adjustment, simultaneous intervals, one question before others."""
 
 from collections.abc import Sequence
 
@@ -26,6 +26,15 @@ def holm_with_missing(p_values: Sequence[float | None]) -> tuple[float | None, .
     """
     adjusted = holm([1.0 if p is None else p for p in p_values])
     return tuple(None if p is None else a for p, a in zip(p_values, adjusted, strict=True))
+
+
+def simultaneous_confidence(family: int, level: float = 0.05) -> float:
+    """Confidence of each of ``family`` intervals that hold together with 1 - level: Bonferroni's.
+
+    An interval of this confidence leaves out 0 only where Holm's test rejects, so that interval
+    and verdict do not contradict each other; Holm may reject a little more.
+    """
+    return 1 - level / max(1, family)
 
 
 def ties_with_best(differences: Sequence[Difference], level: float = 0.05) -> tuple[bool, ...]:

@@ -1,6 +1,5 @@
 """Intervals of probabilities: an accuracy over seeds and images, and P(A > B) over paired seeds."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from search.statistics.intervals import Interval, crossed_interval
+from search.statistics.crossed import Matrix, checked_matrix, crossed_parts
+from search.statistics.intervals import Interval
+from search.statistics.proportions import wilson
+from search.statistics.quantiles import half_width
 
 
 @dataclass(frozen=True)
@@ -57,25 +59,34 @@ def accuracy_interval(
     """Wilson's interval of an accuracy from a seeds x items matrix of 0 and 1.
 
     The error of an accuracy near 1 is skewed: mean +- half covers .93 at 97% of 200 images. With
-    the mean m, the crossed standard error e and its quantile t* (see `crossed_interval`) and the
-    effective count n = m (1 - m) / e^2, the interval is every p with
-    |m - p| <= t* sqrt(p (1 - p) / n); it never leaves [0, 1]. Where all are right, or all wrong, n
-    is the number of items (or groups).
+    the mean m, the crossed standard error e and its quantile t* (see `crossed_parts` and
+    `half_width`) and the effective count n = m (1 - m) / e^2, the interval is every p with
+    |m - p| <= t* sqrt(p (1 - p) / n); it never leaves [0, 1]. For m and e in n, two items are
+    added, one that all seeds get right and one that none does, so that n is known where all are
+    right and is not taken too large where few are wrong.
 
-    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927,
-    https://doi.org/10.2307/2276774; effective counts: Korn and Graubard, Confidence Intervals for
-    Proportions with Small Expected Number of Positive Counts Estimated From Survey Data, 1998.
+    Source: effective counts: Korn and Graubard, Confidence Intervals for Proportions with Small
+    Expected Number of Positive Counts Estimated From Survey Data, 1998; for the added items Agresti
+    and Coull, Approximate Is Better than "Exact" for Interval Estimation of Binomial Proportions,
+    1998, https://doi.org/10.2307/2685469
     """
-    interval = crossed_interval(correct, confidence, groups)
-    if interval.half is None:
-        return interval
-    m = interval.mean
-    spread = m * (1 - m)
-    if spread > 0:
-        k = interval.half**2 / spread  # t*^2 / n
-    else:
-        items = np.shape(correct)[1] if groups is None else len(set(groups))
-        k = float(special.stdtrit(items - 1, (1 + confidence) / 2)) ** 2 / items
-    centre, half = (m + k / 2) / (1 + k), math.sqrt(spread * k + k * k / 4) / (1 + k)
-    low, high = (0.0 if m == 0 else centre - half), (1.0 if m == 1 else centre + half)
-    return Interval(m, low, high, interval.n)
+    x_SI = checked_matrix(correct)
+    S, mean = len(x_SI), float(x_SI.mean())
+    names = list(groups) if groups is not None else list(map(str, range(x_SI.shape[1])))
+    if S < 2 or len(set(names)) < 2:
+        return Interval(mean, None, None, S)
+    _, u, v, _, items = crossed_parts(*_with_two_more(x_SI, names, groups is not None))
+    shrunk = (mean * (items - 2) + 1) / items
+    half = float(half_width(1 - confidence, u, S - 1, v, items - 1))
+    low, high = wilson(mean, half**2 / (shrunk * (1 - shrunk)))
+    return Interval(mean, low, high, S)
+
+
+def _with_two_more(
+    x_SI: Matrix, names: Sequence[str], grouped: bool
+) -> tuple[Matrix, list[str] | None]:
+    """An item (or group of the usual size) that is right in all seeds, and one that is wrong."""
+    size = max(1, round(len(names) / len(set(names))))
+    right, wrong = np.ones((len(x_SI), size)), np.zeros((len(x_SI), size))
+    more = [*names, *["all right\0"] * size, *["all wrong\0"] * size]
+    return np.concatenate([x_SI, right, wrong], axis=1), more if grouped else None

@@ -8,7 +8,7 @@ from hybrid_swin.recipe import Recipe
 from search import pilot
 from search.pilot import print_resolution, run_pilots, shortened
 from search.run_folder import RunResult, RunSpec
-from search.statistics.intervals import minimum_detectable_difference
+from search.statistics.power import minimum_detectable_difference
 
 
 def printed(*given, **more):

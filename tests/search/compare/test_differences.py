@@ -7,12 +7,9 @@ from scipy import optimize
 from search.compare.differences import Side, Versus, adjust, difference_of, survives
 from search.predictions import Correctness
 from search.row_building import Evidence
-from search.statistics.intervals import (
-    crossed_difference,
-    half_width,
-    minimum_detectable_difference,
-    paired_difference,
-)
+from search.statistics.intervals import crossed_difference, paired_difference
+from search.statistics.power import minimum_detectable_difference
+from search.statistics.quantiles import half_width
 
 
 def side(label, scores, validation=None, correct=None):

@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from search.statistics.crossed import Parts, pseudo_items
 from search.statistics.intervals import (
-    Difference,
     crossed_difference,
     crossed_interval,
-    half_width,
-    minimum_detectable_difference,
+    difference_of_parts,
     paired_difference,
+    score_interval,
     t_interval,
-    undertrained,
 )
-from search.statistics.multiplicity import holm, holm_with_missing, ties_with_best
+from search.statistics.multiplicity import ties_with_best
+from search.statistics.quantiles import half_width
 
 
-def different(p_value):
-    return Difference(0.1, 0.0, 0.2, 5, p_value)
+def half(interval):
+    return (interval.high - interval.low) / 2
 
 
 def test_t_interval_by_hand():
@@ -26,14 +26,13 @@ def test_t_interval_by_hand():
     interval = t_interval([1, 2, 3, 4, 5])
     assert interval.mean == 3
     assert interval.n == 5
-    assert interval.half == pytest.approx(1.963243, abs=1e-6)
+    assert half(interval) == pytest.approx(1.963243, abs=1e-6)
     assert interval.low == pytest.approx(3 - 1.963243, abs=1e-6)
 
 
 def test_one_seed_has_a_mean_and_no_interval():
     interval = t_interval([0.9])
     assert (interval.mean, interval.low, interval.high, interval.n) == (0.9, None, None, 1)
-    assert interval.half is None
 
 
 @pytest.mark.parametrize("scores", [[], [0.9, math.nan], [math.inf]])
@@ -75,21 +74,105 @@ def test_seeds_that_agree_to_the_last_digit_tell_no_spread(seeds):
     first, second = [0.91, 0.93, 0.92][:seeds], [0.90, 0.92, 0.91][:seeds]
     found = paired_difference(first, second)
     assert found.mean == pytest.approx(0.01)
-    assert (found.low, found.high, found.p_value, found.half) == (None, None, None, None)
+    assert (found.low, found.high, found.p_value) == (None, None, None)
     same = paired_difference(first, first)
-    assert (same.low, same.high, same.p_value) == (0, 0, 1)
+    assert (same.low, same.high, same.p_value) == (0, 0, 1)  # nothing is known of images
     rounding = paired_difference([0.1 + 0.2] * seeds, [0.3] * seeds)
     assert rounding.p_value == 1
     assert paired_difference([0.91, 0.93], [0.90, 0.919]).p_value > 0
 
 
-def test_one_difference_in_all_seeds_and_items_tells_no_spread():
+def test_one_difference_in_all_seeds_and_items_is_not_certain():
     found = crossed_difference(np.ones((3, 5)), np.zeros((3, 5)))
-    assert (found.mean, found.low, found.p_value) == (1, None, None)
-    assert crossed_difference(np.ones((3, 5)), np.ones((3, 5))).p_value == 1
+    assert (found.mean, found.high) == (1, 1)
+    assert 0 < found.low < 0.5
+    same = crossed_difference(np.ones((3, 5)), np.ones((3, 5)))
+    assert (same.mean, same.p_value) == (0, 1)
     # seeds agree, images do not: new images are in doubt all the same
     items = np.stack([[1, 1, 0, 0, 0, 0]] * 3)
     assert 0 < crossed_difference(items, np.zeros((3, 6))).p_value < 1
+
+
+@pytest.mark.parametrize("images", [30, 100, 1000])
+def test_arms_that_are_all_right_may_differ_by_about_three_images(images):
+    """Bonett and Price's interval for no discordant pair; the rule of three says 3 / I."""
+    found = crossed_difference(np.ones((5, images)), np.ones((5, images)))
+    expected = stats.t.ppf(0.975, images + 1) * math.sqrt(2) / (images + 2)
+    assert (found.low, found.high) == pytest.approx((-expected, expected))
+    assert 2 / images < found.high < 3.5 / images
+
+
+def test_pseudo_items_are_as_large_as_the_changes_that_were_seen():
+    first, second = np.ones((4, 50)), np.ones((4, 50))
+    second[0, :10] = 0  # ten images on which one seed of four is wrong: a change of 1/4 each
+    found = crossed_difference(first, second)
+    size = (10 / 16 + 2) / 12
+    assert found.item_part == pytest.approx(math.sqrt(2 * size) / 52, rel=1e-6)
+    assert found.centre == pytest.approx(found.mean * 50 / 52)
+    assert pseudo_items(Parts(0.1, 0.2, 0.0, 3, 8), 0.5) == pytest.approx((0.08, 0.2, 0.1, 3, 10))
+
+
+def test_no_difference_is_beyond_what_is_possible():
+    found = crossed_difference([[1, 1], [0, 1], [1, 1]], [[0, 0], [0, 1], [0, 0]])
+    assert -1 <= found.low < found.high <= 1
+    wide = paired_difference([0.9, 0.2, 0.8], [0.1, 0.1, 0.1], bounds=(0, 1))
+    assert (wide.high, wide.at(0.999).high) == (1, 1)
+    assert paired_difference([0.9, 0.2, 0.8], [0.1, 0.1, 0.1]).high > 1
+
+
+def test_equal_scores_of_known_images_are_not_certain():
+    same = paired_difference([0.9, 0.9, 0.9], [0.9, 0.9, 0.9], items=30)
+    expected = stats.t.ppf(0.975, 91) * math.sqrt(2) / 92
+    assert (same.low, same.high, same.p_value) == pytest.approx((-expected, expected, 1))
+    ahead = paired_difference([0.9, 0.9, 0.9], [0.8, 0.8, 0.8], items=30)
+    assert ahead.low > 0 > ahead.p_value - 0.05
+
+
+def test_an_interval_of_another_confidence_and_one_sided_p_values():
+    first, second = [0.9, 0.93, 0.91, 0.95], [0.88, 0.9, 0.9, 0.9]
+    found, scipys = paired_difference(first, second), stats.ttest_rel(first, second)
+    at_90 = scipys.confidence_interval(0.9)
+    assert (found.at(0.9).low, found.at(0.9).high) == pytest.approx((at_90.low, at_90.high))
+    above = stats.ttest_rel(first, second, alternative="greater").pvalue
+    assert found.one_sided_p() == pytest.approx(above)
+    shifted = stats.ttest_1samp(np.subtract(first, second), 0.05, alternative="greater").pvalue
+    assert found.one_sided_p(0.05) == pytest.approx(shifted)
+    assert paired_difference([1], [0]).one_sided_p() is None
+    assert paired_difference([1, 2], [1, 2]).one_sided_p() == 1
+    assert paired_difference([1, 2], [1, 2]).one_sided_p(-1) == 0
+
+
+@pytest.mark.parametrize("bounds", [None, (0.0, math.inf), (-1.0, 1.0)])
+def test_scores_without_known_images_that_agree_have_no_interval(bounds):
+    found = score_interval([0.5, 0.5, 0.5], bounds)
+    assert (found.mean, found.low, found.high) == (0.5, None, None)
+    assert score_interval([0.5], (0, 1), 30).low is None
+
+
+def test_a_bounded_score_keeps_its_bounds():
+    low_side = score_interval([0.889, 0.5, 1.0], (0, 1), 100)
+    assert 0 < low_side.low < low_side.mean < low_side.high < 1
+    assert low_side.mean - low_side.low > low_side.high - low_side.mean
+    kappa = score_interval([0.9, 0.2, 0.95], (-1, 1))
+    assert -1 < kappa.low < kappa.high < 1
+    scaled = score_interval([0.95, 0.6, 0.975], (0, 1))
+    assert (kappa.low, kappa.high) == pytest.approx((2 * scaled.low - 1, 2 * scaled.high - 1))
+    loss = score_interval([0.1, 0.5, 0.9], (0, math.inf))
+    assert (loss.low, loss.high) == (0, t_interval([0.1, 0.5, 0.9]).high)
+    assert score_interval([0.1, 0.5, 0.9]) == t_interval([0.1, 0.5, 0.9])
+
+
+def test_far_from_its_bounds_a_score_has_the_t_interval():
+    scores = [0.50, 0.51, 0.505, 0.495]
+    found, plain = score_interval(scores, (0, 1), 10_000), t_interval(scores)
+    assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=1e-3)
+
+
+@pytest.mark.parametrize("images", [30, 1000])
+def test_all_seeds_right_is_about_the_rule_of_three(images):
+    found = score_interval([1.0, 1.0, 1.0], (0, 1), images)
+    assert found.high == 1
+    assert found.low == pytest.approx(1 - 3.8 / (3 * images), abs=0.3 / images)
 
 
 def test_crossed_interval_by_hand():
@@ -98,21 +181,21 @@ def test_crossed_interval_by_hand():
     # u^2 = .125 / 2 = 1/16; v^2 = (1/6) / 4 - (1/6) / 8 = 1/48; t(1) = 12.706205, t(3) = 3.182446
     # u^2 + v^2 = 1/12, of which 3/4 and 1/4: Cochran's t* = .75 t(1) + .25 t(3) = 10.325265;
     # Satterthwaite's df = (1/144) / (1/256 + 1/2304/3) = 1.714286, t(1.714286) = 5.068500
-    half = (10.325265 + 5.0684999) / 2 / math.sqrt(12)
+    expected = (10.325265 + 5.0684999) / 2 / math.sqrt(12)
     interval = crossed_interval([[1, 1, 1, 0], [1, 0, 0, 0]])
     assert interval.mean == 0.5
-    assert interval.half == pytest.approx(half, rel=1e-6)
+    assert half(interval) == pytest.approx(expected, rel=1e-6)
 
 
 def test_crossed_interval_of_equal_items_is_the_t_interval():
     scores = np.repeat(np.array([[0.2], [0.5], [0.9]]), 7, axis=1)
-    assert crossed_interval(scores).half == pytest.approx(t_interval([0.2, 0.5, 0.9]).half)
+    assert half(crossed_interval(scores)) == pytest.approx(half(t_interval([0.2, 0.5, 0.9])))
 
 
 def test_crossed_interval_of_equal_seeds_is_the_item_interval():
     items = np.random.default_rng(1).integers(0, 2, 50).astype(float)
     interval = crossed_interval(np.stack([items] * 4))
-    assert interval.half == pytest.approx(t_interval(items).half)
+    assert half(interval) == pytest.approx(half(t_interval(items)))
 
 
 def test_groups_of_one_change_nothing_and_copies_add_no_evidence():
@@ -120,13 +203,13 @@ def test_groups_of_one_change_nothing_and_copies_add_no_evidence():
     scores = correctness(rng, 3, 20, rng.normal(0, 4, (1, 20))).astype(float)
     alone = crossed_interval(scores)
     named = crossed_interval(scores, groups=[f"image {i}" for i in range(20)])
-    assert named.half == pytest.approx(alone.half)
+    assert half(named) == pytest.approx(half(alone))
     # each image four times: without groups the item part would shrink
     copies, patients = np.repeat(scores, 4, axis=1), np.repeat(np.arange(20), 4).astype(str)
     grouped = crossed_interval(copies, groups=list(patients))
     assert grouped.mean == pytest.approx(alone.mean)
-    assert grouped.half == pytest.approx(alone.half)
-    assert crossed_interval(copies).half < 0.9 * alone.half
+    assert half(grouped) == pytest.approx(half(alone))
+    assert half(crossed_interval(copies)) < 0.9 * half(alone)
 
 
 def test_crossed_p_value_agrees_with_its_interval():
@@ -163,10 +246,12 @@ def test_intervals_widen_as_the_level_falls(seed_df, u):
 @pytest.mark.parametrize("seeds", [2, 3, 5, 10])
 def test_p_is_below_05_exactly_where_the_interval_leaves_out_0(seeds):
     rng = np.random.default_rng(seeds)
-    noise = rng.normal(0, 0.05, (seeds, 1)) + rng.normal(0, 0.4, 100) + rng.normal(size=(seeds, 1))
-    noise -= noise.mean()
-    half, none = crossed_interval(noise).half, np.zeros_like(noise)
-    at = [crossed_difference(noise + x * half, none) for x in (0.2, 0.9, 0.999, 1.001, 1.2, 3)]
+    parts = Parts(0.0, 0.05 * rng.random(), 0.02, seeds, 100)
+    edge = half(difference_of_parts(parts, seeds - 1, 0.95)) * 102 / 100
+    at = [
+        difference_of_parts(parts._replace(mean=x * edge), seeds - 1, 0.95)
+        for x in (0.2, 0.9, 0.999, 1.001, 1.2, 3)
+    ]
     assert [d.low > 0 for d in at] == [d.p_value < 0.05 for d in at] == [False] * 3 + [True] * 3
     assert (np.diff([d.p_value for d in at]) < 0).all()
     assert at[0].seed_part > 0 < at[0].item_part
@@ -207,85 +292,3 @@ def test_new_items_are_part_of_the_doubt():
         seeds_only += paired_difference(first.mean(1), second.mean(1)).p_value < 0.05
     assert crossed / replays <= 0.065
     assert seeds_only / replays > 0.2
-
-
-def test_holm_by_hand():
-    # sorted .01, .02, .03, .04 times 4, 3, 2, 1 = .04, .06, .06, .04 -> running maximum
-    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx((0.06, 0.04, 0.06, 0.06))
-    assert holm([]) == ()
-    assert holm([0.7, 0.8]) == (1.0, 1.0)
-
-
-def test_a_missing_p_value_counts_as_1():
-    adjusted = holm_with_missing([0.04, None, 0.01, None])
-    assert adjusted == (pytest.approx(0.12), None, pytest.approx(0.04), None)
-    assert holm_with_missing([None]) == (None,)
-
-
-def test_rows_without_a_test_loosen_no_bar():
-    assert ties_with_best([different(0.03)]) == (False,)
-    assert ties_with_best([different(0.03), different(None)]) == (True, True)
-
-
-def test_ties_after_holm():
-    # .03 alone would be different, after Holm over four it is not
-    rows = [different(0.03), different(0.001), different(0.6), different(None)]
-    assert ties_with_best(rows) == (True, False, True, True)
-    assert ties_with_best([different(0.03)]) == (False,)
-    assert ties_with_best([]) == ()
-
-
-def test_minimum_detectable_difference_is_found_with_the_stated_power():
-    delta = minimum_detectable_difference(5, 0.02)
-    draws = np.random.default_rng(0).normal(delta, 0.02, (20_000, 5))
-    found = stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05
-    assert found.mean() == pytest.approx(0.8, abs=0.01)
-
-
-@pytest.mark.parametrize("seeds", [2, 3, 10, 100])
-def test_minimum_detectable_difference_scales(seeds):
-    delta = minimum_detectable_difference(seeds, 1.0)
-    assert minimum_detectable_difference(seeds, 0.5) == pytest.approx(delta / 2)
-    assert delta > minimum_detectable_difference(seeds + 1, 1.0)
-    assert delta > 2.8 / math.sqrt(seeds)  # what a known spread would need
-
-
-def test_one_seed_detects_nothing():
-    assert minimum_detectable_difference(1, 0.01) == math.inf
-
-
-def curve(values, monitor="val/accuracy"):
-    return [{"epoch": e + 1, monitor: float(v)} for e, v in enumerate(values)]
-
-
-def test_undertrained():
-    rising, flat = np.linspace(0.2, 0.9, 30), np.full(30, 0.9)
-    saturated = 0.95 - 0.6 * np.exp(-np.arange(30) / 3)
-    assert undertrained(curve(rising), "val/accuracy", "max", 200) is True
-    assert undertrained(curve(flat), "val/accuracy", "max", 200) is False
-    assert undertrained(curve(saturated), "val/accuracy", "max", 200) is False
-    assert undertrained(curve(rising[::-1]), "val/accuracy", "max", 200) is False
-    falling_loss = curve(np.linspace(3, 1, 30), "val/loss")
-    assert undertrained(falling_loss, "val/loss", "min", 200) is True
-    assert undertrained(falling_loss, "val/loss", "max", 200) is False
-
-
-def test_undertrained_needs_a_gain_beyond_one_reading_of_the_split():
-    slow = curve(np.linspace(0.80, 0.86, 30))  # gains .0124 in its last fifth
-    assert undertrained(slow, "val/accuracy", "max", 100) is False  # noise .035
-    assert undertrained(slow, "val/accuracy", "max", 10_000) is True  # noise .0035
-
-
-def test_undertrained_is_open_for_short_or_broken_curves():
-    assert undertrained(curve([0.1, 0.5, 0.7, 0.8]), "val/accuracy", "max", 100) is None
-    assert undertrained([], "val/accuracy", "max", 100) is None
-    assert undertrained(curve([0.5] * 9 + [math.nan]), "val/accuracy", "max", 100) is None
-    assert undertrained(curve([0.5] * 9), "val/f1", "max", 100) is None
-
-
-@pytest.mark.parametrize("epochs", [10, 30, 100])
-def test_noise_alone_is_rarely_called_improvement(epochs):
-    rng = np.random.default_rng(epochs)
-    noise = rng.normal(1.0, 0.1, (1000, epochs))
-    called = [undertrained(curve(v, "val/loss"), "val/loss", "min", 0) for v in noise]
-    assert np.mean(called) < 0.09

@@ -1,0 +1,48 @@
+"""Intervals of shares that are counted: of images, of seeds, of runs."""
+
+import math
+
+import numpy as np
+from scipy import stats
+
+
+def binomial_interval(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a share of independent trials: scipy's.
+
+    Raises:
+        ValueError: no trial, or more successes than trials.
+    """
+    found = stats.binomtest(successes, count).proportion_ci(confidence, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def share_upper_bound(
+    successes: int, drawn: int, population: int, confidence: float = 0.95
+) -> float:
+    """The largest share of a finite population that a draw without replacement still allows.
+
+    Of ``population`` units ``drawn`` were looked at and ``successes`` of them were such. The bound
+    is the largest K / population with P(at most ``successes`` | K such units) > 1 - confidence,
+    by the hypergeometric distribution: where all were looked at, the share is known.
+
+    Raises:
+        ValueError: counts that contradict one another.
+    """
+    if not 0 <= successes <= drawn <= population or population < 1:
+        raise ValueError(f"{successes} of {drawn} drawn from {population} cannot be")
+    such = np.arange(successes, population - (drawn - successes) + 1)
+    allowed = stats.hypergeom.cdf(successes, population, such, drawn) > 1 - confidence
+    return float(such[allowed].max()) / population
+
+
+def wilson(p: float, k: float) -> tuple[float, float]:
+    """All shares p' with |p - p'| <= sqrt(k p' (1 - p')), k = t*^2 / n: within [0, 1] by itself.
+
+    For an effective count n that is no whole number; scipy's takes counts only.
+
+    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927,
+    https://doi.org/10.2307/2276774
+    """
+    centre = (p + k / 2) / (1 + k)
+    half = math.sqrt(max(0.0, p * (1 - p)) * k + k * k / 4) / (1 + k)
+    return (0.0 if p <= 0 else centre - half), (1.0 if p >= 1 else centre + half)

@@ -12,15 +12,18 @@ Options are separated by ``;`` because an unquoted comma in a YAML list silently
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.options import Option, OptionValue, spell
 from hybrid_swin.registry import Kind
+from hybrid_swin.window_rules import Grid, WindowLayout, lay_windows
 
 DEFAULT_FUSION = "sum"
-# Where one window covers the map there is nothing to shift and nothing to stride over.
-_WHERE_COVERED = {"sw_msa": "w_msa", "grid": "w_msa"}
+# What is `w_msa` where nothing is shifted, or where one window holds all that there is to stride.
+_WINDOWED = "w_msa", "sw_msa", "grid"
+LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
 
 _PART = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
@@ -64,12 +67,14 @@ class BlockWord:
         """The fusion of several branches, named or not."""
         return self.fusion or Part(DEFAULT_FUSION)
 
-    def canonical(self, window_covers_map: bool = False) -> "BlockWord":
+    def canonical(self, grid: Grid | None = None, window_size: int = 0) -> "BlockWord":
         """The same network in its one spelling.
 
         Options at their default are dropped, the default fusion is named, and branches are sorted
-        unless the fusion's order matters. Where one window covers the map, attentions are named
-        `w_msa`, unless that would change the order, which some fusions look at.
+        unless the fusion's order matters. On a map of ``grid`` tokens with windows of
+        ``window_size``, options that change nothing are dropped as well, and attentions are named
+        `w_msa` where they are just that, unless it would change the order, which some fusions look
+        at.
         """
         branches = tuple(_without_defaults("branch", b) for b in self.branches)
         fusion, in_order = None, True
@@ -79,10 +84,10 @@ class BlockWord:
             if not constants.get("ordered", False):
                 branches, fusion = _sorted(branches, fusion, constants.get("per_branch", ()))
                 in_order = False
-        if window_covers_map:
-            covered = tuple(Part(_WHERE_COVERED.get(b.name, b.name), b.options) for b in branches)
-            if in_order or list(covered) == sorted(covered, key=str):
-                branches = covered
+        if grid is not None:
+            there = tuple(on_map(branch, grid, window_size) for branch in branches)
+            if in_order or list(there) == sorted(there, key=str):
+                branches = there
         return BlockWord(branches, fusion)
 
     def plugin_hashes(self) -> dict[str, str]:
@@ -194,6 +199,30 @@ def _gates(branch: str) -> bool:
 def _without_defaults(kind: Kind, part: Part) -> Part:
     options = registry.describe(kind, part.name).options
     return Part(part.name, tuple((k, v) for k, v in part.options if v != options[k].default))
+
+
+def window_layout(part: Part, grid: Grid, window_size: int) -> WindowLayout:
+    """How the windows of `w_msa`, `sw_msa` or `grid` lie on a map."""
+    given: dict[str, Any] = {k: v for k, v in part.options if k in LAYING}
+    if part.name == "sw_msa":
+        given.setdefault("shift", "axis")
+    return lay_windows(grid, (window_size, window_size), **given)
+
+
+def on_map(part: Part, grid: Grid, window_size: int) -> Part:
+    """A canonical branch without what changes nothing on a map."""
+    if part.name not in _WINDOWED:
+        return part
+    laid = window_layout(part, grid, window_size)
+    for option in part.options:
+        less = Part(part.name, tuple(o for o in part.options if o != option))
+        if option[0] in LAYING and window_layout(less, grid, window_size) == laid:
+            part = less
+    whole = laid.window == laid.padded  # one window
+    if (part.name == "sw_msa" and not any(laid.shift)) or (part.name == "grid" and whole):
+        plain = Part("w_msa", tuple(o for o in part.options if o[0] not in ("shift", "roll")))
+        return on_map(plain, grid, window_size)
+    return part
 
 
 def _sorted(

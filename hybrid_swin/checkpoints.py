@@ -13,22 +13,29 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from hybrid_swin.block_words import LAYING, window_layout
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.layouts import names, split
 from hybrid_swin.weights.mixers import TABLE
 from hybrid_swin.weights.plan import Plan, make_plan
+from hybrid_swin.weights.probe import measure_difference
 from hybrid_swin.weights.report import WeightReport
+from hybrid_swin.weights.rules import DEFAULTS
 from hybrid_swin.weights.source import Source, read_source
-from hybrid_swin.windows import fit_window, relative_position_index, shift_of
+from hybrid_swin.windows import relative_position_index
 
 WRITTEN = "timm", "microsoft", "torchvision", "huggingface"
 _PICKLED = ".pth", ".pt", ".bin"
 
 
 def load_weights(
-    model: nn.Module, source: str | Path | Mapping[str, Any], *, identity_start: bool = True
+    model: nn.Module,
+    source: str | Path | Mapping[str, Any],
+    *,
+    identity_start: bool = True,
+    weights_prefix: str | None = None,
 ) -> WeightReport:
     """Take a Swin's weights, or a network's of ours, from elsewhere.
 
@@ -39,29 +46,38 @@ def load_weights(
     the branch like it, and the mixer starts as that branch alone, all else trainable. Norms are
     taken by their names, wherever the model's blocks have them.
 
+    Libraries differ in how they shift and pad, and configs in more than that. A ``config.json``
+    beside the weights is read, and the report says which blocks compute what they computed in the
+    source, and of others why not and by how much.
+
     Args:
         model: a ``HybridSwin``, or another network with its ``patch_embed``, ``layers`` and
             ``variant``, such as a pyramid of features.
         source: a file (``.safetensors``, or a PyTorch checkpoint, which is read without running
-            code), a folder of Hugging Face's, or a state dict, plain or wrapped.
+            code), a folder of Hugging Face's, the index of weights in several files, or a state
+            dict, plain or wrapped.
         identity_start: whether mixers of several branches start as the source's attention alone;
             otherwise their other branches keep their random start.
+        weights_prefix: which network to take of a source that holds several, such as ``ema`` of
+            ``ema.patch_embed...`` or of ``{"ema": {...}}``; "" for that at the top. If not given,
+            an averaged network is taken rather than the one that it is the average of.
 
     Returns:
         What was taken, resized, left fresh and not used, and how each block starts. Its text is a
         summary.
 
     Raises:
-        InputError: a file that cannot be used, or weights of another network. The model is then as
-            it was.
+        InputError: a file that cannot be used, such as an adapter's; weights of another network;
+            or several networks none of which is more likely meant. The model is then as it was.
     """
     model, variant = _network(model)
-    found = read_source(source)
+    found = read_source(source, weights_prefix)
     plan = make_plan(model, variant, found)
     if not identity_start:
         _let_branches_act(plan)
     _apply(model, plan)
-    return _report(model, found, plan)
+    _measure(model, variant, found, plan)
+    return _report(model, variant, found, plan)
 
 
 def _network(model: nn.Module) -> tuple[nn.Module, Variant]:
@@ -103,8 +119,30 @@ def _apply(model: nn.Module, plan: Plan) -> None:
         raise
 
 
-def _report(model: nn.Module, source: Source, plan: Plan) -> WeightReport:
+def _measure(model: nn.Module, variant: Variant, source: Source, plan: Plan) -> None:
+    """Say by how much blocks differ: the first of those that differ for one reason."""
+    said: set[str] = set()
+    for index, difference in plan.differences.items():
+        start = plan.blocks[index]
+        if start.why in said or difference.rules is None or difference.theirs is None:
+            continue
+        said.add(start.why)
+        block, stage = model.get_submodule(start.name), int(start.name.split(".")[1])
+        prefix = f"{start.name}."
+        weights = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in source.weights.items()
+            if name.startswith(prefix)
+        }
+        measured = measure_difference(
+            block, weights, difference.rules, difference.theirs, variant.grids[stage]
+        )
+        plan.blocks[index] = replace(start, difference=measured)
+
+
+def _report(model: nn.Module, variant: Variant, source: Source, plan: Plan) -> WeightReport:
     resized = {r.name for r in plan.resized}
+    left_out = set(plan.left_out)
     not_used = [key for name, keys in source.keys.items() if name not in plan.used for key in keys]
     return WeightReport(
         source=source.name,
@@ -112,9 +150,15 @@ def _report(model: nn.Module, source: Source, plan: Plan) -> WeightReport:
         taken=tuple(name for name in plan.values if name not in resized),
         resized=tuple(plan.resized),
         fresh=tuple(name for name in model.state_dict() if name not in plan.values),
-        unused=(*not_used, *source.leftover),
+        unused=tuple(key for key in (*not_used, *source.leftover) if key not in left_out),
         blocks=tuple(plan.blocks),
         notes=tuple(plan.notes),
+        left_out=tuple(plan.left_out),
+        outside=tuple(plan.outside),
+        image_size=variant.image_size,
+        rules=tuple(rules.library for rules in source.judgement.rules),
+        basis=source.judgement.basis,
+        place=source.place,
     )
 
 
@@ -185,20 +229,30 @@ def _renamed(model: nn.Module, variant: Variant, layout: str) -> Iterator[tuple[
 
 
 def _check_plain(variant: Variant, layout: str) -> None:
-    """Refuse what is no plain Swin: another library would compute something else."""
+    """Refuse what is no plain Swin by the layout's rules: its library would compute another."""
     instead = "save in layout 'timm', and load with hybrid_swin"
     windows = set()
     for i, words in enumerate(variant.block_words):
-        window = fit_window((variant.window_sizes[i],) * 2, variant.grids[i])
-        windows.add(window)
-        shifts = any(shift_of(window, variant.grids[i]))
+        grid, side = variant.grids[i], variant.window_sizes[i]
         for j, word in enumerate(words):
-            plain = "sw_msa" if j % 2 else "w_msa"
-            fits = str(word) == plain or (not shifts and str(word) in ("w_msa", "sw_msa"))
-            if not fits or variant.stages[i].norm == "post":
+            kind, part = "sw_msa" if j % 2 else "w_msa", word.branches[0]
+            theirs = DEFAULTS[layout].lay(variant, i, side, j % 2 == 1)
+            bare = len(word.branches) == 1 and part.name in ("w_msa", "sw_msa")
+            others = [name for name, _ in part.options if name not in LAYING]
+            if not bare or others or variant.stages[i].norm == "post":
                 raise InputError(
                     f"layout {layout!r} holds plain Swins, in which layers.{i}.blocks.{j} is "
-                    f"{plain!r} with norms before it; the model's is {str(word)!r}; {instead}"
+                    f"{kind!r} with norms before it; the model's is {str(word)!r}; {instead}"
+                )
+            ours = window_layout(part, grid, side)
+            windows.add(ours.window)
+            if isinstance(theirs, str):
+                raise InputError(f"layout {layout!r}: {theirs}; {instead}")
+            if ours != theirs:
+                raise InputError(
+                    f"layout {layout!r} holds plain Swins, and in {DEFAULTS[layout].library} "
+                    f"layers.{i}.blocks.{j} is what we call {str(DEFAULTS[layout].part(kind))!r}; "
+                    f"the model's is {str(word)!r}; {instead}"
                 )
     if layout != "microsoft" and len(windows) > 1:
         listed = ", ".join(f"{h}x{w}" for h, w in sorted(windows))

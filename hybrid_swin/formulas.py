@@ -19,7 +19,7 @@ from hybrid_swin import registry
 from hybrid_swin.registry import Kind
 
 # Modules without torch, whose classes are to be everyone's.
-_SHARED = ("hybrid_swin.cost", "hybrid_swin.errors")
+_SHARED = ("hybrid_swin.cost", "hybrid_swin.errors", "hybrid_swin.window_rules")
 
 
 def load_formulas(kind: Kind, name: str) -> Any:

@@ -162,7 +162,7 @@ class Variant:
     def _distinct_words(self) -> tuple[tuple[BlockWord, ...], ...]:
         """The words by which networks differ on the nominal grids."""
         return tuple(
-            tuple(word.canonical(window_covers_map=max(grid) <= window) for word in words)
+            tuple(word.canonical(grid, window) for word in words)
             for grid, window, words in zip(self.grids, self.window_sizes, self._parsed, strict=True)
         )
 

@@ -1,7 +1,7 @@
 """Multi-head self-attention in windows: what `w_msa`, `sw_msa` and `grid` share."""
 
 import math
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from hybrid_swin import windows
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, linear
+from hybrid_swin.window_rules import Roll, Shift, WindowLayout, lay_windows
 
 _HIDDEN = 512  # units of the network that gives continuous position biases
 _MAX_LOG_SCALE = math.log(100)
@@ -27,7 +28,9 @@ class WindowAttention(Branch):
     ``s cos(q, k) + bias`` with s learned for each head, from 10 to at most 100; and the table
     computed as ``16 sigmoid(W₂ ReLU(W₁ offset))`` of the log of the offset. ``mask_padding`` lets
     no token attend to padding; otherwise padding is attended to, as in all published
-    implementations.
+    implementations. ``small_map`` says what the window does where a side of the map is shorter:
+    ``shrink`` to it; stay ``square``, as wide as the shorter side (Microsoft's Swin); or keep its
+    size and ``pad`` the map (torchvision's).
 
     Parameters 4C² + 4C + (2M-1)²K; MACs 4NC² + 2NM²C. Parameter names are timm's.
 
@@ -41,6 +44,8 @@ class WindowAttention(Branch):
 
     gates_values = True
     layout: ClassVar[Literal["windows", "shifted", "strided"]]
+    shift_rule: Shift = "none"
+    roll_rule: Roll = "padded"
 
     def __init__(
         self,
@@ -51,10 +56,12 @@ class WindowAttention(Branch):
         attention: Literal["dot", "cosine"] = "dot",
         bias: Literal["table", "continuous"] = "table",
         mask_padding: bool = False,
+        small_map: Literal["shrink", "square", "pad"] = "shrink",
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.window = windows.fit_window((window_size, window_size), grid_size)
+        self.small_map = small_map
+        self.window = lay_windows(grid_size, (window_size, window_size), small_map).window
         self.mask_padding = mask_padding
         self.cosine = attention == "cosine"
         self.qkv = nn.Linear(dim, 3 * dim, bias=not self.cosine)
@@ -76,28 +83,39 @@ class WindowAttention(Branch):
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend within windows. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
         height, width = x.shape[1:3]
-        window = windows.fit_window(self.window, (height, width))
-        shifted = self.layout == "shifted"
-        shift = windows.shift_of(window, (height, width)) if shifted else (0, 0)
-        size = windows.padded((height, width), window)
-        if size != (height, width):
-            x = F.pad(x, (0, 0, 0, size[1] - width, 0, size[0] - height))
-        if any(shift):
-            x = x.roll((-shift[0], -shift[1]), dims=(1, 2))
+        at = self.lay((height, width))
+        # Two rolls and two croppings, of which each case does one: windows may be padded first or
+        # rolled first.
+        by = at.shift if any(at.shift) else None
+        if by and not at.pads_first:
+            x = x.roll((-by[0], -by[1]), dims=(1, 2))
+        if at.padded != (height, width):
+            x = F.pad(x, (0, 0, 0, at.padded[1] - width, 0, at.padded[0] - height))
+        if by and at.pads_first:
+            x = x.roll((-by[0], -by[1]), dims=(1, 2))
         strided = self.layout == "strided"
-        x_BGNC = (windows.partition_strided if strided else windows.partition)(x, window)
-        bias = self._bias(window)
-        mask = windows.shift_mask(size, window, shift, x.device)
+        x_BGNC = (windows.partition_strided if strided else windows.partition)(x, at.window)
+        bias = self._bias(at.window)
+        mask = windows.shift_mask(at.padded, at.window, at.shift, x.device)
         if mask is not None:
             bias = bias + mask[:, None]
-        if self.mask_padding and size != (height, width):
-            mask = windows.padding_mask((height, width), window, shift, strided, x.device)
+        if self.mask_padding and at.padded != (height, width):
+            rolled = at.shift if at.pads_first else (0, 0)
+            mask = windows.padding_mask(
+                (height, width), at.padded, at.window, rolled, strided, x.device
+            )
             bias = bias + mask[:, None]
         x_BGNC = self._attend(x_BGNC, bias, value_gate)
-        x = (windows.merge_strided if strided else windows.merge)(x_BGNC, window, size)
-        if any(shift):
-            x = x.roll(shift, dims=(1, 2))
-        return x[:, :height, :width] if size != (height, width) else x
+        x = (windows.merge_strided if strided else windows.merge)(x_BGNC, at.window, at.padded)
+        if by and at.pads_first:
+            x = x.roll(by, dims=(1, 2))
+        if at.padded != (height, width):
+            x = x[:, :height, :width]
+        return x.roll(by, dims=(1, 2)) if by and not at.pads_first else x
+
+    def lay(self, size: Grid) -> WindowLayout:
+        """The windows on a map of this size."""
+        return lay_windows(size, self.window, self.small_map, self.shift_rule, self.roll_rule)
 
     def _attend(self, x_BGNC: Tensor, bias: Tensor, value_gate: Tensor | None) -> Tensor:
         """Attention of each window with itself; ``bias`` is (1 or G, K, N, N)."""
@@ -148,10 +166,15 @@ class WindowAttention(Branch):
         attention: Literal["dot", "cosine"] = "dot",
         bias: Literal["table", "continuous"] = "table",
         mask_padding: bool = False,
+        small_map: Literal["shrink", "square", "pad"] = "shrink",
+        **_: Any,
     ) -> Cost:
-        """Padded tokens count where they are computed: everywhere but in the last projection."""
-        window = windows.fit_window((window_size, window_size), grid_size)
-        size = windows.padded(grid_size, window)
+        """Padded tokens count where they are computed: everywhere but in the last projection.
+
+        Where windows are shifted to (options of `sw_msa`) costs nothing.
+        """
+        laid = lay_windows(grid_size, (window_size, window_size), small_map)
+        window, size = laid.window, laid.padded
         tokens, area, offsets = size[0] * size[1], window[0] * window[1], _offsets(window)
         total = linear(tokens, dim, 3 * dim)
         if attention == "cosine":

@@ -10,27 +10,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from hybrid_swin.cost import Grid
+from hybrid_swin.window_rules import Grid
+from hybrid_swin.window_rules import padded as padded  # for branches of others
 
 MASKED = -100.0  # as Swin's: enough to silence a pair, and finite where a whole row is masked
 PADDING = -1e4  # below any logit, where Swin's is not: cosines reach 100; finite in half precision
-
-
-def fit_window(window: Grid, size: Grid) -> Grid:
-    """The window on a map of this size: never larger than the map, axis by axis."""
-    return min(window[0], size[0]), min(window[1], size[1])
-
-
-def shift_of(window: Grid, size: Grid) -> Grid:
-    """Half a window on each axis, none where one window covers the axis."""
-    height, width = (w // 2 if s > w else 0 for w, s in zip(window, size, strict=True))
-    return height, width
-
-
-def padded(size: Grid, window: Grid) -> Grid:
-    """The size rounded up to whole windows."""
-    height, width = (-(-s // w) * w for s, w in zip(size, window, strict=True))
-    return height, width
 
 
 def partition(x: Tensor, window: Grid) -> Tensor:
@@ -93,21 +77,21 @@ def _make_shift_mask(size: Grid, window: Grid, shift: Grid, device: torch.device
 
 
 def padding_mask(
-    size: Grid, window: Grid, shift: Grid, strided: bool, device: torch.device
+    size: Grid, whole: Grid, window: Grid, shift: Grid, strided: bool, device: torch.device
 ) -> Tensor:
     """What to add to the logits so that no token attends to padding. (G, 1, N).
 
-    ``size`` is the map before padding. Every window holds at least one token that is none.
+    ``size`` is the map before padding, ``shift`` by how much the padding is rolled with it. Every
+    window holds at least one token that is none.
     """
     make = _make_padding_mask if torch.compiler.is_compiling() else _padding_mask  # as above
-    return make(size, window, shift, strided, device)
+    return make(size, whole, window, shift, strided, device)
 
 
 def _make_padding_mask(
-    size: Grid, window: Grid, shift: Grid, strided: bool, device: torch.device
+    size: Grid, whole: Grid, window: Grid, shift: Grid, strided: bool, device: torch.device
 ) -> Tensor:
     with torch.inference_mode(False), torch.no_grad():
-        whole = padded(size, window)
         mask = torch.full((1, *whole, 1), PADDING, device=device)
         mask[:, : size[0], : size[1]] = 0
         mask = mask.roll((-shift[0], -shift[1]), dims=(1, 2))

@@ -17,7 +17,7 @@ MODULES = {
 # From the ground up: a module imports only from its own line and those above it.
 ORDER = [
     ["hybrid_swin.errors"],
-    ["hybrid_swin.options", "hybrid_swin.yaml_files"],
+    ["hybrid_swin.options", "hybrid_swin.yaml_files", "hybrid_swin.window_rules"],
     ["hybrid_swin.registry", "hybrid_swin.recipe"],
     ["hybrid_swin.block_words", "hybrid_swin.data_settings", "hybrid_swin.formulas"],
     ["hybrid_swin.variant", "hybrid_swin.cost"],
@@ -34,7 +34,11 @@ ORDER = [
     ["hybrid_swin.inspecting.running"],
     ["hybrid_swin.pyramid"],
     ["hybrid_swin.weights.files", "hybrid_swin.weights.layouts", "hybrid_swin.weights.resizing"],
+    ["hybrid_swin.weights.networks", "hybrid_swin.weights.rules"],
+    ["hybrid_swin.weights.configs"],
+    ["hybrid_swin.weights.judging"],
     ["hybrid_swin.weights.source", "hybrid_swin.weights.mixers"],
+    ["hybrid_swin.weights.differences", "hybrid_swin.weights.outside", "hybrid_swin.weights.probe"],
     ["hybrid_swin.weights.plan"],
     ["hybrid_swin.checkpoints", "hybrid_swin.surgery"],
     ["hybrid_swin.contract", "hybrid_swin.factory", "hybrid_swin.classifier"],

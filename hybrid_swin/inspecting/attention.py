@@ -39,11 +39,12 @@ def layout_of(branch: WindowAttention, grid: Grid) -> Layout:
     Tokens that were rolled from one border to the other look adjacent and are not: positions are
     those of the map as it came.
     """
-    window = windows.fit_window(branch.window, grid)
-    shift = windows.shift_of(window, grid) if branch.layout == "shifted" else (0, 0)
-    size = windows.padded(grid, window)
-    rows, columns = torch.meshgrid(*(torch.arange(side) for side in size), indexing="ij")
+    window, shift, size, pads_first = branch.lay(grid)
+    height, width = size if pads_first else grid
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     positions = torch.stack([rows, columns], dim=-1)[None].roll((-shift[0], -shift[1]), (1, 2))
+    bottom, right = size[0] - height, size[1] - width
+    positions = F.pad(positions, (0, 0, 0, right, 0, bottom), value=max(size))
     strided = branch.layout == "strided"
     cut = windows.partition_strided if strided else windows.partition
     positions = cut(positions, window)[0]
@@ -61,10 +62,9 @@ def period_of(branch: WindowAttention, grid: Grid) -> Grid:
     A window of M tokens repeats after M; a strided one, whose tokens stand as far apart as can be,
     after H/M of the padded map. One period that is the whole axis repeats nothing.
     """
-    window = windows.fit_window(branch.window, grid)
+    window, _, (height, width), _ = branch.lay(grid)
     if branch.layout != "strided":
         return window
-    height, width = windows.padded(grid, window)
     return height // window[0], width // window[1]
 
 

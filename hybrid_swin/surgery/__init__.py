@@ -29,8 +29,8 @@ def replace_blocks(
 
     The block's attention gives its weights to the word's window attention; norms, MLP, drop path
     and dropout of outputs stay the model's own modules. Make optimisers after this, since
-    parameters change. On maps that the window does not divide the mixer pads, then rolls, as all
-    but timm do. It gives no attention maps, and hooks on a replaced block rest until ``undo()``.
+    parameters change. Windows lie as the block's library lays them, by options of the word. The
+    mixer gives no attention maps, and hooks on a replaced block rest until ``undo()``.
 
     Args:
         model: a timm (0.9 or newer) SwinTransformer, a Hugging Face Swin or a ``HybridSwin``.
@@ -39,8 +39,9 @@ def replace_blocks(
         blocks: which of its blocks, from 0; all of them if None.
         identity_start: whether the branches beside the attention start silent, so that the model
             computes what it did, where the fusion allows it.
-        shift: ``block`` reads ``w_msa`` as the block's own attention, shifted where that is;
-            ``word`` reads it as it stands, never shifted. Where a word has ``sw_msa``, both do.
+        shift: ``block`` reads ``w_msa`` as the block's own attention, shifted where that is and
+            with its library's rules; ``word`` reads it as it stands, never shifted. Where a word
+            has ``sw_msa``, both do.
 
     Raises:
         InputError: a model that is no Swin, a stage or block that it lacks, or a word that cannot
@@ -50,7 +51,9 @@ def replace_blocks(
         raise unknown("shift", shift, get_args(Shift))
     asked = parse(word)
     hosts = _hosts(model, stage, blocks)
-    words = {i: _own_shift(asked, host) if shift == "block" else asked for i, host in hosts.items()}
+    words = {
+        i: _own_attention(asked, host) if shift == "block" else asked for i, host in hosts.items()
+    }
     variant = None
     if isinstance(model, Backbone):
         variant = own_blocks.changed(model.variant, stage, words)
@@ -91,11 +94,17 @@ def _check_index(index: int, count: int, kind: str, where: str) -> None:
         raise InputError(f"{kind} {index!r} does not exist; {where} has {kind}s 0 to {count - 1}")
 
 
-def _own_shift(word: BlockWord, host: Host) -> BlockWord:
+def _own_attention(word: BlockWord, host: Host) -> BlockWord:
     """The word with the block's own window attention for ``w_msa``."""
-    if not host.shifted or any(part.name == "sw_msa" for part in word.branches):
+    own = host.attention
+    if own is None or any(part.name == "sw_msa" for part in word.branches):
         return word
-    branches = (Part("sw_msa", p.options) if p.name == "w_msa" else p for p in word.branches)
+    branches = (
+        Part(own.name, tuple(sorted((own.kwargs | part.kwargs).items())))
+        if part.name == "w_msa"
+        else part
+        for part in word.branches
+    )
     return BlockWord(tuple(branches), word.fusion)
 
 

@@ -24,8 +24,8 @@ class Host:
     """What the block mixes with now."""
     word: BlockWord
     """Our word for that."""
-    shifted: bool
-    """Whether it is a window attention that is shifted where the window does not cover the map."""
+    attention: Part | None
+    """Its window attention, with the options by which its library lays windows; None if none."""
     weights: Mapping[str, Tensor]
     """Its weights by our names."""
     window: Grid
@@ -88,6 +88,8 @@ def _linear(where: str, layer: nn.Module) -> tuple[Tensor, Tensor]:
     return weight, weight.new_zeros(len(weight)) if bias is None else bias.detach()
 
 
-def plain_word(shifted: bool) -> BlockWord:
-    """Our word for a block of a plain Swin."""
-    return BlockWord((Part("sw_msa" if shifted else "w_msa"),))
+def plain_attention(shifted: bool, **laying: str) -> Part:
+    """Our window attention for a block of a plain Swin, by its library's rules."""
+    name = "sw_msa" if shifted else "w_msa"
+    options = {k: v for k, v in laying.items() if shifted or k == "small_map"}
+    return Part(name, tuple(sorted(options.items())))

@@ -10,10 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin import windows
-from hybrid_swin.cost import Grid
+from hybrid_swin.block_words import BlockWord
 from hybrid_swin.errors import InputError
-from hybrid_swin.surgery.host import Host, attention_weights, dropout_note, plain_word
+from hybrid_swin.surgery.host import Host, attention_weights, dropout_note, plain_attention
 
 
 class HuggingFaceBlock(nn.Module):
@@ -96,7 +95,7 @@ def host(model: nn.Module, stage: int, index: int) -> Host:
     table = biased.relative_position_bias_table
     side = (math.isqrt(len(table)) + 1) // 2
     height, width = block.input_resolution
-    shifted = bool(block.shift_size)
+    part = plain_attention(bool(block.shift_size), **_laying(model))
     return Host(
         name,
         dim,
@@ -104,26 +103,20 @@ def host(model: nn.Module, stage: int, index: int) -> Host:
         side,
         (max(height, side), max(width, side)),
         mixer=attention,
-        word=plain_word(shifted),
-        shifted=shifted,
+        word=BlockWord((part,)),
+        attention=part,
         weights=attention_weights(name, dim, qkv, proj, table),
         window=(side, side),
         parent=parent,
         key=str(index),
         old=block,
         wrap=partial(HuggingFaceBlock, block),
-        caution=_caution(model, (height, width), side, int(block.shift_size)),
         note=dropout_note(dropped),
     )
 
 
-def _caution(model: nn.Module, resolution: Grid, side: int, shift: int) -> str:
-    is_backbone = hasattr(model, "hidden_states_norms")  # which always shifts and pads
-    if min(resolution) > side or is_backbone:
-        theirs = (side, side), (shift, shift)
-    else:
-        theirs = (min(resolution), min(resolution)), (0, 0)
-    window = windows.fit_window((side, side), resolution)
-    if theirs != (window, windows.shift_of(window, resolution) if shift else (0, 0)):
-        return "Hugging Face has other windows where one covers a side of the map"
-    return ""
+def _laying(model: nn.Module) -> dict[str, str]:
+    """How windows lie; a backbone always shifts and pads."""
+    if hasattr(model, "hidden_states_norms"):
+        return {"small_map": "pad", "shift": "always"}
+    return {"shift": "map"}

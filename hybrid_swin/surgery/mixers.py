@@ -1,7 +1,7 @@
 """A mixer made to take the place of a block's own."""
 
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import BlockWord
+from hybrid_swin.block_words import BlockWord, Part, on_map
 from hybrid_swin.branches import Branch
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.model import initialise
@@ -39,6 +39,12 @@ def _start(
         if not mixer.identity_start(plan.base):
             return "changed", "its fusion cannot start as one of its branches, so all act at once"
     part = word.branches[plan.base or 0]
-    if len(host.word.branches) == 1 and part != host.word.branches[0]:
+    if len(host.word.branches) == 1 and not _same(part, host.word.branches[0], host):
         return "changed", f"{part} where the block had {host.word}"
     return ("changed", host.caution) if host.caution else (plan.how, "")
+
+
+def _same(ours: Part, theirs: Part, host: Host) -> bool:
+    """Whether two branches are one on the block's own map."""
+    ours, theirs = (on_map(part, host.grid_size, host.window_size) for part in (ours, theirs))
+    return ours == theirs

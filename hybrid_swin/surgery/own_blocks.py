@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from torch import nn
 
 from hybrid_swin.backbone import Backbone
-from hybrid_swin.block_words import BlockWord, parse
+from hybrid_swin.block_words import BlockWord, Part
+from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
 from hybrid_swin.surgery.host import Host
 from hybrid_swin.variant import Variant
-from hybrid_swin.windows import fit_window
+from hybrid_swin.window_attention import WindowAttention
+from hybrid_swin.window_rules import lay_windows
 
 
 def is_swin(model: nn.Module) -> bool:
@@ -42,14 +44,26 @@ def host(model: Backbone, stage: int, index: int) -> Host:
         grid,
         mixer=mixer,
         word=variant.block_words[stage][index],
-        shifted="sw_msa" in (part.name for part in parse(settings.words()[index]).branches),
+        attention=_attention(variant.block_words[stage][index]),
         weights=mixer.state_dict(),
-        window=fit_window((side, side), grid),
+        window=_window(mixer, side, grid),
         parent=block,
         key="attn",
         old=mixer,
         wrap=_itself,
     )
+
+
+def _attention(word: BlockWord) -> Part | None:
+    """The window attention in a word, a shifted one first."""
+    found = [part for part in word.branches if part.name in ("w_msa", "sw_msa")]
+    return min(found, key=lambda part: part.name, default=None)
+
+
+def _window(mixer: nn.Module, side: int, grid: Grid) -> Grid:
+    """The window that bias tables are for."""
+    inside = (part.window for part in mixer.modules() if isinstance(part, WindowAttention))
+    return next(inside, lay_windows(grid, (side, side)).window)
 
 
 def _itself(mixer: nn.Module) -> nn.Module:

@@ -3,15 +3,17 @@
 Source: PyTorch Image Models, https://github.com/huggingface/pytorch-image-models
 """
 
+import math
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from hybrid_swin import windows
+from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
-from hybrid_swin.surgery.host import Host, attention_weights, dropout_note, plain_word
+from hybrid_swin.surgery.host import Host, attention_weights, dropout_note, plain_attention
+from hybrid_swin.window_rules import lay_windows
 
 _BLOCK = ("norm1", "attn", "drop_path1", "norm2", "mlp", "drop_path2", "shift_size")
 _ATTENTION = ("qkv", "proj", "num_heads", "relative_position_bias_table")
@@ -84,7 +86,8 @@ def host(model: Any, stage: int, index: int) -> Host:
         raise InputError(f"{name} is replaced already; call undo() on that replacement first")
     dim, resolution = block.dim, tuple(block.input_resolution)
     window, shift = tuple(block.window_size), tuple(block.shift_size)
-    side, shifted = max(window), any(shift)
+    side = max(window)
+    part, caution = _attention(resolution, window, shift, side)
     grid = max(resolution[0], window[0]), max(resolution[1], window[1])
     if window != (min(side, grid[0]), min(side, grid[1])):
         raise InputError(
@@ -97,8 +100,8 @@ def host(model: Any, stage: int, index: int) -> Host:
         side,
         grid,
         mixer=block.attn,
-        word=plain_word(shifted),
-        shifted=shifted,
+        word=BlockWord((part,)),
+        attention=part,
         weights=attention_weights(
             name, dim, [block.attn.qkv], block.attn.proj, block.attn.relative_position_bias_table
         ),
@@ -107,16 +110,27 @@ def host(model: Any, stage: int, index: int) -> Host:
         key=str(index),
         old=block,
         wrap=partial(TimmBlock, block),
-        caution=_caution(resolution, window, shift),
+        caution=caution or _scale_caution(block.attn),
         note=dropout_note(block.attn.attn_drop.p),
     )
 
 
-def _caution(resolution: Grid, window: Grid, shift: Grid) -> str:
-    fitted = windows.fit_window(window, resolution)
-    ours = windows.shift_of(fitted, resolution) if any(shift) else (0, 0)
-    if (fitted, ours) != (window, shift):
-        return "timm pads or shifts where one window covers the map (always_partition)"
-    if any(shift) and windows.padded(resolution, window) != resolution:
-        return f"timm rolls before it pads, and {window[0]} does not divide the map"
-    return ""
+def _attention(resolution: Grid, window: Grid, shift: Grid, side: int) -> tuple[Part, str]:
+    """Our attention for a block, and what it does differently if there is none like it."""
+    always = {"small_map": "pad", "shift": "always"}  # always_partition
+    for laying in ({}, always):
+        part = plain_attention(any(shift), **laying, roll="bare")
+        rules: dict[str, Any] = {"shift": "axis"} | part.kwargs if any(shift) else part.kwargs
+        laid = lay_windows(resolution, (side, side), **rules)
+        if (laid.window, laid.shift) == (window, shift):
+            return part, ""
+    part = plain_attention(any(shift), roll="bare")
+    return part, f"its windows of {window[0]}x{window[1]} are shifted by {shift[0]}x{shift[1]}"
+
+
+def _scale_caution(attention: Any) -> str:
+    scale = getattr(attention, "scale", None)
+    usual = (attention.qkv.weight.shape[0] // (3 * attention.num_heads)) ** -0.5
+    if scale is None or math.isclose(scale, usual, rel_tol=1e-6):
+        return ""
+    return f"its queries are scaled by {scale:g}, ours by {usual:g}"

@@ -2,12 +2,13 @@
 
 import argparse
 import hashlib
+import json
 import re
 import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,20 +20,36 @@ from safetensors import SafetensorError, safe_open
 from hybrid_swin.errors import InputError
 
 IN_FOLDERS = "model.safetensors", "pytorch_model.bin"  # as Hugging Face names them
+INDEXES = tuple(f"{name}.index.json" for name in IN_FOLDERS)  # of weights in several files
+_ADAPTERS = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
+_CONFIG, _MOST_CONFIG = "config.json", 2**24  # bytes: some list ten thousands of classes
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(\.\w+)")
 _SUFFIXES = ".safetensors", ".pth", ".pt", ".bin", ".ckpt"
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """What a file holds: nested as it was saved, with the text that safetensors keeps beside."""
+    """What a file holds, and what lies beside it.
+
+    Args:
+        name: for messages, such as ``checkpoint 'swin.pth'``.
+        content: nested as it was saved.
+        metadata: the text that safetensors keeps beside weights.
+        config: the ``config.json`` in the file's folder; None where there is none.
+        config_problem: why one that is there cannot be read.
+    """
 
     name: str
     content: Mapping[Any, Any]
     metadata: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] | None = None
+    config_problem: str = ""
 
 
 def read_weights(path: str | Path) -> WeightFile:
-    """Read a checkpoint by its content, whatever its suffix, on the CPU.
+    """Read a checkpoint by its content, whatever its suffix, on the CPU, and the config beside it.
+
+    Weights in several files are read by their index, or by their folder.
 
     Raises:
         InputError: no such file, a damaged one, one that holds no weights, or one that would run
@@ -40,6 +57,12 @@ def read_weights(path: str | Path) -> WeightFile:
     """
     file = _find(path)
     name = f"checkpoint {str(file)!r}"
+    read = _read_shards(file, name) if file.name.endswith(".index.json") else _read_one(file, name)
+    config, problem = _config_beside(file)
+    return replace(read, config=config, config_problem=problem)
+
+
+def _read_one(file: Path, name: str) -> WeightFile:
     try:
         with open(file, "rb") as stream:
             start = stream.read(1024)
@@ -58,11 +81,60 @@ def read_weights(path: str | Path) -> WeightFile:
 def weights_hash(path: str | Path) -> str:
     """Ten hex digits over a checkpoint's bytes. Raises InputError where there is no such file."""
     file = _find(path)
+    files = [file]
+    if file.name.endswith(".index.json"):
+        files += sorted(set(_shards(file, f"checkpoint {str(file)!r}").values()))
+    digest = hashlib.sha256()
+    for part in files:
+        try:
+            with part.open("rb") as stream:
+                while piece := stream.read(2**20):
+                    digest.update(piece)
+        except OSError as error:
+            what = f"checkpoint {str(part)!r} cannot be read: {error.strerror}"
+            raise InputError(what) from error
+    return digest.hexdigest()[:10]
+
+
+def _read_shards(index: Path, name: str) -> WeightFile:
+    """Weights that lie in several files, as Hugging Face's index of them says."""
+    content: dict[str, Any] = {}
+    places = _shards(index, name)
+    for file in sorted(set(places.values())):
+        read = _read_one(file, f"checkpoint {str(file)!r}").content
+        wanted = [key for key, place in places.items() if place == file]
+        missing = [key for key in wanted if key not in read]
+        if missing:
+            raise InputError(f"{name}: {file.name!r} does not hold {missing[0]!r}; copy them again")
+        content |= {key: read[key] for key in wanted}
+    return WeightFile(name, content)
+
+
+def _shards(index: Path, name: str) -> dict[str, Path]:
+    """The file of each weight. Raises InputError for an index that says something else."""
     try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()[:10]
-    except OSError as error:
-        raise InputError(f"checkpoint {str(file)!r} cannot be read: {error.strerror}") from error
+        found = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        places = {str(key): str(place) for key, place in found.items()}
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{name} is no index of weights ({_first_line(error)})") from error
+    for place in places.values():
+        if Path(place).name != place or not (index.parent / place).is_file():
+            raise InputError(f"{name} names {place[:100]!r}, which is not in its folder")
+    return {key: index.parent / place for key, place in places.items()}
+
+
+def _config_beside(file: Path) -> tuple[Mapping[str, Any] | None, str]:
+    """The ``config.json`` in a file's folder, and why it cannot be read."""
+    path = file.parent / _CONFIG
+    try:
+        if not path.is_file():
+            return None, ""
+        if path.stat().st_size > _MOST_CONFIG:
+            return None, "it is too large"
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        return None, _first_line(error)
+    return (config, "") if isinstance(config, dict) else (None, "it is not a mapping")
 
 
 def _find(path: str | Path) -> Path:
@@ -73,12 +145,23 @@ def _find(path: str | Path) -> Path:
     except (OSError, RuntimeError, ValueError):  # an unknown ~user, a name that no system takes
         raise InputError(f"{str(path)!r} is not a path; give that of a checkpoint") from None
     if is_folder:
-        for name in IN_FOLDERS:
+        for name in (*IN_FOLDERS, *INDEXES):
             if (file / name).is_file():
                 return file / name
+        if any((file / name).is_file() for name in _ADAPTERS):
+            raise InputError(
+                f"folder {str(file)!r} holds an adapter alone, not a network; merge it where it "
+                "was trained (peft: model.merge_and_unload()), and save the whole network"
+            )
         raise InputError(
             f"folder {str(file)!r} holds neither {' nor '.join(IN_FOLDERS)}; give the path of a "
             f"file{_others(file, '')}"
+        )
+    shard = _SHARD.fullmatch(file.name)
+    if exists and shard and int(shard[3]) > 1:
+        raise InputError(
+            f"checkpoint {str(file)!r} is one of {int(shard[3])} parts; give the path of the "
+            f"folder or of {shard[1] + shard[4] + '.index.json'!r} in it"
         )
     if exists:
         return file

@@ -28,10 +28,10 @@ _HF5 = "huggingface (5.x)"  # in memory; files keep the names of 4.x
 _HEAD = re.compile(r"(classifier|head|head\.fc)\.(weight|bias)")
 # What a layout's stem is called: it tells the layout, and the prefix of all its names.
 _ANCHORS = {
-    "patch_embed.proj.weight": ("timm", "microsoft"),
-    "features.1.0.attn.qkv.weight": ("torchvision",),
-    "embeddings.patch_embeddings.projection.weight": ("huggingface",),
-    "patch_embed.projection.weight": ("openmmlab",),
+    "patch_embed.proj.weight": "timm",  # or Microsoft's
+    "features.1.0.attn.qkv.weight": "torchvision",
+    "embeddings.patch_embeddings.projection.weight": "huggingface",
+    "patch_embed.projection.weight": "openmmlab",
 }
 _FOUR = [0, 2, 1, 3]  # rows before columns to columns before rows, and back
 # Follow from sizes alone, so they are neither read nor missed.
@@ -61,27 +61,27 @@ def split(layout: str, name: str, tensor: Tensor) -> list[Tensor]:
     return list(tensor.chunk(len(names(layout, name))))
 
 
-def recognise(keys: Iterable[str]) -> tuple[str, str] | None:
-    """The layout of a state dict and the prefix of its names; None where it is no Swin's.
+def recognise_all(keys: Iterable[str]) -> list[tuple[str, str]]:
+    """The layout of every Swin in a state dict and the prefix of its names.
 
-    The places of patch merging tell Microsoft's from timm's; the head may be missing.
+    The places of patch merging tell Microsoft's from timm's; heads may be missing.
     """
-    keys = sorted(keys)
-    found = [
-        (layouts, key[: -len(anchor)])
-        for anchor, layouts in _ANCHORS.items()
+    keys = list(keys)
+    return [
+        (_layout(anchor, key[: -len(anchor)], keys), key[: -len(anchor)])
         for key in keys
+        for anchor in _ANCHORS
         if key == anchor or key.endswith(f".{anchor}")
     ]
-    if not found:
-        return None
-    layouts, prefix = min(found, key=lambda pair: len(pair[1]))
-    layout = layouts[0]
-    if layout == "timm":
-        stages = {m[1] for key in keys if (m := re.match(_MERGING, key.removeprefix(prefix)))}
-        single = not stages and f"{prefix}head.weight" in keys
-        layout = "microsoft" if "0" in stages or single else "timm"
-    return layout, prefix
+
+
+def _layout(anchor: str, prefix: str, keys: list[str]) -> str:
+    if _ANCHORS[anchor] != "timm":
+        return _ANCHORS[anchor]
+    own = [key.removeprefix(prefix) for key in keys if key.startswith(prefix)]
+    stages = {m[1] for name in own if (m := re.match(_MERGING, name))}
+    single = not stages and "head.weight" in own
+    return "microsoft" if "0" in stages or single else "timm"
 
 
 _MERGING = r"layers[._](\d+)\.downsample\.reduction\.weight$"
@@ -105,6 +105,27 @@ def to_timm(
             if all(part in own for part in parts)
         }
     return {n: join(layout, n, [weights[k] for k in parts]) for n, parts in keys.items()}, keys
+
+
+_TRUNK = re.compile(
+    r"(patch_embed|layers|stages|features|encoder\.layers|embeddings|norm|layernorm|pos_embed|"
+    r"absolute_pos_embed)(?=[._]|$)(?!\.mask_token)"
+)
+
+
+def place_of(layout: str, name: str) -> str | None:
+    """Timm's name of the block that a layout's name, without prefix, belongs to.
+
+    ``trunk`` for what lies between blocks, before or behind them; None for what a network does
+    without in giving its last map: heads, decoders, norms of the maps in between.
+    """
+    if not _TRUNK.match(name):
+        return None
+    found = _NUMBERS.match(name)
+    if found is None or found[2] is None or (layout == "torchvision" and int(found[1]) % 2 == 0):
+        return "trunk"
+    stage = (int(found[1]) - 1) // 2 if layout == "torchvision" else int(found[1])
+    return f"layers.{stage}.blocks.{found[2]}"
 
 
 def _without_prefix(keys: Iterable[str], prefix: str) -> dict[str, str]:

@@ -3,21 +3,29 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from hybrid_swin.block import Block
-from hybrid_swin.block_words import BlockWord
+from hybrid_swin.block_words import BlockWord, Part, parse
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.variant import Variant
+from hybrid_swin.weights.differences import (
+    Difference,
+    Place,
+    foreign_difference,
+    mlp_and_norm_reasons,
+    own_difference,
+)
 from hybrid_swin.weights.mixers import TABLE, MixerPlan, MixerSource, plan_mixer
+from hybrid_swin.weights.outside import look_outside
 from hybrid_swin.weights.report import BlockStart, Resized, few
-from hybrid_swin.weights.resizing import resize_channels
+from hybrid_swin.weights.resizing import channels_rule, resize_channels
 from hybrid_swin.weights.source import Source, depths, has_v2_names
-from hybrid_swin.windows import fit_window, shift_of
+from hybrid_swin.window_rules import lay_windows
 
 _STEM, _HEAD = "patch_embed.proj.weight", "head."
 
@@ -32,6 +40,9 @@ class Plan:
         used: names of the source's weights that have a place.
         blocks: how each block will start.
         starts: mixers that shall start as one of their branches, by the index of their block.
+        differences: of blocks whose difference can be measured, by their index.
+        outside: what differs from the source outside of blocks.
+        left_out: names of what gave the source's last map and has no place in the model.
         notes: for the user.
     """
 
@@ -40,6 +51,9 @@ class Plan:
     used: set[str] = field(default_factory=set)
     blocks: list[BlockStart] = field(default_factory=list)
     starts: dict[int, tuple[Fusion, int]] = field(default_factory=dict)
+    differences: dict[int, Difference] = field(default_factory=dict)
+    outside: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -59,14 +73,36 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
     for name, tensor in source.weights.items():
         if tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
             _refuse_kind(name, tensor, source)
-    plan = Plan()
-    if source.is_averaged:
-        plan.notes.append(f"the averaged weights were taken, in {source.wrapping!r}")
+    plan = Plan(notes=[source.choice] if source.choice else [])
+    plan.notes += source.judgement.notes
+    source = _with_query_bias(plan, target, source)
     _plan_shell(plan, target, source)
     _plan_head(plan, target, source)
     _plan_mixers(plan, model, variant, source)
     _check_values(plan, target, source)
+    look_outside(plan, variant, source)
     return plan
+
+
+def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -> Source:
+    """The source with zeros where it has no biases of queries, keys and values: the same function.
+
+    A network whose config says that it has none did not use those that may be in the file.
+    """
+    idle = source.judgement.qkv_bias is False
+    zeros, keys = {}, dict(source.keys)
+    for name, tensor in source.weights.items():
+        if not name.endswith(".attn.qkv.weight") or tensor.ndim != 2:
+            continue
+        bias = name.removesuffix("weight") + "bias"
+        plain = f"{name[:-10]}{TABLE}" in source.weights
+        if plain and (idle or bias not in source.weights):
+            zeros[bias] = tensor.new_zeros(len(tensor))
+            keys.setdefault(bias, ())
+    if not zeros or not any(name.endswith(".qkv.bias") for name in target):
+        return source
+    plan.notes.append("the source has no biases of queries, keys and values; ours start at zero")
+    return replace(source, weights=source.weights | zeros, keys=keys)
 
 
 # Stem, merging, norms, MLPs and the last norm
@@ -92,6 +128,7 @@ def _plan_shell(plan: Plan, target: Mapping[str, Tensor], source: Source) -> Non
             plan.used.add(name)
         elif name == _STEM and given.shape[2:] == tensor.shape[2:] and len(given) == len(tensor):
             plan.values[name] = resize_channels(given, tensor.shape[1])
+            plan.notes.append(channels_rule(given.shape[1], tensor.shape[1]))
             plan.resized.append(Resized(name, tuple(given.shape), tuple(tensor.shape)))
             plan.used.add(name)
         else:
@@ -101,9 +138,12 @@ def _plan_shell(plan: Plan, target: Mapping[str, Tensor], source: Source) -> Non
     if differing:
         _refuse(differing, target, source)
     if missing:
+        hint = "take a checkpoint of the whole network"
+        if all(name.startswith("patch_embed.norm.") for name in missing):
+            hint = "a Swin without a norm after its patches (patch_norm: false) is another network"
         raise InputError(
             f"{source.name} is incomplete: {len(missing)} weights that the model needs are not in "
-            f"it ({few(missing)}); take a checkpoint of the whole network"
+            f"it ({few(missing)}); {hint}"
         )
 
 
@@ -163,8 +203,19 @@ def _plan_head(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None
 # Mixers
 
 
+class _At(NamedTuple):
+    """A block of the model, what it takes, and what stands there in the source."""
+
+    name: str
+    stage: int
+    block: Block
+    word: BlockWord
+    mixer: MixerPlan
+    theirs: MixerSource
+
+
 def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source) -> None:
-    unsure: dict[str, list[str]] = {}
+    taken: list[_At] = []
     for index, (name, i, j, block) in enumerate(_blocks(model)):
         word, prefix = variant.block_words[i][j], f"{name}.attn."
         theirs = _mixer_source(source, i, j, prefix)
@@ -180,15 +231,35 @@ def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source)
             plan.starts[index] = block.attn, mixer.base
         if isinstance(block.norm1, nn.Identity):
             _copy_norm(plan, block, name, source)
-        how, why = mixer.how, mixer.why
-        for reason, certain in _differences(block, word, mixer, theirs, source, variant, i):
-            if certain and how != "fresh":
-                how, why = "changed", reason
-            elif not certain:
-                unsure.setdefault(reason, []).append(name)
-        plan.blocks.append(BlockStart(name, str(word), how, why))
-    for reason, names in unsure.items():
-        plan.notes.append(f"unless the source is of this very network: {reason} ({few(names)})")
+        taken.append(_At(name, i, block, word, mixer, theirs))
+    for index, at in enumerate(taken):  # all is known by now of what has a place
+        plan.blocks.append(_start(plan, index, at, variant, source))
+
+
+def _start(plan: Plan, index: int, at: _At, variant: Variant, source: Source) -> BlockStart:
+    """How a block starts."""
+    how, why = at.mixer.how, at.mixer.why
+    if how != "fresh":
+        found = list(_differences(at, variant, source))
+        unplaced = _unplaced(plan, at.name, source)
+        if unplaced:
+            plan.left_out += unplaced
+            found.append(Difference(f"no place for the source's {few(unplaced)}"))
+        certain = [difference for difference in found if difference.certain]
+        if found:
+            first = (certain or found)[0]
+            how = "changed" if certain else "unsure"
+            why = "; ".join(d.why for d in (certain or found))
+            if first.theirs is not None:
+                plan.differences[index] = first
+    return BlockStart(at.name, str(at.word), how, why)
+
+
+def _unplaced(plan: Plan, block: str, source: Source) -> list[str]:
+    """The source's names of what belongs to a block and has no place in the model's."""
+    own = [n for n in source.weights if n.startswith(f"{block}.") and n not in plan.used]
+    named = [key for name in own for key in source.keys[name]]
+    return named + [key for key, place in source.leftover.items() if place == block]
 
 
 def _blocks(model: nn.Module) -> Iterator[tuple[str, int, int, Block]]:
@@ -204,9 +275,11 @@ def _mixer_source(source: Source, i: int, j: int, prefix: str) -> MixerSource:
         if name.startswith(prefix)
     }
     if source.variant is not None:
-        theirs = source.variant
-        window = fit_window((theirs.window_sizes[i],) * 2, theirs.grids[i])
-        return MixerSource(weights, str(theirs.block_words[i][j]), True, window)
+        theirs, word = source.variant, source.variant.block_words[i][j]
+        small = dict(word.branches[0].options).get("small_map", "shrink")
+        side = theirs.window_sizes[i]
+        window = lay_windows(theirs.grids[i], (side, side), small).window  # type: ignore[arg-type]
+        return MixerSource(weights, str(word), True, window)
     if TABLE not in weights and not source.is_foreign:
         return MixerSource(weights)
     return MixerSource(weights, "sw_msa" if j % 2 else "w_msa", source.is_foreign)
@@ -222,29 +295,46 @@ def _copy_norm(plan: Plan, block: Block, name: str, source: Source) -> None:
             plan.used.add(f"{name}.norm1.{norm[1]}")
 
 
-def _differences(
-    block: Block,
-    word: BlockWord,
-    mixer: MixerPlan,
-    theirs: MixerSource,
-    source: Source,
-    variant: Variant,
-    stage: int,
-) -> Iterator[tuple[str, bool]]:
-    """Why a block computes something else than in the source, and whether that is certain."""
-    if mixer.values and theirs.is_bare and theirs.kind in ("w_msa", "sw_msa"):
-        part = word.branches[mixer.base or 0]
-        window = fit_window((variant.window_sizes[stage],) * 2, variant.grids[stage])
-        shifts = any(shift_of(window, variant.grids[stage]))
-        if part.name != theirs.kind and (shifts or part.name not in ("w_msa", "sw_msa")):
-            yield f"{part.name} where a Swin has {theirs.kind}", theirs.certain
-    before = source.variant.stages[stage].norm == "post" if source.variant else False
-    if before != block.norm_after:
-        places = ("after", "before") if block.norm_after else ("before", "after")
-        yield (
-            f"norms {places[0]} mixer and MLP where the source has them {places[1]}",
-            source.is_foreign or source.variant is not None,
-        )
+def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Difference]:
+    """Why a block computes something else than in the source."""
+    part = at.word.branches[at.mixer.base or 0]
+    kind = at.theirs.kind or ""
+    side = Place(variant, at.stage, part, kind.partition("(")[0], _rows(at.theirs))
+    if at.mixer.values and source.variant is not None:
+        why = own_difference(side, source.variant, _pairs(at, parse(kind)))
+        if why:
+            yield Difference(why)
+    elif at.mixer.values and at.theirs.is_bare and kind in ("w_msa", "sw_msa"):
+        # A table for another window is not that of a network like the model, ours or not.
+        judgement = source.judgement
+        if at.mixer.resized:
+            judgement = replace(judgement, maybe_ours=False)
+        difference = foreign_difference(side, judgement)
+        if difference is not None:
+            yield difference
+    elif source.judgement.rules and not source.judgement.maybe_ours:
+        yield from map(Difference, mlp_and_norm_reasons(source.judgement.rules[0]))
+    if at.mixer.resized:
+        yield Difference("its bias table is interpolated (bicubic)")
+    before = source.variant.stages[at.stage].norm == "post" if source.variant else False
+    if before != at.block.norm_after:
+        places = ("after", "before") if at.block.norm_after else ("before", "after")
+        why = f"norms {places[0]} mixer and MLP where the source has them {places[1]}"
+        unless = "unless the source is of this very network: "
+        sure = source.is_foreign or source.variant is not None
+        yield Difference(why if sure else unless + why, sure)
+
+
+def _rows(mixer: MixerSource) -> int:
+    table = mixer.weights.get(TABLE)
+    return len(table) if table is not None and table.ndim else 0
+
+
+def _pairs(at: _At, theirs: BlockWord) -> list[tuple[Part, Part]]:
+    """The model's branches with the source's that gave them their weights."""
+    if len(theirs.branches) == len(at.word.branches):
+        return list(zip(at.word.branches, theirs.branches, strict=True))
+    return [(at.word.branches[at.mixer.base or 0], theirs.branches[0])]
 
 
 def _check_values(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None:

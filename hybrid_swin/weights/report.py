@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-How = Literal["taken", "identity start", "changed", "fresh"]
+How = Literal["taken", "identity start", "changed", "unsure", "fresh"]
 _MEANINGS: dict[How, str] = {
     "taken": "as in the source",
     "identity start": "that start as the source's mixer alone",
     "changed": "that compute something else than in the source",
+    "unsure": "not known to be as in the source",
     "fresh": "with a fresh mixer",
 }
 
@@ -32,21 +33,29 @@ class BlockStart:
     Args:
         name: such as ``layers.2.blocks.0``.
         word: the model's block word.
-        how: ``taken``: the source's weights for the same mixer; ``identity start``: several
-            branches that compute what the source's one computed; ``changed``: weights were taken,
-            but the block computes something else; ``fresh``: the mixer is left as it was.
-        why: the reason for ``changed`` and ``fresh``.
+        how: ``taken``: the source's weights for the same mixer, which computes the same;
+            ``identity start``: several branches that compute what the source's one computed;
+            ``changed``: weights were taken, but the block computes something else; ``unsure``:
+            weights were taken, and it is not known whether the block computes the same; ``fresh``:
+            the mixer is left as it was.
+        why: the reason for ``changed``, ``unsure`` and ``fresh``.
+        difference: the difference of the block's output from the source's, over the size of that,
+            on a random map; None where it was not measured.
     """
 
     name: str
     word: str
     how: How
     why: str = ""
+    difference: float | None = None
 
 
 @dataclass(frozen=True)
 class WeightReport:
     """What came of loading weights. ``taken``, ``resized`` and ``fresh`` share out the model.
+
+    "As in the source" is meant for images of the model's nominal size, in evaluation, and judged by
+    the rules of the source's library, which differ from library to library.
 
     Args:
         source: the file.
@@ -55,9 +64,17 @@ class WeightReport:
         taken: the model's parameters that have the source's values.
         resized: those that have them, fitted to another window or number of image channels.
         fresh: those that were left at their initialisation, or that an identity start has set.
-        unused: the source's names of what was not taken.
+        unused: the source's names of what was not taken, and has no part in giving the source's
+            last map or belongs to a mixer that the model does not have: heads, decoders.
         blocks: how each block starts.
         notes: what else the user should know.
+        left_out: the source's names of what had a part in giving its last map, such as position
+            embeddings, and has no place in the model.
+        outside: what differs from the source outside of blocks, in words.
+        image_size: nominal (height, width) in pixels for which blocks were compared.
+        rules: whose rules the source was judged by; empty for a network of ours.
+        basis: what is known of them from: a config beside the weights, or the library's defaults.
+        place: where in the source the network lay, such as ``model_ema``; empty at its top.
     """
 
     source: str
@@ -68,6 +85,18 @@ class WeightReport:
     unused: tuple[str, ...]
     blocks: tuple[BlockStart, ...]
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    image_size: tuple[int, int] = (0, 0)
+    rules: tuple[str, ...] = ()
+    basis: str = ""
+    place: str = ""
+
+    @property
+    def is_as_in_source(self) -> bool:
+        """Whether the model gives the last map that the source gave, at its nominal image size."""
+        same = all(block.how in ("taken", "identity start") for block in self.blocks)
+        return same and not (self.outside or self.resized or self.left_out)
 
     def __str__(self) -> str:
         lines = [f"{self.source} ({self.layout} layout)", f"  taken: {len(self.taken)}"]
@@ -75,14 +104,29 @@ class WeightReport:
             ("resized", list(map(str, self.resized))),
             ("fresh", list(self.fresh)),
             ("unused", list(self.unused)),
+            ("left out", list(self.left_out)),
         ):
-            lines.append(f"  {title}: {len(items)}" + (f" ({few(items)})" if items else ""))
+            if items or title != "left out":
+                lines.append(f"  {title}: {len(items)}" + (f" ({few(items)})" if items else ""))
+        if self.rules:
+            lines.append(f"  compared by the rules of: {' or '.join(self.rules)} ({self.basis})")
+        size = f" at {self.image_size[0]}x{self.image_size[1]}" if any(self.image_size) else ""
         for how, meaning in _MEANINGS.items():
+            at = size if how == "taken" else ""
             for why in dict.fromkeys(b.why for b in self.blocks if b.how == how):
-                found = [f"{b.name} {b.word}" for b in self.blocks if (b.how, b.why) == (how, why)]
+                blocks = [b for b in self.blocks if (b.how, b.why) == (how, why)]
+                found = [f"{b.name} {b.word}" for b in blocks]
                 which = f" ({few(found)})" if how != "taken" else ""
-                lines.append(f"  blocks {meaning}: {len(found)}{which}{why and f': {why}'}")
+                what = f"{why and f': {why}'}{_measured(blocks)}"
+                lines.append(f"  blocks {meaning}{at}: {len(found)}{which}{what}")
+        lines += [f"  differs outside of blocks: {what}" for what in self.outside]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def _measured(blocks: Sequence[BlockStart]) -> str:
+    """By how much blocks differ, as far as it was measured."""
+    found = [b.difference for b in blocks if b.difference is not None]
+    return f"; its output differs by {max(found):.2g} of its size on a random map" if found else ""
 
 
 def few(items: Sequence[str] | Iterable[str], most: int = 3) -> str:

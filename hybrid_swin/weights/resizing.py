@@ -39,6 +39,20 @@ def _offsets(window: Grid) -> Grid:
     return 2 * window[0] - 1, 2 * window[1] - 1
 
 
+def channels_rule(before: int, after: int) -> str:
+    """What ``resize_channels`` does, for the report."""
+    if after == 1:
+        return (
+            f"the first layer's weights of {before} channels are summed to one, so that a grey "
+            "image gives what it gave with that many equal channels"
+        )
+    return (
+        f"the first layer's weights of {before} channels are repeated for {after} and scaled by "
+        f"{before}/{after}, so that equal channels give what they gave"
+        + ("" if after % before == 0 or before == 1 else ", nearly")
+    )
+
+
 def resize_channels(weight: Tensor, channels: int) -> Tensor:
     """A patch embedding for images of other channels. (C, I, p, p) -> (C, channels, p, p).
 

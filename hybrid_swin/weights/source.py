@@ -14,13 +14,10 @@ from torch import Tensor
 from hybrid_swin.errors import InputError
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import WeightFile, read_weights
-from hybrid_swin.weights.layouts import DERIVED, LAYOUTS, recognise, to_timm
+from hybrid_swin.weights.judging import Judgement, judge
+from hybrid_swin.weights.layouts import DERIVED, place_of, to_timm
+from hybrid_swin.weights.networks import choose_network
 
-# Where training scripts keep weights; averaged ones first, since those are what they report.
-_WRAPPINGS = (
-    *("state_dict_ema", "model_ema", "ema_state_dict"),
-    *("state_dict", "model", "model_state_dict", "module", "network", "weights"),
-)
 _V2 = "logit_scale", "cpb_mlp", "continuous_position_bias_mlp"
 
 
@@ -31,30 +28,33 @@ class Source:
     Args:
         name: for messages, such as ``checkpoint 'swin.pth'``.
         layout: whose names the weights had.
-        wrapping: where in the file they lay, such as ``model``; empty at its top.
-        weights: by timm's names.
+        place: where in the file they lay, such as ``model``; empty at its top.
+        choice: why they were taken, where the file holds several networks.
+        raw: all tensors beside each other, by the source's own names.
+        weights: those of the network, by timm's names.
         keys: the source's own names of each.
-        leftover: the source's names of what has no name in timm.
+        leftover: the source's names of what has no name in timm, with the block that it is a part
+            of (timm's name), ``trunk`` for what lies between blocks, or None for no part of what
+            gives the last map.
         variant: the network that the weights are of, where the source says so.
+        judgement: by whose rules the network computed.
     """
 
     name: str
     layout: str
-    wrapping: str
+    place: str
+    choice: str
+    raw: Mapping[str, Tensor]
     weights: dict[str, Tensor]
     keys: dict[str, tuple[str, ...]]
-    leftover: tuple[str, ...]
+    leftover: dict[str, str | None]
     variant: Variant | None
+    judgement: Judgement
 
     @property
     def is_foreign(self) -> bool:
         """Whether these can only be weights of a plain Swin: our own have timm's names."""
-        return self.layout != "timm"
-
-    @property
-    def is_averaged(self) -> bool:
-        """Whether these are averages over a training, which lay beside the weights themselves."""
-        return "ema" in self.wrapping
+        return self.variant is None and not self.judgement.maybe_ours
 
     @property
     def is_v2(self) -> bool:
@@ -67,8 +67,12 @@ def has_v2_names(names: Iterable[str]) -> bool:
     return any(mark in name for name in names for mark in _V2)
 
 
-def read_source(source: str | Path | Mapping[str, Any]) -> Source:
+def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = None) -> Source:
     """Read a file, or take a mapping, and recognise its layout.
+
+    Args:
+        source: a path, or a state dict, plain or wrapped.
+        prefix: where the network lies in it, if it holds several.
 
     Raises:
         InputError: a file that cannot be read, or what is no weights of a Swin.
@@ -81,17 +85,10 @@ def read_source(source: str | Path | Mapping[str, Any]) -> Source:
         raise InputError(
             f"weights come from a path or a state dict; got {type(source).__name__} {source!r:.80}"
         )
-    weights, wrapping = _unwrap(file)
-    recognised = recognise(weights)
-    if recognised is None:
-        some = ", ".join(list(weights)[:3])
-        raise InputError(
-            f"{file.name} is of another network: no name of a Swin's among its {len(weights)} "
-            f"weights ({some}, ...); give one in the layout of {', '.join(LAYOUTS)} or our own"
-        )
-    layout, prefix = recognised
+    network, choice = choose_network(file, prefix)
+    layout, weights = network.layout, network.weights
     try:
-        named, keys = to_timm(weights, layout, prefix)
+        named, keys = to_timm(weights, layout, network.prefix)
     except (RuntimeError, IndexError) as error:  # parts that do not go together
         raise InputError(
             f"{file.name} is damaged or of another network: weights in the layout of {layout} have "
@@ -99,43 +96,34 @@ def read_source(source: str | Path | Mapping[str, Any]) -> Source:
         ) from error
     named = {name: tensor for name, tensor in named.items() if not DERIVED.search(name)}
     used = {key for parts in keys.values() for key in parts}
-    leftover = tuple(key for key in weights if key not in used and not DERIVED.search(key))
+    leftover = {
+        key: place_of(layout, key.removeprefix(network.prefix))
+        if key.startswith(network.prefix)
+        else None
+        for key in weights
+        if key not in used and not DERIVED.search(key)
+    }
     variant = _variant(file)
     if variant is not None and depths(named) != [stage.depth for stage in variant.stages]:
         variant = None  # of another network than the weights
-    return Source(file.name, layout, wrapping, named, keys, leftover, variant)
+    return Source(
+        name=file.name,
+        layout=layout,
+        place=network.name,
+        choice=choice,
+        raw=weights,
+        weights=named,
+        keys=keys,
+        leftover=leftover,
+        variant=variant,
+        judgement=judge(file, layout, named, [*weights], variant, depths(named)),
+    )
 
 
 def depths(names: Iterable[str]) -> list[int]:
     """Blocks a stage."""
     blocks = {m[0]: int(m[1]) for n in names if (m := re.match(r"layers\.(\d+)\.blocks\.\d+", n))}
     return [count for _, count in sorted(Counter(blocks.values()).items())]
-
-
-def _unwrap(file: WeightFile) -> tuple[dict[str, Tensor], str]:
-    """The weights in a file, and where they lay. Raises InputError where there are none."""
-    content, path = file.content, ""
-    for _ in range(4):
-        # Wrappings first: beside one there may be a tensor, such as the best accuracy.
-        inside = next((w for w in _WRAPPINGS if _is_full(content.get(w))), None)
-        if inside is None:
-            break
-        content, path = content[inside], f"{path}.{inside}" if path else inside
-    if weights := _tensors(content):
-        return weights, path
-    keys = ", ".join(str(key)[:40] for key in list(content)[:5]) or "nothing"
-    raise InputError(
-        f"{file.name} holds no weights by name (inside{f' {path!r}' if path else ''}: {keys}); "
-        f"give a state dict, plain or inside one of {', '.join(map(repr, _WRAPPINGS))}"
-    )
-
-
-def _is_full(content: Any) -> bool:
-    return isinstance(content, Mapping) and len(content) > 0
-
-
-def _tensors(content: Mapping[Any, Any]) -> dict[str, Tensor]:
-    return {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
 
 
 def _variant(file: WeightFile) -> Variant | None:

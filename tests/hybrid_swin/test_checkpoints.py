@@ -13,7 +13,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.training_state import SaveError, save_state
-from hybrid_swin.weights.layouts import DERIVED, names, recognise, split, to_timm
+from hybrid_swin.weights.layouts import DERIVED, names, recognise_all, split, to_timm
 
 LIBRARIES = "timm", "microsoft", "torchvision", "huggingface"
 FUSIONS = [
@@ -210,7 +210,7 @@ def test_layouts_are_written_as_their_libraries_do(golden, small_swin, tmp_path,
     hs.save_weights(model, path, layout=library)
     written = load_file(path)
     if library == "huggingface":  # files have the names of 4.x
-        same(*(to_timm(w, *recognise(w))[0] for w in (written, weights)))
+        same(*(to_timm(w, *recognise_all(w)[0])[0] for w in (written, weights)))
         assert "swin.encoder.layers.0.blocks.0.attention.self.query.weight" in written
         assert {"classifier.weight", "swin.layernorm.bias"} <= written.keys()
     elif library == "microsoft":
@@ -455,11 +455,33 @@ def test_other_layouts_hold_plain_swins_only(small_swin, tmp_path, library, word
 
 
 def test_layouts_with_one_window_size_refuse_several(small_swin, tmp_path):
-    model = small_swin(image_size=40)
+    model = small_swin(image_size=32, window_size=8)
     hs.save_weights(model, tmp_path / "a.pth", layout="microsoft")
-    for library in ("torchvision", "huggingface"):
-        with pytest.raises(InputError, match=r"one window size .* windows are 5x5, 7x7; save in"):
+    for library, said in (
+        ("torchvision", r"in torchvision layers.1.blocks.0 is what .* 'w_msa\(small_map=pad\)'"),
+        ("huggingface", r"transformers takes no map of 4x4 with windows of 8; save in"),
+    ):
+        with pytest.raises(InputError, match=said):
             hs.save_weights(model, tmp_path / "b.pth", layout=library)
+    stages = [hs.Stage(8, 1, 2, ("w_msa",), window_size=w) for w in (4, 2)]
+    model = hs.HybridSwin(hs.Variant((32, 32), 3, 2, 4, 4, 2, stages))
+    with pytest.raises(InputError, match=r"one window size .* windows are 2x2, 4x4; save in"):
+        hs.save_weights(model, tmp_path / "b.pth", layout="torchvision")
+
+
+def test_a_layout_holds_what_its_library_computes(small_swin, tmp_path):
+    """An oblong map that one window covers along one side, and one that it does not divide."""
+    oblong, uneven = {"image_size": (28, 56)}, {"image_size": 80}
+    shifted = small_swin("w_msa", "sw_msa(shift=map)", depths=(2,), heads=(2,), **oblong)
+    plain = small_swin(depths=(2,), heads=(2,), **oblong)
+    hs.save_weights(shifted, tmp_path / "a.pth", layout="huggingface")
+    with pytest.raises(InputError, match=r"in transformers .* 'sw_msa\(shift=map\)'; the model's"):
+        hs.save_weights(plain, tmp_path / "b.pth", layout="huggingface")
+    hs.save_weights(plain, tmp_path / "a.pth", layout="torchvision")
+    with pytest.raises(InputError, match="in torchvision"):
+        hs.save_weights(shifted, tmp_path / "b.pth", layout="torchvision")
+    with pytest.raises(InputError, match="Microsoft's code takes no map of 20x20 with windows of"):
+        hs.save_weights(small_swin(**uneven), tmp_path / "b.pth", layout="microsoft")
 
 
 @pytest.mark.parametrize(

@@ -160,10 +160,7 @@ def test_options_cost_what_they_add():
 def alone(module, x):
     """What each token becomes if windows hold only tokens of the map, by gathering them."""
     height, width = x.shape[1:3]
-    window = windows.fit_window(module.window, (height, width))
-    shift = (0, 0)
-    if module.layout == "shifted":
-        shift = windows.shift_of(window, (height, width))
+    window, shift, *_ = module.lay((height, width))
     strides = [math.ceil(s / w) for s, w in zip((height, width), window, strict=True)]
 
     def cell(i, j):
@@ -251,7 +248,7 @@ def test_windows_of_padding_alone_do_no_harm():
 
 def test_masks_do_not_grow_with_the_batch_or_the_number_of_sizes():
     device = torch.device("cpu")
-    mask = windows.padding_mask((5, 7), (3, 3), (1, 1), False, device)
+    mask = windows.padding_mask((5, 7), (6, 9), (3, 3), (1, 1), False, device)
     assert mask.shape == (6, 1, 9)
     for cached in (windows._shift_mask, windows._padding_mask, windows._position_index):
         assert cached.cache_info().maxsize == 64

@@ -44,26 +44,6 @@ def test_merge_undoes_partition(size, window):
     assert torch.equal(windows.merge(windows.partition(x, window), window, size), x)
 
 
-def test_a_window_is_never_larger_than_the_map():
-    assert windows.fit_window((7, 7), (14, 14)) == (7, 7)
-    assert windows.fit_window((7, 7), (3, 14)) == (3, 7)
-    assert windows.fit_window((4, 2), (1, 1)) == (1, 1)
-
-
-def test_nothing_is_shifted_where_one_window_covers_the_axis():
-    assert windows.shift_of((4, 4), (8, 8)) == (2, 2)
-    assert windows.shift_of((7, 7), (8, 15)) == (3, 3)
-    assert windows.shift_of((4, 4), (4, 5)) == (0, 2)
-    assert windows.shift_of((3, 4), (4, 4)) == (1, 0)
-    assert windows.shift_of((1, 1), (5, 5)) == (0, 0)
-
-
-def test_sizes_are_rounded_up_to_whole_windows():
-    assert windows.padded((8, 8), (4, 4)) == (8, 8)
-    assert windows.padded((9, 1), (4, 3)) == (12, 3)
-    assert windows.padded((7, 13), (7, 7)) == (7, 14)
-
-
 @pytest.mark.parametrize(
     ("size", "window", "shift"),
     [

@@ -22,7 +22,7 @@ def is_same(replacement):
     return set(hows(replacement)) <= {"taken", "identity start"}
 
 
-@pytest.mark.parametrize("size", [(32, 32), (36, 28), (64, 48)])
+@pytest.mark.parametrize("size", [(32, 32), (36, 28), (64, 48), (16, 40)])
 def test_hugging_face_at_any_size(size, make):
     model, _ = make("huggingface 5")
     x = torch.randn(1, 3, *size)
@@ -35,19 +35,19 @@ def test_hugging_face_at_any_size(size, make):
             assert torch.allclose(a, b, atol=1e-4), name
 
 
-def test_a_backbone_shifts_where_ours_does_not_and_that_is_said(hf_config):
+def test_a_backbone_that_always_shifts_is_kept(hf_config):
     torch.manual_seed(0)
     model = SwinBackbone(hf_config(image_size=16, out_features=["stage1", "stage2"])).eval()
     for name, parameter in model.named_parameters():
         nn.init.normal_(parameter, mean=1.0 * ("norm" in name), std=0.5)
-    for stage, expected in ((0, True), (1, False)):
-        for pixels, same in ((16, expected), (48, True)):
-            x = torch.randn(1, 3, pixels, pixels)
+    for stage in (0, 1):
+        for size in ((16, 16), (48, 48), (12, 20)):
+            x = torch.randn(1, 3, *size)
             before = run(model, x).feature_maps
             replacement = hs.replace_blocks(model, stage=stage)
-            assert is_same(replacement) == expected
+            assert is_same(replacement)
             pairs = list(zip(before, run(model, x).feature_maps, strict=True))
-            assert all(torch.allclose(a, b, atol=1e-4) for a, b in pairs) == same
+            assert all(torch.allclose(a, b, atol=1e-4) for a, b in pairs)
             replacement.undo()
 
 

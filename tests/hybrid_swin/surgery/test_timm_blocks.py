@@ -21,25 +21,47 @@ def is_same(replacement):
     return set(hows(replacement)) <= {"taken", "identity start"}
 
 
-def test_a_timm_block_whose_windows_do_not_divide_is_said_to_change(make):
+def test_windows_that_do_not_divide_are_rolled_before_they_are_padded_as_in_timm(make):
     model, x = make("timm", grid=(15, 16))
     x = x[:, :, :15]
     before = run(model, x)
-    replacement = hs.replace_blocks(model, "w_msa", stage=0, blocks=[0])
-    assert hows(replacement) == ["taken"]
+    replacement = hs.replace_blocks(model, "w_msa", stage=0)
+    assert hows(replacement) == ["taken", "taken"]
+    assert replacement.blocks[1].word == "sw_msa(roll=bare)"
     assert torch.allclose(run(model, x), before, atol=1e-5)
-    replacement = hs.replace_blocks(model, "w_msa", stage=0, blocks=[1])
+    replacement.undo()
+    replacement = hs.replace_blocks(model, "sw_msa", stage=0, blocks=[1], shift="word")
     assert hows(replacement) == ["changed"]
-    assert "timm rolls before it pads" in str(replacement)
+    assert "sw_msa where the block had sw_msa(roll=bare)" in str(replacement)
     assert not torch.allclose(run(model, x), before, atol=1e-4)
 
 
-def test_a_timm_block_that_always_partitions_is_said_to_change(make):
+def test_a_timm_block_that_always_partitions_is_kept(make):
     model, x = make("timm", window=(8, 8), always_partition=True)
     before = run(model, x)
     replacement = hs.replace_blocks(model, "w_msa", stage=1)
-    assert hows(replacement) == ["taken", "changed", "taken"]
+    assert hows(replacement) == ["taken", "taken", "taken"]
+    assert torch.allclose(run(model, x), before, atol=1e-5)
+
+
+def test_a_shift_that_no_rule_gives_is_said_to_change(make):
+    model, x = make("timm")
+    block = model.layers[0].blocks[1]
+    block.shift_size = (1, 2)
+    before = run(model, x)
+    replacement = hs.replace_blocks(model, "w_msa", stage=0)
+    assert hows(replacement) == ["taken", "changed"]
+    assert "its windows of 4x4 are shifted by 1x2" in str(replacement)
     assert not torch.allclose(run(model, x), before, atol=1e-4)
+
+
+def test_another_scale_of_the_queries_is_said_to_change(make):
+    model, _ = make("timm")
+    model.layers[0].blocks[0].attn.scale = 0.5
+    model.layers[0].blocks[1].attn.scale = 8**-0.5
+    replacement = hs.replace_blocks(model, "w_msa", stage=0)
+    assert hows(replacement) == ["changed", "taken"]
+    assert "its queries are scaled by 0.5, ours by 0.353553" in str(replacement)
 
 
 def test_timm_windows_cut_by_an_oblong_map_are_kept(make):

@@ -3,9 +3,15 @@ import torch
 from torch.nn import functional as F
 
 from hybrid_swin.patches import PatchMerging
-from hybrid_swin.weights.layouts import LAYOUTS, join, names, recognise, split, to_timm
+from hybrid_swin.weights.layouts import LAYOUTS, join, names, recognise_all, split, to_timm
 
 LIBRARIES = "timm", "microsoft", "torchvision", "huggingface"
+
+
+def recognise(keys):
+    """The one Swin in a state dict."""
+    (found,) = recognise_all(keys)
+    return found
 
 
 def spelt(weights, layout, prefix=""):
@@ -153,18 +159,18 @@ def test_one_stage_is_told_by_its_head(golden):
     equal(to_timm(microsoft, "microsoft", "")[0], one)
 
 
-def test_the_backbone_nearest_to_the_top_counts(golden):
+def test_every_network_is_found(golden):
     timm = golden("timm").weights
     both = {f"model.{n}": t for n, t in timm.items()}
     both |= {f"ema.module.{n}": torch.zeros_like(t) for n, t in timm.items()}
-    assert recognise(both) == ("timm", "model.")
+    assert recognise_all(both) == [("timm", "model."), ("timm", "ema.module.")]
     equal(to_timm(both, "timm", "model.")[0], timm)
 
 
 def test_what_is_no_swin_is_not_recognised():
     resnet = ["conv1.weight", "bn1.weight", "layer1.0.conv1.weight", "fc.weight"]
     efficientnet = ["features.0.0.weight", "features.1.0.block.0.0.weight", "classifier.1.weight"]
-    assert recognise(resnet) is recognise(efficientnet) is recognise([]) is None
+    assert recognise_all(resnet) == recognise_all(efficientnet) == recognise_all([]) == []
 
 
 def test_nonsense_in_a_file_costs_nothing():

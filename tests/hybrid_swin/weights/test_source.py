@@ -35,19 +35,19 @@ def wrapped(weights, *keys):
 def test_wrappings_are_taken_off(golden, keys):
     weights = golden("microsoft").weights
     source = read_source(wrapped(OrderedDict(weights), *keys))
-    assert (source.layout, source.wrapping) == ("microsoft", ".".join(keys))
+    assert (source.layout, source.place) == ("microsoft", ".".join(keys))
     assert len(source.weights) == len(golden("timm").weights)
-    assert source.leftover == () and source.variant is None
+    assert source.leftover == {} and source.variant is None
 
 
 def test_averaged_weights_come_first(golden):
     timm = golden().weights
     zeros = {name: torch.zeros_like(tensor) for name, tensor in timm.items()}
     source = read_source({"state_dict": zeros, "state_dict_ema": timm})
-    assert source.wrapping == "state_dict_ema"
+    assert source.place == "state_dict_ema"
     assert torch.equal(source.weights["norm.weight"], timm["norm.weight"])
-    assert read_source({"model": zeros, "model_ema": None}).wrapping == "model"
-    assert read_source({"model": zeros, "model_ema": {}}).wrapping == "model"
+    assert read_source({"model": zeros, "model_ema": None}).place == "model"
+    assert read_source({"model": zeros, "model_ema": {}}).place == "model"
 
 
 def test_what_has_no_place_is_left_over(golden):
@@ -56,10 +56,13 @@ def test_what_has_no_place_is_left_over(golden):
         "layers.0.blocks.1.attn.surprise": torch.zeros(1),
     }
     source = read_source(weights)
-    assert source.leftover == ("absolute_pos_embed", "layers.0.blocks.1.attn.surprise")
+    assert source.leftover == {
+        "absolute_pos_embed": "trunk",
+        "layers.0.blocks.1.attn.surprise": "layers.0.blocks.1",
+    }
     weights = {f"module.{n}": t for n, t in golden().weights.items()}
     source = read_source(weights | {"decoder.weight": torch.zeros(1)})
-    assert source.leftover == ("decoder.weight",)
+    assert source.leftover == {"decoder.weight": None}
     assert source.keys["norm.weight"] == ("module.norm.weight",)
 
 
@@ -67,7 +70,7 @@ def test_what_follows_from_sizes_is_not_missed(golden):
     for library in ("microsoft", "torchvision", "huggingface", "timm"):
         name = "layers.0.blocks.0.attn.relative_position_index"
         source = read_source(golden(library).weights | {name: torch.zeros(49, 49)})
-        assert source.leftover == () and name not in source.weights
+        assert source.leftover == {} and name not in source.weights
 
 
 # The variant beside

@@ -1,0 +1,158 @@
+"""What a config beside the weights says of the network: transformers' and timm's ``config.json``.
+
+Every field of transformers' ``SwinConfig`` and ``Swinv2Config`` is one of three things: read here,
+seen in the weights themselves (``IN_SHAPES``), or without a say in what a network computes in
+evaluation (``IDLE``). A field that is none of them is named in the report.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hybrid_swin.weights.rules import (
+    ALWAYS_PARTITION,
+    EXACT_GELU,
+    TIMM,
+    TRANSFORMERS,
+    TRANSFORMERS_BACKBONE,
+    Rules,
+)
+
+READ = (
+    *("model_type", "architectures", "hidden_act", "layer_norm_eps"),
+    *("qkv_bias", "use_absolute_embeddings"),
+)
+IN_SHAPES = (
+    *("patch_size", "num_channels", "embed_dim", "depths", "num_heads", "mlp_ratio", "window_size"),
+    *("hidden_size", "num_layers", "stage_names", "num_labels", "id2label", "label2id"),
+    "pretrained_window_sizes",  # of Swin V2, which is refused
+)
+IDLE = {
+    "hidden_dropout_prob": "drops in training only",
+    "attention_probs_dropout_prob": "drops in training only",
+    "drop_path_rate": "drops in training only",
+    "initializer_range": "first weights, which the file replaces",
+    "encoder_stride": "of the decoder for masked images",
+    "image_size": "a nominal size; position embeddings have it in their shape",
+    "out_features": "which maps a backbone gives",
+    "out_indices": "which maps a backbone gives",
+    "problem_type": "which loss the head has",
+    "dtype": "how numbers are stored",
+    "torch_dtype": "how numbers are stored",
+    **dict.fromkeys(
+        (
+            *("_name_or_path", "transformers_version", "chunk_size_feed_forward", "path_norm"),
+            *("output_attentions", "output_hidden_states", "return_dict", "is_encoder_decoder"),
+        ),
+        "of the library's own handling",
+    ),
+}
+_PARTS = "encoder", "backbone_config", "vision_config"  # where other models keep a Swin's config
+_BACKBONES = "maskformer-swin", "SwinBackbone"  # which always shift and pad
+_SWIN = "swin", "donut-swin", "maskformer-swin"
+
+
+@dataclass(frozen=True)
+class ConfigFacts:
+    """What a config says.
+
+    Args:
+        rules: by which the weights' network computed; None if the config is of no Swin.
+        depths: blocks of each stage, where they are told.
+        width: of the first stage, where it is told.
+        positions: whether it adds absolute position embeddings, where it is told.
+        qkv_bias: whether queries, keys and values have a bias, where it is told.
+        differs: what else makes the network another, for the report.
+        unknown: fields that are not known here.
+    """
+
+    rules: Rules | None = None
+    depths: tuple[int, ...] | None = None
+    width: int | None = None
+    positions: bool | None = None
+    qkv_bias: bool | None = None
+    differs: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def read_config(config: Mapping[str, Any]) -> ConfigFacts:
+    """What ``config.json`` says of the network; any values are taken, whatever their type."""
+    if isinstance(config.get("architecture"), str):
+        return _timm(config)
+    return _transformers(config)
+
+
+def _transformers(config: Mapping[str, Any]) -> ConfigFacts:
+    inside = [("", config), *((p, config[p]) for p in _PARTS if isinstance(config.get(p), Mapping))]
+    place, found = next((c for c in inside if c[1].get("model_type") in _SWIN), ("", None))
+    if found is None:
+        return ConfigFacts()
+    names = [found["model_type"], *_texts(config.get("architectures"))]
+    is_backbone = place == "backbone_config"
+    rules = TRANSFORMERS
+    if is_backbone or any(name in _BACKBONES for name in names):
+        rules = TRANSFORMERS_BACKBONE
+    activation, eps = found.get("hidden_act", "gelu"), found.get("layer_norm_eps", rules.eps)
+    rules = replace(rules, activation="gelu" if activation in EXACT_GELU else str(activation)[:40])
+    if _is_number(eps):
+        rules = replace(rules, eps=float(eps))
+    known = {*READ, *IN_SHAPES, *IDLE}
+    unknown = tuple(sorted(str(name)[:40] for name in found if name not in known))
+    width = found.get("embed_dim")
+    return ConfigFacts(
+        rules,
+        depths=_whole_numbers(found.get("depths")),
+        width=width if isinstance(width, int) else None,
+        positions=_truth(found.get("use_absolute_embeddings")),
+        qkv_bias=_truth(found.get("qkv_bias")),
+        unknown=unknown,
+    )
+
+
+# Arguments of timm's SwinTransformer that its config may override: those that no shape shows.
+_TIMM_KNOWN = {
+    *("img_size", "patch_size", "in_chans", "num_classes", "embed_dim", "depths", "num_heads"),
+    *("window_size", "mlp_ratio", "qkv_bias", "strict_img_size", "always_partition"),
+    *("drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init", "head_dim"),
+    *("global_pool", "norm_layer"),
+}
+
+
+def _timm(config: Mapping[str, Any]) -> ConfigFacts:
+    if not str(config["architecture"]).startswith("swin_"):
+        return ConfigFacts()
+    given = config.get("model_args")
+    return timm_facts(given if isinstance(given, Mapping) else {})
+
+
+def timm_facts(arguments: Mapping[str, Any]) -> ConfigFacts:
+    """What arguments of timm's SwinTransformer say."""
+    differs = []
+    if arguments.get("norm_layer") is not None:
+        differs.append(f"its norms are {str(arguments['norm_layer'])[:40]!r}, ours are layer norms")
+    if arguments.get("global_pool", "avg") != "avg":
+        differs.append("its maps are not averaged before the head, ours are")
+    return ConfigFacts(
+        ALWAYS_PARTITION if arguments.get("always_partition") else TIMM,
+        depths=_whole_numbers(arguments.get("depths")),
+        differs=tuple(differs),
+        unknown=tuple(sorted(str(name)[:40] for name in arguments if name not in _TIMM_KNOWN)),
+    )
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _whole_numbers(value: Any) -> tuple[int, ...] | None:
+    if isinstance(value, list | tuple) and value and all(isinstance(v, int) for v in value):
+        return tuple(value)
+    return None
+
+
+def _truth(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,164 @@
+"""Whether a block of the model computes what the source's block computes, and why if not."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hybrid_swin.block_words import LAYING, Part, window_layout
+from hybrid_swin.variant import Variant
+from hybrid_swin.weights.judging import Judgement
+from hybrid_swin.weights.resizing import offsets, square_window
+from hybrid_swin.weights.rules import EPS, Rules
+from hybrid_swin.window_rules import WindowLayout
+
+
+@dataclass(frozen=True)
+class Place:
+    """A block of the model, and what stands there in the source.
+
+    Args:
+        variant: the model's.
+        stage: of the block.
+        part: the model's branch that has the source's attention.
+        kind: the source's attention: ``w_msa`` or ``sw_msa``.
+        rows: of the source's bias table; 0 where it has none.
+    """
+
+    variant: Variant
+    stage: int
+    part: Part
+    kind: str
+    rows: int
+
+    @property
+    def layout(self) -> WindowLayout:
+        """The windows of the model's branch, on the nominal map."""
+        return window_layout(self.part, self.variant.grids[self.stage], self.side)
+
+    @property
+    def side(self) -> int:
+        """The stage's window size."""
+        return self.variant.window_sizes[self.stage]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What makes a block another than in the source.
+
+    Args:
+        why: in words.
+        certain: whether it is known; otherwise the source may compute the same.
+        rules: by which the source's block computed.
+        theirs: the source's windows; None where its library takes no such map.
+    """
+
+    why: str
+    certain: bool = True
+    rules: Rules | None = None
+    theirs: WindowLayout | None = None
+
+
+def foreign_difference(place: Place, judgement: Judgement) -> Difference | None:
+    """How a plain Swin's block differs, by the rules of its library; None if it does not."""
+    found = [_by_rules(place, rules) for rules in judgement.rules]
+    differing = [difference for difference in found if difference is not None]
+    if not differing:
+        return None
+    first = differing[0]
+    if judgement.maybe_ours:
+        why = f"unless the source is of this very network: {first.why}"
+        return Difference(why, False, first.rules, first.theirs)
+    if len(differing) < len(found):
+        why = f"if the source is of {first.rules and first.rules.library}: {first.why}"
+        return Difference(why, False, first.rules, first.theirs)
+    return first
+
+
+def _by_rules(place: Place, rules: Rules) -> Difference | None:
+    theirs = source_layout(place, rules)
+    if isinstance(theirs, str):
+        return Difference(f"{theirs}, so there is nothing to compare with", False, rules)
+    reasons = list(_reasons(place, rules, theirs))
+    return Difference("; ".join(reasons), True, rules, theirs) if reasons else None
+
+
+def source_layout(place: Place, rules: Rules) -> WindowLayout | str:
+    """The windows of a source's block, on the model's nominal map; or why there are none.
+
+    The bias table tells their size: it is that of the model's windows if these are as large by the
+    source's rules, else that of square windows of its own.
+    """
+    shifted = place.kind == "sw_msa"
+    laid = rules.lay(place.variant, place.stage, place.side, shifted)
+    window = (place.side, place.side) if isinstance(laid, str) else laid.window
+    own = square_window(place.rows)
+    if own is None or place.rows == offsets(window):
+        return laid
+    return rules.lay(place.variant, place.stage, own[0], shifted)
+
+
+def _reasons(place: Place, rules: Rules, theirs: WindowLayout) -> Iterator[str]:
+    ours, grid = place.layout, place.variant.grids[place.stage]
+    if theirs != ours:
+        yield _layout_reason(place, rules, theirs)
+    if place.part.kwargs.get("mask_padding") and ours.padded != grid:
+        yield "no token attends to padding, which in the source all do"
+    yield from mlp_and_norm_reasons(rules)
+
+
+def mlp_and_norm_reasons(rules: Rules) -> Iterator[str]:
+    """What differs in a block beside its attention."""
+    if rules.activation != "gelu":
+        yield f"MLPs have GELU where the source has {rules.activation}"
+    if rules.eps != EPS:
+        yield f"norms have eps {EPS:g} where the source has {rules.eps:g}"
+
+
+def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout) -> str:
+    ours, grid = place.layout, place.variant.grids[place.stage]
+    on = f"on a map of {_by(grid)}"
+    if place.part.name != place.kind and any(ours.shift) != any(theirs.shift):
+        return f"{place.part.name} where a Swin has {place.kind}"
+    if ours.window != theirs.window:
+        why = f"windows of {_by(ours.window)} {on}, {_by(theirs.window)} in {rules.library}"
+    elif ours.shift != theirs.shift:
+        why = f"a shift of {_by(ours.shift)} {on}, {_by(theirs.shift)} in {rules.library}"
+    elif ours.padded != theirs.padded:
+        why = f"a map of {_by(grid)} is padded otherwise than in {rules.library}"
+    else:
+        why = f"a map of {_by(grid)} is padded, then rolled; {rules.library} rolls it first"
+    word = rules.part(place.kind)
+    others = tuple(o for o in place.part.options if o[0] not in LAYING)
+    like = Part(word.name, tuple(sorted((*word.options, *others))))
+    if window_layout(like, grid, place.side) == theirs:
+        return f"{why} (write {like} to have that)"
+    return why
+
+
+def own_difference(ours: Place, source: Variant, parts: Sequence[tuple[Part, Part]]) -> str:
+    """How the windows of a block of ours differ from those of another network of ours, if they do.
+
+    Args:
+        ours: where.
+        source: the other network.
+        parts: the model's branches, each with the source's branch whose weights it has.
+    """
+    grid = ours.variant.grids[ours.stage]
+    for mine, theirs in parts:
+        if mine.name not in ("w_msa", "sw_msa", "grid"):
+            continue
+        here = window_layout(mine, grid, ours.side)
+        there = window_layout(theirs, grid, source.window_sizes[ours.stage])
+        if {mine.name, theirs.name} == {"w_msa", "sw_msa"} and here.shift != there.shift:
+            return f"{mine.name} where a Swin has {theirs.name}"
+        if here != there:
+            if here.window != there.window:
+                return "other windows than in the source"
+            return f"{mine} where the source has {theirs}, on a map of {_by(grid)}"
+        masked = [bool(part.kwargs.get("mask_padding")) for part in (mine, theirs)]
+        if masked[0] != masked[1] and here.padded != grid:
+            return f"{mine} where the source has {theirs}, on a map of {_by(grid)}"
+    return ""
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,162 @@
+"""By whose rules the network of a checkpoint computed, and how that is known."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from hybrid_swin.variant import Variant
+from hybrid_swin.weights.configs import ConfigFacts, read_config, timm_facts
+from hybrid_swin.weights.files import WeightFile
+from hybrid_swin.weights.report import few
+from hybrid_swin.weights.rules import (
+    DEFAULTS,
+    MICROSOFT_DENSE,
+    OPENMMLAB_DENSE,
+    TRANSFORMERS_BACKBONE,
+    Rules,
+)
+
+_DENSE_HEADS = re.compile(r"(^|\.)(neck|bbox_head|roi_head|rpn_head|decode_head|mask_head)\.")
+
+_STAGE_NORM = re.compile(r"(?!.*\bblocks\.)(.*\.)?norm\d\.weight")  # of the map of a stage
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """By which rules a source is compared with a network of ours.
+
+    Args:
+        rules: those that it may have computed by; several where it cannot be told.
+        basis: what they are known from.
+        maybe_ours: whether it may be a network of ours, in timm's names, without its variant.
+        differs: what makes its network another, beside blocks.
+        notes: what else to say.
+        positions: whether it added absolute position embeddings, where a config says.
+        qkv_bias: whether it used biases of queries, keys and values, where a config says.
+    """
+
+    rules: tuple[Rules, ...] = ()
+    basis: str = ""
+    maybe_ours: bool = False
+    differs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    positions: bool | None = None
+    qkv_bias: bool | None = None
+
+
+@dataclass
+class _Found:
+    facts: ConfigFacts = field(default_factory=ConfigFacts)
+    basis: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def judge(
+    file: WeightFile,
+    layout: str,
+    weights: Mapping[str, Tensor],
+    keys: Sequence[str],
+    variant: Variant | None,
+    depths: Sequence[int],
+) -> Judgement:
+    """The rules of a source.
+
+    Args:
+        file: what was read.
+        layout: whose names the weights have.
+        weights: by timm's names.
+        keys: all names in the file.
+        variant: that of a network of ours.
+        depths: blocks of each stage.
+    """
+    if variant is not None:
+        return Judgement(basis="its variant")
+    found = _config(file, layout, weights, depths)
+    facts = found.facts
+    if facts.rules is not None:
+        rules = facts.rules
+        if layout == "huggingface" and _has(keys, "hidden_states_norms"):
+            rules = replace(TRANSFORMERS_BACKBONE, activation=rules.activation, eps=rules.eps)
+        return Judgement(
+            (rules,),
+            found.basis,
+            differs=facts.differs,
+            notes=tuple(found.notes),
+            positions=facts.positions,
+            qkv_bias=facts.qkv_bias,
+        )
+    maybe_ours = layout == "timm"
+    return Judgement(
+        tuple(_guessed(file, layout, weights, keys)),
+        "its defaults, no config beside",
+        maybe_ours,
+        notes=tuple(found.notes),
+    )
+
+
+def _config(
+    file: WeightFile, layout: str, weights: Mapping[str, Tensor], depths: Sequence[int]
+) -> _Found:
+    """What the config beside the weights says, or the arguments within, as timm's script saves."""
+    found = _Found()
+    arch = file.content.get("arch")
+    if layout == "timm" and isinstance(arch, str) and arch.startswith("swin"):
+        arguments = getattr(file.content.get("args"), "model_kwargs", None)
+        given = arguments if isinstance(arguments, Mapping) else {}
+        found.facts, found.basis = timm_facts(given), f"its arch {arch[:40]!r}"
+    elif file.config is not None:
+        if ("architecture" in file.config) == (layout in ("timm", "microsoft")):
+            found.facts = read_config(file.config)
+        found.basis = "the config.json beside it"
+    elif file.config_problem:
+        found.notes.append(
+            f"the config.json beside it cannot be read ({file.config_problem}), so the library's "
+            "defaults are assumed"
+        )
+    facts = found.facts
+    if facts.rules is None:
+        if file.config is not None:
+            found.notes.append(
+                f"the config.json beside it is of no Swin in the layout of {layout}: not used"
+            )
+        return found
+    stem = weights.get("patch_embed.proj.weight")
+    width = len(stem) if stem is not None and stem.ndim else None
+    other = (facts.depths and list(facts.depths) != list(depths)) or (
+        facts.width and facts.width != width
+    )
+    if other:
+        told = f"depths {list(facts.depths or ())}, width {facts.width}"
+        found.notes.append(f"the config.json beside it is of another network ({told}): not used")
+        found.facts = ConfigFacts()
+    elif facts.unknown:
+        found.notes.append(f"fields of its config that are not known here: {few(facts.unknown)}")
+    return found
+
+
+def _guessed(
+    file: WeightFile, layout: str, weights: Mapping[str, Tensor], keys: Sequence[str]
+) -> Iterable[Rules]:
+    """The rules that a library has unless a config says otherwise; several where it has several."""
+    if layout == "huggingface" and _has(keys, "hidden_states_norms"):
+        return (TRANSFORMERS_BACKBONE,)
+    dense = {"microsoft": MICROSOFT_DENSE, "openmmlab": OPENMMLAB_DENSE}.get(layout)
+    if dense is None:
+        return (DEFAULTS[layout],)
+    meta = file.content.get("meta")
+    config = str(meta.get("cfg", ""))[: 2**20] if isinstance(meta, Mapping) else ""
+    norms = {key for key in keys if _STAGE_NORM.fullmatch(key)}
+    heads = any(_DENSE_HEADS.search(key) for key in keys)
+    if heads or len(norms) > 1 or "pad_small_map=True" in config:
+        return (dense,)
+    if any(name.startswith("head.") for name in weights) or (
+        not norms and "norm.weight" in weights
+    ):
+        return (DEFAULTS[layout],)
+    return DEFAULTS[layout], dense  # a backbone alone
+
+
+def _has(keys: Iterable[str], mark: str) -> bool:
+    return any(mark in key for key in keys)

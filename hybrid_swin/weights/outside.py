@@ -1,0 +1,79 @@
+"""What differs from the source outside of blocks: stem, position embeddings, merging, last norm."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from hybrid_swin.variant import Variant
+from hybrid_swin.weights.report import few
+from hybrid_swin.weights.rules import EPS
+from hybrid_swin.weights.source import Source
+
+if TYPE_CHECKING:
+    from hybrid_swin.weights.plan import Plan
+
+_POSITIONS = "absolute_pos_embed", "position_embeddings", "pos_embed"
+
+
+def look_outside(plan: "Plan", variant: Variant, source: Source) -> None:
+    """Add to a plan what differs outside of blocks, and the names that have no place there."""
+    judgement = source.judgement
+    plan.outside += judgement.differs
+    trunk = [key for key, place in source.leftover.items() if place == "trunk"]
+    trunk += [
+        key
+        for name, keys in source.keys.items()
+        if name not in plan.used and _is_trunk(name, plan)
+        for key in keys
+    ]
+    positions = [key for key in trunk if key.split(".")[-1] in _POSITIONS]
+    others = [key for key in trunk if key not in positions]
+    plan.left_out += trunk
+    if others:
+        plan.outside.append(f"the model has no place for the source's {few(others)}")
+    if positions and judgement.positions is not False:
+        _look_at_positions(plan, source, positions[0])
+    elif judgement.positions and not positions:
+        plan.outside.append("its config says that it adds position embeddings, but there are none")
+    if not judgement.rules:
+        return
+    rules = judgement.rules[0]
+    if rules.eps != EPS and "norm.weight" in plan.values:
+        plan.outside.append(f"the last norm has eps {EPS:g} where the source has {rules.eps:g}")
+    if rules.images != "pad" and any(s % variant.patch_size for s in variant.image_size):
+        does = "cuts them off" if rules.images == "cut" else "refuses them"
+        plan.outside.append(
+            f"sides of {_by(variant.image_size)} that patches of {variant.patch_size} do not "
+            f"divide are padded; {rules.library} {does}"
+        )
+
+
+def _is_trunk(name: str, plan: "Plan") -> bool:
+    """Whether a name of timm's is of something between blocks that the model should have."""
+    return name.startswith(("patch_embed.", "absolute_pos_embed", "pos_embed")) or (
+        ".downsample." in name and any(name.split(".downsample.")[0] in n for n in plan.values)
+    )
+
+
+def _look_at_positions(plan: "Plan", source: Source, key: str) -> None:
+    embedding = source.raw[key]
+    size = _rms(embedding)
+    if size == 0:
+        plan.notes.append(f"{key} is all zeros, so nothing is lost without it")
+        return
+    said = f"the source adds {key} {tuple(embedding.shape)} to the patches, the model does not"
+    weight, bias = (source.weights.get(f"patch_embed.norm.{kind}") for kind in ("weight", "bias"))
+    if weight is not None and bias is not None:
+        # A layer norm gives weight * z + bias, with z of mean 0 and variance 1.
+        patches = (_rms(weight) ** 2 + _rms(bias) ** 2) ** 0.5
+        said += f" (its root mean square is {size / patches:.2g} of theirs)"
+    plan.outside.append(said)
+
+
+def _rms(tensor: Tensor) -> float:
+    return float(tensor.to(torch.float64).square().mean().sqrt())
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,108 @@
+"""By how much a block differs from the source's: both compute a random map, in double precision."""
+
+import copy
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hybrid_swin import windows
+from hybrid_swin.cost import Grid
+from hybrid_swin.weights.rules import Rules
+from hybrid_swin.window_rules import WindowLayout
+
+_MOST_MACS = 2e10  # of a block: some seconds in double precision
+_TABLE = "attn.relative_position_bias_table"
+# By transformers' names; those that are the same function are one.
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_fast": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_accurate": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "silu": F.silu,
+    "swish": F.silu,
+    "mish": F.mish,
+    "leaky_relu": F.leaky_relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "linear": lambda x: x,
+}
+
+
+def measure_difference(
+    block: nn.Module,
+    weights: Mapping[str, Tensor],
+    rules: Rules,
+    laid: WindowLayout,
+    grid: Grid,
+) -> float | None:
+    """The difference between two blocks' outputs over the size of the source's; None if unknown.
+
+    Args:
+        block: the model's, with its weights.
+        weights: of the source's plain block, by timm's names within it.
+        rules: by which the source's block computes.
+        laid: its windows on the map.
+        grid: the map's size.
+    """
+    width, rows = len(weights["norm1.weight"]), len(weights[_TABLE])
+    if rows != (2 * laid.window[0] - 1) * (2 * laid.window[1] - 1):
+        return None  # of a network of another size, which its library would have had to fit
+    if rules.activation not in _ACTIVATIONS or 12 * width**2 * grid[0] * grid[1] > _MOST_MACS:
+        return None
+    noise = torch.Generator().manual_seed(0)
+    x = torch.randn(1, *grid, width, generator=noise, dtype=torch.float64)
+    ours = copy.deepcopy(block).to("cpu", torch.float64).eval()
+    wide = {name: tensor.detach().to("cpu", torch.float64) for name, tensor in weights.items()}
+    with torch.no_grad():
+        theirs = plain_block(x, wide, rules, laid)
+        difference = (ours(x) - theirs).norm() / theirs.norm()
+    return float(difference)
+
+
+def plain_block(
+    x: Tensor, weights: Mapping[str, Tensor], rules: Rules, laid: WindowLayout
+) -> Tensor:
+    """A plain Swin's block by a library's rules. (B, H, W, C) -> (B, H, W, C)."""
+    normed = _norm(x, weights, "norm1", rules.eps)
+    x = x + _attend(normed, weights, laid)
+    hidden = _norm(x, weights, "norm2", rules.eps)
+    hidden = F.linear(hidden, weights["mlp.fc1.weight"], weights["mlp.fc1.bias"])
+    hidden = _ACTIVATIONS[rules.activation](hidden)
+    return x + F.linear(hidden, weights["mlp.fc2.weight"], weights["mlp.fc2.bias"])
+
+
+def _norm(x: Tensor, weights: Mapping[str, Tensor], name: str, eps: float) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], eps)
+
+
+def _attend(x: Tensor, weights: Mapping[str, Tensor], laid: WindowLayout) -> Tensor:
+    height, width = x.shape[1:3]
+    back = (-laid.shift[0], -laid.shift[1])
+    margin = (0, 0, 0, laid.padded[1] - width, 0, laid.padded[0] - height)
+    x = (
+        F.pad(x, margin).roll(back, (1, 2))
+        if laid.pads_first
+        else F.pad(x.roll(back, (1, 2)), margin)
+    )
+    table = weights[_TABLE]
+    qkv = F.linear(
+        windows.partition(x, laid.window), weights["attn.qkv.weight"], weights["attn.qkv.bias"]
+    )
+    q, k, v = torch.unflatten(qkv, -1, (3, table.shape[1], -1)).permute(3, 0, 1, 4, 2, 5)
+    index = windows.relative_position_index(laid.window, laid.window, x.device)
+    logits = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5 + table[index].permute(2, 0, 1)
+    mask = windows.shift_mask(laid.padded, laid.window, laid.shift, x.device)
+    if mask is not None:
+        logits = logits + mask[:, None]
+    mixed = (logits.softmax(-1) @ v).transpose(2, 3).flatten(3)
+    mixed = F.linear(mixed, weights["attn.proj.weight"], weights["attn.proj.bias"])
+    x = windows.merge(mixed, laid.window, laid.padded)
+    if laid.pads_first:
+        return x.roll(laid.shift, (1, 2))[:, :height, :width]
+    return x[:, :height, :width].roll(laid.shift, (1, 2))

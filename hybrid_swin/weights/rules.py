@@ -1,0 +1,136 @@
+"""The rules by which each library computes a Swin, as far as they differ from each other.
+
+All libraries agree on square maps that are larger than the window and that it divides. Elsewhere:
+
+================= =========== ======= ======== =========================================
+rules             small map   shift   roll     takes
+================= =========== ======= ======== =========================================
+ours              shrink      axis    padded   any image
+timm              shrink      axis    bare     images that the patch divides
+microsoft         square      map              maps that the window divides, sides even
+torchvision       pad         axis    padded   any image, cut to whole patches
+transformers                  map     padded   maps that are not smaller than the window
+ its backbones    pad         always  padded   any image
+mmpretrain                    map     padded   maps that are not smaller than the window
+ detectors        pad         always  padded   any image
+================= =========== ======= ======== =========================================
+
+``small map``, ``shift`` and ``roll`` are those of `window_rules.lay_windows` and options of our
+words. All of them scale queries by ``1/sqrt(D)``, order them before keys and values, mask by -100,
+attend to padding, normalise with eps 1e-5 and use the exact GELU, unless a config says otherwise.
+
+Sources: timm/models/swin_transformer.py in https://github.com/huggingface/pytorch-image-models
+(1.0; before 0.9 it had Microsoft's rules); https://github.com/microsoft/Swin-Transformer;
+torchvision/models/swin_transformer.py in https://github.com/pytorch/vision; models/swin in
+https://github.com/huggingface/transformers (5.23); https://github.com/open-mmlab/mmpretrain and
+mmdetection.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hybrid_swin.block_words import Part
+from hybrid_swin.options import OptionValue
+from hybrid_swin.variant import Variant
+from hybrid_swin.window_rules import (
+    Grid,
+    Roll,
+    Shift,
+    SmallMap,
+    WindowLayout,
+    laid_out,
+    lay_windows,
+)
+
+EPS = 1e-5
+EXACT_GELU = "gelu", "gelu_python"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a library computes a Swin.
+
+    Args:
+        library: its name, for messages.
+        small_map: what windows do on maps with a side shorter than them.
+        shift: where every second block shifts them.
+        roll: whether the padded map is rolled, or the bare one.
+        small_maps: whether it takes maps with a side shorter than the window.
+        pads_maps: whether it takes maps that windows do not divide.
+        halves: what it does to an odd side between stages: round ``up``; round ``down`` where it
+            works out the windows (its maps are rounded up); or take ``even`` sides only.
+        images: ``pad``, ``cut`` or ``refuse`` an image that the patch does not divide.
+        activation: of MLPs, by transformers' name.
+        eps: of the norms in blocks, and of the last norm.
+    """
+
+    library: str
+    small_map: SmallMap = "shrink"
+    shift: Shift = "axis"
+    roll: Roll = "padded"
+    small_maps: bool = True
+    pads_maps: bool = True
+    halves: Literal["up", "down", "even"] = "up"
+    images: Literal["pad", "cut", "refuse"] = "pad"
+    activation: str = "gelu"
+    eps: float = EPS
+
+    def part(self, kind: str) -> Part:
+        """Our word for a plain block of theirs; ``kind`` is ``w_msa`` or ``sw_msa``."""
+        small = self.small_map if self.small_maps else "shrink"
+        options: dict[str, OptionValue] = {"small_map": small} if small != "shrink" else {}
+        if kind == "sw_msa":
+            options |= {"shift": self.shift} if self.shift != "axis" else {}
+            options |= {"roll": self.roll} if self.roll != "padded" else {}
+        return Part(kind, tuple(sorted(options.items())))
+
+    def lay(self, variant: Variant, stage: int, side: int, shifted: bool) -> WindowLayout | str:
+        """The windows of ``side`` tokens in a stage of a network of ours, if theirs had its sizes.
+
+        Returns why theirs takes no such map, where it takes none.
+        """
+        grid, nominal = variant.grids[stage], variant.grids[stage]
+        if self.halves == "even" and stage and any(s % 2 for s in variant.grids[stage - 1]):
+            return f"{self.library} takes no odd map of {_by(variant.grids[stage - 1])} to merge"
+        if self.halves == "down":
+            patches = (s // variant.patch_size for s in variant.image_size)
+            height, width = (max(s // 2**stage, 1) for s in patches)
+            nominal = height, width
+        if not self.small_maps and min(grid) < side:
+            return f"{self.library} takes no map of {_by(grid)} with windows of {side}"
+        shift: Shift = self.shift if shifted else "none"
+        laid = lay_windows(nominal, (side, side), self.small_map, shift, self.roll)
+        if nominal != grid:
+            real = laid_out(grid, laid.window, laid.shift, self.roll)
+            if any(laid.shift) and real.padded != laid.padded:
+                return f"{self.library} takes no map of {_by(grid)} between its stages"
+            laid = real
+        if not self.pads_maps and laid.padded != grid:
+            return f"{self.library} takes no map of {_by(grid)} with windows of {_by(laid.window)}"
+        return laid
+
+
+def _by(size: Grid) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+TIMM = Rules("timm", roll="bare", halves="down", images="refuse")
+ALWAYS_PARTITION = Rules(
+    "timm (always_partition)", "pad", "always", "bare", halves="down", images="refuse"
+)
+MICROSOFT = Rules("Microsoft's code", "square", "map", pads_maps=False, halves="even", images="cut")
+MICROSOFT_DENSE = Rules("Microsoft's detectors", "pad", "always")
+TORCHVISION = Rules("torchvision", "pad", images="cut")
+TRANSFORMERS = Rules("transformers", shift="map", small_maps=False)
+TRANSFORMERS_BACKBONE = Rules("transformers' backbones", "pad", "always")
+MMPRETRAIN = Rules("mmpretrain", shift="map", small_maps=False)
+OPENMMLAB_DENSE = Rules("OpenMMLab's detectors", "pad", "always")
+
+DEFAULTS: dict[str, Rules] = {
+    "timm": TIMM,
+    "microsoft": MICROSOFT,
+    "torchvision": TORCHVISION,
+    "huggingface": TRANSFORMERS,
+    "openmmlab": MMPRETRAIN,
+}
+"""By layout, for a classifier of which nothing else is known."""

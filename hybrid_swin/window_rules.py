@@ -1,0 +1,77 @@
+"""How windows lie on a map: their size, their shift and the padding, as numbers (no torch).
+
+Libraries agree on maps that are larger than the window on both sides and that it divides. On other
+maps each has rules of its own, which are options of `w_msa` and `sw_msa`.
+"""
+
+from typing import Literal, NamedTuple
+
+Grid = tuple[int, int]
+SmallMap = Literal["shrink", "square", "pad"]
+Shift = Literal["none", "axis", "map", "always"]
+Roll = Literal["padded", "bare"]
+
+
+class WindowLayout(NamedTuple):
+    """The windows of one block on one map. Equal layouts make equal functions of equal weights.
+
+    Args:
+        window: tokens of a window, (height, width).
+        shift: tokens by which the map is rolled up and to the left.
+        padded: size of the map after padding, right and below, to whole windows.
+        pads_first: whether it is padded before it is rolled; true wherever the order is the same.
+    """
+
+    window: Grid
+    shift: Grid
+    padded: Grid
+    pads_first: bool
+
+
+def lay_windows(
+    size: Grid,
+    window: Grid,
+    small_map: SmallMap = "shrink",
+    shift: Shift = "none",
+    roll: Roll = "padded",
+) -> WindowLayout:
+    """Lay windows on a map.
+
+    Args:
+        size: of the map, in tokens.
+        window: nominal size.
+        small_map: what a window does on a map with a side shorter than it: ``shrink`` to that side,
+            axis by axis; stay ``square``, as wide as the shorter side; or keep its size, for which
+            the map is ``pad`` ded.
+        shift: where windows are shifted by half their size: nowhere; on each ``axis`` along which
+            there is more than one window; on both axes, unless one window covers the ``map`` along
+            one of them; ``always``.
+        roll: whether the ``padded`` map is rolled, or the ``bare`` one before it is padded.
+    """
+    if small_map == "pad":
+        fitted = window
+    elif small_map == "square":
+        side = min(*window, *size)
+        fitted = side, side
+    else:
+        fitted = min(window[0], size[0]), min(window[1], size[1])
+    several = size[0] > fitted[0], size[1] > fitted[1]
+    if shift == "always":
+        several = True, True
+    elif shift == "none" or (shift == "map" and not all(several)):
+        several = False, False
+    by = (fitted[0] // 2 if several[0] else 0, fitted[1] // 2 if several[1] else 0)
+    return laid_out(size, fitted, by, roll)
+
+
+def laid_out(size: Grid, window: Grid, shift: Grid, roll: Roll) -> WindowLayout:
+    """Windows of a known size and shift on a map."""
+    whole = padded(size, window)
+    mixes = any(s and p != m for s, p, m in zip(shift, whole, size, strict=True))
+    return WindowLayout(window, shift, whole, roll == "padded" or not mixes)
+
+
+def padded(size: Grid, window: Grid) -> Grid:
+    """The size rounded up to whole windows."""
+    height, width = (-(-s // w) * w for s, w in zip(size, window, strict=True))
+    return height, width

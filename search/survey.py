@@ -1,6 +1,5 @@
 """What a space holds: how many candidates, how many of them fit the budget, what they cost."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,15 +11,12 @@ from search.budget import Matching, excess
 from search.combinations import Candidate, Maker, Number, Part, parts_of
 from search.extremes import least, never_fitting, never_made, too_dear
 from search.space import Space
+from search.statistics.wilson import wilson
 
 
 @dataclass(frozen=True)
 class Share:
-    """``count`` of ``of`` combinations, all of them or drawn; then with Wilson's 95% interval.
-
-    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927,
-    https://doi.org/10.2307/2276774
-    """
+    """``count`` of ``of`` combinations, all of them or drawn; then with Wilson's 95% interval."""
 
     count: int
     of: int
@@ -36,10 +32,7 @@ class Share:
         """From, to; the share itself where it is exact."""
         if self.exact:
             return self.value, self.value
-        k = NormalDist().inv_cdf(0.975) ** 2 / self.of
-        half = math.sqrt(self.value * (1 - self.value) * k + k * k / 4)
-        low, high = ((self.value + k / 2 + sign * half) / (1 + k) for sign in (-1, 1))
-        return max(0.0, low), min(1.0, high)
+        return wilson(self.value, NormalDist().inv_cdf(0.975) ** 2 / self.of)
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from search.statistics.crossed import Parts, crossed_parts, pseudo_items, size_of_a_change
-from search.statistics.proportions import wilson
 from search.statistics.quantiles import NO_SPREAD, half_width, level_at
+from search.statistics.wilson import wilson
 
 Bounds = tuple[float, float]  # of a metric; the upper one may be infinite
 

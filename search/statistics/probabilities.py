@@ -9,8 +9,8 @@ from scipy import special
 
 from search.statistics.crossed import Matrix, checked_matrix, crossed_parts
 from search.statistics.intervals import Interval
-from search.statistics.proportions import wilson
 from search.statistics.quantiles import half_width
+from search.statistics.wilson import wilson
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Intervals of shares that are counted: of images, of seeds, of runs."""
 
-import math
-
 import numpy as np
 from scipy import stats
 
@@ -33,16 +31,3 @@ def share_upper_bound(
     such = np.arange(successes, population - (drawn - successes) + 1)
     allowed = stats.hypergeom.cdf(successes, population, such, drawn) > 1 - confidence
     return float(such[allowed].max()) / population
-
-
-def wilson(p: float, k: float) -> tuple[float, float]:
-    """All shares p' with |p - p'| <= sqrt(k p' (1 - p')), k = t*^2 / n: within [0, 1] by itself.
-
-    For an effective count n that is no whole number; scipy's takes counts only.
-
-    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927,
-    https://doi.org/10.2307/2276774
-    """
-    centre = (p + k / 2) / (1 + k)
-    half = math.sqrt(max(0.0, p * (1 - p)) * k + k * k / 4) / (1 + k)
-    return (0.0 if p <= 0 else centre - half), (1.0 if p >= 1 else centre + half)

@@ -1,7 +1,8 @@
 import pytest
 from scipy import stats
 
-from search.statistics.proportions import binomial_interval, share_upper_bound, wilson
+from search.statistics.proportions import binomial_interval, share_upper_bound
+from search.statistics.wilson import wilson
 
 
 def test_a_share_has_wilsons_interval():

@@ -3,8 +3,9 @@
 Public names are imported when first used, so that ``import hybrid_swin`` costs nothing.
 """
 
-from importlib import import_module
-from typing import Any
+TYPE_CHECKING = False  # nothing is imported before a door has put the import path in order
+if TYPE_CHECKING:
+    from typing import Any
 
 _PUBLIC = {
     "Cost": "cost",
@@ -30,9 +31,11 @@ _PUBLIC = {
 __all__ = sorted(_PUBLIC)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
 
 

@@ -10,6 +10,11 @@
 again after an interruption it goes on. What is heavy is imported after the arguments are right.
 """
 
+if __name__ == "__main__":  # with -m the working folder comes first, until this is done
+    from hybrid_swin.launching import arrange_imports
+
+    arrange_imports()
+
 import sys
 from argparse import ArgumentError
 from collections.abc import Sequence
@@ -20,8 +25,10 @@ from jsonargparse import ArgumentParser, Namespace
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.export_options import add_export_options, run_export
+from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import with_recipes_of_runs
+from hybrid_swin.trust import add_code_options
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
 
@@ -66,10 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, options: Namespace) -> int:
-    if command == "fit":
-        options.data.validate()
     if command == "export":
         return run_export(options)
+    place = options.variant if command == "fit" else options.folder
+    adopt_kept_plugins(place, options.plugin, options.trust)
+    if command == "fit":
+        options.data.validate()
     from hybrid_swin import commands  # Lightning takes seconds to import
 
     if command == "fit":
@@ -106,6 +115,7 @@ def _fit_parser() -> ArgumentParser:
     parser.add_argument(
         "--resume", type=bool, default=True, help="go on with what the folder holds"
     )
+    add_code_options(parser)
     return parser
 
 
@@ -113,6 +123,7 @@ def _reading_parser() -> ArgumentParser:
     parser = _parser()
     parser.add_argument("folder", type=str, help="folder of a finished fit")
     parser.add_argument("--accelerator", type=str, default="auto", help="auto, cpu, gpu or mps")
+    add_code_options(parser)
     return parser
 
 

@@ -22,6 +22,7 @@ from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, recorded
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import names_run, refuse_reading
+from hybrid_swin.trust import unasked_data_module
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import weights_hash
 
@@ -75,7 +76,7 @@ def fit(options: Namespace) -> int:
 
 def read(options: Namespace, split: training.Split) -> int:
     """Print a split's metrics."""
-    reading, _ = _read(Path(options.folder), split, options.accelerator, "test")
+    reading, _ = _read(options, split, "test")
     _print_metrics(reading.metrics)
     return 0
 
@@ -85,8 +86,7 @@ def predict(options: Namespace) -> int:
     output = Path(options.output)
     if output.suffix not in (".csv", ".npz"):
         raise InputError(f"output {options.output!r} must end in .csv or .npz")
-    folder = Path(options.folder)
-    reading, datamodule = _read(folder, options.split, options.accelerator, "predict")
+    reading, datamodule = _read(options, options.split, "predict")
     ids = [str(index) for index in range(len(reading.labels))]
     names = [str(k) for k in range(reading.logits.shape[1])]
     if isinstance(datamodule, ImageData):
@@ -119,8 +119,9 @@ class _PrintEpochs(L.Callback):
 
 
 def _read(
-    folder: Path, split: training.Split, accelerator: str, command: str
+    options: Namespace, split: training.Split, command: str
 ) -> tuple[training.Reading, L.LightningDataModule]:
+    folder, accelerator = Path(options.folder), options.accelerator
     refuse_reading(folder)
     try:
         settings = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
@@ -132,6 +133,8 @@ def _read(
             f"{str(folder)!r} is not the folder of a finished fit ({SETTINGS}: {error}); "
             "give the --folder of `python -m hybrid_swin fit`"
         ) from error
+    if data.class_path is not None and not options.trust:
+        raise unasked_data_module(data.class_path, f"{folder.name}/{SETTINGS}", by_name=False)
     datamodule = make_datamodule(data, variant, recipe.batch_size, seed)
     network = training.load_classifier(folder / FINAL)
     resolve_accelerator(accelerator)

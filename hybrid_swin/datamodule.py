@@ -15,6 +15,7 @@ from hybrid_swin.batches import Batch, EpochBatches, SplitImages, make_loader
 from hybrid_swin.data import LabelledImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.launching import import_from_working_folder
 from hybrid_swin.loading import load_data
 from hybrid_swin.splits import Splits
 from hybrid_swin.variant import Variant
@@ -165,6 +166,7 @@ def _make_own(class_path: str, init_args: dict[str, Any], batch_size: int) -> Li
 
 def _import(class_path: str) -> Callable[..., LightningDataModule]:
     module_name, _, class_name = class_path.rpartition(".")
+    import_from_working_folder()
     try:
         module = importlib.import_module(module_name)
     except Exception as error:

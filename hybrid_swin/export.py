@@ -17,9 +17,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.export_formats import FORMATS, IMAGES, LOGITS, Format, as_facts
+from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
 
@@ -128,10 +128,10 @@ def export_checkpoint(
     image_size: Any,
     values: Values,
     plugins: Sequence[str],
+    trust: bool = False,
 ) -> int:
     """The command: export a training's network with what its checkpoint knows, and say so."""
-    for plugin in plugins:
-        registry.add_plugin(plugin)
+    adopt_kept_plugins(checkpoint, plugins, trust)
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     trained = load_trained(checkpoint)

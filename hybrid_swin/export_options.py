@@ -2,6 +2,8 @@
 
 from jsonargparse import ArgumentParser, Namespace
 
+from hybrid_swin.trust import TRUST_HELP
+
 
 def add_export_options(parser: ArgumentParser) -> ArgumentParser:
     """Give a parser the arguments of the command."""
@@ -35,6 +37,7 @@ def add_export_options(parser: ArgumentParser) -> ArgumentParser:
         action="append",
         help="a file with branches or fusions that it uses; may be given again",
     )
+    parser.add_argument("--trust", action="store_true", help=TRUST_HELP)
     return parser
 
 
@@ -49,4 +52,5 @@ def run_export(options: Namespace) -> int:
         options.image_size,
         options.input,
         options.plugin,
+        options.trust,
     )

@@ -6,7 +6,6 @@ A process's allocator keeps what was freed, so each figure has a process of its 
 
 import gc
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,7 @@ import torch
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import PeakMemory
+from hybrid_swin.launching import python_command, python_environment
 from hybrid_swin.measuring import Setup, Work, make_step
 from hybrid_swin.variant import Stage, Variant
 
@@ -46,18 +46,16 @@ def peak_memory(
         "setup": asdict(setup),
         "plugins": [str(Path(plugin).expanduser().resolve()) for plugin in plugins],
     }
-    environment = {
-        "PYTHONPATH": os.pathsep.join([*(p or os.getcwd() for p in sys.path), os.getcwd()]),
-        "OMP_NUM_THREADS": str(setup.threads),
-        "MKL_NUM_THREADS": str(setup.threads),
-        **_RETURN_AT_ONCE,
-    }
+    threads = str(setup.threads)
+    environment = python_environment(
+        OMP_NUM_THREADS=threads, MKL_NUM_THREADS=threads, **_RETURN_AT_ONCE
+    )
     done = subprocess.run(
-        [sys.executable, "-P", "-m", __name__],
+        python_command(__name__),
         input=json.dumps(job),
         capture_output=True,
         text=True,
-        env={**os.environ, **environment},
+        env=environment,
         check=False,
     )
     if done.returncode < 0:

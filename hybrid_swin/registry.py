@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.options import Option
+from hybrid_swin.trust import unasked
 
 Kind = Literal["branch", "fusion", "data source", "inspection"]
 
@@ -94,6 +95,7 @@ class Entry:
 
 
 _plugins: dict[tuple[str, str], Path] = {}
+_unasked: dict[Path, str] = {}  # hashes of those that are described, but must not run
 
 
 def names(kind: Kind) -> list[str]:
@@ -122,8 +124,10 @@ def _describe(kind: Kind, name: str) -> Entry:
 
 
 def load(kind: Kind, name: str) -> Any:
-    """The class of a part, imported now."""
+    """The class of a part, imported now. Raises InputError for code that nobody asked to run."""
     entry = describe(kind, name)
+    if entry.file in _unasked:
+        raise unasked(_unasked)
     if entry.plugin_hash:
         module = _import_plugin(entry)
     else:
@@ -162,10 +166,15 @@ def read_plugin(path: str | Path) -> Entry:
     return _read(file, kind, True)
 
 
-def add_plugin(path: str | Path) -> Entry:
+def add_plugin(path: str | Path, *, runs: bool = True) -> Entry:
     """Make the part in a user's file known under the file's stem.
 
-    Raises InputError where it cannot be used, or where another file has the name.
+    Args:
+        path: the file.
+        runs: whether it may run; else it is described by its source, and ``load`` refuses it.
+
+    Raises:
+        InputError: it cannot be used, or another file has the name.
     """
     entry = read_plugin(path)
     key, file = (entry.kind, entry.name), entry.file
@@ -174,9 +183,32 @@ def add_plugin(path: str | Path) -> Entry:
         raise InputError(
             f"plug-ins {str(known)!r} and {str(file)!r} have the same name; rename one of them"
         )
+    if not runs and key in _plugins and known not in _unasked:
+        return entry  # the same source may run already
+    _unasked.pop(known, None)
+    _unasked.pop(file, None)
+    if not runs:
+        _unasked[file] = entry.plugin_hash
     _plugins[key] = file
     _describe.cache_clear()
     return entry
+
+
+def runnable_plugins() -> list[Path]:
+    """Files of all plug-ins that are known and may run, as another process needs them."""
+    return [file for file in _plugins.values() if file not in _unasked]
+
+
+def source_hash(file: Path) -> str:
+    """Ten hex digits over a plug-in's source.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return _digest(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"plug-in {str(file)!r} cannot be read: {error.strerror}") from error
 
 
 def plugin_hash(kind: Kind, name: str) -> str:
@@ -188,12 +220,17 @@ def _import_plugin(entry: Entry) -> Any:
     module_name = f"hybrid_swin_plugins.{entry.name}_{entry.plugin_hash}"
     if module_name not in sys.modules:
         spec = importlib.util.spec_from_file_location(module_name, entry.file)
-        if spec is None or spec.loader is None:
+        if spec is None:
             raise InputError(f"plug-in {entry.file.name!r} cannot be imported")
+        source = entry.file.read_bytes()
+        if _digest(source) != entry.plugin_hash:
+            raise InputError(f"plug-in {entry.file.name!r} has changed since it was read")
         module = importlib.util.module_from_spec(spec)
         sys.modules[module_name] = module
         try:
-            spec.loader.exec_module(module)
+            # not by its loader, which would take compiled code that lies beside the source
+            code = compile(source, entry.file, "exec", dont_inherit=True)
+            exec(code, vars(module))  # noqa: S102  # what the user asked for
         except (Exception, SystemExit) as error:
             del sys.modules[module_name]
             raise InputError(
@@ -206,7 +243,7 @@ def _classes(file: Path, kind: str) -> list[ast.ClassDef]:
     """The classes in a file that derive directly from the base of a kind."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-    except (SyntaxError, ValueError, OSError) as error:
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError) as error:
         raise InputError(f"{file.name}: cannot be read as Python: {error}") from error
     bases = _TABLES[kind].bases
     return [
@@ -236,8 +273,12 @@ def _read(file: Path, kind: Kind, is_plugin: bool) -> Entry:
             if isinstance(item, ast.FunctionDef) and item.name == "__init__":
                 options = _options(item, kind, source)
     summary = (ast.get_docstring(node) or "").split("\n")[0]
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:10] if is_plugin else ""
+    digest = _digest(file.read_bytes()) if is_plugin else ""
     return Entry(kind, file.stem, file, node.name, summary, options, constants, digest)
+
+
+def _digest(source: bytes) -> str:
+    return hashlib.sha256(source).hexdigest()[:10]
 
 
 def _parents(node: ast.ClassDef, kind: Kind) -> Iterator[tuple[Path, ast.ClassDef]]:

@@ -6,20 +6,28 @@ from typing import Any
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.yaml_files import read_yaml
+from search.recorded_code import CommandLine, settle_code
 
 _FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare name is looked for
 
 
-def read_config(name: str, folder: str = "search") -> dict[str, Any]:
+def read_config(
+    name: str, folder: str = "search", said: CommandLine | None = None
+) -> dict[str, Any]:
     """The settings in a config, which may be a study's ``settings.yaml`` or ``receipt.json``.
 
-    ``folder``: where bundled ones of the kind that is wanted are, as in `find_config`.
+    Args:
+        name: of the file.
+        folder: where bundled ones of the kind that is wanted are, as in `find_config`.
+        said: what the command line says of code; None where none is to be run.
 
     Raises:
-        InputError: it cannot be read or holds no settings.
+        InputError: it cannot be read or holds no settings; or it names code that must not run.
     """
     content = _read(name, folder)
     settings: dict[str, Any] = content["settings"] if _is_receipt(content) else content
+    if said is not None:
+        settle_code(settings, content, find_config(name, folder), said)
     settings.pop("schema_version", None)
     return settings
 

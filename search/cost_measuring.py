@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.latency_matching import Measured, match_latency
 from hybrid_swin.measuring import Setup, Timing, Work, compare_times
@@ -39,7 +40,7 @@ def measured(
         memory.append([])
         for row in rows:
             progress(f"{work}: memory of {row.name}")
-            memory[-1].append(peak_memory(row.variant, work, setup, question.plugins))
+            memory[-1].append(peak_memory(row.variant, work, setup, registry.runnable_plugins()))
     for work in _WORKS:
 
         def told(done: int, work: Work = work) -> None:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
+from hybrid_swin.trust import TRUST_HELP
 from search.cost_rows import By, Question
 
 DESCRIPTION = """\
@@ -45,6 +46,7 @@ def cost_parser(formatter: Any) -> ArgumentParser:
         action="append",
         help="a file with branches or fusions that the variants use; may be given again",
     )
+    parser.add_argument("--trust", action="store_true", help=TRUST_HELP)
     parser.add_argument(
         "--image-size",
         type=str,
@@ -96,6 +98,7 @@ def question_of(options: Any) -> Question:
     return Question(
         variants=tuple(options.variants),
         plugins=tuple(options.plugin),
+        trust=options.trust,
         image_size=options.image_size,
         match=options.match,
         by=options.by,

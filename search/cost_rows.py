@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from hybrid_swin import published, registry
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.matching import match_cost
 from hybrid_swin.study_runs import names_run, run_variant
 from hybrid_swin.variant import Variant
@@ -32,6 +33,7 @@ class Question:
         variants: published names, YAML files, runs of studies or block words; none for all
             published ones.
         plugins: files with parts that they use.
+        trust: whether the plug-ins that studies keep may run.
         image_size: instead of their own, ``224`` or ``224x160``.
         match: the variant, or the amount, whose cost they shall meet.
         by: which cost.
@@ -45,6 +47,7 @@ class Question:
 
     variants: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
+    trust: bool = False
     image_size: str | None = None
     match: str | None = None
     by: By = "macs"
@@ -93,6 +96,9 @@ def named_variants(question: Question) -> list[tuple[str, Variant]]:
     """What the question names; parts of the user's own become known."""
     for plugin in question.plugins:
         registry.add_plugin(plugin)
+    for place in (*question.variants, question.match or ""):
+        if names_run(place):
+            adopt_kept_plugins(place, question.plugins, question.trust)
     names = question.variants or sorted(published.names(), key=lambda name: name != "swin_t")
     return [(name, find_variant(name, question.image_size)) for name in names]
 

@@ -5,11 +5,12 @@ tenth of one, and in the coordinator it would hold up what else is to be done th
 """
 
 import itertools
-import multiprocessing
-import os
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
 from typing import Any, Literal
 
 import optuna
@@ -17,6 +18,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from hybrid_swin.launching import python_command, python_environment
 from search.memory import REFUSED
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -27,7 +29,7 @@ class GpProcess:
     """Answers what a Gaussian process proposes; started at the first question."""
 
     def __init__(self) -> None:
-        self._process: Any = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection[Any, Any] | None = None
 
     def sampler(self, seed: int, startup_trials: int) -> BaseSampler:
@@ -57,25 +59,21 @@ class GpProcess:
         """End the process."""
         if self._pipe is not None:
             self._pipe.close()
-            self._process.join(_TIME_TO_END)
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_TIME_TO_END)
             self._process.kill()
-            self._process.join()
+            self._process.wait()
         self._pipe = self._process = None
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")  # no inherited threads, no inherited pipes
-        ours, theirs = context.Pipe()
-        before = {name: os.environ.get(name) for name in _THREADS}
-        os.environ.update(dict.fromkeys(_THREADS, "1"))  # before it imports torch
-        try:
-            self._process = context.Process(target=serve, args=(theirs,), daemon=True)
-            self._process.start()
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+        ours, theirs = Pipe()
+        self._process = subprocess.Popen(
+            python_command("search.gp_process", str(theirs.fileno())),
+            stdin=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            env=python_environment(**dict.fromkeys(_THREADS, "1")),
+        )
         theirs.close()
         self._pipe = ours
 
@@ -156,3 +154,9 @@ def _plain(trial: FrozenTrial, state: TrialState) -> FrozenTrial:
         params=trial.params,
         distributions=trial.distributions,
     )
+
+
+if __name__ == "__main__":
+    from search.gp_process import serve as serve_here  # where what is sent says that it comes from
+
+    serve_here(Connection(int(sys.argv[1])))

@@ -11,6 +11,7 @@ from hybrid_swin import registry
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.inspecting.words import Asked, parse_inspections
+from hybrid_swin.trust import TRUST_HELP
 from search.parser_messages import explained
 from search.settings_file import build_settings
 
@@ -49,6 +50,7 @@ class InspectQuestion:
         seed: of every random choice, the weights of a network without any included.
         device: what to compute on.
         plugins: files of own branches, fusions, data sources or inspections.
+        trust: whether the plug-ins and the data module of the network's study may run.
         wandb: send the numbers to Weights & Biases.
         log_images: send the figures as well.
     """
@@ -63,6 +65,7 @@ class InspectQuestion:
     seed: int = 0
     device: Device = "auto"
     plugins: tuple[str, ...] = field(default_factory=tuple)
+    trust: bool = False
     wandb: bool = False
     log_images: bool = False
 
@@ -125,6 +128,7 @@ def inspect_parser(formatter: Any) -> ArgumentParser:
         help="a file with branches, fusions, data sources or inspections of your own; may be given "
         "again",
     )
+    parser.add_argument("--trust", action="store_true", help=TRUST_HELP)
     parser.add_argument(
         "--wandb", type=bool, default=False, help="send the numbers to Weights & Biases"
     )
@@ -184,6 +188,7 @@ def question_of(parser: ArgumentParser, arguments: Sequence[str]) -> InspectQues
         seed=parsed.seed,
         device=parsed.device,
         plugins=tuple(parsed.plugin),
+        trust=parsed.trust,
         wandb=parsed.wandb,
         log_images=parsed.log_images,
     )

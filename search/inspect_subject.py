@@ -13,7 +13,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from hybrid_swin import published, registry
+from hybrid_swin import published
 from hybrid_swin.batches import NormalisedImages
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data_settings import DataSettings
@@ -22,9 +22,11 @@ from hybrid_swin.factory import resolve_variant
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.inspecting.running import make_inspections
 from hybrid_swin.inspecting.subject import Subject, make_subject
+from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.loading import LoadedData, load_data
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
+from hybrid_swin.trust import unasked_data_module
 from search.file_kinds import read_variant
 from search.inspect_options import InspectQuestion
 from search.run_folder import RUN_FILE, read_json
@@ -118,9 +120,7 @@ def find_target(question: InspectQuestion) -> Target:
         )
     checkpoint = find_checkpoint(path)
     home = _home(checkpoint)
-    if home is not None:
-        for plugin in sorted((home / "plugins").glob("*.py")):  # copies that a study keeps
-            registry.add_plugin(plugin)
+    adopt_kept_plugins(checkpoint, question.plugins, question.trust)
     trained = load_trained(checkpoint)
     return Target(
         _short_name(path, checkpoint, home),
@@ -145,7 +145,7 @@ def show_images(question: InspectQuestion, target: Target) -> Shown:
         size = (question.images, variant.in_channels, *variant.image_size)
         about = {"source": "noise", "split": None, "data_hash": None, "images": question.images}
         return Shown(torch.randn(size, generator=generator), None, None, about)
-    settings = question.data or _settings_of(target, question.target)
+    settings = question.data or _settings_of(target, question.target, question.trust)
     settings.validate()
     images = _source_images if settings.class_path is None else _own_images
     return dataclasses.replace(images(settings, question, target), settings=settings)
@@ -210,7 +210,7 @@ def _short_name(path: Path, checkpoint: Path, home: Path | None) -> str:
     return "-".join((home.name, *(part for part in parts if not part.startswith("attempt-"))))
 
 
-def _settings_of(target: Target, named: str) -> DataSettings:
+def _settings_of(target: Target, named: str, trust: bool) -> DataSettings:
     data = None
     if target.home is not None:
         own = target.run.get("data")  # where they are others than the comparison's
@@ -222,7 +222,10 @@ def _settings_of(target: Target, named: str) -> DataSettings:
             + ("" if target.checkpoint else ", since random weights speak of the architecture only")
         )
     known = {f.name for f in dataclasses.fields(DataSettings)}
-    return DataSettings.from_dict({key: value for key, value in data.items() if key in known})
+    settings = DataSettings.from_dict({key: value for key, value in data.items() if key in known})
+    if settings.class_path is not None and not trust:
+        raise unasked_data_module(settings.class_path, f"the study of {named!r}")
+    return settings
 
 
 def _source_images(settings: DataSettings, question: InspectQuestion, target: Target) -> Shown:

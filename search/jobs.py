@@ -17,6 +17,7 @@ from hybrid_swin.classifier import DivergedError
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.errors import InputError
+from hybrid_swin.kept_plugins import check_hash
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.training import FitResult, Reading, evaluate, fit, load_classifier
 from hybrid_swin.training_state import SaveError
@@ -39,7 +40,8 @@ def do_job(job: Job, report: Report) -> None:
     """
     begin = time.perf_counter()
     settings = job.settings
-    for plugin in settings["plugins"]:
+    for plugin, recorded in settings["plugins"].items():
+        check_hash(Path(plugin), {Path(plugin).name: recorded}, "the study")
         registry.add_plugin(plugin)
     spec = RunSpec.from_dict(settings["spec"])
     folder = Path(job.folder)

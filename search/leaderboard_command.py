@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from hybrid_swin.kept_plugins import adopt_kept_plugins
 from search.compare.figures import save_differences
 from search.compare.launch import read_plan
 from search.compare.report import told
@@ -29,6 +30,7 @@ def run(options: Any) -> int:
     if others:
         found = join([folder, *others])
     elif is_comparison(read_settings(folder)):
+        adopt_kept_plugins(folder, options.plugin, options.trust)
         found = Comparison.from_folder(folder, read_plan(folder))
     else:
         found = Leaderboard.from_folder(folder)

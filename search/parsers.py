@@ -7,6 +7,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from hybrid_swin.export_options import add_export_options
+from hybrid_swin.trust import TRUST_HELP, add_code_options
 from search.attribution.options import attribution_parser
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
@@ -104,6 +105,7 @@ def _settings_parser(
         default=SUPPRESS,  # no setting: --print_config leaves it out
         help=dry_run,
     )
+    parser.add_argument("--trust", action="store_true", default=SUPPRESS, help=TRUST_HELP)
     add_settings(parser, settings)
     return parser
 
@@ -130,6 +132,7 @@ def _leaderboard_parser() -> ArgumentParser:
     parser.add_argument(
         "--svg", type=str, default=None, help="write the table as a picture as well"
     )
+    add_code_options(parser)
     return parser
 
 

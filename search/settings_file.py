@@ -4,9 +4,11 @@ import dataclasses
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
+import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from hybrid_swin.data_settings import DataSettings
@@ -15,6 +17,7 @@ from search.config_files import read_config, read_receipt
 from search.experiment import ExperimentSettings
 from search.file_kinds import check_kind, kind_of
 from search.parser_messages import explained
+from search.recorded_code import CommandLine
 
 Settings = TypeVar("Settings")
 
@@ -48,6 +51,10 @@ def parse_with_config(
     """What the arguments say, the configs among them read. Arguments and errors as above."""
     arguments = _with_plugins(_with_configs(list(arguments), settings, default))
     _check_paths(arguments)
+    return _parse(parser, arguments)
+
+
+def _parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     parser.exit_on_error = False
     try:
         parsed: Namespace = parser.parse_args(arguments)
@@ -59,6 +66,8 @@ def parse_with_config(
 def read_config_as(name: str, settings: type[Settings]) -> Settings:
     """The settings in a file alone, such as a comparison's own ``settings.yaml``.
 
+    To be read only: the code that it names is not to be run.
+
     Raises:
         InputError: as ``parse_settings``.
     """
@@ -66,7 +75,8 @@ def read_config_as(name: str, settings: type[Settings]) -> Settings:
     parser.add_argument("--config", action="config")
     parser.add_argument("--dry-run", action="store_true", dest="dry_run")
     add_settings(parser, settings)  # type: ignore[arg-type]
-    return parse_settings(parser, [f"--config={name}"], settings, name)[0]
+    parsed = _parse(parser, [f"--config={_checked(name, settings, None)}"])
+    return build_settings(settings, parsed, "")
 
 
 def _with_configs(arguments: list[str], settings: type, default: str) -> list[str]:
@@ -75,8 +85,26 @@ def _with_configs(arguments: list[str], settings: type, default: str) -> list[st
     They come first, so that other options override them wherever they stand.
     """
     names, others = _split(arguments, "--config")
-    configs = [f"--config={_checked(name, settings)}" for name in names or [default]]
+    said = _said_of_code(others)
+    configs = [f"--config={_checked(name, settings, said)}" for name in names or [default]]
     return [*configs, *others]
+
+
+def _said_of_code(arguments: Sequence[str]) -> CommandLine:
+    """What these arguments say of plug-ins and data modules."""
+    lists, others = _split(arguments, "--plugins")
+    more, others = _split(others, "--plugin")
+    files: list[str] = []
+    for text in lists:
+        with suppress(yaml.YAMLError):  # the parser says what is wrong with it
+            found = yaml.safe_load(text) if text.startswith("[") else text
+            files += [str(file) for file in (found if isinstance(found, list) else [found])]
+    return CommandLine(
+        plugins=(*files, *more),
+        whole_list=bool(lists),
+        class_path=any(word.partition("=")[0] == "--data.class_path" for word in others),
+        trust="--trust" in others,
+    )
 
 
 def _with_plugins(arguments: Sequence[str]) -> list[str]:
@@ -124,10 +152,13 @@ def _split(arguments: Sequence[str], wanted: str) -> tuple[list[str], list[str]]
     return names, others
 
 
-def _checked(name: str, settings: type) -> str:
-    """A config's content as text that jsonargparse takes in the place of a file's name."""
+def _checked(name: str, settings: type, said: CommandLine | None) -> str:
+    """A config's content as text that jsonargparse takes in the place of a file's name.
+
+    ``said``: what the command line says of code; None where none is to be run.
+    """
     kind = kind_of(settings)
-    content = read_config(name, kind.folder)
+    content = read_config(name, kind.folder, said)
     check_kind(content, kind, name, f"config {name!r}")
     _check_keys(content, settings, f"setting of {Path(name).name}", "")
     if isinstance(content.get("plugins"), str):

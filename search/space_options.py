@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
+from hybrid_swin.trust import TRUST_HELP
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import add_settings
 
@@ -49,5 +50,6 @@ def space_parser(formatter: Any) -> ArgumentParser:
         default=SUPPRESS,
         help="what to print (default: table)",
     )
+    parser.add_argument("--trust", action="store_true", default=SUPPRESS, help=TRUST_HELP)
     add_settings(parser, StudySettings)
     return parser

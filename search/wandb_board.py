@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.launching import python_command, python_environment
 from search.run_folder import RunResult, RunSpec, iter_runs, read_run, read_settings
 from search.wandb_settings import WandbPlace, WandbSettings, place
 
@@ -107,13 +108,11 @@ class WandbBoard:
 def _start(study_folder: Path) -> subprocess.Popen[bytes]:
     # a user's resume or run id is meant for one run, and would make all of ours that one
     own = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_NAME", "WANDB_NOTES", "WANDB_JOB_TYPE")
-    environment = {name: value for name, value in os.environ.items() if name not in own}
-    package_parent = str(Path(__file__).resolve().parents[1])
-    path = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment |= {"PYTHONPATH": os.pathsep.join(path), "OMP_NUM_THREADS": "1"}
+    environment = python_environment(OMP_NUM_THREADS="1")
+    environment = {name: value for name, value in environment.items() if name not in own}
     with (study_folder / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "search.wandb_board", str(study_folder)],
+            python_command("search.wandb_board", str(study_folder)),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,

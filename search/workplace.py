@@ -1,7 +1,7 @@
 """Where an experiment's trainings happen: workers, what their jobs must know, kept images."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ WANDB_SECONDS, WANDB_SECONDS_WHEN_CUT_OFF = 120.0, 5.0
 def common_job_settings(
     settings: ExperimentSettings,
     variant: Variant,
-    plugins: Iterable[str],
+    plugins: Mapping[str, str],
     measure_latency: bool = False,
 ) -> dict[str, Any]:
     """What every job needs to know beside its run.
@@ -34,7 +34,7 @@ def common_job_settings(
     Args:
         settings: the experiment.
         variant: the network that stands for all of them.
-        plugins: paths of their copies.
+        plugins: source hashes by the paths of their copies.
         measure_latency: of every network, not only of retrained ones.
     """
     workers, objective = settings.workers, settings.objective
@@ -42,7 +42,7 @@ def common_job_settings(
     return {
         # by which name its readings of the test split are written down
         "command": "compare" if is_comparison(settings.to_dict()) else "study",
-        "plugins": list(plugins),
+        "plugins": dict(plugins),
         "data": settings.data.to_dict(),
         "variant": variant.to_dict(),
         # Once for all, so that rows do not differ in it because they differ in size.

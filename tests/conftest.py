@@ -35,6 +35,7 @@ def clean_registry():
     yield registry
     registry._plugins.clear()
     registry._plugins.update(plugins)
+    registry._unasked.clear()
     registry._describe.cache_clear()
     for name in set(sys.modules) - modules:
         if name.startswith("hybrid_swin_plugins."):

@@ -13,6 +13,7 @@ def run(options: Any) -> int:
     """
     from rich.console import Console
 
+    from hybrid_swin.kept_plugins import adopt_kept_plugins
     from search.attribution.figures import save_svg
     from search.attribution.model import attribute
     from search.attribution.tables import render, to_csv, to_markdown
@@ -20,6 +21,7 @@ def run(options: Any) -> int:
     from search.run_folder import write_json_atomically, write_text_atomically
 
     study = Path(options.study)
+    adopt_kept_plugins(study, options.plugin, options.trust)
     found = attribute(read_trials(study, options.match), options.interactions, options.adjust)
     console = Console()
     console.print(render(found))

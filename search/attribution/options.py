@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
+from hybrid_swin.trust import add_code_options
+
 DESCRIPTION = """\
 What each block does in each stage, with 95% intervals: from the trials of a random study without
 early stopping, or from the paired seeds of a comparison's arms, matched in one way. Trials that a
@@ -53,4 +55,5 @@ def attribution_parser(formatter: Any) -> ArgumentParser:
         default="none",
         help="tell effects at equal cost of this kind; none: with what a block costs more in them",
     )
+    add_code_options(parser)
     return parser

@@ -11,6 +11,7 @@ from rich.console import Console
 from hybrid_swin import registry
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError
+from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.trained import find_checkpoint
@@ -198,10 +199,11 @@ def read_plan(folder: Path) -> Plan:
     One from before plans were kept is planned again.
 
     Raises:
-        InputError: no comparison there, or a plan that cannot be read.
+        InputError: no comparison there, or a plan that cannot be read; or one to be planned again
+            with plug-ins that must not run, to count what they cost (a command lets them run by
+            ``adopt_kept_plugins`` before).
     """
-    for plugin in sorted((folder / "plugins").glob("*.py")):
-        registry.add_plugin(plugin)
+    adopt_kept_plugins(folder, (), trust=False)
     settings = as_it_began(read_config_as(str(folder / SETTINGS), ComparisonSettings), folder)
     plan = read_plan_file(folder, settings)
     if plan is not None:

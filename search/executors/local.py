@@ -7,7 +7,6 @@ coordinator that is killed leaves nothing behind; it ignores Ctrl-C, which is th
 import json
 import os
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.launching import python_command, python_environment
 from search.executors import Event, Job
 
 MEMORY_NEED = 2 * 1024**3  # bytes that one CPU worker may want
@@ -180,16 +180,13 @@ class LocalExecutor:
 
 
 def _spawn(pipe: int, log: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    # The coordinator's own modules, then those in the working folder (of a user's DataModule): with
-    # -m alone that folder came first, and a search.py or json.py in it would be taken for ours.
-    path = [*(p or os.getcwd() for p in sys.path), os.getcwd()]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "search.worker", str(pipe)],
+        python_command("search.worker", str(pipe)),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
         pass_fds=(pipe,),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **environment},
+        env=python_environment(**environment),
     )
 
 

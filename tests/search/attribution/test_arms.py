@@ -125,7 +125,13 @@ def test_costs_that_were_matched_are_not_adjusted_for(fake, tmp_path):
     spread = [entry.cost.macs for entry in made.plan.entries]
     assert np.std(spread) / np.mean(spread) < 0.01
     options = SimpleNamespace(
-        study=str(made.folder), out=None, match=None, interactions=False, adjust="macs"
+        study=str(made.folder),
+        out=None,
+        match=None,
+        interactions=False,
+        adjust="macs",
+        plugin=[],
+        trust=False,
     )
     with pytest.raises(InputError, match="leave out --adjust"):
         run(options)

@@ -199,6 +199,12 @@ def test_no_study_there(tmp_path):
     with pytest.raises(InputError, match=r"is .* the folder of a study"):
         run(
             SimpleNamespace(
-                study=str(tmp_path), out=None, match=None, interactions=False, adjust="none"
+                study=str(tmp_path),
+                out=None,
+                match=None,
+                interactions=False,
+                adjust="none",
+                plugin=[],
+                trust=False,
             )
         )

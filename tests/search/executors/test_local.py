@@ -49,7 +49,7 @@ def pid_of(executor, name):
 
 
 TRAINING = {
-    "plugins": [],
+    "plugins": {},
     "data": {"source": "digits"},
     "precision": "32-true",
     "objective": {"monitor": "val/accuracy", "mode": "max"},

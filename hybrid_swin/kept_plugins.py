@@ -1,0 +1,66 @@
+"""Copies of plug-ins that a study keeps in its folder: known by their source, run if trusted."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from hybrid_swin import registry
+from hybrid_swin.trust import other_code
+
+_FOLDER, _FIXED = "plugins", "study.json"
+_LEVELS = 6  # from a checkpoint up to the folder of its study
+
+
+def adopt_kept_plugins(place: str | Path, named: Iterable[str], trust: bool) -> None:
+    """Make the plug-ins of the command line known, and those that the study of a place keeps.
+
+    What was not named and is not trusted is described by its source; using it raises InputError.
+
+    Args:
+        place: a study's folder, or a folder or file in it; of others nothing is taken.
+        named: files on the command line.
+        trust: whether all that the study keeps may run.
+
+    Raises:
+        InputError: a plug-in that cannot be used, or one that is not as the study recorded it.
+    """
+    entries = [registry.add_plugin(file) for file in named]
+    study = study_of(place)
+    if study is None:
+        return
+    recorded = recorded_hashes(study)
+    for entry in entries:
+        check_hash(entry.file, recorded, repr(study.name))
+    for file in sorted((study / _FOLDER).glob("*.py")):
+        if not file.is_file() or any(file.name == entry.file.name for entry in entries):
+            continue
+        check_hash(file, recorded, repr(study.name))
+        registry.add_plugin(file, runs=trust)
+
+
+def study_of(place: str | Path) -> Path | None:
+    """The nearest folder, the place itself or above it, that keeps plug-ins; None if none does."""
+    try:
+        place = Path(place).expanduser().resolve()
+        above = [place, *place.parents][: _LEVELS + 1]
+        return next((f for f in above if (f / _FIXED).is_file()), None)
+    except (OSError, RuntimeError, ValueError):  # a name that no system takes
+        return None
+
+
+def recorded_hashes(study: Path) -> dict[str, str]:
+    """Source hashes of a study's plug-ins by file name, as it recorded them at its beginning."""
+    try:
+        content = json.loads((study / _FIXED).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    found = content.get("plugins") if isinstance(content, dict) else None
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def check_hash(file: Path, recorded: Mapping[str, str], source: str) -> None:
+    """Raise InputError where a plug-in is not the recorded one of its name."""
+    expected = recorded.get(file.name)
+    found = registry.source_hash(file)
+    if expected is not None and found != expected:
+        raise other_code(file, found, expected, source)

@@ -1,0 +1,80 @@
+"""Code that came with a folder or a receipt, and what a user must say before it runs.
+
+The rule, for every command: plug-ins and data modules run if this command line names them, or a
+config of the user's own that it names. What a receipt or a study's folder names may have come from
+elsewhere, and runs only with ``--trust`` or by its name, after its hash was compared with the one
+that was recorded. Else one message says which files these are, and what to type.
+"""
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.errors import InputError
+
+TRUST_HELP = "run the plug-ins and data modules that the folder or receipt names"
+PLUGIN_HELP = "a file with a branch, fusion or data source of your own; may be given again"
+_LISTED = 2  # so many files stand in a message
+_LONGEST = 80  # characters of a path in a message
+
+
+def add_code_options(parser: Any) -> None:
+    """Give the parser of a command the options that let code run."""
+    parser.add_argument("--plugin", type=str, default=[], action="append", help=PLUGIN_HELP)
+    parser.add_argument("--trust", action="store_true", help=TRUST_HELP)
+
+
+def unasked(plugins: Mapping[Path, str], source: str = "") -> InputError:
+    """The refusal to run plug-ins that came from elsewhere.
+
+    Args:
+        plugins: source hashes by file.
+        source: what names them; their folder if not given.
+    """
+    files = {_short(file): found for file, found in plugins.items()}
+    first = next(iter(files))
+    listed = ", ".join(f"{name!r} (hash {found})" for name, found in list(files.items())[:_LISTED])
+    more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
+    came = f"came with {source}" if source else "came with a study's folder"
+    each = "it" if len(files) == 1 else "each"
+    return InputError(
+        f"code that {came} is not run unasked: {listed}{more}; read it, then add --trust, or name "
+        f"{each}: --plugin {shlex.quote(first)}"
+    )
+
+
+def unasked_data_module(class_path: str, source: str, by_name: bool = True) -> InputError:
+    """The refusal to import a data module that came from elsewhere.
+
+    Args:
+        class_path: of the module.
+        source: what names it.
+        by_name: whether the command takes ``--data.class_path``.
+    """
+    name = class_path if len(class_path) <= _LONGEST else class_path[:_LONGEST] + "..."
+    option = f", or name it: --data.class_path {shlex.quote(name)}" if by_name else ""
+    return InputError(
+        f"code that {source} names is not run unasked: data.class_path {name!r}; read it, then "
+        f"add --trust{option}"
+    )
+
+
+def other_code(file: str | Path, found: str, recorded: str, source: str) -> InputError:
+    """The refusal of a plug-in that is not the recorded one."""
+    return InputError(
+        f"plug-in {_short(file)!r} has the hash {found}, but {source} recorded {recorded[:16]!r}: "
+        "it is other code, and is not run; give the recorded file as --plugin FILE, or start "
+        "anew from a config of your own"
+    )
+
+
+def _short(file: str | Path) -> str:
+    """A path from the working folder where that is shorter, cut where it is very long."""
+    path = str(file)
+    try:
+        path = min(path, os.path.relpath(path), key=len)
+    except (OSError, ValueError):  # the working folder has been removed, or is on another drive
+        pass
+    return path if len(path) <= _LONGEST else "..." + path[-_LONGEST:]

@@ -1,0 +1,235 @@
+"""Code in a folder that came from elsewhere never runs unasked, whatever the command."""
+
+import json
+import py_compile
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from safetensors.numpy import save_file
+
+from hybrid_swin import registry
+from hybrid_swin.__main__ import main as train_main
+from hybrid_swin.errors import InputError
+from hybrid_swin.kept_plugins import adopt_kept_plugins
+from search.cli import main
+from search.compare.settings import ComparisonSettings
+from search.executors import Job
+from search.jobs import do_job
+from search.settings import StudySettings
+from tests.conftest import BRANCH
+
+VARIANT = {
+    "image_size": 8,
+    "in_channels": 1,
+    "num_classes": 10,
+    "patch_size": 2,
+    "window_size": 2,
+    "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["evil"]}],
+}
+RUN = "finalists/0a1b2c/0"
+
+
+class Downloaded:
+    """A study's folder from elsewhere, with a plug-in that leaves a mark where it runs."""
+
+    def __init__(self, folder, write_plugin):
+        self.folder, self.mark = folder, folder.parent / "it-ran"
+        folder.joinpath(RUN).mkdir(parents=True)
+        text = BRANCH.format(name="Evil", options="", summary="Does harm.")
+        self.plugin = write_plugin(
+            "evil",
+            f"open({str(self.mark)!r}, 'w').close()\n{text}",
+            folder=f"{folder.name}/plugins",
+        )
+        self.hash = registry.source_hash(self.plugin)
+        self.weights = folder / RUN / "model.safetensors"
+        save_file({"a": np.zeros(1)}, self.weights, {"variant": json.dumps(VARIANT)})
+        run = {"key": RUN, "variant": VARIANT, "recipe": {"epochs": 1}}
+        folder.joinpath(RUN, "run.json").write_text(json.dumps(run))
+        folder.joinpath("study.json").write_text(
+            json.dumps({"data": {}, "plugins": {"evil.py": self.hash}})
+        )
+        folder.joinpath("trials").mkdir()
+        self.write(StudySettings, trials=2)
+
+    def write(self, settings, **changes):
+        changes = {"name": "theirs", "plugins": ["/theirs/evil.py"], "variant": VARIANT, **changes}
+        plain = settings(**changes).to_dict()
+        self.folder.joinpath("settings.yaml").write_text(
+            yaml.safe_dump({"schema_version": 1, **plain})
+        )
+        receipt = {"settings": plain, "code_hash": "c0", "plugins": {"evil.py": self.hash}}
+        self.folder.joinpath("receipt.json").write_text(json.dumps(receipt))
+
+
+@pytest.fixture
+def theirs(tmp_path, write_plugin, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Downloaded(tmp_path / "theirs", write_plugin)
+
+
+STUDY = [
+    ["space", "theirs/receipt.json"],
+    ["space", "theirs/settings.yaml"],
+    ["run", "--config", "theirs/receipt.json"],
+    ["run", "--config=theirs/receipt.json", "--dry-run"],
+    ["run", "--config", "theirs/settings.yaml", "--name", "mine"],
+    ["cost", f"theirs/{RUN}"],
+    ["cost", "swin_t", "--match", f"theirs/{RUN}"],
+    ["inspect", "theirs/finalists/0a1b2c/0/model.safetensors", "--data", "noise"],
+    ["export", "theirs/finalists/0a1b2c/0/model.safetensors", "--format", "safetensors"],
+    ["fit", "--variant", f"theirs/{RUN}", "--folder", "mine"],
+]
+COMPARISON = [
+    ["compare", "--config", "theirs/receipt.json"],
+    ["compare", "--config", "theirs/settings.yaml", "--dry-run"],
+    ["leaderboard", "theirs"],
+    ["attribution", "theirs"],
+]
+
+
+def do(arguments):
+    return train_main(arguments) if arguments[0] == "fit" else main(arguments)
+
+
+def refused(theirs, arguments, capsys):
+    assert do(arguments) == 2
+    assert not theirs.mark.exists(), "it ran"
+    message = capsys.readouterr().err
+    assert message.startswith("error: ") and message.count("\n") == 1
+    assert len(message) < 320
+    return message
+
+
+@pytest.mark.parametrize("arguments", STUDY, ids=" ".join)
+def test_code_of_a_downloaded_study_is_named_and_not_run(theirs, arguments, capsys):
+    message = refused(theirs, arguments, capsys)
+    assert "evil.py" in message and theirs.hash in message
+    assert "--trust" in message and "--plugin theirs/plugins/evil.py" in message
+
+
+@pytest.mark.parametrize("arguments", COMPARISON, ids=" ".join)
+def test_code_of_a_downloaded_comparison_is_named_and_not_run(theirs, arguments, capsys):
+    theirs.write(ComparisonSettings)
+    message = refused(theirs, arguments, capsys)
+    assert "evil.py" in message and theirs.hash in message and "--trust" in message
+
+
+@pytest.mark.parametrize("more", [["--trust"], ["--plugin", "theirs/plugins/evil.py"]])
+def test_it_runs_where_the_command_line_says_so(theirs, more, capsys):
+    assert main(["space", "theirs/receipt.json", *more]) == 0
+    assert theirs.mark.exists()
+    theirs.mark.unlink()
+    assert main(["cost", f"theirs/{RUN}", *more]) == 0
+
+
+def test_trust_is_of_the_code_that_was_recorded(theirs, capsys):
+    theirs.plugin.write_text(theirs.plugin.read_text() + "\n# changed\n")
+    other = registry.source_hash(theirs.plugin)
+    for arguments in (*STUDY, ["run", "--config", "theirs/receipt.json", "--plugin"]):
+        more = ["--trust"]
+        if arguments[-1] == "--plugin":
+            more = ["theirs/plugins/evil.py"]
+        message = refused(theirs, [*arguments, *more], capsys)
+        assert other in message and theirs.hash in message
+
+
+def test_compiled_code_beside_the_source_is_not_taken(theirs):
+    """Its hash is nowhere, and Python may take it without a look at the source."""
+    harmless = theirs.plugin.read_text().partition("\n")[2]
+    compiled = theirs.plugin.parent / "__pycache__" / f"evil.{sys.implementation.cache_tag}.pyc"
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(theirs.plugin, compiled, invalidation_mode=unchecked)
+    theirs.plugin.write_text(harmless)
+    registry.add_plugin(theirs.plugin)
+    assert registry.load("branch", "evil").__name__ == "Evil"
+    assert not theirs.mark.exists()
+
+
+def test_what_may_not_run_is_described(theirs):
+    adopt_kept_plugins(theirs.weights, (), trust=False)
+    assert registry.describe("branch", "evil").summary == "Does harm."
+    with pytest.raises(InputError, match="not run unasked"):
+        registry.load("branch", "evil")
+    assert registry.runnable_plugins() == []
+    adopt_kept_plugins(theirs.weights, (), trust=True)
+    registry.load("branch", "evil")
+    adopt_kept_plugins(theirs.weights, (), trust=False)  # it is in this process already
+    registry.load("branch", "evil")
+
+
+def test_a_config_of_ones_own_is_ones_word(theirs, tmp_path, capsys):
+    own = tmp_path / "mine.yaml"
+    settings = {"variant": VARIANT, "plugins": [str(theirs.plugin)]}
+    own.write_text(yaml.safe_dump(settings))
+    assert main(["space", "mine.yaml"]) == 0
+    assert theirs.mark.exists()
+
+
+def test_the_plugin_of_a_receipt_without_a_copy_must_be_given(theirs, tmp_path, capsys):
+    (tmp_path / "receipt.json").write_text((theirs.folder / "receipt.json").read_text())
+    message = refused(theirs, ["space", "receipt.json", "--trust"], capsys)
+    assert "evil.py" in message and "--plugin FILE" in message
+    assert main(["space", "receipt.json", "--plugin", str(theirs.plugin)]) == 0
+
+
+def test_a_worker_does_not_run_a_copy_that_has_changed(theirs):
+    job = Job("k", 1, "train", "k", {"plugins": {str(theirs.plugin): "0123456789"}})
+    with pytest.raises(InputError, match="it is other code"):
+        do_job(job, print)
+    assert not theirs.mark.exists()
+
+
+# data.class_path
+
+
+OWN = {"class_path": "their_data.Images"}
+
+
+@pytest.fixture
+def their_data(theirs, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "their_data.py").write_text(f"open({str(theirs.mark)!r}, 'w').close()\n")
+    return theirs
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes"),
+    [
+        (StudySettings, {"data": OWN}),
+        (ComparisonSettings, {"data": OWN}),
+        (ComparisonSettings, {"factors": {"data.class_path": [OWN["class_path"]]}}),
+    ],
+)
+def test_data_modules_are_code_too(their_data, settings, changes, capsys):
+    their_data.write(settings, plugins=[], **changes)
+    command = "run" if settings is StudySettings else "compare"
+    for name in ("receipt.json", "settings.yaml"):
+        message = refused(their_data, [command, "--config", f"theirs/{name}"], capsys)
+        assert "their_data.Images" in message and "--trust" in message
+
+
+def test_inspect_imports_no_data_module_unasked(their_data, capsys):
+    their_data.write(StudySettings, plugins=[], data=OWN)
+    variant = {**VARIANT, "stages": [{**VARIANT["stages"][0], "blocks": ["conv"]}]}
+    from hybrid_swin import Variant
+    from hybrid_swin.checkpoints import save_weights
+    from hybrid_swin.model import HybridSwin
+
+    save_weights(HybridSwin(Variant.from_dict(variant)), their_data.weights)
+    message = refused(their_data, ["inspect", str(their_data.weights)], capsys)
+    assert "their_data.Images" in message
+
+
+@pytest.mark.parametrize("command", [["test"], ["validate"], ["predict", "--output", "a.csv"]])
+def test_a_training_from_elsewhere_imports_no_data_module(their_data, command, capsys, tmp_path):
+    variant = {**VARIANT, "stages": [{**VARIANT["stages"][0], "blocks": ["conv"]}]}
+    settings = {"variant": variant, "recipe": {"epochs": 1}, "data": OWN, "seed": 0}
+    (tmp_path / "fitted").mkdir()
+    (tmp_path / "fitted" / "settings.yaml").write_text(yaml.safe_dump(settings))
+    assert train_main([command[0], "fitted", *command[1:]]) == 2
+    message = capsys.readouterr().err
+    assert "their_data.Images" in message and "add --trust" in message
+    assert not their_data.mark.exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 from hybrid_swin import registry
 from hybrid_swin.trust import other_code
 
-_FOLDER, _FIXED = "plugins", "study.json"
+_FOLDER, _FIXED, _SETTINGS = "plugins", "study.json", "settings.yaml"
 _LEVELS = 6  # from a checkpoint up to the folder of its study
 
 
@@ -43,9 +43,14 @@ def study_of(place: str | Path) -> Path | None:
     try:
         place = Path(place).expanduser().resolve()
         above = [place, *place.parents][: _LEVELS + 1]
-        return next((f for f in above if (f / _FIXED).is_file()), None)
+        return next((folder for folder in above if _is_study(folder)), None)
     except (OSError, RuntimeError, ValueError):  # a name that no system takes
         return None
+
+
+def _is_study(folder: Path) -> bool:
+    settled = (folder / _SETTINGS).is_file() and (folder / _FOLDER).is_dir()
+    return settled or (folder / _FIXED).is_file()
 
 
 def recorded_hashes(study: Path) -> dict[str, str]:

@@ -33,7 +33,6 @@ class Question:
         variants: published names, YAML files, runs of studies or block words; none for all
             published ones.
         plugins: files with parts that they use.
-        trust: whether the plug-ins that studies keep may run.
         image_size: instead of their own, ``224`` or ``224x160``.
         match: the variant, or the amount, whose cost they shall meet.
         by: which cost.
@@ -43,11 +42,11 @@ class Question:
         threads: see there.
         batch: see there.
         rounds: see `measuring.compare_times`.
+        trust: whether the plug-ins that studies keep may run.
     """
 
     variants: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
-    trust: bool = False
     image_size: str | None = None
     match: str | None = None
     by: By = "macs"
@@ -57,6 +56,7 @@ class Question:
     threads: int = 1
     batch: int = 8
     rounds: int = 10
+    trust: bool = False
 
     @property
     def nearness(self) -> float:

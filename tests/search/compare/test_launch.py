@@ -9,6 +9,7 @@ import yaml
 import hybrid_swin as hs
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.kept_plugins import adopt_kept_plugins
 from search.compare.clock import LATENCY_FILE
 from search.compare.launch import check, prepare, read_plan
 from search.compare.older import note_choice
@@ -102,6 +103,9 @@ def test_copies_of_plugins_do_where_the_originals_are_gone(fake, tmp_path, forge
     made = fake.settings(arms=(ArmSettings(), ArmSettings(blocks=("conv",))))
     fake.Made(folder, made)
     (folder / "settings.yaml").write_text(yaml.safe_dump(given.to_dict()))
+    with pytest.raises(InputError, match="not run unasked"):
+        read_plan(folder)  # planned anew it would run: there is no plan.json
+    adopt_kept_plugins(folder, (), trust=True)
     assert [entry.arm for entry in read_plan(folder).entries] == ["base", "+mirror"]
 
 

@@ -50,6 +50,17 @@ def read_correctness(folders: dict[int, Path], accuracies: dict[int, float]) -> 
     return Correctness(seeds, ids, groups, np.stack([correct for _, _, correct in files]))
 
 
+def read_labels(run_folder: Path) -> NDArray[np.int64] | None:
+    """Labels of the test images that a run answered; None where they cannot be read."""
+    try:
+        with (run_folder / PREDICTIONS_FILE).open("rb") as opened:
+            labels = np.load(opened, allow_pickle=False)["labels"]
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+        return None
+    whole = labels.ndim == 1 and labels.dtype.kind in "iu" and len(labels) > 0
+    return labels.astype(np.int64) if whole and labels.min() >= 0 else None
+
+
 def _read_one(
     path: Path,
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None, NDArray[np.float64]] | None:

@@ -87,20 +87,22 @@ def _about_matching(plan: Plan, by: str) -> str:
 def _left_out(results: Sequence[ArmResult]) -> list[str]:
     """Which arms no effect is taken from, and why."""
     young = [_place(r) for r in results if r.undertrained]
-    lost = [f"{_place(r)} ({r.seeds} of {r.seeds_asked})" for r in results if _lost(r)]
+    unknown = [_place(r) for r in results if r.whole and r.undertrained is None]
+    lost = [f"{_place(r)} ({r.seeds} of {r.seeds_asked})" for r in results if not r.whole]
     said = []
     if young:
         said.append(f"Left out, since still improving when training ended: {', '.join(young)}.")
+    if unknown:
+        said.append(
+            "Left out, since too few epochs do not tell whether training had ended: "
+            f"{', '.join(unknown)}."
+        )
     if lost:
         said.append(
             "Left out, since not every seed completed, and a mean of survivors flatters: "
             f"{', '.join(lost)}."
         )
     return said
-
-
-def _lost(result: ArmResult) -> bool:
-    return result.state != "complete" or result.seeds < result.seeds_asked
 
 
 def _place(result: ArmResult) -> str:

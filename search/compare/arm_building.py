@@ -8,8 +8,10 @@ from statistics import fmean, median_low
 from typing import Any, Self
 
 from search.compare.arm_result import ArmResult
+from search.compare.chance import Chance, judge
 from search.compare.differences import Side
 from search.compare.plan import Entry, Plan
+from search.predictions import read_labels
 from search.row import Row
 from search.row_building import EndedRun, Evidence, build_row
 from search.run_folder import RunResult, RunSpec
@@ -27,6 +29,7 @@ class TrainedArm:
         runs: over seeds, those that ended.
         ended: keys of all runs that ended.
         rate_scores: mean validation by learning rate.
+        chance: what a guess scores on test, and whether it is beaten; None: not known.
     """
 
     entry: Entry
@@ -36,6 +39,7 @@ class TrainedArm:
     runs: tuple[EndedRun, ...]
     ended: tuple[str, ...]
     rate_scores: dict[str, float]
+    chance: Chance | None = None
 
     @classmethod
     def read(
@@ -70,6 +74,7 @@ class TrainedArm:
                 for number, specs in enumerate(trials)
                 if (mean := _mean_score([results.get(spec.key) for spec in specs])) is not None
             },
+            _chance(folder, runs, evidence, entry, objective.monitor),
         )
 
     @property
@@ -110,6 +115,9 @@ def result_of(arm: TrainedArm, plan: Plan, against: "TrainedArm | None") -> ArmR
         activations=entry.cost.activations,
         residuals=residuals,
         adjuster=entry.adjuster,
+        chance=arm.chance.score if arm.chance else None,
+        chance_of=arm.chance.metric if arm.chance else "",
+        at_chance=not arm.chance.beaten if arm.chance else None,
     )
     if row is None:
         return result
@@ -142,6 +150,23 @@ def _milestone(arm: TrainedArm, plan: Plan) -> dict[str, Any]:
         "milestone_steps": middle * batches if images and math.isfinite(middle) else None,
         "unsolved": sum(math.isinf(first) for first in firsts),
     }
+
+
+def _chance(
+    folder: Path, runs: Sequence[EndedRun], evidence: Evidence, entry: Entry, monitor: str
+) -> Chance | None:
+    """What guessing comes to on the arm's test images; whole groups are one image."""
+    tested = [(s, r) for s, r in runs if r.state == "complete" and r.test is not None]
+    if not tested:
+        return None
+    images = tested[0][1].test_images
+    if evidence.correct is not None:
+        names = evidence.correct.groups or evidence.correct.ids
+        images = len(set(names)) if evidence.correct.groups else len(names)
+    labels = read_labels(folder / tested[0][0].key)
+    return judge(
+        monitor, [r.test or {} for _, r in tested], labels, images, entry.variant.num_classes
+    )
 
 
 def _mean_score(results: Sequence[RunResult | None]) -> float | None:

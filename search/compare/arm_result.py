@@ -43,7 +43,11 @@ class ArmResult:
         test_low: interval over what ``test_covers`` names, with ``test_high``.
         test_high: see ``test_low``.
         test_covers: ``seeds and images`` or ``seeds``.
-        undertrained: still improving at the end in at least half of the seeds; None: not known.
+        undertrained: still improving at the end in at least half of the seeds; None: not known, as
+            with fewer than 5 epochs.
+        chance: what the best guess scores on test that does not look at the image; None: not known.
+        chance_of: the metric that ``chance`` is of: the objective, or accuracy in its place.
+        at_chance: whether no seed is shown to be better than that; None: not known.
         parameters: count.
         macs: of one image.
         activations: of one image.
@@ -83,6 +87,9 @@ class ArmResult:
     test_high: float | None = None
     test_covers: str = ""
     undertrained: bool | None = None
+    chance: float | None = None
+    chance_of: str = ""
+    at_chance: bool | None = None
     parameters: int | None = None
     macs: int | None = None
     activations: int | None = None
@@ -132,6 +139,11 @@ class ArmResult:
         return max(self.seeds, len(self.keys))
 
     @property
+    def whole(self) -> bool:
+        """Whether every seed completed."""
+        return self.state == "complete" and self.seeds == self.seeds_asked
+
+    @property
     def usable(self) -> bool:
-        """Whether a conclusion may speak of it: every seed completed, and training had ended."""
-        return self.state == "complete" and self.seeds == self.seeds_asked and not self.undertrained
+        """Whether a conclusion may speak of it: whole, and training is known to have ended."""
+        return self.whole and self.undertrained is False

@@ -15,7 +15,8 @@ from search.compare.cost_conclusions import cost_conclusions, survival_conclusio
 from search.compare.differences import LEVEL, Versus
 from search.compare.results import Comparison
 from search.difference_format import interval_text, points, unit
-from search.leaderboard_format import is_share
+from search.leaderboard_format import is_share, score_text
+from search.statistics.intervals import FEWEST_EPOCHS
 
 FEW_SEEDS = 5
 GIVEN_RATES = "Given these learning rates"  # conclusions, where one choice served all seeds
@@ -59,6 +60,9 @@ def _pending(comparison: Comparison) -> list[str]:
 def _kept_out(comparison: Comparison) -> list[str]:
     """Arms that no conclusion speaks of, and why."""
     young = [_place(r, comparison) for r in comparison.results if r.undertrained]
+    unknown = [
+        _place(r, comparison) for r in comparison.results if r.whole and r.undertrained is None
+    ]
     lost = [
         f"{_place(r, comparison)} ({r.seeds} of {r.seeds_asked}, {r.state})"
         for r in comparison.results
@@ -69,12 +73,39 @@ def _kept_out(comparison: Comparison) -> list[str]:
         said.append(
             f"Still improving when training ended, so kept out of every conclusion: {_list(young)}."
         )
+    if unknown:
+        which = _list(unknown)
+        if len(unknown) > _FEW:
+            which = f"{len(unknown)} of {len(comparison.results)} lines of the table, marked there"
+        said.append(
+            f"Fewer than {FEWEST_EPOCHS} epochs do not tell whether training had ended, so kept "
+            f"out of every conclusion: {which}."
+        )
     if lost:
         said.append(
             "Not every seed completed, and a mean of survivors flatters, so kept out of every "
             f"conclusion: {_list(lost)}."
         )
-    return said
+    return said + _guessing(comparison)
+
+
+def _guessing(comparison: Comparison) -> list[str]:
+    """Arms that are not shown to have learnt anything."""
+    found = [r for r in comparison.results if r.at_chance]
+    if not found:
+        return []
+    which = _list(_place(r, comparison) for r in found)
+    if len(found) > _FEW:
+        which = f"{len(found)} of {len(comparison.results)} lines of the table, marked there"
+    scores = {
+        f"{r.chance_of} {score_text(r.chance, r.chance_of)}{'%' * is_share(r.chance_of)}"
+        for r in found
+    }
+    return [
+        "No seed is shown to be better on test than a guess without looking "
+        f"({_list(sorted(scores))}): {which}. What two such arms differ by says nothing and is "
+        "kept out of every conclusion."
+    ]
 
 
 def _waiting(comparison: Comparison) -> list[str]:
@@ -97,7 +128,7 @@ def _differences(comparison: Comparison) -> list[str]:
         judged: dict[tuple[str, str], list[str]] = {}
         for result in here.values():
             versus = result.versus
-            if versus is None or not result.usable or not here[versus.against].usable:
+            if versus is None or not comparison.speaks_of(result, versus):
                 continue
             kind = (versus.against, versus.verdict)
             judged.setdefault(kind, []).append(f"{result.arm} ({_size(versus, comparison)})")
@@ -128,14 +159,13 @@ def _by_verdict(item: tuple[tuple[str, str], list[str]]) -> int:
 def _causes(comparison: Comparison) -> list[str]:
     """What an arm's controls say, one sentence a cause."""
     asked: dict[tuple[str, str, str, str], list[tuple[ArmResult, Versus]]] = {}
-    by_place = {(r.cell, r.matching, r.arm): r for r in comparison.results}
     uncontrolled: dict[str, None] = {}
     open_causes: dict[str, None] = {}
     for result in comparison.results:
         if not result.usable:
             continue
         for versus in result.controls:
-            if by_place[result.cell, result.matching, versus.against].usable:
+            if comparison.speaks_of(result, versus):
                 key = (result.arm, versus.cause, versus.against, result.matching)
                 asked.setdefault(key, []).append((result, versus))
             else:
@@ -145,7 +175,10 @@ def _causes(comparison: Comparison) -> list[str]:
             uncontrolled[result.arm] = None
     said = [_cause(comparison, *key, found) for key, found in asked.items()]
     if open_causes:
-        said.append(f"Not known everywhere, since a control is kept out: {_list(open_causes)}.")
+        said.append(
+            "Not known everywhere, since a control is kept out, or guesses as the arm does: "
+            f"{_list(open_causes)}."
+        )
     if uncontrolled:
         said.append(
             f"What the gain of {_list(uncontrolled)} is due to was not tested: there is no "

@@ -71,7 +71,7 @@ def survival_conclusions(comparison: Comparison) -> list[str]:
 
 
 def _twins(comparison: Comparison) -> Iterator[tuple[str, str, Versus, Versus]]:
-    """Cell, arm, and one difference by parameters and by MACs; all four sides are usable."""
+    """Cell, arm, and one difference by parameters and by MACs; all four sides may be spoken of."""
     by_place = {(r.cell, r.matching, r.arm): r for r in comparison.results}
     for (cell, matching, arm), result in by_place.items():
         other = by_place.get((cell, "macs", arm))
@@ -82,8 +82,7 @@ def _twins(comparison: Comparison) -> Iterator[tuple[str, str, Versus, Versus]]:
             twin = twins.get((versus.cause, versus.against)) if versus is not None else None
             if versus is None or twin is None:
                 continue
-            controls = [by_place[cell, r.matching, versus.against] for r in (result, other)]
-            if all(side.usable for side in (result, other, *controls)):
+            if comparison.speaks_of(result, versus) and comparison.speaks_of(other, twin):
                 yield cell, arm, versus, twin
 
 

@@ -98,12 +98,11 @@ def _rank(label: _Label, rows: Sequence[tuple[_Label, str, ArmResult, Versus | N
 def _forest_row(
     axes: Axes, y: int, result: ArmResult, versus: Versus, comparison: Comparison
 ) -> None:
-    """One difference; hollow where one of its arms is kept out of conclusions."""
+    """One difference; hollow where it is kept out of conclusions."""
     if versus.difference is None:
         return
     colour = _COLOURS[versus.verdict]
     middle = _scaled(versus.difference, comparison)
-    sides = {(result.cell, result.matching, arm) for arm in (result.arm, versus.against)}
     if versus.low is not None and versus.high is not None:
         ends = [_scaled(versus.low, comparison), _scaled(versus.high, comparison)]
         axes.plot(ends, [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
@@ -113,7 +112,7 @@ def _forest_row(
         marker="s" if versus.cause else "o",
         markersize=4 if versus.cause else 5.5,
         color=colour,
-        markerfacecolor="white" if sides & _unusable(comparison) else colour,
+        markerfacecolor=colour if comparison.speaks_of(result, versus) else "white",
         linestyle="none",
     )
 
@@ -153,7 +152,3 @@ def _difference_label(comparison: Comparison) -> str:
 
 def _scaled(value: float, comparison: Comparison) -> float:
     return 100 * value if is_share(comparison.monitor) else value
-
-
-def _unusable(comparison: Comparison) -> set[tuple[str, str, str]]:
-    return {(r.cell, r.matching, r.arm) for r in comparison.results if not r.usable}

@@ -13,9 +13,12 @@ MARKS = {
     "-": "shown worse",
     "=": "not shown different",
     "^": "still improving when training ended: kept out of conclusions",
+    "?": "too few epochs to tell whether training had ended: kept out of conclusions",
+    "~": "not shown to be better than a guess",
     "!": "a seed is missing: kept out of conclusions",
     "|": "learning rate at the edge of those tried, in at least half of the seeds",
 }
+KEPT_OUT = "^?!"  # marks of arms that no conclusion speaks of
 _VERDICT_MARKS = {"better": "+", "worse": "-", "tie": "=", "unknown": ""}
 
 
@@ -64,6 +67,8 @@ def _arm_line(result: ArmResult, comparison: Comparison, place: str) -> Line:
     marks = (
         (_VERDICT_MARKS[versus.verdict] if versus else "")
         + "^" * bool(result.undertrained)
+        + "?" * (result.whole and result.undertrained is None)
+        + "~" * bool(result.at_chance)
         + "!" * (result.seeds < result.seeds_asked)
         + "|" * result.rate_at_edge
     )

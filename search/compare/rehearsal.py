@@ -13,6 +13,7 @@ from search.compare.settings import ComparisonSettings
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
 from search.run_folder import RunResult, RunSpec
+from search.statistics.intervals import FEWEST_EPOCHS
 from search.workplace import start_workers
 
 _WIDE = 110  # columns of a terminal that leave room for what was moved
@@ -42,6 +43,14 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
         _print_time(plan, pilots, results, executor.slots, console)
     images = [data["images"]["test"] for data in prepared.data.values() if data]
     questions = len({pair for entry in plan.entries for pair in _questions(plan, entry)})
+    short = sorted({r.epochs for e in plan.entries for r in e.recipes if r.epochs < FEWEST_EPOCHS})
+    if short:
+        console.print(
+            f"epochs     {short[0]} do not tell whether training had ended, so nothing would be "
+            f"concluded; give recipe.epochs at least {FEWEST_EPOCHS}",
+            style="yellow",
+            highlight=False,
+        )
     print_resolution(plan.seeds, "seeds", min(images, default=None), console, questions)
 
 

@@ -104,6 +104,18 @@ class Comparison:
         """1 where more is better, -1 where less is."""
         return 1 if self.mode == "max" else -1
 
+    def speaks_of(self, result: ArmResult, versus: Versus) -> bool:
+        """Whether a conclusion may speak of a difference of an arm to another.
+
+        Both are usable, and at least one is shown to have learnt something: two networks that guess
+        are neither alike nor different in what is asked.
+        """
+        place = (result.cell, result.matching, versus.against)
+        others = [r for r in self.results if (r.cell, r.matching, r.arm) == place]
+        return result.usable and all(
+            other.usable and not (result.at_chance and other.at_chance) for other in others
+        )
+
     def sign_survives(self, cell: str, arm: str, cause: str = "") -> Survival:
         """Whether an arm's difference is shown, with one sign, by parameters and by MACs.
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.compare.conclusions import conclusions
-from search.compare.lines import MARKS, Line, lines_of, milestone_head
+from search.compare.lines import KEPT_OUT, MARKS, Line, lines_of, milestone_head
 from search.compare.results import Comparison
 from search.difference_format import unit
 from search.leaderboard_format import is_share
@@ -52,7 +52,7 @@ def render(comparison: Comparison, width: int = 120) -> Group:
                 table.add_row(Text(place, style="italic"), *[""] * (len(heads) + 1))
         cells = [_joined(line, name) for name in names]
         arm = Text(("  less " if line.control else "") + _plain(line.arm))
-        style = "dim" if line.control or set(line.marks) & {"^", "!"} else ""
+        style = "dim" if line.control or set(line.marks) & set(KEPT_OUT) else ""
         table.add_row(arm, *cells, line.marks, style=style)
     used = [f"{m} {text}" for m, text in MARKS.items() if any(m in line.marks for line in lines)]
     parts: list[Table | Text] = [table]

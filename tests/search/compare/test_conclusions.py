@@ -153,13 +153,37 @@ def test_an_undertrained_arm_is_named_and_kept_out(fake, said):
     assert "helps" not in text
 
 
+def test_an_arm_that_may_still_have_improved_is_kept_out(fake, said):
+    text = said(*attention(fake, "better", undertrained=None))
+    assert (
+        "Fewer than 5 epochs do not tell whether training had ended, so kept out of every "
+        "conclusion: +mdta." in text
+    )
+    assert "+mdta (" not in text
+    assert "helps" not in text
+
+
+def test_two_arms_that_guess_are_neither_alike_nor_different(fake, said):
+    guesses = {"at_chance": True, "chance": 0.125, "chance_of": "accuracy"}
+    tie = fake.versus(0.0, holm_p=1.0)
+    alike = fake.arm("+conv", tie, **guesses)
+    text = said(alike, fake.arm(WHOLE, fake.versus(0.05)), base=fake.arm("base", **guesses))
+    assert "a guess without looking (accuracy 12.5%): base, +conv." in text
+    assert "different from base" not in text
+    assert "Shown better than base: +mdta (" in text  # one of the two has learnt
+    alone = said(alike, base=fake.arm("base", **guesses))
+    assert "So nothing can be concluded." in alone
+    assert "not shown different from base: +conv" in said(alike).lower()
+
+
 def test_an_undertrained_control_credits_nothing(fake, said):
     control = fake.arm(HALF, fake.versus(-0.02), undertrained=True)
     text = said(*attention(fake, "better", control))
     assert "helps" not in text
     assert "shown worse" not in text
     assert (
-        "Not known everywhere, since a control is kept out: channel attention in +mdta (control: "
+        "Not known everywhere, since a control is kept out, or guesses as the arm does: "
+        "channel attention in +mdta (control: "
         "+mdta(attention=false))." in text
     )
 

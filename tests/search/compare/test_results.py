@@ -187,3 +187,23 @@ def test_the_digest_knows_no_clock(fake, tmp_path):
     assert made.read().digest() == before
     made.write(spec, accuracy - 0.02, **told)
     assert made.read().digest() != before
+
+
+def test_arms_that_guess_are_known_by_their_test_answers(fake, tmp_path):
+    made = fake.Made(tmp_path, skills={BASE: -9.0, WHOLE: 1.5, HALF: -9.0}).fill()
+    found = by_arm(made.read())
+    assert {arm: r.at_chance for arm, r in found.items()} == {BASE: True, WHOLE: False, HALF: True}
+    assert {(r.chance, r.chance_of) for r in found.values()} == {(0.1, "accuracy")}
+    read = made.read()
+    assert read.speaks_of(found[WHOLE], found[WHOLE].versus)
+    assert not read.speaks_of(found[HALF], found[HALF].versus)
+
+
+def test_too_few_epochs_leave_it_open_whether_training_had_ended(fake, tmp_path):
+    made = fake.Made(tmp_path, fake.settings(learning_rates=())).fill()
+    for spec in made.finals(made.plan.entries[1]):
+        accuracy = made.predict(spec, 1.5)
+        short = tuple({"epoch": e, "val/accuracy": 0.8} for e in range(1, 5))
+        made.write(spec, 0.8, history=short, test={"test/accuracy": accuracy})
+    result = by_arm(made.read())[WHOLE]
+    assert (result.undertrained, result.whole, result.usable) == (None, True, False)

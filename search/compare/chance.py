@@ -43,7 +43,7 @@ def judge(
     Of shares of images: an exact binomial test of each seed against the share that is right when
     the commonest class (of top5: the five commonest) is always answered, at .05 / S. So an arm that
     learnt in one seed of several is not at chance. Of F1, balanced accuracy and AUROC: the
-    one-sided t test over seeds against the larger of what a constant and what an even guess gets.
+    one-sided t test over seeds against 1 / K (which no guess of a macro F1 passes) or one half.
     A loss and a calibration error have no guess to be held against: accuracy stands in.
 
     Args:
@@ -82,7 +82,4 @@ def _guess(metric: str, labels: NDArray[Any] | None, classes: int) -> float:
         return float(min(1.0, shares[: _SHARES[metric]].sum()))
     if metric == "auroc":
         return 0.5
-    even = 1 / classes
-    if metric == "f1":  # of the answered class 2 q / (1 + q), of the others 0
-        return max(even, float(2 * shares[0] / (1 + shares[0])) / classes)
-    return even
+    return 1 / classes

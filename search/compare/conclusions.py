@@ -16,7 +16,7 @@ from search.compare.differences import LEVEL, Versus
 from search.compare.results import Comparison
 from search.difference_format import interval_text, points, unit
 from search.leaderboard_format import is_share, score_text
-from search.statistics.intervals import FEWEST_EPOCHS
+from search.statistics.undertraining import FEWEST_EPOCHS
 
 FEW_SEEDS = 5
 GIVEN_RATES = "Given these learning rates"  # conclusions, where one choice served all seeds

@@ -13,7 +13,7 @@ from search.compare.settings import ComparisonSettings
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
 from search.run_folder import RunResult, RunSpec
-from search.statistics.intervals import FEWEST_EPOCHS
+from search.statistics.undertraining import FEWEST_EPOCHS
 from search.workplace import start_workers
 
 _WIDE = 110  # columns of a terminal that leave room for what was moved

@@ -249,7 +249,7 @@ def _start(plan: Plan, index: int, at: _At, variant: Variant, source: Source) ->
         if found:
             first = (certain or found)[0]
             how = "changed" if certain else "unsure"
-            why = "; ".join(d.why for d in (certain or found))
+            why = "; ".join(difference.why for difference in found)
             if first.theirs is not None:
                 plan.differences[index] = first
     return BlockStart(at.name, str(at.word), how, why)

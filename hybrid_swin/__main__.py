@@ -112,6 +112,12 @@ def _fit_parser() -> ArgumentParser:
     parser.add_argument("--folder", type=str, required=True, help="where the training is kept")
     parser.add_argument("--seed", type=int, default=0, help="of all randomness")
     parser.add_argument("--accelerator", type=str, default="auto", help="auto, cpu, gpu or mps")
+    parser.add_argument("--init", type=str | None, help="weights to start from, as far as they fit")
+    parser.add_argument(
+        "--weights_prefix",
+        type=str | None,
+        help="which network of --init, if it holds several, such as ema",
+    )
     parser.add_argument(
         "--resume", type=bool, default=True, help="go on with what the folder holds"
     )

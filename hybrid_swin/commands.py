@@ -13,6 +13,7 @@ import yaml
 from jsonargparse import Namespace
 
 from hybrid_swin import training
+from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.epochs import FINAL
@@ -20,8 +21,10 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.factory import resolve_variant
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, recorded
+from hybrid_swin.model import HybridSwin
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import names_run, refuse_reading
+from hybrid_swin.trained import find_checkpoint
 from hybrid_swin.trust import unasked_data_module
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import weights_hash
@@ -46,6 +49,13 @@ def fit(options: Namespace) -> int:
         "recipe": recipe.to_dict(),
         "data": data.to_dict(),
     }
+    init = None if options.init is None else find_checkpoint(options.init)
+    if init is not None:
+        # Seen, and refused where it does not fit, before anything is trained.
+        print(load_weights(HybridSwin(variant), init, weights_prefix=options.weights_prefix))
+        settings |= {"init": options.init, "weights_prefix": options.weights_prefix}
+    elif options.weights_prefix is not None:
+        raise InputError("weights_prefix chooses a network of init; give --init as well")
     if names_run(options.variant) and recipe == Recipe():
         print(f"note: the default recipe; --recipe {options.variant} takes the run's own")
     datamodule = make_datamodule(data, variant, recipe.batch_size, options.seed)
@@ -58,6 +68,8 @@ def fit(options: Namespace) -> int:
         accelerator=options.accelerator,
         callbacks=[_PrintEpochs()],
         resume=options.resume,
+        init=init,
+        weights_prefix=options.weights_prefix,
     )
     # After the training has accepted the folder: that of another training stays as it was.
     (folder / SETTINGS).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")

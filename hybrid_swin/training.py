@@ -20,7 +20,7 @@ from hybrid_swin.quiet import quiet
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.training_state import UnreadableStateError, load_state
 from hybrid_swin.variant import Variant
-from hybrid_swin.weights.files import weights_hash
+from hybrid_swin.weights.files import init_hash
 
 State = Literal["complete", "stopped", "diverged"]
 Split = Literal["validation", "test"]
@@ -82,6 +82,7 @@ def fit(
     checkpoint_every_seconds: float = 10.0,
     resume: bool = True,
     init: str | Path | None = None,
+    weights_prefix: str | None = None,
 ) -> FitResult:
     """Train from scratch, or go on where an earlier call on the same folder was cut off.
 
@@ -103,6 +104,7 @@ def fit(
         resume: whether to use what the folder holds; otherwise it is removed.
         init: weights to start from, as far as they fit (see ``load_weights``): mixers of several
             branches start as the attention that the weights hold.
+        weights_prefix: which network ``init`` means, if it holds several (see ``load_weights``).
 
     Raises:
         InputError: settings that do not fit each other, or a folder of another training.
@@ -121,7 +123,7 @@ def fit(
     notes: list[str] = []
     identity = identify(variant, recipe, seed)
     if init is not None:
-        identity["init"] = weights_hash(init)
+        identity["init"] = init_hash(init, weights_prefix)
     final, last = (_find_state(folder / name, notes) for name in (FINAL, LAST))
     if final is not None:
         datamodule.prepare_data()
@@ -136,7 +138,7 @@ def fit(
         with quiet():
             module = Classifier(variant.to_dict(), recipe.to_dict())
             if init is not None:
-                load_weights(module.model, init)
+                load_weights(module.model, init, weights_prefix=weights_prefix)
             trainer = _trainer(
                 device,
                 precision,

@@ -67,8 +67,18 @@ def lay_windows(
 def laid_out(size: Grid, window: Grid, shift: Grid, roll: Roll) -> WindowLayout:
     """Windows of a known size and shift on a map."""
     whole = padded(size, window)
-    mixes = any(s and p != m for s, p, m in zip(shift, whole, size, strict=True))
+    mixes = any(_order_counts(*axis) for axis in zip(size, whole, window, shift, strict=True))
     return WindowLayout(window, shift, whole, roll == "padded" or not mixes)
+
+
+def _order_counts(side: int, whole: int, window: int, shift: int) -> bool:
+    """Whether it matters along an axis if it is padded or rolled first.
+
+    Only the last window differs. It holds the padding and what was rolled around; where each is
+    half a window, they only change places, and neither attends to the other.
+    """
+    halves = whole - side == shift == window - shift
+    return bool(shift) and whole != side and not halves
 
 
 def padded(size: Grid, window: Grid) -> Grid:

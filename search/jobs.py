@@ -188,6 +188,7 @@ class _Training:
             callbacks=[watch],
             checkpoint_every_seconds=settings["checkpoint_seconds"],
             init=self._spec.init or None,
+            weights_prefix=self._spec.weights_prefix,
         )
 
 

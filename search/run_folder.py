@@ -65,6 +65,7 @@ class RunSpec:
     matched: dict[str, Any] = field(default_factory=dict)  # what was adjusted to meet a cost
     data: dict[str, Any] | None = None  # instead of the study's
     init: str = ""  # weights to start from
+    weights_prefix: str | None = None  # which network of them
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``run.json``."""

@@ -96,6 +96,11 @@ def weights_hash(path: str | Path) -> str:
     return digest.hexdigest()[:10]
 
 
+def init_hash(path: str | Path, prefix: str | None = None) -> str:
+    """What first weights are: a checkpoint's hash, and which of its networks was asked for."""
+    return weights_hash(path) + ("" if prefix is None else f" {prefix}")
+
+
 def _read_shards(index: Path, name: str) -> WeightFile:
     """Weights that lie in several files, as Hugging Face's index of them says."""
     content: dict[str, Any] = {}

@@ -64,11 +64,11 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
         InputError: the weights are of another network, or not all there.
     """
     target: dict[str, Tensor] = model.state_dict()
-    if source.is_v2 and not has_v2_names(target):
+    if source.is_v2 and (not has_v2_names(target) or _merges_as_v2(source)):
         raise InputError(
             f"{source.name} is of Swin Transformer V2 (cosine attention, continuous position bias, "
-            "norms after the mixers), which a Swin of version 1 cannot compute; take weights of "
-            "version 1"
+            "norms after the mixers and after patch merging), which no network of ours computes; "
+            "take weights of version 1"
         )
     for name, tensor in source.weights.items():
         if tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
@@ -82,6 +82,16 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
     _check_values(plan, target, source)
     look_outside(plan, variant, source)
     return plan
+
+
+def _merges_as_v2(source: Source) -> bool:
+    """Whether patches are merged as in version 2, which ours, however else they are built, are not.
+
+    Its norm comes after the projection and so is half as wide.
+    """
+    norm = source.weights.get("layers.1.downsample.norm.weight")
+    projection = source.weights.get("layers.1.downsample.reduction.weight")
+    return norm is not None and projection is not None and len(norm) == len(projection)
 
 
 def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -> Source:

@@ -98,6 +98,13 @@ class WeightReport:
         same = all(block.how in ("taken", "identity start") for block in self.blocks)
         return same and not (self.outside or self.resized or self.left_out)
 
+    def warnings(self) -> list[str]:
+        """What of the source is not as it was there, and what was chosen; a line for each."""
+        told = [line.strip() for line in str(self).splitlines()[1:]]
+        kinds = [f"blocks {_MEANINGS[how]}" for how in ("changed", "unsure")]
+        kinds += ["differs outside of blocks", "note:", "resized: "]
+        return [line for line in told if line.startswith(tuple(kinds)) and line != "resized: 0"]
+
     def __str__(self) -> str:
         lines = [f"{self.source} ({self.layout} layout)", f"  taken: {len(self.taken)}"]
         for title, items in (

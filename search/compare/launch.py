@@ -16,7 +16,7 @@ from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.trained import find_checkpoint
 from hybrid_swin.variant import Variant
-from hybrid_swin.weights.files import weights_hash
+from hybrid_swin.weights.files import init_hash
 from search.candidates import check_objective
 from search.compare.clock import Clock
 from search.compare.older import as_it_began, note_choice
@@ -44,6 +44,8 @@ from search.workplace import (
     say_left_out,
     start_workers,
 )
+
+_MOST_WARNINGS = 5
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
     settings.data.validate()
-    first_weights = _first_weights(settings.init)
+    first_weights = _first_weights(settings.init, settings.weights_prefix)
     plan, clock = read_plan_file(settings.path, settings, first_weights), None
     if plan is None:
         clock = Clock(settings, settings.path) if "latency" in settings.match.by else None
@@ -100,11 +102,11 @@ def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
     return plan, clock
 
 
-def _first_weights(path: str | None) -> FirstWeights:
+def _first_weights(path: str | None, prefix: str | None) -> FirstWeights:
     if path is None:
         return FirstWeights()
     file = find_checkpoint(path)
-    return FirstWeights(str(file.resolve()), weights_hash(file))
+    return FirstWeights(str(file.resolve()), init_hash(file, prefix), prefix)
 
 
 def _check_first_weights(plan: Plan) -> None:
@@ -114,9 +116,20 @@ def _check_first_weights(plan: Plan) -> None:
         arms.setdefault(entry.variant, entry.arm)
     for variant, arm in arms.items():
         try:
-            load_weights(HybridSwin(variant), plan.init.file)
+            load_weights(HybridSwin(variant), plan.init.file, weights_prefix=plan.init.prefix)
         except InputError as error:
             raise InputError(f"arm {arm!r}: {error}") from None
+
+
+def _say_first_weights(plan: Plan, console: Console) -> None:
+    """Print in what the first arm starts otherwise than in the source of its weights."""
+    if not plan.init.file:
+        return
+    network = HybridSwin(plan.entries[0].variant)
+    report = load_weights(network, plan.init.file, weights_prefix=plan.init.prefix)
+    for line in report.warnings()[:_MOST_WARNINGS]:
+        text = f"first weights of arm {plan.entries[0].arm!r}: {line}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def prepare(plan: Plan) -> Prepared:
@@ -159,6 +172,7 @@ def run_comparison(
         auto = {"precision": job_settings["precision"]}
         settled = claim(settings, plugins, prepared.hashes, auto)
         say_what_differs(receipt, settings.path, console)
+        _say_first_weights(plan, console)
         if clock is not None:
             clock.save(folder)
         if not (folder / PLAN_FILE).exists():
@@ -216,7 +230,8 @@ def read_plan(folder: Path) -> Plan:
     path = folder / FIXED
     known = read_json(path)["data"] if path.exists() else {}
     clock = Clock(settings, folder, measures=False) if "latency" in settings.match.by else None
-    return make_plan(settings, clock, FirstWeights(settings.init or "", known.get("init", "")))
+    first = FirstWeights(settings.init or "", known.get("init", ""), settings.weights_prefix)
+    return make_plan(settings, clock, first)
 
 
 def _about(prepared: Prepared) -> dict[str, Any]:
@@ -230,7 +245,11 @@ def _about(prepared: Prepared) -> dict[str, Any]:
             "final": [derive_seed(settings.seed, "final", i) for i in range(prepared.plan.seeds)],
         },
         "data": prepared.data,
-        "init": {"weights": settings.init, "hash": prepared.plan.init.hash},
+        "init": {
+            "weights": settings.init,
+            "weights_prefix": settings.weights_prefix,
+            "hash": prepared.plan.init.hash,
+        },
         "trainings": {"for_learning_rates": chosen, "over_seeds": final},
     }
 

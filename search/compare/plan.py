@@ -31,6 +31,7 @@ class FirstWeights(NamedTuple):
 
     file: str = ""
     hash: str = ""
+    prefix: str | None = None  # which network of the file
 
 
 ANEW = FirstWeights()
@@ -197,6 +198,7 @@ class Plan:
             cost=entry.cost.to_dict(),
             data=entry.cell.data.to_dict(),
             init=self.init.file,
+            weights_prefix=self.init.prefix,
         )
 
 

@@ -67,7 +67,9 @@ def read_plan_file(
         return None
     try:
         entries = tuple(_entry(told) for told in content["entries"])
-        known = init or FirstWeights(settings.init or "", str(content["init_hash"]))
+        known = init or FirstWeights(
+            settings.init or "", str(content["init_hash"]), settings.weights_prefix
+        )
         if not entries:
             raise ValueError("no entries")
     except InputError as error:

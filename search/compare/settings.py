@@ -85,6 +85,7 @@ class ComparisonSettings(ExperimentSettings):
         match: how costs are made equal.
         init: weights that every arm starts from, as far as they fit, such as an ImageNet Swin's;
             needs widths that stay: match.by control or none.
+        weights_prefix: which network init means, if it holds several, such as ema.
         learning_rates: each arm trains with each of them, validation chooses; the recipe's alone
             where left out.
         choose_rate: per_seed chooses the learning rate anew for each of `seeds`, on trainings of
@@ -104,6 +105,7 @@ class ComparisonSettings(ExperimentSettings):
     factors: dict[str, list[Any]] = field(default_factory=dict)
     match: MatchSettings = field(default_factory=MatchSettings)
     init: str | None = None
+    weights_prefix: str | None = None
     learning_rates: tuple[float, ...] = ()
     choose_rate: ChooseRate = "per_seed"
     selection_seeds: int = 1
@@ -137,6 +139,10 @@ class ComparisonSettings(ExperimentSettings):
                 raise InputError(f"learning_rates must be numbers above 0; got {rate!r}")
         if len(set(self.learning_rates)) < len(self.learning_rates):
             raise InputError(f"learning_rates names one rate twice: {list(self.learning_rates)}")
+        if self.weights_prefix is not None and self.init is None:
+            raise InputError(
+                f"weights_prefix {self.weights_prefix!r} chooses a network of init; give init too"
+            )
         moves = [by for by in self.match.by if by not in ("control", "none")]
         if self.init is not None and moves:
             raise InputError(

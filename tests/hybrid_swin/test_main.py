@@ -156,6 +156,34 @@ def test_fit_again_goes_on_and_changes_of_the_variant_are_taken(files, trained, 
     assert "num_classes 11" in capsys.readouterr().err
 
 
+def test_fit_starts_from_weights_and_says_how(files, trained, capsys):
+    known = torch.load(trained / "final.ckpt", weights_only=True)["state_dict"]
+    both = {
+        f"{kind}.{name}": tensor
+        for kind in ("student", "teacher")
+        for name, tensor in known.items()
+    }
+    both["student.model.norm.bias"] = known["model.norm.bias"] + 1
+    torch.save(both, files / "both.pth")
+    still = ("--recipe.epochs", "1", "--recipe.learning_rate", "1e-6", "--seed", "3")
+    start = ("--init", str(files / "both.pth"))
+    assert fit(files, files / "c", *still, *start) == 2
+    assert "holds 2 networks: 'student.model', 'teacher.model'" in capsys.readouterr().err
+    assert not (files / "c").exists()
+    assert fit(files, files / "c", *still, *start, "--weights_prefix", "teacher.model") == 0
+    assert "blocks as in the source at 8x8: 1" in capsys.readouterr().out
+    found = torch.load(files / "c" / "final.ckpt", weights_only=True)["state_dict"]
+    for name, tensor in known.items():
+        torch.testing.assert_close(found[name], tensor, atol=1e-4, rtol=1e-3)
+    kept = yaml.safe_load((files / "c" / "settings.yaml").read_text())
+    assert kept["init"] == str(files / "both.pth") and kept["weights_prefix"] == "teacher.model"
+    other = ("--init", str(files / "both.pth"), "--weights_prefix", "student.model")
+    assert fit(files, files / "c", *still, *other) == 2  # another training
+    assert fit(files, files / "d", *still, "--weights_prefix", "x") == 2
+    assert "weights_prefix chooses a network of init" in capsys.readouterr().err
+    assert fit(files, files / "e", *still, "--init", str(trained)) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

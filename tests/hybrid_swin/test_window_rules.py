@@ -57,10 +57,26 @@ def test_sizes_are_rounded_up_to_whole_windows():
 
 
 def test_the_order_of_padding_and_rolling_counts_where_an_axis_has_both():
-    for size, same in (((8, 8), True), ((9, 9), False), ((4, 8), True), ((4, 9), False)):
+    for size, same in (
+        ((8, 8), True),
+        ((9, 9), False),
+        ((4, 8), True),
+        ((4, 9), False),
+        ((6, 8), True),
+    ):
         first, last = (lay_windows(size, (4, 4), shift="axis", roll=r) for r in ("padded", "bare"))
         assert (first == last) is same and first.pads_first
     assert lay_windows((9, 9), (4, 4), roll="bare").pads_first  # nothing is rolled
+
+
+@pytest.mark.parametrize("size", [(6, 6), (6, 8), (10, 4), (7, 6), (9, 6)])
+def test_the_order_counts_only_where_it_is_said_to(size):
+    torch.manual_seed(0)
+    first, last = SWMSA(6, 2, 4, size), SWMSA(6, 2, 4, size, roll="bare")
+    last.load_state_dict(first.state_dict())
+    x = torch.randn(1, *size, 6)
+    with torch.no_grad():
+        assert torch.allclose(first(x), last(x), atol=1e-6) is last.lay(size).pads_first
 
 
 # Blocks

@@ -4,14 +4,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from rich.console import Console
 
 import hybrid_swin as hs
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from search.compare.clock import LATENCY_FILE
-from search.compare.launch import check, prepare, read_plan
+from search.compare.launch import _say_first_weights, check, prepare, read_plan
 from search.compare.older import note_choice
 from search.compare.plan import make_plan
 from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
@@ -88,6 +90,28 @@ def test_weights_of_another_network_are_refused_before_work_starts(fake, tmp_pat
     with pytest.raises(InputError, match=r"arm '.*': checkpoint .* is of another network"):
         check(given)
     assert not (tmp_path / "runs").exists()
+
+
+def test_one_of_several_first_weights_is_chosen_and_reaches_every_run(fake, tmp_path, capsys):
+    network = hs.create_model(hs.Variant.from_dict(fake.VARIANT)).state_dict()
+    both = {f"{kind}.{name}": t for kind in ("student", "teacher") for name, t in network.items()}
+    both |= {"student.norm.weight": network["norm.weight"] + 1}
+    torch.save(both, tmp_path / "both.pth")
+    given = {
+        "folder": str(tmp_path / "runs"),
+        "init": str(tmp_path / "both.pth"),
+        "match": MatchSettings(by=("control",), tolerance=0.1),
+    }
+    with pytest.raises(InputError, match=r"holds 2 networks: 'student', 'teacher'; say which"):
+        check(fake.settings(**given))
+    plans = [check(fake.settings(**given, weights_prefix=p))[0] for p in ("student", "teacher")]
+    specs = [plan.final(plan.entries[0], 0, 0) for plan in plans]
+    assert [spec.weights_prefix for spec in specs] == ["student", "teacher"]
+    assert specs[0].candidate_id != specs[1].candidate_id
+    _say_first_weights(plans[0], Console(width=300))
+    assert "first weights of arm 'base': blocks not known" in capsys.readouterr().out
+    with pytest.raises(InputError, match="'ema' chooses a network of init; give init too"):
+        fake.settings(weights_prefix="ema")
 
 
 def test_copies_of_plugins_do_where_the_originals_are_gone(fake, tmp_path, forget):

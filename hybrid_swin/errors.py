@@ -3,18 +3,26 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from hybrid_swin.plain_text import one_line
+
+_LONGEST_NAME = 100  # of which a nearest one is looked for, in time that grows with its square
+
 
 class InputError(ValueError):
     """Something the user gave cannot work.
 
-    The message says what is wrong, the value received, what is allowed and what to do.
+    The message says what is wrong, the value received, what is allowed and what to do; on one line
+    of a bounded length, whatever the value.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> InputError:
     """The error for a name that does not exist, with the nearest one that does."""
     known = sorted(allowed)
-    close = get_close_matches(str(name), known, n=1, cutoff=0.6)
+    close = get_close_matches(str(name)[:_LONGEST_NAME], known, n=1, cutoff=0.6)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return InputError(
         f"unknown {kind} {name!r}{hint} ({_plural(kind)}: {', '.join(known) or 'none'})"

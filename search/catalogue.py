@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.registry import Entry, Kind
+from search.console import Console
 
 _KINDS: tuple[tuple[Kind, str], ...] = (
     ("branch", "Branches: token mixers, joined by + in a block word"),
@@ -37,7 +37,7 @@ def print_catalogue(plugins: Sequence[str]) -> int:
         for name in registry.names(kind):
             entry = registry.describe(kind, name)
             own = " (plug-in)" if entry.plugin_hash else ""
-            table.add_row(escape(name + own), escape(entry.summary), escape(_options(entry)))
+            table.add_row(name + own, entry.summary, _options(entry))
         console.print(table)
         console.print()
     console.print(
@@ -68,9 +68,11 @@ def _check(entry: Entry, console: Console) -> int:
 
     words = list(words_with(entry.kind, entry.name))
     console.print(
-        f"{entry.kind} [bold]{escape(entry.name)}[/bold]: {len(CHECKS)} checks on "
-        f"{len(words)} block words",
-        highlight=False,
+        Text.assemble(
+            f"{entry.kind} ",
+            (entry.name, "bold"),
+            f": {len(CHECKS)} checks on {len(words)} block words",
+        )
     )
     failures = 0
     for check in CHECKS:
@@ -82,11 +84,13 @@ def _check(entry: Entry, console: Console) -> int:
                 found = f"{word}: {type(error).__name__}: {error}"
                 break
         failures += bool(found)
-        mark = "[red]fails[/red]" if found else "[green]holds[/green]"
         console.print(
-            f"  {mark}  {check.__name__.replace('_', ' ')}"
-            + (f"\n         {escape(found)}" if found else ""),
-            highlight=False,
+            Text.assemble(
+                "  ",
+                ("fails", "red") if found else ("holds", "green"),
+                f"  {check.__name__.replace('_', ' ')}",
+                f"\n         {found}" if found else "",
+            )
         )
     return failures
 

@@ -10,11 +10,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from hybrid_swin.errors import InputError
+from search.console import Console
 from search.cost_rows import CostRow, Question, counted, matched, named_variants
 from search.word_wrapping import Words
 
@@ -148,7 +147,7 @@ def _print_tables(found: Answer) -> None:
         table = _cost_table(found, with_id=False)  # rather than numbers that nobody can read
     console.print(table)
     for line in _remarks(found):
-        console.print(escape(line), style="dim", highlight=False)
+        console.print(line, style="dim", highlight=False)
     if found.question.measure:
         console.print()
         console.print(_time_table(found))
@@ -158,7 +157,7 @@ def _print_tables(found: Answer) -> None:
             "forward, backward and AdamW.",
             "Memory: the peak of a step beside the weights, in a process of its own.",
         ):
-            console.print(escape(line), style="dim", highlight=False)
+            console.print(line, style="dim", highlight=False)
 
 
 def _cost_table(found: Answer, with_id: bool = True) -> Table:

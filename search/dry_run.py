@@ -5,13 +5,12 @@ import itertools
 import statistics
 import tempfile
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from hybrid_swin.recipe import Recipe
 from search.budget import limits
 from search.candidates import Candidates
+from search.console import Console
 from search.contradictions import without_effect
 from search.launch import Prepared, check, prepare
 from search.pilot import print_resolution, run_pilots, shortened
@@ -90,7 +89,7 @@ def _print_plan(
     table.add_row(
         "space",
         f"{size} combinations of {len(space.parameters)} parameters: "
-        f"{escape(', '.join(p.path for p in space.parameters))}",
+        f"{', '.join(p.path for p in space.parameters)}",
     )
     known = limits(settings.budget)
     draws = list(itertools.islice(sample_params(space, settings.seed), _DRAWS))
@@ -110,8 +109,7 @@ def _print_plan(
     for spec in candidates.baselines:
         table.add_row(
             "",
-            f"{escape(spec.label)}: {spec.cost['parameters']:,} parameters, "
-            f"{spec.cost['macs']:,} MACs",
+            f"{spec.label}: {spec.cost['parameters']:,} parameters, {spec.cost['macs']:,} MACs",
             style="dim",
         )
     console.print(table)
@@ -171,6 +169,4 @@ def _print_estimate(
         highlight=False,
     )
     megabytes = max(1, bytes_per_run * counts.total / 1e6)
-    console.print(
-        f"disk       about {megabytes:.0f} MB in {escape(str(settings.path))}", highlight=False
-    )
+    console.print(f"disk       about {megabytes:.0f} MB in {settings.path}", highlight=False)

@@ -9,9 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
@@ -20,6 +19,7 @@ from hybrid_swin.inspecting.subject import Subject
 from hybrid_swin.inspecting.words import Asked, as_trained
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, ledger_near, recorded
 from hybrid_swin.weights.files import weights_hash
+from search.console import Console
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Shown, Target, find_target, make_subject_of, show_images
 from search.run_folder import json_ready, read_json, write_json_atomically
@@ -53,7 +53,7 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     subject = make_subject_of(question, target, shown)
     if shown.why_no_labels is not None:
         console.print(
-            f"[yellow]labels are left out[/yellow]: {escape(shown.why_no_labels)}",
+            Text.assemble(("labels are left out", "yellow"), f": {shown.why_no_labels}"),
             highlight=False,
             soft_wrap=True,
         )
@@ -64,20 +64,18 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
             f"results of another network, other images or another seed in {folder}/ are replaced: "
             f"{', '.join(index.replaced)}",
             highlight=False,
-            markup=False,
             soft_wrap=True,
         )
     kept: AbstractContextManager[None] = nullcontext()
     if question.split == "test" and not question.is_noise:
-        console.print(
-            "[yellow]the test split is read[/yellow]: what is seen here must not choose a network"
-        )
+        warning = ": what is seen here must not choose a network"
+        console.print(Text.assemble(("the test split is read", "yellow"), warning))
         kept, said = _test_reading(question, target, shown)
-        console.print(said, highlight=False, markup=False, soft_wrap=True)
+        console.print(said, highlight=False, soft_wrap=True)
     with kept, Console(stderr=True).status("") as status:
         outcomes = []
         for outcome in run_inspections(
-            subject, inspections, lambda name: status.update(f"inspecting: {name}")
+            subject, inspections, lambda name: status.update(Text(f"inspecting: {name}"))
         ):
             index.add(outcome, question.format)
             outcomes.append(outcome)
@@ -234,8 +232,7 @@ def _print(
     if about["split"]:
         images += f", {about['split']} split"
     console.print(
-        f"[bold]{escape(target.name)}[/bold]  {escape(variant.name)}  ({weights})\n"
-        f"{escape(images)}",
+        Text.assemble((target.name, "bold"), f"  {variant.name}  ({weights})\n{images}"),
         highlight=False,
     )
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
@@ -243,10 +240,10 @@ def _print(
     table.add_column("what it shows", header_style="dim")
     table.add_column("seconds", header_style="dim", justify="right", no_wrap=True)
     for outcome in outcomes:
-        table.add_row(outcome.asked.name, escape(_sentence(outcome)), f"{outcome.seconds:.1f}")
+        table.add_row(outcome.asked.name, _sentence(outcome), f"{outcome.seconds:.1f}")
     console.print(table)
     for line in _undefined(outcomes):
-        console.print(f"[dim]undefined[/dim]  {escape(line)}", highlight=False)
+        console.print(Text.assemble(("undefined", "dim"), f"  {line}"))
 
 
 def _sentence(outcome: Outcome) -> str:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from hybrid_swin import registry
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.loading import LoadedData, load_data
 from search import budget, objectives
 from search.candidates import Candidates, check_objective
+from search.console import Console
 from search.contradictions import check_together, without_effect
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
@@ -260,7 +259,6 @@ def _draw(folder: Path, console: Console) -> None:
             f"the figures could not be drawn ({type(error).__name__}: {error}); nothing else is "
             f"lost, and `python search.py figures {folder}` tries again",
             style="yellow",
-            markup=False,
             soft_wrap=True,
         )
 

@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from search.compare.figures import save_differences
 from search.compare.launch import read_plan
 from search.compare.report import told
 from search.compare.results import Comparison
 from search.compare.tables import print_comparison
+from search.console import Console
 from search.joint_board import join
 from search.leaderboard import Leaderboard
 from search.leaderboard_table import print_leaderboard, save_svg

@@ -5,11 +5,12 @@ import shlex
 from pathlib import Path
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.study_runs import TRAINED
+from search.console import Console
 from search.leaderboard import Leaderboard
 from search.leaderboard_costs import FEW, HEADS, TRAIN, cost_text, on_front, shown_costs
 from search.leaderboard_format import is_share, range_text, score_text

@@ -4,10 +4,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
-
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
+from search.console import Console
 from search.dispatcher import Dispatcher
 from search.executors import Executor
 from search.experiment import ExperimentSettings

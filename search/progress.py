@@ -4,12 +4,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from search.console import Console
 from search.run_folder import RunResult, RunSpec, natural_order
 
 _REFRESH = 4  # a second
@@ -30,10 +31,10 @@ class Terminal:
         self._console = console
         self._monitor, self._mode, self._slots = monitor, mode, slots
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=32),
-            TextColumn("{task.completed}/{task.fields[of]}"),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.completed}/{task.fields[of]}", markup=False),
+            TextColumn("{task.fields[left]}", markup=False),
             console=console,
             auto_refresh=False,
         )

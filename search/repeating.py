@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from search.console import Console
 from search.experiment import differences
 from search.receipt import code_hash, versions
 from search.run_folder import read_json
@@ -21,9 +20,7 @@ def say_what_differs(receipt: Mapping[str, Any] | None, folder: Path, console: C
         console: for the user.
     """
     for line in differences_from(receipt or {}, folder):
-        console.print(
-            f"not as in the receipt: {line}", style="yellow", highlight=False, markup=False
-        )
+        console.print(f"not as in the receipt: {line}", style="yellow", highlight=False)
 
 
 def differences_from(receipt: Mapping[str, Any], folder: Path) -> Iterator[str]:

@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from hybrid_swin import registry
@@ -13,6 +11,7 @@ from hybrid_swin.errors import InputError
 from search.budget import limits, matching, over
 from search.choices import Choice, Range, Tie
 from search.combinations import Candidate, Number, Part
+from search.console import Console
 from search.extremes import settings_text, short
 from search.settings import StudySettings
 from search.space import Space
@@ -137,7 +136,7 @@ def _parameters(space: Space) -> Table:
         told = _described(path, leaf)
         number = "" if "number" not in told else _count(told["number"])
         style = "" if isinstance(leaf, Choice | Range) else "dim"
-        table.add_row(escape(path), told["kind"], Words(_values(leaf)), number, style=style)
+        table.add_row(path, told["kind"], Words(_values(leaf)), number, style=style)
     return table
 
 

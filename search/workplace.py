@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.markup import escape
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator, resolve_precision
 from hybrid_swin.variant import Variant
+from search.console import Console
 from search.executors.local import LocalExecutor, cpu_workers
 from search.experiment import ExperimentSettings
 from search.receipt import code_hash
@@ -120,7 +119,7 @@ def image_cache(settings: ExperimentSettings) -> Path:
 def say_left_out(left_out: Sequence[Sequence[str]], console: Console) -> None:
     """Name the first images that could not be used, and say how many there are."""
     for name, reason in left_out[:5]:
-        console.print(f"left out {escape(str(name))}: {escape(reason)}", style="yellow")
+        console.print(f"left out {name}: {reason}", style="yellow")
     if left_out:
         console.print(
             f"{len(left_out)} images were left out; the receipt names all of them", style="yellow"

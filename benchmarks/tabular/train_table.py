@@ -28,11 +28,11 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from rich.console import Console
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.loading import LoadedData, load_data
 from search.choices import Choice
+from search.console import Console
 from search.dispatcher import Dispatcher
 from search.identity import candidate_id, derive_seed
 from search.predictions import read_correctness

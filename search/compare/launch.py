@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from hybrid_swin import registry
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError
@@ -26,6 +24,7 @@ from search.compare.report import write_report
 from search.compare.results import Comparison
 from search.compare.schedule import Schedule
 from search.compare.settings import ComparisonSettings
+from search.console import Console
 from search.dispatcher import Dispatcher
 from search.identity import derive_seed
 from search.progress import Terminal

@@ -3,13 +3,12 @@
 import dataclasses
 import tempfile
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from search.compare.launch import check, prepare
 from search.compare.plan import Entry, Plan
 from search.compare.settings import ComparisonSettings
+from search.console import Console
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
 from search.run_folder import RunResult, RunSpec
@@ -58,7 +57,7 @@ def print_arms(plan: Plan, console: Console) -> None:
     """The matched networks of the first cell: what its factors change, others change alike."""
     first = plan.entries[0].cell.name
     if len(plan.cells) > 1:
-        console.print(f"in the first of {len(plan.cells)} cells, {escape(first)}:", highlight=False)
+        console.print(f"in the first of {len(plan.cells)} cells, {first}:", highlight=False)
     for matching in plan.settings.match.by:
         table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
         table.add_column(f"matched by {matching}", overflow="fold")
@@ -74,12 +73,12 @@ def print_arms(plan: Plan, console: Console) -> None:
 
 def _cells(entry: Entry) -> tuple[str, ...]:
     return (
-        escape(entry.arm),
+        entry.arm,
         f"{entry.cost.parameters:,}",
         _percent(entry.residuals.get("parameters")),
         f"{entry.cost.macs:,}",
         _percent(entry.residuals.get("macs")),
-        escape(entry.adjuster),
+        entry.adjuster,
     )
 
 

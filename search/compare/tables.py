@@ -4,13 +4,14 @@ import re
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from search.compare.conclusions import conclusions
 from search.compare.lines import KEPT_OUT, MARKS, Line, lines_of, milestone_head
 from search.compare.results import Comparison
+from search.console import Console
 from search.difference_format import unit
 from search.leaderboard_format import is_share
 

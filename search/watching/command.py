@@ -6,9 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from hybrid_swin.errors import InputError
+from search.console import Console
 from search.run_folder import json_ready
 from search.watching.status import Status, Watcher
 from search.watching.table import render

@@ -5,9 +5,9 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 
 from search import dry_run
+from search.console import Console
 from search.run_folder import RunResult
 from search.settings import (
     BaselineSettings,

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from rich.console import Console
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
@@ -17,6 +16,7 @@ from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.variant import Stage, Variant
 from search import inspect_command, inspect_wandb
+from search.console import Console
 from search.inspect_command import inspect
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import find_target, show_images

@@ -3,8 +3,8 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from rich.console import Console
 
+from search.console import Console
 from search.leaderboard import Leaderboard
 from search.leaderboard_table import print_leaderboard, save_svg
 

@@ -1,11 +1,11 @@
 import io
 
 import pytest
-from rich.console import Console
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
 from search import pilot
+from search.console import Console
 from search.pilot import print_resolution, run_pilots, shortened
 from search.run_folder import RunResult, RunSpec
 from search.statistics.power import minimum_detectable_difference

@@ -5,9 +5,9 @@ import io
 from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 
 from search import progress
+from search.console import Console
 from search.progress import Terminal, duration
 from search.run_folder import RunResult, RunSpec
 

@@ -1,9 +1,9 @@
 import io
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
+from search.console import Console
 from search.word_wrapping import Words
 
 

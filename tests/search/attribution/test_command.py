@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from jsonargparse import DefaultHelpFormatter
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from hybrid_swin.errors import InputError
 from search.attribution.command import run
@@ -17,6 +16,7 @@ from search.attribution.options import attribution_parser
 from search.attribution.tables import render, sentences, to_csv, to_markdown
 from search.attribution.trial import Trial, Trials
 from search.attribution.trials import read_trials
+from search.console import Console
 from search.difference_format import points
 
 WORDS = ("w_msa", "w_msa+mdta", "conv(kernel=7)+w_msa:gate")

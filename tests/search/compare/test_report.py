@@ -2,11 +2,11 @@ import dataclasses
 import io
 
 import pytest
-from rich.console import Console
 
 from search.compare.conclusions import conclusions
 from search.compare.report import print_report, write_report
 from search.compare.settings import ArmSettings
+from search.console import Console
 from search.run_folder import read_json
 
 FILES = {

@@ -2,10 +2,10 @@ import io
 import re
 
 import pytest
-from rich.console import Console
 
 from search.compare.lines import lines_of
 from search.compare.tables import escape_latex, print_comparison, to_latex, to_markdown
+from search.console import Console
 
 CONTROL = "+mdta(attention=false)"
 

@@ -46,7 +46,7 @@ def look(study):
 
 @pytest.fixture
 def printed():
-    from rich.console import Console
+    from search.console import Console
 
     def text(status):
         console = Console(width=100)

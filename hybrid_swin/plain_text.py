@@ -1,0 +1,46 @@
+"""Text from elsewhere (names, values, messages) that can do nothing but be read."""
+
+import re
+
+# Control characters, line and paragraph separators, marks that turn the direction of text or have
+# no width, and halves of surrogate pairs, which no file takes.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff]"
+)
+LONGEST = 300  # characters of a message
+_LONG_WORD = re.compile(r"\S{73,}")  # it is cut to its start and its end
+_START, _END = 44, 16
+_GAP = "[...]"
+
+
+def harmless(text: str) -> str:
+    r"""The text with ``?`` for every unseen character; line breaks stay."""
+    return _UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else "?", text)
+
+
+def visible(text: str) -> str:
+    r"""The text with unseen characters spelt as in Python: ESC is ``\x1b``."""
+    return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def one_line(text: str, longest: int = LONGEST) -> str:
+    """A message on one line of at most ``longest`` characters, whatever it quotes.
+
+    Unseen characters are spelt out. In a message that is too long, long words (values, paths) lose
+    their middle first, then the message does: its start says what is wrong, its end what to do.
+    """
+    if len(text) > 64 * longest:  # so that it costs nothing to look at the rest
+        text = text[: 32 * longest] + _GAP + text[-32 * longest :]
+    line = visible(" ".join(re.split(r"[ \t\r\n]+", text.strip())))
+    if len(line) <= longest:
+        return line
+    line = _LONG_WORD.sub(lambda word: _cut(word[0], _START, _END), line)
+    if len(line) <= longest:
+        return line
+    end = longest * 2 // 5
+    return _cut(line, longest - end - len(_GAP), end)
+
+
+def _cut(text: str, start: int, end: int) -> str:
+    return text[:start] + _GAP + text[-end:]

@@ -1,0 +1,29 @@
+"""The terminal as this program writes to it: names, paths and messages are plain text."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich import console
+from rich.console import ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from hybrid_swin.plain_text import harmless
+
+
+class Console(console.Console):
+    """Rich's console without markup and emoji codes, which prints no control characters.
+
+    ``[b]``, ``:gate:`` and ESC may stand in a path, a label or an error's message. What is to be
+    seen in a style is a ``Text``, or printed with ``style``.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """As rich renders it, the text made harmless."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(harmless(text), style)

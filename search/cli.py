@@ -11,10 +11,12 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.export_options import run_export
+from hybrid_swin.plain_text import one_line
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
 from search.cost_options import question_of
 from search.inspect_options import question_of as inspect_question_of
+from search.kept_text import check_words
 from search.parser_messages import explained
 from search.parsers import COMMANDS, door_parser
 from search.settings import DEFAULT_CONFIG, StudySettings
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone, as in `... | head`
@@ -64,7 +66,7 @@ def _dispatch(arguments: list[str]) -> int:
     if name in whole:
         return whole[name](parser, rest)
     try:
-        options = parser.parse_args(rest)
+        options = parser.parse_args(check_words(rest, parser))
     except ArgumentError as error:
         raise explained(str(error), parser) from None
     simple = {
@@ -81,7 +83,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _run(parser: ArgumentParser, arguments: list[str]) -> int:
     settings, dry_run = parse_settings(parser, arguments, StudySettings, DEFAULT_CONFIG)
-    from rich.console import Console
+    from search.console import Console
 
     console = Console()
     if dry_run:
@@ -105,7 +107,7 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
 
 def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
     settings, dry_run = parse_settings(parser, arguments, ComparisonSettings, DEFAULT_COMPARISON)
-    from rich.console import Console
+    from search.console import Console
 
     console = Console()
     if dry_run:
@@ -152,8 +154,7 @@ def _figures(options: Any) -> int:
 
 def _inspect(parser: ArgumentParser, arguments: list[str]) -> int:
     question = inspect_question_of(parser, arguments)
-    from rich.console import Console
-
+    from search.console import Console
     from search.inspect_command import inspect
 
     return inspect(question, Console())

@@ -12,6 +12,7 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.inspecting.words import Asked, parse_inspections
 from hybrid_swin.trust import TRUST_HELP
+from search.kept_text import check_words, show
 from search.parser_messages import explained
 from search.settings_file import build_settings
 
@@ -157,9 +158,9 @@ def question_of(parser: ArgumentParser, arguments: Sequence[str]) -> InspectQues
     words = _with_source(arguments)
     parser.exit_on_error = False
     try:
-        parsed = parser.parse_args(words)
+        parsed = parser.parse_args(check_words(words, parser))
     except ArgumentError as error:
-        raise _message(str(error), parser) from None
+        raise _message(show(str(error)), parser) from None
     for plugin in parsed.plugin:
         registry.add_plugin(plugin)
     data = None

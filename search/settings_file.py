@@ -3,19 +3,22 @@
 import dataclasses
 import json
 import re
+import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.yaml_files import parse_yaml
 from search.config_files import read_config, read_receipt
 from search.experiment import ExperimentSettings
 from search.file_kinds import check_kind, kind_of
+from search.kept_text import check_words, hide, show, show_in_yaml
 from search.parser_messages import explained
 from search.recorded_code import CommandLine
 
@@ -49,17 +52,22 @@ def parse_with_config(
     parser: ArgumentParser, arguments: Sequence[str], settings: type, default: str
 ) -> Namespace:
     """What the arguments say, the configs among them read. Arguments and errors as above."""
-    arguments = _with_plugins(_with_configs(list(arguments), settings, default))
-    _check_paths(arguments)
-    return _parse(parser, arguments)
+    configs, others = _with_configs(list(arguments), settings, default)
+    others = _with_plugins(check_words(others, parser))
+    _check_paths(others)
+    return _parse(parser, [*configs, *others])
 
 
 def _parse(parser: ArgumentParser, arguments: Sequence[str]) -> Namespace:
     parser.exit_on_error = False
+    printed = StringIO()
     try:
-        parsed: Namespace = parser.parse_args(arguments)
+        with redirect_stdout(printed) if _prints(arguments) else nullcontext():
+            parsed: Namespace = parser.parse_args(arguments)
     except ArgumentError as error:
-        raise explained(str(error), parser) from None
+        raise explained(show(str(error)), parser) from None
+    finally:
+        sys.stdout.write(show_in_yaml(printed.getvalue()))
     return parsed
 
 
@@ -79,15 +87,20 @@ def read_config_as(name: str, settings: type[Settings]) -> Settings:
     return build_settings(settings, parsed, "")
 
 
-def _with_configs(arguments: list[str], settings: type, default: str) -> list[str]:
-    """Resolve and check each --config; the default one where there is none.
+def _with_configs(
+    arguments: list[str], settings: type, default: str
+) -> tuple[list[str], list[str]]:
+    """Resolve and check each --config, the default one where there is none; the other arguments.
 
     They come first, so that other options override them wherever they stand.
     """
     names, others = _split(arguments, "--config")
     said = _said_of_code(others)
-    configs = [f"--config={_checked(name, settings, said)}" for name in names or [default]]
-    return [*configs, *others]
+    return [f"--config={_checked(name, settings, said)}" for name in names or [default]], others
+
+
+def _prints(arguments: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] == "--print_config" for word in arguments)
 
 
 def _said_of_code(arguments: Sequence[str]) -> CommandLine:
@@ -96,8 +109,8 @@ def _said_of_code(arguments: Sequence[str]) -> CommandLine:
     more, others = _split(others, "--plugin")
     files: list[str] = []
     for text in lists:
-        with suppress(yaml.YAMLError):  # the parser says what is wrong with it
-            found = yaml.safe_load(text) if text.startswith("[") else text
+        with suppress(InputError):  # the parser says what is wrong with it
+            found = parse_yaml(text, "--plugins") if text.startswith("[") else text
             files += [str(file) for file in (found if isinstance(found, list) else [found])]
     return CommandLine(
         plugins=(*files, *more),
@@ -168,7 +181,7 @@ def _checked(name: str, settings: type, said: CommandLine | None) -> str:
         # class_path and init_args alone would be taken for another class than DataSettings.
         content["data"] = {"source": DataSettings.source, **data}
     try:
-        return json.dumps(content, default=str)
+        return json.dumps(hide(content, settings), default=str)
     except (ValueError, TypeError) as error:
         raise InputError(f"config {name!r} holds what is no plain value: {error}") from error
 
@@ -217,14 +230,14 @@ def build_settings(settings: type[Settings], parsed: Any, path: str) -> Settings
 
 
 def _plain(value: Any) -> Any:
-    """Mappings as dicts, whatever jsonargparse made of them."""
+    """Mappings as dicts, whatever jsonargparse made of them, and text as it was."""
     if isinstance(value, Namespace):
         value = vars(value)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_plain(item) for item in value)
-    return value
+    return show(value)
 
 
 def _check_empty(value: Any, settings: type, name: str, place: str) -> None:

@@ -1,5 +1,6 @@
 """Settings from files and the command line, through the parser that the commands use."""
 
+import json
 import warnings
 
 import pytest
@@ -93,9 +94,61 @@ def test_nothing_that_a_file_names_is_called(parse, tmp_path):
 
 
 def test_numbers_and_text_are_told_apart_as_in_yaml_1_2(parse):
-    settings = parse("recipe: {a: 1e-4, c: 2e3, d: 2024-05-01, e: on, f: .5e1}\nname: '7'")
+    settings = parse("recipe: {a: 1e-4, c: 2e3, d: 2024-05-01, e: true, f: .5e1}\nname: '7'")
     assert settings.recipe == {"a": 1e-4, "c": 2000.0, "d": "2024-05-01", "e": True, "f": 5.0}
     assert settings.name == "7"
+
+
+TEXTS = ["010", "1e3", "no", "null", "[1]", "a: b", "~nobody/x", "7", "2024-05-01", "=", "ü\n"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_quoted_text_stays_text_wherever_it_stands(parse, text):
+    quoted = json.dumps(text)
+    content = {
+        "data": {"options": {"path": text}},
+        "recipe": {"flip": {"choose": [text, "horizontal"]}},
+        "baselines": [{"set": {"recipe.flip": text}}],
+    }
+    settings = parse(json.dumps(content))
+    assert settings.data.options == {"path": text}
+    assert settings.recipe == {"flip": {"choose": [text, "horizontal"]}}
+    assert settings.baselines[0].set == {"recipe.flip": text}
+    settings = parse("name: a", "--data.options.path", quoted, f"--recipe.x=[{quoted}, 3]")
+    assert settings.data.options == {"path": text}
+    assert settings.recipe == {"x": [text, 3]}
+
+
+def test_a_printed_config_is_read_back_as_the_same_text(parse, capsys):
+    content = {"data": {"options": {"path": "010", "other": "w_msa+mdta:gate"}}}
+    with pytest.raises(SystemExit):
+        parse(json.dumps(content), "--print_config", "--name", "a")
+    printed = capsys.readouterr().out
+    assert "other: w_msa+mdta:gate\n" in printed
+    printed = printed.replace("dry_run: false\n", "")
+    assert parse(printed).data.options == content["data"]["options"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--seed", "010", "--seed: programs read '010' differently; write 10"),
+        ("--trials", "1:30", "write 90"),
+        ("--seed", "0x1F", "write 31"),
+        ("--recipe.epochs", "1_0", "write 10"),
+        ("--recipe.flip", "off", "write false, or 'off' in quotes for the word"),
+        ("--workers.time_limit_minutes", ".inf", "write a finite number"),
+        ("--recipe", "{epochs: 010}", "write 10"),
+        ("--budget.macs", "010", "write 10"),
+        ("--data.options.path", "007", "write 7, or '007' in quotes for text"),
+        ("--seed", "9" * 400, "is beyond any setting"),
+        ("--recipe", "{a: &a [" + "x," * 150 + "], b: [" + "*a," * 150 + "]}", "20,000 values"),
+        ("--name", "x" * 20_000, "a value of 20,000 characters"),
+    ],
+)
+def test_the_command_line_is_read_as_a_file_is(parse, option, value, said):
+    for words in ([option, value], [f"{option}={value}"]):
+        assert said in refused(parse, "name: a", *words)
 
 
 def test_the_command_line_wins_wherever_it_stands(tmp_path):
@@ -215,8 +268,8 @@ def test_choices_can_be_given_on_the_command_line(parse):
         ("a: [b", "is no YAML in line 1, column 6: expected ',' or ']'"),
         ("trials: 3\n\tseed: 1", "is no YAML in line 2, column 1: found character '\\t'"),
         ("? [1]\n: 2", "is no YAML in line 1, column 3: found unhashable key"),
-        ("data: {options: &a {path: *a}}", "holds what is no plain value: Circular reference"),
-        ("variant: " + "[" * 3000, "cannot be read: maximum recursion depth"),
+        ("data: {options: &a {path: *a}}", "line 1 repeats what it is itself a part of"),
+        ("variant: " + "[" * 3000, "line 1 is nested more than 50 deep"),
         ("variant: {2020-13-01: 3}\ntrials: x", "trials must be a whole number"),
     ],
 )

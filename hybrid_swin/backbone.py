@@ -11,6 +11,7 @@ from hybrid_swin.block import Block
 from hybrid_swin.branches import Branch
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.patches import PatchEmbed, PatchMerging
+from hybrid_swin.tracing import is_traced
 from hybrid_swin.variant import Variant
 
 
@@ -43,7 +44,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H/2, W/2, C'), or the same size in the first stage."""
         x = self.downsample(x)
-        recompute = self.grad_checkpointing and torch.is_grad_enabled()
+        recompute = self.grad_checkpointing and torch.is_grad_enabled() and not is_traced()
         for block in self.blocks:
             x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
         return x

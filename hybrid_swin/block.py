@@ -12,6 +12,7 @@ from hybrid_swin.branches import Branch, NormedBranch
 from hybrid_swin.cost import Grid
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.registry import load
+from hybrid_swin.tracing import is_traced
 from hybrid_swin.variant import Norm
 
 
@@ -84,7 +85,7 @@ class Gelu(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Any shape; without gradients the argument is overwritten."""
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_traced():
             return F.gelu(hidden)
         out: Tensor = torch.ops.aten.gelu_(hidden)
         return out

@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hybrid_swin.tracing import sides
+
 
 def depthwise_conv(dim: int, kernel: int, bias: bool) -> nn.Conv2d:
     """A k x k convolution of each channel alone that keeps the grid (zero padding)."""
@@ -12,7 +14,7 @@ def depthwise_conv(dim: int, kernel: int, bias: bool) -> nn.Conv2d:
 def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
     """Apply it without a copy: the permuted map is channels-last. (B, H, W, C) -> (B, H, W, C)."""
     kernel, padding = conv.kernel_size[0], conv.kernel_size[0] // 2
-    if x.is_cpu and min(x.shape[1:3]) < kernel:
+    if x.is_cpu and min(sides(x)) < kernel:
         # Where the map is smaller than the kernel, oneDNN's backward pass leaves its fast path and
         # takes fifteen times as long; padded beforehand it does not.
         x = F.pad(x, (0, 0, padding, padding, padding, padding))

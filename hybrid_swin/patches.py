@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hybrid_swin.tracing import sides
+
 
 class PatchEmbed(nn.Module):
     """Non-overlapping patches, each projected to C channels. (B, 3, H, W) -> (B, H/p, W/p, C).
@@ -19,7 +21,7 @@ class PatchEmbed(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, H/p, W/p, C)."""
-        bottom, right = (-side % self.patch_size for side in images.shape[-2:])
+        bottom, right = (-side % self.patch_size for side in sides(images, 2))
         if bottom or right:
             images = F.pad(images, (0, right, 0, bottom))
         # A linear layer on cut patches is faster alone, not in a step, and keeps a second copy of
@@ -41,7 +43,7 @@ class PatchMerging(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H/2, W/2, C')."""
-        bottom, right = (side % 2 for side in x.shape[1:3])
+        bottom, right = (side % 2 for side in sides(x))
         if bottom or right:
             x = F.pad(x, (0, 0, 0, right, 0, bottom))
         # Swin's order of the four: columns outside, rows inside.

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from hybrid_swin import windows
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, linear
+from hybrid_swin.tracing import is_traced, sides
 from hybrid_swin.window_rules import Roll, Shift, WindowLayout, lay_windows
 
 _HIDDEN = 512  # units of the network that gives continuous position biases
@@ -82,7 +83,7 @@ class WindowAttention(Branch):
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend within windows. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
-        height, width = x.shape[1:3]
+        height, width = sides(x)
         at = self.lay((height, width))
         # Two rolls and two croppings, of which each case does one: windows may be padded first or
         # rolled first.
@@ -201,7 +202,7 @@ def _normalise(x: Tensor, length: Tensor | None = None) -> Tensor:
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> Tensor:
     """``softmax(scale q kᵀ + bias) v``. (B, G, K, N, D) -> the same; bias (1 or G, K, N, N)."""
-    if torch.is_grad_enabled() and not q.is_cuda:
+    if torch.is_grad_enabled() and not q.is_cuda and not is_traced():
         # Training on a CPU has no fused kernel for a learned bias; PyTorch's fallback guards
         # against rows that are masked whole, which cannot occur here and costs a fifth of a step.
         logits = (q * scale) @ k.transpose(-2, -1)

@@ -10,6 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from hybrid_swin.tracing import is_recorded
 from hybrid_swin.window_rules import Grid
 from hybrid_swin.window_rules import padded as padded  # for branches of others
 
@@ -57,8 +58,8 @@ def shift_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> T
     """
     if not any(shift):
         return None
-    # What a tracer makes must not outlive it: once cached, it would break every later call.
-    make = _make_shift_mask if torch.compiler.is_compiling() else _shift_mask
+    # Once cached, what a recorder makes would break every later call.
+    make = _make_shift_mask if is_recorded() else _shift_mask
     return make(size, window, shift, device)
 
 
@@ -84,7 +85,7 @@ def padding_mask(
     ``size`` is the map before padding, ``shift`` by how much the padding is rolled with it. Every
     window holds at least one token that is none.
     """
-    make = _make_padding_mask if torch.compiler.is_compiling() else _padding_mask  # as above
+    make = _make_padding_mask if is_recorded() else _padding_mask  # as above
     return make(size, whole, window, shift, strided, device)
 
 
@@ -115,7 +116,7 @@ def relative_position_index(window: Grid, table: Grid, device: torch.device) -> 
 
     ``table`` is the window that the table was made for; a smaller window reads its middle.
     """
-    make = _make_position_index if torch.compiler.is_compiling() else _position_index  # as above
+    make = _make_position_index if is_recorded() else _position_index  # as above
     return make(window, table, device)
 
 
@@ -140,7 +141,7 @@ def log_offsets(window: Grid, device: torch.device) -> Tensor:
 
     Source: Swin Transformer V2, 2021, https://arxiv.org/abs/2111.09883
     """
-    make = _make_log_offsets if torch.compiler.is_compiling() else _log_offsets  # as above
+    make = _make_log_offsets if is_recorded() else _log_offsets  # as above
     return make(window, device)
 
 

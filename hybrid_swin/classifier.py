@@ -37,11 +37,12 @@ class Classifier(L.LightningModule):
     Args:
         variant: as ``Variant.to_dict`` gives it.
         recipe: as ``Recipe.to_dict`` gives it.
-        class_weights: factor of each class's loss; none leaves it to the recipe, which weighs all
-            images the same or takes the counts of the data module.
+        class_weights: factor of the loss of each class's images; not given, the recipe decides:
+            all the same, or from the counts of the data module.
 
     Raises:
-        InputError: fewer than two classes, or weights of another number than classes.
+        InputError: fewer than two classes, weights of another number than classes, or weights that
+            are negative, not finite or all zero.
     """
 
     class_weights: Tensor | None
@@ -64,6 +65,9 @@ class Classifier(L.LightningModule):
         self.model = HybridSwin(self.variant, self.recipe.drop_path, self.recipe.weight_init)
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
+        self._counted: list[int] | None = (
+            None  # train images by class, where the weights are theirs
+        )
         metrics = make_metrics(self.variant.num_classes)
         self.val_metrics = metrics.clone(prefix="val/")
         self.test_metrics = metrics.clone(prefix="test/")
@@ -81,7 +85,7 @@ class Classifier(L.LightningModule):
         """Agree with the data module: its classes, and its counts where the recipe balances them.
 
         Raises:
-            InputError: another number of classes, or no ``class_counts`` to balance by.
+            InputError: another number of classes, or no usable ``class_counts`` to balance by.
         """
         data = getattr(self.trainer, "datamodule", None)
         classes = getattr(data, "num_classes", self.variant.num_classes)
@@ -98,18 +102,25 @@ class Classifier(L.LightningModule):
                 "class_weights 'balanced' needs a data module with class_counts (train images of "
                 "each class); add them or choose class_weights 'none'"
             )
-        weights = balanced_weights([int(count) for count in counts])
+        self._counted = [int(count) for count in counts]
+        _check_counts(self._counted, self.variant.num_classes)
+        weights = balanced_weights(self._counted)
         self.class_weights = torch.tensor(weights, device=self._loss_sum.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One step's loss. Raises DivergedError where it is not finite."""
+        """One step's loss.
+
+        Raises:
+            DivergedError: it is not finite.
+            InputError: an image of a class that ``class_counts`` says has none; its weight would
+                be 0, and it would not be learned.
+        """
         images, labels = batch
+        if self._counted is not None and 0 in self._counted:
+            self._check_labels(labels)
         logits = self.model(augment(images, self.recipe.shift, self.recipe.flip))
-        loss = functional.cross_entropy(
-            logits.float(),
-            labels,
-            weight=self.class_weights,
-            label_smoothing=self.recipe.label_smoothing,
+        loss = classification_loss(
+            logits.float(), labels, self.recipe.label_smoothing, self.class_weights
         )
         self._loss_sum.add_(loss.detach(), alpha=len(labels))
         self._images_seen += len(labels)
@@ -187,6 +198,14 @@ class Classifier(L.LightningModule):
         self.log_dict(metrics.compute(), batch_size=len(labels))
         metrics.reset()
 
+    def _check_labels(self, labels: Tensor) -> None:
+        for label in set(labels.tolist()):
+            if self._counted is not None and not self._counted[label]:
+                raise InputError(
+                    f"class_counts of the data module says that class {label} has no train image, "
+                    "but its train loader gave one; correct class_counts"
+                )
+
     def _check_loss(self) -> None:
         if not torch.isfinite(self._loss_sum).item():
             raise DivergedError(f"the train loss is not finite in epoch {self.current_epoch + 1}")
@@ -204,6 +223,39 @@ class Classifier(L.LightningModule):
         self._images_seen = 0
 
 
+def classification_loss(
+    logits: Tensor, labels: Tensor, smoothing: float = 0.0, class_weights: Tensor | None = None
+) -> Tensor:
+    """Smoothed cross entropy, weighted by each image's own class. A scalar.
+
+    For B images with labels y, class probabilities p = softmax(logits), K classes and s =
+    ``smoothing``::
+
+        l_b  = - Σ_k t_bk log p_bk        t_bk = (1 - s) [k = y_b] + s / K
+        loss = 1/B Σ_b w_{y_b} l_b
+
+    The weight multiplies an image's whole loss, smoothing's share included. So the best answer to
+    an image of class y, 1 - s + s / K for y and s / K for each other class, is the same for every
+    weight. (torch's ``cross_entropy(weight=...)`` weighs each class's share of the target: a common
+    class would be answered by the rare one.)
+
+    The sum is divided by the number of images, not by the sum of their weights. With weights of
+    mean 1 over the train split, an image then counts the same in every batch, of any size, and the
+    mean over an epoch's images is the loss of the split. Divided by the weights, a batch of one
+    class, or of one image, would undo them.
+
+    Args:
+        logits: (B, K).
+        labels: (B,).
+        smoothing: share of the target spread evenly over all classes.
+        class_weights: (K,); all 1 if not given.
+    """
+    losses_B = functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
+    if class_weights is not None:
+        losses_B = losses_B * class_weights[labels]
+    return losses_B.mean()
+
+
 def check_classes(variant: Variant, class_weights: list[float] | None = None) -> None:
     """Refuse what cannot be classified. Raises InputError."""
     if variant.num_classes < 2:
@@ -215,6 +267,27 @@ def check_classes(variant: Variant, class_weights: list[float] | None = None) ->
         raise InputError(
             f"{len(class_weights)} class weights for num_classes {variant.num_classes}; "
             "give one for each class"
+        )
+    if class_weights is not None and not (
+        all(0 <= weight < math.inf for weight in class_weights) and any(class_weights)
+    ):
+        raise InputError(
+            "class weights must be numbers of at least 0, and one of them above 0; got "
+            f"{str(class_weights)[:100]}"
+        )
+
+
+def _check_counts(class_counts: list[int], num_classes: int) -> None:
+    """Refuse counts that cannot be those of the train images. Raises InputError."""
+    if len(class_counts) != num_classes:
+        raise InputError(
+            f"class_counts of the data module has {len(class_counts)} numbers for num_classes "
+            f"{num_classes}; give the train images of each class"
+        )
+    if min(class_counts) < 0 or not any(class_counts):
+        raise InputError(
+            "class_counts of the data module must be numbers of at least 0, and one of them above "
+            f"0; got {str(class_counts)[:100]}"
         )
 
 

@@ -82,7 +82,8 @@ class Recipe:
         label_smoothing: share of the target spread over all classes.
         gradient_clip: largest global norm of a step's gradient; 0 for no clipping.
         drop_path: largest rate of stochastic depth, reached linearly at the last block.
-        class_weights: weight each class's loss by the inverse of its train count, or not.
+        class_weights: weight the loss of each image by the inverse of its class's train count, or
+            not.
         shift: largest random shift of a train image along each axis, in pixels.
         flip: mirror each train image with probability one half, or not.
         precision: Lightning's name; ``auto`` is bf16-mixed where the hardware is fast at it.

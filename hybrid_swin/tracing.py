@@ -13,12 +13,13 @@ from hybrid_swin.window_rules import Grid
 
 def is_traced() -> bool:
     """Whether ``torch.jit.trace`` is recording."""
-    return torch.jit.is_tracing()
+    # What torch.jit.is_tracing() asks, but typed; the compiler must not look at it.
+    return not torch.compiler.is_compiling() and bool(torch._C._get_tracing_state())
 
 
 def is_recorded() -> bool:
     """Whether any recorder is at work: what it makes must not be kept for later calls."""
-    return torch.compiler.is_compiling() or is_traced()
+    return bool(torch.compiler.is_compiling()) or is_traced()
 
 
 def sides(x: Tensor, first: int = 1) -> Grid:

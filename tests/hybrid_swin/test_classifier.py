@@ -6,7 +6,6 @@ import math
 import lightning.pytorch as L
 import pytest
 import torch
-from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from hybrid_swin.classifier import Classifier, balanced_weights
@@ -63,7 +62,7 @@ class Counted(Patterns):
     """The same with what `balanced` needs."""
 
     num_classes = 3
-    class_counts = (10, 30, 0)
+    class_counts = (10, 30, 20)
 
 
 class Steps(L.Callback):
@@ -77,14 +76,8 @@ class Steps(L.Callback):
         images, labels = batch
         with torch.no_grad():
             logits = copy.deepcopy(pl_module.model)(images)
-        recipe = pl_module.recipe
         self.expected.append(
-            functional.cross_entropy(
-                logits,
-                labels,
-                weight=self.weights(),
-                label_smoothing=recipe.label_smoothing,
-            ).item()
+            slow_loss(logits, labels, pl_module.recipe.label_smoothing, self.weights()).item()
         )
 
     def weights(self):
@@ -94,6 +87,17 @@ class Steps(L.Callback):
         self.losses.append(outputs["loss"].item())
         gradients = [p.grad.norm() for p in pl_module.parameters()]
         self.norms.append(torch.stack(gradients).norm().item())
+
+
+def slow_loss(logits, labels, smoothing, weights):
+    """The formula of the docstring, an image and a class at a time."""
+    total = torch.zeros((), dtype=torch.float64)
+    for image, label in zip(logits.double(), labels.tolist(), strict=True):
+        for k in range(len(image)):
+            target = (1 - smoothing) * (k == label) + smoothing / len(image)
+            probability = image[k].exp() / image.exp().sum()
+            total -= target * probability.log() * (1 if weights is None else weights[label])
+    return total / len(labels)
 
 
 def train(folder, callback=None, data=None, network=None, **recipe):
@@ -129,7 +133,7 @@ def test_the_mean_counts_images_not_batches(tmp_path):
 def test_balanced_weights_come_from_the_data(tmp_path):
     class Balanced(Steps):
         def weights(self):
-            return torch.tensor([40 / (2 * 10), 40 / (2 * 30), 0.0])
+            return torch.tensor([60 / (3 * 10), 60 / (3 * 30), 60 / (3 * 20)])
 
     steps = Balanced()
     train(tmp_path, steps, data=Counted(), class_weights="balanced")
@@ -149,6 +153,35 @@ def test_balanced_without_counts_and_other_classes_than_the_data_are_refused(tmp
         train(tmp_path / "a", class_weights="balanced")
     with pytest.raises(InputError, match="num_classes 4 does not fit the data's 3"):
         train(tmp_path / "b", data=Counted(), network=variant(4))
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ((10, 30), "2 numbers for num_classes 3"),
+        ((10, -1, 5), "at least 0"),
+        ((0, 0, 0), "one of them above 0"),
+        ((10, 30, 0), "class 2 has no train image, but"),
+    ],
+)
+def test_counts_that_cannot_be_those_of_the_images_are_refused(tmp_path, counts, message):
+    data = Counted()
+    data.class_counts = counts
+    with pytest.raises(InputError, match=message):
+        train(tmp_path, data=data, class_weights="balanced")
+
+
+def test_a_class_without_train_images_keeps_its_share_of_the_smoothing(tmp_path):
+    class Balanced(Steps):
+        def weights(self):
+            return torch.tensor([40 / (2 * 10), 40 / (2 * 30), 0.0])
+
+    data, steps = Counted(), Balanced()
+    images, labels = data.parts["train"].tensors
+    data.parts["train"] = TensorDataset(images[labels < 2], labels[labels < 2])
+    data.class_counts = (10, 30, 0)
+    train(tmp_path, steps, data=data, class_weights="balanced", label_smoothing=0.3)
+    assert steps.losses == pytest.approx(steps.expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("classes", [0, 1])

@@ -6,6 +6,7 @@ from typing import Any
 
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.metric_facts import LOGGED, facts_of
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search import budget
@@ -206,24 +207,15 @@ class Candidates:
 
 def check_objective(settings: ExperimentSettings, num_classes: int) -> None:
     """Raise InputError where the monitored metric is not one that will be logged."""
-    known = [
-        "val/loss",
-        "val/accuracy",
-        "val/f1",
-        "val/balanced_accuracy",
-        "val/auroc",
-        "val/calibration_error",
-    ]
-    if num_classes >= 10:
-        known.append("val/top5")
+    known = [f"val/{name}" for name in LOGGED if name != "top5" or num_classes >= 10]
     monitor, mode = settings.objective.monitor, settings.objective.mode
     if settings.data.class_path is None and monitor not in known:
         raise unknown("metric", monitor, known)
-    lower_is_better = monitor in ("val/loss", "val/calibration_error")
-    if lower_is_better != (mode == "min") and monitor in known:
+    facts = facts_of(monitor)
+    if facts is not None and facts.higher_is_better == (mode == "min"):
         raise InputError(
             f"objective.mode {mode!r} would search for the worst {monitor}; "
-            f"give {'min' if lower_is_better else 'max'}"
+            f"give {'max' if facts.higher_is_better else 'min'}"
         )
 
 

@@ -18,6 +18,7 @@ from scipy import stats
 from search.run_folder import RunResult, RunSpec, natural_order
 from search.rungs import Rungs
 from search.settings import RungSettings
+from search.statistics.proportions import share_upper_bound
 
 _LEAST = 5  # runs from which a rank correlation has an interval
 Ended = tuple[RunSpec, RunResult]
@@ -82,8 +83,9 @@ class Fidelity:
         winner: the run whose candidate is the best retrained one, of those the search chose.
         stopped: trials that a rung stopped.
         audited: of these trained to their end.
-        better: of these with a better score than any trial that was not stopped.
-        better_high: upper end of the 95% interval of that share among stopped trials.
+        better: of these with a better score than any trial that was not stopped; 0 where all were.
+        kept: trials that came to their end by themselves.
+        better_high: the largest share among all stopped trials that this allows with 95%.
         saved: share of the passes over the images that stopping saved, audits counted as spent.
     """
 
@@ -93,6 +95,7 @@ class Fidelity:
     stopped: int
     audited: int
     better: int
+    kept: int
     better_high: float | None
     saved: float
 
@@ -128,8 +131,9 @@ def audit(
             break
     stopped = [run for run in trials if run[1].state == "stopped"]
     audits = [run for run in whole if run[0].kind == "audit"]
-    best = max((sign * _score(run) for run in whole if run[0].kind == "trial"), default=math.inf)
-    better = sum(sign * _score(run) > best for run in audits)
+    ends = [sign * _score(run) for run in whole if run[0].kind == "trial"]
+    better = sum(sign * _score(run) > max(ends) for run in audits) if ends else 0
+    known = ends and 0 < len(audits) <= len(stopped)
     ran = [run for run in trials if run[1].state in ("complete", "stopped")]
     passes = sum(result.passes for _, result in (*ran, *audits))
     full = sum(float((spec.recipe or {})["epochs"]) for spec, _ in ran)
@@ -140,7 +144,8 @@ def audit(
         len(stopped),
         len(audits),
         better,
-        _upper_end(better, len(audits)) if audits else None,
+        len(ends),
+        share_upper_bound(better, len(audits), len(stopped)) if known else None,
         1 - passes / full if full else 0.0,
     )
 
@@ -198,11 +203,6 @@ def _winner(ended: Sequence[Ended], retrained: Mapping[str, float], sign: int) -
     return max(runs, key=lambda run: sign * _score(run), default=None)
 
 
-def _upper_end(count: int, of: int) -> float:
-    """Of the 95% interval of a share (Clopper and Pearson's)."""
-    return float(stats.binomtest(count, of).proportion_ci(method="exact").high)
-
-
 def _score(run: Ended) -> float:
     score = run[1].score
     if score is None:
@@ -230,7 +230,10 @@ def sentences(fidelity: Fidelity | None) -> list[str]:
     if fidelity.audited:
         which = "all" if fidelity.audited == fidelity.stopped else f"{fidelity.audited} at random"
         text = f"Of {fidelity.stopped} stopped trials {which} were trained to their end after all: "
-        text += f"{fidelity.better} beat every trial that was not stopped"
+        if fidelity.kept:
+            text += f"{fidelity.better} beat every trial that was not stopped"
+        else:
+            text += "every trial was stopped, so there is none to compare them with"
         if fidelity.better_high is not None and fidelity.audited < fidelity.stopped:
             text += f" (95%: at most {100 * fidelity.better_high:.0f}% of stopped trials would)"
         said.append(f"{text}.")

@@ -4,7 +4,7 @@ import dataclasses
 import errno
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
@@ -271,6 +271,8 @@ def _provenance(data: L.LightningDataModule, settings: Mapping[str, Any]) -> dic
         known |= {
             "validation_images": len(data.splits.validation),
             "test_images": len(data.splits.test),
+            "validation_groups": _groups(data, data.splits.validation),
+            "test_groups": _groups(data, data.splits.test),
         }
     return known
 
@@ -281,6 +283,12 @@ def _hashes(data: L.LightningDataModule) -> dict[str, str]:
         return {}
     splits = data.splits
     return {"data_hash": data.data_hash, "split_hash": splits.hash, "test_hash": splits.test_hash}
+
+
+def _groups(data: ImageData, index: Iterable[int]) -> int:
+    """How many groups the images of a split are of; 0 where images have none."""
+    groups = data.images.groups
+    return 0 if groups is None else len({str(groups[i]) for i in index})
 
 
 def _save_predictions(folder: Path, data: L.LightningDataModule, reading: Reading) -> None:

@@ -40,11 +40,12 @@ def join(folders: Sequence[Path]) -> Leaderboard:
     studies, repeated = _once(studies)
     rows = [row for study in studies for row, _ in study.built]
     single = sum(row.fidelity == "search" for row in rows)
-    notes = [
-        f"{single} single runs of the searches are left out: one seed each, they are no evidence "
-        "between studies.",
-        *repeated,
-    ]
+    notes = [*repeated]
+    if single:
+        notes.append(
+            f"{single} single runs of the searches are left out: one seed each, they are no "
+            "evidence between studies."
+        )
     splits = {row.split_hash for row in rows if row.fidelity == "final"}
     if len(splits - {VARIED}) > 1 or (VARIED in splits and len(splits) > 1):
         notes.append(

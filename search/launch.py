@@ -238,6 +238,7 @@ def run_study(
             study.close()
             try:
                 leaderboard = Leaderboard.from_folder(settings.path)
+                leaderboard.record_looks("run")
                 leaderboard.write(settings.path)
                 seconds = time.monotonic() - begin
                 about = about_study(settings, space, prepared.data, study.summary())

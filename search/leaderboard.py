@@ -20,8 +20,11 @@ from typing import Any, Literal, Self
 
 from hybrid_swin.ledger import merged
 from search.fidelity import Fidelity
+from search.looks import Look, record_look
 from search.row import Row
-from search.row_building import MIXED, Evidence, compare_with_best
+from search.row_against_reference import AgainstReference, against_references
+from search.row_building import MIXED
+from search.row_comparison import LEVEL, Built, compare_rows
 from search.row_labels import labels, value_at
 from search.run_folder import (
     SCHEMA_VERSION,
@@ -30,7 +33,7 @@ from search.run_folder import (
     write_json_atomically,
     write_text_atomically,
 )
-from search.study_rows import StudyRows
+from search.study_rows import StudyRows, level_after
 
 CSV_FILE = "leaderboard.csv"
 JSON_FILE = "leaderboard.json"
@@ -76,6 +79,16 @@ class Leaderboard:
         other_reads: readings of other test splits of the same images.
         studies: the names where the rows are of several.
         folders: where the studies lie on this machine; in no file.
+        fresh_splits: whether fresh seeds drew other validation images than the search had; False
+            where the splits were given, None where nobody can tell or studies differ in it.
+        budgeted: whether a budget limits what a candidate may cost.
+        tried: candidates that came to their end, of which the finalists of the search were chosen.
+        waiting: whether retrained runs are still to come: then nothing is concluded, so that
+            looking early costs nothing.
+        looks: when conclusions were drawn from ever more seeds, this time included.
+        new_looks: of each study the look that this is, where it is one; in no file.
+        level: of all tests together; less than .05 where seeds were added after a look.
+        references: the retrained rows against what is no network.
         notes: what must be said beside the rows.
     """
 
@@ -94,6 +107,14 @@ class Leaderboard:
     other_reads: int = 0
     studies: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
+    fresh_splits: bool | None = None
+    budgeted: bool = False
+    tried: int = 0
+    waiting: bool = False
+    looks: tuple[Look, ...] = ()
+    new_looks: tuple[Look | None, ...] = ()
+    level: float = LEVEL
+    references: tuple[AgainstReference, ...] = ()
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -118,7 +139,15 @@ class Leaderboard:
                 count = reads[row.test_hash] if row.test_hash not in ("", MIXED) else None
                 name = study.name if several else ""
                 built.append((replace(row, test_reads=count, study=name), evidence))
-        rows = _told_apart(_ordered(built, studies[0].mode))
+        monitor, waiting = studies[0].monitor, any(study.is_waiting for study in studies)
+        looks = [study.looks_until_now for study in studies]
+        level = min(map(level_after, looks))
+        in_order = _ordered(built, monitor, studies[0].mode, None if waiting else level)
+        rows = _told_apart([row for row, _ in in_order])
+        in_order = list(zip(rows, (evidence for _, evidence in in_order), strict=True))
+        final = [b for b in in_order if b[0].fidelity == "final"]
+        plain = [b for b in in_order if b[0].fidelity == "reference"]
+        fresh = {study.fresh_splits for study in studies}
         tested = next((row for row in rows if row.test_mean is not None and row.test_hash), None)
         same = [e for e in entries if tested and e.test_hash and e.data_hash == tested.data_hash]
         split = tested.test_hash if tested else ""
@@ -139,6 +168,14 @@ class Leaderboard:
             other_reads=sum(entry.test_hash != split for entry in same),
             studies=tuple(study.name for study in studies) if several else (),
             folders=tuple(study.folder for study in studies),
+            fresh_splits=fresh.pop() if len(fresh) == 1 else None,
+            budgeted=any(study.budgeted for study in studies),
+            tried=sum(study.tried for study in studies),
+            waiting=waiting,
+            looks=() if several else tuple(looks[0]),
+            new_looks=tuple(seen[-1] if seen and not seen[-1].time else None for seen in looks),
+            level=level,
+            references=() if waiting else against_references(final, plain, monitor, level),
             notes=(*notes, *(() if several else studies[0].notes)),
         )
 
@@ -160,6 +197,15 @@ class Leaderboard:
         text = json.dumps(json_ready(told), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def record_looks(self, command: str) -> list[Path]:
+        """Write down that conclusions are shown; returns the studies where that cannot be."""
+        new = ((f, look) for f, look in zip(self.folders, self.new_looks, strict=True) if look)
+        return [
+            folder
+            for folder, look in new
+            if not record_look(folder, replace(look, command=command))
+        ]
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Of the CSV, less the parameters: a row names its study where there are several."""
@@ -172,6 +218,9 @@ class Leaderboard:
         # plain inside already: asdict would copy 10,000 rows piece by piece
         told["rows"] = [dict(vars(row)) for row in self.rows]
         told["fidelity"] = None if self.fidelity is None else asdict(self.fidelity)
+        told["references"] = [asdict(one) for one in self.references]
+        told["looks"] = [{"seeds": look.seeds, "planned": look.planned} for look in self.looks]
+        del told["new_looks"]
         del told["folders"]
         if not self.studies:
             del told["studies"]
@@ -198,10 +247,11 @@ class Leaderboard:
         write_json_atomically(study_folder / JSON_FILE, self.to_dict())
 
 
-def _ordered(built: list[tuple[Row, Evidence]], mode: str) -> tuple[Row, ...]:
+def _ordered(built: list[Built], monitor: str, mode: str, level: float | None) -> list[Built]:
+    """In their order, with ranks; compared on test at this level, or not at all."""
     sign = -1.0 if mode == "max" else 1.0
 
-    def place(item: tuple[Row, Evidence]) -> tuple[Any, ...]:
+    def place(item: Built) -> tuple[Any, ...]:
         row, tier = item[0], _tier(item[0])
         # a row that lost a seed comes after those that lost none: its mean is of the survivors
         state = _STATES.index(row.state)
@@ -212,11 +262,14 @@ def _ordered(built: list[tuple[Row, Evidence]], mode: str) -> tuple[Row, ...]:
 
     in_order = sorted(built, key=place)
     several = sum(_tier(row) == 0 for row, _ in in_order)
-    rows = compare_with_best(in_order[:several]) + [row for row, _ in in_order[several:]]
+    rows = [row for row, _ in in_order]
+    if level is not None:
+        rows[:several] = compare_rows(in_order[:several], monitor, mode, level)
     ranked = sum(_tier(row) < 3 for row in rows)
-    return tuple(
-        replace(row, rank=place + 1 if place < ranked else None) for place, row in enumerate(rows)
-    )
+    return [
+        (replace(row, rank=place + 1 if place < ranked else None), evidence)
+        for place, (row, (_, evidence)) in enumerate(zip(rows, in_order, strict=True))
+    ]
 
 
 def _told_apart(rows: Sequence[Row]) -> tuple[Row, ...]:

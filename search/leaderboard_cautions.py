@@ -1,16 +1,12 @@
 """What to be careful of on a leaderboard: readings of the test split, few seeds, unequal rows."""
 
-import math
 from collections.abc import Sequence
-from statistics import fmean
-
-import numpy as np
+from statistics import median
 
 from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share, rows_text, score_text
 from search.row import Row
 from search.row_building import VARIED
-from search.statistics.power import minimum_detectable_difference
 from search.statistics.undertraining import FEWEST_EPOCHS
 
 DIFFERENCES = {
@@ -20,7 +16,6 @@ DIFFERENCES = {
     "code_hash": "code",
 }
 READERS = 4  # named
-_LEVEL = 0.05  # of all differences on test together: the first step of Holm's is for one of them
 FEW_SEEDS = 5  # below it, an interval over seeds is wide enough to say so
 
 
@@ -33,12 +28,12 @@ def _reading(board: Leaderboard) -> list[str]:
     said = []
     if board.test_reads:
         said.append(
-            f"Test was read {_times(board.test_reads)}, once for each retrained run"
+            f"Test was read {_times(board.test_reads)}, once for each run with fresh seeds"
             + (
                 f" (and {_times(board.reference_reads)} for references)"
                 * bool(board.reference_reads)
             )
-            + "; it chose and ordered nothing."
+            + "; its scores choose and order nothing here."
         )
     if board.readers:
         count, readers = sum(board.readers.values()), list(board.readers)
@@ -64,21 +59,21 @@ def _reading(board: Leaderboard) -> list[str]:
 def _seeds(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     said = []
     seeds = min((row.seeds for row in final if row.seeds >= 2), default=0)
-    spread = _paired_spread(final)
     if 2 <= seeds < FEW_SEEDS:
         said.append(f"{seeds} seeds give wide intervals; 5 are the least for a claim.")
-    if seeds >= 2 and spread:
-        asked = max(1, sum(row.ties_with_best is not None for row in final))
-        least = minimum_detectable_difference(seeds, spread, level=_LEVEL / asked)
+    found = [row for row in final if row.difference_detectable is not None]
+    if found:
+        least = median(row.difference_detectable or 0.0 for row in found)
+        asked = sum(row.difference is not None for row in final)
         unit = " points" if is_share(board.monitor) else ""
-        among = f" and {asked} differences asked at once" if asked > 1 else ""
-        what = f"a true difference below about {score_text(least, board.monitor)}{unit}"
+        over = "the scatter over seeds"
+        if all(row.test_covers == "seeds and images" for row in found):
+            over += " and the test images"
+        together = f", {asked} asked at once," if asked > 1 else ""
+        what = f"a true difference{together} below about {score_text(least, board.monitor)}{unit}"
         if is_share(board.monitor) and least >= 1:
             what = "any difference"
-        said.append(
-            f"With {seeds} seeds{among}, {what} would be missed more than one time in five, by the "
-            "scatter between seeds on validation; few test images make it more."
-        )
+        said.append(f"By {over}, {what} would be missed on test more than one time in five.")
     return said
 
 
@@ -121,20 +116,6 @@ def _differ(board: Leaderboard, name: str) -> bool:
             kind = row.fidelity if name == "split_hash" else ""
             found.setdefault(kind, set()).add(getattr(row, name))
     return any(len(hashes - {"", VARIED}) > 1 for hashes in found.values())
-
-
-def _paired_spread(final: Sequence[Row]) -> float:
-    """Standard deviation of the seed-wise difference to the first row, pooled over the rows."""
-    several = [row for row in final if row.seeds == row.seeds_asked and row.seeds >= 2]
-    if not several or any(row.study != several[0].study for row in several):
-        return 0.0
-    first = several[0].validation_scores
-    variances = [
-        float(np.var(np.subtract(row.validation_scores, first), ddof=1))
-        for row in several[1:]
-        if len(row.validation_scores) == len(first)
-    ]
-    return math.sqrt(fmean(variances)) if variances else 0.0
 
 
 def _times(count: int) -> str:

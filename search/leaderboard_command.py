@@ -1,6 +1,7 @@
 """The command `leaderboard`: what a study, several or a comparison have found, by their folders."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from search.console import Console
 from search.joint_board import join
 from search.leaderboard import Leaderboard
 from search.leaderboard_table import print_leaderboard, save_svg
+from search.looks import LOOKS
 from search.run_folder import is_comparison, json_ready, read_settings
 
 
@@ -33,6 +35,13 @@ def run(options: Any) -> int:
         found = Comparison.from_folder(folder, read_plan(folder))
     else:
         found = Leaderboard.from_folder(folder)
+    if isinstance(found, Leaderboard):
+        for unwritten in found.record_looks("leaderboard"):
+            print(
+                f"that conclusions are drawn now cannot be written into {unwritten / LOOKS}: if "
+                "seeds are added later, count this look yourself",
+                file=sys.stderr,
+            )
     if options.format == "csv":
         print(found.to_csv(), end="")
     elif options.format == "json":

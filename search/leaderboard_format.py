@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
+from hybrid_swin.metric_facts import facts_of
 from search.row import Row
-
-_SHARES = ("accuracy", "top5", "balanced_accuracy")
 
 
 def is_share(monitor: str) -> bool:
     """Is this metric a share of images, to be shown in percent?"""
-    return monitor.rpartition("/")[2] in _SHARES
+    facts = facts_of(monitor)
+    return facts is not None and facts.in_percent
 
 
 def score_text(value: float | None, monitor: str) -> str:
@@ -19,12 +19,20 @@ def score_text(value: float | None, monitor: str) -> str:
     return f"{100 * value:.1f}" if is_share(monitor) else f"{value:.3f}"
 
 
+def score_unit(monitor: str) -> str:
+    """What follows a score in a sentence."""
+    return "%" if is_share(monitor) else ""
+
+
+def percent(share: float) -> str:
+    """A confidence or level: 95%, 98.75%, 0.75%."""
+    return f"{100 * share:.4g}%"
+
+
 def range_text(low: float | None, high: float | None, monitor: str) -> str:
-    """An interval, ``[93.2, 97.0]``; a share is cut at 0 and 100, where its truth must lie."""
+    """An interval, ``[93.2, 97.0]``; empty where there is none."""
     if low is None or high is None:
         return ""
-    if is_share(monitor):
-        low, high = max(0.0, low), min(1.0, high)
     return f"[{score_text(low, monitor)}, {score_text(high, monitor)}]"
 
 

@@ -1,19 +1,19 @@
-"""What the leaderboard says in words, and no more than its numbers say."""
+"""What the leaderboard says in words, and no more than its numbers and its design bear out.
+
+A sentence that presumes something of the design (fresh splits, paired seeds, test answers, a
+budget, several seeds, a score that selected) is conditional on it.
+"""
 
 from collections.abc import Sequence
-from statistics import fmean
 
 from search import fidelity
-from search.difference_format import interval_text, points, unit
 from search.leaderboard import Leaderboard
 from search.leaderboard_cautions import cautions
+from search.leaderboard_chance import chance, random_search, references
 from search.leaderboard_costs import on_front
-from search.leaderboard_format import is_share, range_text, rows_text, score_text
+from search.leaderboard_format import percent, range_text, rows_text, score_text, score_unit
+from search.leaderboard_retraining import retraining
 from search.row import Row
-from search.statistics.intervals import paired_difference
-from search.statistics.unpaired import unpaired_difference
-
-_SHORT = 0.95  # of the cost of the search: a random search below it is no equal
 
 
 def sentences(board: Leaderboard) -> list[str]:
@@ -22,10 +22,11 @@ def sentences(board: Leaderboard) -> list[str]:
     return [
         *_best(board),
         *_comparison(board, final),
-        *_chance(board),
-        *_random_search(board, final),
-        *_references(board, final),
-        *_retraining(board, final),
+        *_looks(board),
+        *chance(board),
+        *random_search(board, final),
+        *references(board),
+        *retraining(board, final),
         *fidelity.sentences(board.fidelity),
         *cautions(board, final),
         *board.notes,
@@ -37,20 +38,30 @@ def _best(board: Leaderboard) -> list[str]:
     if best is None:
         if not board.rows:
             return [f"No run of study {board.study!r} has ended yet."]
+        if not any(row.rank for row in board.rows):
+            return ["No run has come to its end with a score, so there is no order."]
         return [
             "Nothing is retrained over several seeds yet: the order is of single runs, where the "
             "luckiest stands first."
         ]
+    confidence = percent(best.interval_confidence or 0.95)
     of_study = f" of study {best.study}" if best.study else ""
     text = (
         f"Best by validation: {best.label}{of_study}, {_score(best.validation_mean, board)} "
-        f"(mean of {best.seeds} fresh seeds, 95% interval over seeds "
-        f"{_range(best.validation_low, best.validation_high, board)})"
+        f"(mean of {best.seeds} fresh seeds"
     )
+    if best.validation_low is not None:
+        span = range_text(best.validation_low, best.validation_high, board.monitor)
+        text += f", {confidence} interval over seeds {span}"
+    text += ")"
     if best.test_mean is not None:
         text += f"; on test {_score(best.test_mean, board)}"
         if best.test_covers:
-            text += f" {_range(best.test_low, best.test_high, board)} (over {best.test_covers})"
+            span = range_text(best.test_low, best.test_high, board.monitor)
+            text += f" {span} (over {best.test_covers})"
+    among = sum(row.fidelity == "final" and row.seeds >= 2 for row in board.rows)
+    if not board.waiting and among > 1 and (best.validation_low is not None or best.test_covers):
+        text += f"; intervals at {confidence}, since it was chosen among {among} rows"
     front = on_front(board, [row for row in board.rows if row.fidelity == "final" and row.rank])
     if front:
         against = " and ".join(board.against)
@@ -60,161 +71,72 @@ def _best(board: Leaderboard) -> list[str]:
 
 
 def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    """Ties and differences on test; a row may also be better there than the best by validation."""
-    compared = [row for row in final if row.ties_with_best is not None]
-    ties = [row for row in compared if row.ties_with_best]
-    sign = 1 if board.mode == "max" else -1
-    better = [r for r in compared if not r.ties_with_best and sign * (r.difference or 0) > 0]
-    worse = [r for r in compared if not r.ties_with_best and sign * (r.difference or 0) < 0]
+    """Which rows may be the best on test, and how each differs from the reference there."""
+    if board.waiting:
+        several = board.best is not None
+        return [
+            "Retrained runs are still to come: nothing is concluded before, so that looking early "
+            "costs nothing."
+        ] * several
     said = []
-    if ties:
-        said.append(f"not shown different from it: {rows_text(ties)}")
-    if worse:
-        said.append(f"shown worse: {rows_text(worse)}")
-    if better:
-        said.append(f"shown better than it, against the order on validation: {rows_text(better)}")
+    inside = [row for row in final if row.may_be_best]
+    if inside:
+        some = "only " * (len(inside) == 1) + rows_text(inside)
+        judged = sum(row.may_be_best is not None for row in final)
+        every = " (no row is left out)" if len(inside) == judged else ""
+        text = f"May be the best on test, a set that contains it with {percent(1 - board.level)}: "
+        text += f"{some}{every}"
+        if board.best is not None and board.best.may_be_best is False:
+            text += "; the best by validation is not among them"
+        said.append(f"{text}.")
+    return said + _against_reference(board, final)
+
+
+def _against_reference(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    reference = next((row for row in final if row.is_test_reference), None)
+    compared = [row for row in final if row.difference is not None]
+    if reference is None or not compared:
+        return []
+    sign = 1 if board.mode == "max" else -1
+    shown = [row for row in compared if row.difference_shown]
+    better = [row for row in shown if sign * (row.difference or 0) > 0]
+    worse = [row for row in shown if sign * (row.difference or 0) < 0]
+    open_ = [row for row in compared if not row.difference_shown]
+    parts = {"shown better": better, "not shown different": open_, "shown worse": worse}
+    text = "; ".join(f"{what}: {rows_text(rows)}" for what, rows in parts.items() if rows)
+    if reference.search_score is not None:
+        why = "the best by the score of the search, so chosen on other runs than those compared"
+    elif reference.is_baseline:
+        why = "the first baseline"
+    else:
+        why = "the row that was asked first"
     young = ""
-    if board.best is not None and board.best.undertrained:
-        young = f"; but #{board.best.rank}, with which they are compared, was still improving when "
-        young += "training ended, so that longer training may change this"
-    sentences = [f"On test (Holm, 5% over the table), {'; '.join(said)}{young}."] if said else []
+    if reference.undertrained:
+        young = "; but it was still improving when training ended, so that longer training may "
+        young += "change this"
+    level = f"Holm, {percent(board.level)} over the table"
+    name = rows_text([reference])
+    sentences = [f"On test against the reference row {name} ({why}; {level}): {text}{young}."]
     unpaired = [row for row in compared if row.difference_paired is False]
     if unpaired:
         sentences.append(
-            "Compared without pairs of seeds (Welch), which shows large differences only, since "
-            f"fewer than two seeds are shared with the best row: {rows_text(unpaired)}."
+            "Compared without pairs of seeds (Welch, all seeds of both rows), which shows large "
+            f"differences only, since too few seeds are shared with the reference row: "
+            f"{rows_text(unpaired)}."
         )
     return sentences
 
 
-def _chance(board: Leaderboard) -> list[str]:
-    """What no search at all would have given; each study has a chance of its own."""
-    if board.studies:
+def _looks(board: Leaderboard) -> list[str]:
+    """Seeds that were added after a look: said, and what it cost."""
+    if len(board.looks) < 2:
         return []
-    searched = [row for row in board.rows if "search" in row.chosen_by]
-    best = next((row for row in searched if row.rank), None)
-    mean = next((row for row in board.rows if row.fidelity == "random"), None)
-    if best is None or mean is None or mean.validation_mean is None:
-        return []
-    text = (
-        f"A random candidate within the budget gets {_score(mean.validation_mean, board)} on "
-        f"validation (mean of {mean.seeds}"
-    )
-    if mean.validation_low is not None:
-        interval = _range(mean.validation_low, mean.validation_high, board)
-        text += f", 95% interval over candidates {interval}"
-    if min(best.seeds, mean.seeds) < 2:
-        return [f"{text})."]
-    gain = unpaired_difference(best.validation_scores, mean.validation_scores)
-    span = interval_text(gain.low, gain.high, board.monitor)
+    seeds = ", then ".join(str(look.seeds) for look in board.looks)
     return [
-        f"{text}); the best of the search differs from that by {points(gain.mean, board.monitor)}"
-        f"{unit(board.monitor)} {span}, the luck of being the best of "
-        f"{len(searched)} retrained included."
+        f"Conclusions have been drawn {len(board.looks)} times from ever more seeds ({seeds}): so "
+        f"that looking again cannot make a chance finding, tests are at {percent(board.level)} now."
     ]
-
-
-def _random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    """What learning from results brought, where a random search of equal cost was asked for."""
-    searched = [row for row in final if "search" in row.chosen_by and row.rank]
-    drawn = [row for row in final if "random search" in row.chosen_by and row.rank]
-    if board.studies or not searched or not drawn:
-        return []
-    one, other = searched[0], drawn[0]
-    cost = "as much to train"
-    if board.random_cost is not None and board.random_cost < _SHORT:
-        cost = (
-            f"{board.random_cost:.0%} as much to train (it found no further candidate within the "
-            "budget)"
-        )
-    if one is other:
-        return [
-            f"The best of the search, #{one.rank}, is also the best of a random search that cost "
-            f"{cost}."
-        ]
-    text = (
-        f"Of the search, the best is #{one.rank} with {_score(one.validation_mean, board)} on "
-        f"validation; of a random search that cost {cost}, #{other.rank} with "
-        f"{_score(other.validation_mean, board)}"
-    )
-    if one.seeds == one.seeds_asked == other.seeds == other.seeds_asked >= 2:  # the same seeds
-        gain = paired_difference(one.validation_scores, other.validation_scores)
-        span = interval_text(gain.low, gain.high, board.monitor)
-        text += f": {points(gain.mean, board.monitor)}{unit(board.monitor)} {span}".rstrip()
-    return [f"{text}."]
-
-
-def _references(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    """A model without a network that does as well is the first thing to know."""
-    sign = 1 if board.mode == "max" else -1
-    ranked = [row for row in final if row.rank is not None and row.validation_mean is not None]
-    said = []
-    references = {
-        (row.label, row.validation_mean): row for row in board.rows if row.fidelity == "reference"
-    }  # several studies may have the same one
-    for row in references.values():
-        if row.validation_mean is None or not ranked:
-            continue
-        # Rows have other validation images than the reference, and the same test images.
-        on_test = row.test_mean is not None and all(r.test_mean is not None for r in ranked)
-        split = "test" if on_test else "validation"
-        own = row.test_mean if on_test else row.validation_mean
-        scores = [r.test_mean if on_test else r.validation_mean for r in ranked]
-        reached = sum(sign * (score or 0.0) > sign * (own or 0.0) for score in scores)
-        said.append(
-            f"Better on {split} than the reference {row.label} ({_score(own, board)}): "
-            f"{reached} of {len(ranked)} retrained rows."
-        )
-    return said
-
-
-def _retraining(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    """What the search's own score of the chosen became with fresh seeds.
-
-    Fresh splits may be harder or easier for every row. Baselines, which no score chose, tell how
-    much of a fall is that; what the chosen fall beyond it is the price of having been chosen.
-    """
-    pairs = [
-        (row, row.search_score, row.validation_mean)
-        for row in final
-        if row.search_score is not None and row.validation_mean is not None
-    ]
-    chosen = [(a, b) for row, a, b in pairs if "search" in row.chosen_by and not row.is_baseline]
-    given = [(a, b) for row, a, b in pairs if row.is_baseline and "search" not in row.chosen_by]
-    if not chosen:
-        return []
-    text = (
-        f"Retrained with fresh seeds, the {len(chosen)} chosen by the search went "
-        f"{_from_to(chosen, board, ' (the score that chose them)')} on validation"
-    )
-    if given:
-        which = "the baseline" if len(given) == 1 else f"the {len(given)} baselines"
-        text += f"; {which}, which no score chose, {_from_to(given, board)}"
-    if min(len(chosen), len(given)) < 2:
-        return [
-            f"{text}: a score chosen for being the best flatters (winner's curse), and fresh "
-            "splits may be harder or easier; two baselines and two chosen would tell them apart."
-        ]
-    sign = 1 if board.mode == "max" else -1
-    falls, of_baselines = ([sign * (a - b) for a, b in some] for some in (chosen, given))
-    excess = unpaired_difference(falls, of_baselines)
-    if excess.low is None or excess.mean <= 0:
-        return [f"{text}: no winner's curse shows here."]
-    size = f"{points(excess.mean, board.monitor)}{unit(board.monitor)}"
-    size += f" {interval_text(excess.low, excess.high, board.monitor)}"
-    if excess.low > 0:
-        return [f"{text}: {size} are the flattery of having been chosen (winner's curse)."]
-    return [f"{text}: beyond what befell all, {size}; a winner's curse is not shown."]
-
-
-def _from_to(scores: Sequence[tuple[float, float]], board: Leaderboard, note: str = "") -> str:
-    before, after = (fmean(values) for values in zip(*scores, strict=True))
-    return f"from {_score(before, board)}{note} to {_score(after, board)}"
 
 
 def _score(value: float | None, board: Leaderboard) -> str:
-    return score_text(value, board.monitor) + ("%" if is_share(board.monitor) else "")
-
-
-def _range(low: float | None, high: float | None, board: Leaderboard) -> str:
-    return range_text(low, high, board.monitor)
+    return score_text(value, board.monitor) + score_unit(board.monitor)

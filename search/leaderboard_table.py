@@ -13,20 +13,23 @@ from hybrid_swin.study_runs import TRAINED
 from search.console import Console
 from search.leaderboard import Leaderboard
 from search.leaderboard_costs import FEW, HEADS, TRAIN, cost_text, on_front, shown_costs
-from search.leaderboard_format import is_share, range_text, score_text
+from search.leaderboard_format import is_share, percent, range_text, score_text
 from search.leaderboard_sentences import sentences
 from search.row import Row
+from search.row_intervals import CONFIDENCE
 from search.word_wrapping import Words
 
 BEST_OF_SEARCH = 10  # single runs shown
 NARROW = 96  # below so many columns, costs that were not searched against are left to the files
 MARKS = {
     "*": "on the Pareto front of validation",
-    "=": "not shown different from the best on test",
+    "=": "may be the best on test (this set contains it with 95%)",
+    "R": "the reference row: others are compared with it on test",
     "^": "still improving when training ended",
-    "~": "compared with it without pairs of seeds",
+    "~": "compared with the reference row without pairs of seeds",
     "B": "baseline",
     "!": "a seed was lost",
+    "c": "interval over candidates of one seed each, others' over seeds",
 }
 
 
@@ -54,11 +57,16 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
     final = [row for row in board.rows if row.fidelity == "final" and row.rank is not None]
     if final:
         means = [row for row in board.rows if row.fidelity == "random"]
-        marks = _marks(board, final)
+        marks = [*_marks(board, final), *("c" * (row.validation_low is not None) for row in means)]
         parts.append(_final_table(board, [*final, *means], marks, width, plus_minus))
         shown = [f"{m} {text}" for m, text in _legend(board).items() if m in "".join(marks)]
         if shown:
             parts.append(Text("  " + ";  ".join(shown), style="dim"))
+        best = board.best
+        if best is not None and (best.interval_confidence or 0) > CONFIDENCE:
+            confidence = percent(best.interval_confidence or 0)
+            text = f"  intervals: 95%; of #1 {confidence}, since it was chosen among the rows"
+            parts.append(Text(text, style="dim"))
         reads = sorted({r.test_reads for r in final if r.test_mean is not None and r.test_reads})
         if reads:
             times = " or ".join(map(str, reads))
@@ -107,19 +115,20 @@ def _final_table(
     for cost in costs:
         table.add_column(HEADS[cost], justify="right")
     table.add_column("", no_wrap=True)
+    signed = _is_symmetric(rows, board.monitor)
     for place, row in enumerate(rows):
-        if place == len(marks):
+        if place and row.fidelity != rows[place - 1].fidelity:
             table.add_section()
         span = range_text(row.test_low, row.test_high, board.monitor) if with_range else ""
         table.add_row(
             str(row.rank or ""),
             *_study(board, row),
             Words(row.label),
-            _validation(row, board.monitor, plus_minus),
+            _validation(row, board.monitor, plus_minus if signed else "", with_range),
             f"{score_text(row.test_mean, board.monitor)} {span}".strip(),
             *([_seeds(row)] if with_seeds else []),
             *(cost_text(row, cost) for cost in costs),
-            marks[place] if place < len(marks) else "",
+            marks[place],
             style="bold" if row is board.best else "",
         )
     return table
@@ -188,13 +197,28 @@ def _study(board: Leaderboard, row: Row) -> list[Words]:
     return [Words(row.study)] if board.studies else []
 
 
-def _validation(row: Row, monitor: str, plus_minus: str) -> str:
+def _is_symmetric(rows: list[Row], monitor: str) -> bool:
+    """Whether all intervals on validation have sides that are equal as far as they are shown."""
+    return all(
+        score_text(row.validation_mean - row.validation_low, monitor)
+        == score_text(row.validation_high - row.validation_mean, monitor)
+        for row in rows
+        if row.validation_mean is not None
+        and row.validation_low is not None
+        and row.validation_high is not None
+    )
+
+
+def _validation(row: Row, monitor: str, plus_minus: str, wide: bool) -> str:
+    """Mean and interval: its half where sides are equal, else its ends, below it if need be."""
     text = score_text(row.validation_mean, monitor)
     if row.validation_low is None or row.validation_high is None:
         return text
-    return (
-        f"{text} {plus_minus}{score_text((row.validation_high - row.validation_low) / 2, monitor)}"
-    )
+    if plus_minus:
+        half = score_text((row.validation_high - row.validation_low) / 2, monitor)
+        return f"{text} {plus_minus}{half}"
+    span = range_text(row.validation_low, row.validation_high, monitor)
+    return f"{text}{' ' if wide else chr(10)}{span}"
 
 
 def _seeds(row: Row) -> str:
@@ -208,7 +232,8 @@ def _marks(board: Leaderboard, rows: list[Row]) -> list[str]:
             mark
             for mark, holds in (
                 ("*", row.rank in front),
-                ("=", row.ties_with_best),
+                ("=", row.may_be_best),
+                ("R", row.is_test_reference),
                 ("~", row.difference_paired is False),
                 ("^", row.undertrained),
                 ("B", row.is_baseline),
@@ -221,7 +246,12 @@ def _marks(board: Leaderboard, rows: list[Row]) -> list[str]:
 
 
 def _legend(board: Leaderboard) -> dict[str, str]:
-    return MARKS | {"*": f"{MARKS['*']} against {' and '.join(board.against)}"}
+    share = percent(1 - board.level)
+    return (
+        MARKS
+        | {"=": MARKS["="].replace("95%", share)}
+        | {"*": f"{MARKS['*']} against {' and '.join(board.against)}"}
+    )
 
 
 def _not_shown(board: Leaderboard, finished: int) -> str:

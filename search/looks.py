@@ -22,23 +22,16 @@ class Look:
     """Conclusions drawn from what had been trained by then.
 
     Args:
-        seeds: that every row (or arm) had completed, the fewest of all.
-        runs: trainings that the conclusions rest on; with ``seeds`` this tells two looks apart.
+        seeds: that a row (or arm) had completed, the most of all: this tells two looks apart.
         planned: seeds that were asked for at the time.
         command: what looked: run, leaderboard or compare.
         time: when, in UTC; empty before it is written.
     """
 
     seeds: int
-    runs: int
     planned: int
     command: str = ""
     time: str = ""
-
-    @property
-    def identity(self) -> tuple[int, int]:
-        """The same for the same evidence."""
-        return self.seeds, self.runs
 
 
 def read_looks(folder: Path) -> list[Look]:
@@ -50,17 +43,17 @@ def read_looks(folder: Path) -> list[Look]:
 
 
 def with_current(looks: Sequence[Look], current: Look) -> list[Look]:
-    """The looks up to now: those known, and the current one where its evidence is new.
+    """The looks up to now: those known, and the current one where its seeds are new.
 
-    Evidence only grows, so looks at more of it (at a folder that was put back) are left out.
+    Seeds are only added, so looks at more of them (at a folder that was put back) are left out.
     """
-    before = [look for look in looks if look.runs < current.runs]
-    known = next((look for look in looks if look.identity == current.identity), current)
+    before = [look for look in looks if look.seeds < current.seeds]
+    known = next((look for look in looks if look.seeds == current.seeds), current)
     return [*before, known]
 
 
 def record_look(folder: Path, look: Look) -> bool:
-    """Write a look down, once for the same evidence; says whether that was possible.
+    """Write a look down, once for the same seeds; says whether that was possible.
 
     Not to be able to is no reason to show nothing: a finished study may lie on a read-only disk.
     """
@@ -69,7 +62,7 @@ def record_look(folder: Path, look: Look) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX)  # ends with the process
             file.seek(0)
             content = file.read()
-            if look.identity in {known.identity for known in _looks(content)}:
+            if look.seeds in {known.seeds for known in _looks(content)}:
                 return True
             torn = bool(content) and not content.endswith(b"\n")  # a kill left it without its end
             now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -83,7 +76,7 @@ def record_look(folder: Path, look: Look) -> bool:
 
 
 def _looks(content: bytes) -> list[Look]:
-    numbers = ("seeds", "runs", "planned")
+    numbers = ("seeds", "planned")
     found = []
     for line in content.splitlines():
         try:
@@ -92,5 +85,5 @@ def _looks(content: bytes) -> list[Look]:
             continue
         if isinstance(data, dict) and all(type(data.get(name)) is int for name in numbers):
             command, time = (str(data.get(name) or "") for name in ("command", "time"))
-            found.append(Look(data["seeds"], data["runs"], data["planned"], command, time))
+            found.append(Look(data["seeds"], data["planned"], command, time))
     return found

@@ -29,22 +29,32 @@ class Row:
         seeds: trainings that completed.
         seeds_asked: trainings that have ended, completed or not.
         validation_mean: mean objective over the completed seeds.
-        validation_low: t interval over seeds, with ``validation_high``; of the mean row over
-            candidates.
+        validation_low: interval over seeds, with ``validation_high``, within the metric's bounds;
+            of the mean row over candidates.
         validation_high: see ``validation_low``.
+        interval_confidence: of the intervals on validation and test: .95; of the row that is named
+            the best more, since it was selected among the others (1 - .05 / rows).
         search_score: the single score by which the search selected a retrained row.
         test_mean: mean of the same metric on test; read for retrained rows and references only.
         test_low: interval, with ``test_high``, over what ``test_covers`` names.
         test_high: see ``test_low``.
+        validation_images: images that validated (groups of them, where they have such); 0: unknown.
+        test_images: the same of test.
         test_covers: ``seeds and images`` (crossed), ``seeds`` where there are no predictions, or
             ``candidates`` of the mean row.
-        difference: test minus the test of the best row.
-        difference_low: its interval (95%, of this one comparison), with ``difference_high``.
+        is_test_reference: is it the row that the others are compared with on test? It was chosen
+            by its score in the search, on other runs than those compared.
+        difference: test minus the test of that reference.
+        difference_low: its interval, with ``difference_high``; all of the table hold together.
         difference_high: see ``difference_low``.
-        difference_paired: over the seeds that both rows share; False where fewer than two are, so
+        difference_confidence: of this one interval, so that all hold together: 1 - .05 / rows.
+        difference_paired: over the seeds that both rows share; False where these are too few, so
             that each row's scatter over its own seeds counts.
         difference_p: p-value of "no difference", adjusted by Holm over the table.
-        ties_with_best: not shown different from the best row on test; None for the best itself.
+        difference_shown: whether that is below the level; None where nothing can be tested.
+        difference_detectable: the least true difference that would have been shown four times in
+            five, given the scatter over seeds and the images that were seen.
+        may_be_best: in the set of rows that contains the best on test with 95%.
         parameters: count.
         macs: multiply-accumulates of one image.
         activations: numbers kept for the backward pass of one image.
@@ -94,17 +104,24 @@ class Row:
     validation_mean: float | None = None
     validation_low: float | None = None
     validation_high: float | None = None
+    interval_confidence: float | None = None
     search_score: float | None = None
     test_mean: float | None = None
     test_low: float | None = None
     test_high: float | None = None
+    validation_images: int = 0
+    test_images: int = 0
     test_covers: str = ""
+    is_test_reference: bool = False
     difference: float | None = None
     difference_low: float | None = None
     difference_high: float | None = None
+    difference_confidence: float | None = None
     difference_paired: bool | None = None
     difference_p: float | None = None
-    ties_with_best: bool | None = None
+    difference_shown: bool | None = None
+    difference_detectable: float | None = None
+    may_be_best: bool | None = None
     parameters: int | None = None
     macs: int | None = None
     activations: int | None = None

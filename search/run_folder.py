@@ -118,6 +118,8 @@ class RunResult:
     code_hash: str = ""
     validation_images: int = 0
     test_images: int = 0
+    validation_groups: int = 0  # of images that belong together; 0 where there are none
+    test_groups: int = 0
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,11 +9,16 @@ from typing import Literal, Self
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger
 from search.fidelity import Fidelity, audit
 from search.finalists import choosers
+from search.looks import Look, read_looks, with_current
 from search.row import Row
-from search.row_building import EndedRun, Evidence, build_mean_row, build_row, units_of
+from search.row_building import build_mean_row, build_row
+from search.row_evidence import EndedRun, Evidence
 from search.run_folder import Kind, RunResult, RunSpec, iter_runs, read_settings
 from search.settings import RungSettings
+from search.statistics.looks import LEVEL, level_of_look
 from search.study_notes import study_notes
+
+LIMITED = ("parameters", "macs", "activations")  # what a budget may limit
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class StudyRows:
         against: costs that are objectives beside it.
         built: rows with their evidence.
         pending: runs that were asked and have not ended.
+        pending_finals: of these, retrained ones.
         test_reads: runs that read the test split, references not counted.
         reference_reads: references that read it.
         readings: of test splits, what its own ledger and those beside it know and its results
@@ -35,6 +41,12 @@ class StudyRows:
         fidelity: what its runs tell of its rungs.
         random_cost: what the random search beside it cost to train, as a share of its own cost;
             None where there is none, or while one of the two goes on.
+        fresh_splits: whether fresh seeds drew other validation images than the search had; False
+            where the splits were given, None where nobody can tell.
+        budgeted: whether a budget limits what a candidate may cost.
+        tried: candidates that came to their end, of which the search's finalists were chosen.
+        planned: fresh seeds that are asked for, now.
+        looks: when conclusions were drawn from it before.
         notes: what must be said beside the rows.
     """
 
@@ -50,7 +62,28 @@ class StudyRows:
     against: tuple[str, ...] = ()
     fidelity: Fidelity | None = None
     random_cost: float | None = None
+    fresh_splits: bool | None = None
+    budgeted: bool = False
+    tried: int = 0
+    pending_finals: int = 0
+    planned: int = 0
+    looks: tuple[Look, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether retrained runs that were asked for are still to come."""
+        rows = [row for row, _ in self.built if row.fidelity == "final"]
+        return self.pending_finals > 0 or any(row.seeds_asked < self.planned for row in rows)
+
+    @property
+    def looks_until_now(self) -> list[Look]:
+        """The looks of the past, and the one at what there is now if it is another."""
+        rows = [row for row, _ in self.built if row.fidelity == "final" and row.seeds > 1]
+        seeds = max((row.seeds for row in rows), default=0)
+        if not rows or self.is_waiting:
+            return []
+        return with_current(self.looks, Look(seeds, self.planned or seeds))
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -80,8 +113,7 @@ class StudyRows:
                 row = replace(row, chosen_by=choice)
             built.append((row, evidence))
         if by_chance:
-            evidence = Evidence({}, None, units=units_of(by_chance))
-            built.append((build_mean_row(by_chance, monitor), evidence))
+            built.append(build_mean_row(by_chance, monitor))
         readings, readers = _readings(folder, runs)
         return cls(
             folder=folder,
@@ -96,8 +128,39 @@ class StudyRows:
             readings=tuple(readings),
             fidelity=audit(ended, RungSettings(**rungs), monitor, mode),
             random_cost=None if len(runs) > len(ended) else _random_cost(ended),
+            fresh_splits=_fresh_splits(ended),
+            budgeted=any((settings.get("budget") or {}).get(c) is not None for c in LIMITED),
+            tried=sum(
+                spec.kind in ("trial", "audit") and result.state == "complete"
+                for spec, result in ended
+            ),
+            pending_finals=sum(s.kind == "finalist" and r is None for s, r in runs),
+            planned=int((settings.get("finalists") or {}).get("seeds") or 0),
+            looks=tuple(read_looks(folder)),
             notes=tuple(study_notes(folder, settings, ended)),
         )
+
+
+def level_after(looks: Sequence[Look]) -> float:
+    """The level of all tests of a study that has been looked at so often.
+
+    What was planned is the number of seeds that was asked for at the first look.
+    """
+    return level_of_look([max(1, looks[0].planned)], len(looks)) if looks else LEVEL
+
+
+def _fresh_splits(ended: Iterable[EndedRun]) -> bool | None:
+    """Whether retrained runs validated on other images than the search did."""
+    splits: dict[str, set[str]] = {"search": set(), "final": set()}
+    for spec, result in ended:
+        if spec.kind != "reference" and result.state == "complete":
+            splits[spec.stage].add(result.split_hash)
+    searched, retrained = splits["search"], splits["final"]
+    if not retrained or "" in searched | retrained:
+        return None
+    if len(retrained) > 1 or (searched and not retrained <= searched):
+        return True
+    return False if searched else None
 
 
 def _readings(

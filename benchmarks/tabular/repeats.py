@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from hybrid_swin.errors import InputError
 from search.predictions import Correctness
 from search.row import Row
-from search.row_building import Evidence, compare_with_best
+from search.row_comparison import compare_rows
+from search.row_evidence import Evidence
 
 SEEDS = Path(__file__).parent / "seeds.npz"
 
@@ -80,7 +81,7 @@ def board(
             label=str(place),
             variant_id="",
             candidate_id=str(place),
-            origin="",
+            origin=str(place),
             fidelity="final",
             is_baseline=False,
             state="complete",
@@ -92,4 +93,4 @@ def board(
         rows.append((row, Evidence(tests, Correctness(seeds, ids, None, right), draws)))
     if choose:
         rows.sort(key=lambda one: -(one[0].validation_mean or 0.0))
-    return compare_with_best(rows)
+    return compare_rows(rows, "val/accuracy", "max")

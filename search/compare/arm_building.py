@@ -13,7 +13,8 @@ from search.compare.differences import Side
 from search.compare.plan import Entry, Plan
 from search.predictions import read_labels
 from search.row import Row
-from search.row_building import EndedRun, Evidence, build_row
+from search.row_building import build_row
+from search.row_evidence import EndedRun, Evidence
 from search.run_folder import RunResult, RunSpec
 
 

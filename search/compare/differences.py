@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from search.row_building import Evidence
+from search.row_evidence import Evidence
 from search.statistics.intervals import crossed_difference, paired_difference
 from search.statistics.multiplicity import holm_with_missing
 from search.statistics.power import detectable_at

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from search.figures.evidence import EndedRun, Evidence
+from search.figures.evidence import Evidence
 from search.figures.style import (
     BLACK,
     FINALISTS,
@@ -22,6 +22,7 @@ from search.figures.style import (
     short,
 )
 from search.leaderboard_format import score_text
+from search.row_evidence import EndedRun
 from search.run_folder import RunResult
 
 _COLUMNS = 2

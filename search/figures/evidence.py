@@ -9,6 +9,8 @@ from hybrid_swin.errors import InputError
 from search.budget import amount
 from search.leaderboard_format import is_share
 from search.objectives import cost_of
+from search.row_evidence import EndedRun, Images
+from search.row_intervals import over_seeds
 from search.row_labels import labels
 from search.run_folder import (
     RunResult,
@@ -18,10 +20,9 @@ from search.run_folder import (
     read_json,
     read_settings,
 )
-from search.statistics.intervals import Interval, t_interval
+from search.statistics.intervals import Interval
 from search.study_folder import FIXED
 
-EndedRun = tuple[RunSpec, RunResult]
 _COSTS = ("macs", "parameters")
 
 
@@ -96,7 +97,7 @@ class Evidence:
             audits=tuple(kinds.get("audit", ())),
             baselines=tuple(kinds.get("baseline", ())),
             references=tuple(kinds.get("reference", ())),
-            retrained=_retrained(kinds.get("finalist", ()), mode),
+            retrained=_retrained(kinds.get("finalist", ()), monitor, mode),
             against=against or _COSTS,
             limits=_limits(settings.get("budget") or {}, against or _COSTS),
             reference_point=fixed.get("reference_point"),
@@ -136,17 +137,18 @@ def whole(runs: Sequence[EndedRun]) -> list[tuple[RunSpec, float]]:
     return [(s, r.score) for s, r in runs if r.state == "complete" and r.score is not None]
 
 
-def _retrained(finalists: Sequence[EndedRun], mode: str) -> tuple[Retrained, ...]:
+def _retrained(finalists: Sequence[EndedRun], monitor: str, mode: str) -> tuple[Retrained, ...]:
     groups: dict[str, list[EndedRun]] = {}
     for run in finalists:
         groups.setdefault(run[0].candidate_id, []).append(run)
     found = []
     told = labels([runs[0][0] for runs in groups.values()])
     for label, runs in zip(told, groups.values(), strict=True):
-        scores = [score for _, score in whole(runs)]
-        if scores:
-            spec = runs[0][0]
-            row = Retrained(label, spec.is_baseline, spec.cost, t_interval(scores), tuple(runs))
+        scores, spec = [score for _, score in whole(runs)], runs[0][0]
+        images = Images.of(run for run in runs if run[1].state == "complete").validation
+        interval = over_seeds(scores, monitor, images)
+        if interval is not None:
+            row = Retrained(label, spec.is_baseline, spec.cost, interval, tuple(runs))
             found.append(row)
     return tuple(sorted(found, key=lambda row: row.interval.mean, reverse=mode == "max"))
 

@@ -84,7 +84,7 @@ def test_audits_count_those_that_would_have_won():
     ]
     found = judged(LATE_BLOOMER + audits)
     assert (found.stopped, found.audited, found.better) == (2, 2, 1)
-    assert found.better_high == pytest.approx(stats.beta.ppf(0.975, 2, 1))
+    assert found.better_high == 0.5  # all were looked at, so the share is known
     assert found.winner == "audits/0003"
     assert found.rungs[0].with_end.n == 5
     # 14 passes of trials and 8 of audits, against 20 without rungs
@@ -92,6 +92,29 @@ def test_audits_count_those_that_would_have_won():
     assert judged(LATE_BLOOMER).saved == pytest.approx(1 - 14 / 20)
     [line] = [line for line in sentences(found) if "after all" in line]
     assert "Of 2 stopped trials all were trained to their end after all: 1 beat every" in line
+
+
+def test_few_audits_of_many_stopped_trials_bound_the_share_of_better_ones():
+    """Drawn without replacement: 0 of 2 among 10 stopped ones allows 7 of 10, not 84%."""
+    stopped = [trial(3 + number, 0.1) for number in range(10)]
+    audits = [
+        run(f"audits/{key:04d}", [0.1, 0.2, 0.3, 0.4], kind="audit", origin=f"trials/{key:04d}")
+        for key in (3, 4)
+    ]
+    found = judged(LATE_BLOOMER[:3] + stopped + audits)
+    allowed = [k for k in range(9) if stats.hypergeom.cdf(0, 10, k, 2) > 0.05]
+    assert found.better_high == max(allowed) / 10 == 0.7
+    [line] = [line for line in sentences(found) if "after all" in line]
+    assert "(95%: at most 70% of stopped trials would)" in line
+
+
+def test_where_every_trial_was_stopped_audits_beat_none():
+    audit_run = run("audits/0003", [0.3, 0.5, 0.7, 0.95], kind="audit", origin="trials/0003")
+    found = judged([*LATE_BLOOMER[3:], audit_run])
+    assert (found.kept, found.better, found.better_high) == (0, 0, None)
+    text = " ".join(sentences(found))
+    assert "every trial was stopped, so there is none to compare them with" in text
+    assert "beat every trial" not in text
 
 
 def test_what_broke_was_not_saved():

@@ -155,7 +155,7 @@ def test_readings_are_counted_and_intents_are_not(make_study):
     board = Leaderboard.from_folder(study.folder)
     assert (board.test_reads, board.readers, board.open_reads) == (2, {"study digits": 2}, 1)
     text = " ".join(sentences(board))
-    assert "Test was read 2 times, once for each retrained run" in text
+    assert "Test was read 2 times, once for each run with fresh seeds" in text
     assert "read 2 times in all (2 by study digits)" in text
     assert "It may have been read once more" in text
 

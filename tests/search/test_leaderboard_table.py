@@ -26,12 +26,14 @@ def test_the_final_table_says_what_the_rows_say(whole_study):
     line = next(line for line in lines if re.match(r"\s*1 ", line)).split()
     assert line[1] == "w_msa+mdta"
     assert line[2] == f"{100 * best.validation_mean:.1f}"
-    assert line[3] == f"±{50 * (best.validation_high - best.validation_low):.1f}"
-    assert line[4] == f"{100 * best.test_mean:.1f}"
-    assert line[7:10] == ["5", "23.4K", "1.2M"]
+    ends = f"[{100 * best.validation_low:.1f}, {100 * best.validation_high:.1f}]"
+    assert " ".join(line[3:5]) == ends
+    assert line[5] == f"{100 * best.test_mean:.1f}"
+    assert line[8:11] == ["5", "23.4K", "1.2M"]
     marks = [line.split()[-1] for line in lines if re.match(r"\s*[24] ", line)]
     assert marks == ["=", "B"]
-    assert "= not shown different from the best on test;  B baseline" in "\n".join(lines)
+    assert "= may be the best on test (this set contains it with 95%);  R the" in "\n".join(lines)
+    assert "intervals: 95%; of #1 98.75%, since it was chosen among the rows" in "\n".join(lines)
     assert "still improving" not in "\n".join(lines)
 
 
@@ -66,7 +68,7 @@ def several_objectives(make_study, *against):
 def test_costs_searched_against_are_shown_and_the_front_is_marked(make_study, width):
     lines = printed(several_objectives(make_study, "macs", "latency"), width).splitlines()
     good, beaten, cheap = (next(x for x in lines if x.startswith(f" {n} ")) for n in (1, 2, 3))
-    assert [line.split()[-1].strip("=") for line in (good, beaten, cheap)] == ["*", "", "*"]
+    assert [line.split()[-1].strip("=R") for line in (good, beaten, cheap)] == ["*", "", "*"]
     assert "2.0K" in good and "25" in good.split()
     assert "1.0K" in cheap and "12.5" in cheap.split()
     text = " ".join(" ".join(lines).split())
@@ -128,8 +130,31 @@ def test_brackets_in_labels_are_no_markup(make_study):
     assert "\x1b" not in text
 
 
-def test_a_console_without_unicode(whole_study):
-    assert "+-" in printed(whole_study(), encoding="ascii")
+def symmetric(study):
+    """A metric without bounds, whose intervals have equal sides."""
+    study.finalist("a", [1.0, 1.2, 1.1], skill=None)
+    study.finalist("b", [1.3, 1.4, 1.5], skill=None)
+    return study
+
+
+def test_equal_sides_are_one_number(make_study):
+    study = symmetric(make_study(monitor="val/my_score"))
+    assert re.search(r" 1\.100 ±0\.248 ", printed(study))
+    assert re.search(r"\|1\.100 \+-0\.248 ", printed(study, encoding="ascii"))
+
+
+def test_the_random_row_is_marked_for_what_its_interval_covers(whole_study):
+    study = whole_study()
+    assert "over candidates" not in printed(study)
+    for number, score in enumerate((0.7, 0.95)):
+        key = f"random/final-{number:02d}"
+        study.run(key, "random", score, "w_msa", stage="final", origin=key)
+    text = printed(study)
+    line = next(line for line in text.splitlines() if "mean of 2 random" in line)
+    assert line.split()[-1] == "c"
+    low, high = re.search(r"\[(.*), (.*)\]", line).groups()
+    assert 0 <= float(low) < 82.5 < float(high) <= 100
+    assert "c interval over candidates of one seed each" in " ".join(text.split())
 
 
 def test_an_empty_study_prints_a_sentence(make_study):

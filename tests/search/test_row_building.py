@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.row_building import build_row, compare_with_best
-from search.statistics.intervals import crossed_difference, paired_difference, t_interval
+from search.row_building import build_mean_row, build_row
+from search.row_comparison import choose_reference, compare_rows
+from search.statistics.best import selected_confidence
+from search.statistics.intervals import crossed_difference, paired_difference, score_interval
 from search.statistics.probabilities import accuracy_interval
 from search.statistics.unpaired import unpaired_crossed_difference, unpaired_difference
 
@@ -24,8 +26,10 @@ def test_a_row_of_seeds(make_study):
     scores = [0.90, 0.92, 0.97]
     runs = study.finalist("c", scores, "trials/0003", "w_msa+mdta")
     row, _ = build_row(study.folder, runs[::-1], *ACCURACY, search_score=0.99)
-    interval = t_interval(scores)
-    assert (row.validation_mean, row.validation_low) == (interval.mean, interval.low)
+    interval = score_interval(scores, (0.0, 1.0), 225)  # images that validated
+    assert row.validation_mean == pytest.approx(interval.mean)
+    assert (row.validation_low, row.validation_high) == (interval.low, interval.high)
+    assert row.interval_confidence == 0.95
     assert row.validation_scores == tuple(scores)
     assert (row.label, row.origin, row.fidelity) == ("w_msa+mdta", "trials/0003", "final")
     assert (row.seeds, row.seeds_asked, row.state) == (3, 3, "complete")
@@ -61,7 +65,7 @@ def test_without_predictions_a_test_interval_covers_seeds(make_study):
     runs = study.finalist("c", [0.9] * 4)
     (study.folder / "finalists/c/2/predictions.npz").unlink()
     row, _ = build_row(study.folder, runs, *ACCURACY)
-    interval = t_interval(row.test_scores)
+    interval = score_interval(row.test_scores, (0.0, 1.0), 300)
     assert row.test_covers == "seeds"
     assert (row.test_low, row.test_high) == (interval.low, interval.high)
 
@@ -130,28 +134,116 @@ def test_undertrained_needs_half_of_the_seeds(make_study):
         assert build_row(study.folder, risen, *ACCURACY)[0].undertrained is expected
 
 
+def built_rows(study, *given, **changes):
+    """Rows of four seeds: name, score on validation, skill on test, score in the search."""
+    rows = []
+    for name, score, skill, searched in given:
+        runs = study.finalist(name, [score] * 4, f"trials/{name}", skill=skill, **changes)
+        rows.append(build_row(study.folder, runs, *ACCURACY, search_score=searched))
+    return rows
+
+
 def test_differences_are_paired_and_crossed(make_study):
     study = make_study()
-    built = [
-        build_row(study.folder, study.finalist(name, [score] * 4, skill=skill), *ACCURACY)
-        for name, score, skill in (("a", 0.9, 1.0), ("b", 0.8, 0.9), ("c", 0.7, -3.0))
-    ]
-    best, tie, worse = compare_with_best(built)
-    expected = crossed_difference(right_images(study, "b", 4), right_images(study, "a", 4))
+    built = built_rows(study, ("a", 0.9, 1.0, 0.95), ("b", 0.8, 0.9, 0.9), ("c", 0.7, -3.0, 0.8))
+    best, tie, worse = compare_rows(built, *ACCURACY)
+    expected = crossed_difference(
+        right_images(study, "b", 4), right_images(study, "a", 4), 1 - 0.05 / 2
+    )
     assert (tie.difference, tie.difference_low) == pytest.approx((expected.mean, expected.low))
-    assert (best.difference, best.ties_with_best) == (None, None)
-    assert (tie.ties_with_best, worse.ties_with_best) == (True, False)
+    assert tie.difference_confidence == 1 - 0.05 / 2  # of two that hold together
+    assert (best.difference, best.is_test_reference) == (None, True)
+    assert [row.may_be_best for row in (best, tie, worse)] == [True, True, False]
     assert worse.difference_p < 0.05 < tie.difference_p
-    assert worse.difference < 0
+    assert (tie.difference_shown, worse.difference_shown) == (False, True)
+    assert worse.difference < 0 < worse.difference_detectable
 
 
-def test_only_shared_seeds_are_compared(make_study):
+def test_the_reference_is_chosen_by_other_runs_than_those_compared(make_study):
+    built = built_rows(
+        make_study(), ("a", 0.9, 1.0, 0.80), ("b", 0.8, 0.9, 0.99), ("c", 0.7, 0.5, None)
+    )
+    assert choose_reference(built, "max") == 1
+    assert choose_reference(built, "min") == 0
+    rows = compare_rows(built, *ACCURACY)
+    assert [row.is_test_reference for row in rows] == [False, True, False]
+    assert rows[1].difference is None
+    assert rows[0].difference > 0
+
+
+def test_without_a_search_score_the_first_baseline_is_the_reference(make_study):
     study = make_study()
-    first = build_row(study.folder, study.finalist("a", [0.9] * 4)[:3], *ACCURACY)
-    second = build_row(study.folder, study.finalist("b", [0.8] * 4)[1:], *ACCURACY)
-    row = compare_with_best([first, second])[1]
-    a, b = right_images(study, "a", 4)[1:3], right_images(study, "b", 4)[1:3]
-    assert row.difference == pytest.approx((b - a).mean())
+    built = built_rows(study, ("a", 0.9, 1.0, None))
+    for name, number in (("late", 1), ("early", 0)):
+        origin = f"baselines/{number:02d}"
+        runs = study.finalist(name, [0.7] * 4, origin, is_baseline=True)
+        built.append(build_row(study.folder, runs, *ACCURACY))
+    assert choose_reference(built, "max") == 2
+
+
+def test_the_named_best_has_the_confidence_of_one_selected_among_all(make_study):
+    study = make_study()
+    built = built_rows(study, *((name, 0.9, 0.5, 0.9) for name in "abcde"))
+    rows = compare_rows(built, *ACCURACY)
+    confidence = selected_confidence(5)
+    assert [row.interval_confidence for row in rows] == [confidence, *[0.95] * 4]
+    expected = accuracy_interval(right_images(study, "a", 4), confidence)
+    assert (rows[0].test_low, rows[0].test_high) == (expected.low, expected.high)
+    assert rows[0].test_low < built[0][0].test_low
+    expected = score_interval([0.9] * 4, (0.0, 1.0), 225, confidence)
+    assert (rows[0].validation_low, rows[0].validation_high) == (expected.low, expected.high)
+
+
+def test_intervals_stay_within_what_a_metric_can_be(make_study):
+    """Seeds that all agree, and seeds that could not differ more."""
+    study = make_study()
+    perfect, _ = build_row(study.folder, study.finalist("p", [1.0] * 3), *ACCURACY)
+    assert perfect.validation_high == 1.0 and 0.9 < perfect.validation_low < 1.0
+    wild, _ = build_row(study.folder, study.finalist("w", [1.0, 0.0]), *ACCURACY)
+    assert 0.0 <= wild.validation_low < 0.5 < wild.validation_high <= 1.0
+    key, test = "random/final-0", {"test/accuracy": 0.9}
+    runs = [study.run(f"{key}{n}", "random", s, "w", test=test) for n, s in enumerate((0.99, 0.7))]
+    mean, _ = build_mean_row(runs, "val/accuracy")
+    assert 0.0 <= mean.validation_low < 0.845 < mean.validation_high <= 1.0
+    assert mean.test_low < 0.9 < mean.test_high
+    loss, _ = build_row(study.folder, study.finalist("l", [0.1, 2.0]), "val/loss", "min")
+    assert loss.validation_low == 0.0 and loss.validation_high > 2.0
+    user, _ = build_row(study.folder, study.finalist("u", [-0.5, 0.9]), "val/mcc", "max")
+    assert -1.0 <= user.validation_low < user.validation_high <= 1.0
+
+
+def test_images_of_one_group_are_one_image(make_study):
+    study = make_study()
+    row, _ = build_row(study.folder, study.finalist("a", [1.0] * 3), *ACCURACY)
+    runs = study.finalist("b", [1.0] * 3, validation_groups=9)
+    grouped, _ = build_row(study.folder, runs, *ACCURACY)
+    assert (row.validation_images, grouped.validation_images) == (225, 9)
+    assert grouped.validation_low < row.validation_low
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "pairs"),
+    [
+        (range(10), range(8, 10), 2),  # all seeds of the smaller row
+        (range(10), range(8, 18), 0),  # two of ten would throw the others away
+        (range(3), range(1, 4), 0),
+        (range(4), range(1, 5), 3),
+    ],
+)
+def test_pairs_are_used_where_they_keep_most_of_the_data(make_study, first, second, pairs):
+    study = make_study()
+    built = []
+    for name, seeds in (("a", first), ("b", second)):
+        runs = study.finalist(name, [0.9] * 18)
+        built.append(build_row(study.folder, [runs[seed] for seed in seeds], *ACCURACY))
+    rows = compare_rows(built, *ACCURACY)
+    row = next(row for row in rows if not row.is_test_reference)
+    assert row.difference_paired is (pairs > 0)
+    a, b = ([seed for seed in seeds] for seeds in (first, second))
+    if pairs:
+        a = b = sorted(set(first) & set(second))
+    expected = right_images(study, "b", 18)[b].mean() - right_images(study, "a", 18)[a].mean()
+    assert row.difference == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("changes", [{"seed": 5}, {"split_hash": "another"}])
@@ -163,7 +255,7 @@ def test_seeds_that_are_not_truly_shared_are_not_paired(make_study, changes):
         for s, r in study.finalist("b", [0.8] * 4)
     ]
     runs[0] = (replace(runs[0][0], seed=1000), replace(runs[0][1], split_hash="5e5e5e5e5e"))
-    row = compare_with_best([best, build_row(study.folder, runs, *ACCURACY)])[1]
+    row = compare_rows([best, build_row(study.folder, runs, *ACCURACY)], *ACCURACY)[1]
     expected = unpaired_crossed_difference(right_images(study, "b", 4), right_images(study, "a", 4))
     assert row.difference_paired is False  # one seed is shared: too few for pairs
     assert (row.difference, row.difference_low) == pytest.approx((expected.mean, expected.low))
@@ -179,13 +271,13 @@ def test_another_metric_is_compared_over_seeds_only(make_study):
             for (s, r), v in zip(study.finalist(name, values), values, strict=True)
         ]
         built.append(build_row(study.folder, runs, "val/loss", "min"))
-    row = compare_with_best(built)[1]
+    row = compare_rows(built, "val/loss", "min")[1]
     expected = paired_difference(losses["b"], losses["a"])
     assert (row.difference, row.difference_p) == (expected.mean, expected.p_value)
     assert (row.test_covers, row.difference_paired) == ("seeds", True)
     (row_a, a), (row_b, b) = built
     b = replace(b, draws={seed: (99 + seed, "") for seed in b.draws})
-    row = compare_with_best([(row_a, a), (row_b, b)])[1]
+    row = compare_rows([(row_a, a), (row_b, b)], "val/loss", "min")[1]
     expected = unpaired_difference(losses["b"], losses["a"])
     assert (row.difference, row.difference_p) == (expected.mean, expected.p_value)
 
@@ -196,7 +288,8 @@ def test_rows_without_test_are_not_compared(make_study):
         build_row(study.folder, study.finalist(name, [0.9] * 3, skill=skill), *ACCURACY)
         for name, skill in (("a", 1.0), ("b", None), ("c", 1.0))
     ]
-    rows = compare_with_best(built)
-    assert [row.ties_with_best for row in rows] == [None, None, True]
+    rows = compare_rows(built, *ACCURACY)
+    assert [row.may_be_best for row in rows] == [True, None, True]
+    assert [row.difference is None for row in rows] == [True, True, False]
     assert rows[1].test_mean is None
-    assert compare_with_best([]) == []
+    assert compare_rows([], *ACCURACY) == []

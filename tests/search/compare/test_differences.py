@@ -6,7 +6,7 @@ from scipy import optimize
 
 from search.compare.differences import Side, Versus, adjust, difference_of, survives
 from search.predictions import Correctness
-from search.row_building import Evidence
+from search.row_evidence import Evidence
 from search.statistics.intervals import crossed_difference, paired_difference
 from search.statistics.power import minimum_detectable_difference
 from search.statistics.quantiles import half_width

@@ -1,0 +1,135 @@
+"""What a study's best must be seen against: random candidates, a random search, no network."""
+
+from collections.abc import Sequence
+
+from search.difference_format import interval_text, points, unit
+from search.leaderboard import Leaderboard
+from search.leaderboard_format import percent, range_text, score_text, score_unit
+from search.row import Row
+from search.row_against_reference import AgainstReference, Lead
+from search.row_intervals import differ_over_seeds, pair_over_seeds
+from search.statistics.best import selected_confidence
+
+_SHORT = 0.95  # of the cost of the search: a random search below it is no equal
+_NAMED = 3  # rows whose leads are written out
+
+
+def chance(board: Leaderboard) -> list[str]:
+    """What no search at all would have given; each study has a chance of its own."""
+    if board.studies:
+        return []
+    searched = [row for row in board.rows if "search" in row.chosen_by]
+    best = next((row for row in searched if row.rank), None)
+    mean = next((row for row in board.rows if row.fidelity == "random"), None)
+    if best is None or mean is None or mean.validation_mean is None:
+        return []
+    within = " within the budget" * board.budgeted
+    text = f"A random candidate{within} gets {_score(mean.validation_mean, board)} on validation "
+    text += f"(mean of {mean.seeds}"
+    if mean.validation_low is not None:
+        span = range_text(mean.validation_low, mean.validation_high, board.monitor)
+        text += f", 95% interval over candidates {span}"
+    if min(best.seeds, mean.seeds) < 2 or board.waiting:
+        return [f"{text})."]
+    confidence = selected_confidence(len(searched))
+    gain = differ_over_seeds(best, mean, board.monitor, confidence)
+    chosen = f" ({percent(confidence)}, since it is the best of {len(searched)} retrained)"
+    return [
+        f"{text}); the best of the search differs from that by {points(gain.mean, board.monitor)}"
+        f"{unit(board.monitor)} {_span(gain.low, gain.high, board)}"
+        f"{chosen * (len(searched) > 1 and gain.low is not None)}.".replace(" .", ".")
+    ]
+
+
+def random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    """What learning from results brought, where a random search of equal cost was asked for."""
+    searched = [row for row in final if "search" in row.chosen_by and row.rank]
+    drawn = [row for row in final if "random search" in row.chosen_by and row.rank]
+    if board.studies or not searched or not drawn:
+        return []
+    one, other = searched[0], drawn[0]
+    cost = " that cost as much to train"
+    if board.random_cost is None:
+        cost = ""  # one of the two goes on
+    elif board.random_cost < _SHORT:
+        cost = f" that cost {board.random_cost:.0%} as much to train (it found no further candidate"
+        cost += " within the budget)" if board.budgeted else ")"
+    only = "one search each: this tells of these two, not of the ways to search"
+    if one is other:
+        return [
+            f"The best of the search, #{one.rank}, is also the best of a random search{cost}; "
+            f"{only}."
+        ]
+    text = (
+        f"Of the search, the best is #{one.rank} with {_score(one.validation_mean, board)} on "
+        f"validation; of a random search{cost}, #{other.rank} with "
+        f"{_score(other.validation_mean, board)}"
+    )
+    whole = one.seeds == one.seeds_asked == other.seeds == other.seeds_asked
+    if whole and one.seeds >= 2 and not board.waiting:  # the same seeds
+        confidence = selected_confidence(len(searched) * len(drawn))
+        gain = pair_over_seeds(one, other, board.monitor, confidence)
+        span = _span(gain.low, gain.high, board)
+        text += f": {points(gain.mean, board.monitor)}{unit(board.monitor)} {span}".rstrip()
+        if span and confidence > 0.95:
+            text += f" ({percent(confidence)}, since each is the best of its own)"
+    return [f"{text}; {only}."]
+
+
+def references(board: Leaderboard) -> list[str]:
+    """A model without a network that does as well is the first thing to know."""
+    said = [_against(told, board) for told in board.references]
+    known = {told.label for told in board.references}
+    ranked = [r for r in board.rows if r.fidelity == "final" and r.rank and r.seeds]
+    sign = 1 if board.mode == "max" else -1
+    for row in board.rows:
+        if row.fidelity != "reference" or row.label in known or row.validation_mean is None:
+            continue
+        known.add(row.label)  # several studies may have the same one
+        on_test = row.test_mean is not None and all(r.test_mean is not None for r in ranked)
+        own = row.test_mean if on_test else row.validation_mean
+        scores = [r.test_mean if on_test else r.validation_mean for r in ranked]
+        higher = sum(sign * (score or 0.0) > sign * (own or 0.0) for score in scores)
+        if ranked:
+            other = ", which are other images for most rows" * bool(board.fresh_splits)
+            where = "test" if on_test else f"validation{other}"
+            said.append(
+                f"The reference model {row.label} has {_score(own, board)} on {where}; {higher} of "
+                f"{len(ranked)} retrained rows have a better score, of which no test is possible."
+            )
+    return said
+
+
+def _against(told: AgainstReference, board: Leaderboard) -> str:
+    sign = 1 if board.mode == "max" else -1
+    better = [lead for lead in told.leads if lead.shown and sign * lead.difference > 0]
+    worse = [lead for lead in told.leads if lead.shown and sign * lead.difference < 0]
+    open_ = [lead for lead in told.leads if not lead.shown]
+    parts = {
+        "shown better": better,
+        "not shown different": open_,
+        "shown worse": worse,
+    }
+    text = "; ".join(f"{what}: {_leads(some, board)}" for what, some in parts.items() if some)
+    together = "Holm over the rows, intervals hold together; " if len(told.leads) > 1 else ""
+    return (
+        f"On test the reference model {told.label} gets {_score(told.score, board)}; retrained "
+        f"rows against it ({together}over {told.covers}): {text}."
+    )
+
+
+def _leads(leads: Sequence[Lead], board: Leaderboard) -> str:
+    texts = [
+        f"#{lead.rank} {points(lead.difference, board.monitor)} {_span(lead.low, lead.high, board)}"
+        for lead in leads[:_NAMED]
+    ]
+    texts = [text.rstrip() for text in texts] + [f"#{lead.rank}" for lead in leads[_NAMED:]]
+    return ", ".join(texts)
+
+
+def _span(low: float | None, high: float | None, board: Leaderboard) -> str:
+    return interval_text(low, high, board.monitor)
+
+
+def _score(value: float | None, board: Leaderboard) -> str:
+    return score_text(value, board.monitor) + score_unit(board.monitor)

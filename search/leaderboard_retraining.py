@@ -1,0 +1,90 @@
+"""What the score that chose a finalist became with fresh seeds: the winner's curse."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from search.difference_format import interval_text, points, unit
+from search.leaderboard import Leaderboard
+from search.leaderboard_format import score_text, score_unit
+from search.row import Row
+from search.statistics.unpaired import unpaired_difference
+
+
+def retraining(board: Leaderboard, final: Sequence[Row]) -> list[str]:
+    """How far the chosen fell, and how much of that is the price of having been chosen.
+
+    Fresh splits may be harder or easier for every row. Baselines, which no score chose, tell how
+    much of a fall is that; what the chosen fall beyond it is the winner's curse. Where the splits
+    were given, the images that flattered the chosen still validate: only the luck of a seed can be
+    seen to go.
+    """
+    pairs = [
+        (row, row.search_score, row.validation_mean)
+        for row in final
+        if row.search_score is not None and row.validation_mean is not None and row.seeds
+    ]
+    chosen = [(a, b) for row, a, b in pairs if "search" in row.chosen_by and not row.is_baseline]
+    given = [(a, b) for row, a, b in pairs if row.is_baseline and "search" not in row.chosen_by]
+    if not chosen:
+        return []
+    if board.tried and board.tried <= len(chosen):
+        return [
+            f"All {len(chosen)} candidates of the search were retrained, so that no score chose "
+            f"among them; with fresh seeds they went {_from_to(chosen, board)} on validation."
+        ]
+    which = "the one" if len(chosen) == 1 else f"the {len(chosen)}"
+    score = "the score that chose them"
+    if board.against:
+        score = f"the score that, with {' and '.join(board.against)}, chose them"
+    text = (
+        f"Retrained with fresh seeds{_images(board)}, {which} chosen by the search went "
+        f"{_from_to(chosen, board, f' ({score})')} on validation"
+    )
+    if given:
+        which = "the baseline" if len(given) == 1 else f"the {len(given)} baselines"
+        text += f"; {which}, which no score chose, {_from_to(given, board)}"
+    limit = ""
+    if board.fresh_splits is False:
+        limit = " The splits were given, so the same images validate: how far those images "
+        limit += "themselves flattered the chosen cannot be seen here, test can tell."
+    elif board.fresh_splits is None:
+        limit = " Whether other images validated is not known: if they did not, how far the images "
+        limit += "themselves flattered the chosen cannot be seen here."
+    return [f"{text}: {_verdict(board, chosen, given)}.{limit}"]
+
+
+def _images(board: Leaderboard) -> str:
+    if board.fresh_splits is None:
+        return ""
+    return " on other validation images" if board.fresh_splits else " on the same validation images"
+
+
+def _verdict(
+    board: Leaderboard, chosen: Sequence[tuple[float, float]], given: Sequence[tuple[float, float]]
+) -> str:
+    """What may be said of the flattery, by those that nobody chose."""
+    if min(len(chosen), len(given)) < 2:
+        flattery = "a score chosen for being the best flatters (winner's curse)"
+        if board.fresh_splits:
+            flattery += ", and other images may be harder or easier"
+        return f"{flattery}; two baselines and two chosen would tell how much"
+    sign = 1 if board.mode == "max" else -1
+    falls, of_baselines = ([sign * (a - b) for a, b in some] for some in (chosen, given))
+    excess = unpaired_difference(falls, of_baselines)
+    size = f"{points(excess.mean, board.monitor)}{unit(board.monitor)}"
+    size += f" {interval_text(excess.low, excess.high, board.monitor)}".rstrip()
+    if excess.mean <= 0:
+        return f"they fell no more than the baselines ({size}): a winner's curse is not shown"
+    luck = "of the seed" if board.fresh_splits is False else "of having been chosen"
+    if excess.low is not None and excess.low > 0:
+        return f"they fell {size} more than the baselines, the flattery {luck} (winner's curse)"
+    return f"they fell {size} more than the baselines; a winner's curse is not shown"
+
+
+def _from_to(scores: Sequence[tuple[float, float]], board: Leaderboard, note: str = "") -> str:
+    before, after = (fmean(values) for values in zip(*scores, strict=True))
+    return f"from {_score(before, board)}{note} to {_score(after, board)}"
+
+
+def _score(value: float | None, board: Leaderboard) -> str:
+    return score_text(value, board.monitor) + score_unit(board.monitor)

@@ -1,0 +1,107 @@
+"""Retrained rows against what is no network: a lead on test with its interval and its verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybrid_swin.metric_facts import bounds_of
+from search.row import Row
+from search.row_comparison import LEVEL, Built, agreeing
+from search.row_evidence import Evidence
+from search.row_intervals import items_of
+from search.statistics.intervals import Difference, crossed_difference, paired_difference
+from search.statistics.multiplicity import holm_with_missing, simultaneous_confidence
+
+
+@dataclass(frozen=True)
+class Lead:
+    """What a row is on test beyond a reference.
+
+    Args:
+        rank: of the row.
+        difference: the row minus the reference.
+        low: its interval, with ``high``; those of all rows hold together.
+        high: see ``low``.
+        p: of "no difference", adjusted by Holm over the rows.
+        shown: whether that is below the level; None where nothing can be tested.
+    """
+
+    rank: int
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+    shown: bool | None
+
+
+@dataclass(frozen=True)
+class AgainstReference:
+    """All retrained rows against one reference.
+
+    Args:
+        label: the reference's.
+        score: on test.
+        covers: what the intervals speak of: ``seeds and images``, or ``seeds``.
+        confidence: of each interval.
+        leads: one a row that was tested.
+    """
+
+    label: str
+    score: float
+    covers: str
+    confidence: float
+    leads: tuple[Lead, ...]
+
+
+def against_references(
+    ranked: Sequence[Built], references: Sequence[Built], monitor: str, level: float = LEVEL
+) -> tuple[AgainstReference, ...]:
+    """Every reference that was tested, once, with the rows of several seeds beside it."""
+    found: dict[tuple[str, float], AgainstReference] = {}
+    for row, evidence in references:
+        if row.test_mean is None:
+            continue
+        told = _against(row, evidence, ranked, monitor, level)
+        if told.leads:
+            found.setdefault((row.label, row.test_mean), told)
+    return tuple(found.values())
+
+
+def difference_to_fixed(row: Evidence, fixed: Evidence, monitor: str) -> tuple[Difference, str]:
+    """The row minus a model that has no seeds, on the same images, and what that speaks of.
+
+    Each seed is compared with the one answer of the reference: over seeds and images where the
+    answers of both are known, else over seeds.
+    """
+    (score,) = fixed.scores.values()
+    a, b = row.correct, fixed.correct
+    if a is None or b is None or (a.ids, a.groups) != (b.ids, b.groups):
+        scores = [row.scores[seed] for seed in sorted(row.scores)]
+        difference = paired_difference(
+            scores,
+            [score] * len(scores),
+            bounds=bounds_of(monitor),
+            items=items_of(monitor, min(row.images.test, fixed.images.test)),
+        )
+        return difference, "seeds"
+    same = np.broadcast_to(b.matrix[0], a.matrix.shape)
+    return crossed_difference(a.matrix, same, groups=a.groups), "seeds and images"
+
+
+def _against(
+    reference: Row, evidence: Evidence, ranked: Sequence[Built], monitor: str, level: float
+) -> AgainstReference:
+    tested = [(row, mine) for row, mine in ranked if len(mine.scores) > 1 and row.rank is not None]
+    found = [difference_to_fixed(mine, evidence, monitor) for _, mine in tested]
+    confidence = simultaneous_confidence(len(found), level)
+    adjusted = holm_with_missing([difference.p_value for difference, _ in found])
+    leads = []
+    for (row, _), (difference, _), p in zip(tested, found, adjusted, strict=True):
+        shown = None if p is None else p <= level
+        interval = agreeing(difference.at(confidence), shown)
+        leads.append(Lead(row.rank or 0, difference.mean, interval.low, interval.high, p, shown))
+    covers = "seeds" if any(what == "seeds" for _, what in found) else "seeds and images"
+    return AgainstReference(
+        reference.label, reference.test_mean or 0.0, covers, confidence, tuple(leads)
+    )

@@ -1,0 +1,79 @@
+"""What stands behind a row, for comparisons: its test scores, its images, its trainings."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from search.predictions import Correctness, read_correctness
+from search.run_folder import RunResult, RunSpec
+
+EndedRun = tuple[RunSpec, RunResult]
+
+
+@dataclass(frozen=True)
+class Images:
+    """How many images (or groups of them) a split has: the fewest over a row's runs; 0: unknown."""
+
+    validation: int = 0
+    test: int = 0
+
+    @classmethod
+    def of(cls, runs: Iterable[EndedRun]) -> Self:
+        """Of these runs."""
+        results = [result for _, result in runs]
+        return cls(
+            min((r.validation_groups or r.validation_images for r in results), default=0),
+            min((r.test_groups or r.test_images for r in results), default=0),
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a comparison on test needs of a row.
+
+    Args:
+        scores: by seed index.
+        correct: the images got right, where scores are means over images.
+        draws: by seed index what two rows share that share a seed: the seed itself, and the split.
+        units: the trainings behind the row, as by `units_of`.
+        images: how many its scores are of.
+    """
+
+    scores: dict[int, float]
+    correct: Correctness | None
+    draws: dict[int, tuple[int, str]] = field(default_factory=dict)
+    units: frozenset[tuple[Any, ...]] = frozenset()
+    images: Images = Images()
+
+    @classmethod
+    def of(cls, folder: Path, whole: Sequence[EndedRun], monitor: str) -> Self:
+        """Of runs that came to their end, in a study's folder."""
+        metric = monitor.replace("val/", "test/", 1)
+        scores = {
+            spec.seed_index: result.test[metric]
+            for spec, result in whole
+            if result.test is not None and math.isfinite(result.test.get(metric, math.nan))
+        }
+        draws = {s.seed_index: (s.seed, r.split_hash) for s, r in whole if s.seed_index in scores}
+        correct = None
+        if metric == "test/accuracy" and scores:  # only accuracy is a mean over images
+            folders = {s.seed_index: folder / s.key for s, _ in whole if s.seed_index in scores}
+            correct = read_correctness(folders, scores)
+        return cls(scores, correct, draws, units_of(whole), Images.of(whole))
+
+
+def units_of(runs: Iterable[EndedRun]) -> frozenset[tuple[Any, ...]]:
+    """What makes two trainings one, so that they must not be counted as two.
+
+    Candidate, seed, images, splits and code, or, where the code differs (in a comment, say), the
+    same scores to the last digit. Two sets with a member in common have a training in common.
+    Runs whose images are not known have none: nobody can tell.
+    """
+    found: set[tuple[Any, ...]] = set()
+    for spec, result in runs:
+        if result.state == "complete" and result.data_hash:
+            same = (spec.candidate_id, spec.seed, result.data_hash, result.split_hash)
+            found |= {(*same, result.code_hash), (*same, result.score, str(result.test))}
+    return frozenset(found)

@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from hybrid_swin.files import write_json_atomically
 from search.executors import Event, Job
 from search.identity import derive_seed
-from search.run_folder import RESULT_FILE, RunResult, RunSpec, write_json_atomically
+from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.rungs import falls_short
 
 BLOCK = 1000  # trials between two readings of memory

@@ -36,8 +36,8 @@ from search.dispatcher import Dispatcher
 from search.executors.local import LocalExecutor
 from search.experiment import WorkerSettings
 from search.identity import candidate_id
-from search.receipt import code_hash
-from search.run_folder import RunSpec
+from search.records.receipt import code_hash
+from search.records.runs import RunSpec
 
 TRIALS = 9  # of each; the first of each is warm-up and not counted
 VARIANT = Variant.from_dict(

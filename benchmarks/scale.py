@@ -50,10 +50,10 @@ from search.dispatcher import Dispatcher
 from search.launch import check
 from search.leaderboard import Leaderboard
 from search.random_candidates import RandomCandidates
+from search.records.study_folder import claim, locked
 from search.settings import FinalistSettings, RungSettings, SamplerSettings, StudySettings
 from search.settings_file import read_config_as
 from search.study import Study
-from search.study_folder import claim, locked
 
 RESULTS = Path(__file__).parent / "results"
 

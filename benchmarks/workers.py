@@ -34,11 +34,11 @@ from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
 from search.launch import check, prepare
 from search.random_candidates import RandomCandidates
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
+from search.records.study_folder import claim, locked
 from search.settings import FinalistSettings, RungSettings, SamplerSettings, StudySettings
 from search.settings_file import read_config_as
 from search.study import Study
-from search.study_folder import claim, locked
 from search.workplace import start_workers
 
 RESULTS = Path(__file__).parent / "results"

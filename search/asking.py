@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import ParamSpec, TypeVar
 
 from search.candidates import Candidates
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 from search.rungs import Cutoffs
 from search.study import Draw, Study
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.files import read_json
 from hybrid_swin.metric_facts import LOGGED, facts_of
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search import budget
 from search.experiment import ExperimentSettings
 from search.identity import candidate_id, derive_seed
+from search.records.runs import RUN_FILE, RunSpec
 from search.reference_size import count_parameters
-from search.run_folder import RUN_FILE, RunSpec, read_json
 from search.settings import BaselineSettings, StudySettings
 from search.space import Space
 from search.study import Draw, Refusal

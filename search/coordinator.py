@@ -20,8 +20,8 @@ from search.dispatcher import Dispatcher, View
 from search.finalists import choose_finalists, freeze
 from search.identity import derive_seed
 from search.random_candidates import RandomCandidates
+from search.records.runs import RunResult, RunSpec
 from search.run_counts import expected_runs
-from search.run_folder import RunResult, RunSpec
 from search.rungs import Rungs
 from search.settings import StudySettings
 from search.study import Study

@@ -12,16 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import read_json, write_json_atomically
 from search.executors import Event, Executor, Job
 from search.experiment import WorkerSettings
-from search.run_folder import (
-    RESULT_FILE,
-    RUN_FILE,
-    RunResult,
-    RunSpec,
-    read_json,
-    write_json_atomically,
-)
+from search.records.runs import RESULT_FILE, RUN_FILE, RunResult, RunSpec
 
 FAILURE_FILE = "failure.json"
 

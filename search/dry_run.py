@@ -15,8 +15,8 @@ from search.contradictions import without_effect
 from search.launch import Prepared, check, prepare
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
+from search.records.runs import RunResult, RunSpec
 from search.run_counts import RunCounts, can_stop, expected_runs
-from search.run_folder import RunResult, RunSpec
 from search.samplers import sample_params
 from search.settings import StudySettings
 from search.space import Space

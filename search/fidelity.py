@@ -15,7 +15,8 @@ from typing import Literal, Self
 
 from scipy import stats
 
-from search.run_folder import RunResult, RunSpec, natural_order
+from hybrid_swin.files import natural_order
+from search.records.runs import RunResult, RunSpec
 from search.rungs import Rungs
 from search.settings import RungSettings
 from search.statistics.proportions import share_upper_bound

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.files import natural_order, read_json, write_json_atomically
 from search import objectives
 from search.pareto import front, hypervolume
-from search.run_folder import RunResult, RunSpec, natural_order, read_json, write_json_atomically
+from search.records.runs import RunResult, RunSpec
 from search.settings import StudyObjective
 
 FINALISTS_FILE = "finalists.json"

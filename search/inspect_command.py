@@ -14,6 +14,7 @@ from rich.text import Text
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import json_ready, read_json, write_json_atomically
 from hybrid_swin.inspecting.running import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspecting.subject import Subject
 from hybrid_swin.inspecting.words import Asked, as_trained
@@ -22,8 +23,8 @@ from hybrid_swin.weights.files import weights_hash
 from search.console import Console
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Shown, Target, find_target, make_subject_of, show_images
-from search.run_folder import json_ready, read_json, write_json_atomically
-from search.study_folder import FIXED, recorded_test_read
+from search.records.study_file import STUDY_FILE
+from search.records.study_folder import recorded_test_read
 
 SCHEMA_VERSION = 1
 INDEX = "index.json"
@@ -105,7 +106,7 @@ def _test_reading(
     split = shown.about.get("test_hash") or shown.about["data_hash"]
     other = f"/{split}" if question.data is not None else ""
     candidate = target.run.get("candidate_id") or target.model.variant.id
-    if (home / FIXED).exists():  # a study, which keeps a ledger of its own
+    if (home / STUDY_FILE).exists():  # a study, which keeps a ledger of its own
         key = f"inspect/{target.name}{other}"
         kept = recorded_test_read(home, "inspect", key, candidate, shown.about)
         where = f"{home / LEDGER} and in {ledger_beside(home)}"

@@ -19,6 +19,7 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.factory import resolve_variant
+from hybrid_swin.files import read_json
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.inspecting.running import make_inspections
 from hybrid_swin.inspecting.subject import Subject, make_subject
@@ -29,7 +30,7 @@ from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
 from hybrid_swin.trust import unasked_data_module
 from search.file_kinds import read_variant
 from search.inspect_options import InspectQuestion
-from search.run_folder import RUN_FILE, read_json
+from search.records.runs import RUN_FILE
 
 _SETTINGS = "settings.yaml"  # of a study, of a comparison, and of `python -m hybrid_swin fit`
 _LEVELS = 6  # from a checkpoint up to the folder of its study

@@ -17,6 +17,7 @@ from hybrid_swin.classifier import DivergedError
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import write_json_atomically
 from hybrid_swin.kept_plugins import check_hash
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.training import FitResult, Reading, evaluate, fit, load_classifier
@@ -24,10 +25,10 @@ from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
 from search.executors import Job
 from search.latency import measure_latency
+from search.records.runs import RESULT_FILE, RunResult, RunSpec
+from search.records.study_folder import recorded_test_read
 from search.reference import fit_reference
-from search.run_folder import RESULT_FILE, RunResult, RunSpec, write_json_atomically
 from search.rungs import falls_short
-from search.study_folder import recorded_test_read
 
 Report = Callable[[dict[str, Any]], None]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hybrid_swin.errors import InputError
 from search.leaderboard import Leaderboard
+from search.records.settings import is_comparison
 from search.row import Row
 from search.row_building import MIXED, VARIED
-from search.run_folder import is_comparison, read_settings
 from search.study_rows import StudyRows
 
 
@@ -29,7 +29,7 @@ def join(folders: Sequence[Path]) -> Leaderboard:
         if place in seen:
             raise InputError(f"{str(folder)!r} is given twice; name each study once")
         seen[place] = folder
-        if is_comparison(read_settings(folder)):
+        if is_comparison(folder):
             raise InputError(
                 f"{str(folder)!r} is a comparison: its arms are compared with their own baseline "
                 "at matched cost; leave it out, and show it by `python search.py leaderboard "

@@ -24,15 +24,15 @@ from search.leaderboard import Leaderboard
 from search.objectives import reference_point
 from search.progress import Terminal
 from search.random_candidates import RandomCandidates
-from search.receipt import about_data, write_receipt
+from search.records.receipt import about_data, write_receipt
+from search.records.runs import RunSpec
+from search.records.study_folder import adopt_plugins, claim, locked
 from search.repeating import say_what_differs
 from search.run_counts import expected_runs
-from search.run_folder import RunSpec
 from search.samplers import choose_sampler, sample_params
 from search.settings import SamplerName, StudySettings
 from search.space import Space
 from search.study import Study
-from search.study_folder import adopt_plugins, claim, locked
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile
 from search.workplace import (

@@ -18,21 +18,21 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from hybrid_swin.ledger import merged
-from search.fidelity import Fidelity
-from search.looks import Look, record_look
-from search.row import Row
-from search.row_against_reference import AgainstReference, against_references
-from search.row_building import MIXED
-from search.row_comparison import LEVEL, Built, compare_rows
-from search.row_labels import labels, value_at
-from search.run_folder import (
-    SCHEMA_VERSION,
+from hybrid_swin.files import (
     json_ready,
     natural_order,
     write_json_atomically,
     write_text_atomically,
 )
+from hybrid_swin.ledger import merged
+from search.fidelity import Fidelity
+from search.looks import Look, record_look
+from search.records.runs import SCHEMA_VERSION
+from search.row import Row
+from search.row_against_reference import AgainstReference, against_references
+from search.row_building import MIXED
+from search.row_comparison import LEVEL, Built, compare_rows
+from search.row_labels import labels, value_at
 from search.study_rows import StudyRows, level_after
 
 CSV_FILE = "leaderboard.csv"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.files import json_ready
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from search.compare.figures import save_differences
 from search.compare.launch import read_plan
@@ -16,7 +17,7 @@ from search.joint_board import join
 from search.leaderboard import Leaderboard
 from search.leaderboard_table import print_leaderboard, save_svg
 from search.looks import LOOKS
-from search.run_folder import is_comparison, json_ready, read_settings
+from search.records.settings import is_comparison
 
 
 def run(options: Any) -> int:
@@ -30,7 +31,7 @@ def run(options: Any) -> int:
     found: Leaderboard | Comparison
     if others:
         found = join([folder, *others])
-    elif is_comparison(read_settings(folder)):
+    elif is_comparison(folder):
         adopt_kept_plugins(folder, options.plugin, options.trust)
         found = Comparison.from_folder(folder, read_plan(folder))
     else:

@@ -10,7 +10,7 @@ from search.console import Console
 from search.dispatcher import Dispatcher
 from search.executors import Executor
 from search.experiment import ExperimentSettings
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 from search.statistics.power import minimum_detectable_difference
 
 _EPOCHS = 3

@@ -10,8 +10,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from hybrid_swin.files import natural_order
 from search.console import Console
-from search.run_folder import RunResult, RunSpec, natural_order
+from search.records.runs import RunResult, RunSpec
 
 _REFRESH = 4  # a second
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from search.candidates import Candidates
 from search.identity import derive_seed
-from search.run_folder import RunSpec
+from search.records.runs import RunSpec
 from search.samplers import sample_params
 from search.settings import StudySettings
 from search.space import Space

@@ -6,9 +6,8 @@ from typing import Any
 
 from search.console import Console
 from search.experiment import differences
-from search.receipt import code_hash, versions
-from search.run_folder import read_json
-from search.study_folder import FIXED
+from search.records.receipt import code_hash, versions
+from search.records.study_file import read_fixed
 
 
 def say_what_differs(receipt: Mapping[str, Any] | None, folder: Path, console: Console) -> None:
@@ -25,11 +24,11 @@ def say_what_differs(receipt: Mapping[str, Any] | None, folder: Path, console: C
 
 def differences_from(receipt: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """Data, plug-ins, precision, code and versions that are not as a receipt says."""
-    claimed = read_json(folder / FIXED)
+    claimed = read_fixed(folder)
     here = {
-        "hashes": claimed["data"],
-        "plugins": claimed["plugins"],
-        "precision": claimed["precision"],
+        "hashes": claimed.data,
+        "plugins": claimed.plugins,
+        "precision": claimed.precision,
         "code_hash": code_hash(),
         "versions": versions(),
     }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from search.run_folder import State
+from search.records.runs import State
 
 Fidelity = Literal["final", "search", "random", "reference"]
 Proposer = Literal["baseline", "search", "random search", "chance", "reference"]

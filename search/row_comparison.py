@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
+from hybrid_swin.files import natural_order
 from hybrid_swin.metric_facts import bounds_of
 from search.row import Row
 from search.row_evidence import Evidence
 from search.row_intervals import items_of, with_intervals
-from search.run_folder import natural_order
 from search.statistics.best import selected_confidence, set_of_the_best
 from search.statistics.intervals import Difference, Interval, crossed_difference, paired_difference
 from search.statistics.multiplicity import holm_with_missing, simultaneous_confidence

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from search.predictions import Correctness, read_correctness
-from search.run_folder import RunResult, RunSpec
+from search.records.predictions import Correctness, read_correctness
+from search.records.runs import RunResult, RunSpec
 
 EndedRun = tuple[RunSpec, RunResult]
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from search.identity import derive_seed
-from search.run_folder import RunResult
+from search.records.runs import RunResult
 from search.settings import RungSettings
 
 _MOST_RUNGS = 12  # far beyond any training's epochs

@@ -17,7 +17,7 @@ from hybrid_swin.errors import InputError
 from search.identity import derive_seed
 from search.journal import repair_journal
 from search.memory import REFUSED, Memory, OptunaDirection
-from search.run_folder import State
+from search.records.runs import State
 from search.samplers import Samplers, choose_sampler
 from search.settings import SamplerName, StudySettings
 from search.space import Space

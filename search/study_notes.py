@@ -2,26 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from search import objectives
 from search.pareto import front, hypervolume
-from search.run_folder import RunResult, RunSpec, read_json
-from search.settings import StudyObjective
-from search.study_folder import FIXED
+from search.records.runs import RunResult, RunSpec
+from search.records.study_file import read_fixed
+from search.settings import BudgetSettings, StudyObjective, StudySettings
 
 Ended = Sequence[tuple[RunSpec, RunResult]]
 
 
-def study_notes(folder: Path, settings: Mapping[str, Any], ended: Ended) -> list[str]:
+def study_notes(folder: Path, settings: StudySettings, ended: Ended) -> list[str]:
     """Sentences on a study of several objectives, or of matched costs; else none."""
-    fixed = read_json(folder / FIXED) if (folder / FIXED).exists() else {}
-    objective = settings.get("objective") or {}
-    said = _matched(settings.get("budget") or {}, ended)
-    reference = fixed.get("reference_point") or {}
-    if objective.get("against") and reference:
-        known = StudyObjective(objective["monitor"], objective["mode"], tuple(objective["against"]))
-        said += _front(known, reference, ended)
+    said = _matched(settings.budget, ended)
+    reference = read_fixed(folder).reference_point
+    if settings.objective.against and reference:
+        said += _front(settings.objective, reference, ended)
     return said
 
 
@@ -47,12 +43,12 @@ def _front(objective: StudyObjective, reference: Mapping[str, float], ended: End
     ]
 
 
-def _matched(budget: Mapping[str, Any], ended: Ended) -> list[str]:
+def _matched(budget: BudgetSettings, ended: Ended) -> list[str]:
     """Which cost all networks share, and how far the others lie apart."""
     specs = [spec for spec, _ in ended if spec.matched]
     if not specs:
         return []
-    by = "macs" if budget.get("macs") is not None else "parameters"
+    by = "macs" if budget.macs is not None else "parameters"
     worst = max(abs(spec.matched["residuals"].get(by, 0.0)) for spec in specs)
     others = []
     for name in ("parameters", "macs", "activations"):
@@ -60,6 +56,7 @@ def _matched(budget: Mapping[str, Any], ended: Ended) -> list[str]:
             amounts = [spec.cost[name] for spec in specs]
             others.append(f"{name} from {min(amounts):,} to {max(amounts):,}")
     return [
-        f"Widths were solved so that every network has {budget[by]} {by}, within {worst:.1%}; "
+        f"Widths were solved so that every network has {getattr(budget, by)} {by}, within "
+        f"{worst:.1%}; "
         f"{', '.join(others)}."
     ]

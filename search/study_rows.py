@@ -10,11 +10,11 @@ from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger
 from search.fidelity import Fidelity, audit
 from search.finalists import choosers
 from search.looks import Look, read_looks, with_current
+from search.records.runs import Kind, RunResult, RunSpec, iter_runs
+from search.records.settings import read_study_settings
 from search.row import Row
 from search.row_building import build_mean_row, build_row
 from search.row_evidence import EndedRun, Evidence
-from search.run_folder import Kind, RunResult, RunSpec, iter_runs, read_settings
-from search.settings import RungSettings
 from search.statistics.looks import LEVEL, level_of_look
 from search.study_notes import study_notes
 
@@ -92,10 +92,8 @@ class StudyRows:
         Raises:
             InputError: no study there, or a file of it cannot be read.
         """
-        settings = read_settings(folder)
-        objective = settings.get("objective") or {}
-        monitor, mode = objective.get("monitor", "val/accuracy"), objective.get("mode", "max")
-        rungs = settings.get("rungs") or {"first": 0}
+        settings = read_study_settings(folder)
+        monitor, mode = settings.objective.monitor, settings.objective.mode
         runs = list(iter_runs(folder))
         ended = [(spec, result) for spec, result in runs if result is not None]
         scores = {spec.key: result.score for spec, result in ended}
@@ -117,25 +115,25 @@ class StudyRows:
         readings, readers = _readings(folder, runs)
         return cls(
             folder=folder,
-            name=str(settings.get("name", folder.name)),
+            name=settings.name,
             monitor=monitor,
             mode=mode,
-            against=tuple(objective.get("against") or ()),
+            against=settings.objective.against,
             built=tuple(built),
             pending=len(runs) - len(ended),
             test_reads=sum(kind != "reference" for kind in readers),
             reference_reads=sum(kind == "reference" for kind in readers),
             readings=tuple(readings),
-            fidelity=audit(ended, RungSettings(**rungs), monitor, mode),
+            fidelity=audit(ended, settings.rungs, monitor, mode),
             random_cost=None if len(runs) > len(ended) else _random_cost(ended),
             fresh_splits=_fresh_splits(ended),
-            budgeted=any((settings.get("budget") or {}).get(c) is not None for c in LIMITED),
+            budgeted=any(getattr(settings.budget, cost, None) is not None for cost in LIMITED),
             tried=sum(
                 spec.kind in ("trial", "audit") and result.state == "complete"
                 for spec, result in ended
             ),
             pending_finals=sum(s.kind == "finalist" and r is None for s, r in runs),
-            planned=int((settings.get("finalists") or {}).get("seeds") or 0),
+            planned=settings.finalists.seeds,
             looks=tuple(read_looks(folder)),
             notes=tuple(study_notes(folder, settings, ended)),
         )

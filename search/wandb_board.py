@@ -26,8 +26,10 @@ from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.launching import python_command, python_environment
-from search.run_folder import RunResult, RunSpec, iter_runs, read_run, read_settings
-from search.wandb_settings import WandbPlace, WandbSettings, place
+from search.experiment import ExperimentSettings
+from search.records.runs import RunResult, RunSpec, iter_runs, read_run
+from search.records.settings import read_study
+from search.wandb_settings import WandbPlace, place
 
 MIRRORED_FILE = "wandb_mirrored.txt"
 LOG_FILE = "wandb_mirror.log"
@@ -47,7 +49,7 @@ class WandbBoard:
         self._process: subprocess.Popen[bytes] | None = None
         self._warned = False
         try:
-            settings = read_settings(study_folder)
+            settings = read_study(study_folder)
             if _place(settings, study_folder).mode != "disabled":
                 self._process = _start(study_folder)
         except (OSError, InputError) as error:
@@ -143,8 +145,8 @@ class _Mirror:
 
     def __init__(self, study_folder: Path) -> None:
         self.folder = study_folder
-        self.settings = read_settings(study_folder)
-        self.study = str(self.settings.get("name", study_folder.name))
+        self.settings = read_study(study_folder)
+        self.study = self.settings.name
         self.place = _place(self.settings, study_folder)
         path = study_folder / MIRRORED_FILE
         text = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -179,7 +181,7 @@ class _Mirror:
             id=run_id(self.study, spec.key, result.attempt, self.mark),
             name=f"{spec.label} {spec.key}",
             job_type=spec.kind,
-            config=config(spec, self.settings.get("data") or {}),
+            config=config(spec, self.settings.data.to_dict()),
         )
         run.define_metric("epoch", hidden=True)
         run.define_metric("*", step_metric="epoch")
@@ -197,7 +199,9 @@ class _Mirror:
         found = summary_of(self.folder)
         invocation = 1 + sum(line.startswith("study ") for line in self.done)
         local = ("wandb", "storage", "folder", "workers", "objective")
-        asked = {name: value for name, value in self.settings.items() if name not in local}
+        asked = {
+            name: value for name, value in self.settings.to_dict().items() if name not in local
+        }
         run = self._init(
             id=run_id(self.study, "study", invocation, self.mark),
             name=f"study {self.study}",
@@ -258,9 +262,8 @@ class _Mirror:
         self.done.add(line)
 
 
-def _place(settings: dict[str, Any], study_folder: Path) -> WandbPlace:
-    chosen = WandbSettings.from_dict(settings.get("wandb") or {})
-    return place(chosen, str(settings.get("name", study_folder.name)), study_folder)
+def _place(settings: ExperimentSettings, study_folder: Path) -> WandbPlace:
+    return place(settings.wandb, settings.name, study_folder)
 
 
 def main(arguments: Sequence[str]) -> int:

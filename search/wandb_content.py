@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 
 _SECRET = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|credential|(^|[_-])(key|auth|cookie|signature)$|api_?key",

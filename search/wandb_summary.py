@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.files import read_json
 from search.leaderboard import COLUMNS, Leaderboard
 from search.leaderboard_sentences import sentences
-from search.run_folder import read_json
 
 _QUOTED = {f"'{sign}" for sign in "=+-@\t\r"}
 _COMPARISON = ("comparison.json", "comparison.csv", "comparison.md")

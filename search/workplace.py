@@ -12,11 +12,11 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator, resolve_precision
 from hybrid_swin.variant import Variant
+from search.compare.settings import ComparisonSettings
 from search.console import Console
 from search.executors.local import LocalExecutor, cpu_workers
 from search.experiment import ExperimentSettings
-from search.receipt import code_hash
-from search.run_folder import is_comparison
+from search.records.receipt import code_hash
 
 # How long the end of an experiment, or its interruption, waits for its mirror.
 WANDB_SECONDS, WANDB_SECONDS_WHEN_CUT_OFF = 120.0, 5.0
@@ -40,7 +40,7 @@ def common_job_settings(
     device = resolve_accelerator(workers.accelerator)
     return {
         # by which name its readings of the test split are written down
-        "command": "compare" if is_comparison(settings.to_dict()) else "study",
+        "command": "compare" if isinstance(settings, ComparisonSettings) else "study",
         "plugins": dict(plugins),
         "data": settings.data.to_dict(),
         "variant": variant.to_dict(),

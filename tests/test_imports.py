@@ -17,7 +17,8 @@ MODULES = {
 # From the ground up: a module imports only from its own line and those above it.
 ORDER = [
     ["hybrid_swin.errors"],
-    ["hybrid_swin.options", "hybrid_swin.yaml_files", "hybrid_swin.window_rules"],
+    ["hybrid_swin.options", "hybrid_swin.yaml_files", "hybrid_swin.files"],
+    ["hybrid_swin.window_rules"],
     ["hybrid_swin.registry", "hybrid_swin.recipe"],
     ["hybrid_swin.block_words", "hybrid_swin.data_settings", "hybrid_swin.formulas"],
     ["hybrid_swin.variant", "hybrid_swin.cost"],
@@ -53,7 +54,8 @@ ORDER = [
     ["search.experiment", "search.identity"],
     ["search.settings", "search.compare.settings"],
     ["search.file_kinds"],
-    ["search.settings_file", "search.templates", "search.budget", "search.study_folder"],
+    ["search.settings_file", "search.templates", "search.budget"],
+    ["search.records"],
     ["search.choices", "search.space_options"],
     ["search.value_checks"],
     ["search.pareto", "search.space"],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_swin.errors import InputError
-from search.predictions import Correctness
+from search.records.predictions import Correctness
 from search.row import Row
 from search.row_comparison import compare_rows
 from search.row_evidence import Evidence

@@ -18,7 +18,7 @@ from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
 from search.experiment import ObjectiveSettings
 from search.random_candidates import RandomCandidates
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 from search.rungs import falls_short
 from search.settings import StudySettings
 from search.space import Space

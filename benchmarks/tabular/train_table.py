@@ -30,19 +30,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from hybrid_swin.cost import count_cost
+from hybrid_swin.files import write_json_atomically
 from hybrid_swin.loading import LoadedData, load_data
 from search.choices import Choice
 from search.console import Console
 from search.dispatcher import Dispatcher
 from search.identity import candidate_id, derive_seed
-from search.predictions import read_correctness
 from search.progress import Terminal
-from search.receipt import about_data, code_hash
-from search.run_folder import RunResult, RunSpec, write_json_atomically
+from search.records.predictions import read_correctness
+from search.records.receipt import about_data, code_hash
+from search.records.runs import RunResult, RunSpec
+from search.records.study_folder import locked
 from search.settings import StudySettings
 from search.settings_file import read_config_as
 from search.space import Space
-from search.study_folder import locked
 from search.workplace import common_job_settings, start_workers
 
 HERE = Path(__file__).parent

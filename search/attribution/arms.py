@@ -15,7 +15,7 @@ from search.compare.arm_building import TrainedArm, result_of
 from search.compare.arm_result import ArmResult, matched_by
 from search.compare.launch import read_plan
 from search.compare.plan import Plan
-from search.run_folder import iter_runs
+from search.records.runs import iter_runs
 
 _FEWEST = 2  # arms
 

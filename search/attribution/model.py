@@ -33,7 +33,7 @@ from hybrid_swin.errors import InputError
 from search.attribution.balance import leak
 from search.attribution.design import Adjust, Array, Design, make_design
 from search.attribution.trial import Trial, Trials
-from search.run_folder import SCHEMA_VERSION
+from search.records.runs import SCHEMA_VERSION
 from search.statistics.multiplicity import holm
 
 LEAST_FREEDOM = 5  # trials beyond coefficients

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 
 
 @dataclass(frozen=True)

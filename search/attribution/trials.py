@@ -5,13 +5,15 @@ then which blocks stand together in the trials depends on their scores, and diff
 mix what a block does with why it was drawn.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hybrid_swin.errors import InputError
 from search.attribution.trial import Trials, is_scored, trial_of
-from search.run_folder import RunResult, RunSpec, is_comparison, iter_runs, read_settings
+from search.compare.settings import ComparisonSettings
+from search.records.runs import RunResult, RunSpec, iter_runs
+from search.records.settings import read_study
+from search.settings import StudySettings
 
 
 def read_trials(folder: Path, match: str | None = None) -> Trials:
@@ -25,8 +27,8 @@ def read_trials(folder: Path, match: str | None = None) -> Trials:
         InputError: no study there, or its trials are biased: says why, and what to do instead; or a
             matching that is not there.
     """
-    settings = read_settings(folder)
-    if is_comparison(settings):
+    settings = read_study(folder)
+    if isinstance(settings, ComparisonSettings):
         from search.attribution.arms import read_arms
 
         return read_arms(folder, match)
@@ -39,21 +41,19 @@ def read_trials(folder: Path, match: str | None = None) -> Trials:
     trials = (run for run in iter_runs(folder) if run[0].kind == "trial")
     # a candidate that was trained twice with one seed is one training
     chosen = list({(spec.candidate_id, spec.seed): (spec, r) for spec, r in trials}.values())
-    objective = settings.get("objective") or {}
     return Trials(
-        study=str(settings.get("name", folder.name)),
-        monitor=str(objective.get("monitor", "val/accuracy")),
-        mode=str(objective.get("mode", "max")),
+        study=settings.name,
+        monitor=settings.objective.monitor,
+        mode=settings.objective.mode,
         trials=tuple(trial_of(*run) for run in chosen if is_scored(run[1])),
         asked=len(chosen),
         notes=_notes(chosen, settings),
     )
 
 
-def refuse_biased(settings: Mapping[str, Any], folder: Path) -> None:
+def refuse_biased(settings: StudySettings, folder: Path) -> None:
     """Raise InputError where a sampler or rungs made which trials there are depend on scores."""
-    sampler = (settings.get("sampler") or {}).get("name", "tpe")
-    first = (settings.get("rungs") or {}).get("first", 5)
+    sampler, first = settings.sampler.name, settings.rungs.first
     why = []
     if sampler != "random":
         why.append(
@@ -74,7 +74,7 @@ def refuse_biased(settings: Mapping[str, Any], folder: Path) -> None:
 
 
 def _notes(
-    runs: Sequence[tuple[RunSpec, RunResult | None]], settings: Mapping[str, Any]
+    runs: Sequence[tuple[RunSpec, RunResult | None]], settings: StudySettings
 ) -> tuple[str, ...]:
     notes = []
     missing: dict[str, int] = {}
@@ -88,9 +88,9 @@ def _notes(
             f"{sum(missing.values())} of {len(runs)} trainings are missing ({said}): where a block "
             "makes trainings fail, its effect looks better than it is."
         )
-    budget = settings.get("budget") or {}
-    given = any(budget.get(cost) is not None for cost in ("parameters", "macs"))
-    if given and budget.get("mode", "limit") == "match":
+    budget = settings.budget
+    given = budget.parameters is not None or budget.macs is not None
+    if given and budget.mode == "match":
         notes.append(
             "Every network was made to cost the same, so a block's effect is at equal cost: where "
             "it is dear, the rest of its network is smaller."

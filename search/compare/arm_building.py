@@ -11,11 +11,11 @@ from search.compare.arm_result import ArmResult
 from search.compare.chance import Chance, judge
 from search.compare.differences import Side
 from search.compare.plan import Entry, Plan
-from search.predictions import read_labels
+from search.records.predictions import read_labels
+from search.records.runs import RunResult, RunSpec
 from search.row import Row
 from search.row_building import build_row
 from search.row_evidence import EndedRun, Evidence
-from search.run_folder import RunResult, RunSpec
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from typing import Any
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import read_json, write_json_atomically
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.latency_matching import Measured, match_latency
 from hybrid_swin.measuring import Setup, compare_times
 from hybrid_swin.variant import Variant
 from search.compare.matching import Matched
 from search.compare.settings import ComparisonSettings
-from search.run_folder import read_json, write_json_atomically
 
 LATENCY_FILE = "latency.json"
 _LEAST_TOLERANCE = 0.05  # the clock is no better

@@ -17,7 +17,7 @@ from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import init_hash
 from search.candidates import check_objective
 from search.compare.clock import Clock
-from search.compare.older import as_it_began, note_choice
+from search.compare.older import note_choice
 from search.compare.plan import FirstWeights, Plan, make_plan
 from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
 from search.compare.report import write_report
@@ -28,11 +28,11 @@ from search.console import Console
 from search.dispatcher import Dispatcher
 from search.identity import derive_seed
 from search.progress import Terminal
-from search.receipt import about_data, write_receipt
+from search.records.receipt import about_data, write_receipt
+from search.records.settings import SETTINGS_FILE, read_comparison_settings
+from search.records.study_file import STUDY_FILE, read_fixed
+from search.records.study_folder import adopt_plugins, claim, locked
 from search.repeating import say_what_differs
-from search.run_folder import read_json
-from search.settings_file import read_config_as
-from search.study_folder import FIXED, SETTINGS, adopt_plugins, claim, locked
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile
 from search.workplace import (
@@ -217,17 +217,16 @@ def read_plan(folder: Path) -> Plan:
             ``adopt_kept_plugins`` before).
     """
     adopt_kept_plugins(folder, (), trust=False)
-    settings = as_it_began(read_config_as(str(folder / SETTINGS), ComparisonSettings), folder)
+    settings = read_comparison_settings(folder)
     plan = read_plan_file(folder, settings)
     if plan is not None:
         return plan
     if (folder / PLAN_FILE).exists():
         raise InputError(
-            f"{SETTINGS} in {str(folder)!r} is not the one that its {PLAN_FILE} was made from; put "
-            f"it back ({FIXED} holds the settings that the comparison began with)"
+            f"{SETTINGS_FILE} in {str(folder)!r} is not the one that its {PLAN_FILE} was made "
+            f"from; put it back ({STUDY_FILE} holds the settings that the comparison began with)"
         )
-    path = folder / FIXED
-    known = read_json(path)["data"] if path.exists() else {}
+    known = read_fixed(folder).data
     clock = Clock(settings, folder, measures=False) if "latency" in settings.match.by else None
     first = FirstWeights(settings.init or "", known.get("init", ""), settings.weights_prefix)
     return make_plan(settings, clock, first)

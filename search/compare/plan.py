@@ -22,7 +22,7 @@ from search.compare.matching import LatencyMatcher
 from search.compare.settings import ComparisonSettings, Matching
 from search.compare.sides import Side, build_arm, sides_at
 from search.identity import candidate_id, derive_seed
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 from search.space import Space
 
 

@@ -11,7 +11,7 @@ from search.compare.settings import ComparisonSettings
 from search.console import Console
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 from search.statistics.undertraining import FEWEST_EPOCHS
 from search.workplace import start_workers
 

@@ -14,16 +14,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from hybrid_swin.files import json_ready
 from search.compare.arm_building import TrainedArm, result_of
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Survival, Versus, adjust, difference_of, survives
 from search.compare.plan import Plan
 from search.leaderboard import MEASURED
-from search.run_folder import (
-    SCHEMA_VERSION,
-    iter_runs,
-    json_ready,
-)
+from search.records.runs import SCHEMA_VERSION, iter_runs
 
 JSON_FILE = "comparison.json"
 CSV_FILE = "comparison.csv"

@@ -22,7 +22,7 @@ from search.figures.style import (
     short,
 )
 from search.leaderboard_format import is_share, score_text
-from search.run_folder import RunResult
+from search.records.runs import RunResult
 
 _UNITS = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
 

@@ -22,8 +22,8 @@ from search.figures.style import (
     short,
 )
 from search.leaderboard_format import score_text
+from search.records.runs import RunResult
 from search.row_evidence import EndedRun
-from search.run_folder import RunResult
 
 _COLUMNS = 2
 _Curve = list[tuple[float, float]]

@@ -3,25 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from hybrid_swin.errors import InputError
 from search.budget import amount
+from search.compare.settings import ComparisonSettings
 from search.leaderboard_format import is_share
 from search.objectives import cost_of
+from search.records.runs import RunResult, RunSpec, iter_runs
+from search.records.settings import read_study
+from search.records.study_file import read_fixed
 from search.row_evidence import EndedRun, Images
 from search.row_intervals import over_seeds
 from search.row_labels import labels
-from search.run_folder import (
-    RunResult,
-    RunSpec,
-    is_comparison,
-    iter_runs,
-    read_json,
-    read_settings,
-)
+from search.settings import BudgetSettings
 from search.statistics.intervals import Interval
-from search.study_folder import FIXED
 
 _COSTS = ("macs", "parameters")
 
@@ -74,33 +70,34 @@ class Evidence:
         Raises:
             InputError: no study there, or a file of it cannot be read.
         """
-        settings = read_settings(folder)
-        if is_comparison(settings):
+        settings = read_study(folder)
+        if isinstance(settings, ComparisonSettings):
             raise InputError(
                 f"{folder} is the folder of a comparison, which draws its own figures when it "
                 f"ends; `python search.py leaderboard {folder} --svg FILE` draws its differences"
             )
-        objective = settings.get("objective") or {}
-        monitor, mode = objective.get("monitor", "val/accuracy"), objective.get("mode", "max")
-        against = tuple(objective.get("against") or ())
+        monitor, mode = settings.objective.monitor, settings.objective.mode
+        against: tuple[str, ...] = settings.objective.against
         kinds: dict[str, list[EndedRun]] = {}
         for spec, result in iter_runs(folder):
             if result is not None:
                 run = (_with_measured_costs(spec, result, against), result)
                 kinds.setdefault(spec.kind, []).append(run)
-        fixed = read_json(folder / FIXED) if against and (folder / FIXED).exists() else {}
+        reference = read_fixed(folder).reference_point if against else None
         return cls(
-            study=str(settings.get("name", folder.name)),
+            study=settings.name,
             monitor=monitor,
             mode=mode,
             trials=tuple(kinds.get("trial", ())),
             audits=tuple(kinds.get("audit", ())),
             baselines=tuple(kinds.get("baseline", ())),
             references=tuple(kinds.get("reference", ())),
-            retrained=_retrained(kinds.get("finalist", ()), monitor, mode),
+            retrained=_retrained(
+                kinds.get("finalist", ()), settings.objective.monitor, settings.objective.mode
+            ),
             against=against or _COSTS,
-            limits=_limits(settings.get("budget") or {}, against or _COSTS),
-            reference_point=fixed.get("reference_point"),
+            limits=_limits(settings.budget, against or _COSTS),
+            reference_point=reference,
         )
 
     @property
@@ -153,5 +150,6 @@ def _retrained(finalists: Sequence[EndedRun], monitor: str, mode: str) -> tuple[
     return tuple(sorted(found, key=lambda row: row.interval.mean, reverse=mode == "max"))
 
 
-def _limits(budget: Mapping[str, Any], costs: Sequence[str]) -> dict[str, float]:
-    return {c: amount(budget[c], f"budget.{c}") for c in costs if budget.get(c) is not None}
+def _limits(budget: BudgetSettings, costs: Sequence[str]) -> dict[str, float]:
+    given = {name: getattr(budget, name, None) for name in costs}
+    return {c: amount(value, f"budget.{c}") for c, value in given.items() if value is not None}

@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from search.run_folder import write_text_atomically
+from hybrid_swin.files import write_text_atomically
 
 # Okabe and Ito's palette, told apart by the colour-blind: https://jfly.uni-koeln.de/color/
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31")

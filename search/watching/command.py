@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import json_ready
 from search.console import Console
-from search.run_folder import json_ready
 from search.watching.status import Status, Watcher
 from search.watching.table import render
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from search.dispatcher import FAILURE_FILE
-from search.run_folder import PLACES, RESULT_FILE, RUN_FILE
+from search.records.runs import PLACES, RESULT_FILE, RUN_FILE
 
 
 @dataclass(frozen=True)

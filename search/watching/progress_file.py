@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import write_json_atomically
 from search.dispatcher import View
-from search.run_folder import SCHEMA_VERSION, RunResult, RunSpec, write_json_atomically
+from search.records.runs import SCHEMA_VERSION, RunResult, RunSpec
 
 PROGRESS_FILE = "progress.json"
 _LEAST_SECONDS = 1.0  # between two writings for the sake of an epoch

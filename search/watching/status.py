@@ -9,8 +9,13 @@ from statistics import fmean
 from typing import Any, Literal
 
 from hybrid_swin.errors import InputError
-from search.run_folder import PLACES, SETTINGS_FILE, is_comparison, natural_order, read_settings
-from search.study_folder import RECEIPT
+from hybrid_swin.files import natural_order
+from search.compare.settings import ComparisonSettings
+from search.experiment import ObjectiveSettings
+from search.records.runs import PLACES
+from search.records.settings import SETTINGS_FILE, read_study
+from search.records.study_folder import RECEIPT
+from search.settings import StudySettings
 from search.watching.ended import Ended, Failure, Runs, read_tolerantly
 from search.watching.holder import find_holder
 from search.watching.progress_file import PROGRESS_FILE
@@ -18,6 +23,7 @@ from search.watching.progress_file import PROGRESS_FILE
 _LAST = 5  # results shown
 _SEARCHED = ("trials", "baselines")
 
+Experiment = StudySettings | ComparisonSettings
 Activity = Literal["running", "finished", "not running", "unknown"]
 
 
@@ -79,6 +85,7 @@ class Status:
         seconds_left: an estimate; None where nothing tells.
         basis: of that estimate, in words.
         last: the runs that ended last.
+        damaged: what cannot be read beside results, one sentence each.
     """
 
     name: str
@@ -100,6 +107,7 @@ class Status:
     seconds_left: float | None
     basis: str
     last: tuple[Result, ...]
+    damaged: tuple[str, ...] = ()
 
 
 class Watcher:
@@ -123,16 +131,13 @@ class Watcher:
 
     def look(self) -> Status:
         """How it stands now. What cannot be read is left out, never an error."""
-        try:
-            settings = read_settings(self._folder)
-        except (InputError, OSError, ValueError):
-            settings = {}  # it is just beginning
+        settings, damage = self._settings()
         holder = find_holder(self._folder)
         told = read_tolerantly(self._folder / PROGRESS_FILE)
         self._runs.refresh()
         now, runs = time.time(), self._runs
-        objective = settings.get("objective") or {}
-        comparison = is_comparison(settings)
+        comparison = isinstance(settings, ComparisonSettings)
+        objective = settings.objective if settings else ObjectiveSettings()
         total = self._total(told)
         groups = self._groups(_expected(settings, told))
         if total is None:
@@ -140,17 +145,17 @@ class Watcher:
             total = sum(expected) if expected else None
         left = None if total is None else max(0, total - len(runs.ended))
         complete = [run for run in runs.ended.values() if _is_candidate(run)]
-        sign = -1.0 if objective.get("mode") == "min" else 1.0
+        sign = -1.0 if objective.mode == "min" else 1.0
         best = max(complete, key=lambda run: sign * (run.score or 0.0), default=None)
         last = sorted(runs.ended.values(), key=lambda run: run.when)[-_LAST:]
         seconds_left, basis = _time_left(runs.ended.values(), groups, left, _slots(settings, told))
         return Status(
-            name=str(settings.get("name", self._folder.name)),
+            name=settings.name if settings else self._folder.name,
             folder=str(self._folder),
             kind="comparison" if comparison else "study",
             activity=_activity(holder.alive, left),
             process=holder.process,
-            monitor=str(objective.get("monitor", "val/accuracy")),
+            monitor=objective.monitor,
             ended=len(runs.ended),
             total=total,
             about=total is not None and told.get("about") is True,
@@ -164,7 +169,17 @@ class Watcher:
             seconds_left=seconds_left,
             basis=basis,
             last=tuple(self._result(run, now) for run in reversed(last)),
+            damaged=damage,
         )
+
+    def _settings(self) -> tuple[Experiment | None, tuple[str, ...]]:
+        """The settings, and what is wrong with them; none while a study is just beginning."""
+        if not (self._folder / SETTINGS_FILE).exists():
+            return None, ()
+        try:
+            return read_study(self._folder), ()
+        except InputError as error:
+            return None, (str(error),)
 
     def _total(self, told: Mapping[str, Any]) -> int | None:
         """How many runs there will be, by the coordinator, or by its receipt where it told less."""
@@ -215,7 +230,7 @@ def _is_candidate(run: Ended) -> bool:
     return run.state == "complete" and run.score is not None and _kind(run) in _SEARCHED
 
 
-def _expected(settings: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, int]:
+def _expected(settings: Experiment | None, told: Mapping[str, Any]) -> dict[str, int]:
     """How many runs of each kind a study comes to; empty for a comparison.
 
     By the coordinator, or by the settings where it tells nothing.
@@ -223,21 +238,18 @@ def _expected(settings: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str,
     by_folder = told.get("by_folder")
     if isinstance(by_folder, dict) and by_folder:
         return {kind: count for kind, count in by_folder.items() if isinstance(count, int)}
-    if "trials" not in settings or is_comparison(settings):
+    if not isinstance(settings, StudySettings):
         return {}
-    trials, baselines = int(settings["trials"]), len(settings.get("baselines") or ())
-    asked = settings.get("finalists") or {}
-    top, seeds = int(asked.get("top", 0)), int(asked.get("seeds", 0))
-    chance = bool((settings.get("sampler") or {}).get("random_search"))
-    arms = 2 if chance else 1
+    trials, baselines, asked = settings.trials, len(settings.baselines), settings.finalists
+    arms = 2 if settings.sampler.random_search else 1
     expected = {
         "trials": trials,
         "baselines": baselines,
-        "finalists": (baselines + arms * min(top, trials)) * seeds,
-        "references": int((settings.get("data") or {}).get("class_path") is None),
+        "finalists": (baselines + arms * min(asked.top, trials)) * asked.seeds,
+        "references": int(settings.data.class_path is None),
     }
-    if not chance:  # else only the coordinator knows
-        expected["random"] = int(asked.get("random", 0))
+    if not settings.sampler.random_search:  # else only the coordinator knows
+        expected["random"] = asked.random
     return expected
 
 
@@ -249,8 +261,8 @@ def _activity(alive: bool | None, left: int | None) -> Activity:
     return "unknown" if alive is None else "not running"
 
 
-def _slots(settings: Mapping[str, Any], told: Mapping[str, Any]) -> int:
-    count = told.get("slots") or (settings.get("workers") or {}).get("count")
+def _slots(settings: Experiment | None, told: Mapping[str, Any]) -> int:
+    count = told.get("slots") or (settings.workers.count if settings else None)
     return count if isinstance(count, int) and count > 0 else 1
 
 

@@ -22,6 +22,7 @@ def render(status: Status) -> Lines:
     if status.training:
         title = "being trained" if status.activity == "running" else "were being trained"
         parts += [Text(), Text(title, "bold"), _training(status)]
+    parts += [Text(line, "red") for line in status.damaged]
     if status.failures or status.unreadable:
         parts += [Text(), *_failures(status)]
     if status.last:

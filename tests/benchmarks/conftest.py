@@ -8,7 +8,7 @@ import pytest
 from benchmarks.tabular import train_table
 from benchmarks.tabular.repeats import Repeats
 from benchmarks.tabular.table import SPACE, Table
-from search.run_folder import RunResult
+from search.records.runs import RunResult
 from search.settings import StudySettings
 from search.settings_file import read_config_as
 from search.space import Space

@@ -9,7 +9,7 @@ from benchmarks.tabular import coverage, train_table
 from benchmarks.tabular.coverage_report import misses
 from benchmarks.tabular.repeats import Repeats, board
 from hybrid_swin.errors import InputError
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 from search.statistics.intervals import Interval
 
 

@@ -7,10 +7,11 @@ import pytest
 from benchmarks.tabular.replay import TableDispatcher, replay_study
 from benchmarks.tabular.table import Table, Training
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import read_json
 from search.executors import Job
 from search.jobs import do_job
 from search.launch import check, prepare
-from search.run_folder import RunResult, read_json
+from search.records.runs import RunResult
 from search.settings import (
     BaselineSettings,
     FinalistSettings,

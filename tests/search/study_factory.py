@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from search.run_folder import RunResult, RunSpec, write_json_atomically
+from hybrid_swin.files import write_json_atomically
+from search.records.runs import RunResult, RunSpec
 
 CLASSES = 10
 VARIANT = {

@@ -7,13 +7,14 @@ import yaml
 from hybrid_swin import registry
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import write_json_atomically
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search.candidates import Candidates, check_objective
 from search.config_files import find_config
 from search.experiment import ObjectiveSettings
 from search.identity import candidate_id
-from search.run_folder import RunSpec, write_json_atomically
+from search.records.runs import RunSpec
 from search.settings import BaselineSettings, BudgetSettings, StudySettings
 from search.space import Space
 from search.study import Draw

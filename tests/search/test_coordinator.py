@@ -13,7 +13,7 @@ from hybrid_swin.ledger import LEDGER
 from search.candidates import Candidates
 from search.coordinator import Coordinator
 from search.random_candidates import RandomCandidates
-from search.run_folder import RunResult
+from search.records.runs import RunResult
 from search.rungs import falls_short
 from search.settings import (
     BaselineSettings,

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import write_json_atomically
 from search import dispatcher as module
 from search.dispatcher import Dispatcher
 from search.executors import Event
 from search.experiment import WorkerSettings
-from search.run_folder import RunResult, RunSpec, write_json_atomically
+from search.records.runs import RunResult, RunSpec
 
 
 def run(key="trials/0000", kind="trial", **changes):
@@ -440,7 +441,7 @@ def test_a_full_disk_is_said_and_loses_nothing(place, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(InputError, match="no space left on the disk"):
+        with pytest.raises(InputError, match="No space left on device; free some space"):
             place.collect()
     assert place.files() == ["attempt-1/last.ckpt", "run.json"]
     place.start()

@@ -8,7 +8,7 @@ import pytest
 
 from search import dry_run
 from search.console import Console
-from search.run_folder import RunResult
+from search.records.runs import RunResult
 from search.settings import (
     BaselineSettings,
     BudgetSettings,

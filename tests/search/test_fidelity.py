@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from search.fidelity import RankCorrelation, audit, sentences
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 from search.settings import RungSettings
 
 RUNGS = RungSettings("asha", "epochs", 1, 2, audit=2)

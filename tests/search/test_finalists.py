@@ -8,7 +8,7 @@ import pytest
 
 from search.finalists import choose_finalists, choosers, freeze
 from search.pareto import front, hypervolume
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 from search.settings import StudyObjective
 
 

@@ -11,7 +11,7 @@ from search.cli import main
 from search.joint_board import join
 from search.leaderboard import COLUMNS, Leaderboard
 from search.leaderboard_sentences import sentences
-from search.study_folder import recorded_test_read
+from search.records.study_folder import recorded_test_read
 
 
 @pytest.fixture

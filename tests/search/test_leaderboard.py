@@ -7,10 +7,11 @@ import pytest
 import yaml
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import write_json_atomically
 from search.leaderboard import COLUMNS, JSON_ONLY, MEASURED, Leaderboard
 from search.leaderboard_sentences import sentences
-from search.run_folder import read_run, write_json_atomically
-from search.study_folder import recorded_test_read
+from search.records.runs import read_run
+from search.records.study_folder import recorded_test_read
 
 
 def order(board):

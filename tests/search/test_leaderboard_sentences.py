@@ -4,8 +4,8 @@ import pytest
 
 from search.leaderboard import Leaderboard
 from search.leaderboard_sentences import sentences
+from search.records.study_folder import recorded_test_read
 from search.statistics.intervals import score_interval
-from search.study_folder import recorded_test_read
 
 
 def said(study):

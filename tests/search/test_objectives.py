@@ -6,7 +6,7 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from search import objectives
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 from search.settings import StudyObjective
 
 SPEC = RunSpec(

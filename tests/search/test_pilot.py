@@ -7,7 +7,7 @@ from hybrid_swin.recipe import Recipe
 from search import pilot
 from search.console import Console
 from search.pilot import print_resolution, run_pilots, shortened
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 from search.statistics.power import minimum_detectable_difference
 
 

@@ -9,7 +9,7 @@ import pytest
 from search import progress
 from search.console import Console
 from search.progress import Terminal, duration
-from search.run_folder import RunResult, RunSpec
+from search.records.runs import RunResult, RunSpec
 
 
 def run(number=0, label="w_msa", stage="search"):

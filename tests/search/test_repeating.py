@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from search.config_files import read_config, read_receipt
-from search.receipt import code_hash, versions
+from search.records.receipt import code_hash, versions
 from search.repeating import differences_from
 
 CLAIMED = {"data": {"data_hash": "d0"}, "plugins": {"blur.py": "b0"}, "precision": "32-true"}
@@ -45,7 +45,9 @@ def test_a_receipt_holds_what_results_depend_on(finished):
 
 @pytest.fixture
 def claimed(tmp_path):
-    (tmp_path / "study.json").write_text(json.dumps({"settings": {}, **CLAIMED}))
+    (tmp_path / "study.json").write_text(
+        json.dumps({"schema_version": 1, "settings": {}, **CLAIMED})
+    )
     return tmp_path
 
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from search.run_folder import RunResult
+from search.records.runs import RunResult
 from search.rungs import Rungs, falls_short
 from search.settings import RungSettings
 

@@ -3,6 +3,7 @@
 import json
 
 from search.leaderboard import Leaderboard
+from search.settings import StudySettings
 from search.study_notes import study_notes
 
 
@@ -14,7 +15,9 @@ def test_the_front_is_told_with_the_point_that_it_is_measured_from(make_study):
     against = {"monitor": "val/accuracy", "mode": "max", "against": ["macs"]}
     study = make_study(objective=against)
     point = {"val/accuracy": 0.0, "macs": 100.0}
-    (study.folder / "study.json").write_text(json.dumps({"reference_point": point}))
+    (study.folder / "study.json").write_text(
+        json.dumps({"schema_version": 1, "reference_point": point})
+    )
     for number, (score, macs) in enumerate([(0.5, 20), (0.75, 60), (0.4, 40), (0.9, 90)]):
         study.trial(number, score, cost=costs(macs))
     study.trial(9, 0.99, cost=costs(1), state="stopped")
@@ -43,4 +46,4 @@ def test_of_one_objective_and_limits_nothing_is_said(make_study):
     study = make_study()
     study.trial(0, 0.5)
     assert Leaderboard.from_folder(study.folder).notes == ()
-    assert study_notes(study.folder, {}, []) == []
+    assert study_notes(study.folder, StudySettings(), []) == []

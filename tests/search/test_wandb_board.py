@@ -13,7 +13,7 @@ import pytest
 from search.compare.conclusions import conclusions
 from search.compare.report import write_report
 from search.leaderboard import COLUMNS, Leaderboard
-from search.run_folder import iter_runs, read_run
+from search.records.runs import iter_runs, read_run
 from search.wandb_board import WandbBoard
 from search.wandb_settings import WandbSettings
 

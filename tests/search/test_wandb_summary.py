@@ -3,9 +3,9 @@ import csv
 import pytest
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import read_json
 from search.compare.report import write_report
 from search.leaderboard import COLUMNS, Leaderboard
-from search.run_folder import read_json
 from search.wandb_summary import summary_of
 
 

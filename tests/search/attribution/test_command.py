@@ -68,7 +68,7 @@ def test_the_command_prints_and_writes(random_study, tmp_path, capsys):
     [
         ({"sampler": {"name": "tpe"}}, "sampler 'tpe' draws more where scores were good"),
         ({"rungs": {"first": 5}}, r"rungs.first 5"),
-        ({"sampler": {}, "rungs": {}}, "sampler 'tpe'.*rungs"),  # the defaults
+        ({"sampler": {}}, "sampler 'auto'"),  # the default
     ],
 )
 def test_biased_trials_are_refused(random_study, settings, why):

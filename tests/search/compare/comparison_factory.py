@@ -3,12 +3,13 @@
 import numpy as np
 import yaml
 
+from hybrid_swin.files import write_json_atomically
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Versus
 from search.compare.plan import make_plan
 from search.compare.results import Comparison
 from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
-from search.run_folder import RunResult, write_json_atomically
+from search.records.runs import RunResult
 
 IMAGES, CLASSES = 200, 10
 VARIANT = {

@@ -1,11 +1,11 @@
 import pytest
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import read_json
 from hybrid_swin.variant import Stage, Variant
 from search.compare import clock as module
 from search.compare.clock import LATENCY_FILE, Clock
 from search.compare.settings import MatchSettings
-from search.run_folder import read_json
 
 TARGET = Variant(16, 1, 10, 2, 4, 2.0, (Stage(64, 1, 4, ("w_msa",)),))
 WIDER = Variant(16, 1, 10, 2, 4, 2.0, (Stage(64, 1, 4, ("w_msa+conv",)),))

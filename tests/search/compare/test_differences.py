@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize
 
 from search.compare.differences import Side, Versus, adjust, difference_of, survives
-from search.predictions import Correctness
+from search.records.predictions import Correctness
 from search.row_evidence import Evidence
 from search.statistics.intervals import crossed_difference, paired_difference
 from search.statistics.power import minimum_detectable_difference

@@ -11,6 +11,7 @@ from rich.console import Console
 import hybrid_swin as hs
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import read_json, write_json_atomically
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from search.compare.clock import LATENCY_FILE
 from search.compare.launch import _say_first_weights, check, prepare, read_plan
@@ -19,7 +20,6 @@ from search.compare.plan import make_plan
 from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
 from search.compare.results import Comparison
 from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
-from search.run_folder import read_json, write_json_atomically
 from search.settings_file import read_config_as
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "compare"
@@ -73,7 +73,9 @@ def test_first_weights_need_not_be_there_to_read_what_came_of_them(fake, tmp_pat
         init=str(tmp_path / "gone.ckpt"), match=MatchSettings(by=("control",), tolerance=0.1)
     )
     made = fake.Made(tmp_path / "made", given)
-    write_json_atomically(made.folder / "study.json", {"data": {"init": "0123456789"}})
+    write_json_atomically(
+        made.folder / "study.json", {"schema_version": 1, "data": {"init": "0123456789"}}
+    )
     assert read_plan(made.folder).init.hash == "0123456789"
     with pytest.raises(InputError, match="does not exist"):
         check(given)
@@ -220,7 +222,9 @@ def test_a_comparison_from_before_plans_were_kept_is_read_as_it_was(fake, tmp_pa
     comparison = made.fill().read()
     older = {k: v for k, v in made.settings.to_dict().items() if k != "choose_rate"}
     (made.folder / "settings.yaml").write_text(yaml.safe_dump(older))
-    write_json_atomically(made.folder / "study.json", {"settings": older, "data": {}})
+    write_json_atomically(
+        made.folder / "study.json", {"schema_version": 1, "settings": older, "data": {}}
+    )
     plan = read_plan(made.folder)
     assert plan.settings.choose_rate == "once"
     assert Comparison.from_folder(made.folder, plan).digest() == comparison.digest()

@@ -7,7 +7,7 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from search.compare.plan import make_plan
 from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
-from search.run_folder import RunResult
+from search.records.runs import RunResult
 from search.statistics.intervals import paired_difference
 
 VARIANT = {

@@ -3,11 +3,11 @@ import io
 
 import pytest
 
+from hybrid_swin.files import read_json
 from search.compare.conclusions import conclusions
 from search.compare.report import print_report, write_report
 from search.compare.settings import ArmSettings
 from search.console import Console
-from search.run_folder import read_json
 
 FILES = {
     "comparison.json",

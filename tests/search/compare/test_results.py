@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from hybrid_swin.files import json_ready
 from search.compare.settings import MatchSettings
-from search.run_folder import json_ready
 from search.statistics.intervals import crossed_difference
 
 BASE, WHOLE, HALF = "base", "+mdta", "+mdta(attention=false)"

@@ -8,7 +8,7 @@ import pytest
 from search.compare.plan import make_plan
 from search.compare.schedule import Schedule
 from search.pilot import Silent
-from search.run_folder import RunResult
+from search.records.runs import RunResult
 
 
 class Shuffled:

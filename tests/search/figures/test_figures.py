@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import write_json_atomically
 from search.cli import main
 from search.figures.anytime import draw_anytime
 from search.figures.curves import draw_curves
@@ -18,7 +19,6 @@ from search.figures.tradeoff import draw_tradeoff
 from search.figures.volume import draw_volume
 from search.figures.writing import write_study_figures
 from search.leaderboard import Leaderboard
-from search.run_folder import write_json_atomically
 from search.statistics.intervals import score_interval
 
 
@@ -133,7 +133,7 @@ def test_title_and_leaderboard_count_the_same_front(make_study):
     against = {"monitor": "val/accuracy", "mode": "max", "against": ["macs", "parameters"]}
     study = make_study(objective=against)
     point = {"reference_point": {"val/accuracy": 0.0, "macs": 9.0, "parameters": 9.0}}
-    write_json_atomically(study.folder / "study.json", point)
+    write_json_atomically(study.folder / "study.json", {"schema_version": 1, **point})
     for number, (score, macs, parameters) in enumerate([(0.5, 1, 3), (0.4, 2, 2), (0.3, 3, 3)]):
         study.trial(number, score, cost={"macs": macs, "parameters": parameters})
     stopped = {"cost": {"macs": 4, "parameters": 1}}
@@ -211,7 +211,9 @@ def test_the_volume_grows_with_the_front(searched, make_study):
     evidence = evidence_of(study)
     assert not draw_volume(evidence, Figure())
     reference = {"val/accuracy": 0.0, "macs": 4000}
-    write_json_atomically(study.folder / "study.json", {"reference_point": reference})
+    write_json_atomically(
+        study.folder / "study.json", {"schema_version": 1, "reference_point": reference}
+    )
     figure = drawn(draw_volume, evidence_of(study))
     (line,) = figure.axes[0].lines
     assert list(line.get_ydata()) == pytest.approx([1000, 1000, 2400, 2400])
@@ -224,7 +226,9 @@ def test_measured_costs_are_drawn_too(make_study):
     reference = {"val/accuracy": 0.0, "latency": 10.0}
     against = {"monitor": "val/accuracy", "mode": "max", "against": ["latency"]}
     study = make_study("measured", objective=against)
-    write_json_atomically(study.folder / "study.json", {"reference_point": reference})
+    write_json_atomically(
+        study.folder / "study.json", {"schema_version": 1, "reference_point": reference}
+    )
     for number, (score, milliseconds) in enumerate([(0.5, 2.5), (0.75, 5.0)]):
         study.trial(number, score, latency={"median_ms": milliseconds})
     (line,) = drawn(draw_volume, evidence_of(study)).axes[0].lines

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from search.cli import main
-from search.study_folder import locked
+from search.records.study_folder import locked
 from search.watching import command
 
 DOOR = Path(__file__).parents[3] / "search.py"

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from search.run_folder import iter_runs, write_json_atomically
+from hybrid_swin.files import write_json_atomically
+from search.records.runs import iter_runs
 from search.watching.ended import Failure, Runs, read_tolerantly
 
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.study_folder import locked
+from search.records.study_folder import locked
 from search.watching import holder
 from search.watching.holder import Holder, find_holder
 

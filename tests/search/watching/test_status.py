@@ -3,8 +3,8 @@ import time
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.run_folder import write_json_atomically
-from search.study_folder import locked
+from hybrid_swin.files import write_json_atomically
+from search.records.study_folder import locked
 from search.watching.holder import PROCESSES
 from search.watching.status import Group, Watcher
 from search.watching.table import render

@@ -15,13 +15,18 @@ from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.ledger import LEDGER, read_ledger
 from search.experiment import WorkerSettings
+from search.records.study_folder import (
+    adopt_plugins,
+    claim,
+    locked,
+    recorded_test_read,
+)
 from search.settings import FinalistSettings, StudySettings
-from search.study_folder import adopt_plugins, claim, locked, recorded_test_read
 
 HOLD = """
 import sys
 from pathlib import Path
-from search.study_folder import locked
+from search.records.study_folder import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -45,7 +50,7 @@ def hold():
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
         )
         processes.append(process)
         assert process.stdout.readline() == "held\n"
@@ -208,7 +213,7 @@ def test_a_copy_that_was_cut_off_is_made_again(write_plugin, tmp_path, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("search.study_folder.shutil.copyfile", half)
+        patch.setattr("search.records.study_folder.shutil.copyfile", half)
         with pytest.raises(KeyboardInterrupt):
             adopt_plugins([str(mine)], folder)
     adopt_plugins([str(mine)], folder)

@@ -11,13 +11,13 @@ import pytest
 import search
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.loading import load_data
-from search import receipt
 from search.identity import derive_seed
 from search.launch import about_study
-from search.receipt import code_hash, write_receipt
+from search.records import receipt
+from search.records.receipt import code_hash, write_receipt
+from search.records.study_folder import recorded_test_read
 from search.settings import FinalistSettings, StudySettings
 from search.space import Space
-from search.study_folder import recorded_test_read
 
 VARIANT = {
     "image_size": 8,

@@ -9,11 +9,14 @@ from typing import Any
 
 import hybrid_swin
 import search
+from hybrid_swin.files import write_json_atomically
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import LoadedData
+from search.compare.settings import ComparisonSettings
 from search.experiment import SCHEMA_VERSION, ExperimentSettings
-from search.run_folder import is_comparison, iter_runs, read_json, write_json_atomically
-from search.study_folder import FIXED, RECEIPT
+from search.records.runs import iter_runs
+from search.records.study_file import read_fixed
+from search.records.study_folder import RECEIPT
 
 # what results depend on, and the mirror
 _PACKAGES = (
@@ -41,21 +44,21 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
     runs = list(iter_runs(settings.path))
     ended = [(spec, result) for spec, result in runs if result is not None]
     readings = read_ledger(settings.path / LEDGER)
-    path, plain = settings.path / FIXED, settings.to_dict()
-    fixed = read_json(path) if path.exists() else {}
-    command = f"python search.py {'compare' if is_comparison(plain) else 'run'}"
+    fixed = read_fixed(settings.path)
+    word = "compare" if isinstance(settings, ComparisonSettings) else "run"
+    command = f"python search.py {word} --config receipt.json"
     write_json_atomically(
         settings.path / RECEIPT,
         {
             "schema_version": SCHEMA_VERSION,
             "study": settings.name,
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
-            "repeat": f"{command} --config receipt.json --name {settings.name}-again",
-            "settings": plain,
+            "repeat": f"{command} --name {settings.name}-again",
+            "settings": settings.to_dict(),
             **about,
-            "hashes": fixed.get("data", {}),
-            "plugins": fixed.get("plugins", {}),
-            "precision": fixed.get("precision", ""),
+            "hashes": fixed.data,
+            "plugins": fixed.plugins,
+            "precision": fixed.precision,
             "validation_seeds": sorted(
                 {
                     seed

@@ -13,11 +13,13 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import write_text_atomically
 from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, recorded
 from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
-from search.run_folder import read_json, write_json_atomically, write_text_atomically
+from search.records.settings import SETTINGS_FILE
+from search.records.study_file import STUDY_FILE, read_study_file, write_study_file
 
-SETTINGS, FIXED, RECEIPT = "settings.yaml", "study.json", "receipt.json"
+RECEIPT = "receipt.json"
 
 
 @contextmanager
@@ -89,10 +91,9 @@ def claim(
         "plugins": dict(plugins),
         "data": dict(data),
     }
-    path = folder / FIXED
+    known = read_study_file(folder)
     new: Collection[str] = ()
-    if path.exists():
-        known = read_json(path)
+    if known is not None:
         new = settled.keys() - known.keys()  # of a study from before it was settled
         settled = {name: known.pop(name, value) for name, value in settled.items()}
         changed = list(differences(known, fixed))
@@ -102,10 +103,10 @@ def claim(
                 f"({'; '.join(changed[:4])}{' ...' if len(changed) > 4 else ''}); its results "
                 "would not be comparable. Give another --name, or put the settings back"
             )
-    if not path.exists() or new:
-        write_json_atomically(path, fixed | dict(settled))
+    if new or not (folder / STUDY_FILE).exists():
+        write_study_file(folder, fixed | dict(settled))
     text = yaml.safe_dump({"schema_version": SCHEMA_VERSION, **settings.to_dict()}, sort_keys=False)
-    write_text_atomically(folder / SETTINGS, text)
+    write_text_atomically(folder / SETTINGS_FILE, text)
     return dict(settled)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from search.predictions import read_correctness
+from search.records.predictions import read_correctness
 
 
 def write(folder, right, ids=None, groups=(), **changes):

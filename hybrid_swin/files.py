@@ -1,0 +1,200 @@
+"""Files that are whole or absent, JSON objects, and what a refusal of the system means.
+
+A file is written under a temporary name, flushed to the disk and renamed, so that a kill or a power
+cut leaves its old or its new content. Numbers that JSON cannot hold (NaN, infinities) are written
+as null.
+"""
+
+import errno
+import json
+import math
+import os
+import re
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.errors import InputError
+
+_LONGEST = 200  # characters of a path or a reason in a message
+
+# What to do about each refusal; the numbers are those of the C library.
+_ADVICE = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space of your quota",
+    errno.EROFS: "make the file system writable again, or use another folder",
+    errno.EACCES: "give yourself the rights to it, or use another folder",
+    errno.EPERM: "give yourself the rights to it, or use another folder",
+    errno.EIO: "check the disk or the network drive",
+    errno.ESTALE: "mount the network drive again",
+    errno.ENAMETOOLONG: "use a shorter name or another folder",
+    errno.EMFILE: "allow more open files (`ulimit -n`)",
+    errno.ENFILE: "close other programs: the machine has too many open files",
+    errno.ENOMEM: "free some memory",
+    errno.EISDIR: "a folder stands where a file belongs: move it away",
+    errno.ENOTDIR: "a file stands where a folder belongs: move it away",
+    errno.EEXIST: "a file stands where a folder belongs: move it away",
+}
+# Refusals that are of the disk or the folder, not of what was being trained.
+OF_THE_DISK = frozenset(
+    (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EIO,
+        errno.ESTALE,
+        errno.ENAMETOOLONG,
+    )
+)
+
+
+class FileError(InputError):
+    """The system refused to read or write a file; what was there before is as it was."""
+
+
+class MissingFileError(InputError):
+    """There is no such file."""
+
+
+class DamagedFileError(InputError):
+    """A file does not hold what it should.
+
+    Args:
+        path: the file.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path, self.reason = path, shortened(reason)
+        super().__init__(f"{shortened(path)} is damaged: {self.reason}")
+
+
+def explained(error: OSError, path: str | Path | None = None) -> str:
+    """One sentence on a refusal of the system: the path, the reason, and what to do.
+
+    Args:
+        error: the refusal.
+        path: the file that it is about, where the error itself does not name it.
+    """
+    place = path or error.filename2 or error.filename
+    where = f"{shortened(os.fsdecode(place))}: " if place else ""
+    number = error.errno or 0
+    known = number in errno.errorcode and os.strerror(number)
+    reason = known or error.strerror or str(error) or type(error).__name__
+    advice = _ADVICE.get(number, "see to it")
+    return (
+        f"{where}{shortened(reason)}; {advice} and start the same command again: what is finished "
+        "is kept"
+    )
+
+
+def shortened(value: object) -> str:
+    """A text on one line, cut in the middle where it is long."""
+    text = " ".join(str(value).split())
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2
+    return f"{text[:half]}...{text[-half:]}"
+
+
+def write_json_atomically(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a JSON object as `write_text_atomically` does; NaN and infinities become null."""
+    write_text_atomically(path, json.dumps(json_ready(data), indent=1, allow_nan=False) + "\n")
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write ``text`` as `write_bytes_atomically` does."""
+    write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write so that ``path`` holds the old or the new content after any kill or power cut.
+
+    Folders on the way are made.
+
+    Raises:
+        FileError: the system refuses (a full disk, no rights, ...); the old file is untouched.
+    """
+    # a name of our own, so that a late writer of the same file cannot tear it
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise FileError(explained(error, path)) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DamagedFileError: it is not a file, not JSON, or not an object.
+        FileError: the system refuses to read it.
+    """
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingFileError(
+            f"there is no {shortened(path)}; is this the folder of a study?"
+        ) from error
+    except IsADirectoryError as error:
+        raise DamagedFileError(path, "a folder stands where a file belongs") from error
+    except OSError as error:
+        raise FileError(explained(error, path)) from error
+    if not content.strip(b" \t\r\n\0"):
+        raise DamagedFileError(path, "it is empty")
+    try:
+        data = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise DamagedFileError(path, "it is nested too deeply") from error
+    except ValueError as error:
+        raise DamagedFileError(path, f"not JSON ({error})") from error
+    if not isinstance(data, dict):
+        raise DamagedFileError(path, f"it holds a {type(data).__name__}, not an object")
+    return data
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def natural_order(text: str) -> tuple[tuple[int, int | str], ...]:
+    """A sort key that puts ``trials/10000`` after ``trials/9999``."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts)
+
+
+def json_ready(value: Any) -> Any:
+    """Plain JSON values: numpy's and torch's numbers become Python's, NaN and infinities None."""
+    if isinstance(value, Mapping):
+        return {str(name): json_ready(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    if hasattr(value, "item"):  # a number of numpy or torch
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut; only POSIX can open a folder."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,237 @@
+"""Run folders: what one training was asked (``run.json``) and what came of it (``result.json``).
+
+The folder is the truth of a study: everything else (storage, leaderboard, W&B) is made from it. So
+a file is either whole or absent: written under a temporary name, flushed to the disk and renamed.
+Numbers that JSON cannot hold (NaN, infinities) are written as null.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.files import DamagedFileError, MissingFileError, natural_order, read_json
+from search.records.schema import FutureVersionError, SchemaError, build, check_version
+
+SCHEMA_VERSION = 1
+RUN_FILE = "run.json"
+RESULT_FILE = "result.json"
+
+Kind = Literal["trial", "baseline", "audit", "random", "finalist", "reference"]
+Stage = Literal["search", "final"]
+State = Literal["complete", "stopped", "diverged", "failed"]
+
+# where the run folders of each kind lie in a study, in the order in which they are read
+PLACES = ("trials/*", "baselines/*", "audits/*", "random/*", "finalists/*/*", "references/*")
+# least values of the numbers in a result
+_LEAST = {
+    "attempt": 1,
+    "epochs": 0,
+    "epochs_planned": 0,
+    "passes": 0,
+    "validation_images": 0,
+    "test_images": 0,
+    "validation_groups": 0,
+    "test_groups": 0,
+}
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What one run was asked to do; the content of ``run.json``.
+
+    ``key`` is the run folder's place in the study (``trials/0007``). A finalist's ``origin`` is the
+    key of the run that it retrains; an audit trains a stopped trial to its end; a random run is of
+    the random search beside the search, or of the mean random candidate. References (no network)
+    have no variant and no recipe.
+    """
+
+    study: str
+    key: str
+    kind: Kind
+    stage: Stage
+    label: str
+    variant: dict[str, Any] | None
+    recipe: dict[str, Any] | None
+    variant_id: str
+    candidate_id: str
+    seed: int
+    seed_index: int = 0
+    origin: str = ""
+    is_baseline: bool = False
+    cost: dict[str, int] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+    cutoffs: dict[str, float] = field(default_factory=dict)  # rung -> least score to go on
+    image_rungs: tuple[int, ...] = ()  # trainings on so many images that come first
+    matched: dict[str, Any] = field(default_factory=dict)  # what was adjusted to meet a cost
+    data: dict[str, Any] | None = None  # instead of the study's
+    init: str = ""  # weights to start from
+    weights_prefix: str | None = None  # which network of them
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``run.json``."""
+        content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return content | {"image_rungs": list(self.image_rungs)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the content of ``run.json``; keys that this version does not know are ignored.
+
+        Raises:
+            SchemaError: a missing key, a value of another type, an unknown kind or stage.
+            FutureVersionError: the file is of a later program.
+        """
+        check_version(data, SCHEMA_VERSION)
+        return build(cls, data, least={"seed": 0, "seed_index": 0})
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What came of a run; the content of ``result.json``.
+
+    ``score`` is the objective on validation at the last epoch (None where there is none),
+    ``history`` one dict an epoch, ``rungs`` the scores of trainings on fewer images, ``metrics``
+    the last epoch's ``val/*``, ``test`` the single reading of the test split (finalists,
+    references). Times are seconds, memory is MiB.
+    """
+
+    key: str
+    attempt: int
+    state: State
+    score: float | None
+    epochs: int = 0
+    epochs_planned: int = 0
+    passes: float = 0.0  # over the train split, trainings on fewer images included
+    history: tuple[dict[str, float], ...] = ()
+    rungs: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    test: dict[str, float] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_mb: float | None = None
+    latency: dict[str, Any] | None = None
+    device: str = ""
+    precision: str = ""
+    data_hash: str = ""
+    split_hash: str = ""
+    test_hash: str = ""
+    code_hash: str = ""
+    validation_images: int = 0
+    test_images: int = 0
+    validation_groups: int = 0  # of images that belong together; 0 where there are none
+    test_groups: int = 0
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``result.json``."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self), "history": list(self.history)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the content of ``result.json``; keys that this version does not know are ignored.
+
+        Raises:
+            SchemaError: a missing key, a value of another type or outside its range.
+            FutureVersionError: the file is of a later program.
+        """
+        check_version(data, SCHEMA_VERSION)
+        if isinstance(data.get("score"), float) and not math.isfinite(data["score"]):
+            data = {**data, "score": None}
+        result = build(cls, data, least=_LEAST, null_is_nan=True)
+        middle = (result.latency or {}).get("median_ms")
+        if isinstance(middle, bool) or not isinstance(middle, int | float | None):
+            raise SchemaError("latency.median_ms is not a number")
+        return result
+
+
+def read_record(path: Path, parse: Callable[[Mapping[str, Any]], Content]) -> Content:
+    """Read a file of a study's folder.
+
+    Args:
+        path: the file.
+        parse: makes of its content what it says, as `RunResult.from_dict` does.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DamagedFileError: it does not hold what it should.
+        InputError: it is of a later program, or the system refuses to read it.
+    """
+    data = read_json(path)
+    try:
+        return parse(data)
+    except FutureVersionError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (SchemaError, InputError) as error:
+        raise DamagedFileError(path, str(error)) from error
+
+
+def read_spec(folder: Path, key: str) -> RunSpec:
+    """What a run was asked to do. Raises as `read_record`, also where a run was moved."""
+    path = folder / key / RUN_FILE
+    spec = read_record(path, RunSpec.from_dict)
+    if spec.key != key:
+        raise DamagedFileError(path, f"it says key {spec.key!r}, but lies at {key!r}")
+    return spec
+
+
+def read_result(folder: Path, key: str) -> RunResult | None:
+    """What came of a run; None if it has not ended. Raises as `read_record`."""
+    path = folder / key / RESULT_FILE
+    try:
+        result = read_record(path, RunResult.from_dict)
+    except MissingFileError:
+        return None
+    if result.key != key:
+        raise DamagedFileError(path, f"it is of the run {result.key!r}")
+    return result
+
+
+def read_run(study_folder: Path, key: str) -> tuple[RunSpec, RunResult | None]:
+    """Read one run folder; the result is None if the run has not ended. Raises as `read_record`."""
+    return read_spec(study_folder, key), read_result(study_folder, key)
+
+
+def iter_runs(
+    study_folder: Path, damaged: list[DamagedFileError] | None = None
+) -> Iterator[tuple[RunSpec, RunResult | None]]:
+    """Every run of a study: trials, baselines, finalists, references, each in number order.
+
+    Folders without a ``run.json`` are skipped: their run was never asked.
+
+    Args:
+        study_folder: of a study or comparison.
+        damaged: collects the files that are damaged, so that the caller can name them: a run
+            without its ``run.json`` is left out, one without its result has not ended.
+
+    Raises:
+        InputError: the study's folder does not exist; a file is of a later program or the system
+            refuses to read it.
+        DamagedFileError: a file is damaged, where ``damaged`` is not given.
+    """
+    if not study_folder.is_dir():
+        raise InputError(
+            f"there is no study at {study_folder}; start one with `python search.py run`"
+        )
+    for place in PLACES:
+        keys = [
+            file.parent.relative_to(study_folder).as_posix()
+            for file in study_folder.glob(f"{place}/{RUN_FILE}")
+        ]
+        for key in sorted(keys, key=natural_order):
+            try:
+                spec = read_spec(study_folder, key)
+            except DamagedFileError as error:
+                if damaged is None:
+                    raise
+                damaged.append(error)
+                continue
+            try:
+                result = read_result(study_folder, key)
+            except DamagedFileError as error:
+                if damaged is None:
+                    raise
+                damaged.append(error)
+                result = None
+            yield spec, result

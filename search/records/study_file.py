@@ -1,0 +1,91 @@
+"""``study.json``: what a study is tied to, and what was settled when it began.
+
+It is kept twice, since nothing else in the folder says what ``auto`` stood for, nor whose the
+trials in a database are: where the file is damaged or missing, its copy is taken.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.files import DamagedFileError, MissingFileError, write_json_atomically
+from search.experiment import SCHEMA_VERSION
+from search.records.runs import read_record
+from search.records.schema import build, check_version
+
+STUDY_FILE = "study.json"
+COPY_FILE = "study.copy.json"
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What results depend on, so that it must stay the same when the study goes on.
+
+    Args:
+        settings: those that are not free.
+        plugins: source hashes by file name.
+        data: hashes of images and split.
+        precision: what ``auto`` stands for.
+        sampler: which, and why it was chosen; empty for a comparison.
+        reference_point: where hypervolumes are measured from; empty for one objective.
+        owner: a word that no other folder has.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    plugins: dict[str, str] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
+    precision: str = ""
+    sampler: tuple[str, ...] = ()
+    reference_point: dict[str, float] = field(default_factory=dict)
+    owner: str = ""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Fixed":
+        """Read the content of ``study.json``; raises as `RunSpec.from_dict`."""
+        check_version(data, SCHEMA_VERSION)
+        return build(cls, data)
+
+
+def read_fixed(folder: Path) -> Fixed:
+    """What a study is tied to; of its copy where the file is damaged or missing.
+
+    Empty where there is neither, as in a study that has not begun.
+
+    Raises:
+        InputError: the file is of a later program, or the system refuses to read it.
+    """
+    content = read_study_file(folder)
+    return Fixed() if content is None else Fixed.from_dict(content)
+
+
+def read_study_file(folder: Path, damaged: list[DamagedFileError] | None = None) -> Any:
+    """The content of the file, or else of its copy; None where there is neither.
+
+    Args:
+        folder: of a study or comparison.
+        damaged: collects what is damaged.
+
+    Raises:
+        InputError: as `read_fixed`.
+    """
+    for name in (STUDY_FILE, COPY_FILE):
+        try:
+            return read_record(folder / name, _checked)
+        except MissingFileError:
+            continue
+        except DamagedFileError as error:
+            if damaged is not None:
+                damaged.append(error)
+    return None
+
+
+def write_study_file(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write the file and its copy. Raises FileError where the system refuses."""
+    for name in (COPY_FILE, STUDY_FILE):
+        write_json_atomically(folder / name, content)
+
+
+def _checked(data: Mapping[str, Any]) -> dict[str, Any]:
+    Fixed.from_dict(data)
+    return dict(data)

@@ -11,7 +11,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.study_runs import refuse_study
 from hybrid_swin.variant import Variant
-from hybrid_swin.weights.files import IN_FOLDERS, WeightFile, read_weights
+from hybrid_swin.weights.files import IN_FOLDERS, INDEXES, WeightFile, read_weights
 
 _FINAL = "final.ckpt"  # as in epochs.py, which needs Lightning
 
@@ -63,7 +63,8 @@ def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
     file = read_weights(path)
     model = HybridSwin(_variant(file), drop_path_rate)
     report = load_weights(model, path)
-    wrong = [*report.fresh, *(resized.name for resized in report.resized), *report.unused]
+    resized = [change.name for change in report.resized]
+    wrong = [*report.fresh, *resized, *report.unused, *report.left_out]
     if wrong:
         raise InputError(f"{file.name} does not hold the weights of its own variant: {wrong[0]}")
     return Trained(model.eval(), *_facts(file))
@@ -80,7 +81,7 @@ def find_checkpoint(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_dir():
         return path
-    published = (path / name for name in IN_FOLDERS)
+    published = (path / name for name in (*IN_FOLDERS, *INDEXES))
     attempts = path.glob(f"attempt-*/{_FINAL}")
     newest = sorted(attempts, key=lambda file: (len(str(file)), str(file)), reverse=True)
     for file in (path / _FINAL, *newest, *published):

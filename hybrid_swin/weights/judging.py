@@ -88,9 +88,10 @@ def judge(
             qkv_bias=facts.qkv_bias,
         )
     maybe_ours = layout == "timm"
+    basis = "its defaults, no config beside"
     return Judgement(
         tuple(_guessed(file, layout, weights, keys)),
-        "its defaults, no config beside",
+        f"{basis}; it may be a network of ours" if maybe_ours else basis,
         maybe_ours,
         notes=tuple(found.notes),
     )

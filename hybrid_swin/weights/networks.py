@@ -20,6 +20,9 @@ _DEEPEST = 5
 _AVERAGED = re.compile(r"(^|[._])(ema|averaged?|avg|swa)([._]|$)")
 # In a mapping of the first kind, Lightning's WeightAveraging keeps the averages in the second.
 _LIGHTNING = "current_model_state", "state_dict"
+_FIRST_BLOCK = re.compile(
+    r"((encoder\.)?layers[._]0\.blocks\.0|features\.1\.0|stages\.0\.blocks\.0)\."
+)
 _ADAPTER = re.compile(
     r"\.base_layer\.|(^|[._])(lora_|ia3_l|hada_w|lokr_w|oft_|boft_|vera_lambda|fourierft_)"
 )
@@ -51,6 +54,14 @@ class Network:
         return ".".join(filter(None, (self.place, self.prefix.rstrip("."))))
 
     @property
+    def has_stages(self) -> bool:
+        """Whether it has a Swin's blocks; other networks embed patches by the same names."""
+        return any(_FIRST_BLOCK.match(k, len(self.prefix)) for k in self.weights if self._has(k))
+
+    def _has(self, key: str) -> bool:
+        return key.startswith(self.prefix)
+
+    @property
     def is_averaged(self) -> bool:
         """Whether its name says that it is an average over a training."""
         return _AVERAGED.search(self.name) is not None
@@ -72,10 +83,13 @@ def choose_network(file: WeightFile, prefix: str | None = None) -> tuple[Network
     found = find_networks(file.content)
     if not found:
         raise InputError(_what_else(file))
+    found = [network for network in found if network.has_stages] or found
     for network in found:
         _check_whole(file.name, network.weights)
-    listed = ", ".join(repr(network.name) for network in found[:6])
+    listed = few([f"{network.name[:60]!r}" for network in found])
     if prefix is not None:
+        if not isinstance(prefix, str):
+            raise InputError(f"weights_prefix must be text; got {prefix!r:.60}")
         given = prefix.rstrip(".")
         named = [n for n in found if n.name == given] or [
             n for n in found if given in (n.place, n.prefix.rstrip("."))
@@ -96,7 +110,7 @@ def choose_network(file: WeightFile, prefix: str | None = None) -> tuple[Network
             f"{file.name} holds {len(found)} networks: {listed}; say which to take by "
             f"weights_prefix, such as weights_prefix={found[0].name!r}"
         )
-    others = ", ".join(repr(network.name) for network in found if network is not taken)
+    others = few([repr(network.name) for network in found if network is not taken])
     return taken, (
         f"of {len(found)} networks that at {taken.name!r} was taken, {why}; weights_prefix takes "
         f"another ({others})"

@@ -24,6 +24,8 @@ OPTIONS = [
     "mdta+w_msa:cascade",
     "w_msa(attention=cosine;bias=continuous)",
     "sw_msa(mask_padding=true)",
+    "sw_msa(mask_padding=true;roll=bare;shift=map;small_map=square)",
+    "sw_msa(shift=always;small_map=pad)",
     "grid(attention=cosine;bias=continuous;mask_padding=true)",
 ]
 WORDS = sorted(

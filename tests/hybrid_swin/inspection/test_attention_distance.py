@@ -24,6 +24,7 @@ from hybrid_swin.inspection.attention_distance import (
 )
 
 BRANCHES = ["w_msa", "sw_msa", "grid", "sw_msa(mask_padding=true)", "w_msa(attention=cosine)"]
+BRANCHES += ["sw_msa(roll=bare)", "sw_msa(shift=always;small_map=pad)", "w_msa(small_map=square)"]
 
 
 def branch_of(model):

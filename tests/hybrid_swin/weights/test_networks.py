@@ -143,6 +143,20 @@ def test_first_weights_of_another_prefix_are_another_training(golden, tmp_path):
     assert init_hash(tmp_path / "a.safetensors", "ema") == f"{plain} ema"
 
 
+def test_another_network_beside_is_none_to_choose_from(two, small_swin):
+    """A vision transformer embeds its patches by the same names."""
+    weights, _ = two
+    other = {
+        "patch_embed.proj.weight": torch.ones(4, 3, 2, 2),
+        "blocks.0.norm1.weight": torch.ones(4),
+    }
+    report = hs.load_weights(small_swin(), {**under("vit", other), **under("swin", weights)})
+    assert report.place == "swin" and report.notes == ()
+    assert set(under("vit", other)) <= set(report.unused) and report.is_as_in_source
+    with pytest.raises(InputError, match="weights_prefix must be text; got 3"):
+        hs.load_weights(small_swin(), weights, weights_prefix=3)
+
+
 # What is no network
 
 

@@ -296,3 +296,32 @@ def test_a_stem_without_norm_is_another_network():
     weights = {n: t for n, t in built_at((32, 32), "timm").items() if "patch_embed.norm" not in n}
     with pytest.raises(InputError, match=r"\(patch_norm: false\) is another network"):
         hs.load_weights(model((32, 32)), weights)
+
+
+def test_a_difference_is_measured_beside_other_branches_and_in_any_state(tmp_path):
+    """A compiled network, one in half precision, and a branch that cannot be measured."""
+    source = in_layout(built_at((16, 32), "microsoft"), "microsoft")
+    words = "w_msa+mdta", "sw_msa+mdta"
+    alone = hs.load_weights(model((16, 32)), source).blocks[3]
+    joined = hs.load_weights(model((16, 32), words), source).blocks[3]
+    assert alone.how == joined.how == "changed" and joined.word == "mdta+sw_msa:sum"
+    assert joined.difference == pytest.approx(alone.difference, rel=1e-6)
+    half = hs.load_weights(model((16, 32)).bfloat16(), source).blocks[3]
+    assert half.difference == pytest.approx(alone.difference, rel=0.05)
+    compiled = model((16, 32))
+    compiled.compile_blocks(backend="eager")
+    assert hs.load_weights(compiled, source).blocks[3].difference == alone.difference
+    stubborn = model((16, 32), words)
+    stubborn.layers[1].blocks[1].attn.forward = lambda x: 1 / 0
+    report = hs.load_weights(stubborn, source)
+    assert report.blocks[3].how == "changed" and report.blocks[3].difference is None
+
+
+def test_no_random_number_is_used_up_and_no_mode_changed():
+    network = model((16, 32)).train()
+    source = in_layout(built_at((16, 32), "microsoft"), "microsoft")
+    torch.manual_seed(5)
+    assert any(b.difference for b in hs.load_weights(network, source).blocks)
+    found = torch.randn(3)
+    torch.manual_seed(5)
+    assert torch.equal(torch.randn(3), found) and network.training

@@ -29,7 +29,7 @@ class NormalisedImages:
     asked for images are read. Both give the same numbers.
 
     Args:
-        images: (N, H, W, C) uint8 or float32.
+        images: (N, H, W, C) uint8, uint16, float32 or float64.
         mean: of each channel, in full scales.
         std: of each channel, in full scales, above 0.
         held_bytes: largest size to hold.
@@ -44,8 +44,8 @@ class NormalisedImages:
     ) -> None:
         self._images = images
         self._scale = full_scale(images)
-        self._mean = torch.tensor(mean).view(-1, 1, 1)
-        self._std = torch.tensor(std).view(-1, 1, 1)
+        self._mean = torch.tensor(mean, dtype=torch.float64).view(-1, 1, 1)
+        self._std = torch.tensor(std, dtype=torch.float64).view(-1, 1, 1)
         self._held: Tensor | None = None
         if images.size * 4 <= held_bytes:
             everything = np.arange(len(images))
@@ -57,10 +57,13 @@ class NormalisedImages:
         if self._held is not None:
             return self._held[torch.from_numpy(indices)]
         picked_BHWC = torch.from_numpy(self._images[indices])
+        # What needs 64 bits is standardised in them: only then does it fit into 32.
+        exact = torch.float64 if picked_BHWC.dtype == torch.float64 else torch.float32
         x_BCHW = picked_BHWC.permute(0, 3, 1, 2).to(
-            torch.float32, memory_format=torch.contiguous_format, copy=True
+            exact, memory_format=torch.contiguous_format, copy=True
         )
-        return x_BCHW.div_(self._scale).sub_(self._mean).div_(self._std)
+        mean, std = self._mean.to(exact), self._std.to(exact)
+        return x_BCHW.div_(self._scale).sub_(mean).div_(std).to(torch.float32)
 
     def __getstate__(self) -> dict[str, Any]:
         """A memory map travels to another process by its name; NumPy would send all its bytes."""

@@ -4,13 +4,15 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal, get_args
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError, unknown
 
+Duplicates = Literal["warn", "drop", "refuse"]
+
 # Fields that came later, as they were before: what leaves them so is written as it was then.
-_LATER = {"epoch_images": 0, "validation_seed": None, "train_images": 0}
+_LATER = {"epoch_images": 0, "validation_seed": None, "train_images": 0, "duplicates": "warn"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class DataSettings:
         epoch_images: images of an epoch, drawn anew from the train split for each epoch, none
             twice in an epoch; 0 for the whole train split. So a large or endless set is validated
             as often as wished, and the recipe's epochs and warm-up count these shorter epochs.
+        duplicates: images with the same pixels as one in another split or under another label:
+            ``warn`` names them; ``drop`` keeps them in the last of their splits only (test before
+            validation before train), and none of those under two labels; ``refuse`` ends.
     """
 
     source: str = "digits"
@@ -48,6 +53,7 @@ class DataSettings:
     epoch_images: int = 0
     validation_seed: int | None = None
     train_images: int = 0
+    duplicates: Duplicates = "warn"
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "DataSettings":
@@ -80,6 +86,8 @@ class DataSettings:
         if self.validation_seed is not None:
             _check_whole("data.validation_seed", self.validation_seed)
         self._check_shares()
+        if self.duplicates not in get_args(Duplicates):
+            raise unknown("value of data.duplicates", self.duplicates, get_args(Duplicates))
         if self.class_path is None:
             if self.init_args:
                 raise InputError(
@@ -99,6 +107,11 @@ class DataSettings:
                     f"data.{name} {getattr(self, name)} belongs to a source; with data.class_path "
                     "leave it out, and let the module's own train loader give fewer images"
                 )
+        if self.duplicates != "warn":
+            raise InputError(
+                f"data.duplicates {self.duplicates} belongs to a source; the images of a module "
+                "with data.class_path are not looked at"
+            )
         if self.validation_seed is not None:
             raise InputError(
                 f"data.validation_seed {self.validation_seed} belongs to a source; a module with "

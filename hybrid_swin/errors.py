@@ -29,6 +29,13 @@ def unknown(kind: str, name: object, allowed: Iterable[str]) -> InputError:
     )
 
 
+def shown(value: object, most: int = 60) -> str:
+    """A value as it stands in a message: on one line, and cut in the middle where it is long."""
+    text = repr(value)
+    half = (most - 5) // 2
+    return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
+
+
 def _plural(kind: str) -> str:
     noun, of, rest = kind.partition(" of ")
     return noun + ("es" if noun.endswith(("ch", "s", "x")) else "s") + of + rest

@@ -7,6 +7,7 @@ from typing import Any
 from hybrid_swin.errors import InputError
 
 OptionValue = bool | int | float | str
+RANGE_WORDS = "two numbers, the lower one first, such as [0, 4095]"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Option:
         """What may stand here, in words."""
         if self.choices:
             return "one of " + ", ".join(spell(c) for c in self.choices)
+        if self.type is tuple:
+            return RANGE_WORDS
         return {bool: "true or false", int: "a whole number", float: "a number"}.get(
             self.type or object, "text"
         )
@@ -59,6 +62,9 @@ class Option:
             value = float(value) if fits else value
         elif self.type is int:
             fits = isinstance(value, int) and not _is_bool(value)
+        elif self.type is tuple:
+            fits = as_range(value) is not None
+            value = list(value) if fits else value
         elif self.type is str:
             # YAML has types where text is meant: a folder named 2024 is a number to it.
             fits = value is not None and not isinstance(value, list | dict)
@@ -70,6 +76,16 @@ class Option:
                 f"{where}: option {self.name}={spell(value)} is not possible; give {self.allowed}"
             )
         return value
+
+
+def as_range(value: Any) -> tuple[float, float] | None:
+    """A list of two finite numbers, the lower one first, as numbers; None for anything else."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return None
+    if not all(isinstance(x, int | float) and not _is_bool(x) and _is_finite(x) for x in value):
+        return None
+    low, high = float(value[0]), float(value[1])
+    return (low, high) if low < high and math.isfinite(high - low) else None
 
 
 def spell(value: Any) -> str:

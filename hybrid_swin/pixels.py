@@ -27,7 +27,7 @@ def digest(images: NDArray[Any]) -> str:
 
 def first_not_finite(images: NDArray[Any]) -> int | None:
     """Index of the first image with a NaN or an infinity."""
-    if images.dtype == np.uint8:
+    if images.dtype.kind != "f":
         return None
     for chunk in chunks(images):
         finite = np.isfinite(images[chunk]).all(axis=(1, 2, 3))
@@ -37,8 +37,48 @@ def first_not_finite(images: NDArray[Any]) -> int | None:
 
 
 def full_scale(images: NDArray[Any]) -> float:
-    """What counts as 1: 255 in uint8, 1 in floating point numbers."""
-    return 255.0 if images.dtype == np.uint8 else 1.0
+    """What counts as 1: the largest whole number of the type, 1 in floating point numbers."""
+    return full_scale_of(images.dtype)
+
+
+def full_scale_of(dtype: np.dtype[Any]) -> float:
+    """The same for a type: 255 for uint8, 65535 for uint16."""
+    return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
+
+
+def in_range(
+    values: NDArray[Any], value_range: tuple[float, float]
+) -> tuple[NDArray[np.float32], bool]:
+    """(x - low) / (high - low), float32, clipped to 0 and 1; and whether anything was clipped."""
+    low, high = value_range
+    x = (values.astype(np.float64) - low) / (high - low)
+    clipped = bool(((x < 0) | (x > 1)).any())
+    return np.clip(x, 0, 1).astype(np.float32), clipped
+
+
+def as_floats(values: NDArray[Any]) -> NDArray[Any]:
+    """Numbers as float32, or as float64 where float32 would round away what tells them apart.
+
+    Images are standardised by their spread, so rounding errors up to a millionth of it are nothing.
+    """
+    with np.errstate(over="ignore"):
+        small = values.astype(np.float32)
+    worst, count, total, squares = 0.0, 0, 0.0, 0.0
+    near = float(values.flat[0])
+    for chunk in chunks(values):
+        x = values[chunk].astype(np.float64)
+        worst = max(worst, float(np.abs(x - small[chunk]).max()))
+        x -= near
+        count, total, squares = count + x.size, total + x.sum(), squares + np.square(x).sum()
+    spread = np.sqrt(max(squares / count - (total / count) ** 2, 0.0))
+    fine = worst == 0 or not np.isfinite(spread) or worst <= 1e-6 * spread
+    return small if fine else values.astype(np.float64)
+
+
+def extremes(images: NDArray[Any]) -> tuple[float, float]:
+    """The smallest and the largest value."""
+    parts = [images[chunk] for chunk in chunks(images)]
+    return min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
 
 
 def mean_and_std(

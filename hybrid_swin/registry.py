@@ -336,6 +336,8 @@ def _option(arg: ast.arg, default: Any, file: Path) -> Option:
         elements = inside.elts if isinstance(inside, ast.Tuple) else [inside]
         choices = tuple(_literal(e, where) for e in elements)
         return Option(arg.arg, None, choices, value, required)
+    if annotation is not None and ast.unparse(annotation) == "tuple[float, float]":
+        return Option(arg.arg, tuple, (), value, required)
     if isinstance(annotation, ast.Name) and annotation.id in _TYPES:
         return Option(arg.arg, _TYPES[annotation.id], (), value, required)
     if annotation is not None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hybrid_swin.data import LabelledImages
 from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, shown
 from hybrid_swin.split_drawing import draw_groups, draw_images
 
 _Indices = NDArray[np.int64]
@@ -34,6 +34,7 @@ class Splits:
         test: images to report, read once.
         hash: ten hex digits over every image's id, label and split.
         test_hash: ten hex digits over the ids and labels of test alone.
+        dropped: images that are in none, as copies of others.
     """
 
     train: _Indices
@@ -41,17 +42,19 @@ class Splits:
     test: _Indices
     hash: str
     test_hash: str
+    dropped: int = 0
 
 
 def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
     """Keep the given splits and draw the missing ones, from ``settings.split_seed``.
 
-    Train and each drawn split hold each class, and no group crosses splits. With a
+    Train and each drawn split hold each class, and no group crosses splits; what has copies is
+    treated as ``settings.duplicates`` says. With a
     ``settings.validation_seed``, a drawn validation split is drawn again; test does not change.
 
     Raises:
         InputError: there are fewer than two classes, a class has too few images or groups to be in
-            each split, or a group lies in two given splits.
+            each split, a group lies in two given splits, or there are copies that are refused.
     """
     _check_classes(images)
     groups = None if images.groups is None else _number(images.groups)
@@ -71,12 +74,18 @@ def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
             rows = _draw(images, groups, rest, [1 - share, share], again)
             split_of[rest] = np.array([_TRAIN, _VALIDATION])[rows]
     split_of[split_of == _FREE] = _TRAIN
+    if settings.duplicates == "refuse":
+        _refuse_copies(images, split_of)
+    if settings.duplicates == "drop":
+        _drop_copies(images, split_of)
+    dropped = int((split_of == _OUT).sum())
     _check_train(images, split_of)
     if settings.train_images:
         _leave_out(images, split_of, settings)
     train, validation, test = (np.flatnonzero(split_of == split) for split in range(3))
     in_test = np.where(split_of == _TEST, split_of, _FREE)
-    return Splits(train, validation, test, _hash(images, split_of), _hash(images, in_test))
+    hashes = _hash(images, split_of), _hash(images, in_test)
+    return Splits(train, validation, test, *hashes, dropped)
 
 
 def _number(groups: Sequence[str]) -> _Indices:
@@ -158,6 +167,42 @@ def _check_train(images: LabelledImages, split_of: _Indices) -> None:
             f"no image of class {name!r} is left to train on; "
             "add images, leave the class out, or change the given splits"
         )
+
+
+def _refuse_copies(images: LabelledImages, split_of: _Indices) -> None:
+    torn = [group for group in images.copies if _is_torn(group, split_of, images.labels)]
+    if torn:
+        one, other = _torn_pair(torn[0], split_of, images.labels)
+        raise InputError(
+            f"{sum(map(len, torn)):,} images have copies in another split or under another label, "
+            f"such as {shown(images.ids[one])} and {shown(images.ids[other])}; take copies out, or "
+            "set data.duplicates to drop or warn"
+        )
+
+
+def _is_torn(group: _Indices, split_of: _Indices, labels: _Indices) -> bool:
+    return len({*zip(split_of[group].tolist(), labels[group].tolist(), strict=True)}) > 1
+
+
+def _torn_pair(group: _Indices, split_of: _Indices, labels: _Indices) -> tuple[int, int]:
+    """The first image of a group of copies, and the first that differs from it."""
+    differs = (split_of[group] != split_of[group[0]]) | (labels[group] != labels[group[0]])
+    return int(group[0]), int(group[np.argmax(differs)])
+
+
+def _drop_copies(images: LabelledImages, split_of: _Indices) -> None:
+    """Of copies in several splits keep those in the last one; of those under two labels none."""
+    for group in images.copies:
+        if len(np.unique(images.labels[group])) > 1:
+            split_of[group] = _OUT
+        else:
+            split_of[group[split_of[group] < split_of[group].max()]] = _OUT
+    for split in (_VALIDATION, _TEST):
+        if not (split_of == split).any():
+            raise InputError(
+                f"data.duplicates drop leaves no {_NAMES[split]} image: all have copies in another "
+                "split or under another label; correct the data, or set it to warn"
+            )
 
 
 def _leave_out(images: LabelledImages, split_of: _Indices, settings: DataSettings) -> None:

@@ -15,6 +15,7 @@ from search.contradictions import without_effect
 from search.launch import Prepared, check, prepare
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
+from search.records.receipt import about_data
 from search.records.runs import RunResult, RunSpec
 from search.run_counts import RunCounts, can_stop, expected_runs
 from search.samplers import sample_params
@@ -22,7 +23,7 @@ from search.settings import StudySettings
 from search.space import Space
 from search.study import Draw
 from search.value_checks import settings_of
-from search.workplace import start_workers
+from search.workplace import say_data, start_workers
 
 _DRAWS = 200  # random candidates that stand for the space
 
@@ -74,17 +75,8 @@ def _print_plan(
     counts: RunCounts,
     console: Console,
 ) -> None:
+    say_data(about_data(prepared.data), console)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    data = prepared.data
-    if data is not None:
-        sizes = [
-            len(split) for split in (data.splits.train, data.splits.validation, data.splits.test)
-        ]
-        table.add_row(
-            "images",
-            f"{sizes[0]:,} to train on, {sizes[1]:,} to choose by, "
-            f"{sizes[2]:,} to test on; {len(data.images.left_out)} left out",
-        )
     size = "uncountably many" if space.size is None else f"{space.size:,}"
     table.add_row(
         "space",

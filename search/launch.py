@@ -40,7 +40,7 @@ from search.workplace import (
     WANDB_SECONDS_WHEN_CUT_OFF,
     common_job_settings,
     image_cache,
-    say_left_out,
+    say_data,
     start_workers,
 )
 
@@ -190,7 +190,8 @@ def run_study(
         for note in without_effect(settings, candidates.epochs, sampler):
             console.print(note, style="yellow", highlight=False)
         say_what_differs(receipt, settings.path, console)
-        say_left_out(prepared.data.images.left_out if prepared.data else (), console)
+        about_images = about_data(prepared.data)
+        say_data(about_images, console)
         study = Study(settings, space, settings.path, sampler, owner=settled["owner"])
         if study.repaired:
             console.print(

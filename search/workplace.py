@@ -1,7 +1,7 @@
 """Where an experiment's trainings happen: workers, what their jobs must know, kept images."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from hybrid_swin.cost import count_cost
+from hybrid_swin.data_summary import summary_lines
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator, resolve_precision
 from hybrid_swin.variant import Variant
@@ -116,11 +117,12 @@ def image_cache(settings: ExperimentSettings) -> Path:
     return Path(settings.folder).expanduser() / ".images"
 
 
-def say_left_out(left_out: Sequence[Sequence[str]], console: Console) -> None:
-    """Name the first images that could not be used, and say how many there are."""
-    for name, reason in left_out[:5]:
-        console.print(f"left out {name}: {reason}", style="yellow")
-    if left_out:
-        console.print(
-            f"{len(left_out)} images were left out; the receipt names all of them", style="yellow"
-        )
+def say_data(about: Mapping[str, Any], console: Console) -> None:
+    """Say what was understood of the images, of which ``about_data`` says more."""
+    if not about:
+        console.print("images     of the data module named; they are not looked at here")
+        return
+    for heading, text in summary_lines(about):
+        style = "yellow" if heading in ("left out", "note") else None
+        line = f"{heading:<11}{text}"
+        console.print(line, style=style, highlight=False, soft_wrap=True)

@@ -6,24 +6,21 @@ A new source is a new file with one class that derives from ``Source``; its name
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.copies import find_copies
+from hybrid_swin.errors import InputError, shown
+from hybrid_swin.options import RANGE_WORDS, as_range
 
 SplitName = Literal["train", "validation", "test"]
 
-#: How folders, columns and arrays spell a split, and what we call it.
-SPLIT_SPELLINGS: dict[str, SplitName] = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-}
+#: Pixels are held in the smallest of these that keeps what the source has.
+PIXEL_TYPES = (np.uint8, np.uint16, np.float32, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +28,17 @@ class LabelledImages:
     """Images, and what is known of each of them.
 
     Args:
-        images: (N, H, W, C), uint8 from 0 to 255 (may be a memory map) or float32.
+        images: (N, H, W, C), uint8 or uint16 up to their largest number, or float32 or float64 of
+            any range (may be a memory map).
         labels: (N,) int64, indices into ``class_names``.
         class_names: one name a class.
         ids: one unique name an image, the same in every run.
         groups: what must not be torn apart by a split, such as a patient; '' stands alone.
         splits: 'train', 'validation' or 'test' where it is given, '' where it is free.
         left_out: (id, reason) of each image that could not be used.
+        ignored: (name, reason) of each file beside them that is no image.
+        notes: what was taken in a sense that its user should know, one sentence each.
+        stored: how the images are stored where they come from, such as 'RGB, 8 bits'.
 
     Raises:
         InputError: the arrays do not belong together.
@@ -50,14 +51,17 @@ class LabelledImages:
     groups: tuple[str, ...] | None = None
     splits: tuple[SplitName | Literal[""], ...] | None = None
     left_out: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    stored: str = ""
 
     def __post_init__(self) -> None:
         count = len(self.ids)
         _require(count > 0, "no image")
         _require(
-            self.images.ndim == 4 and self.images.dtype in (np.uint8, np.float32),
+            self.images.ndim == 4 and self.images.dtype in PIXEL_TYPES,
             f"images of shape {self.images.shape} and type {self.images.dtype}; "
-            "(N, H, W, C) of uint8 or float32 is needed",
+            "(N, H, W, C) of uint8, uint16, float32 or float64 is needed",
         )
         _require(
             self.labels.shape == (count,) and self.labels.dtype == np.int64,
@@ -74,8 +78,13 @@ class LabelledImages:
             f"labels from {self.labels.min()} to {self.labels.max()}, "
             f"but {len(self.class_names)} class names",
         )
-        strange = set(self.splits or ()) - {*SPLIT_SPELLINGS.values(), ""}
+        strange = set(self.splits or ()) - {*get_args(SplitName), ""}
         _require(not strange, f"splits named {sorted(strange)}")
+
+    @cached_property
+    def copies(self) -> tuple[NDArray[np.int64], ...]:
+        """Indices of images with the same pixels, two or more together, by their first one."""
+        return find_copies(self.images)
 
 
 class Source(ABC):
@@ -113,6 +122,31 @@ def check_shape(
         f"takes {image_size[0]} x {image_size[1]} with {in_channels}; "
         f"set image_size: {size} and in_channels: {channels} in the variant"
     )
+
+
+def check_range(source: str, value_range: object) -> tuple[float, float] | None:
+    """The range of values as two numbers. Raises InputError where it is none."""
+    found = None if value_range is None else as_range(value_range)
+    if value_range is not None and found is None:
+        raise InputError(
+            f"{source}: value_range {shown(value_range)} is not possible; give {RANGE_WORDS}"
+        )
+    return found
+
+
+def user_path(path: str, option: str) -> Path:
+    """A path as its user wrote it, ~ expanded. Raises InputError for one that no system takes."""
+    try:
+        found = Path(path).expanduser()
+        found.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, RuntimeError, ValueError) as error:  # too long, ~nobody, a null byte
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"option {option!r}: {shown(path, 120)} cannot be used: {reason}; correct it"
+        ) from None
+    return found
 
 
 def class_order(labels: Iterable[str]) -> tuple[str, ...]:

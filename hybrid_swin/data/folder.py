@@ -1,44 +1,40 @@
 """Image files: a folder a class, or a table of files."""
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator
-from csv import DictReader
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NamedTuple, final
+from typing import Literal, final
 
 import numpy as np
 
-from hybrid_swin.data import SPLIT_SPELLINGS, LabelledImages, Source, SplitName, class_order
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.data import LabelledImages, Source, check_range, class_order, user_path
+from hybrid_swin.errors import InputError, shown
+from hybrid_swin.file_facts import FileFacts
 from hybrid_swin.image_files import Decoder
+from hybrid_swin.image_folders import Item, Listing, list_folders
+from hybrid_swin.image_tables import read_table
 from hybrid_swin.pixel_cache import load_pixels
-
-
-class _Item(NamedTuple):
-    """One file that should hold an image."""
-
-    id: str
-    file: Path
-    label: str
-    split: SplitName | Literal[""] = ""
-    group: str = ""
 
 
 @final
 class FolderSource(Source):
     """Image files by class folder, with or without train, validation and test, or by a CSV table.
 
-    Without ``csv`` the layout is path/class/*, or path/{train,validation,test}/class/* ('val' and
-    'valid' do as well). Every file that is not hidden counts, at any depth, also through links.
-    Files that are no readable image are left out by name. Decoded pixels are kept in the cache
-    under a key of the files' names, sizes and times.
+    Without ``csv`` the layout is path/class/*, or path/{train,validation,test}/class/*; usual
+    spellings of these, such as 'Training', 'val' or 'test_set', do as well, and slips are refused.
+    Every file that is not hidden counts, at any depth, also through links. Files that are no
+    readable image are left out by name. Formats: BMP, GIF, JPEG, PNG, PPM, TIFF, WebP, with the
+    rules of ``image_files.Decoder``. Decoded pixels are kept in the cache under a key of the files'
+    names, sizes and times.
 
     Args:
         path: folder of the class folders; with ``csv``, the folder that its paths start from.
         csv: table with the columns path, label and, where wanted, split and group; its paths start
             from its own folder where ``path`` is not given.
         resize: how another size becomes the variant's, see ``image_files.Decoder``.
+        value_range: [low, high], the pixel values that become 0 and 1; values outside are clipped.
+            Without it values are kept as they are (8 and 16 bits as shares of their full scale).
+        layout: whether the first level of folders are classes or splits; auto: as they are named.
     """
 
     def __init__(
@@ -46,30 +42,39 @@ class FolderSource(Source):
         path: str = "",
         csv: str = "",
         resize: Literal["crop", "squash", "pad", "none"] = "crop",
+        value_range: tuple[float, float] | None = None,
+        layout: Literal["auto", "classes", "splits"] = "auto",
     ) -> None:
         self.path = path
         self.csv = csv
         self.resize: Literal["crop", "squash", "pad", "none"] = resize
+        self.value_range = check_range("data source folder", value_range)
+        self.layout: Literal["auto", "classes", "splits"] = layout
 
     def load(
         self, image_size: tuple[int, int], in_channels: int, cache: Path | None
     ) -> LabelledImages:
-        """All readable images, uint8, sorted by folder or in the table's order."""
-        decoder = Decoder(image_size, in_channels, self.resize)
+        """All readable images, sorted by folder or in the table's order."""
+        decoder = Decoder(image_size, in_channels, self.resize, self.value_range)
         try:
-            items, stray = self._list()
+            listing = self._list()
         except OSError as error:
-            raise InputError(f"data source folder: {error}") from error
+            raise InputError(f"data source folder: {shown(str(error), 160)}") from error
+        items = listing.items
         names = class_order(item.label for item in items)
         if len(names) < 2:
             raise InputError(
-                f"data source folder: {self.csv or self.path} holds the class(es) {list(names)}; "
-                "a classifier needs at least two"
+                f"data source folder: {shown(self.csv or self.path, 120)} holds the class(es) "
+                f"{shown(list(names), 90)}; a classifier needs at least two"
             )
-        files = [item.file for item in items]
-        key = _key(items, decoder.identity)
+        files, facts = [item.file for item in items], FileFacts()
         pixels = load_pixels(
-            lambda: decoder.decode_all(files), len(items), decoder.shape, cache, key
+            lambda: decoder.decode_all(files, facts),
+            len(items),
+            decoder.shape,
+            cache,
+            _key(items, decoder.identity),
+            facts,
         )
         kept = [item for index, item in enumerate(items) if index not in pixels.reasons]
         left_out = [(items[index].id, reason) for index, reason in pixels.reasons.items()]
@@ -82,152 +87,65 @@ class FolderSource(Source):
             ids=tuple(item.id for item in kept),
             groups=tuple(item.group for item in kept) if any(i.group for i in kept) else None,
             splits=tuple(item.split for item in kept) if any(i.split for i in kept) else None,
-            left_out=(*left_out, *((name, "lies in no class folder") for name in stray)),
+            left_out=(*left_out, *listing.left_out),
+            ignored=tuple(listing.ignored),
+            notes=(*listing.notes, *_file_notes(facts, items)),
+            stored=_stored(facts, self.resize, image_size),
         )
 
-    def _list(self) -> tuple[list[_Item], list[str]]:
-        """The files in a fixed order, and what lies beside them in no class folder."""
+    def _list(self) -> Listing:
+        """The files in a fixed order, and what lies beside them."""
         if self.csv:
-            table = Path(self.csv).expanduser()
-            root = Path(self.path).expanduser() if self.path else table.parent
-            return _read_table(table, root.absolute()), []
+            table = user_path(self.csv, "csv")
+            root = user_path(self.path, "path") if self.path else table.parent
+            return read_table(table, root.absolute())
         if not self.path:
             raise InputError(
                 "data source folder: option 'path' is missing; give the folder that holds one "
                 "folder a class, or option 'csv'"
             )
-        root = Path(self.path).expanduser()
+        root = user_path(self.path, "path")
         if not root.is_dir():
-            raise InputError(f"data source folder: {self.path!r} is not a folder; correct 'path'")
-        return _list_folders(root)
-
-
-def _list_folders(root: Path) -> tuple[list[_Item], list[str]]:
-    folders, stray = _inside(root)
-    splits = [SPLIT_SPELLINGS.get(folder.name) for folder in folders]
-    given = [split for split in splits if split]
-    if not given or (len(given) == 1 and len(folders) > 1):  # a class may be called 'train'
-        return _list_classes(root, root), stray
-    if len(given) < len(folders) or len(set(given)) < len(given) or "train" not in given:
-        raise InputError(
-            f"data source folder: {str(root)!r} holds {', '.join(f.name for f in folders)}; give "
-            "either one folder a class, or nothing but train and, where wanted, validation and test"
-        )
-    items = []
-    for folder, split in zip(folders, given, strict=True):
-        items += _list_classes(root, folder, split)
-        stray += [f"{folder.name}/{name}" for name in _inside(folder)[1]]
-    return items, stray
-
-
-def _list_classes(root: Path, folder: Path, split: SplitName | Literal[""] = "") -> list[_Item]:
-    """The files of a folder that holds one folder a class."""
-    classes, _ = _inside(folder)
-    if not classes:
-        raise InputError(
-            f"data source folder: {str(folder)!r} holds no class folder; "
-            "sort the images into one folder a class, or give option 'csv'"
-        )
-    items = []
-    for part in classes:
-        files = list(_files(part))
-        if not files:
             raise InputError(
-                f"data source folder: class folder {str(part)!r} is empty; fill it or remove it"
+                f"data source folder: {shown(self.path, 120)} is not a folder; correct 'path'"
             )
-        items += [_Item(f.relative_to(root).as_posix(), f, part.name, split) for f in files]
-    return items
-
-
-def _inside(folder: Path) -> tuple[list[Path], list[str]]:
-    """The folders, and the names of the files, in a folder; sorted, without the hidden ones."""
-    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    seen = [entry for entry in entries if not entry.name.startswith(".")]
-    return (
-        [folder / entry.name for entry in seen if entry.is_dir()],
-        [entry.name for entry in seen if not entry.is_dir()],
-    )
-
-
-def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """The files at any depth. Links are followed, though never in a circle."""
-    here = folder.resolve()
-    if here in above:
-        return
-    folders, names = _inside(folder)
-    yield from (folder / name for name in names)
-    for part in folders:
-        yield from _files(part, above | {here})
-
-
-def _read_table(table: Path, root: Path) -> list[_Item]:
-    if not table.is_file():
-        raise InputError(f"data source folder: csv {str(table)!r} is not a file; correct 'csv'")
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write the mark
-            rows = DictReader(file)
-            columns = rows.fieldnames or []
-            for column in ("path", "label"):
-                if column not in columns:
-                    raise InputError(
-                        f"{table.name}: column {column!r} is missing; found {list(columns)}; the "
-                        "first line must name the columns path,label[,split][,group]"
-                    )
-            items = [_read_row(row, f"{table.name}, line {rows.line_num}", root) for row in rows]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{table.name} is not UTF-8: {error}; save it as UTF-8") from error
-    _check_table(table.name, root, items)
-    return items
-
-
-def _read_row(row: dict[str, str | None], where: str, root: Path) -> _Item:
-    cells = {name: (row.get(name) or "").strip() for name in ("path", "label", "split", "group")}
-    for name in ("path", "label"):
-        if not cells[name]:
-            raise InputError(f"{where}: {name} is empty")
-    if cells["split"] and cells["split"] not in SPLIT_SPELLINGS:
-        raise InputError(f"{where}: {unknown('split', cells['split'], SPLIT_SPELLINGS)}")
-    file = Path(os.path.normpath(root / cells["path"]))
-    if not file.is_relative_to(os.path.normpath(root)):
-        raise InputError(
-            f"{where}: {cells['path']!r} lies outside {str(root)!r}; "
-            "give the folder that holds all files as option 'path'"
-        )
-    split: SplitName | Literal[""] = SPLIT_SPELLINGS[cells["split"]] if cells["split"] else ""
-    name = file.relative_to(os.path.normpath(root)).as_posix()
-    return _Item(name, file, cells["label"], split, cells["group"])
-
-
-def _check_table(table: str, root: Path, items: list[_Item]) -> None:
-    if not items:
-        raise InputError(f"{table} lists no image; give one line an image")
-    missing = [item.id for item in items if not item.file.is_file()]
-    if missing:
-        raise InputError(
-            f"{table}: {len(missing)} of {len(items)} files are not there, such as {missing[0]!r} "
-            f"in {str(root)!r}; correct the table or option 'path'"
-        )
-    seen: set[str] = set()
-    for item in items:
-        if item.id in seen:
-            raise InputError(f"{table}: {item.id!r} is listed twice; keep one line an image")
-        seen.add(item.id)
+        return list_folders(root, self.layout)
 
 
 def _check_readable(
-    names: Iterable[str], kept: list[_Item], left_out: list[tuple[str, str]]
+    names: Iterable[str], kept: list[Item], left_out: list[tuple[str, str]]
 ) -> None:
     empty = sorted(set(names) - {item.label for item in kept})
     if empty:
-        what = "no file" if not kept else f"no file of class {empty[0]!r}"
+        what = "no file" if not kept else f"no file of class {shown(empty[0])}"
         name, reason = left_out[0]
         raise InputError(
             f"data source folder: {what} could be read as an image; "
-            f"of {len(left_out)} left out the first is {name!r} ({reason})"
+            f"of {len(left_out)} left out the first is {shown(name)} ({shown(reason, 100)[1:-1]})"
         )
 
 
-def _key(items: list[_Item], decoding: str) -> str:
+def _file_notes(facts: FileFacts, items: list[Item]) -> list[str]:
+    """What the rules of decoding changed, counted, with the first file of each."""
+    notes = [
+        f"{note}: {count:,} image(s), such as {shown(items[first].id)}"
+        for note, (count, first) in facts.notes.items()
+    ]
+    if len({kind.rpartition(", ")[2] for kind in facts.kinds}) > 1:
+        notes.append("8 and 16 bits side by side: each counts as a share of its full scale")
+    return notes
+
+
+def _stored(facts: FileFacts, resize: str, image_size: tuple[int, int]) -> str:
+    """How the files hold their images, in words."""
+    kinds = ", ".join(f"{kind} ({count:,})" for kind, (count, _) in facts.kinds.items())
+    low, high = facts.smallest or image_size, facts.largest or image_size
+    sizes = f"{low[0]} x {low[1]}" + ("" if low == high else f" to {high[0]} x {high[1]}")
+    scaled = "" if low == high == image_size else f", resize: {resize}"
+    return f"{kinds}; files of {sizes} pixels{scaled}"
+
+
+def _key(items: list[Item], decoding: str) -> str:
     """Changes whenever the pixels may have changed."""
     sha = hashlib.sha256(decoding.encode())
     for item in items:

@@ -40,7 +40,7 @@ from search.workplace import (
     WANDB_SECONDS_WHEN_CUT_OFF,
     common_job_settings,
     image_cache,
-    say_left_out,
+    say_data,
     start_workers,
 )
 
@@ -128,7 +128,7 @@ def _say_first_weights(plan: Plan, console: Console) -> None:
     report = load_weights(network, plan.init.file, weights_prefix=plan.init.prefix)
     for line in report.warnings()[:_MOST_WARNINGS]:
         text = f"first weights of arm {plan.entries[0].arm!r}: {line}"
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def prepare(plan: Plan) -> Prepared:
@@ -176,8 +176,7 @@ def run_comparison(
             clock.save(folder)
         if not (folder / PLAN_FILE).exists():
             write_plan(plan, folder)
-        for data in prepared.data.values():
-            say_left_out(data.get("left_out", ()), console)
+        say_cells(prepared.data, console)
         board = WandbBoard(folder)
         objective, total = settings.objective, sum(plan.trainings())
         terminal = Terminal(console, total, objective.monitor, objective.mode, executor.slots)
@@ -204,6 +203,19 @@ def run_comparison(
             finally:
                 board.close(patience)
     return comparison
+
+
+def say_cells(data: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """Say what was understood of the images of the first cell; the receipt has those of all."""
+    first, *others = data.items()
+    say_data(first[1], console)
+    if others:
+        left_out = sum(len(about.get("left_out", ())) for _, about in others)
+        console.print(
+            f"these are the images of {first[0]}; those of {len(others)} more cell(s), with "
+            f"{left_out} left out, stand in the receipt",
+            highlight=False,
+        )
 
 
 def read_plan(folder: Path) -> Plan:

@@ -5,7 +5,7 @@ import tempfile
 
 from rich.table import Table
 
-from search.compare.launch import check, prepare
+from search.compare.launch import check, prepare, say_cells
 from search.compare.plan import Entry, Plan
 from search.compare.settings import ComparisonSettings
 from search.console import Console
@@ -34,6 +34,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
         rehearsal.settings.path.mkdir()
         with start_workers(settings=rehearsal.settings) as executor:
             prepared = prepare(rehearsal)
+            say_cells(prepared.data, console)
             print_arms(plan, console)
             _print_trainings(plan, console)
             pilots = _pilots(rehearsal)

@@ -9,6 +9,7 @@ from typing import Any
 
 import hybrid_swin
 import search
+from hybrid_swin.data_summary import describe
 from hybrid_swin.files import write_json_atomically
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import LoadedData
@@ -111,11 +112,5 @@ def about_data(data: LoadedData | None) -> dict[str, Any]:
         "data_hash": data.data_hash,
         "split_hash": data.splits.hash,
         "test_hash": data.splits.test_hash,
-        "images": {
-            "train": len(data.splits.train),
-            "validation": len(data.splits.validation),
-            "test": len(data.splits.test),
-        },
-        "classes": list(data.images.class_names),
-        "left_out": [list(item) for item in data.images.left_out],
+        **describe(data),
     }

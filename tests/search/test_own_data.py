@@ -90,8 +90,9 @@ def run(tiny, data):
 def test_a_folder_of_classes(tiny, photos):
     root, _ = photos
     output, receipt = run(tiny, {"source": "folder", "options": {"path": str(root)}})
-    assert "left out dark/broken.jpg" in output
-    assert "1 images were left out" in output
+    assert "1 image(s) that cannot be used, first 'dark/broken.jpg'" in output
+    assert "classes    3: dark, light, striped; 40 images each" in output
+    assert [name for name, _ in receipt["data"]["left_out"]] == ["dark/broken.jpg"]
     assert receipt["data"]["classes"] == list(CLASSES)
     assert sum(receipt["data"]["images"].values()) == 120
     assert "references/logistic_regression" in tiny.results()

@@ -21,7 +21,7 @@ GOOD = LabelledImages(
     ("change", "message"),
     [
         ({"images": np.zeros((3, 2, 2), np.uint8)}, "N, H, W, C"),
-        ({"images": np.zeros((3, 2, 2, 1))}, "float64"),
+        ({"images": np.zeros((3, 2, 2, 1), np.int64)}, "int64"),
         ({"images": np.zeros((2, 2, 2, 1), np.uint8)}, "images"),
         ({"labels": np.array([0, 1])}, "labels"),
         ({"labels": np.array([0, 1, 2])}, "labels from 0 to 2"),
@@ -48,7 +48,8 @@ def test_built_in_sources_are_named_by_their_files_and_documented():
 
 def test_options_are_read_from_the_source():
     options = registry.describe("data source", "folder").options
-    assert set(options) == {"path", "csv", "resize"}
+    assert set(options) == {"path", "csv", "resize", "value_range", "layout"}
+    assert options["value_range"].type is tuple
     assert options["resize"].choices == ("crop", "squash", "pad", "none")
     assert options["resize"].default == "crop"
     assert registry.describe("data source", "npz").options["path"].required

@@ -44,37 +44,91 @@ def test_class_folders_that_are_numbers_are_ordered_by_value(tmp_path):
     assert load(tmp_path).class_names == ("0", "9", "10")
 
 
-@pytest.mark.parametrize("validation", ["val", "valid", "validation"])
-def test_split_folders_are_given_splits(tmp_path, validation):
-    for split in ("train", validation, "test"):
-        for name in ("cat/1.png", "dog/1.png"):
-            put(tmp_path / split / name)
-    found = load(tmp_path)
-    assert dict(zip(found.ids, found.splits or (), strict=True)) == {
-        "test/cat/1.png": "test",
-        "test/dog/1.png": "test",
-        "train/cat/1.png": "train",
-        "train/dog/1.png": "train",
-        f"{validation}/cat/1.png": "validation",
-        f"{validation}/dog/1.png": "validation",
-    }
-
-
-def test_a_class_may_be_called_train(tmp_path):
-    for name in ("train/1.png", "bus/1.png"):
-        put(tmp_path / name)
-    assert load(tmp_path).class_names == ("bus", "train")
+def lay(root, **folders):
+    """Images 1.png in folders such as train=['cat', 'dog'], or a class with none inside."""
+    for name, classes in folders.items():
+        for inside in classes or [""]:
+            put(root / name / inside / "1.png")
+    return root
 
 
 @pytest.mark.parametrize(
-    "names", [("train", "test", "cat"), ("val", "test"), ("train", "val", "valid")]
+    ("train", "validation", "test"),
+    [
+        ("train", "val", "test"),
+        ("Training", "Validation", "Testing"),
+        ("TRAIN", "valid", "TEST"),
+        ("training_set", "dev", "test_set"),
+        ("train2017", "val2017", "test2017"),
+    ],
 )
-def test_half_a_split_layout_is_refused(tmp_path, names):
-    for name in names:
-        put(tmp_path / name / "cat" / "1.png")
-        put(tmp_path / name / "dog" / "1.png")
-    with pytest.raises(InputError, match="nothing but train"):
-        load(tmp_path)
+def test_known_spellings_of_splits_are_taken_and_said(tmp_path, train, validation, test):
+    both = ["cat", "dog"]
+    found = load(lay(tmp_path, **{train: both, validation: both, test: both}))
+    assert found.class_names == ("cat", "dog")
+    assert dict(zip(found.ids, found.splits or (), strict=True)) == {
+        f"{name}/{label}/1.png": split
+        for name, split in ((train, "train"), (validation, "validation"), (test, "test"))
+        for label in both
+    }
+    said = {f"folder {name!r} read as" for name in (train, validation, test)}
+    canonical = {"train", "validation", "test"}
+    assert {note.rpartition(" ")[0] for note in found.notes} == {
+        text for text in said if text.split("'")[1] not in canonical
+    }
+
+
+BOTH = ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        ({"Training": BOTH, "Tset": BOTH}, "'Tset'; did you mean 'test'"),
+        ({"trian": BOTH, "tests": BOTH}, "did you mean"),
+        ({"Trainig": BOTH}, "did you mean 'train'"),
+        ({"train": BOTH, "eval": BOTH}, "'eval' can mean validation or test"),
+        ({"train": BOTH, "holdout": BOTH}, "'holdout' can mean"),
+        ({"train": BOTH, "Train": BOTH}, "each split once"),
+        ({"train": BOTH, "val": BOTH, "valid": BOTH}, "each split once"),
+        ({"val": BOTH, "test": BOTH}, "nothing but train"),
+        ({"train": BOTH, "test": BOTH, "cat": []}, "splits and others at one level"),
+        ({"train": BOTH, "cat": [], "dog": []}, "splits and others at one level"),
+        ({"train": [], "test": [], "cat": []}, "splits and others at one level"),
+        ({"train": [], "test": []}, "holds no class folder"),
+        ({"cat": ["train", "test"], "dog": ["train", "test"]}, "splits inside a class"),
+        ({"siteA": ["Training", "Testing"], "siteB": ["Training", "Testing"]}, "inside a class"),
+    ],
+)
+def test_what_is_nearly_a_split_layout_is_refused(tmp_path, folders, message):
+    with pytest.raises(InputError, match=message) as error:
+        load(lay(tmp_path / "photos", **folders))
+    assert len(str(error.value)) < 420
+    names = tuple(sorted(folders)) if message != "holds no class folder" else ()
+    if len(names) > 1:
+        assert load(tmp_path / "photos", layout="classes").class_names == names
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        {"train": [], "bus": []},
+        {"valid": [], "invalid": []},
+        {"brain": [], "chest": [], "rest": []},
+        {"brain": ["p1", "p2"], "liver": ["p3"]},
+        {"cat": ["2019", "2020"], "dog": ["2019", "2020"]},
+    ],
+)
+def test_words_that_are_like_splits_may_be_classes(tmp_path, folders):
+    assert load(lay(tmp_path, **folders)).class_names == tuple(sorted(folders))
+
+
+def test_splits_can_be_demanded(tmp_path):
+    lay(tmp_path, train=BOTH, tets=BOTH)
+    with pytest.raises(InputError, match="did you mean 'test'"):
+        load(tmp_path, layout="splits")
+    with pytest.raises(InputError, match="unknown split 'cat'"):
+        load(lay(tmp_path / "other", cat=[], dog=[]), layout="splits")
 
 
 def test_hidden_files_are_passed_over_links_followed_and_circles_left(animals, tmp_path):
@@ -100,13 +154,16 @@ def test_unreadable_files_are_named_and_left_out(animals, tmp_path, cached):
     whole = put(animals / "cat" / "cut.png", size=(60, 60)).read_bytes()
     (animals / "cat" / "cut.png").write_bytes(whole[: len(whole) // 2])
     (animals / "dog" / "notes.txt").write_text("no image")
+    (animals / "dog" / "Thumbs.db").write_bytes(b"\xd0\xcf")
     put(animals / "stray.png")
     for _ in range(2):
         found = load(animals, cache=tmp_path / "cache" if cached else None)
         assert found.ids == ("cat/10.png", "cat/2.bmp", "dog/a.png", "dog/b.png")
         assert found.labels.tolist() == [0, 0, 1, 1]
-        assert [name for name, _ in found.left_out] == ["cat/cut.png", "dog/notes.txt", "stray.png"]
-        assert "cannot identify" in dict(found.left_out)["dog/notes.txt"]
+        assert [name for name, _ in found.left_out] == ["cat/cut.png", "stray.png"]
+        assert "truncated" in dict(found.left_out)["cat/cut.png"]
+        assert [name for name, _ in found.ignored] == ["dog/Thumbs.db", "dog/notes.txt"]
+        assert "no image" in dict(found.ignored)["dog/notes.txt"]
         assert dict(found.left_out)["stray.png"] == "lies in no class folder"
 
 
@@ -203,11 +260,129 @@ def test_mistakes_in_a_table(animals, lines, message):
         load(csv=str(table(animals, *lines)))
 
 
-def test_a_table_in_another_encoding(animals):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_encodings_that_name_themselves_are_read(animals, encoding):
     path = animals / "table.csv"
-    path.write_bytes("path,label\ndog/b.png,é".encode("latin-1"))
-    with pytest.raises(InputError, match="not UTF-8"):
+    path.write_bytes("path,label\ndog/b.png,é\ncat/2.bmp,o".encode(encoding))
+    assert load(csv=str(path)).class_names == ("o", "é")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,label\ndog/b.png,é".encode("latin-1"), "not UTF-8"),
+        ("path,label\ndog/b.png,e".encode("utf-16-le"), "without a mark"),
+        (b"path,label\n" + b"x" * 200_000 + b",1\n", "field larger than field limit"),
+        (b'path,label\n"dog/b.png,1\ncat/2.bmp,0\n', "quotes closed"),
+        (b"path,label\ndog/b.png,1\0\n", "line 2 holds a null byte"),
+    ],
+)
+def test_a_table_that_cannot_be_read(animals, content, message):
+    path = animals / "table.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as error:
         load(csv=str(path))
+    assert len(str(error.value)) < 350
+
+
+def test_known_spellings_of_columns_and_splits_are_taken_and_said(animals):
+    path = table(
+        animals,
+        "Path,LABEL,Split,Patient ID,age",
+        "dog/b.png,old,Training,p1,3",
+        "cat/2.bmp,new,TRAIN,p2,4",
+        "cat/10.png,old,dev,,5",
+    )
+    found = load(csv=str(path))
+    assert found.splits == ("train", "train", "validation")
+    assert found.groups == ("p1", "p2", "")
+    assert set(found.notes) == {
+        "column 'Path' read as path",
+        "column 'LABEL' read as label",
+        "column 'Split' read as split",
+        "column 'Patient ID' read as group",
+        "columns not used: 'age' (a column 'group' keeps a patient's images together)",
+        "split 'TRAIN' read as train",
+        "split 'Training' read as train",
+        "split 'dev' read as validation",
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["path,label,spilt", "dog/b.png,1,train"], "column 'spilt' .* did you mean 'split'"),
+        (["path,label,gruop", "dog/b.png,1,p"], "column 'gruop' .* did you mean 'group'"),
+        (["path,label,patient_no", "dog/b.png,1,p"], "did you mean 'group'"),
+        (["path,lable", "dog/b.png,1"], "did you mean 'lable'"),
+        (["path,class", "dog/b.png,1"], "did you mean 'class'"),
+        (["path;label", "dog/b.png;1"], "by commas"),
+        (["path,label,label", "dog/b.png,1,1"], "named twice"),
+        (["path,label,split,Split", "dog/b.png,1,,"], "named twice"),
+        (["path,label,patient,subject", "dog/b.png,1,,"], "both mean the column 'group'"),
+        (["path,label", "dog/b.png,1,2"], "line 2: 3 cells"),
+        (["path,label,split", "dog/b.png,1"], "line 2: 2 cells"),
+        (["path,label,split", "dog/b.png,1,eval"], "line 2: split 'eval' can mean"),
+        (["path,label", "dog/b.png,NaN"], "label is 'NaN'"),
+        (["path,label,group", "dog/b.png,1,nan"], "group is 'nan'"),
+        (
+            ["path,label,usage", "dog/b.png,1,Training", "cat/2.bmp,0,PublicTest"],
+            "column 'usage' .* rename it to 'split'",
+        ),
+        (["path,label", "dog,1", "cat/2.bmp,0"], "not there or not files"),
+        (["path,label", f"{'x' * 5000},1", "cat/2.bmp,0"], "are not there"),
+        (["path,label,split", f"dog/b.png,1,{'x' * 5000}"], "unknown split"),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_refused(animals, lines, message):
+    with pytest.raises(InputError, match=message) as error:
+        load(csv=str(table(animals, *lines)))
+    assert len(str(error.value)) < 420
+
+
+def test_what_is_no_file_is_passed_over(animals):
+    os.mkfifo(animals / "cat" / "pipe.png")
+    (animals / "cat" / "loop.png").symlink_to(animals / "cat" / "loop.png")
+    (animals / "dog" / "device.png").symlink_to("/dev/zero")
+    found = load(animals)
+    assert len(found.ids) == 4
+    assert dict(found.ignored) == {
+        "cat/pipe.png": "not a regular file",
+        "dog/device.png": "not a regular file",
+    }
+    assert [name for name, _ in found.left_out] == ["cat/loop.png"]
+
+
+def test_files_of_images_without_a_suffix_are_images(animals):
+    (animals / "cat" / "2.bmp").unlink()
+    (animals / "cat" / "10.png").rename(animals / "cat" / "10")
+    (animals / "cat" / "scan.dcm").write_bytes(bytes(200))
+    found = load(animals)
+    assert found.ids == ("cat/10", "dog/a.png", "dog/b.png")
+    assert dict(found.ignored)["cat/scan.dcm"].startswith("no image (BMP, GIF,")
+    (animals / "cat" / "10").unlink()
+    with pytest.raises(InputError, match=r"'.*cat' holds no image, only such as 'cat/scan\.dcm'"):
+        load(animals)
+
+
+def test_links_to_one_folder_count_once_however_many_ways_lead_there(animals):
+    """Twenty folders with two links each to the next one are a million ways."""
+    for depth in range(20):
+        (animals / f".{depth}").mkdir()
+    for depth in range(19):
+        for way in "ab":
+            (animals / f".{depth}" / way).symlink_to(animals / f".{depth + 1}")
+    put(animals / ".19" / "far.png")
+    (animals / "cat" / "x").symlink_to(animals / ".0")
+    assert len([name for name in load(animals).ids if name.endswith("far.png")]) == 1
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "~nobody-there/x", "a\0b"])
+@pytest.mark.parametrize("option", ["path", "csv"])
+def test_paths_that_no_system_takes(path, option):
+    with pytest.raises(InputError) as error:
+        load(**{option: path})
+    assert len(str(error.value)) < 300
 
 
 def test_a_missing_table_or_folder(tmp_path):

@@ -1,5 +1,7 @@
 """Arrays as MedMNIST and others store them, and the ways in which they can be wrong."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -96,7 +98,7 @@ L = np.arange(4)
         ({"train_images": images(), "train_labels": np.eye(4)}, "several labels"),
         ({"train_images": images(), "train_labels": L / 2}, "whole numbers or text"),
         ({"train_images": images(), "train_labels": L.astype(object)}, "not as objects"),
-        ({"train_images": images().astype(int), "train_labels": L}, "save uint8"),
+        ({"train_images": images().astype(complex), "train_labels": L}, "such as uint8"),
         ({"train_images": images()[0], "train_labels": L}, "shape"),
         ({"train_images": images()[:0], "train_labels": L[:0]}, "shape"),
         ({"train_images": images(), "train_labels": L, "test_labels": L}, "without test_images"),
@@ -175,3 +177,107 @@ def test_a_plain_array_file(tmp_path):
 def test_a_missing_file(tmp_path):
     with pytest.raises(InputError, match="is not a file"):
         NpzSource(str(tmp_path / "none.npz")).load((6, 5), 1, None)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x_train", "y_train", "x_test", "y_test"),  # Keras
+        ("X_train", "Y_train", "X_test", "Y_test"),
+        ("xtrain", "ytrain", "xtest", "ytest"),
+        ("images_train", "labels_train", "images_test", "labels_test"),
+        ("train_image", "train_label", "test_image", "test_label"),
+        ("Train_Images", "TrainLabels", "testing_images", "testing_targets"),
+    ],
+)
+def test_known_spellings_of_arrays_are_taken_and_said(tmp_path, names):
+    values = (images(), L, images(4, seed=1), L)
+    found = load(tmp_path, **dict(zip(names, values, strict=True)), mean=np.zeros(3))
+    assert found.splits == ("train",) * 4 + ("test",) * 4
+    np.testing.assert_array_equal(found.images[:4, ..., 0], values[0])
+    assert f"array {names[0]!r} read as train_images" in found.notes
+    assert "arrays not used: 'mean'" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        ({"train_grops": L}, "did you mean 'train_groups'"),
+        ({"tset_images": images(), "test_labels": L}, "did you mean 'test_images'"),
+        ({"eval_images": images(), "eval_labels": L}, "'eval' can mean validation or test"),
+        ({"groups": L}, "did you mean 'train_groups'"),
+        ({"x_train": images()}, "gives train_images twice"),
+        ({"extra_images": images()}, "images of no split"),
+        ({"valid_groups": L}, "stands without validation_images"),
+        ({"test_images": images(), "test_labels": np.array([1, 2, 3, -1])}, "-1 is negative"),
+        ({"test_images": images(), "test_labels": np.array(["1", "", "2", "3"])}, "no label"),
+        ({"test_images": images(), "test_labels": np.array(["1", "nan", "2", "3"])}, "no label"),
+        ({"test_images": images(), "test_labels": np.array([b"\xff"] * 4)}, "not UTF-8"),
+        ({"class_names": np.array([[["a"]]])}, "one value an image"),
+        ({"class_names": np.array([])}, "class_names is empty"),
+        ({"class_names": np.array("a")}, "shape"),
+        ({"test_images": np.array(3), "test_labels": L}, "shape"),
+        ({"test_images": np.zeros((4, 0, 5)), "test_labels": L}, "shape"),
+        ({"test_images": np.zeros(4, "M8[s]"), "test_labels": L}, "shape"),
+        ({"test_images": np.zeros((4, 6, 5), "M8[s]"), "test_labels": L}, "type datetime64"),
+        ({"test_images": np.zeros((4, 6, 5), [("a", int)]), "test_labels": L}, "such as uint8"),
+        ({"test_images": images(), "test_labels": np.zeros(4, "M8[s]")}, "whole numbers or text"),
+    ],
+)
+def test_slips_and_odd_members_are_refused(tmp_path, others, message):
+    with pytest.raises(InputError, match=message) as error:
+        load(tmp_path, train_images=images(), train_labels=L, **others)
+    assert len(str(error.value)) < 350
+
+
+def test_members_that_are_no_arrays(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, train_images=images())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("train_labels", "0,1,2,3")
+    with pytest.raises(InputError, match="'train_labels' is not a NumPy array"):
+        NpzSource(str(path)).load((6, 5), 1, None)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    ("kind", "held"),
+    [
+        ("u2", np.uint16),
+        ("i2", np.float32),
+        ("i4", np.float32),
+        ("f4", np.float32),
+        ("b1", np.uint8),
+    ],
+)
+def test_numbers_of_any_type_arrive(tmp_path, order, kind, held):
+    values = images().astype(f"{order}{kind}" if kind != "b1" else bool)
+    found = load(tmp_path, train_images=values, train_labels=L)
+    assert found.images.dtype == held
+    np.testing.assert_array_equal(found.images[..., 0], values)
+
+
+def test_differences_that_float32_would_round_away_are_kept(tmp_path):
+    """Near 1e9 float32 counts in steps of 64."""
+    values = 1e9 + images().astype(np.float64)
+    found = load(tmp_path, train_images=values, train_labels=L)
+    assert found.images.dtype == np.float64
+    np.testing.assert_array_equal(found.images[..., 0], values)
+    small = load(tmp_path, train_images=images() / 255, train_labels=L)
+    assert small.images.dtype == np.float32
+
+
+def test_a_range_maps_and_clips(tmp_path):
+    path = tmp_path / "set.npz"
+    values = np.array([[[-1000, 0]], [[400, 3000]]], np.int16)
+    np.savez(path, train_images=values, train_labels=L[:2])
+    found = NpzSource(str(path), value_range=(-1000, 1000)).load((1, 2), 1, None)
+    assert found.images.ravel().tolist() == pytest.approx([0.0, 0.5, 0.7, 1.0])
+    assert "values outside value_range clipped" in found.notes
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "~nobody-there/x", "a\0b", "/", "/dev/zero"])
+def test_paths_that_are_no_files(path):
+    with pytest.raises(InputError) as error:
+        NpzSource(path).load((6, 5), 1, None)
+    assert len(str(error.value)) < 300

@@ -1,0 +1,53 @@
+"""What image files were like: counted as they are decoded, kept beside their pixels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class FileFacts:
+    """Counts over files.
+
+    Args:
+        kinds: such as 'RGB, 8 bits': how many files, and the position of the first one.
+        notes: such as 'colour became grey', likewise.
+        smallest: (height, width), each the smallest in any file.
+        largest: likewise.
+    """
+
+    kinds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    notes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    smallest: tuple[int, int] | None = None
+    largest: tuple[int, int] | None = None
+
+    def add(self, index: int, kind: str, size: tuple[int, int], notes: Sequence[str]) -> None:
+        """Count one file."""
+        for name, counted in ((kind, self.kinds), *((note, self.notes) for note in notes)):
+            count, first = counted.get(name, (0, index))
+            counted[name] = count + 1, first
+        low, high = self.smallest or size, self.largest or size
+        self.smallest = min(low[0], size[0]), min(low[1], size[1])
+        self.largest = max(high[0], size[0]), max(high[1], size[1])
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.__init__()  # type: ignore[misc]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {
+            "kinds": self.kinds,
+            "notes": self.notes,
+            "sizes": [self.smallest, self.largest],
+        }
+
+    def read(self, data: Mapping[str, Any]) -> None:
+        """Become what ``to_dict`` gave."""
+        for name, mine in (("kinds", self.kinds), ("notes", self.notes)):
+            mine.clear()
+            mine |= {
+                str(key): (int(count), int(first)) for key, (count, first) in data[name].items()
+            }
+        low, high = data["sizes"]
+        self.smallest, self.largest = low and (low[0], low[1]), high and (high[0], high[1])

@@ -1,0 +1,154 @@
+"""Reserved words as people spell them: what is taken, what could mean two things, what is a slip.
+
+A word of the user's that is nearly a reserved one must not silently become something else: a folder
+'Trainig' is no class, a column 'spilt' is not to be passed over. One table for each kind of word.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+
+from hybrid_swin.errors import InputError, shown
+
+_NEAR = 0.75  # share of letters in common, in order, from which a word counts as a slip
+_FILLERS = ("set", "data", "split", "dataset", "folder", "images", "imgs")
+
+
+@dataclass(frozen=True)
+class Words:
+    """The reserved words of one kind.
+
+    Args:
+        kind: in messages, such as 'split'.
+        meanings: spelling, simplified as by ``simplify``, and the reserved word that it means.
+        ambiguous: spelling, and the reserved words that it could mean.
+        inside: reserved words that no longer word holds by chance.
+    """
+
+    kind: str
+    meanings: Mapping[str, str]
+    ambiguous: Mapping[str, str] = field(default_factory=dict)
+    inside: tuple[str, ...] = ()
+
+    def meaning(self, word: str) -> str | None:
+        """The reserved word that is meant, or None. A year or number behind it does not matter."""
+        simple = simplify(word)
+        return self.meanings.get(simple) or self.meanings.get(simple.rstrip("0123456789"))
+
+    def is_near(self, word: str) -> bool:
+        """Whether it is a slip or could mean two things: refused rather than taken or ignored."""
+        return self.meaning(word) is None and (
+            simplify(word) in self.ambiguous or self.nearest(word) is not None
+        )
+
+    def nearest(self, word: str) -> str | None:
+        """The reserved word that one is probably a slip for, or None."""
+        simple = simplify(word)
+        if simple in self.ambiguous:
+            return None
+        for reserved in self.inside:
+            if reserved in simple:
+                return reserved
+        close = max(self.meanings, key=lambda known: (likeness(simple, known), known))
+        return self.meanings[close] if likeness(simple, close) >= _NEAR else None
+
+    def refuse(self, word: str, where: str) -> InputError:
+        """The error for a word that is none of these."""
+        meant = self.ambiguous.get(simplify(word))
+        if meant is not None:
+            return InputError(
+                f"{where}: {self.kind} {shown(word)} can mean {meant}; write the one that you mean"
+            )
+        near = self.nearest(word)
+        hint = f"; did you mean {near!r}?" if near else ""
+        allowed = ", ".join(sorted(set(self.meanings.values())))
+        return InputError(f"{where}: unknown {self.kind} {shown(word)}{hint} (known: {allowed})")
+
+
+def simplify(word: str) -> str:
+    """Letters and digits only, in lower case: 'Training_Set ' is 'trainingset'."""
+    folded = unicodedata.normalize("NFKC", word).casefold()
+    return re.sub(r"[\W_]+", "", folded)
+
+
+def likeness(one: str, other: str) -> float:
+    """How alike two words are, 1 where they have the same letters in any order.
+
+    2 m / (len(one) + len(other)),  m: letters of matching blocks
+    """
+    if not one or not other:
+        return 0.0
+    if sorted(one) == sorted(other):  # the same letters: 'spilt' is nearer to 'split' than 'spit'
+        return 1.0
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
+def _with_fillers(words: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Each spelling, alone and with 'set', 'data', ... behind or before it."""
+    found = {}
+    for meaning, spellings in words.items():
+        for word in spellings:
+            found[word] = meaning
+            for filler in _FILLERS:
+                found[word + filler] = found[filler + word] = meaning
+    return found
+
+
+_EITHER = "validation or test"
+
+#: How other programs write that there is no value.
+MISSING = frozenset({"nan", "<na>", "#n/a", "n/a", "null"})
+
+#: Parts of the images. 'dev' is taken for validation, as in benchmarks of language; what one
+#: library calls 'eval' is another's test.
+SPLITS = Words(
+    "split",
+    _with_fillers(
+        {
+            "train": ("train", "training", "trn"),
+            "validation": ("validation", "valid", "val", "validate", "validating", "dev"),
+            "test": ("test", "testing", "tst"),
+        }
+    ),
+    _with_fillers(
+        {
+            _EITHER: ("eval", "evaluation", "evaluate", "holdout", "heldout", "publictest"),
+            "train or validation": ("development", "tuning", "tune", "trainval", "trainvalidation"),
+        }
+    ),
+)
+
+#: Columns of a table of images.
+COLUMNS = Words(
+    "column",
+    {
+        **dict.fromkeys(
+            ("path", "paths", "file", "files", "filename", "filepath", "imagepath"), "path"
+        ),
+        **dict.fromkeys(("label", "labels", "classlabel"), "label"),
+        **dict.fromkeys(("split", "splits", "subset", "partition"), "split"),
+        **dict.fromkeys(
+            (
+                *("group", "groups", "groupid", "groupids", "patient", "patients", "patientid"),
+                *("patientids", "subject", "subjects", "subjectid", "subjectids"),
+            ),
+            "group",
+        ),
+    },
+    inside=("split", "group"),
+)
+
+#: What the arrays of a split hold.
+ARRAYS = Words(
+    "array",
+    {
+        **dict.fromkeys(("images", "image", "imgs", "img", "x"), "images"),
+        **dict.fromkeys(("labels", "label", "y", "targets", "target", "classes"), "labels"),
+        **dict.fromkeys(
+            ("groups", "group", "groupid", "groupids", "patients", "patientids", "patientid"),
+            "groups",
+        ),
+    },
+)

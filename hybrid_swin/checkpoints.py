@@ -156,7 +156,7 @@ def _report(model: nn.Module, variant: Variant, source: Source, plan: Plan) -> W
         left_out=tuple(plan.left_out),
         outside=tuple(plan.outside),
         image_size=variant.image_size,
-        rules=tuple(rules.library for rules in source.judgement.rules),
+        rules=source.judgement.libraries,
         basis=source.judgement.basis,
         place=source.place,
     )

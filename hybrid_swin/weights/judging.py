@@ -31,6 +31,7 @@ class Judgement:
         rules: those that it may have computed by; several where it cannot be told.
         basis: what they are known from.
         maybe_ours: whether it may be a network of ours, in timm's names, without its variant.
+        is_hybrid: whether it can only be one, by the names of its mixers.
         differs: what makes its network another, beside blocks.
         notes: what else to say.
         positions: whether it added absolute position embeddings, where a config says.
@@ -40,10 +41,16 @@ class Judgement:
     rules: tuple[Rules, ...] = ()
     basis: str = ""
     maybe_ours: bool = False
+    is_hybrid: bool = False
     differs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     positions: bool | None = None
     qkv_bias: bool | None = None
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Whose rules they are."""
+        return ("hybrid_swin",) if self.is_hybrid else tuple(r.library for r in self.rules)
 
 
 @dataclass
@@ -89,10 +96,16 @@ def judge(
         )
     maybe_ours = layout == "timm"
     basis = "its defaults, no config beside"
+    is_hybrid = maybe_ours and _has(weights, ".attn.branches.")
+    if is_hybrid:
+        basis = "names and shapes alone, since it does not say its variant"
+    elif maybe_ours:
+        basis += "; it may be a network of ours"
     return Judgement(
         tuple(_guessed(file, layout, weights, keys)),
-        f"{basis}; it may be a network of ours" if maybe_ours else basis,
+        basis,
         maybe_ours,
+        is_hybrid,
         notes=tuple(found.notes),
     )
 

@@ -27,6 +27,7 @@ from hybrid_swin.weights.resizing import channels_rule, resize_channels
 from hybrid_swin.weights.source import Source, depths, has_v2_names
 from hybrid_swin.window_rules import lay_windows
 
+_IN_BLOCK = re.compile(r"^.*?(blocks\.\d+|features\.\d+\.\d+)\.")  # what leads to a block
 _STEM, _HEAD = "patch_embed.proj.weight", "head."
 
 
@@ -71,7 +72,8 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
             "take weights of version 1"
         )
     for name, tensor in source.weights.items():
-        if tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
+        packed = name.endswith((".weight", ".bias", TABLE)) and not tensor.is_floating_point()
+        if packed or tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
             _refuse_kind(name, tensor, source)
     plan = Plan(notes=[source.choice] if source.choice else [])
     plan.notes += source.judgement.notes
@@ -166,27 +168,30 @@ def _may_miss(name: str, source: Source) -> bool:
 
 
 def _refuse(differing: list[str], target: Mapping[str, Tensor], source: Source) -> NoReturn:
+    ours, theirs = _sizes(target), _sizes(source.weights)
+    others = [
+        f"{name} {size} in the source, {ours[name]} in the model"
+        for name, size in theirs.items()
+        if ours.get(name, size) != size
+    ]
+    sizes = f"Sizes: {'; '.join(others)}. " if others else ""
     raise InputError(
-        f"{source.name} is of another network: {'; '.join(differing[:2])}"
-        f"{f' (and {len(differing) - 2} more)' if len(differing) > 2 else ''}. "
-        f"The source has {_describe(source.weights)}; the model has {_describe(target)}. "
-        "Build the model with the source's sizes, or take weights of a network like the model"
+        f"{source.name} is of another network: {differing[0]}"
+        f"{f' (and {len(differing) - 1} more)' if len(differing) > 1 else ''}. "
+        f"{sizes}Build the model with the source's sizes"
     )
 
 
-def _describe(weights: Mapping[str, Tensor]) -> str:
+def _sizes(weights: Mapping[str, Tensor]) -> dict[str, str]:
     """The sizes of a network, as far as its shapes tell them."""
     widths = [weights.get(f"layers.{i}.blocks.0.norm2.weight") for i in range(len(depths(weights)))]
-    told = [
-        f"depths {_listed(depths(weights))}",
-        f"widths {_listed('?' if t is None else t.numel() for t in widths)}",
-    ]
+    told = {"widths": _listed("?" if t is None else t.numel() for t in widths)}
     stem, hidden = weights.get(_STEM), weights.get("layers.0.blocks.0.mlp.fc1.weight")
     if stem is not None and stem.ndim == 4:
-        told.append(f"patch_size {stem.shape[-1]}")
+        told["patch_size"] = str(stem.shape[-1])
     if hidden is not None and hidden.ndim == 2 and hidden.shape[1]:
-        told.append(f"mlp_ratio {hidden.shape[0] / hidden.shape[1]:g}")
-    return ", ".join(told)
+        told["mlp_ratio"] = f"{hidden.shape[0] / hidden.shape[1]:g}"
+    return told
 
 
 def _listed(numbers: Iterable[object]) -> str:
@@ -254,7 +259,8 @@ def _start(plan: Plan, index: int, at: _At, variant: Variant, source: Source) ->
         unplaced = _unplaced(plan, at.name, source)
         if unplaced:
             plan.left_out += unplaced
-            found.append(Difference(f"no place for the source's {few(unplaced)}"))
+            parts = few([_IN_BLOCK.sub("", name) for name in unplaced])
+            found.append(Difference(f"no place for the source's {parts}"))
         certain = [difference for difference in found if difference.certain]
         if found:
             first = (certain or found)[0]

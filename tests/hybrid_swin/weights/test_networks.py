@@ -209,6 +209,16 @@ def test_quantised_weights_are_refused(golden, small_swin, name):
         hs.load_weights(small_swin(), weights)
 
 
+@pytest.mark.parametrize("name", ["attn.qkv.weight", "mlp.fc1.weight"])
+def test_packed_numbers_without_a_mark_are_refused(golden, small_swin, name):
+    weights = golden().weights
+    packed = torch.zeros(weights[f"layers.0.blocks.0.{name}"].numel() // 2, 1, dtype=torch.uint8)
+    with pytest.raises(
+        InputError, match=rf"{name} is uint8 .* give dense weights in floating point"
+    ):
+        hs.load_weights(small_swin(), weights | {f"layers.0.blocks.0.{name}": packed})
+
+
 def test_the_state_of_an_optimizer_is_refused(small_swin, tmp_path):
     model = small_swin()
     optimizer = torch.optim.AdamW(model.parameters())

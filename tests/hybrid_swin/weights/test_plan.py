@@ -42,10 +42,8 @@ def test_another_width_says_both_networks(golden, small_swin, refused):
     message = refused(golden().weights, "is of another network: ", small_swin(width=48))
     assert message == (
         "the state dict is of another network: patch_embed.proj.weight is (24, 3, 4, 4) in the "
-        "source, (48, 3, 4, 4) in the model; patch_embed.proj.bias is (24,) in the source, (48,) "
-        "in the model (and 39 more). The source has depths 2-2, widths 24-48, patch_size 4, "
-        "mlp_ratio 4; the model has depths 2-2, widths 48-96, patch_size 4, mlp_ratio 4. Build the "
-        "model with the source's sizes, or take weights of a network like the model"
+        "source, (48, 3, 4, 4) in the model (and 40 more). Sizes: widths 24-48 in the source, "
+        "48-96 in the model. Build the model with the source's sizes"
     )
 
 
@@ -59,8 +57,8 @@ def test_another_width_says_both_networks(golden, small_swin, refused):
             {"depths": (2, 2, 2), "heads": (2, 4, 8)},
             "the blocks a stage are 2-2 in the source, 2-2-2 in the model",
         ),
-        ({"patch_size": 2}, "patch_size 4, mlp_ratio 4; the model has .* patch_size 2"),
-        ({"mlp_ratio": 2}, "mlp_ratio 4; the model has .* mlp_ratio 2"),
+        ({"patch_size": 2}, r"Sizes: patch_size 4 in the source, 2 in the model\. Build"),
+        ({"mlp_ratio": 2}, r"Sizes: mlp_ratio 4 in the source, 2 in the model\. Build"),
         ({"heads": (2, 2)}, "layers.1.blocks.0: the attention has 4 heads in the source, 2 in the"),
     ],
 )
@@ -83,7 +81,7 @@ def test_a_part_of_an_attention_is_refused(golden, refused):
     del weights["layers.0.blocks.1.attn.relative_position_bias_table"]
     refused(
         weights,
-        r"layers.0.blocks.1: the attention has no relative_position_bias_table in the source\. The",
+        r"layers.0.blocks.1: the attention has no relative_position_bias_table in the source\.",
     )
 
 

@@ -286,7 +286,7 @@ def test_what_a_block_has_beside_is_no_longer_as_in_the_source():
     weights["features.2.extra"] = torch.ones(8)
     report = hs.load_weights(model((32, 32)), weights)
     assert [b.how for b in report.blocks] == ["taken", "changed", "taken", "taken"]
-    assert report.blocks[1].why == "no place for the source's features.1.1.layer_scale.weight"
+    assert report.blocks[1].why == "no place for the source's layer_scale.weight"
     assert report.outside == ("the model has no place for the source's features.2.extra",)
     assert report.left_out == ("features.1.1.layer_scale.weight", "features.2.extra")
     assert report.unused == ()
@@ -325,3 +325,9 @@ def test_no_random_number_is_used_up_and_no_mode_changed():
     found = torch.randn(3)
     torch.manual_seed(5)
     assert torch.equal(torch.randn(3), found) and network.training
+
+
+def test_a_hybrid_that_does_not_say_its_variant_is_compared_by_names_alone():
+    words = "w_msa+mdta", "sw_msa"
+    report = hs.load_weights(model((32, 32), words), model((32, 32), words, seed=1).state_dict())
+    assert report.rules == ("hybrid_swin",) and report.basis.startswith("names and shapes alone")

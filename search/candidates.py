@@ -6,14 +6,14 @@ from typing import Any
 
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.files import read_json
+from hybrid_swin.files import DamagedFileError, MissingFileError
 from hybrid_swin.metric_facts import LOGGED, facts_of
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search import budget
 from search.experiment import ExperimentSettings
 from search.identity import candidate_id, derive_seed
-from search.records.runs import RUN_FILE, RunSpec
+from search.records.runs import RUN_FILE, RunSpec, read_record
 from search.reference_size import count_parameters
 from search.settings import BaselineSettings, StudySettings
 from search.space import Space
@@ -149,8 +149,11 @@ class Candidates:
     def _begun(self, key: str, asked: Mapping[str, Any]) -> RunSpec | None:
         """The run in a folder, if it is what is asked: much quicker read than made."""
         path = self._settings.path / key / RUN_FILE
-        spec = RunSpec.from_dict(read_json(path)) if path.exists() else None
-        if spec is None or any(getattr(spec, name) != value for name, value in asked.items()):
+        try:
+            spec = read_record(path, RunSpec.from_dict)
+        except (MissingFileError, DamagedFileError):
+            return None  # whoever takes the folder sets a damaged file aside
+        if any(getattr(spec, name) != value for name, value in asked.items()):
             return None
         self.begun.add(key)
         return spec

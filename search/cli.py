@@ -1,6 +1,5 @@
 """Commands of the door. What is heavy is imported inside them, so that help answers at once."""
 
-import errno
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.export_options import run_export
+from hybrid_swin.files import explained as explain_refusal
 from hybrid_swin.plain_text import one_line
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
@@ -41,13 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader of our output has gone, as in `... | head`
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        print(
-            f"error: no space left on the disk ({error.filename or 'while saving'}); free some "
-            "space and start the same command again: what is finished is kept",
-            file=sys.stderr,
-        )
+        print(f"error: {explain_refusal(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command continues where this one ended", file=sys.stderr)

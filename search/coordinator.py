@@ -105,7 +105,7 @@ class Coordinator:
             "search": self._choose([*told, *audited]),
             "random_search": self._choose(random),
         }
-        freeze(self._folder, chosen)
+        freeze(self._folder, chosen, self._view.note)
         finalists = _once([*chosen["search"], *chosen["random_search"]], self._candidates.baselines)
         self._expect(top=len(finalists))
         self._submit_finals(finalists)

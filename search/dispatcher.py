@@ -5,6 +5,8 @@ continued from its last checkpoint, and only what is neither is begun. So the sa
 new study and one that was killed at any moment.
 """
 
+import os
+import re
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -15,9 +17,20 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.files import read_json, write_json_atomically
 from search.executors import Event, Executor, Job
 from search.experiment import WorkerSettings
-from search.records.runs import RESULT_FILE, RUN_FILE, RunResult, RunSpec
+from search.records.predictions import PREDICTIONS_FILE, has_predictions
+from search.records.runs import (
+    RESULT_FILE,
+    RUN_FILE,
+    RunResult,
+    RunSpec,
+    read_record,
+    read_result,
+    read_spec,
+)
+from search.records.torn import read_or_set_aside, set_aside
 
 FAILURE_FILE = "failure.json"
+_ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
 
 
 class View(Protocol):
@@ -78,12 +91,16 @@ class Dispatcher:
         folder = self._folder / spec.key
         if begun:
             pass
-        elif (folder / RUN_FILE).exists():
-            _check_same(spec, RunSpec.from_dict(read_json(folder / RUN_FILE)))
         else:
-            write_json_atomically(folder / RUN_FILE, spec.to_dict())
-        if (folder / RESULT_FILE).exists():
-            self._end(spec, RunResult.from_dict(read_json(folder / RESULT_FILE)))
+            self._take_folder(spec)
+        result = read_or_set_aside(
+            lambda: read_result(self._folder, spec.key), self._view.note, "the run is trained again"
+        )
+        if result is not None and result.test is not None and not has_predictions(folder):
+            self._set_aside_tested(spec)
+            result = None
+        if result is not None:
+            self._end(spec, result)
             return
         for torn in folder.rglob(".*.tmp"):  # what a kill left half written
             torn.unlink(missing_ok=True)
@@ -92,6 +109,37 @@ class Dispatcher:
             self._promote(spec, _number(attempts[-1]))
         elif not self._give_up(spec, attempts):
             self._begin(spec, attempts)
+
+    def _set_aside_tested(self, spec: RunSpec) -> None:
+        """A result whose predictions are lost is made again, from the weights of its last attempt.
+
+        Without them its row's interval would silently cover less.
+        """
+        folder = self._folder / spec.key
+        files = [folder / PREDICTIONS_FILE, folder / RESULT_FILE]
+        files += [attempt / RESULT_FILE for attempt in _attempts(folder)]
+        for file in files:
+            if os.path.lexists(file):
+                set_aside(file)
+        self._view.note(
+            f"{spec.key}/{PREDICTIONS_FILE} is missing or damaged: it and the run's result are set "
+            "aside (*.torn) and made again from its last checkpoint"
+        )
+
+    def _take_folder(self, spec: RunSpec) -> None:
+        """Write what the run was asked, or check that the folder is that of the same run."""
+        folder = self._folder / spec.key
+        for place in (*reversed(folder.relative_to(self._folder).parents), Path(spec.key)):
+            if (self._folder / place).is_file():
+                torn = set_aside(self._folder / place)
+                self._view.note(f"{place} was a file where a folder belongs; it is now {torn.name}")
+        found = read_or_set_aside(
+            lambda: read_spec(self._folder, spec.key), self._view.note, "it is written again"
+        )
+        if found is None:
+            write_json_atomically(folder / RUN_FILE, spec.to_dict())
+        else:
+            _check_same(spec, found)
 
     def results(self, timeout: float = 1.0) -> Iterator[tuple[RunSpec, RunResult]]:
         """The runs that have ended, after waiting at most ``timeout`` seconds for one.
@@ -139,8 +187,15 @@ class Dispatcher:
     def _promote(self, spec: RunSpec, attempt: int, worker: str = "") -> None:
         """An attempt's result becomes the run's."""
         folder = self._folder / spec.key
-        data = read_json(folder / f"attempt-{attempt}" / RESULT_FILE)
-        result = RunResult.from_dict(data)
+        path = folder / f"attempt-{attempt}" / RESULT_FILE
+        result = read_or_set_aside(
+            lambda: read_record(path, RunResult.from_dict), self._view.note, "the run goes on"
+        )
+        if result is None:
+            self._running.pop(spec.key, None)
+            self._started.pop(spec.key, None)
+            self._begin(spec, _attempts(folder))
+            return
         write_json_atomically(folder / RESULT_FILE, result.to_dict())
         self._end(spec, result, worker)
 
@@ -162,7 +217,10 @@ class Dispatcher:
         failures = [a for a in attempts if (a / FAILURE_FILE).exists()]
         if len(failures) < self._workers.attempts:
             return False
-        error = read_json(failures[-1] / FAILURE_FILE)["error"]
+        told = read_or_set_aside(
+            lambda: read_json(failures[-1] / FAILURE_FILE), self._view.note, "the failure counts"
+        )
+        error = str((told or {}).get("error", "unknown"))
         result = RunResult(spec.key, _number(failures[-1]), "failed", None, error=error)
         write_json_atomically(self._folder / spec.key / RESULT_FILE, result.to_dict())
         self._end(spec, result, worker)
@@ -189,7 +247,7 @@ class Dispatcher:
 
 def _attempts(folder: Path) -> list[Path]:
     """The attempts' folders so far, in order."""
-    found = [p for p in folder.glob("attempt-*") if p.is_dir()]
+    found = [p for p in folder.glob("attempt-*") if p.is_dir() and _ATTEMPT.fullmatch(p.name)]
     return sorted(found, key=_number)
 
 

@@ -1,14 +1,21 @@
 """Which runs of a search are retrained: the best, or where costs count as well, the best front."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import natural_order, read_json, write_json_atomically
+from hybrid_swin.files import (
+    DamagedFileError,
+    MissingFileError,
+    natural_order,
+    read_json,
+    write_json_atomically,
+)
 from search import objectives
 from search.pareto import front, hypervolume
 from search.records.runs import RunResult, RunSpec
+from search.records.torn import read_or_set_aside
 from search.settings import StudyObjective
 
 FINALISTS_FILE = "finalists.json"
@@ -58,27 +65,54 @@ def _spread(
     return [spec for spec, _ in chosen]
 
 
-def freeze(folder: Path, chosen: Mapping[str, Sequence[RunSpec]]) -> None:
-    """Write down which runs are retrained, and who chose them, before any of them is."""
+def freeze(
+    folder: Path,
+    chosen: Mapping[str, Sequence[RunSpec]],
+    say: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Write down which runs are retrained, and who chose them, before any of them is.
+
+    A damaged file of an earlier start is set aside; ``say`` is told so.
+    """
     plain = {name: [spec.key for spec in specs] for name, specs in chosen.items()}
     path = folder / FINALISTS_FILE
-    if not path.exists() or read_json(path) != json.loads(json.dumps(plain)):
+    known = read_or_set_aside(lambda: read_json(path), say, "it is written again")
+    if known != json.loads(json.dumps(plain)):
         write_json_atomically(path, plain)
 
 
-def choosers(folder: Path, candidates: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def choosers(
+    folder: Path, candidates: Mapping[str, str], damaged: list[DamagedFileError] | None = None
+) -> dict[str, tuple[str, ...]]:
     """Who had a candidate retrained, by its identity; several may agree, also on a baseline.
 
     Args:
         folder: the study's.
         candidates: the identity of the candidate of every run, by the run's key.
+        damaged: collects a damaged file, which then says nothing.
 
     Raises:
         InputError: the file cannot be read.
     """
     path = folder / FINALISTS_FILE
     found: dict[str, tuple[str, ...]] = {}
-    for name, keys in (read_json(path) if path.exists() else {}).items():
+    for name, keys in _frozen(path, damaged).items():
         for candidate in {candidates[key]: None for key in keys if key in candidates}:
             found[candidate] = (*found.get(candidate, ()), _NAMES.get(name, name))
     return found
+
+
+def _frozen(path: Path, damaged: list[DamagedFileError] | None) -> dict[str, list[str]]:
+    try:
+        known = read_json(path)
+        for name, keys in known.items():
+            if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+                raise DamagedFileError(path, f"{name} is not a list of runs")
+    except MissingFileError:
+        return {}
+    except DamagedFileError as error:
+        if damaged is None:
+            raise
+        damaged.append(error)
+        return {}
+    return known

@@ -1,7 +1,6 @@
 """What a worker does for one job: train a network, or fit the reference."""
 
 import dataclasses
-import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +16,7 @@ from hybrid_swin.classifier import DivergedError
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.files import OF_THE_DISK, explained, write_json_atomically
 from hybrid_swin.kept_plugins import check_hash
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.training import FitResult, Reading, evaluate, fit, load_classifier
@@ -53,8 +52,8 @@ def do_job(job: Job, report: Report) -> None:
             else _train(spec, job, settings, report, begin)
         )
     except OSError as error:
-        if isinstance(error, SaveError) or error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(str(error)) from error
+        if isinstance(error, SaveError) or error.errno in OF_THE_DISK:
+            raise InputError(explained(error)) from error
         raise
     write_json_atomically(folder / RESULT_FILE, result.to_dict())
 

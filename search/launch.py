@@ -10,10 +10,12 @@ from typing import Any
 
 from hybrid_swin import registry
 from hybrid_swin.cost import count_cost
+from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.loading import LoadedData, load_data
 from search import budget, objectives
 from search.candidates import Candidates, check_objective
+from search.closing import closing
 from search.console import Console
 from search.contradictions import check_together, without_effect
 from search.coordinator import Coordinator
@@ -144,6 +146,9 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
         data = load_data(settings.data, variant.image_size, variant.in_channels, cache)
         data.check_classes(variant.num_classes)
         _check_image_rungs(settings, data)
+    else:  # made once here, so that what is wrong with it shows before the study is claimed
+        variant, recipe = space.resolve(space.default())
+        make_datamodule(settings.data, variant, recipe.batch_size, settings.seed)
     sampler = choose_sampler(settings, space)
     return Prepared(settings, space, candidates, sampler, data, plugins)
 
@@ -183,6 +188,7 @@ def run_study(
                 "reference_point": prepared.reference,
                 "owner": secrets.token_hex(8),
             },
+            say=lambda text: console.print(text, style="yellow", markup=False, highlight=False),
         )
         sampler, why = settled["sampler"]
         if settings.sampler.name == "auto" and settings.trials:
@@ -229,25 +235,25 @@ def run_study(
             on_finished=lambda spec: board.notify(spec.key),
             view=view,
         )
-        patience = WANDB_SECONDS_WHEN_CUT_OFF
-        try:
+        patience = [WANDB_SECONDS_WHEN_CUT_OFF]
+        found: list[Leaderboard] = []
+
+        def write_results() -> None:
+            leaderboard = Leaderboard.from_folder(settings.path)
+            leaderboard.record_looks("run")
+            leaderboard.write(settings.path)
+            seconds = time.monotonic() - begin
+            about = about_study(settings, space, prepared.data, study.summary())
+            write_receipt(settings, seconds, **about)
+            found.append(leaderboard)
+
+        mirrored = lambda: board.close(patience[-1])  # noqa: E731
+        with closing(executor.close, study.close, write_results, mirrored):
             with terminal:
                 coordinator.run()
-            patience = WANDB_SECONDS
-        finally:
-            executor.close()
-            study.close()
-            try:
-                leaderboard = Leaderboard.from_folder(settings.path)
-                leaderboard.record_looks("run")
-                leaderboard.write(settings.path)
-                seconds = time.monotonic() - begin
-                about = about_study(settings, space, prepared.data, study.summary())
-                write_receipt(settings, seconds, **about)
-            finally:
-                board.close(patience)
+            patience.append(WANDB_SECONDS)
         _draw(settings.path, console)
-    return leaderboard
+    return found[0]
 
 
 def _draw(folder: Path, console: Console) -> None:

@@ -39,6 +39,7 @@ class Evidence:
         draws: by seed index what two rows share that share a seed: the seed itself, and the split.
         units: the trainings behind the row, as by `units_of`.
         images: how many its scores are of.
+        lost: why it is not known which images were right, though scores are means over images.
     """
 
     scores: dict[int, float]
@@ -46,6 +47,7 @@ class Evidence:
     draws: dict[int, tuple[int, str]] = field(default_factory=dict)
     units: frozenset[tuple[Any, ...]] = frozenset()
     images: Images = Images()
+    lost: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, folder: Path, whole: Sequence[EndedRun], monitor: str) -> Self:
@@ -57,11 +59,11 @@ class Evidence:
             if result.test is not None and math.isfinite(result.test.get(metric, math.nan))
         }
         draws = {s.seed_index: (s.seed, r.split_hash) for s, r in whole if s.seed_index in scores}
-        correct = None
+        correct, lost = None, list[str]()
         if metric == "test/accuracy" and scores:  # only accuracy is a mean over images
             folders = {s.seed_index: folder / s.key for s, _ in whole if s.seed_index in scores}
-            correct = read_correctness(folders, scores)
-        return cls(scores, correct, draws, units_of(whole), Images.of(whole))
+            correct = read_correctness(folders, scores, lost)
+        return cls(scores, correct, draws, units_of(whole), Images.of(whole), tuple(lost))
 
 
 def units_of(runs: Iterable[EndedRun]) -> frozenset[tuple[Any, ...]]:
@@ -77,3 +79,13 @@ def units_of(runs: Iterable[EndedRun]) -> frozenset[tuple[Any, ...]]:
             same = (spec.candidate_id, spec.seed, result.data_hash, result.split_hash)
             found |= {(*same, result.code_hash), (*same, result.score, str(result.test))}
     return frozenset(found)
+
+
+def lost_notes(evidence: Iterable[Evidence]) -> list[str]:
+    """One sentence for each row whose interval on test cannot cover the images."""
+    reasons = dict.fromkeys(reason for one in evidence for reason in one.lost)
+    return [
+        f"{reason}: intervals and p values of its row on test are over seeds alone, not over "
+        "images; the command that began the study makes the file again."
+        for reason in reasons
+    ]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hybrid_swin.errors import InputError
 from search.experiment import ExperimentSettings, ObjectiveSettings, check_least
+from search.storage_url import check_storage
 
 DEFAULT_CONFIG = "configs/search/digits.yaml"
 
@@ -187,15 +187,5 @@ class StudySettings(ExperimentSettings):
                 "finalists.seeds": (self.finalists.seeds, 1),
             }
         )
-        if self.storage and _holds_password(self.storage):
-            raise InputError(
-                "storage holds a password, which would be written into the study's "
-                "settings; leave it out and set PGPASSWORD instead"
-            )
-
-
-def _holds_password(url: str) -> bool:
-    """Whether a storage's URL is of the form user:password@host, or names a password behind."""
-    _, _, place = url.partition("://")
-    user, at, _ = place.rpartition("@")
-    return bool(at and ":" in user) or "password=" in place.lower()
+        if self.storage is not None:
+            check_storage(self.storage)

@@ -88,7 +88,8 @@ class Study:
         self._space = space
         self._samplers = Samplers(sampler or choose_sampler(settings, space)[0], settings, space)
         self._study = self._open(folder, storage)
-        self._claim(owner)
+        # a journal in the folder is this folder's, whatever became of the file that says so
+        self._claim("" if storage is None and not settings.storage else owner)
         self._storage = self._study._storage
         self._several = len(directions(settings)) > 1
         self._memory = Memory(directions(settings), self._samplers.sees_all)
@@ -200,12 +201,14 @@ class Study:
         mark = hashlib.sha256(text.encode()).hexdigest()[:10]
         known = self._study.user_attrs
         for name, own, whose in ((_SETTINGS, mark, "settings"), (_OWNER, owner, "folder")):
-            if known.get(name, own) != own:
+            if own and known.get(name, own) != own:
                 raise InputError(
                     f"the Optuna storage holds another study {self._settings.name!r}, of another "
                     f"{whose}; give another --name"
                 )
         for name, own in {_SETTINGS: mark, _OWNER: owner}.items() - known.items():
+            if not own:
+                continue
             self._study.set_user_attr(name, own)
 
     def _storage_at(self, folder: Path) -> Any:

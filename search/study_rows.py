@@ -6,15 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
+from hybrid_swin.files import DamagedFileError
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger
 from search.fidelity import Fidelity, audit
 from search.finalists import choosers
 from search.looks import Look, read_looks, with_current
 from search.records.runs import Kind, RunResult, RunSpec, iter_runs
 from search.records.settings import read_study_settings
+from search.records.torn import notes_on
 from search.row import Row
 from search.row_building import build_mean_row, build_row
-from search.row_evidence import EndedRun, Evidence
+from search.row_evidence import EndedRun, Evidence, lost_notes
 from search.statistics.looks import LEVEL, level_of_look
 from search.study_notes import study_notes
 
@@ -94,10 +96,11 @@ class StudyRows:
         """
         settings = read_study_settings(folder)
         monitor, mode = settings.objective.monitor, settings.objective.mode
-        runs = list(iter_runs(folder))
+        damaged: list[DamagedFileError] = []
+        runs = list(iter_runs(folder, damaged))
         ended = [(spec, result) for spec, result in runs if result is not None]
         scores = {spec.key: result.score for spec, result in ended}
-        chosen = choosers(folder, {spec.key: spec.candidate_id for spec, _ in runs})
+        chosen = choosers(folder, {spec.key: spec.candidate_id for spec, _ in runs}, damaged)
         built = []
         by_chance = [run for run in ended if _is_by_chance(run[0])]
         # An audit is the end of a trial that has its row: it says something of the rungs.
@@ -135,7 +138,11 @@ class StudyRows:
             pending_finals=sum(s.kind == "finalist" and r is None for s, r in runs),
             planned=settings.finalists.seeds,
             looks=tuple(read_looks(folder)),
-            notes=tuple(study_notes(folder, settings, ended)),
+            notes=(
+                *notes_on(damaged, folder),
+                *lost_notes(e for _, e in built),
+                *study_notes(folder, settings, ended),
+            ),
         )
 
 

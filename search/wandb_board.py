@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import DamagedFileError
 from hybrid_swin.launching import python_command, python_environment
 from search.experiment import ExperimentSettings
 from search.records.runs import RunResult, RunSpec, iter_runs, read_run
@@ -170,8 +171,11 @@ class _Mirror:
 
     def finish(self) -> None:
         """Mirror what was missed, then the study: ranked table and leaderboard artifact."""
-        for spec, _ in iter_runs(self.folder):
+        damaged: list[DamagedFileError] = []
+        for spec, _ in iter_runs(self.folder, damaged):
             self.mirror(spec.key)
+        for error in damaged:
+            print(f"left out: {error}", file=sys.stderr)
         self._mirror_study()
 
     def _mirror(self, spec: RunSpec, result: RunResult) -> None:

@@ -307,6 +307,7 @@ def _cautions(comparison: Comparison) -> list[str]:
             "The chosen learning rate is at the edge of those tried, so a wider choice may change "
             f"the result: {which}."
         )
+    said += comparison.damaged
     if comparison.mixed:
         said.append(f"Runs differ in their {_list(comparison.mixed)}: compare with care.")
     return said

@@ -8,6 +8,7 @@ from typing import Any
 
 from hybrid_swin import registry
 from hybrid_swin.checkpoints import load_weights
+from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.loading import load_data
@@ -16,6 +17,7 @@ from hybrid_swin.trained import find_checkpoint
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import init_hash
 from search.candidates import check_objective
+from search.closing import closing
 from search.compare.clock import Clock
 from search.compare.older import note_choice
 from search.compare.plan import FirstWeights, Plan, make_plan
@@ -45,6 +47,8 @@ from search.workplace import (
 )
 
 _MOST_WARNINGS = 5
+
+_BATCH_TO_CHECK = 2  # images
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,8 @@ def prepare(plan: Plan) -> Prepared:
             loaded = load_data(cell.data, variant.image_size, variant.in_channels, cache)
             loaded.check_classes(variant.num_classes)
             data[cell.name] = about_data(loaded)
+        else:  # made once here, so that what is wrong with it shows before the folder is claimed
+            make_datamodule(cell.data, variant, _BATCH_TO_CHECK, settings.seed)
     return Prepared(plan, data, plugins)
 
 
@@ -169,7 +175,13 @@ def run_comparison(
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         note_choice(settings, folder)
         auto = {"precision": job_settings["precision"]}
-        settled = claim(settings, plugins, prepared.hashes, auto)
+        settled = claim(
+            settings,
+            plugins,
+            prepared.hashes,
+            auto,
+            say=lambda text: console.print(text, style="yellow", markup=False, highlight=False),
+        )
         say_what_differs(receipt, settings.path, console)
         _say_first_weights(plan, console)
         if clock is not None:
@@ -189,20 +201,21 @@ def run_comparison(
             view=view,
             slots=executor.slots,
         )
-        patience = WANDB_SECONDS_WHEN_CUT_OFF
-        try:
+        patience = [WANDB_SECONDS_WHEN_CUT_OFF]
+        found: list[Comparison] = []
+
+        def write_results() -> None:
+            comparison = Comparison.from_folder(folder, plan)
+            write_report(comparison, plan, folder)
+            write_receipt(settings, time.monotonic() - begin, **_about(prepared))
+            found.append(comparison)
+
+        mirrored = lambda: board.close(patience[-1])  # noqa: E731
+        with closing(executor.close, write_results, mirrored):
             with terminal:
                 schedule.run()
-            patience = WANDB_SECONDS
-        finally:
-            executor.close()
-            try:
-                comparison = Comparison.from_folder(folder, plan)
-                write_report(comparison, plan, folder)
-                write_receipt(settings, time.monotonic() - begin, **_about(prepared))
-            finally:
-                board.close(patience)
-    return comparison
+            patience.append(WANDB_SECONDS)
+    return found[0]
 
 
 def say_cells(data: Mapping[str, Mapping[str, Any]], console: Console) -> None:

@@ -14,13 +14,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from hybrid_swin.files import json_ready
+from hybrid_swin.files import DamagedFileError, json_ready
 from search.compare.arm_building import TrainedArm, result_of
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Survival, Versus, adjust, difference_of, survives
 from search.compare.plan import Plan
 from search.leaderboard import MEASURED
 from search.records.runs import SCHEMA_VERSION, iter_runs
+from search.records.torn import notes_on
+from search.row_evidence import lost_notes
 
 JSON_FILE = "comparison.json"
 CSV_FILE = "comparison.csv"
@@ -47,6 +49,7 @@ class Comparison:
         pending: trainings that have not ended.
         mixed: what differs between runs that should not (images, splits, code).
         results: by cell, then matching, then arm.
+        damaged: what could not be read, and what follows, one sentence each.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Comparison:
     pending: int
     mixed: tuple[str, ...]
     results: tuple[ArmResult, ...]
+    damaged: tuple[str, ...] = ()
 
     @classmethod
     def from_folder(cls, folder: Path, plan: Plan) -> Self:
@@ -70,7 +74,8 @@ class Comparison:
         Raises:
             InputError: a file of it cannot be read.
         """
-        runs = {spec.key: (spec, result) for spec, result in iter_runs(folder)}
+        damaged: list[DamagedFileError] = []
+        runs = {spec.key: (spec, result) for spec, result in iter_runs(folder, damaged)}
         built = [TrainedArm.read(folder, plan, entry, runs) for entry in plan.entries]
         results, family = _compared(built, plan)
         chosen, final = plan.trainings()
@@ -89,6 +94,7 @@ class Comparison:
             pending=chosen + final - len({k for arm in built for k in arm.ended}),
             mixed=_mixed(built),
             results=tuple(results),
+            damaged=(*notes_on(damaged, folder), *lost_notes(arm.evidence for arm in built)),
         )
 
     @property

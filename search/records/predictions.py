@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +24,15 @@ class Correctness:
         return self.matrix[[self.seed_indices.index(s) for s in seed_indices]]
 
 
-def read_correctness(folders: dict[int, Path], accuracies: dict[int, float]) -> Correctness | None:
+def read_correctness(
+    folders: dict[int, Path], accuracies: dict[int, float], lost: list[str] | None = None
+) -> Correctness | None:
     """Read the predictions of one candidate's seeds.
 
     Args:
         folders: run folder of each seed index.
         accuracies: the accuracy that each of these runs reported.
+        lost: collects why there is no answer, naming the file.
 
     Returns:
         None where a file is missing or torn, where the seeds saw different images, or where a file
@@ -39,15 +41,28 @@ def read_correctness(folders: dict[int, Path], accuracies: dict[int, float]) -> 
     seeds = tuple(sorted(folders))
     read = [_read_one(folders[seed] / PREDICTIONS_FILE) for seed in seeds]
     files = [file for file in read if file is not None]
+    lost = [] if lost is None else lost
     if not files or len(files) != len(read):
+        bad = [folders[seed] for seed, file in zip(seeds, read, strict=True) if file is None]
+        places = ["/".join((*folder.parts[-3:], PREDICTIONS_FILE)) for folder in bad]
+        more = f" and {len(places) - 2} more" if len(places) > 2 else ""
+        lost.append(f"{', '.join(places[:2])}{more} cannot be read")
         return None
     ids, groups, _ = files[0]
     for seed, (other_ids, other_groups, correct) in zip(seeds, files, strict=True):
+        place = "/".join((*folders[seed].parts[-3:], PREDICTIONS_FILE))
         if other_ids != ids or other_groups != groups:
+            lost.append(f"{place} is of other test images than the other seeds")
             return None
         if abs(float(correct.mean()) - accuracies[seed]) > 1e-4:
+            lost.append(f"{place} tells another accuracy than its run's result")
             return None
     return Correctness(seeds, ids, groups, np.stack([correct for _, _, correct in files]))
+
+
+def has_predictions(run_folder: Path) -> bool:
+    """Whether the predictions of a run can be read."""
+    return _read_one(run_folder / PREDICTIONS_FILE) is not None
 
 
 def read_labels(run_folder: Path) -> NDArray[np.int64] | None:
@@ -55,7 +70,7 @@ def read_labels(run_folder: Path) -> NDArray[np.int64] | None:
     try:
         with (run_folder / PREDICTIONS_FILE).open("rb") as opened:
             labels = np.load(opened, allow_pickle=False)["labels"]
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+    except Exception:  # a damaged archive may fail anywhere in zipfile, zlib or numpy
         return None
     whole = labels.ndim == 1 and labels.dtype.kind in "iu" and len(labels) > 0
     return labels.astype(np.int64) if whole and labels.min() >= 0 else None
@@ -69,9 +84,10 @@ def _read_one(
             ids = tuple(str(name) for name in file["ids"])
             groups = tuple(str(g) for g in file["groups"]) if "groups" in file else ()
             labels, logits = file["labels"], file["logits"]
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+            whole = labels.ndim == 1 and logits.dtype.kind == "f"
+    except Exception:  # a damaged archive may fail anywhere in zipfile, zlib or numpy
         return None
-    if len(ids) == 0 or logits.ndim != 2 or not len(ids) == len(labels) == len(logits):
+    if not whole or len(ids) == 0 or logits.ndim != 2 or not len(ids) == len(labels) == len(logits):
         return None
     # a row with a NaN names no class
     correct = (logits.argmax(axis=1) == labels) & np.isfinite(logits).all(axis=1)

@@ -10,7 +10,7 @@ from typing import Any
 import hybrid_swin
 import search
 from hybrid_swin.data_summary import describe
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.files import DamagedFileError, write_json_atomically
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import LoadedData
 from search.compare.settings import ComparisonSettings
@@ -18,6 +18,7 @@ from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.records.runs import iter_runs
 from search.records.study_file import read_fixed
 from search.records.study_folder import RECEIPT
+from search.records.torn import notes_on
 
 # what results depend on, and the mirror
 _PACKAGES = (
@@ -42,7 +43,8 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
         seconds: since this start of it.
         about: more, such as its seeds and what ``about_data`` says.
     """
-    runs = list(iter_runs(settings.path))
+    damaged: list[DamagedFileError] = []
+    runs = list(iter_runs(settings.path, damaged))
     ended = [(spec, result) for spec, result in runs if result is not None]
     readings = read_ledger(settings.path / LEDGER)
     fixed = read_fixed(settings.path)
@@ -68,6 +70,7 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
                 }
             ),
             "split_hashes": sorted({result.split_hash for _, result in ended} - {""}),
+            "damaged": notes_on(damaged, settings.path),
             "runs": {"asked": len(runs), "ended": len(ended)},
             "failures": {
                 spec.key: result.error for spec, result in ended if result.state == "failed"

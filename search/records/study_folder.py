@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import write_text_atomically
+from hybrid_swin.files import DamagedFileError, write_text_atomically
 from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, recorded
 from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 from search.records.settings import SETTINGS_FILE
-from search.records.study_file import STUDY_FILE, read_study_file, write_study_file
+from search.records.study_file import COPY_FILE, STUDY_FILE, read_study_file, write_study_file
+from search.records.torn import set_aside
 
 RECEIPT = "receipt.json"
 
@@ -67,6 +68,7 @@ def claim(
     plugins: Mapping[str, str],
     data: Mapping[str, str],
     settled: Mapping[str, Any],
+    say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Tie a folder to the settings, plug-ins and data that its results depend on.
 
@@ -75,6 +77,7 @@ def claim(
         plugins: source hashes by file name.
         data: hashes of images and split.
         settled: what was settled for all of it, such as what ``auto`` stands for on this machine.
+        say: is told of a damaged ``study.json``, which is set aside.
 
     Returns:
         What was settled when the study began, so that it stays so on another machine.
@@ -91,7 +94,10 @@ def claim(
         "plugins": dict(plugins),
         "data": dict(data),
     }
-    known = read_study_file(folder)
+    damaged: list[DamagedFileError] = []
+    known = read_study_file(folder, damaged)
+    for error in damaged:
+        say(f"{error}; it is kept as {set_aside(error.path).name}, and made again")
     new: Collection[str] = ()
     if known is not None:
         new = settled.keys() - known.keys()  # of a study from before it was settled
@@ -103,7 +109,7 @@ def claim(
                 f"({'; '.join(changed[:4])}{' ...' if len(changed) > 4 else ''}); its results "
                 "would not be comparable. Give another --name, or put the settings back"
             )
-    if new or not (folder / STUDY_FILE).exists():
+    if new or not (folder / STUDY_FILE).exists() or not (folder / COPY_FILE).exists():
         write_study_file(folder, fixed | dict(settled))
     text = yaml.safe_dump({"schema_version": SCHEMA_VERSION, **settings.to_dict()}, sort_keys=False)
     write_text_atomically(folder / SETTINGS_FILE, text)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.errors import InputError
+from hybrid_swin.files import read_json
 from search.dispatcher import FAILURE_FILE
 from search.records.runs import PLACES, RESULT_FILE, RUN_FILE
 
@@ -68,7 +70,15 @@ class Runs:
                     self.waiting.append(key)
                     self._failures[key] = _failures(place, key)
                 continue
-            except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            except (
+                OSError,
+                ValueError,
+                TypeError,
+                KeyError,
+                AttributeError,
+                OverflowError,
+                RecursionError,
+            ):
                 self.unreadable.append(key)
                 continue
             self.ended[key] = run
@@ -83,10 +93,9 @@ class Runs:
 def read_tolerantly(path: Path) -> dict[str, Any]:
     """A JSON object; empty where there is none that can be read."""
     try:
-        data = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return read_json(path)
+    except InputError:
         return {}
-    return data if isinstance(data, dict) else {}
 
 
 def _run_folders(folder: Path) -> Iterator[str]:
@@ -140,6 +149,6 @@ def _failures(place: str, key: str) -> list[Failure]:
     for name in _folders(place):
         word, _, number = name.partition("-")
         told = read_tolerantly(Path(place, name, FAILURE_FILE)) if word == "attempt" else {}
-        if told and number.isdecimal():
+        if told and number.isdecimal() and len(number) < 10:
             found.append(Failure(key, int(number), str(told.get("error", ""))))
     return sorted(found, key=lambda failure: failure.attempt)

@@ -209,10 +209,10 @@ class Watcher:
                 key=key,
                 label=self._runs.label(key),
                 worker=str(running[key].get("worker", "")),
-                seconds=max(0.0, now - running[key].get("since", now)),
-                epoch=running[key].get("epoch"),
-                epochs=running[key].get("epochs"),
-                score=running[key].get("score"),
+                seconds=max(0.0, now - (_number(running[key].get("since")) or now)),
+                epoch=_whole(running[key].get("epoch")),
+                epochs=_whole(running[key].get("epochs")),
+                score=_number(running[key].get("score")),
             )
             for key in waiting
         )
@@ -220,6 +220,17 @@ class Watcher:
     def _result(self, run: Ended, now: float) -> Result:
         label, ago = self._runs.label(run.key), max(0.0, now - run.when)
         return Result(run.key, label, run.state, run.score, run.epochs, ago)
+
+
+def _number(value: Any) -> float | None:
+    """A number of a file that may hold anything."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return float(value) if usable else None
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
 
 
 def _kind(run: Ended) -> str:

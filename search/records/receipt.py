@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,7 @@ from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import LoadedData
 from search.compare.settings import ComparisonSettings
 from search.experiment import SCHEMA_VERSION, ExperimentSettings
-from search.records.runs import iter_runs
+from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.study_file import read_fixed
 from search.records.study_folder import RECEIPT
 from search.records.torn import notes_on
@@ -62,13 +63,7 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
             "hashes": fixed.data,
             "plugins": fixed.plugins,
             "precision": fixed.precision,
-            "validation_seeds": sorted(
-                {
-                    seed
-                    for spec, _ in runs
-                    if (seed := (spec.data or {}).get("validation_seed")) is not None
-                }
-            ),
+            "validation_seeds": _validation_seeds(runs),
             "split_hashes": sorted({result.split_hash for _, result in ended} - {""}),
             "damaged": notes_on(damaged, settings.path),
             "runs": {"asked": len(runs), "ended": len(ended)},
@@ -88,6 +83,13 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
             "code_hash": code_hash(),
         },
     )
+
+
+def _validation_seeds(runs: Sequence[tuple[RunSpec, RunResult | None]]) -> list[int]:
+    """From which validation was drawn anew; none where all runs have one split: it was given."""
+    splits = {result.split_hash for _, result in runs if result and result.split_hash}
+    seeds = {(spec.data or {}).get("validation_seed") for spec, _ in runs}
+    return sorted(seed for seed in seeds if seed is not None) if len(splits) != 1 else []
 
 
 def versions() -> dict[str, str]:

@@ -78,6 +78,18 @@ def test_biased_trials_are_refused(random_study, settings, why):
     assert "--sampler.name random --rungs.first 0" in str(caught.value)
 
 
+def test_what_its_intervals_do_not_cover_is_said(random_study):
+    text = " ".join(sentences(attribute(read_trials(random_study().folder))))
+    assert "All trials share one seed and one set of validation images" in text
+    trials = [
+        Trial((word,), 0.9 + 0.01 * seed + 0.1 * place, word, seed)
+        for place, word in enumerate(WORDS)
+        for seed in range(3)
+    ]
+    found = attribute(Trials("s", "val/accuracy", "max", tuple(trials), 9))
+    assert "intervals speak of new seeds on these images only" in " ".join(sentences(found))
+
+
 def test_a_candidate_that_was_trained_twice_with_one_seed_is_one_trial(random_study):
     study = random_study(20)
     study.trial(20, 0.9, variant=variant(*WORDS[:2]), candidate_id="c0003")

@@ -86,6 +86,16 @@ def test_runs_that_have_not_ended_are_asked_only(make_study, written):
     assert found["hardware"]["devices"] == ["cpu"]  # a run that failed names none
 
 
+@pytest.mark.parametrize(("splits", "told"), [("ab", [11, 12]), ("aa", [])])
+def test_seeds_that_drew_no_validation_are_not_told(make_study, written, splits, told):
+    study = make_study("mine")
+    for index, split in enumerate(splits):
+        data = {"source": "folder", "validation_seed": 11 + index}
+        key = f"finalists/c/{index}"
+        study.run(key, "finalist", 0.9, "c", data=data, split_hash=split, stage="final")
+    assert written()["validation_seeds"] == told
+
+
 def test_nothing_was_run(written):
     found = written()
     assert found["runs"] == {"asked": 0, "ended": 0}

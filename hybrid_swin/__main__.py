@@ -4,7 +4,7 @@
     python -m hybrid_swin test runs/mine
     python -m hybrid_swin predict runs/mine --output logits.csv
     python -m hybrid_swin export runs/mine --format onnx
-    python -m hybrid_swin fit --variant RUN --recipe RUN --folder runs/winner  (RUN of a study)
+    python -m hybrid_swin fit --run RUN --folder runs/winner    (RUN of a study: all of it anew)
 
 ``fit`` leaves ``settings.yaml`` in the folder, from which the others know variant and data; called
 again after an interruption it goes on. What is heavy is imported after the arguments are right.
@@ -27,7 +27,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.export_options import add_export_options, run_export
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.recipe import Recipe
-from hybrid_swin.study_runs import with_recipes_of_runs
+from hybrid_swin.study_runs import with_runs
 from hybrid_swin.trust import add_code_options
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        parsed = parser.parse_args(with_recipes_of_runs(given))
+        parsed = parser.parse_args(with_runs(given))
         command = parsed.command
         return _run(command, parser.instantiate(parsed)[command])
     except (InputError, ArgumentError) as error:
@@ -99,7 +99,8 @@ def _fit_parser() -> ArgumentParser:
         type=str,
         required=True,
         help="a YAML file, a published name such as swin_t, or a run of a study, such as "
-        "runs/digits/finalists/0a1b2c/0, whose recipe may be given as --recipe likewise",
+        "runs/digits/finalists/0a1b2c/0, whose recipe and data "
+        "may be given as --recipe and --data likewise; --run RUN stands for all three",
     )
     for name, what in (
         ("num_classes", "classes"),

@@ -1,8 +1,10 @@
-"""What a run of a study was asked to train, read from its ``run.json``: its variant and recipe."""
+"""What a run of a study trained, read from its ``run.json``: its variant, recipe and data."""
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +32,61 @@ def run_variant(path: str | Path) -> Variant:
 
 
 def run_recipe(path: str | Path) -> Recipe:
-    """The recipe of a run. Raises InputError likewise."""
-    return Recipe.from_dict(_read(path)["recipe"])
+    """The recipe of a run, with the precision that its study settled on. Raises likewise."""
+    content = _read(path)
+    recipe = Recipe.from_dict(content["recipe"])
+    precision = _settled(content).get("precision")
+    if recipe.precision == "auto" and precision is not None:
+        recipe = replace(recipe, precision=precision)
+    return recipe
 
 
-def with_recipes_of_runs(arguments: Sequence[str]) -> list[str]:
-    """Command-line arguments with the run behind each ``--recipe`` replaced by what it was."""
-    given = list(arguments)
+def run_data(path: str | Path) -> dict[str, Any]:
+    """The data of a run, as plain settings.
+
+    Raises:
+        InputError: a path means no run, or a run of a version that did not write its data down.
+    """
+    content = _read(path)
+    data = content.get("data") or _settled(content).get("data")
+    if not isinstance(data, dict):
+        raise InputError(
+            f"{str(path)!r} does not say what it was trained on; give --data.source and "
+            "--data.options as in the settings.yaml of its study"
+        )
+    return data
+
+
+def with_runs(arguments: Sequence[str]) -> list[str]:
+    """Command-line arguments with each run put in its place.
+
+    ``--run RUN`` becomes ``--variant RUN --recipe RUN --data RUN``, and the run behind ``--recipe``
+    and ``--data`` its recipe and its data.
+    """
+    read = {"--recipe": lambda path: run_recipe(path).to_dict(), "--data": run_data}
+    given = _all_of_a_run(arguments)
     for index, argument in enumerate(given):
         before = given[index - 1] if index else ""
         name, equals, path = argument.partition("=")
-        if name == "--recipe" and equals and names_run(path):
-            given[index] = f"--recipe={_recipe_text(path)}"
-        elif before == "--recipe" and names_run(argument):
-            given[index] = _recipe_text(argument)
+        if name in read and equals and names_run(path):
+            given[index] = f"{name}={json.dumps(read[name](path))}"
+        elif before in read and names_run(argument):
+            given[index] = json.dumps(read[before](argument))
+    return given
+
+
+def _all_of_a_run(arguments: Sequence[str]) -> list[str]:
+    given: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, path = argument.partition("=")
+        if name != "--run":
+            given.append(argument)
+            continue
+        run = path if equals else next(rest, "")
+        if not names_run(run):
+            raise InputError(f"--run {run!r} is not a run of a study; give the folder of one")
+        given += ["--variant", run, "--recipe", run, "--data", run]
     return given
 
 
@@ -70,13 +113,9 @@ def refuse_reading(folder: Path) -> None:
         return
     raise InputError(
         f"{str(folder)!r} is {what}, which has read its splits itself: `python search.py "
-        f"leaderboard {os.path.normpath(study)}` shows what it found; `python -m hybrid_swin fit "
-        f"--variant {network} --recipe {network} --folder NEW` trains a network of it anew"
+        f"leaderboard {shlex.quote(os.path.normpath(study))}` shows what it found; `python -m "
+        f"hybrid_swin fit --run {shlex.quote(network)} --folder NEW` trains a network of it anew"
     )
-
-
-def _recipe_text(path: str) -> str:
-    return json.dumps(run_recipe(path).to_dict())
 
 
 def _read(path: str | Path) -> dict[str, Any]:
@@ -87,6 +126,11 @@ def _read(path: str | Path) -> dict[str, Any]:
     if not all(isinstance(content.get(name), dict) for name in ("variant", "recipe")):
         raise InputError(f"{str(file)!r} is of no network; give a trial, baseline or finalist")
     return content
+
+
+def _settled(content: dict[str, Any]) -> dict[str, Any]:
+    settled = content.get("settled")
+    return settled if isinstance(settled, dict) else {}
 
 
 def _content(file: Path) -> dict[str, Any]:

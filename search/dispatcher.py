@@ -137,7 +137,7 @@ class Dispatcher:
             lambda: read_spec(self._folder, spec.key), self._view.note, "it is written again"
         )
         if found is None:
-            write_json_atomically(folder / RUN_FILE, spec.to_dict())
+            write_json_atomically(folder / RUN_FILE, spec.to_dict() | self._settled(spec))
         else:
             _check_same(spec, found)
 
@@ -153,6 +153,15 @@ class Dispatcher:
             self._enforce_time_limit()
         while self._finished:
             yield self._finished.popleft()
+
+    def _settled(self, spec: RunSpec) -> dict[str, Any]:
+        """What the study decided for this run, so that its folder alone says how to repeat it."""
+        known = {
+            "precision": self._common.get("precision"),
+            "data": spec.data or self._common.get("data"),
+        }
+        settled = {name: value for name, value in known.items() if value is not None}
+        return {"settled": settled} if settled else {}
 
     def _begin(self, spec: RunSpec, attempts: list[Path]) -> None:
         # One that never began left an empty folder: it is not counted.

@@ -13,9 +13,10 @@ from hybrid_swin.study_runs import (
     names_run,
     refuse_reading,
     refuse_study,
+    run_data,
     run_recipe,
     run_variant,
-    with_recipes_of_runs,
+    with_runs,
 )
 
 STAGES = [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}]
@@ -54,15 +55,45 @@ def test_what_is_no_run_is_left_as_it_is(tmp_path):
     inline = json.dumps(Recipe().to_dict())  # longer than a file's name may be
     assert not any(map(names_run, ("swin_t", tmp_path, inline, "mine.yaml", "a\0b")))
     given = ["fit", "--recipe", inline, "--recipe=mine.yaml", "--recipe.epochs", "3"]
-    assert with_recipes_of_runs(given) == given
+    assert with_runs(given) == given
 
 
 def test_recipes_of_runs_are_put_in_their_place(run):
     given = ["fit", "--variant", str(run), "--recipe", str(run), f"--recipe={run}"]
-    *same, pair, joined = with_recipes_of_runs(given)
+    *same, pair, joined = with_runs(given)
     assert same == given[:4]
     for text in (pair, joined.removeprefix("--recipe=")):
         assert json.loads(text) == Recipe(**RECIPE).to_dict()
+
+
+def test_what_the_study_settled_stands_in_the_run(run, tmp_path, capsys):
+    content = json.loads((run / "run.json").read_text())
+    settled = {"precision": "32-true", "data": {"source": "digits", "split_seed": 3}}
+    (run / "run.json").write_text(json.dumps(content | {"settled": settled}))
+    assert run_recipe(run).precision == "32-true"
+    assert run_data(run) == settled["data"]
+    # as `refuse_reading` suggests it
+    words = ["fit", "--run", str(run), "--folder", str(tmp_path / "own")]
+    assert main([*words, "--accelerator", "cpu"]) == 0
+    assert "32-true on" in capsys.readouterr().out
+    assert "split_seed: 3" in (tmp_path / "own/settings.yaml").read_text()
+    # a precision of the recipe's own, and data of the run's own, come before the study's
+    own = {"recipe": RECIPE | {"precision": "bf16-mixed"}, "data": {"source": "npz"}}
+    (run / "run.json").write_text(json.dumps(content | own | {"settled": settled}))
+    assert (run_recipe(run).precision, run_data(run)) == ("bf16-mixed", {"source": "npz"})
+
+
+@pytest.mark.parametrize("given", [["--run", "swin_t"], ["--run=mine.yaml"], ["--run"]])
+def test_what_is_no_run_cannot_stand_for_one(given):
+    with pytest.raises(InputError, match="is not a run of a study"):
+        with_runs(["fit", *given])
+
+
+def test_a_run_that_does_not_say_its_data_is_refused(run):
+    with pytest.raises(
+        InputError, match=r"does not say what it was trained on; give --data\.source"
+    ):
+        run_data(run)
 
 
 def test_fit_trains_a_runs_network_anew(run, tmp_path, capsys):
@@ -114,12 +145,14 @@ def test_a_study_without_a_trained_run_names_none(tmp_path):
         ("finalists/0a1b2c/0/attempt-1", "is a run of a study,"),
     ],
 )
-def test_studies_are_not_read_again(study, run, capsys, command, place, what):
+def test_studies_are_not_read_again(study, run, capsys, monkeypatch, command, place, what):
+    monkeypatch.chdir(study.parent)  # the commands are whole where paths are not very long
+    run, study = run.relative_to(study.parent), study.relative_to(study.parent)
     assert main([command, str(study / place)]) == 2
     error = capsys.readouterr().err
     assert what in error
     assert f"`python search.py leaderboard {study}`" in error
-    assert f"fit --variant {run} --recipe {run} --folder NEW" in error
+    assert f"fit --run {run} --folder NEW" in error
 
 
 def test_a_run_is_known_from_within(study, run, monkeypatch):

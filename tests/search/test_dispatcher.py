@@ -127,7 +127,8 @@ def test_a_run_becomes_a_job_and_its_result_the_runs(place):
     assert (job.key, job.attempt, job.task) == ("trials/0000", 1, "train")
     assert Path(job.folder) == place / "trials/0000/attempt-1"
     assert job.settings == {"cache": "here", "precision": "32-true", "spec": spec.to_dict()}
-    assert json.loads((place / "trials/0000/run.json").read_text()) == spec.to_dict()
+    written = json.loads((place / "trials/0000/run.json").read_text())
+    assert written == spec.to_dict() | {"settled": {"precision": "32-true"}}
     assert place.dispatcher.busy
     assert place.collect() == []
 
@@ -447,3 +448,13 @@ def test_a_full_disk_is_said_and_loses_nothing(place, monkeypatch):
     place.start()
     place.dispatcher.submit(run())
     assert [job.attempt for job in place.jobs] == [2]
+
+
+@pytest.mark.parametrize("own", [None, {"source": "npz"}])
+def test_a_run_says_what_its_study_settled(tmp_path, own):
+    common = {"precision": "32-true", "data": {"source": "digits"}}
+    dispatcher = Dispatcher(tmp_path, Script(), WorkerSettings(), common, Watch())
+    dispatcher.submit(run(data=own))
+    content = json.loads((tmp_path / "trials/0000/run.json").read_text())
+    assert content["settled"] == {"precision": "32-true", "data": own or {"source": "digits"}}
+    assert RunSpec.from_dict(content) == run(data=own)

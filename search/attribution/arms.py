@@ -38,7 +38,7 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
     for entry in plan.entries:
         if entry.matching == by:
             arm = TrainedArm.read(folder, plan, entry, known)
-            trained.setdefault("/".join(entry.candidates), (arm, result_of(arm, plan, None)))
+            trained.setdefault("/".join(entry.candidates), (arm, result_of(arm, plan)))
     results = [result for _, result in trained.values()]
     left_out = _left_out(results)
     usable = [arm for arm, result in trained.values() if result.usable]

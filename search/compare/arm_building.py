@@ -92,12 +92,13 @@ class TrainedArm:
         return tuple(None if n is None else recipes[n].learning_rate for n in self.rates)
 
 
-def result_of(arm: TrainedArm, plan: Plan, against: "TrainedArm | None") -> ArmResult:
-    """The line of an arm, without its differences."""
+def result_of(arm: TrainedArm, plan: Plan) -> ArmResult:
+    """The line of an arm, without its differences.
+
+    Its residual of latency is there only where arms were matched by the clock, measured in turn:
+    times from trainings of their own, taken when workers were busy, say nothing of a difference.
+    """
     entry, row = arm.entry, arm.row
-    residuals = dict(entry.residuals)
-    if row and row.latency_ms and against and against.row and against.row.latency_ms:
-        residuals["latency"] = row.latency_ms / against.row.latency_ms - 1
     result = ArmResult(
         cell=entry.cell.name,
         levels=dict(entry.cell.levels),
@@ -114,7 +115,7 @@ def result_of(arm: TrainedArm, plan: Plan, against: "TrainedArm | None") -> ArmR
         parameters=entry.cost.parameters,
         macs=entry.cost.macs,
         activations=entry.cost.activations,
-        residuals=residuals,
+        residuals=dict(entry.residuals),
         adjuster=entry.adjuster,
         chance=arm.chance.score if arm.chance else None,
         chance_of=arm.chance.metric if arm.chance else "",

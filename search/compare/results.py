@@ -204,8 +204,7 @@ def _compared(arms: Sequence[TrainedArm], plan: Plan) -> tuple[list[ArmResult], 
     results = []
     for index, arm in enumerate(arms):
         mine = found.get(index, {})
-        against = places.get((arm.entry.cell.name, arm.entry.matching, arm.entry.against or ""))
-        result = result_of(arm, plan, against)
+        result = result_of(arm, plan)
         controls = tuple(versus for cause, versus in mine.items() if cause)
         results.append(replace(result, versus=mine.get(""), controls=controls))
     return results, family

@@ -79,7 +79,7 @@ def test_holm_is_over_the_whole_comparison(read):
 def test_costs_and_their_residuals(read):
     base, whole = by_arm(read)[BASE], by_arm(read)[WHOLE]
     assert whole.residuals["macs"] == pytest.approx(whole.macs / base.macs - 1)
-    assert whole.residuals["latency"] == pytest.approx(0.25)
+    assert "latency" not in whole.residuals  # trainings take times apart, on busy workers
     assert abs(whole.residuals["macs"]) < 0.1
     assert whole.adjuster
     assert (base.residuals, base.adjuster) == ({}, "")
@@ -173,7 +173,7 @@ def test_json_and_csv_hold_everything(read):
     assert [line["cause"] for line in lines[:4]] == ["", "", "channel attention", ""]
     assert lines[1]["arm"] == "'+mdta"  # no formula for a spreadsheet
     assert float(lines[1]["difference"]) == by_arm(read)[WHOLE].versus.difference
-    assert float(lines[1]["residual_latency"]) == pytest.approx(0.25)
+    assert lines[1]["residual_latency"] == ""
 
 
 def test_the_digest_knows_no_clock(fake, tmp_path):

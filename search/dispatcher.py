@@ -17,7 +17,6 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.files import read_json, write_json_atomically
 from search.executors import Event, Executor, Job
 from search.experiment import WorkerSettings
-from search.records.predictions import PREDICTIONS_FILE, has_predictions
 from search.records.runs import (
     RESULT_FILE,
     RUN_FILE,
@@ -30,6 +29,7 @@ from search.records.runs import (
 from search.records.torn import read_or_set_aside, set_aside
 
 FAILURE_FILE = "failure.json"
+PREDICTIONS_FILE = "predictions.npz"
 _ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
 
 
@@ -96,7 +96,7 @@ class Dispatcher:
         result = read_or_set_aside(
             lambda: read_result(self._folder, spec.key), self._view.note, "the run is trained again"
         )
-        if result is not None and result.test is not None and not has_predictions(folder):
+        if result is not None and result.test is not None and not _has_predictions(folder):
             self._set_aside_tested(spec)
             result = None
         if result is not None:
@@ -289,3 +289,9 @@ def _check_same(asked: RunSpec, found: RunSpec) -> None:
             f"{asked.label}, seed {asked.seed}), as after an update of Optuna or of this program; "
             "go on with the versions that receipt.json names, or give another --name"
         )
+
+
+def _has_predictions(folder: Path) -> bool:
+    from search.records.predictions import has_predictions  # numpy, which `status` does without
+
+    return has_predictions(folder)

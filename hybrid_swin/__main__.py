@@ -25,6 +25,7 @@ from jsonargparse import ArgumentParser, Namespace
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.export_options import add_export_options, run_export
+from hybrid_swin.failed_imports import explained_import
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import with_runs
@@ -63,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = str(error)
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except Exception as error:
+        explained = explained_import(error)
+        if explained is None:
+            raise
+        message = str(explained)
     except SystemExit as error:  # how Lightning ends after Ctrl-C
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise

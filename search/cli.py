@@ -4,12 +4,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.export_options import run_export
+from hybrid_swin.failed_imports import explained_import
 from hybrid_swin.files import explained as explain_refusal
 from hybrid_swin.plain_text import one_line
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
@@ -22,6 +23,9 @@ from search.parsers import COMMANDS, door_parser
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import build_settings, parse_settings, parse_with_config, receipt_among
 from search.space_options import SAMPLES
+
+if TYPE_CHECKING:
+    from search.leaderboard import Leaderboard
 
 _INTERRUPTED = 130
 
@@ -46,6 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command continues where this one ended", file=sys.stderr)
         return _INTERRUPTED
+    except Exception as error:
+        explained = explained_import(error)
+        if explained is None:
+            raise
+        print(f"error: {explained}", file=sys.stderr)
+        return 2
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -88,14 +98,16 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
     from search.launch import run_study
     from search.leaderboard_table import print_leaderboard
 
-    leaderboard = run_study(settings, console, receipt_among(arguments))
-    print_leaderboard(leaderboard, console)
-    console.print(
-        f"\nresults: {settings.path}/leaderboard.csv, .json, figures/; receipt.json says what it "
-        "takes to repeat them",
-        highlight=False,
-        soft_wrap=True,
-    )
+    def show(leaderboard: "Leaderboard") -> None:
+        print_leaderboard(leaderboard, console)
+        console.print(
+            f"\nresults: {settings.path}/leaderboard.csv, .json, figures/; receipt.json says what "
+            "it takes to repeat them",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    run_study(settings, console, receipt_among(arguments), show)
     return 0
 
 
@@ -112,8 +124,12 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
     from search.compare.launch import run_comparison
     from search.compare.report import print_report
 
-    comparison = run_comparison(settings, console, receipt_among(arguments))
-    print_report(comparison, settings.path, console)
+    run_comparison(
+        settings,
+        console,
+        receipt_among(arguments),
+        lambda comparison: print_report(comparison, settings.path, console),
+    )
     return 0
 
 

@@ -191,6 +191,11 @@ class Dispatcher:
         elif event.data.get("input_error"):
             raise InputError(f"{spec.key} ({spec.label}): {event.data['error']}")
         else:
+            if event.data.get("last_line"):
+                self._view.note(
+                    f"{spec.key} ({spec.label}): the worker's last line: "
+                    f"{event.data['last_line']} ({event.data['log']})"
+                )
             self._fail(spec, job, str(event.data.get("error", "unknown")), event.worker)
 
     def _promote(self, spec: RunSpec, attempt: int, worker: str = "") -> None:

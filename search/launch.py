@@ -3,7 +3,7 @@
 import itertools
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,9 +163,18 @@ def _check_image_rungs(settings: StudySettings, data: LoadedData) -> None:
 
 
 def run_study(
-    settings: StudySettings, console: Console, receipt: Mapping[str, Any] | None = None
+    settings: StudySettings,
+    console: Console,
+    receipt: Mapping[str, Any] | None = None,
+    show: Callable[[Leaderboard], None] = lambda leaderboard: None,
 ) -> Leaderboard:
-    """Begin a study or go on with it, to its end; what differs from a receipt is told first.
+    """Begin a study or go on with it, to its end.
+
+    Args:
+        settings: the study.
+        console: for the user.
+        receipt: of a study that is repeated; what differs from it is told first.
+        show: is given the result before anything is waited for.
 
     Raises:
         InputError: something that the user must mend; what has been finished is kept.
@@ -176,6 +185,7 @@ def run_study(
     lookahead = settings.sampler.lookahead
     with locked(settings.path), start_workers(settings, lookahead, console.print) as executor:
         prepared = prepare(settings, space, candidates)
+        executor.wait_until_ready()  # they have started while the images were read
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         settled = claim(
@@ -246,13 +256,16 @@ def run_study(
             about = about_study(settings, space, prepared.data, study.summary())
             write_receipt(settings, seconds, **about)
             found.append(leaderboard)
+            if patience[-1] == WANDB_SECONDS:
+                board.finish()
+                _draw(settings.path, console)
+                show(leaderboard)
 
-        mirrored = lambda: board.close(patience[-1])  # noqa: E731
+        mirrored = lambda: board.close(patience[-1], console.print)  # noqa: E731
         with closing(executor.close, study.close, write_results, mirrored):
             with terminal:
                 coordinator.run()
             patience.append(WANDB_SECONDS)
-        _draw(settings.path, console)
     return found[0]
 
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from hybrid_swin.files import DamagedFileError
 from hybrid_swin.launching import python_command, python_environment
+from search.executors.bounded_log import BoundedLog, Pump
 from search.experiment import ExperimentSettings
 from search.records.runs import RunResult, RunSpec, iter_runs, read_run
 from search.records.settings import read_study
@@ -34,6 +35,8 @@ from search.wandb_settings import WandbPlace, place
 
 MIRRORED_FILE = "wandb_mirrored.txt"
 LOG_FILE = "wandb_mirror.log"
+
+_MOMENT, _LOOK_AGAIN = 1.5, 0.1  # seconds
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +51,7 @@ class WandbBoard:
     def __init__(self, study_folder: Path) -> None:
         self._folder = study_folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._warned = False
+        self._warned = self._told_to_finish = False
         try:
             settings = read_study(study_folder)
             if _place(settings, study_folder).mode != "disabled":
@@ -64,25 +67,51 @@ class WandbBoard:
         """
         self._send({"run": key})
 
-    def close(self, timeout: float = 60.0) -> None:
-        """Let the mirror write what is left, at most ``timeout`` seconds, then stop it."""
+    def finish(self) -> None:
+        """Let the mirror begin to write what is left; `close` waits for it."""
+        self._told_to_finish = self._told_to_finish or self._send({"finish": True})
+
+    def close(self, timeout: float = 60.0, say: Callable[[str], None] = lambda text: None) -> None:
+        """Let the mirror write what is left, at most ``timeout`` seconds, then stop it.
+
+        Ctrl-C ends the waiting: the study is complete, and its mirror is so at the next start.
+
+        Args:
+            timeout: seconds to wait.
+            say: is told what is waited for, where it takes longer than a moment.
+        """
         process = self._process
         if process is None:
             return
-        deadline = time.monotonic() + timeout
-        # a full pipe means that the mirror is behind
-        while not self._send({"finish": True}) and process.poll() is None:
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.05)
         try:
-            code = process.wait(max(0.0, deadline - time.monotonic()))
-            if code != 0:
-                self._warn(f"it ended with code {code}")
-        except subprocess.TimeoutExpired:
-            self._warn(f"it was stopped after {timeout:g} s")
+            self._wait(process, timeout, say)
+        except KeyboardInterrupt:
+            self._warn("waiting for it was interrupted")
         _stop(process)
         self._process = None
+
+    def _wait(
+        self, process: "subprocess.Popen[bytes]", timeout: float, say: Callable[[str], None]
+    ) -> None:
+        begin = time.monotonic()
+        told = timeout < _MOMENT
+        while True:
+            self.finish()  # a full pipe means that the mirror is behind
+            waited = time.monotonic() - begin
+            if not told and waited > _MOMENT:
+                told = True
+                say(
+                    f"waiting for W&B, at most {timeout:g} s; all results are saved, and Ctrl-C "
+                    "ends the waiting"
+                )
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(min(_LOOK_AGAIN, max(0.0, timeout - waited)))
+                if code != 0:
+                    self._warn(f"it ended with code {code}")
+                return
+            if waited >= timeout:
+                self._warn(f"it was stopped after {timeout:g} s")
+                return
 
     def _send(self, message: dict[str, Any]) -> bool:
         if self._process is None or self._process.stdin is None:
@@ -113,15 +142,18 @@ def _start(study_folder: Path) -> subprocess.Popen[bytes]:
     own = ("WANDB_RUN_ID", "WANDB_RESUME", "WANDB_NAME", "WANDB_NOTES", "WANDB_JOB_TYPE")
     environment = python_environment(OMP_NUM_THREADS="1")
     environment = {name: value for name, value in environment.items() if name not in own}
-    with (study_folder / LOG_FILE).open("ab") as log:
+    output = Pump(BoundedLog(study_folder / LOG_FILE))
+    try:
         process = subprocess.Popen(
             python_command("search.wandb_board", str(study_folder)),
             stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
+            stdout=output.writer,
+            stderr=output.writer,
             env=environment,
             start_new_session=True,  # Ctrl-C is for the search: the mirror is told by its pipe
         )
+    finally:
+        os.close(output.writer)
     if process.stdin is not None:
         os.set_blocking(process.stdin.fileno(), False)
     return process

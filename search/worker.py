@@ -56,7 +56,13 @@ def main(descriptor: int) -> None:
     """Serve jobs for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator
     channel = Channel(descriptor)
-    import search.jobs  # noqa: F401  # seconds, which the first job shall not wait for
+    try:
+        import search.jobs  # noqa: F401  # seconds, which the first job shall not wait for
+    except Exception as error:
+        traceback.print_exc()
+        from hybrid_swin.failed_imports import explained_import
+
+        raise SystemExit(f"{type(error).__name__}: {explained_import(error) or error}") from None
 
     channel.say("ready")
     while True:

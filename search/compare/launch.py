@@ -1,7 +1,7 @@
 """From settings to a finished comparison: everything is checked before anything is trained."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,9 +158,18 @@ def prepare(plan: Plan) -> Prepared:
 
 
 def run_comparison(
-    settings: ComparisonSettings, console: Console, receipt: Mapping[str, Any] | None = None
+    settings: ComparisonSettings,
+    console: Console,
+    receipt: Mapping[str, Any] | None = None,
+    show: Callable[[Comparison], None] = lambda comparison: None,
 ) -> Comparison:
-    """Begin a comparison or go on with it, to its end; what differs from a receipt is told first.
+    """Begin a comparison or go on with it, to its end.
+
+    Args:
+        settings: the comparison.
+        console: for the user.
+        receipt: of a comparison that is repeated; what differs from it is told first.
+        show: is given the result before anything is waited for.
 
     Raises:
         InputError: something that the user must mend; what has been finished is kept.
@@ -171,6 +180,7 @@ def run_comparison(
     folder = settings.path
     with locked(folder), start_workers(settings) as executor:
         prepared = prepare(plan)
+        executor.wait_until_ready()  # they have started while the images were read
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         note_choice(settings, folder)
@@ -209,8 +219,11 @@ def run_comparison(
             write_report(comparison, plan, folder)
             write_receipt(settings, time.monotonic() - begin, **_about(prepared))
             found.append(comparison)
+            if patience[-1] == WANDB_SECONDS:
+                board.finish()
+                show(comparison)
 
-        mirrored = lambda: board.close(patience[-1])  # noqa: E731
+        mirrored = lambda: board.close(patience[-1], console.print)  # noqa: E731
         with closing(executor.close, write_results, mirrored):
             with terminal:
                 schedule.run()

@@ -24,7 +24,8 @@ class Event:
     """What a worker says of a job: it has begun, ended an epoch, or ended, well or not.
 
     ``done``: the result stands in the attempt's folder. ``failed``: the job raised; a worker that
-    may be broken by that does no further job. ``lost``: the worker died.
+    may be broken by that does no further job. ``lost``: the worker died; ``data`` may hold what it
+    printed last (``last_line``) and where the rest is (``log``).
     """
 
     kind: Literal["started", "epoch", "done", "failed", "lost"]

@@ -13,17 +13,19 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.launching import python_command, python_environment
 from search.executors import Event, Job
+from search.executors.bounded_log import BoundedLog, Pump
 
 MEMORY_NEED = 2 * 1024**3  # bytes that one CPU worker may want
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Workers that die so often in a row before they begin a job will not get better.
 _STILLBORN_LIMIT = 3
+_LOOK_AGAIN = 1.0  # seconds
 _TIME_TO_DIE = 2.0  # seconds from a closed pipe to the end of its process
 
 
@@ -33,6 +35,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     pipe: "Connection[Any, Any]"
     environment: Mapping[str, str]
+    output: Pump
     ready: bool = False
     job: Job | None = None
     begun: bool = False  # the job
@@ -52,6 +55,7 @@ class LocalExecutor:
         self._count = count
         self._logs = logs
         self._logs.mkdir(parents=True, exist_ok=True)
+        self._files: dict[str, BoundedLog] = {}  # by worker; its successors go on with it
         self._queue: deque[Job] = deque()
         self._stillborn = 0
         self._workers: list[_Worker] = []
@@ -69,6 +73,15 @@ class LocalExecutor:
     def slots(self) -> int:
         """How many jobs run at once."""
         return self._count
+
+    def wait_until_ready(self) -> None:
+        """Wait for the first worker, which has then imported all that trainings need.
+
+        Raises:
+            InputError: workers end before that.
+        """
+        while not any(worker.ready for worker in self._workers):
+            self.events(_LOOK_AGAIN)
 
     def submit(self, job: Job) -> None:
         """Take a job; it starts when a worker is free."""
@@ -109,10 +122,14 @@ class LocalExecutor:
 
     def _start(self, name: str, environment: Mapping[str, str]) -> _Worker:
         ours, theirs = Pipe()
-        with (self._logs / f"{name}.log").open("ab") as log:
-            process = _spawn(theirs.fileno(), log, environment)
-        theirs.close()
-        return _Worker(name, process, ours, environment)
+        log = self._files.setdefault(name, BoundedLog(self._logs / f"{name}.log"))
+        output = Pump(log)
+        try:
+            process = _spawn(theirs.fileno(), output.writer, environment)
+        finally:
+            os.close(output.writer)
+            theirs.close()
+        return _Worker(name, process, ours, environment, output)
 
     def _receive(self, worker: _Worker, message: dict[str, Any]) -> list[Event]:
         if message["kind"] == "ready":
@@ -143,8 +160,10 @@ class LocalExecutor:
         if not worker.ready or innocent:
             self._stillborn += 1
         if self._stillborn >= _STILLBORN_LIMIT:
+            why = worker.output.last_line() or _cause(worker.process.returncode)
             raise InputError(
-                f"workers end before they begin a job; {self._logs}/{worker.name}.log says why"
+                f"workers end before they begin a job: {why}; {self._logs}/{worker.name}.log says "
+                "more"
             )
         self._replace(worker)
         if worker.job is None:
@@ -152,9 +171,9 @@ class LocalExecutor:
         if innocent:  # it died of something else, and the job is the next one's
             self._queue.appendleft(worker.job)
             return []
-        code = worker.process.returncode
-        cause = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        data = {"error": f"the worker was {cause}" if code < 0 else f"the worker {cause}"}
+        data = {"error": f"the worker {_cause(worker.process.returncode)}"}
+        if last := worker.output.last_line():
+            data |= {"last_line": last, "log": str(self._logs / f"{worker.name}.log")}
         return [Event("lost", worker.job.key, worker.job.attempt, worker.name, data)]
 
     def _replace(self, worker: _Worker) -> None:
@@ -166,6 +185,7 @@ class LocalExecutor:
             worker.pipe.close()
         worker.process.kill()
         worker.process.wait()
+        worker.output.close()
 
     def _hand_out(self) -> None:
         for worker in self._workers:
@@ -179,12 +199,16 @@ class LocalExecutor:
                     worker.job, worker.begun = self._queue.popleft(), False
 
 
-def _spawn(pipe: int, log: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _cause(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+def _spawn(pipe: int, output: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         python_command("search.worker", str(pipe)),
         stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
+        stdout=output,
+        stderr=output,
         pass_fds=(pipe,),
         env=python_environment(**environment),
     )

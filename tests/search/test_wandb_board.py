@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from search import wandb_board
 from search.compare.conclusions import conclusions
 from search.compare.report import write_report
 from search.leaderboard import COLUMNS, Leaderboard
@@ -208,7 +210,50 @@ def test_a_stuck_mirror_never_blocks_and_is_stopped(make_study, caplog):
     assert len(caplog.records) == 1
 
 
-@pytest.mark.parametrize("blocked", ["wandb", "wandb_mirrored.txt", "wandb_mirror.log"])
+class Slow:
+    """A mirror that does not answer; time passes while it is waited for."""
+
+    stdin, returncode = None, None
+
+    def __init__(self, clock, ends_after=None, interrupted=False):
+        self.clock, self.ends_after, self.interrupted = clock, ends_after, interrupted
+
+    def poll(self):
+        return 0  # for the stopping, which finds it ended
+
+    def wait(self, timeout=None):
+        self.clock.now += timeout
+        if self.interrupted and self.clock.now > 5:
+            raise KeyboardInterrupt
+        if self.ends_after is not None and self.clock.now > self.ends_after:
+            return 0
+        raise subprocess.TimeoutExpired("mirror", timeout)
+
+
+@pytest.mark.parametrize(
+    ("mirror", "told", "warned"),
+    [
+        ({"ends_after": 1.0}, 0, ""),
+        ({"ends_after": 30.0}, 1, ""),
+        ({}, 1, "it was stopped after 120 s"),
+        ({"interrupted": True}, 1, "waiting for it was interrupted"),
+    ],
+)
+def test_waiting_for_a_slow_server_is_said_bounded_and_ended_by_an_interruption(
+    make_study, caplog, monkeypatch, mirror, told, warned
+):
+    clock, said = SimpleNamespace(now=0.0), []
+    monkeypatch.setattr(wandb_board, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(wandb_board, "_start", lambda folder: Slow(clock, **mirror))
+    board = WandbBoard(make_study().folder)
+    board.close(120.0, said.append)
+    assert len(said) == told and all("Ctrl-C" in text and "120 s" in text for text in said)
+    assert clock.now < 121
+    assert warned in caplog.text and len(caplog.records) == bool(warned)
+    assert board._process is None
+
+
+@pytest.mark.parametrize("blocked", ["wandb", "wandb_mirrored.txt"])
 def test_a_folder_that_cannot_be_written_is_a_warning(make_study, caplog, blocked):
     study = make_study()
     study.trial(0, 0.8)
@@ -220,6 +265,15 @@ def test_a_folder_that_cannot_be_written_is_a_warning(make_study, caplog, blocke
     mirror(study.folder)
     assert len(caplog.records) == 1
     assert "the study goes on" in caplog.text
+
+
+def test_a_log_that_cannot_be_written_costs_no_mirror(make_study, caplog):
+    study = make_study()
+    study.trial(0, 0.8)
+    (study.folder / "wandb_mirror.log").mkdir()
+    mirror(study.folder)
+    assert caplog.records == []
+    assert "trials/0000 1" in (study.folder / "wandb_mirrored.txt").read_text()
 
 
 def test_a_folder_that_is_no_study_is_a_warning(tmp_path, caplog):

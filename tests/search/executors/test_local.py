@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -97,6 +98,8 @@ def two(tmp_path_factory):
         executor = LocalExecutor(2, 1, folder / "logs")
     finally:
         os.chdir(here)
+    while not all(worker.ready for worker in executor._workers):
+        executor.events(0.2)
     yield executor
     executor.close()
 
@@ -198,6 +201,9 @@ while True:
         sys.exit(3)
     if do == "wait":
         time.sleep(1000)
+    if do == "break":
+        sys.stdout.write("x" * 300_000 + "\\n")
+        raise RuntimeError("no such operator")
     if do == "tell":
         say("epoch", job, **{n: os.environ.get(n) for n in job["settings"]["names"]})
     say("done", job)
@@ -209,11 +215,9 @@ while True:
 @pytest.fixture
 def scripted(tmp_path, monkeypatch):
     """Make executors whose workers follow the script."""
-    package = tmp_path / "scripted" / "search"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (package / "worker.py").write_text(SCRIPT)
-    monkeypatch.syspath_prepend(package.parent)
+    script = tmp_path / "search.worker.py"
+    script.write_text(SCRIPT)
+    monkeypatch.setattr(local, "python_command", lambda _, *end: [sys.executable, script, *end])
     made = []
 
     def make(count=1, threads=1, gpus=()):
@@ -277,6 +281,27 @@ def test_a_worker_that_ends_by_itself_says_with_what(scripted, tmp_path):
     assert (lost.attempt, lost.data) == (4, {"error": "the worker ended with exit code 3"})
 
 
+def test_a_death_shows_the_last_line_of_its_error_and_where_the_rest_is(scripted, tmp_path):
+    executor = scripted(1)
+    executor.submit(job(tmp_path, do="break"))
+    lost = wait_for(executor, "lost")[-1]
+    assert lost.data == {
+        "error": "the worker ended with exit code 1",
+        "last_line": "RuntimeError: no such operator",
+        "log": str(tmp_path / "logs" / "worker-0.log"),
+    }
+    assert (tmp_path / "logs" / "worker-0.log").stat().st_size > 300_000
+
+
+def test_waiting_for_workers_ends_with_the_first_or_with_what_is_wrong(
+    scripted, tmp_path, monkeypatch
+):
+    scripted(2).wait_until_ready()
+    monkeypatch.setenv("STILLBORN", "before it is ready")
+    with pytest.raises(InputError, match="could not import"):
+        scripted(2).wait_until_ready()
+
+
 def test_a_job_is_not_given_to_a_dead_worker(scripted, tmp_path):
     executor = scripted(1)
     executor.submit(job(tmp_path))
@@ -298,7 +323,8 @@ def test_workers_that_cannot_begin_are_given_up(scripted, tmp_path, monkeypatch,
     executor = scripted(2)
     executor.submit(job(tmp_path))
     with pytest.raises(
-        InputError, match=r"end before they begin a job; .*logs/worker-\d\.log says"
+        InputError,
+        match=r"end before they begin a job: .*could not import.*; .*logs/worker-\d\.log says more",
     ):
         wait_for(executor, "done")
     assert "could not import" in (tmp_path / "logs/worker-0.log").read_text()
@@ -320,7 +346,7 @@ def test_deaths_leave_no_zombies_and_no_open_files(scripted, tmp_path):
         executor.cancel(f"trials/{index:04d}")
     assert (len(os.listdir("/proc/self/fd")), len(children())) == (files, living)
     executor.close()
-    assert len(os.listdir("/proc/self/fd")) == files - 2
+    assert len(os.listdir("/proc/self/fd")) == files - 4  # a pipe and an output each
     assert not children()
 
 

@@ -1,0 +1,33 @@
+"""An installed package that cannot be imported, such as a torchvision for another torch."""
+
+import os
+import traceback
+
+from hybrid_swin.errors import InputError
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_OURS = (_HERE + os.sep, os.path.join(os.path.dirname(_HERE), "search") + os.sep)
+_LONGEST = 160  # characters of the package's own message
+
+
+def explained_import(error: Exception) -> InputError | None:
+    """What the user can do about an error that an import of ours ended in; None for all others."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [i for i, frame in enumerate(frames) if frame.f_code.co_filename.startswith(_OURS)]
+    behind = frames[ours[-1] + 1 :] if ours else []
+    behind = [f for f in behind if "importlib" not in f.f_code.co_filename]
+    if behind and behind[0].f_code.co_name == "<module>":  # the body of what we import
+        body = [frame for frame in behind if frame.f_code.co_name == "<module>"][-1]
+        package = str(body.f_globals.get("__name__", "")).partition(".")[0]
+    elif not behind and isinstance(error, ImportError):
+        package = ""
+    else:
+        return None
+    if isinstance(error, ImportError) and error.name:
+        package = error.name.partition(".")[0]
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    said = said if len(said) <= _LONGEST else said[:_LONGEST] + "..."
+    return InputError(
+        f"the package {package!r} cannot be imported here: {said}; install a version of it that "
+        "fits the others, or remove it if nothing needs it"
+    )

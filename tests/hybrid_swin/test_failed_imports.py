@@ -1,0 +1,51 @@
+"""An installed package that cannot be imported is named, and nothing but it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.failed_imports import explained_import
+
+ROOT = Path(__file__).parents[2]
+MESSAGE = "operator torchvision::nms does not exist"
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), InputError("too large")])
+def test_an_error_of_our_own_is_not_explained_away(error):
+    try:
+        raise error
+    except ValueError as raised:
+        assert explained_import(raised) is None
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """One with a torchmetrics that needs a torchvision, which is of another torch."""
+    for name, text in (
+        ("torchvision", "from torchvision import _meta\n"),
+        ("torchmetrics", "import torchvision\n"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(text)
+    (tmp_path / "torchvision" / "_meta.py").write_text(f"raise RuntimeError({MESSAGE!r})\n")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "hybrid_swin", "validate", "nowhere"],
+        ["-c", "import os; from search.worker import main; main(os.pipe()[0])"],
+    ],
+    ids=["command", "worker"],
+)
+def test_the_package_is_named_in_one_line(environment, command):
+    line = [sys.executable, "-P", *command]
+    done = subprocess.run(line, capture_output=True, text=True, env=environment, cwd=ROOT)
+    assert done.returncode in (1, 2)
+    last = done.stderr.strip().splitlines()[-1]
+    assert f"the package 'torchvision' cannot be imported here: RuntimeError: {MESSAGE}" in last

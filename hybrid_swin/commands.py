@@ -22,6 +22,7 @@ from hybrid_swin.factory import resolve_variant
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, recorded
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.plain_text import csv_cell
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import names_run, refuse_reading
 from hybrid_swin.trained import find_checkpoint
@@ -112,10 +113,11 @@ def predict(options: Namespace) -> int:
     else:
         with output.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
-            table.writerow(["id", "label", "answer", *(f"logit {name}" for name in names)])
+            heads = ["id", "label", "answer", *(f"logit {name}" for name in names)]
+            table.writerow(map(csv_cell, heads))
             for key, label, logits in zip(ids, reading.labels, reading.logits, strict=True):
-                row = [names[label], names[logits.argmax()], *map(repr, logits.tolist())]
-                table.writerow([key, *row])
+                row = [names[label], names[logits.argmax()], *logits.tolist()]
+                table.writerow(map(csv_cell, [key, *row]))
     print(f"{len(ids)} images of the {options.split} split -> {output}")
     return 0
 

@@ -1,6 +1,8 @@
 """Text from elsewhere (names, values, messages) that can do nothing but be read."""
 
+import math
 import re
+from typing import Any
 
 # Control characters, line and paragraph separators, marks that turn the direction of text or have
 # no width, and halves of surrogate pairs, which no file takes.
@@ -12,6 +14,24 @@ LONGEST = 300  # characters of a message
 _LONG_WORD = re.compile(r"\S{73,}")  # it is cut to its start and its end
 _START, _END = 44, 16
 _GAP = "[...]"
+_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also full-width
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "|": r"\textbar{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "±": r"$\pm$",
+}
 
 
 def harmless(text: str) -> str:
@@ -44,3 +64,37 @@ def one_line(text: str, longest: int = LONGEST) -> str:
 
 def _cut(text: str, start: int, end: int) -> str:
     return text[:start] + _GAP + text[-end:]
+
+
+def csv_cell(value: Any) -> str:
+    """A value as a cell of a CSV file, on one line; what a spreadsheet would run gets a quote.
+
+    Empty for None and numbers that are not finite; numbers, also as text, have every digit.
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        value = " ".join(map(str, value))
+    if not isinstance(value, str):
+        return repr(value)
+    text = _single(value)
+    formula = text.lstrip().startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if formula else text
+
+
+def markdown(text: str) -> str:
+    """Markdown that shows a text as it is; brackets of intervals stay as they are."""
+    escaped = "".join("\\" + char if char in "\\|_*<>`&~$" else char for char in _single(text))
+    return escaped.replace("](", "]\\(")  # else a link
+
+
+def latex(text: str) -> str:
+    """LaTeX that prints a text as it is, also at a row's start, where [ would be an option."""
+    escaped = "".join(_LATEX.get(char, char) for char in _single(text))
+    return "{}" + escaped if escaped.startswith(("[", "*")) else escaped
+
+
+def _single(text: str) -> str:
+    return harmless(text).replace("\n", "?")

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from rich.table import Table
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.plain_text import csv_cell
 from search.console import Console
 from search.cost_rows import CostRow, Question, counted, matched, named_variants
 from search.word_wrapping import Words
@@ -92,7 +93,7 @@ def to_csv(found: Answer) -> str:
     fields = list(dict.fromkeys(key for line in lines for key in line))
     writer = csv.DictWriter(text, fields, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({key: csv_cell(value) for key, value in line.items()} for line in lines)
     return text.getvalue()
 
 

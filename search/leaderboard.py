@@ -25,6 +25,7 @@ from hybrid_swin.files import (
     write_text_atomically,
 )
 from hybrid_swin.ledger import merged
+from hybrid_swin.plain_text import csv_cell
 from search.fidelity import Fidelity
 from search.looks import Look, record_look
 from search.records.runs import SCHEMA_VERSION
@@ -55,7 +56,6 @@ MEASURED = ("train_seconds", "latency_ms", "peak_memory_mb")
 # what a digest leaves out beside: it says nothing of what was found
 _CIRCUMSTANCES = ("study", "test_reads")
 _STATES = ("complete", "stopped", "diverged", "failed")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class Leaderboard:
             values = [getattr(row, name) for name in columns]
             own = row.params
             chosen = [own[path] if path in own else value_at(row, path) for path in paths]
-            writer.writerow(map(_cell, (*values, *chosen)))
+            writer.writerow(map(csv_cell, (*values, *chosen)))
         return text.getvalue()
 
     def write(self, study_folder: Path) -> None:
@@ -287,16 +287,3 @@ def _tier(row: Row) -> int:
     if row.state != "complete" or row.seeds == 0:
         return 3
     return 1 if row.fidelity == "final" else 2
-
-
-def _cell(value: Any) -> str:
-    """One CSV cell; a text that a spreadsheet would run as a formula gets a leading quote."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        value = " ".join(map(str, value))
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-    return repr(value)

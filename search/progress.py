@@ -93,7 +93,7 @@ class Terminal:
 
     def _print(self, text: str, style: str = "") -> None:
         """A line as it is: labels, paths and errors are no markup."""
-        self._console.print(Text(text, style), soft_wrap=True)
+        self._console.print(Text(" ".join(text.splitlines()), style), soft_wrap=True)
 
     def _note_best(self, spec: RunSpec, result: RunResult) -> None:
         if result.score is None or spec.stage == "final" or result.state != "complete":
@@ -128,7 +128,7 @@ class Terminal:
             table.add_row(
                 Text(name, style="dim"),
                 Text(spec.key),
-                Text(spec.label, style="cyan"),
+                Text(" ".join(spec.label.splitlines()), style="cyan"),
                 Text(epoch),
                 Text(score),
             )

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from hybrid_swin.plain_text import csv_cell, markdown
 from search.attribution.model import Attribution, Effect
 from search.difference_format import interval_text, p_text, points, unit
 
@@ -62,11 +63,11 @@ def render(found: Attribution) -> Group:
 
 def to_markdown(found: Attribution) -> str:
     """The same as Markdown."""
-    parts = [f"**{_escaped(_title(found))}**", "", *_markdown(found.effects, found)]
+    parts = [f"**{markdown(_title(found))}**", "", *_markdown(found.effects, found)]
     if found.interactions:
         parts += ["", "Together, beyond the sum of both:", ""]
         parts += _markdown(found.interactions, found)
-    parts += ["", *(f"- {_escaped(sentence)}" for sentence in sentences(found))]
+    parts += ["", *(f"- {markdown(sentence)}" for sentence in sentences(found))]
     return "\n".join(parts) + "\n"
 
 
@@ -78,8 +79,8 @@ def to_csv(found: Attribution) -> str:
     for effect in (*found.effects, *found.interactions):
         writer.writerow(
             [
-                " x ".join(effect.stage),
-                " x ".join(effect.word),
+                csv_cell(" x ".join(effect.stage)),
+                csv_cell(" x ".join(effect.word)),
                 *map(repr, (effect.estimate, effect.low, effect.high)),
                 *map(repr, (effect.p_value, effect.holm_p)),
                 "true" if effect.shown else "false",
@@ -125,10 +126,5 @@ def _table(title: str, effects: Sequence[Effect], found: Attribution) -> Table:
 def _markdown(effects: Sequence[Effect], found: Attribution) -> list[str]:
     lines = [f"| {' | '.join(_HEADS)} |", "|---|---|--:|---|--:|---|--:|"]
     for effect in effects:
-        lines.append(f"| {' | '.join(map(_escaped, _cells(effect, found)))} |")
+        lines.append(f"| {' | '.join(map(markdown, _cells(effect, found)))} |")
     return lines
-
-
-def _escaped(text: str) -> str:
-    """Block words have characters that Markdown reads as marks."""
-    return "".join("\\" + char if char in "|_*<>`\\" else char for char in text)

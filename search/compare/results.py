@@ -8,13 +8,13 @@ import csv
 import hashlib
 import io
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from hybrid_swin.files import DamagedFileError, json_ready
+from hybrid_swin.plain_text import csv_cell
 from search.compare.arm_building import TrainedArm, result_of
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Survival, Versus, adjust, difference_of, survives
@@ -179,7 +179,7 @@ class Comparison:
                 cells.append(" | ".join(result.words))
                 cells += [getattr(versus, name, None) for name in versus_columns]
                 cells.append(versus.verdict if versus else None)
-                writer.writerow([_cell(cell) for cell in cells])
+                writer.writerow([csv_cell(cell) for cell in cells])
         return text.getvalue()
 
 
@@ -221,13 +221,3 @@ def _mixed(arms: Sequence[TrainedArm]) -> tuple[str, ...]:
         if any(len(hashes) > 1 for hashes in seen.values()):
             found.append(what)
     return tuple(found)
-
-
-def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):  # a text that a spreadsheet would run as a formula gets a quote
-        return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-    return repr(value)

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from hybrid_swin.plain_text import latex, markdown
 from search.compare.conclusions import conclusions
 from search.compare.lines import KEPT_OUT, MARKS, Line, lines_of, milestone_head
 from search.compare.results import Comparison
@@ -74,19 +75,19 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
 def to_markdown(comparison: Comparison) -> str:
     """Table and sentences as Markdown."""
     names, heads = _written_columns(comparison)
-    rows = [[_marked(value) for value in row] for row in _written_rows(comparison, names)]
+    rows = [[markdown(value) for value in row] for row in _written_rows(comparison, names)]
     table = [
-        f"**{_marked(_title(comparison))}**",
+        f"**{markdown(_title(comparison))}**",
         "",
-        f"| {' | '.join(_marked(head) for head in heads)} |",
+        f"| {' | '.join(markdown(head) for head in heads)} |",
         "|"
         + "|".join("---" if name in ("place", "arm", "marks") else "--:" for name in names)
         + "|",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]
-    said = [f"- {_marked(sentence)}" for sentence in conclusions(comparison)]
+    said = [f"- {markdown(sentence)}" for sentence in conclusions(comparison)]
     legend = _legend(rows_marks(comparison))
-    marks = [f"Marks: {_marked(legend)}", ""] if legend else []  # not a list, though it has "+"
+    marks = [f"Marks: {markdown(legend)}", ""] if legend else []  # not a list, though it has "+"
     return "\n".join([*table, "", *marks, *said]) + "\n"
 
 
@@ -100,14 +101,14 @@ def to_latex(comparison: Comparison) -> str:
         if place not in (None, line.place):
             body.append(r"\midrule")
         place = line.place
-        body.append(" & ".join(escape_latex(value) for value in row) + r" \\")
+        body.append(" & ".join(latex(value) for value in row) + r" \\")
     return "\n".join(
         [
             f"% {_title(comparison)}".replace("\n", " "),
             r"% needs \usepackage{booktabs}",
             r"\begin{tabular}{" + columns + "}",
             r"\toprule",
-            " & ".join(escape_latex(head) for head in heads) + r" \\",
+            " & ".join(latex(head) for head in heads) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -121,30 +122,6 @@ def to_latex(comparison: Comparison) -> str:
 def rows_marks(comparison: Comparison) -> str:
     """All marks that occur."""
     return "".join(line.marks for line in lines_of(comparison))
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "|": r"\textbar{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "±": r"$\pm$",
-}
-
-
-def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it is, also at a row's start, where [ would be an option."""
-    escaped = "".join(_LATEX.get(char, char if char.isprintable() else "?") for char in text)
-    return "{}" + escaped if escaped.startswith(("[", "*")) else escaped
 
 
 def _written_columns(comparison: Comparison) -> tuple[list[str], list[str]]:
@@ -201,9 +178,3 @@ def _legend(marks: str) -> str:
 
 def _plain(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def _marked(text: str) -> str:
-    """Markdown that shows the text as it is; brackets of intervals stay as they are."""
-    escaped = "".join("\\" + char if char in "\\|_*<>`&~$" else char for char in _plain(text))
-    return escaped.replace("](", "]\\(")  # else a link

@@ -3,7 +3,15 @@
 import pytest
 
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.plain_text import LONGEST, harmless, one_line, visible
+from hybrid_swin.plain_text import (
+    LONGEST,
+    csv_cell,
+    harmless,
+    latex,
+    markdown,
+    one_line,
+    visible,
+)
 
 
 def test_a_short_message_stays_as_it_is():
@@ -40,3 +48,33 @@ def test_every_input_error_is_one_line():
     for error in (InputError("a\n\x1bb" * 10_000), unknown("branch", "z" * 100_000, ["w_msa"])):
         assert len(str(error)) <= LONGEST
         assert str(error).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        (" @SUM(A1)", "' @SUM(A1)"),
+        ("-x", "'-x"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("-0.5", "-0.5"),
+        ("+1e-3", "+1e-3"),
+        (-0.5, "-0.5"),
+        (float("nan"), ""),
+        (None, ""),
+        (True, "true"),
+        (("a", "b"), "a b"),
+        ("a\nb\x1b[31m\u202ec\u200bd\r", "a?b?[31m?c?d?"),
+        ("plain, with a comma", "plain, with a comma"),
+    ],
+)
+def test_a_cell_is_one_line_and_no_formula(value, expected):
+    assert csv_cell(value) == expected
+
+
+def test_markdown_and_latex_show_what_is_there():
+    text = "a_b|c\n[x](http://y) <b>\u202e $"
+    assert markdown(text) == "a\\_b\\|c?[x]\\(http://y) \\<b\\>? \\$"
+    assert latex("50% & a_b{c}\u200b") == "50\\% \\& a\\_b\\{c\\}?"
+    assert latex("[a]") == "{}[a]"

@@ -3,8 +3,9 @@ import re
 
 import pytest
 
+from hybrid_swin.plain_text import latex
 from search.compare.lines import lines_of
-from search.compare.tables import escape_latex, print_comparison, to_latex, to_markdown
+from search.compare.tables import print_comparison, to_latex, to_markdown
 from search.console import Console
 
 CONTROL = "+mdta(attention=false)"
@@ -140,9 +141,9 @@ def test_latex_rules_between_ways_of_matching(found):
 
 
 def test_escape_latex():
-    assert escape_latex("plain (kernel=7)") == "plain (kernel=7)"
-    assert escape_latex("a\nb") == "a?b"
-    assert escape_latex("*") == "{}*"
+    assert latex("plain (kernel=7)") == "plain (kernel=7)"
+    assert latex("a\nb") == "a?b"
+    assert latex("*") == "{}*"
 
 
 def test_a_waiting_comparison_can_be_shown(fake):

@@ -17,6 +17,14 @@ def interval_text(low: float | None, high: float | None, monitor: str) -> str:
     return f"[{points(low, monitor)}, {points(high, monitor)}]"
 
 
+def bound_text(value: float, monitor: str) -> str:
+    """What a difference may still come to, ``up to 1.4``; never ``up to 0.0``."""
+    text = points(abs(value), monitor, sign=False)
+    if float(text) > 0:
+        return f"up to {text}"
+    return "less than 0.1" if is_share(monitor) else "less than 0.001"
+
+
 def unit(monitor: str) -> str:
     """What a difference is counted in, with a blank before; empty for other metrics."""
     return " points" if is_share(monitor) else ""

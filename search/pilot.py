@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any
 
 from hybrid_swin.errors import InputError
@@ -11,10 +12,11 @@ from search.dispatcher import Dispatcher
 from search.executors import Executor
 from search.experiment import ExperimentSettings
 from search.records.runs import RunResult, RunSpec
-from search.statistics.power import minimum_detectable_difference
+from search.statistics.power import detectable_difference
 
 _EPOCHS = 3
 _SPREADS = (0.005, 0.01, 0.02)  # standard deviations between seeds, as shares of 1
+_CHANGED = (0.02, 0.1)  # shares of the test images on which two arms differ
 _LEVEL = 0.05
 
 
@@ -68,17 +70,22 @@ def print_resolution(
             highlight=False,
         )
         return
-    level = _LEVEL / max(1, questions)
-    found = {s: minimum_detectable_difference(seeds, s, level=level) for s in _SPREADS}
+    level, images = _LEVEL / max(1, questions), test_images or 0
+    found = {
+        both: detectable_difference(seeds, images, both[0], both[1] ** 0.5, level)
+        for both in (product(_SPREADS, _CHANGED) if images else ((s, 0.0) for s in _SPREADS))
+    }
     parts = ", ".join(
-        f"{'none' if least >= 1 else f'{100 * least:.1f}'} (at {100 * spread:g})"
-        for spread, least in found.items()
+        f"{'none' if least >= 1 else f'{100 * least:.1f}'} (at {100 * spread:g}"
+        + (f" and {changed:.0%})" if images else ")")
+        for (spread, changed), least in found.items()
     )
     among = f" among {questions} differences" if questions > 1 else ""
+    where = " and the share of test images on which arms differ" if images else ""
     console.print(
-        f"seeds      {seeds} seeds find{among}, four times in five, a difference of so many "
-        f"points or more: {parts}, where paired differences scatter between seeds by "
-        "the standard deviation in brackets",
+        f"seeds      {seeds} seeds{f' and {images:,} test images' if images else ''} find{among}, "
+        f"four times in five, a difference of at least, in points: {parts}; in brackets: the "
+        f"standard deviation of paired differences between seeds{where}",
         highlight=False,
     )
     if test_images is not None:

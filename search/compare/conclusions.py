@@ -12,9 +12,11 @@ from statistics import median
 from search.compare.arm_result import ArmResult, matched_by
 from search.compare.arms import SIZE
 from search.compare.cost_conclusions import cost_conclusions, survival_conclusions
-from search.compare.differences import LEVEL, Versus
+from search.compare.differences import Versus
+from search.compare.lines import margin_text, percent, primary_text
+from search.compare.looking import about_looks
 from search.compare.results import Comparison
-from search.difference_format import interval_text, points, unit
+from search.difference_format import bound_text, interval_text, points, unit
 from search.leaderboard_format import is_share, score_text
 from search.statistics.undertraining import FEWEST_EPOCHS
 
@@ -42,8 +44,10 @@ def conclusions(comparison: Comparison) -> list[str]:
         concluded = [f"{GIVEN_RATES}: {sentence}" for sentence in concluded]
     return [
         *_pending(comparison),
+        *about_looks(comparison.planned, comparison.looked, comparison.pending),
         *_waiting(comparison),
         *_kept_out(comparison),
+        *_primary(comparison),
         *concluded,
         *cost_conclusions(comparison),
         *_doubt(comparison),
@@ -119,6 +123,12 @@ def _waiting(comparison: Comparison) -> list[str]:
     return []
 
 
+def _primary(comparison: Comparison) -> list[str]:
+    """What the primary question costs the others."""
+    found = primary_text(comparison)
+    return [f"{_capital(found)}."] if found else []
+
+
 def _differences(comparison: Comparison) -> list[str]:
     """To each arm's reference, by cell and matching."""
     said = []
@@ -133,7 +143,7 @@ def _differences(comparison: Comparison) -> list[str]:
             kind = (versus.against, versus.verdict)
             judged.setdefault(kind, []).append(f"{result.arm} ({_size(versus, comparison)})")
         parts = [
-            f"{_VERDICTS[verdict].format(against)}: {_list(arms)}"
+            f"{_VERDICTS[verdict].format(against, margin_text(comparison))}: {_list(arms)}"
             for (against, verdict), arms in sorted(judged.items(), key=_by_verdict)
         ]
         if parts:
@@ -147,6 +157,7 @@ def _differences(comparison: Comparison) -> list[str]:
 _VERDICTS = {
     "better": "shown better than {}",
     "worse": "shown worse than {}",
+    "equal": "shown equal to {} within {}",
     "tie": "not shown different from {}",
     "unknown": "no verdict against {}, for lack of seeds or of spread between them",
 }
@@ -204,7 +215,7 @@ def _cause(
                 for r, v in cells
             ]
             gained = all(r.versus is not None and r.versus.verdict == "better" for r, _ in cells)
-            credit = _credit(verdict, arm, cause, control, gained)
+            credit = _credit(verdict, arm, cause, control, gained, margin_text(comparison))
             parts.append(f"{credit} ({'; '.join(sizes)})")
     where, text = _where(comparison, "", matching), "; ".join(parts)
     return f"{where}{text if where or text.startswith(arm) else _capital(text)}."
@@ -224,7 +235,7 @@ def _dearer(result: ArmResult, versus: Versus, comparison: Comparison) -> str:
     return f"; at {result.macs / control.macs - 1:+.0%} MACs"
 
 
-def _credit(verdict: str, arm: str, cause: str, control: str, gained: bool) -> str:
+def _credit(verdict: str, arm: str, cause: str, control: str, gained: bool, margin: str) -> str:
     """A cause and its control, in words that hold for this verdict and no further.
 
     Size is asked to explain a gain only where one is shown.
@@ -240,12 +251,15 @@ def _credit(verdict: str, arm: str, cause: str, control: str, gained: bool) -> s
         return {
             "better": better,
             "worse": f"{arm} is shown worse than {control}, its control for size",
+            "equal": f"{arm} is shown equal to {control}, its control for size, within {margin}",
             "tie": tied,
             "unknown": f"{arm} could not be compared with {control}, its control for size",
         }[verdict]
     return {
         "better": f"{cause} helps: {arm} is shown better than {control}, which has all but that",
         "worse": f"{cause} hurts: {arm} is shown worse than {control}, which has all but that",
+        "equal": f"{cause} does not matter: {arm} is shown equal to {control}, which has all but "
+        f"that, within {margin}",
         "tie": f"{cause} gets no credit: {arm} is not shown different from {control}, which "
         "has all but that",
         "unknown": f"what {cause} does in {arm} is not known",
@@ -276,7 +290,7 @@ def _doubt(comparison: Comparison) -> list[str]:
         said.append(
             f"With {seeds} seeds and the spread seen here, the true difference that would be found "
             f"four times in five is {span}{unit(comparison.monitor)} "
-            f"({differences}, Holm at {LEVEL:.0%})."
+            f"({differences}, Holm at {percent(comparison.level)})."
         )
     if 2 <= seeds < FEW_SEEDS:
         said.append(f"{seeds} seeds give wide intervals; {FEW_SEEDS} are the least for a claim.")
@@ -308,9 +322,36 @@ def _cautions(comparison: Comparison) -> list[str]:
             f"the result: {which}."
         )
     said += comparison.damaged
+    if comparison.orphans:
+        said.append(
+            f"{comparison.orphans} finished training(s) in the folder are of networks that are not "
+            "in its plan, and are not shown."
+        )
+    shared = _shared_lines(comparison)
+    if shared:
+        said.append(
+            f"One and the same trainings stand in several lines of the table, so these are no "
+            f"independent evidence for each other: {_list(shared)}."
+        )
     if comparison.mixed:
         said.append(f"Runs differ in their {_list(comparison.mixed)}: compare with care.")
     return said
+
+
+def _shared_lines(comparison: Comparison) -> list[str]:
+    """Arms of which one set of trainings serves in several cells or ways of matching.
+
+    The baseline under several ways of matching is meant to be one, and left out.
+    """
+    lines: dict[tuple[str, ...], list[ArmResult]] = {}
+    for result in comparison.results:
+        if result.keys:
+            lines.setdefault(tuple(sorted(result.keys)), []).append(result)
+    return [
+        f"{found[0].arm} ({len(found)} lines)"
+        for found in lines.values()
+        if len(found) > 1 and (found[0].against or len({r.cell for r in found}) > 1)
+    ]
 
 
 def _size(versus: Versus, comparison: Comparison) -> str:
@@ -320,11 +361,14 @@ def _size(versus: Versus, comparison: Comparison) -> str:
     monitor = comparison.monitor
     text = f"{points(versus.difference, monitor)}{unit(monitor)}"
     if versus.verdict != "tie" or versus.low is None or versus.high is None:
-        return f"{text} {interval_text(versus.low, versus.high, monitor)}".strip()
-    bound = points(versus.cannot_exclude or 0.0, monitor, sign=False)
-    text += f"; a difference of up to {bound}{unit(monitor)} cannot be excluded"
-    if versus.low > 0 or versus.high < 0:
-        text += f"; alone it would count, among {comparison.family} differences it does not"
+        text = f"{text} {interval_text(versus.low, versus.high, monitor)}".strip()
+        if versus.verdict in ("better", "worse") and versus.within_margin:
+            text += f", less than {margin_text(comparison)}"
+        return text
+    bound = bound_text(versus.cannot_exclude or 0.0, monitor)
+    text += f"; a difference of {bound}{unit(monitor)} cannot be excluded"
+    if versus.p_value is not None and versus.p_value < versus.level:
+        text += f"; alone it would count, among {versus.family} differences it does not"
     return text
 
 

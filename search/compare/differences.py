@@ -1,23 +1,35 @@
 """Differences of paired arms: interval, Holm over the whole comparison, P(A > B), verdict.
 
 All differences of a comparison, to references and to controls, in all cells and under all matchings
-are one family: the chance that anything in it is called different that is not stays below 5%. Two
-entries that come to the same trainings ask one question; a question without an answer (not ended,
-diverged, a single seed) belongs to the family all the same.
+are one family: the chance that anything in it is called different that is not stays below 5%. A
+primary question, named beforehand, is a family of its own with 5% of its own. Two entries that come
+to the same trainings ask one question; a question without an answer (not ended, diverged, a single
+seed) belongs to the family all the same.
+
+Intervals hold together: each has Bonferroni's confidence, 1 - level / m, so that with 95% all m of
+them hold the truth. None contradicts its verdict. Where Holm's test, which rejects a little more,
+shows a difference, the interval ends at 0; where the equivalence test does, at the margin.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from search.row_evidence import Evidence
-from search.statistics.intervals import crossed_difference, paired_difference
-from search.statistics.multiplicity import holm_with_missing
+from search.statistics.equivalence import equivalence_p
+from search.statistics.intervals import (
+    Bounds,
+    Difference,
+    crossed_difference,
+    paired_difference,
+)
+from search.statistics.multiplicity import holm_with_missing, simultaneous_confidence
 from search.statistics.power import detectable_at
 from search.statistics.probabilities import probability_of_beating
+from search.statistics.quantiles import NO_SPREAD
 
 LEVEL = 0.05
-Verdict = Literal["better", "worse", "tie", "unknown"]
+Verdict = Literal["better", "worse", "equal", "tie", "unknown"]
 Survival = Literal["survives", "reverses", "not shown", "one matching"]
 
 
@@ -31,12 +43,19 @@ class Versus:
         measured_on: ``test``, or ``validation`` where test was not read.
         seeds: shared ones.
         difference: mean; None without a shared seed.
-        low: 95% interval of this one difference, with ``high``; None with a single seed, and where
-            all seeds have one difference that is not 0.
+        low: interval that holds together with those of its family, with ``high``; None with a
+            single seed, and where all seeds have one difference that is not 0.
         high: see ``low``.
+        confidence: of this interval alone.
         covers: ``seeds and images`` (crossed) or ``seeds``.
         p_value: of "no difference", of this one alone.
-        holm_p: adjusted over the comparison.
+        holm_p: adjusted over its family.
+        equal_p: of "they differ by the margin or more", adjusted over the same questions of its
+            family; None without a margin.
+        margin: within which arms count as equal; None where that is not asked.
+        primary: whether it is the primary question.
+        family: how many differences are adjusted together with it.
+        level: of the tests: of this look at the data.
         better: P(A better than B), ties counted one half.
         better_low: its 95% interval, with ``better_high``.
         better_high: see ``better_low``.
@@ -46,6 +65,7 @@ class Versus:
         item_part: see ``seed_part``; 0 where only seeds are covered.
         items: images (or groups) covered.
         sign: 1 where more is better, -1 where less is.
+        estimate: what the interval is made from, until it is adjusted.
     """
 
     against: str
@@ -55,9 +75,15 @@ class Versus:
     difference: float | None = None
     low: float | None = None
     high: float | None = None
+    confidence: float = 0.95
     covers: str = ""
     p_value: float | None = None
     holm_p: float | None = None
+    equal_p: float | None = None
+    margin: float | None = None
+    primary: bool = False
+    family: int = 1
+    level: float = LEVEL
     better: float | None = None
     better_low: float | None = None
     better_high: float | None = None
@@ -66,15 +92,21 @@ class Versus:
     item_part: float = 0.0
     items: int = 0
     sign: int = 1
+    estimate: Difference | None = field(default=None, repr=False, compare=False)
 
     @property
     def verdict(self) -> Verdict:
-        """``tie`` says that no difference is shown, not that there is none."""
+        """``tie`` says that no difference is shown, not that there is none: ``equal`` does."""
         if self.holm_p is None or self.difference is None:
             return "unknown"
-        if self.holm_p >= LEVEL:
-            return "tie"
+        if self.holm_p >= self.level:
+            return "equal" if self.within_margin else "tie"
         return "better" if self.sign * self.difference > 0 else "worse"
+
+    @property
+    def within_margin(self) -> bool:
+        """Whether the difference is shown to be smaller than the margin."""
+        return self.equal_p is not None and self.equal_p < self.level
 
     @property
     def cannot_exclude(self) -> float | None:
@@ -99,10 +131,25 @@ class Side:
     evidence: Evidence
 
 
-def difference_of(first: Side, second: Side, cause: str, sign: int) -> Versus:
+def difference_of(
+    first: Side,
+    second: Side,
+    cause: str,
+    sign: int,
+    bounds: Bounds | None = None,
+    images: tuple[int, int] = (0, 0),
+) -> Versus:
     """The first minus the second, not yet adjusted for the others.
 
     Test scores are compared where both arms have them, else validation scores.
+
+    Args:
+        first: one arm.
+        second: the other.
+        cause: what the other lacks, where it is a control.
+        sign: 1 where more is better, -1 where less is.
+        bounds: of the metric.
+        images: that a score is a share of, on validation and on test; 0: it is no such share.
     """
     on_test = bool(first.evidence.scores and second.evidence.scores)
     a, b = (
@@ -115,7 +162,8 @@ def difference_of(first: Side, second: Side, cause: str, sign: int) -> Versus:
     if not shared:
         return versus
     a_S, b_S = [a[seed] for seed in shared], [b[seed] for seed in shared]
-    found, covers = paired_difference(a_S, b_S), "seeds"
+    found = paired_difference(a_S, b_S, bounds=bounds, items=images[on_test] or None)
+    covers = "seeds"
     one, other = first.evidence.correct, second.evidence.correct
     if on_test and one and other and (one.ids, one.groups) == (other.ids, other.groups):
         found = crossed_difference(one.of_seeds(shared), other.of_seeds(shared), groups=one.groups)
@@ -135,11 +183,14 @@ def difference_of(first: Side, second: Side, cause: str, sign: int) -> Versus:
         item_part=found.item_part,
         items=found.items,
         sign=sign,
+        estimate=found,
     )
 
 
-def adjust(asked: Sequence[tuple[str, Versus]]) -> tuple[list[Versus], int]:
-    """Holm over all questions, each counted once.
+def adjust(
+    asked: Sequence[tuple[str, Versus]], level: float = LEVEL, margin: float | None = None
+) -> tuple[list[Versus], int]:
+    """Holm over all questions, each counted once; the primary ones are a family of their own.
 
     A question without a p-value counts as one whose p-value is 1. Else the bar would fall with what
     has not ended, or diverged.
@@ -147,28 +198,69 @@ def adjust(asked: Sequence[tuple[str, Versus]]) -> tuple[list[Versus], int]:
     Args:
         asked: a question's identity ``one - other``, and its difference. Where a side is empty (not
             known yet) the question counts on its own: no other is known to be the same.
+        level: of the tests, all of a family together.
+        margin: within which arms count as equal; None where that is not asked.
 
     Returns:
         The differences in the order given, adjusted, and how many questions there are.
     """
     questions = [
-        question if all(question.split(" - ")) else f"{question} ({place})"
-        for place, (question, _) in enumerate(asked)
+        (v.primary, question if all(question.split(" - ")) else f"{question} ({place})")
+        for place, (question, v) in enumerate(asked)
     ]
-    p_values: dict[str, float | None] = {}
+    answers: dict[tuple[bool, str], Versus] = {}
     for question, (_, versus) in zip(questions, asked, strict=True):
-        if p_values.get(question) is None:
-            p_values[question] = versus.p_value
-    adjusted = dict(zip(p_values, holm_with_missing(list(p_values.values())), strict=True))
-    family = len(p_values)
+        if question not in answers or answers[question].p_value is None:
+            answers[question] = versus
+    adjusted: dict[tuple[bool, str], tuple[float | None, float | None, int]] = {}
+    for primary in (True, False):
+        mine = {question: v for question, v in answers.items() if question[0] == primary}
+        different = holm_with_missing([v.p_value for v in mine.values()])
+        equal = holm_with_missing([_equal_p(v, margin) for v in mine.values()])
+        for question, one, other in zip(mine, different, equal, strict=True):
+            adjusted[question] = one, other, len(mine)
     return [
-        replace(
-            v,
-            holm_p=None if v.p_value is None else adjusted[question],
-            detectable=_detectable(v, LEVEL / family),
-        )
+        _adjusted(v, *adjusted[question], level, margin)
         for question, (_, v) in zip(questions, asked, strict=True)
-    ], family
+    ], len(answers)
+
+
+def _equal_p(versus: Versus, margin: float | None) -> float | None:
+    if margin is None or versus.estimate is None:
+        return None
+    return equivalence_p(versus.estimate, margin)
+
+
+def _adjusted(
+    versus: Versus,
+    holm_p: float | None,
+    equal_p: float | None,
+    family: int,
+    level: float,
+    margin: float | None,
+) -> Versus:
+    """A difference with its place in its family: p-values, an interval that holds with the rest."""
+    known = versus.p_value is not None
+    versus = replace(
+        versus,
+        holm_p=holm_p if known else None,
+        equal_p=equal_p if known else None,
+        margin=margin,
+        family=family,
+        level=level,
+        detectable=_detectable(versus.estimate, level / family),
+    )
+    if versus.estimate is None:
+        return versus
+    confidence = simultaneous_confidence(family, level)
+    interval = versus.estimate.at(confidence)
+    low, high = interval.low, interval.high
+    if low is not None and high is not None and versus.difference is not None:
+        if versus.verdict in ("better", "worse"):
+            low, high = (max(low, 0.0), high) if versus.difference > 0 else (low, min(high, 0.0))
+        if versus.within_margin and margin is not None:
+            low, high = max(low, -margin), min(high, margin)
+    return replace(versus, low=low, high=high, confidence=confidence, estimate=None)
 
 
 def survives(by_parameters: Versus | None, by_macs: Versus | None) -> Survival:
@@ -181,9 +273,9 @@ def survives(by_parameters: Versus | None, by_macs: Versus | None) -> Survival:
     return "reverses" if verdicts == {"better", "worse"} else "not shown"
 
 
-def _detectable(versus: Versus, level: float) -> float | None:
+def _detectable(found: Difference | None, level: float) -> float | None:
     """The least true difference that is found four times in five, at the spread seen."""
-    u, v = versus.seed_part, versus.item_part
-    if versus.p_value is None or u + v <= 0:
+    if found is None or found.p_value is None or found.seed_part + found.item_part <= NO_SPREAD:
         return None
-    return detectable_at(u, versus.seeds - 1, v, max(1, versus.items + 1), level)
+    parts = found.seed_part, found.seed_df, found.item_part, found.item_df
+    return min(found.reach, detectable_at(*parts, level))

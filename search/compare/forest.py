@@ -7,12 +7,13 @@ from matplotlib.figure import Figure
 
 from search.compare.arm_result import ArmResult, matched_by
 from search.compare.differences import Versus
+from search.compare.lines import margin_text, percent, simultaneous_text
 from search.compare.results import Comparison
-from search.figures.style import BLUE, GREY, RED
+from search.figures.style import BLUE, GREY, PALETTE, RED
 from search.leaderboard_format import is_share
 
-BETTER, WORSE, TIE = BLUE, RED, GREY
-_COLOURS = {"better": BETTER, "worse": WORSE, "tie": TIE, "unknown": TIE}
+BETTER, WORSE, TIE, EQUAL = BLUE, RED, GREY, PALETTE[3]
+_COLOURS = {"better": BETTER, "worse": WORSE, "equal": EQUAL, "tie": TIE, "unknown": TIE}
 _ROW, _PANEL = 0.24, 3.4  # inches
 
 
@@ -39,6 +40,10 @@ def draw_differences(comparison: Comparison, figure: Figure) -> None:
             if where == matching and versus is not None:
                 _forest_row(axes, labels.index(label), result, versus, comparison)
         axes.axvline(0, color="black", linewidth=0.8)
+        if comparison.equivalence is not None:
+            for sign in (-1, 1):
+                at = sign * _scaled(comparison.equivalence, comparison)
+                axes.axvline(at, color=EQUAL, linewidth=0.8, linestyle=":")
         axes.set_xlim(-limit, limit)
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_yticks(range(len(labels)), [text for _, text, _ in labels] if not column else [])
@@ -54,7 +59,7 @@ def draw_differences(comparison: Comparison, figure: Figure) -> None:
             axes.spines[side].set_visible(False)
         axes.set_xlabel(_difference_label(comparison), fontsize=8)
         axes.set_title(matched_by(matching), fontsize=9, loc="left")
-    _forest_legend(figure, width, height)
+    _forest_legend(comparison, figure, width, height)
 
 
 _Label = tuple[str, str, str]  # identity, text, kind
@@ -117,18 +122,22 @@ def _forest_row(
     )
 
 
-def _forest_legend(figure: Figure, width: float, height: float) -> None:
-    texts = (
+def _forest_legend(comparison: Comparison, figure: Figure, width: float, height: float) -> None:
+    texts = [
         (BETTER, "shown better"),
         (WORSE, "shown worse"),
-        (TIE, "not shown different (Holm, 5%)"),
-    )
+        (TIE, f"not shown different (Holm, {percent(comparison.level)})"),
+    ]
+    if comparison.equivalence is not None:
+        texts.append((EQUAL, f"equal within {margin_text(comparison)}"))
     x = 0.1
     for colour, text in texts:
         figure.text(x / width, 0.28 / height, "■", color=colour, fontsize=8)
         figure.text((x + 0.15) / width, 0.28 / height, text, fontsize=7.5)
         x += 0.45 + 0.062 * len(text)
-    text = "bars: 95% intervals of each difference; squares: against a control; hollow: kept out"
+    text = f"bars: intervals, {simultaneous_text(comparison)}; squares: controls; hollow: kept out"
+    if comparison.given_rates:
+        text += "; given these learning rates"
     figure.text(0.1 / width, 0.08 / height, text, fontsize=7.5)
 
 
@@ -142,6 +151,8 @@ def _limit(comparison: Comparison) -> float:
         for end in (v.difference, v.low, v.high)
         if end is not None
     ]
+    if comparison.equivalence is not None:
+        ends.append(_scaled(comparison.equivalence, comparison))
     return 1.08 * max(ends, default=1.0) or 1.0
 
 

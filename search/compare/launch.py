@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from hybrid_swin.weights.files import init_hash
 from search.candidates import check_objective
 from search.closing import closing
 from search.compare.clock import Clock
+from search.compare.looking import next_target, note_older_look, target_so_far
 from search.compare.older import note_choice
 from search.compare.plan import FirstWeights, Plan, make_plan
 from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
@@ -29,6 +30,7 @@ from search.compare.settings import ComparisonSettings
 from search.console import Console
 from search.dispatcher import Dispatcher
 from search.identity import derive_seed
+from search.looks import Look, read_looks, record_look
 from search.progress import Terminal
 from search.records.receipt import about_data, write_receipt
 from search.records.settings import SETTINGS_FILE, read_comparison_settings
@@ -99,6 +101,7 @@ def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
     if plan is None:
         clock = Clock(settings, settings.path) if "latency" in settings.match.by else None
         plan = make_plan(settings, clock, first_weights)
+    plan = replace(plan, target=next_target(settings.looks, read_looks(settings.path)))
     check_objective(settings, plan.entries[0].variant.num_classes)
     if plan.init.file:
         _check_first_weights(plan)
@@ -197,6 +200,10 @@ def run_comparison(
         if clock is not None:
             clock.save(folder)
         if not (folder / PLAN_FILE).exists():
+            looked = note_older_look(folder)
+            plan = replace(plan, planned=looked or settings.looks)
+            plan = replace(plan, target=next_target(settings.looks, read_looks(folder)))
+            prepared = replace(prepared, plan=plan)
             write_plan(plan, folder)
         say_cells(prepared.data, console)
         board = WandbBoard(folder)
@@ -217,6 +224,8 @@ def run_comparison(
         def write_results() -> None:
             comparison = Comparison.from_folder(folder, plan)
             write_report(comparison, plan, folder)
+            if not comparison.pending:
+                record_look(folder, Look(plan.seeds, settings.looks[-1], "compare"))
             write_receipt(settings, time.monotonic() - begin, **_about(prepared))
             found.append(comparison)
             if patience[-1] == WANDB_SECONDS:
@@ -256,9 +265,10 @@ def read_plan(folder: Path) -> Plan:
     """
     adopt_kept_plugins(folder, (), trust=False)
     settings = read_comparison_settings(folder)
+    target = target_so_far(settings.looks, folder)
     plan = read_plan_file(folder, settings)
     if plan is not None:
-        return plan
+        return replace(plan, target=target)
     if (folder / PLAN_FILE).exists():
         raise InputError(
             f"{SETTINGS_FILE} in {str(folder)!r} is not the one that its {PLAN_FILE} was made "
@@ -267,7 +277,7 @@ def read_plan(folder: Path) -> Plan:
     known = read_fixed(folder).data
     clock = Clock(settings, folder, measures=False) if "latency" in settings.match.by else None
     first = FirstWeights(settings.init or "", known.get("init", ""), settings.weights_prefix)
-    return make_plan(settings, clock, first)
+    return replace(make_plan(settings, clock, first), target=target)
 
 
 def _about(prepared: Prepared) -> dict[str, Any]:

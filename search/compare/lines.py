@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from search.compare.arm_result import ArmResult, matched_by
 from search.compare.differences import Versus
 from search.compare.results import Comparison
-from search.difference_format import interval_text, p_text, points
+from search.difference_format import interval_text, p_text, points, unit
 from search.leaderboard_format import count_text, is_share, range_text, score_text
 
 MARKS = {
     "+": "shown better",
     "-": "shown worse",
+    "≈": "shown equal within the margin",
     "=": "not shown different",
     "^": "still improving when training ended: kept out of conclusions",
     "?": "too few epochs to tell whether training had ended: kept out of conclusions",
@@ -19,7 +20,7 @@ MARKS = {
     "|": "learning rate at the edge of those tried, in at least half of the seeds",
 }
 KEPT_OUT = "^?!"  # marks of arms that no conclusion speaks of
-_VERDICT_MARKS = {"better": "+", "worse": "-", "tie": "=", "unknown": ""}
+_VERDICT_MARKS = {"better": "+", "worse": "-", "equal": "≈", "tie": "=", "unknown": ""}
 
 
 @dataclass(frozen=True)
@@ -147,3 +148,57 @@ def _in_steps(comparison: Comparison) -> bool:
 
 def _many(comparison: Comparison) -> bool:
     return len(comparison.matchings) > 1
+
+
+def percent(level: float) -> str:
+    """A level in few digits: 5%, 1.77%."""
+    return f"{100 * level:.3g}%"
+
+
+def margin_text(comparison: Comparison) -> str:
+    """The margin within which arms count as equal, in words; empty where that is not asked."""
+    if comparison.equivalence is None:
+        return ""
+    shown = 100 * comparison.equivalence if is_share(comparison.monitor) else comparison.equivalence
+    return f"{shown:g}{unit(comparison.monitor)}"
+
+
+def primary_text(comparison: Comparison) -> str:
+    """Which question is the primary one, and what it shares with the others."""
+    found = {
+        (r.arm, v.against): v.family
+        for r in comparison.results
+        for v in (r.versus, *r.controls)
+        if v is not None and v.primary
+    }
+    if not found:
+        return ""
+    (arm, against), own = next(iter(found.items()))
+    level = percent(comparison.level)
+    return (
+        f"the primary question, {arm} against {against}, has {level} of its own; the other "
+        f"{comparison.family - own} differences share another {level}"
+    )
+
+
+def interval_note(comparison: Comparison) -> str:
+    """What the intervals of the table hold, each or together."""
+    together = simultaneous_text(comparison)
+    equal = margin_text(comparison)
+    parts = [
+        f"Intervals of scores and of P(A > B) hold with 95% each, those of differences with "
+        f"{together}; p is adjusted by Holm",
+        f"equal means within {equal}, by two one-sided tests that are adjusted alike"
+        if equal
+        else "",
+        primary_text(comparison),
+        "all given these learning rates, one choice of which served all seeds"
+        if comparison.given_rates
+        else "",
+    ]
+    return "; ".join(filter(None, parts)) + "."
+
+
+def simultaneous_text(comparison: Comparison) -> str:
+    """How sure the intervals of all differences are together."""
+    return f"{percent(1 - comparison.level)} together (Bonferroni)"

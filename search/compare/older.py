@@ -17,4 +17,5 @@ def note_choice(settings: ComparisonSettings, folder: Path) -> None:
     if isinstance(fixed, dict) and "choose_rate" not in fixed:
         chose = len(settings.learning_rates) > 1
         fixed["choose_rate"] = "once" if chose else settings.choose_rate
+        fixed["primary"] = {"arm": "", "against": ""}  # there was none
         write_study_file(folder, known)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search.compare.arms import check_arms, default_arms
@@ -89,11 +89,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a comparison trains."""
+    """All that a comparison trains.
+
+    Args:
+        settings: the comparison.
+        entries: its arms, by cell and matching.
+        init: the weights that every arm starts from.
+        planned: numbers of seeds at which looks were planned when it began.
+        target: seeds to train up to now; all of them where left out.
+    """
 
     settings: ComparisonSettings
     entries: tuple[Entry, ...]
     init: FirstWeights = ANEW
+    planned: tuple[int, ...] = ()
+    target: int | None = None
 
     @property
     def chooses(self) -> bool:
@@ -108,7 +118,7 @@ class Plan:
     @property
     def seeds(self) -> int:
         """Paired seeds of every arm."""
-        return self.settings.seeds
+        return self.target or self.settings.looks[-1]
 
     def selection(self, entry: Entry, rate: int, seed: int = 0) -> list[RunSpec]:
         """The runs that judge an entry's learning rate number ``rate`` for final seed ``seed``.
@@ -235,7 +245,8 @@ def make_plan(
             for side in sides_at(settings, arms, built, baseline, matching, latency, point.name):
                 entries.append(_entry(settings, side, point, matching, init.hash))
     _check_distinct(entries)
-    return Plan(settings, tuple(entries), init)
+    _check_primary(settings, entries)
+    return Plan(settings, tuple(entries), init, settings.looks)
 
 
 def _entry(
@@ -277,3 +288,32 @@ def _check_distinct(entries: Sequence[Entry]) -> None:
                 f"arms {other!r} and {entry.arm!r}{at} are the same network and recipe; leave one "
                 "of them out"
             )
+
+
+def _check_primary(settings: ComparisonSettings, entries: Sequence[Entry]) -> None:
+    """Refuse a primary question that no difference of the comparison answers."""
+    wanted = settings.primary
+    if not wanted.arm:
+        return
+    arms = {entry.arm for entry in entries}
+    if wanted.arm not in arms:
+        raise unknown("arm in primary.arm", wanted.arm, arms)
+    against = {
+        name
+        for entry in entries
+        if entry.arm == wanted.arm
+        for name in (entry.against, *entry.controls.values())
+        if name is not None
+    }
+    if not against:
+        raise InputError(
+            f"primary.arm {wanted.arm!r} is what others are compared with; name another arm"
+        )
+    if wanted.against and wanted.against not in against:
+        raise unknown(f"primary.against for arm {wanted.arm!r}", wanted.against, against)
+
+
+def is_primary(settings: ComparisonSettings, entry: Entry, against: str) -> bool:
+    """Whether an entry's difference to an arm is the primary question."""
+    wanted = settings.primary
+    return entry.arm == wanted.arm and against == (wanted.against or entry.against)

@@ -30,6 +30,7 @@ def write_plan(plan: Plan, folder: Path) -> None:
         "schema_version": _SCHEMA_VERSION,
         "settings": _that_plan(plan.settings),
         "init_hash": plan.init.hash,
+        "looks": list(plan.planned),
         "entries": [_told(entry) for entry in plan.entries],
     }
     write_json_atomically(folder / PLAN_FILE, content)
@@ -70,15 +71,18 @@ def read_plan_file(
         known = init or FirstWeights(
             settings.init or "", str(content["init_hash"]), settings.weights_prefix
         )
+        looks = tuple(content.get("looks") or settings.looks)
         if not entries:
             raise ValueError("no entries")
+        if any(type(seeds) is not int for seeds in looks) or list(looks) != sorted({*looks}):
+            raise ValueError(f"looks {looks}")
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{path} is damaged ({type(error).__name__}: {str(error)[:80]}); {_MAKE_ANEW}"
         ) from error
-    return Plan(settings, entries, known)
+    return Plan(settings, entries, known, looks)
 
 
 def _that_plan(settings: ComparisonSettings) -> dict[str, Any]:

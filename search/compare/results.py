@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hybrid_swin.files import DamagedFileError, json_ready
+from hybrid_swin.metric_facts import bounds_of, facts_of
 from hybrid_swin.plain_text import csv_cell
 from search.compare.arm_building import TrainedArm, result_of
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Survival, Versus, adjust, difference_of, survives
-from search.compare.plan import Plan
+from search.compare.looking import level_at, seeds_looked_at
+from search.compare.plan import Plan, is_primary
 from search.leaderboard import MEASURED
+from search.looks import read_looks
 from search.records.runs import SCHEMA_VERSION, iter_runs
 from search.records.torn import notes_on
 from search.row_evidence import lost_notes
@@ -45,7 +48,13 @@ class Comparison:
         choose_rate: how learning rates were chosen: ``per_seed``, ``once``, or ``one`` where there
             was one to take.
         milestone: a score on validation; None where none was set.
-        family: differences asked, also those without an answer yet: Holm's family.
+        equivalence: a difference that counts as none, in the objective's unit; None: not asked.
+        primary: the primary question, as arm and what it is compared with; empty without one.
+        planned: numbers of seeds at which looks were planned when it began.
+        looked: those of all looks so far, this one among them.
+        level: of the tests of this look.
+        family: differences asked, also those without an answer yet.
+        orphans: finished runs of networks that are not in the plan.
         pending: trainings that have not ended.
         mixed: what differs between runs that should not (images, splits, code).
         results: by cell, then matching, then arm.
@@ -61,7 +70,13 @@ class Comparison:
     seeds: int
     choose_rate: str
     milestone: float | None
+    equivalence: float | None
+    primary: tuple[str, ...]
+    planned: tuple[int, ...]
+    looked: tuple[int, ...]
+    level: float
     family: int
+    orphans: int
     pending: int
     mixed: tuple[str, ...]
     results: tuple[ArmResult, ...]
@@ -77,7 +92,11 @@ class Comparison:
         damaged: list[DamagedFileError] = []
         runs = {spec.key: (spec, result) for spec, result in iter_runs(folder, damaged)}
         built = [TrainedArm.read(folder, plan, entry, runs) for entry in plan.entries]
-        results, family = _compared(built, plan)
+        planned = plan.planned or plan.settings.looks
+        looked = seeds_looked_at(read_looks(folder), plan.seeds)
+        level = level_at(planned, looked)
+        results, family = _compared(built, plan, level)
+        ours = {candidate for entry in plan.entries for candidate in entry.candidates}
         chosen, final = plan.trainings()
         settings = plan.settings
         return cls(
@@ -90,7 +109,13 @@ class Comparison:
             seeds=plan.seeds,
             choose_rate=settings.choose_rate if plan.chooses else "one",
             milestone=settings.milestone,
+            equivalence=settings.margin,
+            primary=tuple(filter(None, (settings.primary.arm, settings.primary.against))),
+            planned=planned,
+            looked=looked,
+            level=level,
             family=family,
+            orphans=sum(r is not None and s.candidate_id not in ours for s, r in runs.values()),
             pending=chosen + final - len({k for arm in built for k in arm.ended}),
             mixed=_mixed(built),
             results=tuple(results),
@@ -150,6 +175,8 @@ class Comparison:
         """What ``comparison.json`` says of results."""
         told = {"schema_version": SCHEMA_VERSION, **asdict(self)}
         for result, plain in zip(self.results, told["results"], strict=True):
+            for versus in filter(None, (plain["versus"], *plain["controls"])):
+                del versus["estimate"]
             if result.versus:
                 plain["versus"]["verdict"] = result.versus.verdict
             for control, other in zip(result.controls, plain["controls"], strict=True):
@@ -160,7 +187,9 @@ class Comparison:
     def to_csv(self) -> str:
         """One line a difference, one for each arm without; every digit, unknown values empty."""
         arm_columns = [f.name for f in fields(ArmResult) if f.name not in _NESTED + _LISTS]
-        versus_columns = [f.name for f in fields(Versus) if f.name not in ("against", "sign")]
+        versus_columns = [
+            f.name for f in fields(Versus) if f.name not in ("against", "sign", "estimate")
+        ]
         heads = ["shared_seeds" if name == "seeds" else name for name in versus_columns]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -183,9 +212,11 @@ class Comparison:
         return text.getvalue()
 
 
-def _compared(arms: Sequence[TrainedArm], plan: Plan) -> tuple[list[ArmResult], int]:
+def _compared(arms: Sequence[TrainedArm], plan: Plan, level: float) -> tuple[list[ArmResult], int]:
     """All arms with their differences, adjusted together."""
-    sign = 1 if plan.settings.objective.mode == "max" else -1
+    settings = plan.settings
+    sign = 1 if settings.objective.mode == "max" else -1
+    bounds = bounds_of(settings.objective.monitor)
     places = {(a.entry.cell.name, a.entry.matching, a.entry.arm): a for a in arms}
     asked: list[tuple[str, Versus]] = []
     owners: list[tuple[int, str]] = []
@@ -194,10 +225,11 @@ def _compared(arms: Sequence[TrainedArm], plan: Plan) -> tuple[list[ArmResult], 
         wanted = [("", entry.against)] if entry.against else []
         for cause, label in (*wanted, *entry.controls.items()):
             other = places[entry.cell.name, entry.matching, label or ""]
-            versus = difference_of(arm.side, other.side, cause, sign)
+            versus = difference_of(arm.side, other.side, cause, sign, bounds, _images(arm, plan))
+            versus = replace(versus, primary=is_primary(settings, entry, versus.against))
             asked.append((f"{entry.candidates[0]} - {other.entry.candidates[0]}", versus))
             owners.append((index, cause))
-    adjusted, family = adjust(asked)
+    adjusted, family = adjust(asked, level, settings.margin)
     found: dict[int, dict[str, Versus]] = {}
     for (index, cause), versus in zip(owners, adjusted, strict=True):
         found.setdefault(index, {})[cause] = versus
@@ -208,6 +240,15 @@ def _compared(arms: Sequence[TrainedArm], plan: Plan) -> tuple[list[ArmResult], 
         controls = tuple(versus for cause, versus in mine.items() if cause)
         results.append(replace(result, versus=mine.get(""), controls=controls))
     return results, family
+
+
+def _images(arm: TrainedArm, plan: Plan) -> tuple[int, int]:
+    """Images that a score is a share of, on validation and on test; 0 where it is no such share."""
+    facts = facts_of(plan.settings.objective.monitor)
+    if facts is None or not facts.per_image or not arm.runs:
+        return 0, 0
+    result = arm.runs[0][1]
+    return result.validation_images, result.test_images
 
 
 def _mixed(arms: Sequence[TrainedArm]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.metric_facts import facts_of
 from search.experiment import ExperimentSettings, check_least
 
 DEFAULT_CONFIG = "configs/compare/digits.yaml"
@@ -60,6 +61,20 @@ class MatchSettings:
 
 
 @dataclass(frozen=True)
+class PrimarySettings:
+    """The one question that was asked before all others.
+
+    Args:
+        arm: label of an arm; empty for no primary question.
+        against: the arm that it is compared with; what it stands against in the table, usually the
+            baseline, where left out.
+    """
+
+    arm: str = ""
+    against: str = ""
+
+
+@dataclass(frozen=True)
 class ComparisonSettings(ExperimentSettings):
     """One comparison.
 
@@ -93,7 +108,12 @@ class ComparisonSettings(ExperimentSettings):
             chooses one rate for all seeds, which costs less and makes every conclusion one "given
             these learning rates".
         selection_seeds: trainings for each learning rate, each time that one is chosen.
-        seeds: paired seeds for every arm, fresh after the choice; at least 5 for a claim.
+        seeds: paired seeds for every arm, fresh after the choice; at least 5 for a claim. A rising
+            list, such as [3, 5, 8], plans looks: each start trains up to the next of them and
+            concludes, at levels that keep false alarms over all looks together at 5%.
+        equivalence: a difference below it counts as none, in percentage points for shares, in the
+            metric's unit else; then arms can be shown equal.
+        primary: the one question that gets 5% of its own; the others share another 5%.
         milestone: a score on validation; the steps until an arm first reaches it are told.
     """
 
@@ -109,7 +129,9 @@ class ComparisonSettings(ExperimentSettings):
     learning_rates: tuple[float, ...] = ()
     choose_rate: ChooseRate = "per_seed"
     selection_seeds: int = 1
-    seeds: int = 5
+    seeds: int | tuple[int, ...] = 5
+    equivalence: float | None = None
+    primary: PrimarySettings = field(default_factory=PrimarySettings)
     milestone: float | None = None
 
     def __post_init__(self) -> None:
@@ -120,11 +142,19 @@ class ComparisonSettings(ExperimentSettings):
                 "match.tolerance": (self.match.tolerance, 0),
             }
         )
-        if self.seeds < 2:
+        if not self.looks or list(self.looks) != sorted(set(self.looks)):
             raise InputError(
-                f"seeds {self.seeds}: one training of each arm gives no interval, so nothing could "
-                "be concluded; give at least 3, and 5 or more for a claim"
+                f"seeds must be a number, or a rising list such as [3, 5, 8]; got {self.seeds!r}"
             )
+        if self.looks[0] < 2:
+            raise InputError(
+                f"seeds {self.looks[0]}: one training of each arm gives no interval, so nothing "
+                "could be concluded; give at least 3, and 5 or more for a claim"
+            )
+        if self.equivalence is not None and not 0 < self.equivalence < math.inf:
+            raise InputError(f"equivalence must be a number above 0; got {self.equivalence!r}")
+        if self.primary.against and not self.primary.arm:
+            raise InputError("primary.against needs primary.arm, the arm that is compared with it")
         if not self.match.by:
             raise InputError("match.by is empty; give macs, parameters, latency, control or none")
         for name in self.match.by:
@@ -149,3 +179,15 @@ class ComparisonSettings(ExperimentSettings):
                 f"init {self.init!r} with match.by {moves[0]}: solved widths do not fit the "
                 "weights; give match.by control (or none), which keeps the widths"
             )
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Numbers of seeds at which conclusions are drawn."""
+        return (self.seeds,) if isinstance(self.seeds, int) else tuple(self.seeds)
+
+    @property
+    def margin(self) -> float | None:
+        """The difference that counts as none, in the objective's own unit."""
+        facts = facts_of(self.objective.monitor)
+        points = facts is not None and facts.in_percent
+        return self.equivalence / 100 if self.equivalence and points else self.equivalence

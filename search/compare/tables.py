@@ -10,7 +10,15 @@ from rich.text import Text
 
 from hybrid_swin.plain_text import latex, markdown
 from search.compare.conclusions import conclusions
-from search.compare.lines import KEPT_OUT, MARKS, Line, lines_of, milestone_head
+from search.compare.lines import (
+    KEPT_OUT,
+    MARKS,
+    Line,
+    interval_note,
+    lines_of,
+    milestone_head,
+    percent,
+)
 from search.compare.results import Comparison
 from search.console import Console
 from search.difference_format import unit
@@ -31,7 +39,7 @@ def render(comparison: Comparison, width: int = 120) -> Group:
     )
     table.add_column("arm", overflow="fold")  # alone gives way: figures and marks are never cut
     names = ["score", "difference", "p"]
-    heads = [_score_head(comparison), "difference", "p (Holm)"]
+    heads = [_score_head(comparison), _difference_head(comparison), "p (Holm)"]
     if width >= _WIDE:
         names, heads = [*names, "better"], [*heads, "P(better)"]
     if width >= _NARROW:
@@ -41,7 +49,7 @@ def render(comparison: Comparison, width: int = 120) -> Group:
     if comparison.milestone is not None:
         names, heads = [*names, "milestone"], [*heads, milestone_head(comparison)]
     for head in heads:
-        shown = head if width >= _WIDE else re.sub(r" (?=to |\()", "\n", head)
+        shown = re.sub(r" (?=to |\()", "\n", head)
         table.add_column(shown, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     place = None
@@ -60,6 +68,7 @@ def render(comparison: Comparison, width: int = 120) -> Group:
     parts: list[Table | Text] = [table]
     if used:
         parts.append(Text("  " + ";  ".join(used), style="dim"))
+    parts.append(Text("  " + interval_note(comparison), style="dim"))
     said = Table.grid(padding=(0, 1, 0, 0))
     for sentence in conclusions(comparison):
         said.add_row("-", Text(_plain(sentence)))
@@ -88,7 +97,8 @@ def to_markdown(comparison: Comparison) -> str:
     said = [f"- {markdown(sentence)}" for sentence in conclusions(comparison)]
     legend = _legend(rows_marks(comparison))
     marks = [f"Marks: {markdown(legend)}", ""] if legend else []  # not a list, though it has "+"
-    return "\n".join([*table, "", *marks, *said]) + "\n"
+    note = [markdown(interval_note(comparison)), ""]
+    return "\n".join([*table, "", *note, *marks, *said]) + "\n"
 
 
 def to_latex(comparison: Comparison) -> str:
@@ -112,6 +122,8 @@ def to_latex(comparison: Comparison) -> str:
             r"\midrule",
             *body,
             r"\bottomrule",
+            rf"\multicolumn{{{len(names)}}}{{p{{.9\linewidth}}}}{{\footnotesize "
+            f"{latex(interval_note(comparison))}}} \\\\",
             r"\end{tabular}",
             f"% {_legend(rows_marks(comparison))}",
             "",
@@ -127,7 +139,7 @@ def rows_marks(comparison: Comparison) -> str:
 def _written_columns(comparison: Comparison) -> tuple[list[str], list[str]]:
     """Names and heads for Markdown and LaTeX."""
     names = ["arm", "score", "difference", "p", "better", "parameters", "macs"]
-    heads = ["arm", _score_head(comparison), "difference", "p (Holm)", "P(better)"]
+    heads = ["arm", _score_head(comparison), _difference_head(comparison), "p (Holm)", "P(better)"]
     heads += ["params", "MACs"]
     if any(line.place for line in lines_of(comparison)):
         names, heads = ["place", *names], ["", *heads]
@@ -163,11 +175,16 @@ def _score_head(comparison: Comparison) -> str:
     return ("test" if test else "validation") + (" %" if is_share(comparison.monitor) else "")
 
 
+def _difference_head(comparison: Comparison) -> str:
+    """The head says that the intervals below it hold together."""
+    return f"difference ({percent(1 - comparison.level)} together)"
+
+
 def _title(comparison: Comparison) -> str:
     metric = comparison.monitor.rpartition("/")[2]
     given = ", given these learning rates" if comparison.given_rates else ""
     return (
-        f"{comparison.name}: {metric} over {comparison.seeds} paired seeds with 95% intervals, "
+        f"{comparison.name}: {metric} over {comparison.seeds} paired seeds with intervals, "
         f"differences in{unit(comparison.monitor) or ' ' + metric}{given}"
     )
 

@@ -8,7 +8,7 @@ from search import pilot
 from search.console import Console
 from search.pilot import print_resolution, run_pilots, shortened
 from search.records.runs import RunResult, RunSpec
-from search.statistics.power import minimum_detectable_difference
+from search.statistics.power import detectable_difference, minimum_detectable_difference
 
 
 def printed(*given, **more):
@@ -29,6 +29,13 @@ def test_the_smallest_difference_grows_with_the_questions():
         expected = minimum_detectable_difference(5, 0.01, level=level)
         assert f"{100 * expected:.1f} (at 1)" in told
     assert "among 10 differences" in among and "among" not in alone
+
+
+def test_images_that_differ_limit_what_seeds_can_find():
+    told = printed(10, "seeds", 360)
+    expected = detectable_difference(10, 360, 0.005, 0.1**0.5)
+    assert f"{100 * expected:.1f} (at 0.5 and 10%)" in told
+    assert expected > 3 * minimum_detectable_difference(10, 0.005)
 
 
 def test_so_many_images_tell_an_accuracy_so_well():

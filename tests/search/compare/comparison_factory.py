@@ -136,6 +136,7 @@ def versus(difference=0.02, half=0.01, holm_p=0.001, against="base", cause="", *
             "better_low": 0.478,
             "better_high": 1.0,
             "detectable": 0.018,
+            "family": 4,
             **changes,
         }
     )
@@ -188,6 +189,12 @@ def comparison(*arms, **changes):
             "seeds": 5,
             "choose_rate": "per_seed",
             "milestone": None,
+            "equivalence": None,
+            "primary": (),
+            "planned": (5,),
+            "looked": (5,),
+            "level": 0.05,
+            "orphans": 0,
             "family": 4,
             "pending": 0,
             "mixed": (),

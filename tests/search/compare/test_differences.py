@@ -1,13 +1,15 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 
 from search.compare.differences import Side, Versus, adjust, difference_of, survives
 from search.records.predictions import Correctness
 from search.row_evidence import Evidence
-from search.statistics.intervals import crossed_difference, paired_difference
+from search.statistics.equivalence import equivalence_p
+from search.statistics.intervals import Difference, crossed_difference, paired_difference
 from search.statistics.power import minimum_detectable_difference
 from search.statistics.quantiles import half_width
 
@@ -151,9 +153,90 @@ def test_detectable_of_crossed_differences_is_found_four_times_in_five(seeds, u)
     error = rng.normal(0, np.hypot(u, v), draws)
     right = optimize.brentq(lambda d: (abs(d + error) > half).mean() - 0.8, 0, 5, xtol=1e-5)
     asked = [(f"c{i} - b", Versus("b", "")) for i in range(43)]
-    versus = Versus("b", "", seeds=seeds, p_value=0.5, seed_part=u, item_part=v, items=images)
+    seen = Difference(0.0, -0.1, 0.1, seeds, 0.5, u, v, images, 0.0, seeds - 1, images + 1)
+    versus = Versus("b", "", seeds=seeds, difference=0.0, p_value=0.5, estimate=seen)
     (found, *_), _ = adjust([("a - b", versus), *asked])
     assert found.detectable == pytest.approx(right, rel=0.03)
+
+
+def measured(mean, u=0.01, seeds=5, p=None, primary=False):
+    """A difference of paired seeds with its standard error, not yet adjusted."""
+    a = mean + u * np.sqrt(seeds) * stats.zscore(np.arange(seeds), ddof=1)
+    first, second = side("a", dict(enumerate(a))), side("b", dict.fromkeys(range(seeds), 0.0))
+    return replace(difference_of(first, second, "", 1), primary=primary)
+
+
+def test_intervals_hold_together_and_never_contradict_their_verdicts():
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        means = rng.normal(0, 0.04, 6)
+        asked = [(f"c{i} - b", measured(mean)) for i, mean in enumerate(means)]
+        found, _ = adjust(asked, margin=0.03)
+        for versus in found:
+            assert versus.confidence == pytest.approx(1 - 0.05 / 6)
+            assert versus.low < versus.high
+            apart = versus.low >= 0 or versus.high <= 0
+            assert apart == (versus.verdict in ("better", "worse"))
+            within = -0.03 <= versus.low and versus.high <= 0.03
+            assert within == versus.within_margin
+            if versus.verdict == "tie":
+                assert versus.low < 0 < versus.high
+
+
+def test_what_only_a_later_step_of_holm_shows_has_an_interval_that_ends_at_zero():
+    error = 0.01  # of each mean; 4 degrees of freedom
+    middle = error * stats.t.isf((0.05 / 2 + 0.05) / 2 / 2, 4)  # p between .025 and .05
+    found, _ = adjust([("a - b", measured(0.5)), ("c - b", measured(middle))])
+    assert [v.verdict for v in found] == ["better", "better"]
+    assert found[0].low > 0
+    assert found[1].low == 0.0
+    (alone,), _ = adjust([("c - b", measured(middle))])
+    assert alone.low > 0
+
+
+def test_equal_is_shown_and_not_assumed():
+    close, wide = measured(0.001, u=0.002), measured(0.001, u=0.02)
+    for versus, margin, verdict in (
+        (close, None, "tie"),
+        (close, 0.01, "equal"),
+        (close, 0.003, "tie"),
+        (wide, 0.01, "tie"),
+    ):
+        (found,), _ = adjust([("a - b", versus)], margin=margin)
+        assert found.verdict == verdict
+    expected = equivalence_p(close.estimate, 0.01)
+    pair, _ = adjust([("a - b", close), ("c - b", wide)], margin=0.01)
+    assert pair[0].equal_p == pytest.approx(2 * expected)
+    (small,), _ = adjust([("a - b", measured(0.004, u=0.0005))], margin=0.01)
+    assert (small.verdict, small.within_margin) == ("better", True)
+
+
+def test_the_primary_question_is_a_family_of_its_own():
+    others = [(f"c{i} - b", measured(0.0)) for i in range(9)]
+    found, family = adjust([("a - b", measured(0.04, primary=True)), *others])
+    assert (family, found[0].family, found[1].family) == (10, 1, 9)
+    assert found[0].holm_p == pytest.approx(found[0].p_value)
+    (mixed, *_), _ = adjust([("a - b", measured(0.04)), *others])
+    assert mixed.holm_p == pytest.approx(10 * mixed.p_value)
+    assert (found[0].verdict, mixed.verdict) == ("better", "tie")
+
+
+def test_a_look_that_was_paid_for_is_tested_at_its_own_level():
+    versus = measured(0.032)
+    (first,), _ = adjust([("a - b", versus)])
+    (later,), _ = adjust([("a - b", versus)], level=0.0075)
+    assert (first.verdict, later.verdict) == ("better", "tie")
+    assert (later.level, later.confidence) == (0.0075, pytest.approx(0.9925))
+    assert later.low < 0 < first.low
+
+
+def test_no_difference_of_zero_is_certain():
+    right = np.ones((5, 60))
+    sides = [side(n, dict.fromkeys(range(5), 1.0), correct=correctness(right)) for n in "ab"]
+    (found,), _ = adjust([("a - b", difference_of(*sides, "", 1, (0.0, 1.0), (60, 60)))])
+    assert found.verdict == "tie"
+    assert found.cannot_exclude > 0.01
+    assert found.detectable > 0.01
 
 
 @pytest.mark.parametrize(

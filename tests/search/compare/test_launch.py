@@ -155,7 +155,7 @@ def test_a_plan_is_read_back_as_it_was_made(fake, tmp_path, by):
         (made.folder / "settings.yaml").write_text(yaml.safe_dump(given.to_dict()))
         write_plan(plan, made.folder)
     assert read_plan(made.folder).entries == plan.entries
-    assert check(plan.settings) == (plan, None)
+    assert check(plan.settings) == (dataclasses.replace(plan, target=5), None)
     assert not (made.folder / LATENCY_FILE).exists()
 
 
@@ -168,7 +168,7 @@ def test_another_way_to_solve_widths_loses_no_run(fake, tmp_path, monkeypatch):
         e.candidates for e in made.plan.entries
     ]
     plan, _ = check(made.settings)
-    assert plan == made.plan
+    assert plan.entries == made.plan.entries
     after = Comparison.from_folder(made.folder, read_plan(made.folder))
     assert (after.pending, after.digest()) == (0, before.digest())
 

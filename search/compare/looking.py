@@ -1,0 +1,93 @@
+"""Looks at a growing comparison: up to how many seeds it is trained now, and at which level tested.
+
+Who adds seeds until a difference is shown has several chances of a false alarm. Looks that were
+planned when the comparison began (``seeds: [3, 5, 8]``) share the 5%; a further one pays extra.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hybrid_swin.files import read_json
+from search.looks import Look, record_look, with_current
+from search.statistics.looks import LEVEL, UNPLANNED, level_of_look
+
+_REPORT = "comparison.json"
+
+
+def next_target(planned: Sequence[int], looks: Sequence[Look]) -> int:
+    """Seeds to train up to: the next planned number that was not looked at; else the last."""
+    seen = max((look.seeds for look in looks), default=0)
+    return next((seeds for seeds in planned if seeds > seen), planned[-1])
+
+
+def target_so_far(planned: Sequence[int], folder: Path) -> int:
+    """The planned number of seeds that a comparison has come to, or is on its way to."""
+    names = (file.parent.name for file in folder.glob("finalists/*/*/run.json"))
+    begun = max((int(name) + 1 for name in names if name.isdigit()), default=0)
+    return next((seeds for seeds in planned if seeds >= begun), planned[-1])
+
+
+def seeds_looked_at(looks: Sequence[Look], seeds: int) -> tuple[int, ...]:
+    """Numbers of seeds of all looks up to this one."""
+    return tuple(look.seeds for look in with_current(looks, Look(seeds, seeds)))
+
+
+def level_at(planned: Sequence[int], looked: Sequence[int]) -> float:
+    """The level of the tests of the last of these looks.
+
+    Args:
+        planned: numbers of seeds at which looks were planned when the comparison began.
+        looked: those of all looks so far.
+    """
+    if len(planned) == 1:
+        return level_of_look(planned, len(looked))
+    current, further = looked[-1], [seeds for seeds in looked if seeds not in planned]
+    if current in planned:
+        return level_of_look(planned, planned.index(current) + 1)
+    return level_of_look(planned, len(planned) + len(further))
+
+
+def unplanned(planned: Sequence[int], looked: Sequence[int]) -> tuple[int, ...]:
+    """Looks that nobody planned when the comparison began; a single number may move as a whole."""
+    if len(planned) == 1:
+        return tuple(looked[1:])
+    return tuple(seeds for seeds in looked if seeds not in planned)
+
+
+def about_looks(planned: Sequence[int], looked: Sequence[int], pending: int) -> list[str]:
+    """Which look this is, and what it costs; nothing of a comparison that looks once."""
+    if len(planned) < 2 and len(looked) < 2:
+        return []
+    level, added = level_at(planned, looked), unplanned(planned, looked)
+    said = f"This is look {len(looked)} at this comparison (at {_list(looked)} seeds"
+    said += f"; planned: {_list(planned)}). " if len(planned) > 1 else "). "
+    said += f"Its tests are held to {level:.2%}"
+    if added:
+        said += (
+            f", since the look{'s' * (len(added) > 1)} at {_list(added)} seeds "
+            f"{'were' if len(added) > 1 else 'was'} not planned: all looks together raise a false "
+            f"alarm in at most {LEVEL + UNPLANNED:.1%} of comparisons."
+        )
+    else:
+        said += f", so that all planned looks together raise a false alarm in at most {LEVEL:.0%}."
+    left = [seeds for seeds in planned if seeds > looked[-1]]
+    if left and not pending:
+        said += f" The same command goes on to {left[0]} seeds."
+    return [said]
+
+
+def note_older_look(folder: Path) -> tuple[int, ...]:
+    """Write down the look at a finished comparison from before looks were; returns its seeds."""
+    path = folder / _REPORT
+    if not path.exists():
+        return ()
+    told = read_json(path)
+    seeds = told.get("seeds")
+    if told.get("pending") != 0 or type(seeds) is not int:
+        return ()
+    record_look(folder, Look(seeds, seeds, "compare"))
+    return (seeds,)
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))

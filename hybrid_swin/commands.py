@@ -19,6 +19,7 @@ from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError
 from hybrid_swin.factory import resolve_variant
+from hybrid_swin.fitting import check_fit
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, recorded
 from hybrid_swin.model import HybridSwin
@@ -43,6 +44,7 @@ def fit(options: Namespace) -> int:
     }
     variant = dataclasses.replace(resolve_variant(options.variant), **changes)
     recipe, data, folder = options.recipe, options.data, Path(options.folder)
+    check_fit(variant, recipe)
     settings = {
         "schema_version": SCHEMA_VERSION,
         "seed": options.seed,

@@ -14,6 +14,8 @@ Duplicates = Literal["warn", "drop", "refuse"]
 # Fields that came later, as they were before: what leaves them so is written as it was then.
 _LATER = {"epoch_images": 0, "validation_seed": None, "train_images": 0, "duplicates": "warn"}
 
+_MOST_PROCESSES = 1024  # as many as the largest machines have cores
+
 
 @dataclass(frozen=True)
 class DataSettings:
@@ -83,6 +85,10 @@ class DataSettings:
                 raise InputError(f"data.{name} must be a mapping; got {getattr(self, name)!r}")
         for name in ("split_seed", "num_workers", "epoch_images", "train_images"):
             _check_whole(f"data.{name}", getattr(self, name))
+        if self.num_workers > _MOST_PROCESSES:
+            raise InputError(
+                f"data.num_workers must be at most {_MOST_PROCESSES}; got {self.num_workers}"
+            )
         if self.validation_seed is not None:
             _check_whole("data.validation_seed", self.validation_seed)
         self._check_shares()

@@ -6,7 +6,6 @@ name what differs.
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.ranges import Range
 from hybrid_swin.yaml_files import read_yaml
 
 ClassWeights = Literal["none", "balanced"]
@@ -33,37 +33,18 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _LATER = {"weight_init": "trunc_normal"}
 
 
-@dataclass(frozen=True)
-class _Range:
-    """The numbers that a field takes: from ``least`` to ``below`` (left out)."""
-
-    least: float
-    below: float = math.inf
-    whole: bool = False
-    open_below: bool = False  # True where ``least`` itself is refused
-
-    def holds(self, value: float) -> bool:
-        above = value > self.least if self.open_below else value >= self.least
-        return above and value < self.below
-
-    @property
-    def words(self) -> str:
-        kind = "a whole number" if self.whole else "a number"
-        start = f"above {self.least:g}" if self.open_below else f"of at least {self.least:g}"
-        return f"{kind} {start}" + (f" and below {self.below:g}" if self.below < math.inf else "")
-
-
-_RANGES: dict[str, _Range] = {
-    "epochs": _Range(1, whole=True),
-    "batch_size": _Range(1, whole=True),
-    "learning_rate": _Range(0, open_below=True),
-    "weight_decay": _Range(0),
-    "warmup_epochs": _Range(0),
-    "min_learning_rate": _Range(0),
-    "label_smoothing": _Range(0, below=1),
-    "gradient_clip": _Range(0),
-    "drop_path": _Range(0, below=1),
-    "shift": _Range(0, whole=True),
+# The largest are beyond any training: more would be a slip that shows after hours, or never.
+_RANGES: dict[str, Range] = {
+    "epochs": Range(1, 10**6, whole=True),
+    "batch_size": Range(1, 2**20, whole=True),
+    "learning_rate": Range(0, 10**4, open_below=True),
+    "weight_decay": Range(0, 10**4),
+    "warmup_epochs": Range(0, 10**6),
+    "min_learning_rate": Range(0, 10**4),
+    "label_smoothing": Range(0, 1, open_above=True),
+    "gradient_clip": Range(0, 10**9),
+    "drop_path": Range(0, 1, open_above=True),
+    "shift": Range(0, 10**5, whole=True),
 }
 
 
@@ -112,7 +93,7 @@ class Recipe:
     def __post_init__(self) -> None:
         # 1 and 1.0 become one value, so that equality, the YAML and the identity agree.
         for name, allowed in _RANGES.items():
-            object.__setattr__(self, name, _number(name, getattr(self, name), allowed))
+            object.__setattr__(self, name, allowed.read(name, getattr(self, name)))
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
@@ -161,21 +142,3 @@ class Recipe:
         """Read a recipe's file; an empty one is the default recipe."""
         data = read_yaml(path, f"recipe file {str(path)!r}")
         return cls.from_dict({} if data is None else data)
-
-
-def _number(name: str, value: Any, allowed: _Range) -> float | int:
-    number = value
-    if isinstance(number, str):  # YAML 1.1 reads 1e-3 as text; it takes 1.0e-3 for a number
-        try:
-            number = float(number)
-        except ValueError:
-            number = None
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        raise InputError(f"{name} must be {allowed.words}; got {value!r}")
-    if not math.isfinite(number) or not allowed.holds(number):
-        raise InputError(f"{name} must be {allowed.words}; got {value!r}")
-    if not allowed.whole:
-        return float(number)
-    if number != int(number):
-        raise InputError(f"{name} must be {allowed.words}; got {value!r}")
-    return int(number)

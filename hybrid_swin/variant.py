@@ -16,7 +16,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.yaml_files import read_yaml
 
 # Beyond any network: what is larger is a slip, which would only surface as a full memory.
-_MOST, _MOST_BLOCKS, _MOST_MLP_RATIO = 10**9, 10**4, 1000
+_MOST, _MOST_BLOCKS, _MOST_MLP_RATIO, _MOST_PIXELS = 10**9, 10**4, 1000, 2**16
 
 
 Norm = Literal["pre", "post", "branch"]
@@ -333,7 +333,7 @@ def _image_size(value: Any) -> tuple[int, int]:
     sides = list(value) if isinstance(value, list | tuple) else [value, value]
     if len(sides) != 2:
         raise InputError(f"image_size must be one number or [height, width]; got {value!r}")
-    height, width = (_whole(side, 1, "image_size") for side in sides)
+    height, width = (_whole(side, 1, "image_size", _MOST_PIXELS) for side in sides)
     return height, width
 
 

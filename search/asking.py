@@ -12,9 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import ParamSpec, TypeVar
 
 from search.candidates import Candidates
+from search.draws import Draw
 from search.records.runs import RunResult, RunSpec
 from search.rungs import Cutoffs
-from search.study import Draw, Study
+from search.study import Study
 
 Asked = tuple[Draw, RunSpec]
 P = ParamSpec("P")

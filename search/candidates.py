@@ -7,17 +7,18 @@ from typing import Any
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.files import DamagedFileError, MissingFileError
+from hybrid_swin.fitting import check_fit
 from hybrid_swin.metric_facts import LOGGED, facts_of
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search import budget
+from search.draws import Draw, Refusal
 from search.experiment import ExperimentSettings
 from search.identity import candidate_id, derive_seed
 from search.records.runs import RUN_FILE, RunSpec, read_record
 from search.reference_size import count_parameters
 from search.settings import BaselineSettings, StudySettings
 from search.space import Space
-from search.study import Draw, Refusal
 
 REFERENCE = "logistic_regression"
 
@@ -37,6 +38,7 @@ class Candidates:
         self._matching = budget.matching(settings.budget, [p.path for p in space.parameters])
         self._seed = derive_seed(settings.seed, "search")
         variant, recipe = space.resolve(space.default())
+        check_fit(variant, recipe)
         self.image_size, self.in_channels = variant.image_size, variant.in_channels
         self.epochs = int(space.largest("recipe.epochs") or recipe.epochs)
         self.combinations = space.size
@@ -192,6 +194,7 @@ class Candidates:
         return specs
 
     def _spec(self, key: str, variant: Variant, recipe: Recipe, label: str = "") -> RunSpec:
+        check_fit(variant, recipe)
         variant, matched = self._matching.apply(variant)
         return RunSpec(
             study=self._settings.name,

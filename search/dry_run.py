@@ -12,6 +12,7 @@ from search.budget import limits
 from search.candidates import Candidates
 from search.console import Console
 from search.contradictions import without_effect
+from search.draws import Draw
 from search.launch import Prepared, check, prepare
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
@@ -21,7 +22,6 @@ from search.run_counts import RunCounts, can_stop, expected_runs
 from search.samplers import sample_params
 from search.settings import StudySettings
 from search.space import Space
-from search.study import Draw
 from search.value_checks import settings_of
 from search.workplace import say_data, start_workers
 

@@ -8,11 +8,17 @@ from typing import Any, ClassVar, Literal
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
+from hybrid_swin.ranges import Range, check_ranges
+from search.names import check_name
 from search.wandb_settings import WandbSettings
 
 SCHEMA_VERSION = 1
 
+MOST_TRAININGS, MOST_SEEDS = 100_000, 1000  # of one experiment
 _MOST_SEED = 2**32 - 1  # what generators of random numbers take
+# Cores and devices of the largest machines; a training that fails so often has another fault.
+_MOST_PARTS, _MOST_ATTEMPTS = 1024, 100
+_MOST_WAITING = Range(0, 366 * 86_400, open_below=True)
 
 
 @dataclass(frozen=True)
@@ -86,31 +92,21 @@ class ExperimentSettings:
     wandb: WandbSettings = field(default_factory=WandbSettings)
 
     def __post_init__(self) -> None:
-        if (
-            not self.name
-            or not all(c.isalnum() or c in "-_." for c in self.name)
-            or (self.name.startswith(".") or not self.name.isascii())
-        ):
-            raise InputError(
-                f"name {self.name!r} becomes a folder and a W&B group; use letters, "
-                "digits, '-', '_' and '.'"
-            )
-        least: dict[str, tuple[float, float]] = {
-            "workers.threads": (self.workers.threads, 1),
-            "workers.devices": (self.workers.devices, 1),
-            "workers.attempts": (self.workers.attempts, 1),
+        check_name(self.name)
+        self.wandb.check()
+        workers = self.workers
+        ranges = {
+            "workers.threads": (workers.threads, Range(1, _MOST_PARTS)),
+            "workers.devices": (workers.devices, Range(1, _MOST_PARTS)),
+            "workers.attempts": (workers.attempts, Range(1, _MOST_ATTEMPTS)),
+            "workers.time_limit_minutes": (workers.time_limit_minutes, _MOST_WAITING),
+            "workers.checkpoint_seconds": (workers.checkpoint_seconds, _MOST_WAITING),
         }
-        if self.workers.count != "auto":
-            least["workers.count"] = (int(self.workers.count), 1)
-        check_least(least)
+        if workers.count != "auto":
+            ranges["workers.count"] = (int(workers.count), Range(1, _MOST_PARTS))
+        check_ranges(ranges)
         if not 0 <= self.seed <= _MOST_SEED:
             raise InputError(f"seed must be from 0 to {_MOST_SEED}; got {self.seed}")
-        for name, span in (
-            ("time_limit_minutes", self.workers.time_limit_minutes),
-            ("checkpoint_seconds", self.workers.checkpoint_seconds),
-        ):
-            if not span > 0:  # NaN is not either
-                raise InputError(f"workers.{name} must be above 0; got {span}")
 
     @property
     def path(self) -> Path:
@@ -127,11 +123,18 @@ class ExperimentSettings:
         return {key: value for key, value in self.to_dict().items() if key not in self.free}
 
 
-def check_least(least: Mapping[str, tuple[float, float]]) -> None:
-    """Raise InputError for the first setting (value, minimum) that is too small."""
-    for name, (value, minimum) in least.items():
-        if value < minimum:
-            raise InputError(f"{name} must be at least {minimum}; got {value}")
+def check_size(trainings: int, settings: str) -> None:
+    """Raise InputError for a plan of more trainings than are kept in one folder.
+
+    Args:
+        trainings: how many, at most.
+        settings: those that make them fewer.
+    """
+    if trainings > MOST_TRAININGS:
+        raise InputError(
+            f"these settings come to {trainings:,} trainings, and one folder holds "
+            f"{MOST_TRAININGS:,}; make {settings} smaller"
+        )
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:

@@ -3,7 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from search.experiment import ExperimentSettings, ObjectiveSettings, check_least
+from hybrid_swin.ranges import Range, check_ranges
+from search.experiment import (
+    MOST_SEEDS,
+    MOST_TRAININGS,
+    ExperimentSettings,
+    ObjectiveSettings,
+    check_size,
+)
+from search.names import check_label
 from search.storage_url import check_storage
 
 DEFAULT_CONFIG = "configs/search/digits.yaml"
@@ -12,6 +20,8 @@ DEFAULT_CONFIG = "configs/search/digits.yaml"
 SamplerName = Literal["auto", "tpe", "gp", "nsga2", "random", "grid"]
 CostName = Literal["parameters", "macs", "activations", "latency", "memory"]
 MEASURED_COSTS = ("latency", "memory")
+# Proposals kept in mind, images of any data set, and what leaves one trial of a thousand.
+_MOST_LOOKAHEAD, _MOST_IMAGES, _MOST_FACTOR = 10_000, 10**9, 1000
 
 
 @dataclass(frozen=True)
@@ -173,19 +183,30 @@ class StudySettings(ExperimentSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_least(
+        for index, baseline in enumerate(self.baselines):
+            check_label(baseline.label, f"baselines.{index}.label")
+        sampler, rungs, finalists = self.sampler, self.rungs, self.finalists
+        check_ranges(
             {
-                "trials": (self.trials, 0),
-                "sampler.startup_trials": (self.sampler.startup_trials, 1),
-                "sampler.lookahead": (self.sampler.lookahead, 1),
-                "rungs.first": (self.rungs.first, 0),
-                "rungs.factor": (self.rungs.factor, 2),
-                "rungs.audit": (self.rungs.audit, 0),
-                "sampler.population": (self.sampler.population, 2),
-                "finalists.random": (self.finalists.random, 0),
-                "finalists.top": (self.finalists.top, 0),
-                "finalists.seeds": (self.finalists.seeds, 1),
+                "trials": (self.trials, Range(0, MOST_TRAININGS)),
+                "sampler.startup_trials": (sampler.startup_trials, Range(1, MOST_TRAININGS)),
+                "sampler.lookahead": (sampler.lookahead, Range(1, _MOST_LOOKAHEAD)),
+                "sampler.population": (sampler.population, Range(2, MOST_TRAININGS)),
+                "rungs.first": (rungs.first, Range(0, _MOST_IMAGES)),
+                "rungs.factor": (rungs.factor, Range(2, _MOST_FACTOR)),
+                "rungs.audit": (rungs.audit, Range(0, MOST_TRAININGS)),
+                "finalists.random": (finalists.random, Range(0, MOST_TRAININGS)),
+                "finalists.top": (finalists.top, Range(0, MOST_TRAININGS)),
+                "finalists.seeds": (finalists.seeds, Range(1, MOST_SEEDS)),
+                "budget.tolerance": (self.budget.tolerance, Range(0, 1)),
             }
+        )
+        retrained = (len(self.baselines) + finalists.top * (1 + sampler.random_search)) * (
+            finalists.seeds
+        )
+        check_size(
+            self.trials * (1 + sampler.random_search) + retrained + finalists.random,
+            "trials, finalists.top or finalists.seeds",
         )
         if self.storage is not None:
             check_storage(self.storage)

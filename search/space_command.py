@@ -8,6 +8,7 @@ from rich.table import Table
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from search import objectives
 from search.budget import limits, matching, over
 from search.choices import Choice, Range, Tie
 from search.combinations import Candidate, Number, Part
@@ -36,6 +37,7 @@ def print_space(settings: StudySettings, samples: int, output: Format = "table")
         registry.add_plugin(plugin)
     with Console(stderr=True).status("looking at the space"):
         space = Space(settings.variant, settings.recipe)
+        _check_others(settings, space)
         met = matching(settings.budget, [p.path for p in space.parameters])
         found = survey(space, limits(settings.budget), samples, met)
     if output == "json":
@@ -46,6 +48,23 @@ def print_space(settings: StudySettings, samples: int, output: Format = "table")
     console.print()
     console.print(_facts(found), highlight=False)
     return 0
+
+
+def _check_others(settings: StudySettings, space: Space) -> None:
+    """Refuse what `run` would: a file that one command takes is taken by the other.
+
+    Raises:
+        InputError: data, an objective or a baseline that cannot be, or settings that contradict.
+    """
+    from search.candidates import Candidates, check_objective
+    from search.contradictions import check_together
+
+    settings.data.validate()
+    variant, _ = space.resolve(space.default())
+    check_objective(settings, variant.num_classes)
+    objectives.check(settings.objective)
+    Candidates(settings, space)
+    check_together(settings)
 
 
 # For programs

@@ -3,9 +3,8 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from hybrid_swin.errors import InputError
+from search.draws import Draw, Refusal
 from search.identity import derive_seed
 from search.journal import repair_journal
 from search.memory import REFUSED, Memory, OptunaDirection
@@ -31,23 +31,6 @@ _MOST_KNOWN, _MOST_REFUSED = 400, 4000
 _FOR = "trial"  # attribute of an Optuna trial: which of our trials it was drawn for
 # Attributes of the Optuna study: of which settings it is, and of which folder.
 _SETTINGS, _OWNER = "settings", "folder"
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a draw is no candidate. ``excess`` > 0 by name teaches the sampler where not to look."""
-
-    reason: str
-    excess: Mapping[str, float] | None = None
-
-
-@dataclass(frozen=True)
-class Draw:
-    """An accepted draw: our trial's index, Optuna's number and the parameters."""
-
-    index: int
-    number: int
-    params: dict[str, Any]
 
 
 Judge = Callable[[dict[str, Any]], Refusal | None]

@@ -16,6 +16,9 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 
+# A table logged by a run becomes the artifact `run-ID-leaderboard`, of 128 characters at most.
+_LONGEST_ID = 128 - len("run-") - len("-leaderboard")
+
 
 def run_id(study: str, key: str, attempt: int, mark: str) -> str:
     """A readable id, valid in W&B: ``digits-trials-0007-1-3f9a``.
@@ -23,8 +26,10 @@ def run_id(study: str, key: str, attempt: int, mark: str) -> str:
     ``mark`` belongs to one study folder: two studies of one name in one project must not overwrite
     each other's runs.
     """
-    text = re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{study}-{key}-{attempt}")
-    return f"{text[: 120 - len(mark)]}-{mark}"
+    first, rest = (
+        re.sub(r"[^A-Za-z0-9_.-]+", "-", text) for text in (study, f"-{key}-{attempt}-{mark}")
+    )
+    return first[: _LONGEST_ID - len(rest)] + rest
 
 
 def config(spec: RunSpec, data: Mapping[str, Any]) -> dict[str, Any]:

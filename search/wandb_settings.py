@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
+from hybrid_swin.errors import InputError
+
 DEFAULT_PROJECT = "hybrid-swin"
+_NOT_IN_NAMES = "/\\#?%:"  # W&B's own rules, as its limits
+_MOST_NAME, _MOST_TAG = 128, 64
 _DEFAULT_SERVER = "https://api.wandb.ai"
 
 
@@ -33,6 +37,26 @@ class WandbSettings:
     group: str | None = None
     tags: tuple[str, ...] = ()
     dir: str | None = None
+
+    def check(self) -> None:
+        """Raise InputError for a name that W&B takes nowhere. Environment variables are W&B's."""
+        for name, value in (
+            ("project", self.project),
+            ("entity", self.entity),
+            ("group", self.group),
+        ):
+            strange = sorted(set(value or "") & set(_NOT_IN_NAMES))
+            if value is not None and (not value.strip() or len(value) > _MOST_NAME):
+                raise InputError(
+                    f"wandb.{name} must have 1 to {_MOST_NAME} characters; got {value!r}"
+                )
+            if name != "group" and strange:
+                raise InputError(
+                    f"wandb.{name} {value!r} holds {' '.join(strange)}, which W&B does not take"
+                )
+        for tag in self.tags:
+            if not 0 < len(tag) <= _MOST_TAG:
+                raise InputError(f"wandb.tags have 1 to {_MOST_TAG} characters each; got {tag!r}")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

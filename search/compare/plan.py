@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.fitting import check_fit
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search.compare.arms import check_arms, default_arms
@@ -260,6 +261,10 @@ def _entry(
         )
     except InputError as error:
         raise InputError(f"learning_rates: {error}") from None
+    try:
+        check_fit(variant, side.recipe)
+    except InputError as error:
+        raise InputError(f"arm {side.arm!r}: {error}") from None
     data = json.dumps(point.data.to_dict(), sort_keys=True)
     return Entry(
         cell=Cell(dict(point.levels), point.data),

@@ -6,7 +6,9 @@ from typing import Any, ClassVar, Literal, get_args
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.metric_facts import facts_of
-from search.experiment import ExperimentSettings, check_least
+from hybrid_swin.ranges import Range, check_ranges
+from search.experiment import MOST_SEEDS, ExperimentSettings, check_size
+from search.names import check_label
 
 DEFAULT_CONFIG = "configs/compare/digits.yaml"
 
@@ -136,10 +138,10 @@ class ComparisonSettings(ExperimentSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_least(
+        check_ranges(
             {
-                "selection_seeds": (self.selection_seeds, 1),
-                "match.tolerance": (self.match.tolerance, 0),
+                "selection_seeds": (self.selection_seeds, Range(1, MOST_SEEDS)),
+                "match.tolerance": (self.match.tolerance, Range(0, 10)),
             }
         )
         if not self.looks or list(self.looks) != sorted(set(self.looks)):
@@ -151,6 +153,7 @@ class ComparisonSettings(ExperimentSettings):
                 f"seeds {self.looks[0]}: one training of each arm gives no interval, so nothing "
                 "could be concluded; give at least 3, and 5 or more for a claim"
             )
+        self._check_size()
         if self.equivalence is not None and not 0 < self.equivalence < math.inf:
             raise InputError(f"equivalence must be a number above 0; got {self.equivalence!r}")
         if self.primary.against and not self.primary.arm:
@@ -179,6 +182,20 @@ class ComparisonSettings(ExperimentSettings):
                 f"init {self.init!r} with match.by {moves[0]}: solved widths do not fit the "
                 "weights; give match.by control (or none), which keeps the widths"
             )
+
+    def _check_size(self) -> None:
+        """Raise InputError for labels that no table holds, or for more trainings than a folder."""
+        check_ranges({"seeds": (max(self.looks), Range(2, MOST_SEEDS))})
+        for index, arm in enumerate(self.arms):
+            check_label(arm.name, f"arms.{index}: the label")
+            for cause in arm.controls:
+                check_label(cause, f"arms.{index}.controls: the cause")
+        for factor in self.factors:
+            check_label(factor, "factors: the name")
+        cells = math.prod(len(v) for v in self.factors.values() if isinstance(v, list | tuple))
+        arms = max(1, len(self.arms)) * max(1, len(self.match.by))
+        runs = len(self.learning_rates) * self.selection_seeds + max(self.looks)
+        check_size(cells * arms * runs, "factors, arms, learning_rates or seeds")
 
     @property
     def looks(self) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from benchmarks.tabular.replay import TableDispatcher, replay_study
 from benchmarks.tabular.table import Table, Training
 from hybrid_swin.errors import InputError
 from hybrid_swin.files import read_json
+from search.draws import Draw
 from search.executors import Job
 from search.jobs import do_job
 from search.launch import check, prepare
@@ -19,7 +20,6 @@ from search.settings import (
     SamplerSettings,
     StudySettings,
 )
-from search.study import Draw
 
 METRICS = ("val/accuracy", "val/loss")
 

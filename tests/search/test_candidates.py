@@ -12,12 +12,12 @@ from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search.candidates import Candidates, check_objective
 from search.config_files import find_config
+from search.draws import Draw
 from search.experiment import ObjectiveSettings
 from search.identity import candidate_id
 from search.records.runs import RunSpec
 from search.settings import BaselineSettings, BudgetSettings, StudySettings
 from search.space import Space
-from search.study import Draw
 
 VARIANT = {
     "image_size": 8,

@@ -14,12 +14,12 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.files import read_json
 from hybrid_swin.ledger import LEDGER, read_ledger
 from search import jobs
+from search.draws import Draw
 from search.executors import Job
 from search.jobs import do_job
 from search.launch import check, prepare
 from search.records.runs import RunResult
 from search.settings import BaselineSettings, StudyObjective, StudySettings
-from search.study import Draw
 
 VARIANT = {
     "image_size": 8,

@@ -311,3 +311,20 @@ def test_where_the_first_network_cannot_be_matched_the_others_are_told(config, s
     assert "no network 25.0%, 1 of 4 networks: 'w_msa 2x16' cannot have 30,000 macs" in text
     assert "never made a network with stages.0.blocks.0=w_msa cheapest" in text
     assert "no recipe" not in text
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"baselines": '[{blocks: ["w_msa("]}]'},
+        {"objective.monitor": "val/acuracy"},
+        {"data.source": "digit"},
+        {"recipe.shift": "9223372036854775808"},
+        {"recipe.shift": "8"},
+        {"recipe.warmup_epochs": "1000000"},
+        {"sampler.random_search": "true", "sampler.name": "random"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_what_run_refuses_is_refused_here_too(config, refused, settings):
+    refused(config(), *(f"--{name}={value}" for name, value in settings.items()))

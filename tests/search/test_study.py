@@ -12,11 +12,12 @@ from optuna.trial import TrialState
 
 from hybrid_swin.errors import InputError
 from search.candidates import Candidates
+from search.draws import Refusal
 from search.identity import derive_seed
 from search.samplers import Samplers, sample_params
 from search.settings import BudgetSettings, SamplerSettings, StudyObjective, StudySettings
 from search.space import Space
-from search.study import Refusal, Study
+from search.study import Study
 
 VARIANT = {
     "image_size": 8,

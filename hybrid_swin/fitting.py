@@ -1,0 +1,25 @@
+"""What a network and a recipe must agree on before anything is trained."""
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.recipe import Recipe
+from hybrid_swin.variant import Variant
+
+
+def check_fit(variant: Variant, recipe: Recipe) -> None:
+    """Raise InputError where the recipe cannot train this network as it says.
+
+    A random shift must leave something of the image, and the warm-up must end with the training;
+    the default warm-up may be longer than a very short training, which then is all warm-up.
+    """
+    side = min(variant.image_size)
+    if recipe.shift >= side:
+        raise InputError(
+            f"recipe.shift {recipe.shift} moves images of {side} pixels out of sight; give less "
+            f"than {side}"
+        )
+    most = max(recipe.epochs, Recipe.warmup_epochs)
+    if recipe.warmup_epochs > most:
+        raise InputError(
+            f"recipe.warmup_epochs {recipe.warmup_epochs:g} does not end within recipe.epochs "
+            f"{recipe.epochs}; give at most {most:g}"
+        )

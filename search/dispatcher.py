@@ -27,9 +27,12 @@ from search.records.runs import (
     read_spec,
 )
 from search.records.torn import read_or_set_aside, set_aside
+from search.silence import Silence
 
 FAILURE_FILE = "failure.json"
 PREDICTIONS_FILE = "predictions.npz"
+_FINAL = "final.ckpt"  # of a training that came to its end, as in hybrid_swin.epochs (torch)
+_MOST_HANGS = 2  # a run that has hung so often hangs again
 _ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
 
 
@@ -51,7 +54,7 @@ class Dispatcher:
     Args:
         folder: the study's folder.
         executor: where workers run.
-        workers: attempts and time limit.
+        workers: attempts and time limits.
         common: what every job's settings hold beside the run itself.
         view: what is told of progress.
     """
@@ -71,6 +74,7 @@ class Dispatcher:
         self._view = view
         self._running: dict[str, tuple[RunSpec, Job]] = {}
         self._started: dict[str, tuple[float, str]] = {}  # when, and on which worker
+        self._silence = Silence(workers.silence_factor, workers.silence_minutes)
         self._finished: deque[tuple[RunSpec, RunResult]] = deque()
 
     @property
@@ -150,7 +154,7 @@ class Dispatcher:
         if not self._finished:
             for event in self._executor.events(timeout):
                 self._handle(event)
-            self._enforce_time_limit()
+            self._enforce_time_limits()
         while self._finished:
             yield self._finished.popleft()
 
@@ -180,13 +184,18 @@ class Dispatcher:
         spec, job = self._running.get(event.key, (None, None))
         if spec is None or job is None or event.attempt != job.attempt:
             return  # a late word of an attempt that was given up
+        now = time.monotonic()
         if event.kind == "started":
-            self._started[event.key] = (time.monotonic(), event.worker)
+            self._started[event.key] = (now, event.worker)
+            trained = (Path(job.folder) / _FINAL).exists()
+            self._silence.begin(spec, now, job.attempt, trained)
             self._view.started(spec, event.worker)
         elif event.kind == "epoch":
+            self._silence.epoch(event.key, event.data, now)
             self._view.epoch(spec, event.worker, event.data)
         elif event.kind == "done" or _has_result(job):
             # A worker that wrote a result may die before it says so.
+            self._silence.done(event.key, now)
             self._promote(spec, event.attempt, event.worker)
         elif event.data.get("input_error"):
             raise InputError(f"{spec.key} ({spec.label}): {event.data['error']}")
@@ -206,57 +215,80 @@ class Dispatcher:
             lambda: read_record(path, RunResult.from_dict), self._view.note, "the run goes on"
         )
         if result is None:
-            self._running.pop(spec.key, None)
-            self._started.pop(spec.key, None)
+            self._forget(spec.key)
             self._begin(spec, _attempts(folder))
             return
         write_json_atomically(folder / RESULT_FILE, result.to_dict())
         self._end(spec, result, worker)
 
-    def _fail(self, spec: RunSpec, job: Job, error: str, worker: str = "") -> None:
+    def _fail(
+        self, spec: RunSpec, job: Job, error: str, worker: str = "", hung: bool = False
+    ) -> None:
         """Count a failure; try again while attempts are left."""
-        write_json_atomically(Path(job.folder) / FAILURE_FILE, {"error": error})
+        write_json_atomically(Path(job.folder) / FAILURE_FILE, {"error": error, "hung": hung})
         attempts = _attempts(self._folder / spec.key)
         if self._give_up(spec, attempts, worker):
             return
-        self._running.pop(spec.key)
-        self._started.pop(spec.key, None)
+        self._forget(spec.key)
         self._view.note(
             f"{spec.key} ({spec.label}): attempt {job.attempt} failed: {error}; trying again"
         )
         self._begin(spec, attempts)
 
     def _give_up(self, spec: RunSpec, attempts: list[Path], worker: str = "") -> bool:
-        """End a run as failed if it has failed often enough; says whether it has."""
+        """End a run as failed if it has failed or hung often enough; says whether it has."""
         failures = [a for a in attempts if (a / FAILURE_FILE).exists()]
-        if len(failures) < self._workers.attempts:
+        told = [self._read_failure(attempt) for attempt in failures]
+        hangs = sum(failure.get("hung") is True for failure in told)
+        if len(failures) < self._workers.attempts and hangs < _MOST_HANGS:
             return False
-        told = read_or_set_aside(
-            lambda: read_json(failures[-1] / FAILURE_FILE), self._view.note, "the failure counts"
-        )
-        error = str((told or {}).get("error", "unknown"))
+        error = str(told[-1].get("error", "unknown"))
+        if len(failures) < self._workers.attempts:
+            error += f"; it has hung {hangs} times and is not tried again"
         result = RunResult(spec.key, _number(failures[-1]), "failed", None, error=error)
         write_json_atomically(self._folder / spec.key / RESULT_FILE, result.to_dict())
         self._end(spec, result, worker)
         return True
 
+    def _read_failure(self, attempt: Path) -> Mapping[str, Any]:
+        path = attempt / FAILURE_FILE
+        return (
+            read_or_set_aside(lambda: read_json(path), self._view.note, "the failure counts") or {}
+        )
+
     def _end(self, spec: RunSpec, result: RunResult, worker: str = "") -> None:
-        self._running.pop(spec.key, None)
-        self._started.pop(spec.key, None)
+        self._forget(spec.key)
         self._finished.append((spec, result))
         self._view.finished(spec, result, worker)
 
-    def _enforce_time_limit(self) -> None:
+    def _forget(self, key: str) -> None:
+        """Of an attempt that is over."""
+        self._running.pop(key, None)
+        self._started.pop(key, None)
+        self._silence.forget(key)
+
+    def _enforce_time_limits(self) -> None:
+        """End what took too long altogether, or has been silent for too long."""
         limit = self._workers.time_limit_minutes * 60
         now = time.monotonic()
-        late = [(k, worker) for k, (begun, worker) in self._started.items() if now - begun > limit]
-        for key, worker in late:
+        # Without one epoch in all that time it is no slow training, but one that hangs.
+        late = {
+            key: (
+                f"took longer than {limit / 60:g} minutes",
+                not self._silence.has_ended_an_epoch(key),
+            )
+            for key, (begun, _) in self._started.items()
+            if now - begun > limit
+        }
+        silent = {key: (error, True) for key, error in self._silence.overdue(now)}
+        for key, (error, hung) in (silent | late).items():
             spec, job = self._running[key]
+            worker = self._started[key][1]
             self._executor.cancel(key)
             if _has_result(job):
                 self._promote(spec, job.attempt, worker)
             else:
-                self._fail(spec, job, f"took longer than {limit / 60:g} minutes", worker)
+                self._fail(spec, job, error, worker, hung)
 
 
 def _attempts(folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ _MOST_SEED = 2**32 - 1  # what generators of random numbers take
 # Cores and devices of the largest machines; a training that fails so often has another fault.
 _MOST_PARTS, _MOST_ATTEMPTS = 1024, 100
 _MOST_WAITING = Range(0, 366 * 86_400, open_below=True)
+_SILENCE_FACTOR = Range(1, 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class WorkerSettings:
         devices: devices of one training, as Lightning counts them.
         attempts: how often a training that crashes is tried.
         time_limit_minutes: an attempt that takes longer is killed; it costs one attempt.
+        silence_factor: an attempt that is silent for this many times the slowest epoch (or start,
+            or end) of comparable runs so far is killed; it costs one attempt, and a run that has
+            hung twice is not tried again. A large value switches this off.
+        silence_minutes: silence of at most so many minutes is never too long.
         checkpoint_seconds: an interrupted training continues from a state at most so old.
     """
 
@@ -56,6 +61,8 @@ class WorkerSettings:
     devices: int = 1
     attempts: int = 3
     time_limit_minutes: float = 240.0
+    silence_factor: float = 20.0
+    silence_minutes: float = 10.0
     checkpoint_seconds: float = 10.0
 
 
@@ -100,6 +107,8 @@ class ExperimentSettings:
             "workers.devices": (workers.devices, Range(1, _MOST_PARTS)),
             "workers.attempts": (workers.attempts, Range(1, _MOST_ATTEMPTS)),
             "workers.time_limit_minutes": (workers.time_limit_minutes, _MOST_WAITING),
+            "workers.silence_factor": (workers.silence_factor, _SILENCE_FACTOR),
+            "workers.silence_minutes": (workers.silence_minutes, _MOST_WAITING),
             "workers.checkpoint_seconds": (workers.checkpoint_seconds, _MOST_WAITING),
         }
         if workers.count != "auto":

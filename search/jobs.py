@@ -144,7 +144,7 @@ class _Training:
             whole.setup("fit")  # for the size of the train split
         for images in self._spec.image_rungs:
             data = self._data(images)
-            fitted = self._fit(data, self._folder / f"images-{images}", {})
+            fitted = self._fit(data, self._folder / f"images-{images}", {}, images)
             share = images / len(whole.splits.train) if isinstance(whole, ImageData) else 0.0
             self.passes += fitted.epochs * share
             score = fitted.history[-1].get(objective["monitor"]) if fitted.history else None
@@ -171,11 +171,18 @@ class _Training:
         return _data(settings, self._variant, self._recipe.batch_size, self._spec.seed)
 
     def _fit(
-        self, data: L.LightningDataModule, folder: Path, cutoffs: Mapping[int, float]
+        self,
+        data: L.LightningDataModule,
+        folder: Path,
+        cutoffs: Mapping[int, float],
+        images: int = 0,
     ) -> FitResult:
         settings = self._settings
         objective = settings["objective"]
-        watch = _Watch(objective["monitor"], objective["mode"], cutoffs, self._report)
+        report = self._report
+        if images:  # an epoch of few images says nothing of how long one of all takes
+            report = lambda data: self._report(data | {"images": images})  # noqa: E731
+        watch = _Watch(objective["monitor"], objective["mode"], cutoffs, report)
         folder.mkdir(exist_ok=True)
         return fit(
             self._variant,

@@ -72,6 +72,7 @@ ORDER = [
     ["search.study", "search.candidates"],
     ["search.random_candidates", "search.asking"],
     ["search.run_counts"],
+    ["search.silence"],
     ["search.dispatcher"],
     ["search.watching.ended", "search.watching.holder", "search.watching.progress_file"],
     ["search.watching.status"],

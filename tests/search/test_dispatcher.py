@@ -429,6 +429,86 @@ def test_a_result_written_at_the_last_moment_is_taken(place, clock):
     assert place.executor.cancelled == ["trials/0000"]
 
 
+# Silence
+
+
+def go_on(place, clock, seconds):
+    """Let time pass as it does: the dispatcher looks at the clock all the while."""
+    for _ in range(int(seconds // 30)):
+        clock.now += 30
+        place.collect()
+
+
+def hear(place, *words, **data):
+    place.executor.say(*words, **data)
+    return place.collect()
+
+
+def test_a_run_that_hangs_is_ended_and_not_tried_a_third_time(place, clock):
+    place.start(attempts=3)  # at most 240 minutes each
+    place.dispatcher.submit(run())
+    [good] = place.jobs
+    hear(place, "started", good)
+    go_on(place, clock, 30)
+    hear(place, "epoch", good, epoch=1, epochs=3)
+    go_on(place, clock, 60)
+    hear(place, "epoch", good, epoch=2, epochs=3)
+    place.executor.write(good)
+    hear(place, "done", good)
+    place.collect()
+    place.dispatcher.submit(run("trials/0001"))
+    hear(place, "started", place.jobs[-1])
+    go_on(place, clock, 30)
+    hear(place, "epoch", place.jobs[-1], epoch=1, epochs=3)
+    go_on(place, clock, 20 * 60)
+    assert place.executor.cancelled == []
+    go_on(place, clock, 60)
+    assert place.executor.cancelled == ["trials/0001"]
+    assert place.view.seen[-1] == (
+        "note",
+        "trials/0001 (w_msa): attempt 1 failed: it hung: nothing was heard for 20 minutes after "
+        "epoch 1, where comparable runs take at most 60 s; trying again",
+    )
+    hear(place, "started", place.jobs[-1])
+    ended = []
+    while not ended:
+        clock.now += 30
+        ended = place.collect()
+    assert len(place.jobs) == 3 and len(place.executor.cancelled) == 2
+    [(_, result)] = ended
+    assert (result.state, result.attempt) == ("failed", 2)
+    assert result.error == (
+        "it hung: nothing was heard for 10 minutes before its first epoch, where comparable runs "
+        "take at most 30 s; it has hung 2 times and is not tried again"
+    )
+    assert place.result("trials/0001")["state"] == "failed"
+
+
+def test_a_run_that_never_ends_an_epoch_costs_two_time_limits_not_three(place, clock):
+    place.start(time_limit_minutes=1, attempts=3)
+    place.dispatcher.submit(run())
+    for _ in range(2):
+        place.executor.say("started", place.jobs[-1])
+        place.collect()
+        clock.now += 61
+        ended = place.collect()
+    assert [r.error for _, r in ended] == [
+        "took longer than 1 minutes; it has hung 2 times and is not tried again"
+    ]
+
+
+def test_a_slow_training_that_goes_on_gets_all_its_attempts(place, clock):
+    place.start(time_limit_minutes=1, attempts=3)
+    place.dispatcher.submit(run())
+    for number in (1, 2, 3):
+        place.executor.say("started", place.jobs[-1])
+        place.executor.say("epoch", place.jobs[-1], epoch=number, epochs=9)
+        assert place.collect() == []
+        clock.now += 61
+        ended = place.collect()
+    assert [(r.attempt, r.error) for _, r in ended] == [(3, "took longer than 1 minutes")]
+
+
 # A full disk
 
 

@@ -46,6 +46,11 @@ def test_a_name_that_is_no_folders_is_refused(name):
         ({"workers": WorkerSettings(threads=0)}, "workers.threads must be at least 1"),
         ({"workers": WorkerSettings(devices=0)}, "workers.devices must be at least 1"),
         ({"workers": WorkerSettings(attempts=0)}, "workers.attempts must be at least 1"),
+        (
+            {"workers": WorkerSettings(silence_factor=0.5)},
+            "workers.silence_factor must be at least",
+        ),
+        ({"workers": WorkerSettings(silence_minutes=0)}, "workers.silence_minutes must be above 0"),
         ({"workers": WorkerSettings(time_limit_minutes=0)}, "time_limit_minutes must be above 0"),
         (
             {"workers": WorkerSettings(time_limit_minutes=math.nan)},

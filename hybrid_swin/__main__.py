@@ -27,6 +27,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.export_options import add_export_options, run_export
 from hybrid_swin.failed_imports import explained_import
 from hybrid_swin.kept_plugins import adopt_kept_plugins
+from hybrid_swin.plain_text import one_line
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import with_runs
 from hybrid_swin.trust import add_code_options
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return INTERRUPTED
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     return BAD_INPUT
 
 

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader of our output has gone, as in `... | head`
         return 0
     except OSError as error:
-        print(f"error: {explain_refusal(error)}", file=sys.stderr)
+        print(f"error: {one_line(str(explain_refusal(error)))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command continues where this one ended", file=sys.stderr)
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         explained = explained_import(error)
         if explained is None:
             raise
-        print(f"error: {explained}", file=sys.stderr)
+        print(f"error: {one_line(str(explained))}", file=sys.stderr)
         return 2
 
 

@@ -2,7 +2,8 @@
 
 Arms matched by MACs and by parameters are other networks with the same blocks: pooled, an effect
 would be that of neither. An arm that was still improving, or of which a seed is missing, is kept
-out here as it is there.
+out here as it is there. Where all are known to have been tested on the same images, and which of
+these they got right, effects are of test; else of validation, and why is said.
 """
 
 from collections.abc import Sequence
@@ -10,14 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
-from search.attribution.trial import Trials, trial_of
+from search.attribution.trial import Trial, Trials, trial_of
 from search.compare.arm_building import TrainedArm, result_of
 from search.compare.arm_result import ArmResult, matched_by
 from search.compare.launch import read_plan
 from search.compare.plan import Plan
+from search.records.predictions import Correctness
 from search.records.runs import iter_runs
+from search.row_evidence import EndedRun
 
-_FEWEST = 2  # arms
+TEST = "test/accuracy"  # a mean over images
+_FEWEST = 2  # arms, and test images
 
 
 def read_arms(folder: Path, match: str | None = None) -> Trials:
@@ -38,7 +42,7 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
     for entry in plan.entries:
         if entry.matching == by:
             arm = TrainedArm.read(folder, plan, entry, known)
-            trained.setdefault("/".join(entry.candidates), (arm, result_of(arm, plan)))
+            trained.setdefault(_candidate(arm), (arm, result_of(arm, plan)))
     results = [result for _, result in trained.values()]
     left_out = _left_out(results)
     usable = [arm for arm, result in trained.values() if result.usable]
@@ -48,19 +52,60 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
             f"need {_FEWEST} or more. {' '.join(left_out)} Let the comparison come to its end, or "
             "give it more recipe.epochs"
         )
-    objective = plan.settings.objective
+    tested, why_not = _tested(usable, plan.settings.objective.monitor)
     return Trials(
         study=plan.settings.name,
-        monitor=objective.monitor,
-        mode=objective.mode,
-        trials=tuple(
-            replace(trial_of(*run), candidate="/".join(arm.entry.candidates))  # at whatever rate
-            for arm in usable
-            for run in arm.runs
-        ),
+        monitor=TEST if tested else plan.settings.objective.monitor,
+        mode=plan.settings.objective.mode,
+        trials=tuple(_trial(arm, run, bool(tested)) for arm in usable for run in arm.runs),
         asked=len(trained) * plan.seeds,
-        notes=(_about_matching(plan, by), *left_out),
+        notes=(_about_matching(plan, by), *left_out, *why_not),
+        tested=tested,
     )
+
+
+def _trial(arm: TrainedArm, run: EndedRun, on_test: bool) -> Trial:
+    """A run as a trial of its arm, at whatever learning rate was chosen for its seed."""
+    trial = replace(trial_of(*run), candidate=_candidate(arm))
+    score = arm.evidence.scores[trial.replicate] if on_test else trial.score
+    return replace(trial, score=score)
+
+
+def _candidate(arm: TrainedArm) -> str:
+    return "/".join(arm.entry.candidates)
+
+
+def _tested(
+    arms: Sequence[TrainedArm], monitor: str
+) -> tuple[dict[str, Correctness], tuple[str, ...]]:
+    """Which test images each arm got right; where that is not known of all of them, why."""
+    if monitor.replace("val/", "test/", 1) != TEST:
+        return {}, ()  # no mean over images, so none is right or wrong
+    if not all(arm.evidence.scores for arm in arms):
+        return {}, ("Not every arm was tested, so effects are those on validation.",)
+    found = {_candidate(arm): arm.evidence.correct for arm in arms}
+    known = {candidate: correct for candidate, correct in found.items() if correct is not None}
+    lost = list(dict.fromkeys(reason for arm in arms for reason in arm.evidence.lost))
+    whole = len(known) == len(found) and all(
+        known[_candidate(arm)].seed_indices == tuple(sorted(s.seed_index for s, _ in arm.runs))
+        for arm in arms
+    )
+    if not whole:
+        why = lost[0] if lost else "a seed of an arm has no test score"
+        return {}, (
+            f"{why}: so effects are those on validation, whose intervals leave out new images.",
+        )
+    images = {(r.test_hash, known[_candidate(a)].ids, known[_candidate(a)].groups)
+              for a in arms for _, r in a.runs}  # fmt: skip
+    if len(images) > 1:
+        return {}, (
+            "The arms were tested on different images, so effects are those on validation, whose "
+            "intervals leave out new images.",
+        )
+    _, ids, groups = next(iter(images))
+    if len(set(groups or ids)) < _FEWEST:
+        return {}, ("One test image, or group of them, has no spread: effects are of validation.",)
+    return known, ()
 
 
 def _matching(plan: Plan, match: str | None) -> str:

@@ -9,32 +9,32 @@ there. Two ways to an interval:
   (X'X)^-1 X' diag(e_i^2 / (1 - h_i)^2) X (X'X)^-1, h the leverages, and t with n - p degrees of
   freedom;
 - the same candidates at each of S paired seeds (a comparison): each seed gives its own estimate
-  of every effect; their mean, and t over the S seeds. What the model leaves out is no noise then.
-  Where the candidates are a whole factorial (see `balance`), a main effect is the mean over the
-  other stages' words as tried. Where they are not, what blocks do only together leaks into the
+  of every effect, and of each test image too, where it is known which images were right: then
+  intervals cover new seeds and new images (`CrossedFit`). What the model leaves out is no noise
+  then. Where the candidates are a whole factorial (see `balance`), a main effect is the mean over
+  the other stages' words as tried. Where they are not, what blocks do only together leaks into the
   effects, which a note says; the intervals know nothing of it.
 
 In a random study the draws make up the balance: what is left out is noise to HC3.
 
-Either way scores are of validation, so that the intervals speak of these validation images only:
-which is said. As intervals for new images they would cover .48 to .82.
+Where it is not known which images were right, scores are of validation and intervals speak of these
+validation images only, which is said: as intervals for new images they would cover .48 to .82.
 
 Source: MacKinnon and White, Some Heteroskedasticity-Consistent Covariance Matrix Estimators with
 Improved Finite Sample Properties, 1985, https://doi.org/10.1016/0304-4076(85)90158-7
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from scipy import special
 
 from hybrid_swin.errors import InputError
 from search.attribution.balance import leak
 from search.attribution.design import Adjust, Array, Design, make_design
+from search.attribution.fits import CrossedFit, Fit, LinearFit, right_of
 from search.attribution.trial import Trial, Trials
 from search.records.runs import SCHEMA_VERSION
 from search.statistics.multiplicity import holm
@@ -51,6 +51,8 @@ THESE_IMAGES = (
     "Scores are of validation: intervals speak of new seeds on these images only, and on new "
     "images an effect may be another. The comparison itself tells its differences on test."
 )
+NEW_IMAGES = "Scores are of test: intervals speak of new seeds and of new images like these."
+Covers = Literal["candidates", "seeds", "seeds and images"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class Attribution:
         monitor: the objective.
         mode: whether more or less of it is better.
         method: how intervals were made.
+        covers: what they speak of: new ``candidates`` or new ``seeds``, on these validation images;
+            or ``seeds and images``, both new.
         trials: trainings used.
         mean: of the score over all that was tried, in equal shares.
         residual_std: spread of scores that the model leaves.
@@ -106,6 +110,7 @@ class Attribution:
     monitor: str
     mode: str
     method: str
+    covers: Covers
     trials: int
     mean: float
     residual_std: float
@@ -131,15 +136,6 @@ def attribute(read: Trials, interactions: bool = False, adjust: Adjust = "none")
     return fit(read, interactions, adjust)
 
 
-@dataclass(frozen=True, eq=False)
-class _Fit:
-    """Coefficients (columns,), and of any contrast its standard error and degrees of freedom."""
-
-    coefficients: Array
-    covariance: Array
-    freedom: int
-
-
 def _over_trials(read: Trials, interactions: bool, adjust: Adjust) -> Attribution:
     if len(read.trials) < 2:
         raise InputError(
@@ -155,9 +151,10 @@ def _over_trials(read: Trials, interactions: bool, adjust: Adjust) -> Attributio
     leverage = np.einsum("ij,jk,ik->i", X, bread, X)
     _check_leverage(read.trials, leverage)
     meat = X.T @ (X * np.square(residuals / (1 - leverage))[:, None])
-    fit = _Fit(coefficients, bread @ meat @ bread, n - p)
+    fit = LinearFit(coefficients, bread @ meat @ bread, n - p)
     spread = float(np.sqrt(np.square(residuals).sum() / (n - p)))
-    return _told(read, design, fit, n, spread, f"HC3, {n} trials", read.trials, limits=ONE_SEED)
+    way = _Way(f"HC3, {n} trials", "candidates", (ONE_SEED,))
+    return _told(read, design, fit, n, spread, way, read.trials)
 
 
 def _over_seeds(read: Trials, interactions: bool, adjust: Adjust) -> Attribution:
@@ -174,30 +171,51 @@ def _over_seeds(read: Trials, interactions: bool, adjust: Adjust) -> Attribution
     rows = [runs[seeds[0]] for runs in by_candidate.values()]
     design = make_design(rows, interactions, adjust)
     scores = np.array([[runs[s].score for s in seeds] for runs in by_candidate.values()])
-    estimates = np.linalg.pinv(design.matrix) @ scores  # (columns, seeds)
-    covariance = np.atleast_2d(np.cov(estimates)) / len(seeds)
-    fit = _Fit(estimates.mean(axis=1), covariance, len(seeds) - 1)
+    weights = np.asarray(np.linalg.pinv(design.matrix), dtype=np.float64)  # (columns, candidates)
+    estimates = np.asarray(weights @ scores)  # (columns, seeds)
     spread = float((scores - design.matrix @ estimates).std())
-    method = f"t over {len(seeds)} paired seeds, {len(rows)} candidates"
     left_out = len({trial.replicate for trial in read.trials}) - len(seeds)
     lacking = f"{left_out} seeds lack a candidate and are left out." if left_out else ""
     leaking = leak(design)
-    return _told(
-        read, design, fit, scores.size, spread, method, rows, leaking, lacking, THESE_IMAGES
-    )
+    way, fit = _way_over_seeds(read, list(by_candidate), seeds, weights, estimates)
+    way = replace(way, notes=(*way.notes, leaking, lacking), whole=not leaking)
+    return _told(read, design, fit, scores.size, spread, way, rows)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How intervals were made, what they cover, and what a reader must know of that."""
+
+    method: str
+    covers: Covers
+    notes: tuple[str, ...]
+    whole: bool = True  # a main effect is a mean over what stood beside its word
+
+
+def _way_over_seeds(
+    read: Trials, candidates: list[str], seeds: list[int], weights: Array, estimates: Array
+) -> tuple[_Way, Fit]:
+    """Over seeds and test images where each image is known, else over seeds."""
+    count = f"{len(candidates)} candidates"
+    if read.tested:
+        groups = read.tested[candidates[0]].groups
+        fit = CrossedFit(weights, right_of(read.tested, candidates, seeds), groups)
+        items = f"{fit.items} {'groups of ' * bool(groups)}test images"
+        method = f"{len(seeds)} paired seeds x {items}, {count}"
+        return _Way(method, "seeds and images", (NEW_IMAGES,)), fit
+    covariance = np.atleast_2d(np.cov(estimates)) / len(seeds)
+    linear = LinearFit(estimates.mean(axis=1), covariance, len(seeds) - 1)
+    return _Way(f"t over {len(seeds)} paired seeds, {count}", "seeds", (THESE_IMAGES,)), linear
 
 
 def _told(
     read: Trials,
     design: Design,
-    fit: _Fit,
+    fit: Fit,
     used: int,
     spread: float,
-    method: str,
+    way: _Way,
     rows: Sequence[Trial],
-    leaking: str = "",
-    lacking: str = "",
-    limits: str = "",
 ) -> Attribution:
     each = used // len(rows)
     mains, pairs = [], []
@@ -219,39 +237,32 @@ def _told(
         study=read.study,
         monitor=read.monitor,
         mode=read.mode,
-        method=method,
+        method=way.method,
+        covers=way.covers,
         trials=used,
-        mean=float(fit.coefficients[0]),
+        mean=fit.mean,
         residual_std=spread,
         effects=_effects(mains, fit),
         interactions=_effects(pairs, fit),
         covariates=design.covariates,
-        whole=not (leaking or design.adjusted),
-        notes=(*read.notes, *design.notes, *filter(None, (limits, leaking, lacking))),
+        whole=way.whole and not design.adjusted,
+        notes=(*read.notes, *design.notes, *filter(None, way.notes)),
     )
 
 
 def _effects(
-    asked: Sequence[tuple[tuple[str, ...], tuple[str, ...], Array, int]], fit: _Fit
+    asked: Sequence[tuple[tuple[str, ...], tuple[str, ...], Array, int]], fit: Fit
 ) -> tuple[Effect, ...]:
-    quantile = float(special.stdtrit(fit.freedom, 0.975))
-    found = []
-    for stage, word, contrast, count in asked:
-        estimate = float(contrast @ fit.coefficients)
-        error = math.sqrt(max(0.0, float(contrast @ fit.covariance @ contrast)))
-        if error > 0:
-            p_value = float(2 * special.stdtr(fit.freedom, -abs(estimate) / error))
-        else:
-            p_value = 1.0 if estimate == 0 else 0.0
-        low, high = estimate - quantile * error, estimate + quantile * error
-        found.append((stage, word, estimate, low, high, p_value, count))
+    told = [fit.tell(contrast) for _, _, contrast, _ in asked]
     # of two words in a stage, what the one gains the other loses: one question, asked once
     questions = [min(tuple(c.tolist()), tuple((-c).tolist())) for _, _, c, _ in asked]
-    p_values = {q: effect[5] for q, effect in zip(questions, found, strict=True)}
+    p_values = {q: one.p_value for q, one in zip(questions, told, strict=True)}
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return tuple(
-        Effect(*effect[:6], holm_p=adjusted[q], trials=effect[6])
-        for q, effect in zip(questions, found, strict=True)
+        Effect(
+            stage, word, one.value, one.low, one.high, one.p_value, adjusted[question], trials=count
+        )
+        for question, one, (stage, word, _, count) in zip(questions, told, asked, strict=True)
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from search.records.predictions import Correctness
 from search.records.runs import RunResult, RunSpec
 
 
@@ -13,7 +14,7 @@ class Trial:
 
     Args:
         blocks: block words of each stage.
-        score: the objective on validation.
+        score: the study's ``monitor``: the objective on validation, or accuracy on test.
         candidate: identity of network and recipe.
         replicate: its seed's index; 0 where every candidate has one training.
         others: what else was varied, by path.
@@ -34,11 +35,13 @@ class Trials:
 
     Args:
         study: its name.
-        monitor: the objective.
+        monitor: what scores are of.
         mode: whether more (max) or less of it is better.
         trials: those that effects may be taken from.
         asked: how many trainings were asked.
         notes: what a reader must know of them.
+        tested: by candidate which test images were right, the same images for all; empty where that
+            is not known of every trial.
     """
 
     study: str
@@ -47,6 +50,7 @@ class Trials:
     trials: tuple[Trial, ...]
     asked: int
     notes: tuple[str, ...] = ()
+    tested: Mapping[str, Correctness] = field(default_factory=dict, compare=False)
 
 
 def is_scored(result: RunResult | None) -> bool:

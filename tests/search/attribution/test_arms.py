@@ -9,10 +9,11 @@ import pytest
 from hybrid_swin.errors import InputError
 from search.attribution.arms import read_arms
 from search.attribution.command import run
-from search.attribution.model import attribute
+from search.attribution.model import NEW_IMAGES, THESE_IMAGES, attribute
 from search.attribution.tables import sentences
 from search.attribution.trials import read_trials
 from search.compare.settings import ArmSettings, MatchSettings
+from search.statistics.intervals import crossed_difference
 
 HALF = "+mdta(attention=false)"
 BY = MatchSettings(by=("macs", "parameters"), tolerance=0.1)
@@ -44,7 +45,7 @@ def test_one_matching_is_told_of(made):
     assert candidates(first) & candidates(second) == {shared}
     assert "baseline and the arms matched by MACs; for the others: --match par" in first.notes[0]
     told = attribute(first)
-    assert told.method == "t over 5 paired seeds, 3 candidates"
+    assert told.method == "5 paired seeds x 200 test images, 3 candidates"
     best = max(told.effects, key=lambda effect: effect.estimate)
     assert (best.stage, best.word, best.shown) == (("stage 0",), ("w_msa+mdta",), True)
 
@@ -54,13 +55,69 @@ def test_a_matching_that_is_not_there_is_refused(made):
         read_trials(made.folder, "latency")
 
 
+def correctness_of(made, arm):
+    keys = [spec.key for spec in finals(made, arm, "macs")]
+    files = [np.load(made.folder / key / "predictions.npz") for key in keys]
+    return np.stack([file["logits"].argmax(axis=1) == file["labels"] for file in files]) * 1.0
+
+
+def test_effects_of_arms_are_contrasts_of_what_they_got_right_on_test(made):
+    """The mean of three arms is subtracted: of the best, 2/3 minus 1/3 of each other one."""
+    read = read_trials(made.folder)
+    told = attribute(read)
+    assert (told.monitor, told.covers) == ("test/accuracy", "seeds and images")
+    assert NEW_IMAGES in sentences(told)
+    assert THESE_IMAGES not in sentences(told)
+    best, half, base = (correctness_of(made, arm) for arm in ("+mdta", HALF, "base"))
+    effect = next(e for e in told.effects if e.word == ("w_msa+mdta",))
+    # an interval of two thirds of "the best minus the mean of both others"
+    whole = crossed_difference(best, (half + base) / 2)
+    assert effect.estimate == pytest.approx(2 / 3 * whole.mean)
+    assert (effect.low, effect.high) == pytest.approx((2 / 3 * whole.low, 2 / 3 * whole.high))
+    assert effect.p_value == pytest.approx(whole.p_value)
+    assert told.mean == pytest.approx(np.mean([best, half, base]))
+    scores = sorted(trial.score for trial in read.trials)
+    assert scores == pytest.approx(sorted(np.stack([best, half, base]).mean(axis=2).ravel()))
+
+
+def on_validation(made, why):
+    """Effects stay on validation, and the reader is told why and what that leaves out."""
+    read = read_trials(made.folder)
+    told = attribute(read)
+    assert (told.monitor, told.covers, read.tested) == ("val/accuracy", "seeds", {})
+    assert told.method == "t over 5 paired seeds, 3 candidates"
+    assert any(why in note for note in told.notes), told.notes
+    assert THESE_IMAGES in told.notes
+
+
+def test_lost_predictions_leave_effects_on_validation_and_say_so(made):
+    (made.folder / finals(made, "+mdta", "macs")[0].key / "predictions.npz").unlink()
+    on_validation(made, "predictions.npz cannot be read: so effects are those on validation")
+
+
+def test_arms_tested_on_different_images_have_effects_on_validation(made):
+    spec = finals(made, "+mdta", "macs")[0]
+    accuracy = made.predict(spec, 1.5)
+    made.write(spec, 0.9, test={"test/accuracy": accuracy}, test_hash="another")
+    on_validation(made, "tested on different images")
+
+
+def test_arms_that_were_not_tested_have_effects_on_validation(made):
+    for spec in finals(made, "+mdta", "macs"):
+        made.write(spec, 0.9)
+    on_validation(made, "Not every arm was tested")
+
+
+def test_a_seed_without_a_test_score_leaves_effects_on_validation(made):
+    made.write(finals(made, "+mdta", "macs")[0], 0.9)
+    on_validation(made, "a seed of an arm has no test score")
+
+
 def test_what_still_improves_is_left_out(made):
     """In at least half of its seeds, as the comparison has it."""
     rising = tuple({"epoch": e, "val/accuracy": 0.05 * e} for e in range(1, 11))
-    for spec in finals(made, HALF, "macs")[:3]:
-        made.write(spec, 0.5, history=rising)
-    for spec in finals(made, HALF, "parameters")[:2]:
-        made.write(spec, 0.5, history=rising)
+    for spec in (*finals(made, HALF, "macs")[:3], *finals(made, HALF, "parameters")[:2]):
+        made.write(spec, 0.5, history=rising, test={"test/accuracy": made.predict(spec, 0.8)})
     read = read_trials(made.folder)
     half = next(e for e in made.plan.entries if (e.arm, e.matching) == (HALF, "macs"))
     assert "/".join(half.candidates) not in candidates(read)
@@ -98,7 +155,7 @@ def test_seeds_that_chose_other_rates_are_of_one_arm(made):
     accuracy = made.predict(final, 1.5)
     made.write(final, accuracy, test={"test/accuracy": accuracy})
     told = attribute(read_trials(made.folder))
-    assert told.method == "t over 5 paired seeds, 3 candidates"
+    assert told.method == "5 paired seeds x 200 test images, 3 candidates"
 
 
 def test_stages_with_two_added_arms_are_no_whole_factorial(fake, tmp_path):
@@ -112,7 +169,7 @@ def test_stages_with_two_added_arms_are_no_whole_factorial(fake, tmp_path):
     )
     comparison = fake.Made(tmp_path / "stages", made, {"base": 0.0, "+mdta": 1.5, "+conv": 1.4})
     told = attribute(read_trials(comparison.fill().folder))
-    assert told.method == "t over 5 paired seeds, 7 candidates"
+    assert told.method == "5 paired seeds x 200 test images, 7 candidates"
     said = sentences(told)
     assert any("Only 7 of 9 combinations of stage 0 x stage 1 were tried" in s for s in said)
     assert not any("mean over what stood in the other stages" in s for s in said)

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from search.statistics.intervals import Difference
-
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Holm's adjusted p-values, in the order given: p_(k) becomes max over j <= k of (m - j) p_(j).
@@ -35,18 +33,3 @@ def simultaneous_confidence(family: int, level: float = 0.05) -> float:
     and verdict do not contradict each other; Holm may reject a little more.
     """
     return 1 - level / max(1, family)
-
-
-def ties_with_best(differences: Sequence[Difference], level: float = 0.05) -> tuple[bool, ...]:
-    """Which rows are *not* shown different from the best, after Holm over all of them.
-
-    A tie is no proof of equality: a row of a single seed ties with everything. The best row must
-    have been chosen on other data than these differences (here: validation chooses, test compares),
-    else the choice itself would count as evidence.
-
-    Args:
-        differences: each other row against the best.
-        level: the chance, over the whole table, that a row equal to the best is called different.
-    """
-    adjusted = holm_with_missing([d.p_value for d in differences])
-    return tuple(p is None or p > level for p in adjusted)

@@ -1,16 +1,6 @@
 import pytest
 
-from search.statistics.intervals import Difference
-from search.statistics.multiplicity import (
-    holm,
-    holm_with_missing,
-    simultaneous_confidence,
-    ties_with_best,
-)
-
-
-def different(p_value):
-    return Difference(0.1, 0.0, 0.2, 5, p_value)
+from search.statistics.multiplicity import holm, holm_with_missing, simultaneous_confidence
 
 
 def test_simultaneous_intervals_share_the_level():
@@ -30,16 +20,3 @@ def test_a_missing_p_value_counts_as_1():
     adjusted = holm_with_missing([0.04, None, 0.01, None])
     assert adjusted == (pytest.approx(0.12), None, pytest.approx(0.04), None)
     assert holm_with_missing([None]) == (None,)
-
-
-def test_rows_without_a_test_loosen_no_bar():
-    assert ties_with_best([different(0.03)]) == (False,)
-    assert ties_with_best([different(0.03), different(None)]) == (True, True)
-
-
-def test_ties_after_holm():
-    # .03 alone would be different, after Holm over four it is not
-    rows = [different(0.03), different(0.001), different(0.6), different(None)]
-    assert ties_with_best(rows) == (True, False, True, True)
-    assert ties_with_best([different(0.03)]) == (False,)
-    assert ties_with_best([]) == ()

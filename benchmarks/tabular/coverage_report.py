@@ -14,8 +14,8 @@ _PARTS = {
     ),
     "same_eight_times": (
         "False alarms: a board of 8 equal rows",
-        "An alarm is any of 7 comparisons with the first row below .05 after Holm; k seeds a row, "
-        "with replacement. Aim: at most 6.5%.",
+        "An alarm is any of 7 comparisons with the reference row below .05 after Holm; k seeds per "
+        "row, with replacement. Aim: at most 6.5%.",
         True,
     ),
     "one_candidate": (

@@ -63,14 +63,15 @@ class Repeats:
 def board(
     validation: Sequence[NDArray[np.float64]],
     correct: Sequence[NDArray[np.float64]],
-    choose: bool = True,
+    search: Sequence[float] | None = None,
 ) -> list[Row]:
     """The leaderboard's rows of these candidates: scores by seed, and images got right.
 
     Args:
         validation: of each candidate, one score a seed.
         correct: of each candidate (seeds, images).
-        choose: put the best by validation first, as the leaderboard does; or leave the first one.
+        search: the score of another training of each, by which the leaderboard chooses the row that
+            others are compared with; left out, that is the first one, fixed beforehand.
     """
     ids = tuple(str(image) for image in range(correct[0].shape[1]))
     rows = []
@@ -88,9 +89,8 @@ def board(
             seeds=len(seeds),
             seeds_asked=len(seeds),
             validation_mean=float(scores.mean()),
+            search_score=None if search is None else float(search[place]),
         )
         draws = {seed: (seed, "") for seed in seeds}  # shared by place, as rows of one study are
         rows.append((row, Evidence(tests, Correctness(seeds, ids, None, right), draws)))
-    if choose:
-        rows.sort(key=lambda one: -(one[0].validation_mean or 0.0))
     return compare_rows(rows, "val/accuracy", "max")

@@ -50,12 +50,13 @@ def test_what_does_not_belong_together_is_refused(repeats):
         Repeats(repeats.labels, 1 + repeats.validation, repeats.correct)
 
 
-def test_a_board_puts_the_best_by_validation_first(repeats):
+def test_a_boards_reference_is_the_best_of_the_search_or_the_first(repeats):
     validation = [np.array([0.1, 0.2]), np.array([0.5, 0.6]), np.array([0.3, 0.3])]
     correct = [repeats.correct[place][:2] for place in range(3)]
-    assert [row.label for row in board(validation, correct)] == ["1", "2", "0"]
-    rows = board(validation, correct, choose=False)
-    assert [row.label for row in rows] == ["0", "1", "2"]
+    searched = board(validation, correct, [0.2, 0.1, 0.4])
+    assert [row.label for row in searched if row.is_test_reference] == ["2"]
+    rows = board(validation, correct)
+    assert [row.label for row in rows if row.is_test_reference] == ["0"]
     difference = correct[1].mean() - correct[0].mean()
     assert rows[1].difference == pytest.approx(difference)
     assert rows[1].difference_paired  # as rows of one study are

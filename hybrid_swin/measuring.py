@@ -89,14 +89,9 @@ class Timing:
 def make_step(variant: Variant, work: Work, setup: Setup) -> Step:
     """A forward pass without gradients, or a training step: forward, backward and AdamW."""
     model = HybridSwin(variant).to(setup.device).train(work == "training")
-    images = torch.randn(setup.batch, variant.in_channels, *variant.image_size, device=setup.device)
     if work == "forward":
-
-        def forward() -> None:
-            with torch.inference_mode():
-                model(images)
-
-        return forward
+        return forward_step(model, variant, setup)
+    images = _images(variant, setup)
     optimizer = torch.optim.AdamW(model.parameters())
     labels = torch.randint(max(variant.num_classes, 1), (setup.batch,), device=setup.device)
 
@@ -106,6 +101,22 @@ def make_step(variant: Variant, work: Work, setup: Setup) -> Step:
         optimizer.step()
 
     return train
+
+
+def forward_step(model: nn.Module, variant: Variant, setup: Setup) -> Step:
+    """A forward pass of a network that is on its device, in the mode that it is in."""
+    images = _images(variant, setup)
+
+    def forward() -> None:
+        with torch.inference_mode():
+            model(images)
+
+    return forward
+
+
+def _images(variant: Variant, setup: Setup) -> Tensor:
+    shape = (setup.batch, variant.in_channels, *variant.image_size)
+    return torch.randn(shape, device=setup.device)
 
 
 def _loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
@@ -182,6 +193,28 @@ def _timing(own: Sequence[float], first: Sequence[float]) -> Timing:
         _iqr(ratios),
         len(own),
     )
+
+
+def median_interval(
+    values: Sequence[float], confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Interval of the median, by order statistics, with the median between its ends.
+
+    From the k-th smallest to the k-th largest value of n, with the largest k for which
+    ``1 - 2 P(X < k) >= confidence``, X binomial with n and 1/2: whatever the distribution.
+
+    Raises:
+        ValueError: too few values for any interval, as fewer than 6 at 95%.
+
+    Source: David and Nagaraja, Order Statistics, 2003, section 7.1.
+    """
+    ordered, n = sorted(values), len(values)
+    k, below = 0, 0.0
+    while 2 * (below := below + math.comb(n, k) / 2**n) <= 1 - confidence:
+        k += 1
+    if k == 0:
+        raise ValueError(f"{n} values are too few for an interval of the median at {confidence}")
+    return ordered[k - 1], statistics.median(ordered), ordered[n - k]
 
 
 def _iqr(values: Sequence[float]) -> float:

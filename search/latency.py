@@ -1,46 +1,43 @@
-"""How long one network takes for a batch of images, measured."""
+"""How long one network takes for a batch of images, measured by the worker that trained it."""
 
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.benchmark import Timer
 
 from hybrid_swin.hardware import device_name, resolve_accelerator
+from hybrid_swin.measuring import Setup, forward_step, interleaved, median_interval
 from hybrid_swin.variant import Variant
 
-BATCH = 64
-_MIN_SECONDS = 0.2
+ROUNDS = 15
 
 
 def measure_latency(
     network: nn.Module, variant: Variant, accelerator: str
 ) -> dict[str, Any] | None:
-    """Milliseconds of a forward pass on one batch: median and interquartile range.
+    """Milliseconds of a forward pass on one batch: median, and a 95% interval of it.
 
-    Measured in float32 and with the threads of this process, beside whatever else the machine is
-    doing; for a figure to rely on, measure variants interleaved on an idle machine. None where the
-    device has not the memory for it: what was trained shall not be lost over it.
+    Measured as `hybrid_swin.measuring` measures everything, with the threads of this process, but
+    alone: beside whatever else the machine is doing. So two of these figures say nothing of a
+    difference, which only shows where networks are measured in turn. None where the device has not
+    the memory for it: what was trained shall not be lost over it.
     """
     kind = resolve_accelerator(accelerator)
-    device = torch.device("cuda" if kind in ("gpu", "cuda") else kind)
-    images = torch.zeros(BATCH, variant.in_channels, *variant.image_size, device=device)
-    network = network.to(device).eval()
-    with torch.inference_mode():
-        try:
-            network(images)
-        except torch.OutOfMemoryError:
-            return None
-        timer = Timer(
-            "network(images)",
-            globals={"network": network, "images": images},
-            num_threads=torch.get_num_threads(),
-        )
-        measured = timer.blocked_autorange(min_run_time=_MIN_SECONDS)
+    setup = Setup("cuda" if kind == "gpu" else kind, torch.get_num_threads())
+    network = network.to(setup.device).eval()
+    try:
+        step = forward_step(network, variant, setup)
+        [seconds] = interleaved([step], setup.synchronize, ROUNDS)
+    except torch.OutOfMemoryError:
+        return None
+    low, middle, high = median_interval(seconds)
     return {
-        "median_ms": measured.median * 1e3,
-        "iqr_ms": measured.iqr * 1e3,
-        "batch": BATCH,
-        "threads": torch.get_num_threads(),
+        "median_ms": middle * 1e3,
+        "low_ms": low * 1e3,
+        "high_ms": high * 1e3,
+        "rounds": ROUNDS,
+        "batch": setup.batch,
+        "threads": setup.threads,
         "device": device_name(kind),
+        "beside_other_work": True,  # other workers may train on the same machine
     }

@@ -51,7 +51,7 @@ JSON_ONLY = (
     "params",
 )
 COLUMNS = ("rank", *(f.name for f in fields(Row) if f.name not in ("rank", "study", *JSON_ONLY)))
-MEASURED = ("train_seconds", "latency_ms", "peak_memory_mb")
+MEASURED = ("train_seconds", "latency_ms", "latency_low", "latency_high", "peak_memory_mb")
 
 # what a digest leaves out beside: it says nothing of what was found
 _CIRCUMSTANCES = ("study", "test_reads")
@@ -187,9 +187,9 @@ class Leaderboard:
     def digest(self) -> str:
         """Hash over every column and every digit, except what a clock or a memory gauge measured.
 
-        Left out: ``train_seconds``, ``latency_ms``, ``peak_memory_mb``, the study's name, and
-        ``test_reads``, which grows with other studies. Two studies with equal digests found the
-        same, to the last digit.
+        Left out: ``train_seconds``, ``latency_ms`` with its ends, ``peak_memory_mb``, the study's
+        name, and ``test_reads``, which grows with other studies. Two studies with equal digests
+        found the same, to the last digit.
         """
         without = (*MEASURED, *_CIRCUMSTANCES)
         rows = [{k: v for k, v in vars(row).items() if k not in without} for row in self.rows]

@@ -99,6 +99,11 @@ def _rows(board: Leaderboard, final: Sequence[Row]) -> list[str]:
         for name, what in DIFFERENCES.items()
         if _differ(board, name)
     ]
+    if "latency" in board.against and any(row.latency_ms is not None for row in board.rows):
+        said.append(
+            "Latencies were measured beside other work and not in turn: their differences are no "
+            "finding. `python search.py cost --measure` measures variants in turn."
+        )
     if board.pending:
         said.append(f"{board.pending} run(s) have not ended: this is no final result.")
     return said

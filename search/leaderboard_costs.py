@@ -32,7 +32,10 @@ def cost_text(row: Row, name: str) -> str:
     if name == TRAIN:
         return seconds_text(row.train_seconds)
     cost = _cost(row, name)
-    return f"{cost:.3g}" if name == "latency" and cost is not None else count_text(cost)
+    if name != "latency" or cost is None:
+        return count_text(cost)
+    low, high = row.latency_low, row.latency_high
+    return f"{cost:.3g}" if low is None or high is None else f"{cost:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def on_front(board: Leaderboard, rows: Sequence[Row]) -> list[Row]:

@@ -58,7 +58,11 @@ class Row:
         parameters: count.
         macs: multiply-accumulates of one image.
         activations: numbers kept for the backward pass of one image.
-        latency_ms: median milliseconds of one batch, with device, threads and batch size beside it.
+        latency_ms: median milliseconds of one batch, with device, threads and batch size beside it;
+            measured beside other work, and not in turn with other rows: no difference shows in it.
+            None where the seeds' were measured in different ways.
+        latency_low: the least lower end of the seeds' 95% intervals of the median.
+        latency_high: the largest upper end.
         latency_device: see ``latency_ms``.
         latency_threads: see ``latency_ms``.
         latency_batch: see ``latency_ms``.
@@ -126,6 +130,8 @@ class Row:
     macs: int | None = None
     activations: int | None = None
     latency_ms: float | None = None
+    latency_low: float | None = None
+    latency_high: float | None = None
     latency_device: str = ""
     latency_threads: int | None = None
     latency_batch: int | None = None

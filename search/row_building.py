@@ -34,7 +34,6 @@ def build_row(
     scores = tuple(result.score for _, result in whole if result.score is not None)
     shown = scores or _scores_of_broken(results)
     evidence = Evidence.of(folder, whole, monitor)
-    latencies = [result.latency for result in results if result.latency]
     row = Row(
         label=spec.label,
         variant_id=spec.variant_id,
@@ -48,12 +47,9 @@ def build_row(
         parameters=spec.cost.get("parameters"),
         macs=spec.cost.get("macs"),
         activations=spec.cost.get("activations"),
-        latency_ms=_middle([latency.get("median_ms") for latency in latencies]),
-        latency_device=str(latencies[0].get("device", "")) if latencies else "",
-        latency_threads=latencies[0].get("threads") if latencies else None,
-        latency_batch=latencies[0].get("batch") if latencies else None,
         peak_memory_mb=max((r.peak_memory_mb for r in results if r.peak_memory_mb), default=None),
         undertrained=_undertrained([result for _, result in whole], monitor, mode),
+        **_about_latency(results),
         **_about_runs(runs),
         **_about_scores(whole),
         variant=spec.variant,
@@ -183,6 +179,25 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _whole_mean(values: Sequence[int | None]) -> int | None:
     mean = _mean(values)
     return None if mean is None else round(mean)
+
+
+def _about_latency(results: Sequence[RunResult]) -> dict[str, Any]:
+    """The median over seeds, and from where to where their intervals reach; one way, or none."""
+    found = [result.latency for result in results if result.latency]
+    ways = [tuple(one.get(name) for name in ("device", "threads", "batch")) for one in found]
+    if not ways or any(way != ways[0] for way in ways):
+        return {}
+    device, threads, batch = ways[0]
+    ends = [_finite([one.get(name) for one in found]) for name in ("low_ms", "high_ms")]
+    both = all(len(end) == len(found) for end in ends)
+    return {
+        "latency_ms": _middle([one.get("median_ms") for one in found]),
+        "latency_low": min(ends[0]) if both else None,
+        "latency_high": max(ends[1]) if both else None,
+        "latency_device": str(device or ""),
+        "latency_threads": threads,
+        "latency_batch": batch,
+    }
 
 
 def _middle(values: Sequence[float | None]) -> float | None:

@@ -60,6 +60,8 @@ def summary(spec: RunSpec, result: RunResult) -> dict[str, Any]:
         "peak_memory_mb": result.peak_memory_mb,
         "train_seconds": result.seconds.get("fit"),
         "latency_ms": (result.latency or {}).get("median_ms"),
+        "latency_low": (result.latency or {}).get("low_ms"),
+        "latency_high": (result.latency or {}).get("high_ms"),
         **spec.cost,
         **result.metrics,
         **(result.test or {}),

@@ -51,7 +51,6 @@ class ArmResult:
         parameters: count.
         macs: of one image.
         activations: of one image.
-        latency_ms: median milliseconds of one batch.
         residuals: by what share each cost exceeds that of ``against``.
         adjuster: what was moved to match, in words.
         peak_memory_mb: largest over seeds, MiB.
@@ -93,7 +92,6 @@ class ArmResult:
     parameters: int | None = None
     macs: int | None = None
     activations: int | None = None
-    latency_ms: float | None = None
     residuals: dict[str, float] = field(default_factory=dict)
     adjuster: str = ""
     peak_memory_mb: float | None = None

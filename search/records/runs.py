@@ -140,9 +140,10 @@ class RunResult:
         if isinstance(data.get("score"), float) and not math.isfinite(data["score"]):
             data = {**data, "score": None}
         result = build(cls, data, least=_LEAST, null_is_nan=True)
-        middle = (result.latency or {}).get("median_ms")
-        if isinstance(middle, bool) or not isinstance(middle, int | float | None):
-            raise SchemaError("latency.median_ms is not a number")
+        for name in ("median_ms", "low_ms", "high_ms"):
+            value = (result.latency or {}).get(name)
+            if isinstance(value, bool) or not isinstance(value, int | float | None):
+                raise SchemaError(f"latency.{name} is not a number")
         return result
 
 

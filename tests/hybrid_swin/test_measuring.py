@@ -5,7 +5,7 @@ import torch
 
 from hybrid_swin import measuring
 from hybrid_swin.errors import InputError
-from hybrid_swin.measuring import Setup, compare_times, interleaved, make_step
+from hybrid_swin.measuring import Setup, compare_times, interleaved, make_step, median_interval
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.variant import Stage, Variant
 
@@ -134,3 +134,14 @@ def test_the_setup_is_told():
 def test_a_setup_that_cannot_be_is_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         Setup(**arguments)
+
+
+@pytest.mark.parametrize(("n", "k"), [(6, 1), (8, 1), (9, 2), (15, 4), (20, 6), (100, 40)])
+def test_the_interval_of_a_median_is_that_of_the_tables(n, k):
+    """k as tabled for 95% (Conover, Practical Nonparametric Statistics)."""
+    assert median_interval(range(n, 0, -1)) == (k, (n + 1) / 2, n + 1 - k)
+
+
+def test_too_few_values_have_no_interval():
+    with pytest.raises(ValueError, match="5 values are too few"):
+        median_interval(range(5))

@@ -201,7 +201,7 @@ def test_a_finalist_reads_test_and_keeps_its_answers(bench):
     result, _ = bench.do(spec)
     assert result.state == "complete"
     assert result.test.keys() == {n.replace("val/", "test/") for n in result.metrics}
-    assert result.latency.keys() == {"median_ms", "iqr_ms", "batch", "threads", "device"}
+    assert result.latency["low_ms"] <= result.latency["median_ms"] <= result.latency["high_ms"]
     saved, data = bench.predictions(spec), bench.prepared.data
     index = data.splits.test
     assert saved.keys() == {"ids", "labels", "logits"}  # digits have no groups

@@ -3,7 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.row_building import build_mean_row, build_row
+from search.leaderboard_costs import cost_text
+from search.records.runs import RunResult
+from search.row_building import _about_latency, build_mean_row, build_row
 from search.row_comparison import choose_reference, compare_rows
 from search.statistics.best import selected_confidence
 from search.statistics.intervals import crossed_difference, paired_difference, score_interval
@@ -293,3 +295,35 @@ def test_rows_without_test_are_not_compared(make_study):
     assert [row.difference is None for row in rows] == [True, True, False]
     assert rows[1].test_mean is None
     assert compare_rows([], *ACCURACY) == []
+
+
+def test_latencies_have_a_spread_and_are_of_one_way_or_none():
+    def results(**other):
+        way = {"batch": 8, "threads": 1, "device": "cpu"}
+        spans = [(2.0, 1.0, 2.5), (4.0, 3.5, 9.0), (3.0, 2.9, 3.1)]
+        latencies = [{"median_ms": m, "low_ms": a, "high_ms": b, **way} for m, a, b in spans]
+        latencies[0] |= other
+        return [RunResult("k", 1, "complete", 0.5, latency=one) for one in latencies]
+
+    assert _about_latency(results()) == {
+        "latency_ms": 3.0,
+        "latency_low": 1.0,
+        "latency_high": 9.0,
+        "latency_device": "cpu",
+        "latency_threads": 1,
+        "latency_batch": 8,
+    }
+    # of an earlier version, without ends
+    old = _about_latency(results(low_ms=None))
+    assert (old["latency_ms"], old["latency_low"], old["latency_high"]) == (3.0, None, None)
+    assert _about_latency(results(batch=64)) == {}
+    assert _about_latency(results(device="cuda")) == {}
+    assert _about_latency([]) == {}
+
+
+def test_a_latency_is_shown_with_its_spread(make_study):
+    study = make_study()
+    row, _ = build_row(study.folder, study.finalist("c", [0.9, 0.8]), *ACCURACY)
+    assert cost_text(row, "latency") == "3.5"  # of an earlier version, without ends
+    row = replace(row, latency_low=3.25, latency_high=4.0)
+    assert cost_text(row, "latency") == "3.5 [3.25, 4]"

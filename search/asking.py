@@ -73,7 +73,8 @@ class Asking:
         return ready
 
     def close(self) -> None:
-        """Drop what has not begun, and wait for what has."""
+        """Drop what has not begun, and wait for what has, but not for a storage that is away."""
+        self._study.wait_no_longer()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def finish(self) -> None:

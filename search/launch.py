@@ -181,6 +181,10 @@ def run_study(
         KeyboardInterrupt: after everything has been put in order.
     """
     begin = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
     space, candidates = check(settings)
     lookahead = settings.sampler.lookahead
     with locked(settings.path), start_workers(settings, lookahead, console.print) as executor:
@@ -198,7 +202,7 @@ def run_study(
                 "reference_point": prepared.reference,
                 "owner": secrets.token_hex(8),
             },
-            say=lambda text: console.print(text, style="yellow", markup=False, highlight=False),
+            say,
         )
         sampler, why = settled["sampler"]
         if settings.sampler.name == "auto" and settings.trials:
@@ -208,7 +212,7 @@ def run_study(
         say_what_differs(receipt, settings.path, console)
         about_images = about_data(prepared.data)
         say_data(about_images, console)
-        study = Study(settings, space, settings.path, sampler, owner=settled["owner"])
+        study = Study(settings, space, settings.path, sampler, owner=settled["owner"], say=say)
         if study.repaired:
             console.print(
                 f"the Optuna journal ended in a torn line, as after a kill: its last "

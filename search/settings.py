@@ -22,6 +22,7 @@ CostName = Literal["parameters", "macs", "activations", "latency", "memory"]
 MEASURED_COSTS = ("latency", "memory")
 # Proposals kept in mind, images of any data set, and what leaves one trial of a thousand.
 _MOST_LOOKAHEAD, _MOST_IMAGES, _MOST_FACTOR = 10_000, 10**9, 1000
+_LONGEST_WAIT = 7 * 24 * 3600  # seconds
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,17 @@ class StudySettings(ExperimentSettings):
         finalists: what is retrained over seeds and tested.
         storage: the Optuna storage's URL; a journal file in the study's folder where left out. A
             password belongs in the environment: postgresql://user@host/db with PGPASSWORD.
+        storage_wait_seconds: a database that stops answering, as in a restart, is tried again for
+            so long; then the study ends, and the same command goes on with it.
     """
 
-    free = (*ExperimentSettings.free, "trials", "finalists", "storage")
+    free = (
+        *ExperimentSettings.free,
+        "trials",
+        "finalists",
+        "storage",
+        "storage_wait_seconds",
+    )
 
     objective: StudyObjective = field(default_factory=StudyObjective)
     budget: BudgetSettings = field(default_factory=BudgetSettings)
@@ -180,6 +189,7 @@ class StudySettings(ExperimentSettings):
     rungs: RungSettings = field(default_factory=RungSettings)
     finalists: FinalistSettings = field(default_factory=FinalistSettings)
     storage: str | None = None
+    storage_wait_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -199,6 +209,7 @@ class StudySettings(ExperimentSettings):
                 "finalists.top": (finalists.top, Range(0, MOST_TRAININGS)),
                 "finalists.seeds": (finalists.seeds, Range(1, MOST_SEEDS)),
                 "budget.tolerance": (self.budget.tolerance, Range(0, 1)),
+                "storage_wait_seconds": (self.storage_wait_seconds, Range(0, _LONGEST_WAIT)),
             }
         )
         retrained = (len(self.baselines) + finalists.top * (1 + sampler.random_search)) * (

@@ -21,6 +21,7 @@ from search.records.runs import State
 from search.samplers import Samplers, choose_sampler
 from search.settings import SamplerName, StudySettings
 from search.space import Space
+from search.storage_patience import Patience
 
 JOURNAL = "optuna.journal"
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says what matters
@@ -52,9 +53,11 @@ class Study:
         storage: instead of the settings'.
         owner: a word that no other folder has; two that share a database would tell each other's
             trials.
+        say: is told when a database stops answering, and when it answers again.
 
     Raises:
-        InputError: a storage that cannot be opened, or that holds another study.
+        InputError: a storage that cannot be opened, that holds another study, or, from any method,
+            that has not answered for longer than the settings allow.
     """
 
     def __init__(
@@ -65,14 +68,18 @@ class Study:
         sampler: SamplerName | None = None,
         storage: optuna.storages.BaseStorage | None = None,
         owner: str = "",
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.repaired = 0
         self._settings = settings
+        where = settings.storage or str(folder / JOURNAL)
+        self._patience = Patience(where, settings.storage_wait_seconds, say)
         self._space = space
         self._samplers = Samplers(sampler or choose_sampler(settings, space)[0], settings, space)
         self._study = self._open(folder, storage)
         # a journal in the folder is this folder's, whatever became of the file that says so
-        self._claim("" if storage is None and not settings.storage else owner)
+        whose = "" if storage is None and not settings.storage else owner
+        self._patience.keep(lambda: self._claim(whose))
         self._storage = self._study._storage
         self._several = len(directions(settings)) > 1
         self._memory = Memory(directions(settings), self._samplers.sees_all)
@@ -84,7 +91,12 @@ class Study:
 
     def close(self) -> None:
         """End what samplers have started."""
+        self.wait_no_longer()
         self._samplers.close()
+
+    def wait_no_longer(self) -> None:
+        """Let a call fail at once where the storage does not answer; another thread may call it."""
+        self._patience.end()
 
     def knows(self, index: int) -> bool:
         """Whether trial ``index`` was asked before."""
@@ -132,28 +144,41 @@ class Study:
         frozen = self._taken[draw.index]
         if frozen.state != TrialState.RUNNING:
             return  # told before the coordinator was killed
-        stored = self._storage.get_trial(frozen._trial_id)
+        tell = lambda: self._tell(draw, frozen._trial_id, state, values, curve)  # noqa: E731
+        self._taken[draw.index] = self._patience.keep(tell)
+
+    def _tell(
+        self,
+        draw: Draw,
+        trial_id: int,
+        state: State,
+        values: Sequence[float] | None,
+        curve: Sequence[tuple[int, float]],
+    ) -> FrozenTrial:
+        """Write a trial's end, or what of it is not yet written; returns the trial."""
+        stored = self._storage.get_trial(trial_id)
+        if stored.state != TrialState.RUNNING:
+            return stored  # written, though the answer did not arrive
         # Optuna keeps no curves of trials with several objectives.
         for epoch, value in () if state == "diverged" or self._several else curve:
             if epoch not in stored.intermediate_values:
-                self._storage.set_trial_intermediate_value(frozen._trial_id, epoch, value)
+                self._storage.set_trial_intermediate_value(trial_id, epoch, value)
         if state in ("stopped", "diverged"):
             self._study.tell(draw.number, state=TrialState.PRUNED)
         elif state == "failed" or values is None:
             self._study.tell(draw.number, state=TrialState.FAIL)
         else:
             self._study.tell(draw.number, list(values))
-        self._taken[draw.index] = self._storage.get_trial(frozen._trial_id)
+        return self._storage.get_trial(trial_id)
 
     def summary(self) -> dict[str, int]:
-        """How many draws were taken and refused, by state."""
-        trials = self._study.get_trials(deepcopy=False)
-        refused = [t for t in trials if REFUSED in t.user_attrs]
+        """How many draws were taken and refused, by state; asks no storage."""
+        refused, known = self._refused.total(), self._repeated.total()
         return {
-            "drawn": len(trials),
-            "refused_for_cost": len([t for t in refused if t.state == TrialState.PRUNED]),
-            "refused_as_known": len([t for t in refused if t.state == TrialState.FAIL]),
-            "running": len([t for t in trials if t.state == TrialState.RUNNING]),
+            "drawn": len(self._taken) + refused,
+            "refused_for_cost": refused - known,
+            "refused_as_known": known,
+            "running": sum(t.state == TrialState.RUNNING for t in self._taken.values()),
         }
 
     def _open(self, folder: Path, storage: optuna.storages.BaseStorage | None) -> optuna.Study:
@@ -208,7 +233,7 @@ class Study:
 
     def _restore(self) -> list[FrozenTrial]:
         """Bring back the draws of earlier starts."""
-        trials = self._study.get_trials(deepcopy=False)
+        trials = self._patience.keep(lambda: self._study.get_trials(deepcopy=False))
         for trial in trials:
             index = trial.user_attrs.get(_FOR)
             if index is None:
@@ -231,7 +256,7 @@ class Study:
             self._memory.restore(newest, known)
         if self._earlier:
             self._learnt = told
-            kept = self._storage.get_study_system_attrs(self._study._study_id)
+            kept = self._patience.keep(self._kept)
             for name, value in kept.items():
                 self._memory.keep(name, value)
         self._earlier = []
@@ -267,13 +292,31 @@ class Study:
 
     def _store(self, number: int) -> FrozenTrial:
         """Write a draw, and before it what the sampler keeps at the study."""
-        kept = self._storage.get_study_system_attrs(self._study._study_id)
+        return self._patience.keep(
+            lambda: self._write(number), lambda: self._written(number) or self._write(number)
+        )
+
+    def _write(self, number: int) -> FrozenTrial:
+        kept = self._kept()
         for name, value in self._memory.attributes.items():
             if name not in kept:
                 self._storage.set_study_system_attr(self._study._study_id, name, value)
         frozen = self._memory.frozen(number)
         made = self._storage.create_new_trial(self._study._study_id, template_trial=frozen)
         return self._storage.get_trial(made)
+
+    def _written(self, number: int) -> FrozenTrial | None:
+        """The draw in the storage, where its writing was cut off after it had taken effect."""
+        study = self._study._study_id
+        try:
+            made = self._storage.get_trial_id_from_study_id_trial_number(study, number)
+        except KeyError:
+            return None
+        return self._storage.get_trial(made)
+
+    def _kept(self) -> dict[str, Any]:
+        """What samplers keep at the study."""
+        return self._storage.get_study_system_attrs(self._study._study_id)
 
 
 def directions(settings: StudySettings) -> list[OptunaDirection]:

@@ -208,8 +208,11 @@ class Study:
         text = json.dumps(self._settings.fixed() | {"plugins": []}, sort_keys=True)
         mark = hashlib.sha256(text.encode()).hexdigest()[:10]
         known = self._study.user_attrs
-        for name, own, whose in ((_SETTINGS, mark, "settings"), (_OWNER, owner, "folder")):
+        for name, own, whose in ((_OWNER, owner, "folder"), (_SETTINGS, mark, "settings")):
             if own and known.get(name, own) != own:
+                if name == _SETTINGS and not self._study.get_trials(deepcopy=False):
+                    del known[name]  # claimed, and ended before the first trial
+                    continue
                 raise InputError(
                     f"the Optuna storage holds another study {self._settings.name!r}, of another "
                     f"{whose}; give another --name"

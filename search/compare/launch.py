@@ -35,7 +35,7 @@ from search.progress import Terminal
 from search.records.receipt import about_data, write_receipt
 from search.records.settings import SETTINGS_FILE, read_comparison_settings
 from search.records.study_file import STUDY_FILE, read_fixed
-from search.records.study_folder import adopt_plugins, claim, locked
+from search.records.study_folder import adopt_plugins, claim, has_begun, locked
 from search.repeating import say_what_differs
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile
@@ -199,7 +199,7 @@ def run_comparison(
         _say_first_weights(plan, console)
         if clock is not None:
             clock.save(folder)
-        if not (folder / PLAN_FILE).exists():
+        if not has_begun(folder) or not (folder / PLAN_FILE).exists():
             looked = note_older_look(folder)
             plan = replace(plan, planned=looked or settings.looks)
             plan = replace(plan, target=next_target(settings.looks, read_looks(folder)))

@@ -16,6 +16,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.files import DamagedFileError, write_text_atomically
 from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, recorded
 from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
+from search.records.runs import PLACES, RUN_FILE
 from search.records.settings import SETTINGS_FILE
 from search.records.study_file import COPY_FILE, STUDY_FILE, read_study_file, write_study_file
 from search.records.torn import set_aside
@@ -63,6 +64,11 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def has_begun(folder: Path) -> bool:
+    """Whether any training of a study was asked for; before, its settings may still change."""
+    return any(True for place in PLACES for _ in folder.glob(f"{place}/{RUN_FILE}"))
+
+
 def claim(
     settings: ExperimentSettings,
     plugins: Mapping[str, str],
@@ -83,8 +89,8 @@ def claim(
         What was settled when the study began, so that it stays so on another machine.
 
     Raises:
-        InputError: the folder holds a study of other ones, and says which; or the ledger of test
-            readings beside it cannot be written.
+        InputError: the folder holds a study of other ones that has begun to train, and says which;
+            or the ledger of test readings beside it cannot be written.
     """
     folder = settings.path
     check_ledger(ledger_beside(folder))  # now, not after the hours of a search
@@ -101,14 +107,19 @@ def claim(
     new: Collection[str] = ()
     if known is not None:
         new = settled.keys() - known.keys()  # of a study from before it was settled
-        settled = {name: known.pop(name, value) for name, value in settled.items()}
+        before = {name: known.pop(name, value) for name, value in settled.items()}
         changed = list(differences(known, fixed))
-        if changed:
+        if changed and not has_begun(folder):  # it ended before its first training
+            new = [*new, *fixed]
+            settled = dict(settled) | {k: v for k, v in before.items() if k == "owner"}
+        elif changed:
             raise InputError(
                 f"study {settings.name!r} in {str(folder)!r} was begun with other settings "
                 f"({'; '.join(changed[:4])}{' ...' if len(changed) > 4 else ''}); its results "
                 "would not be comparable. Give another --name, or put the settings back"
             )
+        else:
+            settled = before
     if new or not (folder / STUDY_FILE).exists() or not (folder / COPY_FILE).exists():
         write_study_file(folder, fixed | dict(settled))
     text = yaml.safe_dump({"schema_version": SCHEMA_VERSION, **settings.to_dict()}, sort_keys=False)
@@ -122,22 +133,24 @@ def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
     Returns the source hash of each copy by its absolute path.
 
     Raises:
-        InputError: a plug-in that cannot be used, or one that changed since the study began.
+        InputError: a plug-in that cannot be used, or one that changed since the study began to
+            train.
     """
     hashes = {}
     for path in paths:
         entry = registry.read_plugin(path)
         copy = folder / "plugins" / entry.file.name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if not copy.exists():
-            temporary = copy.with_name(f".{copy.name}.tmp")
-            shutil.copyfile(entry.file, temporary)
-            temporary.replace(copy)
-        elif copy.read_bytes() != entry.file.read_bytes():
+        known = copy.exists() and copy.read_bytes() == entry.file.read_bytes()
+        if not known and copy.exists() and has_begun(folder):
             raise InputError(
                 f"plug-in {entry.file.name!r} has changed since the study began; give "
                 "another --name for a new study, or put the file back"
             )
+        if not known:
+            temporary = copy.with_name(f".{copy.name}.tmp")
+            shutil.copyfile(entry.file, temporary)
+            temporary.replace(copy)
         hashes[str(copy.resolve())] = registry.add_plugin(copy).plugin_hash
     return hashes
 

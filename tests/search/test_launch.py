@@ -1,10 +1,17 @@
 """What a launch decides before anything is trained."""
 
+import contextlib
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from hybrid_swin.cost import count_cost
-from search.launch import check, prepare
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.errors import InputError
+from search import launch
+from search.console import Console
+from search.launch import check, prepare, run_study
 from search.settings import BaselineSettings, BudgetSettings, StudyObjective, StudySettings
 from search.workplace import visible_gpus
 
@@ -48,3 +55,46 @@ def test_where_no_draw_keeps_the_budget_the_reference_is_of_what_is_left(tmp_pat
     first, _ = space.resolve(space.default())
     macs = candidates.baselines[0].cost["macs"] if baseline else count_cost(first).macs
     assert prepare(settings, space, candidates).reference["macs"] == pytest.approx(1.1 * macs)
+
+
+OWN_MODULE = """
+from lightning.pytorch import LightningDataModule
+
+
+class Squares(LightningDataModule):
+    def __init__(self, batch_size: int = 8):
+        super().__init__()
+"""
+
+
+class Begun(Exception):
+    """Every check has passed and the folder is claimed."""
+
+
+def test_corrected_own_data_begins_in_the_same_folder(tmp_path, monkeypatch):
+    """Nothing was trained, so nothing could be incomparable."""
+
+    def stop(*args, **named):
+        raise Begun
+
+    idle = SimpleNamespace(wait_until_ready=lambda: None)
+    monkeypatch.setattr(launch, "start_workers", lambda *_: contextlib.nullcontext(idle))
+    monkeypatch.setattr(launch, "Study", stop)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_data.py").write_text(OWN_MODULE)
+    stage = {"width": 8, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}
+    sizes = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2}
+    variant = sizes | {"window_size": 2, "stages": [stage]}
+
+    def run(name, epochs=2):
+        data = DataSettings(class_path=f"own_data.{name}")
+        recipe = {"epochs": epochs}
+        folder = str(tmp_path / "runs")
+        settings = StudySettings(folder=folder, variant=variant, recipe=recipe, data=data, trials=0)
+        run_study(settings, Console())
+
+    with pytest.raises(InputError, match="Missing"):
+        run("Missing")
+    for epochs in (2, 3):
+        with pytest.raises(Begun):
+            run("Squares", epochs)

@@ -96,6 +96,17 @@ def place(tmp_path):
     return Place(tmp_path)
 
 
+def test_a_storage_without_trials_takes_corrected_settings(tmp_path):
+    """As after a study that was claimed and ended before its first trial."""
+    first, other = Place(tmp_path), Place(tmp_path, recipe=STEPS)
+    first.open().close()
+    study = other.open()
+    assert study.ask(0, lambda params: None) is not None
+    study.close()
+    with pytest.raises(InputError, match="of another settings"):
+        first.open()
+
+
 def test_takes_what_is_not_refused(place):
     study = place.open()
     draws = [study.ask(index, take) for index in range(3)]
@@ -341,7 +352,7 @@ def test_a_damaged_journal_is_named(place):
 
 def test_another_study_of_the_same_name_is_refused(place, tmp_path):
     """As in a database, which knows studies by their name only."""
-    place.open()
+    assert place.open().ask(0, lambda params: None) is not None
     other = Place(tmp_path, recipe={"learning_rate": 0.01})
     with pytest.raises(InputError, match="another study 's', of another settings; give another"):
         other.open()

@@ -13,6 +13,7 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import write_json_atomically
 from hybrid_swin.ledger import LEDGER, read_ledger
 from search.experiment import WorkerSettings
 from search.records.study_folder import (
@@ -152,12 +153,26 @@ def test_a_folder_of_another_study_is_refused(study, settings, plugins, data, wo
     mine = {"recipe": {"epochs": 3}}
     old_plugins, old_data = {"blur.py": "b0"}, {"data_hash": "d0", "split_hash": "s0"}
     claim(study(**mine), old_plugins, old_data, AUTO)
+    write_json_atomically(study().path / "trials/0000/run.json", {})
     before = (study().path / "settings.yaml").read_bytes()
     with pytest.raises(InputError, match="was begun with other settings") as caught:
         claim(study(**(mine | settings)), old_plugins | plugins, old_data | data, AUTO)
     assert words in str(caught.value)
     assert (study().path / "settings.yaml").read_bytes() == before
     claim(study(**mine), old_plugins, old_data, AUTO)
+
+
+def test_a_folder_in_which_nothing_was_trained_takes_other_settings(study):
+    first = {"owner": "me", "precision": "32-true"}
+    claim(study(), {"blur.py": "b0"}, {"data_hash": "d0"}, first)
+    again = {"owner": "somebody", "precision": "bf16-mixed"}
+    other = study(recipe={"epochs": 4}), {"blur.py": "b1"}, {"data_hash": "d1"}
+    settled = {"owner": "me", "precision": "bf16-mixed"}
+    assert claim(*other, again) == settled
+    write_json_atomically(study().path / "baselines/00/run.json", {})
+    assert claim(*other, first) == settled
+    with pytest.raises(InputError, match="was begun with other settings"):
+        claim(study(), {"blur.py": "b0"}, {"data_hash": "d0"}, first)
 
 
 def test_where_plug_ins_lie_and_who_works_does_not_matter(study):
@@ -198,6 +213,11 @@ def test_a_plug_in_that_changed_is_refused(write_plugin, tmp_path, clean_registr
     mine, folder = write_plugin("average", folder="mine"), tmp_path / "study"
     content = mine.read_bytes()
     adopt_plugins([str(mine)], folder)
+    mine.write_bytes(content + b"# corrected, before anything was trained\n")
+    (copy,) = adopt_plugins([str(mine)], folder)
+    assert Path(copy).read_bytes() == mine.read_bytes()
+    content = mine.read_bytes()
+    write_json_atomically(folder / "baselines/00/run.json", {})
     mine.write_bytes(content + b"# another\n")
     with pytest.raises(InputError, match=r"plug-in 'average\.py' has changed since the study"):
         adopt_plugins([str(mine)], folder)

@@ -15,7 +15,9 @@ from search.attribution.trial import Trial, Trials, trial_of
 from search.compare.arm_building import TrainedArm, result_of
 from search.compare.arm_result import ArmResult, matched_by
 from search.compare.launch import read_plan
+from search.compare.looking import about_looks, level_at, seeds_looked_at
 from search.compare.plan import Plan
+from search.looks import read_looks
 from search.records.predictions import Correctness
 from search.records.runs import iter_runs
 from search.row_evidence import EndedRun
@@ -52,6 +54,9 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
             f"need {_FEWEST} or more. {' '.join(left_out)} Let the comparison come to its end, or "
             "give it more recipe.epochs"
         )
+    planned = plan.planned or plan.settings.looks
+    looked = seeds_looked_at(read_looks(folder), plan.seeds)
+    looks = about_looks(planned, looked, pending=1)  # this command goes on to no further seeds
     tested, why_not = _tested(usable, plan.settings.objective.monitor)
     return Trials(
         study=plan.settings.name,
@@ -59,8 +64,9 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
         mode=plan.settings.objective.mode,
         trials=tuple(_trial(arm, run, bool(tested)) for arm in usable for run in arm.runs),
         asked=len(trained) * plan.seeds,
-        notes=(_about_matching(plan, by), *left_out, *why_not),
+        notes=(_about_matching(plan, by), *left_out, *why_not, *looks),
         tested=tested,
+        level=level_at(planned, looked),
     )
 
 

@@ -48,7 +48,8 @@ def draw_effects(found: Attribution, figure: Figure) -> None:
     figure.text(
         0.1 / width,
         0.12 / height,
-        f"{found.monitor}, {unit}, with 95% intervals; hatched: not shown (Holm, 5%)",
+        f"{found.monitor}, {unit}, with 95% intervals; hatched: not shown "
+        f"(Holm, {100 * found.level:.3g}%)",
         fontsize=8,
     )
 

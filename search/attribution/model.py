@@ -35,13 +35,12 @@ from hybrid_swin.errors import InputError
 from search.attribution.balance import leak
 from search.attribution.design import Adjust, Array, Design, make_design
 from search.attribution.fits import CrossedFit, Fit, LinearFit, right_of
-from search.attribution.trial import Trial, Trials
+from search.attribution.trial import LEVEL, Trial, Trials
 from search.records.runs import SCHEMA_VERSION
 from search.statistics.multiplicity import holm
 
 LEAST_FREEDOM = 5  # trials beyond coefficients
 LEAST_SEEDS = 3
-LEVEL = 0.05
 ONE_SEED = (
     "All trials share one seed and one set of validation images: intervals speak of other "
     "candidates on these images only. On new images an effect may be another; a comparison over "
@@ -68,6 +67,7 @@ class Effect:
         p_value: of "no effect".
         holm_p: adjusted over the table.
         trials: trainings with it.
+        level: of the test.
     """
 
     stage: tuple[str, ...]
@@ -78,11 +78,12 @@ class Effect:
     p_value: float
     holm_p: float
     trials: int
+    level: float = LEVEL
 
     @property
     def shown(self) -> bool:
         """Whether it differs from zero after Holm's adjustment over the table."""
-        return self.holm_p < LEVEL
+        return self.holm_p < self.level
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class Attribution:
         effects: of each word in each stage.
         interactions: of pairs of stages; empty where not asked.
         covariates: what else is in the model.
+        level: of the tests, over the table.
         whole: whether a main effect is the mean over what stood beside its word.
         notes: what a reader must know.
     """
@@ -117,6 +119,7 @@ class Attribution:
     effects: tuple[Effect, ...]
     interactions: tuple[Effect, ...]
     covariates: tuple[str, ...]
+    level: float
     whole: bool
     notes: tuple[str, ...]
 
@@ -242,16 +245,17 @@ def _told(
         trials=used,
         mean=fit.mean,
         residual_std=spread,
-        effects=_effects(mains, fit),
-        interactions=_effects(pairs, fit),
+        effects=_effects(mains, fit, read.level),
+        interactions=_effects(pairs, fit, read.level),
         covariates=design.covariates,
+        level=read.level,
         whole=way.whole and not design.adjusted,
         notes=(*read.notes, *design.notes, *filter(None, way.notes)),
     )
 
 
 def _effects(
-    asked: Sequence[tuple[tuple[str, ...], tuple[str, ...], Array, int]], fit: Fit
+    asked: Sequence[tuple[tuple[str, ...], tuple[str, ...], Array, int]], fit: Fit, level: float
 ) -> tuple[Effect, ...]:
     told = [fit.tell(contrast) for _, _, contrast, _ in asked]
     # of two words in a stage, what the one gains the other loses: one question, asked once
@@ -260,7 +264,7 @@ def _effects(
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return tuple(
         Effect(
-            stage, word, one.value, one.low, one.high, one.p_value, adjusted[question], trials=count
+            stage, word, one.value, one.low, one.high, one.p_value, adjusted[question], count, level
         )
         for question, one, (stage, word, _, count) in zip(questions, told, asked, strict=True)
     )

@@ -33,8 +33,9 @@ def sentences(found: Attribution) -> list[str]:
     if not shown:
         widest = max(max(abs(e.low), abs(e.high)) for e in found.effects)
         said.append(
-            "No block is shown to help or hurt in any stage (Holm, 5% over the table); effects of "
-            f"up to about {points(widest, found.monitor, sign=False)}{of} cannot be excluded."
+            f"No block is shown to help or hurt in any stage (Holm, {100 * found.level:.3g}% over "
+            f"the table); effects of up to about {points(widest, found.monitor, sign=False)}{of} "
+            "cannot be excluded."
         )
     for effect in (e for e in found.interactions if e.shown):
         said.append(

@@ -7,6 +7,8 @@ from typing import Any
 from search.records.predictions import Correctness
 from search.records.runs import RunResult, RunSpec
 
+LEVEL = 0.05
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -42,6 +44,7 @@ class Trials:
         notes: what a reader must know of them.
         tested: by candidate which test images were right, the same images for all; empty where that
             is not known of every trial.
+        level: of tests: 5%, or what looks at growing seeds have left of it.
     """
 
     study: str
@@ -51,6 +54,7 @@ class Trials:
     asked: int
     notes: tuple[str, ...] = ()
     tested: Mapping[str, Correctness] = field(default_factory=dict, compare=False)
+    level: float = LEVEL
 
 
 def is_scored(result: RunResult | None) -> bool:

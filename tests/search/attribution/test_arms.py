@@ -12,7 +12,9 @@ from search.attribution.command import run
 from search.attribution.model import NEW_IMAGES, THESE_IMAGES, attribute
 from search.attribution.tables import sentences
 from search.attribution.trials import read_trials
+from search.compare.plan_file import write_plan
 from search.compare.settings import ArmSettings, MatchSettings
+from search.looks import Look, record_look
 from search.statistics.intervals import crossed_difference
 
 HALF = "+mdta(attention=false)"
@@ -78,6 +80,21 @@ def test_effects_of_arms_are_contrasts_of_what_they_got_right_on_test(made):
     assert told.mean == pytest.approx(np.mean([best, half, base]))
     scores = sorted(trial.score for trial in read.trials)
     assert scores == pytest.approx(sorted(np.stack([best, half, base]).mean(axis=2).ravel()))
+
+
+def test_effects_pay_for_looks_at_fewer_seeds(made):
+    """As the comparison's own tests: seeds that were added after a look that nobody planned."""
+    once = attribute(read_trials(made.folder))
+    assert once.level == made.read().level == 0.05
+    write_plan(made.plan, made.folder)
+    record_look(made.folder, Look(3, 3, "compare"))
+    twice = attribute(read_trials(made.folder))
+    assert twice.level == made.read().level == 0.0075
+    assert {effect.level for effect in twice.effects} == {0.0075}
+    assert any("held to 0.75%" in sentence for sentence in sentences(twice))
+    between = replace(twice.effects[0], holm_p=0.01)
+    assert not between.shown
+    assert replace(between, level=0.05).shown
 
 
 def on_validation(made, why):

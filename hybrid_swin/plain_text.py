@@ -5,12 +5,13 @@ import re
 from typing import Any
 
 # Control characters, line and paragraph separators, marks that turn the direction of text or have
-# no width, and halves of surrogate pairs, which no file takes.
+# no width, halves of surrogate pairs and what is no character, which files do not take.
 _UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 LONGEST = 300  # characters of a message
+LONGEST_ERROR = 1_000  # of an error that is kept with what it ended
 _LONG_WORD = re.compile(r"\S{73,}")  # it is cut to its start and its end
 _START, _END = 44, 16
 _GAP = "[...]"
@@ -65,6 +66,14 @@ def one_line(text: str, longest: int = LONGEST) -> str:
 
 def _cut(text: str, start: int, end: int) -> str:
     return text[:start] + _GAP + text[-end:]
+
+
+def shortened(text: str, longest: int) -> str:
+    """A long text as its start and its end, with a line between them that says what is left out."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half} characters were cut here]\n{text[-half:]}"
 
 
 def csv_cell(value: Any) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.files import read_json, write_json_atomically
+from hybrid_swin.plain_text import LONGEST_ERROR, one_line
 from search.executors import Event, Executor, Job
 from search.experiment import WorkerSettings
 from search.records.runs import (
@@ -242,7 +243,7 @@ class Dispatcher:
         hangs = sum(failure.get("hung") is True for failure in told)
         if len(failures) < self._workers.attempts and hangs < _MOST_HANGS:
             return False
-        error = str(told[-1].get("error", "unknown"))
+        error = one_line(str(told[-1].get("error", "unknown")), LONGEST_ERROR)
         if len(failures) < self._workers.attempts:
             error += f"; it has hung {hangs} times and is not tried again"
         result = RunResult(spec.key, _number(failures[-1]), "failed", None, error=error)

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from hybrid_swin.plain_text import harmless
 from hybrid_swin.study_runs import TRAINED
 from search.console import Console
 from search.leaderboard import Leaderboard
@@ -47,7 +48,8 @@ def save_svg(board: Leaderboard, path: Path, width: int = 100) -> None:
     """Write the same as a picture."""
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
     console.print(render(board, width))
-    path.write_text(console.export_svg(title=f"hybrid-swin: {board.study}"), encoding="utf-8")
+    svg = console.export_svg(title=f"hybrid-swin: {board.study}")
+    path.write_text(harmless(svg), encoding="utf-8")
 
 
 def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Group:

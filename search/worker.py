@@ -19,6 +19,8 @@ from typing import Any
 
 from search.executors import Job
 
+_LONGEST_TRACEBACK = 2**16  # characters that are kept; a message may hold a whole tensor
+
 
 class Channel:
     """The worker's end of the pipe."""
@@ -72,6 +74,7 @@ def main(descriptor: int) -> None:
 def serve(channel: Channel, job: Job) -> None:
     """Do one job, and say what came of it."""
     from hybrid_swin.errors import InputError
+    from hybrid_swin.plain_text import LONGEST_ERROR, one_line, shortened
     from search.jobs import do_job
 
     channel.say("started", job)
@@ -80,11 +83,13 @@ def serve(channel: Channel, job: Job) -> None:
     except InputError as error:
         channel.say("failed", job, error=str(error), input_error=True)
     except Exception as error:
-        report = traceback.format_exc()
+        report = shortened(traceback.format_exc(), _LONGEST_TRACEBACK)
+        report = report.encode(errors="backslashreplace").decode()  # halves of surrogate pairs
         print(report, file=sys.stderr, flush=True)
         with suppress(OSError):  # a full disk
             (Path(job.folder) / "traceback.txt").write_text(report, encoding="utf-8")
-        channel.say("failed", job, error=f"{type(error).__name__}: {error}")
+        message = one_line(f"{type(error).__name__}: {error}", LONGEST_ERROR)
+        channel.say("failed", job, error=message)
     else:
         channel.say("done", job)
 

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +90,9 @@ def save_figure(inspection: Inspection, numbers: Mapping[str, Any], path: Path) 
 
     Equal numbers give equal bytes.
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    from hybrid_swin.figure_files import write_figure
 
-    with rc_context({"svg.hashsalt": "hybrid-swin", "svg.fonttype": "path"}):
-        figure = Figure()
-        if numbers["rows"]:
-            inspection.draw(numbers, figure)
-        if not figure.axes:
-            return False
-        stamp = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=150, metadata=stamp)
-    return True
+    return bool(numbers["rows"]) and write_figure(path, partial(inspection.draw, numbers))
 
 
 def fingerprint(subject: Subject) -> str:

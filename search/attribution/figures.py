@@ -1,14 +1,16 @@
 """Effects of blocks by stage as a heat map: colour is the effect, hatched is not shown."""
 
 import re
+from functools import partial
 from pathlib import Path
 
-from matplotlib import colormaps, rc_context
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from hybrid_swin.figure_files import write_figure
 from search.attribution.model import Attribution, Effect
 from search.difference_format import interval_text, points
 from search.leaderboard_format import is_share
@@ -56,10 +58,7 @@ def draw_effects(found: Attribution, figure: Figure) -> None:
 
 def save_svg(found: Attribution, path: Path) -> None:
     """Write the heat map; the same numbers give the same file."""
-    figure = Figure()
-    with rc_context({"svg.hashsalt": "hybrid-swin", "svg.fonttype": "path"}):
-        draw_effects(found, figure)
-        figure.savefig(path, format="svg", metadata={"Date": None})
+    write_figure(path, partial(draw_effects, found))
 
 
 def _panel(

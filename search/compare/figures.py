@@ -1,12 +1,9 @@
 """Pictures of a comparison, as SVG files that the same numbers make again, to the last byte."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-
+from hybrid_swin.figure_files import write_figure
 from search.compare.factor_figure import draw_factor
 from search.compare.factors import short_names
 from search.compare.forest import draw_differences
@@ -41,18 +38,10 @@ def save_figures(comparison: Comparison, folder: Path, truth: Truth = UNKNOWN) -
     for name in numeric_factors(comparison):
         short = short_names(comparison.factors)[name].replace(".", "_")
         files.append(folder / f"by_{short}.svg")
-        _save(files[-1], partial(draw_factor, comparison, name, truth=truth))
+        write_figure(files[-1], partial(draw_factor, comparison, name, truth=truth))
     return files
 
 
 def save_differences(comparison: Comparison, file: Path) -> None:
     """Write the forest plot of all differences as SVG."""
-    _save(file, partial(draw_differences, comparison))
-
-
-def _save(file: Path, draw: Callable[..., None]) -> None:
-    # labels are the user's own words: "$" in them is no formula
-    with rc_context({"svg.hashsalt": "hybrid-swin", "text.parse_math": False}):
-        figure = Figure()
-        draw(figure=figure)
-        figure.savefig(file, format="svg", metadata={"Date": None})
+    write_figure(file, partial(draw_differences, comparison))

@@ -1,16 +1,11 @@
 """What all figures share: colours, panels, labels that do not overlap, files of few bytes."""
 
-import io
 import textwrap
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from statistics import fmean
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from hybrid_swin.files import write_text_atomically
 
 # Okabe and Ito's palette, told apart by the colour-blind: https://jfly.uni-koeln.de/color/
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31")
@@ -22,18 +17,6 @@ _VECTORS = 1_000  # more points than that become one picture inside the SVG
 LEFT, PANEL, TALL, GAP = 0.75, 3.9, 3.1, 0.25  # inches
 _LINE = 0.19
 _SHORT, LONG = 34, 84  # letters of a label beside others, and on a line of its own
-
-
-def save_svg(file: Path, draw: Callable[[Figure], bool]) -> bool:
-    """Write a figure as SVG, unless there is nothing to draw; the same numbers, the same bytes."""
-    # labels are the user's own words: "$" in them is no formula
-    with rc_context({"svg.hashsalt": "hybrid-swin", "text.parse_math": False}):
-        figure, text = Figure(), io.StringIO()
-        if not draw(figure):
-            return False
-        figure.savefig(text, format="svg", metadata={"Date": None}, dpi=150)
-    write_text_atomically(file, text.getvalue())
-    return True
 
 
 def lay_out(

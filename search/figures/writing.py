@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
+from hybrid_swin.figure_files import write_figure
 from search.figures.anytime import draw_anytime
 from search.figures.curves import draw_curves
 from search.figures.evidence import Evidence
-from search.figures.style import save_svg
 from search.figures.tradeoff import draw_tradeoff
 from search.figures.volume import draw_volume
 
@@ -29,4 +29,4 @@ def write_study_figures(folder: Path) -> list[Path]:
     """
     evidence = Evidence.from_folder(folder)
     files = {folder / FOLDER / f"{name}.svg": draw for name, draw in _DRAWN.items()}
-    return [file for file, draw in files.items() if save_svg(file, partial(draw, evidence))]
+    return [file for file, draw in files.items() if write_figure(file, partial(draw, evidence))]

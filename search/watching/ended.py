@@ -12,6 +12,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.files import read_json
+from hybrid_swin.plain_text import LONGEST_ERROR, one_line
 from search.dispatcher import FAILURE_FILE
 from search.records.runs import PLACES, RESULT_FILE, RUN_FILE
 
@@ -150,5 +151,6 @@ def _failures(place: str, key: str) -> list[Failure]:
         word, _, number = name.partition("-")
         told = read_tolerantly(Path(place, name, FAILURE_FILE)) if word == "attempt" else {}
         if told and number.isdecimal() and len(number) < 10:
-            found.append(Failure(key, int(number), str(told.get("error", ""))))
+            error = one_line(str(told.get("error", "")), LONGEST_ERROR)
+            found.append(Failure(key, int(number), error))
     return sorted(found, key=lambda failure: failure.attempt)

@@ -118,6 +118,30 @@ def test_predict_writes_the_same_numbers_to_both_formats(trained, tmp_path, ledg
     assert [names.index(row["answer"]) for row in rows] == arrays["logits"].argmax(1).tolist()
 
 
+HOSTILE = ["=cmd|' /C calc'!A0", "\x1b[31mred\x07", "line\r\nbreak", "\u202etfel", 'a,b "c"']
+
+
+def test_class_names_do_nothing_in_a_table(files, tmp_path):
+    """A folder's name may be anything, and the table is opened in a spreadsheet or a terminal."""
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 8, 8), np.uint8)
+    labels = np.arange(60) % len(HOSTILE)
+    arrays = {"train_images": pixels, "train_labels": labels, "class_names": HOSTILE}
+    np.savez(tmp_path / "images.npz", **arrays)
+    data = ["--data.source", "npz", "--data.options", f"{{path: {tmp_path / 'images.npz'}}}"]
+    run, output = tmp_path / "run", tmp_path / "answers.csv"
+    assert fit(files, run, "--num_classes", "5", "--recipe.epochs", "1", *data) == 0
+    assert main(["predict", str(run), "--output", str(output)]) == 0
+    text = output.read_bytes().decode()
+    assert all(char.isprintable() for char in text.replace("\r\n", ""))
+    with output.open(newline="", encoding="utf-8") as file:
+        heads, *rows = csv.reader(file)
+    shown = ["'=cmd|' /C calc'!A0", "?[31mred?", "line??break", "?tfel", 'a,b "c"']
+    logits = [name.removeprefix("'") for name in shown]  # behind a word it is no formula
+    assert heads == ["id", "label", "answer", *(f"logit {name}" for name in logits)]
+    assert {row[1] for row in rows} <= set(shown) and len(rows) > 5
+    assert not any(cell.startswith("=") for row in rows for cell in row)
+
+
 def test_an_exported_network_answers_to_raw_pixels_as_predict_does(trained, tmp_path, capsys):
     """The whole way: from the source's images to logits, with nothing of ours but the file."""
     path = tmp_path / "digits.onnx"

@@ -9,12 +9,13 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.figure_files import write_figure
 from hybrid_swin.files import write_json_atomically
 from search.cli import main
 from search.figures.anytime import draw_anytime
 from search.figures.curves import draw_curves
 from search.figures.evidence import Evidence
-from search.figures.style import BLACK, BLUE, FINALISTS, RED, save_svg
+from search.figures.style import BLACK, BLUE, FINALISTS, RED
 from search.figures.tradeoff import draw_tradeoff
 from search.figures.volume import draw_volume
 from search.figures.writing import write_study_figures
@@ -262,7 +263,7 @@ def test_ten_thousand_trials_stay_below_a_megabyte(make_study, tmp_path, draw):
         many.append((run, replace(result, score=score, state=state, history=curve)))
     point = {"val/accuracy": 0.0, "macs": 1e6}
     evidence = Evidence("many", "val/accuracy", "max", tuple(many), reference_point=point)
-    assert save_svg(tmp_path / "figure.svg", lambda figure: draw(evidence, figure))
+    assert write_figure(tmp_path / "figure.svg", lambda figure: draw(evidence, figure))
     assert (tmp_path / "figure.svg").stat().st_size < 1_000_000
 
 

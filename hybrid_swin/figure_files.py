@@ -1,0 +1,71 @@
+"""Figures as files: the same numbers give the same bytes, and users' text is only shown."""
+
+import io
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
+
+from hybrid_swin.files import write_bytes_atomically
+from hybrid_swin.plain_text import harmless
+
+_NO_GLYPH = "Glyph .* missing from"  # a box stands for it, which is no news to who reads Chinese
+_STAMPS = {".svg": {"Date": None}, ".png": {"Software": None}}  # what would differ each time
+
+
+def write_figure(file: Path, draw: Callable[[Figure], Any], dots_per_inch: int = 150) -> bool:
+    """Write a figure in the format that the file's name ends in.
+
+    Labels may hold anything that users call their own: ``$`` begins no formula in them, and
+    characters that XML does not take are shown as ``?``. Settings of matplotlib in the working
+    folder or the home folder do not count.
+
+    Args:
+        file: it is written whole or not at all.
+        draw: draws into an empty figure.
+        dots_per_inch: of what is not made of lines.
+
+    Returns:
+        Whether there was anything to draw; no file is written else.
+    """
+    content = io.BytesIO()
+    with rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_NO_GLYPH)
+        rcdefaults()
+        rcParams["svg.hashsalt"] = "hybrid-swin"
+        figure = Figure()
+        if draw(figure) is False or not figure.axes:
+            return False
+        _show_only(figure)
+        kind, stamp = file.suffix.removeprefix("."), _STAMPS.get(file.suffix)
+        figure.savefig(content, format=kind, dpi=dots_per_inch, metadata=stamp)
+    write_bytes_atomically(file, content.getvalue())
+    return True
+
+
+def _show_only(figure: Figure) -> None:
+    """Make every text of a figure one that is only shown."""
+    for text in figure.findobj(Text):
+        if isinstance(text, Text):
+            text.set_text(_literal(text.get_text()))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            given = axis.get_major_formatter()
+            if isinstance(given, FuncFormatter):  # also labels given to set_xticks
+                axis.set_major_formatter(FuncFormatter(_literally(given)))
+
+
+def _literally(given: FuncFormatter) -> Callable[[float, int | None], str]:
+    def shown(value: float, place: int | None = None) -> str:
+        return _literal(str(given(value, place)))
+
+    return shown
+
+
+def _literal(text: str) -> str:
+    return harmless(text).replace("$", r"\$")

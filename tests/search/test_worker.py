@@ -1,0 +1,38 @@
+"""What a worker says and keeps of a job that fails."""
+
+import pytest
+
+from search import jobs, worker
+from search.executors import Job
+
+
+class Heard:
+    """A channel that remembers what is said."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, kind, job=None, **data):
+        self.said.append((kind, data))
+
+
+@pytest.mark.parametrize(
+    "message", ["x" * 10_000_000, "tensor([\n" * 1_000_000, "\x1b[2J\ud800\n\u202e", "short"]
+)
+def test_what_is_kept_of_an_error_is_bounded(tmp_path, monkeypatch, capsys, message):
+    def fail(job, say):
+        raise ValueError(message)
+
+    monkeypatch.setattr(jobs, "do_job", fail)
+    channel = Heard()
+    worker.serve(channel, Job("trials/0000", 1, "train", str(tmp_path), {}))
+    (_, _), (kind, data) = channel.said
+    assert kind == "failed"
+    assert data["error"].startswith("ValueError: ") and len(data["error"]) <= 1_000
+    assert data["error"].isprintable()
+    assert message != "short" or data["error"] == "ValueError: short"
+    kept = (tmp_path / "traceback.txt").read_text()
+    assert len(kept) < 70_000
+    assert kept.startswith("Traceback") and "in fail" in kept
+    assert ("characters were cut here" in kept) == (len(message) > 100)
+    assert len(capsys.readouterr().err) < 70_000

@@ -2,6 +2,7 @@
 
 import json
 import py_compile
+import shutil
 import sys
 
 import numpy as np
@@ -115,6 +116,15 @@ def test_code_of_a_downloaded_comparison_is_named_and_not_run(theirs, arguments,
     theirs.write(ComparisonSettings)
     message = refused(theirs, arguments, capsys)
     assert "evil.py" in message and theirs.hash in message and "--trust" in message
+
+
+@pytest.mark.parametrize("command", [["status", "theirs"], ["figures", "theirs"], ["blocks"]])
+def test_commands_that_only_look_run_nothing(theirs, command, capsys):
+    shutil.rmtree(theirs.folder / "finalists")  # whose record is not whole
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert not theirs.mark.exists() and printed.err == ""
+    assert "evil" not in printed.out
 
 
 @pytest.mark.parametrize("more", [["--trust"], ["--plugin", "theirs/plugins/evil.py"]])

@@ -15,6 +15,8 @@ LONGEST_ERROR = 1_000  # of an error that is kept with what it ended
 _LONG_WORD = re.compile(r"\S{73,}")  # it is cut to its start and its end
 _START, _END = 44, 16
 _GAP = "[...]"
+_COMMAND = re.compile(r"`python [^`]{1,1000}`")  # it runs as it is printed, or is left out
+_PLACES = "\x00\x01\x02"  # of the first commands of a line, which has none of these characters
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also full-width
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _LATEX = {
@@ -51,17 +53,23 @@ def one_line(text: str, longest: int = LONGEST) -> str:
 
     Unseen characters are spelt out. In a message that is too long, long words (values, paths) lose
     their middle first, then the message does: its start says what is wrong, its end what to do.
+    Commands in backticks are never cut and do not count, up to 1,000 characters each.
     """
     if len(text) > 64 * longest:  # so that it costs nothing to look at the rest
         text = text[: 32 * longest] + _GAP + text[-32 * longest :]
     line = visible(" ".join(re.split(r"[ \t\r\n]+", text.strip())))
     if len(line) <= longest:
         return line
+    commands = dict(zip(_PLACES, _COMMAND.findall(line), strict=False))
+    for place, command in commands.items():
+        line = line.replace(command, place)
     line = _LONG_WORD.sub(lambda word: _cut(word[0], _START, _END), line)
-    if len(line) <= longest:
-        return line
-    end = longest * 2 // 5
-    return _cut(line, longest - end - len(_GAP), end)
+    if len(line) > longest:
+        end = longest * 2 // 5
+        line = _cut(line, longest - end - len(_GAP), end)
+    for place, command in commands.items():
+        line = line.replace(place, command)
+    return line
 
 
 def _cut(text: str, start: int, end: int) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -282,7 +283,7 @@ def _draw(folder: Path, console: Console) -> None:
     except Exception as error:
         console.print(
             f"the figures could not be drawn ({type(error).__name__}: {error}); nothing else is "
-            f"lost, and `python search.py figures {folder}` tries again",
+            f"lost, and `python search.py figures {shlex.quote(str(folder))}` tries again",
             style="yellow",
             soft_wrap=True,
         )

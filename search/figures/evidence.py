@@ -1,5 +1,6 @@
 """What a study's figures show, read from its folder."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,7 +75,8 @@ class Evidence:
         if isinstance(settings, ComparisonSettings):
             raise InputError(
                 f"{folder} is the folder of a comparison, which draws its own figures when it "
-                f"ends; `python search.py leaderboard {folder} --svg FILE` draws its differences"
+                f"ends; `python search.py leaderboard {shlex.quote(str(folder))} --svg FILE` draws "
+                "its differences"
             )
         monitor, mode = settings.objective.monitor, settings.objective.mode
         against: tuple[str, ...] = settings.objective.against

@@ -1,5 +1,6 @@
 """How a study stands, for a terminal."""
 
+import shlex
 from collections.abc import Sequence
 
 from rich.console import Group as Lines
@@ -30,7 +31,7 @@ def render(status: Status) -> Lines:
     if status.best is not None:
         parts += [Text(), _best(status)]
     if status.activity == "finished":
-        command = f"python search.py leaderboard {status.folder}"
+        command = f"python search.py leaderboard {shlex.quote(status.folder)}"
         parts += [Text(), Text("what it found:"), Text(command, no_wrap=True, overflow="ignore")]
     return Lines(*parts)
 

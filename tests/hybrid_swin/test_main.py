@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from hybrid_swin.__main__ import main
 from hybrid_swin.data.digits import DigitsSource
@@ -47,6 +48,23 @@ def fit(files, folder, *more):
 def trained(files):
     assert fit(files, files / "run", "--recipe.epochs", "1", "--seed", "3") == 0
     return files / "run"
+
+
+def test_fit_says_that_a_network_of_one_channel_sees_colour_as_grey(files, tmp_path, capsys):
+    for number in range(20):
+        image = np.zeros((8, 8, 3), np.uint8)
+        image[..., number % 2] = 200
+        for name in "ab":
+            file = tmp_path / "photos" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image + number + (name == "b")).save(file)
+    data = ("--data.source", "folder", "--data.options.path", str(tmp_path / "photos"))
+    variant = files / "grey.yaml"
+    variant.write_text(VARIANT.replace("num_classes: 10", "num_classes: 2"))
+    assert fit(files, tmp_path / "run", "--variant", str(variant), *data) == 0
+    told = capsys.readouterr().out
+    assert "note: colour became grey: 40 image(s), such as " in told
+    assert "; the network takes 1 channel(s)\n" in told.split("epoch 1/")[0]
 
 
 def test_fit_leaves_settings_result_and_checkpoint(trained):

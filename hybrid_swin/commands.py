@@ -160,6 +160,9 @@ def _read(
     datamodule = make_datamodule(data, variant, recipe.batch_size, seed)
     network = training.load_classifier(folder / FINAL)
     resolve_accelerator(accelerator)
+    if isinstance(datamodule, ImageData):
+        datamodule.setup()
+        training.check_trained_on(folder / FINAL, datamodule)
     kept = nullcontext() if split != "test" else _recorded(folder, command, variant, datamodule)
     with kept:
         reading = training.evaluate(network, datamodule, split, accelerator=accelerator)
@@ -178,7 +181,6 @@ def _recorded(
     """
     test_hash = data_hash = ""
     if isinstance(datamodule, ImageData):
-        datamodule.setup()
         test_hash, data_hash = datamodule.splits.test_hash, datamodule.data_hash
     key = f"{command}/{weights_hash(folder / FINAL)}"
     entry = Entry(folder.resolve().name, key, command, variant.id, test_hash, data_hash)

@@ -20,13 +20,14 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from hybrid_swin.datamodule import ImageData
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, shown
 from hybrid_swin.pixels import full_scale
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.training_state import save_state
 from hybrid_swin.variant import Variant
 
 LAST, FINAL = "last.ckpt", "final.ckpt"
+_ELSEWHERE = "choose another folder, or start it again without resuming"
 
 
 def seed_all(seed: int, *place: object) -> None:
@@ -63,6 +64,34 @@ def data_facts(datamodule: object) -> dict[str, Any]:
         "full_scale": full_scale(datamodule.images.images),
         "class_names": list(datamodule.class_names),
     }
+
+
+def check_data(saved: Mapping[str, Any], datamodule: object, folder: Path, hint: str) -> None:
+    """Raise InputError where a saved training has learned from other images than these.
+
+    Classes by other names are other classes: no label, and so no hash, need change with them.
+
+    Args:
+        saved: what a checkpoint holds; what it does not say cannot differ.
+        datamodule: set up.
+        folder: of the training, for the message.
+        hint: what to do, for the message.
+    """
+    identity = saved.get("identity", {})
+    for name, now in data_identity(datamodule).items():
+        before = identity.get(name, now)
+        if before != now:
+            raise InputError(
+                f"{folder} holds a training with another {name} ({before!r}, now {now!r}); {hint}"
+            )
+    names = list(getattr(datamodule, "class_names", ()))
+    learned = list(saved.get("data", {}).get("class_names", names))
+    for index, (before, now) in enumerate(zip(learned, names, strict=False)):
+        if before != now:
+            raise InputError(
+                f"{folder} holds a training with another name of class {index} "
+                f"({shown(before, 40)}, now {shown(now, 40)}); {hint}"
+            )
 
 
 @dataclass
@@ -132,13 +161,18 @@ class EpochKeeper(Checkpoint):
                 )
             raise InputError(
                 f"{self.folder} holds a training with another {name} ({before!r}, now {value!r}); "
-                "choose another folder, or start it again without resuming"
+                f"{_ELSEWHERE}"
             )
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Add the data, which the trainer has just set up, to the identity."""
-        self.identity |= data_identity(trainer.datamodule)  # type: ignore[attr-defined]
-        self._check_identity()
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        self.check_data(datamodule)
+        self.identity |= data_identity(datamodule)
+
+    def check_data(self, datamodule: object) -> None:
+        """Refuse a saved state of other images. Raises InputError."""
+        check_data(self._saved or {}, datamodule, self.folder, _ELSEWHERE)
 
     def restore_counters(self, trainer: L.Trainer) -> None:
         """Let a fresh trainer begin at the saved epoch; call before ``trainer.fit``.

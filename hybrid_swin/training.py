@@ -13,7 +13,7 @@ import torch
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.classifier import Classifier, DivergedError, check_classes
 from hybrid_swin.cost import count_cost
-from hybrid_swin.epochs import FINAL, LAST, EpochKeeper, data_identity, identify, seed_all
+from hybrid_swin.epochs import FINAL, LAST, EpochKeeper, check_data, identify, seed_all
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.hardware import PeakMemory, device_name, resolve_accelerator, resolve_precision
 from hybrid_swin.quiet import quiet
@@ -125,11 +125,11 @@ def fit(
     if init is not None:
         identity["init"] = init_hash(init, weights_prefix)
     final, last = (_find_state(folder / name, notes) for name in (FINAL, LAST))
+    keeper = EpochKeeper(seed, folder, identity, checkpoint_every_seconds, final or last)
     if final is not None:
         datamodule.prepare_data()
         datamodule.setup("fit")
-        identity |= data_identity(datamodule)
-    keeper = EpochKeeper(seed, folder, identity, checkpoint_every_seconds, final or last)
+        keeper.check_data(datamodule)
     resumed_from = keeper.progress.epochs
     over, diverged = final is not None, False
     del final, last  # large: the keeper lets go of it once it is restored
@@ -234,6 +234,20 @@ def load_classifier(checkpoint: str | Path) -> Classifier:
             f"checkpoint {str(checkpoint)!r} cannot be used: {str(error).splitlines()[0]}"
         ) from error
     return module
+
+
+def check_trained_on(checkpoint: Path, datamodule: L.LightningDataModule) -> None:
+    """Raise InputError where a network has learned from other images, splits or class names.
+
+    Its answers would be read as other classes, its pixels scaled otherwise than it knows them, and
+    a split that is drawn anew holds images that it was trained on.
+
+    Args:
+        checkpoint: one that ``load_classifier`` reads.
+        datamodule: set up.
+    """
+    hint = "give it back the images that it was trained on, or train again in another folder"
+    check_data(load_state(checkpoint), datamodule, checkpoint.parent, hint)
 
 
 class _Collect(L.Callback):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
+from hybrid_swin import loading
 from hybrid_swin.__main__ import main
 from hybrid_swin.data.digits import DigitsSource
 from hybrid_swin.data_settings import DataSettings
@@ -226,6 +228,76 @@ def test_fit_starts_from_weights_and_says_how(files, trained, capsys):
     assert fit(files, files / "e", *still, "--init", str(trained)) == 0
 
 
+@pytest.fixture(scope="module")
+def photos(files):
+    """A folder of each class, and the training on it."""
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (files / "photos" / label).mkdir(parents=True)
+        for index in range(8):
+            pixels = rng.integers(0, 255, (8, 8), np.uint8)
+            Image.fromarray(pixels).save(files / "photos" / label / f"{index}.png")
+    (files / "photos" / "cat" / "broken.png").write_text("broken")
+    return files / "photos"
+
+
+def fit_photos(files, photos, folder, *more):
+    data = ("--data.source", "folder", "--data.options", json.dumps({"path": str(photos)}))
+    return fit(files, folder, "--num_classes", "2", "--recipe.epochs", "1", *data, *more)
+
+
+def rename(photos):
+    (photos / "cat").rename(photos / "zcat")
+
+
+def add(photos):
+    shutil.copy(photos / "dog" / "0.png", photos / "cat" / "new.png")
+
+
+@pytest.mark.parametrize("change", [rename, add])
+def test_images_that_are_not_those_of_the_training_are_refused(
+    files, photos, tmp_path, capsys, ledger, change
+):
+    """Else each cat is taken for a dog, or is tested on what it has learned from."""
+    mine, run, output = tmp_path / "mine", tmp_path / "run", str(tmp_path / "out.csv")
+    shutil.copytree(photos, mine)
+    assert fit_photos(files, mine, run) == 0
+    assert main(["validate", str(run)]) == 0
+    change(mine)
+    capsys.readouterr()
+    loading._load.cache_clear()  # as in a new process
+    loading._load_images.cache_clear()
+    for command in (["validate"], ["test"], ["predict", "--output", output]):
+        assert main([command[0], str(run), *command[1:]]) == 2
+        printed = capsys.readouterr()
+        assert "run holds a training with another data" in printed.err
+        assert printed.out == ""
+    assert read_ledger(ledger) == []  # nothing was read
+    assert fit_photos(files, mine, run) == 2
+    assert "holds a training with another data" in capsys.readouterr().err
+
+
+def test_other_names_of_the_classes_are_refused(files, tmp_path, capsys):
+    """Labels and pixels, and with them all hashes, are the same."""
+    rng = np.random.default_rng(0)
+    arrays = {"train_images": rng.integers(0, 255, (40, 8, 8), np.uint8)}
+    arrays["train_labels"] = np.arange(40) % 2
+    path, run = tmp_path / "set.npz", tmp_path / "run"
+    data = ("--data.source", "npz", "--data.options", json.dumps({"path": str(path)}))
+    asked = ("--num_classes", "2", "--recipe.epochs", "1", *data)
+    np.savez(path, class_names=np.array(["cat", "dog"]), **arrays)
+    assert fit(files, run, *asked) == 0
+    np.savez(path, class_names=np.array(["dog", "cat"]), **arrays)
+    loading._load.cache_clear()
+    loading._load_images.cache_clear()
+    capsys.readouterr()
+    assert main(["validate", str(run)]) == 2
+    message = "holds a training with another name of class 0 ('cat', now 'dog')"
+    assert message in capsys.readouterr().err
+    assert fit(files, run, *asked) == 2
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -237,7 +309,7 @@ def test_fit_starts_from_weights_and_says_how(files, trained, capsys):
         (["fit", "--variant", "nothing.yaml", "--folder", "{new}"], "nothing.yaml"),
         (
             ["fit", "--variant", "{v}", "--folder", "{new}", "--recipe.epochs", "0"],
-            "epochs must be a whole number of at least 1; got 0",
+            "epochs must be a whole number of at least 1 and at most 1,000,000; got 0",
         ),
         (["fit", "--variant", "{v}", "--folder", "{new}", "--recipe.epoch", "1"], "recipe.epoch"),
         (["fit", "--variant", "{v}", "--folder", "{new}", "--recipe", "{bad}"], "recipe.epoch"),

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Literal
 from hybrid_swin.data import SplitName
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.image_folders import Item, Listing
-from hybrid_swin.spellings import COLUMNS, MISSING, SPLITS, simplify
+from hybrid_swin.spellings import COLUMNS, SPLITS, is_no_group, is_no_label, simplify
 
 _REQUIRED, _OPTIONAL = ("path", "label"), ("split", "group")
 _MARKS = (  # the longer ones first: UTF-32's begins as UTF-16's
@@ -168,12 +169,16 @@ def _read_row(row: list[str], places: Mapping[str, int], where: str, root: Path)
     for name in _REQUIRED:
         if not cells[name]:
             raise InputError(f"{where}: {name} is empty")
-    for name in ("label", "group"):
-        if cells.get(name, "").casefold() in MISSING:
-            raise InputError(
-                f"{where}: {name} is {shown(cells[name])}, as other programs write an empty cell; "
-                + ("give it or take the line out" if name == "label" else "leave the cell empty")
-            )
+    if is_no_label(cells["label"]) or re.fullmatch(r"-\d+(\.0*)?", cells["label"]):
+        raise InputError(
+            f"{where}: label is {shown(cells['label'])}, as many tables mark an image without a "
+            "label; give it or take the line out, or name the class otherwise if it is one"
+        )
+    if cells.get("group") and is_no_group(cells["group"]):
+        raise InputError(
+            f"{where}: group is {shown(cells['group'])}, as many tables mark that none is known; "
+            "leave the cell empty, so that these images do not become one group"
+        )
     file = Path(os.path.normpath(root / cells["path"]))
     if not file.is_relative_to(os.path.normpath(root)):
         raise InputError(

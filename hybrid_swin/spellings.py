@@ -98,8 +98,48 @@ def _with_fillers(words: Mapping[str, Iterable[str]]) -> dict[str, str]:
 
 _EITHER = "validation or test"
 
-#: How other programs write that there is no value.
-MISSING = frozenset({"nan", "<na>", "#n/a", "n/a", "null"})
+# How other programs write that there is no value, in lower case.
+_MISSING = frozenset(
+    (
+        *("nan", "na", "n/a", "n.a.", "<na>", "null", "<null>", "none", "nil", "nat", "undefined"),
+        *("-", "--", "---", "?", "??", ".", "#n/a", "#na", "#null!", "#ref!", "#value!", "#name?"),
+        *("#div/0!", "#num!"),
+    )
+)
+_NO_LABEL = frozenset({"unlabeled", "unlabelled", "notlabeled", "notlabelled", "nolabel"})
+_NO_GROUP = frozenset(
+    {"unknown", "missing", "notavailable", "notknown", "unassigned", "empty", "nogroup"}
+)
+
+
+def is_no_value(cell: str) -> bool:
+    """Whether other programs write an empty cell like this: 'nan', 'N/A', '?', '#REF!'."""
+    return not cell.strip() or cell.strip().casefold() in _MISSING
+
+
+def is_no_label(label: str) -> bool:
+    """Whether it says that there is no label. 'unknown' may be a class."""
+    return is_no_value(label) or simplify(label) in _NO_LABEL
+
+
+def is_no_group(group: str) -> bool:
+    """Whether it says that no group is known, so that the images would become one group."""
+    plain = group.strip()
+    return is_no_value(group) or plain in ("-1", "-1.0") or simplify(group) in _NO_GROUP
+
+
+def folded(name: str) -> str:
+    """A name without what only spelling changes: 'P-03', 'p_3' and 'P 3 ' become 'p 3'.
+
+    Case, marks between words, zeros before a number, an empty decimal ('1.0') and the way in which
+    letters with accents are stored do not matter; a mark before or behind all does ('-1', 'A+').
+    """
+    text = unicodedata.normalize("NFKC", name).casefold().strip()
+    text = re.sub(r"^([+-]?\d+)\.0*$", r"\1", text)
+    text = re.sub(r"(?<![\d.])0+(?=\d)", "", text)
+    text = re.sub(r"(?<=[^\W_])[\W_]+(?=[^\W_])", " ", text)
+    return " ".join(text.split())
+
 
 #: Parts of the images. 'dev' is taken for validation, as in benchmarks of language; what one
 #: library calls 'eval' is another's test.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hybrid_swin.data import LabelledImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, shown
+from hybrid_swin.spellings import folded
 from hybrid_swin.split_drawing import draw_groups, draw_images
 
 _Indices = NDArray[np.int64]
@@ -54,7 +55,8 @@ def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
 
     Raises:
         InputError: there are fewer than two classes, a class has too few images or groups to be in
-            each split, a group lies in two given splits, or there are copies that are refused.
+            each split, a group lies in two given splits or is spelt in two ways, or there are
+            copies that are refused.
     """
     _check_classes(images)
     groups = None if images.groups is None else _number(images.groups)
@@ -89,7 +91,20 @@ def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
 
 
 def _number(groups: Sequence[str]) -> _Indices:
-    """A number a group; an image without a group is a group of its own."""
+    """A number a group; an image without a group is a group of its own.
+
+    Raises:
+        InputError: two groups differ in nothing but spelling, as one that was entered twice.
+    """
+    spelt: dict[str, str] = {}
+    for group in dict.fromkeys(groups):
+        other = spelt.setdefault(folded(group) or group, group)
+        if other != group:
+            raise InputError(
+                f"groups {shown(other, 40)} and {shown(group, 40)} differ in nothing but spelling: "
+                "one group under two names could be learnt and tested on; write each group one "
+                "way, or two that differ with names that do"
+            )
     numbers: dict[tuple[str, int], int] = {}
     keys = ((group, -1 if group else index) for index, group in enumerate(groups))
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)

@@ -19,7 +19,7 @@ from hybrid_swin.data import (
 )
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.pixels import as_floats, in_range
-from hybrid_swin.spellings import ARRAYS, MISSING, SPLITS, simplify
+from hybrid_swin.spellings import ARRAYS, SPLITS, is_no_group, is_no_label, simplify
 
 
 class _Part(NamedTuple):
@@ -238,8 +238,8 @@ def _parts(file: _Found, name: str) -> list[_Part]:
             _Part(
                 split,
                 held,
-                _column(labels, len(held), f"{name}, {split}_labels"),
-                _column(groups, len(held), f"{name}, {split}_groups", may_be_empty=True),
+                _labels(labels, len(held), f"{name}, {split}_labels"),
+                _groups(groups, len(held), f"{name}, {split}_groups"),
             )
         )
     if not parts or parts[0].split != "train":
@@ -268,8 +268,8 @@ def _images(images: NDArray[Any], where: str) -> NDArray[Any]:
     return images if images.ndim == 4 else images[..., None]
 
 
-def _column(values: NDArray[Any], count: int, where: str, may_be_empty: bool = False) -> list[str]:
-    """Labels or groups as text, one an image."""
+def _column(values: NDArray[Any], count: int, where: str) -> list[str]:
+    """Labels, groups or names as text, one an image."""
     if values.shape not in ((count,), (count, 1)):
         raise InputError(
             f"{where}: shape {values.shape}; one value an image is needed, ({count},) or "
@@ -282,18 +282,47 @@ def _column(values: NDArray[Any], count: int, where: str, may_be_empty: bool = F
         flat = np.char.decode(values.ravel(), "utf-8") if kind == "S" else values.ravel()
     except UnicodeError as error:
         raise InputError(f"{where}: text that is not UTF-8; save it as dtype str") from error
-    found = [str(value) for value in flat.tolist()]
-    negative = kind == "i" and next((text for text in found if text.startswith("-")), None)
-    if negative and not may_be_empty:
+    return [str(value) for value in flat.tolist()]
+
+
+def _labels(values: NDArray[Any], count: int, where: str) -> list[str]:
+    """Labels as text, one an image; InputError for what marks that there is none."""
+    found = _column(values, count, where)
+    negative = next((text for text in found if re.fullmatch(r"-\d+", text)), None)
+    if negative:
         raise InputError(
             f"{where}: label {negative} is negative, as many sets mark what has no label; take "
             "these images out, or count classes from 0"
         )
-    strange = [text for text in found if not text.strip() or text.casefold() in MISSING]
-    if strange and not may_be_empty:
+    strange = next((text for text in found if is_no_label(text)), None)
+    if strange is not None:
         raise InputError(
-            f"{where}: value {shown(strange[0])} stands for no label; give every image one, "
-            "or take it out"
+            f"{where}: value {shown(strange)} stands for no label; give every image one, or take "
+            "it out; if it is a class, save whole numbers and its name in class_names"
+        )
+    if values.dtype.kind == "u":
+        _check_wrapped(values, where)
+    return found
+
+
+def _check_wrapped(values: NDArray[Any], where: str) -> None:
+    """Raise InputError for the largest number of the type, alone far above the others: once -1."""
+    top, different = np.iinfo(values.dtype).max, np.unique(values)
+    if different[-1] == top and len(different) > 1 and different[-2] < top - 1:
+        raise InputError(
+            f"{where}: label {top} is -1 as {values.dtype}, as many sets mark what has no label; "
+            "take these images out, or save labels as int64 if it is a class"
+        )
+
+
+def _groups(values: NDArray[Any], count: int, where: str) -> list[str]:
+    """Groups as text, one an image; '' is none."""
+    found = _column(values, count, where)
+    strange = next((text for text in found if text and is_no_group(text)), None)
+    if strange is not None:
+        raise InputError(
+            f"{where}: group {shown(strange)} stands for no group, and these images would become "
+            "one; save groups as text, empty where there is none"
         )
     return found
 
@@ -308,6 +337,8 @@ def _encode(
         if not class_names.size:
             raise InputError(f"{name}: class_names is empty; name every class, or take it out")
         names = tuple(_column(class_names, class_names.size, f"{name}, class_names"))
+        if not all(text.strip() for text in names):
+            raise InputError(f"{name}: class_names holds an empty name; name every class")
         found = tuple(str(index) for index in range(len(names)))
         strange = sorted(set(labels) - set(found))
         if strange:

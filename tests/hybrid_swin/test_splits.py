@@ -52,6 +52,26 @@ def test_groups_never_cross_splits(seed):
     assert (np.abs(shares - (0.65, 0.15, 0.2)) < 0.03).all()
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(("P3", "p3"), ("1", "1.0"), ("P-1", "P_1"), ("P 1", "P_1"), ("007", "7"), ("P01", "p1")),
+        ("Ren\u00e9", "Rene\u0301"),
+    ],
+)
+def test_a_group_under_two_spellings_is_refused(one, other):
+    with pytest.raises(InputError, match="differ in nothing but spelling"):
+        make_splits(labelled(LABELS, groups=[one, other, *"abcdefgh"] * 20), DataSettings())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("-2", "2"), ("1-1", "11"), ("1.1", "1.10"), ("A+", "A-"), ("P1", "P2")]
+)
+def test_groups_that_differ_are_two(one, other):
+    groups = [one, other, *"abcdefgh"] * 20
+    assert len(make_splits(labelled(LABELS, groups=groups), DataSettings()).test)
+
+
 def test_images_without_a_group_are_drawn_one_by_one():
     groups = [""] * 190 + ["g"] * 10
     splits = make_splits(labelled(LABELS, groups=groups), DataSettings())

@@ -231,6 +231,27 @@ def test_a_table_gives_labels_splits_and_groups_in_its_order(animals):
     assert found.images[:, 0, 0, 0].tolist() == [10, 30, 40]
 
 
+@pytest.mark.parametrize(
+    "word", ["NA", "None", "-", "?", "NaT", "#REF!", "unlabeled", "-1", "-1.0"]
+)
+def test_words_for_no_label_are_no_class(animals, word):
+    with pytest.raises(InputError, match=r"line 3: label is .* without a label"):
+        load(csv=table(animals, "path,label", "dog/a.png,dog", f"dog/b.png,{word}"))
+
+
+@pytest.mark.parametrize("word", ["NA", "None", "-", "?", "unknown", "Missing", "NaT", "-1", "nan"])
+def test_words_for_no_group_are_no_group(animals, word):
+    with pytest.raises(InputError, match=r"line 2: group is .* leave the cell empty"):
+        load(csv=table(animals, "path,label,group", f"dog/a.png,dog,{word}"))
+
+
+def test_a_class_may_be_unknown_and_a_folder_none(animals):
+    lines = "path,label", "dog/a.png,unknown", "cat/2.bmp,no finding"
+    assert load(csv=table(animals, *lines)).class_names == ("no finding", "unknown")
+    put(animals / "none" / "x.png")
+    assert load(animals).class_names == ("cat", "dog", "none")
+
+
 def test_a_table_may_lie_elsewhere(animals, tmp_path):
     path = table(tmp_path, "path,label", "dog/b.png,1", f"{animals}/cat/2.bmp,0")
     found = load(animals, csv=str(path))

@@ -77,6 +77,34 @@ def test_groups_stand_beside_the_labels(tmp_path):
     assert found.groups == ("7", "7", "8", "8", "")
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        *(("labels", ["cat", "dog", "cat", word], "no label") for word in ("NA", "None", "?", "-")),
+        ("labels", ["cat", "dog", "cat", "unlabeled"], "class_names"),
+        ("labels", ["0", "1", "0", "-1"], "label -1 is negative"),
+        ("labels", np.array([0, 1, 0, 255], np.uint8), "255 is -1 as uint8"),
+        *(("groups", ["a", "b", "c", word], "no group") for word in ("unknown", "None", "nan")),
+        ("groups", np.array([1, 2, 3, -1]), "no group"),
+    ],
+)
+def test_marks_for_no_value_are_no_class_and_no_group(tmp_path, kind, values, message):
+    held = {"train_images": images(), "train_labels": [0, 1, 0, 1], f"train_{kind}": values}
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, **held)
+
+
+def test_a_class_may_be_none_and_255_where_that_is_said(tmp_path):
+    found = load(
+        tmp_path, train_images=images(), train_labels=[0, 1, 0, 1], class_names=["dog", "none"]
+    )
+    assert found.class_names == ("dog", "none")
+    many = np.array([254, 255, 254, 255], np.uint8)
+    assert load(tmp_path, train_images=images(), train_labels=many).class_names == ("254", "255")
+    wide = np.array([0, 255, 0, 255])
+    assert load(tmp_path, train_images=images(), train_labels=wide).class_names == ("0", "255")
+
+
 def test_colour_and_floating_point(tmp_path):
     values = images(size=(6, 5, 3), dtype=np.float64)
     found = load(tmp_path, in_channels=3, train_images=values, train_labels=np.arange(4))

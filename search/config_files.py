@@ -7,7 +7,9 @@ from typing import Any
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.yaml_files import read_yaml
 from search.recorded_code import CommandLine, settle_code
+from search.records.schema import FutureVersionError, SchemaError, check_version
 
+SCHEMA_VERSION = 1  # of settings that the program wrote
 _FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare name is looked for
 
 
@@ -28,7 +30,12 @@ def read_config(
     settings: dict[str, Any] = content["settings"] if _is_receipt(content) else content
     if said is not None:
         settle_code(settings, content, find_config(name, folder), said)
-    settings.pop("schema_version", None)
+    version = settings.pop("schema_version", None)
+    if version is not None:
+        try:
+            check_version({"schema_version": version}, SCHEMA_VERSION)
+        except (SchemaError, FutureVersionError) as error:
+            raise InputError(f"config {name!r}: {error}") from error
     return settings
 
 

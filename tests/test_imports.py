@@ -53,6 +53,7 @@ ORDER = [
     ["hybrid_swin.commands"],
     ["hybrid_swin.__main__"],
     ["search.statistics"],
+    ["search.records.schema"],
     ["search.wandb_settings", "search.config_files", "search.names"],
     ["search.experiment", "search.identity"],
     ["search.settings", "search.compare.settings"],

@@ -60,3 +60,13 @@ def test_bundled_configs_of_the_wanted_kind_come_first_and_alone_are_listed():
     assert find_config("swin_t", "search").parts[-2:] == ("variants", "swin_t.yaml")
     with pytest.raises(InputError, match=r"\(configs: digits, reach, reach_margin\)"):
         find_config("nothing", "compare")
+
+
+@pytest.mark.parametrize("version", ["2", "0", "two", "true", "1.5"])
+def test_settings_of_a_later_program_or_of_no_version_are_refused(version, tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(f"schema_version: {version}\ntrials: 3\n")
+    with pytest.raises(InputError, match="schema_version"):
+        read_config(str(file))
+    file.write_text("schema_version: 1\ntrials: 3\n")
+    assert read_config(str(file)) == {"trials": 3}

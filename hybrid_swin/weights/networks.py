@@ -26,6 +26,10 @@ _FIRST_BLOCK = re.compile(
 _ADAPTER = re.compile(
     r"\.base_layer\.|(^|[._])(lora_|ia3_l|hada_w|lokr_w|oft_|boft_|vera_lambda|fourierft_)"
 )
+# torch's pruning, weight and spectral norm keep the weight in parts
+_REPARAMETRISED = re.compile(
+    r"\.((weight|bias)_(orig|mask|[uvg])|parametrizations\..*\.original\d*)$"
+)
 _QUANTISED = re.compile(
     r"\.(absmax|quant_map|nested_absmax|quant_state\..*|SCB|weight_format|qweight|qzeros|"
     r"zero_point|_packed_params.*)$"
@@ -166,6 +170,13 @@ def _check_whole(name: str, weights: Mapping[str, Tensor]) -> None:
             f"{name} holds an adapter ({few(adapter, 1)}), so its weights are not those that the "
             "network used; merge it where it was trained (peft: model.merge_and_unload()), and "
             "save the whole network"
+        )
+    parts = [key for key in weights if _REPARAMETRISED.search(key)]
+    if parts:
+        raise InputError(
+            f"{name} holds weights in parts ({few(parts, 1)}), as pruning or a weight norm keeps "
+            "them; join them where they were made (torch.nn.utils.prune.remove, "
+            "parametrize.remove_parametrizations, remove_weight_norm), and save again"
         )
     quantised = [key for key in weights if _QUANTISED.search(key)]
     if quantised:

@@ -1,5 +1,6 @@
 """What differs from the source outside of blocks: stem, position embeddings, merging, last norm."""
 
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +14,7 @@ from hybrid_swin.weights.source import Source
 if TYPE_CHECKING:
     from hybrid_swin.weights.plan import Plan
 
+_NORMALISER = re.compile(r"(^|\.)(mean|std|pixel_mean|pixel_std|image_mean|image_std)$")
 _POSITIONS = "absolute_pos_embed", "position_embeddings", "pos_embed"
 
 
@@ -36,6 +38,12 @@ def look_outside(plan: "Plan", variant: Variant, source: Source) -> None:
         _look_at_positions(plan, source, positions[0])
     elif judgement.positions and not positions:
         plan.outside.append("its config says that it adds position embeddings, but there are none")
+    normaliser = [key for key in source.raw if _NORMALISER.search(key)]
+    if normaliser:
+        plan.left_out += normaliser
+        plan.outside.append(
+            f"the source normalises its images itself ({few(normaliser)}), the model does not"
+        )
     if not judgement.rules:
         return
     rules = judgement.rules[0]

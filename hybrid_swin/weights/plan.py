@@ -359,10 +359,20 @@ def _check_values(plan: Plan, target: Mapping[str, Tensor], source: Source) -> N
     for name, tensor in plan.values.items():
         if tensor.is_floating_point() != target[name].is_floating_point():
             _refuse_kind(name, tensor, source)
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if tensor.is_floating_point() and not _is_finite(tensor):
             bad.append(name)
+    if bad and len(bad) == sum(tensor.is_floating_point() for tensor in plan.values.values()):
+        raise InputError(
+            f"{source.name}: NaN or infinity in all {len(bad)} weights, as a training leaves them "
+            "that has diverged; give weights of an earlier epoch"
+        )
     if bad:
         plan.notes.append(f"NaN or infinity in {len(bad)} of the weights taken ({few(bad)})")
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are; formats of 8 bits do not know how to tell."""
+    return bool(torch.isfinite(tensor.float() if tensor.itemsize == 1 else tensor).all())
 
 
 def _refuse_kind(name: str, tensor: Tensor, source: Source) -> NoReturn:

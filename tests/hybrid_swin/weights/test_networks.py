@@ -272,3 +272,49 @@ def test_one_part_and_a_broken_index_are_refused(golden, small_swin, tmp_path):
         index.write_text(text)
         with pytest.raises(InputError, match=said):
             hs.load_weights(small_swin(), tmp_path)
+
+
+# What a stranger's checkpoint may hold beside, or instead
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("weight_orig", "weight_mask"),
+        ("weight_g", "weight_v"),
+        ("parametrizations.weight.original0", "parametrizations.weight.original1"),
+    ],
+)
+def test_weights_in_parts_are_refused(golden, small_swin, names):
+    weights = dict(golden().weights)
+    whole = weights.pop("layers.0.blocks.0.attn.qkv.weight")
+    weights |= {f"layers.0.blocks.0.attn.qkv.{name}": whole for name in names}
+    with pytest.raises(InputError, match=r"holds weights in parts \(.*\), as pruning or a weight"):
+        hs.load_weights(small_swin(), weights)
+
+
+@pytest.mark.parametrize("names", [("mean", "std"), ("0.mean", "0.std"), ("norm.pixel_mean",)])
+def test_a_source_that_normalises_its_images_is_not_the_same(golden, small_swin, names):
+    inside = "1." if names[0].startswith("0.") else ""
+    weights = {inside + key: tensor for key, tensor in golden().weights.items()}
+    assert hs.load_weights(small_swin(), weights).is_as_in_source
+    weights |= {name: torch.ones(3) for name in names}
+    report = hs.load_weights(small_swin(), weights)
+    assert not report.is_as_in_source
+    assert report.outside == (
+        f"the source normalises its images itself ({', '.join(names)}), the model does not",
+    )
+
+
+def test_weights_without_one_finite_number_are_refused(golden, small_swin):
+    weights = {key: torch.full_like(t.float(), torch.nan) for key, t in golden().weights.items()}
+    with pytest.raises(InputError, match="NaN or infinity in all"):
+        hs.load_weights(small_swin(), weights)
+
+
+def test_weights_of_8_bits_are_read_as_numbers(golden, small_swin):
+    weights = {k: t.to(torch.float8_e4m3fn) for k, t in golden().weights.items()}
+    model = small_swin()
+    hs.load_weights(model, weights)
+    expected = weights["norm.weight"].float()
+    assert torch.equal(model.state_dict()["norm.weight"], expected)

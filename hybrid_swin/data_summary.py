@@ -1,11 +1,12 @@
 """What the program understood of its images: for the receipt, and in six lines for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from hybrid_swin.data import LabelledImages
+from hybrid_swin.data_notes import data_notes
 from hybrid_swin.errors import shown
 from hybrid_swin.loading import LoadedData
 from hybrid_swin.pixels import extremes
@@ -13,6 +14,7 @@ from hybrid_swin.splits import Splits
 
 _SPLITS = ("train", "validation", "test")
 _NAMED = 8  # class names that are written out
+_NOTED = 6  # notes that are written out
 _MOST_PAIRS = 1000  # copies that the receipt names
 
 
@@ -25,6 +27,8 @@ def describe(data: LoadedData) -> dict[str, Any]:
     counts = np.bincount(images.labels, minlength=len(images.class_names))
     least, most = int(np.argmin(counts)), int(np.argmax(counts))
     given = set(images.splits or ()) - {""}
+    parts = {name: getattr(splits, name) for name in _SPLITS if len(getattr(splits, name))}
+    ranges = dict(zip(parts, extremes(images.images, list(parts.values())), strict=True))
     return {
         "images": {name: len(getattr(splits, name)) for name in _SPLITS},
         "given_splits": [name for name in _SPLITS if name in given],
@@ -37,18 +41,21 @@ def describe(data: LoadedData) -> dict[str, Any]:
         "pixels": {
             "shape": list(images.images.shape[1:]),
             "type": str(images.images.dtype),
-            "range": list(extremes(images.images)),
+            "range": [
+                min(low for low, _ in ranges.values()),
+                max(high for _, high in ranges.values()),
+            ],
             "stored": images.stored,
         },
         "copies": _copies(images, splits),
-        "notes": [*images.notes, *_class_notes(images.class_names)],
+        "notes": [*data_notes(images, splits, ranges), *images.notes],
         "left_out": [list(item) for item in images.left_out],
         "ignored": [list(item) for item in images.ignored],
     }
 
 
-def summary_lines(about: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(heading, text), at most six, of what ``describe`` gave."""
+def summary_lines(about: Mapping[str, Any], kept_in: str = "the receipt") -> list[tuple[str, str]]:
+    """(heading, text), at most six, of what ``describe`` gave, all of which is ``kept_in``."""
     lines = [
         ("classes", _classes(about)),
         ("splits", _splits(about)),
@@ -56,11 +63,11 @@ def summary_lines(about: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("copies", _about_copies(about["copies"])),
     ]
     if about["left_out"] or about["ignored"]:
-        lines.append(("left out", _left_out(about)))
+        lines.append(("left out", _left_out(about, kept_in)))
     if about["notes"]:
-        shown_notes = "; ".join(about["notes"][:4])
-        more = len(about["notes"]) - 4
-        lines.append(("note", shown_notes + (f"; {more} more in the receipt" if more > 0 else "")))
+        shown_notes = "; ".join(about["notes"][:_NOTED])
+        more = len(about["notes"]) - _NOTED
+        lines.append(("note", shown_notes + (f"; {more} more in {kept_in}" if more > 0 else "")))
     return lines
 
 
@@ -89,18 +96,6 @@ def _copies(images: LabelledImages, splits: Splits) -> dict[str, Any]:
         "dropped": splits.dropped,
         "pairs": pairs,
     }
-
-
-def _class_notes(names: Sequence[str]) -> list[str]:
-    """Classes whose names are nearly one."""
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        alike.setdefault(" ".join(name.casefold().replace("_", " ").split()), []).append(name)
-    return [
-        f"classes {shown(same[0])} and {shown(same[1])} differ in nothing but spelling"
-        for same in alike.values()
-        if len(same) > 1
-    ]
 
 
 def _classes(about: Mapping[str, Any]) -> str:
@@ -154,13 +149,13 @@ def _about_copies(copies: Mapping[str, Any]) -> str:
     return f"equal images: {', '.join(parts)}{dropped}; data.duplicates: drop or refuse"
 
 
-def _left_out(about: Mapping[str, Any]) -> str:
+def _left_out(about: Mapping[str, Any], kept_in: str) -> str:
     parts = []
     for name, words in (("left_out", "image(s) that cannot be used"), ("ignored", "other file(s)")):
         if about[name]:
             first, reason = about[name][0]
             parts.append(f"{len(about[name]):,} {words}, first {shown(first, 50)} ({reason[:90]})")
-    return "; ".join(parts) + "; all in the receipt"
+    return "; ".join(parts) + f"; all in {kept_in}"
 
 
 def _plain(name: str) -> str:

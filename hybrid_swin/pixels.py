@@ -1,7 +1,7 @@
 """Facts about an array of images that may not fit in memory: its digest, its mean and spread."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,10 +75,18 @@ def as_floats(values: NDArray[Any]) -> NDArray[Any]:
     return small if fine else values.astype(np.float64)
 
 
-def extremes(images: NDArray[Any]) -> tuple[float, float]:
-    """The smallest and the largest value."""
-    parts = [images[chunk] for chunk in chunks(images)]
-    return min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
+def extremes(images: NDArray[Any], parts: Sequence[NDArray[np.int64]]) -> list[tuple[float, float]]:
+    """The smallest and the largest value in each part.
+
+    Args:
+        images: (N, ...).
+        parts: indices of each part, at least one.
+    """
+    low, high = np.zeros(len(images)), np.zeros(len(images))
+    for chunk in chunks(images):
+        values = images[chunk].reshape(len(images[chunk]), -1)
+        low[chunk], high[chunk] = values.min(axis=1), values.max(axis=1)
+    return [(float(low[part].min()), float(high[part].max())) for part in parts]
 
 
 def mean_and_std(

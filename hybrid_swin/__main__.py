@@ -6,8 +6,9 @@
     python -m hybrid_swin export runs/mine --format onnx
     python -m hybrid_swin fit --run RUN --folder runs/winner    (RUN of a study: all of it anew)
 
-``fit`` leaves ``settings.yaml`` in the folder, from which the others know variant and data; called
-again after an interruption it goes on. What is heavy is imported after the arguments are right.
+``fit`` says what it understood of the images, all of which is in ``data.json``, and leaves
+``settings.yaml`` in the folder, from which the others know variant and data; called again after an
+interruption it goes on. What is heavy is imported after the arguments are right.
 """
 
 if __name__ == "__main__":  # with -m the working folder comes first, until this is done

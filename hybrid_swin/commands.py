@@ -15,13 +15,15 @@ from jsonargparse import Namespace
 from hybrid_swin import training
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data_summary import describe, summary_lines
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError
 from hybrid_swin.factory import resolve_variant
-from hybrid_swin.fitting import check_fit
+from hybrid_swin.fitting import check_fit, fit_notes
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, recorded
+from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.plain_text import csv_cell
 from hybrid_swin.recipe import Recipe
@@ -31,12 +33,12 @@ from hybrid_swin.trust import unasked_data_module
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import weights_hash
 
-SETTINGS, RESULT = "settings.yaml", "result.json"
+SETTINGS, RESULT, DATA = "settings.yaml", "result.json", "data.json"
 SCHEMA_VERSION = 1
 
 
 def fit(options: Namespace) -> int:
-    """Train, print an epoch a line, leave settings, checkpoint and result in the folder."""
+    """Say what the images are, train, print an epoch a line, and leave all of it in the folder."""
     changes = {
         name: options[name]
         for name in ("num_classes", "image_size", "in_channels")
@@ -62,6 +64,10 @@ def fit(options: Namespace) -> int:
     if names_run(options.variant) and recipe == Recipe():
         print(f"note: the default recipe; --recipe {options.variant} takes the run's own")
     datamodule = make_datamodule(data, variant, recipe.batch_size, options.seed)
+    about_data = _describe(data, variant, datamodule)
+    images = data.epoch_images or about_data.get("images", {}).get("train")
+    for note in fit_notes([recipe], images):
+        print(f"note: {note}")
     result = training.fit(
         variant,
         recipe,
@@ -76,6 +82,7 @@ def fit(options: Namespace) -> int:
     )
     # After the training has accepted the folder: that of another training stays as it was.
     (folder / SETTINGS).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    (folder / DATA).write_text(json.dumps(about_data, indent=2) + "\n", encoding="utf-8")
     summary: dict[str, Any] = {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(result)
     summary["checkpoint"] = result.checkpoint and result.checkpoint.name
     (folder / RESULT).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -122,6 +129,20 @@ def predict(options: Namespace) -> int:
                 table.writerow(map(csv_cell, [key, *row]))
     print(f"{len(ids)} images of the {options.split} split -> {output}")
     return 0
+
+
+def _describe(
+    data: DataSettings, variant: Variant, datamodule: L.LightningDataModule
+) -> dict[str, Any]:
+    """Print what was understood of the images, and return all of it."""
+    if not isinstance(datamodule, ImageData):
+        print("images     of the data module named; they are not looked at here")
+        return {}
+    datamodule.setup()
+    about = describe(load_data(data, variant.image_size, variant.in_channels, None))
+    for heading, text in summary_lines(about, DATA):
+        print(f"{heading:<11}{text}", flush=True)
+    return about
 
 
 class _PrintEpochs(L.Callback):

@@ -96,7 +96,7 @@ def _print_plan(
     table.add_row("trainings", _trainings(counts))
     sampler, why = prepared.sampler
     table.add_row("sampler", f"{sampler}: {why}")
-    for note in without_effect(settings, candidates.epochs, sampler):
+    for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
         table.add_row("note", note)
     for spec in candidates.baselines:
         table.add_row(

@@ -5,6 +5,7 @@ import secrets
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hybrid_swin import registry
 from hybrid_swin.cost import count_cost
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
+from hybrid_swin.fitting import fit_notes
 from hybrid_swin.loading import LoadedData, load_data
 from search import budget, objectives
 from search.candidates import Candidates, check_objective
@@ -49,6 +51,7 @@ from search.workplace import (
 
 _DRAWS_TO_FIND_ONE = 300
 _DRAWS_FOR_DEAREST = 300
+_DRAWS_OF_RECIPES = 50
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,19 @@ class Prepared:
             budget.limits(settings.budget),
             [spec.cost for spec in specs] or [count_cost(variant).to_dict()],
         )
+
+    @property
+    def recipe_notes(self) -> list[str]:
+        """What recipes of this study ask for that is hardly meant, as far as draws show it."""
+        drawn = itertools.islice(sample_params(self.space, self.settings.seed), _DRAWS_OF_RECIPES)
+        recipes = [self.space.resolve(self.space.default())[1]]
+        for params in drawn:
+            with suppress(InputError):  # of a network that cannot be
+                recipes.append(self.space.resolve(params)[1])
+        images = self.settings.data.epoch_images or (
+            len(self.data.splits.train) if self.data else None
+        )
+        return fit_notes(recipes, images)
 
     @property
     def job_settings(self) -> dict[str, Any]:
@@ -208,7 +224,7 @@ def run_study(
         sampler, why = settled["sampler"]
         if settings.sampler.name == "auto" and settings.trials:
             console.print(f"sampler {sampler}: {why}", highlight=False)
-        for note in without_effect(settings, candidates.epochs, sampler):
+        for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
             console.print(note, style="yellow", highlight=False)
         say_what_differs(receipt, settings.path, console)
         about_images = about_data(prepared.data)

@@ -277,6 +277,22 @@ def test_images_that_are_not_those_of_the_training_are_refused(
     assert "holds a training with another data" in capsys.readouterr().err
 
 
+def test_fit_says_what_its_images_are_and_keeps_it(files, photos, tmp_path, capsys):
+    assert fit_photos(files, photos, tmp_path / "run") == 0
+    printed = capsys.readouterr().out.splitlines()
+    begin = [line.split(None, 1) for line in printed]
+    said = {words[0]: words[1] for words in begin if len(words) == 2}
+    assert said["classes"] == "2: cat, dog; 8 images each"
+    assert said["splits"].startswith("drawn: train ")
+    assert "1 image(s) that cannot be used, first 'cat/broken.png'" in "\n".join(printed)
+    assert any(line.endswith("all in data.json") for line in printed)
+    assert any("recipe.batch_size 256 is more than" in line for line in printed)
+    assert any("recipe.warmup_epochs 2 does not end" in line for line in printed)
+    kept = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert kept["classes"] == ["cat", "dog"]
+    assert [name for name, _ in kept["left_out"]] == ["cat/broken.png"]
+
+
 def test_other_names_of_the_classes_are_refused(files, tmp_path, capsys):
     """Labels and pixels, and with them all hashes, are the same."""
     rng = np.random.default_rng(0)

@@ -43,13 +43,13 @@ def told(monkeypatch, tmp_path):
     monkeypatch.setattr(dry_run, "start_workers", lambda *_: workers)
     monkeypatch.setattr(dry_run, "run_pilots", train)
 
-    def rehearse(baselines=(), **settings):
+    def rehearse(baselines=(), recipe=None, **settings):
         stages = [{**STAGE, "blocks": [WORDS]}]
         asked = StudySettings(
             name="mine",
             folder=str(tmp_path),
             variant={**VARIANT, "mlp_ratio": 2.0, "stages": stages},
-            recipe={"epochs": 10, "learning_rate": RATES},
+            recipe=recipe or {"epochs": 10, "learning_rate": RATES},
             baselines=baselines,
             **settings,
         )
@@ -92,3 +92,13 @@ def test_without_trials_nothing_is_said_of_the_best(told):
     assert "1 baselines, 1 reference, then 1 baselines over 3 seeds, and 1 random" in text
     assert "6 in all" in text
     assert "stopped trials" not in text
+
+
+def test_recipes_that_are_hardly_meant_are_told(told):
+    """The digits have 1,168 train images."""
+    recipe = {"epochs": 2, "batch_size": {"choose": [64, 2000]}, "learning_rate": RATES}
+    _, text = told(recipe=recipe)
+    assert "recipe.batch_size 2000 is more than the 1168 images of an epoch" in text
+    assert "recipe.warmup_epochs 2 does not end before recipe.epochs 2" in text
+    _, text = told()
+    assert "is more than" not in text and "does not end before" not in text

@@ -20,8 +20,9 @@ _OTHER_BYTE = {
     for mode in ("RGB", "RGBA", "RGBX")
     for order, other in (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))
 }
-_BITS, _SAMPLE_FORMAT, _PLANAR = 258, 339, 284  # tags of TIFF
-_SIGNED, _SEPARATE = 2, 2  # values of these
+_BITS, _SAMPLE_FORMAT, _PLANAR, _PHOTOMETRIC = 258, 339, 284, 262  # tags of TIFF
+_EXTRA_SAMPLES = 338  # 0: channels that are no opacity
+_SIGNED, _SEPARATE, _WHITE_IS_ZERO = 2, 2, 0  # values of these
 _SCALED_TO_16 = ("PNG", "PPM")  # formats whose mode 'I' is 16 bits
 
 Way = Literal["shallow", "one plane", "two bytes", "grey and opacity", "signed bytes"]
@@ -54,7 +55,10 @@ def layout_of(image: Image.Image) -> Layout:
     several = image.mode in ("RGB", "RGBA", "CMYK")
     if several and tags.get(_PLANAR) == _SEPARATE and max(tags.get(_BITS, (8,))) > 8:
         raise ValueError("16 bits a channel in separate planes cannot be read; save them together")
-    if image.mode.startswith("I") or image.mode == "F":
+    deep_grey = image.mode.startswith("I") or image.mode == "F"
+    if deep_grey and _white_is_zero(image) and not image.mode.startswith("I;16"):
+        raise ValueError("white is 0, without a number for black; save it with black as 0")
+    if deep_grey:
         maximum = _ppm_maximum(image, 65535) if image.mode == "I" else 65535
         return Layout("one plane", scaled=65535 / maximum)
     if raw in _OTHER_BYTE:
@@ -96,12 +100,24 @@ def _plane(image: Image.Image) -> tuple[NDArray[Any], str]:
     if image.mode == "F":
         return values.astype(np.float32), "floating point"
     if image.mode.startswith("I;16") or image.format in _SCALED_TO_16:
-        return values.astype(np.uint16), "16 bits"
+        whole16 = values.astype(np.uint16)  # Pillow turns white into 255 in 8 bits only
+        return (65535 - whole16 if _white_is_zero(image) else whole16), "16 bits"
     if bits == (16,):
         return values.astype(np.float32), "signed 16 bits"
     # Pillow knows signed numbers only.
     whole = values.astype(np.int32)
     return (whole if signed else whole.view(np.uint32)).astype(np.float64), "32 bits"
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    tags: Any = getattr(image, "tag_v2", {})
+    return bool(tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
+
+
+def has_further_channel(image: Image.Image) -> bool:
+    """Whether a TIFF file holds a channel, such as infrared, that Pillow passes over."""
+    tags: Any = getattr(image, "tag_v2", {})
+    return image.mode in ("L", "RGB", "RGBA", "CMYK", "P") and 0 in tags.get(_EXTRA_SAMPLES, ())
 
 
 def upright(image: Image.Image) -> Image.Image:

@@ -14,7 +14,7 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from hybrid_swin.deep_pixels import layout_of, read_deep, upright
+from hybrid_swin.deep_pixels import has_further_channel, layout_of, read_deep, upright
 from hybrid_swin.errors import InputError
 from hybrid_swin.file_facts import FileFacts
 from hybrid_swin.pixels import full_scale_of, in_range
@@ -94,7 +94,7 @@ class Decoder:
     def identity(self) -> str:
         """What the pixels depend on besides the file; Pillow's versions scale differently."""
         ranged = "" if self.value_range is None else f" {self.value_range}"
-        return f"2 {self.shape} {self.resize} pillow {PIL.__version__}{ranged}"
+        return f"3 {self.shape} {self.resize} pillow {PIL.__version__}{ranged}"
 
     def decode_all(
         self, files: Sequence[Path], facts: FileFacts | None = None
@@ -142,7 +142,11 @@ class Decoder:
         if not stat.S_ISREG(file.stat().st_mode):  # opening a pipe would wait for ever
             raise ValueError("not a regular file")
         with Image.open(file, formats=FORMATS) as opened:
-            layout = layout_of(opened)
+            layout, further = layout_of(opened), has_further_channel(opened)
+            if further and self.in_channels == 4:
+                raise ValueError(
+                    "a further channel that is no opacity cannot be read; use the data source npz"
+                )
             deep = layout.way != "shallow"
             loads = deep and opened.format == "PNG"  # to ask one for its EXIF data loads it
             seen = None if loads else _seen(opened)
@@ -157,7 +161,8 @@ class Decoder:
                 depth, image = "8 bits", self._to_mode(upright(opened), notes)
                 pixels = np.asarray(self._fit(image, file)).reshape(self.shape)
             size, others = seen or _seen(opened)
-        notes += others + ["16 bits a channel cut to 8"] * layout.cut
+        notes += others + ["further channels left out"] * further
+        notes += ["16 bits a channel cut to 8"] * layout.cut
         if self.value_range is not None:
             low, high = (value * layout.scaled for value in self.value_range)
             pixels, clipped = in_range(pixels, (low, high))

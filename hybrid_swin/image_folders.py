@@ -2,11 +2,12 @@
 
     path/class/*    or    path/{train,validation,test}/class/*
 
-What looks like a split but is spelt otherwise, or stands among classes, is refused: taken for a
-class, it would be ranked as one.
+What looks like a split but is spelt otherwise, stands among classes or inside one, or holds the
+same folders as all beside it, is refused: taken for a class, it would be ranked as one.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -160,9 +161,9 @@ def _list_classes(
         )
     for part in classes:
         before, others = len(listing.items), len(listing.ignored)
-        if layout == "auto":
-            _check_no_splits(part)
         for inside in _walk(part):
+            if layout == "auto":
+                _check_no_splits(root, inside.folders)
             _pass_over(root, inside, listing)
             listing.items += [
                 Item(file.relative_to(root).as_posix(), file, part.name, split)
@@ -179,17 +180,45 @@ def _list_classes(
                 f"data source folder: class folder {shown(str(part), 120)} {what}; fill it or "
                 "remove it"
             )
+    if layout == "auto":
+        _check_not_repeated(folder, classes, split)
 
 
-def _check_no_splits(part: Path) -> None:
-    """Raise InputError where splits lie inside a class: all files would count alike."""
-    folders = _look_into(part).folders
-    meant = {SPLITS.meaning(folder.name) for folder in folders} - {None}
-    if len(meant) > 1 or (folders and meant == {"train"} and len(folders) == 1):
+def _check_no_splits(root: Path, folders: list[Path]) -> None:
+    """Raise InputError where splits lie inside a class: all files would count alike.
+
+    A lone split does, and one beside another or beside a word that could be one; 'train' among
+    other folders may be a kind of vehicle.
+    """
+    known = [folder for folder in folders if SPLITS.meaning(folder.name)]
+    odd = [folder for folder in folders if SPLITS.is_near(folder.name)]
+    sure = len(known) + sum(_is_ambiguous(folder) for folder in odd)
+    if (known and len(known) + len(odd) > 1) or (folders and sure == len(folders)):
+        where = folders[0].parent.relative_to(root).as_posix()
         raise InputError(
-            f"data source folder: {shown(part.name)} holds {_names(folders)}: splits inside a "
+            f"data source folder: {shown(where, 60)} holds {_names(folders)}: splits inside a "
             "class are not kept apart. Lay them above the classes (train/class/...), or name each "
             "image's split in a csv; " + _HINT.replace("these folders", "the first folders")
+        )
+
+
+def _check_not_repeated(folder: Path, parts: list[Path], split: str) -> None:
+    """Raise InputError where each class holds the same folders, as sites or splits would.
+
+    Years and dates are no classes.
+    """
+    held = [_look_into(part) for part in parts]
+    if len(parts) < 2 or any(inside.files for inside in held):
+        return
+    common = set.intersection(*({part.name for part in inside.folders} for inside in held))
+    common = {name for name in common if not re.fullmatch(r"(19|20)\d\d([-_.]?\d\d){0,2}", name)}
+    if len(common) > 1:
+        hint = "splits" if split else "classes"
+        raise InputError(
+            f"{_where(folder)} holds {_names(parts)}, each with the same folders "
+            f"{shown(', '.join(sorted(common)[:4]), 60)}. If these are the classes, leave out the "
+            "level above, or list the files in a csv; if the level above is, give "
+            f"data.options.layout: {hint}"
         )
 
 

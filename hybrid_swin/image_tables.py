@@ -13,7 +13,7 @@ from typing import Literal
 from hybrid_swin.data import SplitName
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.image_folders import Item, Listing
-from hybrid_swin.spellings import COLUMNS, SPLITS, is_no_group, is_no_label, simplify
+from hybrid_swin.spellings import COLUMNS, SPLITS, is_no_group, is_no_label, is_no_value, simplify
 
 _REQUIRED, _OPTIONAL = ("path", "label"), ("split", "group")
 _MARKS = (  # the longer ones first: UTF-32's begins as UTF-16's
@@ -23,6 +23,8 @@ _MARKS = (  # the longer ones first: UTF-32's begins as UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _OTHER_LABELS = ("class", "classname", "category", "target", "diagnosis", "y")
+_FOLDS = ("fold", "folds", "kfold", "foldid", "foldno", "cvfold", "foldnumber")
+_YES_OR_NO = {"0", "1", "0.0", "1.0", "true", "false", "yes", "no", "t", "f", "y", "n", "x"}
 _OTHER_PATHS = ("image", "imageid", "img", "name", "filenames", "fname")
 
 
@@ -155,13 +157,34 @@ def _check_unused(
 ) -> None:
     """Raise InputError for a column that is not used and holds splits, whatever its name."""
     for name, index in {} if has_splits else unused.items():
-        values = {row[index].strip() for _, row in cells} - {""}
-        if len(values) > 1 and all(SPLITS.meaning(v) or SPLITS.is_near(v) for v in values):
+        cell_values = [row[index].strip() for _, row in cells]
+        values = {value for value in cell_values if not is_no_value(value)}
+        if _says_split(name, values) or _are_split_words(values, len(values) < len({*cell_values})):
             some = ", ".join(shown(value, 30) for value in sorted(values)[:3])
             raise InputError(
-                f"{table}: column {shown(name)} is not used, but holds {some}; rename it to "
-                "'split' to keep these splits, or take it out to have them drawn"
+                f"{table}: column {shown(name, 40)} is not used, but holds {some}; rename it to "
+                "'split', with train, validation or test in each line, to keep them, or take "
+                "it out to have them drawn"
             )
+
+
+def _says_split(name: str, values: set[str]) -> bool:
+    """Whether a column such as 'is_test' or 'fold' tells splits by yes and no, or by number."""
+    plain = simplify(name)
+    is_flag = {value.casefold() for value in values} <= _YES_OR_NO
+    named = SPLITS.meaning(re.sub("^(is|in|for)", "", plain)) is not None
+    return bool(values) and (plain in _FOLDS or (named and is_flag))
+
+
+def _are_split_words(values: set[str], has_empty: bool) -> bool:
+    """Whether most values are splits; one alone is where the other cells are empty."""
+    known = [value for value in values if SPLITS.meaning(value) or SPLITS.is_near(value)]
+    sure = [value for value in known if SPLITS.meaning(value) or SPLITS.nearest(value) is None]
+    if len(values) == 1:
+        return has_empty and bool(sure)
+    return bool(values) and (
+        len(known) == len(values) or (bool(sure) and 2 * len(known) > len(values))
+    )
 
 
 def _read_row(row: list[str], places: Mapping[str, int], where: str, root: Path) -> Item:

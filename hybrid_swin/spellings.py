@@ -149,7 +149,7 @@ SPLITS = Words(
         {
             "train": ("train", "training", "trn"),
             "validation": ("validation", "valid", "val", "validate", "validating", "dev"),
-            "test": ("test", "testing", "tst"),
+            "test": ("test", "testing", "tst", "privatetest"),
         }
     ),
     _with_fillers(

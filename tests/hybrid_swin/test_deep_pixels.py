@@ -33,7 +33,7 @@ def png16(path, values):
     return path
 
 
-def tiff(path, values, sample_format=1, photometric=1, order="<"):
+def tiff(path, values, sample_format=1, photometric=1, order="<", extra_samples=None):
     """An uncompressed TIFF file of any depth, in either order of bytes. (H, W, C)."""
     height, width, channels = values.shape
     data = values.astype(values.dtype.newbyteorder(order)).tobytes()
@@ -50,6 +50,9 @@ def tiff(path, values, sample_format=1, photometric=1, order="<"):
         279: (long, [len(data)]),
         339: (short, [sample_format] * channels),
     }
+    if extra_samples is not None:
+        tags[338] = (short, [extra_samples])
+        tags = dict(sorted(tags.items()))
     end = 8 + 2 + 12 * len(tags) + 4
     extra, entries = b"", b""
     lengths = [len(v) * struct.calcsize(k) for t, (k, v) in tags.items()]
@@ -106,6 +109,31 @@ def test_sixteen_bits_a_channel_arrive_in_colour_too(tmp_path, channels):
         files += [tiff(tmp_path / f"{o}.tif", values, photometric=2, order=o) for o in "<>"]
     for file in files:
         np.testing.assert_array_equal(Decoder((4, 5), channels, "none").decode(file), values)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_where_white_is_0_it_is_read_as_white(tmp_path, dtype):
+    values = whole_numbers(dtype)
+    file = tiff(tmp_path / "x.tif", values, photometric=0)
+    found = Decoder(values.shape[:2], 1, "none").decode(file)
+    np.testing.assert_array_equal(found, np.iinfo(dtype).max - values)
+
+
+def test_where_white_is_0_among_floating_point_numbers_it_is_refused(tmp_path):
+    file = tiff(tmp_path / "x.tif", np.ones((6, 6, 1), "f4"), sample_format=3, photometric=0)
+    with pytest.raises(ValueError, match="white is 0"):
+        Decoder((6, 6), 1, "none").decode(file)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_a_fourth_channel_that_is_no_opacity_is_never_taken_for_it(tmp_path, dtype):
+    values = whole_numbers(dtype, 4)
+    file = tiff(tmp_path / "x.tif", values, photometric=2, extra_samples=0)
+    with pytest.raises(ValueError, match="further channel that is no opacity"):
+        Decoder(values.shape[:2], 4, "none").decode(file)
+    found = Decoder(values.shape[:2], 3, "none").read(file)
+    np.testing.assert_array_equal(found.pixels, values[..., :3])
+    assert found.notes == ("further channels left out",)
 
 
 def test_deep_grey_and_colour_become_each_other(tmp_path):

@@ -98,6 +98,14 @@ BOTH = ["cat", "dog"]
         ({"train": [], "test": []}, "holds no class folder"),
         ({"cat": ["train", "test"], "dog": ["train", "test"]}, "splits inside a class"),
         ({"siteA": ["Training", "Testing"], "siteB": ["Training", "Testing"]}, "inside a class"),
+        ({"cat": ["train", "eval"], "dog": ["train", "eval"]}, "'cat' holds .*inside a class"),
+        ({"cat": ["train", "holdout"], "dog": []}, "splits inside a class"),
+        ({"cat": ["eval", "holdout"], "dog": []}, "splits inside a class"),
+        ({"cat": ["", "test"], "dog": []}, "splits inside a class"),
+        ({"cat": ["scans/train", "scans/test"], "dog": []}, "'cat/scans' holds"),
+        ({"source": BOTH, "target": BOTH}, "'source, target', each with the same folders"),
+        ({"seen": BOTH, "unseen": BOTH}, "layout: classes"),
+        ({"fold1": BOTH, "fold2": BOTH, "fold3": [*BOTH, "fox"]}, "the same folders 'cat, dog'"),
     ],
 )
 def test_what_is_nearly_a_split_layout_is_refused(tmp_path, folders, message):
@@ -117,10 +125,19 @@ def test_what_is_nearly_a_split_layout_is_refused(tmp_path, folders, message):
         {"brain": [], "chest": [], "rest": []},
         {"brain": ["p1", "p2"], "liver": ["p3"]},
         {"cat": ["2019", "2020"], "dog": ["2019", "2020"]},
+        {"cat": ["images"], "dog": ["images"]},
+        {"vehicle": ["bus", "train"], "house": []},
     ],
 )
 def test_words_that_are_like_splits_may_be_classes(tmp_path, folders):
     assert load(lay(tmp_path, **folders)).class_names == tuple(sorted(folders))
+
+
+def test_sites_inside_a_split_are_no_classes(tmp_path):
+    lay(tmp_path, **{"train": ["a/cat", "a/dog", "b/cat", "b/dog"], "test": ["a/cat", "b/cat"]})
+    with pytest.raises(InputError, match=r"each with the same folders 'cat, dog'.*layout: splits"):
+        load(tmp_path)
+    assert load(tmp_path, layout="splits").class_names == ("a", "b")
 
 
 def test_splits_can_be_demanded(tmp_path):
@@ -359,6 +376,33 @@ def test_what_can_be_read_in_two_ways_is_refused(animals, lines, message):
     with pytest.raises(InputError, match=message) as error:
         load(csv=str(table(animals, *lines)))
     assert len(str(error.value)) < 420
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("Usage", ["Training", "PublicTest", "PrivateTest"]),
+        ("set", ["train", "test", "nan"]),
+        ("set", ["train", "test", "extra"]),
+        ("role", ["", "test", ""]),
+        *((name, ["0", "1", "0"]) for name in ("is_test", "IsTraining", "test", "fold", "kfold")),
+        ("is_train", ["True", "False", ""]),
+    ],
+)
+def test_columns_that_hold_splits_under_another_name_are_refused(animals, column, values):
+    files = ["dog/a.png,dog", "dog/b.png,dog", "cat/2.bmp,cat"]
+    lines = [f"{file},{value}" for file, value in zip(files, values, strict=True)]
+    with pytest.raises(InputError, match=f"column '{column}' is not used, but"):
+        load(csv=table(animals, f"path,label,{column}", *lines))
+
+
+@pytest.mark.parametrize(
+    ("column", "values"), [("kind", ["bus", "train", "car"]), ("test", ["12.5", "3.1", "7"])]
+)
+def test_columns_that_hold_no_splits_are_passed_over(animals, column, values):
+    files = ["dog/a.png,dog", "dog/b.png,dog", "cat/2.bmp,cat"]
+    lines = [f"{file},{value}" for file, value in zip(files, values, strict=True)]
+    assert "not used" in load(csv=table(animals, f"path,label,{column}", *lines)).notes[0]
 
 
 def test_what_is_no_file_is_passed_over(animals):

@@ -145,7 +145,9 @@ def _check_present(header: list[str], places: Mapping[str, int], table: str) -> 
         near += [name for name in header if simplify(name) in others]
         hint = f"; did you mean {shown(near[0])}? Rename it to {column!r}" if near else ""
         if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-            hint = "; separate the cells by commas"
+            mark = next(mark for mark in ";\t|" if mark in header[0])
+            name = {";": "semicolons", "\t": "tabs", "|": "bars"}[mark]
+            hint = f"; its cells are separated by {name}: separate them by commas"
         raise InputError(
             f"{table}: column {column!r} is missing; found {shown(header, 90)}{hint}; the first "
             "line must name the columns path,label[,split][,group]"
@@ -239,9 +241,10 @@ def _check_table(table: str, root: Path, items: list[Item]) -> None:
         what = "are not there"
         if any(_exists(item.file) for item in items if not _is_file(item.file)):
             what = "are not there or not files"
+        turned = "write / for \\ in its paths, or " if "\\" in missing[0] else ""
         raise InputError(
             f"{table}: {len(missing)} of {len(items)} files {what}, such as {shown(missing[0])} "
-            f"in {shown(str(root))}; correct the table or option 'path'"
+            f"in {shown(str(root))}; {turned}correct the table or option 'path'"
         )
     for name in _twice(items):
         raise InputError(f"{table}: {shown(name)} is listed twice; keep one line an image")

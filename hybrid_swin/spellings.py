@@ -25,17 +25,22 @@ class Words:
         meanings: spelling, simplified as by ``simplify``, and the reserved word that it means.
         ambiguous: spelling, and the reserved words that it could mean.
         inside: reserved words that no longer word holds by chance.
+        exact: further spellings, too short or too common to look for slips of them.
+        fillers: words that say nothing: alone they are no slip.
     """
 
     kind: str
     meanings: Mapping[str, str]
     ambiguous: Mapping[str, str] = field(default_factory=dict)
     inside: tuple[str, ...] = ()
+    exact: Mapping[str, str] = field(default_factory=dict)
+    fillers: tuple[str, ...] = ()
 
     def meaning(self, word: str) -> str | None:
         """The reserved word that is meant, or None. A year or number behind it does not matter."""
         simple = simplify(word)
-        return self.meanings.get(simple) or self.meanings.get(simple.rstrip("0123456789"))
+        known = {**self.meanings, **self.exact}
+        return known.get(simple) or known.get(simple.rstrip("0123456789"))
 
     def is_near(self, word: str) -> bool:
         """Whether it is a slip or could mean two things: refused rather than taken or ignored."""
@@ -46,13 +51,17 @@ class Words:
     def nearest(self, word: str) -> str | None:
         """The reserved word that one is probably a slip for, or None."""
         simple = simplify(word)
-        if simple in self.ambiguous:
+        if simple in self.ambiguous or self._is_filler(simple):
             return None
         for reserved in self.inside:
             if reserved in simple:
                 return reserved
         close = max(self.meanings, key=lambda known: (likeness(simple, known), known))
         return self.meanings[close] if likeness(simple, close) >= _NEAR else None
+
+    def _is_filler(self, simple: str) -> bool:
+        """Whether it holds nothing but words such as 'data' and 'sets'."""
+        return bool(self.fillers) and bool(re.fullmatch(f"(({'|'.join(self.fillers)})s?)+", simple))
 
     def refuse(self, word: str, where: str) -> InputError:
         """The error for a word that is none of these."""
@@ -158,6 +167,18 @@ SPLITS = Words(
             "train or validation": ("development", "tuning", "tune", "trainval", "trainvalidation"),
         }
     ),
+    fillers=(*_FILLERS, "image", "img", "file"),
+)
+
+# What images may belong together by.
+_GROUPS = (
+    *("group", "groups", "groupid", "groupids", "patient", "patients", "patientid", "patientids"),
+    *("subject", "subjects", "subjectid", "subjectids"),
+    *("participant", "participants", "participantid", "participantids"),
+)
+_SHORT_GROUPS = (
+    *("pid", "pids", "subj", "subjid", "caseid", "caseids", "mrn", "mrns"),
+    *("donor", "donors", "donorid", "donorids"),
 )
 
 #: Columns of a table of images.
@@ -169,15 +190,10 @@ COLUMNS = Words(
         ),
         **dict.fromkeys(("label", "labels", "classlabel"), "label"),
         **dict.fromkeys(("split", "splits", "subset", "partition"), "split"),
-        **dict.fromkeys(
-            (
-                *("group", "groups", "groupid", "groupids", "patient", "patients", "patientid"),
-                *("patientids", "subject", "subjects", "subjectid", "subjectids"),
-            ),
-            "group",
-        ),
+        **dict.fromkeys(_GROUPS, "group"),
     },
     inside=("split", "group"),
+    exact=dict.fromkeys(_SHORT_GROUPS, "group"),
 )
 
 #: What the arrays of a split hold.
@@ -186,9 +202,7 @@ ARRAYS = Words(
     {
         **dict.fromkeys(("images", "image", "imgs", "img", "x"), "images"),
         **dict.fromkeys(("labels", "label", "y", "targets", "target", "classes"), "labels"),
-        **dict.fromkeys(
-            ("groups", "group", "groupid", "groupids", "patients", "patientids", "patientid"),
-            "groups",
-        ),
+        **dict.fromkeys(_GROUPS, "groups"),
     },
+    exact=dict.fromkeys(_SHORT_GROUPS, "groups"),
 )

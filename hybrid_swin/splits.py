@@ -168,9 +168,12 @@ def _check_enough(images: LabelledImages, units: _Indices, parts: int, unit: str
     counts = np.pad(units, (0, len(images.class_names) - len(units)))
     if counts.min() < parts:
         name = images.class_names[int(np.argmin(counts))]
+        given = sorted(set(images.splits or ()) - {""})
+        also = f" to those that are not in the given split(s) {', '.join(given)}" if given else ""
         raise InputError(
             f"class {name!r} has {counts.min()} {unit} to draw from, but train and each drawn "
-            f"split need one, {parts} in all; add images, leave the class out, or give the splits"
+            f"split need one, {parts} in all; add images{also}, leave the class out, or give "
+            f"{'all' if given else 'the'} splits"
         )
 
 

@@ -180,7 +180,7 @@ def _array_names() -> dict[str, tuple[str, str]]:
     return {
         name: (split, kind)
         for one, split in SPLITS.meanings.items()
-        for other, kind in ARRAYS.meanings.items()
+        for other, kind in (*ARRAYS.meanings.items(), *ARRAYS.exact.items())
         for name in (one + other, other + one)
     }
 
@@ -256,7 +256,9 @@ def _held(images: NDArray[Any]) -> NDArray[Any]:
 
 
 def _images(images: NDArray[Any], where: str) -> NDArray[Any]:
-    if images.ndim not in (3, 4) or not images.size:
+    if not images.size:
+        raise InputError(f"{where}: no image, shape {images.shape}; fill it, or take it out")
+    if images.ndim not in (3, 4):
         raise InputError(f"{where}: shape {images.shape}; (N, H, W) or (N, H, W, C) is needed")
     if images.dtype.kind not in "buif":
         raise InputError(

@@ -38,6 +38,16 @@ def test_other_words_are_no_splits(word):
     assert not SPLITS.is_near(word)
 
 
+@pytest.mark.parametrize("word", ["images", "dataset", "Data_Sets", "image_files", "masks"])
+def test_words_that_say_nothing_are_no_slips(word):
+    assert SPLITS.nearest(word) is None
+
+
+@pytest.mark.parametrize("word", ["Trainig_set", "tset_images", "traindat"])
+def test_slips_beside_such_words_are_found(word):
+    assert SPLITS.is_near(word)
+
+
 @pytest.mark.parametrize(
     ("word", "meaning", "nearest"),
     [
@@ -48,6 +58,10 @@ def test_other_words_are_no_splits(word):
         ("grp", None, "group"),
         ("lable", None, "label"),
         ("age", None, None),
+        *((word, "group", None) for word in ("pid", "subj", "case_id", "MRN", "donor")),
+        ("participant_id", "group", "group"),
+        ("particpant", None, "group"),
+        *((word, None, None) for word in ("id", "class_id", "image_id", "case", "sex")),
         ("remark", None, None),
     ],
 )

@@ -205,3 +205,9 @@ def test_the_hash_of_test_is_over_its_images_only():
     images = labelled(LABELS)
     hashes = {make_splits(images, DataSettings(split_seed=seed)).test_hash for seed in range(3)}
     assert len(hashes) == 3
+
+
+def test_a_class_in_a_given_split_only_is_told_by_that_split():
+    images = labelled([0] * 9 + [1], splits=[""] * 9 + [E])
+    with pytest.raises(InputError, match=r"has 0 image\(s\) .* not in the given split\(s\) test"):
+        make_splits(images, DataSettings())

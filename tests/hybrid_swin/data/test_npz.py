@@ -94,6 +94,18 @@ def test_marks_for_no_value_are_no_class_and_no_group(tmp_path, kind, values, me
         load(tmp_path, **held)
 
 
+@pytest.mark.parametrize("name", ["train_subjects", "subject_train", "train_pid", "mrn_train"])
+def test_words_for_groups_are_those_of_tables(tmp_path, name):
+    held = {"train_images": images(), "train_labels": [0, 1, 0, 1], name: ["a", "a", "b", "b"]}
+    assert load(tmp_path, **held).groups == ("a", "a", "b", "b")
+
+
+def test_an_empty_split_is_told(tmp_path):
+    held = {"train_images": images(), "train_labels": [0, 1, 0, 1]}
+    with pytest.raises(InputError, match=r"val.*_images: no image, shape"):
+        load(tmp_path, **held, val_images=images(0), val_labels=[])
+
+
 def test_a_class_may_be_none_and_255_where_that_is_said(tmp_path):
     found = load(
         tmp_path, train_images=images(), train_labels=[0, 1, 0, 1], class_names=["dog", "none"]

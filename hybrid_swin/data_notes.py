@@ -71,7 +71,8 @@ def class_notes(names: Iterable[str]) -> list[str]:
     for name in names:
         alike.setdefault(_bare(name), []).append(name)
     return [
-        f"classes {shown(same[0])} and {shown(same[1])} differ in nothing but spelling"
+        f"classes {', '.join(map(shown, same[:-1][:4]))} and {shown(same[-1])} differ in nothing "
+        "but spelling"
         for same in alike.values()
         if len(same) > 1
     ]

@@ -41,6 +41,11 @@ def test_classes_that_are_nearly_one_are_told(names):
     assert note.endswith("differ in nothing but spelling")
 
 
+def test_all_spellings_of_a_class_are_named():
+    (note,) = class_notes(("0", "01", "1", "1.0"))
+    assert note == "classes '01', '1' and '1.0' differ in nothing but spelling"
+
+
 @pytest.mark.parametrize(
     "names", [("1", "-1"), ("1", "10"), ("C", "C++"), ("v0.01", "v0.1"), ("0", "00.5"), ("a", "b")]
 )

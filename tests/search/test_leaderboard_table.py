@@ -68,7 +68,7 @@ def several_objectives(make_study, *against):
 def test_costs_searched_against_are_shown_and_the_front_is_marked(make_study, width):
     lines = printed(several_objectives(make_study, "macs", "latency"), width).splitlines()
     good, beaten, cheap = (next(x for x in lines if x.startswith(f" {n} ")) for n in (1, 2, 3))
-    assert [line.split()[-1].strip("=R") for line in (good, beaten, cheap)] == ["*", "", "*"]
+    assert ["*" in line.split()[-1] for line in (good, beaten, cheap)] == [True, False, True]
     assert "2.0K" in good and "25" in good.split()
     assert "1.0K" in cheap and "12.5" in cheap.split()
     text = " ".join(" ".join(lines).split())
@@ -95,7 +95,8 @@ def test_one_objective_has_no_front(whole_study):
 
 
 def test_it_ends_with_a_command_to_look_closer(make_study, tmp_path):
-    study = make_study("my study")
+    study = make_study("my_study")
+    study.folder = study.folder.rename(tmp_path / "my study")  # as a user may
     study.finalist("worse", [0.8, 0.8])
     study.finalist("best", [0.9, 0.9])
     assert "inspect" not in printed(study)  # no weights

@@ -1,21 +1,34 @@
 """Matching by the clock, measured once a comparison: a second look would find other widths."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import read_json, write_json_atomically
+from hybrid_swin.files import write_json_atomically
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.latency_matching import Measured, match_latency
 from hybrid_swin.measuring import Setup, compare_times
 from hybrid_swin.variant import Variant
 from search.compare.matching import Matched
 from search.compare.settings import ComparisonSettings
+from search.records.runs import SCHEMA_VERSION, read_record
+from search.records.schema import SchemaError, build, check_version
 
 LATENCY_FILE = "latency.json"
 _LEAST_TOLERANCE = 0.05  # the clock is no better
 _BATCH, _ROUNDS = 8, 10
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the file says of one network: itself, how far its costs are off, what was adjusted."""
+
+    variant: dict[str, Any]
+    residuals: dict[str, float]
+    adjuster: str
 
 
 class Clock:
@@ -25,6 +38,9 @@ class Clock:
         settings: of the comparison.
         folder: what was found there before is taken.
         measures: whether what is not known is measured; a comparison that is read only is not.
+
+    Raises:
+        InputError: what was found there before cannot be read.
     """
 
     def __init__(self, settings: ComparisonSettings, folder: Path, measures: bool = True) -> None:
@@ -34,7 +50,7 @@ class Clock:
         self._tolerance = max(_LEAST_TOLERANCE, settings.match.tolerance)
         self._measures = measures
         path = folder / LATENCY_FILE
-        self._known: dict[str, Any] = read_json(path)["found"] if path.exists() else {}
+        self._known = read_record(path, _found) if path.exists() else {}
 
     def __call__(self, variant: Variant, target: Variant) -> Matched:
         """The first network, as quick as the second.
@@ -54,7 +70,8 @@ class Clock:
         """Keep what was found in the comparison's folder, for when it goes on."""
         about = {"device": self._setup.device, "threads": self._setup.threads, "batch": _BATCH}
         write_json_atomically(
-            folder / LATENCY_FILE, {"schema_version": 1, "setup": about, "found": self._known}
+            folder / LATENCY_FILE,
+            {"schema_version": SCHEMA_VERSION, "setup": about, "found": self._known},
         )
 
     def _measure(self, variant: Variant, target: Variant) -> dict[str, Any]:
@@ -72,3 +89,14 @@ class Clock:
             "residuals": residuals,
             "adjuster": f"{match.adjuster}; {noise}",
         }
+
+
+def _found(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the file says, whole; raises as `build`, also where a network cannot be."""
+    check_version(content, SCHEMA_VERSION)
+    found = content.get("found")
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise SchemaError("found is not a mapping of networks; delete it to have them timed again")
+    for one in found.values():
+        Variant.from_dict(build(_Found, one).variant)
+    return found

@@ -6,6 +6,8 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from search.cli import main
+from search.compare.clock import LATENCY_FILE, Clock
+from search.compare.settings import ComparisonSettings
 from search.leaderboard import Leaderboard
 from search.records.settings import read_study_settings
 from search.records.study_file import read_fixed, write_study_file
@@ -112,3 +114,17 @@ def test_old_settings_mean_what_they_meant(make_study):
     settings = read_study_settings(make_study().folder)
     assert (settings.rungs.first, settings.finalists.random) == (0, 0)
     assert settings.sampler.name == "auto"
+
+
+@pytest.mark.parametrize(
+    "content", [*DAMAGE.values(), b'{"schema_version": 1, "found": {"a as quick as b": {}}}']
+)
+def test_a_damaged_latency_file_is_one_line_and_its_advice_works(tmp_path, content):
+    settings = ComparisonSettings(folder=str(tmp_path))
+    (tmp_path / LATENCY_FILE).write_bytes(content)
+    with pytest.raises(InputError, match=r"latency\.json"):
+        Clock(settings, tmp_path)
+    (tmp_path / LATENCY_FILE).unlink()
+    clock = Clock(settings, tmp_path)
+    clock.save(tmp_path)
+    Clock(settings, tmp_path)

@@ -106,7 +106,7 @@ def spoilt(model, tmp_path, kind):
 def test_a_file_that_does_not_make_a_network_is_refused(model, tmp_path, kind, message):
     with pytest.raises(InputError, match=message) as error:
         load_model(spoilt(model, tmp_path, kind))
-    assert "weights.safetensors" in str(error.value)
+    assert ".safetensors" in str(error.value)  # a long path is cut in its middle
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):

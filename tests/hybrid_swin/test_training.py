@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from hybrid_swin import classifier
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
+from hybrid_swin.optimization import make_optimizer
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.training import evaluate, fit, load_classifier
 from hybrid_swin.training_state import SaveError, load_state
@@ -236,9 +238,16 @@ def test_global_step_and_epoch_go_on_counting(tmp_path):
     assert before.seen + after.seen == whole.seen
 
 
-def test_divergence_ends_the_training_and_keeps_finite_history(tmp_path):
-    wild = Recipe(epochs=4, batch_size=128, learning_rate=1e38, gradient_clip=0, warmup_epochs=0)
-    result = train(tmp_path, recipe=wild)
+def test_divergence_ends_the_training_and_keeps_finite_history(tmp_path, monkeypatch):
+    def wild(*arguments, **options):  # no recipe may ask for such a rate
+        optimizer = make_optimizer(*arguments, **options)
+        for group in optimizer.param_groups:
+            group["lr"] = 1e38
+        return optimizer
+
+    monkeypatch.setattr(classifier, "make_optimizer", wild)
+    recipe = Recipe(epochs=4, batch_size=128, gradient_clip=0, warmup_epochs=0)
+    result = train(tmp_path, recipe=recipe)
     assert result.state == "diverged"
     assert result.epochs == len(result.history) < 4
     assert all(math.isfinite(value) for row in result.history for value in row.values())

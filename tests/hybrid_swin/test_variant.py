@@ -60,7 +60,7 @@ def test_a_yaml_file_that_cannot_be_read_is_named(tmp_path):
         Variant.from_yaml(path)
     with pytest.raises(InputError, match=r"variant file '.*none\.yaml' cannot be read"):
         Variant.from_yaml(tmp_path / "none.yaml")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not a regular file"):
         Variant.from_yaml(tmp_path)
 
 

@@ -230,10 +230,10 @@ def test_dry_run_leaves_nothing(tiny):
         "16 combinations",
         "7 trials",
         "about 15 in all",
-        "1,168 to train on",
+        "train 1,168",
         "at most about",
         "disk",
-        "2 seeds find",
+        "2 seeds and 359 test images find",
     ):
         assert word in " ".join(output.split())
 

@@ -1,5 +1,7 @@
 """A file of another kind than the command takes is named for what it is."""
 
+from pathlib import Path
+
 import pytest
 
 from hybrid_swin.errors import InputError
@@ -26,8 +28,11 @@ VARIANT = "describes a variant, for {} is no setting of a {}; `cost FILE` says"
         ("run --config", "stages: []", VARIANT.format("'stages'", "study")),
     ],
 )
-def test_the_message_says_what_the_file_is_and_what_to_do(tmp_path, capsys, line, text, message):
-    path = tmp_path / "mine.yaml"
+def test_the_message_says_what_the_file_is_and_what_to_do(
+    tmp_path, monkeypatch, capsys, line, text, message
+):
+    monkeypatch.chdir(tmp_path)  # a long path is cut in its middle
+    path = Path("mine.yaml")
     path.write_text(text)
     assert main([*line.split(), str(path)]) == 2
     error = capsys.readouterr().err

@@ -400,7 +400,11 @@ def test_a_change_that_cannot_be_is_refused(changes, message):
         ({}, {"epoch": 3}, "unknown recipe setting 'epoch'; did you mean 'epochs'"),
         ({}, {None: 3}, "unknown recipe setting None"),
         ({}, {"epochs": {"a": {"b": 1}}}, r"recipe\.epochs: 'a' is no choice \(write a"),
-        ({}, {"epochs": 0}, "epochs must be a whole number of at least 1; got 0"),
+        (
+            {},
+            {"epochs": 0},
+            "epochs must be a whole number of at least 1 and at most 1,000,000; got 0",
+        ),
         ({("stages",): []}, {}, "stages must be a list with at least one stage"),
         ({("stages", 0): {}}, {}, r"unknown value 'stages\.0\.width'"),
         ({("stages", 1): {}}, {}, r"stages\.1: blocks, depth, num_heads, width missing"),

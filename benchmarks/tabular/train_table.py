@@ -203,7 +203,7 @@ def main() -> None:
     with locked(settings.path), start_workers(settings) as executor:
         objective = settings.objective
         view = Terminal(Console(), total, objective.monitor, objective.mode, executor.slots)
-        common = common_job_settings(settings, variant, [])
+        common = common_job_settings(settings, variant, {})
         dispatcher = Dispatcher(settings.path, executor, settings.workers, common, view)
         with view:
             ended = train(dispatcher, specs)

@@ -137,7 +137,8 @@ def test_a_damaged_journal_is_named_and_can_be_deleted(tiny, finished):
 
 def test_a_second_coordinator_is_kept_out(tiny):
     process = tiny.start("--trials", "2")
-    tiny.wait_for(lambda: (tiny.folder / "settings.yaml").exists(), process)
+    # the lock comes first: a study as small as this may end while another process starts
+    tiny.wait_for(lambda: (tiny.folder / "lock").exists(), process)
     output = tiny.run("--trials", "2", code=2)
     assert f"already being run by process {process.pid}" in output
     assert process.poll() is None

@@ -1,17 +1,7 @@
-"""Intervals of shares that are counted: of images, of seeds, of runs."""
+"""Bounds of shares that are counted in a finite population, such as the trials of a study."""
 
 import numpy as np
 from scipy import stats
-
-
-def binomial_interval(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share of independent trials: scipy's.
-
-    Raises:
-        ValueError: no trial, or more successes than trials.
-    """
-    found = stats.binomtest(successes, count).proportion_ci(confidence, method="wilson")
-    return float(found.low), float(found.high)
 
 
 def share_upper_bound(

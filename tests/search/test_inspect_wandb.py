@@ -86,7 +86,9 @@ def test_a_run_ends_also_where_sending_fails(folder, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
         monkeypatch.setenv(name, str(folder))
-    assert "W&B: nothing was sent (MissingFileError" in inspect_wandb.send(folder, False, ["spectrum"])
+    assert "W&B: nothing was sent (MissingFileError" in inspect_wandb.send(
+        folder, False, ["spectrum"]
+    )
     assert ended == [True]
 
 

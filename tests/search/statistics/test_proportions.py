@@ -1,14 +1,15 @@
 import pytest
 from scipy import stats
 
-from search.statistics.proportions import binomial_interval, share_upper_bound
+from search.statistics.proportions import share_upper_bound
 from search.statistics.wilson import wilson
 
 
-def test_a_share_has_wilsons_interval():
-    assert binomial_interval(9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-4)
-    assert binomial_interval(10, 10)[1] == 1
-    assert wilson(0.9, stats.norm.ppf(0.975) ** 2 / 10) == pytest.approx(binomial_interval(9, 10))
+@pytest.mark.parametrize(("successes", "count"), [(9, 10), (10, 10), (0, 7), (81, 263)])
+def test_wilsons_interval_of_whole_counts_is_scipys(successes, count):
+    expected = stats.binomtest(successes, count).proportion_ci(method="wilson")
+    found = wilson(successes / count, stats.norm.ppf(0.975) ** 2 / count)
+    assert found == pytest.approx((expected.low, expected.high))
 
 
 def test_a_finite_population_that_was_looked_at_is_known():

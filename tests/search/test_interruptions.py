@@ -39,17 +39,18 @@ def assert_whole(study, reference):
     assert not list(study.folder.rglob(".*.tmp"))
 
 
-def epochs_on_disk(study):
-    return len(list(study.folder.glob("*/*/attempt-*/last.ckpt")))
+def checkpoints(study):
+    """What attempts have saved so far; one that came to its end has taken its own away."""
+    return set(study.folder.glob("*/*/attempt-*/last.ckpt"))
 
 
 def test_kills_of_the_coordinator_and_of_all(tiny, finished, workers_of, is_gone):
     for results, everybody in ((2, False), (5, True), (9, False)):
         process = tiny.start("--workers.count", "2")
         tiny.wait_for(lambda least=results: len(tiny.results()) >= least, process)
-        begun = epochs_on_disk(tiny)
+        begun = checkpoints(tiny)
         if everybody:
-            tiny.wait_for(lambda least=begun: epochs_on_disk(tiny) > least, process)
+            tiny.wait_for(lambda before=begun: checkpoints(tiny) - before, process)
         # where so many results were there before, it has only just started
         tiny.wait_for(lambda started=process: workers_of(started), process)
         workers = workers_of(process)
@@ -70,7 +71,7 @@ def written(study, key):
 
 def test_kill_of_workers_costs_attempts_not_trials(tiny, finished, workers_of, is_gone):
     process = tiny.start("--workers.count", "2")
-    tiny.wait_for(lambda: epochs_on_disk(tiny) >= 1, process)
+    tiny.wait_for(lambda: checkpoints(tiny), process)
     for worker in workers_of(process):
         os.kill(worker, signal.SIGKILL)
     code, output = end(process)

@@ -1,8 +1,12 @@
-"""What differs while ``torch.jit.trace`` records a network.
+"""What differs while something else than plain PyTorch runs a network.
 
-A tracer sees sizes as tensors and records whatever is computed. It compares recordings with and
-without gradients, so a traced network takes one path whether gradients are on or off; it is the
-one that inference takes, but for operations in place.
+Compilers, tracers, dispatch modes and functorch's transforms make tensors that are good only as
+long as they last: fake ones, wrapped ones, nodes of a graph. They must neither be kept for later
+calls nor meet what was kept.
+
+``torch.jit.trace`` sees sizes as tensors and records whatever is computed. It compares recordings
+with and without gradients, so a traced network takes one path whether gradients are on or off; it
+is the one that inference takes, but for operations in place.
 """
 
 import torch
@@ -17,9 +21,18 @@ def is_traced() -> bool:
     return not torch.compiler.is_compiling() and bool(torch._C._get_tracing_state())
 
 
-def is_recorded() -> bool:
-    """Whether any recorder is at work: what it makes must not be kept for later calls."""
-    return bool(torch.compiler.is_compiling()) or is_traced()
+def is_plain() -> bool:
+    """Whether tensors made now are ordinary ones, which later calls can use as well.
+
+    False under ``torch.compile``, ``torch.export`` and ``torch.jit.trace``, under any dispatch mode
+    (``FakeTensorMode``, ``make_fx``, counters) and inside any transform of ``torch.func``.
+    """
+    # The first stands alone: the compiler must not look at the others.
+    return not torch.compiler.is_compiling() and not (
+        torch._C._get_tracing_state()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._functorch.peek_interpreter_stack()
+    )
 
 
 def sides(x: Tensor, first: int = 1) -> Grid:

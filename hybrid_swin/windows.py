@@ -1,16 +1,18 @@
 """Windows: partition, merge, the mask of shifted windows, relative positions.
 
 Shapes: B batch, H height, W width, C channels, G windows, N tokens per window, K heads.
-Everything here is a function of the size it is given; nothing is remembered but small bounded
-caches of index tables and masks.
+Everything here is a function of the size it is given; nothing is remembered but the last few
+index tables and masks, and of those only what every later call can use.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import ParamSpec
 
 import torch
 from torch import Tensor
 
-from hybrid_swin.tracing import is_recorded
+from hybrid_swin.tracing import is_plain
 from hybrid_swin.window_rules import Grid
 from hybrid_swin.window_rules import padded as padded  # for branches of others
 
@@ -51,32 +53,48 @@ def merge_strided(windows: Tensor, window: Grid, size: Grid) -> Tensor:
     return x.permute(0, 3, 1, 4, 2, 5).flatten(3, 4).flatten(1, 2)
 
 
+_P = ParamSpec("_P")
+
+
+def _made_once(make: Callable[_P, Tensor]) -> Callable[_P, Tensor]:
+    """Keep the last 64 tables for later calls, which may be in any mode.
+
+    A fake or wrapped tensor would break them, and ordinary ones break fakes: where tensors are not
+    plain, tables are made anew. Nor may a table be born in inference mode, which could never serve
+    in training, or be of torch's default type, which may have changed.
+    """
+
+    def make_for_all(*arguments: _P.args, **options: _P.kwargs) -> Tensor:
+        with torch.inference_mode(False), torch.no_grad():
+            return make(*arguments, **options)
+
+    kept = lru_cache(maxsize=64)(make_for_all)
+
+    @wraps(make)
+    def table(*arguments: _P.args, **options: _P.kwargs) -> Tensor:
+        # mypy takes what is hashable for what lru_cache wants
+        return (kept if is_plain() else make_for_all)(*arguments, **options)  # type: ignore[arg-type]
+
+    return table
+
+
 def shift_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor | None:
     """What to add to the logits so that rolled windows attend only within one region. (G, N, N).
 
     ``size`` is the padded map. None where nothing is shifted.
     """
-    if not any(shift):
-        return None
-    # Once cached, what a recorder makes would break every later call.
-    make = _make_shift_mask if is_recorded() else _shift_mask
-    return make(size, window, shift, device)
+    return _shift_mask(size, window, shift, device) if any(shift) else None
 
 
-@lru_cache(maxsize=64)
+@_made_once
 def _shift_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor:
-    # A cached tensor born in inference mode could never serve in training.
-    with torch.inference_mode(False):
-        return _make_shift_mask(size, window, shift, device)
-
-
-def _make_shift_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor:
     rows, columns = (_regions(s, w, d, device) for s, w, d in zip(size, window, shift, strict=True))
     regions = (rows[:, None] * 3 + columns[None, :])[None, :, :, None]
     ids = partition(regions, window)[0, :, :, 0]
-    return torch.where(ids[:, :, None] == ids[:, None, :], 0.0, MASKED)
+    return (ids[:, :, None] != ids[:, None, :]).to(torch.float32) * MASKED
 
 
+@_made_once
 def padding_mask(
     size: Grid, whole: Grid, window: Grid, shift: Grid, strided: bool, device: torch.device
 ) -> Tensor:
@@ -85,22 +103,11 @@ def padding_mask(
     ``size`` is the map before padding, ``shift`` by how much the padding is rolled with it. Every
     window holds at least one token that is none.
     """
-    make = _make_padding_mask if is_recorded() else _padding_mask  # as above
-    return make(size, whole, window, shift, strided, device)
-
-
-def _make_padding_mask(
-    size: Grid, whole: Grid, window: Grid, shift: Grid, strided: bool, device: torch.device
-) -> Tensor:
-    with torch.inference_mode(False), torch.no_grad():
-        mask = torch.full((1, *whole, 1), PADDING, device=device)
-        mask[:, : size[0], : size[1]] = 0
-        mask = mask.roll((-shift[0], -shift[1]), dims=(1, 2))
-        cut = partition_strided if strided else partition
-        return cut(mask, window)[0].transpose(1, 2)
-
-
-_padding_mask = lru_cache(maxsize=64)(_make_padding_mask)
+    mask = torch.full((1, *whole, 1), PADDING, dtype=torch.float32, device=device)
+    mask[:, : size[0], : size[1]] = 0
+    mask = mask.roll((-shift[0], -shift[1]), dims=(1, 2))
+    cut = partition_strided if strided else partition
+    return cut(mask, window)[0].transpose(1, 2)
 
 
 def _regions(size: int, window: int, shift: int, device: torch.device) -> Tensor:
@@ -111,22 +118,12 @@ def _regions(size: int, window: int, shift: int, device: torch.device) -> Tensor
     return (position >= size - window).long() + (position >= size - shift).long()
 
 
+@_made_once
 def relative_position_index(window: Grid, table: Grid, device: torch.device) -> Tensor:
     """Row of the bias table for each pair of tokens. (N, N), N tokens of ``window``.
 
     ``table`` is the window that the table was made for; a smaller window reads its middle.
     """
-    make = _make_position_index if is_recorded() else _position_index  # as above
-    return make(window, table, device)
-
-
-@lru_cache(maxsize=64)
-def _position_index(window: Grid, table: Grid, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return _make_position_index(window, table, device)
-
-
-def _make_position_index(window: Grid, table: Grid, device: torch.device) -> Tensor:
     y, x = torch.meshgrid(*(torch.arange(side, device=device) for side in window), indexing="ij")
     y, x = y.flatten(), x.flatten()
     dy = y[:, None] - y[None, :] + table[0] - 1
@@ -134,6 +131,7 @@ def _make_position_index(window: Grid, table: Grid, device: torch.device) -> Ten
     return dy * (2 * table[1] - 1) + dx
 
 
+@_made_once
 def log_offsets(window: Grid, device: torch.device) -> Tensor:
     """Relative positions in a window on a log scale, ordered as a table. ((2h-1)(2w-1), 2).
 
@@ -141,15 +139,9 @@ def log_offsets(window: Grid, device: torch.device) -> Tensor:
 
     Source: Swin Transformer V2, 2021, https://arxiv.org/abs/2111.09883
     """
-    make = _make_log_offsets if is_recorded() else _log_offsets  # as above
-    return make(window, device)
-
-
-def _make_log_offsets(window: Grid, device: torch.device) -> Tensor:
-    with torch.inference_mode(False), torch.no_grad():
-        axes = [torch.arange(1 - s, s, device=device) * (8 / max(s - 1, 1)) for s in window]
-        offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 1)
-        return offsets.sign() * (1 + offsets.abs()).log2() / 3
-
-
-_log_offsets = lru_cache(maxsize=64)(_make_log_offsets)
+    axes = [
+        torch.arange(1 - s, s, dtype=torch.float32, device=device) * (8 / max(s - 1, 1))
+        for s in window
+    ]
+    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 1)
+    return offsets.sign() * (1 + offsets.abs()).log2() / 3

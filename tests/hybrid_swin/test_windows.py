@@ -96,16 +96,3 @@ def test_relative_positions_are_rows_of_the_table(window, table):
     for (i, query), (j, key) in itertools.product(enumerate(tokens), enumerate(tokens)):
         offset = (query[0] - key[0], query[1] - key[1])
         assert rows[index[i, j]] == offset
-
-
-def test_what_is_cached_in_inference_serves_in_training():
-    windows._shift_mask.cache_clear()
-    windows._position_index.cache_clear()
-    with torch.inference_mode():
-        windows.shift_mask((6, 6), (3, 3), (1, 1), CPU)
-        windows.relative_position_index((3, 3), (3, 3), CPU)
-    mask = windows.shift_mask((6, 6), (3, 3), (1, 1), CPU)
-    index = windows.relative_position_index((3, 3), (3, 3), CPU)
-    table = torch.zeros(25, requires_grad=True)
-    (table[index] * mask[0]).sum().backward()
-    assert table.grad is not None

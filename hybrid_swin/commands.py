@@ -25,11 +25,11 @@ from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, recorded
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.module_sources import check_data_code, module_hashes
 from hybrid_swin.plain_text import csv_cell
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import names_run, refuse_reading
 from hybrid_swin.trained import find_checkpoint
-from hybrid_swin.trust import unasked_data_module
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import weights_hash
 
@@ -54,6 +54,8 @@ def fit(options: Namespace) -> int:
         "recipe": recipe.to_dict(),
         "data": data.to_dict(),
     }
+    if modules := module_hashes([data.class_path]):
+        settings["modules"] = modules
     init = None if options.init is None else find_checkpoint(options.init)
     if init is not None:
         # Seen, and refused where it does not fit, before anything is trained.
@@ -176,8 +178,10 @@ def _read(
             f"{str(folder)!r} is not the folder of a finished fit ({SETTINGS}: {error}); "
             "give the --folder of `python -m hybrid_swin fit`"
         ) from error
-    if data.class_path is not None and not options.trust:
-        raise unasked_data_module(data.class_path, f"{folder.name}/{SETTINGS}", by_name=False)
+    recorded = settings.get("modules")
+    recorded = recorded if isinstance(recorded, dict) else {}
+    source = f"{folder.name}/{SETTINGS}"
+    check_data_code(data.class_path, recorded, source, options.trust, by_name=False)
     datamodule = make_datamodule(data, variant, recipe.batch_size, seed)
     network = training.load_classifier(folder / FINAL)
     resolve_accelerator(accelerator)

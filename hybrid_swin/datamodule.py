@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
@@ -17,6 +18,7 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.launching import import_from_working_folder
 from hybrid_swin.loading import load_data
+from hybrid_swin.module_sources import import_from_source, module_sources
 from hybrid_swin.splits import Splits
 from hybrid_swin.variant import Variant
 
@@ -167,6 +169,9 @@ def _make_own(class_path: str, init_args: dict[str, Any], batch_size: int) -> Li
 def _import(class_path: str) -> Callable[..., LightningDataModule]:
     module_name, _, class_name = class_path.rpartition(".")
     import_from_working_folder()
+    sources = module_sources(class_path)
+    if sources is not None and module_name not in sys.modules:
+        import_from_source(sources)
     try:
         module = importlib.import_module(module_name)
     except Exception as error:

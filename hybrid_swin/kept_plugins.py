@@ -53,13 +53,18 @@ def _is_study(folder: Path) -> bool:
     return settled or (folder / _FIXED).is_file()
 
 
-def recorded_hashes(study: Path) -> dict[str, str]:
-    """Source hashes of a study's plug-ins by file name, as it recorded them at its beginning."""
+def recorded_hashes(study: Path, kind: str = "plugins") -> dict[str, str]:
+    """Source hashes of a study's code, as it recorded them at its beginning.
+
+    Args:
+        study: its folder.
+        kind: ``plugins``, by file name; or ``modules``, by ``class_path``.
+    """
     try:
         content = json.loads((study / _FIXED).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    found = content.get("plugins") if isinstance(content, dict) else None
+    found = content.get(kind) if isinstance(content, dict) else None
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.kept_plugins import recorded_hashes, study_of
+from hybrid_swin.module_sources import check_data_code, class_paths_in
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 
@@ -62,8 +64,21 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
 
     ``--run RUN`` becomes ``--variant RUN --recipe RUN --data RUN``, and the run behind ``--recipe``
     and ``--data`` its recipe and its data.
+
+    Raises:
+        InputError: it is no such run; or its data are a module's that nobody asked to run.
     """
-    read = {"--recipe": lambda path: run_recipe(path).to_dict(), "--data": run_data}
+
+    def data_of(path: str) -> dict[str, Any]:
+        data, study = run_data(path), study_of(path)
+        recorded = recorded_hashes(study, "modules") if study else {}
+        named = any(word.startswith("--data.class_path") for word in arguments)
+        trust = named or "--trust" in arguments
+        for class_path in class_paths_in({"data": data}):
+            check_data_code(class_path, {} if named else recorded, f"the run {path!r}", trust)
+        return data
+
+    read = {"--recipe": lambda path: run_recipe(path).to_dict(), "--data": data_of}
     given = _all_of_a_run(arguments)
     for index, argument in enumerate(given):
         before = given[index - 1] if index else ""

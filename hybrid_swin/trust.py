@@ -45,19 +45,32 @@ def unasked(plugins: Mapping[Path, str], source: str = "") -> InputError:
     )
 
 
-def unasked_data_module(class_path: str, source: str, by_name: bool = True) -> InputError:
+def unasked_data_module(
+    class_path: str, source: str, found: tuple[Path, str] | None = None, by_name: bool = True
+) -> InputError:
     """The refusal to import a data module that came from elsewhere.
 
     Args:
         class_path: of the module.
         source: what names it.
+        found: its file and the hash over its sources; None if it is not there.
         by_name: whether the command takes ``--data.class_path``.
     """
     name = class_path if len(class_path) <= _LONGEST else class_path[:_LONGEST] + "..."
     option = f", or name it: --data.class_path {shlex.quote(name)}" if by_name else ""
+    here = f"{_short(found[0])!r}, hash {found[1]}" if found else "no file of it is found here"
     return InputError(
-        f"code that {source} names is not run unasked: data.class_path {name!r}; read it, then "
-        f"add --trust{option}"
+        f"code that {source} names is not run unasked: data.class_path {name!r} ({here}); read it, "
+        f"then add --trust{option}"
+    )
+
+
+def other_module(class_path: str, file: Path, found: str, recorded: str, source: str) -> InputError:
+    """The refusal of a data module whose sources are not the recorded ones."""
+    return InputError(
+        f"data.class_path {class_path[:_LONGEST]!r} ({_short(file)!r} and what it imports beside "
+        f"it) has the hash {found}, but {source} recorded {recorded[:16]!r}: it is other code, and "
+        "is not run; put the recorded files back, or start anew from a config of your own"
     )
 
 

@@ -23,11 +23,11 @@ from hybrid_swin.files import read_json
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.inspecting.running import make_inspections
 from hybrid_swin.inspecting.subject import Subject, make_subject
-from hybrid_swin.kept_plugins import adopt_kept_plugins
+from hybrid_swin.kept_plugins import adopt_kept_plugins, recorded_hashes, study_of
 from hybrid_swin.loading import LoadedData, load_data
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.module_sources import check_data_code
 from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
-from hybrid_swin.trust import unasked_data_module
 from search.file_kinds import read_variant
 from search.inspect_options import InspectQuestion
 from search.records.runs import RUN_FILE
@@ -224,8 +224,10 @@ def _settings_of(target: Target, named: str, trust: bool) -> DataSettings:
         )
     known = {f.name for f in dataclasses.fields(DataSettings)}
     settings = DataSettings.from_dict({key: value for key, value in data.items() if key in known})
-    if settings.class_path is not None and not trust:
-        raise unasked_data_module(settings.class_path, f"the study of {named!r}")
+    home = target.home
+    study = None if home is None else study_of(home)
+    recorded = recorded_hashes(study, "modules") if study else {}
+    check_data_code(settings.class_path, recorded, f"the study of {named!r}", trust)
     return settings
 
 

@@ -18,6 +18,7 @@ from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.files import OF_THE_DISK, explained, write_json_atomically
 from hybrid_swin.kept_plugins import check_hash
+from hybrid_swin.module_sources import check_modules
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.training import FitResult, Reading, evaluate, fit, load_classifier
 from hybrid_swin.training_state import SaveError
@@ -43,6 +44,8 @@ def do_job(job: Job, report: Report) -> None:
     for plugin, recorded in settings["plugins"].items():
         check_hash(Path(plugin), {Path(plugin).name: recorded}, "the study")
         registry.add_plugin(plugin)
+    modules = settings.get("modules", {})
+    check_modules(modules, modules, "the study")
     spec = RunSpec.from_dict(settings["spec"])
     folder = Path(job.folder)
     try:

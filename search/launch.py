@@ -31,7 +31,7 @@ from search.progress import Terminal
 from search.random_candidates import RandomCandidates
 from search.records.receipt import about_data, write_receipt
 from search.records.runs import RunSpec
-from search.records.study_folder import adopt_plugins, claim, locked
+from search.records.study_folder import adopt_modules, adopt_plugins, claim, locked
 from search.repeating import say_what_differs
 from search.run_counts import expected_runs
 from search.samplers import choose_sampler, sample_params
@@ -64,6 +64,7 @@ class Prepared:
     sampler: tuple[SamplerName, str]  # which, and why
     data: LoadedData | None  # None for a data module of the user's own, which only workers make
     plugins: dict[str, str]  # source hash of each copy by its path
+    modules: dict[str, str]  # source hash of the user's data module by its class path
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -110,7 +111,7 @@ class Prepared:
         """What a job needs to know beside its run."""
         variant, _ = self.space.resolve(self.space.default())
         measure = "latency" in self.settings.objective.against
-        return common_job_settings(self.settings, variant, self.plugins, measure)
+        return common_job_settings(self.settings, variant, self.plugins, measure, self.modules)
 
 
 def check(settings: StudySettings) -> tuple[Space, Candidates]:
@@ -156,6 +157,7 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
         InputError: images that cannot be used, or a plug-in that changed since the study began.
     """
     plugins = adopt_plugins(settings.plugins, settings.path)
+    modules = adopt_modules([settings.data.class_path], settings.path)
     data = None
     if settings.data.class_path is None:
         variant, _ = space.resolve(space.default())
@@ -167,7 +169,7 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
         variant, recipe = space.resolve(space.default())
         make_datamodule(settings.data, variant, recipe.batch_size, settings.seed)
     sampler = choose_sampler(settings, space)
-    return Prepared(settings, space, candidates, sampler, data, plugins)
+    return Prepared(settings, space, candidates, sampler, data, plugins, modules)
 
 
 def _check_image_rungs(settings: StudySettings, data: LoadedData) -> None:
@@ -220,6 +222,7 @@ def run_study(
                 "owner": secrets.token_hex(8),
             },
             say,
+            prepared.modules,
         )
         sampler, why = settled["sampler"]
         if settings.sampler.name == "auto" and settings.trials:

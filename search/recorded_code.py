@@ -12,9 +12,8 @@ from typing import Any
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.kept_plugins import check_hash, recorded_hashes, study_of
-from hybrid_swin.trust import unasked, unasked_data_module
-
-_CLASS_PATH = "data.class_path"
+from hybrid_swin.module_sources import check_data_code, class_paths_in
+from hybrid_swin.trust import unasked
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,13 @@ class CommandLine:
     Args:
         plugins: files that it names.
         whole_list: whether it gives all plug-ins, instead of those of the configs.
-        class_path: whether it names the data module.
+        class_paths: data modules that it names; they stand in the place of the config's own.
         trust: whether it trusts what the configs name.
     """
 
     plugins: tuple[str, ...] = ()
     whole_list: bool = False
-    class_path: bool = False
+    class_paths: tuple[str, ...] = ()
     trust: bool = False
 
 
@@ -67,7 +66,10 @@ def settle_code(
         settings["plugins"] = []
         if not said.whole_list:
             settings["plugins"] = _trusted(others, recorded, file, said.trust)
-    _check_data(settings, file, said)
+    modules = whole.get("modules") if receipt else None
+    if not isinstance(modules, dict):
+        modules = recorded_hashes(study, "modules") if study else {}
+    _check_data(settings, {str(k): str(v) for k, v in modules.items()}, file, said)
 
 
 def _trusted(plugins: list[str], recorded: Mapping[str, str], file: Path, trust: bool) -> list[str]:
@@ -94,15 +96,13 @@ def _find(plugin: str, recorded: Mapping[str, str], file: Path) -> Path:
     return place
 
 
-def _check_data(settings: Mapping[str, Any], file: Path, said: CommandLine) -> None:
-    """Refuse a data module, also one among the levels of a comparison's factors."""
-    if said.trust or said.class_path:
-        return
-    data, factors = settings.get("data"), settings.get("factors")
-    found = [data.get("class_path")] if isinstance(data, dict) else []
-    if isinstance(factors, dict):
-        for levels in (factors.get(_CLASS_PATH), factors.get("data")):
-            found += levels if isinstance(levels, list) else []
-    named = next((class_path for class_path in found if class_path), None)
-    if named is not None:
-        raise unasked_data_module(str(named), repr(file.name))
+def _check_data(
+    settings: Mapping[str, Any], recorded: Mapping[str, str], file: Path, said: CommandLine
+) -> None:
+    """Refuse data modules that nobody asked to run, or that are not as recorded."""
+    data = settings.get("data")
+    others = {**settings, "data": None} if said.class_paths and isinstance(data, dict) else settings
+    found = class_paths_in(others)
+    for path in dict.fromkeys([*found, *said.class_paths]):
+        asked_for = said.trust or path in said.class_paths
+        check_data_code(path, recorded, repr(file.name), asked_for)

@@ -28,6 +28,7 @@ def differences_from(receipt: Mapping[str, Any], folder: Path) -> Iterator[str]:
     here = {
         "hashes": claimed.data,
         "plugins": claimed.plugins,
+        "modules": claimed.modules,
         "precision": claimed.precision,
         "code_hash": code_hash(),
         "versions": versions(),

@@ -115,7 +115,7 @@ def _said_of_code(arguments: Sequence[str]) -> CommandLine:
     return CommandLine(
         plugins=(*files, *more),
         whole_list=bool(lists),
-        class_path=any(word.partition("=")[0] == "--data.class_path" for word in others),
+        class_paths=tuple(_split(others, "--data.class_path", "the name of a class")[0]),
         trust="--trust" in others,
     )
 
@@ -149,8 +149,10 @@ def receipt_among(arguments: Sequence[str]) -> dict[str, Any] | None:
     return next((receipt for receipt in reversed(found) if receipt is not None), None)
 
 
-def _split(arguments: Sequence[str], wanted: str) -> tuple[list[str], list[str]]:
-    """The values of an option that takes a file, and the other arguments."""
+def _split(
+    arguments: Sequence[str], wanted: str, what: str = "the name of a file"
+) -> tuple[list[str], list[str]]:
+    """The values of an option that takes a name, and the other arguments."""
     names, others = [], []
     words = iter(arguments)
     for word in words:
@@ -160,7 +162,7 @@ def _split(arguments: Sequence[str], wanted: str) -> tuple[list[str], list[str]]
             continue
         found = name if equals else next(words, None)
         if found is None or found.startswith("--"):
-            raise InputError(f"{wanted} needs the name of a file")
+            raise InputError(f"{wanted} needs {what}")
         names.append(found)
     return names, others
 

@@ -28,6 +28,7 @@ def common_job_settings(
     variant: Variant,
     plugins: Mapping[str, str],
     measure_latency: bool = False,
+    modules: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What every job needs to know beside its run.
 
@@ -36,6 +37,7 @@ def common_job_settings(
         variant: the network that stands for all of them.
         plugins: source hashes by the paths of their copies.
         measure_latency: of every network, not only of retrained ones.
+        modules: source hashes of the user's data modules by class path.
     """
     workers, objective = settings.workers, settings.objective
     device = resolve_accelerator(workers.accelerator)
@@ -43,6 +45,7 @@ def common_job_settings(
         # by which name its readings of the test split are written down
         "command": "compare" if isinstance(settings, ComparisonSettings) else "study",
         "plugins": dict(plugins),
+        "modules": dict(modules or {}),
         "data": settings.data.to_dict(),
         "variant": variant.to_dict(),
         # Once for all, so that rows do not differ in it because they differ in size.

@@ -35,7 +35,7 @@ from search.progress import Terminal
 from search.records.receipt import about_data, write_receipt
 from search.records.settings import SETTINGS_FILE, read_comparison_settings
 from search.records.study_file import STUDY_FILE, read_fixed
-from search.records.study_folder import adopt_plugins, claim, has_begun, locked
+from search.records.study_folder import adopt_modules, adopt_plugins, claim, has_begun, locked
 from search.repeating import say_what_differs
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile
@@ -62,17 +62,21 @@ class Prepared:
         data: by a cell's name what ``about_data`` says; empty for a data module of the user's own.
             The images themselves are let go of: only workers need them.
         plugins: source hash of each copy by its path.
+        modules: source hash of each data module of the user's own by its class path.
     """
 
     plan: Plan
     data: dict[str, dict[str, Any]]
     plugins: dict[str, str]
+    modules: dict[str, str]
 
     @property
     def job_settings(self) -> dict[str, Any]:
         """What a job needs to know beside its run."""
         plan = self.plan
-        return common_job_settings(plan.settings, plan.entries[0].variant, self.plugins)
+        return common_job_settings(
+            plan.settings, plan.entries[0].variant, self.plugins, modules=self.modules
+        )
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -146,6 +150,7 @@ def prepare(plan: Plan) -> Prepared:
     """
     settings = plan.settings
     plugins = adopt_plugins(settings.plugins, settings.path)
+    modules = adopt_modules([cell.data.class_path for cell in plan.cells], settings.path)
     data: dict[str, dict[str, Any]] = {}
     for cell in plan.cells:
         data[cell.name] = {}
@@ -157,7 +162,7 @@ def prepare(plan: Plan) -> Prepared:
             data[cell.name] = about_data(loaded)
         else:  # made once here, so that what is wrong with it shows before the folder is claimed
             make_datamodule(cell.data, variant, _BATCH_TO_CHECK, settings.seed)
-    return Prepared(plan, data, plugins)
+    return Prepared(plan, data, plugins, modules)
 
 
 def run_comparison(
@@ -194,6 +199,7 @@ def run_comparison(
             prepared.hashes,
             auto,
             say=lambda text: console.print(text, style="yellow", markup=False, highlight=False),
+            modules=prepared.modules,
         )
         say_what_differs(receipt, settings.path, console)
         _say_first_weights(plan, console)

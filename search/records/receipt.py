@@ -62,6 +62,7 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
             **about,
             "hashes": fixed.data,
             "plugins": fixed.plugins,
+            "modules": fixed.modules,
             "precision": fixed.precision,
             "validation_seeds": _validation_seeds(runs),
             "split_hashes": sorted({result.split_hash for _, result in ended} - {""}),

@@ -30,6 +30,7 @@ class Fixed:
         sampler: which, and why it was chosen; empty for a comparison.
         reference_point: where hypervolumes are measured from; empty for one objective.
         owner: a word that no other folder has.
+        modules: source hashes of data modules of the user's own by class path.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Fixed:
     sampler: tuple[str, ...] = ()
     reference_point: dict[str, float] = field(default_factory=dict)
     owner: str = ""
+    modules: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Fixed":

@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,17 @@ from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.files import DamagedFileError, write_text_atomically
 from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, recorded
+from hybrid_swin.module_sources import check_modules, module_hashes
 from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 from search.records.runs import PLACES, RUN_FILE
 from search.records.settings import SETTINGS_FILE
-from search.records.study_file import COPY_FILE, STUDY_FILE, read_study_file, write_study_file
+from search.records.study_file import (
+    COPY_FILE,
+    STUDY_FILE,
+    read_fixed,
+    read_study_file,
+    write_study_file,
+)
 from search.records.torn import set_aside
 
 RECEIPT = "receipt.json"
@@ -75,8 +82,9 @@ def claim(
     data: Mapping[str, str],
     settled: Mapping[str, Any],
     say: Callable[[str], None] = lambda text: None,
+    modules: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Tie a folder to the settings, plug-ins and data that its results depend on.
+    """Tie a folder to the settings, code and data that its results depend on.
 
     Args:
         settings: the study; where its plug-ins lie does not matter.
@@ -84,6 +92,7 @@ def claim(
         data: hashes of images and split.
         settled: what was settled for all of it, such as what ``auto`` stands for on this machine.
         say: is told of a damaged ``study.json``, which is set aside.
+        modules: source hashes of data modules of the user's own by class path.
 
     Returns:
         What was settled when the study began, so that it stays so on another machine.
@@ -100,6 +109,8 @@ def claim(
         "plugins": dict(plugins),
         "data": dict(data),
     }
+    if modules:
+        fixed["modules"] = dict(modules)
     damaged: list[DamagedFileError] = []
     known = read_study_file(folder, damaged)
     for error in damaged:
@@ -108,6 +119,8 @@ def claim(
     if known is not None:
         new = settled.keys() - known.keys()  # of a study from before it was settled
         before = {name: known.pop(name, value) for name, value in settled.items()}
+        if modules and "modules" not in known:  # of a study from before they were recorded
+            known["modules"], new = fixed["modules"], [*new, "modules"]
         changed = list(differences(known, fixed))
         if changed and not has_begun(folder):  # it ended before its first training
             new = [*new, *fixed]
@@ -153,6 +166,18 @@ def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
             temporary.replace(copy)
         hashes[str(copy.resolve())] = registry.add_plugin(copy).plugin_hash
     return hashes
+
+
+def adopt_modules(class_paths: Iterable[str | None], folder: Path) -> dict[str, str]:
+    """Source hashes of the data modules that a study is about to import, by class path.
+
+    Raises:
+        InputError: one that changed since the study began to train; it has not been run.
+    """
+    found = module_hashes(class_paths)
+    if has_begun(folder):
+        check_modules(found, read_fixed(folder).modules, f"study {folder.name[:40]!r}")
+    return found
 
 
 @contextmanager

@@ -12,13 +12,24 @@ from safetensors.numpy import save_file
 
 from hybrid_swin import registry
 from hybrid_swin.__main__ import main as train_main
+from hybrid_swin.checkpoints import save_weights
+from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.kept_plugins import adopt_kept_plugins
+from hybrid_swin.model import HybridSwin
+from hybrid_swin.module_sources import module_sources
+from hybrid_swin.variant import Variant
 from search.cli import main
 from search.compare.settings import ComparisonSettings
 from search.executors import Job
 from search.jobs import do_job
-from search.settings import StudySettings
+from search.launch import check, prepare
+from search.parsers import run_parser
+from search.records.study_file import read_fixed
+from search.records.study_folder import adopt_modules, claim
+from search.settings import DEFAULT_CONFIG, StudySettings
+from search.settings_file import parse_settings
 from tests.conftest import BRANCH
 
 VARIANT = {
@@ -29,6 +40,7 @@ VARIANT = {
     "window_size": 2,
     "stages": [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["evil"]}],
 }
+PLAIN = {**VARIANT, "stages": [{**VARIANT["stages"][0], "blocks": ["conv"]}]}
 RUN = "finalists/0a1b2c/0"
 
 
@@ -195,14 +207,17 @@ def test_a_worker_does_not_run_a_copy_that_has_changed(theirs):
 # data.class_path
 
 
-OWN = {"class_path": "their_data.Images"}
+PATH = "their_data.Images"
+OWN = {"class_path": PATH}
 
 
 @pytest.fixture
 def their_data(theirs, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "their_data.py").write_text(f"open({str(theirs.mark)!r}, 'w').close()\n")
-    return theirs
+    yield theirs
+    for name in ("their_data", "their_helper", "compiled_data"):
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize(
@@ -219,24 +234,100 @@ def test_data_modules_are_code_too(their_data, settings, changes, capsys):
     for name in ("receipt.json", "settings.yaml"):
         message = refused(their_data, [command, "--config", f"theirs/{name}"], capsys)
         assert "their_data.Images" in message and "--trust" in message
+        assert "their_data.py" in message and module_sources("their_data.Images").hash in message
+
+
+@pytest.mark.parametrize("more", [["--trust"], ["--data.class_path", "their_data.Images"]])
+@pytest.mark.parametrize("changed", ["their_data.py", "their_helper.py"])
+def test_a_data_module_runs_as_it_was_recorded_only(their_data, more, changed, capsys, tmp_path):
+    """With what it imports from beside it, whoever asked for it."""
+    (tmp_path / "their_helper.py").write_text("SIZE = 1\n")
+    module = tmp_path / "their_data.py"
+    module.write_text(f"from their_helper import SIZE\n{module.read_text()}")
+    recorded = module_sources("their_data.Images").hash
+    file = tmp_path / changed
+    file.write_text(file.read_text() + "# changed\n")
+    found = module_sources("their_data.Images").hash
+    their_data.write(StudySettings, plugins=[], data=OWN)
+    for name, key in (("receipt.json", "receipt.json"), ("settings.yaml", "study.json")):
+        content = json.loads((their_data.folder / key).read_text())
+        (their_data.folder / key).write_text(json.dumps({**content, "modules": {PATH: recorded}}))
+        arguments = ["run", "--config", f"theirs/{name}", "--dry-run", *more]
+        message = refused(their_data, arguments, capsys)
+        assert recorded in message and found in message and "other code" in message
+
+
+def test_naming_one_data_module_does_not_let_another_run(their_data, capsys):
+    factors = {"data.class_path": [PATH, "mine.Images"]}
+    their_data.write(ComparisonSettings, plugins=[], factors=factors)
+    arguments = ["compare", "--config", "theirs/receipt.json", "--data.class_path", "mine.Images"]
+    assert PATH in refused(their_data, arguments, capsys)
+
+
+@pytest.mark.parametrize("option", ["--run", "--data"])
+def test_fit_imports_no_data_module_of_a_run_unasked(their_data, option, capsys):
+    file = their_data.folder / RUN / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "variant": PLAIN, "data": OWN}))
+    command = ["fit", option, f"theirs/{RUN}", "--folder", "mine"]
+    message = refused(their_data, command, capsys)
+    assert PATH in message and "their_data.py" in message and "--trust" in message
+
+
+def test_a_worker_does_not_import_a_data_module_that_has_changed(their_data):
+    settings = {"plugins": {}, "modules": {PATH: "0123456789"}}
+    with pytest.raises(InputError, match="it is other code"):
+        do_job(Job("k", 1, "train", "k", settings), print)
+    assert not their_data.mark.exists()
+
+
+def test_a_data_module_of_ones_own_config_runs(their_data, tmp_path, capsys):
+    config = {"data": OWN, "variant": PLAIN, "trials": 0, "baselines": [{"blocks": ["conv"]}]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+    arguments = ["--config", "mine.yaml"]
+    settings, _ = parse_settings(run_parser(), arguments, StudySettings, DEFAULT_CONFIG)
+    with pytest.raises(InputError, match="unknown class of module their_data"):  # it is empty
+        prepare(settings, *check(settings))
+    assert their_data.mark.exists()
+
+
+def test_a_study_goes_on_with_the_data_module_that_it_began_with(their_data, tmp_path):
+    folder = tmp_path / "runs"
+    settings = StudySettings(name="mine", folder=str(folder), data=DataSettings(**OWN))
+    known = adopt_modules([PATH], settings.path)
+    claim(settings, {}, {}, {}, modules=known)
+    claim(settings, {}, {}, {}, modules=known)
+    run = settings.path / "trials/0000"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    assert read_fixed(settings.path).modules == known == adopt_modules([PATH], settings.path)
+    (tmp_path / "their_data.py").write_text("# changed\n")
+    with pytest.raises(InputError, match="it is other code"):
+        adopt_modules([PATH], settings.path)
+
+
+def test_compiled_code_beside_a_data_module_is_not_taken(their_data, tmp_path, monkeypatch):
+    module = tmp_path / "compiled_data.py"
+    module.write_text((tmp_path / "their_data.py").read_text())
+    compiled = tmp_path / "__pycache__" / f"compiled_data.{sys.implementation.cache_tag}.pyc"
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(module, compiled, invalidation_mode=unchecked)
+    module.write_text("")
+    settings = DataSettings(class_path="compiled_data.Images")
+    with pytest.raises(InputError, match="unknown class"):
+        make_datamodule(settings, Variant.from_dict(PLAIN), 2, 0)
+    assert not their_data.mark.exists()
 
 
 def test_inspect_imports_no_data_module_unasked(their_data, capsys):
     their_data.write(StudySettings, plugins=[], data=OWN)
-    variant = {**VARIANT, "stages": [{**VARIANT["stages"][0], "blocks": ["conv"]}]}
-    from hybrid_swin import Variant
-    from hybrid_swin.checkpoints import save_weights
-    from hybrid_swin.model import HybridSwin
-
-    save_weights(HybridSwin(Variant.from_dict(variant)), their_data.weights)
+    save_weights(HybridSwin(Variant.from_dict(PLAIN)), their_data.weights)
     message = refused(their_data, ["inspect", str(their_data.weights)], capsys)
     assert "their_data.Images" in message
 
 
 @pytest.mark.parametrize("command", [["test"], ["validate"], ["predict", "--output", "a.csv"]])
 def test_a_training_from_elsewhere_imports_no_data_module(their_data, command, capsys, tmp_path):
-    variant = {**VARIANT, "stages": [{**VARIANT["stages"][0], "blocks": ["conv"]}]}
-    settings = {"variant": variant, "recipe": {"epochs": 1}, "data": OWN, "seed": 0}
+    settings = {"variant": PLAIN, "recipe": {"epochs": 1}, "data": OWN, "seed": 0}
     (tmp_path / "fitted").mkdir()
     (tmp_path / "fitted" / "settings.yaml").write_text(yaml.safe_dump(settings))
     assert train_main([command[0], "fitted", *command[1:]]) == 2

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import read_json, write_json_atomically
+from hybrid_swin.files import write_json_atomically
 from hybrid_swin.plain_text import LONGEST_ERROR, one_line
 from search.executors import Event, Executor, Job
 from search.experiment import WorkerSettings
+from search.records.failure import FAILURE_FILE, FailureRecord, read_failure, write_failure
 from search.records.runs import (
     RESULT_FILE,
     RUN_FILE,
@@ -30,7 +31,6 @@ from search.records.runs import (
 from search.records.torn import read_or_set_aside, set_aside
 from search.silence import Silence
 
-FAILURE_FILE = "failure.json"
 PREDICTIONS_FILE = "predictions.npz"
 _FINAL = "final.ckpt"  # of a training that came to its end, as in hybrid_swin.epochs (torch)
 _MOST_HANGS = 2  # a run that has hung so often hangs again
@@ -226,7 +226,7 @@ class Dispatcher:
         self, spec: RunSpec, job: Job, error: str, worker: str = "", hung: bool = False
     ) -> None:
         """Count a failure; try again while attempts are left."""
-        write_json_atomically(Path(job.folder) / FAILURE_FILE, {"error": error, "hung": hung})
+        write_failure(Path(job.folder), FailureRecord(error, hung))
         attempts = _attempts(self._folder / spec.key)
         if self._give_up(spec, attempts, worker):
             return
@@ -238,12 +238,12 @@ class Dispatcher:
 
     def _give_up(self, spec: RunSpec, attempts: list[Path], worker: str = "") -> bool:
         """End a run as failed if it has failed or hung often enough; says whether it has."""
-        failures = [a for a in attempts if (a / FAILURE_FILE).exists()]
+        failures = [a for a in attempts if os.path.lexists(a / FAILURE_FILE)]
         told = [self._read_failure(attempt) for attempt in failures]
-        hangs = sum(failure.get("hung") is True for failure in told)
+        hangs = sum(failure.hung for failure in told)
         if len(failures) < self._workers.attempts and hangs < _MOST_HANGS:
             return False
-        error = one_line(str(told[-1].get("error", "unknown")), LONGEST_ERROR)
+        error = one_line(told[-1].error, LONGEST_ERROR)
         if len(failures) < self._workers.attempts:
             error += f"; it has hung {hangs} times and is not tried again"
         result = RunResult(spec.key, _number(failures[-1]), "failed", None, error=error)
@@ -251,11 +251,14 @@ class Dispatcher:
         self._end(spec, result, worker)
         return True
 
-    def _read_failure(self, attempt: Path) -> Mapping[str, Any]:
-        path = attempt / FAILURE_FILE
-        return (
-            read_or_set_aside(lambda: read_json(path), self._view.note, "the failure counts") or {}
-        )
+    def _read_failure(self, attempt: Path) -> FailureRecord:
+        """Why an attempt failed; one whose file is damaged goes on to count."""
+        then = "the attempt counts as failed"
+        found = read_or_set_aside(lambda: read_failure(attempt), self._view.note, then)
+        if found is None:
+            found = FailureRecord()
+            write_failure(attempt, found)
+        return found
 
     def _end(self, spec: RunSpec, result: RunResult, worker: str = "") -> None:
         self._forget(spec.key)

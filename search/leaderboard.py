@@ -27,7 +27,7 @@ from hybrid_swin.files import (
 from hybrid_swin.ledger import merged
 from hybrid_swin.plain_text import csv_cell
 from search.fidelity import Fidelity
-from search.looks import Look, record_look
+from search.records.looks import Look, record_look
 from search.records.runs import SCHEMA_VERSION
 from search.row import Row
 from search.row_against_reference import AgainstReference, against_references

@@ -16,7 +16,7 @@ from search.console import Console
 from search.joint_board import join
 from search.leaderboard import Leaderboard
 from search.leaderboard_table import print_leaderboard, save_svg
-from search.looks import LOOKS
+from search.records.looks import LOOKS
 from search.records.settings import is_comparison
 
 

@@ -15,8 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 from hybrid_swin.errors import InputError
 from search.draws import Draw, Refusal
 from search.identity import derive_seed
-from search.journal import repair_journal
 from search.memory import REFUSED, Memory, OptunaDirection
+from search.records.journal import repair_journal
 from search.records.runs import State
 from search.samplers import Samplers, choose_sampler
 from search.settings import SamplerName, StudySettings

@@ -10,7 +10,7 @@ from hybrid_swin.files import DamagedFileError
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger
 from search.fidelity import Fidelity, audit
 from search.finalists import choosers
-from search.looks import Look, read_looks, with_current
+from search.records.looks import Look, read_looks, with_current
 from search.records.runs import Kind, RunResult, RunSpec, iter_runs
 from search.records.settings import read_study_settings
 from search.records.torn import notes_on

@@ -17,7 +17,7 @@ from search.compare.arm_result import ArmResult, matched_by
 from search.compare.launch import read_plan
 from search.compare.looking import about_looks, level_at, seeds_looked_at
 from search.compare.plan import Plan
-from search.looks import read_looks
+from search.records.looks import read_looks
 from search.records.predictions import Correctness
 from search.records.runs import iter_runs
 from search.row_evidence import EndedRun

@@ -30,8 +30,8 @@ from search.compare.settings import ComparisonSettings
 from search.console import Console
 from search.dispatcher import Dispatcher
 from search.identity import derive_seed
-from search.looks import Look, read_looks, record_look
 from search.progress import Terminal
+from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data, write_receipt
 from search.records.settings import SETTINGS_FILE, read_comparison_settings
 from search.records.study_file import STUDY_FILE, read_fixed

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hybrid_swin.files import read_json
-from search.looks import Look, record_look, with_current
+from search.records.looks import Look, record_look, with_current
 from search.statistics.looks import LEVEL, UNPLANNED, level_of_look
 
 _REPORT = "comparison.json"

@@ -22,7 +22,7 @@ from search.compare.differences import Survival, Versus, adjust, difference_of, 
 from search.compare.looking import level_at, seeds_looked_at
 from search.compare.plan import Plan, is_primary
 from search.leaderboard import MEASURED
-from search.looks import read_looks
+from search.records.looks import read_looks
 from search.records.runs import SCHEMA_VERSION, iter_runs
 from search.records.torn import notes_on
 from search.row_evidence import lost_notes

@@ -3,33 +3,18 @@
 Made to be asked again and again of a folder with ten thousand runs in which others write.
 """
 
-import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import read_json
+from hybrid_swin.files import MissingFileError
 from hybrid_swin.plain_text import LONGEST_ERROR, one_line
-from search.dispatcher import FAILURE_FILE
-from search.records.runs import PLACES, RESULT_FILE, RUN_FILE
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A run that has ended, as far as watching needs it.
-
-    ``when`` is the time of its file, in seconds since 1970.
-    """
-
-    key: str
-    state: str
-    score: float | None
-    epochs: int
-    seconds: float
-    when: float
+from search.records.ended import Ended, read_ended
+from search.records.failure import read_failure
+from search.records.runs import PLACES, RESULT_FILE, RUN_FILE, read_spec
 
 
 @dataclass(frozen=True)
@@ -65,38 +50,24 @@ class Runs:
                 continue
             place = f"{root}/{key}"
             try:
-                run, attempt = _read_ended(f"{place}/{RESULT_FILE}", key)
-            except FileNotFoundError:
+                run = read_ended(f"{place}/{RESULT_FILE}", key)
+            except MissingFileError:
                 if os.path.exists(f"{place}/{RUN_FILE}"):  # else it was never asked
                     self.waiting.append(key)
                     self._failures[key] = _failures(place, key)
                 continue
-            except (
-                OSError,
-                ValueError,
-                TypeError,
-                KeyError,
-                AttributeError,
-                OverflowError,
-                RecursionError,
-            ):
+            except InputError:
                 self.unreadable.append(key)
                 continue
             self.ended[key] = run
-            if attempt > 1 or run.state == "failed":
+            if run.attempt > 1 or run.state == "failed":
                 self._failures[key] = _failures(place, key)
 
     def label(self, key: str) -> str:
         """A run's label; empty where it cannot be read."""
-        return str(read_tolerantly(self.folder / key / RUN_FILE).get("label", ""))
-
-
-def read_tolerantly(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is none that can be read."""
-    try:
-        return read_json(path)
-    except InputError:
-        return {}
+        with suppress(InputError):
+            return read_spec(self.folder, key).label
+        return ""
 
 
 def _run_folders(folder: Path) -> Iterator[str]:
@@ -117,40 +88,13 @@ def _folders(place: Path | str) -> list[str]:
         return []
 
 
-def _read_ended(file: str, key: str) -> tuple[Ended, int]:
-    """A result, and of which attempt it is."""
-    with open(file, "rb", buffering=0) as opened:
-        result = json.loads(_without_metrics(opened.read()))
-        when = os.fstat(opened.fileno()).st_mtime
-    score, seconds = result["score"], result["seconds"].get("total", 0.0)
-    ended = Ended(
-        key,
-        str(result["state"]),
-        None if score is None else float(score),
-        int(result["epochs"]),
-        float(seconds),
-        when,
-    )
-    return ended, int(result["attempt"])
-
-
-def _without_metrics(content: bytes) -> bytes:
-    """Cut metrics by epoch and at the end out of a result as this program writes it.
-
-    They are most of it, and reading them would take most of the time. Any other JSON stays as it
-    is.
-    """
-    begin, end = content.find(b'\n "history": [\n'), content.rfind(b'\n "seconds": {\n')
-    return content[:begin] + content[end:] if 0 <= begin < end else content
-
-
 def _failures(place: str, key: str) -> list[Failure]:
-    """Of a run's attempts, in order."""
+    """Of a run's attempts, in order; one that cannot be read is left out."""
     found = []
     for name in _folders(place):
         word, _, number = name.partition("-")
-        told = read_tolerantly(Path(place, name, FAILURE_FILE)) if word == "attempt" else {}
-        if told and number.isdecimal() and len(number) < 10:
-            error = one_line(str(told.get("error", "")), LONGEST_ERROR)
-            found.append(Failure(key, int(number), error))
+        if word == "attempt" and number.isdecimal() and len(number) < 10:
+            with suppress(InputError):
+                error = one_line(read_failure(Path(place, name)).error, LONGEST_ERROR)
+                found.append(Failure(key, int(number), error))
     return sorted(found, key=lambda failure: failure.attempt)

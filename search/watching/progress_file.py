@@ -1,7 +1,4 @@
-"""``progress.json``: what a study's coordinator knows of its runs, for whoever looks on.
-
-Nothing depends on this file: it may be missing, old, or deleted at any time.
-"""
+"""Keeps ``progress.json``: what a study's coordinator knows of its runs, for whoever looks on."""
 
 import time
 from collections.abc import Mapping
@@ -12,9 +9,9 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from hybrid_swin.files import write_json_atomically
 from search.dispatcher import View
+from search.records.progress import PROGRESS_FILE
 from search.records.runs import SCHEMA_VERSION, RunResult, RunSpec
 
-PROGRESS_FILE = "progress.json"
 _LEAST_SECONDS = 1.0  # between two writings for the sake of an epoch
 
 

@@ -6,19 +6,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import natural_order
+from hybrid_swin.files import DamagedFileError, natural_order
 from search.compare.settings import ComparisonSettings
 from search.experiment import ObjectiveSettings
+from search.records.ended import Ended
+from search.records.progress import Progress, read_progress
 from search.records.runs import PLACES
 from search.records.settings import SETTINGS_FILE, read_study
 from search.records.study_folder import RECEIPT
 from search.settings import StudySettings
-from search.watching.ended import Ended, Failure, Runs, read_tolerantly
+from search.watching.ended import Failure, Runs
 from search.watching.holder import find_holder
-from search.watching.progress_file import PROGRESS_FILE
 
 _LAST = 5  # results shown
 _SEARCHED = ("trials", "baselines")
@@ -133,7 +134,9 @@ class Watcher:
         """How it stands now. What cannot be read is left out, never an error."""
         settings, damage = self._settings()
         holder = find_holder(self._folder)
-        told = read_tolerantly(self._folder / PROGRESS_FILE)
+        damaged: list[DamagedFileError] = []
+        told = read_progress(self._folder, damaged)
+        damage += tuple(f"{error}; it may be deleted at any time" for error in damaged)
         self._runs.refresh()
         now, runs = time.time(), self._runs
         comparison = isinstance(settings, ComparisonSettings)
@@ -158,7 +161,7 @@ class Watcher:
             monitor=objective.monitor,
             ended=len(runs.ended),
             total=total,
-            about=total is not None and told.get("about") is True,
+            about=total is not None and told.about,
             groups=groups,
             training=self._training(told, now),
             failures=tuple(sorted(runs.failures, key=lambda failure: natural_order(failure.key))),
@@ -181,10 +184,10 @@ class Watcher:
         except InputError as error:
             return None, (str(error),)
 
-    def _total(self, told: Mapping[str, Any]) -> int | None:
+    def _total(self, told: Progress) -> int | None:
         """How many runs there will be, by the coordinator, or by its receipt where it told less."""
-        if isinstance(told.get("total"), int):
-            return int(told["total"])
+        if told.total is not None:
+            return told.total
         closed = not self._runs.waiting and (self._folder / RECEIPT).exists()
         return len(self._runs.ended) if closed else None
 
@@ -199,38 +202,24 @@ class Watcher:
             if ended[kind] or expected.get(kind)
         }
 
-    def _training(self, told: Mapping[str, Any], now: float) -> tuple[Training, ...]:
-        running = told.get("running")
-        running = running if isinstance(running, dict) else {}
-        running = {key: about for key, about in running.items() if isinstance(about, dict)}
-        waiting = sorted(set(running) & set(self._runs.waiting), key=natural_order)
+    def _training(self, told: Progress, now: float) -> tuple[Training, ...]:
+        waiting = sorted(set(told.running) & set(self._runs.waiting), key=natural_order)
         return tuple(
             Training(
                 key=key,
                 label=self._runs.label(key),
-                worker=str(running[key].get("worker", "")),
-                seconds=max(0.0, now - (_number(running[key].get("since")) or now)),
-                epoch=_whole(running[key].get("epoch")),
-                epochs=_whole(running[key].get("epochs")),
-                score=_number(running[key].get("score")),
+                worker=running.worker,
+                seconds=max(0.0, now - (running.since or now)),
+                epoch=running.epoch,
+                epochs=running.epochs,
+                score=running.score,
             )
-            for key in waiting
+            for key, running in ((key, told.running[key]) for key in waiting)
         )
 
     def _result(self, run: Ended, now: float) -> Result:
         label, ago = self._runs.label(run.key), max(0.0, now - run.when)
         return Result(run.key, label, run.state, run.score, run.epochs, ago)
-
-
-def _number(value: Any) -> float | None:
-    """A number of a file that may hold anything."""
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-    return float(value) if usable else None
-
-
-def _whole(value: Any) -> int | None:
-    number = _number(value)
-    return None if number is None else int(number)
 
 
 def _kind(run: Ended) -> str:
@@ -241,14 +230,13 @@ def _is_candidate(run: Ended) -> bool:
     return run.state == "complete" and run.score is not None and _kind(run) in _SEARCHED
 
 
-def _expected(settings: Experiment | None, told: Mapping[str, Any]) -> dict[str, int]:
+def _expected(settings: Experiment | None, told: Progress) -> dict[str, int]:
     """How many runs of each kind a study comes to; empty for a comparison.
 
     By the coordinator, or by the settings where it tells nothing.
     """
-    by_folder = told.get("by_folder")
-    if isinstance(by_folder, dict) and by_folder:
-        return {kind: count for kind, count in by_folder.items() if isinstance(count, int)}
+    if told.by_folder:
+        return told.by_folder
     if not isinstance(settings, StudySettings):
         return {}
     trials, baselines, asked = settings.trials, len(settings.baselines), settings.finalists
@@ -272,8 +260,8 @@ def _activity(alive: bool | None, left: int | None) -> Activity:
     return "unknown" if alive is None else "not running"
 
 
-def _slots(settings: Experiment | None, told: Mapping[str, Any]) -> int:
-    count = told.get("slots") or (settings.workers.count if settings else None)
+def _slots(settings: Experiment | None, told: Progress) -> int:
+    count = told.slots or (settings.workers.count if settings else None)
     return count if isinstance(count, int) and count > 0 else 1
 
 

@@ -14,7 +14,7 @@ from search.attribution.tables import sentences
 from search.attribution.trials import read_trials
 from search.compare.plan_file import write_plan
 from search.compare.settings import ArmSettings, MatchSettings
-from search.looks import Look, record_look
+from search.records.looks import Look, record_look
 from search.statistics.intervals import crossed_difference
 
 HALF = "+mdta(attention=false)"

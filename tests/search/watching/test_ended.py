@@ -4,7 +4,7 @@ import pytest
 
 from hybrid_swin.files import write_json_atomically
 from search.records.runs import iter_runs
-from search.watching.ended import Failure, Runs, read_tolerantly
+from search.watching.ended import Failure, Runs
 
 
 def look(folder):
@@ -87,5 +87,6 @@ def test_folders_of_runs_that_were_never_asked(make_study):
 def test_labels_and_files_that_cannot_be_read(tmp_path):
     assert look(tmp_path / "none").ended == {}
     assert look(tmp_path).label("trials/0000") == ""
-    (tmp_path / "file").write_text("[1]")
-    assert read_tolerantly(tmp_path / "file") == {}
+    (tmp_path / "trials/0000").mkdir(parents=True)
+    (tmp_path / "trials/0000/run.json").write_text("[1]")
+    assert look(tmp_path).label("trials/0000") == ""

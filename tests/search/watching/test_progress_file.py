@@ -3,8 +3,9 @@ import json
 
 import pytest
 
+from search.records.progress import PROGRESS_FILE
 from search.watching import progress_file
-from search.watching.progress_file import PROGRESS_FILE, ProgressFile
+from search.watching.progress_file import ProgressFile
 
 
 class Heard:

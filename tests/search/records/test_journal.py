@@ -1,6 +1,6 @@
 import pytest
 
-from search.journal import repair_journal
+from search.records.journal import repair_journal
 
 
 @pytest.mark.parametrize(

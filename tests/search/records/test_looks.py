@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from search.looks import LOOKS, Look, read_looks, record_look, with_current
+from search.records.looks import LOOKS, Look, read_looks, record_look, with_current
 
 FIRST = Look(seeds=3, planned=3, command="run")
 

@@ -1,0 +1,75 @@
+"""``progress.json``: what a study's coordinator knows of its runs, for whoever looks on.
+
+Nothing depends on this file: it may be missing, old, or deleted at any time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.files import DamagedFileError, MissingFileError
+from search.records.runs import SCHEMA_VERSION, read_record
+from search.records.schema import build, check_version
+
+PROGRESS_FILE = "progress.json"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run at work; epoch and score are None until its first epoch has ended.
+
+    ``since`` is in seconds since 1970.
+    """
+
+    worker: str = ""
+    since: float = 0.0
+    epoch: int | None = None
+    epochs: int | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the file says.
+
+    Args:
+        total: how many runs there are to be; None if unknown.
+        about: whether that is an estimate.
+        by_folder: the same by kind of run.
+        slots: workers at work at once; None if unknown.
+        running: what is at work, by key.
+    """
+
+    total: int | None = None
+    about: bool = False
+    by_folder: dict[str, int] = field(default_factory=dict)
+    slots: int | None = None
+    running: dict[str, Running] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the content of the file; raises as `RunSpec.from_dict`."""
+        check_version(data, SCHEMA_VERSION)
+        return build(cls, data, least={"total": 0, "slots": 1})
+
+
+def read_progress(folder: Path, damaged: list[DamagedFileError] | None = None) -> Progress:
+    """What is known; nothing where the file is missing, damaged or of a later program.
+
+    Args:
+        folder: of a study or comparison.
+        damaged: collects a damaged file.
+    """
+    try:
+        return read_record(folder / PROGRESS_FILE, Progress.from_dict)
+    except MissingFileError:
+        return Progress()
+    except DamagedFileError as error:
+        if damaged is not None:
+            damaged.append(error)
+    except InputError as error:
+        if damaged is not None:
+            damaged.append(DamagedFileError(folder / PROGRESS_FILE, str(error)))
+    return Progress()

@@ -1,0 +1,50 @@
+"""What the coordinator knows of its runs: read by a schema, and never needed."""
+
+import json
+
+import pytest
+
+from search.records.progress import Progress, Running, read_progress
+
+WHOLE = {
+    "schema_version": 1,
+    "total": 7,
+    "about": True,
+    "by_folder": {"trials": 5},
+    "slots": 2,
+    "running": {"trials/0003": {"worker": "worker-0", "since": 5.0, "epoch": 2, "score": None}},
+}
+
+
+def write(folder, content):
+    (folder / "progress.json").write_text(json.dumps(content))
+    damaged = []
+    return read_progress(folder, damaged), [str(error) for error in damaged]
+
+
+def test_a_whole_file(tmp_path):
+    running = {"trials/0003": Running("worker-0", 5.0, epoch=2)}
+    assert write(tmp_path, WHOLE) == (Progress(7, True, {"trials": 5}, 2, running), [])
+    assert write(tmp_path, WHOLE | {"total": None, "mood": 1})[0].total is None
+
+
+def test_no_file(tmp_path):
+    damaged = []
+    assert (read_progress(tmp_path, damaged), damaged) == (Progress(), [])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"total": "seven"}, "total is 'seven', not a whole number"),
+        ({"total": -1}, "total is -1"),
+        ({"running": {"trials/0003": 1}}, "running.trials/0003 is 1, not a mapping"),
+        ({"running": {"trials/0003": {"since": 1e999}}}, "not JSON"),
+        ({"by_folder": {"trials": True}}, "by_folder.trials is True"),
+        ({"schema_version": 2}, "of a later program"),
+    ],
+)
+def test_a_damaged_file_says_nothing_and_is_named(tmp_path, change, reason):
+    found, damaged = write(tmp_path, WHOLE | change)
+    assert found == Progress()
+    assert len(damaged) == 1 and "progress.json is damaged" in damaged[0] and reason in damaged[0]

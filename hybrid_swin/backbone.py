@@ -9,8 +9,10 @@ from torch.utils.checkpoint import checkpoint
 
 from hybrid_swin.block import Block
 from hybrid_swin.branches import Branch
+from hybrid_swin.first_weights import reset
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.patches import PatchEmbed, PatchMerging
+from hybrid_swin.recipe import WeightInit
 from hybrid_swin.tracing import is_traced
 from hybrid_swin.variant import Variant
 
@@ -57,11 +59,22 @@ class Backbone(nn.Module):
         variant: what was built.
         patch_embed: images to tokens.
         layers: the stages.
+        weight_init: first weights of linear layers.
     """
 
     variant: Variant
+    weight_init: WeightInit
     patch_embed: PatchEmbed
     layers: nn.Sequential
+
+    def reset_parameters(self) -> None:
+        """First weights of every part, from the global random state.
+
+        Also of a network that was made on ``torch.device("meta")`` and then given memory by
+        ``to_empty``, and of one that is sharded. Call it on the network: its parts do not know
+        ``weight_init``.
+        """
+        reset(self, self.weight_init)
 
     def blocks(self) -> Iterator[tuple[str, Block]]:
         """Every block with its full name, in order."""

@@ -1,7 +1,7 @@
 """One transformer block, and the mixer that a block word stands for."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -69,8 +69,15 @@ class DropPath(nn.Module):
         self.rate, self._drops = rate, rate > 0
         # As tensors, since a compiled block holds for one value of every number that it reads:
         # blocks that differ only in their rates then share it.
-        self.register_buffer("_threshold", torch.tensor(float(rate)), persistent=False)
-        self.register_buffer("_share", torch.tensor(1.0 - rate), persistent=False)
+        self.register_buffer("_threshold", torch.empty(()), persistent=False)
+        self.register_buffer("_share", torch.empty(()), persistent=False)
+        self.reset_parameters()
+        self.register_load_state_dict_pre_hook(_leave_meta)  # type: ignore[no-untyped-call]
+
+    def reset_parameters(self) -> None:
+        """Write the rate where it is read from: buffers, which ``to_empty`` empties."""
+        self._threshold.fill_(self.rate)
+        self._share.fill_(1.0 - self.rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, ...) -> (B, ...)."""
@@ -78,6 +85,17 @@ class DropPath(nn.Module):
             return x
         kept = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= self._threshold
         return x * (kept / self._share).to(x.dtype)
+
+
+def _leave_meta(module: nn.Module, *_: Any) -> None:
+    """Make the buffers real where ``load_state_dict(assign=True)`` makes parameters real.
+
+    No file holds them, so nothing else would.
+    """
+    drop_path = cast(DropPath, module)
+    if drop_path._threshold.is_meta:
+        drop_path.to_empty(device="cpu")  # from where they move with all else
+        drop_path.reset_parameters()
 
 
 class Gelu(nn.Module):

@@ -18,6 +18,7 @@ from hybrid_swin.block_words import parse
 from hybrid_swin.cost import Grid, mixer_cost
 from hybrid_swin.counting import counted_cost
 from hybrid_swin.errors import InputError
+from hybrid_swin.first_weights import initialise, reset
 from hybrid_swin.registry import Kind
 
 DIM, HEADS, WINDOW = 24, 3, 4
@@ -115,6 +116,26 @@ def saves_and_loads(word: str) -> None:
             raise ContractError("computes something else after saving and loading")
 
 
+def starts_anew(word: str) -> None:
+    """Every parameter and buffer can be set to first weights again, whatever it holds."""
+    made = _mixer(word)
+    mixer = copy.deepcopy(made)
+    with torch.no_grad():
+        for tensor in (*mixer.parameters(), *mixer.buffers()):
+            tensor.fill_(float("nan") if tensor.is_floating_point() else 99)
+    try:
+        reset(mixer)
+    except InputError as error:
+        raise ContractError(str(error)) from None
+    initialise(made)
+    now = {**dict(mixer.named_parameters()), **dict(mixer.named_buffers())}
+    for name, before in (*made.named_parameters(), *made.named_buffers()):
+        first = before.flatten()[:1]
+        constant = before.numel() and bool((before == first).all())
+        if not now[name].isfinite().all() or (constant and not (now[name] == first).all()):
+            raise ContractError(f"reset_parameters() leaves {name} as it was")
+
+
 def runs_in_half_precision(word: str) -> None:
     """Autocast to bfloat16 and to float16 gives finite outputs near those of float32."""
     mixer = _mixer(word).eval()
@@ -191,6 +212,7 @@ CHECKS: tuple[Callable[[str], None], ...] = (
     treats_images_alone,
     trains_every_parameter,
     saves_and_loads,
+    starts_anew,
     runs_in_half_precision,
     survives_zeros,
     costs_what_it_says,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hybrid_swin.backbone import Backbone, Layer
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.fusions import Fusion
+from hybrid_swin.first_weights import initialise
 from hybrid_swin.patches import PatchEmbed
 from hybrid_swin.recipe import WeightInit
 from hybrid_swin.variant import Variant
@@ -72,11 +72,7 @@ class HybridSwin(Backbone):
         )
         self.norm = nn.LayerNorm(self.num_features)
         self.head = Head(self.num_features, variant.num_classes)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """First weights, from the global random state."""
-        initialise(self, self.weight_init)
+        initialise(self, weight_init)
 
     def get_classifier(self) -> nn.Module:
         """The linear layer of the head; an identity where there are no classes."""
@@ -175,28 +171,6 @@ def stages_taken(count: int, indices: int | Sequence[int] | None) -> list[int]:
     if not indices:
         raise InputError("no stage is named; leave it out for all of them")
     return [index % count for index in indices]
-
-
-def initialise(module: nn.Module, weight_init: WeightInit = "trunc_normal") -> None:
-    """First weights of linear layers, truncated normal; their biases zero.
-
-    Convolutions and what a part initialises otherwise (bias tables, gates) are left as made.
-
-    Args:
-        module: whose parts to initialise.
-        weight_init: ``trunc_normal`` has Swin's standard deviation of .02, made for widths from 96
-            on; ``lecun_normal`` has 1/√inputs, so that a layer's output is as large as its input
-            at any width (Efficient BackProp, 1998, http://yann.lecun.com/exdb/publis/pdf/lecun-98b.pdf).
-    """
-    for part in module.modules():
-        if isinstance(part, nn.Linear):
-            std = 0.02 if weight_init == "trunc_normal" else part.in_features**-0.5
-            nn.init.trunc_normal_(part.weight, std=std)
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)
-    for part in module.modules():
-        if isinstance(part, Fusion):
-            part.start()
 
 
 def _linear_rates(last: float, count: int) -> list[float]:

@@ -62,6 +62,7 @@ class Pyramid(Backbone):
         end = max(self.out_indices) + 1
         stages = model.variant.stages[:end]
         self.variant = dataclasses.replace(model.variant, num_classes=0, stages=stages)
+        self.weight_init = model.weight_init
         self.patch_embed = model.patch_embed
         self.layers = nn.Sequential(*list(model.layers)[:end])
         info = [

@@ -67,9 +67,9 @@ class WindowAttention(Branch):
         self.cosine = attention == "cosine"
         self.qkv = nn.Linear(dim, 3 * dim, bias=not self.cosine)
         if self.cosine:  # a bias of the keys would only turn them all alike
-            self.q_bias = nn.Parameter(torch.zeros(dim))
-            self.v_bias = nn.Parameter(torch.zeros(dim))
-            self.logit_scale = nn.Parameter(torch.full((num_heads, 1, 1), math.log(10)))
+            self.q_bias = nn.Parameter(torch.empty(dim))
+            self.v_bias = nn.Parameter(torch.empty(dim))
+            self.logit_scale = nn.Parameter(torch.empty(num_heads, 1, 1))
         self.proj = nn.Linear(dim, dim)
         self.continuous = bias == "continuous"
         if self.continuous:
@@ -79,6 +79,15 @@ class WindowAttention(Branch):
         else:
             table = torch.empty(_offsets(self.window), num_heads)
             self.relative_position_bias_table = nn.Parameter(table)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """First weights of what is not in a layer."""
+        if self.cosine:
+            nn.init.zeros_(self.q_bias)
+            nn.init.zeros_(self.v_bias)
+            nn.init.constant_(self.logit_scale, math.log(10))
+        if not self.continuous:
             nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:

@@ -31,7 +31,7 @@ ORDER = [
     ["hybrid_swin.matching", "hybrid_swin.published_files", "hybrid_swin.depthwise"],
     ["hybrid_swin.branches", "hybrid_swin.window_attention"],
     ["hybrid_swin.fusions"],
-    ["hybrid_swin.block", "hybrid_swin.patches"],
+    ["hybrid_swin.block", "hybrid_swin.first_weights", "hybrid_swin.patches"],
     ["hybrid_swin.backbone"],
     ["hybrid_swin.model"],
     ["hybrid_swin.inspecting.subject", "hybrid_swin.inspecting.support"],

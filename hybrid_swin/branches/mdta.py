@@ -49,6 +49,11 @@ class MDTA(Branch):
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1)) if attention else None
         self.proj = nn.Linear(dim, dim, bias=False)
 
+    def reset_parameters(self) -> None:
+        """The temperature starts at 1."""
+        if self.temperature is not None:
+            nn.init.ones_(self.temperature)
+
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend between channels. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
         qkv: Tensor = self.qkv(x)

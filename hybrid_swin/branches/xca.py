@@ -31,6 +31,10 @@ class XCA(Branch):
         self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))
         self.proj = nn.Linear(dim, dim)
 
+    def reset_parameters(self) -> None:
+        """The temperature starts at 1."""
+        nn.init.ones_(self.temperature)
+
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend between channels. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
         q, k, v = channel_attention.heads(self.qkv(x), self.num_heads)

@@ -27,7 +27,13 @@ class Scale(Fusion):
     ) -> None:
         super().__init__()
         self.branches = nn.ModuleList(make(dim, num_heads) for make in makers)
-        self.scales = nn.Parameter(torch.full((len(makers), dim), float(init)))
+        self.init = float(init)
+        self.scales = nn.Parameter(torch.empty(len(makers), dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """The scales start at ``init``."""
+        nn.init.constant_(self.scales, self.init)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""

@@ -3,8 +3,8 @@
 from hybrid_swin.block import build_mixer
 from hybrid_swin.block_words import BlockWord, Part, on_map
 from hybrid_swin.branches import Branch
+from hybrid_swin.first_weights import initialise
 from hybrid_swin.fusions import Fusion
-from hybrid_swin.model import initialise
 from hybrid_swin.surgery.host import Host
 from hybrid_swin.weights.mixers import MixerPlan, MixerSource, plan_mixer
 from hybrid_swin.weights.report import BlockStart, How

@@ -19,6 +19,8 @@ from hybrid_swin.variant import Stage, Variant
 DIM, HEADS = 6, 2
 V2 = "attention=cosine;bias=continuous"
 
+CPU = torch.device("cpu")
+
 
 def build(branch=WMSA, window=3, grid=(5, 7), **options):
     torch.manual_seed(0)
@@ -247,8 +249,12 @@ def test_windows_of_padding_alone_do_no_harm():
 
 
 def test_masks_do_not_grow_with_the_batch_or_the_number_of_sizes():
-    device = torch.device("cpu")
-    mask = windows.padding_mask((5, 7), (6, 9), (3, 3), (1, 1), False, device)
-    assert mask.shape == (6, 1, 9)
-    for cached in (windows._shift_mask, windows._padding_mask, windows._position_index):
-        assert cached.cache_info().maxsize == 64
+    def mask(side):
+        return windows.padding_mask((5, side), (6, side + 2), (3, 3), (1, 1), False, CPU)
+
+    first = mask(7)
+    assert first.shape == (6, 1, 9)
+    assert mask(7) is first
+    for side in range(10, 10 + 3 * 64, 3):
+        mask(side)
+    assert mask(7) is not first  # the last 64 are kept

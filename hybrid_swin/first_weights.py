@@ -1,0 +1,50 @@
+"""First weights: what every part of a network starts with."""
+
+from torch import nn
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.fusions import Fusion
+from hybrid_swin.recipe import WeightInit
+
+
+def initialise(module: nn.Module, weight_init: WeightInit = "trunc_normal") -> None:
+    """First weights of linear layers, truncated normal; their biases zero.
+
+    Convolutions and what a part initialises otherwise (bias tables, gates) are left as made.
+
+    Args:
+        module: whose parts to initialise.
+        weight_init: ``trunc_normal`` has Swin's standard deviation of .02, made for widths from 96
+            on; ``lecun_normal`` has 1/√inputs, so that a layer's output is as large as its input
+            at any width (Efficient BackProp, 1998, http://yann.lecun.com/exdb/publis/pdf/lecun-98b.pdf).
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            std = 0.02 if weight_init == "trunc_normal" else part.in_features**-0.5
+            nn.init.trunc_normal_(part.weight, std=std)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+    for part in module.modules():
+        if isinstance(part, Fusion):
+            part.start()
+
+
+def reset(network: nn.Module, weight_init: WeightInit = "trunc_normal") -> None:
+    """Set every parameter and buffer of a network's parts anew, whatever they hold.
+
+    Each part resets its own by ``reset_parameters()``, as torch's layers do; then ``initialise``.
+
+    Raises:
+        InputError: a part has parameters or buffers and cannot reset them.
+    """
+    for name, part in network.named_modules():
+        if not (part._parameters or part._buffers):
+            continue
+        start = getattr(part, "reset_parameters", None)
+        if not callable(start):
+            raise InputError(
+                f"{name or 'it'} ({type(part).__name__}) has no reset_parameters(), so its first "
+                "weights cannot be set again; give its class that method"
+            )
+        start()
+    initialise(network, weight_init)

@@ -185,9 +185,9 @@ def _read(
     datamodule = make_datamodule(data, variant, recipe.batch_size, seed)
     network = training.load_classifier(folder / FINAL)
     resolve_accelerator(accelerator)
-    if isinstance(datamodule, ImageData):
-        datamodule.setup()
-        training.check_trained_on(folder / FINAL, datamodule)
+    note = training.check_trained_on(folder / FINAL, datamodule)
+    if note:
+        print(f"note: {note}")
     kept = nullcontext() if split != "test" else _recorded(folder, command, variant, datamodule)
     with kept:
         reading = training.evaluate(network, datamodule, split, accelerator=accelerator)

@@ -27,7 +27,8 @@ class DataSettings:
         validation_share: share of the free images that a trial is judged by. Images are free where
             the source gives no split; a source's own splits are kept.
         test_share: share of the free images that is kept apart to the end.
-        split_seed: seed of the draw; the same for all trials of a study.
+        split_seed: seed of the draw; the same for all trials of a study. With class_path: of what
+            the module draws from the global generators when it is set up.
         validation_seed: draw validation anew among what ``split_seed`` left beside test, which
             stays as it is; so finalists are judged over several draws, and test is one. Left out,
             and where the source gives the validation split, nothing is drawn anew.

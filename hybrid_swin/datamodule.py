@@ -5,7 +5,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from lightning.pytorch import LightningDataModule
@@ -19,6 +19,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.launching import import_from_working_folder
 from hybrid_swin.loading import load_data
 from hybrid_swin.module_sources import import_from_source, module_sources
+from hybrid_swin.own_modules import made_by
 from hybrid_swin.splits import Splits
 from hybrid_swin.variant import Variant
 
@@ -42,7 +43,8 @@ def make_datamodule(
     Of a user's own module (``settings.class_path``) we use the loaders as they are. It gets
     ``batch_size`` where its ``__init__`` names it. The order of its epochs, its splits and groups,
     its normalisation and its hashes are its own: we cannot promise that a resumed or a repeated
-    training sees the same images.
+    training sees the same images. What it draws by the global generators when it is made or set up
+    is drawn by ``settings.split_seed``, the same in each process.
 
     Raises:
         InputError: the settings cannot work. Images are read in ``setup``.
@@ -50,7 +52,7 @@ def make_datamodule(
     settings.validate()
     if settings.class_path is None:
         return ImageData(settings, variant, batch_size, seed, cache)
-    return _make_own(settings.class_path, dict(settings.init_args), batch_size)
+    return _make_own(settings, settings.class_path, batch_size)
 
 
 @final
@@ -146,8 +148,8 @@ class ImageData(LightningDataModule):
         )
 
 
-def _make_own(class_path: str, init_args: dict[str, Any], batch_size: int) -> LightningDataModule:
-    cls = _import(class_path)
+def _make_own(settings: DataSettings, class_path: str, batch_size: int) -> LightningDataModule:
+    cls, init_args = _import(class_path), dict(settings.init_args)
     parameters = inspect.signature(cls).parameters
     if "batch_size" in init_args:
         raise InputError("data.init_args: batch_size belongs to the recipe; set it there")
@@ -158,7 +160,7 @@ def _make_own(class_path: str, init_args: dict[str, Any], batch_size: int) -> Li
     if "batch_size" in parameters:
         init_args["batch_size"] = batch_size
     try:
-        return cls(**init_args)
+        return made_by(lambda: cls(**init_args), settings.split_seed)
     except Exception as error:
         raise InputError(
             f"data.class_path {class_path}: cannot be made with {init_args}: "

@@ -4,8 +4,6 @@ All randomness of epoch e (from 0) derives from (seed, e), and a state is saved 
 only. So a training that is resumed gives the same bits as one that was never interrupted.
 """
 
-import hashlib
-import random
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,14 +13,14 @@ from typing import Any
 
 import lightning
 import lightning.pytorch as L
-import numpy as np
-import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from hybrid_swin.datamodule import ImageData
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError
 from hybrid_swin.pixels import full_scale
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.same_images import check_data, data_identity
+from hybrid_swin.seeding import seed_all
 from hybrid_swin.training_state import save_state
 from hybrid_swin.variant import Variant
 
@@ -30,28 +28,9 @@ LAST, FINAL = "last.ckpt", "final.ckpt"
 _ELSEWHERE = "choose another folder, or start it again without resuming"
 
 
-def seed_all(seed: int, *place: object) -> None:
-    """Seed python, numpy and torch from the run's seed and a place in it, such as an epoch."""
-    text = "/".join(map(str, (seed, *place)))
-    derived = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-    random.seed(derived)
-    np.random.seed(derived % 2**32)
-    torch.manual_seed(derived)
-
-
 def identify(variant: Variant, recipe: Recipe, seed: int) -> dict[str, Any]:
     """What two trainings share if one may go on from the other, apart from their data."""
     return {"variant": variant.id, "recipe": recipe.to_dict(), "seed": seed}
-
-
-def data_identity(datamodule: object) -> dict[str, Any]:
-    """The same for a data module that is set up; empty for one without hashes."""
-    splits = getattr(datamodule, "splits", None)
-    hashes = {
-        "data": getattr(datamodule, "data_hash", None),
-        "splits": getattr(splits, "hash", None),
-    }
-    return {name: str(value) for name, value in hashes.items() if value is not None}
 
 
 def data_facts(datamodule: object) -> dict[str, Any]:
@@ -64,34 +43,6 @@ def data_facts(datamodule: object) -> dict[str, Any]:
         "full_scale": full_scale(datamodule.images.images),
         "class_names": list(datamodule.class_names),
     }
-
-
-def check_data(saved: Mapping[str, Any], datamodule: object, folder: Path, hint: str) -> None:
-    """Raise InputError where a saved training has learned from other images than these.
-
-    Classes by other names are other classes: no label, and so no hash, need change with them.
-
-    Args:
-        saved: what a checkpoint holds; what it does not say cannot differ.
-        datamodule: set up.
-        folder: of the training, for the message.
-        hint: what to do, for the message.
-    """
-    identity = saved.get("identity", {})
-    for name, now in data_identity(datamodule).items():
-        before = identity.get(name, now)
-        if before != now:
-            raise InputError(
-                f"{folder} holds a training with another {name} ({before!r}, now {now!r}); {hint}"
-            )
-    names = list(getattr(datamodule, "class_names", ()))
-    learned = list(saved.get("data", {}).get("class_names", names))
-    for index, (before, now) in enumerate(zip(learned, names, strict=False)):
-        if before != now:
-            raise InputError(
-                f"{folder} holds a training with another name of class {index} "
-                f"({shown(before, 40)}, now {shown(now, 40)}); {hint}"
-            )
 
 
 @dataclass

@@ -41,6 +41,7 @@ class Trained(NamedTuple):
     model: HybridSwin
     normalisation: Normalisation | None
     class_names: tuple[str, ...] | None
+    identity: Mapping[str, Any]  # of its images, as ``same_images.data_identity`` gives it
 
 
 def load_model(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin:
@@ -67,7 +68,7 @@ def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
     wrong = [*report.fresh, *resized, *report.unused, *report.left_out]
     if wrong:
         raise InputError(f"{file.name} does not hold the weights of its own variant: {wrong[0]}")
-    return Trained(model.eval(), *_facts(file))
+    return Trained(model.eval(), *_facts(file), _identity(file))
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -115,6 +116,11 @@ def _variant(file: WeightFile) -> Variant:
         raise InputError(
             f"{file.name}: {error}; if a block is your own, give its file as a plug-in"
         ) from error
+
+
+def _identity(file: WeightFile) -> Mapping[str, Any]:
+    found: Any = file.content.get("identity")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _facts(file: WeightFile) -> tuple[Normalisation | None, tuple[str, ...] | None]:

@@ -13,11 +13,15 @@ import torch
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.classifier import Classifier, DivergedError, check_classes
 from hybrid_swin.cost import count_cost
-from hybrid_swin.epochs import FINAL, LAST, EpochKeeper, check_data, identify, seed_all
+from hybrid_swin.datamodule import ImageData
+from hybrid_swin.epochs import FINAL, LAST, EpochKeeper, identify
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.hardware import PeakMemory, device_name, resolve_accelerator, resolve_precision
+from hybrid_swin.own_modules import seed_for_setup, set_up
 from hybrid_swin.quiet import quiet
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.same_images import check_data
+from hybrid_swin.seeding import seed_all
 from hybrid_swin.training_state import UnreadableStateError, load_state
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import init_hash
@@ -127,8 +131,7 @@ def fit(
     final, last = (_find_state(folder / name, notes) for name in (FINAL, LAST))
     keeper = EpochKeeper(seed, folder, identity, checkpoint_every_seconds, final or last)
     if final is not None:
-        datamodule.prepare_data()
-        datamodule.setup("fit")
+        _set_up(datamodule)
         keeper.check_data(datamodule)
     resumed_from = keeper.progress.epochs
     over, diverged = final is not None, False
@@ -149,6 +152,7 @@ def fit(
                 default_root_dir=folder,
             )
             keeper.restore_counters(trainer)
+            _seed_own(datamodule)
             try:
                 trainer.fit(module, datamodule=datamodule)
             except DivergedError as error:
@@ -208,6 +212,7 @@ def evaluate(
     with quiet():
         trainer = _trainer(device, precision, devices=1, callbacks=[collect])
         read = trainer.validate if split == "validation" else trainer.test
+        _seed_own(datamodule)
         try:
             metrics = read(module, datamodule=datamodule, verbose=False)
         except DivergedError as error:
@@ -236,7 +241,7 @@ def load_classifier(checkpoint: str | Path) -> Classifier:
     return module
 
 
-def check_trained_on(checkpoint: Path, datamodule: L.LightningDataModule) -> None:
+def check_trained_on(checkpoint: Path, datamodule: L.LightningDataModule) -> str | None:
     """Raise InputError where a network has learned from other images, splits or class names.
 
     Its answers would be read as other classes, its pixels scaled otherwise than it knows them, and
@@ -244,10 +249,36 @@ def check_trained_on(checkpoint: Path, datamodule: L.LightningDataModule) -> Non
 
     Args:
         checkpoint: one that ``load_classifier`` reads.
-        datamodule: set up.
+        datamodule: the images; set up here.
+
+    Returns:
+        Why nothing can be compared, where a module of the user's own has no training images here.
     """
+    try:
+        _set_up(datamodule)
+    except Exception as error:
+        if isinstance(datamodule, ImageData):
+            raise
+        return (
+            f"the data module cannot be set up as for the training ({type(error).__name__}: "
+            f"{str(error)[:90]}), so it is not known whether these images were trained on"
+        )
     hint = "give it back the images that it was trained on, or train again in another folder"
     check_data(load_state(checkpoint), datamodule, checkpoint.parent, hint)
+    return None
+
+
+def _set_up(datamodule: L.LightningDataModule) -> None:
+    if isinstance(datamodule, ImageData):
+        datamodule.setup()
+    else:
+        set_up(datamodule)
+
+
+def _seed_own(datamodule: L.LightningDataModule) -> None:
+    """Before Lightning sets it up. Ours draws nothing."""
+    if not isinstance(datamodule, ImageData):
+        seed_for_setup(datamodule)
 
 
 class _Collect(L.Callback):

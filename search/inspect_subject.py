@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,7 @@ class Target:
         class_names: of the images that it has learned from, where known.
         home: the folder with the settings that it was trained by, where there is one.
         run: what its run was asked to do, where it is one of a study.
+        identity: of the images that it has learned from, where known.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Target:
     class_names: tuple[str, ...] | None = None
     home: Path | None = None
     run: dict[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
     def about(self) -> dict[str, Any]:
         """What `index.json` says of the network."""
@@ -131,6 +133,7 @@ def find_target(question: InspectQuestion) -> Target:
         trained.class_names,
         home,
         {} if home is None else _run_of(checkpoint, home),
+        trained.identity,
     )
 
 
@@ -236,6 +239,7 @@ def _source_images(settings: DataSettings, question: InspectQuestion, target: Ta
     cache = None if target.home is None else target.home.parent / ".images"  # as trainings have it
     cache = cache if cache is not None and cache.is_dir() else None
     loaded = load_data(settings, variant.image_size, variant.in_channels, cache)
+    _check_unseen(loaded, question, target, cache)
     indices = getattr(loaded.splits, question.split)
     chosen = np.sort(_draw(len(indices), question))
     indices = indices[chosen]
@@ -255,6 +259,51 @@ def _source_images(settings: DataSettings, question: InspectQuestion, target: Ta
         "images": len(indices),
     }
     return Shown(images, labels, names, about, why_no_labels=why_not)
+
+
+def _check_unseen(
+    loaded: LoadedData, question: InspectQuestion, target: Target, cache: Path | None
+) -> None:
+    """Raise InputError where the network has learned from what is to be shown as unseen.
+
+    Images that ``--data`` names may be others; those of the training must be as they were.
+    """
+    from hybrid_swin.same_images import check_data  # Lightning takes seconds to import
+
+    if target.checkpoint is None or not target.identity:
+        return
+    if question.data is None:
+        hint = "give it back the images that it was trained on, or name others by --data"
+        saved = {"identity": target.identity}
+        check_data(saved, loaded, target.checkpoint.parent, hint)
+        return
+    same = target.identity.get("data") == loaded.data_hash
+    if question.split == "train" or not same:
+        return
+    if target.identity.get("splits") == loaded.splits.hash:
+        return
+    shown_split = getattr(loaded.splits, question.split)
+    what = "images that it was trained on may be among them"
+    trained = _trained_on(target, cache)
+    if trained is not None and trained.data_hash == loaded.data_hash:
+        count = len(np.intersect1d(shown_split, trained.splits.train))
+        if not count:
+            return
+        what = f"{count} of the {len(shown_split)} were trained on"
+    raise InputError(
+        f"these are the images of the training, but split otherwise: of the {question.split} split "
+        f"{what}; leave --data out, or give the splits of the training"
+    )
+
+
+def _trained_on(target: Target, cache: Path | None) -> LoadedData | None:
+    """The images of the training as its settings give them; None if they give others by now."""
+    variant = target.model.variant
+    with suppress(InputError):
+        settings = _settings_of(target, target.name, trust=False)
+        loaded = load_data(settings, variant.image_size, variant.in_channels, cache)
+        return loaded if loaded.splits.hash == target.identity.get("splits") else None
+    return None
 
 
 def _normalised(
@@ -303,11 +352,13 @@ def _refuse_labels(why_not: str, question: InspectQuestion) -> None:
 def _own_images(settings: DataSettings, question: InspectQuestion, target: Target) -> Shown:
     """Images of a LightningDataModule of the user's own, as it gives them."""
     from hybrid_swin.datamodule import make_datamodule
+    from hybrid_swin.own_modules import drawn_alike
 
     variant = target.model.variant
     module = make_datamodule(settings, variant, 32, question.seed)
-    module.prepare_data()
-    module.setup("test" if question.split == "test" else "fit")
+    _check_own(module, question, target)
+    with drawn_alike(module):
+        module.setup("test" if question.split == "test" else "fit")
     loader = {
         "train": module.train_dataloader,
         "validation": module.val_dataloader,
@@ -337,6 +388,17 @@ def _own_images(settings: DataSettings, question: InspectQuestion, target: Targe
     }
     answers = torch.cat(labels)[: question.images].long() if variant.num_classes else None
     return Shown(x_BCHW, answers, None, about)
+
+
+def _check_own(module: Any, question: InspectQuestion, target: Target) -> None:
+    """Set a module up as for training; InputError where its own network has seen other images."""
+    from hybrid_swin.own_modules import set_up
+    from hybrid_swin.same_images import check_data
+
+    set_up(module)
+    if target.checkpoint is not None and question.data is None:
+        saved = {"identity": target.identity}
+        check_data(saved, module, target.checkpoint.parent, "name other images by --data")
 
 
 def _draw(available: int, question: InspectQuestion) -> np.ndarray[Any, Any]:

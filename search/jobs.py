@@ -20,7 +20,14 @@ from hybrid_swin.files import OF_THE_DISK, explained, write_json_atomically
 from hybrid_swin.kept_plugins import check_hash
 from hybrid_swin.module_sources import check_modules
 from hybrid_swin.recipe import Recipe
-from hybrid_swin.training import FitResult, Reading, evaluate, fit, load_classifier
+from hybrid_swin.training import (
+    FitResult,
+    Reading,
+    check_trained_on,
+    evaluate,
+    fit,
+    load_classifier,
+)
 from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
 from search.executors import Job
@@ -83,6 +90,7 @@ def _train(
     test, latency = None, None
     if fitted.checkpoint is not None and (spec.stage == "final" or settings.get("measure_latency")):
         if spec.stage == "final":
+            check_trained_on(fitted.checkpoint, data)
             with _recorded(spec, job, data):
                 reading = _read_test(fitted.checkpoint, data, settings["accelerator"], notes)
             if reading is None:

@@ -14,10 +14,10 @@ import torch
 from hybrid_swin.classifier import Classifier, balanced_weights, classification_loss
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
-from hybrid_swin.epochs import seed_all
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.seeding import seed_all
 from hybrid_swin.training import evaluate, fit, load_classifier
 from hybrid_swin.variant import Variant
 

@@ -38,7 +38,7 @@ def variant_file(tmp_path):
 def run_folder(tmp_path):
     """A run of the study `mine`, as the study leaves it."""
 
-    def write(variant=VARIANT, data=None, names=NAMES, mean=0.3):
+    def write(variant=VARIANT, data=None, names=NAMES, mean=0.3, identity=None):
         study = tmp_path / "runs" / "mine"
         attempt = study / "finalists" / "0a1b2c" / "0" / "attempt-1"
         attempt.mkdir(parents=True, exist_ok=True)
@@ -48,6 +48,7 @@ def run_folder(tmp_path):
             "state_dict": {f"model.{name}": t for name, t in model.state_dict().items()},
             "hyper_parameters": {"variant": variant.to_dict()},
             "data": {"mean": [mean], "std": [0.4], "full_scale": 1.0, "class_names": names},
+            "identity": identity or {},
         }
         torch.save(content, attempt / "final.ckpt")
         settings = {"schema_version": 1, "name": "mine", "data": data or {"source": "digits"}}
@@ -117,6 +118,37 @@ def test_images_are_normalised_as_the_network_has_learned(run_folder):
     pixels = {image.tobytes() for image in digits.images.images[digits.splits.validation]}
     back = np.round((shown.images.permute(0, 2, 3, 1).numpy() * 0.4 + 0.3) * 16) / 16
     assert all(image.astype(np.float32).tobytes() in pixels for image in back)
+
+
+@pytest.mark.parametrize("split", ["validation", "test", "train"])
+def test_images_that_were_trained_on_are_not_shown_as_unseen(run_folder, split):
+    digits = load_data(DataSettings(), (8, 8), 1, None)
+    folder = str(run_folder(identity={"data": digits.data_hash, "splits": digits.splits.hash}))
+    question = InspectQuestion(folder, split=split, images=4)
+    target = find_target(question)
+    assert show_images(question, target).about["split_hash"] == digits.splits.hash
+    fewer = DataSettings(train_images=300)  # other splits, but none of what was trained on
+    other = DataSettings(split_seed=2)
+    asked = InspectQuestion(folder, fewer, split, 4)
+    assert show_images(asked, target).about["split_hash"] != digits.splits.hash
+    asked = InspectQuestion(folder, other, split, 4)
+    if split == "train":
+        assert len(show_images(asked, target).images) == 4
+        return
+    drawn = getattr(load_data(other, (8, 8), 1, None).splits, split)
+    count = len(set(drawn) & set(digits.splits.train))
+    with pytest.raises(InputError, match=f"{split} split {count} of the {len(drawn)} were trained"):
+        show_images(asked, target)
+
+
+@pytest.mark.parametrize("split", ["validation", "train"])
+def test_images_that_have_changed_since_the_training_are_refused(run_folder, split):
+    folder = str(run_folder(identity={"data": "0123456789", "splits": "0123456789"}))
+    question = InspectQuestion(folder, split=split, images=4)
+    with pytest.raises(InputError, match="holds a training with another data"):
+        show_images(question, find_target(question))
+    asked = InspectQuestion(folder, DataSettings(), split, 4)  # other images, by name
+    assert len(show_images(asked, find_target(asked)).images) == 4
 
 
 def test_a_comparisons_run_is_shown_its_own_images(run_folder):
@@ -305,6 +337,23 @@ def test_a_users_own_data_module_is_read_as_it_is(variant_file, tmp_path, monkey
     assert shown.images[:, 0, 0, 0].tolist() == [0, 0, 0, 0, 1, 1]
     assert shown.labels.tolist() == [0, 1, 2, 3, 0, 1]
     assert shown.about["source"] == "their_images.Theirs"
+
+
+def test_an_own_module_whose_splits_have_changed_is_refused(run_folder, tmp_path, monkeypatch):
+    (tmp_path / "torn_images.py").write_text(
+        "import torch\n"
+        "from lightning.pytorch import LightningDataModule\n"
+        "class Theirs(LightningDataModule):\n"
+        "    def val_dataloader(self):\n"
+        "        return [(torch.zeros(4, 1, 8, 8), torch.arange(4))]\n"
+        "    train_dataloader = test_dataloader = val_dataloader\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    identity = {"validation split": "0123456789"}
+    folder = run_folder(data={"class_path": "torn_images.Theirs"}, identity=identity)
+    question = InspectQuestion(str(folder), images=4, split="test", trust=True)
+    with pytest.raises(InputError, match="images to test on may have been trained on"):
+        show_images(question, find_target(question))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""A LightningDataModule of the user's own: what it draws, and how its images are told from others.
+
+Modules often split by the global generators, without a seed: each process, and each call of
+``setup``, would draw other splits, and test on images that were trained on. So the generators are
+seeded around ``__init__``, ``prepare_data`` and ``setup``; a module that draws in another way is
+known by the first images of its validation split.
+"""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, TypeVar
+
+import torch
+
+from hybrid_swin.seeding import seed_all, seeded
+
+_Module = TypeVar("_Module")
+_SEED = "_hybrid_swin_split_seed"
+_IMAGES = 256  # that are looked at
+
+
+def made_by(make: Callable[[], _Module], split_seed: int) -> _Module:
+    """The module that a call makes, which draws by the seed: now and whenever it is set up."""
+    with seeded(split_seed, "data"):
+        module = make()
+    vars(module)[_SEED] = split_seed
+    return module
+
+
+def drawn_alike(module: object) -> AbstractContextManager[None]:
+    """Around what a module of ``made_by`` draws: the same numbers each time."""
+    return seeded(vars(module)[_SEED], "data") if _SEED in vars(module) else nullcontext()
+
+
+def seed_for_setup(module: object) -> None:
+    """The same where Lightning calls ``prepare_data`` and ``setup`` next."""
+    if _SEED in vars(module):
+        seed_all(vars(module)[_SEED], "data")
+
+
+def set_up(module: Any) -> None:
+    """What Lightning's ``fit`` does first."""
+    with drawn_alike(module):
+        module.prepare_data()
+        module.setup("fit")
+
+
+def validation_digest(module: Any) -> str | None:
+    """Ten hex digits over the first validation images and labels, and their number.
+
+    None for a module that is not set up, or has no such images.
+    """
+    shas = hashlib.sha256(), hashlib.sha256()  # of images and of labels, whatever the batch size
+    with suppress(Exception), drawn_alike(module):
+        loader = module.val_dataloader()
+        with suppress(TypeError, AttributeError):
+            shas[1].update(str(len(loader.dataset)).encode())
+        left = _IMAGES
+        for batch in loader:
+            for sha, tensor in zip(shas, batch, strict=True):
+                part = torch.as_tensor(tensor)[:left].detach().cpu().contiguous()
+                sha.update(part.flatten().view(torch.uint8).numpy().data)
+            left -= len(batch[1])
+            if left <= 0:
+                break
+        shas[1].update(shas[0].digest())
+        return shas[1].hexdigest()[:10] if left < _IMAGES else None
+    return None

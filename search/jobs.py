@@ -1,15 +1,13 @@
 """What a worker does for one job: train a network, or fit the reference."""
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lightning.pytorch as L
-import numpy as np
 
 from hybrid_swin import registry
 from hybrid_swin.classifier import DivergedError
@@ -30,6 +28,7 @@ from hybrid_swin.training import (
 )
 from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
+from search.answers import ValidationAnswers, save_test_answers
 from search.executors import Job
 from search.latency import measure_latency
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
@@ -87,7 +86,9 @@ def _train(
     for note in fitted.notes:
         print(f"{spec.key}: {note}", flush=True)
     state, notes = fitted.state, list(fitted.notes)
-    test, latency = None, None
+    test, latency, run_folder = None, None, Path(job.folder).parent
+    if state == "complete" and fitted.checkpoint is not None:
+        training.answers.save(run_folder, fitted.checkpoint, data, settings["accelerator"])
     if fitted.checkpoint is not None and (spec.stage == "final" or settings.get("measure_latency")):
         if spec.stage == "final":
             check_trained_on(fitted.checkpoint, data)
@@ -96,7 +97,7 @@ def _train(
             if reading is None:
                 state = "diverged"
             else:
-                _save_predictions(Path(job.folder).parent, data, reading)
+                save_test_answers(run_folder, data, reading)
                 test = reading.metrics
         if state == "complete":
             network = load_classifier(fitted.checkpoint)
@@ -143,6 +144,7 @@ class _Training:
         self._spec, self._variant, self._recipe = spec, variant, recipe
         self._settings, self._folder, self._report = settings, folder, report
         self._cutoffs = {int(rung): cutoff for rung, cutoff in spec.cutoffs.items()}
+        self.answers = ValidationAnswers()
         self.passes = 0.0  # over the train split, in all
         self.seconds_before = 0.0  # of trainings on few images
 
@@ -203,7 +205,7 @@ class _Training:
             folder=folder,
             accelerator=settings["accelerator"],
             devices=settings["devices"],
-            callbacks=[watch],
+            callbacks=[watch, self.answers],
             checkpoint_every_seconds=settings["checkpoint_seconds"],
             init=self._spec.init or None,
             weights_prefix=self._spec.weights_prefix,
@@ -241,7 +243,7 @@ def _reference(spec: RunSpec, job: Job, settings: Mapping[str, Any]) -> RunResul
     begin = time.perf_counter()
     with _recorded(spec, job, data):
         fitted = fit_reference(data, settings["objective"]["monitor"])
-    _save_predictions(Path(job.folder).parent, data, fitted.reading)
+    save_test_answers(Path(job.folder).parent, data, fitted.reading)
     seconds = time.perf_counter() - begin
     return RunResult(
         key=spec.key,
@@ -307,21 +309,3 @@ def _groups(data: ImageData, index: Iterable[int]) -> int:
     """How many groups the images of a split are of; 0 where images have none."""
     groups = data.images.groups
     return 0 if groups is None else len({str(groups[i]) for i in index})
-
-
-def _save_predictions(folder: Path, data: L.LightningDataModule, reading: Reading) -> None:
-    """Logits of the test split in the run's folder, with ids and groups where they are known."""
-    known: dict[str, Any] = {}
-    if isinstance(data, ImageData):
-        index = data.splits.test
-        known["ids"] = np.array([data.images.ids[i] for i in index])
-        if data.images.groups is not None:
-            known["groups"] = np.array([data.images.groups[i] for i in index])
-    else:
-        known["ids"] = np.array([str(i) for i in range(len(reading.labels))])
-    temporary = folder / ".predictions.npz.tmp"
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, labels=reading.labels, logits=cast(Any, reading.logits), **known)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / "predictions.npz")

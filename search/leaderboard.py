@@ -13,7 +13,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -28,6 +28,7 @@ from hybrid_swin.ledger import merged
 from hybrid_swin.plain_text import csv_cell
 from search.fidelity import Fidelity
 from search.records.looks import Look, record_look
+from search.records.predictions import Correctness
 from search.records.runs import SCHEMA_VERSION
 from search.row import Row
 from search.row_against_reference import AgainstReference, against_references
@@ -89,6 +90,8 @@ class Leaderboard:
         new_looks: of each study the look that this is, where it is one; in no file.
         level: of all tests together; less than .05 where seeds were added after a look.
         references: the retrained rows against what is no network.
+        validated: by the keys of a row which validation images its seeds got right, where these
+            are one for all; in no file, and of a single study only.
         notes: what must be said beside the rows.
     """
 
@@ -115,6 +118,7 @@ class Leaderboard:
     new_looks: tuple[Look | None, ...] = ()
     level: float = LEVEL
     references: tuple[AgainstReference, ...] = ()
+    validated: Mapping[tuple[str, ...], Correctness] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -176,6 +180,9 @@ class Leaderboard:
             new_looks=tuple(seen[-1] if seen and not seen[-1].time else None for seen in looks),
             level=level,
             references=() if waiting else against_references(final, plain, monitor, level),
+            validated={}
+            if several
+            else {row.keys: e.validated for row, e in in_order if e.validated is not None},
             notes=(*notes, *(() if several else studies[0].notes)),
         )
 
@@ -221,7 +228,7 @@ class Leaderboard:
         told["references"] = [asdict(one) for one in self.references]
         told["looks"] = [{"seeds": look.seeds, "planned": look.planned} for look in self.looks]
         del told["new_looks"]
-        del told["folders"]
+        del told["folders"], told["validated"]
         if not self.studies:
             del told["studies"]
             for row in told["rows"]:

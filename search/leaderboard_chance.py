@@ -7,8 +7,9 @@ from search.leaderboard import Leaderboard
 from search.leaderboard_format import percent, range_text, score_text, score_unit
 from search.row import Row
 from search.row_against_reference import AgainstReference, Lead
-from search.row_intervals import differ_over_seeds, pair_over_seeds
+from search.row_intervals import Validated, differ_on_validation, pair_on_validation
 from search.statistics.best import selected_confidence
+from search.statistics.intervals import Difference
 
 _SHORT = 0.95  # of the cost of the search: a random search below it is no equal
 _NAMED = 3  # rows whose leads are written out
@@ -32,12 +33,16 @@ def chance(board: Leaderboard) -> list[str]:
     if min(best.seeds, mean.seeds) < 2 or board.waiting:
         return [f"{text})."]
     confidence = selected_confidence(len(searched))
-    gain = differ_over_seeds(best, mean, board.monitor, confidence)
-    chosen = f" ({percent(confidence)}, since it is the best of {len(searched)} retrained)"
+    found = differ_on_validation(
+        _with_images(best, board), _with_images(mean, board), board.monitor
+    )
+    gain, of_the_best = found.at(confidence), f", since it is the best of {len(searched)} retrained"
+    what = _covers(found, board, "seeds and candidates")
+    held = f" ({percent(confidence)}{of_the_best * (len(searched) > 1)}; {what})"
     return [
         f"{text}); the best of the search differs from that by {points(gain.mean, board.monitor)}"
         f"{unit(board.monitor)} {_span(gain.low, gain.high, board)}"
-        f"{chosen * (len(searched) > 1 and gain.low is not None)}.".replace(" .", ".")
+        f"{held * (gain.low is not None)}.".replace(" .", ".")
     ]
 
 
@@ -68,11 +73,14 @@ def random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     whole = one.seeds == one.seeds_asked == other.seeds == other.seeds_asked
     if whole and one.seeds >= 2 and not board.waiting:  # the same seeds
         confidence = selected_confidence(len(searched) * len(drawn))
-        gain = pair_over_seeds(one, other, board.monitor, confidence)
+        sides = _with_images(one, board), _with_images(other, board)
+        found = pair_on_validation(*sides, board.monitor)
+        gain = found.at(confidence)
         span = _span(gain.low, gain.high, board)
         text += f": {points(gain.mean, board.monitor)}{unit(board.monitor)} {span}".rstrip()
-        if span and confidence > 0.95:
-            text += f" ({percent(confidence)}, since each is the best of its own)"
+        if span:
+            own = ", since each is the best of its own" * (confidence > 0.95)
+            text += f" ({percent(confidence)}{own}; {_covers(found, board)})"
     return [f"{text}; {only}."]
 
 
@@ -116,6 +124,20 @@ def _against(told: AgainstReference, board: Leaderboard) -> str:
         f"On test the reference model {told.label} gets {_score(told.score, board)}; retrained "
         f"rows against it ({together}over {told.covers}): {text}."
     )
+
+
+def _with_images(row: Row, board: Leaderboard) -> Validated:
+    return row, board.validated.get(row.keys)
+
+
+def _covers(found: Difference, board: Leaderboard, what: str = "seeds") -> str:
+    """What an interval of a difference on validation speaks of."""
+    if found.items:
+        return f"over {what} and images"
+    if board.fresh_splits is False:
+        return f"over {what}, on these validation images only"
+    own = ", each with validation images of its own" if board.fresh_splits else ""
+    return f"over {what}{own}"
 
 
 def _leads(leads: Sequence[Lead], board: Leaderboard) -> str:

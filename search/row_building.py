@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from search.records.runs import RunResult, RunSpec, State
 from search.row import Fidelity, Proposer, Row
-from search.row_evidence import EndedRun, Evidence, Images, units_of
+from search.row_evidence import EndedRun, Evidence, Images, units_of, validated_of
 from search.row_intervals import CONFIDENCE, over_seeds, with_intervals
 from search.statistics.undertraining import undertrained
 
@@ -59,7 +59,7 @@ def build_row(
     return with_intervals(row, evidence, monitor), evidence
 
 
-def build_mean_row(runs: Sequence[EndedRun], monitor: str) -> tuple[Row, Evidence]:
+def build_mean_row(folder: Path, runs: Sequence[EndedRun], monitor: str) -> tuple[Row, Evidence]:
     """What a candidate drawn at random gives: the mean of some, with an interval over them.
 
     Each was trained once, with a fresh seed, so the interval covers candidates and seeds.
@@ -96,7 +96,8 @@ def build_mean_row(runs: Sequence[EndedRun], monitor: str) -> tuple[Row, Evidenc
         **_about_runs(runs),
         **_about_scores(whole),
     )
-    return row, Evidence({}, None, units=units_of(whole), images=images)
+    validated = validated_of(folder, dict(enumerate(whole)), monitor)
+    return row, Evidence({}, None, units=units_of(whole), images=images, validated=validated)
 
 
 def _about_runs(runs: Sequence[EndedRun]) -> dict[str, Any]:

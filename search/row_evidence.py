@@ -1,13 +1,14 @@
 """What stands behind a row, for comparisons: its test scores, its images, its trainings."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from search.records.predictions import Correctness, read_correctness
 from search.records.runs import RunResult, RunSpec
+from search.records.validation import read_validated
 
 EndedRun = tuple[RunSpec, RunResult]
 
@@ -40,6 +41,8 @@ class Evidence:
         units: the trainings behind the row, as by `units_of`.
         images: how many its scores are of.
         lost: why it is not known which images were right, though scores are means over images.
+        validated: the validation images got right, by seed index, where all seeds validated on the
+            same ones.
     """
 
     scores: dict[int, float]
@@ -48,6 +51,7 @@ class Evidence:
     units: frozenset[tuple[Any, ...]] = frozenset()
     images: Images = Images()
     lost: tuple[str, ...] = ()
+    validated: Correctness | None = None
 
     @classmethod
     def of(cls, folder: Path, whole: Sequence[EndedRun], monitor: str) -> Self:
@@ -63,7 +67,17 @@ class Evidence:
         if metric == "test/accuracy" and scores:  # only accuracy is a mean over images
             folders = {s.seed_index: folder / s.key for s, _ in whole if s.seed_index in scores}
             correct = read_correctness(folders, scores, lost)
-        return cls(scores, correct, draws, units_of(whole), Images.of(whole), tuple(lost))
+        validated = validated_of(folder, {s.seed_index: (s, r) for s, r in whole}, monitor)
+        return cls(
+            scores, correct, draws, units_of(whole), Images.of(whole), tuple(lost), validated
+        )
+
+
+def validated_of(folder: Path, runs: Mapping[int, EndedRun], monitor: str) -> Correctness | None:
+    """The validation images that retrained runs, by a number each, got right."""
+    final = {n: (s, r) for n, (s, r) in runs.items() if s.stage == "final" and r.score is not None}
+    scores = {number: result.score or 0.0 for number, (_, result) in final.items()}
+    return read_validated({n: folder / spec.key for n, (spec, _) in final.items()}, scores, monitor)
 
 
 def units_of(runs: Iterable[EndedRun]) -> frozenset[tuple[Any, ...]]:

@@ -7,15 +7,24 @@ within them, whose sides may be unequal.
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import Any
 
 from hybrid_swin.metric_facts import bounds_of, facts_of
+from search.records.predictions import Correctness
 from search.row import Row
 from search.row_evidence import Evidence
-from search.statistics.intervals import Difference, Interval, paired_difference, score_interval
+from search.statistics.intervals import (
+    Difference,
+    Interval,
+    crossed_difference,
+    paired_difference,
+    score_interval,
+)
 from search.statistics.probabilities import accuracy_interval
-from search.statistics.unpaired import unpaired_difference
+from search.statistics.unpaired import unpaired_crossed_difference, unpaired_difference
 
 CONFIDENCE = 0.95
+Validated = tuple[Row, Correctness | None]  # and which validation images it got right
 
 
 def over_seeds(
@@ -67,23 +76,30 @@ def with_intervals(
     )
 
 
-def pair_over_seeds(first: Row, second: Row, monitor: str, confidence: float) -> Difference:
-    """The first row minus the second on validation, over seeds (and splits) that both had."""
+def pair_on_validation(first: Validated, second: Validated, monitor: str) -> Difference:
+    """The first row minus the second, over seeds that both had: for new images, if both are known.
+
+    Where it is not known which images were right, or seeds validated on images of their own, the
+    interval is over seeds: of other seeds, and of other images as far as seeds had other ones.
+    """
+    (one, a), (other, b) = first, second
+    if a and b and (a.ids, a.groups, a.seed_indices) == (b.ids, b.groups, b.seed_indices):
+        return crossed_difference(a.matrix, b.matrix, groups=a.groups)
     return paired_difference(
-        first.validation_scores,
-        second.validation_scores,
-        confidence,
-        bounds=bounds_of(monitor),
-        items=items_of(monitor, min(first.validation_images, second.validation_images)),
+        one.validation_scores, other.validation_scores, **_known(one, other, monitor)
     )
 
 
-def differ_over_seeds(first: Row, second: Row, monitor: str, confidence: float) -> Difference:
-    """The first row minus the second on validation, each over its own seeds (or candidates)."""
+def differ_on_validation(first: Validated, second: Validated, monitor: str) -> Difference:
+    """The first row minus the second, each over its own seeds (or candidates), likewise."""
+    (one, a), (other, b) = first, second
+    if a and b and (a.ids, a.groups) == (b.ids, b.groups):
+        return unpaired_crossed_difference(a.matrix, b.matrix, groups=a.groups)
     return unpaired_difference(
-        first.validation_scores,
-        second.validation_scores,
-        confidence,
-        bounds=bounds_of(monitor),
-        items=items_of(monitor, min(first.validation_images, second.validation_images)),
+        one.validation_scores, other.validation_scores, **_known(one, other, monitor)
     )
+
+
+def _known(first: Row, second: Row, monitor: str) -> dict[str, Any]:
+    images = min(first.validation_images, second.validation_images)
+    return {"bounds": bounds_of(monitor), "items": items_of(monitor, images)}

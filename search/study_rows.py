@@ -114,7 +114,7 @@ class StudyRows:
                 row = replace(row, chosen_by=choice)
             built.append((row, evidence))
         if by_chance:
-            built.append(build_mean_row(by_chance, monitor))
+            built.append(build_mean_row(folder, by_chance, monitor))
         readings, readers = _readings(folder, runs)
         return cls(
             folder=folder,

@@ -3,7 +3,8 @@
 Arms matched by MACs and by parameters are other networks with the same blocks: pooled, an effect
 would be that of neither. An arm that was still improving, or of which a seed is missing, is kept
 out here as it is there. Where all are known to have been tested on the same images, and which of
-these they got right, effects are of test; else of validation, and why is said.
+these they got right, effects are of test; else of validation, for new images where all validated
+on the same ones and kept their answers, and why is said.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
-from search.attribution.trial import Trial, Trials, trial_of
-from search.compare.arm_building import TrainedArm, result_of
+from search.attribution.trial import TEST, Trial, Trials, trial_of
+from search.compare.arm_building import TrainedArm, images_of, result_of
 from search.compare.arm_result import ArmResult, matched_by
+from search.compare.conclusions import GIVEN_RATES
 from search.compare.launch import read_plan
 from search.compare.looking import about_looks, level_at, seeds_looked_at
 from search.compare.plan import Plan
@@ -22,7 +24,6 @@ from search.records.predictions import Correctness
 from search.records.runs import iter_runs
 from search.row_evidence import EndedRun
 
-TEST = "test/accuracy"  # a mean over images
 _FEWEST = 2  # arms, and test images
 
 
@@ -57,16 +58,27 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
     planned = plan.planned or plan.settings.looks
     looked = seeds_looked_at(read_looks(folder), plan.seeds)
     looks = about_looks(planned, looked, pending=1)  # this command goes on to no further seeds
-    tested, why_not = _tested(usable, plan.settings.objective.monitor)
+    monitor = plan.settings.objective.monitor
+    tested, why_not = _tested(usable, monitor)
+    right = tested or _validated(usable)
+    if why_not and not right:
+        why_not += ("Their intervals leave out new images.",)
     return Trials(
         study=plan.settings.name,
-        monitor=TEST if tested else plan.settings.objective.monitor,
+        monitor=TEST if tested else monitor,
         mode=plan.settings.objective.mode,
         trials=tuple(_trial(arm, run, bool(tested)) for arm in usable for run in arm.runs),
         asked=len(trained) * plan.seeds,
-        notes=(_about_matching(plan, by), *left_out, *why_not, *looks),
-        tested=tested,
+        notes=(
+            _about_matching(plan, by),
+            *left_out,
+            *_presumed(results, plan),
+            *why_not,
+            *looks,
+        ),
+        right=right,
         level=level_at(planned, looked),
+        images=min(images_of(arm, plan)[0] for arm in usable),
     )
 
 
@@ -98,20 +110,41 @@ def _tested(
     )
     if not whole:
         why = lost[0] if lost else "a seed of an arm has no test score"
-        return {}, (
-            f"{why}: so effects are those on validation, whose intervals leave out new images.",
-        )
+        return {}, (f"{why}: so effects are those on validation.",)
     images = {(r.test_hash, known[_candidate(a)].ids, known[_candidate(a)].groups)
               for a in arms for _, r in a.runs}  # fmt: skip
     if len(images) > 1:
-        return {}, (
-            "The arms were tested on different images, so effects are those on validation, whose "
-            "intervals leave out new images.",
-        )
+        return {}, ("The arms were tested on different images: effects are those on validation.",)
     _, ids, groups = next(iter(images))
     if len(set(groups or ids)) < _FEWEST:
         return {}, ("One test image, or group of them, has no spread: effects are of validation.",)
     return known, ()
+
+
+def _validated(arms: Sequence[TrainedArm]) -> dict[str, Correctness]:
+    """Which validation images each arm got right; empty where that is not known of all."""
+    found = {_candidate(arm): arm.evidence.validated for arm in arms}
+    known = {candidate: correct for candidate, correct in found.items() if correct is not None}
+    of = {(correct.seed_indices, correct.ids, correct.groups) for correct in known.values()}
+    enough = all(len(set(c.groups)) >= _FEWEST for c in known.values() if c.groups)
+    return known if len(known) == len(found) and len(of) == 1 and enough else {}
+
+
+def _presumed(results: Sequence[ArmResult], plan: Plan) -> list[str]:
+    """What every effect is given: learning rates that one choice made, arms that guess."""
+    said = []
+    if plan.chooses and plan.settings.choose_rate == "once":
+        said.append(
+            f"{GIVEN_RATES}: one choice of them served all seeds, and no interval knows how else "
+            "it could have come out."
+        )
+    guessing = [_place(r) for r in results if r.usable and r.at_chance]
+    if guessing:
+        said.append(
+            "Not shown to be better than a guess on test, so that their blocks were not seen at "
+            f"work: {', '.join(guessing)}."
+        )
+    return said
 
 
 def _matching(plan: Plan, match: str | None) -> str:

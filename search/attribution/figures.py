@@ -50,8 +50,8 @@ def draw_effects(found: Attribution, figure: Figure) -> None:
     figure.text(
         0.1 / width,
         0.12 / height,
-        f"{found.monitor}, {unit}, with 95% intervals; hatched: not shown "
-        f"(Holm, {100 * found.level:.3g}%)",
+        f"{found.monitor}, {unit}, with intervals ({100 * (1 - found.level):.4g}% together); "
+        f"hatched: not shown (Holm, {100 * found.level:.3g}%)",
         fontsize=8,
     )
 

@@ -17,41 +17,55 @@ there. Two ways to an interval:
 
 In a random study the draws make up the balance: what is left out is noise to HC3.
 
-Where it is not known which images were right, scores are of validation and intervals speak of these
-validation images only, which is said: as intervals for new images they would cover .48 to .82.
+In a random study too it is known which validation images each trial got right: then intervals
+cover new candidates and new images (`CandidatesFit`). Where that is not known, intervals speak of
+these validation images only, which is said: as intervals for new images they would cover .48 to
+.82.
+
+Intervals hold together over the table: each has 1 - level / m, m the questions of the table.
 
 Source: MacKinnon and White, Some Heteroskedasticity-Consistent Covariance Matrix Estimators with
 Improved Finite Sample Properties, 1985, https://doi.org/10.1016/0304-4076(85)90158-7
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from hybrid_swin.errors import InputError
 from search.attribution.balance import leak
 from search.attribution.design import Adjust, Array, Design, make_design
-from search.attribution.fits import CrossedFit, Fit, LinearFit, right_of
-from search.attribution.trial import LEVEL, Trial, Trials
+from search.attribution.fits import CandidatesFit, CrossedFit, Fit, LinearFit, right_of
+from search.attribution.trial import LEVEL, TEST, Trial, Trials
 from search.records.runs import SCHEMA_VERSION
-from search.statistics.multiplicity import holm
+from search.row_comparison import agreeing
+from search.statistics.multiplicity import holm, simultaneous_confidence
 
 LEAST_FREEDOM = 5  # trials beyond coefficients
 LEAST_SEEDS = 3
+_ONE_SEED = "All trials share one training seed, so what its luck does to all alike is not covered."
 ONE_SEED = (
     "All trials share one seed and one set of validation images: intervals speak of other "
     "candidates on these images only. On new images an effect may be another; a comparison over "
     "seeds tests it."
+)
+NEW_CANDIDATES = (
+    "Scores are of validation: intervals speak of other candidates and of new images like these. "
+    f"{_ONE_SEED}"
 )
 THESE_IMAGES = (
     "Scores are of validation: intervals speak of new seeds on these images only, and on new "
     "images an effect may be another. The comparison itself tells its differences on test."
 )
 NEW_IMAGES = "Scores are of test: intervals speak of new seeds and of new images like these."
-Covers = Literal["candidates", "seeds", "seeds and images"]
+NEW_VALIDATION = (
+    "Scores are of validation: intervals speak of new seeds and of new images like these."
+)
+Covers = Literal["candidates", "candidates and images", "seeds", "seeds and images"]
 
 
 @dataclass(frozen=True)
@@ -62,12 +76,13 @@ class Effect:
         stage: which, such as ``stage 0``; of an interaction, both.
         word: block words; of an interaction, both.
         estimate: in the objective's unit.
-        low: 95% interval of this one effect, with ``high``.
+        low: interval that holds together with those of the table, with ``high``.
         high: see ``low``.
-        p_value: of "no effect".
+        p_value: of "no effect", of this one alone.
         holm_p: adjusted over the table.
         trials: trainings with it.
         level: of the test.
+        confidence: of this one interval.
     """
 
     stage: tuple[str, ...]
@@ -79,6 +94,7 @@ class Effect:
     holm_p: float
     trials: int
     level: float = LEVEL
+    confidence: float = 0.95
 
     @property
     def shown(self) -> bool:
@@ -96,7 +112,7 @@ class Attribution:
         mode: whether more or less of it is better.
         method: how intervals were made.
         covers: what they speak of: new ``candidates`` or new ``seeds``, on these validation images;
-            or ``seeds and images``, both new.
+            or either of them ``and images``, both new.
         trials: trainings used.
         mean: of the score over all that was tried, in equal shares.
         residual_std: spread of scores that the model leaves.
@@ -154,9 +170,16 @@ def _over_trials(read: Trials, interactions: bool, adjust: Adjust) -> Attributio
     leverage = np.einsum("ij,jk,ik->i", X, bread, X)
     _check_leverage(read.trials, leverage)
     meat = X.T @ (X * np.square(residuals / (1 - leverage))[:, None])
-    fit = LinearFit(coefficients, bread @ meat @ bread, n - p)
+    weights = np.asarray(bread @ X.T)
+    linear = LinearFit(coefficients, bread @ meat @ bread, n - p, weights, read.images * n // 2)
     spread = float(np.sqrt(np.square(residuals).sum() / (n - p)))
-    way = _Way(f"HC3, {n} trials", "candidates", (ONE_SEED,))
+    way, fit = _Way(f"HC3, {n} trials", "candidates", (ONE_SEED,)), cast(Fit, linear)
+    if read.right:
+        right = right_of(read.right, [trial.candidate for trial in read.trials], [0])[:, 0]
+        groups = next(iter(read.right.values())).groups
+        fit = CandidatesFit(linear, weights, leverage, right, X @ (weights @ right), groups)
+        images = f"{fit.items} {'groups of ' * bool(groups)}validation images"
+        way = _Way(f"{way.method} x {images}", "candidates and images", (NEW_CANDIDATES,))
     return _told(read, design, fit, n, spread, way, read.trials)
 
 
@@ -200,14 +223,18 @@ def _way_over_seeds(
 ) -> tuple[_Way, Fit]:
     """Over seeds and test images where each image is known, else over seeds."""
     count = f"{len(candidates)} candidates"
-    if read.tested:
-        groups = read.tested[candidates[0]].groups
-        fit = CrossedFit(weights, right_of(read.tested, candidates, seeds), groups)
-        items = f"{fit.items} {'groups of ' * bool(groups)}test images"
+    if read.right:
+        groups = read.right[candidates[0]].groups
+        fit = CrossedFit(weights, right_of(read.right, candidates, seeds), groups)
+        on_test = read.monitor == TEST
+        split = "test" if on_test else "validation"
+        items = f"{fit.items} {'groups of ' * bool(groups)}{split} images"
         method = f"{len(seeds)} paired seeds x {items}, {count}"
-        return _Way(method, "seeds and images", (NEW_IMAGES,)), fit
+        note = NEW_IMAGES if on_test else NEW_VALIDATION
+        return _Way(method, "seeds and images", (note,)), fit
     covariance = np.atleast_2d(np.cov(estimates)) / len(seeds)
-    linear = LinearFit(estimates.mean(axis=1), covariance, len(seeds) - 1)
+    trainings = read.images * len(seeds) * len(candidates) // 2
+    linear = LinearFit(estimates.mean(axis=1), covariance, len(seeds) - 1, weights, trainings)
     return _Way(f"t over {len(seeds)} paired seeds, {count}", "seeds", (THESE_IMAGES,)), linear
 
 
@@ -262,12 +289,16 @@ def _effects(
     questions = [min(tuple(c.tolist()), tuple((-c).tolist())) for _, _, c, _ in asked]
     p_values = {q: one.p_value for q, one in zip(questions, told, strict=True)}
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-    return tuple(
-        Effect(
-            stage, word, one.value, one.low, one.high, one.p_value, adjusted[question], count, level
+    confidence = simultaneous_confidence(len(p_values), level)
+    effects = []
+    for question, one, (stage, word, _, count) in zip(questions, told, asked, strict=True):
+        holm_p = adjusted[question]
+        held = agreeing(one.at(confidence), holm_p < level)
+        low, high = (math.nan if end is None else end for end in (held.low, held.high))
+        effects.append(
+            Effect(stage, word, one.value, low, high, one.p_value, holm_p, count, level, confidence)
         )
-        for question, one, (stage, word, _, count) in zip(questions, told, asked, strict=True)
-    )
+    return tuple(effects)
 
 
 def _check_enough(design: Design, freedom: int) -> None:

@@ -7,9 +7,9 @@ from jsonargparse import ArgumentParser
 from hybrid_swin.trust import add_code_options
 
 DESCRIPTION = """\
-What each block does in each stage, with 95% intervals: from the trials of a random study without
-early stopping, or from the paired seeds of a comparison's arms, matched in one way. Trials that a
-sampler chose or a rung stopped are refused: they are biased.
+What each block does in each stage, with intervals that hold together with 95%: from the trials of a
+random study without early stopping, or from the paired seeds of a comparison's arms, matched in one
+way. Trials that a sampler chose or a rung stopped are refused: they are biased.
 """
 
 EPILOG = """\

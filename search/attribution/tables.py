@@ -13,8 +13,11 @@ from hybrid_swin.plain_text import csv_cell, markdown
 from search.attribution.model import Attribution, Effect
 from search.difference_format import interval_text, p_text, points, unit
 
-COLUMNS = ("stage", "blocks", "effect", "low", "high", "p_value", "holm_p", "shown", "trials")
-_HEADS = ("stage", "blocks", "effect", "95% interval", "p (Holm)", "", "n")
+COLUMNS = (
+    *("stage", "blocks", "effect", "low", "high", "confidence", "p_value", "holm_p", "shown"),
+    "trials",
+)
+_HEADS = ("stage", "blocks", "effect", "interval", "p (Holm)", "", "n")
 
 
 def sentences(found: Attribution) -> list[str]:
@@ -82,7 +85,7 @@ def to_csv(found: Attribution) -> str:
             [
                 csv_cell(" x ".join(effect.stage)),
                 csv_cell(" x ".join(effect.word)),
-                *map(repr, (effect.estimate, effect.low, effect.high)),
+                *map(repr, (effect.estimate, effect.low, effect.high, effect.confidence)),
                 *map(repr, (effect.p_value, effect.holm_p)),
                 "true" if effect.shown else "false",
                 effect.trials,
@@ -94,6 +97,12 @@ def to_csv(found: Attribution) -> str:
 def _title(found: Attribution) -> str:
     model = f"; beside {', '.join(found.covariates)}" if found.covariates else ""
     return f"{found.study}: what blocks do to {found.monitor} by stage ({found.method}{model})"
+
+
+def _heads(found: Attribution) -> tuple[str, ...]:
+    """The head of the intervals says that those of the table hold together."""
+    together = f"interval ({100 * (1 - found.level):.4g}% together)"
+    return tuple(together if head == "interval" else head for head in _HEADS)
 
 
 def _cells(effect: Effect, found: Attribution) -> tuple[str, ...]:
@@ -110,7 +119,7 @@ def _cells(effect: Effect, found: Attribution) -> tuple[str, ...]:
 
 def _table(title: str, effects: Sequence[Effect], found: Attribution) -> Table:
     table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for index, head in enumerate(_HEADS):
+    for index, head in enumerate(_heads(found)):
         right = index in (2, 4, 6)
         table.add_column(head, justify="right" if right else "left", overflow="fold")
     stage = effects[0].stage
@@ -125,7 +134,7 @@ def _table(title: str, effects: Sequence[Effect], found: Attribution) -> Table:
 
 
 def _markdown(effects: Sequence[Effect], found: Attribution) -> list[str]:
-    lines = [f"| {' | '.join(_HEADS)} |", "|---|---|--:|---|--:|---|--:|"]
+    lines = [f"| {' | '.join(_heads(found))} |", "|---|---|--:|---|--:|---|--:|"]
     for effect in effects:
         lines.append(f"| {' | '.join(map(markdown, _cells(effect, found)))} |")
     return lines

@@ -8,6 +8,7 @@ from search.records.predictions import Correctness
 from search.records.runs import RunResult, RunSpec
 
 LEVEL = 0.05
+TEST = "test/accuracy"  # a mean over images
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ class Trials:
         trials: those that effects may be taken from.
         asked: how many trainings were asked.
         notes: what a reader must know of them.
-        tested: by candidate which test images were right, the same images for all; empty where that
-            is not known of every trial.
+        right: by candidate which images were right, the same images for all: of the split that
+            ``monitor`` names; empty where that is not known of every trial.
         level: of tests: 5%, or what looks at growing seeds have left of it.
+        images: that a score is a share of (groups, where images have them); 0: it is no such share.
     """
 
     study: str
@@ -53,8 +55,9 @@ class Trials:
     trials: tuple[Trial, ...]
     asked: int
     notes: tuple[str, ...] = ()
-    tested: Mapping[str, Correctness] = field(default_factory=dict, compare=False)
+    right: Mapping[str, Correctness] = field(default_factory=dict, compare=False)
     level: float = LEVEL
+    images: int = 0
 
 
 def is_scored(result: RunResult | None) -> bool:

@@ -6,14 +6,21 @@ mix what a block does with why it was drawn.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
 from search.attribution.trial import Trials, is_scored, trial_of
 from search.compare.settings import ComparisonSettings
+from search.records.predictions import Correctness
 from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.settings import read_study
+from search.records.validation import ACCURACY, VALIDATION_FILE, read_validated
+from search.row_evidence import Images
+from search.row_intervals import items_of
 from search.settings import StudySettings
+
+Run = tuple[RunSpec, RunResult | None]
 
 
 def read_trials(folder: Path, match: str | None = None) -> Trials:
@@ -41,13 +48,42 @@ def read_trials(folder: Path, match: str | None = None) -> Trials:
     trials = (run for run in iter_runs(folder) if run[0].kind == "trial")
     # a candidate that was trained twice with one seed is one training
     chosen = list({(spec.candidate_id, spec.seed): (spec, r) for spec, r in trials}.values())
+    scored = [(spec, r) for spec, r in chosen if is_scored(r)]
+    monitor = settings.objective.monitor
+    right = _right(folder, scored, monitor)
+    lost = () if right else (_lost(scored, monitor),)
     return Trials(
         study=settings.name,
-        monitor=settings.objective.monitor,
+        monitor=monitor,
         mode=settings.objective.mode,
-        trials=tuple(trial_of(*run) for run in chosen if is_scored(run[1])),
+        trials=tuple(trial_of(*run) for run in scored),
         asked=len(chosen),
-        notes=_notes(chosen, settings),
+        notes=(*_notes(chosen, settings), *filter(None, lost)),
+        right=right,
+        images=items_of(monitor, Images.of((s, r) for s, r in scored if r).validation) or 0,
+    )
+
+
+def _right(folder: Path, scored: Sequence[Run], monitor: str) -> dict[str, Correctness]:
+    """Which validation images each trial got right; empty where that is not known of all."""
+    places = {place: folder / spec.key for place, (spec, _) in enumerate(scored)}
+    scores = {place: r.score for place, (_, r) in enumerate(scored) if r and r.score is not None}
+    found = read_validated(places, scores, monitor)
+    if found is None:
+        return {}
+    return {
+        spec.candidate_id: replace(found, seed_indices=(0,), matrix=row[None])
+        for (spec, _), row in zip(scored, found.matrix, strict=True)
+    }
+
+
+def _lost(scored: Sequence[Run], monitor: str) -> str:
+    """Why effects speak of these images only, where scores are means over images."""
+    if monitor != ACCURACY or not scored:
+        return ""
+    return (
+        f"Which validation images were right is not known of every trial ({VALIDATION_FILE} in "
+        "each run's folder; studies of earlier versions have none)."
     )
 
 
@@ -73,9 +109,7 @@ def refuse_biased(settings: StudySettings, folder: Path) -> None:
         )
 
 
-def _notes(
-    runs: Sequence[tuple[RunSpec, RunResult | None]], settings: StudySettings
-) -> tuple[str, ...]:
+def _notes(runs: Sequence[Run], settings: StudySettings) -> tuple[str, ...]:
     notes = []
     missing: dict[str, int] = {}
     for _, result in runs:

@@ -15,7 +15,8 @@ from search.records.predictions import read_labels
 from search.records.runs import RunResult, RunSpec
 from search.row import Row
 from search.row_building import build_row
-from search.row_evidence import EndedRun, Evidence
+from search.row_evidence import EndedRun, Evidence, Images
+from search.row_intervals import items_of
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,15 @@ def result_of(arm: TrainedArm, plan: Plan) -> ArmResult:
     return replace(result, **_milestone(arm, plan))
 
 
+def images_of(arm: TrainedArm, plan: Plan) -> tuple[int, int]:
+    """Images that a score is a share of, on validation and on test; 0 where it is no such share.
+
+    Of images that belong together a whole group counts as one: they are not independent.
+    """
+    images, monitor = arm.evidence.images, plan.settings.objective.monitor
+    return items_of(monitor, images.validation) or 0, items_of(monitor, images.test) or 0
+
+
 def _milestone(arm: TrainedArm, plan: Plan) -> dict[str, Any]:
     """Epochs and steps until validation first reached the milestone; never: infinitely many."""
     goal, objective = plan.settings.milestone, plan.settings.objective
@@ -161,7 +171,7 @@ def _chance(
     tested = [(s, r) for s, r in runs if r.state == "complete" and r.test is not None]
     if not tested:
         return None
-    images = tested[0][1].test_images
+    images = Images.of(tested).test
     if evidence.correct is not None:
         names = evidence.correct.groups or evidence.correct.ids
         images = len(set(names)) if evidence.correct.groups else len(names)

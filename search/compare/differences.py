@@ -164,8 +164,10 @@ def difference_of(
     a_S, b_S = [a[seed] for seed in shared], [b[seed] for seed in shared]
     found = paired_difference(a_S, b_S, bounds=bounds, items=images[on_test] or None)
     covers = "seeds"
-    one, other = first.evidence.correct, second.evidence.correct
-    if on_test and one and other and (one.ids, one.groups) == (other.ids, other.groups):
+    one, other = (
+        side.evidence.correct if on_test else side.evidence.validated for side in (first, second)
+    )
+    if one and other and (one.ids, one.groups) == (other.ids, other.groups):
         found = crossed_difference(one.of_seeds(shared), other.of_seeds(shared), groups=one.groups)
         covers = "seeds and images"
     beats = probability_of_beating([sign * x for x in a_S], [sign * x for x in b_S])

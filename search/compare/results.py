@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hybrid_swin.files import DamagedFileError, json_ready
-from hybrid_swin.metric_facts import bounds_of, facts_of
+from hybrid_swin.metric_facts import bounds_of
 from hybrid_swin.plain_text import csv_cell
-from search.compare.arm_building import TrainedArm, result_of
+from search.compare.arm_building import TrainedArm, images_of, result_of
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Survival, Versus, adjust, difference_of, survives
 from search.compare.looking import level_at, seeds_looked_at
@@ -225,7 +225,7 @@ def _compared(arms: Sequence[TrainedArm], plan: Plan, level: float) -> tuple[lis
         wanted = [("", entry.against)] if entry.against else []
         for cause, label in (*wanted, *entry.controls.items()):
             other = places[entry.cell.name, entry.matching, label or ""]
-            versus = difference_of(arm.side, other.side, cause, sign, bounds, _images(arm, plan))
+            versus = difference_of(arm.side, other.side, cause, sign, bounds, images_of(arm, plan))
             versus = replace(versus, primary=is_primary(settings, entry, versus.against))
             asked.append((f"{entry.candidates[0]} - {other.entry.candidates[0]}", versus))
             owners.append((index, cause))
@@ -240,15 +240,6 @@ def _compared(arms: Sequence[TrainedArm], plan: Plan, level: float) -> tuple[lis
         controls = tuple(versus for cause, versus in mine.items() if cause)
         results.append(replace(result, versus=mine.get(""), controls=controls))
     return results, family
-
-
-def _images(arm: TrainedArm, plan: Plan) -> tuple[int, int]:
-    """Images that a score is a share of, on validation and on test; 0 where it is no such share."""
-    facts = facts_of(plan.settings.objective.monitor)
-    if facts is None or not facts.per_image or not arm.runs:
-        return 0, 0
-    result = arm.runs[0][1]
-    return result.validation_images, result.test_images
 
 
 def _mixed(arms: Sequence[TrainedArm]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import yaml
 
 from hybrid_swin.files import write_json_atomically
 from search.records.runs import RunResult, RunSpec
+from search.records.validation import save_answers
 
 CLASSES = 10
 VARIANT = {
@@ -92,6 +93,17 @@ class StudyFactory:
         ids = np.array([f"image-{i}" for i in range(self.images)])
         np.savez(path, ids=ids, groups=np.array([]), labels=labels, logits=logits)
         return {"test/accuracy": float(right.mean()), "test/loss": 0.3}
+
+    def validate(self, runs, skill=0.0, images="v"):
+        """Give ended runs validation answers and the scores that these tell."""
+        for spec, result in runs:
+            chance = 1 / (1 + np.exp(-(self.ease + skill + self.rng.normal(0, 0.2))))
+            right = self.rng.random(self.images) < chance
+            save_answers(
+                self.folder / spec.key, right, [f"{images}{i}" for i in range(self.images)]
+            )
+            told = replace(result, score=float(right.mean()), validation_images=self.images)
+            write_json_atomically(self.folder / spec.key / "result.json", told.to_dict())
 
     def run(self, key, kind, score, label, ended=True, **changes):
         """One run folder; ``changes`` replace any field of `RunSpec` or `RunResult`."""

@@ -20,6 +20,7 @@ from search.executors import Job
 from search.jobs import do_job
 from search.launch import check, prepare
 from search.records.runs import RunResult
+from search.records.validation import VALIDATION_FILE, read_answers
 from search.settings import BaselineSettings, StudyObjective, StudySettings
 
 VARIANT = {
@@ -101,6 +102,21 @@ def test_a_trial_leaves_all_that_a_row_needs(bench):
         {"epoch": n, "epochs": 2, "score": result.history[n - 1]["val/accuracy"]} for n in (1, 2)
     ]
     assert not (bench.settings.path / spec.key / "predictions.npz").exists()
+    answers = read_answers(bench.settings.path / spec.key)
+    assert answers.right.mean() == pytest.approx(result.score, abs=1e-6)
+    assert answers.groups is None
+
+
+def test_validation_answers_of_a_training_that_is_over_are_read_again(bench):
+    spec = bench.trial()
+    bench.do(spec)
+    folder = bench.settings.path / spec.key
+    first = read_answers(folder)
+    (folder / VALIDATION_FILE).unlink()
+    bench.do(spec)  # the attempt that is over is not trained again
+    again = read_answers(folder)
+    assert again.images == first.images
+    assert again.right.tolist() == first.right.tolist()
 
 
 def test_a_reading_of_test_is_in_the_ledger_before_and_after_it_happens(bench, monkeypatch):
@@ -217,9 +233,8 @@ def test_a_finalist_reads_test_and_keeps_its_answers(bench):
     assert list(saved["labels"]) == list(data.images.labels[index])
     accuracy = (saved["logits"].argmax(axis=1) == saved["labels"]).mean()
     assert accuracy == pytest.approx(result.test["test/accuracy"], abs=1e-6)
-    assert [f.name for f in (bench.settings.path / spec.key).iterdir() if f.is_file()] == [
-        "predictions.npz"
-    ]
+    names = {f.name for f in (bench.settings.path / spec.key).iterdir() if f.is_file()}
+    assert names == {"predictions.npz", "validation.npz"}
 
 
 def test_groups_are_kept_where_images_have_them(tmp_path):
@@ -239,6 +254,10 @@ def test_groups_are_kept_where_images_have_them(tmp_path):
     bench.do(spec)
     saved, data = bench.predictions(spec), bench.prepared.data
     assert list(saved["groups"]) == [data.images.groups[i] for i in data.splits.test]
+    validated = read_answers(bench.settings.path / spec.key)
+    assert len(set(validated.groups)) == len(
+        {data.images.groups[i] for i in data.splits.validation}
+    )
 
 
 def test_the_reference_leaves_a_row_too(bench):
@@ -336,7 +355,7 @@ def test_a_full_disk_is_the_users_and_no_fault_of_the_run(bench, monkeypatch, nu
     def full(*arguments, **options):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(jobs.np, "savez_compressed", full)
+    monkeypatch.setattr(np, "savez_compressed", full)
     with pytest.raises(InputError, match=os.strerror(number)):
         bench.do(bench.finalist())
     assert not list(bench.settings.path.rglob("result.json"))
@@ -346,7 +365,7 @@ def test_another_error_of_the_disk_is_one_message(bench, monkeypatch):
     def broken(*arguments, **options):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(jobs.np, "savez_compressed", broken)
+    monkeypatch.setattr(np, "savez_compressed", broken)
     with pytest.raises(InputError, match=rf"{os.strerror(errno.EIO)}; check the disk"):
         bench.do(bench.finalist())
 

@@ -1,11 +1,13 @@
 import json
 
+import numpy as np
 import pytest
 
 from search.leaderboard import Leaderboard
 from search.leaderboard_sentences import sentences
 from search.records.study_folder import recorded_test_read
-from search.statistics.intervals import score_interval
+from search.records.validation import read_answers
+from search.statistics.intervals import crossed_difference, score_interval
 
 
 def said(study):
@@ -260,6 +262,24 @@ def test_a_random_search_of_equal_cost_is_compared_over_the_same_seeds(make_stud
     assert "cost 64% as much to train (it found no further candidate), #2" in said(study)
     study.trial(4, None, ended=False)  # neither has come to its end
     assert "of a random search, #2" in said(study)
+
+
+def test_differences_on_shared_validation_images_are_for_new_images_too(make_study):
+    study = make_study()
+    pair = study.finalist("a", [0.9] * 3, origin="trials/0003")
+    study.validate(pair, skill=1.0)
+    study.validate(study.finalist("b", [0.9] * 3, origin="random/0002"))
+    with_chance(study, [0.7, 0.8])
+    text = said(study)
+    rows = Leaderboard.from_folder(study.folder).rows
+    right = [np.stack([read_answers(study.folder / k).right for k in r.keys]) for r in rows[:2]]
+    found = crossed_difference(*right)
+    ends = f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    assert f"{100 * found.mean:+.1f} points {ends} (95%; over seeds and images)" in text
+    # those of the random candidates are not known
+    assert "(95%; over seeds and candidates)" in text
+    study.validate(pair[:1], images="w")  # a seed that validated on images of its own
+    assert "(95%; over seeds);" in said(study)
 
 
 def test_what_chance_chose_is_no_choice_of_the_search(make_study):

@@ -205,7 +205,7 @@ def test_intervals_stay_within_what_a_metric_can_be(make_study):
     assert 0.0 <= wild.validation_low < 0.5 < wild.validation_high <= 1.0
     key, test = "random/final-0", {"test/accuracy": 0.9}
     runs = [study.run(f"{key}{n}", "random", s, "w", test=test) for n, s in enumerate((0.99, 0.7))]
-    mean, _ = build_mean_row(runs, "val/accuracy")
+    mean, _ = build_mean_row(study.folder, runs, "val/accuracy")
     assert 0.0 <= mean.validation_low < 0.845 < mean.validation_high <= 1.0
     assert mean.test_low < 0.9 < mean.test_high
     loss, _ = build_row(study.folder, study.finalist("l", [0.1, 2.0]), "val/loss", "min")

@@ -9,12 +9,13 @@ import pytest
 from hybrid_swin.errors import InputError
 from search.attribution.arms import read_arms
 from search.attribution.command import run
-from search.attribution.model import NEW_IMAGES, THESE_IMAGES, attribute
+from search.attribution.model import NEW_IMAGES, NEW_VALIDATION, THESE_IMAGES, attribute
 from search.attribution.tables import sentences
 from search.attribution.trials import read_trials
 from search.compare.plan_file import write_plan
 from search.compare.settings import ArmSettings, MatchSettings
 from search.records.looks import Look, record_look
+from search.records.validation import save_answers
 from search.statistics.intervals import crossed_difference
 
 HALF = "+mdta(attention=false)"
@@ -75,7 +76,9 @@ def test_effects_of_arms_are_contrasts_of_what_they_got_right_on_test(made):
     # an interval of two thirds of "the best minus the mean of both others"
     whole = crossed_difference(best, (half + base) / 2)
     assert effect.estimate == pytest.approx(2 / 3 * whole.mean)
-    assert (effect.low, effect.high) == pytest.approx((2 / 3 * whole.low, 2 / 3 * whole.high))
+    together = whole.at(1 - 0.05 / 3)  # three words, three questions
+    ends = 2 / 3 * together.low, 2 / 3 * together.high
+    assert (effect.low, effect.high) == pytest.approx(ends)
     assert effect.p_value == pytest.approx(whole.p_value)
     assert told.mean == pytest.approx(np.mean([best, half, base]))
     scores = sorted(trial.score for trial in read.trials)
@@ -101,7 +104,7 @@ def on_validation(made, why):
     """Effects stay on validation, and the reader is told why and what that leaves out."""
     read = read_trials(made.folder)
     told = attribute(read)
-    assert (told.monitor, told.covers, read.tested) == ("val/accuracy", "seeds", {})
+    assert (told.monitor, told.covers, read.right) == ("val/accuracy", "seeds", {})
     assert told.method == "t over 5 paired seeds, 3 candidates"
     assert any(why in note for note in told.notes), told.notes
     assert THESE_IMAGES in told.notes
@@ -110,6 +113,29 @@ def on_validation(made, why):
 def test_lost_predictions_leave_effects_on_validation_and_say_so(made):
     (made.folder / finals(made, "+mdta", "macs")[0].key / "predictions.npz").unlink()
     on_validation(made, "predictions.npz cannot be read: so effects are those on validation")
+
+
+def test_validation_answers_stand_in_for_lost_predictions(made):
+    rng = np.random.default_rng(0)
+    for entry in made.plan.entries:
+        for spec in made.finals(entry):
+            right = rng.random(200) < 0.8
+            save_answers(made.folder / spec.key, right, [str(i) for i in range(200)])
+            made.write(spec, float(right.mean()), test={"test/accuracy": 0.9})
+    (made.folder / finals(made, "+mdta", "macs")[0].key / "predictions.npz").unlink()
+    told = attribute(read_trials(made.folder))
+    assert (told.monitor, told.covers) == ("val/accuracy", "seeds and images")
+    assert told.method == "5 paired seeds x 200 validation images, 3 candidates"
+    assert NEW_VALIDATION in told.notes
+    assert not any("leave out new images" in note for note in told.notes)
+
+
+def test_effects_say_that_learning_rates_were_given_and_arms_guess(fake, tmp_path):
+    once = fake.settings(choose_rate="once")
+    made = fake.Made(tmp_path / "made", once, skills={**fake.SKILLS, HALF: -9.0}).fill()
+    notes = read_trials(made.folder).notes
+    assert any(note.startswith("Given these learning rates: one choice") for note in notes)
+    assert any("better than a guess on test" in n and n.endswith(f": {HALF}.") for n in notes)
 
 
 def test_arms_tested_on_different_images_have_effects_on_validation(made):

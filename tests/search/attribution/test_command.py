@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 from hybrid_swin.errors import InputError
 from search.attribution.command import run
 from search.attribution.figures import draw_effects, save_svg
-from search.attribution.model import attribute
+from search.attribution.model import NEW_CANDIDATES, ONE_SEED, attribute
 from search.attribution.options import attribution_parser
 from search.attribution.tables import render, sentences, to_csv, to_markdown
 from search.attribution.trial import Trial, Trials
 from search.attribution.trials import read_trials
 from search.console import Console
 from search.difference_format import points
+from search.records.runs import iter_runs
 
 WORDS = ("w_msa", "w_msa+mdta", "conv(kernel=7)+w_msa:gate")
 RANDOM = {"sampler": {"name": "random"}, "rungs": {"first": 0}}
@@ -90,6 +91,18 @@ def test_what_its_intervals_do_not_cover_is_said(random_study):
     assert "intervals speak of new seeds on these images only" in " ".join(sentences(found))
 
 
+def test_known_validation_answers_make_a_random_study_speak_of_new_images(random_study):
+    study = random_study()
+    study.validate(run for run in iter_runs(study.folder) if run[0].kind == "trial")
+    told = attribute(read_trials(study.folder))
+    assert told.method == "HC3, 45 trials x 300 validation images"
+    assert told.notes[-1] == NEW_CANDIDATES
+    (study.folder / "trials" / "0003" / "validation.npz").unlink()
+    told = attribute(read_trials(study.folder))
+    assert (told.method, told.notes[-1]) == ("HC3, 45 trials", ONE_SEED)
+    assert "is not known of every trial (validation.npz" in told.notes[0]
+
+
 def test_a_candidate_that_was_trained_twice_with_one_seed_is_one_trial(random_study):
     study = random_study(20)
     study.trial(20, 0.9, variant=variant(*WORDS[:2]), candidate_id="c0003")
@@ -117,8 +130,9 @@ def test_stopped_and_failed_trials_are_missing_and_said_to_be(random_study):
 )
 def test_only_a_budget_that_was_given_is_told_of(random_study, budget, note):
     notes = read_trials(random_study(20, budget=budget).folder).notes
-    assert len(notes) == bool(note)
+    assert len(notes) == bool(note) + 1
     assert note is None or note in notes[0]
+    assert "Which validation images were right is not known" in notes[-1]  # made without files
 
 
 def test_a_random_studys_finalists_and_baselines_are_left_out(random_study):

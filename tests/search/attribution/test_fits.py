@@ -1,6 +1,7 @@
 """Effects over seeds and images: what they are, and that they hold for new images."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def trials_of(right, groups=None):
         name = "/".join(pair)
         rows += [Trial(pair, float(right_SI[s].mean()), name, s) for s in range(seeds)]
         tested[name] = Correctness(tuple(range(seeds)), names, groups, right_SI)
-    return Trials("s", "test/accuracy", "max", tuple(rows), len(rows), tested=tested)
+    return Trials("s", "test/accuracy", "max", tuple(rows), len(rows), right=tested)
 
 
 def validation_of(read):
@@ -110,10 +111,39 @@ def test_with_two_candidates_an_effect_is_half_their_difference():
         told = fit.tell(design.effect(design.factors[0], 0))
         whole = crossed_difference(first, second, groups=grouped)
         assert told.value == pytest.approx(whole.mean / 2)
-        assert (told.low, told.high) == pytest.approx((whole.low / 2, whole.high / 2))
+        held = told.at(0.95)
+        assert (held.low, held.high) == pytest.approx((whole.low / 2, whole.high / 2))
         assert told.p_value == pytest.approx(whole.p_value)
         assert fit.items == (20 if grouped else 80)
         assert fit.mean == pytest.approx(right.mean())
+
+
+def drawn_trials(world, candidates, images):
+    """One training of each candidate of a random study, whose luck is its own."""
+    drawn, rows, right = world.draw_images(images), [], {}
+    for number in range(candidates):
+        place = int(world.rng.integers(4))
+        chances = world.chances(drawn, world.rng.normal(0, 0.1))[place]
+        answers = (world.rng.random(images) < chances).astype(float)
+        rows.append(Trial(PAIRS[place], float(answers.mean()), str(number)))
+        right[str(number)] = Correctness((0,), ("images",), None, answers[None])
+    return Trials("s", "val/accuracy", "max", tuple(rows), candidates, right=right, images=images)
+
+
+@pytest.mark.parametrize(("candidates", "images"), [(24, 60), (60, 400)])
+def test_effects_of_a_random_study_hold_for_new_images_too(candidates, images):
+    """Where it is not known which images were right, they hold for these only."""
+    world, replays, both, these = World(candidates, images), 300, 0, 0
+    for _ in range(replays):
+        read = drawn_trials(world, candidates, images)
+        told = attribute(read)
+        effect, other = effect_of(told), effect_of(attribute(replace(read, right={})))
+        both += effect.low <= world.truth <= effect.high
+        these += other.low <= world.truth <= other.high
+    assert told.covers == "candidates and images"
+    assert told.method == f"HC3, {candidates} trials x {images} validation images"
+    assert both / replays >= 0.93
+    assert these / replays < both / replays - 0.05
 
 
 def test_equal_answers_are_no_certainty():

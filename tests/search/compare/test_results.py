@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from hybrid_swin.files import json_ready
+from search.compare.arm_building import TrainedArm, images_of
 from search.compare.settings import MatchSettings
+from search.records.runs import iter_runs
+from search.records.validation import save_answers
 from search.statistics.intervals import crossed_difference
 
 BASE, WHOLE, HALF = "base", "+mdta", "+mdta(attention=false)"
@@ -207,3 +210,29 @@ def test_too_few_epochs_leave_it_open_whether_training_had_ended(fake, tmp_path)
         made.write(spec, 0.8, history=short, test={"test/accuracy": accuracy})
     result = by_arm(made.read())[WHOLE]
     assert (result.undertrained, result.whole, result.usable) == (None, True, False)
+
+
+def test_images_that_belong_together_count_as_one(fake, tmp_path):
+    """A score on 200 images of 20 patients is no share of 200 independent answers."""
+    made = fake.Made(tmp_path / "made").fill()
+    for entry in made.plan.entries:
+        for spec in made.finals(entry):
+            made.write(spec, 0.9, validation_groups=20, test_groups=25)
+    runs = {spec.key: (spec, result) for spec, result in iter_runs(made.folder)}
+    arm = TrainedArm.read(made.folder, made.plan, made.plan.entries[0], runs)
+    assert images_of(arm, made.plan) == (20, 25)
+
+
+def test_without_test_shared_validation_images_are_crossed(fake, tmp_path):
+    made = fake.Made(tmp_path / "made").fill()
+    rng, right = np.random.default_rng(0), {}
+    for entry in made.plan.entries:
+        for spec in made.finals(entry):
+            answers = rng.random(200) < (0.7 if entry.against is None else 0.8)
+            right.setdefault(entry.arm, []).append(answers)
+            save_answers(made.folder / spec.key, answers, [str(i) for i in range(200)])
+            made.write(spec, float(answers.mean()), test=None)
+    versus = next(r.versus for r in made.read().results if r.arm == "+mdta")
+    expected = crossed_difference(right["+mdta"], right["base"])
+    assert (versus.measured_on, versus.covers) == ("validation", "seeds and images")
+    assert versus.p_value == pytest.approx(expected.p_value)

@@ -1,0 +1,73 @@
+"""What a training answered on validation and test, kept in its run's folder by the worker."""
+
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import lightning.pytorch as L
+import numpy as np
+import torch
+
+from hybrid_swin.datamodule import ImageData
+from hybrid_swin.training import Reading, evaluate
+from search.records.predictions import PREDICTIONS_FILE
+from search.records.validation import save_answers
+
+
+class ValidationAnswers(L.Callback):
+    """Keeps which images the last reading of the validation split got right."""
+
+    def __init__(self) -> None:
+        self._batches: list[torch.Tensor] = []
+
+    def on_validation_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Forget the epoch before."""
+        self._batches.clear()
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        """Take a batch's answers."""
+        self._batches.append(outputs["logits"].argmax(dim=1) == outputs["labels"])
+
+    def save(
+        self, folder: Path, checkpoint: Path, data: L.LightningDataModule, accelerator: str
+    ) -> None:
+        """Write them into a run's folder, unless the images have no names.
+
+        They are read again where this callback has not seen them all: the training ended in an
+        earlier attempt, or several devices shared the split.
+
+        Args:
+            folder: the run's.
+            checkpoint: the weights that the training ended with.
+            data: what it was trained on.
+            accelerator: to read with.
+        """
+        if not isinstance(data, ImageData):
+            return
+        index, images = data.splits.validation, data.images
+        right = np.array([one for batch in self._batches for one in batch.tolist()], dtype=bool)
+        if len(right) != len(index):
+            reading = evaluate(checkpoint, data, "validation", accelerator=accelerator)
+            right = reading.logits.argmax(axis=1) == reading.labels
+        groups = None if images.groups is None else [str(images.groups[i]) for i in index]
+        save_answers(folder, right, [str(images.ids[i]) for i in index], groups)
+
+
+def save_test_answers(folder: Path, data: L.LightningDataModule, reading: Reading) -> None:
+    """Logits of the test split in the run's folder, with ids and groups where they are known."""
+    known: dict[str, Any] = {}
+    if isinstance(data, ImageData):
+        index = data.splits.test
+        known["ids"] = np.array([data.images.ids[i] for i in index])
+        if data.images.groups is not None:
+            known["groups"] = np.array([data.images.groups[i] for i in index])
+    else:
+        known["ids"] = np.array([str(i) for i in range(len(reading.labels))])
+    temporary = folder / f".{PREDICTIONS_FILE}.tmp"
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, labels=reading.labels, logits=cast(Any, reading.logits), **known)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(folder / PREDICTIONS_FILE)

@@ -1,0 +1,111 @@
+"""Which validation images a run got right: packed bits beside a hash of the images.
+
+A few hundred bytes, so that every training may keep them, those of the search too. Differences on
+validation are told for new images by them, where the images are one: finalists validate on images
+of their own for each seed unless the splits were given.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hybrid_swin.files import write_bytes_atomically
+from search.records.predictions import Correctness
+
+VALIDATION_FILE = "validation.npz"
+ACCURACY = "val/accuracy"  # the score that these are the images of
+_CLOSE = 1e-4  # a score in float32, or in the bfloat16 of a network's own metric
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one run answered on its validation split.
+
+    Args:
+        images: a hash of the images' names and groups, in their order.
+        groups: number of each image's group; None where images have none.
+        right: for each image.
+    """
+
+    images: str
+    groups: tuple[str, ...] | None
+    right: NDArray[np.bool_]
+
+
+def save_answers(
+    folder: Path, right: ArrayLike, ids: Sequence[str], groups: Sequence[str] | None = None
+) -> None:
+    """Write which images (by name, in their order) a run got right into its folder.
+
+    Raises:
+        ValueError: not one answer for each image.
+    """
+    answers = np.asarray(right, dtype=bool)
+    if answers.shape != (len(ids),):
+        raise ValueError(f"{answers.shape} answers for {len(ids)} images")
+    content: dict[str, NDArray[Any]] = {
+        "right": np.packbits(answers),
+        "count": np.array(len(ids)),
+    }
+    known = "\0".join(ids)
+    if groups is not None:
+        known += "\1" + "\0".join(groups)
+        numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
+        content["groups"] = numbers.astype(np.min_scalar_type(len(ids)))
+    content["images"] = np.array(hashlib.sha256(known.encode()).hexdigest()[:16])
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **content)
+    write_bytes_atomically(folder / VALIDATION_FILE, packed.getbuffer())
+
+
+def read_answers(folder: Path) -> Answers | None:
+    """What a run answered on validation; None where that is not there or cannot be read."""
+    try:
+        with (
+            (folder / VALIDATION_FILE).open("rb") as opened,
+            np.load(opened, allow_pickle=False) as file,
+        ):
+            count, images = int(file["count"]), str(file["images"])
+            right = np.unpackbits(file["right"], count=count).astype(bool)
+            groups = tuple(map(str, file["groups"])) if "groups" in file else None
+    except Exception:  # a damaged archive may fail anywhere in zipfile, zlib or numpy
+        return None
+    whole = len(right) == count > 0 and (groups is None or len(groups) == count)
+    return Answers(images, groups, right) if whole else None
+
+
+def read_validated(
+    folders: Mapping[int, Path], scores: Mapping[int, float], monitor: str
+) -> Correctness | None:
+    """Right (1) or wrong (0) for each run and image, where all runs saw the same images.
+
+    Args:
+        folders: run folder of each seed index.
+        scores: the score that each of these runs reported.
+        monitor: what it is a score of.
+
+    Returns:
+        None where scores are no means over images, a file is missing or torn (studies of earlier
+        versions have none), tells another score, or is of other images than the first.
+    """
+    if monitor != ACCURACY or not folders:
+        return None
+    seeds = tuple(sorted(folders))
+    rows: list[NDArray[np.bool_]] = []
+    first: Answers | None = None
+    for seed in seeds:
+        found = read_answers(folders[seed])
+        first = found if first is None else first
+        if found is None or first is None or found.images != first.images:
+            return None
+        if abs(float(found.right.mean()) - scores[seed]) > _CLOSE:
+            return None
+        rows.append(found.right)
+    assert first is not None  # noqa: S101  # there are folders
+    return Correctness(seeds, (first.images,), first.groups, np.stack(rows).astype(float))

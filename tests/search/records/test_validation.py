@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from search.records.validation import (
+    VALIDATION_FILE,
+    read_answers,
+    read_validated,
+    save_answers,
+)
+
+IDS = [f"image-{i}" for i in range(900)]
+
+
+def folders(tmp_path, *answers, ids=IDS, groups=None):
+    made = {seed: tmp_path / str(seed) for seed in range(len(answers))}
+    for seed, right in enumerate(answers):
+        save_answers(made[seed], right, ids, groups)
+    return made
+
+
+def scores(*answers):
+    return {seed: float(np.mean(right)) for seed, right in enumerate(answers)}
+
+
+def test_answers_come_back_as_they_were_and_are_small(tmp_path):
+    right = np.random.default_rng(0).random(900) < 0.9
+    (folder,) = folders(tmp_path, right).values()
+    found = read_answers(folder)
+    assert found.right.tolist() == right.tolist()
+    assert found.groups is None
+    assert (folder / VALIDATION_FILE).stat().st_size < 1100
+
+
+def test_the_same_images_in_the_same_groups_make_one_matrix(tmp_path):
+    rng = np.random.default_rng(0)
+    answers = [rng.random(900) < 0.9 for _ in range(3)]
+    groups = [f"patient {i // 3}" for i in range(900)]
+    found = read_validated(
+        folders(tmp_path, *answers, groups=groups), scores(*answers), "val/accuracy"
+    )
+    assert found.matrix.tolist() == np.stack(answers).astype(float).tolist()
+    assert (found.seed_indices, len(set(found.groups))) == ((0, 1, 2), 300)
+    assert found.groups[0] == found.groups[2] != found.groups[3]
+
+
+@pytest.mark.parametrize("what", ["other images", "other groups", "missing", "torn", "score", "f1"])
+def test_no_matrix_where_images_or_scores_are_not_those(tmp_path, what):
+    right = np.arange(900) % 10 != 0
+    made = folders(tmp_path, right, right)
+    told, monitor = scores(right, right), "val/accuracy"
+    if what == "other images":
+        save_answers(made[1], right, IDS[::-1])
+    elif what == "other groups":
+        save_answers(made[1], right, IDS, IDS)
+    elif what == "missing":
+        (made[1] / VALIDATION_FILE).unlink()
+    elif what == "torn":
+        path = made[1] / VALIDATION_FILE
+        path.write_bytes(path.read_bytes()[:100])
+    elif what == "score":
+        told[1] += 0.01
+    else:
+        monitor = "val/f1"
+    assert read_validated(made, told, monitor) is None
+    if what in ("score", "f1"):
+        assert read_answers(made[1]) is not None

@@ -19,7 +19,9 @@ from search.candidates import Candidates
 from search.dispatcher import Dispatcher, View
 from search.finalists import choose_finalists, freeze
 from search.identity import derive_seed
+from search.looking import next_target
 from search.random_candidates import RandomCandidates
+from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec
 from search.run_counts import expected_runs
 from search.rungs import Rungs
@@ -64,6 +66,7 @@ class Coordinator:
         view: View,
     ) -> None:
         self._settings = settings
+        self._seeds = next_target(settings.finalists.looks, read_looks(folder))
         self._folder = folder
         self._candidates = candidates
         self._randoms = randoms
@@ -80,7 +83,7 @@ class Coordinator:
         self._rungs = Rungs(settings.rungs, objective.monitor, objective.mode, settings.seed, most)
         self._trials = settings.trials
         self._means = list(randoms.finals(settings.finalists.random))
-        expected = expected_runs(settings, candidates, train_images)
+        expected = expected_runs(settings, candidates, train_images, self._seeds)
         self._expected = replace(expected, means=len(self._means))
 
     def run(self) -> None:
@@ -225,7 +228,7 @@ class Coordinator:
 
     def _submit_finals(self, specs: Sequence[RunSpec]) -> None:
         """Seed by seed, so that all rows fill up alike."""
-        for index in range(self._settings.finalists.seeds):
+        for index in range(self._seeds):
             for spec in specs:
                 self._dispatcher.submit(self._candidates.finalist(spec, index))
 

@@ -14,8 +14,10 @@ from search.console import Console
 from search.contradictions import without_effect
 from search.draws import Draw
 from search.launch import Prepared, check, prepare
+from search.looking import next_target
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
+from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RunResult, RunSpec
 from search.run_counts import RunCounts, can_stop, expected_runs
@@ -43,7 +45,8 @@ def dry_run(settings: StudySettings, console: Console) -> None:
         with start_workers(rehearsal, settings.sampler.lookahead) as executor:
             prepared = prepare(rehearsal, space, candidates)
             images = prepared.data.splits if prepared.data else None
-            counts = expected_runs(settings, candidates, len(images.train) if images else 0)
+            seeds = next_target(settings.finalists.looks, read_looks(settings.path))
+            counts = expected_runs(settings, candidates, len(images.train) if images else 0, seeds)
             _print_plan(settings, space, candidates, prepared, counts, console)
             console.print(f"timing {executor.slots} pilot trainings ...", style="dim")
             pilots = _pilots(candidates, space, executor.slots)

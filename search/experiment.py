@@ -132,6 +132,25 @@ class ExperimentSettings:
         return {key: value for key, value in self.to_dict().items() if key not in self.free}
 
 
+def looks_of(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """Numbers of seeds at which conclusions are drawn: one, or those of a list."""
+    return (seeds,) if isinstance(seeds, int) else tuple(seeds)
+
+
+def check_looks(name: str, seeds: int | Sequence[int]) -> None:
+    """Raise InputError for a list of looks that does not rise, or looks where nothing can show."""
+    looks = looks_of(seeds)
+    if not looks or list(looks) != sorted(set(looks)):
+        raise InputError(
+            f"{name} must be a number, or a rising list such as [3, 5, 8]; got {seeds!r}"
+        )
+    if len(looks) > 1 and looks[0] < 2:
+        raise InputError(
+            f"{name} {list(looks)}: one seed gives no interval, so the look at {looks[0]} could "
+            "show nothing; begin the list at 2 or more"
+        )
+
+
 def check_size(trainings: int, settings: str) -> None:
     """Raise InputError for a plan of more trainings than are kept in one folder.
 

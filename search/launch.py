@@ -26,9 +26,11 @@ from search.dispatcher import Dispatcher
 from search.extremes import no_fit_message
 from search.identity import derive_seed
 from search.leaderboard import Leaderboard
+from search.looking import next_target
 from search.objectives import reference_point
 from search.progress import Terminal
 from search.random_candidates import RandomCandidates
+from search.records.looks import read_looks
 from search.records.receipt import about_data, write_receipt
 from search.records.runs import RunSpec
 from search.records.study_folder import adopt_modules, adopt_plugins, claim, locked
@@ -243,9 +245,10 @@ def run_study(
         board = WandbBoard(settings.path)
         objective = settings.objective
         train_images = len(prepared.data.splits.train) if prepared.data else 0
+        seeds = next_target(settings.finalists.looks, read_looks(settings.path))
         terminal = Terminal(
             console,
-            expected_runs(settings, candidates, train_images).total,
+            expected_runs(settings, candidates, train_images, seeds).total,
             objective.monitor,
             objective.mode,
             executor.slots,
@@ -277,7 +280,7 @@ def run_study(
             leaderboard.record_looks("run")
             leaderboard.write(settings.path)
             seconds = time.monotonic() - begin
-            about = about_study(settings, space, prepared.data, study.summary())
+            about = about_study(settings, space, prepared.data, study.summary(), seeds)
             write_receipt(settings, seconds, **about)
             found.append(leaderboard)
             if patience[-1] == WANDB_SECONDS:
@@ -309,7 +312,11 @@ def _draw(folder: Path, console: Console) -> None:
 
 
 def about_study(
-    settings: StudySettings, space: Space, data: LoadedData | None, draws: Mapping[str, int]
+    settings: StudySettings,
+    space: Space,
+    data: LoadedData | None,
+    draws: Mapping[str, int],
+    seeds: int | None = None,
 ) -> dict[str, Any]:
     """What the receipt says of a study beside what it says of every experiment."""
     return {
@@ -318,7 +325,7 @@ def about_study(
             "search": derive_seed(settings.seed, "search"),
             "final": [
                 derive_seed(settings.seed, "final", index)
-                for index in range(settings.finalists.seeds)
+                for index in range(seeds or max(settings.finalists.looks))
             ],
         },
         "data": about_data(data),

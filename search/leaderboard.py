@@ -27,6 +27,7 @@ from hybrid_swin.files import (
 from hybrid_swin.ledger import merged
 from hybrid_swin.plain_text import csv_cell
 from search.fidelity import Fidelity
+from search.looking import about_looks
 from search.records.looks import Look, record_look
 from search.records.predictions import Correctness
 from search.records.runs import SCHEMA_VERSION
@@ -35,7 +36,7 @@ from search.row_against_reference import AgainstReference, against_references
 from search.row_building import MIXED
 from search.row_comparison import LEVEL, Built, compare_rows
 from search.row_labels import labels, value_at
-from search.study_rows import StudyRows, level_after
+from search.study_rows import StudyRows
 
 CSV_FILE = "leaderboard.csv"
 JSON_FILE = "leaderboard.json"
@@ -87,6 +88,7 @@ class Leaderboard:
         waiting: whether retrained runs are still to come: then nothing is concluded, so that
             looking early costs nothing.
         looks: when conclusions were drawn from ever more seeds, this time included.
+        planned_looks: numbers of seeds at which looks were planned.
         new_looks: of each study the look that this is, where it is one; in no file.
         level: of all tests together; less than .05 where seeds were added after a look.
         references: the retrained rows against what is no network.
@@ -115,6 +117,7 @@ class Leaderboard:
     tried: int = 0
     waiting: bool = False
     looks: tuple[Look, ...] = ()
+    planned_looks: tuple[int, ...] = ()
     new_looks: tuple[Look | None, ...] = ()
     level: float = LEVEL
     references: tuple[AgainstReference, ...] = ()
@@ -145,7 +148,7 @@ class Leaderboard:
                 built.append((replace(row, test_reads=count, study=name), evidence))
         monitor, waiting = studies[0].monitor, any(study.is_waiting for study in studies)
         looks = [study.looks_until_now for study in studies]
-        level = min(map(level_after, looks))
+        level = min(study.level for study in studies)
         in_order = _ordered(built, monitor, studies[0].mode, None if waiting else level)
         rows = _told_apart([row for row, _ in in_order])
         in_order = list(zip(rows, (evidence for _, evidence in in_order), strict=True))
@@ -177,13 +180,14 @@ class Leaderboard:
             tried=sum(study.tried for study in studies),
             waiting=waiting,
             looks=() if several else tuple(looks[0]),
+            planned_looks=() if several else studies[0].planned_looks,
             new_looks=tuple(seen[-1] if seen and not seen[-1].time else None for seen in looks),
             level=level,
             references=() if waiting else against_references(final, plain, monitor, level),
             validated={}
             if several
             else {row.keys: e.validated for row, e in in_order if e.validated is not None},
-            notes=(*notes, *(() if several else studies[0].notes)),
+            notes=(*notes, *(_looked(studies) if several else studies[0].notes)),
         )
 
     @property
@@ -252,6 +256,16 @@ class Leaderboard:
         """Write ``leaderboard.csv`` and ``leaderboard.json`` into the study's folder."""
         write_text_atomically(study_folder / CSV_FILE, self.to_csv())
         write_json_atomically(study_folder / JSON_FILE, self.to_dict())
+
+
+def _looked(studies: Sequence[StudyRows]) -> list[str]:
+    """Of several studies, which were looked at more often than once and lower the level of all."""
+    said = []
+    for study in studies:
+        looked = [look.seeds for look in study.looks_until_now]
+        about = about_looks(study.planned_looks, looked, 1, f"at study {study.name}")
+        said += [f"{text} All tests here are at the lowest level of a study." for text in about]
+    return said
 
 
 def _ordered(built: list[Built], monitor: str, mode: str, level: float | None) -> list[Built]:

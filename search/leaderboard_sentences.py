@@ -13,6 +13,7 @@ from search.leaderboard_chance import chance, random_search, references
 from search.leaderboard_costs import on_front
 from search.leaderboard_format import percent, range_text, rows_text, score_text, score_unit
 from search.leaderboard_retraining import retraining
+from search.looking import about_looks
 from search.row import Row
 
 
@@ -128,14 +129,9 @@ def _against_reference(board: Leaderboard, final: Sequence[Row]) -> list[str]:
 
 
 def _looks(board: Leaderboard) -> list[str]:
-    """Seeds that were added after a look: said, and what it cost."""
-    if len(board.looks) < 2:
-        return []
-    seeds = ", then ".join(str(look.seeds) for look in board.looks)
-    return [
-        f"Conclusions have been drawn {len(board.looks)} times from ever more seeds ({seeds}): so "
-        f"that looking again cannot make a chance finding, tests are at {percent(board.level)} now."
-    ]
+    """Planned looks, or seeds that were added after a look: said, and what it costs."""
+    looked = [look.seeds for look in board.looks]
+    return about_looks(board.planned_looks, looked, board.pending, "at this study")
 
 
 def _score(value: float | None, board: Leaderboard) -> str:

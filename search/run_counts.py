@@ -59,7 +59,7 @@ class RunCounts:
 
 
 def expected_runs(
-    settings: StudySettings, candidates: Candidates, train_images: int = 0
+    settings: StudySettings, candidates: Candidates, train_images: int = 0, seeds: int | None = None
 ) -> RunCounts:
     """What a study comes to, as far as can be seen before it begins.
 
@@ -67,6 +67,7 @@ def expected_runs(
         settings: the study's.
         candidates: what it may train.
         train_images: of its data; needed where rungs take part of them.
+        seeds: fresh ones up to the next planned look; those of the last one where left out.
     """
     most = math.inf if candidates.combinations is None else candidates.combinations
     trials = int(min(settings.trials, most))
@@ -82,7 +83,7 @@ def expected_runs(
         random_search=int(min(math.ceil(worth), most)) if chance else 0,
         means=int(min(finalists.random, most)),
         top=min(finalists.top, trials) * (2 if chance else 1),
-        seeds=finalists.seeds,
+        seeds=seeds or max(finalists.looks),
         about=chance or audits > 0,
     )
 

@@ -9,7 +9,9 @@ from search.experiment import (
     MOST_TRAININGS,
     ExperimentSettings,
     ObjectiveSettings,
+    check_looks,
     check_size,
+    looks_of,
 )
 from search.names import check_label
 from search.storage_url import check_storage
@@ -119,14 +121,22 @@ class FinalistSettings:
     Args:
         top: the best trials that become finalists.
         seeds: fresh seeds for each; at least 5 for a claim, better 8 to 10. A seed varies first
-            weights, the order of images, and which images validate; never which ones test.
+            weights, the order of images, and which images validate (unless the splits are given);
+            never which ones test. A rising list, such as [3, 5, 8], plans looks: each start trains
+            up to the next of them and concludes, at levels that keep false alarms over all looks
+            together at 5%.
         random: so many candidates drawn at random within the budget, trained once each: their mean
             is a row, which says what no search at all would have given.
     """
 
     top: int = 3
-    seeds: int = 3
+    seeds: int | tuple[int, ...] = 3
     random: int = 5
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Numbers of fresh seeds at which conclusions are drawn."""
+        return looks_of(self.seeds)
 
 
 @dataclass(frozen=True)
@@ -196,6 +206,7 @@ class StudySettings(ExperimentSettings):
         for index, baseline in enumerate(self.baselines):
             check_label(baseline.label, f"baselines.{index}.label")
         sampler, rungs, finalists = self.sampler, self.rungs, self.finalists
+        check_looks("finalists.seeds", finalists.seeds)
         check_ranges(
             {
                 "trials": (self.trials, Range(0, MOST_TRAININGS)),
@@ -207,14 +218,13 @@ class StudySettings(ExperimentSettings):
                 "rungs.audit": (rungs.audit, Range(0, MOST_TRAININGS)),
                 "finalists.random": (finalists.random, Range(0, MOST_TRAININGS)),
                 "finalists.top": (finalists.top, Range(0, MOST_TRAININGS)),
-                "finalists.seeds": (finalists.seeds, Range(1, MOST_SEEDS)),
+                "finalists.seeds": (max(finalists.looks), Range(1, MOST_SEEDS)),
                 "budget.tolerance": (self.budget.tolerance, Range(0, 1)),
                 "storage_wait_seconds": (self.storage_wait_seconds, Range(0, _LONGEST_WAIT)),
             }
         )
-        retrained = (len(self.baselines) + finalists.top * (1 + sampler.random_search)) * (
-            finalists.seeds
-        )
+        arms = len(self.baselines) + finalists.top * (1 + sampler.random_search)
+        retrained = arms * max(finalists.looks)
         check_size(
             self.trials * (1 + sampler.random_search) + retrained + finalists.random,
             "trials, finalists.top or finalists.seeds",

@@ -10,6 +10,7 @@ from hybrid_swin.files import DamagedFileError
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger
 from search.fidelity import Fidelity, audit
 from search.finalists import choosers
+from search.looking import level_at, plan_of, target_so_far
 from search.records.looks import Look, read_looks, with_current
 from search.records.runs import Kind, RunResult, RunSpec, iter_runs
 from search.records.settings import read_study_settings
@@ -17,7 +18,7 @@ from search.records.torn import notes_on
 from search.row import Row
 from search.row_building import build_mean_row, build_row
 from search.row_evidence import EndedRun, Evidence, lost_notes
-from search.statistics.looks import LEVEL, level_of_look
+from search.statistics.looks import LEVEL
 from search.study_notes import study_notes
 
 LIMITED = ("parameters", "macs", "activations")  # what a budget may limit
@@ -48,6 +49,7 @@ class StudyRows:
         budgeted: whether a budget limits what a candidate may cost.
         tried: candidates that came to their end, of which the search's finalists were chosen.
         planned: fresh seeds that are asked for, now.
+        plan: numbers of fresh seeds at which looks are planned, by the settings.
         looks: when conclusions were drawn from it before.
         notes: what must be said beside the rows.
     """
@@ -69,6 +71,7 @@ class StudyRows:
     tried: int = 0
     pending_finals: int = 0
     planned: int = 0
+    plan: tuple[int, ...] = ()
     looks: tuple[Look, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -82,10 +85,22 @@ class StudyRows:
     def looks_until_now(self) -> list[Look]:
         """The looks of the past, and the one at what there is now if it is another."""
         rows = [row for row, _ in self.built if row.fidelity == "final" and row.seeds > 1]
-        seeds = max((row.seeds for row in rows), default=0)
+        seeds = max((row.seeds_asked for row in rows), default=0)
         if not rows or self.is_waiting:
             return []
-        return with_current(self.looks, Look(seeds, self.planned or seeds))
+        plan = self.plan if len(self.plan) > 1 else ()
+        return with_current(self.looks, Look(seeds, self.planned or seeds, plan=plan))
+
+    @property
+    def planned_looks(self) -> tuple[int, ...]:
+        """Numbers of seeds at which looks were planned at the first of them."""
+        return plan_of(self.looks_until_now)
+
+    @property
+    def level(self) -> float:
+        """Of all tests of the study together, at this look."""
+        looks = self.looks_until_now
+        return level_at(plan_of(looks), [look.seeds for look in looks]) if looks else LEVEL
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -136,7 +151,8 @@ class StudyRows:
                 for spec, result in ended
             ),
             pending_finals=sum(s.kind == "finalist" and r is None for s, r in runs),
-            planned=settings.finalists.seeds,
+            planned=target_so_far(settings.finalists.looks, folder),
+            plan=settings.finalists.looks,
             looks=tuple(read_looks(folder)),
             notes=(
                 *notes_on(damaged, folder),
@@ -144,14 +160,6 @@ class StudyRows:
                 *study_notes(folder, settings, ended),
             ),
         )
-
-
-def level_after(looks: Sequence[Look]) -> float:
-    """The level of all tests of a study that has been looked at so often.
-
-    What was planned is the number of seeds that was asked for at the first look.
-    """
-    return level_of_look([max(1, looks[0].planned)], len(looks)) if looks else LEVEL
 
 
 def _fresh_splits(ended: Iterable[EndedRun]) -> bool | None:

@@ -14,10 +14,10 @@ from search.compare.arms import SIZE
 from search.compare.cost_conclusions import cost_conclusions, survival_conclusions
 from search.compare.differences import Versus
 from search.compare.lines import margin_text, percent, primary_text
-from search.compare.looking import about_looks
 from search.compare.results import Comparison
 from search.difference_format import bound_text, interval_text, points, unit
 from search.leaderboard_format import is_share, score_text
+from search.looking import about_looks
 from search.statistics.undertraining import FEWEST_EPOCHS
 
 FEW_SEEDS = 5

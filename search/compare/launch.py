@@ -19,7 +19,6 @@ from hybrid_swin.weights.files import init_hash
 from search.candidates import check_objective
 from search.closing import closing
 from search.compare.clock import Clock
-from search.compare.looking import next_target, note_older_look, target_so_far
 from search.compare.older import note_choice
 from search.compare.plan import FirstWeights, Plan, make_plan
 from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
@@ -30,6 +29,7 @@ from search.compare.settings import ComparisonSettings
 from search.console import Console
 from search.dispatcher import Dispatcher
 from search.identity import derive_seed
+from search.looking import next_target, note_older_look, target_so_far
 from search.progress import Terminal
 from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data, write_receipt

@@ -19,9 +19,9 @@ from hybrid_swin.plain_text import csv_cell
 from search.compare.arm_building import TrainedArm, images_of, result_of
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Survival, Versus, adjust, difference_of, survives
-from search.compare.looking import level_at, seeds_looked_at
 from search.compare.plan import Plan, is_primary
 from search.leaderboard import MEASURED
+from search.looking import level_at, seeds_looked_at
 from search.records.looks import read_looks
 from search.records.runs import SCHEMA_VERSION, iter_runs
 from search.records.torn import notes_on

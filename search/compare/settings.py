@@ -7,7 +7,13 @@ from typing import Any, ClassVar, Literal, get_args
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.metric_facts import facts_of
 from hybrid_swin.ranges import Range, check_ranges
-from search.experiment import MOST_SEEDS, ExperimentSettings, check_size
+from search.experiment import (
+    MOST_SEEDS,
+    ExperimentSettings,
+    check_looks,
+    check_size,
+    looks_of,
+)
 from search.names import check_label
 
 DEFAULT_CONFIG = "configs/compare/digits.yaml"
@@ -144,10 +150,7 @@ class ComparisonSettings(ExperimentSettings):
                 "match.tolerance": (self.match.tolerance, Range(0, 10)),
             }
         )
-        if not self.looks or list(self.looks) != sorted(set(self.looks)):
-            raise InputError(
-                f"seeds must be a number, or a rising list such as [3, 5, 8]; got {self.seeds!r}"
-            )
+        check_looks("seeds", self.seeds)
         if self.looks[0] < 2:
             raise InputError(
                 f"seeds {self.looks[0]}: one training of each arm gives no interval, so nothing "
@@ -200,7 +203,7 @@ class ComparisonSettings(ExperimentSettings):
     @property
     def looks(self) -> tuple[int, ...]:
         """Numbers of seeds at which conclusions are drawn."""
-        return (self.seeds,) if isinstance(self.seeds, int) else tuple(self.seeds)
+        return looks_of(self.seeds)
 
     @property
     def margin(self) -> float | None:

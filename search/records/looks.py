@@ -9,10 +9,11 @@ no further look.
 import fcntl
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 LOOKS = "looks.jsonl"
 
@@ -24,6 +25,7 @@ class Look:
     Args:
         seeds: that a row (or arm) had completed, the most of all: this tells two looks apart.
         planned: seeds that were asked for at the time.
+        plan: numbers of seeds at which looks were planned at the time; empty: ``planned`` alone.
         command: what looked: run, leaderboard or compare.
         time: when, in UTC; empty before it is written.
     """
@@ -32,6 +34,7 @@ class Look:
     planned: int
     command: str = ""
     time: str = ""
+    plan: tuple[int, ...] = ()
 
 
 def read_looks(folder: Path) -> list[Look]:
@@ -85,5 +88,13 @@ def _looks(content: bytes) -> list[Look]:
             continue
         if isinstance(data, dict) and all(type(data.get(name)) is int for name in numbers):
             command, time = (str(data.get(name) or "") for name in ("command", "time"))
-            found.append(Look(data["seeds"], data["planned"], command, time))
+            found.append(Look(data["seeds"], data["planned"], command, time, _plan(data)))
     return found
+
+
+def _plan(data: Mapping[str, Any]) -> tuple[int, ...]:
+    """The planned looks of a line; none where they are no rising numbers of seeds."""
+    plan = data.get("plan")
+    if not isinstance(plan, list) or not all(type(seeds) is int and seeds > 0 for seeds in plan):
+        return ()
+    return tuple(plan) if plan == sorted(set(plan)) else ()

@@ -244,7 +244,7 @@ def _expected(settings: Experiment | None, told: Progress) -> dict[str, int]:
     expected = {
         "trials": trials,
         "baselines": baselines,
-        "finalists": (baselines + arms * min(asked.top, trials)) * asked.seeds,
+        "finalists": (baselines + arms * min(asked.top, trials)) * max(asked.looks),
         "references": int(settings.data.class_path is None),
     }
     if not settings.sampler.random_search:  # else only the coordinator knows

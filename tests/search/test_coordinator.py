@@ -13,6 +13,7 @@ from hybrid_swin.ledger import LEDGER
 from search.candidates import Candidates
 from search.coordinator import Coordinator
 from search.random_candidates import RandomCandidates
+from search.records.looks import Look, record_look
 from search.records.runs import RunResult
 from search.rungs import falls_short
 from search.settings import (
@@ -426,6 +427,15 @@ def test_a_baseline_that_chance_finds_as_well_is_retrained_once(play):
     frozen = json.loads((played.settings.path / "finalists.json").read_text())
     drawn = {s.key: s.candidate_id for s in played.trainings.submitted if s.kind == "random"}
     assert plain in {drawn[key] for key in frozen["random_search"]}
+
+
+def test_each_start_trains_up_to_the_next_planned_look(tmp_path):
+    made = settings(tmp_path, finalists=FinalistSettings(top=2, seeds=(2, 3), random=0))
+    first = Played(made).run()
+    assert {key.rpartition("/")[2] for key in first.keys("finalist")} == {"0", "1"}
+    record_look(made.path, Look(2, 2, "run", plan=(2, 3)))
+    second = Played(made).run()
+    assert {key.rpartition("/")[2] for key in second.keys("finalist")} == {"0", "1", "2"}
 
 
 def test_finalists_validate_on_images_of_their_own_and_test_on_the_same(play):

@@ -3,11 +3,13 @@ import json
 import numpy as np
 import pytest
 
+from search.joint_board import join
 from search.leaderboard import Leaderboard
 from search.leaderboard_sentences import sentences
 from search.records.study_folder import recorded_test_read
 from search.records.validation import read_answers
 from search.statistics.intervals import crossed_difference, score_interval
+from search.statistics.looks import level_of_look, pocock_level
 
 
 def said(study):
@@ -429,7 +431,7 @@ def test_seeds_that_are_added_after_a_look_are_told_and_paid_for(make_study):
     study = make_study()
     first = grown(study, 3)
     assert (first.level, len(first.looks)) == (0.05, 1)
-    assert "Conclusions have been drawn" not in " ".join(sentences(first))
+    assert "This is look" not in " ".join(sentences(first))
     for _ in range(2):  # the same seeds again are no further look
         assert first.record_looks("leaderboard") == []
         assert Leaderboard.from_folder(study.folder).level == 0.05
@@ -441,9 +443,41 @@ def test_seeds_that_are_added_after_a_look_are_told_and_paid_for(make_study):
     assert second.level == 0.015 / 2
     assert [look.seeds for look in second.looks] == [3, 5]
     text = " ".join(sentences(second))
-    assert "drawn 2 times from ever more seeds (3, then 5)" in text and "tests are at 0.75%" in text
+    assert (
+        "This is look 2 at this study (at 3, 5 seeds). Its tests are held to 0.75%, since" in text
+    )
     assert second.rows[1].difference_confidence == 1 - second.level
     assert "contains it with 99.25%" in text
+
+
+def test_planned_looks_of_a_study_share_the_level(make_study):
+    study, plan = make_study(), [3, 5, 8]
+    level = pocock_level((3, 5, 8))
+    first = grown(study, 3, plan)
+    assert not first.waiting  # the next look is not asked for before this one is taken
+    assert (first.level, first.planned_looks) == (level, (3, 5, 8))
+    text = " ".join(sentences(first))
+    assert "This is look 1 at this study (at 3 seeds; planned: 3, 5, 8)." in text
+    assert "so that all planned looks together raise a false alarm in at most 5%." in text
+    assert "The command that trains goes on to 5 seeds." in text
+    first.record_looks("run")
+    assert grown(study, 4, plan).waiting  # on its way from 3 to 5
+    second = grown(study, 5, plan)
+    assert ([look.seeds for look in second.looks], second.level) == ([3, 5], level)
+    second.record_looks("run")
+    third = grown(study, 6, [3, 5, 6, 7])  # another plan, after looks at the first one
+    assert (third.planned_looks, third.level) == ((3, 5, 8), level_of_look((3, 5, 8), 4))
+    assert "since the look at 6 seeds was not planned" in " ".join(sentences(third))
+
+
+def test_looks_at_pooled_studies_are_told(make_study):
+    one, other = make_study("one"), make_study("other")
+    grown(one, 3).record_looks("run")
+    grown(one, 5)
+    grown(other, 5)
+    text = " ".join(sentences(join([one.folder, other.folder])))
+    assert "This is look 2 at study one (at 3, 5 seeds)." in text
+    assert "tests here are at the lowest level of a study" in text
 
 
 def test_a_study_of_five_seeds_at_once_pays_nothing(make_study):

@@ -41,6 +41,8 @@ def test_a_name_that_is_no_folders_is_refused(name):
         ({"rungs": RungSettings(first=-1)}, "rungs.first must be at least 0"),
         ({"rungs": RungSettings(factor=1)}, "rungs.factor must be at least 2; got 1"),
         ({"finalists": FinalistSettings(top=-1)}, "finalists.top must be at least 0"),
+        ({"finalists": FinalistSettings(seeds=(5, 3))}, "finalists.seeds must be a number, or a r"),
+        ({"finalists": FinalistSettings(seeds=(1, 3))}, "so the look at 1 could show nothing"),
         ({"finalists": FinalistSettings(seeds=0)}, "finalists.seeds must be at least 1"),
         ({"workers": WorkerSettings(count=0)}, "workers.count must be at least 1; got 0"),
         ({"workers": WorkerSettings(threads=0)}, "workers.threads must be at least 1"),

@@ -167,6 +167,9 @@ def test_the_command_line_wins_wherever_it_stands(tmp_path):
         assert settings.recipe == {"epochs": 7, "batch_size": 8}
         assert (settings.finalists.top, settings.finalists.seeds) == (1, 9)
         assert dry_run is False
+    planned = [*config, "--finalists.seeds", "[3, 5, 8]"]
+    settings, _ = parse_settings(parser(), planned, StudySettings, DEFAULT_CONFIG)
+    assert settings.finalists.looks == (3, 5, 8)
 
 
 def test_without_a_config_the_default_study_is_meant(tmp_path, monkeypatch):

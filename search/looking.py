@@ -1,7 +1,8 @@
-"""Looks at a growing comparison: up to how many seeds it is trained now, and at which level tested.
+"""Looks at growing seeds: up to how many are trained now, and at which level tests are held.
 
 Who adds seeds until a difference is shown has several chances of a false alarm. Looks that were
-planned when the comparison began (``seeds: [3, 5, 8]``) share the 5%; a further one pays extra.
+planned when a study or comparison began (``seeds: [3, 5, 8]``) share the 5%; a further one pays
+extra.
 """
 
 from collections.abc import Sequence
@@ -21,10 +22,15 @@ def next_target(planned: Sequence[int], looks: Sequence[Look]) -> int:
 
 
 def target_so_far(planned: Sequence[int], folder: Path) -> int:
-    """The planned number of seeds that a comparison has come to, or is on its way to."""
+    """The planned number of seeds that a folder's runs have come to, or are on their way to."""
     names = (file.parent.name for file in folder.glob("finalists/*/*/run.json"))
     begun = max((int(name) + 1 for name in names if name.isdigit()), default=0)
     return next((seeds for seeds in planned if seeds >= begun), planned[-1])
+
+
+def plan_of(looks: Sequence[Look]) -> tuple[int, ...]:
+    """Numbers of seeds at which looks were planned, as the first look wrote them down."""
+    return (looks[0].plan or (max(1, looks[0].planned),)) if looks else ()
 
 
 def seeds_looked_at(looks: Sequence[Look], seeds: int) -> tuple[int, ...]:
@@ -36,7 +42,7 @@ def level_at(planned: Sequence[int], looked: Sequence[int]) -> float:
     """The level of the tests of the last of these looks.
 
     Args:
-        planned: numbers of seeds at which looks were planned when the comparison began.
+        planned: numbers of seeds at which looks were planned when it began.
         looked: those of all looks so far.
     """
     if len(planned) == 1:
@@ -48,31 +54,33 @@ def level_at(planned: Sequence[int], looked: Sequence[int]) -> float:
 
 
 def unplanned(planned: Sequence[int], looked: Sequence[int]) -> tuple[int, ...]:
-    """Looks that nobody planned when the comparison began; a single number may move as a whole."""
+    """Looks that nobody planned when it began; a single number may move as a whole."""
     if len(planned) == 1:
         return tuple(looked[1:])
     return tuple(seeds for seeds in looked if seeds not in planned)
 
 
-def about_looks(planned: Sequence[int], looked: Sequence[int], pending: int) -> list[str]:
-    """Which look this is, and what it costs; nothing of a comparison that looks once."""
-    if len(planned) < 2 and len(looked) < 2:
+def about_looks(
+    planned: Sequence[int], looked: Sequence[int], pending: int, what: str = "at this comparison"
+) -> list[str]:
+    """Which look this is, and what it costs; nothing where one look was planned and taken."""
+    if not looked or (len(planned) < 2 and len(looked) < 2):
         return []
     level, added = level_at(planned, looked), unplanned(planned, looked)
-    said = f"This is look {len(looked)} at this comparison (at {_list(looked)} seeds"
+    said = f"This is look {len(looked)} {what} (at {_list(looked)} seeds"
     said += f"; planned: {_list(planned)}). " if len(planned) > 1 else "). "
     said += f"Its tests are held to {level:.2%}"
     if added:
         said += (
             f", since the look{'s' * (len(added) > 1)} at {_list(added)} seeds "
             f"{'were' if len(added) > 1 else 'was'} not planned: all looks together raise a false "
-            f"alarm in at most {LEVEL + UNPLANNED:.1%} of comparisons."
+            f"alarm in at most {LEVEL + UNPLANNED:.1%}."
         )
     else:
         said += f", so that all planned looks together raise a false alarm in at most {LEVEL:.0%}."
     left = [seeds for seeds in planned if seeds > looked[-1]]
     if left and not pending:
-        said += f" The same command goes on to {left[0]} seeds."
+        said += f" The command that trains goes on to {left[0]} seeds."
     return [said]
 
 

@@ -15,6 +15,7 @@ import lightning
 import lightning.pytorch as L
 from lightning.pytorch.callbacks import Checkpoint
 
+from hybrid_swin.data import LabelledImages
 from hybrid_swin.datamodule import ImageData
 from hybrid_swin.errors import InputError
 from hybrid_swin.pixels import full_scale
@@ -41,8 +42,19 @@ def data_facts(datamodule: object) -> dict[str, Any]:
         "mean": list(datamodule.mean),
         "std": list(datamodule.std),
         "full_scale": full_scale(datamodule.images.images),
+        **data_options(datamodule.images),
         "class_names": list(datamodule.class_names),
     }
+
+
+def data_options(images: LabelledImages) -> dict[str, Any]:
+    """The options of a source by which its files became these pixels, where it has such."""
+    found: dict[str, Any] = {}
+    if images.value_range is not None:
+        found["value_range"] = list(images.value_range)
+    if images.resize:
+        found["resize"] = images.resize
+    return found
 
 
 @dataclass

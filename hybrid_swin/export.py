@@ -112,8 +112,8 @@ def export_model(
         **({} if normalisation is None else normalisation.to_dict()),
     }
     facts = as_facts(variant=model.variant.to_dict(), input=told, classes=class_names)
-    scale = normalisation.full_scale if values == "pixels" and normalisation else 1.0
-    batches = _images(variant.in_channels, variant.image_size, scale)
+    limits = normalisation.limits if values == "pixels" and normalisation else (0.0, 1.0)
+    batches = _images(variant.in_channels, variant.image_size, limits)
     with TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
         unfinished = Path(folder) / path.name
         difference = _write_and_check(kind, live, batches, facts, unfinished)
@@ -158,15 +158,20 @@ class _FromPixels(nn.Module):
     def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
         super().__init__()
         self.network = network
-        scale, mean, std = (
-            torch.tensor(value).view(-1, 1, 1)
-            for value in (normalisation.full_scale, normalisation.mean, normalisation.std)
+        self.value_range = normalisation.value_range
+        low, high = normalisation.limits
+        mean, std = (
+            torch.tensor(value, dtype=torch.float64).view(-1, 1, 1)
+            for value in (normalisation.mean, normalisation.std)
         )
-        self.register_buffer("factor", 1 / (scale * std))
-        self.register_buffer("offset", mean / std)
+        self.register_buffer("factor", (1 / ((high - low) * std)).float())
+        self.register_buffer("offset", (mean / std).float())
+        self.low = low
 
     def forward(self, images: Tensor) -> Tensor:
         """Pixels (B, C, H, W) -> (B, num_classes)."""
+        if self.value_range is not None:
+            images = images.clamp(*self.value_range) - self.low
         out: Tensor = self.network(images * self.factor - self.offset)
         return out
 
@@ -246,19 +251,27 @@ def _at_rest(model: HybridSwin) -> HybridSwin:
     return live
 
 
-def _images(channels: int, size: tuple[int, int], scale: float) -> list[Tensor]:
-    """A batch to trace, and those to check."""
+def _images(channels: int, size: tuple[int, int], limits: tuple[float, float]) -> list[Tensor]:
+    """A batch to trace, and those to check: values between the limits."""
     generator = torch.Generator().manual_seed(0)
+    low, high = limits
     return [
-        scale * torch.rand(batch, channels, *size, generator=generator)
+        low + (high - low) * torch.rand(batch, channels, *size, generator=generator)
         for batch in (TRACED_BATCH, *CHECKED_BATCHES)
     ]
 
 
 def _wanted(told: dict[str, Any]) -> str:
     if told["values"] == "pixels":
-        return f"pixels from 0 to {told['full_scale']:g}"
+        low, high = told.get("value_range", (0, told["full_scale"]))
+        clipped = ", others clipped" if "value_range" in told else ""
+        return f"pixels from {low:g} to {high:g}{clipped}"
     if "mean" not in told:
         return "normalised as in training"
     mean, std = ([round(number, 4) for number in told[name]] for name in ("mean", "std"))
+    if "value_range" in told:
+        low, high = told["value_range"]
+        return (
+            f"normalised: pixels from {low:g} to {high:g} as 0 to 1, clipped; (x - {mean}) / {std}"
+        )
     return f"normalised: (pixels / {told['full_scale']:g} - {mean}) / {std}"

@@ -18,21 +18,33 @@ _FINAL = "final.ckpt"  # as in epochs.py, which needs Lightning
 
 @dataclass(frozen=True)
 class Normalisation:
-    """How pixels become what a network sees: ``(pixels / full_scale - mean) / std``.
+    """How pixels become what a network sees.
+
+    (x - mean) / std,  x = pixels / full_scale,  or clip((pixels - low) / (high - low)) with a range
 
     Args:
         mean: of each channel, in full scales.
         std: of each channel, in full scales.
         full_scale: the pixel value that counts as 1: 255 for images of 8 bits.
+        value_range: (low, high), the pixel values that become 0 and 1; those outside are clipped.
+        resize: how images of another size become the network's, such as 'crop'; '' if unknown.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     full_scale: float
+    value_range: tuple[float, float] | None = None
+    resize: str = ""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The pixel values that count as 0 and 1."""
+        return self.value_range or (0.0, self.full_scale)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        """Plain numbers and lists; what is not set is left out."""
+        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return {name: value for name, value in plain.items() if value not in (None, "")}
 
 
 class Trained(NamedTuple):
@@ -133,5 +145,12 @@ def _facts(file: WeightFile) -> tuple[Normalisation | None, tuple[str, ...] | No
     normalisation = None
     if data.get("mean") is not None:
         mean, std = tuple(data["mean"]), tuple(data["std"])
-        normalisation = Normalisation(mean, std, float(data["full_scale"]))
+        limits = data.get("value_range")
+        normalisation = Normalisation(
+            mean,
+            std,
+            float(data["full_scale"]),
+            None if limits is None else (float(limits[0]), float(limits[1])),
+            str(data.get("resize", "")),
+        )
     return normalisation, None if names is None else tuple(names)

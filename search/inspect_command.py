@@ -21,8 +21,9 @@ from hybrid_swin.inspecting.words import Asked, as_trained
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, ledger_near, recorded
 from hybrid_swin.weights.files import weights_hash
 from search.console import Console
+from search.inspect_images import Shown, make_subject_of, show_images
 from search.inspect_options import InspectQuestion
-from search.inspect_subject import Shown, Target, find_target, make_subject_of, show_images
+from search.inspect_subject import Target, find_target
 from search.records.study_file import STUDY_FILE
 from search.records.study_folder import recorded_test_read
 
@@ -57,6 +58,10 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
             Text.assemble(("labels are left out", "yellow"), f": {shown.why_no_labels}"),
             highlight=False,
             soft_wrap=True,
+        )
+    for note in shown.notes:
+        console.print(
+            Text.assemble(("note", "yellow"), f": {note}"), highlight=False, soft_wrap=True
         )
     folder = Path(question.out) if question.out else Path(FOLDER) / target.name
     index = Index(folder, _about(question, target, shown))

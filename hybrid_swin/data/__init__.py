@@ -39,6 +39,8 @@ class LabelledImages:
         ignored: (name, reason) of each file beside them that is no image.
         notes: what was taken in a sense that its user should know, one sentence each.
         stored: how the images are stored where they come from, such as 'RGB, 8 bits'.
+        value_range: (low, high), the pixel values that became 0 and 1; None where all were kept.
+        resize: how images of another size became these, such as 'crop'; '' where none can be.
 
     Raises:
         InputError: the arrays do not belong together.
@@ -54,6 +56,8 @@ class LabelledImages:
     ignored: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     stored: str = ""
+    value_range: tuple[float, float] | None = None
+    resize: str = ""
 
     def __post_init__(self) -> None:
         count = len(self.ids)

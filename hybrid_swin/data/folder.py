@@ -91,6 +91,8 @@ class FolderSource(Source):
             ignored=tuple(listing.ignored),
             notes=(*listing.notes, *_file_notes(facts, items)),
             stored=_stored(facts, self.resize, image_size),
+            value_range=self.value_range,
+            resize=self.resize,
         )
 
     def _list(self) -> Listing:

@@ -92,6 +92,7 @@ class NpzSource(Source):
             splits=tuple(part.split for part in parts for _ in part.labels),
             notes=tuple(notes),
             stored=stored,
+            value_range=self.value_range,
         )
 
 

@@ -85,6 +85,33 @@ def test_a_program_takes_pixels_of_another_size(tmp_path):
         program(torch.zeros(4, 2, 8, 8))
 
 
+@pytest.mark.parametrize("suffix", [".pt2", ".onnx"])
+def test_a_range_is_mapped_and_clipped_in_the_graph_and_said(tmp_path, suffix):
+    """As a network learned from CT images whose -1000 and 400 became 0 and 1."""
+    model = network(["w_msa"])
+    ranged = Normalisation((0.4, 0.5), (0.2, 0.25), 1.0, (-1000.0, 400.0), "pad")
+    file = tmp_path / f"ct{suffix}"
+    exported = export_model(model, file, values="pixels", normalisation=ranged)
+    assert "pixels from -1000 to 400, others clipped" in str(exported)
+    told = {"input.json": ""}
+    pixels = torch.linspace(-3000, 3000, 2 * 2 * 8 * 8).view(2, 2, 8, 8)
+    if suffix == ".pt2":
+        found = torch.export.load(file, extra_files=told).module()(pixels)
+        told = json.loads(told["input.json"])
+    else:
+        session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+        found = torch.from_numpy(session.run(None, {"images": pixels.numpy()})[0])
+        told = {p.key: json.loads(p.value) for p in onnx.load(file).metadata_props}["input"]
+    mean, std = (torch.tensor(v).view(2, 1, 1) for v in (ranged.mean, ranged.std))
+    x = ((pixels.double() + 1000) / 1400).clamp(0, 1).float()
+    with torch.no_grad():
+        torch.testing.assert_close(found, model((x - mean) / std), rtol=1e-4, atol=1e-5)
+    assert told["value_range"] == [-1000, 400] and told["resize"] == "pad"
+    weights = export_model(model, tmp_path / "ct.safetensors", normalisation=ranged)
+    assert "pixels from -1000 to 400 as 0 to 1, clipped; (x - [0.4, 0.5]) / [" in str(weights)
+    assert load_trained(weights.path).normalisation == ranged
+
+
 def test_weights_make_the_network_again(tmp_path):
     model = network(["conv+w_msa:cross", "mdta+w_msa:cascade"], norm="branch")
     export_model(
@@ -96,7 +123,7 @@ def test_weights_make_the_network_again(tmp_path):
     loaded = load_trained(tmp_path / "weights.safetensors")
     images = torch.randn(2, 2, 8, 8)
     assert torch.equal(loaded.model(images), model(images))
-    assert loaded[1:] == (NORMALISATION, ("a", "b", "c"))
+    assert loaded[1:3] == (NORMALISATION, ("a", "b", "c"))
 
 
 def test_the_network_is_left_as_it_is(tmp_path):

@@ -18,8 +18,9 @@ from hybrid_swin.variant import Stage, Variant
 from search import inspect_command, inspect_wandb
 from search.console import Console
 from search.inspect_command import inspect
+from search.inspect_images import show_images
 from search.inspect_options import InspectQuestion
-from search.inspect_subject import find_target, show_images
+from search.inspect_subject import find_target
 
 VARIANT = Variant(8, 1, 10, 2, 2, 2, [Stage(8, 2, 2, ("w_msa+mdta", "conv"))])
 NAMES = [str(digit) for digit in range(10)]
@@ -38,7 +39,7 @@ def variant_file(tmp_path):
 def run_folder(tmp_path):
     """A run of the study `mine`, as the study leaves it."""
 
-    def write(variant=VARIANT, data=None, names=NAMES, mean=0.3, identity=None):
+    def write(variant=VARIANT, data=None, names=NAMES, mean=0.3, identity=None, **learned):
         study = tmp_path / "runs" / "mine"
         attempt = study / "finalists" / "0a1b2c" / "0" / "attempt-1"
         attempt.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,8 @@ def run_folder(tmp_path):
         content = {
             "state_dict": {f"model.{name}": t for name, t in model.state_dict().items()},
             "hyper_parameters": {"variant": variant.to_dict()},
-            "data": {"mean": [mean], "std": [0.4], "full_scale": 1.0, "class_names": names},
+            "data": {"mean": [mean], "std": [0.4], "full_scale": 1.0, "class_names": names}
+            | learned,
             "identity": identity or {},
         }
         torch.save(content, attempt / "final.ckpt")
@@ -149,6 +151,43 @@ def test_images_that_have_changed_since_the_training_are_refused(run_folder, spl
         show_images(question, find_target(question))
     asked = InspectQuestion(folder, DataSettings(), split, 4)  # other images, by name
     assert len(show_images(asked, find_target(asked)).images) == 4
+
+
+def other_images(tmp_path, values):
+    file = tmp_path / "others.npz"
+    labels = np.arange(len(values)) % 10
+    np.savez(file, train_images=values, train_labels=labels)
+    return DataSettings("npz", {"path": str(file)})
+
+
+def test_other_images_are_read_as_those_of_the_training_were(run_folder, tmp_path):
+    values = np.random.default_rng(0).integers(0, 321, (60, 8, 8), np.uint16)
+    data = other_images(tmp_path, values)
+    folder = str(run_folder(value_range=[0, 160], resize="pad"))  # arrays are not resized
+    question = InspectQuestion(folder, data, "train", 60)
+    shown = show_images(question, find_target(question))
+    assert "data.options.value_range: [0.0, 160.0] as in the training" in shown.notes
+    assert "values outside value_range clipped" in shown.notes
+    loaded = load_data(shown.settings, (8, 8), 1, None)
+    expected = (np.clip(values[loaded.splits.train] / 160, 0, 1) - 0.3) / 0.4
+    np.testing.assert_allclose(shown.images[:, 0].numpy(), expected, atol=1e-5)
+    own = DataSettings("npz", data.options | {"value_range": [0, 320]})
+    question = InspectQuestion(folder, own, "train", 60)
+    shown = show_images(question, find_target(question))
+    expected = (values[loaded.splits.train] / 320 - 0.3) / 0.4
+    np.testing.assert_allclose(shown.images[:, 0].numpy(), expected, atol=1e-5)
+
+
+def test_images_of_another_scale_are_refused_or_noted(run_folder, tmp_path):
+    values = np.random.default_rng(0).uniform(0, 255, (60, 8, 8))
+    data = other_images(tmp_path, values)
+    question = InspectQuestion(str(run_folder(full_scale=255.0)), data, "train", 40)
+    with pytest.raises(InputError, match="learned from whole numbers, but these images are float"):
+        show_images(question, find_target(question))
+    question = InspectQuestion(str(run_folder()), data, "train", 40, FAST, str(tmp_path / "o"))
+    assert "note: the pixels are far from those of the training (mean 3" in told(question)
+    question = InspectQuestion(str(run_folder()), DataSettings(), "train", 40)
+    assert show_images(question, find_target(question)).notes == ()
 
 
 def test_a_comparisons_run_is_shown_its_own_images(run_folder):

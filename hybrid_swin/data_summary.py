@@ -1,6 +1,6 @@
 """What the program understood of its images: for the receipt, and in six lines for the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ def describe(data: LoadedData) -> dict[str, Any]:
             "most": [images.class_names[most], int(counts[most])],
         },
         "groups": len(set(images.groups or ()) - {""}),
+        "independent": {name: independent(images, getattr(splits, name)) for name in _SPLITS},
         "pixels": {
             "shape": list(images.images.shape[1:]),
             "type": str(images.images.dtype),
@@ -52,6 +53,12 @@ def describe(data: LoadedData) -> dict[str, Any]:
         "left_out": [list(item) for item in images.left_out],
         "ignored": [list(item) for item in images.ignored],
     }
+
+
+def independent(images: LabelledImages, index: Iterable[int]) -> int:
+    """How many images of a split are independent of each other: a whole group counts as one."""
+    chosen = [int(i) for i in index]
+    return len(chosen) if images.groups is None else len({str(images.groups[i]) for i in chosen})
 
 
 def summary_lines(about: Mapping[str, Any], kept_in: str = "the receipt") -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import tempfile
 
 from rich.table import Table
 
+from hybrid_swin.data_summary import independent
 from hybrid_swin.recipe import Recipe
 from search.budget import limits
 from search.candidates import Candidates
@@ -14,7 +15,7 @@ from search.console import Console
 from search.contradictions import without_effect
 from search.draws import Draw
 from search.launch import Prepared, check, prepare
-from search.looking import next_target
+from search.looking import level_at, next_target, plan_of, seeds_looked_at
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
 from search.records.looks import read_looks
@@ -54,8 +55,20 @@ def dry_run(settings: StudySettings, console: Console) -> None:
         size = sum(f.stat().st_size for f in rehearsal.path.glob("trials/**/*") if f.is_file())
         macs, bytes_of_one = pilots[0].cost["macs"], size / len(results)
         _print_estimate(settings, space, candidates, counts, results, macs, bytes_of_one, console)
-    rows, tested = counts.baselines + counts.top, len(images.test) if images else None
-    print_resolution(counts.seeds, "finalists.seeds", tested, console, rows - 1)
+    rows, tested = counts.baselines + counts.top, None
+    if prepared.data is not None:
+        tested = independent(prepared.data.images, prepared.data.splits.test)
+    looks = read_looks(settings.path)
+    print_resolution(
+        counts.seeds,
+        "finalists.seeds",
+        tested,
+        console,
+        rows - 1,
+        monitor=settings.objective.monitor,
+        level=level_at(plan_of(looks) or settings.finalists.looks, seeds_looked_at(looks, seeds)),
+        grouped=prepared.data is not None and prepared.data.images.groups is not None,
+    )
 
 
 def _pilots(candidates: Candidates, space: Space, count: int) -> list[RunSpec]:

@@ -1,8 +1,10 @@
 """What to be careful of on a leaderboard: readings of the test split, few seeds, unequal rows."""
 
+import math
 from collections.abc import Sequence
 from statistics import median
 
+from hybrid_swin.metric_facts import bounds_of
 from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share, rows_text, score_text
 from search.row import Row
@@ -71,9 +73,17 @@ def _seeds(board: Leaderboard, final: Sequence[Row]) -> list[str]:
             over += " and the test images"
         together = f", {asked} asked at once," if asked > 1 else ""
         what = f"a true difference{together} below about {score_text(least, board.monitor)}{unit}"
-        if is_share(board.monitor) and least >= 1:
+        low, high = bounds_of(board.monitor) or (0.0, math.inf)
+        if least >= high - low:
             what = "any difference"
         said.append(f"By {over}, {what} would be missed on test more than one time in five.")
+    compared = [row for row in final if row.difference is not None or row.is_test_reference]
+    if any(row.test_covers == "seeds" for row in compared):
+        said.append(
+            "Comparisons on test are over seeds where it is not known which images were right, or "
+            "the score is no share of images: these speak of new seeds on these images, not of new "
+            "images."
+        )
     return said
 
 

@@ -27,6 +27,8 @@ def chance(board: Leaderboard) -> list[str]:
     within = " within the budget" * board.budgeted
     text = f"A random candidate{within} gets {_score(mean.validation_mean, board)} on validation "
     text += f"(mean of {mean.seeds}"
+    if mean.seeds < mean.seeds_asked:
+        text += f" that came to their end, of {mean.seeds_asked}, which flatters"
     if mean.validation_low is not None:
         span = range_text(mean.validation_low, mean.validation_high, board.monitor)
         text += f", 95% interval over candidates {span}"

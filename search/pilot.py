@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.metric_facts import facts_of
 from hybrid_swin.recipe import Recipe
 from search.console import Console
 from search.dispatcher import Dispatcher
@@ -13,11 +14,14 @@ from search.executors import Executor
 from search.experiment import ExperimentSettings
 from search.records.runs import RunResult, RunSpec
 from search.statistics.power import detectable_difference
+from search.statistics.wilson import wilson
 
 _EPOCHS = 3
 _SPREADS = (0.005, 0.01, 0.02)  # standard deviations between seeds, as shares of 1
 _CHANGED = (0.02, 0.1)  # shares of the test images on which two arms differ
 _LEVEL = 0.05
+_ACCURACIES = (0.8, 0.95, 0.99)  # of which it is said how well the test images tell them
+_Z = 1.96
 
 
 def shortened(spec: RunSpec) -> RunSpec:
@@ -52,16 +56,29 @@ def run_pilots(
 
 
 def print_resolution(
-    seeds: int, setting: str, test_images: int | None, console: Console, questions: int = 1
+    seeds: int,
+    setting: str,
+    test_images: int | None,
+    console: Console,
+    questions: int = 1,
+    *,
+    monitor: str = "val/accuracy",
+    level: float = _LEVEL,
+    grouped: bool = False,
 ) -> None:
     """Print the smallest difference that these seeds can show.
+
+    Of a share of images; what seeds and images tell of another metric depends on the networks.
 
     Args:
         seeds: paired ones.
         setting: where they are set.
-        test_images: how many there are; None where that is not known.
+        test_images: how many are independent of each other; None where that is not known.
         console: where to.
         questions: differences asked at once: the first step of Holm's level is for one of them.
+        monitor: the objective.
+        level: of all tests together, at the look that these seeds come to.
+        grouped: whether images belong together, so that ``test_images`` counts groups of them.
     """
     if seeds < 2:
         console.print(
@@ -70,9 +87,19 @@ def print_resolution(
             highlight=False,
         )
         return
-    level, images = _LEVEL / max(1, questions), test_images or 0
+    facts = facts_of(monitor)
+    if facts is None or not facts.per_image:
+        console.print(
+            f"seeds      {seeds} seeds; how small a difference they show is not known beforehand: "
+            f"{monitor} is no share of images, and tests of it are over seeds alone, on these test "
+            "images",
+            highlight=False,
+        )
+        return
+    images, unit = test_images or 0, "groups of test images" if grouped else "test images"
+    first_step = level / max(1, questions)
     found = {
-        both: detectable_difference(seeds, images, both[0], both[1] ** 0.5, level)
+        both: detectable_difference(seeds, images, both[0], both[1] ** 0.5, first_step)
         for both in (product(_SPREADS, _CHANGED) if images else ((s, 0.0) for s in _SPREADS))
     }
     parts = ", ".join(
@@ -81,18 +108,23 @@ def print_resolution(
         for (spread, changed), least in found.items()
     )
     among = f" among {questions} differences" if questions > 1 else ""
-    where = " and the share of test images on which arms differ" if images else ""
+    among += f" at this look ({level:.2%} over all of them)" if level < _LEVEL else ""
+    where = f" and the share of {unit} on which arms differ" if images else ""
     console.print(
-        f"seeds      {seeds} seeds{f' and {images:,} test images' if images else ''} find{among}, "
+        f"seeds      {seeds} seeds{f' and {images:,} {unit}' if images else ''} find{among}, "
         f"four times in five, a difference of at least, in points: {parts}; in brackets: the "
         f"standard deviation of paired differences between seeds{where}",
         highlight=False,
     )
-    if test_images is not None:
-        width = 196 * (0.95 * 0.05 / test_images) ** 0.5
+    if test_images:
+        spans = (wilson(share, _Z**2 / test_images) for share in _ACCURACIES)
+        told = ", ".join(
+            f"of {100 * share:g}% [{100 * low:.1f}, {100 * high:.1f}]"
+            for share, (low, high) in zip(_ACCURACIES, spans, strict=True)
+        )
         console.print(
-            f"test       {test_images:,} images tell one accuracy of 95% to ±{width:.1f} "
-            "points, however many seeds",
+            f"test       however many seeds, {test_images:,} {unit} tell one accuracy no better "
+            f"than: {told}",
             highlight=False,
         )
 

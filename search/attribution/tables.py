@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 
 from rich import box
@@ -35,10 +36,12 @@ def sentences(found: Attribution) -> list[str]:
         )
     if not shown:
         widest = max(max(abs(e.low), abs(e.high)) for e in found.effects)
+        size = f"up to about {points(widest, found.monitor, sign=False)}{of}"
+        if math.isinf(widest):
+            size = "any size"  # no spread to judge by
         said.append(
             f"No block is shown to help or hurt in any stage (Holm, {100 * found.level:.3g}% over "
-            f"the table); effects of up to about {points(widest, found.monitor, sign=False)}{of} "
-            "cannot be excluded."
+            f"the table); effects of {size} cannot be excluded."
         )
     for effect in (e for e in found.interactions if e.shown):
         said.append(

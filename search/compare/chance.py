@@ -44,7 +44,8 @@ def judge(
     the commonest class (of top5: the five commonest) is always answered, at .05 / S. So an arm that
     learnt in one seed of several is not at chance. Of F1, balanced accuracy and AUROC: the
     one-sided t test over seeds against 1 / K (which no guess of a macro F1 passes) or one half.
-    A loss and a calibration error have no guess to be held against: accuracy stands in.
+    A loss and a calibration error have no guess to be held against: accuracy stands in; so it does
+    for rates that are the same in all seeds, whose t test has no spread to judge by.
 
     Args:
         monitor: the objective.
@@ -68,8 +69,9 @@ def judge(
         return Chance(metric, guess, bool((p_values < LEVEL / len(scores)).any()))
     if len(scores) < 2:
         return None
-    if np.ptp(scores) < 1e-12:  # a t test has no spread to judge by
-        return Chance(metric, guess, scores[0] > guess)
+    if np.ptp(scores) < 1e-12:  # a t test has no spread to judge by, so images must tell
+        found = judge("val/accuracy", tests, labels, images, classes)
+        return found or (None if scores[0] > guess else Chance(metric, guess, beaten=False))
     p_value = float(stats.ttest_1samp(scores, guess, alternative="greater").pvalue)
     return Chance(metric, guess, p_value < LEVEL)
 

@@ -297,10 +297,8 @@ def _doubt(comparison: Comparison) -> list[str]:
     if any(v.covers == "seeds" for v in all_versus):
         said.append("Intervals over seeds speak of new seeds on these images, not of new images.")
     if any(v.measured_on == "validation" and v.seeds for v in all_versus):
-        said.append(
-            "Where test was not read, differences are on validation, which also chose the learning "
-            "rates."
-        )
+        chose = ", which also chose the learning rates" * (comparison.choose_rate != "one")
+        said.append(f"Where test was not read, differences are on validation{chose}.")
     return said
 
 

@@ -16,6 +16,7 @@ MARKS = {
     "^": "still improving when training ended: kept out of conclusions",
     "?": "too few epochs to tell whether training had ended: kept out of conclusions",
     "~": "not shown to be better than a guess",
+    "v": "score of validation: test was not read",
     "!": "a seed is missing: kept out of conclusions",
     "|": "learning rate at the edge of those tried, in at least half of the seeds",
 }
@@ -70,6 +71,7 @@ def _arm_line(result: ArmResult, comparison: Comparison, place: str) -> Line:
         + "^" * bool(result.undertrained)
         + "?" * (result.whole and result.undertrained is None)
         + "~" * bool(result.at_chance)
+        + "v" * (not test and mean is not None and _any_tested(comparison))
         + "!" * (result.seeds < result.seeds_asked)
         + "|" * result.rate_at_edge
     )
@@ -144,6 +146,11 @@ def _in_steps(comparison: Comparison) -> bool:
     """Whether steps are known wherever epochs are."""
     reached = [r for r in comparison.results if r.milestone_epochs is not None]
     return bool(reached) and all(r.milestone_steps is not None for r in reached)
+
+
+def _any_tested(comparison: Comparison) -> bool:
+    """Whether the column of scores is headed as test."""
+    return any(result.test_mean is not None for result in comparison.results)
 
 
 def _many(comparison: Comparison) -> bool:

@@ -9,8 +9,10 @@ from search.compare.launch import check, prepare, say_cells
 from search.compare.plan import Entry, Plan
 from search.compare.settings import ComparisonSettings
 from search.console import Console
+from search.looking import level_at, seeds_looked_at
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
+from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec
 from search.statistics.undertraining import FEWEST_EPOCHS
 from search.workplace import start_workers
@@ -41,7 +43,8 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
             console.print(f"timing {len(pilots)} pilot trainings ...", style="dim")
             results = run_pilots(rehearsal.settings, executor, prepared.job_settings, pilots)
         _print_time(plan, pilots, results, executor.slots, console)
-    images = [data["images"]["test"] for data in prepared.data.values() if data]
+    images = [data["independent"]["test"] for data in prepared.data.values() if data]
+    grouped = any(data and data["groups"] for data in prepared.data.values())
     questions = len({pair for entry in plan.entries for pair in _questions(plan, entry)})
     short = sorted({r.epochs for e in plan.entries for r in e.recipes if r.epochs < FEWEST_EPOCHS})
     if short:
@@ -51,7 +54,17 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
             style="yellow",
             highlight=False,
         )
-    print_resolution(plan.seeds, "seeds", min(images, default=None), console, questions)
+    looked = seeds_looked_at(read_looks(settings.path), plan.seeds)
+    print_resolution(
+        plan.seeds,
+        "seeds",
+        min(images, default=None),
+        console,
+        questions,
+        monitor=settings.objective.monitor,
+        level=level_at(plan.planned or settings.looks, looked),
+        grouped=grouped,
+    )
 
 
 def print_arms(plan: Plan, console: Console) -> None:

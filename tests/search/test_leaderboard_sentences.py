@@ -247,6 +247,35 @@ def test_the_mean_random_candidate_is_a_row_below_the_ranks(make_study):
     assert "A random candidate within the budget gets 80.0%" in said(study)
 
 
+def test_random_candidates_that_were_lost_are_said_to_flatter(make_study):
+    study = with_chance(make_study(), [0.7, 0.8])
+    study.finalist("a", [0.9, 0.91, 0.92])
+    study.run("random/final-09", "random", None, "w_msa", stage="final", state="diverged")
+    text = said(study)
+    assert "(mean of 2 that came to their end, of 3, which flatters, 95% interval" in text
+
+
+@pytest.mark.parametrize(("monitor", "seeds_only"), [("val/f1", True), ("val/accuracy", False)])
+def test_what_comparisons_on_test_speak_of_is_said(make_study, monitor, seeds_only):
+    study = make_study(monitor=monitor)
+    for name, skill in (("a", 1.0), ("b", 0.5)):
+        for spec, result in study.finalist(name, [0.9, 0.91, 0.92], skill=skill):
+            told = result.to_dict()
+            told["test"] |= {"test/f1": 0.9 + 0.01 * spec.seed_index * (name == "a")}
+            (study.folder / spec.key / "result.json").write_text(json.dumps(told))
+    assert ("Comparisons on test are over seeds where" in said(study)) == seeds_only
+
+
+def test_no_difference_beyond_what_a_metric_allows_is_promised(make_study):
+    """Of AUROC, which is written without percent, too: its scores lie between 0 and 1."""
+    study = make_study(monitor="val/auroc")
+    for name, scores in (("a", [0.9, 0.1, 0.5]), ("b", [0.2, 0.8, 0.5])):
+        for (spec, result), score in zip(study.finalist(name, scores), scores, strict=True):
+            told = result.to_dict() | {"test": {"test/auroc": score}}
+            (study.folder / spec.key / "result.json").write_text(json.dumps(told))
+    assert "over seeds, any difference would be missed on test more than one" in said(study)
+
+
 def test_a_random_search_of_equal_cost_is_compared_over_the_same_seeds(make_study):
     study = make_study()
     study.finalist("a", [0.90, 0.92, 0.94], origin="trials/0003")

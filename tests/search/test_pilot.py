@@ -8,6 +8,7 @@ from search import pilot
 from search.console import Console
 from search.pilot import print_resolution, run_pilots, shortened
 from search.records.runs import RunResult, RunSpec
+from search.statistics.looks import pocock_level
 from search.statistics.power import detectable_difference, minimum_detectable_difference
 
 
@@ -39,8 +40,28 @@ def test_images_that_differ_limit_what_seeds_can_find():
 
 
 def test_so_many_images_tell_an_accuracy_so_well():
-    # 1.96 sqrt(.95 .05 / 1900) = .0098
-    assert "1,900 images tell one accuracy of 95% to ±1.0 points" in printed(5, "seeds", 1900)
+    # Wilson: (.95 + k/2 +- sqrt(.95 .05 k + k^2 / 4)) / (1 + k), k = 1.96^2 / 1900
+    told = printed(5, "seeds", 1900)
+    assert "1,900 test images tell one accuracy no better than: of 80% [78.1, 81.7]" in told
+    assert "of 95% [93.9, 95.9], of 99% [98.4, 99.4]" in told
+
+
+def test_groups_are_what_is_counted():
+    assert "5 seeds and 40 groups of test images find" in printed(5, "seeds", 40, grouped=True)
+
+
+def test_another_metric_is_no_share_of_images():
+    told = printed(5, "seeds", 1900, monitor="val/f1")
+    assert "val/f1 is no share of images, and tests of it are over seeds alone" in told
+    assert "points" not in told and "accuracy" not in told
+
+
+def test_a_planned_look_pays_its_share():
+    level = pocock_level((3, 5, 8))
+    told = printed(3, "seeds", None, level=level)
+    expected = minimum_detectable_difference(3, 0.01, level=level)
+    assert f"at this look ({level:.2%} over all of them)" in told
+    assert f"{100 * expected:.1f} (at 1)" in told
 
 
 def spec(epochs):

@@ -65,3 +65,12 @@ def test_without_a_reading_nothing_is_known():
     assert judge("val/accuracy", [], EVEN, 200, 10) is None
     assert judge("val/accuracy", [{}], EVEN, 200, 10) is None
     assert judge("val/auroc", seeds("auroc", 0.7), EVEN, 200, 10) is None
+
+
+def test_rates_without_spread_are_no_certainty():
+    """Three seeds a hair above chance alike: whether that is luck the images tell."""
+    for accuracy, beaten in ((0.12, False), (0.9, True)):
+        tests = [{"test/balanced_accuracy": 0.104, "test/accuracy": accuracy}] * 3
+        found = judge("val/balanced_accuracy", tests, EVEN, 200, 10)
+        assert (found.metric, found.beaten) == ("accuracy", beaten)
+    assert judge("val/f1", seeds("f1", 0.2, 0.2), EVEN, 200, 10) is None  # nothing tells

@@ -324,3 +324,11 @@ def test_nothing_has_ended(fake, said):
     text = said(base=fake.arm("base", **waiting), pending=12)
     assert "12 training(s) have not ended" in text
     assert "nothing is concluded" in text
+
+
+def test_learning_rates_that_nobody_chose_are_not_said_to_be_chosen(fake):
+    arms = fake.arm("base"), fake.arm("+mdta", fake.versus(measured_on="validation"))
+    for choice, chosen in (("one", False), ("per_seed", True)):
+        text = " ".join(conclusions(fake.comparison(*arms, choose_rate=choice)))
+        assert "Where test was not read, differences are on validation" in text
+        assert ("which also chose the learning rates" in text) == chosen

@@ -154,3 +154,11 @@ def test_a_waiting_comparison_can_be_shown(fake):
     text = printed(fake.comparison(*arms, pending=10), 120)
     assert "10 training(s) have not ended" in text
     assert "tabular" in to_latex(fake.comparison(*arms))
+
+
+def test_a_score_of_validation_is_marked_below_a_head_of_test(fake):
+    found = fake.comparison(fake.arm("base"), fake.arm("+mdta", fake.versus(), test_mean=None))
+    assert [line.marks for line in lines_of(found)] == ["", "+v"]
+    assert "v score of validation: test was not read" in printed(found, 150)
+    alone = fake.comparison(fake.arm("base", test_mean=None))
+    assert [line.marks for line in lines_of(alone)] == [""]

@@ -28,6 +28,8 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.export_options import add_export_options, run_export
 from hybrid_swin.failed_imports import explained_import
 from hybrid_swin.kept_plugins import adopt_kept_plugins
+from hybrid_swin.kept_text import check_words, show, show_parsed
+from hybrid_swin.parser_messages import explained
 from hybrid_swin.plain_text import one_line
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import with_runs
@@ -59,10 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        parsed = parser.parse_args(with_runs(given))
+        parsed = _parse(parser, with_runs(given))
         command = parsed.command
         return _run(command, parser.instantiate(parsed)[command])
-    except (InputError, ArgumentError) as error:
+    except InputError as error:
         message = str(error)
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
@@ -78,6 +80,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     print(f"error: {one_line(message)}", file=sys.stderr)
     return BAD_INPUT
+
+
+def _parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
+    """The command and its options; their values are read as a file's would be."""
+    commands = parser._subcommands_action
+    known = commands.choices if commands and commands.choices else {}
+    own = known.get(words[0], parser) if words else parser
+    try:
+        parsed = parser.parse_args(check_words(words, own))
+    except ArgumentError as error:
+        message = show(str(error))
+        if words:  # what jsonargparse puts before every name
+            message = message.replace(f'"{words[0]}.', '"')
+            for option in own._option_string_actions:
+                message = message.replace(f" {words[0]}.{option.lstrip('-')}", f" {option}")
+            message = message.replace(f" {words[0]}.", " ")
+        raise explained(message, own) from None
+    show_parsed(parsed)
+    return parsed
 
 
 def _run(command: str, options: Namespace) -> int:

@@ -1,5 +1,6 @@
 """Errors that are the user's to mend: one sentence, no traceback, exit code 2."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -37,5 +38,6 @@ def shown(value: object, most: int = 60) -> str:
 
 
 def _plural(kind: str) -> str:
-    noun, of, rest = kind.partition(" of ")
-    return noun + ("es" if noun.endswith(("ch", "s", "x")) else "s") + of + rest
+    found = re.fullmatch(r"(.*?)( (?:of|for) .*)?", kind, re.DOTALL)
+    noun, rest = (found[1], found[2] or "") if found else (kind, "")
+    return noun + ("es" if noun.endswith(("ch", "s", "x")) else "s") + rest

@@ -27,7 +27,7 @@ Field = Literal["width", "mlp_ratio"]
 
 Shapes = tuple[Shape, ...]
 
-_MOST_COMBINATIONS = 4000
+_MOST_COMBINATIONS, _MOST_TOLERANCE = 4000, 10
 _HALVINGS = 14  # of the range of scales; leaves steps below the finest width's
 _MLP_RATIO_RANGE = 2.0  # an MLP ratio becomes at most so many times larger and smaller
 _MOST_STRAIN = 0.15  # beyond it, stages lose their proportions and the MLP ratio moves as well
@@ -101,8 +101,11 @@ def match_cost(
 
 def check_tolerance(tolerance: float) -> None:
     """Raise InputError where no residual could be within it."""
-    if not 0 <= tolerance < math.inf:
-        raise InputError(f"tolerance must be a share of at least 0, as in 0.01; got {tolerance!r}")
+    if not 0 <= tolerance <= _MOST_TOLERANCE:
+        raise InputError(
+            f"tolerance must be a share of at least 0, as in 0.01, and at most {_MOST_TOLERANCE}; "
+            f"got {tolerance!r}"
+        )
 
 
 def reshaped(variant: Variant, shapes: Iterable[Shape], mlp_ratio: float) -> Variant:

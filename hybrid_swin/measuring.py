@@ -15,11 +15,13 @@ from torch.nn import functional as F
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import device_name, resolve_accelerator
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.ranges import Range, check_ranges
 from hybrid_swin.variant import Variant
 
 Work = Literal["forward", "training"]
 Step = Callable[[], object]
 
+_THREADS, _BATCH = Range(1, 1024), Range(1, 2**16)
 _LEAST_SECONDS = 0.02  # of one sample: shorter steps are repeated within it
 
 
@@ -41,9 +43,7 @@ class Setup:
     batch: int = 8
 
     def __post_init__(self) -> None:
-        for name, value in (("threads", self.threads), ("batch", self.batch)):
-            if value < 1:
-                raise InputError(f"{name} must be at least 1; got {value}")
+        check_ranges({"threads": (self.threads, _THREADS), "batch": (self.batch, _BATCH)})
         device = self.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -7,6 +7,7 @@ from typing import Any
 from hybrid_swin.errors import InputError
 
 OptionValue = bool | int | float | str
+_MOST_WHOLE, _MOST_NUMBER = 2**32, 1e12  # beyond any size, count, seed or share: a slip
 RANGE_WORDS = "two numbers, the lower one first, such as [0, 4095]"
 
 
@@ -27,9 +28,12 @@ class Option:
             return "one of " + ", ".join(spell(c) for c in self.choices)
         if self.type is tuple:
             return RANGE_WORDS
-        return {bool: "true or false", int: "a whole number", float: "a number"}.get(
-            self.type or object, "text"
-        )
+        words = {
+            bool: "true or false",
+            int: f"a whole number of at most {_MOST_WHOLE:,}",
+            float: f"a number of at most {_MOST_NUMBER:g}",
+        }
+        return words.get(self.type or object, "text")
 
     def read(self, text: str) -> Any:
         """What a word's text stands for: text where text is wanted, else a number or a truth."""
@@ -59,9 +63,10 @@ class Option:
                     break
         elif self.type is float:
             fits = isinstance(value, int | float) and not _is_bool(value) and _is_finite(value)
+            fits = fits and abs(value) <= _MOST_NUMBER
             value = float(value) if fits else value
         elif self.type is int:
-            fits = isinstance(value, int) and not _is_bool(value)
+            fits = isinstance(value, int) and not _is_bool(value) and abs(value) <= _MOST_WHOLE
         elif self.type is tuple:
             fits = as_range(value) is not None
             value = list(value) if fits else value

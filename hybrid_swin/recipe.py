@@ -34,7 +34,7 @@ _LATER = {"weight_init": "trunc_normal"}
 
 
 # The largest are beyond any training: more would be a slip that shows after hours, or never.
-_RANGES: dict[str, Range] = {
+RANGES: dict[str, Range] = {
     "epochs": Range(1, 10**6, whole=True),
     "batch_size": Range(1, 2**20, whole=True),
     "learning_rate": Range(0, 10**4, open_below=True),
@@ -92,7 +92,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         # 1 and 1.0 become one value, so that equality, the YAML and the identity agree.
-        for name, allowed in _RANGES.items():
+        for name, allowed in RANGES.items():
             object.__setattr__(self, name, allowed.read(name, getattr(self, name)))
         for name, choices in _CHOICES.items():
             value = getattr(self, name)

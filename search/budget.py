@@ -12,6 +12,7 @@ from hybrid_swin.variant import Variant
 from search.settings import BudgetSettings
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+_MOST = 10**15  # parameters or MACs
 _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMG]?)\s*", re.IGNORECASE)
 
 
@@ -102,6 +103,8 @@ def amount(value: int | float | str, where: str) -> int:
     """A number, or text with K, M or G. Raises InputError that names the place."""
     match = _NUMBER.fullmatch(str(value))
     found = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if found > _MOST:
+        raise InputError(f"{where} must be at most {_MOST:,}; got {value!r}")
     if found < 1:
         raise InputError(f"{where} must be an amount such as 250000, 2M or 1.5G; got {value!r}")
     return found

@@ -12,13 +12,13 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.export_options import run_export
 from hybrid_swin.failed_imports import explained_import
 from hybrid_swin.files import explained as explain_refusal
+from hybrid_swin.kept_text import check_words, show
+from hybrid_swin.parser_messages import explained
 from hybrid_swin.plain_text import one_line
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
 from search.cost_options import question_of
 from search.inspect_options import question_of as inspect_question_of
-from search.kept_text import check_words
-from search.parser_messages import explained
 from search.parsers import COMMANDS, door_parser
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import build_settings, parse_settings, parse_with_config, receipt_among
@@ -72,7 +72,7 @@ def _dispatch(arguments: list[str]) -> int:
     try:
         options = parser.parse_args(check_words(rest, parser))
     except ArgumentError as error:
-        raise explained(str(error), parser) from None
+        raise explained(show(str(error)), parser) from None
     simple = {
         "status": _status,
         "figures": _figures,

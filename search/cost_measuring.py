@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from hybrid_swin import registry
-from hybrid_swin.errors import InputError
 from hybrid_swin.latency_matching import Measured, match_latency
 from hybrid_swin.measuring import Setup, Timing, Work, compare_times
 from hybrid_swin.peak_memory import peak_memory
+from hybrid_swin.ranges import Range, check_ranges
 from hybrid_swin.variant import Variant
 from search.cost_rows import (
     CostRow,
@@ -25,8 +25,7 @@ _WORKS: tuple[Work, ...] = ("forward", "training")
 
 def setup_of(question: Question) -> Setup:
     """What the question wants measured with. Raises InputError where that cannot be."""
-    if question.rounds < 1:
-        raise InputError(f"rounds must be at least 1; got {question.rounds}")
+    check_ranges({"rounds": (question.rounds, Range(1, 100_000))})
     return Setup(question.device, question.threads, question.batch)
 
 

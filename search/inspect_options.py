@@ -11,10 +11,12 @@ from hybrid_swin import registry
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.inspecting.words import Asked, parse_inspections
+from hybrid_swin.kept_text import check_words, show
+from hybrid_swin.parser_messages import explained
+from hybrid_swin.ranges import Range, check_ranges
 from hybrid_swin.trust import TRUST_HELP
-from search.kept_text import check_words, show
-from search.parser_messages import explained
 from search.settings_file import build_settings
+from search.wandb_settings import WandbSettings, check_environment
 
 NOISE = "noise"  # in the place of a data source: random images
 
@@ -76,10 +78,13 @@ class InspectQuestion:
                 f"--images {self.images}: one image has no spread, so nothing can be said of "
                 "others; give at least 2"
             )
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"--seed must be a whole number from 0 to 2^32 - 1; got {self.seed}")
+        check_ranges(
+            {"--images": (self.images, Range(2, 10**6)), "--seed": (self.seed, Range(0, 2**32 - 1))}
+        )
         if self.log_images and not self.wandb:
             raise InputError("--log_images sends figures to W&B; give --wandb true as well")
+        if self.wandb:
+            check_environment(WandbSettings())
 
     @property
     def is_noise(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from hybrid_swin.export_options import add_export_options
-from hybrid_swin.trust import TRUST_HELP, add_code_options
+from hybrid_swin.trust import PLUGIN_HELP, TRUST_HELP, add_code_options
 from search.attribution.options import attribution_parser
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
@@ -142,13 +142,7 @@ def _blocks_parser() -> ArgumentParser:
         "List branches, fusions and data sources with their options, yours included; check your "
         "own.",
     )
-    parser.add_argument(
-        "--plugin",
-        type=str,
-        default=[],
-        action="append",
-        help="a file with a branch, fusion or data source of your own; may be given again",
-    )
+    parser.add_argument("--plugin", type=str, default=[], action="append", help=PLUGIN_HELP)
     parser.add_argument(
         "--check", action="store_true", help="run the contract tests on the plug-ins"
     )

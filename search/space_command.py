@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from rich.table import Table
 
-from hybrid_swin import registry
-from hybrid_swin.errors import InputError
+from hybrid_swin import ranges, registry
 from search import objectives
 from search.budget import limits, matching, over
 from search.choices import Choice, Range, Tie
@@ -31,8 +30,7 @@ def print_space(settings: StudySettings, samples: int, output: Format = "table")
     Raises:
         InputError: a space that is none, or of which nothing fits the budget.
     """
-    if samples < 10:
-        raise InputError(f"--samples must be at least 10; got {samples}")
+    ranges.check_ranges({"--samples": (samples, ranges.Range(10, 1_000_000))})
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
     with Console(stderr=True).status("looking at the space"):

@@ -2,18 +2,21 @@
 
 import netrc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.plain_text import visible
 
 DEFAULT_PROJECT = "hybrid-swin"
 _NOT_IN_NAMES = "/\\#?%:"  # W&B's own rules, as its limits
 _MOST_NAME, _MOST_TAG = 128, 64
+_MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")  # the last two are older
+_VARIABLE = "the environment variable "
 _DEFAULT_SERVER = "https://api.wandb.ai"
 
 
@@ -39,30 +42,57 @@ class WandbSettings:
     dir: str | None = None
 
     def check(self) -> None:
-        """Raise InputError for a name that W&B takes nowhere. Environment variables are W&B's."""
-        for name, value in (
-            ("project", self.project),
-            ("entity", self.entity),
-            ("group", self.group),
-        ):
-            strange = sorted(set(value or "") & set(_NOT_IN_NAMES))
-            if value is not None and (not value.strip() or len(value) > _MOST_NAME):
-                raise InputError(
-                    f"wandb.{name} must have 1 to {_MOST_NAME} characters; got {value!r}"
-                )
-            if name != "group" and strange:
-                raise InputError(
-                    f"wandb.{name} {value!r} holds {' '.join(strange)}, which W&B does not take"
-                )
-        for tag in self.tags:
-            if not 0 < len(tag) <= _MOST_TAG:
-                raise InputError(f"wandb.tags have 1 to {_MOST_TAG} characters each; got {tag!r}")
+        """Raise InputError for a name that W&B takes nowhere."""
+        _check_name("wandb.project", self.project)
+        _check_name("wandb.entity", self.entity)
+        _check_name("wandb.group", self.group, strange="")
+        _check_tags("wandb.tags", self.tags)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read from the ``wandb`` section of ``settings.yaml``; unknown keys are ignored."""
         known = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         return cls(**{**known, "tags": tuple(known.get("tags") or ())})
+
+
+def check_environment(settings: WandbSettings, environment: Mapping[str, str] = os.environ) -> None:
+    """Raise InputError for a ``WANDB_*`` variable that a mirror would fail on, before any work."""
+    get = environment.get
+    mode = get("WANDB_MODE")
+    if settings.mode == "auto" and mode and mode not in _MODES:
+        raise unknown("value of the environment variable WANDB_MODE", mode, _MODES)
+    if _mode(settings, environment) == "disabled":
+        return
+    if settings.project == DEFAULT_PROJECT:
+        _check_name(_VARIABLE + "WANDB_PROJECT", get("WANDB_PROJECT") or None)
+    if not settings.entity:
+        _check_name(_VARIABLE + "WANDB_ENTITY", get("WANDB_ENTITY") or None)
+    if not settings.group:
+        _check_name(_VARIABLE + "WANDB_RUN_GROUP", get("WANDB_RUN_GROUP") or None, strange="")
+    if not settings.tags:
+        _check_tags(_VARIABLE + "WANDB_TAGS", filter(None, get("WANDB_TAGS", "").split(",")))
+
+
+def _check_name(where: str, name: str | None, strange: str = _NOT_IN_NAMES) -> None:
+    if name is None:
+        return
+    if not name.strip() or len(name) > _MOST_NAME or visible(name) != name:
+        raise InputError(
+            f"{where} must have 1 to {_MOST_NAME} characters, none of them a control character; "
+            f"got {name!r}"
+        )
+    held = sorted(set(name) & set(strange))
+    if held:
+        raise InputError(f"{where} {name!r} holds {' '.join(held)}, which W&B does not take")
+
+
+def _check_tags(where: str, tags: Iterable[str]) -> None:
+    for tag in tags:
+        if not 0 < len(tag) <= _MOST_TAG or visible(tag) != tag:
+            raise InputError(
+                f"{where} have 1 to {_MOST_TAG} characters each, none of them a control character; "
+                f"got {tag!r}"
+            )
 
 
 @dataclass(frozen=True)

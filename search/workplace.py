@@ -18,6 +18,7 @@ from search.console import Console
 from search.executors.local import LocalExecutor, cpu_workers
 from search.experiment import ExperimentSettings
 from search.records.receipt import code_hash
+from search.wandb_settings import check_environment
 
 # How long the end of an experiment, or its interruption, waits for its mirror.
 WANDB_SECONDS, WANDB_SECONDS_WHEN_CUT_OFF = 120.0, 5.0
@@ -74,8 +75,10 @@ def start_workers(
         say: is told where that makes fewer of them than the machine could have.
 
     Raises:
-        InputError: more workers than the lookahead can feed, or several devices for a training.
+        InputError: more workers than the lookahead can feed, several devices for a training, or
+            a variable of the environment that the mirror cannot use.
     """
+    check_environment(settings.wandb)
     workers = settings.workers
     if workers.devices > 1:
         raise InputError(

@@ -15,6 +15,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.reach.images import (
     Images,
     check_drawing,
+    check_size,
     gather,
     paint,
     random_numbers,
@@ -97,6 +98,7 @@ class ConstellationSource(Source):
         if not 0 <= flip <= 0.5:
             raise InputError(f"constellation: flip must be a number from 0 to 0.5; got {flip}")
         self.counts = split_counts("constellation", train, validation, test)
+        check_size("constellation", grid * cell, self.counts)
         self.cell, self.flip, self.noise, self.amplitude = cell, flip, noise, amplitude
         self.polarity, self.seed = polarity, seed
 

@@ -14,6 +14,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.reach.images import (
     Images,
     check_drawing,
+    check_size,
     gather,
     paint,
     random_numbers,
@@ -80,6 +81,7 @@ class ContextXorSource(Source):
             )
         check_drawing("context_xor", cell, noise, amplitude, seed)
         self.counts = split_counts("context_xor", train, validation, test)
+        check_size("context_xor", grid * cell, self.counts)
         self.grid, self.cell, self.context, self.content = grid, cell, context, content
         self.agreement, self.noise, self.amplitude, self.seed = agreement, noise, amplitude, seed
 

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from hybrid_swin.data import LabelledImages, Source, SplitName, check_shape
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.reach.images import Images, check_drawing, gather, paint, random_numbers, stripes
+from hybrid_swin.reach.images import (
+    Images,
+    check_drawing,
+    check_size,
+    gather,
+    paint,
+    random_numbers,
+    stripes,
+)
 from hybrid_swin.reach.layout import Layout
 
 Mode = Literal["agree", "texture", "arrangement", "conflict"]
@@ -125,6 +133,7 @@ class CueConflictSource(Source):
                     f"cue_conflict: {name} must be a multiple of {_PAIRS} images, so that classes "
                     f"and their pairs are balanced; got {count}"
                 )
+        check_size("cue_conflict", grid * cell, self.counts)
         self.mode, self.cell, self.seed = mode, cell, seed
         self.purity, self.noise = purity, noise
         self.amplitude, self.brightness = amplitude, brightness

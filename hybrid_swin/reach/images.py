@@ -15,6 +15,8 @@ SPLITS: dict[SplitName, int] = {"train": 0, "validation": 1, "test": 2}
 
 Images = tuple[NDArray[np.float32], NDArray[np.int64]]
 
+_MOST_PIXELS = 2**32  # of all images: 16 GiB
+
 
 def random_numbers(
     seed: int, split: SplitName, indices: NDArray[np.int64], uniform: int, side: int
@@ -90,6 +92,22 @@ def split_counts(source: str, train: int, validation: int, test: int) -> dict[Sp
                 f"classes are balanced; got {count}"
             )
     return counts
+
+
+def check_size(source: str, side: int, counts: Mapping[SplitName, int]) -> None:
+    """Raise InputError for more pixels than a machine holds.
+
+    Args:
+        source: for the message.
+        side: pixels a side of an image.
+        counts: images of each split.
+    """
+    images = sum(counts.values())
+    if side > _MOST_PIXELS or images * side * side > _MOST_PIXELS:
+        raise InputError(
+            f"{source}: {images:,} images of {side:,} x {side:,} pixels are more than "
+            f"{_MOST_PIXELS:,} pixels; give fewer of them, a smaller grid or smaller cells"
+        )
 
 
 def check_drawing(source: str, cell: int, noise: float, amplitude: float, seed: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, get_args
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.metric_facts import facts_of
 from hybrid_swin.ranges import Range, check_ranges
+from hybrid_swin.recipe import RANGES
 from search.experiment import (
     MOST_SEEDS,
     ExperimentSettings,
@@ -157,8 +158,10 @@ class ComparisonSettings(ExperimentSettings):
                 "could be concluded; give at least 3, and 5 or more for a claim"
             )
         self._check_size()
-        if self.equivalence is not None and not 0 < self.equivalence < math.inf:
-            raise InputError(f"equivalence must be a number above 0; got {self.equivalence!r}")
+        if self.equivalence is not None:
+            check_ranges({"equivalence": (self.equivalence, Range(0, 1000, open_below=True))})
+        if self.milestone is not None:
+            check_ranges({"milestone": (self.milestone, Range(-1e6, 1e6))})
         if self.primary.against and not self.primary.arm:
             raise InputError("primary.against needs primary.arm, the arm that is compared with it")
         if not self.match.by:
@@ -171,8 +174,7 @@ class ComparisonSettings(ExperimentSettings):
         if self.choose_rate not in get_args(ChooseRate):
             raise unknown("value of choose_rate", self.choose_rate, get_args(ChooseRate))
         for rate in self.learning_rates:
-            if isinstance(rate, bool) or not 0 < rate < math.inf:
-                raise InputError(f"learning_rates must be numbers above 0; got {rate!r}")
+            check_ranges({"learning_rates": (rate, RANGES["learning_rate"])})
         if len(set(self.learning_rates)) < len(self.learning_rates):
             raise InputError(f"learning_rates names one rate twice: {list(self.learning_rates)}")
         if self.weights_prefix is not None and self.init is None:

@@ -6,11 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.errors import InputError
 from hybrid_swin.files import json_ready
+from hybrid_swin.ranges import Range, check_ranges
 from search.console import Console
 from search.watching.status import Status, Watcher
 from search.watching.table import render
+
+_SECONDS = Range(0, 86_400, open_below=True)
 
 
 def run(options: Any) -> int:
@@ -20,8 +22,8 @@ def run(options: Any) -> int:
         InputError: no study there, or a pause that is none.
     """
     pause = options.watch
-    if pause is not None and pause <= 0:
-        raise InputError(f"--watch takes the seconds between two looks, above 0; got {pause:g}")
+    if pause is not None:
+        check_ranges({"--watch": (pause, _SECONDS)})
     watcher, console = Watcher(Path(options.study)), Console()
     status = watcher.look()
     _show(status, options.format, console, again=pause is not None)

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from search.wandb_settings import WandbSettings, place
+from hybrid_swin.errors import InputError
+from search.wandb_settings import WandbSettings, check_environment, place
 
 NETRC = "machine api.wandb.ai\n  login user\n  password not-a-real-key\n"
 
@@ -79,3 +80,29 @@ def test_settings_are_read_from_yaml_values():
     read = WandbSettings.from_dict({"mode": "offline", "tags": ["a"], "mood": "good"})
     assert read == WandbSettings(mode="offline", tags=("a",))
     assert WandbSettings.from_dict({}) == WandbSettings()
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"WANDB_PROJECT": "a/b"}, "environment variable WANDB_PROJECT 'a/b' holds /"),
+        ({"WANDB_PROJECT": "p" * 129}, "WANDB_PROJECT must have 1 to 128 characters"),
+        ({"WANDB_ENTITY": "team#1"}, "WANDB_ENTITY 'team#1' holds #"),
+        ({"WANDB_RUN_GROUP": "g" * 200}, "WANDB_RUN_GROUP must have 1 to 128 characters"),
+        ({"WANDB_TAGS": "good," + "t" * 65}, "WANDB_TAGS have 1 to 64 characters each"),
+        ({"WANDB_TAGS": "\x1b[31m"}, "WANDB_TAGS have 1 to 64 characters each, none of them a"),
+        ({"WANDB_MODE": "ofline"}, "did you mean 'offline'"),
+    ],
+)
+def test_the_environment_is_checked_before_any_work(variables, message):
+    with pytest.raises(InputError, match=message):
+        check_environment(WandbSettings(), variables)
+    if "WANDB_MODE" not in variables:
+        check_environment(WandbSettings(), variables | {"WANDB_MODE": "disabled"})
+    check_environment(WandbSettings(mode="disabled"), variables)
+
+
+def test_a_variable_that_a_setting_replaces_is_not_checked():
+    settings = WandbSettings(mode="offline", project="p", entity="e", group="g", tags=("t",))
+    names = ("PROJECT", "ENTITY", "RUN_GROUP", "TAGS", "MODE")
+    check_environment(settings, {f"WANDB_{name}": "/" * 200 for name in names})

@@ -68,8 +68,8 @@ def test_ctrl_c_ends_the_watching_quietly(whole_study, capsys, monkeypatch):
     ("arguments", "words"),
     [
         (["none"], "no study or comparison at none"),
-        ([".", "--watch", "0"], "--watch takes the seconds between two looks, above 0; got 0"),
-        ([".", "--watch", "-1"], "--watch takes"),
+        ([".", "--watch", "0"], "--watch must be above 0; got 0"),
+        ([".", "--watch", "1e9"], "--watch must be at most 86,400; got 1000000000.0"),
     ],
 )
 def test_what_must_be_mended(tmp_path, monkeypatch, capsys, arguments, words):

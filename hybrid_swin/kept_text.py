@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import yaml
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.yaml_files import DifferentlyRead, parse_yaml
@@ -47,6 +47,15 @@ def show(value: Any) -> Any:
     return value
 
 
+def show_parsed(parsed: Namespace) -> None:
+    """Show what is hidden in the values of a parser, in place."""
+    for key, value in vars(parsed).items():
+        if isinstance(value, Namespace):
+            show_parsed(value)
+        else:
+            setattr(parsed, key, show(value))
+
+
 def show_in_yaml(text: str) -> str:
     """YAML with what is hidden in it as YAML that is read back as the same text."""
 
@@ -61,12 +70,17 @@ def check_words(words: Iterable[str], parser: ArgumentParser) -> list[str]:
     """The words of a command line, each option's value read as a file's would be.
 
     Raises:
-        InputError: a value that programs read in different ways, or one that is too large.
+        InputError: a value that programs read in different ways, or one that is too large; or a
+            zero byte, which no file's name has.
     """
     found: list[str] = []
     option = ""
     for word in words:
+        if "\0" in word:
+            raise InputError(f"{option or 'an argument'} holds a zero byte: {word!r}; leave it out")
         name, equals, value = word.partition("=")
+        if "--" in (word, value):  # which argparse drops
+            raise InputError(f"{name if equals else option or 'an argument'} is '--'; give a value")
         if word.startswith("--"):
             option = "" if equals else name
             found.append(f"{name}={_checked(name, value, parser)}" if equals else word)

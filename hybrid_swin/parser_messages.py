@@ -28,7 +28,8 @@ def explained(message: str, parser: ArgumentParser) -> InputError:
         return InputError(f"{choice[1]} must be one of {allowed}; got {choice[2]!r}")
     missing = re.search(r"the following arguments are required: (.*)", message)
     if missing:
-        return InputError(f"{parser.prog} needs {missing[1]}; --help says what they are")
+        name = parser.prog.replace(" [options]", "")
+        return InputError(f"{name} needs {missing[1]}; --help says what they are")
     word = re.search(r'Parser key "([^"]+)": Unable to load config "(.*)"', message)
     if word:
         return InputError(

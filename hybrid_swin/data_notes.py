@@ -22,7 +22,10 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?")
 
 
 def data_notes(
-    images: LabelledImages, splits: Splits, ranges: Mapping[str, tuple[float, float]]
+    images: LabelledImages,
+    splits: Splits,
+    ranges: Mapping[str, tuple[float, float]],
+    class_ranges: Mapping[str, tuple[float, float]],
 ) -> list[str]:
     """What is odd about classes, splits and pixels.
 
@@ -30,6 +33,7 @@ def data_notes(
         images: all of them.
         splits: train, validation and test.
         ranges: smallest and largest value in each of these that holds an image.
+        class_ranges: the same in each class.
     """
     counts = np.stack(
         [
@@ -39,6 +43,7 @@ def data_notes(
     )
     return [
         *range_notes(ranges),
+        *_range_notes_of_classes(class_ranges),
         *class_notes(images.class_names),
         *_missing_classes(images.class_names, counts),
         *_small_classes(images.class_names, counts),
@@ -52,14 +57,32 @@ def range_notes(ranges: Mapping[str, tuple[float, float]]) -> list[str]:
     Args:
         ranges: smallest and largest value in each split.
     """
+    found = _far_apart(ranges)
+    if not found:
+        return []
+    return [f"the pixels of the splits are in different ranges ({found}): scale all alike"]
+
+
+def _range_notes_of_classes(ranges: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Files of other depths by class: brightness alone would tell the classes apart."""
+    found = _far_apart({shown(name, 40): limits for name, limits in ranges.items()})
+    if not found:
+        return []
+    return [
+        f"the pixels of the classes are in different ranges ({found}), which alone would tell them "
+        "apart: scale all alike unless it is what you mean"
+    ]
+
+
+def _far_apart(ranges: Mapping[str, tuple[float, float]]) -> str:
+    """The two ranges that differ most, if they seem to be in other units; else ''."""
     sizes = {name: max(abs(low), abs(high)) for name, (low, high) in ranges.items()}
     least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
     if sizes[most] < _FAR * sizes[least] or not sizes[most]:
-        return []
-    small, large = (
+        return ""
+    return ", ".join(
         f"{name} from {ranges[name][0]:.6g} to {ranges[name][1]:.6g}" for name in (least, most)
     )
-    return [f"the pixels of the splits are in different ranges ({small}, {large}): scale all alike"]
 
 
 def class_notes(names: Iterable[str]) -> list[str]:

@@ -28,7 +28,10 @@ def describe(data: LoadedData) -> dict[str, Any]:
     least, most = int(np.argmin(counts)), int(np.argmax(counts))
     given = set(images.splits or ()) - {""}
     parts = {name: getattr(splits, name) for name in _SPLITS if len(getattr(splits, name))}
-    ranges = dict(zip(parts, extremes(images.images, list(parts.values())), strict=True))
+    classes = [np.flatnonzero(images.labels == label) for label in range(len(images.class_names))]
+    limits = extremes(images.images, [*parts.values(), *classes])
+    ranges = dict(zip(parts, limits, strict=False))
+    class_ranges = dict(zip(images.class_names, limits[len(parts) :], strict=True))
     return {
         "images": {name: len(getattr(splits, name)) for name in _SPLITS},
         "given_splits": [name for name in _SPLITS if name in given],
@@ -49,7 +52,7 @@ def describe(data: LoadedData) -> dict[str, Any]:
             "stored": images.stored,
         },
         "copies": _copies(images, splits),
-        "notes": [*data_notes(images, splits, ranges), *images.notes],
+        "notes": [*data_notes(images, splits, ranges, class_ranges), *images.notes],
         "left_out": [list(item) for item in images.left_out],
         "ignored": [list(item) for item in images.ignored],
     }

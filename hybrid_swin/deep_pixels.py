@@ -25,7 +25,9 @@ _EXTRA_SAMPLES = 338  # 0: channels that are no opacity
 _SIGNED, _SEPARATE, _WHITE_IS_ZERO = 2, 2, 0  # values of these
 _SCALED_TO_16 = ("PNG", "PPM")  # formats whose mode 'I' is 16 bits
 
-Way = Literal["shallow", "one plane", "two bytes", "grey and opacity", "signed bytes"]
+Way = Literal[
+    "shallow", "one plane", "two bytes", "grey and opacity", "signed bytes", "fourth channel"
+]
 
 
 class Layout(NamedTuple):
@@ -33,7 +35,7 @@ class Layout(NamedTuple):
 
     Args:
         way: 'shallow' for at most 8 bits a channel, which Pillow reads as they are.
-        other: for 'two bytes', how the other byte of each value is unpacked.
+        other: where a value has two bytes, how the other one is unpacked.
         scaled: Pillow's numbers for the file's, where it stretches them to their full scale.
         cut: 16 bits a channel of which Pillow keeps 8, without a way around it here.
     """
@@ -87,10 +89,38 @@ def read_deep(
             high = np.asarray(upright(image)).astype(np.uint16)
             with Image.open(file, formats=formats) as again:
                 return high * 256 + _bytes(again, layout.other), "16 bits"
+        case "fourth channel":
+            first = _four_bytes(image, _raw_mode(image).replace("X", "A"))
+            if not layout.other:
+                return first, "8 bits"
+            with Image.open(file, formats=formats) as again:
+                return first.astype(np.uint16) * 256 + _four_bytes(again, layout.other), "16 bits"
         case "signed bytes":
             values = np.asarray(upright(image)).view(np.int8)[..., None]
             return values.astype(np.float32), "signed 8 bits"
     return _plane(image)
+
+
+def layout_with_fourth(image: Image.Image) -> Layout:
+    """The layout of a file that holds red, green, blue and a channel such as infrared.
+
+    Pillow passes over the fourth one; it is unpacked as if it were opacity.
+
+    Raises:
+        ValueError: another order of channels.
+    """
+    raw = _raw_mode(image)
+    if image.mode != "RGB" or raw not in ("RGBX", "RGBX;16L", "RGBX;16B", "RGBX;16N"):
+        raise ValueError(
+            "channels beside the colours are read where one follows red, green and blue in each "
+            "pixel; save them so, or use the data source npz"
+        )
+    return Layout("fourth channel", _OTHER_BYTE.get(raw, "").replace("X", "A"))
+
+
+def _four_bytes(image: Image.Image, raw_mode: str) -> NDArray[np.uint8]:
+    image._mode = "RGBA"  # else Pillow makes room for three
+    return _bytes(image, raw_mode)
 
 
 def _plane(image: Image.Image) -> tuple[NDArray[Any], str]:

@@ -14,15 +14,25 @@ class FileFacts:
         notes: such as 'colour became grey', likewise.
         smallest: (height, width), each the smallest in any file.
         largest: likewise.
+        proportions: the smallest and the largest width per height.
+        tops: the largest value in files of each kind.
     """
 
     kinds: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: dict[str, tuple[int, int]] = field(default_factory=dict)
     smallest: tuple[int, int] | None = None
     largest: tuple[int, int] | None = None
+    proportions: tuple[float, float] | None = None
+    tops: dict[str, float] = field(default_factory=dict)
 
-    def add(self, index: int, kind: str, size: tuple[int, int], notes: Sequence[str]) -> None:
-        """Count one file."""
+    def add(
+        self, index: int, kind: str, size: tuple[int, int], notes: Sequence[str], top: float
+    ) -> None:
+        """Count one file, of (height, width) and with this largest value."""
+        shape = size[1] / size[0]
+        least, most = self.proportions or (shape, shape)
+        self.proportions = min(least, shape), max(most, shape)
+        self.tops[kind] = max(self.tops.get(kind, top), top)
         for name, counted in ((kind, self.kinds), *((note, self.notes) for note in notes)):
             count, first = counted.get(name, (0, index))
             counted[name] = count + 1, first
@@ -40,6 +50,8 @@ class FileFacts:
             "kinds": self.kinds,
             "notes": self.notes,
             "sizes": [self.smallest, self.largest],
+            "proportions": self.proportions,
+            "tops": self.tops,
         }
 
     def read(self, data: Mapping[str, Any]) -> None:
@@ -49,5 +61,8 @@ class FileFacts:
             mine |= {
                 str(key): (int(count), int(first)) for key, (count, first) in data[name].items()
             }
+        shapes = data["proportions"]
+        self.proportions = shapes and (shapes[0], shapes[1])
+        self.tops = {str(kind): float(top) for kind, top in data["tops"].items()}
         low, high = data["sizes"]
         self.smallest, self.largest = low and (low[0], low[1]), high and (high[0], high[1])

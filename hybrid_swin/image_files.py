@@ -14,9 +14,16 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from hybrid_swin.deep_pixels import has_further_channel, layout_of, read_deep, upright
+from hybrid_swin.deep_pixels import (
+    has_further_channel,
+    layout_of,
+    layout_with_fourth,
+    read_deep,
+    upright,
+)
 from hybrid_swin.errors import InputError
 from hybrid_swin.file_facts import FileFacts
+from hybrid_swin.file_remarks import has_other_profile, seen
 from hybrid_swin.pixels import full_scale_of, in_range
 
 Resize = Literal["crop", "squash", "pad", "none"]
@@ -36,7 +43,7 @@ _AT_ONCE = 256  # files handed to the threads at a time, so that a long list cos
 _COLOURS = {1: "grey", 2: "grey with opacity", 3: "RGB", 4: "RGB with opacity"}
 _MODE_COLOURS = {"1": "black and white", "L": "grey", "LA": "grey with opacity", "P": "palette"}
 _MODE_COLOURS |= {"RGB": "RGB", "RGBA": "RGB with opacity", "PA": "palette"}
-_ORIENTATION = 0x0112  # of EXIF
+FOURTH = "RGB and a further channel"
 
 
 class Decoded(NamedTuple):
@@ -58,11 +65,13 @@ class Decoder:
 
     - Colour becomes grey as 0.299 R + 0.587 G + 0.114 B, grey becomes colour by repetition.
     - Transparent pixels are laid over white unless the network takes the opacity (4 channels).
+    - A further channel of a TIFF file, such as infrared, is the fourth of four; else left out.
     - Of several frames the first is read; images stand as their EXIF orientation says.
+    - Colour profiles are not applied.
 
     Args:
         image_size: (height, width) of the result.
-        in_channels: 1 for grey, 3 for RGB, 4 for RGB with opacity.
+        in_channels: 1 for grey, 3 for RGB, 4 for RGB with opacity or a further channel.
         resize: 'crop' scales the image to cover the size and keeps its middle, 'squash' changes its
             proportions, 'pad' scales it to fit and fills with black (0; the image's smallest value
             where there are signed or floating point numbers), 'none' demands the size.
@@ -94,7 +103,7 @@ class Decoder:
     def identity(self) -> str:
         """What the pixels depend on besides the file; Pillow's versions scale differently."""
         ranged = "" if self.value_range is None else f" {self.value_range}"
-        return f"3 {self.shape} {self.resize} pillow {PIL.__version__}{ranged}"
+        return f"4 {self.shape} {self.resize} pillow {PIL.__version__}{ranged}"
 
     def decode_all(
         self, files: Sequence[Path], facts: FileFacts | None = None
@@ -125,7 +134,8 @@ class Decoder:
                         continue
                     first.setdefault(row.depth, file)
                     self._check_depths(first)
-                    facts.add(index, f"{row.colour}, {row.depth}", row.size, row.notes)
+                    kind, top = f"{row.colour}, {row.depth}", float(row.pixels.max())
+                    facts.add(index, kind, row.size, row.notes, top)
                     yield row.pixels
 
     def decode(self, file: Path) -> NDArray[Any]:
@@ -144,23 +154,24 @@ class Decoder:
         with Image.open(file, formats=FORMATS) as opened:
             layout, further = layout_of(opened), has_further_channel(opened)
             if further and self.in_channels == 4:
-                raise ValueError(
-                    "a further channel that is no opacity cannot be read; use the data source npz"
-                )
+                layout, further = layout_with_fourth(opened), False
             deep = layout.way != "shallow"
             loads = deep and opened.format == "PNG"  # to ask one for its EXIF data loads it
-            seen = None if loads else _seen(opened)
+            remarks = None if loads else seen(opened)
             colour, notes = _MODE_COLOURS.get(opened.mode, opened.mode), []
             if deep:
                 pixels, depth = read_deep(opened, layout, file, FORMATS)
                 colour = _COLOURS[pixels.shape[-1]]
+                if layout.way == "fourth channel":
+                    colour = FOURTH
                 if "transparency" in opened.info:
                     notes.append("transparent colour read as opaque")
                 pixels = self._fit_numbers(self._channels(pixels, notes), file)
             else:
                 depth, image = "8 bits", self._to_mode(upright(opened), notes)
                 pixels = np.asarray(self._fit(image, file)).reshape(self.shape)
-            size, others = seen or _seen(opened)
+            size, others = remarks or seen(opened)
+            notes += ["colour profile other than sRGB not applied"] * has_other_profile(opened)
         notes += others + ["further channels left out"] * further
         notes += ["16 bits a channel cut to 8"] * layout.cut
         if self.value_range is not None:
@@ -174,6 +185,9 @@ class Decoder:
             return self.read(file)
         except InputError:
             raise
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            most = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+            return f"more than {most:.0f} million pixels; save it smaller"
         except Exception as error:  # Pillow's formats raise nearly anything on a broken file
             text = str(error).replace(str(file), file.name)
             return f"{type(error).__name__}: {text}"
@@ -194,6 +208,7 @@ class Decoder:
         """An image of 8 bits a channel in the network's colours."""
         if image.mode == "CMYK":
             notes.append("CMYK converted without its colour profile")
+        was_grey = image.mode in ("1", "L", "LA", "La")
         if "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBa"):
             image = image.convert("RGBA")
         if image.mode == "RGBA" and self.in_channels != 4:
@@ -205,7 +220,7 @@ class Decoder:
         if self.in_channels == 1 and image.mode not in ("1", "L"):
             image = image.convert("RGB")
             notes += ["colour became grey"] * _is_coloured(np.asarray(image))
-        elif self.in_channels > 1 and image.mode in ("1", "L"):
+        elif self.in_channels > 1 and was_grey:
             notes.append("grey became colour")
         return image.convert(_MODES[self.in_channels])
 
@@ -235,6 +250,9 @@ class Decoder:
         """Deep pixels in the network's size, each channel on its own."""
         if values.shape[:2] == self.image_size:
             return values
+        if values.dtype == np.uint8:
+            bands = [Image.fromarray(band) for band in np.moveaxis(values, 2, 0)]
+            return np.stack([np.asarray(self._fit(band, file)) for band in bands], axis=-1)
         # Scaling is linear: near zero, Pillow's 32 bits keep what lies far from it.
         near = 0.0 if values.dtype == np.uint16 else float(values.min())
         channels = [
@@ -243,7 +261,8 @@ class Decoder:
         ]
         fitted = np.stack([np.asarray(channel, np.float64) for channel in channels], axis=-1)
         # Bicubic scaling swings beyond the values that it is given, which 8 bits cut off as well.
-        return _as_type(np.clip(fitted + near, min(near, values.min()), values.max()), values.dtype)
+        low, high = min(near, values.min()), values.max(axis=(0, 1))
+        return _as_type(np.clip(fitted + near, low, high), values.dtype)
 
     def _fit(self, image: Image.Image, file: Path) -> Image.Image:
         height, width = self.image_size
@@ -264,29 +283,11 @@ class Decoder:
                 )
 
 
-def _seen(image: Image.Image) -> tuple[tuple[int, int], list[str]]:
-    """Height and width of an upright image, and what the rules leave out of its file or change."""
-    orientation, notes = image.getexif().get(_ORIENTATION, 1), []
-    if orientation not in (0, 1):
-        notes.append("turned upright by EXIF orientation")
-    if image.format != "MPO" and _is_several(image):  # MPO: a photograph and its previews
-        notes.append("first of several frames read")
-    turned = orientation in (5, 6, 7, 8) and image.format != "TIFF"  # whose size is the upright one
-    return (image.size if turned else (image.height, image.width)), notes
-
-
 def _is_coloured(pixels: NDArray[Any]) -> bool:
     """Whether the channels differ anywhere. (H, W, 3)."""
     return bool(
         (pixels[..., 0] != pixels[..., 1]).any() or (pixels[..., 1:2] != pixels[..., 2:]).any()
     )
-
-
-def _is_several(image: Image.Image) -> bool:
-    try:
-        return bool(getattr(image, "is_animated", False))
-    except Exception:  # a second frame that cannot be read: the first one may be
-        return False
 
 
 def _as_type(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

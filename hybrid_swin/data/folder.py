@@ -10,10 +10,12 @@ import numpy as np
 from hybrid_swin.data import LabelledImages, Source, check_range, class_order, user_path
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.file_facts import FileFacts
-from hybrid_swin.image_files import Decoder
+from hybrid_swin.image_files import FOURTH, Decoder
 from hybrid_swin.image_folders import Item, Listing, list_folders
 from hybrid_swin.image_tables import read_table
 from hybrid_swin.pixel_cache import load_pixels
+
+_STRETCHED = 1.05  # times the proportions, from which it is said
 
 
 @final
@@ -89,7 +91,11 @@ class FolderSource(Source):
             splits=tuple(item.split for item in kept) if any(i.split for i in kept) else None,
             left_out=(*left_out, *listing.left_out),
             ignored=tuple(listing.ignored),
-            notes=(*listing.notes, *_file_notes(facts, items)),
+            notes=(
+                *listing.notes,
+                *_file_notes(facts, items),
+                *_cut_or_stretched(facts, self.resize, image_size),
+            ),
             stored=_stored(facts, self.resize, image_size),
             value_range=self.value_range,
             resize=self.resize,
@@ -134,8 +140,28 @@ def _file_notes(facts: FileFacts, items: list[Item]) -> list[str]:
         for note, (count, first) in facts.notes.items()
     ]
     if len({kind.rpartition(", ")[2] for kind in facts.kinds}) > 1:
-        notes.append("8 and 16 bits side by side: each counts as a share of its full scale")
+        deep = max(top for kind, top in facts.tops.items() if kind.endswith("16 bits"))
+        few = f", and those of 16 reach {deep:,.0f} of 65,535 only" if deep < 2**15 else ""
+        notes.append(f"8 and 16 bits side by side: each counts as a share of its full scale{few}")
+    fourth = [FOURTH in kind for kind in facts.kinds]
+    if any(fourth) and not all(fourth):
+        notes.append("the fourth channel is opacity in some files and another channel in others")
     return notes
+
+
+def _cut_or_stretched(facts: FileFacts, resize: str, image_size: tuple[int, int]) -> list[str]:
+    """What scaling to the network's proportions takes away or changes."""
+    wanted = image_size[1] / image_size[0]
+    times = max((max(p / wanted, wanted / p) for p in facts.proportions or ()), default=1.0)
+    if times < _STRETCHED:
+        return []
+    if resize == "crop":
+        cut = f"resize crop cuts off up to {1 - 1 / times:.0%} of an image"
+        return [f"{cut} (squash and pad keep all of it)"]
+    if resize == "squash":
+        much = f"resize squash changes proportions up to {times:.2f} times"
+        return [f"{much} (crop and pad keep them)"]
+    return []
 
 
 def _stored(facts: FileFacts, resize: str, image_size: tuple[int, int]) -> str:

@@ -21,7 +21,8 @@ def noted(labels, splits, names=("cat", "dog"), ids=None, groups=None):
     pixels = np.full((len(labels), 2, 2, 1), 9, np.uint8)
     images = LabelledImages(pixels, np.array(labels), names, ids, groups)
     parts = [np.flatnonzero(np.array(splits) == name) for name in NAMES]
-    return data_notes(images, Splits(*parts, "", ""), dict.fromkeys(NAMES, (0.0, 9.0)))
+    splits = Splits(*parts, "", "")
+    return data_notes(images, splits, dict.fromkeys(NAMES, (0.0, 9.0)), {"a": (0.0, 9.0)})
 
 
 @pytest.mark.parametrize(
@@ -103,3 +104,17 @@ def test_arrays_in_other_units_are_told_in_the_summary(tmp_path):
     about = describe(load_data(settings, (3, 3), 1, None))
     assert "different ranges" in dict(summary_lines(about))["note"]
     assert about["pixels"]["range"][1] > 200
+
+
+def test_classes_in_other_units_are_noted(tmp_path):
+    """12 bits of one camera in files of 16, beside 16 bits of another."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    images = rng.integers(0, 2 ** np.where(labels, 12, 16)[:, None, None], (60, 4, 4), np.uint16)
+    np.savez(tmp_path / "a.npz", train_images=images, train_labels=labels)
+    data = load_data(DataSettings("npz", {"path": str(tmp_path / "a.npz")}), (4, 4), 1, None)
+    (note,) = describe(data)["notes"]
+    assert "the pixels of the classes are in different ranges ('1' from " in note
+    np.savez(tmp_path / "b.npz", train_images=images[labels > 0], train_labels=labels[:30])
+    data = load_data(DataSettings("npz", {"path": str(tmp_path / "b.npz")}), (4, 4), 1, None)
+    assert describe(data)["notes"] == []

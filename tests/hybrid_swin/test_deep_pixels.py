@@ -126,14 +126,71 @@ def test_where_white_is_0_among_floating_point_numbers_it_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
-def test_a_fourth_channel_that_is_no_opacity_is_never_taken_for_it(tmp_path, dtype):
+@pytest.mark.parametrize("order", "<>")
+def test_a_fourth_channel_that_is_no_opacity_is_read_where_four_are_wanted(tmp_path, dtype, order):
+    """Infrared, say; laid over white it would be taken for opacity."""
     values = whole_numbers(dtype, 4)
-    file = tiff(tmp_path / "x.tif", values, photometric=2, extra_samples=0)
-    with pytest.raises(ValueError, match="further channel that is no opacity"):
-        Decoder(values.shape[:2], 4, "none").decode(file)
+    file = tiff(tmp_path / "x.tif", values, photometric=2, extra_samples=0, order=order)
+    found = Decoder(values.shape[:2], 4, "none").read(file)
+    np.testing.assert_array_equal(found.pixels, values)
+    assert found.pixels.dtype == values.dtype
+    assert (found.colour, found.notes) == ("RGB and a further channel", ())
     found = Decoder(values.shape[:2], 3, "none").read(file)
     np.testing.assert_array_equal(found.pixels, values[..., :3])
     assert found.notes == ("further channels left out",)
+    scaled = Decoder((8, 10), 4, "squash").decode(file)
+    for channel in range(4):
+        alone = tiff(tmp_path / "y.tif", values[..., channel : channel + 1])
+        expected = Decoder((8, 10), 1, "squash").decode(alone)
+        np.testing.assert_array_equal(scaled[..., channel], expected[..., 0])
+
+
+def test_a_fourth_channel_arrives_from_compressed_files_too(tmp_path):
+    values = whole_numbers("u1", 4)
+    Image.fromarray(values, "RGBA").save(tmp_path / "x.tif", compression="tiff_lzw")
+    opacity, other = (struct.pack("<HHIHH", 338, 3, 1, kind, 0) for kind in (2, 0))
+    content = (tmp_path / "x.tif").read_bytes()
+    assert content.count(opacity) == 1
+    (tmp_path / "x.tif").write_bytes(content.replace(opacity, other))
+    np.testing.assert_array_equal(Decoder((4, 5), 4, "none").decode(tmp_path / "x.tif"), values)
+
+
+def test_further_channels_in_another_order_are_refused_where_four_are_wanted(tmp_path):
+    file = tiff(tmp_path / "x.tif", whole_numbers("u1", 2), extra_samples=0)
+    with pytest.raises(ValueError, match="are read where one follows red, green and blue"):
+        Decoder((4, 5), 4, "none").decode(file)
+
+
+def test_profiles_and_sizes_that_are_too_large_are_said(tmp_path, monkeypatch):
+    pixels = whole_numbers("u1", 3)
+    for name, profile in (("other", b"Display P3" * 20), ("screen", b"sRGB IEC61966-2.1" * 9)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png", icc_profile=profile)
+    decoder = Decoder((4, 5), 3, "none")
+    note = "colour profile other than sRGB not applied"
+    assert decoder.read(tmp_path / "other.png").notes == (note,)
+    assert decoder.read(tmp_path / "screen.png").notes == ()
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16)
+    (reason,) = decoder.decode_all([tmp_path / "screen.png"])
+    assert reason == "more than 0 million pixels; save it smaller"
+
+
+def test_what_scaling_cuts_off_or_stretches_is_said(tmp_path):
+    for index, size in enumerate([(40, 10), (10, 10), (10, 20), (12, 12)]):
+        folder = tmp_path / "set" / "ab"[index % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, (index, 0, 0)).save(folder / f"{index}.png")
+    said = {
+        resize: list(FolderSource(str(tmp_path / "set"), resize=resize).load((8, 8), 3, None).notes)
+        for resize in ("crop", "squash", "pad")
+    }
+    assert said == {
+        "crop": ["resize crop cuts off up to 75% of an image (squash and pad keep all of it)"],
+        "squash": ["resize squash changes proportions up to 4.00 times (crop and pad keep them)"],
+        "pad": [],
+    }
+    wide = FolderSource(str(tmp_path / "set")).load((8, 32), 3, tmp_path / "cache").notes
+    assert wide == ("resize crop cuts off up to 88% of an image (squash and pad keep all of it)",)
+    assert FolderSource(str(tmp_path / "set")).load((8, 32), 3, tmp_path / "cache").notes == wide
 
 
 def test_deep_grey_and_colour_become_each_other(tmp_path):
@@ -253,7 +310,8 @@ def test_eight_and_sixteen_bits_count_as_shares_of_their_scale(tmp_path, cached,
         found = source.load((2, 2), 1, tmp_path / "cache" if cached else None)
         assert found.images.dtype == np.uint16
         assert set(found.images.ravel().tolist()) == {13107}
-        assert any("8 and 16 bits side by side" in note for note in found.notes)
+        (note,) = (note for note in found.notes if "8 and 16 bits side by side" in note)
+        assert note.endswith("full scale, and those of 16 reach 13,107 of 65,535 only")
         assert "grey, 8 bits (1)" in found.stored
         assert "grey, 16 bits (1)" in found.stored
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data_summary import independent
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.inspecting.running import make_inspections
@@ -102,6 +103,7 @@ def _source_images(settings: DataSettings, question: InspectQuestion, target: Ta
     indices = indices[chosen]
     images = normalised(loaded, target.normalisation, indices)
     notes = () if question.data is None else (*loaded.images.notes, *far_off(images))
+    notes = (*notes, *_grouped(loaded, indices))
     labels, names = None, None
     why_not = _why_no_labels(loaded, target)
     if why_not is not None:
@@ -117,6 +119,17 @@ def _source_images(settings: DataSettings, question: InspectQuestion, target: Ta
         "images": len(indices),
     }
     return Shown(images, labels, names, about, why_no_labels=why_not, notes=notes)
+
+
+def _grouped(loaded: LoadedData, indices: np.ndarray[Any, Any]) -> tuple[str, ...]:
+    """What intervals over images presume where some of these belong together."""
+    count = independent(loaded.images, indices)
+    if loaded.images.groups is None or count == len(indices):
+        return ()
+    return (
+        f"the {len(indices)} images are of {count} groups: intervals over images take them for "
+        "independent, and are too narrow where those of one group are alike",
+    )
 
 
 def _why_no_labels(loaded: LoadedData, target: Target) -> str | None:

@@ -15,7 +15,7 @@ Z = 1.959963984540054  # the normal quantile of 97.5%
 
 
 class Estimate(NamedTuple):
-    """A value and its 95% interval."""
+    """A value and its 95% interval, whose ends are NaN where nothing tells them."""
 
     value: float
     low: float
@@ -41,11 +41,15 @@ def proportion(successes: int, count: int) -> Estimate:
 
 
 def mean_interval(values: ArrayLike) -> Estimate:
-    """A mean over images and Student's t interval; a single image has no interval but itself."""
+    """A mean over images and Student's t interval; of a single image its ends are NaN, unknown.
+
+    Of measured amounts, not of shares of images: amounts that are the same in all images to the
+    last digit (no influence beyond the reach of a window) are so by the network's design.
+    """
     x_N = np.asarray(values, dtype=float).ravel()
     mean = float(x_N.mean())
     if len(x_N) < 2:
-        return Estimate(mean, mean, mean)
+        return Estimate(mean, math.nan, math.nan)
     half = _t(len(x_N) - 1) * float(x_N.std(ddof=1)) / math.sqrt(len(x_N))
     return Estimate(mean, mean - half, mean + half)
 

@@ -38,7 +38,8 @@ def curve(subject: Subject, steps: Sequence[tuple[Mapping[str, Any], Degrade]]) 
 
     Each row holds what names its step, ``accuracy`` and ``relative`` = (accuracy - chance) /
     (clean accuracy - chance), each with its 95% interval. Chance is 1 / classes. Nothing is
-    degraded where the clean accuracy is not above chance beyond doubt: what is there to lose?
+    degraded where the clean accuracy is not beyond doubt above chance and above what always
+    answering the commonest class of these images gets: what is there to lose?
 
     Args:
         subject: the network and its images.
@@ -53,7 +54,8 @@ def curve(subject: Subject, steps: Sequence[tuple[Mapping[str, Any], Degrade]]) 
         clean = read(subject, None)
         accuracy = proportion(sum(clean), len(clean))
         found |= {"chance": chance, "clean": accuracy.named("accuracy")}
-        if accuracy.low > chance:
+        commonest = _commonest(subject)
+        if accuracy.low > max(chance, commonest):
             whole = Estimate(1.0, 1.0, 1.0)
             for index, (name, degrade) in enumerate(steps):
                 after = read(subject, degrade) if index else clean
@@ -65,8 +67,17 @@ def curve(subject: Subject, steps: Sequence[tuple[Mapping[str, Any], Degrade]]) 
             f"the accuracy on whole images, {accuracy.value:.3f} (95% from {accuracy.low:.3f}), is "
             f"not surely above chance, {chance:.3f}"
         )
+        if commonest > chance:
+            reason += f", and above always answering the commonest class, {commonest:.3f}"
     found["undefined"].append({"block": None, "branch": None, "reason": reason})
     return found
+
+
+def _commonest(subject: Subject) -> float:
+    """The share of the images that are of the commonest class."""
+    if subject.labels is None:
+        return 0.0
+    return float(subject.labels.bincount().max()) / len(subject.labels)
 
 
 def left(rows: Sequence[Mapping[str, Any]], name: Callable[[Mapping[str, Any]], str]) -> str:

@@ -178,6 +178,19 @@ def test_other_images_are_read_as_those_of_the_training_were(run_folder, tmp_pat
     np.testing.assert_allclose(shown.images[:, 0].numpy(), expected, atol=1e-5)
 
 
+def test_intervals_that_take_images_of_one_group_for_independent_are_noted(run_folder, tmp_path):
+    values = np.random.default_rng(0).random((60, 8, 8), np.float32)
+    said = "groups: intervals over images take them for independent"
+    for size, expected in ((3, True), (1, False)):
+        arrays = {"images": values, "labels": np.arange(60) % 10, "groups": np.arange(60) // size}
+        file = tmp_path / f"{size}.npz"
+        np.savez(file, **{f"train_{name}": array for name, array in arrays.items()})
+        data = DataSettings("npz", {"path": str(file)})
+        question = InspectQuestion(str(run_folder()), data, "train", 30)
+        notes = show_images(question, find_target(question)).notes
+        assert any(said in note for note in notes) == expected
+
+
 def test_images_of_another_scale_are_refused_or_noted(run_folder, tmp_path):
     values = np.random.default_rng(0).uniform(0, 255, (60, 8, 8))
     data = other_images(tmp_path, values)

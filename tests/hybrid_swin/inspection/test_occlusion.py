@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import json_ready
 from hybrid_swin.inspecting.sampling import subset
 from hybrid_swin.inspecting.subject import make_subject
 from hybrid_swin.inspecting.support import Supports
@@ -79,7 +80,8 @@ def test_rows_are_of_every_block(small_swin, looked_at):
     assert numbers["patch"] == 4
     assert numbers["images"] == 3
     assert {row["block"] for row in numbers["rows"]} == {p.name for p in subject.blocks()}
-    assert Occlusion(images=3, patches=1).measure(subject) == numbers
+    again = Occlusion(images=3, patches=1).measure(subject)
+    assert json_ready(again) == json_ready(numbers)  # as written: an interval of one image is null
 
 
 def test_patches_that_are_alike_do_not_count(looked_at):

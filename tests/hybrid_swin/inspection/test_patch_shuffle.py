@@ -80,6 +80,7 @@ def test_what_mixes_tokens_does_lose(subject):
         ({"labels": None}, "no labels"),
         ({"trained": False}, "not trained"),
         ({"labels": torch.arange(40) % 10}, "not surely above chance, 0.100"),
+        ({"labels": torch.zeros(40, dtype=torch.int64)}, "answering the commonest class, 1.000"),
     ],
 )
 def test_without_an_accuracy_to_lose_it_is_undefined(subject, options, reason):

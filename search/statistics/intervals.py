@@ -186,27 +186,6 @@ def paired_difference(
     return difference_of_parts(parts, S - 1, confidence, bounds=bounds, covers_items=False)
 
 
-def crossed_interval(
-    scores: ArrayLike, confidence: float = 0.95, groups: Sequence[str] | None = None
-) -> Interval:
-    """Interval of the mean of a seeds x items matrix, for new seeds *and* new items.
-
-    The half width is that of `half_width` with the parts of `crossed_parts`, so few seeds are not
-    hidden behind many items. No library has it: mixed models fit the parts, and take normal
-    quantiles. For an accuracy take `accuracy_interval`, which stays within 0 and 1.
-
-    With ``groups`` (one name an item: the patient of an image) whole groups are the items: each
-    counts by its sum, linearised for unequal sizes.
-    """
-    mean, u, v, S, I = crossed_parts(scores, groups)  # noqa: E741
-    if S < 2 or I < 2:
-        return Interval(mean, None, None, S)
-    half = 0.0
-    if u + v > NO_SPREAD:
-        half = float(half_width(1 - confidence, u, S - 1, v, I - 1))
-    return Interval(mean, mean - half, mean + half, S)
-
-
 def crossed_difference(
     first: ArrayLike,
     second: ArrayLike,
@@ -215,14 +194,16 @@ def crossed_difference(
 ) -> Difference:
     """Difference of two arms on shared seeds and shared items, for new seeds *and* new items.
 
-    The parts of `crossed_parts`, with the two items of `pseudo_items`. The interval is cut at -1
-    and 1. No library has it; see `crossed_interval`.
+    The half width is that of `half_width` with the parts of `crossed_parts`, so that few seeds are
+    not hidden behind many items, and the two items of `pseudo_items`. The interval is cut at -1 and
+    1. No library has it: mixed models fit the parts, and take normal quantiles.
 
     Args:
         first: correctness (S, I), 0 or 1, of one arm.
         second: the same of the other arm, same seeds and items in the same order.
         confidence: of the interval.
-        groups: one name an item where items are not independent.
+        groups: one name an item (the patient of an image) where items are not independent: then
+            whole groups are the items. Each counts by its sum, linearised for unequal sizes.
 
     The p-value is 1 - the confidence at which the interval touches 0.
     """

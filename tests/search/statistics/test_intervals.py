@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from search.statistics.crossed import Parts, pseudo_items
+from search.statistics.crossed import Parts, crossed_parts, pseudo_items
 from search.statistics.intervals import (
     crossed_difference,
-    crossed_interval,
     difference_of_parts,
     paired_difference,
     score_interval,
@@ -175,41 +174,44 @@ def test_all_seeds_right_is_about_the_rule_of_three(images):
     assert found.low == pytest.approx(1 - 3.8 / (3 * images), abs=0.3 / images)
 
 
-def test_crossed_interval_by_hand():
+def crossed_half(scores, groups=None):
+    """Half the width of a mean over seeds and items, from its parts."""
+    _, u, v, seeds, items = crossed_parts(scores, groups)
+    return float(half_width(0.05, u, seeds - 1, v, items - 1))
+
+
+def test_crossed_parts_by_hand():
     # row means .75, .25: variance .125; column means 1, .5, .5, 0: variance 1/6; mean .5
     # every residual is +-.25, so E = 8 / 16 / 3 = 1/6
     # u^2 = .125 / 2 = 1/16; v^2 = (1/6) / 4 - (1/6) / 8 = 1/48; t(1) = 12.706205, t(3) = 3.182446
     # u^2 + v^2 = 1/12, of which 3/4 and 1/4: Cochran's t* = .75 t(1) + .25 t(3) = 10.325265;
     # Satterthwaite's df = (1/144) / (1/256 + 1/2304/3) = 1.714286, t(1.714286) = 5.068500
     expected = (10.325265 + 5.0684999) / 2 / math.sqrt(12)
-    interval = crossed_interval([[1, 1, 1, 0], [1, 0, 0, 0]])
-    assert interval.mean == 0.5
-    assert half(interval) == pytest.approx(expected, rel=1e-6)
+    scores = [[1, 1, 1, 0], [1, 0, 0, 0]]
+    assert crossed_parts(scores)[:3] == pytest.approx((0.5, 0.25, 1 / math.sqrt(48)))
+    assert crossed_half(scores) == pytest.approx(expected, rel=1e-6)
 
 
-def test_crossed_interval_of_equal_items_is_the_t_interval():
+def test_crossed_parts_of_equal_items_are_the_t_interval():
     scores = np.repeat(np.array([[0.2], [0.5], [0.9]]), 7, axis=1)
-    assert half(crossed_interval(scores)) == pytest.approx(half(t_interval([0.2, 0.5, 0.9])))
+    assert crossed_half(scores) == pytest.approx(half(t_interval([0.2, 0.5, 0.9])))
 
 
-def test_crossed_interval_of_equal_seeds_is_the_item_interval():
+def test_crossed_parts_of_equal_seeds_are_the_item_interval():
     items = np.random.default_rng(1).integers(0, 2, 50).astype(float)
-    interval = crossed_interval(np.stack([items] * 4))
-    assert half(interval) == pytest.approx(half(t_interval(items)))
+    assert crossed_half(np.stack([items] * 4)) == pytest.approx(half(t_interval(items)))
 
 
 def test_groups_of_one_change_nothing_and_copies_add_no_evidence():
     rng = np.random.default_rng(2)
     scores = correctness(rng, 3, 20, rng.normal(0, 4, (1, 20))).astype(float)
-    alone = crossed_interval(scores)
-    named = crossed_interval(scores, groups=[f"image {i}" for i in range(20)])
-    assert half(named) == pytest.approx(half(alone))
+    alone = crossed_half(scores)
+    assert crossed_half(scores, [f"image {i}" for i in range(20)]) == pytest.approx(alone)
     # each image four times: without groups the item part would shrink
     copies, patients = np.repeat(scores, 4, axis=1), np.repeat(np.arange(20), 4).astype(str)
-    grouped = crossed_interval(copies, groups=list(patients))
-    assert grouped.mean == pytest.approx(alone.mean)
-    assert half(grouped) == pytest.approx(half(alone))
-    assert half(crossed_interval(copies)) < 0.9 * half(alone)
+    assert crossed_parts(copies, list(patients)).mean == pytest.approx(scores.mean())
+    assert crossed_half(copies, list(patients)) == pytest.approx(alone)
+    assert crossed_half(copies) < 0.9 * alone
 
 
 def test_crossed_p_value_agrees_with_its_interval():

@@ -1,8 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from search.statistics.intervals import crossed_interval
+from search.statistics.crossed import crossed_parts
 from search.statistics.probabilities import accuracy_interval, probability_of_beating
 
 
@@ -67,8 +69,8 @@ def test_an_accuracy_of_equal_seeds_is_wilsons_interval():
 
 def test_an_accuracy_interval_is_skewed_and_stays_inside():
     correct = np.random.default_rng(0).random((3, 50)) < 0.98
-    found, plain = accuracy_interval(correct), crossed_interval(correct)
-    assert plain.high > 1 >= found.high
+    found, (mean, u, v, *_) = accuracy_interval(correct), crossed_parts(correct)
+    assert mean + 2 * math.hypot(u, v) > 1 >= found.high
     assert found.mean - found.low > found.high - found.mean
     low, mean, high = 0.3, 0.5, 0.7
     centred = accuracy_interval(np.random.default_rng(1).random((5, 5000)) < mean)

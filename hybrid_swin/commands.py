@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import json
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError
 from hybrid_swin.factory import resolve_variant
+from hybrid_swin.files import write_json_atomically, write_text_atomically
 from hybrid_swin.fitting import check_fit, fit_notes
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, recorded
@@ -32,6 +32,7 @@ from hybrid_swin.study_runs import names_run, refuse_reading
 from hybrid_swin.trained import find_checkpoint
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import weights_hash
+from hybrid_swin.yaml_files import read_yaml
 
 SETTINGS, RESULT, DATA = "settings.yaml", "result.json", "data.json"
 SCHEMA_VERSION = 1
@@ -83,11 +84,11 @@ def fit(options: Namespace) -> int:
         weights_prefix=options.weights_prefix,
     )
     # After the training has accepted the folder: that of another training stays as it was.
-    (folder / SETTINGS).write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
-    (folder / DATA).write_text(json.dumps(about_data, indent=2) + "\n", encoding="utf-8")
+    write_text_atomically(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False))
+    write_json_atomically(folder / DATA, about_data)
     summary: dict[str, Any] = {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(result)
     summary["checkpoint"] = result.checkpoint and result.checkpoint.name
-    (folder / RESULT).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json_atomically(folder / RESULT, summary)
     for note in result.notes:
         print(f"note: {note}")
     print(
@@ -169,11 +170,11 @@ def _read(
     folder, accelerator = Path(options.folder), options.accelerator
     refuse_reading(folder)
     try:
-        settings = yaml.safe_load((folder / SETTINGS).read_text(encoding="utf-8"))
+        settings = _settings(folder)
         variant = Variant.from_dict(settings["variant"])
         recipe = Recipe.from_dict(settings["recipe"])
         data, seed = DataSettings.from_dict(settings["data"]), int(settings["seed"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (_NotOfAFit, KeyError, TypeError, OverflowError) as error:
         raise InputError(
             f"{str(folder)!r} is not the folder of a finished fit ({SETTINGS}: {error}); "
             "give the --folder of `python -m hybrid_swin fit`"
@@ -192,6 +193,20 @@ def _read(
     with kept:
         reading = training.evaluate(network, datamodule, split, accelerator=accelerator)
     return reading, datamodule
+
+
+class _NotOfAFit(Exception):
+    """A folder's settings are none of a training."""
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    try:
+        content = read_yaml(folder / SETTINGS, "it")
+    except InputError as error:
+        raise _NotOfAFit(str(error)) from error
+    if not isinstance(content, dict):
+        raise _NotOfAFit(f"it holds a {type(content).__name__}")
+    return content
 
 
 def _recorded(

@@ -166,6 +166,21 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+def json_lines(content: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The JSON objects of a file with one on each line, and how many lines hold something else."""
+    found, others = [], 0
+    for line in content.splitlines():
+        try:
+            data = json.loads(line, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            data = None
+        if isinstance(data, dict):
+            found.append(data)
+        elif line.strip():
+            others += 1
+    return found, others
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number of JSON")
 

@@ -1,13 +1,16 @@
 """Copies of plug-ins that a study keeps in its folder: known by their source, run if trusted."""
 
-import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from hybrid_swin import registry
+from hybrid_swin.errors import InputError
+from hybrid_swin.files import read_json
 from hybrid_swin.trust import other_code
 
-_FOLDER, _FIXED, _SETTINGS = "plugins", "study.json", "settings.yaml"
+_FOLDER, _SETTINGS = "plugins", "settings.yaml"
+_FIXED, _COPY = "study.json", "study.copy.json"
 _LEVELS = 6  # from a checkpoint up to the folder of its study
 
 
@@ -60,12 +63,11 @@ def recorded_hashes(study: Path, kind: str = "plugins") -> dict[str, str]:
         study: its folder.
         kind: ``plugins``, by file name; or ``modules``, by ``class_path``.
     """
-    try:
-        content = json.loads((study / _FIXED).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    found = content.get(kind) if isinstance(content, dict) else None
-    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+    for name in (_FIXED, _COPY):
+        with suppress(InputError):  # damaged: its copy says the same
+            found = read_json(study / name).get(kind)
+            return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+    return {}
 
 
 def check_hash(file: Path, recorded: Mapping[str, str], source: str) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import json_lines
 
 LEDGER = "test_reads.jsonl"
 VARIABLE = "HYBRID_SWIN_LEDGER"  # of the environment: one file for all
@@ -189,28 +190,44 @@ def _change(ledger: Path, addition: Callable[[Iterable[Entry]], Entry | None]) -
         ) from error
 
 
+def unreadable_lines(*ledgers: Path) -> int:
+    """How many lines of these ledgers cannot be read, each of which may have been a reading."""
+    files = (file for ledger in ledgers for file in (ledger, intents_of(ledger)))
+    return sum(_parsed(_content(file))[1] for file in files)
+
+
 def _entries_of(file: Path) -> list[Entry]:
     """None where the file cannot be read: there is no reading that we could know of."""
+    return _entries(_content(file))
+
+
+def _content(file: Path) -> bytes:
     try:
-        return _entries(file.read_bytes())
+        return file.read_bytes()
     except OSError:
-        return []
+        return b""
 
 
 def _entries(content: bytes) -> list[Entry]:
-    """The whole lines; from before other studies were counted, a line may lack the newer fields."""
+    return _parsed(content)[0]
+
+
+def _parsed(content: bytes) -> tuple[list[Entry], int]:
+    """The entries, and how many lines are none.
+
+    From before other studies were counted, a line may lack the newer fields.
+    """
     names = [field.name for field in fields(Entry) if field.name != "event"]
+    lines, others = json_lines(content)
     found = []
-    for line in content.splitlines():
-        try:
-            data = json.loads(line)
-        except ValueError:
+    for data in lines:
+        if not isinstance(data.get("key"), str):
+            others += 1
             continue
-        if isinstance(data, dict) and "key" in data:
-            told = {name: str(data.get(name) or "") for name in names}
-            event: Event = next((e for e in _EVENTS if e == data.get("event")), "")
-            found.append(Entry(**told, event=event))
-    return found
+        told = {name: str(data.get(name) or "") for name in names}
+        event: Event = next((e for e in _EVENTS if e == data.get("event")), "")
+        found.append(Entry(**told, event=event))
+    return found, others
 
 
 def _identity(entry: Entry) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import read_json
 from hybrid_swin.kept_plugins import recorded_hashes, study_of
 from hybrid_swin.module_sources import check_data_code, class_paths_in
 from hybrid_swin.recipe import Recipe
@@ -150,10 +151,9 @@ def _settled(content: dict[str, Any]) -> dict[str, Any]:
 
 def _content(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+        return read_json(file)
+    except InputError as error:
         raise InputError(f"run file {str(file)!r} cannot be read: {error}") from error
-    return content if isinstance(content, dict) else {}
 
 
 def _example(study: Path) -> str:

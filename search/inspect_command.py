@@ -110,7 +110,7 @@ def _test_reading(
     home = target.home or target.checkpoint.resolve().parent
     split = shown.about.get("test_hash") or shown.about["data_hash"]
     other = f"/{split}" if question.data is not None else ""
-    candidate = target.run.get("candidate_id") or target.model.variant.id
+    candidate = target.run.candidate_id if target.run else target.model.variant.id
     if (home / STUDY_FILE).exists():  # a study, which keeps a ledger of its own
         key = f"inspect/{target.name}{other}"
         kept = recorded_test_read(home, "inspect", key, candidate, shown.about)

@@ -3,28 +3,25 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from hybrid_swin import published
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.factory import resolve_variant
-from hybrid_swin.files import read_json
 from hybrid_swin.kept_plugins import adopt_kept_plugins, recorded_hashes, study_of
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.module_sources import check_data_code
 from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
 from search.file_kinds import read_variant
 from search.inspect_options import InspectQuestion
-from search.records.runs import RUN_FILE
+from search.records.runs import RUN_FILE, RunSpec, read_spec
+from search.records.settings import read_data
 
-_SETTINGS = "settings.yaml"  # of a study, of a comparison, and of `python -m hybrid_swin fit`
 _LEVELS = 6  # from a checkpoint up to the folder of its study
 
 
@@ -49,7 +46,7 @@ class Target:
     normalisation: Normalisation | None = None
     class_names: tuple[str, ...] | None = None
     home: Path | None = None
-    run: dict[str, Any] = field(default_factory=dict)
+    run: RunSpec | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
 
     def about(self) -> dict[str, Any]:
@@ -101,37 +98,37 @@ def find_target(question: InspectQuestion) -> Target:
         trained.normalisation,
         trained.class_names,
         home,
-        {} if home is None else _run_of(checkpoint, home),
+        None if home is None else _run_of(checkpoint, home),
         trained.identity,
     )
 
 
 def _home(checkpoint: Path) -> Path | None:
-    """The nearest folder above a checkpoint whose settings say what it was trained on."""
+    """The nearest folder above a checkpoint whose settings say what it was trained on.
+
+    One whose settings are damaged is it as well: who needs them is told.
+    """
     for folder in list(checkpoint.resolve().parents)[:_LEVELS]:
-        if _data_in(folder) is not None:
+        try:
+            if read_data(folder) is not None:
+                return folder
+        except InputError:
             return folder
     return None
 
 
-def _data_in(folder: Path) -> dict[str, Any] | None:
-    try:
-        settings = yaml.safe_load((folder / _SETTINGS).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
-    data = settings.get("data") if isinstance(settings, dict) else None
-    return data if isinstance(data, dict) else None
+def _run_of(checkpoint: Path, home: Path) -> RunSpec | None:
+    """What the run that a checkpoint belongs to was asked to do; None where nothing says it.
 
-
-def _run_of(checkpoint: Path, home: Path) -> dict[str, Any]:
-    """What the run that a checkpoint belongs to was asked to do; empty where nothing says it."""
+    Raises:
+        InputError: its file is damaged: it may name images of its own.
+    """
     for folder in checkpoint.resolve().parents:
         if folder == home:
             break
-        with suppress(InputError):
-            if (folder / RUN_FILE).is_file():
-                return read_json(folder / RUN_FILE)
-    return {}
+        if (folder / RUN_FILE).exists():
+            return read_spec(home, folder.relative_to(home).as_posix())
+    return None
 
 
 def _short_name(path: Path, checkpoint: Path, home: Path | None) -> str:
@@ -157,8 +154,8 @@ def settings_of(target: Target, named: str, trust: bool) -> DataSettings:
     """
     data = None
     if target.home is not None:
-        own = target.run.get("data")  # where they are others than the comparison's
-        data = own if own and isinstance(own, dict) else _data_in(target.home)
+        own = target.run.data if target.run else None  # where others than the comparison's
+        data = own or read_data(target.home)
     if data is None:
         raise InputError(
             f"which images shall {named!r} be shown? Give --data with a source, such as --data "

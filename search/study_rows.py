@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from hybrid_swin.files import DamagedFileError
-from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger
+from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger, unreadable_lines
 from search.fidelity import Fidelity, audit
 from search.finalists import choosers
 from search.looking import level_at, plan_of, target_so_far
@@ -131,6 +131,8 @@ class StudyRows:
         if by_chance:
             built.append(build_mean_row(folder, by_chance, monitor))
         readings, readers = _readings(folder, runs)
+        lost_lines: list[str] = []
+        looks = read_looks(folder, lost_lines)
         return cls(
             folder=folder,
             name=settings.name,
@@ -153,9 +155,11 @@ class StudyRows:
             pending_finals=sum(s.kind == "finalist" and r is None for s, r in runs),
             planned=target_so_far(settings.finalists.looks, folder),
             plan=settings.finalists.looks,
-            looks=tuple(read_looks(folder)),
+            looks=tuple(looks),
             notes=(
                 *notes_on(damaged, folder),
+                *lost_lines,
+                *_lost_readings(folder),
                 *lost_notes(e for _, e in built),
                 *study_notes(folder, settings, ended),
             ),
@@ -205,6 +209,17 @@ def _readings(
         mine[key] = entry if entry.event else replace(entry, event="intent")
     read = [kinds[key] for key, entry in mine.items() if entry.happened]
     return [*mine.values(), *found], read
+
+
+def _lost_readings(folder: Path) -> list[str]:
+    """A sentence on lines of the ledgers that cannot be read."""
+    lost = unreadable_lines(folder / LEDGER, ledger_beside(folder))
+    if not lost:
+        return []
+    return [
+        f"{lost} line(s) of the ledgers of test readings ({LEDGER} here and beside the study) "
+        "cannot be read: the test split may have been read more often than is counted here."
+    ]
 
 
 def _random_cost(ended: Iterable[EndedRun]) -> float | None:

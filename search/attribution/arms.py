@@ -56,7 +56,8 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
             "give it more recipe.epochs"
         )
     planned = plan.planned or plan.settings.looks
-    looked = seeds_looked_at(read_looks(folder), plan.seeds)
+    lost: list[str] = []
+    looked = seeds_looked_at(read_looks(folder, lost), plan.seeds)
     looks = about_looks(planned, looked, pending=1)  # this command goes on to no further seeds
     monitor = plan.settings.objective.monitor
     tested, why_not = _tested(usable, monitor)
@@ -75,6 +76,7 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
             *_presumed(results, plan),
             *why_not,
             *looks,
+            *lost,
         ),
         right=right,
         level=level_at(planned, looked),

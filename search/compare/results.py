@@ -93,7 +93,8 @@ class Comparison:
         runs = {spec.key: (spec, result) for spec, result in iter_runs(folder, damaged)}
         built = [TrainedArm.read(folder, plan, entry, runs) for entry in plan.entries]
         planned = plan.planned or plan.settings.looks
-        looked = seeds_looked_at(read_looks(folder), plan.seeds)
+        lost_looks: list[str] = []
+        looked = seeds_looked_at(read_looks(folder, lost_looks), plan.seeds)
         level = level_at(planned, looked)
         results, family = _compared(built, plan, level)
         ours = {candidate for entry in plan.entries for candidate in entry.candidates}
@@ -119,7 +120,11 @@ class Comparison:
             pending=chosen + final - len({k for arm in built for k in arm.ended}),
             mixed=_mixed(built),
             results=tuple(results),
-            damaged=(*notes_on(damaged, folder), *lost_notes(arm.evidence for arm in built)),
+            damaged=(
+                *notes_on(damaged, folder),
+                *lost_looks,
+                *lost_notes(arm.evidence for arm in built),
+            ),
         )
 
     @property

@@ -15,7 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.files import json_lines
+from search.records.schema import SchemaError, build
+
 LOOKS = "looks.jsonl"
+_LEAST = {"seeds": 0, "planned": 0}
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,26 @@ class Look:
     plan: tuple[int, ...] = ()
 
 
-def read_looks(folder: Path) -> list[Look]:
-    """All looks at a study or comparison, in their order; torn lines are left out."""
+def read_looks(folder: Path, notes: list[str] | None = None) -> list[Look]:
+    """All looks at a study or comparison, in their order; lines that are none are left out.
+
+    Args:
+        folder: of the study or comparison.
+        notes: collects a sentence on what is left out: a look that is forgotten is not paid for.
+    """
     try:
-        return _looks((folder / LOOKS).read_bytes())
+        found, others = _looks((folder / LOOKS).read_bytes())
+    except FileNotFoundError:
+        return []
     except OSError:
-        return []  # none that we could know of
+        found, others = [], 1
+    if others and notes is not None:
+        notes.append(
+            f"{LOOKS} cannot be read in {others} line(s): if one of them was a look at fewer "
+            "seeds, the tests here are held to too high a level, and their intervals are too "
+            "narrow; put the file back if you have a copy."
+        )
+    return found
 
 
 def with_current(looks: Sequence[Look], current: Look) -> list[Look]:
@@ -65,7 +83,7 @@ def record_look(folder: Path, look: Look) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX)  # ends with the process
             file.seek(0)
             content = file.read()
-            if look.seeds in {known.seeds for known in _looks(content)}:
+            if look.seeds in {known.seeds for known in _looks(content)[0]}:
                 return True
             torn = bool(content) and not content.endswith(b"\n")  # a kill left it without its end
             now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -78,23 +96,22 @@ def record_look(folder: Path, look: Look) -> bool:
     return True
 
 
-def _looks(content: bytes) -> list[Look]:
-    numbers = ("seeds", "planned")
+def _looks(content: bytes) -> tuple[list[Look], int]:
+    """The looks, and how many lines are none."""
+    lines, others = json_lines(content)
     found = []
-    for line in content.splitlines():
+    for data in lines:
         try:
-            data = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(data, dict) and all(type(data.get(name)) is int for name in numbers):
-            command, time = (str(data.get(name) or "") for name in ("command", "time"))
-            found.append(Look(data["seeds"], data["planned"], command, time, _plan(data)))
-    return found
+            found.append(_look(data))
+        except SchemaError:
+            others += 1
+    return found, others
 
 
-def _plan(data: Mapping[str, Any]) -> tuple[int, ...]:
-    """The planned looks of a line; none where they are no rising numbers of seeds."""
-    plan = data.get("plan")
-    if not isinstance(plan, list) or not all(type(seeds) is int and seeds > 0 for seeds in plan):
-        return ()
-    return tuple(plan) if plan == sorted(set(plan)) else ()
+def _look(data: Mapping[str, Any]) -> Look:
+    """A look from its line. Raises SchemaError, also for plans of no rising numbers of seeds."""
+    told = {name: value for name, value in data.items() if value is not None}  # of older lines
+    look = build(Look, told, least=_LEAST)
+    if list(look.plan) != sorted({*look.plan}) or any(seeds < 1 for seeds in look.plan):
+        raise SchemaError(f"plan is {look.plan}, no rising numbers of seeds")
+    return look

@@ -6,6 +6,7 @@ Numbers that JSON cannot hold (NaN, infinities) are written as null.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -216,23 +217,49 @@ def iter_runs(
             f"there is no study at {study_folder}; start one with `python search.py run`"
         )
     for place in PLACES:
-        keys = [
-            file.parent.relative_to(study_folder).as_posix()
-            for file in study_folder.glob(f"{place}/{RUN_FILE}")
-        ]
+        keys = []
+        for file in _places(study_folder, place, damaged):
+            if os.path.lexists(file / RUN_FILE) or os.path.lexists(file / RESULT_FILE):
+                keys.append(file.relative_to(study_folder).as_posix())
         for key in sorted(keys, key=natural_order):
             try:
                 spec = read_spec(study_folder, key)
+            except MissingFileError:
+                lost = DamagedFileError(
+                    study_folder / key / RUN_FILE, "it is missing beside its result"
+                )
+                _collect(lost, damaged)
+                continue
             except DamagedFileError as error:
-                if damaged is None:
-                    raise
-                damaged.append(error)
+                _collect(error, damaged)
                 continue
             try:
                 result = read_result(study_folder, key)
             except DamagedFileError as error:
-                if damaged is None:
-                    raise
-                damaged.append(error)
+                _collect(error, damaged)
                 result = None
             yield spec, result
+
+
+def _places(
+    study_folder: Path, place: str, damaged: list[DamagedFileError] | None
+) -> Iterator[Path]:
+    """The run folders of a kind; what stands there and is none, as a file, is damage.
+
+    Names with a dot are nobody's: files of a desktop, and what was set aside.
+    """
+    found = [study_folder]
+    for part in place.split("/"):
+        inside = [entry for folder in found for entry in folder.glob(part) if "." not in entry.name]
+        for entry in inside:
+            if not entry.is_dir():
+                reason = "a file stands where a folder belongs"
+                _collect(DamagedFileError(entry, reason), damaged)
+        found = [entry for entry in inside if entry.is_dir()]
+    yield from found
+
+
+def _collect(error: DamagedFileError, damaged: list[DamagedFileError] | None) -> None:
+    if damaged is None:
+        raise error
+    damaged.append(error)

@@ -4,15 +4,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.errors import InputError
-from hybrid_swin.files import DamagedFileError
+import yaml
+
+from hybrid_swin.errors import InputError, shown
+from hybrid_swin.files import (
+    DamagedFileError,
+    FileError,
+    MissingFileError,
+    explained,
+    write_text_atomically,
+)
 from hybrid_swin.yaml_files import read_yaml
 from search.compare.settings import ComparisonSettings
-from search.experiment import SCHEMA_VERSION
+from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.records.schema import FutureVersionError, SchemaError, build, check_version
+from search.records.study_file import STUDY_FILE, read_study_file
 from search.settings import StudySettings
 
 SETTINGS_FILE = "settings.yaml"
+_MADE_AGAIN = "the command that began it writes it again"
 
 # What studies and comparisons did before a setting existed, where that is not its default.
 _STUDY_BEFORE: dict[str, Any] = {"rungs": {"first": 0}, "finalists": {"random": 0}}
@@ -29,20 +39,80 @@ def read_study(folder: Path) -> StudySettings | ComparisonSettings:
         InputError: there is no such file, it is damaged, or it is of a later program.
     """
     path = folder / SETTINGS_FILE
-    if not path.exists():
-        raise InputError(f"there is no {path}; is {folder} the folder of a study?")
-    content = read_yaml(path, str(path))
     try:
-        if not isinstance(content, dict):
-            raise SchemaError(f"it holds a {type(content).__name__}, not settings")
-        check_version({"schema_version": SCHEMA_VERSION, **content}, SCHEMA_VERSION)
-        return _settings(content)
+        content = _content(folder)
+        known = read_study_file(folder)
+        by_hand = {"schema_version": SCHEMA_VERSION} if known is None else {}  # no program wrote it
+        check_version(by_hand | content, SCHEMA_VERSION)
+        settings = _settings(content)
+        _check_against((known or {}).get("settings", {}), settings.to_dict())
+    except MissingFileError as error:
+        if (folder / STUDY_FILE).exists():
+            raise DamagedFileError(path, f"it is missing; {_MADE_AGAIN}") from error
+        raise InputError(f"there is no {path}; is {folder} the folder of a study?") from error
     except FutureVersionError as error:
         raise InputError(f"{path}: {error}") from error
+    except (FileError, DamagedFileError):
+        raise
     except (SchemaError, InputError) as error:
-        raise DamagedFileError(
-            path, f"{error}; the command that began the study writes it again"
-        ) from error
+        raise DamagedFileError(path, f"{error}; {_MADE_AGAIN}") from error
+    return settings
+
+
+def read_data(folder: Path) -> dict[str, Any] | None:
+    """The data in the settings of a folder: of a study, a comparison, or one training.
+
+    None where there are no settings, or none of data.
+
+    Raises:
+        InputError: the file is damaged, or the system refuses to read it.
+    """
+    try:
+        data = _content(folder).get("data")
+    except MissingFileError:
+        return None
+    except (SchemaError, InputError) as error:
+        if isinstance(error, FileError | DamagedFileError):
+            raise
+        raise DamagedFileError(folder / SETTINGS_FILE, f"{error}; {_MADE_AGAIN}") from error
+    return data if isinstance(data, dict) else None
+
+
+def write_settings(folder: Path, settings: ExperimentSettings) -> None:
+    """Write the file. Raises FileError where the system refuses.
+
+    The version stands at its end, so that a file that was cut off at the end of a line lacks it.
+    """
+    content = settings.to_dict() | {"schema_version": SCHEMA_VERSION}
+    write_text_atomically(folder / SETTINGS_FILE, yaml.safe_dump(content, sort_keys=False))
+
+
+def _content(folder: Path) -> dict[str, Any]:
+    """The plain values in the file. Raises as `read_yaml`, and where the system refuses."""
+    path = folder / SETTINGS_FILE
+    try:
+        path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingFileError(f"there is no {path}") from error
+    except IsADirectoryError as error:
+        reason = f"a folder stands where a file belongs; {_MADE_AGAIN}"
+        raise DamagedFileError(path, reason) from error
+    except OSError as error:
+        raise FileError(explained(error, path)) from error
+    content = read_yaml(path, "its content")
+    if not isinstance(content, dict):
+        raise SchemaError(f"it holds a {type(content).__name__}, not settings")
+    return content
+
+
+def _check_against(fixed: Mapping[str, Any], settings: Mapping[str, Any], path: str = "") -> None:
+    """Raise SchemaError where settings are not those that the study is tied to."""
+    for name in fixed.keys() & settings.keys() - {"plugins"}:
+        before, now, place = fixed[name], settings[name], f"{path}{name}"
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            _check_against(before, now, f"{place}.")
+        elif before != now:
+            raise SchemaError(f"{place} is {shown(now)}, but {shown(before)} in {STUDY_FILE}")
 
 
 def read_study_settings(folder: Path) -> StudySettings:

@@ -9,16 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import DamagedFileError, write_text_atomically
+from hybrid_swin.files import DamagedFileError
 from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, recorded
 from hybrid_swin.module_sources import check_modules, module_hashes
 from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 from search.records.runs import PLACES, RUN_FILE
-from search.records.settings import SETTINGS_FILE
+from search.records.settings import SETTINGS_FILE, read_study, write_settings
 from search.records.study_file import (
     COPY_FILE,
     STUDY_FILE,
@@ -26,7 +24,7 @@ from search.records.study_file import (
     read_study_file,
     write_study_file,
 )
-from search.records.torn import set_aside
+from search.records.torn import read_or_set_aside, set_aside
 
 RECEIPT = "receipt.json"
 
@@ -111,6 +109,8 @@ def claim(
     }
     if modules:
         fixed["modules"] = dict(modules)
+    if os.path.lexists(folder / SETTINGS_FILE):
+        read_or_set_aside(lambda: read_study(folder), say, "it is written again")
     damaged: list[DamagedFileError] = []
     known = read_study_file(folder, damaged)
     for error in damaged:
@@ -135,8 +135,7 @@ def claim(
             settled = before
     if new or not (folder / STUDY_FILE).exists() or not (folder / COPY_FILE).exists():
         write_study_file(folder, fixed | dict(settled))
-    text = yaml.safe_dump({"schema_version": SCHEMA_VERSION, **settings.to_dict()}, sort_keys=False)
-    write_text_atomically(folder / SETTINGS_FILE, text)
+    write_settings(folder, settings)
     return dict(settled)
 
 

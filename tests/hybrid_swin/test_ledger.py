@@ -18,6 +18,7 @@ from hybrid_swin.ledger import (
     ledger_near,
     read_ledger,
     recorded,
+    unreadable_lines,
 )
 
 ENTRY = Entry("mine", "finalists/c/0", "study", "c", "7e57", "d0d0")
@@ -193,3 +194,17 @@ def test_what_cannot_be_written_is_one_message(ledgers):
     for attempt in (check_ledger, lambda ledger: record(ENTRY, ledger)):
         with pytest.raises(InputError, match=r"cannot be recorded in .* HYBRID_SWIN_LEDGER="):
             attempt(shared)
+
+
+def test_lines_that_cannot_be_read_are_counted_and_swallow_no_other(tmp_path):
+    ledger = tmp_path / "test_reads.jsonl"
+    lines = [b"[" * 100_000, b"\xff\xfe", b"garbage", b'{"key": 7}', b"[1]", b'{"key": NaN}']
+    with recorded(Entry("mine", "a", "study", "c"), ledger):
+        pass
+    whole = ledger.read_bytes()
+    ledger.write_bytes(b"\n".join(lines) + b"\n\n" + whole)
+    assert [entry.key for entry in read_ledger(ledger)] == ["a"]
+    assert unreadable_lines(ledger) == len(lines)
+    intents_of(ledger).unlink()
+    intents_of(ledger).mkdir()
+    assert unreadable_lines(ledger) == len(lines)

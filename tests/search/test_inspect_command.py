@@ -1,6 +1,7 @@
 """`inspect` on real files: a small network, digits, a checkpoint as trainings leave it."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -10,6 +11,7 @@ import yaml
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
+from hybrid_swin.files import write_json_atomically
 from hybrid_swin.inspecting.words import Asked
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import load_data
@@ -21,6 +23,7 @@ from search.inspect_command import inspect
 from search.inspect_images import show_images
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import find_target
+from search.records.runs import RunSpec
 
 VARIANT = Variant(8, 1, 10, 2, 2, 2, [Stage(8, 2, 2, ("w_msa+mdta", "conv"))])
 NAMES = [str(digit) for digit in range(10)]
@@ -59,6 +62,23 @@ def run_folder(tmp_path):
         return attempt.parent
 
     return write
+
+
+def write_run(folder, **changes):
+    """What a run was asked to do, beside its weights."""
+    spec = RunSpec(
+        study="mine",
+        key="finalists/0a1b2c/0",
+        kind="finalist",
+        stage="final",
+        label="mine",
+        variant=VARIANT.to_dict(),
+        recipe={"epochs": 1},
+        variant_id=VARIANT.id,
+        candidate_id="0a1b2c",
+        seed=1,
+    )
+    write_json_atomically(folder / "run.json", replace(spec, **changes).to_dict())
 
 
 def told(question, width=200):
@@ -205,7 +225,7 @@ def test_images_of_another_scale_are_refused_or_noted(run_folder, tmp_path):
 
 def test_a_comparisons_run_is_shown_its_own_images(run_folder):
     folder = run_folder()
-    (folder / "run.json").write_text(json.dumps({"data": {"source": "digits", "split_seed": 3}}))
+    write_run(folder, data={"source": "digits", "split_seed": 3})
     question = InspectQuestion(str(folder), images=4)
     shown = show_images(question, find_target(question))
     other = load_data(DataSettings(split_seed=3), (8, 8), 1, None)
@@ -223,9 +243,23 @@ def test_the_test_split_is_read_only_where_asked_and_it_is_said(variant_file, tm
     assert not torch.equal(one, two)
 
 
+def test_damaged_settings_and_runs_are_named(run_folder):
+    """A run's own images must not silently become those of its comparison."""
+    folder = run_folder()
+    for file in (folder / "run.json", folder.parents[2] / "settings.yaml"):
+        kept = file.read_bytes() if file.exists() else None
+        for damage in (b"{", b"[" * 100_000, b"\xff", b""):
+            file.write_bytes(damage)
+            with pytest.raises(InputError, match=rf"{file.name} is damaged") as error:
+                question = InspectQuestion(str(folder), images=4)
+                show_images(question, find_target(question))
+            assert len(str(error.value)) <= 320
+        file.unlink() if kept is None else file.write_bytes(kept)
+
+
 def test_a_reading_of_the_test_split_is_recorded_once(run_folder, tmp_path):
     folder = run_folder()
-    (folder / "run.json").write_text(json.dumps({"candidate_id": "c4ndidate"}))
+    write_run(folder, candidate_id="c4ndidate")
     study = tmp_path / "runs" / "mine"
     digits = load_data(DataSettings(), (8, 8), 1, None)
     given = {"images": 4, "only": FAST, "out": str(tmp_path / "o")}

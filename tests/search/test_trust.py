@@ -59,7 +59,9 @@ class Downloaded:
         self.hash = registry.source_hash(self.plugin)
         self.weights = folder / RUN / "model.safetensors"
         save_file({"a": np.zeros(1)}, self.weights, {"variant": json.dumps(VARIANT)})
-        run = {"key": RUN, "variant": VARIANT, "recipe": {"epochs": 1}}
+        names = {"study": "theirs", "label": "evil", "variant_id": "v", "candidate_id": "0a1b2c"}
+        run = {"key": RUN, "variant": VARIANT, "recipe": {"epochs": 1}, "seed": 0, **names}
+        run |= {"kind": "finalist", "stage": "final", "schema_version": 1}
         folder.joinpath(RUN, "run.json").write_text(json.dumps(run))
         folder.joinpath("study.json").write_text(
             json.dumps({"data": {}, "plugins": {"evil.py": self.hash}})

@@ -1,7 +1,6 @@
 """Fabricated comparisons: a real plan with made-up runs, and results made by hand."""
 
 import numpy as np
-import yaml
 
 from hybrid_swin.files import write_json_atomically
 from search.compare.arm_result import ArmResult
@@ -10,6 +9,7 @@ from search.compare.plan import make_plan
 from search.compare.results import Comparison
 from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
 from search.records.runs import RunResult
+from search.records.settings import write_settings
 
 IMAGES, CLASSES = 200, 10
 VARIANT = {
@@ -52,7 +52,7 @@ class Made:
         self.ease = self.rng.normal(1.0, 1.5, IMAGES)
         self.seed_skill = self.rng.normal(0, 0.2, 20)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "settings.yaml").write_text(yaml.safe_dump(self.settings.to_dict()))
+        write_settings(folder, self.settings)
 
     def fill(self, skip=()):
         """All runs but those of the arms in ``skip``; the second learning rate is better."""

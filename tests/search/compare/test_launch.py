@@ -221,7 +221,8 @@ def test_a_comparison_from_before_plans_were_kept_is_read_as_it_was(fake, tmp_pa
     made = fake.Made(tmp_path / "made", fake.settings(folder=str(tmp_path), choose_rate="once"))
     comparison = made.fill().read()
     older = {k: v for k, v in made.settings.to_dict().items() if k != "choose_rate"}
-    (made.folder / "settings.yaml").write_text(yaml.safe_dump(older))
+    older_file = yaml.safe_dump({"schema_version": 1, **older})
+    (made.folder / "settings.yaml").write_text(older_file)
     write_json_atomically(
         made.folder / "study.json", {"schema_version": 1, "settings": older, "data": {}}
     )

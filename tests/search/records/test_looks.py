@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from search.leaderboard import Leaderboard
 from search.records.looks import LOOKS, Look, read_looks, record_look, with_current
 
 FIRST = Look(seeds=3, planned=3, command="run")
@@ -43,3 +44,16 @@ def test_the_current_look_is_counted_once_whether_or_not_it_is_written(tmp_path)
     record_look(tmp_path, now)
     assert [look.seeds for look in with_current(read_looks(tmp_path), now)] == [3, 5]
     assert [look.seeds for look in with_current(read_looks(tmp_path), FIRST)] == [3]
+
+
+def test_what_may_have_been_a_look_is_said(tmp_path, whole_study):
+    """A look that is forgotten would let the next tests be held to too high a level."""
+    study = whole_study()
+    record_look(study.folder, FIRST)
+    whole = (study.folder / LOOKS).read_bytes()
+    assert not any(LOOKS in note for note in Leaderboard.from_folder(study.folder).notes)
+    for damage in (b"[" * 100_000, b"\xff", b'{"seeds": 1e999, "planned": 3}', b'{"seeds": -1}'):
+        (study.folder / LOOKS).write_bytes(damage + b"\n" + whole)
+        board = Leaderboard.from_folder(study.folder)
+        assert [look.seeds for look in board.looks][:1] == [3]
+        assert any(f"{LOOKS} cannot be read in 1 line" in note for note in board.notes)

@@ -223,6 +223,28 @@ def test_a_moved_run_folder_and_a_missing_study_are_errors(make_study):
         list(iter_runs(study.folder / "nowhere"))
 
 
+def test_what_stands_in_the_place_of_runs_is_named(make_study):
+    study = make_study()
+    study.trial(0, 0.9)
+    study.trial(1, 0.8)
+    (study.folder / "trials/0001/run.json").unlink()
+    (study.folder / "trials/0002").write_text("")
+    (study.folder / "trials/0003.torn").write_text("")  # set aside before
+    (study.folder / "audits").write_text("")
+    (study.folder / "finalists").mkdir()
+    (study.folder / "finalists/abc").write_text("")
+    damaged = []
+    assert [spec.key for spec, _ in iter_runs(study.folder, damaged)] == ["trials/0000"]
+    assert [(str(e.path.relative_to(study.folder)), e.reason) for e in damaged] == [
+        ("trials/0002", "a file stands where a folder belongs"),
+        ("trials/0001/run.json", "it is missing beside its result"),
+        ("audits", "a file stands where a folder belongs"),
+        ("finalists/abc", "a file stands where a folder belongs"),
+    ]
+    with pytest.raises(DamagedFileError):
+        list(iter_runs(study.folder))
+
+
 def test_natural_order():
     keys = ["trials/10", "trials/9", "a1b2", "a1b10", "finalists/x/1"]
     assert sorted(keys, key=natural_order) == [

@@ -80,6 +80,20 @@ def validated_of(folder: Path, runs: Mapping[int, EndedRun], monitor: str) -> Co
     return read_validated({n: folder / spec.key for n, (spec, _) in final.items()}, scores, monitor)
 
 
+def fresh_splits(ended: Iterable[EndedRun]) -> bool | None:
+    """Whether retrained runs validated on other images than the search did."""
+    splits: dict[str, set[str]] = {"search": set(), "final": set()}
+    for spec, result in ended:
+        if spec.kind != "reference" and result.state == "complete":
+            splits[spec.stage].add(result.split_hash)
+    searched, retrained = splits["search"], splits["final"]
+    if not retrained or "" in searched | retrained:
+        return None
+    if len(retrained) > 1 or (searched and not retrained <= searched):
+        return True
+    return False if searched else None
+
+
 def units_of(runs: Iterable[EndedRun]) -> frozenset[tuple[Any, ...]]:
     """What makes two trainings one, so that they must not be counted as two.
 

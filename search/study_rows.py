@@ -17,7 +17,7 @@ from search.records.settings import read_study_settings
 from search.records.torn import notes_on
 from search.row import Row
 from search.row_building import build_mean_row, build_row
-from search.row_evidence import EndedRun, Evidence, lost_notes
+from search.row_evidence import EndedRun, Evidence, fresh_splits, lost_notes
 from search.statistics.looks import LEVEL
 from search.study_notes import study_notes
 
@@ -146,7 +146,7 @@ class StudyRows:
             readings=tuple(readings),
             fidelity=audit(ended, settings.rungs, monitor, mode),
             random_cost=None if len(runs) > len(ended) else _random_cost(ended),
-            fresh_splits=_fresh_splits(ended),
+            fresh_splits=fresh_splits(ended),
             budgeted=any(getattr(settings.budget, cost, None) is not None for cost in LIMITED),
             tried=sum(
                 spec.kind in ("trial", "audit") and result.state == "complete"
@@ -164,20 +164,6 @@ class StudyRows:
                 *study_notes(folder, settings, ended),
             ),
         )
-
-
-def _fresh_splits(ended: Iterable[EndedRun]) -> bool | None:
-    """Whether retrained runs validated on other images than the search did."""
-    splits: dict[str, set[str]] = {"search": set(), "final": set()}
-    for spec, result in ended:
-        if spec.kind != "reference" and result.state == "complete":
-            splits[spec.stage].add(result.split_hash)
-    searched, retrained = splits["search"], splits["final"]
-    if not retrained or "" in searched | retrained:
-        return None
-    if len(retrained) > 1 or (searched and not retrained <= searched):
-        return True
-    return False if searched else None
 
 
 def _readings(

@@ -42,8 +42,8 @@ def draw_anytime(evidence: Evidence, figure: Figure) -> bool:
     panels = lay_out(
         figure,
         _title(evidence),
-        "Dots are single runs of one seed: the best of many flatters, so judge by the retrained "
-        "rows. Labelled lines: baselines (single runs, dashed) and references (dotted).",
+        "Dots are single runs of one seed: the best of many flatters, only rows retrained over "
+        f"fresh seeds tell.{_lines(evidence)}",
         count=2,
         right=right,
         below=legend_height(4, 4),
@@ -64,6 +64,16 @@ def draw_anytime(evidence: Evidence, figure: Figure) -> bool:
     label_right(panels[1], known)
     add_legend(figure, panels[0], columns=4)
     return True
+
+
+def _lines(evidence: Evidence) -> str:
+    """What the labelled lines are, as far as there are any."""
+    drawn = {
+        "baselines (single runs, dashed)": whole(evidence.baselines),
+        "references (dotted)": whole(evidence.references),
+    }
+    said = " and ".join(name for name, runs in drawn.items() if runs)
+    return f" Labelled lines: {said}." if said else ""
 
 
 def _draw(axes: Axes, x: Sequence[float], results: Sequence[RunResult], evidence: Evidence) -> None:

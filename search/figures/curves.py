@@ -44,8 +44,9 @@ def draw_curves(evidence: Evidence, figure: Figure) -> bool:
     (axes,) = lay_out(
         figure,
         _title(evidence),
-        "Grey: trials, single runs of one seed. Colour: finalists retrained over fresh seeds, one "
-        "line a seed." + (f" {_said(cutoffs, evidence)}" if cutoffs else ""),
+        "Grey: trials, single runs of one seed."
+        + " Colour: finalists retrained over fresh seeds, one line a seed." * bool(finalists)
+        + (f" {_said(cutoffs, evidence)}" if cutoffs else ""),
         below=legend_height(entries, columns),
     )
     axes.set_xlim(0.5, max(x for curve in drawn for x, _ in curve) + 0.5)

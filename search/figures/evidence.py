@@ -14,7 +14,7 @@ from search.objectives import cost_of
 from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.settings import read_study
 from search.records.study_file import read_fixed
-from search.row_evidence import EndedRun, Images
+from search.row_evidence import EndedRun, Images, fresh_splits
 from search.row_intervals import over_seeds
 from search.row_labels import labels
 from search.settings import BudgetSettings
@@ -49,6 +49,7 @@ class Evidence:
         retrained: the best mean first.
         against: costs that scores are drawn against.
         limits: what a network may cost, by the cost's name.
+        fresh_splits: whether retrained runs validated on other images; None: not known.
         reference_point: where several objectives are searched, what volumes are measured from.
     """
 
@@ -63,6 +64,7 @@ class Evidence:
     against: tuple[str, ...] = _COSTS
     limits: Mapping[str, float] | None = None
     reference_point: Mapping[str, float] | None = None
+    fresh_splits: bool | None = None
 
     @classmethod
     def from_folder(cls, folder: Path) -> Self:
@@ -100,6 +102,7 @@ class Evidence:
             against=against or _COSTS,
             limits=_limits(settings.budget, against or _COSTS),
             reference_point=reference,
+            fresh_splits=fresh_splits(run for runs in kinds.values() for run in runs),
         )
 
     @property

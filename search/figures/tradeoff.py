@@ -45,12 +45,12 @@ def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
     entries = 3 + min(len(finalists), len(FINALISTS)) + 1
     columns = legend_columns(finalists[: len(FINALISTS) - 1], _COLUMNS)
     partial = len(evidence.trials) - len(trials)
+    others = f" (the {partial} others have no full score)" if partial else ""
     panels = lay_out(
         figure,
         _title(evidence, costs),
-        f"Dots are single runs to their end (the {partial} others have no full score); the front "
-        "is theirs, and a single run flatters. Bars: means of retrained rows over fresh seeds with "
-        "95% intervals; what a mean is worse than its dot was luck of the search.",
+        f"Dots are single runs to their end{others}; the front is theirs, and a single run "
+        f"flatters.{_bars(evidence)}",
         count=len(costs),
         below=legend_height(entries, columns),
     )
@@ -64,6 +64,17 @@ def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
     panels[0].set_ylabel(evidence.score_label, fontsize=8)
     add_legend(figure, panels[0], columns)
     return True
+
+
+def _bars(evidence: Evidence) -> str:
+    """What bars are, where rows were retrained, and what a fall from a dot is due to."""
+    if not evidence.retrained:
+        return ""
+    text = " Bars: means of retrained rows over fresh seeds"
+    if any(row.interval.low is not None for row in evidence.retrained):
+        text += " with 95% intervals over them"
+    other = " or of other validation images" if evidence.fresh_splits is not False else ""
+    return f"{text}; what a mean is worse than its dot is luck of the search{other}."
 
 
 def _draw_cost(axes: Axes, evidence: Evidence, cost: str) -> None:

@@ -107,7 +107,7 @@ def _best(status: Status) -> Text:
     if best is None or best.score is None:
         return Text()
     found = f"best of {status.best_of} single runs so far: {status.monitor} {best.score:.4f}"
-    warning = "One run's score flatters, the best of many most: judge by the retrained rows."
+    warning = "One run's score flatters, the best of many most: only rows retrained tell."
     return Text.assemble((found, "green"), f" {best.label} ({best.key}). {warning}")
 
 

@@ -17,6 +17,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.metrics import make_metrics, update
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.optimization import make_optimizer, make_schedule
+from hybrid_swin.own_modules import count_classes
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 
@@ -88,12 +89,12 @@ class Classifier(L.LightningModule):
             InputError: another number of classes, or no usable ``class_counts`` to balance by.
         """
         data = getattr(self.trainer, "datamodule", None)
-        classes = getattr(data, "num_classes", self.variant.num_classes)
-        if classes != self.variant.num_classes:
-            raise InputError(
-                f"num_classes {self.variant.num_classes} does not fit the data's {classes} "
-                f"classes; set num_classes: {classes}"
-            )
+        for name, classes in count_classes(data):
+            if classes != self.variant.num_classes:
+                raise InputError(
+                    f"num_classes {self.variant.num_classes} does not fit the data's {classes} "
+                    f"classes ({name} of the data module); set num_classes: {classes}"
+                )
         if stage != "fit" or self.recipe.class_weights == "none" or self.class_weights is not None:
             return
         counts = getattr(data, "class_counts", None)

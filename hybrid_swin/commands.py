@@ -4,7 +4,7 @@ import csv
 import dataclasses
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import lightning.pytorch as L
 import numpy as np
@@ -17,7 +17,7 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.data_summary import describe, summary_lines
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.epochs import FINAL
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.factory import resolve_variant
 from hybrid_swin.files import write_json_atomically, write_text_atomically
 from hybrid_swin.fitting import check_fit, fit_notes
@@ -111,6 +111,8 @@ def predict(options: Namespace) -> int:
     output = Path(options.output)
     if output.suffix not in (".csv", ".npz"):
         raise InputError(f"output {options.output!r} must end in .csv or .npz")
+    if options.split not in get_args(training.Split):
+        raise unknown("split", options.split, get_args(training.Split))
     reading, datamodule = _read(options, options.split, "predict")
     ids = [str(index) for index in range(len(reading.labels))]
     names = [str(k) for k in range(reading.logits.shape[1])]

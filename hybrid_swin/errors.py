@@ -23,11 +23,16 @@ class InputError(ValueError):
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> InputError:
     """The error for a name that does not exist, with the nearest one that does."""
     known = sorted(allowed)
-    close = get_close_matches(str(name)[:_LONGEST_NAME], known, n=1, cutoff=0.6)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return InputError(
-        f"unknown {kind} {name!r}{hint} ({_plural(kind)}: {', '.join(known) or 'none'})"
-    )
+    listed = f"({_plural(kind)}: {', '.join(known) or 'none'})"
+    return InputError(f"unknown {kind} {name!r}{did_you_mean(name, known)} {listed}")
+
+
+def did_you_mean(name: object, allowed: Iterable[str]) -> str:
+    """The end of a message that names what a slip stands for, in any case; '' for no slip."""
+    known = {word.casefold(): word for word in allowed}
+    word = str(name)[:_LONGEST_NAME].strip().casefold()
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {known[close[0]]!r}?" if close else ""
 
 
 def shown(value: object, most: int = 60) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, did_you_mean
 from hybrid_swin.recipe import Precision
 
 # Below so many MACs an image, autocast's casts are taken to cost more than bf16 products save on a
@@ -27,6 +27,7 @@ def resolve_accelerator(accelerator: str) -> str:
     if accelerator not in _ACCELERATORS:
         raise InputError(
             f"accelerator must be one of {', '.join(_ACCELERATORS)}; got {accelerator!r}"
+            + did_you_mean(accelerator, _ACCELERATORS)
         )
     if accelerator == "cpu":
         return "cpu"

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, did_you_mean
 
 OptionValue = bool | int | float | str
 _MOST_WHOLE, _MOST_NUMBER = 2**32, 1e12  # beyond any size, count, seed or share: a slip
@@ -79,6 +79,7 @@ class Option:
         if not fits:
             raise InputError(
                 f"{where}: option {self.name}={spell(value)} is not possible; give {self.allowed}"
+                + did_you_mean(value, map(spell, self.choices))
             )
         return value
 

@@ -7,7 +7,7 @@ known by the first images of its validation split.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeVar
 
@@ -18,6 +18,10 @@ from hybrid_swin.seeding import seed_all, seeded
 _Module = TypeVar("_Module")
 _SEED = "_hybrid_swin_split_seed"
 _IMAGES = 256  # that are looked at
+
+# How modules call the number of their classes, or the list of them.
+_COUNTS = ("num_classes", "n_classes", "num_class", "nb_classes", "number_of_classes", "num_labels")
+_NAMES = ("class_names", "classes", "class_list", "label_names")
 
 
 def made_by(make: Callable[[], _Module], split_seed: int) -> _Module:
@@ -37,6 +41,16 @@ def seed_for_setup(module: object) -> None:
     """The same where Lightning calls ``prepare_data`` and ``setup`` next."""
     if _SEED in vars(module):
         seed_all(vars(module)[_SEED], "data")
+
+
+def count_classes(module: object) -> Iterator[tuple[str, int]]:
+    """What a data module says of the number of its classes: attribute, number."""
+    for name in (*_COUNTS, *_NAMES):
+        value = getattr(module, name, None)
+        if isinstance(value, int) and not isinstance(value, bool):
+            yield name, value
+        elif isinstance(value, list | tuple | set | dict) and value:
+            yield name, len(value)
 
 
 def set_up(module: Any) -> None:

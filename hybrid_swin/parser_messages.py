@@ -4,7 +4,7 @@ import re
 
 from jsonargparse import ArgumentParser
 
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, did_you_mean, unknown
 
 _FILES = (".yaml", ".yml", ".json")  # of settings: a study's, a comparison's, a receipt
 
@@ -25,7 +25,8 @@ def explained(message: str, parser: ArgumentParser) -> InputError:
     choice = re.search(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
     if choice:
         allowed = choice[3].replace("'", "")
-        return InputError(f"{choice[1]} must be one of {allowed}; got {choice[2]!r}")
+        slip = did_you_mean(choice[2], allowed.split(", "))
+        return InputError(f"{choice[1]} must be one of {allowed}; got {choice[2]!r}{slip}")
     missing = re.search(r"the following arguments are required: (.*)", message)
     if missing:
         name = parser.prog.replace(" [options]", "")
@@ -52,7 +53,8 @@ def explained(message: str, parser: ArgumentParser) -> InputError:
         types = re.findall(r"Expected an? (.*?)(?:\. Got value|\n|$)", wrong[1])
         allowed = " or ".join(dict.fromkeys(_type_in_words(t) for t in types))
         if value and allowed:
-            return InputError(f"{place} must be {allowed}; got {value[1].strip()!r}")
+            slip = did_you_mean(value[1], re.findall(r"[\w-]+", allowed.partition("one of ")[2]))
+            return InputError(f"{place} must be {allowed}; got {value[1].strip()!r}{slip}")
         return InputError(f"{place}: {' '.join(wrong[1].split())}")
     return InputError(" ".join(message.split()))
 

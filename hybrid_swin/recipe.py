@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, did_you_mean, unknown
 from hybrid_swin.ranges import Range
 from hybrid_swin.yaml_files import read_yaml
 
@@ -100,6 +100,7 @@ class Recipe:
                 raise InputError(
                     f"{name} must be one of {', '.join(choices)}; got {value!r}"
                     + (" (quote it in YAML)" if isinstance(value, bool) else "")
+                    + did_you_mean(value, choices)
                 )
         if self.min_learning_rate > self.learning_rate:
             raise InputError(

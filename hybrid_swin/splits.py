@@ -6,6 +6,7 @@ has a split follows its group.
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -158,10 +159,24 @@ def _check_classes(images: LabelledImages) -> None:
             f"the data has only the class(es) {list(images.class_names)}; "
             "a classifier needs at least two"
         )
+    seen: dict[str, str] = {}
+    for name in images.class_names:
+        twin = seen.setdefault(_looks(name), name)
+        if twin != name:
+            raise InputError(
+                f"classes {twin!a} and {name!a} look alike: they differ in blanks or in "
+                "how their letters are stored; make them one, or rename one"
+            )
     counts = np.bincount(images.labels, minlength=len(images.class_names))
     if not counts.all():
         name = images.class_names[int(np.argmin(counts))]
         raise InputError(f"class {name!r} has no image; add images or leave the class out")
+
+
+def _looks(name: str) -> str:
+    """A name as it is seen: without invisible marks, outer blanks and several blanks in a row."""
+    text = unicodedata.normalize("NFC", name)
+    return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split())
 
 
 def _check_enough(images: LabelledImages, units: _Indices, parts: int, unit: str) -> None:
@@ -182,9 +197,15 @@ def _check_train(images: LabelledImages, split_of: _Indices) -> None:
     if not held.all():
         name = images.class_names[int(np.argmin(held))]
         raise InputError(
-            f"no image of class {name!r} is left to train on; "
+            f"no image of class {name!r} is left to train on{_twin_of(name, images)}; "
             "add images, leave the class out, or change the given splits"
         )
+
+
+def _twin_of(name: str, images: LabelledImages) -> str:
+    plain = folded(name)
+    twins = [other for other in images.class_names if other != name and folded(other) == plain]
+    return f" (is it class {twins[0]!r}, spelt otherwise?)" if twins else ""
 
 
 def _refuse_copies(images: LabelledImages, split_of: _Indices) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.block_words import BlockWord, parse
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, did_you_mean, unknown
 from hybrid_swin.yaml_files import read_yaml
 
 # Beyond any network: what is larger is a slip, which would only surface as a full memory.
@@ -302,6 +302,7 @@ def _stage(value: Any, where: str) -> Stage:
     if stage.norm not in get_args(Norm):
         raise InputError(
             f"{where}.norm must be one of {', '.join(get_args(Norm))}; got {stage.norm!r}"
+            + did_you_mean(stage.norm, get_args(Norm))
         )
     if len(stage.blocks) > stage.depth:
         raise InputError(

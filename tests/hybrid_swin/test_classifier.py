@@ -156,6 +156,18 @@ def test_balanced_without_counts_and_other_classes_than_the_data_are_refused(tmp
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [("n_classes", 2), ("nb_classes", 5), ("classes", ["a", "b"]), ("class_names", tuple("abcd"))],
+)
+def test_other_words_for_the_number_of_classes_are_compared_too(tmp_path, name, value):
+    data = Patterns()
+    setattr(data, name, value)
+    count = value if isinstance(value, int) else len(value)
+    with pytest.raises(InputError, match=f"not fit the data's {count} classes .{name} of the data"):
+        train(tmp_path, data=data)
+
+
+@pytest.mark.parametrize(
     ("counts", "message"),
     [
         ((10, 30), "2 numbers for num_classes 3"),

@@ -1,10 +1,20 @@
-from hybrid_swin.errors import InputError, unknown
+import pytest
+
+from hybrid_swin.errors import InputError, did_you_mean, unknown
+from hybrid_swin.recipe import Recipe
 
 
 def test_it_names_the_nearest_and_all_that_are_allowed():
     error = unknown("branch", "w_mas", {"w_msa", "conv"})
     assert isinstance(error, InputError)
     assert str(error) == "unknown branch 'w_mas'; did you mean 'w_msa'? (branches: conv, w_msa)"
+
+
+def test_case_and_blanks_hide_no_slip():
+    assert "did you mean 'bf16-mixed'?" in did_you_mean("BF16_Mixed ", ["32-true", "bf16-mixed"])
+    assert "did you mean 'LaTeX'?" in str(unknown("format", "latex", ["LaTeX", "csv"]))
+    with pytest.raises(InputError, match=r"got 'Balanced'; did you mean 'balanced'\?"):
+        Recipe(class_weights="Balanced")
 
 
 def test_it_suggests_nothing_far_away():

@@ -72,6 +72,20 @@ def test_groups_that_differ_are_two(one, other):
     assert len(make_splits(labelled(LABELS, groups=groups), DataSettings()).test)
 
 
+@pytest.mark.parametrize("other", ["caf\u00e9 ", "cafe\u0301", "caf\u00e9\u200b"])
+def test_two_classes_that_look_alike_are_refused(other):
+    names = ("caf\u00e9", other, "c", "d")
+    with pytest.raises(InputError, match=r"classes 'caf\\xe9' and 'caf.* look alike: they differ"):
+        make_splits(labelled(LABELS, class_names=names), DataSettings())
+
+
+def test_a_class_of_other_case_in_test_alone_is_told():
+    names, splits = ("cat", "dog", "Cat"), [T] * 8 + [V] * 4 + [E] * 2
+    labels = [0, 1] * 6 + [1, 2]
+    with pytest.raises(InputError, match=r"of class 'Cat' .* \(is it class 'cat', spelt otherwise"):
+        make_splits(labelled(labels, splits, class_names=names), DataSettings())
+
+
 def test_images_without_a_group_are_drawn_one_by_one():
     groups = [""] * 190 + ["g"] * 10
     splits = make_splits(labelled(LABELS, groups=groups), DataSettings())

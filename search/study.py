@@ -16,25 +16,36 @@ from hybrid_swin.errors import InputError
 from search.draws import Draw, Refusal
 from search.identity import derive_seed
 from search.memory import REFUSED, Memory, OptunaDirection
-from search.records.journal import repair_journal
+from search.records.journal import JOURNAL, discard_journal, repair_journal
 from search.records.runs import State
 from search.samplers import Samplers, choose_sampler
 from search.settings import SamplerName, StudySettings
 from search.space import Space
 from search.storage_patience import Patience
 
-JOURNAL = "optuna.journal"
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says what matters
 # Refused draws for one trial, before the space counts as used up: of what was known already, and in
 # all, since where one draw in a hundred fits the budget, hundreds in a row do not.
 _MOST_KNOWN, _MOST_REFUSED = 400, 4000
 
 _FOR = "trial"  # attribute of an Optuna trial: which of our trials it was drawn for
+_FROM_ELSEWHERE = (
+    f", or, if only {JOURNAL} came from another folder, delete it: it is made again from the "
+    "finished trials"
+)
 # Attributes of the Optuna study: of which settings it is, and of which folder.
 _SETTINGS, _OWNER = "settings", "folder"
 
 
 Judge = Callable[[dict[str, Any]], Refusal | None]
+
+
+class _UnreadableStorage(InputError):
+    """A storage that cannot be opened; ``reason`` says why."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Study:
@@ -76,10 +87,11 @@ class Study:
         self._patience = Patience(where, settings.storage_wait_seconds, say)
         self._space = space
         self._samplers = Samplers(sampler or choose_sampler(settings, space)[0], settings, space)
-        self._study = self._open(folder, storage)
+        self._say = say
+        in_folder = storage is None and not settings.storage
+        self._study = self._open_journal(folder) if in_folder else self._open(folder, storage)
         # a journal in the folder is this folder's, whatever became of the file that says so
-        whose = "" if storage is None and not settings.storage else owner
-        self._patience.keep(lambda: self._claim(whose))
+        self._patience.keep(lambda: self._claim("" if in_folder else owner))
         self._storage = self._study._storage
         self._several = len(directions(settings)) > 1
         self._memory = Memory(directions(settings), self._samplers.sees_all)
@@ -181,6 +193,14 @@ class Study:
             "running": sum(t.state == TrialState.RUNNING for t in self._taken.values()),
         }
 
+    def _open_journal(self, folder: Path) -> optuna.Study:
+        """The study in the folder's journal; a new one where Optuna cannot read that."""
+        try:
+            return self._open(folder, None)
+        except _UnreadableStorage as error:
+            discard_journal(folder / JOURNAL, error.reason, self._say)
+            return self._open(folder, None)
+
     def _open(self, folder: Path, storage: optuna.storages.BaseStorage | None) -> optuna.Study:
         try:
             return optuna.create_study(
@@ -197,10 +217,9 @@ class Study:
                 if self._settings.storage
                 else "delete it: it is made again from the finished trials"
             )
-            reason = str(error).strip().partition("\n")[0]
-            raise InputError(
-                f"the Optuna storage {str(where)!r} cannot be opened "
-                f"({type(error).__name__}: {reason}); {mend}"
+            reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            raise _UnreadableStorage(
+                f"the Optuna storage {str(where)!r} cannot be opened ({reason}); {mend}", reason
             ) from error
 
     def _claim(self, owner: str) -> None:
@@ -213,9 +232,10 @@ class Study:
                 if name == _SETTINGS and not self._study.get_trials(deepcopy=False):
                     del known[name]  # claimed, and ended before the first trial
                     continue
+                elsewhere = "" if self._settings.storage or name == _OWNER else _FROM_ELSEWHERE
                 raise InputError(
                     f"the Optuna storage holds another study {self._settings.name!r}, of another "
-                    f"{whose}; give another --name"
+                    f"{whose}; give another --name{elsewhere}"
                 )
         for name, own in {_SETTINGS: mark, _OWNER: owner}.items() - known.items():
             if not own:
@@ -230,7 +250,7 @@ class Study:
         for stale in folder.glob(f"{JOURNAL}.lock*"):
             with suppress(FileNotFoundError):
                 stale.unlink()
-        self.repaired = repair_journal(journal)
+        self.repaired = repair_journal(journal, self._say)
         backend = JournalFileBackend(str(journal), JournalFileOpenLock(str(journal)))
         return optuna.storages.JournalStorage(backend)
 

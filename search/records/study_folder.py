@@ -109,12 +109,17 @@ def claim(
     }
     if modules:
         fixed["modules"] = dict(modules)
+    before_now = None
     if os.path.lexists(folder / SETTINGS_FILE):
-        read_or_set_aside(lambda: read_study(folder), say, "it is written again")
+        before_now = read_or_set_aside(lambda: read_study(folder), say, "it is written again")
     damaged: list[DamagedFileError] = []
     known = read_study_file(folder, damaged)
     for error in damaged:
         say(f"{error}; it is kept as {set_aside(error.path).name}, and made again")
+    if known is None and before_now is not None and has_begun(folder):
+        # the file and its copy are lost: these settings are all that tells what was trained
+        fixed_before = {"settings": before_now.fixed() | {"plugins": None}}
+        _refuse_others(settings, list(differences(fixed_before, {"settings": fixed["settings"]})))
     new: Collection[str] = ()
     if known is not None:
         new = settled.keys() - known.keys()  # of a study from before it was settled
@@ -126,17 +131,23 @@ def claim(
             new = [*new, *fixed]
             settled = dict(settled) | {k: v for k, v in before.items() if k == "owner"}
         elif changed:
-            raise InputError(
-                f"study {settings.name!r} in {str(folder)!r} was begun with other settings "
-                f"({'; '.join(changed[:4])}{' ...' if len(changed) > 4 else ''}); its results "
-                "would not be comparable. Give another --name, or put the settings back"
-            )
+            _refuse_others(settings, changed)
         else:
             settled = before
     if new or not (folder / STUDY_FILE).exists() or not (folder / COPY_FILE).exists():
         write_study_file(folder, fixed | dict(settled))
     write_settings(folder, settings)
     return dict(settled)
+
+
+def _refuse_others(settings: ExperimentSettings, changed: Sequence[str]) -> None:
+    """Raise InputError, which names what has changed, if anything has."""
+    if changed:
+        raise InputError(
+            f"study {settings.name!r} in {str(settings.path)!r} was begun with other settings "
+            f"({'; '.join(changed[:4])}{' ...' if len(changed) > 4 else ''}); its results "
+            "would not be comparable. Give another --name, or put the settings back"
+        )
 
 
 def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:

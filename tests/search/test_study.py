@@ -342,20 +342,53 @@ def test_a_lock_that_a_kill_left_does_not_stall(place, monkeypatch):
     assert [f.name for f in place.folder.iterdir()] == ["optuna.journal"]
 
 
-def test_a_damaged_journal_is_named(place):
-    place.open().ask(0, take)
+DAMAGE = [
+    b"garbage\n",
+    b"\xff\xfe\n",
+    b"[1]\n",
+    b"[" * 100_000 + b"\n",
+    b"{}\n",
+    b'{"op_code": 99}\n',
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=range(len(DAMAGE)))
+@pytest.mark.parametrize("where", [0, 7, -1])
+def test_damage_in_a_journal_is_said_and_costs_nothing(tmp_path, damage, where):
+    """As long as trials are told again, which the coordinator does, all is as it was."""
+    place, said = Place(tmp_path), []
+    expected = place.play(4)
     journal = place.folder / "optuna.journal"
-    journal.write_bytes(b"garbage\n" + journal.read_bytes())
-    with pytest.raises(InputError, match=r"optuna\.journal' cannot be opened .*; delete it"):
-        place.open()
+    lines = journal.read_bytes().splitlines(keepends=True)
+    damaged = b"".join([*lines[:where], damage, *lines[where:]])
+    journal.write_bytes(damaged)
+    Study(place.settings, place.space, place.folder, say=said.append).close()
+    assert len(said) == 1 and len(said[0]) < 400
+    assert "optuna.journal is damaged" in said[0] and "optuna.journal.torn" in said[0]
+    assert (place.folder / "optuna.journal.torn").read_bytes() == damaged
+    assert place.play(4) == expected
+    assert journal.read_bytes().count(b"garbage") == 0
+
+
+def test_a_folder_in_the_place_of_a_journal_is_set_aside(place):
+    said = []
+    (place.folder / "optuna.journal").mkdir()
+    Study(place.settings, place.space, place.folder, say=said.append).close()
+    assert len(said) == 1 and "a folder stands where a file belongs" in said[0]
+    assert (place.folder / "optuna.journal").is_file()
 
 
 def test_another_study_of_the_same_name_is_refused(place, tmp_path):
     """As in a database, which knows studies by their name only."""
     assert place.open().ask(0, lambda params: None) is not None
     other = Place(tmp_path, recipe={"learning_rate": 0.01})
-    with pytest.raises(InputError, match="another study 's', of another settings; give another"):
+    with pytest.raises(
+        InputError, match=r"of another settings; give another --name, or.* delete it"
+    ):
         other.open()
+    (other.folder / "optuna.journal").rename(tmp_path / "kept")  # what the message advises
+    other.open().close()
+    (tmp_path / "kept").rename(other.folder / "optuna.journal")
     # More trials, other workers and moved plug-ins are no other study.
     Place(tmp_path, trials=99, plugins=("elsewhere/mine.py",)).open()
 

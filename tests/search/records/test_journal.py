@@ -2,10 +2,12 @@ import pytest
 
 from search.records.journal import repair_journal
 
+ENTRY = b'{"op_code": 4}\n'
+
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(b"", b""), (b"a\nb\n", b"a\nb\n"), (b"a\nb", b"a\n"), (b"ab", b""), (b"a\n\n", b"a\n\n")],
+    [(b"", b""), (ENTRY + ENTRY, ENTRY + ENTRY), (ENTRY + b"b", ENTRY), (b"ab", b"")],
 )
 def test_only_a_torn_line_is_cut_off(tmp_path, before, after):
     path = tmp_path / "journal"

@@ -162,6 +162,19 @@ def test_a_folder_of_another_study_is_refused(study, settings, plugins, data, wo
     claim(study(**mine), old_plugins, old_data, AUTO)
 
 
+def test_lost_files_let_no_other_settings_in(study):
+    """study.json and its copy are lost, as in a folder that was copied in part."""
+    first = study(recipe={"epochs": 3})
+    claim(first, {}, {}, AUTO)
+    write_json_atomically(first.path / "trials/0000/run.json", {})
+    for damage in (lambda path: path.write_text("{"), lambda path: path.unlink()):
+        for name in ("study.json", "study.copy.json"):
+            damage(first.path / name)
+        with pytest.raises(InputError, match=r"settings.recipe.epochs: 3 -> 4"):
+            claim(study(recipe={"epochs": 4}), {}, {}, AUTO)
+        assert claim(study(recipe={"epochs": 3}, trials=50), {}, {}, AUTO) == AUTO
+
+
 def test_a_folder_in_which_nothing_was_trained_takes_other_settings(study):
     first = {"owner": "me", "precision": "32-true"}
     claim(study(), {"blur.py": "b0"}, {"data_hash": "d0"}, first)

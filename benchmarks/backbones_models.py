@@ -19,8 +19,9 @@ from hybrid_swin.block import build_mixer
 from hybrid_swin.block_words import parse
 from hybrid_swin.cost import Cost, count_cost, mixer_cost
 from hybrid_swin.counting import counted_cost
-from hybrid_swin.factory import create_model, list_models, resolve_variant
+from hybrid_swin.factory import create_model, list_models
 from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.variant_sources import resolve_variant
 
 REFERENCE = "ours: plain Swin"
 MIXER_REFERENCE = "w_msa"

@@ -21,11 +21,12 @@ _PUBLIC = {
     "list_branches": "factory",
     "list_fusions": "factory",
     "list_models": "factory",
-    "load_model": "trained",
+    "load": "trained",
     "load_weights": "checkpoints",
     "match_cost": "matching",
+    "register_with_timm": "timm_registry",
     "replace_blocks": "surgery",
-    "resolve_variant": "factory",
+    "resolve_variant": "variant_sources",
     "save_weights": "checkpoints",
 }
 __all__ = sorted(_PUBLIC)

@@ -1,7 +1,8 @@
 """What every network of ours is made of: the stem and the stages, and what can be done to them."""
 
+import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -9,12 +10,13 @@ from torch.utils.checkpoint import checkpoint
 
 from hybrid_swin.block import Block
 from hybrid_swin.branches import Branch
+from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.first_weights import reset
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.patches import PatchEmbed, PatchMerging
 from hybrid_swin.recipe import WeightInit
 from hybrid_swin.tracing import is_traced
-from hybrid_swin.variant import Variant
+from hybrid_swin.variant import Variant, one_side
 
 
 class Layer(nn.Module):
@@ -60,12 +62,40 @@ class Backbone(nn.Module):
         patch_embed: images to tokens.
         layers: the stages.
         weight_init: first weights of linear layers.
+        pretrained_cfg: what timm's tools want to know of a network.
     """
 
     variant: Variant
     weight_init: WeightInit
     patch_embed: PatchEmbed
     layers: nn.Sequential
+    pretrained_cfg: dict[str, Any]
+
+    output_fmt = "NHWC"  # of what stages and ``forward_features`` give, by timm's name
+
+    @property
+    def default_cfg(self) -> dict[str, Any]:
+        """``pretrained_cfg`` under timm's older name."""
+        return self.pretrained_cfg
+
+    @property
+    def in_chans(self) -> int:
+        """Channels of images."""
+        return self.variant.in_channels
+
+    @property
+    def embed_dim(self) -> int:
+        """Channels of the first stage."""
+        return self.variant.stages[0].width
+
+    def init_weights(self, mode: WeightInit | Literal[""] = "", needs_reset: bool = True) -> None:
+        """First weights, of timm's name; ``mode`` is a ``weight_init`` of ours.
+
+        Raises InputError for another.
+        """
+        if mode and mode not in get_args(WeightInit):
+            raise unknown("mode of init_weights", mode, get_args(WeightInit))
+        reset(self, mode or self.weight_init)
 
     def reset_parameters(self) -> None:
         """First weights of every part, from the global random state.
@@ -95,6 +125,71 @@ class Backbone(nn.Module):
             if isinstance(module, Branch | Fusion)
             for name in module.no_weight_decay()
         }
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Which parameters belong together, from the images on, for rates that decay by layer.
+
+        In timm's form, as of its Swin: the stem, then blocks, or stages if ``coarse``.
+        """
+        blocks = [
+            (r"^layers\.(\d+).downsample", (0,)),
+            (r"^layers\.(\d+)\.\w+\.(\d+)", None),
+            (r"^norm", (99999,)),
+        ]
+        return {"stem": r"^patch_embed", "blocks": r"^layers\.(\d+)" if coarse else blocks}
+
+    def set_input_size(
+        self,
+        img_size: int | tuple[int, int] | None = None,
+        patch_size: None = None,
+        window_size: int | tuple[int, int] | None = None,
+        window_ratio: int | None = None,
+        always_partition: None = None,
+    ) -> None:
+        """Set the nominal size of images, and windows for it; their position biases are resized.
+
+        Any size works without it. Unlike in timm windows stay unless they are named: with the same
+        windows the network computes what it has learned.
+
+        Args:
+            img_size: pixels, one number or (height, width); as it is if not given.
+            patch_size: cannot be changed in place.
+            window_size: tokens a side of every stage's windows.
+            window_ratio: the same as a share: tokens a side of the first map over this.
+            always_partition: an option of the branches, ``small_map=pad``.
+
+        Raises:
+            InputError: what cannot be, or cannot be changed in place.
+        """
+        if patch_size is not None or always_partition is not None:
+            raise InputError(
+                "set_input_size changes sizes of images and windows; for another patch_size or "
+                "always_partition make a network by create_model and fill it by load_weights"
+            )
+        size = self.variant.image_size if img_size is None else img_size
+        variant = dataclasses.replace(self.variant, image_size=size)  # type: ignore[arg-type]
+        if window_size is None and window_ratio is not None:
+            height, width = (side // window_ratio for side in variant.grids[0])
+            window_size = (max(height, 1), max(width, 1))
+        if window_size is not None:
+            stages = tuple(dataclasses.replace(s, window_size=None) for s in variant.stages)
+            variant = dataclasses.replace(
+                variant,
+                window_size=one_side(window_size),
+                stages=stages,
+            )
+        for layer, window, grid in zip(
+            self.layers, variant.window_sizes, variant.grids, strict=True
+        ):
+            for module in layer.modules():
+                if isinstance(module, Branch):
+                    module.resize(window, grid)
+        self.variant = variant
+        sizes = {
+            "input_size": (variant.in_channels, *variant.image_size),
+            "pool_size": variant.grids[-1],
+        }
+        self.pretrained_cfg = self.pretrained_cfg | sizes
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Keep only each block's input for the backward pass, and compute the rest of it again.

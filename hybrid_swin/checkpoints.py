@@ -54,8 +54,8 @@ def load_weights(
         model: a ``HybridSwin``, or another network with its ``patch_embed``, ``layers`` and
             ``variant``, such as a pyramid of features.
         source: a file (``.safetensors``, or a PyTorch checkpoint, which is read without running
-            code), a folder of Hugging Face's, the index of weights in several files, or a state
-            dict, plain or wrapped.
+            code), the folder of a training or of Hugging Face's, the index of weights in several
+            files, or a state dict, plain or wrapped.
         identity_start: whether mixers of several branches start as the source's attention alone;
             otherwise their other branches keep their random start.
         weights_prefix: which network to take of a source that holds several, such as ``ema`` of

@@ -18,7 +18,6 @@ from hybrid_swin.data_summary import describe, summary_lines
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.factory import resolve_variant
 from hybrid_swin.files import write_json_atomically, write_text_atomically
 from hybrid_swin.fitting import check_fit, fit_notes
 from hybrid_swin.hardware import resolve_accelerator
@@ -31,6 +30,7 @@ from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import names_run, refuse_reading
 from hybrid_swin.trained import find_checkpoint
 from hybrid_swin.variant import Variant
+from hybrid_swin.variant_sources import resolve_variant
 from hybrid_swin.weights.files import weights_hash
 from hybrid_swin.yaml_files import read_yaml
 

@@ -1,7 +1,7 @@
 """Networks for use elsewhere: written, opened again, and held against the live network.
 
 ``onnx`` and ``torch-export`` hold the computation for one image size and any batch;
-``safetensors`` holds the weights and the variant, from which ``load_model`` makes the network
+``safetensors`` holds the weights and the variant, from which ``load`` makes the network
 again. TorchScript is left out, since PyTorch has deprecated it, and so is ``torch.fx``'s symbolic
 tracing, which cannot follow sizes that windows depend on: a ``torch-export`` is an FX graph.
 """

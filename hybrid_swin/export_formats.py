@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.trained import load_model
+from hybrid_swin.trained import load
 
 Run = Callable[[Tensor], Tensor]
 
@@ -114,7 +114,7 @@ def _write_weights(
 
 
 def _open_weights(file: Path) -> Run:
-    model = load_model(file)
+    model = load(file)
     return lambda images: model(images)
 
 

@@ -1,91 +1,198 @@
 """``create_model`` and its lists, in the manner of timm."""
 
 import dataclasses
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal, overload
 
+import torch
+
 from hybrid_swin import cost, published, registry
+from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.cost import Cost
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.head import Pool
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.study_runs import names_run, run_variant
-from hybrid_swin.variant import Variant
+from hybrid_swin.study_runs import names_run, run_folder
+from hybrid_swin.trained import load
+from hybrid_swin.variant import Stage, Variant, one_side
+from hybrid_swin.variant_sources import resolve_variant
 
 # timm's argument names beside ours
 _SYNONYMS = {"img_size": "image_size", "in_chans": "in_channels"}
-
-
-def resolve_variant(source: str | Path | Variant) -> Variant:
-    """A variant from itself, a YAML file's path, a published name, or the folder of a study's run.
-
-    Raises InputError for anything else.
-    """
-    if isinstance(source, Variant):
-        return source
-    if str(source).endswith((".yaml", ".yml")):
-        return Variant.from_yaml(source)
-    name = str(source)
-    if name not in published.names() and names_run(name):
-        return run_variant(name)
-    return published.published(name)
+_BY_STAGE = {"embed_dim": "width", "depths": "depth", "num_heads": "num_heads"}
+_FREE = {"dynamic_img_size", "dynamic_img_pad"}  # any size works
 
 
 @overload
 def create_model(
     source: str | Path | Variant,
+    pretrained: bool = False,
     *,
     features_only: Literal[False] = False,
+    checkpoint_path: str | Path | None = None,
+    drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
+    global_pool: Pool = "avg",
+    strict_img_size: bool = False,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
     **overrides: Any,
 ) -> HybridSwin: ...
 @overload
 def create_model(
     source: str | Path | Variant,
+    pretrained: bool = False,
     *,
     features_only: Literal[True],
     out_indices: int | Sequence[int] | None = None,
+    checkpoint_path: str | Path | None = None,
     drop_path_rate: float = 0.0,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
     **overrides: Any,
 ) -> Pyramid: ...
 def create_model(
     source: str | Path | Variant,
+    pretrained: bool = False,
     *,
     features_only: bool = False,
     out_indices: int | Sequence[int] | None = None,
+    checkpoint_path: str | Path | None = None,
+    drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
+    global_pool: Pool = "avg",
+    strict_img_size: bool = False,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
     **overrides: Any,
 ) -> HybridSwin | Pyramid:
-    """Build a network.
+    """Build a network; with first weights, unless a file or a trained run gives others.
 
     Args:
-        source: a published name (``list_models()``), a YAML file, the folder of a study's run, or
-            a Variant.
+        source: a published name (``list_models()``), a block word, a YAML file, the folder of a
+            study's run, or a Variant.
+        pretrained: take the weights of a trained run. Published names have none here: nothing is
+            downloaded.
         features_only: give the maps of the stages instead of logits, without head and final norm.
         out_indices: with ``features_only``, the stages whose maps to give: all, the last n, or a
             list (may be negative).
+        checkpoint_path: weights to load (``load_weights``), of any layout that is known.
+        drop_rate: dropout of the pooled features.
         drop_path_rate: stochastic depth of the last block.
+        global_pool: how the last map is pooled: ``avg``, ``max``, ``avgmax``, ``catavgmax``, or
+            "" for 0 classes.
+        strict_img_size: refuse images of another size.
+        device: where to make it; "meta" makes it without memory.
+        dtype: of its parameters.
         overrides: fields of the variant to change: ``num_classes``, ``image_size`` (or timm's
-            ``img_size``), ``in_channels`` (or ``in_chans``), ``window_size``, ...
+            ``img_size``), ``in_channels`` (or ``in_chans``), ``window_size``, ...; of all stages
+            timm's ``embed_dim`` (of the first; widths double), ``depths`` and ``num_heads``. Those
+            that are None are left as they are.
 
     Raises:
-        InputError: an unknown name, field or stage, or a variant that cannot be.
+        InputError: an unknown name, field or stage, or a variant that cannot be; weights that are
+            not there, or not of this network.
     """
-    variant = resolve_variant(source)
-    fields = [f.name for f in dataclasses.fields(Variant)]
-    for name in _SYNONYMS.keys() & overrides:
-        if _SYNONYMS[name] in overrides:
-            raise InputError(f"{name} and {_SYNONYMS[name]} mean the same; give one of them")
-    changes = {_SYNONYMS.get(name, name): value for name, value in overrides.items()}
-    for name in changes:
-        if name not in fields:
-            raise unknown("argument of create_model", name, [*fields, *_SYNONYMS])
     if out_indices is not None and not features_only:
         raise InputError("out_indices chooses maps of stages; set features_only=True as well")
-    model = HybridSwin(dataclasses.replace(variant, **changes), drop_path_rate)
+    variant = _changed(resolve_variant(source), overrides)
+    trained = _has_run(source)
+    if pretrained and not trained:
+        raise InputError(
+            f"pretrained=True: {str(source)!r} has no weights here, and none are downloaded; give "
+            "checkpoint_path=FILE, or load_weights(model, FILE) afterwards: files of timm, "
+            "torchvision, Microsoft and Hugging Face are read"
+        )
+    if trained and not pretrained and checkpoint_path is None:
+        warnings.warn(
+            f"{str(source)!r}: a network as that run's, with fresh weights; pretrained=True takes "
+            "the trained ones",
+            stacklevel=2,
+        )
+    with torch.device(device or torch.get_default_device()):
+        model = HybridSwin(
+            variant,
+            drop_path_rate,
+            drop_rate=drop_rate,
+            global_pool=global_pool,
+            strict_img_size=strict_img_size,
+        )
+    if pretrained:
+        found = load(run_folder(str(source)))
+        load_weights(model, found.state_dict())
+        if found.variant.in_channels == variant.in_channels:
+            facts = {name: found.pretrained_cfg[name] for name in ("mean", "std")}
+            model.pretrained_cfg = model.pretrained_cfg | facts
+    if checkpoint_path is not None:
+        load_weights(model, checkpoint_path)
+    if dtype is not None:
+        model.to(dtype)
     return Pyramid(model, out_indices) if features_only else model
+
+
+def _has_run(source: str | Path | Variant) -> bool:
+    if isinstance(source, Variant) or str(source) in published.names():
+        return False
+    return names_run(str(source))
+
+
+def _changed(variant: Variant, overrides: Mapping[str, Any]) -> Variant:
+    """The variant with other fields, by our names or timm's. Raises InputError likewise."""
+    fields = [f.name for f in dataclasses.fields(Variant)]
+    for name in _SYNONYMS.keys() & overrides:
+        if overrides.get(_SYNONYMS[name]) is not None:
+            raise InputError(f"{name} and {_SYNONYMS[name]} mean the same; give one of them")
+    given = {_SYNONYMS.get(n, n): v for n, v in overrides.items() if v is not None}
+    for name in given:
+        if name not in fields and name not in _BY_STAGE and name not in _FREE:
+            known = [*fields, *_SYNONYMS, *_BY_STAGE, *_FREE]
+            raise unknown("argument of create_model", name, known)
+    changes = {name: value for name, value in given.items() if name in fields}
+    by_stage = {name: value for name, value in given.items() if name in _BY_STAGE}
+    if by_stage:
+        if "stages" in changes:
+            raise InputError(f"stages and {next(iter(by_stage))} say the same; give one of them")
+        changes["stages"] = _stages(variant, by_stage)
+    if "window_size" in changes:  # of every stage, as in timm
+        changes["window_size"] = one_side(changes["window_size"])
+        stages = changes.get("stages", variant.stages)
+        changes["stages"] = tuple(dataclasses.replace(s, window_size=None) for s in stages)
+    return dataclasses.replace(variant, **changes)
+
+
+def _stages(variant: Variant, given: Mapping[str, Any]) -> tuple[Stage, ...]:
+    """Stages with timm's ``embed_dim``, ``depths`` and ``num_heads``."""
+    values = {name: list(v) if isinstance(v, list | tuple) else v for name, v in given.items()}
+    counts = {name: len(v) for name, v in values.items() if isinstance(v, list)}
+    count = next(iter(counts.values()), len(variant.stages))
+    if set(counts.values()) - {count}:
+        said = ", ".join(f"{name} {number}" for name, number in counts.items())
+        raise InputError(f"one value a stage each, and as many of all; got {said}")
+    known = len(variant.stages)
+    width = values.get("embed_dim", None if count == known else variant.stages[0].width)
+    if width is not None and not isinstance(width, list):
+        values["embed_dim"] = [width * 2**i for i in range(count)]
+    for name, value in values.items():
+        if not isinstance(value, list):
+            raise InputError(
+                f"{name} must have one value a stage, such as (2, 2, 6, 2); got {value!r}"
+            )
+    kept = [*variant.stages, *[variant.stages[-1]] * count][:count]
+    if count > known and len(counts.keys() & {"depths", "num_heads"}) < 2:
+        raise InputError(
+            f"{count} stages of a variant of {known}: give depths and num_heads of all"
+        )
+    stages = []
+    for index, stage in enumerate(kept):
+        changes = {_BY_STAGE[name]: value[index] for name, value in values.items()}
+        if isinstance(changes.get("depth"), int):  # words cycle over the depth, which may be short
+            changes["blocks"] = stage.blocks[: max(changes["depth"], 1)]
+        stages.append(dataclasses.replace(stage, **changes))
+    return tuple(stages)
 
 
 def count_cost(source: str | Path | Variant) -> Cost:

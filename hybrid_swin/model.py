@@ -2,29 +2,20 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from hybrid_swin.backbone import Backbone, Layer
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.feature_info import stages_info, stages_taken
 from hybrid_swin.first_weights import initialise
+from hybrid_swin.head import Head, Pool
 from hybrid_swin.patches import PatchEmbed
 from hybrid_swin.recipe import WeightInit
 from hybrid_swin.variant import Variant
 
-
-class Head(nn.Module):
-    """Mean over the map and a linear layer. (B, H, W, C) -> (B, num_classes)."""
-
-    def __init__(self, dim: int, num_classes: int) -> None:
-        super().__init__()
-        self.fc = nn.Linear(dim, num_classes) if num_classes else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) -> (B, num_classes); (B, C) where there are no classes."""
-        out: Tensor = self.fc(x.mean(dim=(1, 2)))
-        return out
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class HybridSwin(Backbone):
@@ -37,9 +28,19 @@ class HybridSwin(Backbone):
         variant: what to build.
         drop_path_rate: stochastic depth of the last block; it grows linearly from 0 at the first.
         weight_init: first weights of the linear layers (see ``initialise``).
+        drop_rate: dropout of the pooled features in training.
+        global_pool: how the last map is pooled (see ``Pool``).
+        strict_img_size: refuse images of another size than the variant's.
+
+    Attributes:
+        pretrained_cfg: what timm's tools want to know of a network: size, mean and std of its
+            images, names of its first and last layer. Mean and std are ImageNet's, or .5 for other
+            than three channels, unless the network was trained here.
+        feature_info: channels, reduction and module of each stage's map.
 
     Raises:
-        InputError: a drop path rate below 0, or of 1 and more, which would keep nothing.
+        InputError: a rate below 0, or of 1 and more, which would keep nothing; a pool that does
+            not exist.
 
     Source: Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, 2021,
     https://arxiv.org/abs/2103.14030
@@ -50,6 +51,9 @@ class HybridSwin(Backbone):
         variant: Variant,
         drop_path_rate: float = 0.0,
         weight_init: WeightInit = "trunc_normal",
+        drop_rate: float = 0.0,
+        global_pool: Pool = "avg",
+        strict_img_size: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= drop_path_rate < 1:
@@ -58,8 +62,10 @@ class HybridSwin(Backbone):
             )
         self.variant = variant
         self.weight_init = weight_init
+        self.strict_img_size = strict_img_size
         self.num_classes = variant.num_classes
         self.num_features = variant.stages[-1].width
+        self.pretrained_cfg = pretrained_cfg(variant)
         rates = iter(_linear_rates(drop_path_rate, sum(s.depth for s in variant.stages)))
         self.patch_embed = PatchEmbed(
             variant.in_channels, variant.stages[0].width, variant.patch_size
@@ -70,34 +76,109 @@ class HybridSwin(Backbone):
                 for index, stage in enumerate(variant.stages)
             )
         )
-        self.norm = nn.LayerNorm(self.num_features)
-        self.head = Head(self.num_features, variant.num_classes)
+        self.norm: nn.Module = nn.LayerNorm(self.num_features)
+        self.head = Head(self.num_features, variant.num_classes, global_pool, drop_rate)
         initialise(self, weight_init)
+
+    @property
+    def feature_info(self) -> list[dict[str, Any]]:
+        """Channels, reduction and module of each stage's map."""
+        return stages_info(self.variant)
+
+    @property
+    def global_pool(self) -> str:
+        """How the head pools."""
+        return self.head.global_pool
+
+    @property
+    def head_hidden_size(self) -> int:
+        """Features that the linear layer of the head gets."""
+        return self.head.num_features
 
     def get_classifier(self) -> nn.Module:
         """The linear layer of the head; an identity where there are no classes."""
         out: nn.Module = self.head.fc
         return out
 
-    def reset_classifier(self, num_classes: int) -> None:
+    def reset_classifier(self, num_classes: int, global_pool: Pool | None = None) -> None:
         """Give the head a fresh linear layer for so many classes; 0 leaves the features.
 
+        Args:
+            num_classes: how many.
+            global_pool: another pool; ``""`` leaves the map as it is, for 0 classes only.
+
         Raises:
-            InputError: fewer than 0 classes.
+            InputError: fewer than 0 classes, or a pool that does not exist or leaves a map.
         """
-        self.variant = dataclasses.replace(self.variant, num_classes=num_classes)
-        self.num_classes = self.variant.num_classes
-        self.head = Head(self.num_features, self.num_classes).to(self.norm.weight)
+        variant = dataclasses.replace(self.variant, num_classes=num_classes)
+        pool = self.head.global_pool if global_pool is None else global_pool
+        head = Head(self.num_features, num_classes, pool, self.head.drop.p)
+        like = next(self.parameters())
+        self.head = head.to(like.device, like.dtype).train(self.training)
+        self.variant, self.num_classes = variant, variant.num_classes
         initialise(self.head, self.weight_init)
+
+    def prune_intermediate_layers(
+        self,
+        indices: int | Sequence[int] = 1,
+        prune_norm: bool = False,
+        prune_head: bool = True,
+    ) -> list[int]:
+        """Leave out what stands behind the last of the stages wanted.
+
+        Args:
+            indices: stages whose maps are wanted: the last n, or a list (may be negative).
+            prune_norm: leave the final norm out as well.
+            prune_head: leave the pool and the linear layer out as well.
+
+        Returns:
+            The stages, counted from 0.
+
+        Raises:
+            InputError: a stage that does not exist; or a head that would be kept behind a stage
+                that it was not made for.
+        """
+        taken = stages_taken(len(self.layers), indices)
+        end = max(taken) + 1
+        shorter = end < len(self.layers)
+        if shorter and not prune_head:
+            raise InputError(
+                f"prune_head=False keeps a head for {self.num_features} channels behind stage "
+                f"{end - 1}, which has {self.variant.stages[end - 1].width}; leave it out as well"
+            )
+        if prune_head:
+            self.reset_classifier(0, "")
+        if shorter:
+            stages = self.variant.stages[:end]
+            self.layers = nn.Sequential(*list(self.layers)[:end])
+            self.variant = dataclasses.replace(self.variant, stages=stages)
+            self.num_features = stages[-1].width
+            self.norm = _norm_like(self.norm, self.num_features)
+            self.head = Head(self.num_features, 0, "").train(self.training)
+        if prune_norm:
+            self.norm = nn.Identity()
+        return taken
+
+    def _embed(self, images: Tensor) -> Tensor:
+        """The first tokens. Raises InputError for another size, where the size is strict."""
+        if self.strict_img_size and tuple(images.shape[2:]) != self.variant.image_size:
+            height, width = self.variant.image_size
+            raise InputError(
+                f"strict_img_size: images of {images.shape[2]}x{images.shape[3]} pixels where the "
+                f"network is for {height}x{width}; make it with strict_img_size=False, or call "
+                "set_input_size"
+            )
+        out: Tensor = self.patch_embed(images)
+        return out
 
     def forward_features(self, images: Tensor) -> Tensor:
         """The normalised map of the last stage. (B, in_channels, H, W) -> (B, H', W', C)."""
-        out: Tensor = self.norm(self.layers(self.patch_embed(images)))
+        out: Tensor = self.norm(self.layers(self._embed(images)))
         return out
 
-    def forward_head(self, features: Tensor) -> Tensor:
-        """(B, H', W', C) -> (B, num_classes)."""
-        out: Tensor = self.head(features)
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        """(B, H', W', C) -> (B, num_classes); the pooled features with ``pre_logits``."""
+        out: Tensor = self.head(features, pre_logits)
         return out
 
     def forward(self, images: Tensor) -> Tensor:
@@ -117,7 +198,8 @@ class HybridSwin(Backbone):
 
         Args:
             images: (B, in_channels, H, W).
-            indices: stages whose maps are wanted: all, the last n, or a list (may be negative).
+            indices: stages whose maps are wanted: all, the last n, or a list (may be negative), in
+                any order: maps come as they are computed.
             norm: apply the final norm to the last stage's map.
             stop_early: compute no stage behind the last one wanted.
             output_fmt: order of a map's axes. ``NCHW`` is a view of ``NHWC``: nothing is copied.
@@ -137,7 +219,7 @@ class HybridSwin(Backbone):
                 "intermediates_only as well, or take the last stage"
             )
         maps: dict[int, Tensor] = {}
-        x = self.patch_embed(images)
+        x = self._embed(images)
         for index, layer in enumerate(self.layers):
             if stop_early and index > max(taken):
                 break
@@ -150,27 +232,29 @@ class HybridSwin(Backbone):
         return found if intermediates_only else (self.norm(x), found)
 
 
-def stages_taken(count: int, indices: int | Sequence[int] | None) -> list[int]:
-    """Which of ``count`` stages, from 0: all; the last n; or those named, from the end if negative.
+def pretrained_cfg(variant: Variant) -> dict[str, Any]:
+    """What timm's tools want to know of a network, of one that nothing has trained yet."""
+    colour = variant.in_channels == 3
+    return {
+        "architecture": variant.name,
+        "input_size": (variant.in_channels, *variant.image_size),
+        "fixed_input_size": False,  # any size works
+        "pool_size": variant.grids[-1],
+        "interpolation": "bicubic",
+        "crop_pct": 0.9,
+        "crop_mode": "center",
+        "mean": _IMAGENET_MEAN if colour else (0.5,) * variant.in_channels,
+        "std": _IMAGENET_STD if colour else (0.5,) * variant.in_channels,
+        "num_classes": variant.num_classes,
+        "first_conv": "patch_embed.proj",
+        "classifier": "head.fc",
+    }
 
-    Raises:
-        InputError: a stage that does not exist.
-    """
-    if indices is None:
-        return list(range(count))
-    if isinstance(indices, int):
-        if not 1 <= indices <= count:
-            raise InputError(f"the last {indices} stages of {count}; choose from 1 to {count}")
-        return list(range(count - indices, count))
-    for index in indices:
-        if not -count <= index < count:
-            raise InputError(
-                f"stage {index} does not exist; with {count} stages choose from 0 to {count - 1}, "
-                f"or from -{count} to -1 counted from the end"
-            )
-    if not indices:
-        raise InputError("no stage is named; leave it out for all of them")
-    return [index % count for index in indices]
+
+def _norm_like(norm: nn.Module, dim: int) -> nn.Module:
+    """A fresh norm of another width where the old one's values lie."""
+    like = next(norm.parameters(), None)
+    return nn.Identity() if like is None else nn.LayerNorm(dim).to(like.device, like.dtype)
 
 
 def _linear_rates(last: float, count: int) -> list[float]:

@@ -34,6 +34,12 @@ def run_variant(path: str | Path) -> Variant:
     return Variant.from_dict(_read(path)["variant"])
 
 
+def run_folder(path: str | Path) -> Path:
+    """The folder of a run, of which the path may be the ``run.json``."""
+    path = Path(path)
+    return path.parent if path.name == _RUN else path
+
+
 def run_recipe(path: str | Path) -> Recipe:
     """The recipe of a run, with the precision that its study settled on. Raises likewise."""
     content = _read(path)

@@ -11,9 +11,14 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.study_runs import refuse_study
 from hybrid_swin.variant import Variant
-from hybrid_swin.weights.files import IN_FOLDERS, INDEXES, WeightFile, read_weights
-
-_FINAL = "final.ckpt"  # as in epochs.py, which needs Lightning
+from hybrid_swin.weights.files import (
+    FINAL,
+    IN_FOLDERS,
+    INDEXES,
+    WeightFile,
+    read_weights,
+    trained_in,
+)
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,11 @@ class Trained(NamedTuple):
     identity: Mapping[str, Any]  # of its images, as ``same_images.data_identity`` gives it
 
 
-def load_model(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin:
-    """A network with its weights, in evaluation mode on the CPU.
+def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin:
+    """A trained network with its weights, in evaluation mode on the CPU.
+
+    Its ``pretrained_cfg`` holds what it knows of its images: ``input_size``, ``mean`` and ``std``
+    (of pixels from 0 to 1), and ``label_names`` if its classes have names.
 
     Args:
         path: the folder of a training (of ``python -m hybrid_swin fit``, or one run of a study),
@@ -80,7 +88,12 @@ def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
     wrong = [*report.fresh, *resized, *report.unused, *report.left_out]
     if wrong:
         raise InputError(f"{file.name} does not hold the weights of its own variant: {wrong[0]}")
-    return Trained(model.eval(), *_facts(file), _identity(file))
+    normalisation, names = _facts(file)
+    facts: dict[str, Any] = {} if names is None else {"label_names": names}
+    if normalisation is not None:
+        facts |= {"mean": normalisation.mean, "std": normalisation.std}
+    model.pretrained_cfg = model.pretrained_cfg | facts
+    return Trained(model.eval(), normalisation, names, _identity(file))
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -95,14 +108,12 @@ def find_checkpoint(path: str | Path) -> Path:
     if not path.is_dir():
         return path
     published = (path / name for name in (*IN_FOLDERS, *INDEXES))
-    attempts = path.glob(f"attempt-*/{_FINAL}")
-    newest = sorted(attempts, key=lambda file: (len(str(file)), str(file)), reverse=True)
-    for file in (path / _FINAL, *newest, *published):
-        if file.is_file():
+    for file in (trained_in(path), *published):
+        if file is not None and file.is_file():
             return file
     refuse_study(path)
     raise InputError(
-        f"{str(path)!r} holds no finished training (no {_FINAL}); give the folder of one, or a file"
+        f"{str(path)!r} holds no finished training (no {FINAL}); give the folder of one, or a file"
     )
 
 

@@ -348,6 +348,19 @@ def _whole(value: Any, least: int, where: str, most: int = _MOST) -> int:
     return value
 
 
+def one_side(window: Any) -> Any:
+    """A window's side; of timm's (height, width) the one that both are.
+
+    Raises:
+        InputError: they differ.
+    """
+    if not isinstance(window, list | tuple):
+        return window
+    if len(window) != 2 or window[0] != window[1]:
+        raise InputError(f"window_size: windows are square here; got {window!r}, give one number")
+    return window[0]
+
+
 def _positive(value: Any, most: float, where: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
         raise InputError(f"{where} must be a number above 0 and at most {most}; got {value!r}")

@@ -11,7 +11,8 @@ from hybrid_swin import windows
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, linear
 from hybrid_swin.tracing import is_traced, sides
-from hybrid_swin.window_rules import Roll, Shift, WindowLayout, lay_windows
+from hybrid_swin.weights.resizing import resize_table
+from hybrid_swin.window_rules import Roll, Shift, SmallMap, WindowLayout, lay_windows
 
 _HIDDEN = 512  # units of the network that gives continuous position biases
 _MAX_LOG_SCALE = math.log(100)
@@ -61,7 +62,7 @@ class WindowAttention(Branch):
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.small_map = small_map
+        self.small_map: SmallMap = small_map
         self.window = lay_windows(grid_size, (window_size, window_size), small_map).window
         self.mask_padding = mask_padding
         self.cosine = attention == "cosine"
@@ -89,6 +90,15 @@ class WindowAttention(Branch):
             nn.init.constant_(self.logit_scale, math.log(10))
         if not self.continuous:
             nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+
+    def resize(self, window_size: int, grid_size: Grid) -> None:
+        """Take another window, whose table of biases is the old one's, resized."""
+        window = lay_windows(grid_size, (window_size, window_size), self.small_map).window
+        if not self.continuous and window != self.window:
+            table = self.relative_position_bias_table
+            resized = resize_table(table.detach(), self.window, window)
+            self.relative_position_bias_table = nn.Parameter(resized, table.requires_grad)
+        self.window = window
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend within windows. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""

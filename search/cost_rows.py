@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from hybrid_swin import published, registry
 from hybrid_swin.cost import Cost, count_cost
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.matching import match_cost
-from hybrid_swin.study_runs import names_run, run_variant
+from hybrid_swin.study_runs import names_run
 from hybrid_swin.variant import Variant
+from hybrid_swin.variant_sources import resolve_variant
 from search.budget import amount
 from search.file_kinds import read_variant
 
@@ -105,28 +106,9 @@ def named_variants(question: Question) -> list[tuple[str, Variant]]:
 
 def find_variant(name: str, image_size: str | None = None) -> Variant:
     """A published variant, a file's, a run's, or Swin-T with a word for its blocks."""
-    if name in published.names():
-        found = published.published(name)
-    elif name.endswith((".yaml", ".yml")):
-        found = read_variant(name)
-    elif names_run(name):
-        found = run_variant(name)
-    else:
-        found = _with_word(name)
+    is_file = name.endswith((".yaml", ".yml"))
+    found = read_variant(name) if is_file else resolve_variant(name)
     return found if image_size is None else replace(found, image_size=_read_size(image_size))
-
-
-def _with_word(word: str) -> Variant:
-    swin_t = published.published("swin_t")
-    try:
-        stages = tuple(replace(stage, blocks=(word,)) for stage in swin_t.stages)
-        return replace(swin_t, stages=stages)
-    except InputError:
-        branches = registry.names("branch")
-        if word.isidentifier() and word not in branches:
-            known = [*published.names(), *branches]
-            raise unknown("variant or branch", word, known) from None
-        raise
 
 
 def _read_size(text: str) -> tuple[int, int]:

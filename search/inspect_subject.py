@@ -12,11 +12,11 @@ import torch
 from hybrid_swin import published
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.factory import resolve_variant
 from hybrid_swin.kept_plugins import adopt_kept_plugins, recorded_hashes, study_of
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.module_sources import check_data_code
 from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
+from hybrid_swin.variant_sources import resolve_variant
 from search.file_kinds import read_variant
 from search.inspect_options import InspectQuestion
 from search.records.runs import RUN_FILE, RunSpec, read_spec

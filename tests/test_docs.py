@@ -111,3 +111,11 @@ def test_the_guide_to_weights_runs(tmp_path, monkeypatch, capsys):
 def test_files_that_a_guide_names_exist(guide):
     for path in re.findall(r"\]\(([^)#:]+)\)", guide.read_text(encoding="utf-8")):
         assert (DOCS / path).exists(), path
+
+
+def test_calls_of_timm_work_in_their_order():
+    import torch
+
+    names = {"images": torch.randn(1, 3, 96, 96)}
+    run(code("timm.md", "python")[0], names)
+    assert names["model"](torch.randn(1, 3, 128, 96)).shape == (1, 16, 12, 192)

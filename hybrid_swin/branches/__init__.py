@@ -50,6 +50,9 @@ class Branch(nn.Module):
         """Leave the last projection to a fusion that has its own."""
         self.proj = nn.Identity()
 
+    def resize(self, window_size: int, grid_size: Grid) -> None:
+        """Take another window and another nominal grid, in place; most branches know neither."""
+
     def no_weight_decay(self) -> set[str]:
         """Own parameters that weight decay must leave alone though they have two dimensions."""
         return set()

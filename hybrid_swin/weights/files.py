@@ -18,7 +18,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.study_runs import refuse_study
 
+FINAL = "final.ckpt"  # as in epochs.py, which needs Lightning
 IN_FOLDERS = "model.safetensors", "pytorch_model.bin"  # as Hugging Face names them
 INDEXES = tuple(f"{name}.index.json" for name in IN_FOLDERS)  # of weights in several files
 _ADAPTERS = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
@@ -142,6 +144,13 @@ def _config_beside(file: Path) -> tuple[Mapping[str, Any] | None, str]:
     return (config, "") if isinstance(config, dict) else (None, "it is not a mapping")
 
 
+def trained_in(folder: Path) -> Path | None:
+    """The checkpoint of a finished training: the folder's own, or that of its last attempt."""
+    attempts = folder.glob(f"attempt-*/{FINAL}")
+    newest = sorted(attempts, key=lambda file: (len(str(file)), str(file)), reverse=True)
+    return next((file for file in (folder / FINAL, *newest) if file.is_file()), None)
+
+
 def _find(path: str | Path) -> Path:
     """The file that a path means. Raises InputError with what is there instead."""
     try:
@@ -150,9 +159,13 @@ def _find(path: str | Path) -> Path:
     except (OSError, RuntimeError, ValueError):  # an unknown ~user, a name that no system takes
         raise InputError(f"{str(path)!r} is not a path; give that of a checkpoint") from None
     if is_folder:
+        trained = trained_in(file)
+        if trained is not None:
+            return trained
         for name in (*IN_FOLDERS, *INDEXES):
             if (file / name).is_file():
                 return file / name
+        refuse_study(file)
         if any((file / name).is_file() for name in _ADAPTERS):
             raise InputError(
                 f"folder {str(file)!r} holds an adapter alone, not a network; merge it where it "

@@ -4,7 +4,7 @@ import torch
 import hybrid_swin as hs
 from hybrid_swin import published, registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.factory import resolve_variant
+from hybrid_swin.variant_sources import resolve_variant
 
 
 def small():
@@ -31,13 +31,13 @@ def test_fields_are_changed_by_our_names_and_by_timms():
 @pytest.mark.parametrize(
     ("source", "changes", "message"),
     [
-        ("swin_tt", {}, "unknown variant 'swin_tt'; did you mean 'swin_t'"),
+        ("swin_tt", {}, "unknown variant or branch 'swin_tt'; did you mean 'swin_t'"),
         ("none.yaml", {}, "variant file 'none.yaml' cannot be read"),
         (small(), {"num_class": 3}, "unknown argument of create_model 'num_class'; did you mean"),
         (small(), {"num_classes": "3"}, "num_classes must be a whole number"),
         (small(), {"img_size": 8, "image_size": 6}, "img_size and image_size mean the same"),
         (small(), {"drop_path_rate": 1.0}, "drop_path_rate must be"),
-        (None, {}, "unknown variant 'None'"),
+        (None, {}, "unknown variant or branch 'None'"),
         (small(), {"out_indices": (0,)}, "set features_only=True as well"),
         (small(), {"features_only": True, "out_indices": (1,)}, "stage 1 does not exist"),
     ],

@@ -20,7 +20,7 @@ from hybrid_swin.data.digits import DigitsSource
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.ledger import read_ledger
 from hybrid_swin.loading import load_data
-from hybrid_swin.trained import load_model, load_trained
+from hybrid_swin.trained import load, load_trained
 
 VARIANT = """
 image_size: 8
@@ -184,7 +184,7 @@ def test_an_exported_network_answers_to_raw_pixels_as_predict_does(trained, tmp_
 def test_an_export_lies_beside_its_checkpoint_and_comes_back(trained, capsys):
     assert main(["export", str(trained / "final.ckpt"), "--format", "safetensors"]) == 0
     assert "normalised: (pixels / " in capsys.readouterr().out
-    model, again = load_model(trained), load_model(trained / "final.safetensors")
+    model, again = load(trained), load(trained / "final.safetensors")
     images = torch.randn(2, 1, 8, 8)
     assert torch.equal(model(images), again(images))
     assert load_trained(trained)[1:3] == load_trained(trained / "final.safetensors")[1:3]

@@ -39,7 +39,7 @@ def test_the_maps_are_those_of_the_network(model, size):
 
 @pytest.mark.parametrize(
     ("out_indices", "stages"),
-    [(None, [0, 1, 2]), (1, [2]), ((0, 1), [0, 1]), ((-2,), [1]), ((2, 0), [2, 0])],
+    [(None, [0, 1, 2]), (1, [2]), ((0, 1), [0, 1]), ((-2,), [1]), ((2, 0), [0, 2])],
 )
 def test_what_is_told_of_the_maps_is_what_they_are(model, out_indices, stages):
     pyramid = Pyramid(model, out_indices)

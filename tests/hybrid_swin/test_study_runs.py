@@ -7,7 +7,7 @@ import pytest
 
 from hybrid_swin.__main__ import main
 from hybrid_swin.errors import InputError
-from hybrid_swin.factory import create_model, resolve_variant
+from hybrid_swin.factory import create_model
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import (
     names_run,
@@ -18,6 +18,7 @@ from hybrid_swin.study_runs import (
     run_variant,
     with_runs,
 )
+from hybrid_swin.variant_sources import resolve_variant
 
 STAGES = [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}]
 VARIANT = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 4, "window_size": 2}
@@ -48,7 +49,8 @@ def test_a_run_is_a_variant_and_a_recipe(run, file):
     assert resolve_variant(str(run / file)) == run_variant(run / file)
     assert run_variant(run / file).stages[0].width == 8
     assert run_recipe(run / file) == Recipe(**RECIPE)
-    assert create_model(run / file, num_classes=3).variant.num_classes == 3
+    with pytest.warns(UserWarning, match="with fresh weights; pretrained=True takes"):
+        assert create_model(run / file, num_classes=3).variant.num_classes == 3
 
 
 def test_what_is_no_run_is_left_as_it_is(tmp_path):

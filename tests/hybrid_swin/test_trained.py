@@ -9,7 +9,7 @@ import torch
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.trained import Normalisation, find_checkpoint, load_model, load_trained
+from hybrid_swin.trained import Normalisation, find_checkpoint, load, load_trained
 from hybrid_swin.variant import Stage, Variant
 
 VARIANT = Variant(8, 1, 3, 1, 4, 2, [Stage(12, 2, 3, ("w_msa", "conv+mdta:gate"))])
@@ -33,7 +33,7 @@ def checkpoint(path, model, **more):
 
 def test_a_network_comes_back_from_saved_weights(model, tmp_path):
     hs.save_weights(model, tmp_path / "weights.safetensors")
-    loaded = load_model(tmp_path / "weights.safetensors", drop_path_rate=0.1)
+    loaded = load(tmp_path / "weights.safetensors", drop_path_rate=0.1)
     assert loaded.variant == VARIANT and not loaded.training
     assert loaded.layers[0].blocks[1].drop_path.rate == 0.1
     assert torch.equal(loaded(IMAGES), model(IMAGES))
@@ -105,10 +105,41 @@ def spoilt(model, tmp_path, kind):
 )
 def test_a_file_that_does_not_make_a_network_is_refused(model, tmp_path, kind, message):
     with pytest.raises(InputError, match=message) as error:
-        load_model(spoilt(model, tmp_path, kind))
+        load(spoilt(model, tmp_path, kind))
     assert ".safetensors" in str(error.value)  # a long path is cut in its middle
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
-        load_model(tmp_path / "weights.safetensors")
+        load(tmp_path / "weights.safetensors")
+
+
+def test_a_run_gives_its_trained_network_and_others_their_weights(model, tmp_path):
+    run = tmp_path / "runs" / "study" / "finalists" / "0a1b2c" / "0"
+    (run / "attempt-1").mkdir(parents=True)
+    asked = {"key": "finalists/0a1b2c/0", "variant": VARIANT.to_dict(), "recipe": {}}
+    (run / "run.json").write_text(json.dumps(asked))
+    data = {"mean": [0.5], "std": [0.2], "full_scale": 255.0, "class_names": ["a", "b", "c"]}
+    checkpoint(run / "attempt-1" / "final.ckpt", model, data=data)
+
+    loaded = hs.load(run)
+    assert torch.equal(loaded(IMAGES), model(IMAGES)) and not loaded.training
+    facts = {"mean": (0.5,), "std": (0.2,), "label_names": ("a", "b", "c")}
+    assert facts.items() <= loaded.pretrained_cfg.items()
+    assert loaded.pretrained_cfg["input_size"] == (1, 8, 8)
+
+    with pytest.warns(UserWarning, match="with fresh weights; pretrained=True takes the trained"):
+        fresh = hs.create_model(run).eval()
+    assert not torch.equal(fresh(IMAGES), model(IMAGES))
+    for path in (run, run / "run.json", str(run)):
+        trained = hs.create_model(path, pretrained=True).eval()
+        assert torch.equal(trained(IMAGES), model(IMAGES))
+        assert trained.pretrained_cfg["mean"] == (0.5,)
+    other = hs.create_model(run, pretrained=True, num_classes=7, global_pool="max").eval()
+    assert other(IMAGES).shape == (2, 7)
+    assert torch.equal(other.forward_features(IMAGES), model.forward_features(IMAGES))
+    hs.load_weights(fresh, run)
+    assert torch.equal(fresh(IMAGES), model(IMAGES))
+    with pytest.raises(InputError, match=r"is a study; give the folder of one of its runs"):
+        (tmp_path / "runs" / "study" / "trials").mkdir()
+        hs.load_weights(fresh, tmp_path / "runs" / "study")

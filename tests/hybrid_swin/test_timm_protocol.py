@@ -1,0 +1,357 @@
+"""What timm's own tests ask of its networks, asked of ours; timm itself is not needed.
+
+The behaviours of ``tests/test_models.py`` of https://github.com/huggingface/pytorch-image-models,
+for small networks; ``benchmarks/timm_calls.py`` asks timm's own tools.
+"""
+
+import copy
+import fnmatch
+import math
+import re
+import sys
+import types
+
+import pytest
+import torch
+from torch import nn
+
+import hybrid_swin as hs
+from hybrid_swin import timm_registry
+from hybrid_swin.errors import InputError
+
+# Ten blocks, and the three published networks that stand for the others, at a small size.
+WORDS = (
+    "w_msa+mdta",
+    "sw_msa+mdta:gate",
+    "conv+w_msa",
+    "mdta+w_msa:cascade",
+    "conv+w_msa:cross",
+    "w_msa+xca:split",
+    "pooled+w_msa:concat",
+    "focal+w_msa:scale",
+    "large_conv+w_msa:selective",
+    "grid(attention=cosine;bias=continuous)",
+)
+SMALL = {"img_size": 32, "embed_dim": 16, "depths": (1, 1, 2, 1), "num_heads": (2, 2, 4, 4)}
+HYBRID_T = {"img_size": 64}  # its stages have widths and words of their own
+NAMES = ("swin_t", "hybrid_t", *WORDS)
+
+
+def make(name, **arguments):
+    torch.manual_seed(0)
+    small = HYBRID_T if name == "hybrid_t" else SMALL
+    return hs.create_model(name, pretrained=False, **{"window_size": 2} | small | arguments)
+
+
+def images_for(model, batch=2):
+    return torch.randn(batch, *model.default_cfg["input_size"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_forward_pass_and_with_blocks_recomputed(name):
+    model = make(name).eval()
+    images = images_for(model)
+    out = model(images)
+    assert out.shape == (2, 1000) and out.isfinite().all()
+    model.set_grad_checkpointing()
+    torch.testing.assert_close(model(images), out, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_backward_pass_reaches_every_parameter(name):
+    model = make(name, num_classes=42).train()
+    out = model(images_for(model))
+    out.mean().backward()
+    assert out.shape[-1] == 42
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_said_of_a_network_is_so(name):
+    model = make(name).eval()
+    cfg, images = model.default_cfg, images_for(model)
+    assert model.output_fmt == "NHWC" and cfg is model.pretrained_cfg
+    assert model.num_classes == cfg["num_classes"] == 1000
+    assert (model.in_chans, model.embed_dim) == (3, model.variant.stages[0].width)
+    features = model.forward_features(images)
+    assert features.shape == (2, *cfg["pool_size"], model.num_features)
+    before = model.forward_head(features, pre_logits=True)
+    assert before.shape == (2, model.head_hidden_size)
+    torch.testing.assert_close(model.get_classifier()(before), model(images))
+    state = model.state_dict()
+    assert f"{cfg['classifier']}.weight" in state and f"{cfg['first_conv']}.weight" in state
+
+    model.reset_classifier(0)
+    assert model.num_classes == 0 and isinstance(model.get_classifier(), nn.Identity)
+    torch.testing.assert_close(model(images), before)
+    model.reset_classifier(0, "")
+    torch.testing.assert_close(model(images), features)
+    bare = make(name, num_classes=0, global_pool="").eval()
+    assert bare(images).shape == features.shape
+
+
+@pytest.mark.parametrize(
+    ("pool", "slow"),
+    [
+        ("avg", lambda x: x.mean((1, 2))),
+        ("max", lambda x: x.flatten(1, 2).max(1).values),
+        ("avgmax", lambda x: (x.mean((1, 2)) + x.flatten(1, 2).max(1).values) / 2),
+        ("catavgmax", lambda x: torch.cat([x.mean((1, 2)), x.flatten(1, 2).max(1).values], 1)),
+    ],
+)
+def test_pools(pool, slow):
+    model = make("swin_t", num_classes=5, global_pool=pool).eval()
+    images = images_for(model)
+    expected = slow(model.forward_features(images))
+    torch.testing.assert_close(
+        model.forward_head(model.forward_features(images), pre_logits=True), expected
+    )
+    assert model.head_hidden_size == expected.shape[1] and model.global_pool == pool
+    other = make("swin_t", num_classes=5).eval()
+    other.reset_classifier(7, pool)
+    assert other(images).shape == (2, 7) and other.global_pool == pool
+    other.reset_classifier(3)  # the pool stays
+    assert other(images).shape == (2, 3) and other.global_pool == pool
+
+
+def test_a_fresh_classifier_keeps_type_mode_and_dropout():
+    model = make("swin_t", drop_rate=0.5, dtype=torch.float64).train()
+    model.reset_classifier(4)
+    assert model.head.fc.weight.dtype == torch.float64 and model.head.training
+    assert model.head.drop.p == 0.5
+    features = torch.ones(1, 1, 1, model.num_features, dtype=torch.float64)
+    dropped = model.forward_head(features, pre_logits=True)
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    model.eval()
+    assert torch.equal(model.forward_head(features, pre_logits=True), features[0, 0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_maps_of_the_stages(name):
+    model = make(name, features_only=True).eval()
+    images = images_for(model)
+    channels, reductions = model.feature_info.channels(), model.feature_info.reduction()
+    maps = model(images)
+    assert len(channels) == len(maps) == 4 and model.output_fmt == "NCHW"
+    for c, r, found in zip(channels, reductions, maps, strict=True):
+        side = math.ceil(images.shape[-1] / r)
+        assert found.shape == (2, c, side, side) and found.isfinite().all()
+    info = model.feature_info
+    assert len(info) == 4 and info[0] == info.get_dicts()[0]
+    assert info.get_dicts(keys=["reduction"]) == [{"reduction": r} for r in reductions]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_maps_on_the_way(name):
+    model = make(name).eval()
+    images = images_for(model)
+    final, maps = model.forward_intermediates(images)
+    torch.testing.assert_close(final, model.forward_features(images))
+    for entry, found in zip(model.feature_info, maps, strict=True):
+        assert found.shape[1] == entry["num_chs"]
+        assert found.shape[2] == math.ceil(images.shape[-1] / entry["reduction"])
+    chosen = model.forward_intermediates(
+        images, indices=[2, 0], output_fmt="NHWC", stop_early=True, intermediates_only=True
+    )
+    for found, index in zip(chosen, (0, 2), strict=True):  # as they are computed
+        assert torch.equal(found, maps[index].permute(0, 2, 3, 1))
+
+
+def test_a_network_cut_behind_a_stage():
+    model = make("swin_t").eval()
+    images = images_for(model)
+    _, maps = model.forward_intermediates(images)
+    cut = copy.deepcopy(model)
+    assert cut.prune_intermediate_layers([1, -4], prune_norm=True) == [0, 1]
+    assert torch.equal(cut(images), maps[1].permute(0, 2, 3, 1))
+    assert cut.num_features == cut.variant.stages[-1].width == 32
+    cut.reset_classifier(3, "avg")
+    assert cut(images).shape == (2, 3)
+    normed = copy.deepcopy(model)
+    normed.prune_intermediate_layers(2)
+    assert torch.equal(normed(images), model.forward_features(images))
+    with pytest.raises(InputError, match="prune_head=False keeps a head for 128 channels"):
+        model.prune_intermediate_layers([0], prune_head=False)
+    assert len(model.layers) == 4
+
+
+def layers_of(model, coarse=False):
+    """Names of parameters by layer, from the rules that ``group_matcher`` gives, as timm reads."""
+    rules = []
+    for order, spec in enumerate(model.group_matcher(coarse).values()):
+        specs = [(spec, None)] if isinstance(spec, str) else spec
+        rules += [(re.compile(pattern), order, more) for pattern, more in specs]
+    keys = {}
+    for name, _ in model.named_parameters():
+        found = next(((r.match(name), o, m) for r, o, m in rules if r.match(name)), None)
+        if found is None:
+            keys[name] = (math.inf,)
+            continue
+        match, order, more = found
+        keys[name] = (order, *map(float, match.groups()), *(more or ()))
+    numbers, layer = {}, -1
+    for key in sorted(set(keys.values())):
+        layer += layer < 0 or key[-1] != 99999
+        numbers[key] = layer
+    return {name: numbers[key] for name, key in keys.items()}
+
+
+def test_layers_for_rates_that_decay():
+    """Groups of Swin-T as timm's: 28 by 12 blocks, stem and head, with weight decay or without."""
+    with torch.device("meta"):
+        model = hs.create_model("swin_t")
+    layers = layers_of(model)
+    assert max(layers.values()) == 13
+    assert layers["patch_embed.proj.weight"] == 0 and layers["layers.0.blocks.0.mlp.fc1.bias"] == 1
+    assert layers["layers.3.blocks.1.norm1.weight"] == layers["norm.weight"] == 12
+    assert layers["head.fc.weight"] == 13
+    exempt = model.no_weight_decay()
+    groups = {
+        (layers[name], p.ndim <= 1 or any(fnmatch.fnmatch(name, e) for e in exempt))
+        for name, p in model.named_parameters()
+    }
+    assert len(groups) == 28
+    assert set(layers_of(model, coarse=True).values()) == set(range(6))
+
+
+def test_another_size_in_place():
+    model = make("swin_t", img_size=(64, 32), window_size=4).eval()
+    images = torch.randn(1, 3, 40, 56)
+    before = model(images)
+    model.set_input_size((40, 56))
+    assert model.default_cfg["input_size"] == (3, 40, 56) == (3, *model.variant.image_size)
+    assert model.default_cfg["pool_size"] == (2, 2)
+    rebuilt = hs.create_model(model.variant).eval()
+    assert [p.shape for p in rebuilt.parameters()] == [p.shape for p in model.parameters()]
+    hs.load_weights(rebuilt, model.state_dict())
+    torch.testing.assert_close(rebuilt(images), model(images))
+    assert before.shape == model(images).shape
+
+
+def test_other_windows_in_place_resize_their_biases():
+    model = make("swin_t", img_size=64, window_size=4).eval()
+    other = make("swin_t", img_size=64, window_size=8).eval()
+    hs.load_weights(other, model.state_dict())
+    model.set_input_size(window_size=(8, 8))
+    assert model.variant == other.variant
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(model(images), other(images))
+    model.set_input_size(128, window_ratio=8)
+    assert model.variant.window_size == 4 and model.variant.image_size == (128, 128)
+    model.train()(images).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"patch_size": 8}, "for another patch_size or always_partition make a network"),
+        ({"window_size": (7, 9)}, "windows are square here"),
+        ({"img_size": 0}, "image_size must be a whole number of at least 1"),
+    ],
+)
+def test_sizes_that_cannot_be_set_change_nothing(arguments, message):
+    model = make("swin_t")
+    before = model.variant
+    with pytest.raises(InputError, match=message):
+        model.set_input_size(**arguments)
+    assert model.variant == before
+
+
+def test_a_size_that_is_strict():
+    model = make("swin_t", strict_img_size=True).eval()
+    model(torch.randn(1, 3, 32, 32))
+    for call in (model, model.forward_intermediates):
+        with pytest.raises(InputError, match="images of 32x36 pixels where the network is for 32"):
+            call(torch.randn(1, 3, 32, 36))
+    model.set_input_size((32, 36))
+    model(torch.randn(1, 3, 32, 36))
+    make("swin_t", dynamic_img_size=True).eval()(torch.randn(1, 3, 32, 36))
+
+
+def test_first_weights_by_timms_name():
+    model = make("swin_t")
+    with torch.no_grad():
+        model.norm.weight.fill_(7)
+    model.init_weights()
+    assert (model.norm.weight == 1).all()
+    std = model.head.fc.weight.std()
+    model.init_weights("lecun_normal")
+    assert model.head.fc.weight.std() > 2 * std
+    with pytest.raises(InputError, match="unknown mode of init_weights 'jax'"):
+        model.init_weights("jax")
+
+
+def test_where_and_of_what_a_network_is_made():
+    model = make("swin_t", device="meta", dtype=torch.float16)
+    assert all(p.is_meta and p.dtype == torch.float16 for p in model.parameters())
+    assert make("swin_t", dtype=torch.bfloat16).patch_embed.proj.weight.dtype == torch.bfloat16
+
+
+def test_stages_by_timms_names():
+    model = hs.create_model("swin_t", embed_dim=8, depths=(1, 3), num_heads=[2, 4], img_size=32)
+    assert [(s.width, s.depth, s.num_heads) for s in model.variant.stages] == [
+        (8, 1, 2),
+        (16, 3, 4),
+    ]
+    widths = hs.create_model("hybrid_t", num_classes=None, img_size=32, depths=(1, 1, 1, 1))
+    assert [s.width for s in widths.variant.stages] == [
+        s.width for s in hs.resolve_variant("hybrid_t").stages
+    ]
+    assert hs.create_model("s3_t", window_size=7).variant.window_sizes == (7, 7, 7, 7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pretrained": True}, "has no weights here, and none are downloaded"),
+        ({"global_pool": "mean"}, "unknown global_pool 'mean'"),
+        ({"global_pool": ""}, "1000 classes cannot be read from"),
+        ({"drop_rate": 1.5}, "drop_rate must be at least 0"),
+        ({"depths": 2}, "depths must have one value a stage"),
+        ({"depths": (1, 2), "num_heads": (2,)}, "as many of all; got depths 2, num_heads 1"),
+        ({"depths": (1,) * 5}, "5 stages of a variant of 4: give depths and num_heads of all"),
+        ({"window_size": (7, 9)}, "windows are square here"),
+        ({"embed_dim": 97}, "width 97 is not divisible by num_heads 3"),
+        (
+            {"img_sizes": 32},
+            "unknown argument of create_model 'img_sizes'; did you mean 'img_size'",
+        ),
+    ],
+)
+def test_arguments_that_cannot_be(arguments, message):
+    with pytest.raises(InputError, match=message):
+        hs.create_model("swin_t", **arguments)
+
+
+def test_weights_from_a_file(tmp_path):
+    model = make("w_msa+mdta", num_classes=5)
+    hs.save_weights(model, tmp_path / "weights.safetensors")
+    arguments = {"num_classes": 5, "checkpoint_path": tmp_path / "weights.safetensors"}
+    torch.manual_seed(1)
+    again = hs.create_model("w_msa+mdta", window_size=2, **SMALL, **arguments).eval()
+    images = images_for(model)
+    assert torch.equal(again(images), model.eval()(images))
+
+
+def test_the_registry_without_timm_says_what_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    monkeypatch.setitem(sys.modules, "timm.models", None)
+    with pytest.raises(InputError, match="register_with_timm needs timm"):
+        hs.register_with_timm()
+
+
+def test_a_registry_gets_entries_that_make_our_networks(monkeypatch):
+    """Of a stand-in for timm's: entries are called as timm calls them."""
+    entries = {}
+    models = types.ModuleType("timm.models")
+    models.register_model = lambda entry: entries.setdefault(entry.__name__, entry)
+    monkeypatch.setitem(sys.modules, "timm", types.ModuleType("timm"))
+    monkeypatch.setitem(sys.modules, "timm.models", models)
+    monkeypatch.setattr(timm_registry, "default_cfgs", {})
+    assert hs.register_with_timm() == hs.list_models() == sorted(entries)
+    assert timm_registry.default_cfgs["swin_t"]["input_size"] == (3, 224, 224)
+    of_timm = {"pretrained_cfg": None, "pretrained_cfg_overlay": None, "cache_dir": None}
+    model = entries["hybrid_t"](pretrained=False, num_classes=3, device="meta", **of_timm)
+    assert model.num_classes == 3 and model.variant.stages == hs.resolve_variant("hybrid_t").stages
+    hs.register_with_timm()  # again: nothing twice

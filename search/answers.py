@@ -1,6 +1,5 @@
 """What a training answered on validation and test, kept in its run's folder by the worker."""
 
-import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +9,7 @@ import torch
 
 from hybrid_swin.datamodule import ImageData
 from hybrid_swin.training import Reading, evaluate
-from search.records.predictions import PREDICTIONS_FILE
+from search.records.predictions import write_predictions
 from search.records.validation import save_answers
 
 
@@ -65,9 +64,5 @@ def save_test_answers(folder: Path, data: L.LightningDataModule, reading: Readin
             known["groups"] = np.array([data.images.groups[i] for i in index])
     else:
         known["ids"] = np.array([str(i) for i in range(len(reading.labels))])
-    temporary = folder / f".{PREDICTIONS_FILE}.tmp"
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, labels=reading.labels, logits=cast(Any, reading.logits), **known)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / PREDICTIONS_FILE)
+    arrays = {"labels": reading.labels, "logits": cast(Any, reading.logits), **known}
+    write_predictions(folder, arrays)

@@ -1,24 +1,16 @@
 """Which runs of a search are retrained: the best, or where costs count as well, the best front."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import (
-    DamagedFileError,
-    MissingFileError,
-    natural_order,
-    read_json,
-    write_json_atomically,
-)
+from hybrid_swin.files import DamagedFileError, natural_order
 from search import objectives
 from search.pareto import front, hypervolume
+from search.records.finalists_file import read_finalists, write_finalists
 from search.records.runs import RunResult, RunSpec
-from search.records.torn import read_or_set_aside
 from search.settings import StudyObjective
 
-FINALISTS_FILE = "finalists.json"
 Ended = Sequence[tuple[RunSpec, RunResult]]
 _NAMES = {"baselines": "baseline", "random_search": "random search"}
 
@@ -75,10 +67,7 @@ def freeze(
     A damaged file of an earlier start is set aside; ``say`` is told so.
     """
     plain = {name: [spec.key for spec in specs] for name, specs in chosen.items()}
-    path = folder / FINALISTS_FILE
-    known = read_or_set_aside(lambda: read_json(path), say, "it is written again")
-    if known != json.loads(json.dumps(plain)):
-        write_json_atomically(path, plain)
+    write_finalists(folder, plain, say)
 
 
 def choosers(
@@ -94,25 +83,8 @@ def choosers(
     Raises:
         InputError: the file cannot be read.
     """
-    path = folder / FINALISTS_FILE
     found: dict[str, tuple[str, ...]] = {}
-    for name, keys in _frozen(path, damaged).items():
+    for name, keys in read_finalists(folder, damaged).items():
         for candidate in {candidates[key]: None for key in keys if key in candidates}:
             found[candidate] = (*found.get(candidate, ()), _NAMES.get(name, name))
     return found
-
-
-def _frozen(path: Path, damaged: list[DamagedFileError] | None) -> dict[str, list[str]]:
-    try:
-        known = read_json(path)
-        for name, keys in known.items():
-            if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-                raise DamagedFileError(path, f"{name} is not a list of runs")
-    except MissingFileError:
-        return {}
-    except DamagedFileError as error:
-        if damaged is None:
-            raise
-        damaged.append(error)
-        return {}
-    return known

@@ -5,14 +5,17 @@ planned when a study or comparison began (``seeds: [3, 5, 8]``) share the 5%; a 
 extra.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from hybrid_swin.files import read_json
+from hybrid_swin.errors import InputError
+from hybrid_swin.files import DamagedFileError, MissingFileError
 from search.records.looks import Look, record_look, with_current
+from search.records.report import read_report
 from search.statistics.looks import LEVEL, UNPLANNED, level_of_look
 
-_REPORT = "comparison.json"
+_SEED = re.compile(r"[0-9]{1,9}")  # whatever else a folder is called
 
 
 def next_target(planned: Sequence[int], looks: Sequence[Look]) -> int:
@@ -24,7 +27,7 @@ def next_target(planned: Sequence[int], looks: Sequence[Look]) -> int:
 def target_so_far(planned: Sequence[int], folder: Path) -> int:
     """The planned number of seeds that a folder's runs have come to, or are on their way to."""
     names = (file.parent.name for file in folder.glob("finalists/*/*/run.json"))
-    begun = max((int(name) + 1 for name in names if name.isdigit()), default=0)
+    begun = max((int(name) + 1 for name in names if _SEED.fullmatch(name)), default=0)
     return next((seeds for seeds in planned if seeds >= begun), planned[-1])
 
 
@@ -86,13 +89,18 @@ def about_looks(
 
 def note_older_look(folder: Path) -> tuple[int, ...]:
     """Write down the look at a finished comparison from before looks were; returns its seeds."""
-    path = folder / _REPORT
-    if not path.exists():
+    try:
+        told = read_report(folder)
+    except MissingFileError:
         return ()
-    told = read_json(path)
-    seeds = told.get("seeds")
-    if told.get("pending") != 0 or type(seeds) is not int:
+    except DamagedFileError as error:
+        raise InputError(
+            f"{error}: it would tell whether conclusions were drawn before; if none were, delete "
+            "it: it is written again at the end"
+        ) from error
+    if told.pending:
         return ()
+    seeds = told.seeds
     record_look(folder, Look(seeds, seeds, "compare"))
     return (seeds,)
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,7 @@ class _Mirror:
         self.study = self.settings.name
         self.place = _place(self.settings, study_folder)
         path = study_folder / MIRRORED_FILE
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         self.done = set(text.splitlines())
         marks = [line for line in text.splitlines() if line.startswith("mark ")]
         if not marks:
@@ -315,6 +315,14 @@ def main(arguments: Sequence[str]) -> int:
     messages = os.fdopen(os.dup(0), encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+    try:
+        return _serve(folder, messages)
+    except InputError as error:  # damage in the folder: one line in the log
+        print(f"the mirror ends: {error}", file=sys.stderr)
+        return 2
+
+
+def _serve(folder: Path, messages: Iterable[str]) -> int:
     mirror = _Mirror(folder)
     # W&B keeps copies of artifacts; with the study they are found again by `wandb sync`
     for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):

@@ -1,18 +1,17 @@
 """What the W&B mirror says of a whole study or comparison, as plain values (no wandb import)."""
 
-import csv
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import read_json
 from search.leaderboard import COLUMNS, Leaderboard
 from search.leaderboard_sentences import sentences
+from search.records.report import CSV_FILE, JSON_FILE, read_report, read_report_table
 
 _QUOTED = {f"'{sign}" for sign in "=+-@\t\r"}
-_COMPARISON = ("comparison.json", "comparison.csv", "comparison.md")
+_COMPARISON = (JSON_FILE, CSV_FILE, "comparison.md")
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,7 @@ def _of_study(board: Leaderboard) -> Summary:
 
 def _of_comparison(folder: Path) -> Summary:
     """From its files, which stand when the mirror is told that it has ended."""
-    told = read_json(folder / "comparison.json")
-    with (folder / "comparison.csv").open(encoding="utf-8", newline="") as file:
-        columns, *rows = list(csv.reader(file))
+    told, (columns, rows) = read_report(folder), read_report_table(folder)
 
     def write(place: Path) -> None:
         for name in _COMPARISON:
@@ -77,11 +74,11 @@ def _of_comparison(folder: Path) -> Summary:
 
     return Summary(
         "comparison",
-        {"monitor": told["monitor"], "mode": told["mode"]},
-        list(told.get("conclusions", [])),
+        {"monitor": told.monitor, "mode": told.mode},
+        list(told.conclusions),
         tuple(columns),
         [[_value(cell) for cell in row] for row in rows],
-        {"digest": told["digest"], "arms": len(told["results"]), "baseline": told["baseline"]},
+        {"digest": told.digest, "arms": len(told.results), "baseline": told.baseline},
         write,
     )
 

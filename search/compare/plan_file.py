@@ -5,6 +5,7 @@ another clock. So a comparison is planned once: whoever reads it, or goes on wit
 networks, recipes, costs and names that it began with.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any, get_args
 from hybrid_swin.cost import Cost
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import read_json, write_json_atomically
+from hybrid_swin.files import DamagedFileError, write_json_atomically
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search.compare.plan import Cell, Entry, FirstWeights, Plan
 from search.compare.settings import ComparisonSettings, Matching
+from search.records.runs import read_record
+from search.records.schema import SchemaError, check_version
 
 PLAN_FILE = "plan.json"
 _SCHEMA_VERSION = 1
@@ -53,17 +56,13 @@ def read_plan_file(
         InputError: the file cannot be read; says how to have it made again.
     """
     path = folder / PLAN_FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
-    content = read_json(path)
-    version = content.get("schema_version")
-    if version != _SCHEMA_VERSION:
-        raise InputError(
-            f"{path} has schema_version {version!r}; this program reads {_SCHEMA_VERSION}"
-        )
-    made_from, now = content.get("settings"), _that_plan(settings)
-    if not isinstance(made_from, dict):
-        raise InputError(f"{path} holds no settings; {_MAKE_ANEW}")
+    try:
+        content = read_record(path, _checked)
+    except DamagedFileError as error:
+        raise DamagedFileError(path, f"{error.reason}; {_MAKE_ANEW}") from error
+    made_from, now = content["settings"], _that_plan(settings)
     if any(value != now.get(name) for name, value in made_from.items()):  # later ones are new
         return None
     try:
@@ -78,11 +77,18 @@ def read_plan_file(
             raise ValueError(f"looks {looks}")
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"{path} is damaged ({type(error).__name__}: {str(error)[:80]}); {_MAKE_ANEW}"
-        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = f"{type(error).__name__}: {str(error)[:80]}; {_MAKE_ANEW}"
+        raise DamagedFileError(path, reason) from error
     return Plan(settings, entries, known, looks)
+
+
+def _checked(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The content; its entries are not looked into, since they may need plug-ins."""
+    check_version(content, _SCHEMA_VERSION)
+    if not isinstance(content.get("settings"), dict):
+        raise SchemaError("it holds no settings")
+    return content
 
 
 def _that_plan(settings: ComparisonSettings) -> dict[str, Any]:

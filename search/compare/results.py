@@ -27,8 +27,6 @@ from search.records.runs import SCHEMA_VERSION, iter_runs
 from search.records.torn import notes_on
 from search.row_evidence import lost_notes
 
-JSON_FILE = "comparison.json"
-CSV_FILE = "comparison.csv"
 _NESTED = ("versus", "controls", "levels", "residuals", "rate_scores", "words", "keys")
 _LISTS = ("learning_rates", "chosen_rates", "validation_scores", "test_scores")
 

@@ -1,8 +1,10 @@
 """Which test images a finalist got right: the seeds x images matrix behind a test interval."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +60,21 @@ def read_correctness(
             lost.append(f"{place} tells another accuracy than its run's result")
             return None
     return Correctness(seeds, ids, groups, np.stack([correct for _, _, correct in files]))
+
+
+def write_predictions(run_folder: Path, arrays: Mapping[str, Any]) -> None:
+    """Write the predictions of a run, whole or not at all.
+
+    Args:
+        run_folder: of the run.
+        arrays: labels, logits, and ids and groups where they are known.
+    """
+    temporary = run_folder / f".{PREDICTIONS_FILE}.tmp"
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(run_folder / PREDICTIONS_FILE)
 
 
 def has_predictions(run_folder: Path) -> bool:

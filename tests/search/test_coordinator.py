@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import hashlib
-import json
 
 import numpy as np
 import optuna
@@ -13,6 +12,7 @@ from hybrid_swin.ledger import LEDGER
 from search.candidates import Candidates
 from search.coordinator import Coordinator
 from search.random_candidates import RandomCandidates
+from search.records.finalists_file import read_finalists
 from search.records.looks import Look, record_look
 from search.records.runs import RunResult
 from search.rungs import falls_short
@@ -402,7 +402,7 @@ def test_a_random_search_costs_as_much_as_the_search(play, audit):
     assert sum(origin.startswith("random/") for origin in chosen) == 4  # two, over two seeds
     scores = sorted(known[key].score for key in random)
     assert sorted({known[o].score for o in chosen if o.startswith("random/")}) == scores[-2:]
-    frozen = json.loads((played.settings.path / "finalists.json").read_text())
+    frozen = read_finalists(played.settings.path)
     assert frozen["search"] + frozen["random_search"] == list(dict.fromkeys(chosen))
 
 
@@ -424,7 +424,7 @@ def test_a_baseline_that_chance_finds_as_well_is_retrained_once(play):
     assert len(keys) == len(set(keys))
     [plain] = {s.candidate_id for s in played.trainings.submitted if s.kind == "baseline"}
     assert any(s.candidate_id == plain for s in played.trainings.submitted if s.kind == "random")
-    frozen = json.loads((played.settings.path / "finalists.json").read_text())
+    frozen = read_finalists(played.settings.path)
     drawn = {s.key: s.candidate_id for s in played.trainings.submitted if s.kind == "random"}
     assert plain in {drawn[key] for key in frozen["random_search"]}
 

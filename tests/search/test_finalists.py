@@ -8,6 +8,7 @@ import pytest
 
 from search.finalists import choose_finalists, choosers, freeze
 from search.pareto import front, hypervolume
+from search.records.finalists_file import read_finalists
 from search.records.runs import RunResult, RunSpec
 from search.settings import StudyObjective
 
@@ -91,7 +92,8 @@ def test_the_choice_is_written_down_once(tmp_path):
     spec, _ = ended("trials/0002", 0.9)
     freeze(tmp_path, {"search": [spec], "baselines": []})
     file = tmp_path / "finalists.json"
-    assert json.loads(file.read_text()) == {"search": ["trials/0002"], "baselines": []}
+    assert read_finalists(tmp_path) == {"search": ["trials/0002"], "baselines": []}
+    assert json.loads(file.read_text())["schema_version"] == 1
     before = file.stat().st_mtime_ns
     freeze(tmp_path, {"search": [spec], "baselines": []})
     assert file.stat().st_mtime_ns == before

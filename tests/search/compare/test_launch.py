@@ -186,7 +186,7 @@ def test_more_seeds_keep_the_plan_and_other_settings_do_not(fake, tmp_path, monk
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda told: told["entries"][1].pop("variant"), "is damaged .*'variant'.*delete it"),
+        (lambda told: told["entries"][1].pop("variant"), "is damaged: .*'variant'.*delete it"),
         (lambda told: told["entries"][1].update(recipes=[]), "0 recipes and 2 candidates"),
         (lambda told: told["entries"][1].update(candidates=[1, 2]), "where a text belongs"),
         (lambda told: told["entries"][1].update(cost=7), "is damaged"),

@@ -1,0 +1,64 @@
+"""``finalists.json``: which runs are retrained, and who chose them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.files import DamagedFileError, MissingFileError, write_json_atomically
+from search.records.runs import SCHEMA_VERSION, read_record
+from search.records.schema import SchemaError, check_version
+from search.records.torn import Say, read_or_set_aside
+
+FINALISTS_FILE = "finalists.json"
+_VERSION = "schema_version"
+
+
+def read_finalists(
+    folder: Path, damaged: list[DamagedFileError] | None = None
+) -> dict[str, list[str]]:
+    """Keys of the chosen runs by who chose them; empty where there is no such file yet.
+
+    Args:
+        folder: the study's.
+        damaged: collects a damaged file, which then says nothing.
+
+    Raises:
+        InputError: the file cannot be read; or it is damaged, where ``damaged`` is not given.
+    """
+    try:
+        return read_record(folder / FINALISTS_FILE, _chosen)
+    except MissingFileError:
+        return {}
+    except DamagedFileError as error:
+        if damaged is None:
+            raise
+        damaged.append(error)
+        return {}
+
+
+def write_finalists(folder: Path, chosen: Mapping[str, Sequence[str]], say: Say) -> None:
+    """Write the file where it does not say the same already.
+
+    Args:
+        folder: the study's.
+        chosen: keys of runs by who chose them.
+        say: is told of a damaged file of an earlier start, which is set aside.
+
+    Raises:
+        FileError: the system refuses.
+    """
+    plain = {name: list(keys) for name, keys in chosen.items()}
+    path = folder / FINALISTS_FILE
+    known = read_or_set_aside(lambda: read_record(path, _chosen), say, "it is written again")
+    if known != plain:
+        write_json_atomically(path, {_VERSION: SCHEMA_VERSION, **plain})
+
+
+def _chosen(data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The content; older files have no version."""
+    check_version({_VERSION: SCHEMA_VERSION, **data}, SCHEMA_VERSION)
+    found = {name: keys for name, keys in data.items() if name != _VERSION}
+    for name, keys in found.items():
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise SchemaError(f"{name} is not a list of runs")
+    return found

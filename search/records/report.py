@@ -1,0 +1,57 @@
+"""``comparison.json`` and ``.csv`` read back: what a comparison told at its last end."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from hybrid_swin.files import DamagedFileError, FileError, MissingFileError, explained
+from search.records.runs import SCHEMA_VERSION, read_record
+from search.records.schema import build, check_version
+
+JSON_FILE, CSV_FILE = "comparison.json", "comparison.csv"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What of ``comparison.json`` is read back; the arms' results as they stand there."""
+
+    monitor: str
+    mode: Literal["min", "max"]
+    baseline: str
+    seeds: int
+    pending: int
+    results: tuple[Any, ...]
+    digest: str = ""
+    conclusions: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the content of the file; raises as `RunSpec.from_dict`."""
+        check_version(data, SCHEMA_VERSION)
+        return build(cls, data, least={"seeds": 0, "pending": 0})
+
+
+def read_report(folder: Path) -> Report:
+    """What a comparison told. Raises as `read_record`."""
+    return read_record(folder / JSON_FILE, Report.from_dict)
+
+
+def read_report_table(folder: Path) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of its table, as text. Raises as `read_record`."""
+    path = folder / CSV_FILE
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            columns, *rows = list(csv.reader(file))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingFileError(f"there is no {path}") from error
+    except IsADirectoryError as error:
+        raise DamagedFileError(path, "a folder stands where a file belongs") from error
+    except OSError as error:
+        raise FileError(explained(error, path)) from error
+    except (csv.Error, ValueError) as error:
+        raise DamagedFileError(path, f"not a table ({error})") from error
+    if any(len(row) != len(columns) for row in rows):
+        raise DamagedFileError(path, f"a row has not the {len(columns)} cells of its head")
+    return columns, rows

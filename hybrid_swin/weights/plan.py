@@ -22,6 +22,7 @@ from hybrid_swin.weights.differences import (
 )
 from hybrid_swin.weights.mixers import TABLE, MixerPlan, MixerSource, plan_mixer
 from hybrid_swin.weights.outside import look_outside
+from hybrid_swin.weights.positions import position_reasons
 from hybrid_swin.weights.report import BlockStart, Resized, few
 from hybrid_swin.weights.resizing import channels_rule, resize_channels
 from hybrid_swin.weights.source import Source, depths, has_v2_names
@@ -77,6 +78,11 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
             _refuse_kind(name, tensor, source)
     plan = Plan(notes=[source.choice] if source.choice else [])
     plan.notes += source.judgement.notes
+    if source.positions.tables:
+        plan.notes.append(
+            f"{len(source.positions.tables)} bias tables are reordered: the source's "
+            "relative_position_index orders offsets otherwise"
+        )
     source = _with_query_bias(plan, target, source)
     _plan_shell(plan, target, source)
     _plan_head(plan, target, source)
@@ -210,6 +216,12 @@ def _plan_head(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None
         plan.values |= theirs
         plan.used |= theirs.keys()
     else:
+        weight, bias = f"{_HEAD}fc.weight", f"{_HEAD}fc.bias"
+        if theirs.keys() == {weight} and theirs[weight].shape == ours[weight].shape:
+            plan.values |= {weight: theirs[weight], bias: torch.zeros_like(ours[bias])}
+            plan.used.add(weight)
+            plan.notes.append("the source's head has no bias; ours starts at zero")
+            return
         name, given = next(iter(theirs.items()))
         there, here = (shape[0] if shape else "no" for shape in (given.shape, ours[name].shape))
         plan.notes.append(f"the head is fresh: {there} classes in the source, {here} in the model")
@@ -316,6 +328,9 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
     part = at.word.branches[at.mixer.base or 0]
     kind = at.theirs.kind or ""
     side = Place(variant, at.stage, part, kind.partition("(")[0], _rows(at.theirs))
+    if at.mixer.values:
+        windows = side.layout if part.name in ("w_msa", "sw_msa") else None
+        yield from map(Difference, position_reasons(source.positions, at.name, windows))
     if at.mixer.values and source.variant is not None:
         why = own_difference(side, source.variant, _pairs(at, parse(kind)))
         if why:

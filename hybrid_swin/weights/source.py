@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hybrid_swin.weights.files import WeightFile, read_weights
 from hybrid_swin.weights.judging import Judgement, judge
 from hybrid_swin.weights.layouts import DERIVED, place_of, to_timm
 from hybrid_swin.weights.networks import choose_network
+from hybrid_swin.weights.positions import Positions, read_positions
 
 _V2 = "logit_scale", "cpb_mlp", "continuous_position_bias_mlp"
 
@@ -38,6 +39,7 @@ class Source:
             gives the last map.
         variant: the network that the weights are of, where the source says so.
         judgement: by whose rules the network computed.
+        positions: what it says of positions beside its weights.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Source:
     leftover: dict[str, str | None]
     variant: Variant | None
     judgement: Judgement
+    positions: Positions = field(default_factory=Positions)
 
     @property
     def is_foreign(self) -> bool:
@@ -95,6 +98,8 @@ def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = Non
             f"shapes that no Swin has ({str(error).splitlines()[0]})"
         ) from error
     named = {name: tensor for name, tensor in named.items() if not DERIVED.search(name)}
+    positions = read_positions(weights, named, layout, network.prefix)
+    named |= positions.tables
     used = {key for parts in keys.values() for key in parts}
     leftover = {
         key: place_of(layout, key.removeprefix(network.prefix))
@@ -103,6 +108,7 @@ def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = Non
         for key in weights
         if key not in used and not DERIVED.search(key)
     }
+    keys = {name: key for name, key in keys.items() if name in named}
     variant = _variant(file)
     if variant is not None and depths(named) != [stage.depth for stage in variant.stages]:
         variant = None  # of another network than the weights
@@ -117,6 +123,7 @@ def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = Non
         leftover=leftover,
         variant=variant,
         judgement=judge(file, layout, named, [*weights], variant, depths(named)),
+        positions=positions,
     )
 
 

@@ -1,0 +1,106 @@
+"""What a source keeps beside its weights of who attends to whom: taken over, or said to differ.
+
+Most files leave it out, or hold what follows from sizes. A code of its own may order the offsets of
+its bias tables otherwise, or mask other tokens: by the same weights it computes something else.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from hybrid_swin.weights.layouts import place_of
+from hybrid_swin.weights.mixers import TABLE
+from hybrid_swin.weights.resizing import square_window
+from hybrid_swin.window_rules import WindowLayout
+from hybrid_swin.windows import relative_position_index, shift_mask
+
+_INDEX, _MASK = "relative_position_index", "attn_mask"
+
+
+@dataclass(frozen=True)
+class Positions:
+    """By timm's names of blocks.
+
+    Args:
+        tables: bias tables in our order, where the source's index orders them otherwise.
+        odd: blocks of which no order of the table gives what the source's index gives.
+        masks: the source's masks of shifted windows.
+    """
+
+    tables: Mapping[str, Tensor] = field(default_factory=dict)
+    odd: frozenset[str] = frozenset()
+    masks: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def read_positions(
+    raw: Mapping[str, Tensor], named: Mapping[str, Tensor], layout: str, prefix: str
+) -> Positions:
+    """What a source says of positions.
+
+    Args:
+        raw: its tensors, by its own names.
+        named: its weights, by timm's names.
+        layout: whose names it has.
+        prefix: of them.
+    """
+    tables, odd, masks = {}, set(), {}
+    for key, tensor in raw.items():
+        if not key.startswith(prefix) or key.split(".")[-1] not in (_INDEX, _MASK):
+            continue
+        block = place_of(layout, key.removeprefix(prefix)) or ""
+        if key.endswith(_MASK):
+            masks[block] = tensor
+            continue
+        table = named.get(f"{block}.attn.{TABLE}")
+        if table is None or table.ndim != 2:
+            continue
+        ordered = _in_our_order(table, tensor)
+        if ordered is None:
+            odd.add(block)
+        elif ordered is not table:
+            tables[f"{block}.attn.{TABLE}"] = ordered
+    return Positions(tables, frozenset(odd), masks)
+
+
+def position_reasons(
+    positions: Positions, block: str, windows: WindowLayout | None
+) -> Iterator[str]:
+    """Why a block with the source's weights attends otherwise.
+
+    Args:
+        positions: what the source says.
+        block: timm's name.
+        windows: those of the model's block; None where it attends to none.
+    """
+    if block in positions.odd:
+        yield "the source's relative_position_index pairs tokens as no bias table of ours does"
+    theirs = positions.masks.get(block)
+    if theirs is None or windows is None:
+        return
+    ours = shift_mask(windows.padded, windows.window, windows.shift, torch.device("cpu"))
+    if ours is None:
+        differs = bool(theirs.any())
+    else:  # one for images of another size cannot be compared
+        differs = theirs.shape == ours.shape and not torch.equal(theirs.cpu() != 0, ours != 0)
+    if differs:
+        yield "the source's attn_mask hides other tokens"
+
+
+def _in_our_order(table: Tensor, index: Tensor) -> Tensor | None:
+    """The table as our index needs it; itself if the source's is ours, None if it cannot be."""
+    window = square_window(len(table))
+    if window is None:
+        return table  # refused elsewhere
+    ours = relative_position_index(window, window, torch.device("cpu")).flatten()
+    theirs = index.detach().cpu().flatten()
+    if len(theirs) != len(ours) or theirs.is_floating_point() or theirs.is_complex():
+        return None
+    theirs = theirs.long()
+    if torch.equal(theirs, ours):
+        return table
+    if theirs.min() < 0 or theirs.max() >= len(table):
+        return None
+    rows = torch.zeros(len(table), dtype=torch.long).scatter_(0, ours, theirs)
+    return table[rows.to(table.device)] if torch.equal(rows[ours], theirs) else None

@@ -100,6 +100,12 @@ def _rows(board: Leaderboard, final: Sequence[Row]) -> list[str]:
             f"Below {FEWEST_EPOCHS} epochs nobody can tell whether a row was still improving when "
             f"training ended: {rows_text(short)}."
         )
+    blind = [r for r in final if r.undertrained is None and r.seeds and r.epochs >= FEWEST_EPOCHS]
+    if blind:
+        said.append(
+            "Without a finite score of every last epoch nobody can tell whether a row was still "
+            f"improving when training ended: {rows_text(blind)}."
+        )
     lost = [row for row in final if row.seeds < row.seeds_asked]
     if lost:
         survivors = rows_text(lost)

@@ -8,6 +8,7 @@ one core, ``--jobs 2`` halves it; ``--replays 100`` for a first look).
 """
 
 import argparse
+import json
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,17 @@ def main() -> None:
     parser.add_argument("--replays", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument(
+        "--steep", action="store_true", help="only very large luck; the rest stays as it was"
+    )
     options = parser.parse_args()
     n = options.replays
     with ProcessPoolExecutor(options.jobs) as pool:
+        steep = [pool.submit(coverage.cell, place, n) for place in coverage.steep_places()]
+        if options.steep:
+            known = json.loads(options.out.with_suffix(".json").read_text())
+            write(options.out, {**known, "steep": [job.result() for job in steep]})
+            return
         covered = [pool.submit(coverage.cell, place, n) for place in coverage.places()]
         boards = [pool.submit(families.board, *place, n) for place in families.places()]
         rates = {
@@ -43,13 +52,20 @@ def main() -> None:
         report: dict[str, Any] = {
             "replays": n,
             "coverage": [job.result() for job in covered],
+            "steep": [job.result() for job in steep],
             "boards": [job.result() for job in boards],
             "learning_rates": {name: job.result() for name, job in rates.items()},
             "growing": {name: job.result() for name, job in growing.items()},
         }
-    text = ["# Simulated coverage and false alarms", "", *coverage.table(report["coverage"], n), ""]
-    text += families.tables(report)
-    write_report(options.out, report, "\n".join(text) + "\n")
+    write(options.out, report)
+
+
+def write(out: Path, report: dict[str, Any]) -> None:
+    """Both files of a report."""
+    grid = coverage.table(report["coverage"], report["replays"])
+    text = ["# Simulated coverage and false alarms", "", *grid, ""]
+    text += [*coverage.steep_table(report["steep"]), *families.tables(report)]
+    write_report(out, report, "\n".join(text) + "\n")
 
 
 if __name__ == "__main__":

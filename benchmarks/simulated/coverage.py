@@ -27,6 +27,10 @@ IMAGES = (30, 100, 1000)
 ACCURACIES = ((0.5, 0.5), (0.5, 0.45), (0.9, 0.9), (0.9, 0.85))
 CEILING = ((0.99, 0.99), (0.99, 0.98), (0.995, 0.995), (0.995, 0.99))
 LUCK = (0.1, 0.3)  # 0.9 and 2.7 points at an accuracy of 90%
+# where few seeds may all miss the bad ones: beyond the grid, to know how far the promise goes
+STEEP = ((0.995, 0.99), (0.995, 0.98), (0.995, 0.95))
+STEEP_LUCK = (0.6, 1.0)  # of these arms: 1.5 and 2.5 points at an accuracy of 98%
+STEEP_SEEDS = (3, 5, 10)
 SHARE = (0.0, 1.0)
 Cell = dict[str, Any]
 
@@ -36,6 +40,13 @@ def places() -> Iterator[Cell]:
     for accuracies, images, luck in itertools.product((*ACCURACIES, *CEILING), IMAGES, LUCK):
         for seeds in SEEDS:
             yield {"seeds": seeds, "images": images, "luck": luck, "accuracies": accuracies}
+
+
+def steep_places() -> Iterator[Cell]:
+    """Unequal arms near the ceiling whose seeds differ very much."""
+    for accuracies, luck in itertools.product(STEEP, STEEP_LUCK):
+        for seeds in STEEP_SEEDS:
+            yield {"seeds": seeds, "images": 1000, "luck": luck, "accuracies": accuracies}
 
 
 def cell(here: Cell, replays: int) -> Cell:
@@ -86,6 +97,30 @@ def _unpaired(here: Cell, replays: int) -> dict[str, float]:
             replays,
         ),
     }
+
+
+def steep_table(found: list[Cell]) -> list[str]:
+    """Markdown: what differences on test cover where luck is very large."""
+    lines = [
+        "## Very large luck near the ceiling",
+        "",
+        "Beyond the grid: 1,000 images, arms that differ, seeds whose errors spread as widely as "
+        "they are large. That spread is skewed: few seeds may all miss the bad ones, and 95% is "
+        "not kept. Coverage of the difference on test:",
+        "",
+        "| accuracies | luck | " + " | ".join(f"{seeds} seeds" for seeds in STEEP_SEEDS) + " |",
+        "|---|---|" + "---|" * len(STEEP_SEEDS),
+    ]
+    for accuracies, luck in itertools.product(STEEP, STEEP_LUCK):
+        here = {
+            c["seeds"]: c["covers"]["test, difference"]
+            for c in found
+            if (tuple(c["accuracies"]), c["luck"]) == (accuracies, luck)
+        }
+        pair = " and ".join(f"{100 * a:g}%" for a in accuracies)
+        cells = " | ".join(f"{here[seeds]:.3f}" for seeds in STEEP_SEEDS)
+        lines.append(f"| {pair} | {luck} | {cells} |")
+    return [*lines, ""]
 
 
 def _share(interval: Callable[[int], Interval], truths: Any, replays: int) -> float:

@@ -212,6 +212,10 @@ def test_too_few_epochs_to_judge_are_told(make_study):
     assert "training ended: #1 brief." in text
     study.finalist("a", [0.9, 0.9], label="brief", epochs=5)
     assert "nobody can tell" not in said(study)
+    study.finalist("a", [0.9, 0.9], label="brief", epochs=20, history=())
+    text = said(study)
+    assert "Without a finite score of every last epoch nobody can tell" in text
+    assert "Below 5 epochs" not in text
 
 
 # What no search would have given

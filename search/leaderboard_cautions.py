@@ -9,6 +9,8 @@ from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share, rows_text, score_text
 from search.row import Row
 from search.row_building import VARIED
+from search.row_intervals import items_of
+from search.statistics.skewed_luck import CAUTION, skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 
 DIFFERENCES = {
@@ -84,7 +86,14 @@ def _seeds(board: Leaderboard, final: Sequence[Row]) -> list[str]:
             "the score is no share of images: these speak of new seeds on these images, not of new "
             "images."
         )
+    luck = [row for row in compared if skewed_luck(row.test_scores, _images(row, board))]
+    if luck:
+        said.append(f"Of {rows_text(luck)}, {CAUTION}.")
     return said
+
+
+def _images(row: Row, board: Leaderboard) -> int:
+    return items_of(board.monitor, row.test_images) or 0
 
 
 def _rows(board: Leaderboard, final: Sequence[Row]) -> list[str]:

@@ -39,6 +39,7 @@ class ArmResult:
         validation_mean: over seeds.
         validation_low: t interval over seeds, with ``validation_high``.
         validation_high: see ``validation_low``.
+        test_images: that were tested (groups of them, where they have such); 0: unknown.
         test_mean: over seeds.
         test_low: interval over what ``test_covers`` names, with ``test_high``.
         test_high: see ``test_low``.
@@ -81,6 +82,7 @@ class ArmResult:
     validation_mean: float | None = None
     validation_low: float | None = None
     validation_high: float | None = None
+    test_images: int = 0
     test_mean: float | None = None
     test_low: float | None = None
     test_high: float | None = None

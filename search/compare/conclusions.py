@@ -18,6 +18,8 @@ from search.compare.results import Comparison
 from search.difference_format import bound_text, interval_text, points, unit
 from search.leaderboard_format import is_share, score_text
 from search.looking import about_looks
+from search.row_intervals import items_of
+from search.statistics.skewed_luck import CAUTION, skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 
 FEW_SEEDS = 5
@@ -294,12 +296,24 @@ def _doubt(comparison: Comparison) -> list[str]:
         )
     if 2 <= seeds < FEW_SEEDS:
         said.append(f"{seeds} seeds give wide intervals; {FEW_SEEDS} are the least for a claim.")
+    luck = [
+        _place(r, comparison)
+        for r in comparison.results
+        if r.usable and skewed_luck(r.test_scores, _images(r, comparison))
+    ]
+    if luck:
+        said.append(f"Of {_list(luck)}, {CAUTION}.")
     if any(v.covers == "seeds" for v in all_versus):
         said.append("Intervals over seeds speak of new seeds on these images, not of new images.")
     if any(v.measured_on == "validation" and v.seeds for v in all_versus):
         chose = ", which also chose the learning rates" * (comparison.choose_rate != "one")
         said.append(f"Where test was not read, differences are on validation{chose}.")
     return said
+
+
+def _images(result: ArmResult, comparison: Comparison) -> int:
+    """Test images that the arm's scores are shares of; 0 where they are none."""
+    return items_of(comparison.monitor, result.test_images) or 0
 
 
 def _cautions(comparison: Comparison) -> list[str]:

@@ -280,6 +280,18 @@ def test_no_difference_beyond_what_a_metric_allows_is_promised(make_study):
     assert "over seeds, any difference would be missed on test more than one" in said(study)
 
 
+def test_skewed_luck_near_the_ceiling_is_told(make_study):
+    for name, monitor, told in (("share", "val/accuracy", True), ("rate", "val/f1", False)):
+        study = make_study(name, monitor=monitor, images=1000)
+        metric = monitor.replace("val", "test")
+        for label, scores in (("a", (0.99, 0.98, 0.93)), ("b", (0.97, 0.96, 0.965))):
+            runs = study.finalist(label, [0.9, 0.91, 0.92], label=label)
+            for (spec, result), score in zip(runs, scores, strict=True):
+                told_of = result.to_dict() | {"test": {metric: score}}
+                (study.folder / spec.key / "result.json").write_text(json.dumps(told_of))
+        assert ("Of #1 a, near the ceiling, errors differ" in said(study)) == told
+
+
 def test_a_random_search_of_equal_cost_is_compared_over_the_same_seeds(make_study):
     study = make_study()
     study.finalist("a", [0.90, 0.92, 0.94], origin="trials/0003")

@@ -142,7 +142,7 @@ def test_effects_of_a_random_study_hold_for_new_images_too(candidates, images):
         these += other.low <= world.truth <= other.high
     assert told.covers == "candidates and images"
     assert told.method == f"HC3, {candidates} trials x {images} validation images"
-    assert both / replays >= 0.93
+    assert both / replays >= 0.955  # of 97.5%, since two questions hold together
     assert these / replays < both / replays - 0.05
 
 

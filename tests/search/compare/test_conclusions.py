@@ -332,3 +332,11 @@ def test_learning_rates_that_nobody_chose_are_not_said_to_be_chosen(fake):
         text = " ".join(conclusions(fake.comparison(*arms, choose_rate=choice)))
         assert "Where test was not read, differences are on validation" in text
         assert ("which also chose the learning rates" in text) == chosen
+
+
+def test_skewed_luck_near_the_ceiling_is_told(fake):
+    wide, even = (0.99, 0.98, 0.93, 0.99, 0.985), (0.97, 0.96, 0.965, 0.97, 0.96)
+    for scores, told in ((wide, True), (even, False)):
+        arm = fake.arm("+mdta", fake.versus(), test_scores=scores, test_images=1000)
+        text = " ".join(conclusions(fake.comparison(fake.arm("base"), arm)))
+        assert ("Of +mdta, near the ceiling, errors differ between seeds" in text) == told

@@ -11,13 +11,14 @@ def depthwise_conv(dim: int, kernel: int, bias: bool) -> nn.Conv2d:
     return nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim, bias=bias)
 
 
-def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
+def convolve(conv: nn.Module, x: Tensor) -> Tensor:
     """Apply it without a copy: the permuted map is channels-last. (B, H, W, C) -> (B, H, W, C)."""
-    kernel, padding = conv.kernel_size[0], conv.kernel_size[0] // 2
-    if x.is_cpu and min(sides(x)) < kernel:
+    if type(conv) is nn.Conv2d and x.is_cpu and min(sides(x)) < conv.kernel_size[0]:
         # Where the map is smaller than the kernel, oneDNN's backward pass leaves its fast path and
-        # takes fifteen times as long; padded beforehand it does not.
-        x = F.pad(x, (0, 0, padding, padding, padding, padding))
-        padding = 0
-    out = F.conv2d(x.permute(0, 3, 1, 2), conv.weight, conv.bias, 1, padding, 1, conv.groups)
-    return out.permute(0, 2, 3, 1)
+        # takes fifteen times as long; padded beforehand it does not. Not of a layer that others
+        # have put in its place, which may have no weights to read.
+        margin = conv.kernel_size[0] // 2
+        x = F.pad(x, (0, 0, margin, margin, margin, margin)).permute(0, 3, 1, 2)
+        return F.conv2d(x, conv.weight, conv.bias, groups=conv.groups).permute(0, 2, 3, 1)
+    out: Tensor = conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    return out

@@ -115,7 +115,7 @@ class WindowAttention(Branch):
             x = x.roll((-by[0], -by[1]), dims=(1, 2))
         strided = self.layout == "strided"
         x_BGNC = (windows.partition_strided if strided else windows.partition)(x, at.window)
-        bias = self._bias(at.window)
+        bias = self._bias(at.window, x)
         mask = windows.shift_mask(at.padded, at.window, at.shift, x.device)
         if mask is not None:
             bias = bias + mask[:, None]
@@ -152,17 +152,17 @@ class WindowAttention(Branch):
 
     def _project(self, x: Tensor) -> Tensor:
         """Queries, keys and values. (..., C) -> (..., 3C)."""
+        out: Tensor = self.qkv(x)
         if not self.cosine:
-            out: Tensor = self.qkv(x)
             return out
         bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
-        return F.linear(x, self.qkv.weight, bias)
+        return out + bias.to(out.dtype)
 
-    def _bias(self, window: Grid) -> Tensor:
+    def _bias(self, window: Grid, like: Tensor) -> Tensor:
         """Position bias of a window no larger than the nominal one. (1, K, N, N)."""
         if self.continuous:
-            offsets = windows.log_offsets(self.window, self.qkv.weight.device)
-            table = 16 * self.cpb_mlp(offsets.to(self.qkv.weight.dtype)).sigmoid()
+            offsets = windows.log_offsets(self.window, like.device).to(like.dtype)
+            table = 16 * self.cpb_mlp(offsets).sigmoid()
         else:
             table = self.relative_position_bias_table
         index = windows.relative_position_index(window, self.window, table.device)

@@ -46,7 +46,7 @@ class Focal(Branch):
         query, context, gates = self.expand(x).split(self.widths, dim=-1)
         summaries = []
         for conv in self.contexts:
-            context = F.gelu(convolve(conv, context))  # type: ignore[arg-type]  # a Conv2d
+            context = F.gelu(convolve(conv, context))
             summaries.append(context)
         summaries.append(F.gelu(context.mean(dim=(1, 2), keepdim=True)))
         first, *others = zip(gates.split(1, dim=-1), summaries, strict=True)

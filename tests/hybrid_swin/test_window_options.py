@@ -127,7 +127,8 @@ def test_what_must_not_decay_is_named():
 
 def test_a_smaller_map_reads_the_middle_of_the_continuous_table():
     module = build(window=5, grid=(10, 10), bias="continuous")
-    whole, part = module._bias((5, 5)), module._bias((2, 3))
+    like = next(module.parameters())
+    whole, part = module._bias((5, 5), like), module._bias((2, 3), like)
     places = [i * 5 + j for i in range(2) for j in range(3)]
     torch.testing.assert_close(part, whole[:, :, places][..., places], rtol=0, atol=0)
 

@@ -328,9 +328,7 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
     part = at.word.branches[at.mixer.base or 0]
     kind = at.theirs.kind or ""
     side = Place(variant, at.stage, part, kind.partition("(")[0], _rows(at.theirs))
-    if at.mixer.values:
-        windows = side.layout if part.name in ("w_msa", "sw_msa") else None
-        yield from map(Difference, position_reasons(source.positions, at.name, windows))
+    windows = side.layout if part.name in ("w_msa", "sw_msa") else None
     if at.mixer.values and source.variant is not None:
         why = own_difference(side, source.variant, _pairs(at, parse(kind)))
         if why:
@@ -342,6 +340,7 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
             judgement = replace(judgement, maybe_ours=False)
         difference = foreign_difference(side, judgement)
         if difference is not None:
+            windows = None  # a mask of other windows says nothing more
             yield difference
     elif source.judgement.rules and not source.judgement.maybe_ours:
         yield from map(Difference, mlp_and_norm_reasons(source.judgement.rules[0]))
@@ -354,6 +353,8 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
         unless = "unless the source is of this very network: "
         sure = source.is_foreign or source.variant is not None
         yield Difference(why if sure else unless + why, sure)
+    if at.mixer.values:
+        yield from map(Difference, position_reasons(source.positions, at.name, windows))
 
 
 def _rows(mixer: MixerSource) -> int:

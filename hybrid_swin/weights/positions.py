@@ -82,8 +82,9 @@ def position_reasons(
     ours = shift_mask(windows.padded, windows.window, windows.shift, torch.device("cpu"))
     if ours is None:
         differs = bool(theirs.any())
-    else:  # one for images of another size cannot be compared
-        differs = theirs.shape == ours.shape and not torch.equal(theirs.cpu() != 0, ours != 0)
+    else:  # one for images of another size, or proportions, cannot be compared
+        same_map = theirs.shape == ours.shape and windows.padded[0] == windows.padded[1]
+        differs = same_map and not torch.equal(theirs.cpu() != 0, ours != 0)
     if differs:
         yield "the source's attn_mask hides other tokens"
 

@@ -65,6 +65,8 @@ def test_masks_that_hide_other_tokens_are_said(golden, small_swin):
     for same in (mask, mask[:1], mask.flatten(1)):  # the others are of other images
         said = str(load_weights(small_swin(), weights | {name: same}))
         assert "as in the source at 56x56: 4" in said
+    said = str(load_weights(small_swin(image_size=(28, 112)), weights | {name: mask}))
+    assert "attn_mask" not in said  # as many windows, in another arrangement
     for other in (torch.zeros_like(mask), mask.flip(0)):
         said = str(load_weights(small_swin(), weights | {name: other}))
         assert "as in the source at 56x56: 3" in said

@@ -27,6 +27,7 @@ from hybrid_swin.model import HybridSwin
 from hybrid_swin.module_sources import check_data_code, module_hashes
 from hybrid_swin.plain_text import csv_cell
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.recorded_paths import WORKING_FOLDER, with_paths_found, working_folder
 from hybrid_swin.study_runs import names_run, refuse_reading
 from hybrid_swin.trained import find_checkpoint
 from hybrid_swin.variant import Variant
@@ -54,6 +55,7 @@ def fit(options: Namespace) -> int:
         "variant": variant.to_dict(),
         "recipe": recipe.to_dict(),
         "data": data.to_dict(),
+        WORKING_FOLDER: working_folder(),
     }
     if modules := module_hashes([data.class_path]):
         settings["modules"] = modules
@@ -175,7 +177,8 @@ def _read(
         settings = _settings(folder)
         variant = Variant.from_dict(settings["variant"])
         recipe = Recipe.from_dict(settings["recipe"])
-        data, seed = DataSettings.from_dict(settings["data"]), int(settings["seed"])
+        found = with_paths_found(settings["data"], str(settings.get(WORKING_FOLDER) or ""))
+        data, seed = DataSettings.from_dict(found), int(settings["seed"])
     except (_NotOfAFit, KeyError, TypeError, OverflowError) as error:
         raise InputError(
             f"{str(folder)!r} is not the folder of a finished fit ({SETTINGS}: {error}); "

@@ -1,5 +1,6 @@
 """Errors that are the user's to mend: one sentence, no traceback, exit code 2."""
 
+import os
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -40,6 +41,16 @@ def shown(value: object, most: int = 60) -> str:
     text = repr(value)
     half = (most - 5) // 2
     return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
+
+
+def here(path: object) -> str:
+    """Where a relative path was looked for, as in " in '/home/me'"; empty for whole paths."""
+    if os.path.isabs(str(path)):
+        return ""
+    try:
+        return f" in {shown(os.getcwd(), 80)}"
+    except OSError:  # it has been removed
+        return " in a working folder that is no longer there"
 
 
 def _plural(kind: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
@@ -63,10 +64,15 @@ def recorded_hashes(study: Path, kind: str = "plugins") -> dict[str, str]:
         study: its folder.
         kind: ``plugins``, by file name; or ``modules``, by ``class_path``.
     """
+    found = recorded_of(study).get(kind)
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def recorded_of(study: Path) -> dict[str, Any]:
+    """What a study recorded at its beginning; empty where that cannot be read."""
     for name in (_FIXED, _COPY):
         with suppress(InputError):  # damaged: its copy says the same
-            found = read_json(study / name).get(kind)
-            return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+            return read_json(study / name)
     return {}
 
 

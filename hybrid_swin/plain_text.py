@@ -15,7 +15,8 @@ LONGEST_ERROR = 1_000  # of an error that is kept with what it ended
 _LONG_WORD = re.compile(r"\S{73,}")  # it is cut to its start and its end
 _START, _END = 44, 16
 _GAP = "[...]"
-_COMMAND = re.compile(r"`python [^`]{1,1000}`")  # it runs as it is printed, or is left out
+# A command runs as it is printed, or is left out.
+_COMMAND = re.compile(r"`(?:python|hybrid-swin) [^`]{1,1000}`")
 _PLACES = "\x00\x01\x02"  # of the first commands of a line, which has none of these characters
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also full-width
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)

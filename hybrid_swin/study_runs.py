@@ -12,7 +12,9 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.files import read_json
 from hybrid_swin.kept_plugins import recorded_hashes, study_of
 from hybrid_swin.module_sources import check_data_code, class_paths_in
+from hybrid_swin.program import door
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.recorded_paths import began_in, with_paths_found
 from hybrid_swin.variant import Variant
 
 _RUN, TRAINED = "run.json", "attempt-*/final.ckpt"  # what a run was asked, and its weights
@@ -63,7 +65,8 @@ def run_data(path: str | Path) -> dict[str, Any]:
             f"{str(path)!r} does not say what it was trained on; give --data.source and "
             "--data.options as in the settings.yaml of its study"
         )
-    return data
+    found: dict[str, Any] = with_paths_found(data, began_in(path))
+    return found
 
 
 def with_runs(arguments: Sequence[str]) -> list[str]:
@@ -134,7 +137,7 @@ def refuse_reading(folder: Path) -> None:
     else:
         return
     raise InputError(
-        f"{str(folder)!r} is {what}, which has read its splits itself: `python search.py "
+        f"{str(folder)!r} is {what}, which has read its splits itself: `{door()} "
         f"leaderboard {shlex.quote(os.path.normpath(study))}` shows what it found; `python -m "
         f"hybrid_swin fit --run {shlex.quote(network)} --folder NEW` trains a network of it anew"
     )

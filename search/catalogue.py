@@ -14,7 +14,7 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
     ("branch", "Branches: token mixers, joined by + in a block word"),
     ("fusion", "Fusions: how branches join, after : in a block word"),
     ("data source", "Data sources: data.source in a study"),
-    ("inspection", "Inspections: python search.py inspect --only NAME"),
+    ("inspection", "Inspections: inspect --only NAME"),
 )
 
 _CHECKED_BY = {

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.yaml_files import read_yaml
 from search.recorded_code import CommandLine, settle_code
 from search.records.schema import FutureVersionError, SchemaError, check_version
 
 SCHEMA_VERSION = 1  # of settings that the program wrote
+_SETTINGS = "settings.yaml"  # of a study or a comparison
 _FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare name is looked for
 
 
@@ -28,6 +30,7 @@ def read_config(
     """
     content = _read(name, folder)
     settings: dict[str, Any] = content["settings"] if _is_receipt(content) else content
+    _find_paths(settings, content, find_config(name, folder))
     if said is not None:
         settle_code(settings, content, find_config(name, folder), said)
     version = settings.pop("schema_version", None)
@@ -37,6 +40,16 @@ def read_config(
         except (SchemaError, FutureVersionError) as error:
             raise InputError(f"config {name!r}: {error}") from error
     return settings
+
+
+def _find_paths(settings: dict[str, Any], content: dict[str, Any], file: Path) -> None:
+    """Let a receipt's and a study's relative paths be found from any working folder."""
+    receipt = _is_receipt(content)
+    began = content.get(WORKING_FOLDER) if receipt else None
+    if not receipt and file.name == _SETTINGS:
+        began = began_in(file.parent)
+    if isinstance(began, str) and isinstance(settings.get("data"), dict):
+        settings["data"] = with_paths_found(settings["data"], began)
 
 
 def read_receipt(name: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
+from hybrid_swin.program import as_called, program
 from hybrid_swin.trust import TRUST_HELP
 from search.cost_rows import By, Question
 
@@ -26,10 +27,10 @@ def cost_parser(formatter: Any) -> ArgumentParser:
     """The parser of `cost`."""
     parser = ArgumentParser(
         allow_abbrev=False,
-        prog="search.py cost",
+        prog=f"{program()} cost",
         formatter_class=formatter,
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=as_called(EPILOG),
     )
     parser.add_argument(
         "variants",

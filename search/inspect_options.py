@@ -13,6 +13,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.inspecting.words import Asked, parse_inspections
 from hybrid_swin.kept_text import check_words, show
 from hybrid_swin.parser_messages import explained
+from hybrid_swin.program import as_called, program
 from hybrid_swin.ranges import Range, check_ranges
 from hybrid_swin.trust import TRUST_HELP
 from search.settings_file import build_settings
@@ -96,10 +97,10 @@ def inspect_parser(formatter: Any) -> ArgumentParser:
     """The parser of `inspect`."""
     parser = ArgumentParser(
         allow_abbrev=False,
-        prog="search.py inspect",
+        prog=f"{program()} inspect",
         formatter_class=formatter,
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=as_called(EPILOG),
     )
     parser.add_argument(
         "target",

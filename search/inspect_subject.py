@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.kept_plugins import adopt_kept_plugins, recorded_hashes, study_of
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.module_sources import check_data_code
+from hybrid_swin.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
 from hybrid_swin.variant_sources import resolve_variant
+from hybrid_swin.yaml_files import read_yaml
 from search.file_kinds import read_variant
 from search.inspect_options import InspectQuestion
 from search.records.runs import RUN_FILE, RunSpec, read_spec
-from search.records.settings import read_data
+from search.records.settings import SETTINGS_FILE, read_data
 
 _LEVELS = 6  # from a checkpoint up to the folder of its study
 
@@ -117,6 +120,14 @@ def _home(checkpoint: Path) -> Path | None:
     return None
 
 
+def _settings_in(folder: Path) -> dict[str, Any]:
+    """The settings in a folder, also of a training; empty where they cannot be read."""
+    with suppress(InputError):
+        found = read_yaml(folder / SETTINGS_FILE, SETTINGS_FILE)
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
 def _run_of(checkpoint: Path, home: Path) -> RunSpec | None:
     """What the run that a checkpoint belongs to was asked to do; None where nothing says it.
 
@@ -141,6 +152,13 @@ def _short_name(path: Path, checkpoint: Path, home: Path | None) -> str:
     return "-".join((home.name, *(part for part in parts if not part.startswith("attempt-"))))
 
 
+def _began_in(home: Path | None) -> str:
+    """Where the study or the training in a folder was begun; empty if unknown."""
+    if home is None:
+        return ""
+    return str(_settings_in(home).get(WORKING_FOLDER) or began_in(home))
+
+
 def settings_of(target: Target, named: str, trust: bool) -> DataSettings:
     """The images that a network was trained on.
 
@@ -163,6 +181,7 @@ def settings_of(target: Target, named: str, trust: bool) -> DataSettings:
             + ("" if target.checkpoint else ", since random weights speak of the architecture only")
         )
     known = {f.name for f in dataclasses.fields(DataSettings)}
+    data = with_paths_found(data, _began_in(target.home))
     settings = DataSettings.from_dict({key: value for key, value in data.items() if key in known})
     home = target.home
     study = None if home is None else study_of(home)

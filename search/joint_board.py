@@ -1,11 +1,13 @@
 """Several studies in one leaderboard, where their rows answer one question on the same images."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.program import door
 from search.leaderboard import Leaderboard
 from search.records.settings import is_comparison
 from search.row import Row
@@ -32,8 +34,8 @@ def join(folders: Sequence[Path]) -> Leaderboard:
         if is_comparison(folder):
             raise InputError(
                 f"{str(folder)!r} is a comparison: its arms are compared with their own baseline "
-                "at matched cost; leave it out, and show it by `python search.py leaderboard "
-                f"{folder}`"
+                "at matched cost; leave it out, and show it by "
+                f"`{door()} leaderboard {shlex.quote(str(folder))}`"
             )
     studies = _named([StudyRows.read(folder) for folder in folders])
     _check_comparable(studies)

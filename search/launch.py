@@ -16,6 +16,7 @@ from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.fitting import fit_notes
 from hybrid_swin.loading import LoadedData, load_data
+from hybrid_swin.program import door
 from search import budget, objectives
 from search.candidates import Candidates, check_objective
 from search.closing import closing
@@ -305,7 +306,7 @@ def _draw(folder: Path, console: Console) -> None:
     except Exception as error:
         console.print(
             f"the figures could not be drawn ({type(error).__name__}: {error}); nothing else is "
-            f"lost, and `python search.py figures {shlex.quote(str(folder))}` tries again",
+            f"lost, and `{door()} figures {shlex.quote(str(folder))}` tries again",
             style="yellow",
             soft_wrap=True,
         )

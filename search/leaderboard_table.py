@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.plain_text import harmless
+from hybrid_swin.program import door
 from hybrid_swin.study_runs import TRAINED
 from search.console import Console
 from search.leaderboard import Leaderboard
@@ -40,7 +41,7 @@ def print_leaderboard(board: Leaderboard, console: Console | None = None) -> Non
     console.print(render(board, console.width, ascii_only=console.options.ascii_only))
     run = _best_run(board)
     if run is not None:
-        command = f"python search.py inspect {shlex.quote(str(run))}"
+        command = f"{door()} inspect {shlex.quote(str(run))}"
         console.print(Text(f"\na closer look at the best: {command}", "dim"), soft_wrap=True)
 
 

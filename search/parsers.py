@@ -7,6 +7,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from hybrid_swin.export_options import add_export_options
+from hybrid_swin.program import as_called, program
 from hybrid_swin.trust import PLUGIN_HELP, TRUST_HELP, add_code_options
 from search.attribution.options import attribution_parser
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
@@ -81,9 +82,9 @@ def door_parser() -> ArgumentParser:
     """The parser of all commands, which is there for its help."""
     parser = ArgumentParser(
         allow_abbrev=False,
-        prog="search.py",
-        description=DESCRIPTION,
-        epilog=EPILOG,
+        prog=program(),
+        description=as_called(DESCRIPTION),
+        epilog=as_called(EPILOG),
         formatter_class=help_formatter(),
     )
     commands = parser.add_subcommands(required=True)
@@ -159,7 +160,7 @@ def _export_parser() -> ArgumentParser:
 def _plain_parser(command: str, description: str) -> ArgumentParser:
     return ArgumentParser(
         allow_abbrev=False,
-        prog=f"search.py {command}",
+        prog=f"{program()} {command}",
         description=description,
         formatter_class=help_formatter(),
     )

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
+from hybrid_swin.program import as_called, program
 from hybrid_swin.trust import TRUST_HELP
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import add_settings
@@ -29,10 +30,10 @@ def space_parser(formatter: Any) -> ArgumentParser:
     """The parser of `space`: that of `run`, with its own options."""
     parser = ArgumentParser(
         allow_abbrev=False,
-        prog="search.py space",
+        prog=f"{program()} space",
         formatter_class=formatter,
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=as_called(EPILOG),
     )
     parser.add_argument(
         "--config", action="config", help="a study's file; the word --config may be left out"

@@ -8,7 +8,7 @@ from typing import Literal, final
 import numpy as np
 
 from hybrid_swin.data import LabelledImages, Source, check_range, class_order, user_path
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, here, shown
 from hybrid_swin.file_facts import FileFacts
 from hybrid_swin.image_files import FOURTH, Decoder
 from hybrid_swin.image_folders import Item, Listing, list_folders
@@ -115,7 +115,8 @@ class FolderSource(Source):
         root = user_path(self.path, "path")
         if not root.is_dir():
             raise InputError(
-                f"data source folder: {shown(self.path, 120)} is not a folder; correct 'path'"
+                f"data source folder: {shown(self.path, 120)} is not a folder{here(self.path)}; "
+                "correct 'path'"
             )
         return list_folders(root, self.layout)
 

@@ -17,7 +17,7 @@ from hybrid_swin.data import (
     class_order,
     user_path,
 )
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, here, shown
 from hybrid_swin.pixels import as_floats, in_range
 from hybrid_swin.spellings import ARRAYS, SPLITS, is_no_group, is_no_label, simplify
 
@@ -108,7 +108,8 @@ class _Found(NamedTuple):
 def _read(path: Path) -> _Found:
     if not path.is_file():
         raise InputError(
-            f"data source npz: {shown(str(path), 120)} is not a file; correct option 'path'"
+            f"data source npz: {shown(str(path), 120)} is not a file{here(path)}; correct option "
+            "'path'"
         )
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
+from hybrid_swin.program import as_called, program
 from hybrid_swin.trust import add_code_options
 
 DESCRIPTION = """\
@@ -25,10 +26,10 @@ def attribution_parser(formatter: Any) -> ArgumentParser:
     """The parser of `attribution`."""
     parser = ArgumentParser(
         allow_abbrev=False,
-        prog="search.py attribution",
+        prog=f"{program()} attribution",
         formatter_class=formatter,
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=as_called(EPILOG),
     )
     parser.add_argument("study", type=str, help="the folder of a study or of a comparison")
     parser.add_argument(

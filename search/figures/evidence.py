@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.program import door
 from search.budget import amount
 from search.compare.settings import ComparisonSettings
 from search.leaderboard_format import is_share
@@ -77,7 +78,7 @@ class Evidence:
         if isinstance(settings, ComparisonSettings):
             raise InputError(
                 f"{folder} is the folder of a comparison, which draws its own figures when it "
-                f"ends; `python search.py leaderboard {shlex.quote(str(folder))} --svg FILE` draws "
+                f"ends; `{door()} leaderboard {shlex.quote(str(folder))} --svg FILE` draws "
                 "its differences"
             )
         monitor, mode = settings.objective.monitor, settings.objective.mode

@@ -14,6 +14,7 @@ from hybrid_swin.data_summary import describe
 from hybrid_swin.files import DamagedFileError, write_json_atomically
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import LoadedData
+from hybrid_swin.recorded_paths import WORKING_FOLDER
 from search.compare.settings import ComparisonSettings
 from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.records.runs import RunResult, RunSpec, iter_runs
@@ -59,6 +60,7 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "repeat": f"{command} --name {settings.name}-again",
             "settings": settings.to_dict(),
+            WORKING_FOLDER: fixed.working_folder,
             **about,
             "hashes": fixed.data,
             "plugins": fixed.plugins,

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.files import DamagedFileError, MissingFileError, natural_order, read_json
+from hybrid_swin.program import door
 from search.records.schema import FutureVersionError, SchemaError, build, check_version
 
 SCHEMA_VERSION = 1
@@ -213,9 +214,7 @@ def iter_runs(
         DamagedFileError: a file is damaged, where ``damaged`` is not given.
     """
     if not study_folder.is_dir():
-        raise InputError(
-            f"there is no study at {study_folder}; start one with `python search.py run`"
-        )
+        raise InputError(f"there is no study at {study_folder}; start one with `{door()} run`")
     for place in PLACES:
         keys = []
         for file in _places(study_folder, place, damaged):

@@ -30,6 +30,7 @@ class Fixed:
         sampler: which, and why it was chosen; empty for a comparison.
         reference_point: where hypervolumes are measured from; empty for one objective.
         owner: a word that no other folder has.
+        working_folder: where it was begun: relative paths are meant from there.
         modules: source hashes of data modules of the user's own by class path.
     """
 
@@ -40,6 +41,7 @@ class Fixed:
     sampler: tuple[str, ...] = ()
     reference_point: dict[str, float] = field(default_factory=dict)
     owner: str = ""
+    working_folder: str = ""
     modules: dict[str, str] = field(default_factory=dict)
 
     @classmethod

@@ -14,6 +14,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.files import DamagedFileError
 from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, recorded
 from hybrid_swin.module_sources import check_modules, module_hashes
+from hybrid_swin.recorded_paths import WORKING_FOLDER, working_folder
 from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 from search.records.runs import PLACES, RUN_FILE
 from search.records.settings import SETTINGS_FILE, read_study, write_settings
@@ -112,6 +113,7 @@ def claim(
     before_now = None
     if os.path.lexists(folder / SETTINGS_FILE):
         before_now = read_or_set_aside(lambda: read_study(folder), say, "it is written again")
+    settled = {**settled, WORKING_FOLDER: working_folder()}
     damaged: list[DamagedFileError] = []
     known = read_study_file(folder, damaged)
     for error in damaged:

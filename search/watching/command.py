@@ -10,7 +10,7 @@ from hybrid_swin.files import json_ready
 from hybrid_swin.ranges import Range, check_ranges
 from search.console import Console
 from search.watching.status import Status, Watcher
-from search.watching.table import render
+from search.watching.table import render, what_it_found
 
 _SECONDS = Range(0, 86_400, open_below=True)
 
@@ -45,5 +45,7 @@ def _show(status: Status, form: str, console: Console, again: bool) -> None:
     if again:
         console.clear()  # nothing where the output is no terminal
     console.print(render(status), soft_wrap=False)
+    if found := what_it_found(status):
+        console.print(found, soft_wrap=True, highlight=False)
     if again and not console.is_terminal:
         console.print()

@@ -4,6 +4,8 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
+from hybrid_swin.program import program
+
 _STATUS = """\
 How a study or a comparison stands, from another shell while it runs, or after: what has ended, what
 is being trained, the best so far, the time left. Reads the folder only and disturbs nothing.
@@ -17,7 +19,10 @@ time, scores against costs, learning curves. A study draws them by itself at its
 def status_parser(formatter: Any) -> ArgumentParser:
     """The parser of `status`."""
     parser = ArgumentParser(
-        allow_abbrev=False, prog="search.py status", formatter_class=formatter, description=_STATUS
+        allow_abbrev=False,
+        prog=f"{program()} status",
+        formatter_class=formatter,
+        description=_STATUS,
     )
     _add_folder(parser, "the folder of the study or comparison")
     parser.add_argument(
@@ -37,7 +42,7 @@ def figures_parser(formatter: Any) -> ArgumentParser:
     """The parser of `figures`."""
     parser = ArgumentParser(
         allow_abbrev=False,
-        prog="search.py figures",
+        prog=f"{program()} figures",
         formatter_class=formatter,
         description=_FIGURES,
     )

@@ -7,6 +7,7 @@ from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
 
+from hybrid_swin.program import door
 from search.progress import duration
 from search.watching.status import Status
 
@@ -30,10 +31,14 @@ def render(status: Status) -> Lines:
         parts += [Text(), Text("last results", "bold"), _last(status)]
     if status.best is not None:
         parts += [Text(), _best(status)]
-    if status.activity == "finished":
-        command = f"python search.py leaderboard {shlex.quote(status.folder)}"
-        parts += [Text(), Text("what it found:"), Text(command, no_wrap=True, overflow="ignore")]
     return Lines(*parts)
+
+
+def what_it_found(status: Status) -> str:
+    """The command that shows it, for a line that is not wrapped; empty while there is nothing."""
+    if status.activity != "finished":
+        return ""
+    return f"\nwhat it found:\n{door()} leaderboard {shlex.quote(status.folder)}"
 
 
 def _activity(status: Status) -> str:

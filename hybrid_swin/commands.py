@@ -25,7 +25,7 @@ from hybrid_swin.ledger import Entry, ledger_near, recorded
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.module_sources import check_data_code, module_hashes
-from hybrid_swin.plain_text import csv_cell
+from hybrid_swin.plain_text import csv_cell, say
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.recorded_paths import WORKING_FOLDER, with_paths_found, working_folder
 from hybrid_swin.study_runs import names_run, refuse_reading
@@ -62,17 +62,17 @@ def fit(options: Namespace) -> int:
     init = None if options.init is None else find_checkpoint(options.init)
     if init is not None:
         # Seen, and refused where it does not fit, before anything is trained.
-        print(load_weights(HybridSwin(variant), init, weights_prefix=options.weights_prefix))
+        say(load_weights(HybridSwin(variant), init, weights_prefix=options.weights_prefix))
         settings |= {"init": options.init, "weights_prefix": options.weights_prefix}
     elif options.weights_prefix is not None:
         raise InputError("weights_prefix chooses a network of init; give --init as well")
     if names_run(options.variant) and recipe == Recipe():
-        print(f"note: the default recipe; --recipe {options.variant} takes the run's own")
+        say(f"note: the default recipe; --recipe {options.variant} takes the run's own")
     datamodule = make_datamodule(data, variant, recipe.batch_size, options.seed)
     about_data = _describe(data, variant, datamodule)
     images = data.epoch_images or about_data.get("images", {}).get("train")
     for note in fit_notes([recipe], images):
-        print(f"note: {note}")
+        say(f"note: {note}")
     result = training.fit(
         variant,
         recipe,
@@ -92,8 +92,8 @@ def fit(options: Namespace) -> int:
     summary["checkpoint"] = result.checkpoint and result.checkpoint.name
     write_json_atomically(folder / RESULT, summary)
     for note in result.notes:
-        print(f"note: {note}")
-    print(
+        say(f"note: {note}")
+    say(
         f"{result.state} after {result.epochs} of {recipe.epochs} epochs, "
         f"{result.seconds['fit']:.1f} s of training, {result.precision} on {result.device}"
     )
@@ -134,7 +134,7 @@ def predict(options: Namespace) -> int:
             for key, label, logits in zip(ids, reading.labels, reading.logits, strict=True):
                 row = [names[label], names[logits.argmax()], *logits.tolist()]
                 table.writerow(map(csv_cell, [key, *row]))
-    print(f"{len(ids)} images of the {options.split} split -> {output}")
+    say(f"{len(ids)} images of the {options.split} split -> {output}")
     return 0
 
 
@@ -143,12 +143,12 @@ def _describe(
 ) -> dict[str, Any]:
     """Print what was understood of the images, and return all of it."""
     if not isinstance(datamodule, ImageData):
-        print("images     of the data module named; they are not looked at here")
+        say("images     of the data module named; they are not looked at here")
         return {}
     datamodule.setup()
     about = describe(load_data(data, variant.image_size, variant.in_channels, None))
     for heading, text in summary_lines(about, DATA):
-        print(f"{heading:<11}{text}", flush=True)
+        say(f"{heading:<11}{text}")
     return about
 
 
@@ -159,13 +159,13 @@ class _PrintEpochs(L.Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares it nowhere
         if isinstance(data, ImageData):
             for note in data.images.notes:
-                print(f"note: {note}; the network takes {data.images.images.shape[-1]} channel(s)")
+                say(f"note: {note}; the network takes {data.images.images.shape[-1]} channel(s)")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         values = "  ".join(
             f"{k} {float(v):.4f}" for k, v in sorted(trainer.callback_metrics.items())
         )
-        print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}", flush=True)
+        say(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}")
 
 
 def _read(
@@ -193,7 +193,7 @@ def _read(
     resolve_accelerator(accelerator)
     note = training.check_trained_on(folder / FINAL, datamodule)
     if note:
-        print(f"note: {note}")
+        say(f"note: {note}")
     kept = nullcontext() if split != "test" else _recorded(folder, command, variant, datamodule)
     with kept:
         reading = training.evaluate(network, datamodule, split, accelerator=accelerator)
@@ -234,4 +234,4 @@ def _recorded(
 
 def _print_metrics(metrics: dict[str, float]) -> None:
     for name, value in sorted(metrics.items()):
-        print(f"{name:<24}{value:.4f}")
+        say(f"{name:<24}{value:.4f}")

@@ -21,6 +21,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.export_formats import FORMATS, IMAGES, LOGITS, Format, as_facts
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.plain_text import say
 from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
 
 Values = Literal["normalised", "pixels"]
@@ -145,7 +146,7 @@ def export_checkpoint(
         normalisation=trained.normalisation,
         class_names=trained.class_names,
     )
-    print(exported)
+    say(exported)
     return 0
 
 

@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 # Control characters, line and paragraph separators, marks that turn the direction of text or have
-# no width, halves of surrogate pairs and what is no character, which files do not take.
+# no width or show nothing, halves of surrogate pairs and what is no character, which no file takes.
 _UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 LONGEST = 300  # characters of a message
@@ -42,6 +42,11 @@ _LATEX = {
 def harmless(text: str) -> str:
     r"""The text with ``?`` for every unseen character; line breaks stay."""
     return _UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else "?", text)
+
+
+def say(text: object) -> None:
+    """Print to the terminal, at once, what may hold words of the user's or of a file."""
+    print(harmless(str(text)), flush=True)
 
 
 def visible(text: str) -> str:
@@ -98,22 +103,23 @@ def csv_cell(value: Any) -> str:
         value = " ".join(map(str, value))
     if not isinstance(value, str):
         return repr(value)
-    text = _single(value)
+    text = unbroken(value)
     formula = text.lstrip().startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text)
     return f"'{text}" if formula else text
 
 
 def markdown(text: str) -> str:
     """Markdown that shows a text as it is; brackets of intervals stay as they are."""
-    escaped = "".join("\\" + char if char in "\\|_*<>`&~$" else char for char in _single(text))
+    escaped = "".join("\\" + char if char in "\\|_*<>`&~$" else char for char in unbroken(text))
     return escaped.replace("](", "]\\(")  # else a link
 
 
 def latex(text: str) -> str:
     """LaTeX that prints a text as it is, also at a row's start, where [ would be an option."""
-    escaped = "".join(_LATEX.get(char, char) for char in _single(text))
+    escaped = "".join(_LATEX.get(char, char) for char in unbroken(text))
     return "{}" + escaped if escaped.startswith(("[", "*")) else escaped
 
 
-def _single(text: str) -> str:
+def unbroken(text: str) -> str:
+    """The text with ``?`` for every unseen character and line break: a name in a table."""
     return harmless(text).replace("\n", "?")

@@ -17,6 +17,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.files import OF_THE_DISK, explained, write_json_atomically
 from hybrid_swin.kept_plugins import check_hash
 from hybrid_swin.module_sources import check_modules
+from hybrid_swin.plain_text import say
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.training import (
     FitResult,
@@ -84,7 +85,7 @@ def _train(
             f"{', '.join(k for k in fitted.history[-1] if k.startswith('val/'))}"
         )
     for note in fitted.notes:
-        print(f"{spec.key}: {note}", flush=True)
+        say(f"{spec.key}: {note}")
     state, notes = fitted.state, list(fitted.notes)
     test, latency, run_folder = None, None, Path(job.folder).parent
     if state == "complete" and fitted.checkpoint is not None:

@@ -244,7 +244,7 @@ class Leaderboard:
         text, columns = io.StringIO(), self.columns
         paths = dict.fromkeys(path for row in self.rows for path in row.params)
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*columns, *(f"params.{path}" for path in paths)])
+        writer.writerow(map(csv_cell, [*columns, *(f"params.{path}" for path in paths)]))
         for row in self.rows:
             values = [getattr(row, name) for name in columns]
             own = row.params

@@ -198,7 +198,8 @@ class Comparison:
         writer = csv.writer(text, lineterminator="\n")
         residuals = [f"residual_{name}" for name in ("parameters", "macs", "latency")]
         rates = ["learning_rate", "given_learning_rates"]
-        writer.writerow([*arm_columns, *rates, *residuals, "blocks", *heads, "verdict"])
+        titles = [*arm_columns, *rates, *residuals, "blocks", *heads, "verdict"]
+        writer.writerow(map(csv_cell, titles))
         for result in self.results:
             for versus in (result.versus, *result.controls):
                 if versus is None and result.controls:

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin.plain_text import latex, markdown
+from hybrid_swin.plain_text import latex, markdown, unbroken
 from search.compare.conclusions import conclusions
 from search.compare.lines import (
     KEPT_OUT,
@@ -61,7 +61,7 @@ def render(comparison: Comparison, width: int = 120) -> Group:
             if place:
                 table.add_row(Text(place, style="italic"), *[""] * (len(heads) + 1))
         cells = [_joined(line, name) for name in names]
-        arm = Text(("  less " if line.control else "") + _plain(line.arm))
+        arm = Text(("  less " if line.control else "") + unbroken(line.arm))
         style = "dim" if line.control or set(line.marks) & set(KEPT_OUT) else ""
         table.add_row(arm, *cells, line.marks, style=style)
     used = [f"{m} {text}" for m, text in MARKS.items() if any(m in line.marks for line in lines)]
@@ -71,7 +71,7 @@ def render(comparison: Comparison, width: int = 120) -> Group:
     parts.append(Text("  " + interval_note(comparison), style="dim"))
     said = Table.grid(padding=(0, 1, 0, 0))
     for sentence in conclusions(comparison):
-        said.add_row("-", Text(_plain(sentence)))
+        said.add_row("-", Text(unbroken(sentence)))
     return Group(*parts, Text(), said)
 
 
@@ -191,7 +191,3 @@ def _title(comparison: Comparison) -> str:
 
 def _legend(marks: str) -> str:
     return "; ".join(f"{mark} {text}" for mark, text in MARKS.items() if mark in marks)
-
-
-def _plain(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)

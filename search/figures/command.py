@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.plain_text import say
 from search.figures.writing import write_study_figures
 
 
@@ -13,5 +14,5 @@ def run(options: Any) -> int:
         InputError: no study there, or a file of it cannot be read.
     """
     files = write_study_figures(Path(options.study))
-    print("\n".join(map(str, files)) or "nothing to draw yet: no trial has ended")
+    say("\n".join(map(str, files)) or "nothing to draw yet: no trial has ended")
     return 0

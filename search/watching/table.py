@@ -7,6 +7,7 @@ from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
 
+from hybrid_swin.plain_text import unbroken
 from hybrid_swin.program import door
 from search.progress import duration
 from search.watching.status import Status
@@ -118,7 +119,7 @@ def _best(status: Status) -> Text:
 
 def _plain(text: str) -> Text:
     """A user's words: no markup, no control codes."""
-    return Text("".join(char if char.isprintable() else "?" for char in text), "cyan")
+    return Text(unbroken(text), "cyan")
 
 
 def _grid(keys: Sequence[str] = ()) -> Table:

@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,10 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
     def data_of(path: str) -> dict[str, Any]:
         data, study = run_data(path), study_of(path)
         recorded = recorded_hashes(study, "modules") if study else {}
-        named = any(word.startswith("--data.class_path") for word in arguments)
-        trust = named or "--trust" in arguments
-        for class_path in class_paths_in({"data": data}):
-            check_data_code(class_path, {} if named else recorded, f"the run {path!r}", trust)
+        trust = "--trust" in arguments
+        named = _values_of("--data.class_path", arguments)  # in the place of the run's own
+        for class_path in named or class_paths_in({"data": data}):
+            check_data_code(class_path, recorded, f"the run {path!r}", trust or bool(named))
         return data
 
     read = {"--recipe": lambda path: run_recipe(path).to_dict(), "--data": data_of}
@@ -98,6 +99,11 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
         elif before in read and names_run(argument):
             given[index] = json.dumps(read[before](argument))
     return given
+
+
+def _values_of(option: str, arguments: Sequence[str]) -> list[str]:
+    given = [word.partition("=")[2] for word in arguments if word.startswith(f"{option}=")]
+    return given + [value for name, value in pairwise(arguments) if name == option]
 
 
 def _all_of_a_run(arguments: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ from hybrid_swin.inspecting.subject import Subject, make_subject
 from hybrid_swin.loading import LoadedData, load_data
 from search.inspect_known import as_recorded, check_own, check_unseen, far_off, normalised
 from search.inspect_options import InspectQuestion
-from search.inspect_subject import Target, settings_of
+from search.inspect_subject import Target, check_data_module, settings_of
 
 _MACS_AT_ONCE = 40e9
 _MOST_AT_ONCE = 64
@@ -65,6 +65,7 @@ def show_images(question: InspectQuestion, target: Target) -> Shown:
     settings.validate()
     notes: tuple[str, ...] = ()
     if question.data is not None:
+        check_data_module(settings, target, question.target, trust=True)  # it was named
         settings, notes = as_recorded(settings, target)
     images = _source_images if settings.class_path is None else _own_images
     shown = images(settings, question, target)

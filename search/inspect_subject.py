@@ -183,8 +183,22 @@ def settings_of(target: Target, named: str, trust: bool) -> DataSettings:
     known = {f.name for f in dataclasses.fields(DataSettings)}
     data = with_paths_found(data, _began_in(target.home))
     settings = DataSettings.from_dict({key: value for key, value in data.items() if key in known})
+    check_data_module(settings, target, named, trust)
+    return settings
+
+
+def check_data_module(settings: DataSettings, target: Target, named: str, trust: bool) -> None:
+    """Raise InputError where a data module must not be imported, or is not as it was recorded.
+
+    Args:
+        settings: the images.
+        target: the network.
+        named: what its user calls it.
+        trust: whether code that its study's folder names may run.
+    """
     home = target.home
     study = None if home is None else study_of(home)
     recorded = recorded_hashes(study, "modules") if study else {}
+    if home is not None and isinstance(found := _settings_in(home).get("modules"), dict):
+        recorded |= found  # of a training
     check_data_code(settings.class_path, recorded, f"the study of {named!r}", trust)
-    return settings

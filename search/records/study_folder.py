@@ -139,7 +139,7 @@ def claim(
     if new or not (folder / STUDY_FILE).exists() or not (folder / COPY_FILE).exists():
         write_study_file(folder, fixed | dict(settled))
     write_settings(folder, settings)
-    return dict(settled)
+    return {name: value for name, value in settled.items() if name != WORKING_FOLDER}
 
 
 def _refuse_others(settings: ExperimentSettings, changed: Sequence[str]) -> None:

@@ -275,6 +275,28 @@ def test_fit_imports_no_data_module_of_a_run_unasked(their_data, option, capsys)
     assert PATH in message and "their_data.py" in message and "--trust" in message
 
 
+@pytest.mark.parametrize("more", [["--trust"], ["--data.class_path", PATH]])
+def test_fit_compares_the_data_module_of_a_run(their_data, more, capsys):
+    file = their_data.folder / RUN / "run.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "variant": PLAIN, "data": OWN}))
+    study = their_data.folder / "study.json"
+    content = json.loads(study.read_text())
+    study.write_text(json.dumps({**content, "modules": {PATH: "0123456789"}}))
+    command = ["fit", "--data", f"theirs/{RUN}", "--variant", "swin_t", "--folder", "mine", *more]
+    assert "it is other code" in refused(their_data, command, capsys)
+
+
+@pytest.mark.parametrize("more", [["--trust"], ["--data.class_path", PATH]])
+def test_inspect_compares_the_data_module_of_a_study(their_data, more, capsys):
+    their_data.write(StudySettings, plugins=[], data=OWN)
+    study = their_data.folder / "study.json"
+    study.write_text(json.dumps({"data": {}, "modules": {PATH: "0123456789"}}))
+    shutil.rmtree(their_data.folder / "plugins")
+    save_weights(HybridSwin(Variant.from_dict(PLAIN)), their_data.weights)
+    command = ["inspect", str(their_data.weights), *more]
+    assert "it is other code" in refused(their_data, command, capsys)
+
+
 def test_a_worker_does_not_import_a_data_module_that_has_changed(their_data):
     settings = {"plugins": {}, "modules": {PATH: "0123456789"}}
     with pytest.raises(InputError, match="it is other code"):

@@ -7,7 +7,7 @@ from hybrid_swin.files import write_json_atomically
 from search.records.study_folder import locked
 from search.watching.holder import PROCESSES
 from search.watching.status import Group, Watcher
-from search.watching.table import render
+from search.watching.table import render, what_it_found
 
 ASKED = {"trials": 4, "baselines": [{}], "finalists": {"top": 2, "seeds": 2}, "workers": {}}
 needs_proc = pytest.mark.skipif(not PROCESSES.exists(), reason="this system has no /proc")
@@ -124,7 +124,7 @@ def test_a_finished_study(whole_study, printed):
     status = look(study)
     assert (status.activity, status.seconds_left) == ("finished", None)
     assert status.groups["trials"].states == {"complete": 9, "stopped": 2, "failed": 1}
-    assert f"python search.py leaderboard {study.folder}" in printed(status)
+    assert what_it_found(status).endswith(f"\npython search.py leaderboard {study.folder}")
 
 
 @needs_proc

@@ -11,6 +11,7 @@ is the one that inference takes, but for operations in place.
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from hybrid_swin.window_rules import Grid
 
@@ -32,6 +33,16 @@ def is_plain() -> bool:
         torch._C._get_tracing_state()
         or torch._C._len_torch_dispatch_stack()
         or torch._C._functorch.peek_interpreter_stack()
+    )
+
+
+def is_transformed() -> bool:
+    """Whether ``torch.func`` or forward-mode differentiation is at work.
+
+    Fused kernels of attention have no derivative beyond the first, and none forwards.
+    """
+    return not torch.compiler.is_compiling() and bool(
+        forward_ad._current_level >= 0 or torch._C._functorch.peek_interpreter_stack()
     )
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from hybrid_swin import windows
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, linear
-from hybrid_swin.tracing import is_traced, sides
+from hybrid_swin.tracing import is_traced, is_transformed, sides
 from hybrid_swin.weights.resizing import resize_table
 from hybrid_swin.window_rules import Roll, Shift, SmallMap, WindowLayout, lay_windows
 
@@ -221,7 +221,7 @@ def _normalise(x: Tensor, length: Tensor | None = None) -> Tensor:
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> Tensor:
     """``softmax(scale q kᵀ + bias) v``. (B, G, K, N, D) -> the same; bias (1 or G, K, N, N)."""
-    if torch.is_grad_enabled() and not q.is_cuda and not is_traced():
+    if is_transformed() or (torch.is_grad_enabled() and not q.is_cuda and not is_traced()):
         # Training on a CPU has no fused kernel for a learned bias; PyTorch's fallback guards
         # against rows that are masked whole, which cannot occur here and costs a fifth of a step.
         logits = (q * scale) @ k.transpose(-2, -1)

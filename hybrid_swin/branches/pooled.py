@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, linear
+from hybrid_swin.tracing import is_transformed
 
 
 class Pooled(Branch):
@@ -50,9 +51,12 @@ class Pooled(Branch):
             torch.unflatten(part, -1, (self.num_heads, -1)).transpose(1, 2)
             for part in (self.q(x).flatten(1, 2), k_BMC, v_BMC)
         )  # (B, K, N or M, D)
-        # Fused in training too, unlike in windows: with no bias to learn every device has a kernel
-        # for it, and the N x M logits of a large map are never written.
-        out_BKND = F.scaled_dot_product_attention(q, k, v)
+        if is_transformed():
+            out_BKND = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1) @ v
+        else:
+            # Fused in training too, unlike in windows: with no bias to learn every device has a
+            # kernel for it, and the N x M logits of a large map are never written.
+            out_BKND = F.scaled_dot_product_attention(q, k, v)
         return torch.unflatten(out_BKND.transpose(1, 2).flatten(2), 1, x.shape[1:3])
 
     def _pool(self, x: Tensor) -> Tensor:

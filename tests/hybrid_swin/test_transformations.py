@@ -1,0 +1,95 @@
+"""Every branch and fusion under torch's transformations: each works, or is named as out of scope.
+
+``python -m benchmarks.transformations`` prints the same as a table, which docs/timm.md holds.
+"""
+
+import pytest
+import torch
+from torch.autograd import forward_ad
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from hybrid_swin import registry
+from hybrid_swin.block import build_mixer
+from hybrid_swin.block_words import parse
+from hybrid_swin.contract import words_with
+
+WORDS = sorted(
+    {
+        *registry.names("branch"),
+        "sw_msa(attention=cosine;bias=continuous;mask_padding=true)",
+        "conv+w_msa:cross(norm=batch)",
+    }
+    | {list(words_with("fusion", name))[-1] for name in registry.names("fusion")}
+)
+# jvp of torch's own operations scripts them, and says that scripting is deprecated
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+
+
+@pytest.fixture(params=WORDS)
+def mixer(request):
+    torch.manual_seed(0)
+    return build_mixer(parse(request.param).canonical(), 24, 3, 4, (8, 8)).double().eval()
+
+
+@pytest.fixture
+def x():
+    return torch.randn(2, 7, 5, 24, dtype=torch.float64)
+
+
+def direction(x):
+    return torch.randn(x.shape, dtype=x.dtype, generator=torch.Generator().manual_seed(1))
+
+
+def slope(f, x, v, step=1e-6):
+    """A derivative along v by central differences."""
+    with torch.no_grad():
+        return (f(x + step * v) - f(x - step * v)) / (2 * step)
+
+
+def assert_close(found, expected):
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("gradients", [True, False])
+def test_forward_mode(mixer, x, gradients):
+    v = direction(x)
+    expected = slope(mixer, x, v)
+    with torch.set_grad_enabled(gradients):
+        assert_close(torch.func.jvp(mixer, (x,), (v,))[1], expected)
+        with forward_ad.dual_level():
+            out = mixer(forward_ad.make_dual(x, v))
+            assert_close(forward_ad.unpack_dual(out).tangent, expected)
+
+
+def test_second_derivatives(mixer, x):
+    def energy(x):
+        return mixer(x).pow(2).sum()
+
+    def gradient(x):
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            return torch.autograd.grad(energy(x), x)[0]
+
+    v = direction(x)
+    expected = slope(gradient, x, v, 1e-5)
+    assert_close(torch.func.jvp(torch.func.grad(energy), (x,), (v,))[1], expected)
+    wanted = x.clone().requires_grad_()
+    with sdpa_kernel(SDPBackend.MATH):  # as for torch's own attention: fused ones have no second
+        (first,) = torch.autograd.grad(energy(wanted), wanted, create_graph=True)
+        assert_close(torch.autograd.grad(first, wanted, v)[0], expected)
+
+
+def test_gradients_of_each_image(mixer, x):
+    parameters = {name: p.detach() for name, p in mixer.named_parameters()}
+    if not parameters:
+        pytest.skip("no parameters")
+
+    def energy(parameters, image):
+        return torch.func.functional_call(mixer, parameters, (image[None],)).pow(2).sum()
+
+    found = torch.func.vmap(torch.func.grad(energy), in_dims=(None, 0))(parameters, x)
+    for index in range(len(x)):
+        mixer.zero_grad()
+        mixer(x[index : index + 1]).pow(2).sum().backward()
+        for name, p in mixer.named_parameters():
+            assert_close(found[name][index], p.grad)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from hybrid_swin.weights.plan import Plan
 
 _NORMALISER = re.compile(r"(^|\.)(mean|std|pixel_mean|pixel_std|image_mean|image_std)$")
+_BETWEEN = re.compile(
+    r"(patch_embed|absolute_pos_embed|pos_embed|norm_pre|pre_norm)\b|norm\.(?!(weight|bias)$)"
+)
+_BEHIND = re.compile(r"(^|\.)(fc_norm|pre_logits|head\.(norm|pre_logits|fc1|fc2|mlp))\.")
 _POSITIONS = "absolute_pos_embed", "position_embeddings", "pos_embed"
 
 
@@ -22,6 +26,7 @@ def look_outside(plan: "Plan", variant: Variant, source: Source) -> None:
     """Add to a plan what differs outside of blocks, and the names that have no place there."""
     judgement = source.judgement
     plan.outside += judgement.differs
+    _look_behind(plan, source)
     trunk = [key for key, place in source.leftover.items() if place == "trunk"]
     trunk += [
         key
@@ -30,8 +35,8 @@ def look_outside(plan: "Plan", variant: Variant, source: Source) -> None:
         for key in keys
     ]
     positions = [key for key in trunk if key.split(".")[-1] in _POSITIONS]
-    others = [key for key in trunk if key not in positions]
-    plan.left_out += trunk
+    others = [key for key in trunk if key not in positions and not _NORMALISER.search(key)]
+    plan.left_out += [*positions, *others]
     if others:
         plan.outside.append(f"the model has no place for the source's {few(others)}")
     if positions and judgement.positions is not False:
@@ -59,9 +64,23 @@ def look_outside(plan: "Plan", variant: Variant, source: Source) -> None:
 
 def _is_trunk(name: str, plan: "Plan") -> bool:
     """Whether a name of timm's is of something between blocks that the model should have."""
-    return name.startswith(("patch_embed.", "absolute_pos_embed", "pos_embed")) or (
-        ".downsample." in name and any(name.split(".downsample.")[0] in n for n in plan.values)
+    stage = re.match(r"layers\.\d+\.(?!blocks\.)", name)
+    return bool(_BETWEEN.match(name)) or (
+        stage is not None and any(n.startswith(stage[0]) for n in plan.values)
     )
+
+
+def _look_behind(plan: "Plan", source: Source) -> None:
+    """Note what a source's head has beside the one layer of ours."""
+    if "head.fc.weight" not in plan.values:
+        return
+    names = {key: name for name, keys in source.keys.items() for key in keys}
+    more = [key for key in (*names, *source.leftover) if _BEHIND.search(names.get(key, key))]
+    if more:
+        plan.notes.append(
+            f"the source has more between its last map and its classes ({few(more)}), which the "
+            "model has not: its logits are others"
+        )
 
 
 def _look_at_positions(plan: "Plan", source: Source, key: str) -> None:

@@ -86,6 +86,8 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
     source = _with_query_bias(plan, target, source)
     _plan_shell(plan, target, source)
     _plan_head(plan, target, source)
+    if "norm.weight" in target and "norm.weight" not in plan.values:
+        plan.outside.append("the source has no last norm; the model's is fresh")
     _plan_mixers(plan, model, variant, source)
     _check_values(plan, target, source)
     look_outside(plan, variant, source)

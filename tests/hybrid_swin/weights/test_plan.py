@@ -150,6 +150,30 @@ def test_the_end_may_be_missing(golden, small_swin, missing):
         assert torch.equal(model.state_dict()[name], untouched.state_dict()[name])
     no_head = ("the source has no head; the model's is fresh",)
     assert report.notes == (no_head if "head" in missing else ())
+    assert report.is_as_in_source is ("norm" not in missing)
+    assert ("has no last norm; the model's is fresh" in str(report)) is ("norm" in missing)
+
+
+@pytest.mark.parametrize(
+    "name", ["norm_pre.weight", "norm.scale", "layers.1.downsample2.weight", "layers.0.gate"]
+)
+def test_what_lies_between_blocks_and_has_no_place_is_told(golden, small_swin, name):
+    report = load_weights(small_swin(), golden().weights | {name: torch.ones(24)})
+    assert report.outside == (f"the model has no place for the source's {name}",)
+    assert report.left_out == (name,) and not report.is_as_in_source
+
+
+@pytest.mark.parametrize("library", ["timm", "microsoft"])
+@pytest.mark.parametrize("name", ["fc_norm.weight", "head.norm.weight", "pre_logits.fc.weight"])
+def test_more_than_a_layer_behind_the_last_map_is_told(golden, small_swin, library, name):
+    report = load_weights(small_swin(), golden(library).weights | {name: torch.ones(48)})
+    (note,) = report.notes
+    assert note.startswith(f"the source has more between its last map and its classes ({name})")
+    assert report.is_as_in_source  # of its last map that is true
+    other = small_swin(num_classes=4)
+    assert "its logits are others" not in str(
+        load_weights(other, golden().weights | {name: torch.ones(48)})
+    )
 
 
 def test_a_network_without_classes_needs_no_head(golden, small_swin):

@@ -24,7 +24,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, out_of_memory
 from hybrid_swin.export_options import add_export_options, run_export
 from hybrid_swin.failed_imports import explained_import
 from hybrid_swin.kept_plugins import adopt_kept_plugins
@@ -66,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(command, parser.instantiate(parsed)[command])
     except InputError as error:
         message = str(error)
+    except MemoryError as error:
+        message = str(out_of_memory(error))
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except Exception as error:

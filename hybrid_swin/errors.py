@@ -43,6 +43,15 @@ def shown(value: object, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
 
 
+def out_of_memory(error: MemoryError) -> InputError:
+    """The error for what does not fit into this machine's memory."""
+    detail = f" ({error})" if str(error) else ""
+    return InputError(
+        f"this machine has not enough memory for that{detail}; give fewer or smaller images, a "
+        "smaller batch or network, or end other programs"
+    )
+
+
 def here(path: object) -> str:
     """Where a relative path was looked for, as in " in '/home/me'"; empty for whole paths."""
     if os.path.isabs(str(path)):

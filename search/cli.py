@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, out_of_memory, unknown
 from hybrid_swin.export_options import run_export
 from hybrid_swin.failed_imports import explained_import
 from hybrid_swin.files import explained as explain_refusal
@@ -46,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         print(f"error: {one_line(str(explain_refusal(error)))}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"error: {out_of_memory(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command continues where this one ended", file=sys.stderr)

@@ -135,6 +135,7 @@ class Mutations:
         self.kinds = (
             *(self.settings, self.settings, self.raw_file, self.option, self.option, self.option),
             *(self.variant, self.word, self.table, self.arrays, self.folder, self.fit),
+            *(self.drawn, self.inspection),
         )
 
     def cases(self, count):
@@ -382,6 +383,33 @@ class Mutations:
                 archive.writestr("train_labels.npy", b"\x93NUMPY\x01\x00\xff\xff{'descr': x")
             content = made.getvalue()
         return self.fit_on({"images.npz": content}, "npz", "images.npz")
+
+    def drawn(self):
+        """A source that draws its images, with an option of any value."""
+        from hybrid_swin import registry
+
+        source = self.random.choice(("constellation", "context_xor", "cue_conflict"))
+        options = {"train": 12, "validation": 12, "test": 12}
+        for name in self.random.sample(list(registry.describe("data source", source).options), 2):
+            small = self.random.random() < 0.6
+            number = self.random.choice((0, 1, 2, 3, 7, 64, 1000, 10**4, 2**31, 0.5, -1))
+            options[name] = number if small else self.value()
+        config = {**self.study, "data": {"source": source, "options": options}}
+        config["variant"] = {**config["variant"], "image_size": 16, "num_classes": 2}
+        text = yaml.safe_dump(config, allow_unicode=True)
+        return Case(["run", "--dry-run", "--config", "mine.yaml"], {"mine.yaml": text})
+
+    def inspection(self):
+        """An inspection with an option of any value, of a network without weights."""
+        from hybrid_swin import registry
+
+        name = self.random.choice(list(registry.names("inspection")))
+        options = list(registry.describe("inspection", name).options) or ["x"]
+        word = f"{name}({self.random.choice(options)}={self.random.choice((*TEXTS, *VALUES))})"
+        if self.random.random() < 0.2:
+            word += self.random.choice(TEXTS)
+        command = ["inspect", "v.yaml", "--data", "noise", "--images", "2", "--only", word]
+        return Case(command, {"v.yaml": yaml.safe_dump(_VARIANT)})
 
     def fit_on(self, files, source, path):
         # equal settings are loaded once in a process, so that every case has a name of its own

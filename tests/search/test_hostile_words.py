@@ -64,3 +64,19 @@ def test_numbers_that_cannot_be(option, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for value in random.Random(option).sample(NUMBERS, 4):
         answer(main, ["space", "digits", f"--{option}={value}"], capsys)
+
+
+@pytest.mark.parametrize("run", [main, train_main])
+def test_what_does_not_fit_into_memory_is_said_in_a_line(run, tmp_path, monkeypatch, capsys):
+    def load(*given):
+        raise MemoryError("Unable to allocate 9.31 TiB")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hybrid_swin.registry.add_plugin", load)
+    words = ["blocks", "--plugin", "x.py"]
+    if run is train_main:
+        words = ["fit", "--variant", "swin_t", "--folder", "new", "--plugin", "x.py"]
+    assert run(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: this machine has not enough memory for that (Unable to")
+    assert error.count("\n") == 1

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from hybrid_swin.data import SplitName
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.image_files import FORMATS, SUFFIXES
-from hybrid_swin.spellings import SPLITS
+from hybrid_swin.spellings import IMAGE_FOLDERS, MASK_FOLDERS, SPLITS, simplify
 
 FolderLayout = Literal["auto", "classes", "splits"]
 
@@ -69,6 +69,8 @@ def list_folders(root: Path, layout: FolderLayout) -> Listing:
         OSError: a folder that cannot be read.
     """
     inside, listing = _look_into(root), Listing()
+    if layout == "auto":
+        _check_no_masks(root, inside.folders)
     _pass_over(root, inside, listing, "lies in no class folder")
     if not _are_splits(root, inside.folders, layout):
         _list_classes(root, root, inside.folders, "", listing, layout)
@@ -182,6 +184,16 @@ def _list_classes(
             )
     if layout == "auto":
         _check_not_repeated(folder, classes, split)
+
+
+def _check_no_masks(root: Path, folders: list[Path]) -> None:
+    """Raise InputError for a folder of images beside one of their masks: no two classes."""
+    simple = {simplify(folder.name) for folder in folders}
+    if simple & IMAGE_FOLDERS and simple & MASK_FOLDERS:
+        raise InputError(
+            f"{_where(root)} holds {_names(folders)}: images beside masks or labels in files, not "
+            f"one folder a class; give option 'csv' with the columns path and label, or {_HINT}"
+        )
 
 
 def _check_no_splits(root: Path, folders: list[Path]) -> None:

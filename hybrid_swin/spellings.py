@@ -206,3 +206,12 @@ ARRAYS = Words(
     },
     exact=dict.fromkeys(_SHORT_GROUPS, "groups"),
 )
+
+#: Folders, simplified, that hold images beside their masks, and these: not a class each.
+IMAGE_FOLDERS = frozenset(("image", "images", "img", "imgs", "jpegimages", "imagefiles"))
+MASK_FOLDERS = frozenset(
+    (
+        *("label", "labels", "mask", "masks", "annotation", "annotations", "groundtruth", "gt"),
+        *("segmentation", "segmentations", "segmentationclass", "target", "targets"),
+    )
+)

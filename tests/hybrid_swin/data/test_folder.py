@@ -133,6 +133,19 @@ def test_words_that_are_like_splits_may_be_classes(tmp_path, folders):
     assert load(lay(tmp_path, **folders)).class_names == tuple(sorted(folders))
 
 
+@pytest.mark.parametrize("folders", [("images", "masks"), ("JPEGImages", "Annotations", "x")])
+def test_images_beside_masks_are_no_classes(tmp_path, folders):
+    for index, name in enumerate(folders):
+        (tmp_path / name).mkdir()
+        Image.new("L", (4, 4), index).save(tmp_path / name / "0.png")
+    with pytest.raises(InputError, match="images beside masks or labels in files"):
+        FolderSource(str(tmp_path)).load((4, 4), 1, None)
+    found = FolderSource(str(tmp_path), layout="classes").load((4, 4), 1, None)
+    assert found.class_names == tuple(sorted(folders))
+    (tmp_path / folders[0]).rename(tmp_path / "cat")
+    FolderSource(str(tmp_path)).load((4, 4), 1, None)
+
+
 def test_sites_inside_a_split_are_no_classes(tmp_path):
     lay(tmp_path, **{"train": ["a/cat", "a/dog", "b/cat", "b/dog"], "test": ["a/cat", "b/cat"]})
     with pytest.raises(InputError, match=r"each with the same folders 'cat, dog'.*layout: splits"):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
+    from typing import Any
 
 _PACKAGES = ("hybrid_swin", "search")
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -39,6 +40,12 @@ def import_from_working_folder() -> None:
 
     if multiprocessing.get_all_start_methods()[0] != "fork":
         sys.path.extend(_folders_behind())  # all that a spawned process takes over
+
+
+def finders_with_working_folder() -> "list[Any]":
+    """What would find modules after `import_from_working_folder`, without doing that."""
+    there = any(isinstance(finder, _Last) for finder in sys.meta_path)
+    return [*sys.meta_path, *([] if there else [_Last()])]
 
 
 def python_command(module: str, *arguments: str) -> list[str]:

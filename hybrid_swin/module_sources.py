@@ -1,7 +1,8 @@
 """The source files behind a module of the user's own: found and hashed without running them.
 
 The hash is over the module, the packages around it, and whatever these import from the folder in
-which the module was found. What is imported from elsewhere is installed, and not the user's.
+which the module was found. What is imported from elsewhere is installed, and not the user's; of a
+module that is installed itself, the hash is over its own file and the packages around it.
 """
 
 import ast
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import final
 
-from hybrid_swin.launching import import_from_working_folder
+from hybrid_swin.launching import finders_with_working_folder
 from hybrid_swin.trust import other_module, unasked_data_module
 
 _OURS = ("hybrid_swin", "search")  # of which receipts keep a hash of its own
@@ -45,7 +46,6 @@ def module_sources(class_path: str) -> ModuleSources | None:
     module = class_path.rpartition(".")[0]
     if not module or module.partition(".")[0] in _OURS:
         return None
-    import_from_working_folder()
     found: dict[str, Path] = {}
     try:
         _collect(module, found)
@@ -174,7 +174,8 @@ def _collect(name: str, found: dict[str, Path]) -> None:
             found[module] = Path(file)
             for inner in _imports(Path(file), module, bool(spec.submodule_search_locations)):
                 head = inner.partition(".")[0]
-                if head == name.partition(".")[0] or (not installed and _lies_in(head, root)):
+                own = head == name.partition(".")[0] or _lies_in(head, root)
+                if own and not installed:
                     waiting.append(inner)
 
 
@@ -197,7 +198,9 @@ def _specs(name: str) -> Iterator[tuple[str, ModuleSpec]]:
 
 
 def _find_top(name: str) -> ModuleSpec | None:
-    for finder in [f for f in sys.meta_path if not isinstance(f, _FromSource)]:
+    for finder in finders_with_working_folder():
+        if isinstance(finder, _FromSource):
+            continue
         find = getattr(finder, "find_spec", None)
         spec: ModuleSpec | None = find(name, None) if find and name else None
         if spec is not None:

@@ -1,7 +1,11 @@
 """The hash of a user's module is over what runs where it is imported."""
 
+import importlib
+import sys
+
 import pytest
 
+from hybrid_swin import launching
 from hybrid_swin.module_sources import class_paths_in, module_sources
 
 
@@ -66,3 +70,27 @@ def test_class_paths_are_found_wherever_settings_name_them():
         "factors": {"data.class_path": ["b.B", "a.A"], "data": [{"class_path": "c.C"}]},
     }
     assert class_paths_in(settings) == ["a.A", "b.B", "c.C"]
+
+
+def test_of_installed_packages_only_the_module_itself_counts(folder, monkeypatch):
+    site = folder / "site-packages"
+    (folder / "own").rename(folder / "own_installed")
+    site.mkdir()
+    for name in ("own_installed", "own_help.py"):
+        (folder / name).rename(site / name)
+    monkeypatch.syspath_prepend(site)
+    found = module_sources("own_installed.data.Images")
+    assert set(found.files) == {"own_installed", "own_installed.data"}
+
+
+def test_looking_for_sources_lets_nothing_be_imported_from_the_working_folder(folder, monkeypatch):
+    monkeypatch.setattr(sys, "meta_path", [f for f in sys.meta_path if not is_last(f)])
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(folder))])
+    found = module_sources("own_help.Images")
+    assert found is not None and found.file == folder / "own_help.py"
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("own_help")
+
+
+def is_last(finder):
+    return isinstance(finder, launching._Last)

@@ -22,7 +22,7 @@ class DataSettings:
     """Which images to learn from.
 
     Args:
-        source: name of a data source, see ``python search.py blocks``.
+        source: name of a data source; the command ``blocks`` lists them.
         options: options of the source, such as {path: my_images}.
         validation_share: share of the free images that a trial is judged by. Images are free where
             the source gives no split; a source's own splits are kept.

@@ -1,6 +1,6 @@
 """Do the leaderboard's statistics keep their word on real seeds? False alarms and coverage.
 
-Command: ``python -m benchmarks.tabular.coverage`` (4,000 replays of each figure; about 5 minutes).
+Command: ``python -m benchmarks.tabular.coverage`` (4,000 replays of each figure; about 15 minutes).
 
 *A/A*: two disjoint, randomly drawn groups of k of a candidate's 20 seeds, paired at random, are
 compared as two rows of the leaderboard. Drawn without replacement from seeds that are independent

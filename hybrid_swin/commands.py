@@ -25,6 +25,7 @@ from hybrid_swin.ledger import Entry, ledger_near, recorded
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.module_sources import check_data_code, module_hashes
+from hybrid_swin.own_modules import shared_images
 from hybrid_swin.plain_text import csv_cell, say
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.recorded_paths import WORKING_FOLDER, with_paths_found, working_folder
@@ -194,6 +195,13 @@ def _read(
     note = training.check_trained_on(folder / FINAL, datamodule)
     if note:
         say(f"note: {note}")
+    elif split == "test" and not isinstance(datamodule, ImageData):
+        shared, compared = shared_images(datamodule)
+        if shared:
+            say(
+                f"note: {shared:,} of {compared:,} test images compared are among the train images "
+                "of the data module, so these scores flatter"
+            )
     kept = nullcontext() if split != "test" else _recorded(folder, command, variant, datamodule)
     with kept:
         reading = training.evaluate(network, datamodule, split, accelerator=accelerator)

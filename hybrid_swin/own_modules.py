@@ -7,7 +7,7 @@ known by the first images of its validation split.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from hybrid_swin.seeding import seed_all, seeded
 _Module = TypeVar("_Module")
 _SEED = "_hybrid_swin_split_seed"
 _IMAGES = 256  # that are looked at
+_MOST_COMPARED = 4096  # images, or a batch more
 
 # How modules call the number of their classes, or the list of them.
 _COUNTS = ("num_classes", "n_classes", "num_class", "nb_classes", "number_of_classes", "num_labels")
@@ -58,6 +59,33 @@ def set_up(module: Any) -> None:
     with drawn_alike(module):
         module.prepare_data()
         module.setup("fit")
+
+
+def shared_images(module: Any) -> tuple[int, int]:
+    """How many test images are train images too, and how many were compared; (0, 0) if none can be.
+
+    The first thousands of each are looked at, as the loaders give them: images that are changed for
+    training are not known again. Train images come from a module that ``set_up`` has set up.
+    """
+    with suppress(Exception):
+        with drawn_alike(module):
+            train = set(_hashes_of(module.train_dataloader()))
+        with drawn_alike(module):
+            module.prepare_data()
+            module.setup("test")
+            test = _hashes_of(module.test_dataloader())
+        return sum(one in train for one in test), len(test)
+    return 0, 0
+
+
+def _hashes_of(loader: Iterable[Any]) -> list[bytes]:
+    found: list[bytes] = []
+    for images, _ in loader:
+        rows = torch.as_tensor(images).detach().cpu().contiguous().flatten(1).view(torch.uint8)
+        found += [hashlib.blake2b(row.numpy().data, digest_size=16).digest() for row in rows]
+        if len(found) >= _MOST_COMPARED:
+            break
+    return found
 
 
 def validation_digest(module: Any) -> str | None:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, TensorDataset, random_split
+from torch.utils.data import ConcatDataset, DataLoader, TensorDataset, random_split
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
-from hybrid_swin.own_modules import set_up
+from hybrid_swin.own_modules import set_up, shared_images
 from hybrid_swin.same_images import check_data, data_identity
 
 IMAGES = torch.arange(900.0).reshape(-1, 1, 1, 1)
@@ -77,6 +77,31 @@ def test_what_is_drawn_by_a_generator_without_a_seed_is_refused(monkeypatch):
     one = made(Drawn)
     with pytest.raises(InputError, match="images to test on may have been trained on"):
         check_data(saved(one), made(Drawn), Path("run"), "train again")
+
+
+class Overlapping(Drawn):
+    """Tests on all images, as one may by mistake."""
+
+    def setup(self, stage):
+        super().setup(stage)
+        self.test = ConcatDataset([self.train, self.val]) if stage == "test" else None
+
+    def train_dataloader(self):
+        return DataLoader(self.train, batch_size=self.batch_size, shuffle=True)
+
+    def test_dataloader(self):
+        return DataLoader(self.test, batch_size=self.batch_size)
+
+
+class Apart(Overlapping):
+    def test_dataloader(self):
+        return self.val_dataloader()
+
+
+def test_test_images_that_are_train_images_are_counted():
+    assert shared_images(made(Overlapping)) == (500, 900)
+    assert shared_images(made(Apart)) == (0, 400)
+    assert shared_images(made(Drawn)) == (0, 0)  # has none
 
 
 def test_images_that_are_others_at_each_reading_are_not_compared():

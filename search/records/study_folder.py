@@ -42,6 +42,10 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("a+")
+    except IsADirectoryError as error:
+        raise InputError(
+            f"{str(folder / 'lock')!r} is a folder where a file belongs; move it away"
+        ) from error
     except OSError as error:
         raise InputError(
             f"the study's folder {str(folder)!r} cannot be written: "

@@ -100,6 +100,15 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         pytest.fail("locked nothing")
 
 
+def test_a_folder_in_the_place_of_the_lock_is_named_and_can_be_moved(tmp_path):
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(InputError, match=r"lock' is a folder .* move it away"), locked(tmp_path):
+        pytest.fail("locked nothing")
+    (tmp_path / "lock").rename(tmp_path / "away")
+    with locked(tmp_path):
+        pass
+
+
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks(tmp_path, monkeypatch, number):
     def refuse(*_):

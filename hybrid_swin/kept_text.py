@@ -92,6 +92,8 @@ def check_words(words: Iterable[str], parser: ArgumentParser) -> list[str]:
 
 def _checked(option: str, text: str, parser: ArgumentParser) -> str:
     hint = _hint_of(option.removesuffix("+"), parser)
+    if not _is_text(hint) and any("\ud800" <= char <= "\udfff" for char in text):
+        raise InputError(f"{option} holds bytes that are not UTF-8: {text!r}")
     if hint is None or _is_text(hint):
         if len(text) > _LONGEST_TEXT:
             raise InputError(f"{option}: a value of {len(text):,} characters; give a shorter one")

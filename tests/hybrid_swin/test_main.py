@@ -368,6 +368,7 @@ def test_other_names_of_the_classes_are_refused(files, tmp_path, capsys):
         ([], "command"),
         (["train"], "command must be one of fit, validate, test, predict, export; got 'train'"),
         (["fit"], "python -m hybrid_swin fit needs --variant, --folder"),
+        (["fit", "--recipe", "\udcff"], "--recipe holds bytes that are not UTF-8"),
         (["fit", "--seed", "010"], "write 10, or '010'"),
         (["test"], "python -m hybrid_swin test needs folder"),
         (["fit", "--variant", "swin_t", "--folder", "{new}", "--recipe.epochs", "1:30"], "'1:30'"),

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from search.records.predictions import Correctness, read_correctness
 from search.records.runs import RunResult, RunSpec
-from search.records.validation import read_validated
+from search.records.validation import lost_answers, read_validated
 
 EndedRun = tuple[RunSpec, RunResult]
 
@@ -43,6 +43,7 @@ class Evidence:
         lost: why it is not known which images were right, though scores are means over images.
         validated: the validation images got right, by seed index, where all seeds validated on the
             same ones.
+        lost_validated: why kept answers on validation cannot be used.
     """
 
     scores: dict[int, float]
@@ -52,6 +53,7 @@ class Evidence:
     images: Images = Images()
     lost: tuple[str, ...] = ()
     validated: Correctness | None = None
+    lost_validated: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, folder: Path, whole: Sequence[EndedRun], monitor: str) -> Self:
@@ -67,17 +69,31 @@ class Evidence:
         if metric == "test/accuracy" and scores:  # only accuracy is a mean over images
             folders = {s.seed_index: folder / s.key for s, _ in whole if s.seed_index in scores}
             correct = read_correctness(folders, scores, lost)
-        validated = validated_of(folder, {s.seed_index: (s, r) for s, r in whole}, monitor)
+        runs = {s.seed_index: (s, r) for s, r in whole}
         return cls(
-            scores, correct, draws, units_of(whole), Images.of(whole), tuple(lost), validated
+            scores,
+            correct,
+            draws,
+            units_of(whole),
+            Images.of(whole),
+            tuple(lost),
+            validated_of(folder, runs, monitor),
+            lost_answers(*_retrained(folder, runs), monitor),
         )
 
 
 def validated_of(folder: Path, runs: Mapping[int, EndedRun], monitor: str) -> Correctness | None:
     """The validation images that retrained runs, by a number each, got right."""
+    return read_validated(*_retrained(folder, runs), monitor)
+
+
+def _retrained(
+    folder: Path, runs: Mapping[int, EndedRun]
+) -> tuple[dict[int, Path], dict[int, float]]:
+    """Folder and score of each retrained run."""
     final = {n: (s, r) for n, (s, r) in runs.items() if s.stage == "final" and r.score is not None}
     scores = {number: result.score or 0.0 for number, (_, result) in final.items()}
-    return read_validated({n: folder / spec.key for n, (spec, _) in final.items()}, scores, monitor)
+    return {number: folder / spec.key for number, (spec, _) in final.items()}, scores
 
 
 def fresh_splits(ended: Iterable[EndedRun]) -> bool | None:
@@ -110,10 +126,18 @@ def units_of(runs: Iterable[EndedRun]) -> frozenset[tuple[Any, ...]]:
 
 
 def lost_notes(evidence: Iterable[Evidence]) -> list[str]:
-    """One sentence for each row whose interval on test cannot cover the images."""
-    reasons = dict.fromkeys(reason for one in evidence for reason in one.lost)
+    """One sentence for each file that is lost, without which an interval cannot cover images."""
+    rows = list(evidence)
+    reasons = dict.fromkeys(reason for one in rows for reason in one.lost)
+    validated = dict.fromkeys(reason for one in rows for reason in one.lost_validated)
     return [
-        f"{reason}: intervals and p values of its row on test are over seeds alone, not over "
-        "images; the command that began the study makes the file again."
-        for reason in reasons
+        *(
+            f"{reason}: intervals and p values of its row on test are over seeds alone, not over "
+            "images; the command that began the study makes the file again."
+            for reason in reasons
+        ),
+        *(
+            f"{reason}: differences of its row on validation are over seeds alone, not over images."
+            for reason in validated
+        ),
     ]

@@ -7,6 +7,7 @@ of their own for each seed unless the splits were given.
 
 import hashlib
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,27 @@ def read_answers(folder: Path) -> Answers | None:
         return None
     whole = len(right) == count > 0 and (groups is None or len(groups) == count)
     return Answers(images, groups, right) if whole else None
+
+
+def lost_answers(
+    folders: Mapping[int, Path], scores: Mapping[int, float], monitor: str
+) -> tuple[str, ...]:
+    """Why answers that a study has kept cannot be used, naming the file; one reason for each.
+
+    A study of an earlier version kept none, and has lost none.
+    """
+    if monitor != ACCURACY:
+        return ()
+    kept = [os.path.lexists(folder / VALIDATION_FILE) for folder in folders.values()]
+    reasons = []
+    for seed, folder in sorted(folders.items()) if any(kept) else ():
+        place = "/".join((*folder.parts[-3:], VALIDATION_FILE))
+        found = read_answers(folder)
+        if found is None:
+            reasons.append(f"{place} cannot be read")
+        elif abs(float(found.right.mean()) - scores[seed]) > _CLOSE:
+            reasons.append(f"{place} tells another accuracy than its run's result")
+    return tuple(reasons)
 
 
 def read_validated(

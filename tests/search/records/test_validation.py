@@ -3,6 +3,7 @@ import pytest
 
 from search.records.validation import (
     VALIDATION_FILE,
+    lost_answers,
     read_answers,
     read_validated,
     save_answers,
@@ -64,3 +65,24 @@ def test_no_matrix_where_images_or_scores_are_not_those(tmp_path, what):
     assert read_validated(made, told, monitor) is None
     if what in ("score", "f1"):
         assert read_answers(made[1]) is not None
+
+
+def test_answers_that_are_lost_are_named_and_those_never_kept_are_not(tmp_path):
+    right = np.arange(900) % 10 != 0
+    made = folders(tmp_path, right, right, right)
+    told = scores(right, right, right)
+    assert lost_answers(made, told, "val/accuracy") == ()
+    path = made[1] / VALIDATION_FILE
+    path.write_bytes(path.read_bytes()[:100])
+    (made[0] / VALIDATION_FILE).unlink()
+    other = lost_answers(made, told | {2: 0.5}, "val/accuracy")
+    places = [f"{'/'.join(made[seed].parts[-3:])}/{VALIDATION_FILE}" for seed in range(3)]
+    assert other == (
+        f"{places[0]} cannot be read",
+        f"{places[1]} cannot be read",
+        f"{places[2]} tells another accuracy than its run's result",
+    )
+    assert lost_answers(made, told, "val/f1") == ()
+    for folder in made.values():
+        (folder / VALIDATION_FILE).unlink(missing_ok=True)
+    assert lost_answers(made, told, "val/accuracy") == ()

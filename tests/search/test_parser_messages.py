@@ -23,7 +23,7 @@ from search.cli import main
         ("run --sampler tpe", "such as --sampler.name and --sampler.startup_trials; got 'tpe'"),
         ("run --baselines [{}]", "baselines: an entry without settings"),
         ("run --variant.stages.0.width 8", "give the whole list as --variant.stages"),
-        ("run --finalists.seeds 1.5", "finalists.seeds must be a whole number or a list; got '1.5'"),
+        ("run --finalists.seeds 1.5", "seeds must be a whole number or a list; got '1.5'"),
         ("run --config", "--config needs the name of a file"),
     ],
 )

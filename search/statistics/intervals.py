@@ -43,8 +43,8 @@ class Interval:
 class Difference(Interval):
     """A mean difference (first minus second), its interval, and the p-value of "no difference".
 
-    Where it is the same in every seed, is not 0, and nothing is known of images, nothing tells how
-    far new seeds would scatter: no ``low``, ``high`` and ``p_value``.
+    Where it is the same in every seed (0 included) and nothing is known of images, nothing tells
+    how far new seeds would scatter: no ``low``, ``high`` and ``p_value``.
 
     Args:
         p_value: two-sided; below .05 exactly where the 95% interval leaves out 0.
@@ -79,16 +79,12 @@ class Difference(Interval):
         if self.p_value is None:
             return None
         distance = self.centre - null
-        if self.seed_part + self.item_part <= NO_SPREAD:
-            return float(distance <= NO_SPREAD)
         tail = level_at(abs(distance), self.seed_part, self.seed_df, self.item_part, self.item_df)
         return tail / 2 if distance > 0 else 1 - tail / 2
 
 
 def half_width_of(difference: Difference, level: float) -> float:
     """Half the width of a difference's interval that misses the truth at ``level``."""
-    if difference.seed_part + difference.item_part <= NO_SPREAD:
-        return 0.0
     parts = difference.seed_part, difference.seed_df, difference.item_part, difference.item_df
     return float(half_width(level, *parts))
 
@@ -96,12 +92,14 @@ def half_width_of(difference: Difference, level: float) -> float:
 def t_interval(scores: ArrayLike, confidence: float = 0.95) -> Interval:
     """Mean and interval over seeds of a score without bounds: m +- t(S - 1) s / sqrt(S).
 
+    Scores that are all equal have none: they do not tell how far others would scatter.
+
     Raises:
         ValueError: no score, or one that is not finite.
     """
     x_S = finite(scores)
     mean, n = float(x_S.mean()), len(x_S)
-    if n == 1:
+    if n == 1 or standard_error(x_S) <= NO_SPREAD:
         return Interval(mean, None, None, n)
     low, high = _t_limits(mean, standard_error(x_S), n, confidence)
     return Interval(mean, low, high, n)
@@ -139,9 +137,10 @@ def score_interval(
     if S == 1:
         return Interval(mean, None, None, S)
     u = standard_error(x_S)
-    if items is None and u <= NO_SPREAD:
+    unbounded = bounds is None or not math.isfinite(bounds[1] - bounds[0])
+    if u <= NO_SPREAD and (items is None or unbounded):
         return Interval(mean, None, None, S)
-    if bounds is None or not math.isfinite(bounds[1] - bounds[0]):
+    if bounds is None or unbounded:
         low, high = _t_limits(mean, u, S, confidence)
         lowest, highest = bounds or (-math.inf, math.inf)
         return Interval(mean, max(low, lowest), min(high, highest), S)
@@ -243,11 +242,9 @@ def difference_of_parts(
         parts = pseudo_items(parts, size)
     u, v, item_df = parts.u, parts.v, max(1, parts.items - 1)
     items = max(0, parts.items - 2) if covers_items else 0
-    if u + v <= NO_SPREAD and abs(mean) > NO_SPREAD:
+    if u + v <= NO_SPREAD:
         return Difference(mean, None, None, S, None, items=items)
-    p_value = 1.0
-    if u + v > NO_SPREAD:
-        p_value = level_at(abs(parts.mean), u, seed_df, v, item_df)
+    p_value = level_at(abs(parts.mean), u, seed_df, v, item_df)
     found = Difference(mean, 0.0, 0.0, S, p_value, u, v, items, parts.mean, seed_df, item_df, reach)
     interval = found.at(confidence)
     return replace(found, low=interval.low, high=interval.high)
@@ -267,7 +264,5 @@ def standard_error(values: NDArray[np.float64]) -> float:
 
 
 def _t_limits(mean: float, error: float, count: int, confidence: float) -> tuple[float, float]:
-    if error <= NO_SPREAD:
-        return mean, mean
     low, high = stats.t.interval(confidence, count - 1, mean, error)
     return float(low), float(high)

@@ -106,7 +106,11 @@ def test_a_difference_without_spread_is_not_shown():
     assert (found.low, found.p_value, found.verdict) == (None, None, "unknown")
     assert (found.detectable, found.covers, found.cannot_exclude) == (None, "", None)
     (same,), _ = adjust([("a - b", difference_of(side("a", first), side("a", first), "", 1))])
-    assert (same.p_value, same.verdict, same.detectable) == (1.0, "tie", None)
+    assert (same.p_value, same.verdict, same.detectable) == (None, "unknown", None)
+    (same,), _ = adjust(
+        [("a - b", difference_of(side("a", first), side("a", first), "", 1))], margin=0.05
+    )
+    assert (same.equal_p, same.within_margin) == (None, False)
 
 
 def test_an_interval_that_excludes_0_is_a_tie_after_holm():

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from search.statistics.best import set_of_the_best
 from search.statistics.crossed import Parts, crossed_parts, pseudo_items
+from search.statistics.equivalence import equivalence_p
 from search.statistics.intervals import (
     crossed_difference,
     difference_of_parts,
@@ -63,7 +65,7 @@ def test_paired_difference_is_scipys():
 
 def test_paired_difference_without_evidence():
     assert paired_difference([0.5], [0.4]).p_value is None
-    assert paired_difference([0.5, 0.6], [0.5, 0.6]).p_value == 1.0
+    assert paired_difference([0.5, 0.6], [0.5, 0.6]).p_value is None
     with pytest.raises(ValueError, match="2 and 3 seeds"):
         paired_difference([1, 2], [1, 2, 3])
 
@@ -74,10 +76,13 @@ def test_seeds_that_agree_to_the_last_digit_tell_no_spread(seeds):
     found = paired_difference(first, second)
     assert found.mean == pytest.approx(0.01)
     assert (found.low, found.high, found.p_value) == (None, None, None)
-    same = paired_difference(first, first)
-    assert (same.low, same.high, same.p_value) == (0, 0, 1)  # nothing is known of images
+    same = paired_difference(first, first)  # nothing is known of images
+    assert (same.mean, same.low, same.high, same.p_value) == (0, None, None, None)
+    assert same.one_sided_p() is None and equivalence_p(same, 0.05) is None
+    assert set_of_the_best({(0, 1): same}, 2) == (True, True)
     rounding = paired_difference([0.1 + 0.2] * seeds, [0.3] * seeds)
-    assert rounding.p_value == 1
+    assert rounding.p_value is None
+    assert t_interval(first[:1] * 3).low is None
     assert paired_difference([0.91, 0.93], [0.90, 0.919]).p_value > 0
 
 
@@ -137,8 +142,7 @@ def test_an_interval_of_another_confidence_and_one_sided_p_values():
     shifted = stats.ttest_1samp(np.subtract(first, second), 0.05, alternative="greater").pvalue
     assert found.one_sided_p(0.05) == pytest.approx(shifted)
     assert paired_difference([1], [0]).one_sided_p() is None
-    assert paired_difference([1, 2], [1, 2]).one_sided_p() == 1
-    assert paired_difference([1, 2], [1, 2]).one_sided_p(-1) == 0
+    assert paired_difference([1, 2], [1, 2]).one_sided_p() is None
 
 
 @pytest.mark.parametrize("bounds", [None, (0.0, math.inf), (-1.0, 1.0)])

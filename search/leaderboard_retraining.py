@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from hybrid_swin.metric_facts import bounds_of
 from search.difference_format import interval_text, points, unit
 from search.leaderboard import Leaderboard
 from search.leaderboard_format import score_text, score_unit
 from search.row import Row
+from search.statistics.intervals import Interval
 from search.statistics.unpaired import unpaired_difference
 
 
@@ -71,14 +73,28 @@ def _verdict(
     sign = 1 if board.mode == "max" else -1
     falls, of_baselines = ([sign * (a - b) for a, b in some] for some in (chosen, given))
     excess = unpaired_difference(falls, of_baselines)
+    low, high = _possible(excess, sign * (_before(chosen) - _before(given)), board.monitor)
     size = f"{points(excess.mean, board.monitor)}{unit(board.monitor)}"
-    size += f" {interval_text(excess.low, excess.high, board.monitor)}".rstrip()
+    size += f" {interval_text(low, high, board.monitor)}".rstrip()
     if excess.mean <= 0:
         return f"they fell no more than the baselines ({size}): a winner's curse is not shown"
     luck = "of the seed" if board.fresh_splits is False else "of having been chosen"
-    if excess.low is not None and excess.low > 0:
+    if low is not None and low > 0:
         return f"they fell {size} more than the baselines, the flattery {luck} (winner's curse)"
     return f"they fell {size} more than the baselines; a winner's curse is not shown"
+
+
+def _before(scores: Sequence[tuple[float, float]]) -> float:
+    return fmean(before for before, _ in scores)
+
+
+def _possible(excess: Interval, lead: float, monitor: str) -> tuple[float | None, float | None]:
+    """The interval within what can be: the scores that chose are known, those after are bounded."""
+    bounds = bounds_of(monitor)
+    if excess.low is None or excess.high is None or bounds is None:
+        return excess.low, excess.high
+    width = bounds[1] - bounds[0]
+    return max(excess.low, lead - width), min(excess.high, lead + width)
 
 
 def _from_to(scores: Sequence[tuple[float, float]], board: Leaderboard, note: str = "") -> str:

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -527,3 +528,20 @@ def test_looks_at_pooled_studies_are_told(make_study):
 
 def test_a_study_of_five_seeds_at_once_pays_nothing(make_study):
     assert grown(make_study(), 5).level == 0.05
+
+
+def test_a_fall_is_no_larger_than_scores_can_be(make_study):
+    """The chosen were at 92.5% on average and the baselines at 50%: 142.5 points are the most."""
+    study = make_study()
+    study.trial(9, 0.5)
+    for number, (before, after) in enumerate([(0.9, 0.9), (0.95, 0.1)]):
+        study.trial(number, before)
+        study.finalist(f"t{number}", [after, after], f"trials/{number:04d}", skill=None)
+    for number, (before, after) in enumerate([(0.5, 0.9), (0.5, 0.2)]):
+        study.baseline(number, before)
+        origin = f"baselines/{number:02d}"
+        study.finalist(f"b{number}", [after, after], origin, skill=None, is_baseline=True)
+    low, high = map(
+        float, re.search(r"fell \+[\d.]+ points \[(.+?), (.+?)\]", said(study)).groups()
+    )
+    assert low >= 42.5 - 100 and high == pytest.approx(142.5, abs=0.05)

@@ -58,7 +58,7 @@ def make_parser() -> ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, or 2 with one message for bad input."""
-    parser = make_parser()
+    parser, command = make_parser(), ""
     try:
         given = sys.argv[1:] if arguments is None else arguments
         parsed = _parse(parser, with_runs(given))
@@ -75,10 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if explained is None:
             raise
         message = str(explained)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     except SystemExit as error:  # how Lightning ends after Ctrl-C
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise
-        print("interrupted; run the same command again to go on", file=sys.stderr)
+        goes_on = "; run the same command again to go on" * (command == "fit")
+        print(f"interrupted{goes_on}", file=sys.stderr)
         return INTERRUPTED
     print(f"error: {one_line(message)}", file=sys.stderr)
     return BAD_INPUT

@@ -2,7 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         print(f"error: {out_of_memory(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues where this one ended", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print("; ".join(["interrupted", *map(str, interruption.args)]), file=sys.stderr)
         return _INTERRUPTED
     except Exception as error:
         explained = explained_import(error)
@@ -110,7 +112,8 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
             soft_wrap=True,
         )
 
-    run_study(settings, console, receipt_among(arguments), show)
+    with _to_be_continued(settings.path):
+        run_study(settings, console, receipt_among(arguments), show)
     return 0
 
 
@@ -127,12 +130,13 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
     from search.compare.launch import run_comparison
     from search.compare.report import print_report
 
-    run_comparison(
-        settings,
-        console,
-        receipt_among(arguments),
-        lambda comparison: print_report(comparison, settings.path, console),
-    )
+    with _to_be_continued(settings.path):
+        run_comparison(
+            settings,
+            console,
+            receipt_among(arguments),
+            lambda comparison: print_report(comparison, settings.path, console),
+        )
     return 0
 
 
@@ -189,6 +193,19 @@ def _cost(options: Any) -> int:
     from search.cost_table import print_costs
 
     return print_costs(question_of(options), options.format, options.save)
+
+
+@contextmanager
+def _to_be_continued(folder: Path) -> Iterator[None]:
+    """Let an interruption say that the same command goes on, if the folder keeps any training."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from search.records.study_folder import has_begun
+
+        if has_begun(folder):
+            raise KeyboardInterrupt("the same command continues where this one ended") from None
+        raise
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -21,6 +21,7 @@ from search.progress import duration
 from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RunResult, RunSpec
+from search.records.study_folder import check_folder
 from search.run_counts import RunCounts, can_stop, expected_runs
 from search.samplers import sample_params
 from search.settings import StudySettings
@@ -39,6 +40,7 @@ def dry_run(settings: StudySettings, console: Console) -> None:
     Raises:
         InputError: what `run` itself would refuse.
     """
+    check_folder(settings)
     space, candidates = check(settings)
     with tempfile.TemporaryDirectory(prefix="hybrid-swin-") as temporary:
         rehearsal = dataclasses.replace(settings, folder=temporary)

@@ -34,7 +34,7 @@ from search.random_candidates import RandomCandidates
 from search.records.looks import read_looks
 from search.records.receipt import about_data, write_receipt
 from search.records.runs import RunSpec
-from search.records.study_folder import adopt_modules, adopt_plugins, claim, locked
+from search.records.study_folder import adopt_modules, adopt_plugins, check_folder, claim, locked
 from search.repeating import say_what_differs
 from search.run_counts import expected_runs
 from search.samplers import choose_sampler, sample_params
@@ -207,6 +207,7 @@ def run_study(
     def say(text: str) -> None:
         console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
+    check_folder(settings)
     space, candidates = check(settings)
     lookahead = settings.sampler.lookahead
     with locked(settings.path), start_workers(settings, lookahead, console.print) as executor:

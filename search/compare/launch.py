@@ -35,7 +35,14 @@ from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data, write_receipt
 from search.records.settings import SETTINGS_FILE, read_comparison_settings
 from search.records.study_file import STUDY_FILE, read_fixed
-from search.records.study_folder import adopt_modules, adopt_plugins, claim, has_begun, locked
+from search.records.study_folder import (
+    adopt_modules,
+    adopt_plugins,
+    check_folder,
+    claim,
+    has_begun,
+    locked,
+)
 from search.repeating import say_what_differs
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile
@@ -184,6 +191,7 @@ def run_comparison(
         KeyboardInterrupt: after everything has been put in order.
     """
     begin = time.monotonic()
+    check_folder(settings)
     plan, clock = check(settings)
     folder = settings.path
     with locked(folder), start_workers(settings) as executor:

@@ -14,6 +14,7 @@ from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
 from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec
+from search.records.study_folder import check_folder
 from search.statistics.undertraining import FEWEST_EPOCHS
 from search.workplace import start_workers
 
@@ -28,6 +29,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
     Raises:
         InputError: what the comparison itself would refuse.
     """
+    check_folder(settings)
     plan, _ = check(settings)
     with tempfile.TemporaryDirectory(prefix="hybrid-swin-") as temporary:
         rehearsal = dataclasses.replace(

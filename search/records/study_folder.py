@@ -5,16 +5,17 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import DamagedFileError
+from hybrid_swin.files import DamagedFileError, MissingFileError
 from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, recorded
 from hybrid_swin.module_sources import check_modules, module_hashes
 from hybrid_swin.recorded_paths import WORKING_FOLDER, working_folder
+from search.compare.settings import ComparisonSettings
 from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 from search.records.runs import PLACES, RUN_FILE
 from search.records.settings import SETTINGS_FILE, read_study, write_settings
@@ -34,11 +35,13 @@ RECEIPT = "receipt.json"
 def locked(folder: Path) -> Iterator[None]:
     """Hold a study's folder: made where missing, and for one coordinator at a time.
 
-    The lock is the system's, so it ends with the process however that dies.
+    The lock is the system's, so it ends with the process however that dies. A folder that was made
+    here goes again if the body ends with an error before `claim`, unless a worker's log has lines.
 
     Raises:
         InputError: the folder cannot be written or locked, or another process holds it.
     """
+    new = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("a+")
@@ -66,17 +69,67 @@ def locked(folder: Path) -> Iterator[None]:
                 f"study {folder.name!r} is already being run by process {holder}; "
                 "wait for it, end it, or give this one another --name"
             ) from error
+        try:
+            present = os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / "lock"))
+        except FileNotFoundError:
+            present = False
+        if not present:
+            raise InputError(
+                f"the study's folder {str(folder)!r} was removed at this moment by another start "
+                "that was refused; give the command again"
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         for torn in folder.glob(".*.tmp"):  # what a kill left half written
             torn.unlink(missing_ok=True)
-        yield
+        try:
+            yield
+        except BaseException:
+            if folder in new and _holds_nothing(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):  # something else lies there by now
+                    for place in new[1:]:
+                        place.rmdir()
+            raise
+
+
+def _holds_nothing(folder: Path) -> bool:
+    """Whether a folder has only what a start makes before it claims it, and no line in a log."""
+    names = {entry.name for entry in folder.iterdir()}
+    logs = [file for file in (folder / "logs").glob("**/*") if file.is_file()]
+    return names <= {"lock", "logs", "plugins"} and not any(f.stat().st_size for f in logs)
 
 
 def has_begun(folder: Path) -> bool:
     """Whether any training of a study was asked for; before, its settings may still change."""
     return any(True for place in PLACES for _ in folder.glob(f"{place}/{RUN_FILE}"))
+
+
+def check_folder(settings: ExperimentSettings) -> None:
+    """Look at the folder before any work starts; `claim` looks again, at code and data as well.
+
+    Raises:
+        InputError: an experiment with other settings has begun to train there, or one of the other
+            kind: a comparison where a study is asked for, or a study for a comparison.
+    """
+    folder = settings.path
+    if not has_begun(folder):
+        return
+    with suppress(DamagedFileError, MissingFileError):  # `claim` says so and sets them aside
+        found, wanted = (
+            "comparison" if isinstance(one, ComparisonSettings) else "study"
+            for one in (read_study(folder), settings)
+        )
+        if found != wanted:
+            raise InputError(
+                f"{str(folder)!r} is the folder of a {found}, and this is a {wanted}; give "
+                "another --name"
+            )
+    known = read_study_file(folder, [])
+    if known is not None:
+        fixed = {"settings": settings.fixed() | {"plugins": None}}
+        _refuse_others(settings, list(differences({"settings": known["settings"]}, fixed)))
 
 
 def claim(

@@ -223,6 +223,55 @@ def test_a_study_whose_space_was_changed(tiny):
     assert tiny.results() == kept
 
 
+@pytest.mark.parametrize("dry_run", [[], ["--dry-run"]])
+@pytest.mark.parametrize(("command", "found"), [("run", "comparison"), ("compare", "study")])
+def test_a_folder_of_the_other_kind_is_refused_before_any_work(
+    refused, tmp_path, monkeypatch, command, found, dry_run, make_study
+):
+    from search import launch
+    from search.compare import launch as compare_launch
+
+    for module in (launch, compare_launch):
+        monkeypatch.setattr(module, "check", None)  # neither is any work begun
+    arms = [{"label": "a", "blocks": ["conv"]}, {"label": "b", "blocks": ["w_msa"]}]
+    settings = {"arms": arms, "baseline": "a"} if found == "comparison" else {}
+    make_study("runs/bad", **settings).trial(0, 0.5)
+    config = study(tmp_path)
+    if command == "compare":
+        config = "digits"
+    message = refused(command, "--config", config, "--folder", "runs", "--name", "bad", *dry_run)
+    assert f"'runs/bad' is the folder of a {found}" in message
+    assert "another --name" in message
+
+
+def test_a_refused_study_leaves_no_folder(refused, tmp_path):
+    path = str(tmp_path / "nowhere")
+    config = study(tmp_path, data={"source": "folder", "options": {"path": path}})
+    refused("run", "--config", config)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_interruption_promises_only_what_is_kept(
+    capsys, tmp_path, monkeypatch, begun, make_study
+):
+    from search import dry_run, launch
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch, "run_study", interrupt)
+    monkeypatch.setattr(dry_run, "dry_run", interrupt)
+    if begun:
+        make_study("runs/bad").trial(0, 0.5)
+    config = study(tmp_path)
+    assert main(["run", "--config", config, "--dry-run"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert main(["run", "--config", config]) == 130
+    goes_on = "; the same command continues where this one ended" * begun
+    assert capsys.readouterr().err == f"interrupted{goes_on}\n"
+
+
 def test_dry_run_leaves_nothing(tiny):
     output = tiny.run("--dry-run")
     assert not tiny.folder.exists()

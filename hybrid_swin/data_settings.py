@@ -43,6 +43,8 @@ class DataSettings:
         duplicates: images with the same pixels as one in another split or under another label:
             ``warn`` names them; ``drop`` keeps them in the last of their splits only (test before
             validation before train), and none of those under two labels; ``refuse`` ends.
+            Drawn splits never part equal images of one class, whatever the seed, unless too few
+            others are left for each split to hold the class.
     """
 
     source: str = "digits"

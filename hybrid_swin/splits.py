@@ -6,13 +6,14 @@ has a split follows its group.
 """
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_swin.class_names import check_class_names, twin_of
+from hybrid_swin.copy_ties import follow_copies, tie_copies, units_per_class
 from hybrid_swin.data import LabelledImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, shown
@@ -50,8 +51,9 @@ class Splits:
 def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
     """Keep the given splits and draw the missing ones, from ``settings.split_seed``.
 
-    Train and each drawn split hold each class, and no group crosses splits; what has copies is
-    treated as ``settings.duplicates`` says. With a
+    Train and each drawn split hold each class, and no group crosses splits. Equal images of a class
+    are drawn into one split, unless too few others are left for each split to hold the class.
+    Copies in two splits are treated as ``settings.duplicates`` says. With a
     ``settings.validation_seed``, a drawn validation split is drawn again; test does not change.
 
     Raises:
@@ -62,20 +64,8 @@ def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
     _check_classes(images)
     groups = None if images.groups is None else _number(images.groups)
     split_of = _given(images, groups)
-    shares = {_VALIDATION: settings.validation_share, _TEST: settings.test_share}
-    missing = [split for split in shares if not (split_of == split).any()]
-    if missing:
-        source = _FREE if (split_of == _FREE).any() else _TRAIN
-        pool = np.flatnonzero(split_of == source)
-        drawn = [shares[split] for split in missing]
-        rows = _draw(images, groups, pool, [1 - sum(drawn), *drawn], settings.split_seed)
-        split_of[pool] = np.array([_TRAIN, *missing])[rows]
-        if settings.validation_seed is not None and _VALIDATION in missing:
-            rest = pool[split_of[pool] != _TEST]
-            share = settings.validation_share / (1 - sum(drawn) + settings.validation_share)
-            again = (settings.split_seed, settings.validation_seed)
-            rows = _draw(images, groups, rest, [1 - share, share], again)
-            split_of[rest] = np.array([_TRAIN, _VALIDATION])[rows]
+    if not {_VALIDATION, _TEST} <= {*split_of.tolist()}:
+        split_of = _draw_missing(images, groups, split_of, settings)
     split_of[split_of == _FREE] = _TRAIN
     if settings.duplicates == "refuse":
         _refuse_copies(images, split_of)
@@ -134,53 +124,86 @@ def _given(images: LabelledImages, groups: _Indices | None) -> _Indices:
     return follows
 
 
+def _draw_missing(
+    images: LabelledImages, groups: _Indices | None, split_of: _Indices, settings: DataSettings
+) -> _Indices:
+    """The splits with validation and test drawn where they are not given."""
+    shares = {_VALIDATION: settings.validation_share, _TEST: settings.test_share}
+    missing = [split for split in shares if not (split_of == split).any()]
+    tied = np.ones(len(images.class_names), np.bool_)
+    while True:  # until each class has a unit for each split, or none of its copies are tied
+        units = tie_copies(images, groups, tied)
+        follows = follow_copies(split_of, units, _FREE)
+        pool = _pool(follows)
+        held = units_per_class(images.labels[pool], units[pool], len(tied))
+        short = held <= len(missing)
+        if not (short & tied).any():
+            break
+        tied &= ~short
+    try:
+        return _draw_over(images, groups, units, follows, missing, settings)
+    except InputError:
+        if groups is None or not tied.any():
+            raise
+        return _draw_over(images, groups, groups, split_of, missing, settings)  # groups alone
+
+
+def _draw_over(
+    images: LabelledImages,
+    groups: _Indices | None,
+    units: _Indices,
+    split_of: _Indices,
+    missing: Sequence[int],
+    settings: DataSettings,
+) -> _Indices:
+    """The splits with the missing ones drawn, each unit in one of them."""
+    split_of, pool = split_of.copy(), _pool(split_of)
+    shares = {_VALIDATION: settings.validation_share, _TEST: settings.test_share}
+    drawn = [shares[split] for split in missing]
+    rows = _draw(images, groups, units, pool, [1 - sum(drawn), *drawn], settings.split_seed)
+    split_of[pool] = np.array([_TRAIN, *missing])[rows]
+    if settings.validation_seed is not None and _VALIDATION in missing:
+        rest = pool[split_of[pool] != _TEST]
+        share = settings.validation_share / (1 - sum(drawn) + settings.validation_share)
+        again = (settings.split_seed, settings.validation_seed)
+        rows = _draw(images, groups, units, rest, [1 - share, share], again)
+        split_of[rest] = np.array([_TRAIN, _VALIDATION])[rows]
+    return split_of
+
+
+def _pool(split_of: _Indices) -> _Indices:
+    """The images to draw from: those that are free, or train where none is."""
+    return np.flatnonzero(split_of == (_FREE if (split_of == _FREE).any() else _TRAIN))
+
+
 def _draw(
     images: LabelledImages,
     groups: _Indices | None,
+    units: _Indices,
     pool: _Indices,
     shares: Sequence[float],
     seed: int | tuple[int, int],
 ) -> _Indices:
     """The part of each image of the pool, one part a share."""
-    labels = images.labels[pool]
+    labels, members = images.labels[pool], units[pool]
     random = np.random.RandomState(seed)  # its stream is frozen for all time (NEP 19)
-    if groups is None:
-        _check_enough(images, np.bincount(labels), len(shares), "image(s)")
-        return draw_images(labels, shares, random)
-    members = groups[pool]
-    pairs = np.unique(labels * (groups.max() + 1) + members)
-    _check_enough(images, np.bincount(pairs // (groups.max() + 1)), len(shares), "group(s)")
-    return draw_groups(labels, members, shares, random)
+    counts = units_per_class(labels, members, len(images.class_names))
+    _check_enough(images, counts, len(shares), "image(s)" if groups is None else "group(s)")
+    if groups is not None:
+        return draw_groups(labels, members, shares, random)
+    _, first, number = np.unique(members, return_index=True, return_inverse=True)
+    return draw_images(labels[first], shares, random)[number]
 
 
 def _check_classes(images: LabelledImages) -> None:
-    if len(images.class_names) < 2:
-        raise InputError(
-            f"the data has only the class(es) {list(images.class_names)}; "
-            "a classifier needs at least two"
-        )
-    seen: dict[str, str] = {}
-    for name in images.class_names:
-        twin = seen.setdefault(_looks(name), name)
-        if twin != name:
-            raise InputError(
-                f"classes {twin!a} and {name!a} look alike: they differ in blanks or in "
-                "how their letters are stored; make them one, or rename one"
-            )
+    check_class_names(images.class_names)
     counts = np.bincount(images.labels, minlength=len(images.class_names))
     if not counts.all():
         name = images.class_names[int(np.argmin(counts))]
         raise InputError(f"class {name!r} has no image; add images or leave the class out")
 
 
-def _looks(name: str) -> str:
-    """A name as it is seen: without invisible marks, outer blanks and several blanks in a row."""
-    text = unicodedata.normalize("NFC", name)
-    return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split())
-
-
-def _check_enough(images: LabelledImages, units: _Indices, parts: int, unit: str) -> None:
-    counts = np.pad(units, (0, len(images.class_names) - len(units)))
+def _check_enough(images: LabelledImages, counts: _Indices, parts: int, unit: str) -> None:
     if counts.min() < parts:
         name = images.class_names[int(np.argmin(counts))]
         given = sorted(set(images.splits or ()) - {""})
@@ -197,15 +220,9 @@ def _check_train(images: LabelledImages, split_of: _Indices) -> None:
     if not held.all():
         name = images.class_names[int(np.argmin(held))]
         raise InputError(
-            f"no image of class {name!r} is left to train on{_twin_of(name, images)}; "
+            f"no image of class {name!r} is left to train on{twin_of(name, images.class_names)}; "
             "add images, leave the class out, or change the given splits"
         )
-
-
-def _twin_of(name: str, images: LabelledImages) -> str:
-    plain = folded(name)
-    twins = [other for other in images.class_names if other != name and folded(other) == plain]
-    return f" (is it class {twins[0]!r}, spelt otherwise?)" if twins else ""
 
 
 def _refuse_copies(images: LabelledImages, split_of: _Indices) -> None:

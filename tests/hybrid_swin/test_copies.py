@@ -102,3 +102,59 @@ def test_the_setting_is_checked_and_written_only_where_it_is_set():
         DataSettings(class_path="a.B", duplicates="drop").validate()
     assert "duplicates" not in DataSettings().to_dict()
     assert DataSettings.from_dict(DROP.to_dict()) == DROP
+
+
+def drawn(values, labels, groups=None, splits=None):
+    """One image of each grey value given, with splits to draw."""
+    return replace(
+        IMAGES,
+        images=np.array(values, np.uint8).reshape(-1, 1, 1, 1),
+        labels=np.array(labels, np.int64),
+        ids=tuple(str(index) for index in range(len(values))),
+        splits=splits,
+        groups=groups,
+    )
+
+
+def across(images, **settings):
+    """Values that stand in two splits."""
+    splits = make_splits(images, DataSettings(**settings))
+    values = images.images.ravel()
+    parts = [set(values[part].tolist()) for part in (splits.train, splits.validation, splits.test)]
+    assert all(len(np.unique(images.labels[part])) == 2 for part in (splits.train, splits.test))
+    return (parts[0] & parts[1]) | ((parts[0] | parts[1]) & parts[2])
+
+
+VALUES = np.random.default_rng(0).integers(0, 40, 200)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_copies_of_one_class_are_drawn_into_one_split_for_every_seed(seed):
+    random = np.random.default_rng(1)
+    groups = tuple(f"p{value % 20}-{random.integers(2)}" for value in VALUES)
+    given = tuple(["test", "test", *[""] * 198])
+    for images in (
+        drawn(VALUES, VALUES % 2),
+        drawn(VALUES, VALUES % 2, groups),
+        drawn(VALUES, VALUES % 2, splits=given),
+    ):
+        assert not across(images, split_seed=seed)
+        assert not across(images, validation_seed=seed)
+
+
+def test_a_class_of_too_few_different_images_is_parted_and_others_are_not():
+    values = np.array([0, 0, 0, 2, *np.repeat(np.arange(1, 40, 2), 2)])
+    images = drawn(values, values % 2)
+    for seed in range(10):
+        assert across(images, validation_seed=seed) == {0}
+
+
+def test_groups_that_share_an_image_stay_whole_where_they_cannot_all_be_together():
+    values = np.arange(40)
+    values[:20:2] = 0  # one blank image in each of ten groups
+    groups = tuple(str(index // 2) if index < 20 else str(index % 10) for index in range(40))
+    images = drawn(values, np.arange(40) % 2, groups)
+    splits = make_splits(images, DataSettings())
+    held = [{groups[i] for i in part} for part in (splits.train, splits.validation, splits.test)]
+    assert not held[0] & held[1] and not (held[0] | held[1]) & held[2]
+    assert across(images) == {0}

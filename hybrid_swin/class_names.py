@@ -1,0 +1,36 @@
+"""Class names that are one to the eye: refused, or named where a class is one too many."""
+
+import unicodedata
+from collections.abc import Sequence
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.spellings import folded
+
+
+def check_class_names(names: Sequence[str]) -> None:
+    """Raise InputError for fewer than two classes, or two whose names look alike."""
+    if len(names) < 2:
+        raise InputError(
+            f"the data has only the class(es) {list(names)}; a classifier needs at least two"
+        )
+    seen: dict[str, str] = {}
+    for name in names:
+        twin = seen.setdefault(_looks(name), name)
+        if twin != name:
+            raise InputError(
+                f"classes {twin!a} and {name!a} look alike: they differ in blanks or in "
+                "how their letters are stored; make them one, or rename one"
+            )
+
+
+def twin_of(name: str, names: Sequence[str]) -> str:
+    """A question that names the class which is spelt otherwise, or nothing."""
+    plain = folded(name)
+    twins = [other for other in names if other != name and folded(other) == plain]
+    return f" (is it class {twins[0]!r}, spelt otherwise?)" if twins else ""
+
+
+def _looks(name: str) -> str:
+    """A name as it is seen: without invisible marks, outer blanks and several blanks in a row."""
+    text = unicodedata.normalize("NFC", name)
+    return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split())

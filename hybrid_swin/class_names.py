@@ -3,8 +3,8 @@
 import unicodedata
 from collections.abc import Sequence
 
-from hybrid_swin.errors import InputError
-from hybrid_swin.spellings import folded
+from hybrid_swin.errors import InputError, shown
+from hybrid_swin.spellings import folded, without_split
 
 
 def check_class_names(names: Sequence[str]) -> None:
@@ -20,6 +20,25 @@ def check_class_names(names: Sequence[str]) -> None:
             raise InputError(
                 f"classes {twin!a} and {name!a} look alike: they differ in blanks or in "
                 "how their letters are stored; make them one, or rename one"
+            )
+
+
+def check_no_splits(names: Sequence[str], where: str, advice: str) -> None:
+    """Raise InputError for classes such as 'train_cat' and 'test_cat': each would be a class.
+
+    Args:
+        names: of all classes.
+        where: where they stand.
+        advice: what to do.
+    """
+    parts = [without_split(name) for name in names]
+    first: dict[str, str] = {}
+    for name, (_, rest) in zip(names, parts, strict=True):
+        twin = first.setdefault(rest, name)
+        if twin != name and all(word for word, _ in parts):
+            raise InputError(
+                f"{where}: {shown(twin, 40)} and {shown(name, 40)} seem to be one class in two "
+                f"splits; {advice}"
             )
 
 

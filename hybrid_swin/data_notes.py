@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hybrid_swin.data import LabelledImages
 from hybrid_swin.errors import shown
+from hybrid_swin.spellings import is_doubtful_label
 from hybrid_swin.splits import Splits
 
 _SPLITS = ("train", "validation", "test")
@@ -45,6 +46,7 @@ def data_notes(
         *range_notes(ranges),
         *_range_notes_of_classes(class_ranges),
         *class_notes(images.class_names),
+        *doubtful_classes(images.class_names),
         *_missing_classes(images.class_names, counts),
         *_small_classes(images.class_names, counts),
         *_merged_folders(images),
@@ -98,6 +100,15 @@ def class_notes(names: Iterable[str]) -> list[str]:
         "but spelling"
         for same in alike.values()
         if len(same) > 1
+    ]
+
+
+def doubtful_classes(names: Iterable[str]) -> list[str]:
+    """Classes named as some sets name images whose class is not known."""
+    return [
+        f"{shown(name, 40)} is learned as a class: take its images out if it means no label"
+        for name in names
+        if is_doubtful_label(name)
     ]
 
 

@@ -14,15 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from hybrid_swin.class_names import check_no_splits
 from hybrid_swin.data import SplitName
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.image_files import FORMATS, SUFFIXES
-from hybrid_swin.spellings import IMAGE_FOLDERS, MASK_FOLDERS, SPLITS, simplify
+from hybrid_swin.spellings import IMAGE_FOLDERS, MASK_FOLDERS, SPLITS, is_no_label, simplify
 
 FolderLayout = Literal["auto", "classes", "splits"]
 
 _SYSTEM = ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "lost+found", "$recycle.bin")
 _HEADS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # of files without a suffix
+_SORT = (
+    "lay them as train/cat and test/cat, or list the files in a csv with a column split, or give "
+    "data.options.layout: classes if all are classes"
+)
 _HINT = "give data.options.layout: classes if these folders are classes, whatever their names"
 
 
@@ -73,6 +78,9 @@ def list_folders(root: Path, layout: FolderLayout) -> Listing:
         _check_no_masks(root, inside.folders)
     _pass_over(root, inside, listing, "lies in no class folder")
     if not _are_splits(root, inside.folders, layout):
+        if layout == "auto":
+            names = [folder.name for folder in inside.folders]
+            check_no_splits(names, _where(root), _SORT)
         _list_classes(root, root, inside.folders, "", listing, layout)
         return listing
     for folder in inside.folders:
@@ -162,6 +170,12 @@ def _list_classes(
             "sort the images into one folder a class, or give option 'csv'"
         )
     for part in classes:
+        if layout != "classes" and is_no_label(part.name):
+            raise InputError(
+                f"{_where(folder)}: class folder {shown(part.name)} is named as many sets mark "
+                "images without a label; move it away, or rename it or give data.options.layout: "
+                "classes if it is a class"
+            )
         before, others = len(listing.items), len(listing.ignored)
         for inside in _walk(part):
             if layout == "auto":

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
+from hybrid_swin.class_names import check_no_splits
 from hybrid_swin.data import SplitName
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.image_folders import Item, Listing
@@ -72,6 +73,8 @@ def read_table(table: Path, root: Path) -> Listing:
     listing.items = [_read_row(row, places, f"{table.name}, line {n}", root) for n, row in cells]
     _note_split_words(cells, places, listing)
     _check_table(table.name, root, listing.items)
+    labels = [*dict.fromkeys(item.label for item in listing.items)]
+    check_no_splits(labels, f"{table.name}, labels", "write the split in a column 'split'")
     return listing
 
 
@@ -194,7 +197,7 @@ def _read_row(row: list[str], places: Mapping[str, int], where: str, root: Path)
     for name in _REQUIRED:
         if not cells[name]:
             raise InputError(f"{where}: {name} is empty")
-    if is_no_label(cells["label"]) or re.fullmatch(r"-\d+(\.0*)?", cells["label"]):
+    if is_no_label(cells["label"]):
         raise InputError(
             f"{where}: label is {shown(cells['label'])}, as many tables mark an image without a "
             "label; give it or take the line out, or name the class otherwise if it is one"

@@ -112,29 +112,61 @@ _MISSING = frozenset(
     (
         *("nan", "na", "n/a", "n.a.", "<na>", "null", "<null>", "none", "nil", "nat", "undefined"),
         *("-", "--", "---", "?", "??", ".", "#n/a", "#na", "#null!", "#ref!", "#value!", "#name?"),
-        *("#div/0!", "#num!"),
+        *("#div/0!", "#num!", "#n/a n/a", "-nan", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"),
     )
 )
-_NO_LABEL = frozenset({"unlabeled", "unlabelled", "notlabeled", "notlabelled", "nolabel"})
+_IN_BRACKETS = frozenset({"blank", "blanks", "empty", "missing", "not set", "no value"})
+_BRACKETS = "()[]<>{}"
+_NO_LABEL = frozenset(
+    ("unlabeled", "unlabelled", "notlabeled", "notlabelled", "nolabel", "nolabels", "unannotated")
+)
 _NO_GROUP = frozenset(
     {"unknown", "missing", "notavailable", "notknown", "unassigned", "empty", "nogroup"}
 )
 
 
 def is_no_value(cell: str) -> bool:
-    """Whether other programs write an empty cell like this: 'nan', 'N/A', '?', '#REF!'."""
-    return not cell.strip() or cell.strip().casefold() in _MISSING
+    """Whether other programs write an empty cell like this: 'nan', 'N/A', '????', '(blank)'."""
+    plain = cell.strip().casefold()
+    inner = plain.strip(_BRACKETS).strip()
+    return (
+        plain in _MISSING
+        or re.fullmatch(r"[-?._\s\u2013\u2014]*", inner) is not None
+        or (inner != plain and inner in _MISSING | _IN_BRACKETS)
+    )
 
 
 def is_no_label(label: str) -> bool:
-    """Whether it says that there is no label. 'unknown' may be a class."""
-    return is_no_value(label) or simplify(label) in _NO_LABEL
+    """Whether it says that there is no label: as an empty cell, or below 0.
+
+    'unknown' may be a class (see ``is_doubtful_label``).
+    """
+    negative = re.fullmatch(r"-\d+(\.0*)?", label.strip()) is not None
+    return negative or is_no_value(label) or simplify(label) in _NO_LABEL
+
+
+def is_doubtful_label(label: str) -> bool:
+    """Whether it is a class only for those who say so: 'unknown', 'missing'."""
+    return simplify(label) in _NO_GROUP - {"empty", "nogroup"}
 
 
 def is_no_group(group: str) -> bool:
     """Whether it says that no group is known, so that the images would become one group."""
     plain = group.strip()
     return is_no_value(group) or plain in ("-1", "-1.0") or simplify(group) in _NO_GROUP
+
+
+def without_split(name: str) -> tuple[str, str]:
+    """The split's word before or behind a name, and the rest: 'train_cat' is ('train', 'cat').
+
+    ('', '') if there is none.
+    """
+    simple = simplify(name)
+    for word in sorted({*SPLITS.meanings, *SPLITS.ambiguous}, key=len, reverse=True):
+        for rest in (simple.removeprefix(word), simple.removesuffix(word)):
+            if rest not in (simple, ""):
+                return word, rest
+    return "", ""
 
 
 def folded(name: str) -> str:
@@ -176,7 +208,10 @@ _GROUPS = (
     *("subject", "subjects", "subjectid", "subjectids"),
     *("participant", "participants", "participantid", "participantids"),
 )
+_NUMBERED = ("number", "numbers", "code", "codes", "key", "identifier", "uid", "name")
 _SHORT_GROUPS = (
+    *(who + what for who in ("patient", "subject", "participant", "donor") for what in _NUMBERED),
+    *("casenumber", "casenumbers", "medicalrecordnumber", "medicalrecordnumbers"),
     *("pid", "pids", "subj", "subjid", "caseid", "caseids", "mrn", "mrns"),
     *("donor", "donors", "donorid", "donorids"),
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybrid_swin.data import LabelledImages
-from hybrid_swin.data_notes import class_notes, data_notes, range_notes
+from hybrid_swin.data_notes import class_notes, data_notes, doubtful_classes, range_notes
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.data_summary import describe, summary_lines
 from hybrid_swin.loading import load_data
@@ -52,6 +52,11 @@ def test_all_spellings_of_a_class_are_named():
 )
 def test_other_names_are_other_classes(names):
     assert class_notes(names) == []
+
+
+def test_a_class_that_may_mean_no_label_is_told():
+    (note,) = doubtful_classes(("cat", "Unknown", "empty"))
+    assert note == "'Unknown' is learned as a class: take its images out if it means no label"
 
 
 def test_a_split_without_a_class_is_told():

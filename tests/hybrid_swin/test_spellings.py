@@ -60,6 +60,7 @@ def test_slips_beside_such_words_are_found(word):
         ("age", None, None),
         *((word, "group", None) for word in ("pid", "subj", "case_id", "MRN", "donor")),
         ("participant_id", "group", "group"),
+        *((word, "group", None) for word in ("patient_number", "donor_name", "CaseNumber")),
         ("particpant", None, "group"),
         *((word, None, None) for word in ("id", "class_id", "image_id", "case", "sex")),
         ("remark", None, None),

@@ -261,12 +261,57 @@ def test_a_table_gives_labels_splits_and_groups_in_its_order(animals):
     assert found.images[:, 0, 0, 0].tolist() == [10, 30, 40]
 
 
-@pytest.mark.parametrize(
-    "word", ["NA", "None", "-", "?", "NaT", "#REF!", "unlabeled", "-1", "-1.0"]
+NO_LABELS = (
+    *("NA", "None", "-", "?", "NaT", "#REF!", "unlabeled", "-1", "-1.0", "nan"),
+    *("-nan", "????", "(blank)", "[none]", "(not set)", "--"),
 )
+
+
+@pytest.mark.parametrize("word", [*NO_LABELS, "#N/A N/A", "N/A"])
 def test_words_for_no_label_are_no_class(animals, word):
     with pytest.raises(InputError, match=r"line 3: label is .* without a label"):
         load(csv=table(animals, "path,label", "dog/a.png,dog", f"dog/b.png,{word}"))
+
+
+@pytest.mark.parametrize("word", NO_LABELS)
+def test_folders_follow_the_same_rule(animals, word):
+    put(animals / word / "x.png")
+    with pytest.raises(InputError, match="named as many sets mark images without a label") as error:
+        load(animals)
+    assert len(str(error.value)) < 400
+    assert word in load(animals, layout="classes").class_names
+
+
+def test_split_words_in_class_names_are_refused(tmp_path, animals):
+    for index, names in enumerate(
+        (
+            ("train_cat", "train_dog", "test_cat", "test_dog"),
+            ("cat-train", "dog-train", "cat-val"),
+            ("trainCat", "EVAL cat", "train dog"),
+            ("1_train", "1_test", "2_train", "2_test"),
+        )
+    ):
+        root = lay(tmp_path / str(index), **{name: [] for name in names})
+        with pytest.raises(InputError, match=r"one class in two splits.*train/cat") as error:
+            load(root)
+        assert len(str(error.value)) < 400
+        assert load(root, layout="classes").class_names == tuple(sorted(names))
+    lines = "path,label", "dog/b.png,test_cat", "cat/2.bmp,train_cat"
+    with pytest.raises(InputError, match=r"labels: 'test_cat' and 'train_cat' .* column 'split'"):
+        load(csv=table(animals, *lines))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train_cat", "train_dog"),  # one word, no name twice
+        ("train_cat", "test_cat", "dog"),
+        ("training shoe", "test tube"),
+        ("train", "trains", "valley"),
+    ],
+)
+def test_split_words_in_class_names_by_chance(tmp_path, names):
+    assert load(lay(tmp_path, **{name: [] for name in names})).class_names == tuple(sorted(names))
 
 
 @pytest.mark.parametrize("word", ["NA", "None", "-", "?", "unknown", "Missing", "NaT", "-1", "nan"])
@@ -275,11 +320,11 @@ def test_words_for_no_group_are_no_group(animals, word):
         load(csv=table(animals, "path,label,group", f"dog/a.png,dog,{word}"))
 
 
-def test_a_class_may_be_unknown_and_a_folder_none(animals):
+def test_a_class_may_be_unknown(animals):
     lines = "path,label", "dog/a.png,unknown", "cat/2.bmp,no finding"
     assert load(csv=table(animals, *lines)).class_names == ("no finding", "unknown")
-    put(animals / "none" / "x.png")
-    assert load(animals).class_names == ("cat", "dog", "none")
+    put(animals / "unknown" / "x.png")
+    assert load(animals).class_names == ("cat", "dog", "unknown")
 
 
 def test_a_table_may_lie_elsewhere(animals, tmp_path):

@@ -42,6 +42,25 @@ def check_no_splits(names: Sequence[str], where: str, advice: str) -> None:
             )
 
 
+def check_surplus(names: Sequence[str], num_classes: int) -> None:
+    """Raise InputError where classes under two spellings are those that are too many."""
+    seen: dict[str, str] = {}
+    twins = []
+    for name in names:
+        twin = seen.setdefault(folded(name) or name, name)
+        if twin != name:
+            twins.append((twin, name))
+    if twins and len(seen) == num_classes:
+        one, other = twins[0]
+        how = "only in case" if one.casefold() == other.casefold() else "in nothing but spelling"
+        more = f", and {len(twins) - 1} more likewise" if len(twins) > 1 else ""
+        raise InputError(
+            f"classes {shown(one, 40)} and {shown(other, 40)} differ {how}{more}: write each class "
+            f"one way for the {num_classes} classes of the variant; num_classes: {len(names)} if "
+            "they are different classes"
+        )
+
+
 def twin_of(name: str, names: Sequence[str]) -> str:
     """A question that names the class which is spelt otherwise, or nothing."""
     plain = folded(name)

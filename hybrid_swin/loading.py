@@ -10,6 +10,7 @@ import numpy as np
 
 from hybrid_swin import pixels, registry
 from hybrid_swin.batches import NormalisedImages
+from hybrid_swin.class_names import check_surplus
 from hybrid_swin.data import LabelledImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
@@ -42,6 +43,7 @@ class LoadedData:
         """Raise InputError where a network of so many classes does not fit."""
         names = self.images.class_names
         if len(names) != num_classes:
+            check_surplus(names, num_classes)
             raise InputError(
                 f"the variant has num_classes {num_classes}, but the data has {len(names)} classes "
                 f"({', '.join(names[:10])}{', ...' if len(names) > 10 else ''}); "

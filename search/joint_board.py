@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -88,15 +89,25 @@ def _once(studies: Sequence[StudyRows]) -> tuple[list[StudyRows], list[str]]:
             kept |= dict.fromkeys(units, study)
         else:
             left_out[id(row)] = other
+    repeats = Counter(
+        (study.name, left_out[id(row)].name)
+        for study in studies
+        for row, _ in study.built
+        if id(row) in left_out
+    )
+    places = {study.name: place for place, study in enumerate(studies)}
     said = []
-    for study in studies:
-        whom = [left_out[id(row)].name for row, _ in study.built if id(row) in left_out]
-        for name in dict.fromkeys(whom):
-            rows = f"{whom.count(name)} row{'s' * (whom.count(name) > 1)}"
-            said.append(
-                f"Study {study.name} repeats trainings of {name} in {rows} (same candidate, seed, "
-                "images, splits and code): they are counted once."
-            )
+    for (name, repeated), count in repeats.items():
+        back = repeats[repeated, name] if repeated != name else 0
+        if back and places[name] > places[repeated]:
+            continue  # each repeats the other, with more seeds in some rows: said already
+        who = f"Study {name} repeats trainings of {repeated}"
+        if back:
+            who = f"Studies {name} and {repeated} share trainings"
+        said.append(
+            f"{who} in {count + back} row{'s' * (count + back > 1)} (same candidate, seed, "
+            "images, splits and code): they are counted once."
+        )
     return [
         replace(study, built=tuple(b for b in study.built if id(b[0]) not in left_out))
         for study in studies

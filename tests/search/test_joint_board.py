@@ -57,6 +57,20 @@ def test_retrained_rows_and_references_stand_together(fill):
     assert "true difference on validation" not in text  # which is of pairs
 
 
+def test_studies_that_repeat_each_other_are_said_once(make_study):
+    """Each has more seeds of one candidate, so each leaves a row out for the other's."""
+    studies = []
+    for name, counts in (("small", {"x": 3, "y": 2}), ("again", {"x": 2, "y": 3})):
+        study = make_study(name)
+        study.trial(0, 0.95)
+        for candidate, count in counts.items():
+            study.finalist(candidate, [0.9] * count, label=candidate)
+        studies.append(study)
+    told = [text for text in joined(*studies).notes if "counted once" in text]
+    assert len(told) == 1
+    assert told[0].startswith("Studies small and again share trainings in 2 rows (")
+
+
 def test_shared_seeds_are_paired_and_others_are_not(fill):
     a, same, other = fill("a"), fill("same", score=0.8), fill("other", seed=5000, score=0.7)
     drawn = fill("drawn", score=0.6, split_hash="another validation split")

@@ -147,8 +147,10 @@ def _leads(leads: Sequence[Lead], board: Leaderboard) -> str:
         f"#{lead.rank} {points(lead.difference, board.monitor)} {_span(lead.low, lead.high, board)}"
         for lead in leads[:_NAMED]
     ]
-    texts = [text.rstrip() for text in texts] + [f"#{lead.rank}" for lead in leads[_NAMED:]]
-    return ", ".join(texts)
+    rest = ", ".join(f"#{lead.rank}" for lead in leads[_NAMED:])
+    its = "its interval" if len(leads) == _NAMED + 1 else "their intervals"
+    more = f" and, with {its} by --format json, {rest}" * bool(rest)
+    return ", ".join(text.rstrip() for text in texts) + more
 
 
 def _span(low: float | None, high: float | None, board: Leaderboard) -> str:

@@ -449,6 +449,16 @@ def test_a_lead_over_the_reference_has_its_interval_and_verdict(make_study, lead
     assert f"over seeds): {verdict} +" in text and "] " not in text[-1:]
 
 
+def test_leads_that_are_not_written_out_say_where_they_are(make_study):
+    study = make_study()
+    for name in "abcd":
+        study.finalist(name, [0.9] * 3, skill=1.0)
+    study.reference("pixels", 0.8, test=0.5)
+    text = said(study).partition("the reference model pixels")[2].partition(". ")[0]
+    assert text.count("[") == 3
+    assert text.rstrip(".").endswith("] and, with its interval by --format json, #4")
+
+
 def test_a_reference_with_its_answers_is_compared_over_images_too(make_study):
     study = make_study()
     study.finalist("a", [0.9] * 4, skill=1.0)

@@ -62,13 +62,17 @@ def choose_sampler(settings: StudySettings, space: Space) -> tuple[SamplerName, 
         return name, "as asked"
     if size is not None and size <= settings.trials:
         return "grid", f"all {size:,} combinations are no more than the {settings.trials:,} trials"
+    startup = settings.sampler.startup_trials
+    late = f"it learns after the first {startup} trials only (sampler.startup_trials)"
+    learns = startup < settings.trials
     if settings.rungs.first:
-        return "tpe", "it learns from trials that a rung stopped as well"
+        return "tpe", "it learns from trials that a rung stopped as well" if learns else late
     if settings.budget.mode == "limit" and budget.limits(settings.budget):
-        return "tpe", "it learns from draws that the budget refuses as well"
+        return "tpe", "it learns from draws that the budget refuses as well" if learns else late
     few = settings.trials <= _MOST_TRIALS_FOR_GP
     if few and settings.sampler.lookahead <= _MOST_LOOKAHEAD_FOR_GP:
-        return "gp", f"for {settings.trials} trials that all run to their end it needs the fewest"
+        why = f"for {settings.trials} trials that all run to their end it needs the fewest"
+        return "gp", why if learns else late
     return "tpe", (
         f"{settings.trials:,} trials are many for a Gaussian process"
         if not few

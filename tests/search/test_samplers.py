@@ -74,6 +74,8 @@ def space_of(settings):
         (study(500, ENDLESS), "tpe", "many for a Gaussian process"),
         (study(50, lookahead=16), "tpe", "16 trials under way at once"),
         (study(90, name="nsga2"), "nsga2", "as asked"),
+        (study(50, rungs=2, startup_trials=50), "tpe", "after the first 50 trials only"),
+        (study(50, startup_trials=60), "gp", "after the first 60 trials only"),
     ],
 )
 def test_auto_says_what_it_takes_and_why(settings, name, why):

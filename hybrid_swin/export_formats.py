@@ -51,7 +51,7 @@ class Format:
         if missing:
             raise InputError(
                 f"this format needs {', '.join(missing)}; install what is missing by "
-                'pip install "hybrid-swin[export]"'
+                "`pip install -c constraints.txt -e '.[export]'` in the checkout"
             )
 
 

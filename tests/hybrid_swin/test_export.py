@@ -220,7 +220,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
         export_formats, "find_spec", lambda name: None if name == "onnxscript" else known(name)
     )
     with pytest.raises(
-        InputError, match=r'needs onnxscript; .*pip install "hybrid-swin\[export\]"'
+        InputError, match=r"needs onnxscript; .*`pip install -c constraints.txt -e '\.\[export\]'`"
     ):
         export_model(network(["w_msa"]), tmp_path / "x.onnx")
 

@@ -188,12 +188,18 @@ def primary_text(comparison: Comparison) -> str:
     )
 
 
-def interval_note(comparison: Comparison) -> str:
-    """What the intervals of the table hold, each or together."""
+def interval_note(comparison: Comparison, better: bool) -> str:
+    """What the intervals of the table hold, each or together.
+
+    Args:
+        comparison: what the table shows.
+        better: whether it has the column ``P(better)``.
+    """
     together = simultaneous_text(comparison)
     equal = margin_text(comparison)
     parts = [
-        f"Intervals of scores and of P(A > B) hold with 95% each, those of differences with "
+        f"Intervals of scores{' and of P(better)' * better} hold with 95% each, those of "
+        "differences with "
         f"{together}; p is adjusted by Holm",
         f"equal means within {equal}, by two one-sided tests that are adjusted alike"
         if equal

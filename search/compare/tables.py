@@ -68,7 +68,7 @@ def render(comparison: Comparison, width: int = 120) -> Group:
     parts: list[Table | Text] = [table]
     if used:
         parts.append(Text("  " + ";  ".join(used), style="dim"))
-    parts.append(Text("  " + interval_note(comparison), style="dim"))
+    parts.append(Text("  " + interval_note(comparison, "better" in names), style="dim"))
     said = Table.grid(padding=(0, 1, 0, 0))
     for sentence in conclusions(comparison):
         said.add_row("-", Text(unbroken(sentence)))
@@ -97,7 +97,7 @@ def to_markdown(comparison: Comparison) -> str:
     said = [f"- {markdown(sentence)}" for sentence in conclusions(comparison)]
     legend = _legend(rows_marks(comparison))
     marks = [f"Marks: {markdown(legend)}", ""] if legend else []  # not a list, though it has "+"
-    note = [markdown(interval_note(comparison)), ""]
+    note = [markdown(interval_note(comparison, True)), ""]
     return "\n".join([*table, "", *note, *marks, *said]) + "\n"
 
 
@@ -123,7 +123,7 @@ def to_latex(comparison: Comparison) -> str:
             *body,
             r"\bottomrule",
             rf"\multicolumn{{{len(names)}}}{{p{{.9\linewidth}}}}{{\footnotesize "
-            f"{latex(interval_note(comparison))}}} \\\\",
+            f"{latex(interval_note(comparison, True))}}} \\\\",
             r"\end{tabular}",
             f"% {_legend(rows_marks(comparison))}",
             "",

@@ -64,7 +64,8 @@ def test_the_terminal_shows_arms_whole_and_nothing_beyond_its_width(found, width
     assert text.count(CONTROL) >= 4
     assert "matched by MACs" in text
     assert "+5.0 [+4.0, +6.0]" in text
-    assert ("P(better)" in text) == (width == 150)
+    assert ("P(better)\n" in text.replace(" ", "\n")) == (width == 150)
+    assert ("of P(better) hold with 95%" in " ".join(text.split())) == (width == 150)
     assert ("params" in text) == (width >= 120)
     assert "= not shown different" in text
 
@@ -110,6 +111,7 @@ def test_markdown(found):
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
     assert "less +mdta(attention=false) (channel attention)" in text
     assert "- Still improving when training ended" in text
+    assert "Intervals of scores and of P(better) hold with 95% each" in text
     tricky = to_markdown(found).replace(r"\|", "")
     assert "<.001" not in tricky
 

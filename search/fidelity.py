@@ -63,6 +63,7 @@ class RungReport:
         winner_place: place of the winner's score there among all, 1 for the best.
         keeps_winner: whether the winner is among the best 1/factor of all scores there. It came to
             its end, so this is no evidence on what was stopped; audits are.
+        audits: of the runs of ``with_end``, stopped trials that were trained to their end.
     """
 
     rung: int
@@ -72,6 +73,7 @@ class RungReport:
     with_retrained: RankCorrelation | None
     winner_place: int | None
     keeps_winner: bool | None
+    audits: int = 0
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ def _report(
         RankCorrelation.of([s for s, _ in again], [mean for _, mean in again]),
         place,
         None if place is None or len(scores) < factor else place <= kept,
+        sum(spec.kind == "audit" for (spec, _), _ in early),
     )
 
 
@@ -220,8 +223,10 @@ def sentences(fidelity: Fidelity | None) -> list[str]:
         if report.with_end is None:
             continue
         where = f"epoch {report.rung}" if fidelity.over == "epochs" else f"{report.rung} images"
-        text = f"Scores at {where} rank {report.with_end.n} runs that came to their end with a "
-        text += f"correlation of {report.with_end.value:.2f} to the final scores"
+        audits = f" ({report.audits} of them audits: stopped trials trained to their end)"
+        text = f"Scores at {where} rank {report.with_end.n} runs that came to their end"
+        text += f"{audits * bool(report.audits)} with a correlation of "
+        text += f"{report.with_end.value:.2f} to the final scores"
         if report.with_end.low is not None and report.with_end.high is not None:
             text += f" [{report.with_end.low:.2f}, {report.with_end.high:.2f}]"
         if report.keeps_winner is not None:
@@ -244,10 +249,14 @@ def sentences(fidelity: Fidelity | None) -> list[str]:
             "among them is not known."
         )
     if fidelity.stopped:
-        share = 100 * abs(fidelity.saved)
+        share, count = 100 * abs(fidelity.saved), fidelity.audited
+        audits = f"the {count} audits" if count > 1 else "the audit"
+        less, took = f", less what {audits} took" * bool(count), audits
+        if not count:
+            took = "the trainings anew at every rung"
         said.append(
-            f"Stopping saved {share:.0f}% of the search's training, less what those took."
+            f"Stopping saved {share:.0f}% of the search's training{less}."
             if fidelity.saved > 0
-            else f"Stopping saved nothing: those took {share:.0f}% more than it spared."
+            else f"Stopping saved nothing: {took} took {share:.0f}% more than it spared."
         )
     return said

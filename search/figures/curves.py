@@ -151,8 +151,14 @@ def _title(evidence: Evidence) -> str:
             f"{evidence.study}: {len(stopped)} of {len(results)} trials were stopped after "
             "trainings on fewer images, whose last is drawn; the leaderboard says what that saved"
         )
-    saved = sum(result.epochs_planned - result.epochs for result in stopped) / planned
+    spared = sum(result.epochs_planned - result.epochs for result in stopped) / planned
+    saved = spared if evidence.saved is None else evidence.saved
+    count = len(evidence.audits) if evidence.saved is not None else 0
+    audits = ("", ", less what the audit took", f", less what the {count} audits took")[
+        min(count, 2)
+    ]
+    share = f"{100 * saved:.0f}% of the search's training{audits}" if saved > 0 else "nothing"
     return (
         f"{evidence.study}: stopping {len(stopped)} of {len(results)} trials at rungs saved "
-        f"{100 * saved:.0f}% of their epochs; the leaderboard says what that may have cost"
+        f"{share}; the leaderboard says what that may have cost"
     )

@@ -10,13 +10,15 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.program import door
 from search.budget import amount
 from search.compare.settings import ComparisonSettings
+from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share
 from search.objectives import cost_of
 from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.settings import read_study
 from search.records.study_file import read_fixed
+from search.row import Row
 from search.row_evidence import EndedRun, Images, fresh_splits
-from search.row_intervals import over_seeds
+from search.row_intervals import CONFIDENCE, over_seeds
 from search.row_labels import labels
 from search.settings import BudgetSettings
 from search.statistics.intervals import Interval
@@ -26,13 +28,23 @@ _COSTS = ("macs", "parameters")
 
 @dataclass(frozen=True)
 class Retrained:
-    """A candidate retrained over fresh seeds; its interval is over those that ran to their end."""
+    """A candidate retrained over fresh seeds; its interval is over those that ran to their end.
+
+    Args:
+        label: its block words.
+        is_baseline: whether no score chose it.
+        cost: of its network, by the cost's name.
+        interval: the one on the leaderboard.
+        runs: one a seed.
+        confidence: of the interval: higher for the row that is named as the best.
+    """
 
     label: str
     is_baseline: bool
     cost: Mapping[str, float]
     interval: Interval
     runs: tuple[EndedRun, ...]
+    confidence: float = CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,8 @@ class Evidence:
         retrained: the best mean first.
         against: costs that scores are drawn against.
         limits: what a network may cost, by the cost's name.
+        saved: share of the search's training that rungs saved, less what audits took, as on the
+            leaderboard; None where it says nothing of that.
         fresh_splits: whether retrained runs validated on other images; None: not known.
         reference_point: where several objectives are searched, what volumes are measured from.
     """
@@ -66,6 +80,7 @@ class Evidence:
     limits: Mapping[str, float] | None = None
     reference_point: Mapping[str, float] | None = None
     fresh_splits: bool | None = None
+    saved: float | None = None
 
     @classmethod
     def from_folder(cls, folder: Path) -> Self:
@@ -89,6 +104,7 @@ class Evidence:
                 run = (_with_measured_costs(spec, result, against), result)
                 kinds.setdefault(spec.kind, []).append(run)
         reference = read_fixed(folder).reference_point if against else None
+        board = Leaderboard.from_folder(folder)
         return cls(
             study=settings.name,
             monitor=monitor,
@@ -97,13 +113,12 @@ class Evidence:
             audits=tuple(kinds.get("audit", ())),
             baselines=tuple(kinds.get("baseline", ())),
             references=tuple(kinds.get("reference", ())),
-            retrained=_retrained(
-                kinds.get("finalist", ()), settings.objective.monitor, settings.objective.mode
-            ),
+            retrained=_retrained(kinds.get("finalist", ()), monitor, mode, board.best),
             against=against or _COSTS,
             limits=_limits(settings.budget, against or _COSTS),
             reference_point=reference,
             fresh_splits=fresh_splits(run for runs in kinds.values() for run in runs),
+            saved=board.fidelity.saved if board.fidelity else None,
         )
 
     @property
@@ -140,7 +155,9 @@ def whole(runs: Sequence[EndedRun]) -> list[tuple[RunSpec, float]]:
     return [(s, r.score) for s, r in runs if r.state == "complete" and r.score is not None]
 
 
-def _retrained(finalists: Sequence[EndedRun], monitor: str, mode: str) -> tuple[Retrained, ...]:
+def _retrained(
+    finalists: Sequence[EndedRun], monitor: str, mode: str, best: Row | None
+) -> tuple[Retrained, ...]:
     groups: dict[str, list[EndedRun]] = {}
     for run in finalists:
         groups.setdefault(run[0].candidate_id, []).append(run)
@@ -149,9 +166,11 @@ def _retrained(finalists: Sequence[EndedRun], monitor: str, mode: str) -> tuple[
     for label, runs in zip(told, groups.values(), strict=True):
         scores, spec = [score for _, score in whole(runs)], runs[0][0]
         images = Images.of(run for run in runs if run[1].state == "complete").validation
-        interval = over_seeds(scores, monitor, images)
+        named = best is not None and spec.key in best.keys
+        confidence = (best.interval_confidence if best and named else None) or CONFIDENCE
+        interval = over_seeds(scores, monitor, images, confidence)
         if interval is not None:
-            row = Retrained(label, spec.is_baseline, spec.cost, interval, tuple(runs))
+            row = Retrained(label, spec.is_baseline, spec.cost, interval, tuple(runs), confidence)
             found.append(row)
     return tuple(sorted(found, key=lambda row: row.interval.mean, reverse=mode == "max"))
 

@@ -1,12 +1,13 @@
 """Scores against costs: what each unit of cost buys, and the front that nothing beats."""
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from search.figures.evidence import Evidence, whole
+from search.figures.evidence import Evidence, Retrained, whole
 from search.figures.style import (
     BLACK,
     FINALISTS,
@@ -20,8 +21,9 @@ from search.figures.style import (
     set_limits,
     short,
 )
-from search.leaderboard_format import count_text
+from search.leaderboard_format import count_text, percent
 from search.pareto import Direction, front
+from search.row_intervals import CONFIDENCE
 from search.settings import MEASURED_COSTS
 
 _LABELS = {
@@ -33,6 +35,7 @@ _LABELS = {
 }
 _LOG_FROM = 15  # times as much: a linear axis would crowd the small ones
 _COLUMNS = 3
+_SAME_PLACE = 0.01  # of a cost, and of the range of means: closer points hide each other
 
 
 def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
@@ -50,7 +53,7 @@ def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
         figure,
         _title(evidence, costs),
         f"Dots are single runs to their end{others}; the front is theirs, and a single run "
-        f"flatters.{_bars(evidence)}",
+        f"flatters.{_bars(evidence)}{_at_one_place(evidence, costs)}",
         count=len(costs),
         below=legend_height(entries, columns),
     )
@@ -73,8 +76,36 @@ def _bars(evidence: Evidence) -> str:
     text = " Bars: means of retrained rows over fresh seeds"
     if any(row.interval.low is not None for row in evidence.retrained):
         text += " with 95% intervals over them"
+        text += "".join(
+            f" (of the best, {row.label}, {percent(row.confidence)}, since it was chosen)"
+            for row in evidence.retrained
+            if row.confidence > CONFIDENCE
+        )
     other = " or of other validation images" if evidence.fresh_splits is not False else ""
     return f"{text}; what a mean is worse than its dot is luck of the search{other}."
+
+
+def _at_one_place(evidence: Evidence, costs: Sequence[str]) -> str:
+    """Which retrained rows hide each other, as points of one cost and one mean do."""
+    means = [row.interval.mean for row in evidence.retrained]
+    near = _SAME_PLACE * (max(means) - min(means)) if means else 0.0
+
+    def same(one: Retrained, other: Retrained) -> bool:
+        pairs = [(one.cost.get(name), other.cost.get(name)) for name in costs]
+        return abs(one.interval.mean - other.interval.mean) <= near and all(
+            (a is None) == (b is None) and math.isclose(a or 0, b or 0, rel_tol=_SAME_PLACE)
+            for a, b in pairs
+        )
+
+    groups: list[list[Retrained]] = []
+    for row in evidence.retrained:
+        group = next((group for group in groups if same(group[0], row)), None)
+        if group is None:
+            groups.append([row])
+        else:
+            group.append(row)
+    hidden = [" and ".join(row.label for row in group) for group in groups if len(group) > 1]
+    return f" At one place, the best mean first: {'; '.join(hidden)}." if hidden else ""
 
 
 def _draw_cost(axes: Axes, evidence: Evidence, cost: str) -> None:

@@ -92,6 +92,12 @@ def test_audits_count_those_that_would_have_won():
     assert judged(LATE_BLOOMER).saved == pytest.approx(1 - 14 / 20)
     [line] = [line for line in sentences(found) if "after all" in line]
     assert "Of 2 stopped trials all were trained to their end after all: 1 beat every" in line
+    text = " ".join(sentences(found))
+    assert "rank 5 runs that came to their end (2 of them audits: stopped trials trained" in text
+    assert "Stopping saved nothing: the 2 audits took 10% more than it spared." in text
+    text = " ".join(sentences(judged(LATE_BLOOMER)))
+    assert "rank 3 runs that came to their end with a correlation" in text
+    assert text.endswith("Stopping saved 30% of the search's training.")
 
 
 def test_few_audits_of_many_stopped_trials_bound_the_share_of_better_ones():

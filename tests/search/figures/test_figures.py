@@ -20,6 +20,7 @@ from search.figures.tradeoff import draw_tradeoff
 from search.figures.volume import draw_volume
 from search.figures.writing import write_study_figures
 from search.leaderboard import Leaderboard
+from search.leaderboard_sentences import sentences
 from search.statistics.intervals import score_interval
 
 
@@ -130,6 +131,25 @@ def test_the_front_is_a_staircase_of_full_trials_and_the_budget_a_line(searched)
     assert macs.get_xlabel() == "MACs of one image"
 
 
+def test_the_best_has_the_interval_of_the_table_and_hidden_points_are_named(searched):
+    for name, label in (("cand", "mdta"), ("twin", "conv")):
+        searched.finalist(name, [0.84, 0.86, 0.88], cost={"macs": 2500}, label=label)
+    searched.finalist("base", [0.6, 0.62, 0.61], cost={"macs": 700}, is_baseline=True)
+    best = Leaderboard.from_folder(searched.folder).best
+    assert best.interval_confidence > 0.95
+    figure = drawn(draw_tradeoff, evidence_of(searched))
+    containers = {c.get_label(): c for c in figure.axes[0].containers}
+    _, _, (bar,) = containers[f"{best.label}, retrained"]
+    ends = 100 * best.validation_low, 100 * best.validation_high
+    assert tuple(bar.get_segments()[0][:, 1]) == pytest.approx(ends)
+    assert f"(of the best, {best.label}, 98.33%, since it was chosen)" in said(figure)
+    other = "conv" if best.label == "mdta" else "mdta"
+    assert "At one place, the best mean first: " in said(figure)
+    assert {best.label, other} == set(
+        said(figure).partition("best mean first: ")[2].rstrip(".").split(" and ")
+    )
+
+
 def test_title_and_leaderboard_count_the_same_front(make_study):
     against = {"monitor": "val/accuracy", "mode": "max", "against": ["macs", "parameters"]}
     study = make_study(objective=against)
@@ -178,8 +198,20 @@ def test_curves_rungs_and_finalists(searched):
     marks = [line for line in lines(axes, BLACK) if line.get_marker() == "_"]
     assert [list(m.get_ydata()) for m in marks] == [pytest.approx([10, 20, 30, 40]), [50]]
     assert len(lines(axes, FINALISTS[0])) == 2
-    assert "stopping 1 of 5 trials at rungs saved 15% of their epochs" in said(figure)
+    assert "stopping 1 of 5 trials at rungs saved 15% of the search's training" in said(figure)
     assert "Last cut-offs: 40.0 at epoch 5, 50.0 at epoch 10." in said(figure)
+
+
+def test_curves_and_leaderboard_count_the_same_saving(make_study):
+    study = make_study(rungs={"first": 5, "factor": 2, "audit": 1})
+    study.trial(0, 0.9, passes=20)
+    for number in (1, 2):
+        study.trial(number, 0.5, state="stopped", epochs=5, passes=5)
+    study.run("audits/0001", "audit", 0.6, "w_msa", origin="trials/0001", passes=5)
+    text = " ".join(sentences(Leaderboard.from_folder(study.folder)))
+    told = "saved 42% of the search's training, less what the audit took"
+    assert told in text
+    assert told in said(drawn(draw_curves, evidence_of(study)))
 
 
 @pytest.mark.parametrize("draw", [draw_tradeoff, draw_curves])

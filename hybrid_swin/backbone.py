@@ -186,6 +186,7 @@ class Backbone(nn.Module):
                     module.resize(window, grid)
         self.variant = variant
         sizes = {
+            "architecture": variant.name,
             "input_size": (variant.in_channels, *variant.image_size),
             "pool_size": variant.grids[-1],
         }

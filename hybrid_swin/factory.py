@@ -125,7 +125,8 @@ def create_model(
         found = load(run_folder(str(source)))
         load_weights(model, found.state_dict())
         if found.variant.in_channels == variant.in_channels:
-            facts = {name: found.pretrained_cfg[name] for name in ("mean", "std")}
+            names = ("mean", "std", "crop_pct", "crop_mode", "interpolation")
+            facts = {name: found.pretrained_cfg[name] for name in names}
             model.pretrained_cfg = model.pretrained_cfg | facts
     if checkpoint_path is not None:
         load_weights(model, checkpoint_path)

@@ -115,6 +115,9 @@ class HybridSwin(Backbone):
         head = Head(self.num_features, num_classes, pool, self.head.drop.p)
         like = next(self.parameters())
         self.head = head.to(like.device, like.dtype).train(self.training)
+        if num_classes != self.num_classes:
+            without = {k: v for k, v in self.pretrained_cfg.items() if k != "label_names"}
+            self.pretrained_cfg = without | shape_facts(variant)
         self.variant, self.num_classes = variant, variant.num_classes
         initialise(self.head, self.weight_init)
 
@@ -152,6 +155,7 @@ class HybridSwin(Backbone):
             stages = self.variant.stages[:end]
             self.layers = nn.Sequential(*list(self.layers)[:end])
             self.variant = dataclasses.replace(self.variant, stages=stages)
+            self.pretrained_cfg = self.pretrained_cfg | shape_facts(self.variant)
             self.num_features = stages[-1].width
             self.norm = _norm_like(self.norm, self.num_features)
             self.head = Head(self.num_features, 0, "").train(self.training)
@@ -236,18 +240,25 @@ def pretrained_cfg(variant: Variant) -> dict[str, Any]:
     """What timm's tools want to know of a network, of one that nothing has trained yet."""
     colour = variant.in_channels == 3
     return {
-        "architecture": variant.name,
+        **shape_facts(variant),
         "input_size": (variant.in_channels, *variant.image_size),
         "fixed_input_size": False,  # any size works
-        "pool_size": variant.grids[-1],
         "interpolation": "bicubic",
         "crop_pct": 0.9,
         "crop_mode": "center",
         "mean": _IMAGENET_MEAN if colour else (0.5,) * variant.in_channels,
         "std": _IMAGENET_STD if colour else (0.5,) * variant.in_channels,
-        "num_classes": variant.num_classes,
         "first_conv": "patch_embed.proj",
         "classifier": "head.fc",
+    }
+
+
+def shape_facts(variant: Variant) -> dict[str, Any]:
+    """Those of ``pretrained_cfg`` that another head or fewer stages change."""
+    return {
+        "architecture": variant.name,
+        "pool_size": variant.grids[-1],
+        "num_classes": variant.num_classes,
     }
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hybrid_swin.backbone import Backbone
 from hybrid_swin.feature_info import FeatureInfo, stages_info, stages_taken
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.model import HybridSwin, shape_facts
 
 
 class Pyramid(Backbone):
@@ -29,11 +29,11 @@ class Pyramid(Backbone):
 
     def __init__(self, model: HybridSwin, out_indices: int | Sequence[int] | None = None) -> None:
         super().__init__()
-        self.pretrained_cfg = model.pretrained_cfg
         self.out_indices = stages_taken(len(model.layers), out_indices)
         end = max(self.out_indices) + 1
         stages = model.variant.stages[:end]
         self.variant = dataclasses.replace(model.variant, num_classes=0, stages=stages)
+        self.pretrained_cfg = model.pretrained_cfg | shape_facts(self.variant)
         self.weight_init = model.weight_init
         self.patch_embed = model.patch_embed
         self.layers = nn.Sequential(*list(model.layers)[:end])

@@ -20,6 +20,9 @@ from hybrid_swin.weights.files import (
     trained_in,
 )
 
+# How images became the network's size, in timm's words; others came in that size.
+_CROP_MODES = {"crop": "center", "squash": "squash", "pad": "border"}
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -65,7 +68,8 @@ def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin:
     """A trained network with its weights, in evaluation mode on the CPU.
 
     Its ``pretrained_cfg`` holds what it knows of its images: ``input_size``, ``mean`` and ``std``
-    (of pixels from 0 to 1), and ``label_names`` if its classes have names.
+    (of pixels from 0 to 1), ``crop_pct``, ``crop_mode`` and ``interpolation`` in timm's words, and
+    ``label_names`` if its classes have names.
 
     Args:
         path: the folder of a training (of ``python -m hybrid_swin fit``, or one run of a study),
@@ -91,7 +95,9 @@ def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
     normalisation, names = _facts(file)
     facts: dict[str, Any] = {} if names is None else {"label_names": names}
     if normalisation is not None:
-        facts |= {"mean": normalisation.mean, "std": normalisation.std}
+        facts |= {"mean": normalisation.mean, "std": normalisation.std, "crop_pct": 1.0}
+        facts |= {"crop_mode": _CROP_MODES.get(normalisation.resize, "center")}
+        facts |= {"interpolation": "bicubic"}  # of image_files.Decoder
     model.pretrained_cfg = model.pretrained_cfg | facts
     return Trained(model.eval(), normalisation, names, _identity(file))
 

@@ -49,6 +49,25 @@ def test_a_network_comes_back_from_a_checkpoint_with_what_it_knows(model, tmp_pa
     assert (older.normalisation, older.class_names) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("resize", "mode"),
+    [
+        *(("crop", "center"), ("squash", "squash"), ("pad", "border")),
+        *(("none", "center"), ("", "center")),
+    ],
+)
+def test_a_network_says_how_its_images_were_scaled(model, tmp_path, resize, mode):
+    data = {"mean": [0.5], "std": [0.2], "full_scale": 255.0, "resize": resize}
+    cfg = load(checkpoint(tmp_path / "final.ckpt", model, data=data)).pretrained_cfg
+    assert (cfg["crop_pct"], cfg["crop_mode"], cfg["interpolation"]) == (1.0, mode, "bicubic")
+    run = tmp_path / "runs" / "study" / "finalists" / "0a1b2c" / "0"
+    (run / "attempt-1").mkdir(parents=True)
+    (run / "run.json").write_text(json.dumps({"variant": VARIANT.to_dict(), "recipe": {}}))
+    checkpoint(run / "attempt-1" / "final.ckpt", model, data=data)
+    again = hs.create_model(run, pretrained=True).pretrained_cfg
+    assert (again["crop_pct"], again["crop_mode"]) == (1.0, mode)
+
+
 def test_a_folder_of_hugging_face_means_its_weights(tmp_path):
     (tmp_path / "config.json").touch()
     (tmp_path / "model.safetensors").touch()

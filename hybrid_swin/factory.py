@@ -1,6 +1,7 @@
 """``create_model`` and its lists, in the manner of timm."""
 
 import dataclasses
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
@@ -12,7 +13,7 @@ import torch
 from hybrid_swin import cost, published, registry
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.cost import Cost
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, did_you_mean, shown
 from hybrid_swin.head import Pool
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
@@ -25,6 +26,7 @@ from hybrid_swin.variant_sources import resolve_variant
 _SYNONYMS = {"img_size": "image_size", "in_chans": "in_channels"}
 _BY_STAGE = {"embed_dim": "width", "depths": "depth", "num_heads": "num_heads"}
 _FREE = {"dynamic_img_size", "dynamic_img_pad"}  # any size works
+_UNLISTED = {"device", "dtype", "stages"}  # known to their users; a message has one line
 
 
 @overload
@@ -150,8 +152,7 @@ def _changed(variant: Variant, overrides: Mapping[str, Any]) -> Variant:
     given = {_SYNONYMS.get(n, n): v for n, v in overrides.items() if v is not None}
     for name in given:
         if name not in fields and name not in _BY_STAGE and name not in _FREE:
-            known = [*fields, *_SYNONYMS, *_BY_STAGE, *_FREE]
-            raise unknown("argument of create_model", name, known)
+            raise _unknown(name, [*fields, *_BY_STAGE])
     changes = {name: value for name, value in given.items() if name in fields}
     by_stage = {name: value for name, value in given.items() if name in _BY_STAGE}
     if by_stage:
@@ -163,6 +164,16 @@ def _changed(variant: Variant, overrides: Mapping[str, Any]) -> Variant:
         stages = changes.get("stages", variant.stages)
         changes["stages"] = tuple(dataclasses.replace(s, window_size=None) for s in stages)
     return dataclasses.replace(variant, **changes)
+
+
+def _unknown(name: str, fields: Sequence[str]) -> InputError:
+    """The error for an argument that does not exist, with those that do, in one line."""
+    own = list(inspect.signature(create_model).parameters)[1:-1]
+    listed = sorted({*own, *fields} - _UNLISTED)
+    near = did_you_mean(name, [*own, *fields, *_SYNONYMS, *_FREE])
+    return InputError(
+        f"unknown argument {shown(name, 40)}{near or ';'} create_model takes {', '.join(listed)}"
+    )
 
 
 def _stages(variant: Variant, given: Mapping[str, Any]) -> tuple[Stage, ...]:

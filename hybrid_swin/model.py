@@ -11,7 +11,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.feature_info import stages_info, stages_taken
 from hybrid_swin.first_weights import initialise
 from hybrid_swin.head import Head, Pool
-from hybrid_swin.patches import PatchEmbed
+from hybrid_swin.patches import PatchEmbed, check_images
 from hybrid_swin.recipe import WeightInit
 from hybrid_swin.variant import Variant
 
@@ -164,7 +164,8 @@ class HybridSwin(Backbone):
         return taken
 
     def _embed(self, images: Tensor) -> Tensor:
-        """The first tokens. Raises InputError for another size, where the size is strict."""
+        """The first tokens. Raises InputError for another shape, or size if that is strict."""
+        check_images(images, self.patch_embed)
         if self.strict_img_size and tuple(images.shape[2:]) != self.variant.image_size:
             height, width = self.variant.image_size
             raise InputError(

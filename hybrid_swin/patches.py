@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hybrid_swin.tracing import sides
+from hybrid_swin.errors import InputError
+from hybrid_swin.tracing import is_traced, sides
 
 
 class PatchEmbed(nn.Module):
@@ -51,3 +52,28 @@ class PatchMerging(nn.Module):
         x = x.permute(0, 1, 3, 4, 2, 5).flatten(3)
         out: Tensor = self.reduction(self.norm(x))
         return out
+
+
+def check_images(images: Tensor, stem: nn.Module) -> None:
+    """Raise InputError unless images are (B, C, H, W) with the channels that the stem takes.
+
+    Nothing is asked while the network is compiled or traced, nor of a stem that does not say.
+    """
+    if torch.compiler.is_compiling() or is_traced():
+        return
+    channels = getattr(getattr(stem, "proj", None), "in_channels", None)
+    shape = tuple(images.shape)
+    if channels is None or (len(shape) == 4 and shape[1] == channels):
+        return
+    hint = ""
+    if len(shape) == 3 and shape[0] == channels:
+        hint = "; for one image give images[None]"
+    elif len(shape) == 3 and channels == 1:
+        hint = "; add the axis of channels by images[:, None]"
+    elif len(shape) == 4 and shape[3] == channels:
+        hint = "; channels stand last: give images.permute(0, 3, 1, 2)"
+    elif len(shape) == 4:
+        hint = f"; for {shape[1]} channels make the network with in_channels={shape[1]}"
+    raise InputError(
+        f"images of shape {shape}, but the network takes (batch, {channels}, height, width){hint}"
+    )

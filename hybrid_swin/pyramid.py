@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from hybrid_swin.backbone import Backbone
 from hybrid_swin.feature_info import FeatureInfo, stages_info, stages_taken
 from hybrid_swin.model import HybridSwin, shape_facts
+from hybrid_swin.patches import check_images
 
 
 class Pyramid(Backbone):
@@ -41,6 +42,7 @@ class Pyramid(Backbone):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, in_channels, H, W) -> a list of (B, C', H', W')."""
+        check_images(images, self.patch_embed)
         maps: dict[int, Tensor] = {}
         x = self.patch_embed(images)
         for index, layer in enumerate(self.layers):

@@ -11,6 +11,7 @@ from hybrid_swin.fusions.gate import Gate
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.optimization import parameter_groups
 from hybrid_swin.published import names, published
+from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.variant import Stage, Variant
 
 HYBRID = Variant(
@@ -50,6 +51,22 @@ def test_images_of_any_size_are_taken(size):
         first = model(torch.ones(1, 2, 24, 20))
         assert model(torch.randn(2, 2, *size)).isfinite().all()
         assert torch.equal(model(torch.ones(1, 2, 24, 20)), first)
+
+
+@pytest.mark.parametrize(
+    ("shape", "hint"),
+    [
+        ((2, 24, 20), r"images\[None\]"),
+        ((1, 24, 20, 2), r"images.permute\(0, 3, 1, 2\)"),
+        ((1, 3, 24, 20), "in_channels=3"),
+        ((24, 20), "$"),
+    ],
+)
+def test_images_of_another_shape_are_refused(shape, hint):
+    model = HybridSwin(HYBRID, strict_img_size=True)
+    for network in (model, Pyramid(model)):
+        with pytest.raises(InputError, match=r"takes \(batch, 2, height, width\).*" + hint):
+            network(torch.zeros(shape))
 
 
 def test_a_network_without_classes_gives_features():

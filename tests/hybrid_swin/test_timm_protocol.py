@@ -165,8 +165,12 @@ def test_a_network_cut_behind_a_stage():
     assert cut.prune_intermediate_layers([1, -4], prune_norm=True) == [0, 1]
     assert torch.equal(cut(images), maps[1].permute(0, 2, 3, 1))
     assert cut.num_features == cut.variant.stages[-1].width == 32
+    facts = {"architecture": cut.variant.name, "pool_size": cut.variant.grids[1], "num_classes": 0}
+    assert facts.items() <= cut.pretrained_cfg.items()
+    assert len(cut.variant.stages) == 2 and "label_names" not in cut.pretrained_cfg
+    assert model.pretrained_cfg["num_classes"] == model.num_classes
     cut.reset_classifier(3, "avg")
-    assert cut(images).shape == (2, 3)
+    assert cut(images).shape == (2, 3) and cut.pretrained_cfg["num_classes"] == 3
     normed = copy.deepcopy(model)
     normed.prune_intermediate_layers(2)
     assert torch.equal(normed(images), model.forward_features(images))
@@ -315,7 +319,7 @@ def test_stages_by_timms_names():
         ({"embed_dim": 97}, "width 97 is not divisible by num_heads 3"),
         (
             {"img_sizes": 32},
-            "unknown argument of create_model 'img_sizes'; did you mean 'img_size'",
+            "unknown argument 'img_sizes'; did you mean 'img_size'",
         ),
     ],
 )

@@ -74,13 +74,15 @@ def plain_block(
     normed = _norm(x, weights, "norm1", rules.eps)
     x = x + _attend(normed, weights, laid)
     hidden = _norm(x, weights, "norm2", rules.eps)
-    hidden = F.linear(hidden, weights["mlp.fc1.weight"], weights["mlp.fc1.bias"])
+    hidden = F.linear(hidden, weights["mlp.fc1.weight"], weights.get("mlp.fc1.bias"))
     hidden = _ACTIVATIONS[rules.activation](hidden)
-    return x + F.linear(hidden, weights["mlp.fc2.weight"], weights["mlp.fc2.bias"])
+    return x + F.linear(hidden, weights["mlp.fc2.weight"], weights.get("mlp.fc2.bias"))
 
 
 def _norm(x: Tensor, weights: Mapping[str, Tensor], name: str, eps: float) -> Tensor:
-    return F.layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], eps)
+    return F.layer_norm(
+        x, x.shape[-1:], weights.get(f"{name}.weight"), weights.get(f"{name}.bias"), eps
+    )
 
 
 def _attend(x: Tensor, weights: Mapping[str, Tensor], laid: WindowLayout) -> Tensor:
@@ -94,7 +96,7 @@ def _attend(x: Tensor, weights: Mapping[str, Tensor], laid: WindowLayout) -> Ten
     )
     table = weights[_TABLE]
     qkv = F.linear(
-        windows.partition(x, laid.window), weights["attn.qkv.weight"], weights["attn.qkv.bias"]
+        windows.partition(x, laid.window), weights["attn.qkv.weight"], weights.get("attn.qkv.bias")
     )
     q, k, v = torch.unflatten(qkv, -1, (3, table.shape[1], -1)).permute(3, 0, 1, 4, 2, 5)
     index = windows.relative_position_index(laid.window, laid.window, x.device)
@@ -103,7 +105,7 @@ def _attend(x: Tensor, weights: Mapping[str, Tensor], laid: WindowLayout) -> Ten
     if mask is not None:
         logits = logits + mask[:, None]
     mixed = (logits.softmax(-1) @ v).transpose(2, 3).flatten(3)
-    mixed = F.linear(mixed, weights["attn.proj.weight"], weights["attn.proj.bias"])
+    mixed = F.linear(mixed, weights["attn.proj.weight"], weights.get("attn.proj.bias"))
     x = windows.merge(mixed, laid.window, laid.padded)
     if laid.pads_first:
         return x.roll(laid.shift, (1, 2))[:, :height, :width]

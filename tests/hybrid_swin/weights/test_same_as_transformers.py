@@ -123,6 +123,11 @@ def test_an_oblong_swin_t_differs_unless_the_shift_is_taken_over():
     [
         ({"hidden_act": "relu"}, "MLPs have GELU where the source has relu", ""),
         ({"hidden_act": "gelu_new"}, "MLPs have GELU where the source has gelu_new", ""),
+        (
+            {"hidden_act": "relu", "qkv_bias": False},
+            "MLPs have GELU where the source has relu",
+            "",
+        ),
         ({"hidden_act": "quick_gelu"}, "MLPs have GELU where the source has quick_gelu", ""),
         (
             {"layer_norm_eps": 0.01},

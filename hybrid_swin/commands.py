@@ -154,13 +154,7 @@ def _describe(
 
 
 class _PrintEpochs(L.Callback):
-    """One line an epoch, after what reading the images changed, such as colour to grey."""
-
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        data = trainer.datamodule  # type: ignore[attr-defined]  # Lightning declares it nowhere
-        if isinstance(data, ImageData):
-            for note in data.images.notes:
-                say(f"note: {note}; the network takes {data.images.images.shape[-1]} channel(s)")
+    """One line an epoch."""
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         values = "  ".join(

@@ -33,6 +33,8 @@ def did_you_mean(name: object, allowed: Iterable[str]) -> str:
     known = {word.casefold(): word for word in allowed}
     word = str(name)[:_LONGEST_NAME].strip().casefold()
     close = get_close_matches(word, known, n=1, cutoff=0.6)
+    # of letters that changed places in a short word too few stay in order
+    close = close or [other for other in known if sorted(other) == sorted(word)][:1]
     return f"; did you mean {known[close[0]]!r}?" if close else ""
 
 

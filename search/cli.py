@@ -20,6 +20,7 @@ from hybrid_swin.plain_text import one_line
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
 from search.cost_options import question_of
+from search.file_kinds import use_of
 from search.inspect_options import question_of as inspect_question_of
 from search.parsers import COMMANDS, door_parser
 from search.settings import DEFAULT_CONFIG, StudySettings
@@ -67,6 +68,8 @@ def _dispatch(arguments: list[str]) -> int:
     name, *rest = arguments
     if name in ("-h", "--help"):
         door_parser().parse_args([name])
+    if name not in COMMANDS and (use := use_of(name)):
+        raise InputError(f"{name!r} is a file, not a command; {use}")
     if name not in COMMANDS:
         raise unknown("command", name, COMMANDS)
     parser = COMMANDS[name][0]()

@@ -1,16 +1,18 @@
 """Config files: which file a name means, and the plain values in it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, did_you_mean, unknown
 from hybrid_swin.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.yaml_files import read_yaml
 from search.recorded_code import CommandLine, settle_code
 from search.records.schema import FutureVersionError, SchemaError, check_version
 
 SCHEMA_VERSION = 1  # of settings that the program wrote
+_SUFFIXES = (".yaml", ".yml", ".json")
 _SETTINGS = "settings.yaml"  # of a study or a comparison
 _FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare name is looked for
 
@@ -91,9 +93,20 @@ def find_config(name: str, folder: str = "search") -> Path:
         for place in (folder, *_FOLDERS):
             if (root / place / relative).is_file():
                 return root / place / relative
+    near = did_you_mean(given.stem, (beside := _files_beside(given)))
+    for stem, file in beside.items():
+        if near.endswith(f" {stem!r}?"):
+            raise InputError(f"there is no file {name!r}; did you mean {str(file)!r}?")
     known = [file.stem for root in roots for file in (root / folder).glob("*.yaml")]
     hint = str(unknown("config", path.stem, known)).removeprefix(f"unknown config {path.stem!r}")
     raise InputError(f"there is no file {name!r}, nor a bundled config of that name{hint}")
+
+
+def _files_beside(path: Path) -> dict[str, Path]:
+    """The files in its folder that may be configs, by their stems."""
+    with suppress(OSError, ValueError):
+        return {f.stem: f for f in sorted(path.parent.iterdir()) if f.suffix in _SUFFIXES}
+    return {}
 
 
 def _bundled() -> Iterator[Path]:

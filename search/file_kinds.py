@@ -1,6 +1,7 @@
 """What a YAML file describes: a study, a comparison or a variant, told by its settings."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 
 from hybrid_swin.errors import InputError
@@ -70,6 +71,21 @@ def check_kind(keys: Iterable[object], wanted: Kind, file: str, what: str) -> No
             f"{what} describes a {found.name}, for {strange!r} is no setting of a {wanted.name}; "
             + found.use.replace("{}", file)
         )
+
+
+def use_of(file: str) -> str:
+    """What to do with a YAML file that was given as if it were a command; empty if it is no file.
+
+    Of a file that cannot be read, what to do with a study's.
+    """
+    if not file.endswith((".yaml", ".yml", ".json")):
+        return ""
+    content = None
+    with suppress(InputError):
+        content = read_yaml(file, file)
+    keys = content if isinstance(content, dict) else ()
+    kind = max(_KINDS, key=lambda one: len(one.known(keys)))
+    return kind.use.replace("{}", file)
 
 
 def read_variant(file: str) -> Variant:

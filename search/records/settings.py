@@ -17,6 +17,7 @@ from hybrid_swin.files import (
 from hybrid_swin.yaml_files import read_yaml
 from search.compare.settings import ComparisonSettings
 from search.experiment import SCHEMA_VERSION, ExperimentSettings
+from search.records.nearby import hint_of_studies
 from search.records.schema import FutureVersionError, SchemaError, build, check_version
 from search.records.study_file import STUDY_FILE, read_study_file
 from search.settings import StudySettings
@@ -49,7 +50,8 @@ def read_study(folder: Path) -> StudySettings | ComparisonSettings:
     except MissingFileError as error:
         if (folder / STUDY_FILE).exists():
             raise DamagedFileError(path, f"it is missing; {_MADE_AGAIN}") from error
-        raise InputError(f"there is no {path}; is {folder} the folder of a study?") from error
+        hint = hint_of_studies(folder)
+        raise InputError(f"there is no {path}; is {folder} the folder of a study?{hint}") from error
     except FutureVersionError as error:
         raise InputError(f"{path}: {error}") from error
     except (FileError, DamagedFileError):

@@ -13,6 +13,7 @@ from hybrid_swin.files import DamagedFileError, natural_order
 from search.compare.settings import ComparisonSettings
 from search.experiment import ObjectiveSettings
 from search.records.ended import Ended
+from search.records.nearby import hint_of_studies
 from search.records.progress import Progress, read_progress
 from search.records.runs import PLACES
 from search.records.settings import SETTINGS_FILE, read_study
@@ -126,8 +127,8 @@ class Watcher:
         self._runs = Runs(folder)
         if not (folder / SETTINGS_FILE).exists() and not (folder / "lock").exists():
             raise InputError(
-                f"there is no study or comparison at {folder}; give the folder of one, "
-                "such as runs/digits"
+                f"there is no study or comparison at {folder}"
+                + (hint_of_studies(folder) or "; give the folder of one, such as runs/digits")
             )
 
     def look(self) -> Status:

@@ -12,6 +12,7 @@ def test_it_names_the_nearest_and_all_that_are_allowed():
 
 def test_case_and_blanks_hide_no_slip():
     assert "did you mean 'bf16-mixed'?" in did_you_mean("BF16_Mixed ", ["32-true", "bf16-mixed"])
+    assert did_you_mean("tyni", ["wide", "tiny"]) == "; did you mean 'tiny'?"
     assert "did you mean 'LaTeX'?" in str(unknown("format", "latex", ["LaTeX", "csv"]))
     with pytest.raises(InputError, match=r"got 'Balanced'; did you mean 'balanced'\?"):
         Recipe(class_weights="Balanced")

@@ -320,6 +320,23 @@ def test_leaderboard_shows_a_study_in_every_format(finished, capsys):
     assert capsys.readouterr().out == (finished.folder / "leaderboard.csv").read_text()
 
 
+@pytest.mark.parametrize("command", ["leaderboard", "status", "figures", "attribution"])
+def test_a_folder_of_studies_and_a_slip_name_the_studies(refused, make_study, command):
+    for name in ("tiny", "wide"):
+        make_study(f"runs/{name}").trial(0, 0.5)
+    message = refused(command, "runs")
+    assert "it holds the folders of tiny, wide: give one of them, such as 'runs/tiny'" in message
+    assert "did you mean 'runs/tiny'?" in refused(command, "runs/tyni")
+    assert "did you mean" not in refused(command, "runs/nothing-like-it")
+
+
+def test_a_file_in_the_place_of_a_command_gives_the_command(refused, tmp_path):
+    study(tmp_path)
+    assert "`run --config study.yaml` runs it" in refused("study.yaml")
+    (tmp_path / "arms.yaml").write_text("arms: []\nbaseline: a\n")
+    assert "`compare --config arms.yaml` runs it" in refused("arms.yaml")
+
+
 def test_leaderboard_of_no_study(refused):
     assert "is nowhere the folder of a study?" in refused("leaderboard", "nowhere")
 

@@ -26,6 +26,16 @@ def test_a_file_of_ones_own_comes_first(tmp_path, monkeypatch):
     assert read_config("digits.yaml") == {"trials": 77}
 
 
+def test_a_file_beside_of_nearly_the_name_is_meant(tmp_path):
+    (tmp_path / "tiny.yaml").write_text("trials: 7\n")
+    for slip in ("tiny.yml", "tyni.yaml"):
+        with pytest.raises(InputError) as error:
+            read_config(str(tmp_path / slip))
+        assert str(error.value).endswith(f"did you mean {str(tmp_path / 'tiny.yaml')!r}?")
+    with pytest.raises(InputError, match="nor a bundled config"):
+        read_config(str(tmp_path / "other.yaml"))
+
+
 def test_a_bundled_config_is_read():
     assert read_config("digits")["name"] == "digits"
 

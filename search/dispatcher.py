@@ -31,7 +31,6 @@ from search.records.runs import (
 from search.records.torn import read_or_set_aside, set_aside
 from search.silence import Silence
 
-PREDICTIONS_FILE = "predictions.npz"
 _FINAL = "final.ckpt"  # of a training that came to its end, as in hybrid_swin.epochs (torch)
 _MOST_HANGS = 2  # a run that has hung so often hangs again
 _ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
@@ -101,8 +100,9 @@ class Dispatcher:
         result = read_or_set_aside(
             lambda: read_result(self._folder, spec.key), self._view.note, "the run is trained again"
         )
-        if result is not None and result.test is not None and not _has_predictions(folder):
-            self._set_aside_tested(spec)
+        lost = None if result is None else _lost_answers(folder, result)
+        if lost is not None:
+            self._set_aside_answered(spec, lost)
             result = None
         if result is not None:
             self._end(spec, result)
@@ -115,19 +115,19 @@ class Dispatcher:
         elif not self._give_up(spec, attempts):
             self._begin(spec, attempts)
 
-    def _set_aside_tested(self, spec: RunSpec) -> None:
-        """A result whose predictions are lost is made again, from the weights of its last attempt.
+    def _set_aside_answered(self, spec: RunSpec, lost: str) -> None:
+        """A result whose answers are lost is made again, from the weights of its last attempt.
 
         Without them its row's interval would silently cover less.
         """
         folder = self._folder / spec.key
-        files = [folder / PREDICTIONS_FILE, folder / RESULT_FILE]
+        files = [folder / lost, folder / RESULT_FILE]
         files += [attempt / RESULT_FILE for attempt in _attempts(folder)]
         for file in files:
             if os.path.lexists(file):
                 set_aside(file)
         self._view.note(
-            f"{spec.key}/{PREDICTIONS_FILE} is missing or damaged: it and the run's result are set "
+            f"{spec.key}/{lost} is missing or damaged: it and the run's result are set "
             "aside (*.torn) and made again from its last checkpoint"
         )
 
@@ -332,7 +332,12 @@ def _check_same(asked: RunSpec, found: RunSpec) -> None:
         )
 
 
-def _has_predictions(folder: Path) -> bool:
-    from search.records.predictions import has_predictions  # numpy, which `status` does without
+def _lost_answers(folder: Path, result: RunResult) -> str | None:
+    """The file of a run's answers that is lost: on test, or on validation if it kept any."""
+    from search.records import predictions, validation  # numpy, which `status` does without
 
-    return has_predictions(folder)
+    if result.test is not None and not predictions.has_predictions(folder):
+        return predictions.PREDICTIONS_FILE
+    kept = os.path.lexists(folder / validation.VALIDATION_FILE)
+    damaged = kept and validation.read_answers(folder) is None
+    return validation.VALIDATION_FILE if damaged else None

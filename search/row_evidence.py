@@ -137,7 +137,8 @@ def lost_notes(evidence: Iterable[Evidence]) -> list[str]:
             for reason in reasons
         ),
         *(
-            f"{reason}: differences of its row on validation are over seeds alone, not over images."
+            f"{reason}: differences of its row on validation are over seeds alone, not over "
+            "images; the command that began the study makes a damaged file again."
             for reason in validated
         ),
     ]

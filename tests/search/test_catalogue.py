@@ -59,7 +59,7 @@ def test_all_parts_are_listed_with_their_options(write_plugin, capsys):
 def test_a_good_branch_keeps_the_contract(write_plugin, capsys):
     assert check_plugins([str(write_plugin("average"))]) == 0
     out = capsys.readouterr().out
-    assert out.count("holds") == 10
+    assert out.count("holds") == 11
     assert "fails" not in out
 
 

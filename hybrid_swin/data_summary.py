@@ -104,6 +104,7 @@ def _copies(images: LabelledImages, splits: Splits) -> dict[str, Any]:
         "in_two_splits": crossing,
         "under_two_labels": contradicting,
         "dropped": splits.dropped,
+        "untied": splits.untied,
         "pairs": pairs,
     }
 
@@ -154,6 +155,8 @@ def _about_copies(copies: Mapping[str, Any]) -> str:
             one, other = copies["pairs"][name][0]
             parts.append(f"{copies[name]:,} {words} ({shown(one, 40)} = {shown(other, 40)})")
     dropped = f"; {copies['dropped']:,} dropped" if copies["dropped"] else ""
+    if copies.get("untied"):
+        dropped = f"; validation drawn from another seed may part {copies['untied']:,} more"
     if not parts:
         return f"no image in two splits or under two labels{dropped}"
     return f"equal images: {', '.join(parts)}{dropped}; data.duplicates: drop or refuse"

@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_swin.class_names import check_class_names, twin_of
-from hybrid_swin.copy_ties import follow_copies, tie_copies, units_per_class
+from hybrid_swin.copy_ties import (
+    follow_copies,
+    refuse_copies,
+    tie_copies,
+    units_per_class,
+    untied_copies,
+)
 from hybrid_swin.data import LabelledImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, shown
@@ -38,6 +44,8 @@ class Splits:
         hash: ten hex digits over every image's id, label and split.
         test_hash: ten hex digits over the ids and labels of test alone.
         dropped: images that are in none, as copies of others.
+        untied: images in one split with a copy of theirs, which validation drawn from another seed
+            may part.
     """
 
     train: _Indices
@@ -46,6 +54,7 @@ class Splits:
     hash: str
     test_hash: str
     dropped: int = 0
+    untied: int = 0
 
 
 def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
@@ -64,11 +73,16 @@ def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
     _check_classes(images)
     groups = None if images.groups is None else _number(images.groups)
     split_of = _given(images, groups)
+    untied = 0
     if not {_VALIDATION, _TEST} <= {*split_of.tolist()}:
-        split_of = _draw_missing(images, groups, split_of, settings)
+        given, (split_of, units) = split_of, _draw_missing(images, groups, split_of, settings)
+        if _VALIDATION not in given and settings.duplicates != "drop":
+            moved = (given == _FREE) | ((given == _TRAIN) & ~(given == _FREE).any())
+            moved &= split_of != _TEST
+            untied = untied_copies(images, units, split_of, moved)
     split_of[split_of == _FREE] = _TRAIN
     if settings.duplicates == "refuse":
-        _refuse_copies(images, split_of)
+        refuse_copies(images, split_of, untied)
     if settings.duplicates == "drop":
         _drop_copies(images, split_of)
     dropped = int((split_of == _OUT).sum())
@@ -78,7 +92,7 @@ def make_splits(images: LabelledImages, settings: DataSettings) -> Splits:
     train, validation, test = (np.flatnonzero(split_of == split) for split in range(3))
     in_test = np.where(split_of == _TEST, split_of, _FREE)
     hashes = _hash(images, split_of), _hash(images, in_test)
-    return Splits(train, validation, test, *hashes, dropped)
+    return Splits(train, validation, test, *hashes, dropped, untied)
 
 
 def _number(groups: Sequence[str]) -> _Indices:
@@ -126,8 +140,8 @@ def _given(images: LabelledImages, groups: _Indices | None) -> _Indices:
 
 def _draw_missing(
     images: LabelledImages, groups: _Indices | None, split_of: _Indices, settings: DataSettings
-) -> _Indices:
-    """The splits with validation and test drawn where they are not given."""
+) -> tuple[_Indices, _Indices]:
+    """The splits with validation and test drawn where they are not given, and the units drawn."""
     shares = {_VALIDATION: settings.validation_share, _TEST: settings.test_share}
     missing = [split for split in shares if not (split_of == split).any()]
     tied = np.ones(len(images.class_names), np.bool_)
@@ -141,11 +155,11 @@ def _draw_missing(
             break
         tied &= ~short
     try:
-        return _draw_over(images, groups, units, follows, missing, settings)
+        return _draw_over(images, groups, units, follows, missing, settings), units
     except InputError:
         if groups is None or not tied.any():
             raise
-        return _draw_over(images, groups, groups, split_of, missing, settings)  # groups alone
+        return _draw_over(images, groups, groups, split_of, missing, settings), groups
 
 
 def _draw_over(
@@ -223,27 +237,6 @@ def _check_train(images: LabelledImages, split_of: _Indices) -> None:
             f"no image of class {name!r} is left to train on{twin_of(name, images.class_names)}; "
             "add images, leave the class out, or change the given splits"
         )
-
-
-def _refuse_copies(images: LabelledImages, split_of: _Indices) -> None:
-    torn = [group for group in images.copies if _is_torn(group, split_of, images.labels)]
-    if torn:
-        one, other = _torn_pair(torn[0], split_of, images.labels)
-        raise InputError(
-            f"{sum(map(len, torn)):,} images have copies in another split or under another label, "
-            f"such as {shown(images.ids[one])} and {shown(images.ids[other])}; take copies out, or "
-            "set data.duplicates to drop or warn"
-        )
-
-
-def _is_torn(group: _Indices, split_of: _Indices, labels: _Indices) -> bool:
-    return len({*zip(split_of[group].tolist(), labels[group].tolist(), strict=True)}) > 1
-
-
-def _torn_pair(group: _Indices, split_of: _Indices, labels: _Indices) -> tuple[int, int]:
-    """The first image of a group of copies, and the first that differs from it."""
-    differs = (split_of[group] != split_of[group[0]]) | (labels[group] != labels[group[0]])
-    return int(group[0]), int(group[np.argmax(differs)])
 
 
 def _drop_copies(images: LabelledImages, split_of: _Indices) -> None:

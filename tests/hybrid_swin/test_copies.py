@@ -158,3 +158,24 @@ def test_groups_that_share_an_image_stay_whole_where_they_cannot_all_be_together
     held = [{groups[i] for i in part} for part in (splits.train, splits.validation, splits.test)]
     assert not held[0] & held[1] and not (held[0] | held[1]) & held[2]
     assert across(images) == {0}
+
+
+def test_copies_that_another_seed_may_part_are_counted():
+    """Groups a to d share image 0 and e to h image 2: class 0 has two units, not three."""
+    rows = [(value, group) for group in "abcdefgh" for value in (0 if group < "e" else 2, 1)]
+    rows = [(2 * i + 1 if value == 1 else value, group) for i, (value, group) in enumerate(rows)]
+    values, groups = zip(*rows, strict=True)
+    images = drawn(values, np.array(values) % 2, groups)
+    found = set()
+    for seed in range(20):
+        splits = make_splits(images, DataSettings(split_seed=seed))
+        split_of = np.full(len(values), -1)
+        for number, part in enumerate((splits.train, splits.validation, splits.test)):
+            split_of[part] = number
+        whole = [np.flatnonzero(images.images.ravel() == value) for value in (0, 2)]
+        expected = [c for c in whole if len({*split_of[c]}) == 1 and split_of[c[0]] != 2]
+        assert splits.untied == sum(map(len, expected))
+        found.add(splits.untied)
+        with pytest.raises(InputError, match=r"images have copies in (an)?other (split|groups)"):
+            make_splits(images, DataSettings(split_seed=seed, duplicates="refuse"))
+    assert found == {0, 4}

@@ -17,7 +17,10 @@ from hybrid_swin.weights.layouts import LAYOUTS, recognise_all
 from hybrid_swin.weights.report import few
 
 _DEEPEST = 5
-_AVERAGED = re.compile(r"(^|[._])(ema|averaged?|avg|swa)([._]|$)")
+_AVERAGED = re.compile(
+    r"(?<!non[._-])(?<!not[._-])(?<!no[._-])(?<!without[._-])"  # non_ema is the other one
+    r"(^|(?<=[._]))(ema|averaged?|avg|swa)([._]|$)"
+)
 # In a mapping of the first kind, Lightning's WeightAveraging keeps the averages in the second.
 _LIGHTNING = "current_model_state", "state_dict"
 _FIRST_BLOCK = re.compile(

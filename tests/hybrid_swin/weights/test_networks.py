@@ -71,6 +71,16 @@ def test_mappings_of_a_training_script_are_chosen_alike(two, small_swin, plain, 
         assert is_zeros(model) is taken
 
 
+@pytest.mark.parametrize("name", ["non_ema", "no_ema", "not.averaged", "without_ema"])
+def test_a_name_that_denies_an_average_is_none(two, small_swin, name):
+    weights, zeros = two
+    model = small_swin()
+    with pytest.raises(InputError, match="weights_prefix"):
+        hs.load_weights(model, {"model": zeros, name: weights})
+    hs.load_weights(model, {"ema": weights, name: zeros})
+    assert not is_zeros(model)
+
+
 def test_lightnings_averaging_keeps_the_average_in_its_state_dict(two, small_swin):
     weights, zeros = two
     content = {

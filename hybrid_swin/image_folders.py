@@ -171,10 +171,10 @@ def _list_classes(
         )
     for part in classes:
         if layout != "classes" and is_no_label(part.name):
+            layout_hint = "" if split else ", or give data.options.layout: classes"
             raise InputError(
                 f"{_where(folder)}: class folder {shown(part.name)} is named as many sets mark "
-                "images without a label; move it away, or rename it or give data.options.layout: "
-                "classes if it is a class"
+                f"images without a label; move it away; if it is a class, rename it{layout_hint}"
             )
         before, others = len(listing.items), len(listing.ignored)
         for inside in _walk(part):

@@ -280,6 +280,9 @@ def test_folders_follow_the_same_rule(animals, word):
         load(animals)
     assert len(str(error.value)) < 400
     assert word in load(animals, layout="classes").class_names
+    below = lay(animals.parent / "split", train=["cat", word], test=["cat", "dog"])
+    with pytest.raises(InputError, match=r"if it is a class, rename it$"):
+        load(below)
 
 
 def test_split_words_in_class_names_are_refused(tmp_path, animals):

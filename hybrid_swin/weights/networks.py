@@ -21,6 +21,7 @@ _AVERAGED = re.compile(
     r"(?<!non[._-])(?<!not[._-])(?<!no[._-])(?<!without[._-])"  # non_ema is the other one
     r"(^|(?<=[._]))(ema|averaged?|avg|swa)([._]|$)"
 )
+_SUFFIXES = "ema", "averaged", "avg", "swa"
 # In a mapping of the first kind, Lightning's WeightAveraging keeps the averages in the second.
 _LIGHTNING = "current_model_state", "state_dict"
 _FIRST_BLOCK = re.compile(
@@ -129,14 +130,29 @@ def find_networks(content: Mapping[Any, Any]) -> list[Network]:
     found: list[Network] = []
 
     def walk(inside: Mapping[Any, Any], place: str, depth: int) -> None:
-        weights = tensors(inside)
-        found.extend(Network(place, p, layout, weights) for layout, p in recognise_all(weights))
+        for suffix, weights in _twins(tensors(inside)):
+            here = ".".join(filter(None, (place, suffix)))
+            found.extend(Network(here, p, layout, weights) for layout, p in recognise_all(weights))
         for key, value in inside.items():
             if depth < _DEEPEST and isinstance(key, str) and isinstance(value, Mapping):
                 walk(value, f"{place}.{key}" if place else key, depth + 1)
 
     walk(content, "", 1)
     return found
+
+
+def _twins(weights: dict[str, Tensor]) -> list[tuple[str, dict[str, Tensor]]]:
+    """Networks that lie side by side in one mapping, as ``name`` and ``name_ema``."""
+    for suffix in _SUFFIXES:
+        twins = {
+            k.removesuffix(f"_{suffix}"): v for k, v in weights.items() if k.endswith(f"_{suffix}")
+        }
+        twins = {name: tensor for name, tensor in twins.items() if name in weights}
+        if len(twins) > len(weights) / 3:
+            rest = {k: v for k, v in weights.items() if k.removesuffix(f"_{suffix}") not in twins}
+            plain = {name: weights[name] for name in twins}
+            return [("", plain | rest), (suffix, twins)]
+    return [("", weights)]
 
 
 def tensors(content: Mapping[Any, Any]) -> dict[str, Tensor]:

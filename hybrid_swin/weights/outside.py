@@ -19,6 +19,7 @@ _BETWEEN = re.compile(
     r"(patch_embed|absolute_pos_embed|pos_embed|norm_pre|pre_norm)\b|norm\.(?!(weight|bias)$)"
 )
 _BEHIND = re.compile(r"(^|\.)(fc_norm|pre_logits|head\.(norm|pre_logits|fc1|fc2|mlp))\.")
+_OF_TRAININGS = "mask_token", "logit_bias"  # SimMIM's, SigLIP's
 _POSITIONS = "absolute_pos_embed", "position_embeddings", "pos_embed"
 
 
@@ -27,11 +28,11 @@ def look_outside(plan: "Plan", variant: Variant, source: Source) -> None:
     judgement = source.judgement
     plan.outside += judgement.differs
     _look_behind(plan, source)
-    trunk = [key for key, place in source.leftover.items() if place == "trunk"]
+    trunk = [k for k, place in source.leftover.items() if place == "trunk" or _may_act(k)]
     trunk += [
         key
         for name, keys in source.keys.items()
-        if name not in plan.used and _is_trunk(name, plan)
+        if name not in plan.used and (_is_trunk(name, plan) or _may_act(name))
         for key in keys
     ]
     positions = [key for key in trunk if key.split(".")[-1] in _POSITIONS]
@@ -68,6 +69,14 @@ def _is_trunk(name: str, plan: "Plan") -> bool:
     return bool(_BETWEEN.match(name)) or (
         stage is not None and any(n.startswith(stage[0]) for n in plan.values)
     )
+
+
+def _may_act(name: str) -> bool:
+    """Whether a parameter is the network's own, not a layer's: tokens, prompts, gates, scales.
+
+    Nobody can tell from its name where it acts, but for those of trainings that the network ended.
+    """
+    return "." not in name and name not in _OF_TRAININGS
 
 
 def _look_behind(plan: "Plan", source: Source) -> None:

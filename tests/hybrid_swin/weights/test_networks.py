@@ -331,3 +331,14 @@ def test_weights_of_8_bits_are_read_as_numbers(golden, small_swin):
     hs.load_weights(model, weights)
     expected = weights["norm.weight"].float()
     assert torch.equal(model.state_dict()["norm.weight"], expected)
+
+
+def test_averages_beside_their_weights_in_one_mapping(two, small_swin):
+    weights, zeros = two
+    model = small_swin()
+    both = zeros | {f"{name}_ema": tensor for name, tensor in weights.items()}
+    report = hs.load_weights(model, both)
+    assert not is_zeros(model) and report.place == "ema" and not report.unused
+    assert any("'ema' was taken" in note for note in report.notes)
+    hs.load_weights(model, both, weights_prefix="")
+    assert is_zeros(model)

@@ -263,3 +263,13 @@ def test_a_stages_own_window_is_known_from_its_variant(small_swin):
     content["hyper_parameters"] = {"variant": square.variant.to_dict()}
     (resized,) = load_weights(wide, content).resized
     assert resized.before == resized.after == (81, 2)
+
+
+@pytest.mark.parametrize("name", ["prompt_embeddings", "cls_token", "temperature", "gate"])
+def test_a_parameter_of_the_networks_own_may_act_on_the_last_map(small_swin, golden, name):
+    weights = dict(golden().weights)
+    assert load_weights(small_swin(), weights).is_as_in_source
+    report = load_weights(small_swin(), {**weights, name: torch.ones(8)})
+    assert not report.is_as_in_source and report.left_out == (name,)
+    assert f"the model has no place for the source's {name}" in report.outside
+    assert load_weights(small_swin(), {**weights, "mask_token": torch.ones(8)}).is_as_in_source

@@ -214,6 +214,8 @@ _SHORT_GROUPS = (
     *("casenumber", "casenumbers", "medicalrecordnumber", "medicalrecordnumbers"),
     *("pid", "pids", "subj", "subjid", "caseid", "caseids", "mrn", "mrns"),
     *("donor", "donors", "donorid", "donorids"),
+    *(what + end for what in ("scene", "slide", "video", "clip") for end in ("", "s", "id", "ids")),
+    *("userid", "userids", "personid", "personids"),
 )
 
 #: Columns of a table of images.

@@ -59,6 +59,7 @@ def test_slips_beside_such_words_are_found(word):
         ("lable", None, "label"),
         ("age", None, None),
         *((word, "group", None) for word in ("pid", "subj", "case_id", "MRN", "donor")),
+        *((word, "group", None) for word in ("scene", "slide_id", "video", "userId")),
         ("participant_id", "group", "group"),
         *((word, "group", None) for word in ("patient_number", "donor_name", "CaseNumber")),
         ("particpant", None, "group"),

@@ -135,7 +135,7 @@ def test_the_network_gives_the_same_while_it_is_watched_and_after(network):
 
 def test_the_network_is_let_go_when_a_pass_fails(network):
     model = network("w_msa")
-    with pytest.raises(RuntimeError), attention_shown({branch_of(model): print}):
+    with pytest.raises(InputError), attention_shown({branch_of(model): print}):
         model(torch.randn(1, 2, 16, 16))
     assert "_attend" not in vars(branch_of(model))
 

@@ -168,19 +168,17 @@ class Backbone(nn.Module):
             )
         size = self.variant.image_size if img_size is None else img_size
         variant = dataclasses.replace(self.variant, image_size=size)  # type: ignore[arg-type]
+        if window_ratio is not None and window_ratio < 1:
+            raise InputError(f"window_ratio must be at least 1; got {window_ratio!r}")
         if window_size is None and window_ratio is not None:
             height, width = (side // window_ratio for side in variant.grids[0])
             window_size = (max(height, 1), max(width, 1))
         if window_size is not None:
             stages = tuple(dataclasses.replace(s, window_size=None) for s in variant.stages)
-            variant = dataclasses.replace(
-                variant,
-                window_size=one_side(window_size),
-                stages=stages,
-            )
-        for layer, window, grid in zip(
-            self.layers, variant.window_sizes, variant.grids, strict=True
-        ):
+            side = one_side(window_size)
+            variant = dataclasses.replace(variant, window_size=side, stages=stages)
+        laid = zip(self.layers, variant.window_sizes, variant.grids, strict=True)
+        for layer, window, grid in laid:
             for module in layer.modules():
                 if isinstance(module, Branch):
                     module.resize(window, grid)

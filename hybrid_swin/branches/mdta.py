@@ -46,8 +46,9 @@ class MDTA(Branch):
         inner = 3 * dim if attention else dim
         self.qkv = nn.Linear(dim, inner, bias=False)
         self.dwconv = depthwise_conv(inner, 3, bias=False) if depthwise else None
-        self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1)) if attention else None
+        self.temperature = nn.Parameter(torch.empty(num_heads, 1, 1)) if attention else None
         self.proj = nn.Linear(dim, dim, bias=False)
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """The temperature starts at 1."""

@@ -28,8 +28,9 @@ class XCA(Branch):
         super().__init__()
         self.num_heads = num_heads
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.temperature = nn.Parameter(torch.ones(num_heads, 1, 1))
+        self.temperature = nn.Parameter(torch.empty(num_heads, 1, 1))
         self.proj = nn.Linear(dim, dim)
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """The temperature starts at 1."""

@@ -251,6 +251,7 @@ def test_other_windows_in_place_resize_their_biases():
     [
         ({"patch_size": 8}, "for another patch_size or always_partition make a network"),
         ({"window_size": (7, 9)}, "windows are square here"),
+        ({"window_ratio": 0}, "window_ratio must be at least 1"),
         ({"img_size": 0}, "image_size must be a whole number of at least 1"),
     ],
 )

@@ -62,11 +62,13 @@ class Backbone(nn.Module):
         patch_embed: images to tokens.
         layers: the stages.
         weight_init: first weights of linear layers.
+        zero_init_residual: whether norms behind mixers and MLPs start at 0, or at 1.
         pretrained_cfg: what timm's tools want to know of a network.
     """
 
     variant: Variant
     weight_init: WeightInit
+    zero_init_residual: bool
     patch_embed: PatchEmbed
     layers: nn.Sequential
     pretrained_cfg: dict[str, Any]
@@ -95,7 +97,7 @@ class Backbone(nn.Module):
         """
         if mode and mode not in get_args(WeightInit):
             raise unknown("mode of init_weights", mode, get_args(WeightInit))
-        reset(self, mode or self.weight_init)
+        reset(self, mode or self.weight_init, self.zero_init_residual)
 
     def reset_parameters(self) -> None:
         """First weights of every part, from the global random state.
@@ -104,7 +106,7 @@ class Backbone(nn.Module):
         ``to_empty``, and of one that is sharded. Call it on the network: its parts do not know
         ``weight_init``.
         """
-        reset(self, self.weight_init)
+        reset(self, self.weight_init, self.zero_init_residual)
 
     def blocks(self) -> Iterator[tuple[str, Block]]:
         """Every block with its full name, in order."""

@@ -124,6 +124,25 @@ class Mlp(nn.Module):
         return out
 
 
+class ResidualNorm(nn.LayerNorm):
+    """The layer norm behind a mixer or an MLP, on its residual branch: starts at 0.
+
+    A block then starts as the identity, and a deep network with as much signal as a shallow one.
+
+    Source: Swin Transformer V2: Scaling Up Capacity and Resolution, 2021,
+    https://arxiv.org/abs/2111.09883 (``_init_respostnorm`` in the authors' code)
+    """
+
+    def reset_parameters(self) -> None:
+        """Weight and bias to 0."""
+        self.start_at(0.0)
+
+    def start_at(self, weight: float) -> None:
+        """Set the weight to a number, and the bias to 0."""
+        nn.init.constant_(self.weight, weight)
+        nn.init.zeros_(self.bias)
+
+
 class Block(nn.Module):
     """Mixer and MLP, each with a norm and a residual. (B, H, W, C) -> (B, H, W, C).
 
@@ -131,7 +150,7 @@ class Block(nn.Module):
 
     - ``pre``: ``x + mixer(norm(x))``, then ``x + mlp(norm(x))``, as in Swin;
     - ``post``: ``x + norm(mixer(x))``, then ``x + norm(mlp(x))``, as in Swin Transformer V2
-      (2021, https://arxiv.org/abs/2111.09883);
+      (2021, https://arxiv.org/abs/2111.09883); these norms start at 0 (see `ResidualNorm`);
     - ``branch``: as ``pre``, but each of several branches has a norm of its own.
     """
 
@@ -149,9 +168,10 @@ class Block(nn.Module):
         super().__init__()
         self.norm_after = norm == "post"
         norm_branches = norm == "branch" and len(word.branches) > 1
-        self.norm1 = nn.Identity() if norm_branches else nn.LayerNorm(dim)
+        make_norm = ResidualNorm if self.norm_after else nn.LayerNorm
+        self.norm1 = nn.Identity() if norm_branches else make_norm(dim)
         self.attn = build_mixer(word, dim, num_heads, window_size, grid_size, norm_branches)
-        self.norm2 = nn.LayerNorm(dim)
+        self.norm2 = make_norm(dim)
         self.mlp = Mlp(dim, round(dim * mlp_ratio))
         self.drop_path = DropPath(drop_path)
 

@@ -63,7 +63,12 @@ class Classifier(L.LightningModule):
         self.variant = Variant.from_dict(variant)
         self.recipe = Recipe.from_dict(recipe)
         check_classes(self.variant, class_weights)
-        self.model = HybridSwin(self.variant, self.recipe.drop_path, self.recipe.weight_init)
+        self.model = HybridSwin(
+            self.variant,
+            self.recipe.drop_path,
+            self.recipe.weight_init,
+            zero_init_residual=self.recipe.zero_init_residual,
+        )
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
         self._counted: list[int] | None = (

@@ -2,12 +2,17 @@
 
 from torch import nn
 
+from hybrid_swin.block import ResidualNorm
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.recipe import WeightInit
 
 
-def initialise(module: nn.Module, weight_init: WeightInit = "trunc_normal") -> None:
+def initialise(
+    module: nn.Module,
+    weight_init: WeightInit = "trunc_normal",
+    zero_init_residual: bool = True,
+) -> None:
     """First weights of linear layers, truncated normal; their biases zero.
 
     Convolutions and what a part initialises otherwise (bias tables, gates) are left as made.
@@ -17,6 +22,7 @@ def initialise(module: nn.Module, weight_init: WeightInit = "trunc_normal") -> N
         weight_init: ``trunc_normal`` has Swin's standard deviation of .02, made for widths from 96
             on; ``lecun_normal`` has 1/√inputs, so that a layer's output is as large as its input
             at any width (Efficient BackProp, 1998, http://yann.lecun.com/exdb/publis/pdf/lecun-98b.pdf).
+        zero_init_residual: whether norms behind mixers and MLPs start at 0, or at 1.
     """
     for part in module.modules():
         if isinstance(part, nn.Linear):
@@ -27,9 +33,15 @@ def initialise(module: nn.Module, weight_init: WeightInit = "trunc_normal") -> N
     for part in module.modules():
         if isinstance(part, Fusion):
             part.start()
+        elif isinstance(part, ResidualNorm):
+            part.start_at(0.0 if zero_init_residual else 1.0)
 
 
-def reset(network: nn.Module, weight_init: WeightInit = "trunc_normal") -> None:
+def reset(
+    network: nn.Module,
+    weight_init: WeightInit = "trunc_normal",
+    zero_init_residual: bool = True,
+) -> None:
     """Set every parameter and buffer of a network's parts anew, whatever they hold.
 
     Each part resets its own by ``reset_parameters()``, as torch's layers do; then ``initialise``.
@@ -47,4 +59,4 @@ def reset(network: nn.Module, weight_init: WeightInit = "trunc_normal") -> None:
                 "weights cannot be set again; give its class that method"
             )
         start()
-    initialise(network, weight_init)
+    initialise(network, weight_init, zero_init_residual)

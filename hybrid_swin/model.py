@@ -28,6 +28,8 @@ class HybridSwin(Backbone):
         variant: what to build.
         drop_path_rate: stochastic depth of the last block; it grows linearly from 0 at the first.
         weight_init: first weights of the linear layers (see ``initialise``).
+        zero_init_residual: whether norms behind mixers and MLPs (``norm: post``) start at 0, or
+            at 1.
         drop_rate: dropout of the pooled features in training.
         global_pool: how the last map is pooled (see ``Pool``).
         strict_img_size: refuse images of another size than the variant's.
@@ -54,6 +56,7 @@ class HybridSwin(Backbone):
         drop_rate: float = 0.0,
         global_pool: Pool = "avg",
         strict_img_size: bool = False,
+        zero_init_residual: bool = True,
     ) -> None:
         super().__init__()
         if not 0 <= drop_path_rate < 1:
@@ -61,7 +64,7 @@ class HybridSwin(Backbone):
                 f"drop_path_rate must be at least 0 and below 1; got {drop_path_rate!r}"
             )
         self.variant = variant
-        self.weight_init = weight_init
+        self.weight_init, self.zero_init_residual = weight_init, zero_init_residual
         self.strict_img_size = strict_img_size
         self.num_classes = variant.num_classes
         self.num_features = variant.stages[-1].width
@@ -78,7 +81,7 @@ class HybridSwin(Backbone):
         )
         self.norm: nn.Module = nn.LayerNorm(self.num_features)
         self.head = Head(self.num_features, variant.num_classes, global_pool, drop_rate)
-        initialise(self, weight_init)
+        initialise(self, weight_init, zero_init_residual)
 
     @property
     def feature_info(self) -> list[dict[str, Any]]:

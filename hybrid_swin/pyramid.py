@@ -36,6 +36,7 @@ class Pyramid(Backbone):
         self.variant = dataclasses.replace(model.variant, num_classes=0, stages=stages)
         self.pretrained_cfg = model.pretrained_cfg | shape_facts(self.variant)
         self.weight_init = model.weight_init
+        self.zero_init_residual = model.zero_init_residual
         self.patch_embed = model.patch_embed
         self.layers = nn.Sequential(*list(model.layers)[:end])
         self.feature_info = FeatureInfo(stages_info(self.variant), self.out_indices)

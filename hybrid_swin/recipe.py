@@ -29,8 +29,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "precision": get_args(Precision),
     "weight_init": get_args(WeightInit),
 }
-# Fields that came later, as they were before: recipes that leave them so keep their ids.
-_LATER = {"weight_init": "trunc_normal"}
+# Fields that came later, as they were before: recipes that leave them so keep their ids. Norms
+# behind mixers started at 1 before `zero_init_residual`, so `true` makes another id: a recipe does
+# not know its network, and one id must not stand for two trainings of networks with such norms.
+_LATER = {"weight_init": "trunc_normal", "zero_init_residual": False}
 
 
 # The largest are beyond any training: more would be a slip that shows after hours, or never.
@@ -70,6 +72,9 @@ class Recipe:
         precision: Lightning's name; ``auto`` is bf16-mixed where the hardware is fast at it.
         weight_init: first weights of linear layers: Swin's ``trunc_normal`` of .02, or
             ``lecun_normal``, of 1/√inputs, which keeps signals alive where widths are small.
+        zero_init_residual: norms behind mixers and MLPs (a stage's ``norm: post``) start at 0, as
+            in Swin Transformer V2 and timm; otherwise at 1, as in torchvision, for short trainings
+            in which the mixers should work from the first step. Other norms always start at 1.
 
     Raises:
         InputError: a value that cannot be, with what is allowed.
@@ -89,6 +94,7 @@ class Recipe:
     flip: Flip = "none"
     precision: Precision = "auto"
     weight_init: WeightInit = "trunc_normal"
+    zero_init_residual: bool = True
 
     def __post_init__(self) -> None:
         # 1 and 1.0 become one value, so that equality, the YAML and the identity agree.
@@ -102,6 +108,10 @@ class Recipe:
                     + (" (quote it in YAML)" if isinstance(value, bool) else "")
                     + did_you_mean(value, choices)
                 )
+        if not isinstance(self.zero_init_residual, bool):
+            raise InputError(
+                f"zero_init_residual must be true or false; got {self.zero_init_residual!r}"
+            )
         if self.min_learning_rate > self.learning_rate:
             raise InputError(
                 f"min_learning_rate {self.min_learning_rate:g} is above learning_rate "

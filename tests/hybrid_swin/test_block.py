@@ -60,6 +60,12 @@ def test_norms_may_stand_behind_mixer_and_mlp():
     assert set(module.state_dict()) == names
 
 
+def test_a_block_with_norms_behind_starts_as_the_identity():
+    x = torch.randn(2, 4, 4, 8)
+    assert torch.equal(block(norm="post")(x), x)
+    assert not torch.equal(block()(x), x)
+
+
 @pytest.mark.parametrize("fusion", ["sum", "concat", "gate", "cascade", "split", "cross"])
 def test_each_branch_may_have_a_norm_of_its_own(fusion):
     module = shaken(block(word=f"conv+w_msa:{fusion}", norm="branch")).eval()

@@ -227,6 +227,14 @@ def test_gradients_are_clipped_to_the_norm_and_only_where_asked(tmp_path):
     assert min(free.norms) > 0.01
 
 
+@pytest.mark.parametrize("zero_init_residual", [True, False])
+def test_the_recipe_says_where_norms_behind_mixers_start(zero_init_residual):
+    stage = {"width": 8, "depth": 1, "num_heads": 2, "blocks": ["conv"], "norm": "post"}
+    recipe = Recipe(zero_init_residual=zero_init_residual).to_dict()
+    block = Classifier(variant(stages=[stage]).to_dict(), recipe).model.layers[0].blocks[0]
+    assert (block.norm1.weight == 1 - zero_init_residual).all()
+
+
 def test_drop_path_reaches_the_model_and_acts_in_training_only():
     module = Classifier(variant().to_dict(), Recipe(drop_path=0.5).to_dict())
     images = torch.randn(256, 1, 4, 4)

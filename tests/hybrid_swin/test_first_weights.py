@@ -43,9 +43,9 @@ VARIANT = Variant.from_dict(
 )
 
 
-def network(weight_init="trunc_normal"):
+def network(weight_init="trunc_normal", zero_init_residual=True):
     torch.manual_seed(0)
-    return HybridSwin(VARIANT, 0.3, weight_init)
+    return HybridSwin(VARIANT, 0.3, weight_init, zero_init_residual=zero_init_residual)
 
 
 def tensors(model):
@@ -76,12 +76,23 @@ def garbage(model):
     return model
 
 
+@pytest.mark.parametrize("zero_init_residual", [True, False])
 @pytest.mark.parametrize("weight_init", ["trunc_normal", "lecun_normal"])
-def test_a_reset_leaves_nothing_as_it_was(weight_init):
-    like = network(weight_init)
+def test_a_reset_leaves_nothing_as_it_was(weight_init, zero_init_residual):
+    like = network(weight_init, zero_init_residual)
     model = garbage(copy.deepcopy(like))
     model.reset_parameters()
     assert_first_weights(model, like)
+
+
+@pytest.mark.parametrize("zero_init_residual", [True, False])
+def test_norms_behind_mixers_start_as_asked_and_others_at_1(zero_init_residual):
+    model = network(zero_init_residual=zero_init_residual)
+    behind = [model.layers[1].blocks[0].norm1, model.layers[1].blocks[0].norm2]
+    norms = [m for m in model.modules() if isinstance(m, nn.LayerNorm)]
+    for norm in norms:
+        start = 0 if norm in behind and zero_init_residual else 1
+        assert (norm.weight == start).all() and (norm.bias == 0).all()
 
 
 @pytest.mark.parametrize("features_only", [False, True])

@@ -53,6 +53,7 @@ def test_id_depends_on_every_field():
         "flip": "horizontal",
         "precision": "32-true",
         "weight_init": "lecun_normal",
+        "zero_init_residual": False,
     }
     assert set(other) == {field.name for field in dataclasses.fields(Recipe)}
     ids = {Recipe.from_dict({name: value}).id for name, value in other.items()}
@@ -78,6 +79,8 @@ def test_id_depends_on_every_field():
         ("gradient_clip", -1),
         ("drop_path", 1.0),
         ("shift", -1),
+        ("zero_init_residual", 0),
+        ("zero_init_residual", "no"),
         ("shift", 0.5),
         ("class_weights", "equal"),
         ("flip", "vertical"),

@@ -47,6 +47,7 @@ def trained(folder, word, reach, grid, margin=0):
         warmup_epochs=0.05,
         label_smoothing=0.0,
         precision="32-true",
+        zero_init_residual=False,
     )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -201,12 +201,15 @@ def _without_defaults(kind: Kind, part: Part) -> Part:
     return Part(part.name, tuple((k, v) for k, v in part.options if v != options[k].default))
 
 
-def window_layout(part: Part, grid: Grid, window_size: int) -> WindowLayout:
-    """How the windows of `w_msa`, `sw_msa` or `grid` lie on a map."""
+def window_layout(
+    part: Part, grid: Grid, window_size: int, size: Grid | None = None
+) -> WindowLayout:
+    """How the windows of `w_msa`, `sw_msa` or `grid` lie on their nominal map, or on another."""
     given: dict[str, Any] = {k: v for k, v in part.options if k in LAYING}
     if part.name == "sw_msa":
         given.setdefault("shift", "axis")
-    return lay_windows(grid, (window_size, window_size), **given)
+    laid = lay_windows(grid, (window_size, window_size), **given)
+    return laid if size is None else lay_windows(size, laid.window, **given, nominal=grid)
 
 
 def on_map(part: Part, grid: Grid, window_size: int) -> Part:

@@ -31,8 +31,9 @@ class WindowAttention(Branch):
     computed as ``16 sigmoid(W₂ ReLU(W₁ offset))`` of the log of the offset. ``mask_padding`` lets
     no token attend to padding; otherwise padding is attended to, as in all published
     implementations. ``small_map`` says what the window does where a side of the map is shorter:
-    ``shrink`` to it; stay ``square``, as wide as the shorter side (Microsoft's Swin); or keep its
-    size and ``pad`` the map (torchvision's).
+    ``shrink`` to it; stay ``square``, as wide as the shorter side (Microsoft's Swin); keep its
+    size and ``pad`` the map (torchvision's); or keep the size that is ``fixed`` by the nominal map,
+    to which it shrinks (timm's).
 
     Parameters 4C² + 4C + (2M-1)²K; MACs 4NC² + 2NM²C. Parameter names are timm's.
 
@@ -58,11 +59,12 @@ class WindowAttention(Branch):
         attention: Literal["dot", "cosine"] = "dot",
         bias: Literal["table", "continuous"] = "table",
         mask_padding: bool = False,
-        small_map: Literal["shrink", "square", "pad"] = "shrink",
+        small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.small_map: SmallMap = small_map
+        self.nominal = grid_size
         self.window = lay_windows(grid_size, (window_size, window_size), small_map).window
         self.mask_padding = mask_padding
         self.cosine = attention == "cosine"
@@ -98,7 +100,7 @@ class WindowAttention(Branch):
             table = self.relative_position_bias_table
             resized = resize_table(table.detach(), self.window, window)
             self.relative_position_bias_table = nn.Parameter(resized, table.requires_grad)
-        self.window = window
+        self.window, self.nominal = window, grid_size
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend within windows. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
@@ -135,7 +137,9 @@ class WindowAttention(Branch):
 
     def lay(self, size: Grid) -> WindowLayout:
         """The windows on a map of this size."""
-        return lay_windows(size, self.window, self.small_map, self.shift_rule, self.roll_rule)
+        return lay_windows(
+            size, self.window, self.small_map, self.shift_rule, self.roll_rule, self.nominal
+        )
 
     def _attend(self, x_BGNC: Tensor, bias: Tensor, value_gate: Tensor | None) -> Tensor:
         """Attention of each window with itself; ``bias`` is (1 or G, K, N, N)."""
@@ -186,7 +190,7 @@ class WindowAttention(Branch):
         attention: Literal["dot", "cosine"] = "dot",
         bias: Literal["table", "continuous"] = "table",
         mask_padding: bool = False,
-        small_map: Literal["shrink", "square", "pad"] = "shrink",
+        small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
         **_: Any,
     ) -> Cost:
         """Padded tokens count where they are computed: everywhere but in the last projection.

@@ -7,8 +7,8 @@ maps each has rules of its own, which are options of `w_msa` and `sw_msa`.
 from typing import Literal, NamedTuple
 
 Grid = tuple[int, int]
-SmallMap = Literal["shrink", "square", "pad"]
-Shift = Literal["none", "axis", "map", "always"]
+SmallMap = Literal["shrink", "square", "pad", "fixed"]
+Shift = Literal["none", "axis", "map", "always", "fixed"]
 Roll = Literal["padded", "bare"]
 
 
@@ -34,6 +34,7 @@ def lay_windows(
     small_map: SmallMap = "shrink",
     shift: Shift = "none",
     roll: Roll = "padded",
+    nominal: Grid | None = None,
 ) -> WindowLayout:
     """Lay windows on a map.
 
@@ -41,27 +42,38 @@ def lay_windows(
         size: of the map, in tokens.
         window: nominal size.
         small_map: what a window does on a map with a side shorter than it: ``shrink`` to that side,
-            axis by axis; stay ``square``, as wide as the shorter side; or keep its size, for which
-            the map is ``pad`` ded.
+            axis by axis; stay ``square``, as wide as the shorter side; keep its size, for which
+            the map is ``pad`` ded; or keep the size that is ``fixed`` by shrinking it to the
+            nominal map.
         shift: where windows are shifted by half their size: nowhere; on each ``axis`` along which
             there is more than one window; on both axes, unless one window covers the ``map`` along
-            one of them; ``always``.
+            one of them; ``always``; or where ``axis`` would shift them on the nominal map
+            (``fixed``).
         roll: whether the ``padded`` map is rolled, or the ``bare`` one before it is padded.
+        nominal: size of the map for which the network was made; this map's if not given.
     """
-    if small_map == "pad":
-        fitted = window
-    elif small_map == "square":
-        side = min(*window, *size)
-        fitted = side, side
-    else:
-        fitted = min(window[0], size[0]), min(window[1], size[1])
+    nominal = size if nominal is None else nominal
+    fitted = fit_window(nominal if small_map == "fixed" else size, window, small_map)
     several = size[0] > fitted[0], size[1] > fitted[1]
-    if shift == "always":
+    if shift == "fixed":
+        there = fit_window(nominal, window, small_map)
+        several = nominal[0] > there[0], nominal[1] > there[1]
+    elif shift == "always":
         several = True, True
     elif shift == "none" or (shift == "map" and not all(several)):
         several = False, False
     by = (fitted[0] // 2 if several[0] else 0, fitted[1] // 2 if several[1] else 0)
     return laid_out(size, fitted, by, roll)
+
+
+def fit_window(size: Grid, window: Grid, small_map: SmallMap) -> Grid:
+    """The window on a map with a side that may be shorter than it."""
+    if small_map == "pad":
+        return window
+    if small_map == "square":
+        side = min(*window, *size)
+        return side, side
+    return min(window[0], size[0]), min(window[1], size[1])
 
 
 def laid_out(size: Grid, window: Grid, shift: Grid, roll: Roll) -> WindowLayout:

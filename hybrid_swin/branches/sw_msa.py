@@ -10,9 +10,10 @@ class SWMSA(WindowAttention):
     """Shifted-window multi-head self-attention (Swin): windows that straddle its neighbour's.
 
     Libraries differ in where they shift. ``shift``: along each ``axis`` that more than one window
-    covers (timm, torchvision); nowhere if one window covers the ``map`` along one of its axes
-    (Microsoft, transformers); ``always`` (OpenMMLab's detectors). ``roll``: the ``padded`` map is
-    rolled, or the ``bare`` one, which is padded afterwards (timm).
+    covers (torchvision); nowhere if one window covers the ``map`` along one of its axes
+    (Microsoft, transformers); ``always`` (OpenMMLab's detectors); or along the axes that more than
+    one window covers on the nominal map, ``fixed`` for maps of all sizes (timm). ``roll``: the
+    ``padded`` map is rolled, or the ``bare`` one, which is padded afterwards (timm).
     """
 
     layout = "shifted"
@@ -26,8 +27,8 @@ class SWMSA(WindowAttention):
         attention: Literal["dot", "cosine"] = "dot",
         bias: Literal["table", "continuous"] = "table",
         mask_padding: bool = False,
-        small_map: Literal["shrink", "square", "pad"] = "shrink",
-        shift: Literal["axis", "map", "always"] = "axis",
+        small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
+        shift: Literal["axis", "map", "always", "fixed"] = "axis",
         roll: Literal["padded", "bare"] = "padded",
     ) -> None:
         super().__init__(

@@ -26,6 +26,7 @@ OPTIONS = [
     "sw_msa(mask_padding=true)",
     "sw_msa(mask_padding=true;roll=bare;shift=map;small_map=square)",
     "sw_msa(shift=always;small_map=pad)",
+    "sw_msa(roll=bare;shift=fixed;small_map=fixed)",
     "grid(attention=cosine;bias=continuous;mask_padding=true)",
 ]
 WORDS = sorted(

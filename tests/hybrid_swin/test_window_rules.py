@@ -5,7 +5,7 @@ import torch
 from transformers import SwinConfig
 from transformers.models.swin.modeling_swin import SwinLayer
 
-from hybrid_swin.block_words import parse
+from hybrid_swin.block_words import parse, window_layout
 from hybrid_swin.branches.sw_msa import SWMSA
 from hybrid_swin.branches.w_msa import WMSA
 from hybrid_swin.cost import mixer_cost
@@ -48,6 +48,27 @@ def test_shifts_have_three_rules(size, axis, whole, always):
     for rule, shift in (("axis", axis), ("map", whole), ("always", always), ("none", (0, 0))):
         assert lay_windows(size, (4, 4), shift=rule).shift == shift
     assert lay_windows((5, 5), (1, 1), shift="axis").shift == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("nominal", "size", "window", "shift", "padded"),
+    [
+        ((8, 8), (3, 9), (4, 4), (2, 2), (4, 12)),  # shifted where one window covers the map
+        ((4, 8), (9, 9), (4, 4), (0, 2), (12, 12)),  # and not where several do
+        ((3, 8), (9, 2), (3, 4), (0, 2), (9, 4)),
+        ((2, 2), (8, 8), (2, 2), (0, 0), (8, 8)),
+    ],
+)
+def test_the_nominal_map_may_fix_windows_and_shifts(nominal, size, window, shift, padded):
+    """timm works both out when a network is made, whatever images come later."""
+    laid = lay_windows(size, (4, 4), "fixed", "fixed", "bare", nominal)
+    assert (laid.window, laid.shift, laid.padded) == (window, shift, padded)
+    part = parse("sw_msa(small_map=fixed;shift=fixed;roll=bare)").branches[0]
+    module = SWMSA(6, 2, 4, nominal, **part.kwargs)
+    assert module.lay(size) == window_layout(part, nominal, 4, size) == laid
+    assert module.lay(nominal) == SWMSA(6, 2, 4, nominal, roll="bare").lay(nominal)
+    module.resize(4, (8, 8))
+    assert module.lay((8, 8)).shift == (2, 2)
 
 
 def test_sizes_are_rounded_up_to_whole_windows():
@@ -162,6 +183,7 @@ def test_options_that_change_nothing_on_the_map_are_no_other_network():
     assert not same("w_msa(small_map=square)", "w_msa", (3, 4))
     assert same("sw_msa(small_map=pad;shift=map;roll=bare)", "w_msa(small_map=pad)", (3, 9))
     assert same("sw_msa(roll=bare)+conv", "w_msa+conv", (4, 4))
+    assert same("sw_msa(small_map=fixed;shift=fixed)", "sw_msa", (3, 9))
     assert same("grid(small_map=pad)", "w_msa(small_map=pad)", (3, 4))
 
 

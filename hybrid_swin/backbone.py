@@ -16,7 +16,8 @@ from hybrid_swin.fusions import Fusion
 from hybrid_swin.patches import PatchEmbed, PatchMerging
 from hybrid_swin.recipe import WeightInit
 from hybrid_swin.tracing import is_traced
-from hybrid_swin.variant import Variant, one_side
+from hybrid_swin.variant import Variant
+from hybrid_swin.window_rules import Window
 
 
 class Layer(nn.Module):
@@ -144,7 +145,7 @@ class Backbone(nn.Module):
         self,
         img_size: int | tuple[int, int] | None = None,
         patch_size: None = None,
-        window_size: int | tuple[int, int] | None = None,
+        window_size: Window | None = None,
         window_ratio: int | None = None,
         always_partition: None = None,
     ) -> None:
@@ -156,7 +157,7 @@ class Backbone(nn.Module):
         Args:
             img_size: pixels, one number or (height, width); as it is if not given.
             patch_size: cannot be changed in place.
-            window_size: tokens a side of every stage's windows.
+            window_size: of every stage's windows, one number of tokens or (height, width).
             window_ratio: the same as a share: tokens a side of the first map over this.
             always_partition: an option of the branches, ``small_map=pad``.
 
@@ -177,8 +178,7 @@ class Backbone(nn.Module):
             window_size = (max(height, 1), max(width, 1))
         if window_size is not None:
             stages = tuple(dataclasses.replace(s, window_size=None) for s in variant.stages)
-            side = one_side(window_size)
-            variant = dataclasses.replace(variant, window_size=side, stages=stages)
+            variant = dataclasses.replace(variant, window_size=window_size, stages=stages)
         laid = zip(self.layers, variant.window_sizes, variant.grids, strict=True)
         for layer, window, grid in laid:
             for module in layer.modules():

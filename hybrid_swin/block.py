@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.branches import Branch, NormedBranch
-from hybrid_swin.cost import Grid
+from hybrid_swin.cost import Grid, Window
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.registry import load
 from hybrid_swin.tracing import is_traced
@@ -21,7 +21,7 @@ class BranchMaker:
     """Makes a branch of a block at the width and heads that a fusion gives it."""
 
     part: Part
-    window_size: int
+    window_size: Window
     grid_size: Grid
     normed: bool
 
@@ -41,7 +41,7 @@ def build_mixer(
     word: BlockWord,
     dim: int,
     num_heads: int,
-    window_size: int,
+    window_size: Window,
     grid_size: Grid,
     norm_branches: bool = False,
 ) -> Branch | Fusion:
@@ -159,7 +159,7 @@ class Block(nn.Module):
         word: BlockWord,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         mlp_ratio: float,
         drop_path: float,

@@ -18,7 +18,7 @@ from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.options import Option, OptionValue, spell
 from hybrid_swin.registry import Kind
-from hybrid_swin.window_rules import Grid, WindowLayout, lay_windows
+from hybrid_swin.window_rules import Grid, Window, WindowLayout, lay_windows, sides_of
 
 DEFAULT_FUSION = "sum"
 # What is `w_msa` where nothing is shifted, or where one window holds all that there is to stride.
@@ -67,7 +67,7 @@ class BlockWord:
         """The fusion of several branches, named or not."""
         return self.fusion or Part(DEFAULT_FUSION)
 
-    def canonical(self, grid: Grid | None = None, window_size: int = 0) -> "BlockWord":
+    def canonical(self, grid: Grid | None = None, window_size: Window = 0) -> "BlockWord":
         """The same network in its one spelling.
 
         Options at their default are dropped, the default fusion is named, and branches are sorted
@@ -202,17 +202,17 @@ def _without_defaults(kind: Kind, part: Part) -> Part:
 
 
 def window_layout(
-    part: Part, grid: Grid, window_size: int, size: Grid | None = None
+    part: Part, grid: Grid, window_size: Window, size: Grid | None = None
 ) -> WindowLayout:
     """How the windows of `w_msa`, `sw_msa` or `grid` lie on their nominal map, or on another."""
     given: dict[str, Any] = {k: v for k, v in part.options if k in LAYING}
     if part.name == "sw_msa":
         given.setdefault("shift", "axis")
-    laid = lay_windows(grid, (window_size, window_size), **given)
+    laid = lay_windows(grid, sides_of(window_size), **given)
     return laid if size is None else lay_windows(size, laid.window, **given, nominal=grid)
 
 
-def on_map(part: Part, grid: Grid, window_size: int) -> Part:
+def on_map(part: Part, grid: Grid, window_size: Window) -> Part:
     """A canonical branch without what changes nothing on a map."""
     if part.name not in _WINDOWED:
         return part

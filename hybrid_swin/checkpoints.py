@@ -233,10 +233,10 @@ def _check_plain(variant: Variant, layout: str) -> None:
     instead = "save in layout 'timm', and load with hybrid_swin"
     windows = set()
     for i, words in enumerate(variant.block_words):
-        grid, side = variant.grids[i], variant.window_sizes[i]
+        grid, window = variant.grids[i], variant.window_sizes[i]
         for j, word in enumerate(words):
             kind, part = "sw_msa" if j % 2 else "w_msa", word.branches[0]
-            theirs = DEFAULTS[layout].lay(variant, i, side, j % 2 == 1)
+            theirs = DEFAULTS[layout].lay(variant, i, window, j % 2 == 1)
             bare = len(word.branches) == 1 and part.name in ("w_msa", "sw_msa")
             others = [name for name, _ in part.options if name not in LAYING]
             if not bare or others or variant.stages[i].norm == "post":
@@ -244,7 +244,7 @@ def _check_plain(variant: Variant, layout: str) -> None:
                     f"layout {layout!r} holds plain Swins, in which layers.{i}.blocks.{j} is "
                     f"{kind!r} with norms before it; the model's is {str(word)!r}; {instead}"
                 )
-            ours = window_layout(part, grid, side)
+            ours = window_layout(part, grid, window)
             windows.add(ours.window)
             if isinstance(theirs, str):
                 raise InputError(f"layout {layout!r}: {theirs}; {instead}")

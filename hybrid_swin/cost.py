@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.formulas import load_formulas as load
+from hybrid_swin.window_rules import Grid as Grid  # for branches
+from hybrid_swin.window_rules import Window as Window
 
 if TYPE_CHECKING:
     from hybrid_swin.variant import Stage, Variant
-
-Grid = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class BranchCost:
     """What a branch of a block costs at the width and heads that a fusion gives it."""
 
     part: Part
-    window_size: int
+    window_size: Window
     grid_size: Grid
     normed: bool
 
@@ -103,7 +103,7 @@ def mixer_cost(
     word: BlockWord,
     dim: int,
     num_heads: int,
-    window_size: int,
+    window_size: Window,
     grid_size: Grid,
     norm_branches: bool = False,
 ) -> Cost:

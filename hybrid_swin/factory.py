@@ -19,7 +19,7 @@ from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.study_runs import names_run, run_folder
 from hybrid_swin.trained import load
-from hybrid_swin.variant import Stage, Variant, one_side
+from hybrid_swin.variant import Stage, Variant
 from hybrid_swin.variant_sources import resolve_variant
 
 # timm's argument names beside ours
@@ -160,7 +160,6 @@ def _changed(variant: Variant, overrides: Mapping[str, Any]) -> Variant:
             raise InputError(f"stages and {next(iter(by_stage))} say the same; give one of them")
         changes["stages"] = _stages(variant, by_stage)
     if "window_size" in changes:  # of every stage, as in timm
-        changes["window_size"] = one_side(changes["window_size"])
         stages = changes.get("stages", variant.stages)
         changes["stages"] = tuple(dataclasses.replace(s, window_size=None) for s in stages)
     return dataclasses.replace(variant, **changes)

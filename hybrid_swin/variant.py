@@ -12,7 +12,8 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.block_words import BlockWord, parse
-from hybrid_swin.errors import InputError, did_you_mean, unknown
+from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
+from hybrid_swin.window_rules import Window, spell_window, window_of
 from hybrid_swin.yaml_files import read_yaml
 
 # Beyond any network: what is larger is a slip, which would only surface as a full memory.
@@ -31,7 +32,7 @@ class Stage:
         depth: number of blocks.
         num_heads: attention heads; divides the width.
         blocks: block words, which cycle over the depth.
-        window_size: tokens a side of this stage's windows, instead of the variant's.
+        window_size: of this stage's windows, instead of the variant's.
         norm: where a block normalises: ``pre``, before its mixer and its MLP; ``post``, after
             them; ``branch``, before each of the mixer's branches by a norm of its own.
     """
@@ -40,7 +41,7 @@ class Stage:
     depth: int
     num_heads: int
     blocks: tuple[str, ...]
-    window_size: int | None = None
+    window_size: Window | None = None
     norm: Norm = "pre"
 
     def norms_branches(self, word: BlockWord) -> bool:
@@ -56,7 +57,7 @@ class Stage:
             "blocks": list(self.blocks),
         }
         if self.window_size is not None:
-            fields["window_size"] = self.window_size
+            fields["window_size"] = _plain(self.window_size)
         if self.norm != "pre":
             fields["norm"] = self.norm
         return fields
@@ -75,7 +76,7 @@ class Variant:
         in_channels: image channels.
         num_classes: outputs of the head; 0 for none.
         patch_size: pixels a side of a token.
-        window_size: tokens a side of an attention window.
+        window_size: tokens a side of an attention window, one number or (height, width).
         mlp_ratio: hidden width of a block's MLP over the block's width.
         stages: from the finest grid to the coarsest; between two, patch merging halves the grid.
 
@@ -90,7 +91,7 @@ class Variant:
     in_channels: int = 3
     num_classes: int = 1000
     patch_size: int = 4
-    window_size: int = 7
+    window_size: Window = 7
     mlp_ratio: float = 4.0
     stages: tuple[Stage, ...] = field(default=())
 
@@ -100,9 +101,9 @@ class Variant:
             ("in_channels", 1),
             ("num_classes", 0),
             ("patch_size", 1),
-            ("window_size", 1),
         ):
             _freeze(self, name, _whole(getattr(self, name), least, name))
+        _freeze(self, "window_size", _window(self.window_size, "window_size"))
         _freeze(self, "mlp_ratio", _positive(self.mlp_ratio, _MOST_MLP_RATIO, "mlp_ratio"))
         _freeze(self, "stages", _stages(self.stages))
         self._check_grids()
@@ -141,8 +142,8 @@ class Variant:
         return tuple(grids)
 
     @cached_property
-    def window_sizes(self) -> tuple[int, ...]:
-        """Tokens a side of the windows of each stage."""
+    def window_sizes(self) -> tuple[Window, ...]:
+        """The windows of each stage, in tokens."""
         return tuple(stage.window_size or self.window_size for stage in self.stages)
 
     @cached_property
@@ -193,7 +194,7 @@ class Variant:
             "blocks": [str(word) for word in words],
         }
         if stage.window_size not in (None, self.window_size):
-            fields["window_size"] = stage.window_size
+            fields["window_size"] = _plain(stage.window_size)
         if stage.norm == "post" or any(stage.norms_branches(word) for word in words):
             fields["norm"] = stage.norm
         return fields
@@ -217,7 +218,7 @@ class Variant:
             "in_channels": self.in_channels,
             "num_classes": self.num_classes,
             "patch_size": self.patch_size,
-            "window_size": self.window_size,
+            "window_size": _plain(self.window_size),
             "mlp_ratio": self.mlp_ratio,
             "stages": [stage.to_dict() for stage in self.stages],
         }
@@ -246,7 +247,8 @@ class Variant:
 
 
 def _stage_name(stage: Stage) -> str:
-    special = [f"window={stage.window_size}"] if stage.window_size is not None else []
+    window = stage.window_size
+    special = [] if window is None else [f"window={spell_window(window)}"]
     special += [f"norm={stage.norm}"] if stage.norm != "pre" else []
     return f"{stage.depth}x{stage.width}" + (f"({';'.join(special)})" if special else "")
 
@@ -296,7 +298,7 @@ def _stage(value: Any, where: str) -> Stage:
         _whole(value.depth, 1, f"{where}.depth", _MOST_BLOCKS),
         _whole(value.num_heads, 1, f"{where}.num_heads"),
         tuple(blocks),
-        None if value.window_size is None else _whole(value.window_size, 1, f"{where}.window_size"),
+        None if value.window_size is None else _window(value.window_size, f"{where}.window_size"),
         value.norm,
     )
     if stage.norm not in get_args(Norm):
@@ -348,17 +350,22 @@ def _whole(value: Any, least: int, where: str, most: int = _MOST) -> int:
     return value
 
 
-def one_side(window: Any) -> Any:
-    """A window's side; of timm's (height, width) the one that both are.
+def _window(value: Any, where: str) -> Window:
+    """One number where both sides are equal, which is how most windows are written."""
+    sides = list(value) if isinstance(value, list | tuple) else [value, value]
+    try:
+        height, width = (_whole(side, 1, where) for side in sides)
+    except (InputError, ValueError):  # a side that cannot be, or not two of them
+        raise InputError(
+            f"{where} must be a whole number from 1 to {_MOST:,}, or two for height and width, "
+            f"such as [7, 9]; got {shown(value, 60)}"
+        ) from None
+    return window_of((height, width))
 
-    Raises:
-        InputError: they differ.
-    """
-    if not isinstance(window, list | tuple):
-        return window
-    if len(window) != 2 or window[0] != window[1]:
-        raise InputError(f"window_size: windows are square here; got {window!r}, give one number")
-    return window[0]
+
+def _plain(window: Window) -> int | list[int]:
+    """As it stands in YAML."""
+    return list(window) if isinstance(window, tuple) else window
 
 
 def _positive(value: Any, most: float, where: str) -> float:

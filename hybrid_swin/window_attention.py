@@ -9,17 +9,17 @@ from torch.nn import functional as F
 
 from hybrid_swin import windows
 from hybrid_swin.branches import Branch
-from hybrid_swin.cost import Cost, Grid, linear
+from hybrid_swin.cost import Cost, Grid, Window, linear
 from hybrid_swin.tracing import is_traced, is_transformed, sides
 from hybrid_swin.weights.resizing import resize_table
-from hybrid_swin.window_rules import Roll, Shift, SmallMap, WindowLayout, lay_windows
+from hybrid_swin.window_rules import Roll, Shift, SmallMap, WindowLayout, lay_windows, sides_of
 
 _HIDDEN = 512  # units of the network that gives continuous position biases
 _MAX_LOG_SCALE = math.log(100)
 
 
 class WindowAttention(Branch):
-    """Self-attention within windows of M x M tokens (abstract: `layout` is the branches').
+    """Self-attention within windows of M tokens (abstract: `layout` is the branches').
 
     For each window and head: ``softmax(q kᵀ / sqrt(D) + bias) v``, where ``bias`` is read from a
     table by the relative position of query and key. A map that the window does not divide is
@@ -31,11 +31,12 @@ class WindowAttention(Branch):
     computed as ``16 sigmoid(W₂ ReLU(W₁ offset))`` of the log of the offset. ``mask_padding`` lets
     no token attend to padding; otherwise padding is attended to, as in all published
     implementations. ``small_map`` says what the window does where a side of the map is shorter:
-    ``shrink`` to it; stay ``square``, as wide as the shorter side (Microsoft's Swin); keep its
-    size and ``pad`` the map (torchvision's); or keep the size that is ``fixed`` by the nominal map,
-    to which it shrinks (timm's).
+    ``shrink`` to it; be ``square``, as wide as the shorter side (Microsoft's Swin); keep its size
+    and ``pad`` the map (torchvision's); or keep the size that is ``fixed`` by the nominal map, to
+    which it shrinks (timm's).
 
-    Parameters 4C² + 4C + (2M-1)²K; MACs 4NC² + 2NM²C. Parameter names are timm's.
+    Parameters 4C² + 4C + (2h-1)(2w-1)K for windows of M = hw tokens; MACs 4NC² + 2NMC. Parameter
+    names are timm's.
 
     Shapes: B batch, H height, W width, C channels, G windows, N tokens per window, K heads,
     D channels per head.
@@ -54,7 +55,7 @@ class WindowAttention(Branch):
         self,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         attention: Literal["dot", "cosine"] = "dot",
         bias: Literal["table", "continuous"] = "table",
@@ -65,7 +66,7 @@ class WindowAttention(Branch):
         self.num_heads = num_heads
         self.small_map: SmallMap = small_map
         self.nominal = grid_size
-        self.window = lay_windows(grid_size, (window_size, window_size), small_map).window
+        self.window = lay_windows(grid_size, sides_of(window_size), small_map).window
         self.mask_padding = mask_padding
         self.cosine = attention == "cosine"
         self.qkv = nn.Linear(dim, 3 * dim, bias=not self.cosine)
@@ -93,9 +94,9 @@ class WindowAttention(Branch):
         if not self.continuous:
             nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
-    def resize(self, window_size: int, grid_size: Grid) -> None:
+    def resize(self, window_size: Window, grid_size: Grid) -> None:
         """Take another window, whose table of biases is the old one's, resized."""
-        window = lay_windows(grid_size, (window_size, window_size), self.small_map).window
+        window = lay_windows(grid_size, sides_of(window_size), self.small_map).window
         if not self.continuous and window != self.window:
             table = self.relative_position_bias_table
             resized = resize_table(table.detach(), self.window, window)
@@ -185,7 +186,7 @@ class WindowAttention(Branch):
         cls,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         attention: Literal["dot", "cosine"] = "dot",
         bias: Literal["table", "continuous"] = "table",
@@ -197,7 +198,7 @@ class WindowAttention(Branch):
 
         Where windows are shifted to (options of `sw_msa`) costs nothing.
         """
-        laid = lay_windows(grid_size, (window_size, window_size), small_map)
+        laid = lay_windows(grid_size, sides_of(window_size), small_map)
         window, size = laid.window, laid.padded
         tokens, area, offsets = size[0] * size[1], window[0] * window[1], _offsets(window)
         total = linear(tokens, dim, 3 * dim)

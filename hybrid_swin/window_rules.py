@@ -7,6 +7,7 @@ maps each has rules of its own, which are options of `w_msa` and `sw_msa`.
 from typing import Literal, NamedTuple
 
 Grid = tuple[int, int]
+Window = int | Grid  # tokens of a window: one number if its sides are equal, else (height, width)
 SmallMap = Literal["shrink", "square", "pad", "fixed"]
 Shift = Literal["none", "axis", "map", "always", "fixed"]
 Roll = Literal["padded", "bare"]
@@ -42,8 +43,8 @@ def lay_windows(
         size: of the map, in tokens.
         window: nominal size.
         small_map: what a window does on a map with a side shorter than it: ``shrink`` to that side,
-            axis by axis; stay ``square``, as wide as the shorter side; keep its size, for which
-            the map is ``pad`` ded; or keep the size that is ``fixed`` by shrinking it to the
+            axis by axis; be ``square``, as wide as the shortest side of both; keep its size, for
+            which the map is ``pad`` ded; or keep the size that is ``fixed`` by shrinking it to the
             nominal map.
         shift: where windows are shifted by half their size: nowhere; on each ``axis`` along which
             there is more than one window; on both axes, unless one window covers the ``map`` along
@@ -70,7 +71,7 @@ def fit_window(size: Grid, window: Grid, small_map: SmallMap) -> Grid:
     """The window on a map with a side that may be shorter than it."""
     if small_map == "pad":
         return window
-    if small_map == "square":
+    if small_map == "square" and (size[0] < window[0] or size[1] < window[1]):
         side = min(*window, *size)
         return side, side
     return min(window[0], size[0]), min(window[1], size[1])
@@ -97,3 +98,18 @@ def padded(size: Grid, window: Grid) -> Grid:
     """The size rounded up to whole windows."""
     height, width = (-(-s // w) * w for s, w in zip(size, window, strict=True))
     return height, width
+
+
+def sides_of(window: Window) -> Grid:
+    """Height and width of a window, in tokens."""
+    return (window, window) if isinstance(window, int) else (window[0], window[1])
+
+
+def window_of(sides: Grid) -> Window:
+    """A window as it is written: one number if its sides are equal."""
+    return sides[0] if sides[0] == sides[1] else sides
+
+
+def spell_window(window: Window) -> str:
+    """``7``, or ``7x9``."""
+    return "x".join(map(str, window)) if isinstance(window, tuple) else str(window)

@@ -12,13 +12,16 @@ from typing import Any, Protocol
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.window_rules import Window
 from search.templates import Template
 
 RECIPE = "recipe"
 _SPECIALS = ("choose", "from", "to", "step", "log", "same_as", "times")
 _FORMS = "{choose: [...]}, {from:, to:, step:|log:}, {same_as: path} or {times: [path, factor]}"
 _FIELDS = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner)}
-_WHOLE = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is int}
+_WHOLE = {
+    f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type in (int, Window)
+}
 _REAL = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is float}
 _HUGE = 1e15
 _DIGITS = 12  # significant ones, of the numbers of an even grid

@@ -7,15 +7,16 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Cost, Grid, linear
+from hybrid_swin.cost import Cost, Grid, Window, linear
 
 
 class Branch(nn.Module):
     """A token mixer: ``forward(x) = proj(mix(x))``, without residual and first norm.
 
-    ``__init__`` takes ``dim`` (channels), ``num_heads``, ``window_size`` (tokens), ``grid_size``
-    (nominal tokens, height and width) and then the branch's own options, typed, with defaults.
-    Any height and width of at least 1 must work, nominal or not.
+    ``__init__`` takes ``dim`` (channels), ``num_heads``, ``window_size`` (tokens: one number if
+    both sides are equal, else height and width; ``window_rules.sides_of`` gives two of either),
+    ``grid_size`` (nominal tokens, height and width) and then the branch's own options, typed, with
+    defaults. Any height and width of at least 1 must work, nominal or not.
     """
 
     gates_values: ClassVar[bool] = False
@@ -37,7 +38,7 @@ class Branch(nn.Module):
         return out
 
     @classmethod
-    def cost(cls, dim: int, num_heads: int, window_size: int, grid_size: Grid) -> Cost:
+    def cost(cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> Cost:
         """Closed-form cost of this branch; takes the branch's options as well."""
         raise NotImplementedError  # abstract
 
@@ -50,7 +51,7 @@ class Branch(nn.Module):
         """Leave the last projection to a fusion that has its own."""
         self.proj = nn.Identity()
 
-    def resize(self, window_size: int, grid_size: Grid) -> None:
+    def resize(self, window_size: Window, grid_size: Grid) -> None:
         """Take another window and another nominal grid, in place; most branches know neither."""
 
     def no_weight_decay(self) -> set[str]:

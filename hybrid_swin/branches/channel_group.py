@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hybrid_swin import channel_attention
 from hybrid_swin.branches import Branch
-from hybrid_swin.cost import Cost, Grid, linear
+from hybrid_swin.cost import Cost, Grid, Window, linear
 
 
 class ChannelGroup(Branch):
@@ -33,7 +33,7 @@ class ChannelGroup(Branch):
         self,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         scale: Literal["head", "tokens"] = "head",
     ) -> None:
@@ -58,7 +58,7 @@ class ChannelGroup(Branch):
         cls,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         scale: Literal["head", "tokens"] = "head",
     ) -> Cost:

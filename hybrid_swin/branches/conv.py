@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from hybrid_swin.branches import Branch
-from hybrid_swin.cost import Cost, Grid, depthwise, linear
+from hybrid_swin.cost import Cost, Grid, Window, depthwise, linear
 from hybrid_swin.depthwise import convolve, depthwise_conv
 
 
@@ -22,7 +22,7 @@ class Conv(Branch):
         self,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         kernel: Literal[3, 5, 7, 9, 11] = 3,
     ) -> None:
@@ -39,7 +39,7 @@ class Conv(Branch):
         cls,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         kernel: Literal[3, 5, 7, 9, 11] = 3,
     ) -> Cost:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.branches import Branch
-from hybrid_swin.cost import Cost, Grid, depthwise, linear
+from hybrid_swin.cost import Cost, Grid, Window, depthwise, linear
 from hybrid_swin.depthwise import convolve, depthwise_conv
 
 
@@ -27,7 +27,7 @@ class Focal(Branch):
         self,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         levels: Literal[1, 2, 3, 4] = 2,
         kernel: Literal[3, 5, 7, 9] = 3,
@@ -61,7 +61,7 @@ class Focal(Branch):
         cls,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         levels: Literal[1, 2, 3, 4] = 2,
         kernel: Literal[3, 5, 7, 9] = 3,

@@ -5,13 +5,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from hybrid_swin.branches import Branch
-from hybrid_swin.cost import Cost, Grid
+from hybrid_swin.cost import Cost, Grid, Window
 
 
 class Identity(Branch):
     """Control: gives back what it gets; a block of it is its MLP."""
 
-    def __init__(self, dim: int, num_heads: int, window_size: int, grid_size: Grid) -> None:
+    def __init__(self, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> None:
         super().__init__()
         self.proj = nn.Identity()
 
@@ -20,7 +20,7 @@ class Identity(Branch):
         return x
 
     @classmethod
-    def cost(cls, dim: int, num_heads: int, window_size: int, grid_size: Grid) -> Cost:
+    def cost(cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> Cost:
         """Free."""
         return Cost()
 

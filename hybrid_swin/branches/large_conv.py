@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.branches import Branch
-from hybrid_swin.cost import Cost, Grid, depthwise, layer_norm, linear
+from hybrid_swin.cost import Cost, Grid, Window, depthwise, layer_norm, linear
 from hybrid_swin.depthwise import convolve, depthwise_conv
 from hybrid_swin.errors import InputError
 
@@ -26,7 +26,7 @@ class LargeConv(Branch):
         self,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         kernel: Literal[7, 9, 11, 13] = 7,
         ratio: float = 1.0,
@@ -49,7 +49,7 @@ class LargeConv(Branch):
         cls,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         kernel: Literal[7, 9, 11, 13] = 7,
         ratio: float = 1.0,

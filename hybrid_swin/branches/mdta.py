@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hybrid_swin import channel_attention
 from hybrid_swin.branches import Branch
-from hybrid_swin.cost import Cost, Grid, depthwise, linear
+from hybrid_swin.cost import Cost, Grid, Window, depthwise, linear
 from hybrid_swin.depthwise import convolve, depthwise_conv
 
 
@@ -36,7 +36,7 @@ class MDTA(Branch):
         self,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         depthwise: bool = True,
         attention: bool = True,
@@ -76,7 +76,7 @@ class MDTA(Branch):
         cls,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         depthwise: bool = True,
         attention: bool = True,

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.branches import Branch
-from hybrid_swin.cost import Cost, Grid, linear
+from hybrid_swin.cost import Cost, Grid, Window, linear
 from hybrid_swin.errors import InputError
 
 
@@ -18,7 +18,7 @@ class Pointwise(Branch):
     """
 
     def __init__(
-        self, dim: int, num_heads: int, window_size: int, grid_size: Grid, ratio: float = 2.0
+        self, dim: int, num_heads: int, window_size: Window, grid_size: Grid, ratio: float = 2.0
     ) -> None:
         super().__init__()
         hidden = _hidden(dim, ratio)
@@ -33,7 +33,7 @@ class Pointwise(Branch):
 
     @classmethod
     def cost(
-        cls, dim: int, num_heads: int, window_size: int, grid_size: Grid, ratio: float = 2.0
+        cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid, ratio: float = 2.0
     ) -> Cost:
         """2 ratio C² weights."""
         tokens, hidden = grid_size[0] * grid_size[1], _hidden(dim, ratio)

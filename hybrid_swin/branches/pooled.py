@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.branches import Branch
-from hybrid_swin.cost import Cost, Grid, linear
+from hybrid_swin.cost import Cost, Grid, Window, linear
 from hybrid_swin.tracing import is_transformed
 
 
@@ -31,7 +31,7 @@ class Pooled(Branch):
         self,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         pool: Literal[1, 2, 4, 7, 8] = 2,
     ) -> None:
@@ -72,7 +72,7 @@ class Pooled(Branch):
         cls,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         pool: Literal[1, 2, 4, 7, 8] = 2,
     ) -> Cost:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from hybrid_swin.cost import Grid
+from hybrid_swin.cost import Grid, Window
 from hybrid_swin.window_attention import WindowAttention
 
 
@@ -22,7 +22,7 @@ class SWMSA(WindowAttention):
         self,
         dim: int,
         num_heads: int,
-        window_size: int,
+        window_size: Window,
         grid_size: Grid,
         attention: Literal["dot", "cosine"] = "dot",
         bias: Literal["table", "continuous"] = "table",

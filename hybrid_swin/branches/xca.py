@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hybrid_swin import channel_attention
 from hybrid_swin.branches import Branch
-from hybrid_swin.cost import Cost, Grid, linear
+from hybrid_swin.cost import Cost, Grid, Window, linear
 
 
 class XCA(Branch):
@@ -24,7 +24,7 @@ class XCA(Branch):
 
     gates_values = True
 
-    def __init__(self, dim: int, num_heads: int, window_size: int, grid_size: Grid) -> None:
+    def __init__(self, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
@@ -48,7 +48,7 @@ class XCA(Branch):
         return {"temperature"}
 
     @classmethod
-    def cost(cls, dim: int, num_heads: int, window_size: int, grid_size: Grid) -> Cost:
+    def cost(cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> Cost:
         """4C² + C + K parameters."""
         tokens = grid_size[0] * grid_size[1]
         projections = linear(tokens, dim, 3 * dim, bias=False) + linear(tokens, dim, dim)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.block_words import BlockWord, Part
-from hybrid_swin.cost import Grid
+from hybrid_swin.cost import Grid, Window
 from hybrid_swin.errors import InputError
 
 
@@ -18,7 +18,7 @@ class Host:
     name: str
     dim: int
     num_heads: int
-    window_size: int
+    window_size: Window
     grid_size: Grid
     mixer: nn.Module
     """What the block mixes with now."""

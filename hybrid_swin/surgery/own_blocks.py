@@ -12,7 +12,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.surgery.host import Host
 from hybrid_swin.variant import Variant
 from hybrid_swin.window_attention import WindowAttention
-from hybrid_swin.window_rules import lay_windows
+from hybrid_swin.window_rules import Window, lay_windows, sides_of
 
 
 def is_swin(model: nn.Module) -> bool:
@@ -35,18 +35,18 @@ def host(model: Backbone, stage: int, index: int) -> Host:
             "and load the weights into it instead"
         )
     mixer: nn.Module = block.attn  # type: ignore[assignment]  # a Block's
-    side, grid = variant.window_sizes[stage], variant.grids[stage]
+    window, grid = variant.window_sizes[stage], variant.grids[stage]
     return Host(
         name,
         settings.width,
         settings.num_heads,
-        side,
+        window,
         grid,
         mixer=mixer,
         word=variant.block_words[stage][index],
         attention=_attention(variant.block_words[stage][index]),
         weights=mixer.state_dict(),
-        window=_window(mixer, side, grid),
+        window=_window(mixer, window, grid),
         parent=block,
         key="attn",
         old=mixer,
@@ -60,10 +60,10 @@ def _attention(word: BlockWord) -> Part | None:
     return min(found, key=lambda part: part.name, default=None)
 
 
-def _window(mixer: nn.Module, side: int, grid: Grid) -> Grid:
+def _window(mixer: nn.Module, window: Window, grid: Grid) -> Grid:
     """The window that bias tables are for."""
     inside = (part.window for part in mixer.modules() if isinstance(part, WindowAttention))
-    return next(inside, lay_windows(grid, (side, side)).window)
+    return next(inside, lay_windows(grid, sides_of(window)).window)
 
 
 def _itself(mixer: nn.Module) -> nn.Module:

@@ -13,7 +13,7 @@ from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
 from hybrid_swin.surgery.host import Host, attention_weights, dropout_note, plain_attention
-from hybrid_swin.window_rules import lay_windows
+from hybrid_swin.window_rules import lay_windows, window_of
 
 _BLOCK = ("norm1", "attn", "drop_path1", "norm2", "mlp", "drop_path2", "shift_size")
 _ATTENTION = ("qkv", "proj", "num_heads", "relative_position_bias_table")
@@ -86,18 +86,13 @@ def host(model: Any, stage: int, index: int) -> Host:
         raise InputError(f"{name} is replaced already; call undo() on that replacement first")
     dim, resolution = block.dim, tuple(block.input_resolution)
     window, shift = tuple(block.window_size), tuple(block.shift_size)
-    side = max(window)
-    part, caution = _attention(resolution, window, shift, side)
+    part, caution = _attention(resolution, window, shift)
     grid = max(resolution[0], window[0]), max(resolution[1], window[1])
-    if window != (min(side, grid[0]), min(side, grid[1])):
-        raise InputError(
-            f"{name}: its windows of {window[0]}x{window[1]} tokens are not square, as ours must be"
-        )
     return Host(
         name,
         dim,
         block.attn.num_heads,
-        side,
+        window_of(window),
         grid,
         mixer=block.attn,
         word=BlockWord((part,)),
@@ -115,13 +110,13 @@ def host(model: Any, stage: int, index: int) -> Host:
     )
 
 
-def _attention(resolution: Grid, window: Grid, shift: Grid, side: int) -> tuple[Part, str]:
+def _attention(resolution: Grid, window: Grid, shift: Grid) -> tuple[Part, str]:
     """Our attention for a block, and what it does differently if there is none like it."""
     always = {"small_map": "pad", "shift": "always"}  # always_partition
     for laying in ({}, always):
         part = plain_attention(any(shift), **laying, roll="bare")
         rules: dict[str, Any] = {"shift": "axis"} | part.kwargs if any(shift) else part.kwargs
-        laid = lay_windows(resolution, (side, side), **rules)
+        laid = lay_windows(resolution, window, **rules)
         if (laid.window, laid.shift) == (window, shift):
             return part, ""
     part = plain_attention(any(shift), roll="bare")

@@ -8,7 +8,7 @@ from hybrid_swin.variant import Variant
 from hybrid_swin.weights.judging import Judgement
 from hybrid_swin.weights.resizing import offsets, square_window
 from hybrid_swin.weights.rules import EPS, Rules
-from hybrid_swin.window_rules import WindowLayout
+from hybrid_swin.window_rules import Window, WindowLayout, sides_of
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Place:
     @property
     def layout(self) -> WindowLayout:
         """The windows of the model's branch, on the nominal map."""
-        return window_layout(self.part, self.variant.grids[self.stage], self.side)
+        return window_layout(self.part, self.variant.grids[self.stage], self.window)
 
     @property
-    def side(self) -> int:
+    def window(self) -> Window:
         """The stage's window size."""
         return self.variant.window_sizes[self.stage]
 
@@ -88,12 +88,12 @@ def source_layout(place: Place, rules: Rules) -> WindowLayout | str:
     source's rules, else that of square windows of its own.
     """
     shifted = place.kind == "sw_msa"
-    laid = rules.lay(place.variant, place.stage, place.side, shifted)
-    window = (place.side, place.side) if isinstance(laid, str) else laid.window
+    laid = rules.lay(place.variant, place.stage, place.window, shifted)
+    window = sides_of(place.window) if isinstance(laid, str) else laid.window
     own = square_window(place.rows)
     if own is None or place.rows == offsets(window):
         return laid
-    return rules.lay(place.variant, place.stage, own[0], shifted)
+    return rules.lay(place.variant, place.stage, own, shifted)
 
 
 def _reasons(place: Place, rules: Rules, theirs: WindowLayout) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout) -> str:
     word = rules.part(place.kind)
     others = tuple(o for o in place.part.options if o[0] not in LAYING)
     like = Part(word.name, tuple(sorted((*word.options, *others))))
-    if window_layout(like, grid, place.side) == theirs:
+    if window_layout(like, grid, place.window) == theirs:
         return f"{why} (write {like} to have that)"
     return why
 
@@ -146,7 +146,7 @@ def own_difference(ours: Place, source: Variant, parts: Sequence[tuple[Part, Par
     for mine, theirs in parts:
         if mine.name not in ("w_msa", "sw_msa", "grid"):
             continue
-        here = window_layout(mine, grid, ours.side)
+        here = window_layout(mine, grid, ours.window)
         there = window_layout(theirs, grid, source.window_sizes[ours.stage])
         if {mine.name, theirs.name} == {"w_msa", "sw_msa"} and here.shift != there.shift:
             return f"{mine.name} where a Swin has {theirs.name}"

@@ -26,7 +26,7 @@ from hybrid_swin.weights.positions import position_reasons
 from hybrid_swin.weights.report import BlockStart, Resized, few
 from hybrid_swin.weights.resizing import channels_rule, resize_channels
 from hybrid_swin.weights.source import Source, depths, has_v2_names
-from hybrid_swin.window_rules import lay_windows
+from hybrid_swin.window_rules import lay_windows, sides_of
 
 _IN_BLOCK = re.compile(r"^.*?(blocks\.\d+|features\.\d+\.\d+)\.")  # what leads to a block
 _STEM, _HEAD = "patch_embed.proj.weight", "head."
@@ -307,8 +307,8 @@ def _mixer_source(source: Source, i: int, j: int, prefix: str) -> MixerSource:
     if source.variant is not None:
         theirs, word = source.variant, source.variant.block_words[i][j]
         small = dict(word.branches[0].options).get("small_map", "shrink")
-        side = theirs.window_sizes[i]
-        window = lay_windows(theirs.grids[i], (side, side), small).window  # type: ignore[arg-type]
+        nominal = sides_of(theirs.window_sizes[i])
+        window = lay_windows(theirs.grids[i], nominal, small).window  # type: ignore[arg-type]
         return MixerSource(weights, str(word), True, window)
     if TABLE not in weights and not source.is_foreign:
         return MixerSource(weights)

@@ -37,9 +37,13 @@ from hybrid_swin.window_rules import (
     Roll,
     Shift,
     SmallMap,
+    Window,
     WindowLayout,
     laid_out,
     lay_windows,
+    sides_of,
+    spell_window,
+    window_of,
 )
 
 EPS = 1e-5
@@ -57,6 +61,7 @@ class Rules:
         roll: whether the padded map is rolled, or the bare one.
         small_maps: whether it takes maps with a side shorter than the window.
         pads_maps: whether it takes maps that windows do not divide.
+        oblong: whether it takes windows with different sides.
         halves: what it does to an odd side between stages: round ``up``; round ``down`` where it
             works out the windows (its maps are rounded up); or take ``even`` sides only.
         images: ``pad``, ``cut`` or ``refuse`` an image that the patch does not divide.
@@ -70,6 +75,7 @@ class Rules:
     roll: Roll = "padded"
     small_maps: bool = True
     pads_maps: bool = True
+    oblong: bool = False
     halves: Literal["up", "down", "even"] = "up"
     images: Literal["pad", "cut", "refuse"] = "pad"
     activation: str = "gelu"
@@ -84,8 +90,10 @@ class Rules:
             options |= {"roll": self.roll} if self.roll != "padded" else {}
         return Part(kind, tuple(sorted(options.items())))
 
-    def lay(self, variant: Variant, stage: int, side: int, shifted: bool) -> WindowLayout | str:
-        """The windows of ``side`` tokens in a stage of a network of ours, if theirs had its sizes.
+    def lay(
+        self, variant: Variant, stage: int, window: Window, shifted: bool
+    ) -> WindowLayout | str:
+        """The windows in a stage of a network of ours, if theirs had its sizes.
 
         Returns why theirs takes no such map, where it takes none.
         """
@@ -96,10 +104,14 @@ class Rules:
             patches = (s // variant.patch_size for s in variant.image_size)
             height, width = (max(s // 2**stage, 1) for s in patches)
             nominal = height, width
-        if not self.small_maps and min(grid) < side:
-            return f"{self.library} takes no map of {_by(grid)} with windows of {side}"
+        sides = sides_of(window)
+        if not self.oblong and sides[0] != sides[1]:
+            return f"{self.library} takes no windows of {_by(sides)}"
+        if not self.small_maps and (grid[0] < sides[0] or grid[1] < sides[1]):
+            spelt = spell_window(window_of(sides))
+            return f"{self.library} takes no map of {_by(grid)} with windows of {spelt}"
         shift: Shift = self.shift if shifted else "none"
-        laid = lay_windows(nominal, (side, side), self.small_map, shift, self.roll)
+        laid = lay_windows(nominal, sides, self.small_map, shift, self.roll)
         if nominal != grid:
             real = laid_out(grid, laid.window, laid.shift, self.roll)
             if any(laid.shift) and real.padded != laid.padded:
@@ -114,13 +126,17 @@ def _by(size: Grid) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-TIMM = Rules("timm", roll="bare", halves="down", images="refuse")
+TIMM = Rules("timm", roll="bare", oblong=True, halves="down", images="refuse")
 ALWAYS_PARTITION = Rules(
-    "timm (always_partition)", "pad", "always", "bare", halves="down", images="refuse"
+    "timm (always_partition)",
+    *("pad", "always", "bare"),
+    oblong=True,
+    halves="down",
+    images="refuse",
 )
 MICROSOFT = Rules("Microsoft's code", "square", "map", pads_maps=False, halves="even", images="cut")
 MICROSOFT_DENSE = Rules("Microsoft's detectors", "pad", "always")
-TORCHVISION = Rules("torchvision", "pad", images="cut")
+TORCHVISION = Rules("torchvision", "pad", oblong=True, images="cut")
 TRANSFORMERS = Rules("transformers", shift="map", small_maps=False)
 TRANSFORMERS_BACKBONE = Rules("transformers' backbones", "pad", "always")
 MMPRETRAIN = Rules("mmpretrain", shift="map", small_maps=False)

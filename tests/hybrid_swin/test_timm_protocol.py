@@ -246,11 +246,31 @@ def test_other_windows_in_place_resize_their_biases():
     assert all(p.grad is not None for p in model.parameters())
 
 
+def test_windows_of_two_sides(tmp_path):
+    model = make("swin_t", img_size=64, window_size=(4, 8)).eval()
+    assert model.variant.window_size == (4, 8)
+    assert [layer.blocks[0].attn.window for layer in model.layers] == [
+        (4, 8),
+        (4, 8),
+        (4, 4),
+        (2, 2),
+    ]
+    square = make("swin_t", img_size=64, window_size=4).eval()
+    hs.save_weights(model, tmp_path / "oblong.safetensors")
+    report = hs.load_weights(square, tmp_path / "oblong.safetensors")
+    model.set_input_size(window_size=4)
+    assert model.variant == square.variant and len(report.resized) == 2
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(model(images), square(images))
+    model.set_input_size((128, 64), window_ratio=8)
+    assert model.variant.window_size == (4, 2) and model(images).shape == (1, 1000)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"patch_size": 8}, "for another patch_size or always_partition make a network"),
-        ({"window_size": (7, 9)}, "windows are square here"),
+        ({"window_size": (7, 9, 7)}, "or two for height and width, such as .*; got .7, 9, 7"),
         ({"window_ratio": 0}, "window_ratio must be at least 1"),
         ({"img_size": 0}, "image_size must be a whole number of at least 1"),
     ],
@@ -316,7 +336,7 @@ def test_stages_by_timms_names():
         ({"depths": 2}, "depths must have one value a stage"),
         ({"depths": (1, 2), "num_heads": (2,)}, "as many of all; got depths 2, num_heads 1"),
         ({"depths": (1,) * 5}, "5 stages of a variant of 4: give depths and num_heads of all"),
-        ({"window_size": (7, 9)}, "windows are square here"),
+        ({"window_size": (7, 9, 7)}, "or two for height and width, such as .*; got .7, 9, 7"),
         ({"embed_dim": 97}, "width 97 is not divisible by num_heads 3"),
         (
             {"img_sizes": 32},

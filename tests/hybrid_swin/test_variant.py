@@ -100,6 +100,34 @@ def test_a_stage_may_have_windows_and_norms_of_its_own():
     assert Variant.from_dict(read.to_dict()) == read
 
 
+def test_windows_of_equal_sides_are_one_number():
+    square = Variant.from_dict(VALID)
+    for window in ([4, 4], (4, 4.0), 4.0):
+        same = Variant.from_dict(changed(["window_size"], window))
+        assert same == square and same.window_size == 4 and same.to_yaml() == square.to_yaml()
+        of_stage = Variant.from_dict(changed(["stages", 0, "window_size"], window))
+        assert of_stage.stages[0].window_size == 4 and of_stage.id == square.id
+
+
+def test_windows_may_have_two_sides():
+    oblong = Variant.from_dict(changed(["window_size"], [2, 4.0]))
+    assert oblong.window_size == (2, 4) and oblong.window_sizes == ((2, 4), (2, 4))
+    assert oblong == Variant.from_dict(yaml.safe_load(oblong.to_yaml()))
+    assert "window_size:\n- 2\n- 4\n" in oblong.to_yaml()
+    other = Variant.from_dict(changed(["window_size"], [4, 2]))
+    assert len({oblong.id, other.id, Variant.from_dict(VALID).id}) == 3 and hash(oblong)
+    data = changed(["stages", 0, "window_size"], [7, 9])
+    read = Variant.from_dict(data)
+    assert read.window_sizes == ((7, 9), 4) and read.to_dict() == data
+    assert "2x16(window=7x9)-" in read.name
+    # A side along which one window covers the map has nothing to shift.
+    covered, shifted = (
+        variant([word], image_size=16, patch_size=2, window_size=(8, 4)).id
+        for word in ("sw_msa(shift=map)", "w_msa")
+    )
+    assert covered == shifted
+
+
 # Identity
 
 
@@ -158,6 +186,8 @@ DIFFERENT = [
     {"num_classes": 10},
     {"patch_size": 1},
     {"window_size": 5},
+    {"window_size": (5, 7)},
+    {"window_size": (7, 5)},
     {"mlp_ratio": 3.0},
     {"blocks": ("sw_msa",)},
     {"blocks": ("w_msa", "sw_msa")},
@@ -233,7 +263,6 @@ NO_WHOLE = [0, -1, 2.5, "8", True, None, [], {}, math.nan, math.inf, 10**400]
 PLACES = {
     "in_channels": ("in_channels",),
     "patch_size": ("patch_size",),
-    "window_size": ("window_size",),
     "stages.1.width": ("stages", 1, "width"),
     "stages.0.depth": ("stages", 0, "depth"),
     "stages.1.num_heads": ("stages", 1, "num_heads"),
@@ -246,6 +275,21 @@ def test_a_whole_number_is_needed(place, value):
     with pytest.raises(InputError, match=f"^{place} must be ") as error:
         Variant.from_dict(changed(PLACES[place], value))
     assert "at least 1; got " in str(error.value) or "at most " in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "value", [*NO_WHOLE, "7x9", (7,), [7, 9, 3], [7, 0], [7, "9"], [7, True], [7, 2.5], [[7], 9]]
+)
+@pytest.mark.parametrize("place", [["window_size"], ["stages", 1, "window_size"]])
+def test_a_window_has_one_side_or_two(place, value):
+    if value is None and len(place) > 1:
+        assert Variant.from_dict(changed(place, value)) == Variant.from_dict(VALID)
+        return
+    whole = r"must be a whole number from 1 to 1,000,000,000, or two for height and width, such as"
+    where = "window_size" if len(place) == 1 else "stages.1.window_size"
+    with pytest.raises(InputError, match=f"^{where} {whole} \\[7, 9\\]; got ") as error:
+        Variant.from_dict(changed(place, value))
+    assert len(str(error.value)) < 200
 
 
 @pytest.mark.parametrize("value", [0, -2, "4", True, None, [4], math.nan, math.inf, 10**400, 1e9])

@@ -24,7 +24,17 @@ GARBAGE = (
     *(None, True, False, 0, 1, -1, 3, 7, 12, 0.5, 2.0, 1e308, -0.0, math.nan, math.inf, 10**30),
     *("", "w_msa", "8", "w_msa+mdta:gate", "conv(kernel=4)", "a,b", "\0", "größe", "x" * 300),
     *([], [[]], [3], ["w_msa"], [None, {}], {}, {"a": 1}, {"choose": [1]}, {1: {2: [3]}}),
-    *(b"conv", (8, 8), {1, 2}, object(), [VALID["stages"][0]], VALID["stages"][1], VALID),
+    *(
+        b"conv",
+        (8, 8),
+        (2, 4),
+        [3, 5],
+        {1, 2},
+        object(),
+        [VALID["stages"][0]],
+        VALID["stages"][1],
+        VALID,
+    ),
 )
 
 

@@ -31,10 +31,10 @@ def axis(module, nominal, size, number):
 def reference(module, x, window_size, grid, value_gate=None):
     """Attend from each token to those that share its window on the (shifted) grid."""
     height, width = x.shape[1:3]
-    wh, sh, ph = axis(module, grid[0], height, window_size)
-    ww, sw, pw = axis(module, grid[1], width, window_size)
-    table_w = min(window_size, grid[1])
-    table_h = min(window_size, grid[0])
+    nominal = window_size if isinstance(window_size, tuple) else (window_size, window_size)
+    wh, sh, ph = axis(module, grid[0], height, nominal[0])
+    ww, sw, pw = axis(module, grid[1], width, nominal[1])
+    table_h, table_w = min(nominal[0], grid[0]), min(nominal[1], grid[1])
     padded = torch.zeros(len(x), ph, pw, DIM, dtype=x.dtype)
     padded[:, :height, :width] = x
     qkv = module.qkv(padded).view(len(x), ph, pw, 3, HEADS, DIM // HEADS)
@@ -79,6 +79,12 @@ CASES = [  # (window, nominal grid, map)
     (4, (8, 8), (6, 9)),  # another map than was built for
     (4, (8, 8), (3, 5)),  # a smaller one: the window shrinks
     (4, (3, 3), (7, 8)),  # built for less than a window
+    ((2, 4), (4, 8), (4, 8)),  # sides that differ, whole windows
+    ((3, 2), (7, 5), (7, 5)),  # padded on both axes
+    ((4, 2), (3, 6), (3, 6)),  # a map smaller than the window on one side
+    ((2, 5), (6, 4), (6, 4)),  # on the other
+    ((3, 4), (6, 8), (2, 9)),  # another map than was built for
+    ((1, 4), (3, 8), (3, 8)),  # rows
 ]
 
 
@@ -138,6 +144,7 @@ def test_both_ways_to_compute_have_the_same_gradient_as_the_reference():
 def test_the_table_is_that_of_the_window_which_fits():
     assert WMSA(8, 2, 7, (14, 14)).relative_position_bias_table.shape == (169, 2)
     assert WMSA(8, 2, 7, (4, 14)).relative_position_bias_table.shape == (7 * 13, 2)
+    assert WMSA(8, 2, (7, 9), (14, 14)).relative_position_bias_table.shape == (13 * 17, 2)
     table = WMSA(1024, 8, 7, (7, 7)).relative_position_bias_table
     assert 0.018 < table.std() < 0.022
     assert WMSA(8, 2, 7, (14, 14)).no_weight_decay() == {"relative_position_bias_table"}
@@ -149,6 +156,13 @@ def test_what_it_costs_is_what_the_paper_says():
         assert cost.parameters == 4 * 96**2 + 4 * 96 + 13**2 * 3 == 37_755
         assert cost.macs == 4 * 56**2 * 96**2 + 2 * 56**2 * 7**2 * 96
         assert round(cost.macs / 1e6, 1) == 145.1
+
+
+def test_a_window_has_two_sides():
+    cost = SWMSA.cost(96, 3, (7, 9), (56, 54))
+    assert cost.parameters == 4 * 96**2 + 4 * 96 + 13 * 17 * 3
+    assert cost.macs == 4 * 56 * 54 * 96**2 + 2 * 56 * 54 * 7 * 9 * 96
+    assert WMSA(8, 2, (7, 7), (14, 14)).window == WMSA(8, 2, 7, (14, 14)).window == (7, 7)
 
 
 def test_parameter_names_are_those_of_timm():

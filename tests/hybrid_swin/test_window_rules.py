@@ -36,6 +36,20 @@ def test_a_small_map_has_three_rules(small_map, size, window, padded):
 
 
 @pytest.mark.parametrize(
+    ("small_map", "size", "window"),
+    [
+        ("square", (9, 9), (7, 9)),  # it is not smaller
+        ("square", (7, 8), (7, 7)),
+        ("square", (5, 20), (5, 5)),
+        ("shrink", (5, 20), (5, 9)),
+        ("pad", (5, 20), (7, 9)),
+    ],
+)
+def test_the_rules_for_windows_of_two_sides(small_map, size, window):
+    assert lay_windows(size, (7, 9), small_map).window == window
+
+
+@pytest.mark.parametrize(
     ("size", "axis", "whole", "always"),
     [
         ((8, 8), (2, 2), (2, 2), (2, 2)),

@@ -70,9 +70,18 @@ def test_timm_windows_cut_by_an_oblong_map_are_kept(make):
     before = run(model, x)
     assert is_same(hs.replace_blocks(model, stage=0))
     assert torch.allclose(run(model, x), before, atol=1e-5)
-    model, _ = make("timm", window=(2, 4))
-    with pytest.raises(InputError, match="2x4 tokens are not square"):
-        hs.replace_blocks(model, stage=0)
+
+
+@pytest.mark.parametrize("always_partition", [False, True])
+def test_timm_windows_of_two_sides_are_kept(make, always_partition):
+    model, x = make("timm", grid=(15, 12), window=(8, 3), always_partition=always_partition)
+    x = x[:, :, :15, :12]
+    before = run(model, x)
+    for stage in range(2):
+        assert is_same(hs.replace_blocks(model, stage=stage))
+    assert torch.allclose(run(model, x), before, atol=1e-5)
+    mixer = model.layers[0].blocks[1].attn.branches[1]
+    assert mixer.window == (8, 3) and mixer.lay((15, 12)).shift == (4, 1)
 
 
 def test_an_attention_without_query_bias_is_taken(make):

@@ -7,7 +7,7 @@ write (Designing Network Design Spaces, 2020, https://arxiv.org/abs/2003.13678).
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hybrid_swin.block_words import BlockWord, Part
@@ -97,6 +97,17 @@ class BranchCost:
         branch = load("branch", self.part.name)
         projection: Cost = branch.projection_cost(dim, self.grid_size, **self.part.kwargs)
         return self(dim, num_heads) - projection
+
+    @property
+    def padded(self) -> Grid:
+        """How large the branch makes the map by zeros that it then takes for tokens."""
+        branch = load("branch", self.part.name)
+        grid: Grid = branch.padded_grid(self.window_size, self.grid_size, **self.part.kwargs)
+        return grid
+
+    def on(self, grid_size: Grid) -> "BranchCost":
+        """The same branch on another map."""
+        return replace(self, grid_size=grid_size)
 
 
 def mixer_cost(

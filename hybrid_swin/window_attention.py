@@ -142,6 +142,23 @@ class WindowAttention(Branch):
             size, self.window, self.small_map, self.shift_rule, self.roll_rule, self.nominal
         )
 
+    def padded(self, size: Grid) -> Grid:
+        """Whole windows; the map itself where padding is masked."""
+        return size if self.mask_padding else self.lay(size).padded
+
+    @classmethod
+    def padded_grid(
+        cls,
+        window_size: Window,
+        grid_size: Grid,
+        mask_padding: bool = False,
+        small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
+        **_: Any,
+    ) -> Grid:
+        """Whole windows; the map itself where padding is masked."""
+        laid = lay_windows(grid_size, sides_of(window_size), small_map)
+        return grid_size if mask_padding else laid.padded
+
     def _attend(self, x_BGNC: Tensor, bias: Tensor, value_gate: Tensor | None) -> Tensor:
         """Attention of each window with itself; ``bias`` is (1 or G, K, N, N)."""
         qkv = torch.unflatten(self._project(x_BGNC), -1, (3, self.num_heads, -1))

@@ -51,6 +51,15 @@ class Branch(nn.Module):
         """Leave the last projection to a fusion that has its own."""
         self.proj = nn.Identity()
 
+    def padded(self, size: Grid) -> Grid:
+        """How large the branch makes a map of this size by zeros that it then takes for tokens."""
+        return size
+
+    @classmethod
+    def padded_grid(cls, window_size: Window, grid_size: Grid, **options: Any) -> Grid:
+        """The same for the nominal grid, without building anything."""
+        return grid_size
+
     def resize(self, window_size: Window, grid_size: Grid) -> None:
         """Take another window and another nominal grid, in place; most branches know neither."""
 
@@ -79,3 +88,7 @@ class NormedBranch(Branch):
     def give_up_projection(self) -> None:
         """Leave the last projection to a fusion that has its own."""
         self.branch.give_up_projection()
+
+    def padded(self, size: Grid) -> Grid:
+        """What the branch behind the norm says."""
+        return self.branch.padded(size)

@@ -37,6 +37,13 @@ class CostMaker(Protocol):
     def without_projection(self, dim: int, num_heads: int) -> Cost:
         """The same without the branch's last projection."""
 
+    @property
+    def padded(self) -> Grid:
+        """How large the branch makes the map by zeros that it then takes for tokens."""
+
+    def on(self, grid_size: Grid) -> "CostMaker":
+        """The same branch on another map."""
+
 
 class Fusion(nn.Module):
     """Several branches as one mixer. (B, H, W, C) -> (B, H, W, C).

@@ -1,14 +1,19 @@
 """`cross`: two branches that gate each other, one over channels, the other over space."""
 
+import math
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, layer_norm, linear
 from hybrid_swin.fusions import CostMaker, Fusion, Maker
 from hybrid_swin.normalization import channel_norm
+from hybrid_swin.tracing import sides
 
 
 class Cross(Fusion):
@@ -26,8 +31,17 @@ class Cross(Fusion):
     the width makes it cheaper than ``w_msa`` alone; its channel gate carries global information
     whatever the branches see. ``norm=batch`` is the paper's, and fails at a batch of 1 in training.
 
+    Where A's windows do not divide the map, A alone pads it (``padding=attention``): L, both gates
+    and their norms see the map only. In MixFormer's code the map is padded in front of both
+    branches (``padding=both``), so the convolution, the mean behind the channel gate and the
+    statistics of batch norms see padding too, which costs more. The two are the same where windows
+    divide the map or are made to fit it, where A masks its padding, and where it has no windows.
+
+    MixFormer-B0 to B6 have a 3x3 ``conv`` for L, ``w_msa`` for A, and no shift. The linear layers
+    of the gates start as all others here; as 1x1 convolutions do in that code.
+
     Source: MixFormer: Mixing Features across Windows and Dimensions, 2022,
-    https://arxiv.org/abs/2204.02557
+    https://arxiv.org/abs/2204.02557; its code is ``mixformer.py`` of PaddleClas.
     """
 
     max_branches = 2
@@ -40,8 +54,10 @@ class Cross(Fusion):
         num_heads: int,
         makers: Sequence[Maker],
         norm: Literal["layer", "batch"] = "layer",
+        padding: Literal["attention", "both"] = "attention",
     ) -> None:
         super().__init__()
+        self.pads_both = padding == "both"
         self.attention = _attention(makers)
         half, (narrow, narrowest) = dim // 2, _gate_widths(dim)
         self.branches = nn.ModuleList(
@@ -68,13 +84,21 @@ class Cross(Fusion):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        attend, mix = self.branches[self.attention], self.branches[1 - self.attention]
-        local = self.local_out(mix.mix(self.local_in(x)))  # type: ignore[operator]  # a Branch
+        attend, mix = (cast(Branch, self.branches[i]) for i in (self.attention, 1 - self.attention))
+        height, width = sides(x)
+        if self.pads_both:
+            below, right = (
+                whole - side
+                for whole, side in zip(attend.padded((height, width)), (height, width), strict=True)
+            )
+            if below or right:
+                x = F.pad(x, (0, 0, 0, right, 0, below))
+        local = self.local_out(mix.mix(self.local_in(x)))
         value_gate = self.channel_gate(local.mean(dim=(1, 2))).sigmoid()
-        attended = attend.mix(self.attention_in(x), value_gate)  # type: ignore[operator]  # likewise
+        attended = attend.mix(self.attention_in(x), value_gate)
         local = self.spatial_gate(attended).sigmoid() * self.local_proj(local)
         both = torch.cat([self.attention_norm(attended), self.local_norm(local)], dim=-1)
-        out: Tensor = self.join(both)
+        out: Tensor = self.join(both[:, :height, :width] if self.pads_both else both)
         return out
 
     @classmethod
@@ -85,18 +109,25 @@ class Cross(Fusion):
         grid_size: Grid,
         makers: Sequence[CostMaker],
         norm: Literal["layer", "batch"] = "layer",
+        padding: Literal["attention", "both"] = "attention",
     ) -> Cost:
         """The branches without their projections, both gates, four norms and four layers."""
-        attention = _attention(makers)
-        tokens, half, (narrow, narrowest) = grid_size[0] * grid_size[1], dim // 2, _gate_widths(dim)
-        total = makers[attention].without_projection(half, num_heads)
-        total += makers[1 - attention].without_projection(dim, num_heads)
-        for inputs, outputs in ((dim, half), (dim, dim), (dim, half), (dim, dim)):
-            total += linear(tokens, inputs, outputs)
+        index = _attention(makers)
+        attention, local = makers[index], makers[1 - index]
+        grid = attention.padded if padding == "both" else grid_size
+        seen, half, (narrow, narrowest) = math.prod(grid), dim // 2, _gate_widths(dim)
+        total = attention.without_projection(half, num_heads)
+        total += replace(
+            local.on(grid).without_projection(dim, num_heads),
+            parameters=local.without_projection(dim, num_heads).parameters,
+        )
+        for inputs, outputs in ((dim, half), (dim, dim), (dim, half)):
+            total += linear(seen, inputs, outputs)
         for width in (half, dim, dim, half, half, narrow, narrowest):
             total += layer_norm(width)
         total += linear(1, dim, narrow) + linear(1, narrow, half)
-        return total + linear(tokens, half, narrowest) + linear(tokens, narrowest, 1)
+        total += linear(seen, half, narrowest) + linear(seen, narrowest, 1)
+        return total + linear(math.prod(grid_size), dim, dim)
 
 
 def _attention(makers: Sequence[Maker | CostMaker]) -> int:

@@ -73,7 +73,11 @@ def observe(subject: Subject) -> dict[str, BranchFacts]:
             for at, x in walk(subject.model, images):
                 if block is not None:  # what stood at the last place has run by now
                     seen = facts[block.name]
-                    seen.add(block.mixer, [outs.pop(b.module) for b in by_block[block.name]])
+                    height, width = came.shape[1:3]  # a mixer may pad the map of its branches
+                    seen.add(
+                        block.mixer,
+                        [outs.pop(b.module)[:, :height, :width] for b in by_block[block.name]],
+                    )
                     change = np.array(_norms(added.pop(block.name)))
                     seen.update += (change / np.maximum(_norms(came), 1e-30)).tolist()
                 block = next((p for p in places if (p.stage, p.index) == at), None)
@@ -90,6 +94,12 @@ def _watch(place: Place, facts: BranchFacts, added: dict[str, Tensor]) -> list[A
     source = place.block.norm1 if place.block.norm_after else place.block.attn
     handles = [source.register_forward_hook(keep)]
     if isinstance(place.mixer, Cross):
+        size: list[int] = []
+
+        def measure(module: Any, inputs: Any) -> None:
+            size[:] = inputs[0].shape[1:3]
+
+        handles.append(place.mixer.register_forward_pre_hook(measure))
         of_values = place.mixer.attention
         for index, gate in (
             (of_values, place.mixer.channel_gate),
@@ -97,6 +107,8 @@ def _watch(place: Place, facts: BranchFacts, added: dict[str, Tensor]) -> list[A
         ):
 
             def note(module: Any, inputs: Any, out: Tensor, index: int = index) -> None:
+                if out.ndim == 4:  # one for each place, which may be in the padding
+                    out = out[:, : size[0], : size[1]]
                 facts.gates[index].append(out.sigmoid().double())
 
             handles.append(gate.register_forward_hook(note))

@@ -17,9 +17,9 @@ WORDS += ["conv+w_msa:concat", "conv+w_msa:split", "conv+w_msa:cascade", "mdta+w
 def subject(small_swin):
     """A small network with loud weights, on images that it classifies rightly in part."""
 
-    def build(*words, depths=(1, 1), count=12, loud=0.1, **options):
-        model = small_swin(*words, depths=depths, image_size=28, patch_size=2)
-        images = torch.randn(count, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    def build(*words, depths=(1, 1), count=12, loud=0.1, pixels=28, **options):
+        model = small_swin(*words, depths=depths, image_size=pixels, patch_size=2)
+        images = torch.randn(count, 3, pixels, pixels, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(loud * torch.randn_like(parameter))
@@ -133,6 +133,22 @@ def test_a_branch_that_is_constant_changes_nothing_either(subject):
     assert all(
         (row["largest_logit_change"] == 0) == (row["branch"] == "conv") for row in numbers["rows"]
     )
+
+
+def test_what_a_mixer_pads_does_not_count(subject):
+    """Maps of 9 x 9 tokens, which windows of 7 pad to 14 x 14."""
+    looked_at = subject("conv+w_msa:cross(padding=both)", depths=(1, 1), pixels=18)
+    rows = [row for row in Branches().measure(looked_at)["rows"] if row["stage"] == 0]
+    mixer = looked_at.model.layers[0].blocks[0].attn
+    kept = []
+    handle = mixer.spatial_gate.register_forward_hook(lambda m, i, out: kept.append(out.sigmoid()))
+    with torch.no_grad():
+        looked_at.model(looked_at.images)
+    handle.remove()
+    (gate,) = kept
+    assert gate.shape == (12, 14, 14, 1)
+    assert rows[0]["gate"] == pytest.approx(float(gate[:, :9, :9].mean()), abs=1e-6)
+    assert rows[0]["gate"] != pytest.approx(float(gate.mean()), abs=1e-4)
 
 
 def test_gates_at_their_start_are_one(small_swin):

@@ -43,18 +43,23 @@ def learning_rate(step: int, recipe: Recipe, steps_per_epoch: int) -> float:
 
     With s steps an epoch, w = round(warmup_epochs * s) and T = epochs * s:
 
-        (step + 1) / w * peak                                          for step < w
+        start + (peak - start) * step / w                              for step < w
         min + (peak - min) * (1 + cos(pi (step - w) / (T - w))) / 2    for w <= step < T
         min                                                            for step >= T
 
-    The last warm-up step and the first cosine step are at the peak. Where w >= T the training is
-    all warm-up. Source: SGDR, 2016, https://arxiv.org/abs/1608.03983 (without restarts).
+    The first step is at ``warmup_learning_rate``, the first after the warm-up at the peak. Where
+    w >= T the training is all warm-up. timm's ``CosineLRScheduler`` with ``warmup_prefix``, stepped
+    at every update, as Microsoft's Swin uses it.
+
+    Source: SGDR, 2016, https://arxiv.org/abs/1608.03983 (without restarts); timm/scheduler in
+    https://github.com/huggingface/pytorch-image-models
     """
     peak, least = recipe.learning_rate, recipe.min_learning_rate
     warmup = round(recipe.warmup_epochs * steps_per_epoch)
     total = recipe.epochs * steps_per_epoch
     if step < warmup:
-        return peak * (step + 1) / warmup
+        start = recipe.warmup_learning_rate
+        return start + (peak - start) * step / warmup
     if step >= total:
         return least
     done = (step - warmup) / (total - warmup)

@@ -67,10 +67,16 @@ def rates(recipe, steps_per_epoch):
 
 
 def test_warms_up_linearly_then_follows_the_cosine_to_the_minimum():
-    recipe = Recipe(epochs=5, warmup_epochs=1, learning_rate=1.0, min_learning_rate=0.2)
+    recipe = Recipe(
+        epochs=5,
+        warmup_epochs=1,
+        learning_rate=1.0,
+        warmup_learning_rate=0.1,
+        min_learning_rate=0.2,
+    )
     used, after = rates(recipe, 10)
-    assert used[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
-    assert max(used) == used[9] == used[10] == 1.0
+    assert used[:10] == pytest.approx([0.1 + 0.09 * i for i in range(10)])
+    assert max(used) == used[10] == 1.0 and used.count(1.0) == 1
     assert used[30] == pytest.approx(0.6)  # the middle of the cosine
     expected = [0.2 + 0.8 * (1 + math.cos(math.pi * i / 40)) / 2 for i in range(40)]
     assert used[10:] == pytest.approx(expected)
@@ -81,15 +87,35 @@ def test_warms_up_linearly_then_follows_the_cosine_to_the_minimum():
 def test_a_warm_up_as_long_as_the_training_or_longer(warmup):
     recipe = Recipe(epochs=3, warmup_epochs=warmup, learning_rate=0.6)
     used, _ = rates(recipe, 4)
-    slope = 0.6 / (warmup * 4)
-    assert used == pytest.approx([slope * (i + 1) for i in range(12)])
+    slope = (0.6 - 5e-7) / (warmup * 4)
+    assert used == pytest.approx([5e-7 + slope * i for i in range(12)])
 
 
 @pytest.mark.parametrize("warmup", [0, 0.01, 0.5])
 def test_little_or_no_warm_up_starts_high(warmup):
     used, _ = rates(Recipe(epochs=2, warmup_epochs=warmup, learning_rate=0.1), 4)
-    assert used[0] == (0.1 if warmup < 0.5 else 0.05)
+    assert used[0] == (0.1 if warmup < 0.5 else 5e-7)
+    assert max(used) == 0.1
     assert all(0 < rate <= 0.1 for rate in used)
+
+
+# What timm 1.0.31 sets before each update, with
+#     CosineLRScheduler(AdamW(..., lr=1e-3), t_initial=16, lr_min=1e-6, warmup_t=4,
+#                       warmup_lr_init=5e-7, warmup_prefix=True, t_in_epochs=False)
+# and step_update(n) after update n.
+TIMM = [
+    *(5e-7, 0.000250375, 0.00050025, 0.000750125, 0.001),
+    *(0.0009904022475614137, 0.0009619778264893878, 0.0009158190713451216, 0.0008536998372026805),
+    *(0.0007780073313932914, 0.0006916503744663625, 0.0005979476158470562, 0.0005005),
+    *(0.00040305238415294404, 0.00030934962553363774, 0.00022299266860670885),
+    *(0.00014730016279731955, 8.51809286548786e-05, 3.902217351061228e-05, 1.0597752438586402e-05),
+    1e-06,
+]
+
+
+def test_the_schedule_is_timms():
+    used, after = rates(Recipe(epochs=5, warmup_epochs=1, min_learning_rate=1e-6), 4)
+    assert [*used, after] == pytest.approx(TIMM, rel=1e-12)
 
 
 def test_one_step_in_all():

@@ -182,7 +182,8 @@ def slow_loss(logits, labels, smoothing, weights):
 def slow_rate(step, steps_per_epoch, recipe):
     warm = round(recipe.warmup_epochs * steps_per_epoch)
     if step < warm:
-        return recipe.learning_rate * (step + 1) / warm
+        share = step / warm
+        return share * recipe.learning_rate + (1 - share) * recipe.warmup_learning_rate
     done = (step - warm) / (recipe.epochs * steps_per_epoch - warm)
     span = recipe.learning_rate - recipe.min_learning_rate
     return recipe.min_learning_rate + span * (1 + math.cos(math.pi * done)) / 2

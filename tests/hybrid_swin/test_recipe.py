@@ -44,6 +44,7 @@ def test_id_depends_on_every_field():
         "learning_rate": 2e-3,
         "weight_decay": 0.06,
         "warmup_epochs": 3,
+        "warmup_learning_rate": 1e-6,
         "min_learning_rate": 0,
         "label_smoothing": 0,
         "gradient_clip": 0,
@@ -74,6 +75,7 @@ def test_id_depends_on_every_field():
         ("weight_decay", -0.1),
         ("weight_decay", float("inf")),
         ("warmup_epochs", -1),
+        ("warmup_learning_rate", -1e-9),
         ("min_learning_rate", -1e-9),
         ("label_smoothing", 1),
         ("gradient_clip", -1),
@@ -95,9 +97,10 @@ def test_refuses_what_cannot_be_and_names_field_and_value(name, value):
     assert repr(value) in str(error.value)
 
 
-def test_refuses_a_minimum_above_the_peak():
-    with pytest.raises(InputError, match=r"min_learning_rate 0\.1 is above learning_rate 0\.01"):
-        Recipe(learning_rate=0.01, min_learning_rate=0.1)
+@pytest.mark.parametrize("name", ["min_learning_rate", "warmup_learning_rate"])
+def test_refuses_an_end_or_a_start_above_the_peak(name):
+    with pytest.raises(InputError, match=rf"{name} 0\.1 is above learning_rate 0\.01"):
+        Recipe.from_dict({"learning_rate": 0.01, name: 0.1})
 
 
 def test_suggests_the_field_that_was_meant():

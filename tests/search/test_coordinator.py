@@ -394,7 +394,7 @@ def test_a_random_search_costs_as_much_as_the_search(play, audit):
     (first, about), *_, (last, still) = played.view.expected
     assert (about, still) == (True, False)
     assert last["random"] == len(random)
-    assert first["random"] == pytest.approx(len(random), rel=0.4)
+    assert 0.5 * len(random) < first["random"] < 2 * len(random)  # told before costs are known
     assert first["finalists"] == last["finalists"] == (2 + 2 * 2) * 2
     assert sum(cost[key] for key in random[:-1]) < spent <= sum(cost[key] for key in random)
     assert not any(s.cutoffs for s in specs if s.kind == "random")

@@ -10,7 +10,7 @@ Options are separated by ``;`` because an unquoted comma in a YAML list silently
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ DEFAULT_FUSION = "sum"
 # What is `w_msa` where nothing is shifted, or where one window holds all that there is to stride.
 _WINDOWED = "w_msa", "sw_msa", "grid"
 LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
+_SCALE = "pretrained_window_size"
 
 _PART = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
@@ -160,7 +161,25 @@ def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
             raise InputError(f"block word {word!r}: option {key!r} is given twice")
         given[key] = entry.options.get(key, _ANY).read(value)
     options = entry.check_options(given)
+    if name in _WINDOWED:
+        _check_scale(options, word)
     return Part(name, tuple(sorted(options.items())))
+
+
+def _check_scale(options: Mapping[str, Any], word: str) -> None:
+    side = options.get(_SCALE)
+    if not isinstance(side, int) or side == 0:
+        return
+    if side < 0:
+        raise InputError(
+            f"block word {word!r}: option {_SCALE}={side} is not possible; give the tokens a side "
+            "of the windows of the first training, or 0 for the window's own"
+        )
+    if options.get("bias") != "continuous":
+        raise InputError(
+            f"block word {word!r}: {_SCALE}={side} scales a continuous position bias; add "
+            f"bias=continuous, or leave {_SCALE} out"
+        )
 
 
 def _check_fusion(fusion: Part, branches: Sequence[Part], word: str) -> None:
@@ -219,7 +238,10 @@ def on_map(part: Part, grid: Grid, window_size: Window) -> Part:
     laid = window_layout(part, grid, window_size)
     for option in part.options:
         less = Part(part.name, tuple(o for o in part.options if o != option))
-        if option[0] in LAYING and window_layout(less, grid, window_size) == laid:
+        idle = option[0] == _SCALE and laid.window == (option[1], option[1])
+        if option[0] in LAYING:
+            idle = window_layout(less, grid, window_size) == laid
+        if idle:
             part = less
     whole = laid.window == laid.padded  # one window
     if (part.name == "sw_msa" and not any(laid.shift)) or (part.name == "grid" and whole):

@@ -28,12 +28,15 @@ class WindowAttention(Branch):
 
     ``attention=cosine`` and ``bias=continuous`` are Swin Transformer V2's: logits
     ``s cos(q, k) + bias`` with s learned for each head, from 10 to at most 100; and the table
-    computed as ``16 sigmoid(W₂ ReLU(W₁ offset))`` of the log of the offset. ``mask_padding`` lets
-    no token attend to padding; otherwise padding is attended to, as in all published
-    implementations. ``small_map`` says what the window does where a side of the map is shorter:
-    ``shrink`` to it; be ``square``, as wide as the shorter side (Microsoft's Swin); keep its size
-    and ``pad`` the map (torchvision's); or keep the size that is ``fixed`` by the nominal map, to
-    which it shrinks (timm's).
+    computed as ``16 sigmoid(W₂ ReLU(W₁ offset))`` of the log of the offset. The offset is scaled by
+    the window's largest; where the network was first trained with other windows, by theirs:
+    ``pretrained_window_size``, if it is not 0.
+
+    ``mask_padding`` lets no token attend to padding; otherwise padding is attended to, as in all
+    published implementations. ``small_map`` says what the window does where a side of the map is
+    shorter: ``shrink`` to it; be ``square``, as wide as the shorter side (Microsoft's Swin); keep
+    its size and ``pad`` the map (torchvision's); or keep the size that is ``fixed`` by the nominal
+    map, to which it shrinks (timm's).
 
     Parameters 4C² + 4C + (2h-1)(2w-1)K for windows of M = hw tokens; MACs 4NC² + 2NMC. Parameter
     names are timm's.
@@ -61,6 +64,7 @@ class WindowAttention(Branch):
         bias: Literal["table", "continuous"] = "table",
         mask_padding: bool = False,
         small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
+        pretrained_window_size: int = 0,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
@@ -76,6 +80,8 @@ class WindowAttention(Branch):
             self.logit_scale = nn.Parameter(torch.empty(num_heads, 1, 1))
         self.proj = nn.Linear(dim, dim)
         self.continuous = bias == "continuous"
+        side = pretrained_window_size
+        self.scale_window: Grid | None = (side, side) if side else None
         if self.continuous:
             self.cpb_mlp = nn.Sequential(
                 nn.Linear(2, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, num_heads, bias=False)
@@ -183,8 +189,8 @@ class WindowAttention(Branch):
     def _bias(self, window: Grid, like: Tensor) -> Tensor:
         """Position bias of a window no larger than the nominal one. (1, K, N, N)."""
         if self.continuous:
-            offsets = windows.log_offsets(self.window, like.device).to(like.dtype)
-            table = 16 * self.cpb_mlp(offsets).sigmoid()
+            offsets = windows.log_offsets(self.window, like.device, self.scale_window)
+            table = 16 * self.cpb_mlp(offsets.to(like.dtype)).sigmoid()
         else:
             table = self.relative_position_bias_table
         index = windows.relative_position_index(window, self.window, table.device)
@@ -213,7 +219,8 @@ class WindowAttention(Branch):
     ) -> Cost:
         """Padded tokens count where they are computed: everywhere but in the last projection.
 
-        Where windows are shifted to (options of `sw_msa`) costs nothing.
+        What only says where windows are shifted to (options of `sw_msa`), or scales offsets, costs
+        nothing.
         """
         laid = lay_windows(grid_size, sides_of(window_size), small_map)
         window, size = laid.window, laid.padded

@@ -132,16 +132,17 @@ def relative_position_index(window: Grid, table: Grid, device: torch.device) -> 
 
 
 @_made_once
-def log_offsets(window: Grid, device: torch.device) -> Tensor:
+def log_offsets(window: Grid, device: torch.device, scale_window: Grid | None = None) -> Tensor:
     """Relative positions in a window on a log scale, ordered as a table. ((2h-1)(2w-1), 2).
 
-    Offsets d over the largest, times 8, then ``sign(d) log2(1 + |d|) / log2(8)``.
+    Offsets d over the largest of ``scale_window``, or of the window itself, times 8, then
+    ``sign(d) log2(1 + |d|) / log2(8)``.
 
     Source: Swin Transformer V2, 2021, https://arxiv.org/abs/2111.09883
     """
     axes = [
-        torch.arange(1 - s, s, dtype=torch.float32, device=device) * (8 / max(s - 1, 1))
-        for s in window
+        torch.arange(1 - side, side, dtype=torch.float32, device=device) * (8 / max(scale - 1, 1))
+        for side, scale in zip(window, scale_window or window, strict=True)
     ]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 1)
     return offsets.sign() * (1 + offsets.abs()).log2() / 3

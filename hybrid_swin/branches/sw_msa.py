@@ -30,8 +30,17 @@ class SWMSA(WindowAttention):
         small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
         shift: Literal["axis", "map", "always", "fixed"] = "axis",
         roll: Literal["padded", "bare"] = "padded",
+        pretrained_window_size: int = 0,
     ) -> None:
         super().__init__(
-            dim, num_heads, window_size, grid_size, attention, bias, mask_padding, small_map
+            dim,
+            num_heads,
+            window_size,
+            grid_size,
+            attention,
+            bias,
+            mask_padding,
+            small_map,
+            pretrained_window_size,
         )
         self.shift_rule, self.roll_rule = shift, roll

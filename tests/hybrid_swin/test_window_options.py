@@ -13,6 +13,7 @@ from hybrid_swin.branches.grid import GridAttention
 from hybrid_swin.branches.sw_msa import SWMSA
 from hybrid_swin.branches.w_msa import WMSA
 from hybrid_swin.cost import mixer_cost
+from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.variant import Stage, Variant
 
@@ -34,8 +35,9 @@ def build(branch=WMSA, window=3, grid=(5, 7), **options):
 # Cosine attention and continuous bias
 
 
+@pytest.mark.parametrize("pretrained", [0, 3])
 @pytest.mark.parametrize("shifted", [False, True])
-def test_a_block_of_swin_v2_is_that_of_transformers(shifted):
+def test_a_block_of_swin_v2_is_that_of_transformers(shifted, pretrained):
     from transformers import Swinv2Config
     from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
 
@@ -43,8 +45,10 @@ def test_a_block_of_swin_v2_is_that_of_transformers(shifted):
         warnings.simplefilter("ignore", UserWarning)  # torch.meshgrid without indexing
         config = Swinv2Config(mlp_ratio=2.0, window_size=4)
         torch.manual_seed(0)
-        theirs = Swinv2Layer(config, 24, (8, 12), 3, shift_size=2 * shifted).eval()
-    word = parse(f"{'sw_msa' if shifted else 'w_msa'}({V2})")
+        given = {"shift_size": 2 * shifted, "pretrained_window_size": pretrained}
+        theirs = Swinv2Layer(config, 24, (8, 12), 3, **given).eval()
+    options = f"{V2};pretrained_window_size={pretrained}"
+    word = parse(f"{'sw_msa' if shifted else 'w_msa'}({options})")
     ours = Block(word, 24, 3, theirs.window_size, (8, 12), 2.0, 0.0, norm="post").eval()
     with torch.no_grad():
         for parameter in theirs.parameters():
@@ -140,6 +144,48 @@ def test_offsets_are_those_of_a_table():
         expected = [math.copysign(math.log2(1 + 8 * abs(d)) / 3, d) for d in (y, x / 2)]
         assert found == pytest.approx(expected)
     assert windows.log_offsets((1, 1), torch.device("cpu")).tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("branch", [WMSA, SWMSA])
+def test_offsets_are_scaled_by_the_window_of_the_first_training(branch):
+    wide = build(branch, 5, (10, 10), bias="continuous", pretrained_window_size=3)
+    module = build(branch, 3, (10, 10), bias="continuous")
+    module.load_state_dict(wide.state_dict())
+    like = next(wide.parameters())
+    places = [i * 5 + j for i in range(3) for j in range(3)]
+    # offsets that both windows have mean the same to both
+    found = wide._bias((5, 5), like)[:, :, places][..., places]
+    torch.testing.assert_close(found, module._bias((3, 3), like), rtol=0, atol=0)
+    far = windows.log_offsets((5, 5), CPU, (3, 3))[-1]
+    assert far.tolist() == pytest.approx([math.log2(1 + 4 * 8 / 2) / 3] * 2)
+    for side in (0, 5):
+        own = build(branch, 5, (10, 10), bias="continuous", pretrained_window_size=side)
+        assert not torch.equal(own._bias((5, 5), like), wide._bias((5, 5), like))
+
+
+def test_the_window_of_the_first_training_is_part_of_an_identity_where_it_is_another():
+    def name(side, word="w_msa", **fields):
+        options = f"bias=continuous;pretrained_window_size={side}"
+        stage = Stage(12, 1, 3, (f"{word}({options})",))
+        return Variant(image_size=16, patch_size=1, stages=[stage], **fields).id
+
+    for word in ("w_msa", "sw_msa", "grid"):
+        assert name(0, word, window_size=4) == name(4, word, window_size=4)
+        assert name(8, word, window_size=4) != name(4, word, window_size=4)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("w_msa(pretrained_window_size=8)", "scales a continuous position bias; add bias=cont"),
+        ("sw_msa(bias=table;pretrained_window_size=8)", "scales a continuous position bias"),
+        ("w_msa(bias=continuous;pretrained_window_size=-1)", "=-1 is not possible; give the tok"),
+        ("grid(bias=continuous;pretrained_window_size=7.5)", "give a whole number"),
+    ],
+)
+def test_a_window_of_the_first_training_that_means_nothing_is_refused(word, message):
+    with pytest.raises(InputError, match=message):
+        parse(word)
 
 
 def test_options_cost_what_they_add():

@@ -29,7 +29,8 @@ class Layer(nn.Module):
         self.grad_checkpointing = False
         self.downsample: nn.Module = nn.Identity()
         if index:
-            self.downsample = PatchMerging(variant.stages[index - 1].width, stage.width)
+            before = variant.stages[index - 1].width
+            self.downsample = PatchMerging(before, stage.width, variant.merging_norm)
         self.blocks = nn.Sequential(
             *(
                 Block(

@@ -148,7 +148,8 @@ def stem_cost(variant: "Variant", width: int) -> Cost:
 def merging_cost(variant: "Variant", index: int, before: int, after: int) -> Cost:
     """Patch merging into stage ``index``, from one width to another."""
     tokens = math.prod(variant.grids[index])
-    return layer_norm(4 * before) + linear(tokens, 4 * before, after, bias=False)
+    norm = layer_norm(after if variant.merging_norm == "post" else 4 * before)
+    return norm + linear(tokens, 4 * before, after, bias=False)
 
 
 def blocks_cost(variant: "Variant", index: int, stage: "Stage") -> Cost:

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.tracing import is_traced, sides
+from hybrid_swin.variant import MergingNorm
 
 
 class PatchEmbed(nn.Module):
@@ -34,12 +35,15 @@ class PatchEmbed(nn.Module):
 class PatchMerging(nn.Module):
     """Four neighbours to one token: concatenate, normalise, project. (B,H,W,C) -> (B,H/2,W/2,C').
 
-    Odd sides are padded with zeros, right and below.
+    Odd sides are padded with zeros, right and below. ``norm`` is ``pre``, as in Swin, or ``post``:
+    the projected token is normalised, as in Swin Transformer V2 (2021,
+    https://arxiv.org/abs/2111.09883).
     """
 
-    def __init__(self, dim: int, out_dim: int) -> None:
+    def __init__(self, dim: int, out_dim: int, norm: MergingNorm = "pre") -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(4 * dim)
+        self.norm_after = norm == "post"
+        self.norm = nn.LayerNorm(out_dim if self.norm_after else 4 * dim)
         self.reduction = nn.Linear(4 * dim, out_dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,7 +54,9 @@ class PatchMerging(nn.Module):
         # Swin's order of the four: columns outside, rows inside.
         x = torch.unflatten(torch.unflatten(x, 2, (-1, 2)), 1, (-1, 2))
         x = x.permute(0, 1, 3, 4, 2, 5).flatten(3)
-        out: Tensor = self.reduction(self.norm(x))
+        out: Tensor = (
+            self.norm(self.reduction(x)) if self.norm_after else self.reduction(self.norm(x))
+        )
         return out
 
 

@@ -21,6 +21,7 @@ _MOST, _MOST_BLOCKS, _MOST_MLP_RATIO, _MOST_PIXELS = 10**9, 10**4, 1000, 2**16
 
 
 Norm = Literal["pre", "post", "branch"]
+MergingNorm = Literal["pre", "post"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Stage:
         blocks: block words, which cycle over the depth.
         window_size: of this stage's windows, instead of the variant's.
         norm: where a block normalises: ``pre``, before its mixer and its MLP; ``post``, after
-            them; ``branch``, before each of the mixer's branches by a norm of its own.
+            them, as in Swin Transformer V2; ``branch``, before each of the mixer's branches by a
+            norm of its own.
     """
 
     width: int
@@ -79,6 +81,8 @@ class Variant:
         window_size: tokens a side of an attention window, one number or (height, width).
         mlp_ratio: hidden width of a block's MLP over the block's width.
         stages: from the finest grid to the coarsest; between two, patch merging halves the grid.
+        merging_norm: where patch merging normalises: ``pre``, the four tokens before their
+            projection; ``post``, what comes of it, as in Swin Transformer V2.
 
     Raises:
         InputError: a value that no network can have, named with its place and what is allowed.
@@ -94,6 +98,7 @@ class Variant:
     window_size: Window = 7
     mlp_ratio: float = 4.0
     stages: tuple[Stage, ...] = field(default=())
+    merging_norm: MergingNorm = "pre"
 
     def __post_init__(self) -> None:
         _freeze(self, "image_size", _image_size(self.image_size))
@@ -106,6 +111,7 @@ class Variant:
         _freeze(self, "window_size", _window(self.window_size, "window_size"))
         _freeze(self, "mlp_ratio", _positive(self.mlp_ratio, _MOST_MLP_RATIO, "mlp_ratio"))
         _freeze(self, "stages", _stages(self.stages))
+        _check_choice(self.merging_norm, get_args(MergingNorm), "merging_norm")
         self._check_grids()
         for index, (stage, words) in enumerate(zip(self.stages, self._parsed, strict=True)):
             if round(stage.width * self.mlp_ratio) < 1:
@@ -184,6 +190,8 @@ class Variant:
             ],
             "plugins": dict(sorted(plugins.items())),
         }
+        if len(self.stages) == 1:  # nothing is merged
+            canonical.pop("merging_norm", None)
         text = json.dumps(canonical, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
@@ -211,8 +219,12 @@ class Variant:
         return f"{self.blocks_name} {'-'.join(map(_stage_name, self.stages))}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings, lists and dicts, as they stand in YAML."""
+        """Plain numbers, strings, lists and dicts, as they stand in YAML.
+
+        ``merging_norm`` is left out at its default.
+        """
         height, width = self.image_size
+        others = {"merging_norm": self.merging_norm} if self.merging_norm != "pre" else {}
         return {
             "image_size": height if height == width else [height, width],
             "in_channels": self.in_channels,
@@ -220,6 +232,7 @@ class Variant:
             "patch_size": self.patch_size,
             "window_size": _plain(self.window_size),
             "mlp_ratio": self.mlp_ratio,
+            **others,
             "stages": [stage.to_dict() for stage in self.stages],
         }
 
@@ -301,11 +314,7 @@ def _stage(value: Any, where: str) -> Stage:
         None if value.window_size is None else _window(value.window_size, f"{where}.window_size"),
         value.norm,
     )
-    if stage.norm not in get_args(Norm):
-        raise InputError(
-            f"{where}.norm must be one of {', '.join(get_args(Norm))}; got {stage.norm!r}"
-            + did_you_mean(stage.norm, get_args(Norm))
-        )
+    _check_choice(stage.norm, get_args(Norm), f"{where}.norm")
     if len(stage.blocks) > stage.depth:
         raise InputError(
             f"{where}: {len(stage.blocks)} blocks are named for a depth of "
@@ -323,6 +332,14 @@ def _stage(value: Any, where: str) -> Stage:
         except InputError as error:
             raise InputError(f"{where}.blocks: {error}") from None
     return stage
+
+
+def _check_choice(value: Any, choices: tuple[str, ...], where: str) -> None:
+    if value not in choices:
+        raise InputError(
+            f"{where} must be one of {', '.join(choices)}; got {value!r}"
+            + did_you_mean(value, choices)
+        )
 
 
 def _check_fields(data: Mapping[str, Any], cls: type, kind: str) -> None:

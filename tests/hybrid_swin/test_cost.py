@@ -38,6 +38,13 @@ def test_a_network_costs_what_is_counted(variant):
     assert count_cost(variant) == counted
 
 
+@pytest.mark.parametrize("merging_norm", ["pre", "post"])
+def test_merging_costs_what_is_counted(merging_norm):
+    stages = [Stage(w, 1, 2, ("conv",)) for w in (8, 12, 30)]
+    variant = Variant((13, 9), 3, 7, 2, 4, 2.3, stages, merging_norm=merging_norm)
+    assert count_cost(variant) == counted_cost(HybridSwin(variant), (3, 13, 9))
+
+
 def test_all_of_these_were_tried():
     found = list(variants())
     assert len(found) > 25

@@ -40,6 +40,16 @@ def test_merging_normalises_then_projects():
     assert merging.reduction.bias is None
 
 
+def test_merging_may_project_then_normalise():
+    merging = PatchMerging(3, 7, norm="post")
+    assert merging.norm.weight.shape == (7,)
+    with torch.no_grad():
+        merging.norm.weight.normal_()
+    x = torch.randn(2, 4, 4, 3)
+    four = torch.cat([x[:, i::2, j::2] for i, j in ((0, 0), (1, 0), (0, 1), (1, 1))], -1)
+    torch.testing.assert_close(merging(x), merging.norm(four @ merging.reduction.weight.T))
+
+
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_projecting_patches_is_a_convolution(memory_format):
     embed = PatchEmbed(3, 8, 4).to(memory_format=memory_format)

@@ -128,7 +128,24 @@ def test_windows_may_have_two_sides():
     assert covered == shifted
 
 
+def test_merging_may_normalise_before_or_after_its_projection():
+    read = Variant.from_dict(VALID | {"merging_norm": "post"})
+    assert read.to_dict()["merging_norm"] == "post"
+    assert Variant.from_dict(read.to_dict()) == read
+    assert "merging_norm" not in Variant.from_dict(VALID | {"merging_norm": "pre"}).to_dict()
+    with pytest.raises(InputError, match=r"merging_norm must be one of pre, post; got 'past'; did"):
+        Variant.from_dict(VALID | {"merging_norm": "past"})
+
+
 # Identity
+
+
+def test_merging_is_a_part_of_an_identity_where_something_is_merged():
+    def ids(data):
+        return {Variant.from_dict(data | {"merging_norm": norm}).id for norm in ("pre", "post")}
+
+    assert len(ids(VALID)) == 2 and Variant.from_dict(VALID).id in ids(VALID)
+    assert len(ids(VALID | {"stages": VALID["stages"][:1]})) == 1
 
 
 def test_the_id_stays_what_it_was_since_stored_studies_are_known_by_it():

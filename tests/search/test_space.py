@@ -90,6 +90,17 @@ def test_parameters_become_a_variant_and_a_recipe():
     assert recipe == Recipe(epochs=3, learning_rate=0.005)
 
 
+def test_where_to_normalise_may_be_chosen():
+    choice = {"choose": ["pre", "post"]}
+    changes = {("merging_norm",): choice, ("stages", 0, "norm"): choice}
+    found = space(changes, {"zero_init_residual": {"choose": [True, False]}})
+    params = found.default() | {"merging_norm": "post", "recipe.zero_init_residual": False}
+    variant, recipe = found.resolve(params | {"stages.0.norm": "post"})
+    assert (variant.merging_norm, variant.stages[0].norm) == ("post", "post")
+    assert recipe.zero_init_residual is False
+    assert found.resolve(found.default())[0].merging_norm == "pre"
+
+
 def test_its_size_is_the_number_of_combinations():
     assert space().size is None  # a range without steps is not counted
     assert space(recipe={}).size == 2 * 3 * 2 * 3

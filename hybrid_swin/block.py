@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.branches import Branch, NormedBranch
-from hybrid_swin.cost import Grid, Window
+from hybrid_swin.cost import Grid, Window, oblong_told
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.registry import load
 from hybrid_swin.tracing import is_traced
@@ -33,7 +33,9 @@ class BranchMaker:
     def __call__(self, dim: int, num_heads: int) -> Branch:
         """The branch, behind a norm of its own where it has one."""
         cls = load("branch", self.part.name)
-        branch: Branch = cls(dim, num_heads, self.window_size, self.grid_size, **self.part.kwargs)
+        sizes = dim, num_heads, self.window_size, self.grid_size
+        with oblong_told(self.part, self.window_size):
+            branch: Branch = cls(*sizes, **self.part.kwargs)
         return NormedBranch(branch, dim) if self.normed else branch
 
 

@@ -23,6 +23,7 @@ from hybrid_swin.registry import Kind
 
 DIM, HEADS, WINDOW = 24, 3, 4
 GRID: Grid = (8, 8)
+OBLONG: Grid = (2, 4)  # a window of two sides
 GRIDS: tuple[Grid, ...] = ((8, 8), (7, 7), (5, 9), (12, 4), (3, 2), (1, 6), (1, 1))
 
 
@@ -174,6 +175,25 @@ def costs_what_it_says(word: str) -> None:
             raise ContractError(f"cost() says {told}, counted on a grid of {grid}: {counted}")
 
 
+def takes_oblong_windows(word: str) -> None:
+    """``window_size`` may be two numbers: the shape is kept, and the cost is what it says."""
+    parsed = parse(word).canonical()
+    try:
+        mixer = build_mixer(parsed, DIM, HEADS, OBLONG, GRID).eval()
+        for grid in (GRID, (5, 9), (1, 6)):
+            out = mixer(_map(grid, batch=1))
+            if out.shape != (1, *grid, DIM) or not out.isfinite().all():
+                raise ContractError(f"gives another shape, NaN or infinity on a grid of {grid}")
+        for grid in ((5, 9), (1, 6)):
+            mixer = build_mixer(parsed, DIM, HEADS, OBLONG, grid)
+            told = mixer_cost(parsed, DIM, HEADS, OBLONG, grid)
+            counted = counted_cost(mixer, (*grid, DIM))
+            if told != counted:
+                raise ContractError(f"cost() says {told}, counted on a grid of {grid}: {counted}")
+    except Exception as error:  # whatever the user's code raises is a finding
+        raise ContractError(f"with a window of two sides, {OBLONG}: {error}") from error
+
+
 def decays_what_it_should(word: str) -> None:
     """What ``no_weight_decay`` names exists."""
     mixer = _mixer(word)
@@ -216,6 +236,7 @@ CHECKS: tuple[Callable[[str], None], ...] = (
     runs_in_half_precision,
     survives_zeros,
     costs_what_it_says,
+    takes_oblong_windows,
     decays_what_it_should,
     starts_as_base,
 )

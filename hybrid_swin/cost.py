@@ -7,10 +7,14 @@ write (Designing Network Design Spaces, 2020, https://arxiv.org/abs/2003.13678).
 
 import math
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hybrid_swin import registry
 from hybrid_swin.block_words import BlockWord, Part
+from hybrid_swin.errors import InputError
 from hybrid_swin.formulas import load_formulas as load
 from hybrid_swin.window_rules import Grid as Grid  # for branches
 from hybrid_swin.window_rules import Window as Window
@@ -70,6 +74,20 @@ def layer_norm(channels: int) -> Cost:
     return Cost(parameters=2 * channels)
 
 
+@contextmanager
+def oblong_told(part: Part, window_size: Window) -> Iterator[None]:
+    """Say of a plug-in that counts on one number where a window has two that it does so."""
+    try:
+        yield
+    except TypeError as error:
+        if isinstance(window_size, int) or not registry.plugin_hash("branch", part.name):
+            raise
+        raise InputError(
+            f"plug-in {part.name!r} fails with window_size {list(window_size)} ({error}); it may "
+            "take one number only: choose windows of equal sides, or let it take (height, width)"
+        ) from error
+
+
 @dataclass(frozen=True)
 class BranchCost:
     """What a branch of a block costs at the width and heads that a fusion gives it."""
@@ -87,9 +105,10 @@ class BranchCost:
     def __call__(self, dim: int, num_heads: int) -> Cost:
         """The whole branch, with its own norm where it has one."""
         branch = load("branch", self.part.name)
-        cost: Cost = branch.cost(
-            dim, num_heads, self.window_size, self.grid_size, **self.part.kwargs
-        )
+        with oblong_told(self.part, self.window_size):
+            cost: Cost = branch.cost(
+                dim, num_heads, self.window_size, self.grid_size, **self.part.kwargs
+            )
         return cost + layer_norm(dim) if self.normed else cost
 
     def without_projection(self, dim: int, num_heads: int) -> Cost:

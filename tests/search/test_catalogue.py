@@ -59,7 +59,7 @@ def test_all_parts_are_listed_with_their_options(write_plugin, capsys):
 def test_a_good_branch_keeps_the_contract(write_plugin, capsys):
     assert check_plugins([str(write_plugin("average"))]) == 0
     out = capsys.readouterr().out
-    assert out.count("holds") == 11
+    assert out.count("holds") == 12
     assert "fails" not in out
 
 
@@ -86,6 +86,17 @@ def test_a_branch_that_breaks_the_contract_is_told_where(write_plugin, capsys):
     assert "fails  survives zeros" in out
     assert "NaN or infinity for an image of zeros" in out
     assert "holds  saves and loads" in out
+
+
+def test_a_branch_that_takes_square_windows_only_is_told(write_plugin, capsys):
+    path = write_plugin("average")
+    path.write_text(path.read_text().replace("super()", "self.half = window_size // 2; super()"))
+    assert check_plugins([str(path)]) == 1
+    out = capsys.readouterr().out
+    assert out.count("holds") == 11 and "fails  takes oblong windows" in out
+    told = " ".join(out.split())
+    assert "with a window of two sides, (2, 4): plug-in 'average' fails with window_size" in told
+    assert "it may take one number only: choose windows of equal sides, or let it" in told
 
 
 def test_only_plugins_can_be_checked(write_plugin):

@@ -64,7 +64,9 @@ def lay_windows(
     elif shift == "none" or (shift == "map" and not all(several)):
         several = False, False
     by = (fitted[0] // 2 if several[0] else 0, fitted[1] // 2 if several[1] else 0)
-    return laid_out(size, fitted, by, roll)
+    whole = padded(size, fitted)
+    mixes = any(_order_counts(*axis) for axis in zip(size, whole, fitted, by, strict=True))
+    return WindowLayout(fitted, by, whole, roll == "padded" or not mixes)
 
 
 def fit_window(size: Grid, window: Grid, small_map: SmallMap) -> Grid:
@@ -75,13 +77,6 @@ def fit_window(size: Grid, window: Grid, small_map: SmallMap) -> Grid:
         side = min(*window, *size)
         return side, side
     return min(window[0], size[0]), min(window[1], size[1])
-
-
-def laid_out(size: Grid, window: Grid, shift: Grid, roll: Roll) -> WindowLayout:
-    """Windows of a known size and shift on a map."""
-    whole = padded(size, window)
-    mixes = any(_order_counts(*axis) for axis in zip(size, whole, window, shift, strict=True))
-    return WindowLayout(window, shift, whole, roll == "padded" or not mixes)
 
 
 def _order_counts(side: int, whole: int, window: int, shift: int) -> bool:

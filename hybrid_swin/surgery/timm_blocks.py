@@ -112,14 +112,15 @@ def host(model: Any, stage: int, index: int) -> Host:
 
 def _attention(resolution: Grid, window: Grid, shift: Grid) -> tuple[Part, str]:
     """Our attention for a block, and what it does differently if there is none like it."""
+    fixed = {"small_map": "fixed", "shift": "fixed"}
     always = {"small_map": "pad", "shift": "always"}  # always_partition
-    for laying in ({}, always):
+    for laying in (fixed, always):
         part = plain_attention(any(shift), **laying, roll="bare")
         rules: dict[str, Any] = {"shift": "axis"} | part.kwargs if any(shift) else part.kwargs
         laid = lay_windows(resolution, window, **rules)
         if (laid.window, laid.shift) == (window, shift):
             return part, ""
-    part = plain_attention(any(shift), roll="bare")
+    part = plain_attention(any(shift), **fixed, roll="bare")
     return part, f"its windows of {window[0]}x{window[1]} are shifted by {shift[0]}x{shift[1]}"
 
 

@@ -6,7 +6,7 @@ All libraries agree on square maps that are larger than the window and that it d
 rules             small map   shift   roll     takes
 ================= =========== ======= ======== =========================================
 ours              shrink      axis    padded   any image
-timm              shrink      axis    bare     images that the patch divides
+timm              fixed       fixed   bare     images that the patch divides
 microsoft         square      map              maps that the window divides, sides even
 torchvision       pad         axis    padded   any image, cut to whole patches
 transformers                  map     padded   maps that are not smaller than the window
@@ -19,14 +19,19 @@ mmpretrain                    map     padded   maps that are not smaller than th
 words. All of them scale queries by ``1/sqrt(D)``, order them before keys and values, mask by -100,
 attend to padding, normalise with eps 1e-5 and use the exact GELU, unless a config says otherwise.
 
+timm's network takes images of other sizes than its own with ``strict_img_size=False``; Microsoft's
+is made anew for each size, and so are its bias tables where windows shrink. transformers' blocks
+keep the window and the shift of the smallest map that they have seen; meant are fresh ones.
+
 Sources: timm/models/swin_transformer.py in https://github.com/huggingface/pytorch-image-models
-(1.0; before 0.9 it had Microsoft's rules); https://github.com/microsoft/Swin-Transformer;
+(1.0.31; up to 1.0.28 it works out windows on odd maps as if they were a row smaller; before 0.9 it
+had Microsoft's rules); https://github.com/microsoft/Swin-Transformer;
 torchvision/models/swin_transformer.py in https://github.com/pytorch/vision; models/swin in
 https://github.com/huggingface/transformers (5.23); https://github.com/open-mmlab/mmpretrain and
 mmdetection.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hybrid_swin.block_words import Part
@@ -39,7 +44,6 @@ from hybrid_swin.window_rules import (
     SmallMap,
     Window,
     WindowLayout,
-    laid_out,
     lay_windows,
     sides_of,
     spell_window,
@@ -62,8 +66,9 @@ class Rules:
         small_maps: whether it takes maps with a side shorter than the window.
         pads_maps: whether it takes maps that windows do not divide.
         oblong: whether it takes windows with different sides.
-        halves: what it does to an odd side between stages: round ``up``; round ``down`` where it
-            works out the windows (its maps are rounded up); or take ``even`` sides only.
+        one_size: whether a network takes images of one size, for which it is made.
+        halves: what it does to an odd side between stages: round ``up``, or take ``even`` sides
+            only.
         images: ``pad``, ``cut`` or ``refuse`` an image that the patch does not divide.
         activation: of MLPs, by transformers' name.
         eps: of the norms in blocks, and of the last norm.
@@ -76,7 +81,8 @@ class Rules:
     small_maps: bool = True
     pads_maps: bool = True
     oblong: bool = False
-    halves: Literal["up", "down", "even"] = "up"
+    one_size: bool = False
+    halves: Literal["up", "even"] = "up"
     images: Literal["pad", "cut", "refuse"] = "pad"
     activation: str = "gelu"
     eps: float = EPS
@@ -91,32 +97,38 @@ class Rules:
         return Part(kind, tuple(sorted(options.items())))
 
     def lay(
-        self, variant: Variant, stage: int, window: Window, shifted: bool
+        self,
+        variant: Variant,
+        stage: int,
+        window: Window,
+        shifted: bool,
+        image: Grid | None = None,
     ) -> WindowLayout | str:
         """The windows in a stage of a network of ours, if theirs had its sizes.
 
         Returns why theirs takes no such map, where it takes none.
+
+        Args:
+            variant: the network; theirs was made for images of its size.
+            stage: from 0.
+            window: nominal size.
+            shifted: whether the block shifts its windows.
+            image: (height, width) in pixels of the images that it gets, if others.
         """
-        grid, nominal = variant.grids[stage], variant.grids[stage]
-        if self.halves == "even" and stage and any(s % 2 for s in variant.grids[stage - 1]):
-            return f"{self.library} takes no odd map of {_by(variant.grids[stage - 1])} to merge"
-        if self.halves == "down":
-            patches = (s // variant.patch_size for s in variant.image_size)
-            height, width = (max(s // 2**stage, 1) for s in patches)
-            nominal = height, width
-        sides = sides_of(window)
+        grids = variant.grids if image is None else replace(variant, image_size=image).grids
+        grid, sides = grids[stage], sides_of(window)
+        if self.halves == "even" and stage and any(s % 2 for s in grids[stage - 1]):
+            return f"{self.library} takes no odd map of {_by(grids[stage - 1])} to merge"
         if not self.oblong and sides[0] != sides[1]:
             return f"{self.library} takes no windows of {_by(sides)}"
-        if not self.small_maps and (grid[0] < sides[0] or grid[1] < sides[1]):
-            spelt = spell_window(window_of(sides))
-            return f"{self.library} takes no map of {_by(grid)} with windows of {spelt}"
+        new_tables = self.one_size and image is not None
+        if new_tables or not self.small_maps:
+            if grid[0] < sides[0] or grid[1] < sides[1]:
+                spelt = spell_window(window_of(sides))
+                return f"{self.library} takes no map of {_by(grid)} with windows of {spelt}"
         shift: Shift = self.shift if shifted else "none"
-        laid = lay_windows(nominal, sides, self.small_map, shift, self.roll)
-        if nominal != grid:
-            real = laid_out(grid, laid.window, laid.shift, self.roll)
-            if any(laid.shift) and real.padded != laid.padded:
-                return f"{self.library} takes no map of {_by(grid)} between its stages"
-            laid = real
+        nominal = grid if self.one_size else variant.grids[stage]
+        laid = lay_windows(grid, sides, self.small_map, shift, self.roll, nominal)
         if not self.pads_maps and laid.padded != grid:
             return f"{self.library} takes no map of {_by(grid)} with windows of {_by(laid.window)}"
         return laid
@@ -126,15 +138,18 @@ def _by(size: Grid) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-TIMM = Rules("timm", roll="bare", oblong=True, halves="down", images="refuse")
+TIMM = Rules("timm", "fixed", "fixed", "bare", oblong=True, images="refuse")
 ALWAYS_PARTITION = Rules(
-    "timm (always_partition)",
-    *("pad", "always", "bare"),
-    oblong=True,
-    halves="down",
-    images="refuse",
+    "timm (always_partition)", "pad", "always", "bare", oblong=True, images="refuse"
 )
-MICROSOFT = Rules("Microsoft's code", "square", "map", pads_maps=False, halves="even", images="cut")
+MICROSOFT = Rules(
+    "Microsoft's code",
+    *("square", "map"),
+    pads_maps=False,
+    one_size=True,
+    halves="even",
+    images="cut",
+)
 MICROSOFT_DENSE = Rules("Microsoft's detectors", "pad", "always")
 TORCHVISION = Rules("torchvision", "pad", oblong=True, images="cut")
 TRANSFORMERS = Rules("transformers", shift="map", small_maps=False)

@@ -27,13 +27,24 @@ def test_windows_that_do_not_divide_are_rolled_before_they_are_padded_as_in_timm
     before = run(model, x)
     replacement = hs.replace_blocks(model, "w_msa", stage=0)
     assert hows(replacement) == ["taken", "taken"]
-    assert replacement.blocks[1].word == "sw_msa(roll=bare)"
+    assert replacement.blocks[1].word == "sw_msa(roll=bare;shift=fixed;small_map=fixed)"
     assert torch.allclose(run(model, x), before, atol=1e-5)
     replacement.undo()
     replacement = hs.replace_blocks(model, "sw_msa", stage=0, blocks=[1], shift="word")
     assert hows(replacement) == ["changed"]
-    assert "sw_msa where the block had sw_msa(roll=bare)" in str(replacement)
+    assert "sw_msa where the block had sw_msa(roll=bare" in str(replacement)
     assert not torch.allclose(run(model, x), before, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(2, 6), (10, 6), (13, 22)])
+@pytest.mark.parametrize("grid", [(16, 16), (4, 8)])
+def test_on_other_sizes_windows_stay_those_of_timms_own_size(grid, size, make):
+    model, x = make("timm", grid=grid)
+    x = torch.randn(2, x.shape[1], *size)
+    before = run(model, x)
+    for stage in (0, 1):
+        assert is_same(hs.replace_blocks(model, "w_msa+conv", stage=stage))
+    assert torch.allclose(run(model, x), before, atol=1e-5)
 
 
 def test_a_timm_block_that_always_partitions_is_kept(make):

@@ -1,7 +1,11 @@
-"""Published variants, and a series of our own, by name: all for ImageNet-1k at 224.
+"""Published variants, and a series of our own, by name: all for ImageNet-1k at 224, V2's at 256.
 
 ``swin_t``, ``swin_s``, ``swin_b``, ``swin_l``: every other block is shifted, widths double from
 stage to stage.
+
+``swin_v2_t``, ``swin_v2_s``, ``swin_v2_b``: Swin Transformer V2 with windows of 8; those with
+windows of 16 come by ``window_size=16``. Attention by cosines, a continuous position bias, norms
+behind mixers, MLPs and merging.
 
 ``s3_t``: Swin-T as a search improved it, with larger windows in the third stage.
 
@@ -22,10 +26,12 @@ are those that `matching.match_cost` finds for Swin-T's MACs, so that size does 
 ``hybrid_t``: other blocks from stage to stage, as large as Swin-T likewise.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from hybrid_swin.errors import unknown
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.variant import Norm, Stage, Variant
 
 MATCH_TOLERANCE = 0.005
 """How near the MACs of ``hybrid_*`` are to Swin-T's, as a share."""
@@ -34,7 +40,12 @@ _SWIN = (
     "table 7 of Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, 2021, "
     "https://arxiv.org/abs/2103.14030"
 )
+_SWIN_V2 = (
+    "model configurations of Swin Transformer V2: Scaling Up Capacity and Resolution, 2021, "
+    "https://arxiv.org/abs/2111.09883"
+)
 _PLAIN = ("w_msa", "sw_msa")
+_V2_BLOCKS = tuple(f"{word}(attention=cosine;bias=continuous)" for word in _PLAIN)
 _T_DEPTHS, _T_HEADS = (2, 2, 6, 2), (3, 6, 12, 24)
 
 
@@ -48,6 +59,8 @@ class _Row:
     heads: tuple[int, ...]
     blocks: tuple[tuple[str, ...], ...]
     windows: tuple[int | None, ...] = (None, None, None, None)
+    norm: Norm = "pre"
+    fields: Mapping[str, Any] = field(default_factory=dict)  # of the variant, where others
 
 
 def _doubling(width: int) -> tuple[int, ...]:
@@ -61,11 +74,20 @@ def _dual(branch: str, widths: tuple[int, ...], heads: tuple[int, ...]) -> _Row:
     return _Row(source, widths, _T_DEPTHS, heads, (blocks,) * 4)
 
 
+def _v2(width: int, depths: tuple[int, ...], heads: tuple[int, ...]) -> _Row:
+    fields = {"image_size": 256, "window_size": 8, "merging_norm": "post"}
+    blocks = (_V2_BLOCKS,) * 4
+    return _Row(_SWIN_V2, _doubling(width), depths, heads, blocks, norm="post", fields=fields)
+
+
 _TABLE = {
     "swin_t": _Row(_SWIN, _doubling(96), _T_DEPTHS, _T_HEADS, (_PLAIN,) * 4),
     "swin_s": _Row(_SWIN, _doubling(96), (2, 2, 18, 2), _T_HEADS, (_PLAIN,) * 4),
     "swin_b": _Row(_SWIN, _doubling(128), (2, 2, 18, 2), (4, 8, 16, 32), (_PLAIN,) * 4),
     "swin_l": _Row(_SWIN, _doubling(192), (2, 2, 18, 2), (6, 12, 24, 48), (_PLAIN,) * 4),
+    "swin_v2_t": _v2(96, _T_DEPTHS, _T_HEADS),
+    "swin_v2_s": _v2(96, (2, 2, 18, 2), _T_HEADS),
+    "swin_v2_b": _v2(128, (2, 2, 18, 2), (4, 8, 16, 32)),
     "s3_t": _Row(
         "Searching the Search Space of Vision Transformer, 2021, https://arxiv.org/abs/2111.14725 "
         "(published: 28.3M parameters, 4.6 GMACs, 82.1% top-1)",
@@ -120,7 +142,7 @@ def published(name: str) -> Variant:
     """The variant of a published name. Raises InputError if unknown."""
     row = _row(name)
     columns = zip(row.widths, row.depths, row.heads, row.blocks, row.windows, strict=True)
-    return Variant(stages=tuple(Stage(*column) for column in columns))
+    return Variant(stages=tuple(Stage(*column, row.norm) for column in columns), **row.fields)
 
 
 def source_of(name: str) -> str:

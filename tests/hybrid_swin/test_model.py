@@ -302,6 +302,8 @@ def test_every_published_network_trains_every_parameter(name):
     kernels = {
         id(m.weight) for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.Conv1d)
     }
+    exempt = model.no_weight_decay()
+    kernels -= {id(p) for n, p in model.named_parameters() if n in exempt}
     decayed, _ = (group["params"] for group in parameter_groups(model, 0.05))
     assert {id(p) for p in decayed} == kernels
 

@@ -24,6 +24,13 @@ TIMM = {
     "swin_b": (87_768_224, 15.431),
     "swin_l": (196_532_476, 34.476),
 }
+# 256 x 256, by (name, window): of timm 1.0.31's swinv2_tiny_window8_256 and its like
+TIMM_V2 = {
+    ("swin_v2_t", 8): (28_347_154, 5.940),
+    ("swin_v2_t", 16): (28_347_154, 6.661),
+    ("swin_v2_s", 8): (49_728_418, 11.546),
+    ("swin_v2_b", 8): (87_918_816, 20.325),
+}
 # Millions of parameters and GMACs by the papers, and how far ours may be from them: what `like`
 # leaves out is in the docstring of published.py.
 PAPERS = {
@@ -35,7 +42,7 @@ SERIES = [name for name in names() if name.startswith("hybrid_")]
 
 
 def test_every_published_network_is_checked():
-    assert names() == sorted([*TIMM, *PAPERS, *SERIES])
+    assert names() == sorted([*TIMM, *{name for name, _ in TIMM_V2}, *PAPERS, *SERIES])
     assert len(SERIES) == 10
 
 
@@ -43,6 +50,14 @@ def test_every_published_network_is_checked():
 def test_parameters_and_macs_are_those_of_timm(name):
     cost = count_cost(published(name))
     assert (cost.parameters, round(cost.macs / 1e9, 3)) == TIMM[name]
+
+
+@pytest.mark.parametrize(("name", "window"), TIMM_V2)
+def test_parameters_and_macs_of_version_2_are_those_of_timm(name, window):
+    variant = replace(published(name), window_size=window)
+    assert variant.image_size == (256, 256) and published(name).window_size == 8
+    cost = count_cost(variant)
+    assert (cost.parameters, round(cost.macs / 1e9, 3)) == TIMM_V2[name, window]
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -83,11 +98,14 @@ def test_a_dual_network_is_swin_with_one_branch_added(name):
         assert (mine.depth, mine.norm, mine.window_size) == (its.depth, its.norm, its.window_size)
 
 
-@pytest.mark.parametrize("name", ["swin_t", "swin_l", "s3_t", "mixformer_like_b4", "hybrid_t"])
+@pytest.mark.parametrize(
+    "name", ["swin_t", "swin_l", "swin_v2_t", "s3_t", "mixformer_like_b4", "hybrid_t"]
+)
 def test_what_is_built_is_what_is_told(name):
+    variant = published(name)
     with torch.device("meta"):
-        model = HybridSwin(published(name))
-    assert counted_cost(model, (3, 224, 224)) == count_cost(published(name))
+        model = HybridSwin(variant)
+    assert counted_cost(model, (3, *variant.image_size)) == count_cost(variant)
 
 
 def test_an_unknown_name_is_refused():

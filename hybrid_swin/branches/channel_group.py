@@ -14,9 +14,12 @@ class ChannelGroup(Branch):
     """Channel group attention (DaViT): the channels of a group attend to each other.
 
     A head is a group. As DaViT's code has it, keys meet values and the map is applied to queries:
-    ``softmax(kᵀ v / sqrt(D)) q``, q, k and v being (N, D). ``scale=tokens`` is the variant of
-    its second version, which Florence-2 uses: ``softmax(qᵀ k / sqrt(N)) v``, whose logits grow
+    ``q softmax(kᵀ v / sqrt(D))ᵀ``, q, k and v being (N, D). ``scale=tokens`` is the variant of
+    its second version, which Florence-2 uses: ``v softmax(qᵀ k / sqrt(N))ᵀ``, whose logits grow
     less with the image. Nothing is normalised, unlike in `xca`.
+
+    DaViT's block adds a depthwise convolution in front of the attention and another in front of
+    the MLP, which carry all positions: here nothing tells where a token lies.
 
     Parameters 4C² + 4C; MACs 4NC² + 2NC²/K for N tokens.
 

@@ -12,6 +12,8 @@ from hybrid_swin.depthwise import convolve, depthwise_conv
 class Conv(Branch):
     """Depthwise k x k convolution, then a pointwise one: local, the same at every place.
 
+    MobileNet has a batch norm and a ReLU behind each of the two; here there is nothing between.
+
     Parameters (k² + 1)C + C² + C; MACs k²NC + NC² for N tokens. Zero padding.
 
     Source: MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications,

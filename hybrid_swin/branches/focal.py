@@ -18,6 +18,10 @@ class Focal(Branch):
     k + 2, …; level L + 1 is ``GELU(mean(z_L))`` over the map. g has one gate a level and token,
     and h is linear.
 
+    The defaults are those of FocalNet-T, S and B with a small receptive field (``levels=3``: a
+    large one). What its larger networks add is left out: division of the sum by L + 1, LayerScale,
+    and norms behind the branch.
+
     Parameters 4C² + 4C + (L + 1)(C + 1) + C Σk_l²; MACs 4NC² + (L + 1)NC + NC Σk_l² for N tokens.
 
     Source: Focal Modulation Networks, 2022, https://arxiv.org/abs/2203.11926

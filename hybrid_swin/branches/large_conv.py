@@ -15,7 +15,9 @@ class LargeConv(Branch):
     """Large-kernel convolution (ConvNeXt): ``W₂ GELU(W₁ norm(depthwise_k(x)))``, rC hidden units.
 
     The block's own MLP follows it, so r = ``ratio`` is 1 here and not ConvNeXt's 4, with which a
-    block would have two MLPs.
+    block would have two MLPs. The block's own norm stands in front, where ConvNeXt has none; there
+    is no LayerScale, the norm's epsilon is 1e-5 (1e-6), and the convolution starts as PyTorch's
+    (truncated normal of .02, biases 0).
 
     Parameters (k² + 3)C + (2C + 1)rC + C; MACs k²NC + 2rNC² for N tokens. Zero padding.
 

@@ -12,10 +12,14 @@ class XCA(Branch):
     """Cross-covariance attention (XCiT): channels attend to channels, by cosine.
 
     ``q, k, v = x W``; for each head ``softmax(T · norm(q) norm(k)ᵀ) v`` with a (D, D) map over
-    channels, q and k normalised over space to length 1 and T learned, from 1. It is `mdta` without
-    the depthwise convolution, so where a token lies does not matter to it.
+    channels, q and k normalised over space to length 1 and T learned, from 1. But for a bias of the
+    last layer it is `mdta` without the depthwise convolution, so where a token lies does not matter
+    to it.
 
-    Parameters 4C² + C + K; MACs 4NC² + 2NC²/K for N tokens.
+    The paper's formula has no bias in W; the published networks do (``qkv_bias=true``). Their block
+    adds two 3 x 3 convolutions behind the attention, and LayerScale: both are left out.
+
+    Parameters 4C² + C + K (+ 3C with the bias); MACs 4NC² + 2NC²/K for N tokens.
 
     Shapes: B batch, H height, W width, C channels, K heads, D channels per head, N tokens.
 
@@ -24,10 +28,17 @@ class XCA(Branch):
 
     gates_values = True
 
-    def __init__(self, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        window_size: Window,
+        grid_size: Grid,
+        qkv_bias: bool = False,
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.temperature = nn.Parameter(torch.empty(num_heads, 1, 1))
         self.proj = nn.Linear(dim, dim)
         self.reset_parameters()
@@ -48,8 +59,15 @@ class XCA(Branch):
         return {"temperature"}
 
     @classmethod
-    def cost(cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> Cost:
-        """4C² + C + K parameters."""
+    def cost(
+        cls,
+        dim: int,
+        num_heads: int,
+        window_size: Window,
+        grid_size: Grid,
+        qkv_bias: bool = False,
+    ) -> Cost:
+        """4C² + C + K parameters, and 3C of biases."""
         tokens = grid_size[0] * grid_size[1]
-        projections = linear(tokens, dim, 3 * dim, bias=False) + linear(tokens, dim, dim)
+        projections = linear(tokens, dim, 3 * dim, bias=qkv_bias) + linear(tokens, dim, dim)
         return projections + Cost(num_heads) + channel_attention.cost(tokens, dim, num_heads)

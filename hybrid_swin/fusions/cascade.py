@@ -14,7 +14,11 @@ class Cascade(Fusion):
     The order matters: ``w_msa+mdta`` and ``mdta+w_msa`` are different networks. No parameters of
     its own.
 
-    Source: DaViT: Dual Attention Vision Transformers, 2022, https://arxiv.org/abs/2204.03645
+    DaViT takes its two attentions one after the other in blocks of their own, with a norm, an MLP
+    and the residual of the stream for each (write two words for that); here they share the block's,
+    so x is the normalised map. ``norm: branch`` gives each its norm.
+
+    Source: after DaViT: Dual Attention Vision Transformers, 2022, https://arxiv.org/abs/2204.03645
     """
 
     ordered = True

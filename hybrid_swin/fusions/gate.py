@@ -21,7 +21,10 @@ class Gate(Fusion):
     ``per=channel`` reads the mean over the map and gives each channel a gate: note that this
     carries global information whatever the branches see. ``per=pixel`` gates each token by itself.
 
-    Source: Highway Networks, 2015, https://arxiv.org/abs/1505.00387
+    A highway layer gates a branch against its input, by gates read from the input, which sum to 1
+    and start in favour of the input. Here two branches share, and the outputs are read.
+
+    Source: after Highway Networks, 2015, https://arxiv.org/abs/1505.00387
     """
 
     def __init__(

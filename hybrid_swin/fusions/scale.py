@@ -14,10 +14,14 @@ from hybrid_swin.fusions import CostMaker, Fusion, Maker
 class Scale(Fusion):
     """Weigh every channel of every branch and add: ``Σ_i s_i ⊙ b_i(x)``, with s from ``init``.
 
-    At the default of 1 it starts as ``sum``; LayerScale starts small. nC parameters of its own
-    for n branches, which weight decay leaves alone.
+    At the default of 1 it starts as ``sum``. nC parameters of its own for n branches, which weight
+    decay leaves alone.
 
-    Source: On the Integration of Self-Attention and Convolution (ACmix), 2021,
+    ACmix has one number for each branch, from .5 in its code, and both branches start from the same
+    queries, keys and values; LayerScale has one for each channel, from .1 down to 1e-6 with depth,
+    of a residual branch as a whole.
+
+    Source: after On the Integration of Self-Attention and Convolution (ACmix), 2021,
     https://arxiv.org/abs/2111.14556; Going deeper with Image Transformers (LayerScale), 2021,
     https://arxiv.org/abs/2103.17239
     """

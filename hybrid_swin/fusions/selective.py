@@ -16,9 +16,12 @@ from hybrid_swin.normalization import channel_norm
 class Selective(Fusion):
     """Selective kernel fusion: ``Σ_i n softmax_i(W₂ ReLU(norm(W₁ mean(Σ_j b_j)))) ⊙ b_i(x)``.
 
-    The softmax is over the n branches, for each channel; W₁ narrows to max(C/8, 32). W₂ starts at
-    0, so it starts as ``sum``. The mean over the map carries global information whatever the
-    branches see. ``norm=batch`` is the paper's, and fails at a batch of 1 in training.
+    The softmax is over the n branches, for each channel; W₁ narrows to max(C/16, 32), as in the
+    paper. W₂ starts at 0, so it starts as ``sum``. The mean over the map carries global information
+    whatever the branches see. ``norm=batch`` is the paper's, and fails at a batch of 1 in training.
+
+    In the paper weights sum to 1 (here to n), W₂ has no bias and starts at random, and the branches
+    are convolutions of two sizes, each with a batch norm and a ReLU.
 
     Cd + 2d + nC(d + 1) parameters of its own for a width of d.
 
@@ -85,4 +88,4 @@ class Selective(Fusion):
 
 
 def _width(dim: int) -> int:
-    return max(dim // 8, 32)
+    return max(dim // 16, 32)

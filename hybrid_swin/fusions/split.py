@@ -17,7 +17,12 @@ class Split(Fusion):
     the first; ``equal`` shares alike. The head dimension is kept, every branch gets at least one
     head, and a head that does not divide goes to the branch whose word comes first by the alphabet.
 
-    Source: Inception Transformer, 2022, https://arxiv.org/abs/2205.12956
+    The inception mixer shares channels out to attention (on a pooled map in its first two stages),
+    to a depthwise convolution and to max pooling, widens the last two to twice their share, and
+    adds a 3 x 3 convolution of all in front of W. Here each branch keeps its width and its own
+    last layer, and nothing is added.
+
+    Source: after Inception Transformer, 2022, https://arxiv.org/abs/2205.12956
     """
 
     per_branch = ("ratio",)

@@ -12,6 +12,7 @@ OPTIONS = [
     "mdta(attention=false;depthwise=false)",
     "pointwise(ratio=0.5)",
     "channel_group(scale=tokens)",
+    "xca(qkv_bias=true)",
     "pooled(pool=1)",
     "pooled(pool=7)",
     "large_conv(kernel=13;ratio=0.4)",

@@ -62,6 +62,16 @@ def test_scaled_by_tokens_it_is_florences():
     torch.testing.assert_close(found, theirs(x.flatten(1, 2)), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("scale", ["head", "tokens"])
+def test_tokens_change_places_freely(scale):
+    """DaViT's convolutions, which tell where a token lies, are no part of it."""
+    module, x = build(scale), torch.randn(1, 4, 4, DIM).double()
+    order = torch.randperm(16)
+    turned = x.flatten(1, 2)[:, order].view_as(x)
+    found = module(turned).flatten(1, 2)
+    torch.testing.assert_close(found, module(x).flatten(1, 2)[:, order], rtol=0, atol=1e-12)
+
+
 def test_the_scale_is_another_function():
     x = torch.randn(2, 5, 4, DIM).double()
     assert not torch.allclose(build("head")(x), build("tokens")(x))

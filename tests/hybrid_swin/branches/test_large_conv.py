@@ -49,6 +49,25 @@ def test_it_convolves_then_mixes_channels(options, size):
     assert module.expand.out_features == round(4 * options.get("ratio", 1))
 
 
+def test_with_four_times_the_units_it_is_convnexts_block_but_for_the_epsilon():
+    from transformers import ConvNextConfig
+    from transformers.models.convnext.modeling_convnext import ConvNextLayer
+
+    ours = build(ratio=4)
+    theirs = ConvNextLayer(ConvNextConfig(layer_scale_init_value=0.0), dim=4).double()
+    assert (theirs.layernorm.eps, ours.norm.eps) == (1e-6, 1e-5)
+    theirs.layernorm.eps = ours.norm.eps
+    names = {"norm": "layernorm", "expand": "pwconv1", "contract": "pwconv2", "dwconv": "dwconv"}
+    state = {}
+    for name, tensor in ours.state_dict().items():
+        module, _, leaf = name.partition(".")
+        state[f"{names[module]}.{leaf}"] = tensor
+    theirs.load_state_dict(state)
+    x = torch.randn(2, 6, 5, 4).double()
+    expected = theirs(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    torch.testing.assert_close(x + ours(x), expected, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("kernel", [7, 9, 11, 13])
 def test_a_token_reaches_half_a_kernel_and_no_further(kernel):
     module, x = build(kernel=kernel), torch.randn(1, 17, 1, 4).double()

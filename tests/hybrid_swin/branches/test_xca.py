@@ -9,9 +9,9 @@ from hybrid_swin.branches.xca import XCA
 DIM, HEADS = 6, 2
 
 
-def build():
+def build(**options):
     torch.manual_seed(0)
-    module = XCA(DIM, HEADS, 4, (5, 4)).double()
+    module = XCA(DIM, HEADS, 4, (5, 4), **options).double()
     with torch.no_grad():
         module.temperature.copy_(torch.tensor([[[2.0]], [[-3.0]]]))
     return module.eval()
@@ -21,7 +21,10 @@ def reference(module, x, gate):
     mixed = torch.zeros_like(x)
     size = DIM // HEADS
     for image in range(len(x)):
-        q, k, v = (x[image] @ module.qkv.weight.T).flatten(0, 1).T.split(DIM)  # each (C, N)
+        maps = x[image] @ module.qkv.weight.T
+        if module.qkv.bias is not None:
+            maps = maps + module.qkv.bias
+        q, k, v = maps.flatten(0, 1).T.split(DIM)  # each (C, N)
         for head in range(HEADS):
             channels = range(head * size, (head + 1) * size)
             for c in channels:
@@ -37,9 +40,11 @@ def reference(module, x, gate):
     return mixed @ module.proj.weight.T + module.proj.bias
 
 
+@pytest.mark.parametrize("qkv_bias", [False, True])
 @pytest.mark.parametrize("size", [(5, 4), (1, 1), (3, 7)])
-def test_it_computes_what_the_paper_says(size):
-    module = build()
+def test_it_computes_what_the_paper_says(size, qkv_bias):
+    module = build(qkv_bias=qkv_bias)
+    assert (module.qkv.bias is not None) == qkv_bias
     x, gate = torch.randn(2, *size, DIM).double(), torch.randn(2, DIM).double()
     found, gated = module(x), module.proj(module.mix(x, gate))
     torch.testing.assert_close(
@@ -55,6 +60,18 @@ def test_it_is_mdta_without_its_convolution_and_with_a_bias():
     other.load_state_dict(state)
     x = torch.randn(2, 5, 4, DIM).double()
     torch.testing.assert_close(module(x), other(x) + bias, rtol=0, atol=1e-12)
+
+
+def test_with_biases_it_is_the_module_of_the_published_networks():
+    """XCiT's ``XCA`` with ``qkv_bias=True``, as all its networks have it, step by step."""
+    module, x = build(qkv_bias=True), torch.randn(2, 5, 4, DIM).double()
+    tokens = x.flatten(1, 2)
+    qkv = module.qkv(tokens).reshape(2, 20, 3, HEADS, DIM // HEADS).permute(2, 0, 3, 1, 4)
+    q, k, v = (part.transpose(-2, -1) for part in qkv)
+    q, k = (torch.nn.functional.normalize(part, dim=-1) for part in (q, k))
+    attention = ((q @ k.transpose(-2, -1)) * module.temperature).softmax(dim=-1)
+    expected = module.proj((attention @ v).permute(0, 3, 1, 2).reshape(2, 20, DIM))
+    torch.testing.assert_close(module(x).flatten(1, 2), expected, rtol=0, atol=1e-12)
 
 
 def test_tokens_change_places_freely():
@@ -87,3 +104,5 @@ def test_what_it_costs_is_what_was_measured():
     cost, tokens = XCA.cost(96, 3, 7, (56, 56)), 56**2
     assert cost.parameters == 4 * 96**2 + 96 + 3 == 36_963
     assert cost.macs == 4 * tokens * 96**2 + 2 * tokens * 96**2 // 3
+    biased = XCA.cost(96, 3, 7, (56, 56), qkv_bias=True)
+    assert (biased - cost).to_dict() == {"parameters": 3 * 96, "macs": 0, "activations": 0}

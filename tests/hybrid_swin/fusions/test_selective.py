@@ -67,7 +67,19 @@ def test_it_can_start_as_each_of_its_branches():
     assert torch.equal(mixer.logits.weight, before)
 
 
-def test_it_costs_what_the_paper_says():
+@pytest.mark.parametrize(("dim", "width"), [(96, 32), (128, 32), (512, 32), (1024, 64), (768, 48)])
+def test_it_narrows_to_what_the_authors_networks_narrow_to(dim, width):
+    """SKNet-50 has 32, 32, 32 and 64 units for 128, 256, 512 and 1,024 channels."""
+    mixer = build_mixer(parse("conv+identity:selective"), dim, 4, 4, GRID)
+    assert mixer.reduce.weight.shape == (width, dim)
+    selection, plain = (
+        mixer_cost(parse(f"conv+identity:{f}"), dim, 4, 4, GRID) for f in ("selective", "sum")
+    )
+    own = dim * width + 2 * width + 2 * dim * (width + 1)
+    assert (selection - plain).parameters == own
+
+
+def test_it_costs_what_the_formula_says():
     for norm in ("layer", "batch"):
         with_selection, plain = (
             mixer_cost(parse(f"conv+w_msa:{f}"), 96, 3, 7, (56, 56))

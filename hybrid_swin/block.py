@@ -60,7 +60,8 @@ class DropPath(nn.Module):
 
     What is kept is divided by ``1 - rate``, so the expectation stays.
 
-    Source: Deep Networks with Stochastic Depth, 2016, https://arxiv.org/abs/1603.09382
+    Source: Deep Networks with Stochastic Depth, 2016, https://arxiv.org/abs/1603.09382 (which drops
+    it for a whole batch, and multiplies by ``1 - rate`` at test; this is timm's way)
     """
 
     _threshold: Tensor

@@ -26,6 +26,10 @@ class Rungs:
     and of R + 1 brackets the one with k rungs left gets a share of the trials in proportion to
     factor^k / (k + 1), so that all brackets cost about the same.
 
+    As in Optuna and Ray Tune, and unlike in the paper, a trial is not paused at a rung until it may
+    be among the best: it stops there for good, or goes on. While fewer trials than ``factor`` are
+    known at a rung, all go on.
+
     Args:
         settings: which rungs.
         monitor: the metric that decides.

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from hybrid_swin import registry
+from hybrid_swin.block_words import parse
 from hybrid_swin.contract import CHECKS
 from search.cli import main
 from search.space import Space
@@ -41,6 +42,35 @@ def stripes(tmp_path, monkeypatch, clean_registry):
         Path(name).write_text(text, encoding="utf-8")
     Path("stripes.yaml").write_text(*code("adding_a_branch.md", "yaml"), encoding="utf-8")
     return registry.add_plugin("stripes.py")
+
+
+def sources(kind):
+    """The rows of the table of branches, or of fusions: the names and the rest of each."""
+    text = (DOCS / "blocks.md").read_text(encoding="utf-8")
+    _, branches, fusions = re.split(r"^\| (?=branch|fusion)", text, flags=re.MULTILINE)
+    for row in (branches if kind == "branch" else fusions).splitlines()[2:]:
+        if row.startswith("|"):
+            _, names, *cells = row.split("|")
+            yield re.findall(r"`(\w+)`", names), " ".join(cells)
+
+
+@pytest.mark.parametrize("kind", ["branch", "fusion"])
+def test_every_block_stands_in_the_table_of_sources(kind):
+    named = itertools.chain(*(names for names, _ in sources(kind)))
+    assert sorted(named) == sorted(registry.names(kind))
+
+
+def test_the_table_of_sources_names_options_that_exist():
+    found = [
+        f"{'conv+w_msa:' * (kind == 'fusion')}{names[0]}({options})"
+        for kind in ("branch", "fusion")
+        for names, rest in sources(kind)
+        for options in re.findall(r"`(\w+=[^`]+)`", rest)
+    ]
+    assert "xca(qkv_bias=true)" in found
+    assert "conv+w_msa:cross(norm=batch;padding=both)" in found
+    for word in found:
+        parse(word)
 
 
 def test_stripes_are_what_their_slow_reference_says(stripes):

@@ -18,8 +18,9 @@ class Pooled(Branch):
     ``pool`` x ``pool`` tokens (of fewer at the right and lower edge, where HiLo's detectors count
     zeros in). ``pool=1`` is plain global attention. There is no position bias.
 
-    HiLo gives it half of the heads, and plain attention in windows of the same size the others;
-    LITv2 has it in its last two stages, with 3 x 3 convolutions in the MLPs.
+    HiLo gives it half of the heads, and plain attention in windows of the same size the others.
+    Both read all channels, so HiLo is not ``w_msa+pooled:split``. LITv2 has it in its last two
+    stages, with 3 x 3 convolutions in the MLPs.
 
     Parameters 4C² + 4C; MACs 2NC² + 2MC² + 2NMC for N tokens and M = ⌈H/pool⌉⌈W/pool⌉ means.
 

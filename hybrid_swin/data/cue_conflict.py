@@ -90,7 +90,7 @@ class CueConflictSource(Source):
         seed: of all draws.
 
     Source: ImageNet-trained CNNs are biased towards texture, 2018,
-    https://arxiv.org/abs/1811.12231 (which pastes textures onto photographs).
+    https://arxiv.org/abs/1811.12231 (where style transfer gives a photograph another's texture).
     """
 
     def __init__(

@@ -64,10 +64,8 @@ def distances(size: Grid, centre: Point) -> Map:
 def mass_radii(mass: Map, centre: Point, shares: Sequence[float]) -> list[float]:
     """The least radii, in pixels, that hold so large shares of the (linear) mass.
 
-    RepLKNet's tool takes log10(x + 1) before it thresholds, so that its areas are not of mass.
-
-    Source: Understanding the Effective Receptive Field in Deep Convolutional Neural Networks, 2016,
-    https://arxiv.org/abs/1701.04128
+    RepLKNet's tool takes log10(x + 1) before it looks for the square that holds a share, so that
+    its areas are not of mass.
     """
     far = distances((mass.shape[0], mass.shape[1]), centre).ravel()
     order = np.argsort(far, kind="stable")

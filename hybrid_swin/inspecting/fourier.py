@@ -44,8 +44,9 @@ def transfer(x_BHWC: Tensor, y_BHWC: Tensor) -> Tensor:
     """T(f) = E log|F(y)| - E log|F(x)|: 0 where all passes, negative where it is damped. (H, W).
 
     The means run over images and over each side's own channels, so the two may differ in channels.
+    The source has E log|F| along the diagonal, less its value at frequency 0, of each map alone.
 
-    Source: How Do Vision Transformers Work?, 2022, https://arxiv.org/abs/2202.06709
+    Source: after How Do Vision Transformers Work?, 2022, https://arxiv.org/abs/2202.06709
     """
     return (log_amplitude(power(y_BHWC)) - log_amplitude(power(x_BHWC))).mean(dim=0)
 

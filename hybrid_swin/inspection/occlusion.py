@@ -30,7 +30,8 @@ class Occlusion(Inspection):
     and tokens. ``relative`` is I(d) over the mean length of a token. Influence is exactly 0 where
     the patch is out of the token's reach (``untouched`` is the share of such tokens).
 
-    Unlike a gradient this speaks of changes as large as those between images.
+    Unlike a gradient this speaks of changes as large as those between images. The source covers a
+    patch with grey, and looks at the class's probability and at feature maps.
 
     Args:
         images: so many of the subject's images, drawn by its seed, are changed; intervals are over
@@ -38,7 +39,7 @@ class Occlusion(Inspection):
         patches: changed places an image, one at a time.
         patch: pixels a side, a multiple of the variant's patch_size; 0 takes a 14th of the image.
 
-    Source: Visualizing and Understanding Convolutional Networks, 2013, section 4.2,
+    Source: after Visualizing and Understanding Convolutional Networks, 2013, section 4.2,
     https://arxiv.org/abs/1311.2901
     """
 

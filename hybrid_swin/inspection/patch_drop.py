@@ -34,6 +34,7 @@ class PatchDrop(Inspection):
             16 are used.
 
     Source: Intriguing Properties of Vision Transformers, 2021, https://arxiv.org/abs/2105.10497
+    (which makes patches black, reports the accuracy itself, and draws anew for each share)
     """
 
     needs_labels = True

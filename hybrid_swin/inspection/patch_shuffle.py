@@ -32,9 +32,10 @@ class PatchShuffle(Inspection):
         gmacs: billions of multiply-accumulates to spend; they limit the images, of which at least
             16 are used.
 
-    Source: Approximating CNNs with Bag-of-local-Features models works surprisingly well on
-    ImageNet, 2019, https://arxiv.org/abs/1904.00760; Intriguing Properties of Vision Transformers,
-    2021, https://arxiv.org/abs/2105.10497
+    Source: Intriguing Properties of Vision Transformers, 2021, https://arxiv.org/abs/2105.10497
+    (which reports the accuracy itself, and takes one order for a whole batch); on bags of patches:
+    Approximating CNNs with Bag-of-local-Features models works surprisingly well on ImageNet, 2019,
+    https://arxiv.org/abs/1904.00760
     """
 
     needs_labels = True

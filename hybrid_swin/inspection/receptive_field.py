@@ -37,13 +37,16 @@ class ReceptiveField(Inspection):
     50% and 90% of the mass, its standard deviation by axis, and the exact support: the pixels that
     can influence the token at all, whatever the weights.
 
+    The source takes the gradient of one output, and counts the pixels whose share is not small
+    beside the middle's; radii of mass need no threshold.
+
     Args:
         images: so many of the subject's images, drawn by its seed, are averaged.
         row: where the token stands, as a share of the map's height.
         column: the same of its width.
 
-    Source: Understanding the Effective Receptive Field in Deep Convolutional Neural Networks, 2016,
-    https://arxiv.org/abs/1701.04128
+    Source: after Understanding the Effective Receptive Field in Deep Convolutional Neural Networks,
+    2016, https://arxiv.org/abs/1701.04128
     """
 
     def __init__(self, images: int = 8, row: float = 0.5, column: float = 0.5) -> None:

@@ -40,7 +40,7 @@ class Spectrum(Inspection):
     Args:
         images: that are used at most.
 
-    Source: How Do Vision Transformers Work?, 2022, https://arxiv.org/abs/2202.06709
+    Source: after How Do Vision Transformers Work?, 2022, https://arxiv.org/abs/2202.06709
     """
 
     def __init__(self, images: int = 32) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Holm's adjusted p-values, in the order given: p_(k) becomes max over j <= k of (m - j) p_(j).
 
+    Places j and k are counted from 0; no value is above 1.
+
     Source: Holm 1979, A simple sequentially rejective multiple test procedure.
     """
     m = len(p_values)

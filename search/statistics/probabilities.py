@@ -68,7 +68,7 @@ def accuracy_interval(
     Source: effective counts: Korn and Graubard, Confidence Intervals for Proportions with Small
     Expected Number of Positive Counts Estimated From Survey Data, 1998; for the added items Agresti
     and Coull, Approximate Is Better than "Exact" for Interval Estimation of Binomial Proportions,
-    1998, https://doi.org/10.2307/2685469
+    1998, https://doi.org/10.2307/2685469, who add two of each.
     """
     x_SI = checked_matrix(correct)
     S, mean = len(x_SI), float(x_SI.mean())

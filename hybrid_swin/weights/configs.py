@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hybrid_swin.cost import Grid
 from hybrid_swin.weights.rules import (
     ALWAYS_PARTITION,
     EXACT_GELU,
@@ -20,10 +21,10 @@ from hybrid_swin.weights.rules import (
 
 READ = (
     *("model_type", "architectures", "hidden_act", "layer_norm_eps"),
-    *("qkv_bias", "use_absolute_embeddings"),
+    *("qkv_bias", "use_absolute_embeddings", "window_size"),
 )
 IN_SHAPES = (
-    *("patch_size", "num_channels", "embed_dim", "depths", "num_heads", "mlp_ratio", "window_size"),
+    *("patch_size", "num_channels", "embed_dim", "depths", "num_heads", "mlp_ratio"),
     *("hidden_size", "num_layers", "stage_names", "num_labels", "id2label", "label2id"),
     "pretrained_window_sizes",  # of Swin V2, which is refused
 )
@@ -62,6 +63,7 @@ class ConfigFacts:
         width: of the first stage, where it is told.
         positions: whether it adds absolute position embeddings, where it is told.
         qkv_bias: whether queries, keys and values have a bias, where it is told.
+        window: tokens of a window, where it is told; it shrinks to small maps.
         differs: what else makes the network another, for the report.
         unknown: fields that are not known here.
     """
@@ -71,6 +73,7 @@ class ConfigFacts:
     width: int | None = None
     positions: bool | None = None
     qkv_bias: bool | None = None
+    window: Grid | None = None
     differs: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -105,6 +108,7 @@ def _transformers(config: Mapping[str, Any]) -> ConfigFacts:
         width=width if isinstance(width, int) else None,
         positions=_truth(found.get("use_absolute_embeddings")),
         qkv_bias=_truth(found.get("qkv_bias")),
+        window=_window(found.get("window_size")),
         unknown=unknown,
     )
 
@@ -135,6 +139,7 @@ def timm_facts(arguments: Mapping[str, Any]) -> ConfigFacts:
     return ConfigFacts(
         ALWAYS_PARTITION if arguments.get("always_partition") else TIMM,
         depths=_whole_numbers(arguments.get("depths")),
+        window=_window(arguments.get("window_size")),
         differs=tuple(differs),
         unknown=tuple(sorted(str(name)[:40] for name in arguments if name not in _TIMM_KNOWN)),
     )
@@ -148,6 +153,12 @@ def _whole_numbers(value: Any) -> tuple[int, ...] | None:
     if isinstance(value, list | tuple) and value and all(isinstance(v, int) for v in value):
         return tuple(value)
     return None
+
+
+def _window(value: Any) -> Grid | None:
+    """Both sides of a window, of one number or two."""
+    sides = _whole_numbers(value if isinstance(value, list | tuple) else [value, value])
+    return (sides[0], sides[1]) if sides is not None and len(sides) == 2 else None
 
 
 def _truth(value: Any) -> bool | None:

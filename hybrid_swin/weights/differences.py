@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from hybrid_swin.block_words import LAYING, Part, window_layout
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.judging import Judgement
-from hybrid_swin.weights.resizing import offsets, square_window
+from hybrid_swin.weights.resizing import window_of_table
 from hybrid_swin.weights.rules import EPS, Rules
-from hybrid_swin.window_rules import Window, WindowLayout, sides_of
+from hybrid_swin.window_rules import Grid, Window, WindowLayout, sides_of
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Place:
         part: the model's branch that has the source's attention.
         kind: the source's attention: ``w_msa`` or ``sw_msa``.
         rows: of the source's bias table; 0 where it has none.
+        told: what the source says of its windows, if it does.
     """
 
     variant: Variant
@@ -28,6 +29,7 @@ class Place:
     part: Part
     kind: str
     rows: int
+    told: Grid | None = None
 
     @property
     def layout(self) -> WindowLayout:
@@ -85,13 +87,13 @@ def source_layout(place: Place, rules: Rules) -> WindowLayout | str:
     """The windows of a source's block, on the model's nominal map; or why there are none.
 
     The bias table tells their size: it is that of the model's windows if these are as large by the
-    source's rules, else that of square windows of its own.
+    source's rules, else that of windows of its own.
     """
     shifted = place.kind == "sw_msa"
     laid = rules.lay(place.variant, place.stage, place.window, shifted)
     window = sides_of(place.window) if isinstance(laid, str) else laid.window
-    own = square_window(place.rows)
-    if own is None or place.rows == offsets(window):
+    own = window_of_table(place.rows, window, place.told)
+    if own in (None, window):
         return laid
     return rules.lay(place.variant, place.stage, own, shifted)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from hybrid_swin.cost import Grid
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.configs import ConfigFacts, read_config, timm_facts
 from hybrid_swin.weights.files import WeightFile
@@ -36,6 +37,7 @@ class Judgement:
         notes: what else to say.
         positions: whether it added absolute position embeddings, where a config says.
         qkv_bias: whether it used biases of queries, keys and values, where a config says.
+        window: of its blocks, where a config says.
     """
 
     rules: tuple[Rules, ...] = ()
@@ -46,6 +48,7 @@ class Judgement:
     notes: tuple[str, ...] = ()
     positions: bool | None = None
     qkv_bias: bool | None = None
+    window: Grid | None = None
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -93,6 +96,7 @@ def judge(
             notes=tuple(found.notes),
             positions=facts.positions,
             qkv_bias=facts.qkv_bias,
+            window=facts.window,
         )
     maybe_ours = layout == "timm"
     basis = "its defaults, no config beside"

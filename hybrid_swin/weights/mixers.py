@@ -11,7 +11,7 @@ from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.weights.report import How, Resized, few
-from hybrid_swin.weights.resizing import offsets, resize_table, square_window
+from hybrid_swin.weights.resizing import resize_table, window_of_table, windows_of
 
 TABLE = "relative_position_bias_table"
 _WINDOWED = "w_msa", "sw_msa"
@@ -26,7 +26,7 @@ class MixerSource:
             attention have the same.
         kind: the mixer's block word, such as ``sw_msa``; none where it is not known.
         certain: whether ``kind`` is known, and not only what a plain Swin would have.
-        window: the window that a bias table is for, where it is known.
+        window: what the source says of its windows, if it does.
     """
 
     weights: Mapping[str, Tensor]
@@ -146,13 +146,21 @@ def _fit_table(table: Tensor, target: Tensor, before: Grid | None, after: Grid) 
         raise InputError(
             f"the attention has {heads} heads in the source, {target.shape[1]} in the model"
         )
-    if before is None or offsets(before) != table.shape[0]:
-        # Equal lengths are equal windows; only lengths that differ need a guess.
-        same = table.shape[0] == target.shape[0]
-        before = after if same else square_window(table.shape[0])
+    before = window_of_table(table.shape[0], after, before)
     if before is None:
-        raise InputError(f"a bias table of {table.shape[0]} offsets is that of no square window")
+        raise InputError(_which_window(table.shape[0]))
     return table if before == after else resize_table(table, before, after)
+
+
+def _which_window(offsets: int) -> str:
+    possible = [f"{height}x{width}" for height, width in windows_of(offsets)[:2]]
+    if not possible:
+        return f"a bias table of {offsets} offsets is that of no window"
+    return (
+        f"a bias table of {offsets} offsets is that of windows of {' or '.join(possible)}, and the "
+        "source does not say which; make the model with the source's window_size, load, then call "
+        "set_input_size(window_size=...)"
+    )
 
 
 def _why_fresh(word: BlockWord, source: MixerSource) -> str:

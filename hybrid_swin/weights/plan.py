@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from hybrid_swin.weights.positions import position_reasons
 from hybrid_swin.weights.report import BlockStart, Resized, few
 from hybrid_swin.weights.resizing import channels_rule, resize_channels
 from hybrid_swin.weights.source import Source, depths, has_v2_names
-from hybrid_swin.window_rules import lay_windows, sides_of
+from hybrid_swin.window_rules import Grid, lay_windows, sides_of
 
 _IN_BLOCK = re.compile(r"^.*?(blocks\.\d+|features\.\d+\.\d+)\.")  # what leads to a block
 _STEM, _HEAD = "patch_embed.proj.weight", "head."
@@ -261,8 +261,26 @@ def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source)
         if isinstance(block.norm1, nn.Identity):
             _copy_norm(plan, block, name, source)
         taken.append(_At(name, i, block, word, mixer, theirs))
+    plan.notes += _assumed_windows(taken)
     for index, at in enumerate(taken):  # all is known by now of what has a place
         plan.blocks.append(_start(plan, index, at, variant, source))
+
+
+def _assumed_windows(taken: Iterable[_At]) -> list[str]:
+    """A note on windows whose bias tables could be those of windows that lie the other way."""
+    assumed = {
+        cast(Grid, module.window)
+        for at in taken
+        if at.mixer.values and not at.mixer.resized and at.theirs.window is None
+        for module in at.block.attn.modules()
+        if hasattr(module, TABLE)
+    }
+    return [
+        f"the source does not say whether its windows are {h}x{w} or {w}x{h}; they are taken for "
+        f"{h}x{w}, the model's"
+        for h, w in sorted(assumed)
+        if h != w
+    ]
 
 
 def _start(plan: Plan, index: int, at: _At, variant: Variant, source: Source) -> BlockStart:
@@ -310,9 +328,10 @@ def _mixer_source(source: Source, i: int, j: int, prefix: str) -> MixerSource:
         nominal = sides_of(theirs.window_sizes[i])
         window = lay_windows(theirs.grids[i], nominal, small).window  # type: ignore[arg-type]
         return MixerSource(weights, str(word), True, window)
+    told = source.positions.windows.get(prefix.removesuffix(".attn."), source.judgement.window)
     if TABLE not in weights and not source.is_foreign:
-        return MixerSource(weights)
-    return MixerSource(weights, "sw_msa" if j % 2 else "w_msa", source.is_foreign)
+        return MixerSource(weights, window=told)
+    return MixerSource(weights, "sw_msa" if j % 2 else "w_msa", source.is_foreign, told)
 
 
 def _copy_norm(plan: Plan, block: Block, name: str, source: Source) -> None:
@@ -329,7 +348,9 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
     """Why a block computes something else than in the source."""
     part = at.word.branches[at.mixer.base or 0]
     kind = at.theirs.kind or ""
-    side = Place(variant, at.stage, part, kind.partition("(")[0], _rows(at.theirs))
+    side = Place(
+        variant, at.stage, part, kind.partition("(")[0], _rows(at.theirs), at.theirs.window
+    )
     windows = side.layout if part.name in ("w_msa", "sw_msa") else None
     if at.mixer.values and source.variant is not None:
         why = own_difference(side, source.variant, _pairs(at, parse(kind)))

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from hybrid_swin.cost import Grid
 from hybrid_swin.weights.layouts import place_of
 from hybrid_swin.weights.mixers import TABLE
-from hybrid_swin.weights.resizing import square_window
+from hybrid_swin.weights.resizing import windows_of
 from hybrid_swin.window_rules import WindowLayout
 from hybrid_swin.windows import relative_position_index, shift_mask
 
@@ -27,11 +28,13 @@ class Positions:
         tables: bias tables in our order, where the source's index orders them otherwise.
         odd: blocks of which no order of the table gives what the source's index gives.
         masks: the source's masks of shifted windows.
+        windows: of the tables, by the source's index.
     """
 
     tables: Mapping[str, Tensor] = field(default_factory=dict)
     odd: frozenset[str] = frozenset()
     masks: Mapping[str, Tensor] = field(default_factory=dict)
+    windows: Mapping[str, Grid] = field(default_factory=dict)
 
 
 def read_positions(
@@ -45,7 +48,7 @@ def read_positions(
         layout: whose names it has.
         prefix: of them.
     """
-    tables, odd, masks = {}, set(), {}
+    tables, odd, masks, windows = {}, set(), {}, {}
     for key, tensor in raw.items():
         if not key.startswith(prefix) or key.split(".")[-1] not in (_INDEX, _MASK):
             continue
@@ -56,12 +59,16 @@ def read_positions(
         table = named.get(f"{block}.attn.{TABLE}")
         if table is None or table.ndim != 2:
             continue
-        ordered = _in_our_order(table, tensor)
-        if ordered is None:
+        if not windows_of(len(table)):
+            continue  # refused elsewhere
+        found = _in_our_order(table, tensor)
+        if found is None:
             odd.add(block)
-        elif ordered is not table:
+            continue
+        windows[block], ordered = found
+        if ordered is not table:
             tables[f"{block}.attn.{TABLE}"] = ordered
-    return Positions(tables, frozenset(odd), masks)
+    return Positions(tables, frozenset(odd), masks, windows)
 
 
 def position_reasons(
@@ -89,19 +96,24 @@ def position_reasons(
         yield "the source's attn_mask hides other tokens"
 
 
-def _in_our_order(table: Tensor, index: Tensor) -> Tensor | None:
-    """The table as our index needs it; itself if the source's is ours, None if it cannot be."""
-    window = square_window(len(table))
-    if window is None:
-        return table  # refused elsewhere
-    ours = relative_position_index(window, window, torch.device("cpu")).flatten()
+def _in_our_order(table: Tensor, index: Tensor) -> tuple[Grid, Tensor] | None:
+    """The table's window, and the table as our index needs it: itself if the source's is ours.
+
+    None if it cannot be.
+    """
     theirs = index.detach().cpu().flatten()
-    if len(theirs) != len(ours) or theirs.is_floating_point() or theirs.is_complex():
+    if theirs.is_floating_point() or theirs.is_complex():
         return None
     theirs = theirs.long()
-    if torch.equal(theirs, ours):
-        return table
-    if theirs.min() < 0 or theirs.max() >= len(table):
+    fitting = [w for w in windows_of(len(table)) if (w[0] * w[1]) ** 2 == len(theirs)]
+    indices = [relative_position_index(w, w, torch.device("cpu")).flatten() for w in fitting]
+    for window, ours in zip(fitting, indices, strict=True):
+        if torch.equal(theirs, ours):
+            return window, table
+    if not fitting or theirs.min() < 0 or theirs.max() >= len(table):
         return None
-    rows = torch.zeros(len(table), dtype=torch.long).scatter_(0, ours, theirs)
-    return table[rows.to(table.device)] if torch.equal(rows[ours], theirs) else None
+    for window, ours in zip(fitting, indices, strict=True):
+        rows = torch.zeros(len(table), dtype=torch.long).scatter_(0, ours, theirs)
+        if torch.equal(rows[ours], theirs):
+            return window, table[rows.to(table.device)]
+    return None

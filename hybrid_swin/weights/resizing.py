@@ -23,10 +23,32 @@ def resize_table(table: Tensor, before: Grid, after: Grid) -> Tensor:
     return resized[0].flatten(1).T.to(table.dtype)
 
 
-def square_window(offsets: int) -> Grid | None:
-    """The window (M, M) of a table of (2M-1)² offsets; None where there is none."""
-    side = math.isqrt(offsets)
-    return ((side + 1) // 2, (side + 1) // 2) if side * side == offsets and side % 2 else None
+def windows_of(offsets: int) -> tuple[Grid, ...]:
+    """The windows (h, w) of a table of (2h-1)(2w-1) offsets, the most square first."""
+    if offsets < 1 or offsets % 2 == 0:
+        return ()
+    sides = [n for n in range(math.isqrt(offsets), 0, -1) if offsets % n == 0]
+    pairs = [((n + 1) // 2, (offsets // n + 1) // 2) for n in sides]
+    return tuple(dict.fromkeys(w for pair in pairs for w in (pair, pair[::-1])))
+
+
+def window_of_table(offsets: int, ours: Grid, told: Grid | None = None) -> Grid | None:
+    """The window of a bias table, which its length alone does not tell; None if nothing does.
+
+    Args:
+        offsets: rows of the table.
+        ours: the window that it is to serve.
+        told: what the source says of its windows, which shrink to small maps.
+    """
+    possible = windows_of(offsets)
+    if told is not None and told in possible:
+        return told
+    if told is not None:
+        possible = tuple(w for w in possible if w[0] <= told[0] and w[1] <= told[1]) or possible
+    if ours in possible:
+        return ours
+    square = possible and possible[0][0] == possible[0][1]
+    return possible[0] if square or len(possible) == 1 else None
 
 
 def offsets(window: Grid) -> int:

@@ -469,6 +469,44 @@ def test_layouts_with_one_window_size_refuse_several(small_swin, tmp_path):
         hs.save_weights(model, tmp_path / "b.pth", layout="torchvision")
 
 
+@pytest.mark.parametrize("before", [7, (7, 9)])
+@pytest.mark.parametrize("after", [7, (7, 9), (9, 7)])
+@pytest.mark.parametrize(("layout", "suffix"), [("timm", "safetensors"), ("torchvision", "pth")])
+def test_windows_of_two_sides_are_saved_and_loaded(
+    small_swin, tmp_path, before, after, layout, suffix
+):
+    sizes = {"image_size": (72, 144), "seed": 1}  # maps of 18x36 and 9x18
+    first, other = small_swin(window_size=before, **sizes), small_swin(window_size=after, **sizes)
+    hs.save_weights(first, tmp_path / f"a.{suffix}", layout)
+    report = hs.load_weights(other, tmp_path / f"a.{suffix}")
+    assert len(report.resized) == (0 if before == after else 4)
+    first.set_input_size(window_size=after)
+    same(other.state_dict(), first.state_dict())
+    assert report.is_as_in_source or before != after
+
+
+def test_windows_that_a_state_dict_does_not_tell_are_said(small_swin):
+    """Windows of 7x9 and 9x7 have bias tables of one length."""
+    weights = small_swin(image_size=(72, 144), window_size=(7, 9)).state_dict()
+    said = "whether its windows are {0} or {1}; they are taken for {0}, the model's"
+    for window, words in (((7, 9), ("7x9", "9x7")), ((9, 7), ("9x7", "7x9"))):
+        report = hs.load_weights(small_swin(image_size=(72, 144), window_size=window), weights)
+        assert report.resized == () and any(said.format(*words) in note for note in report.notes)
+    square = small_swin(image_size=72, seed=1)
+    assert "whether its windows" not in str(hs.load_weights(small_swin(), square.state_dict()))
+    with pytest.raises(InputError, match="221 offsets is that of windows of 7x9 or 9x7"):
+        hs.load_weights(small_swin(), weights)
+
+
+@pytest.mark.parametrize(
+    ("library", "name"), [("microsoft", "Microsoft's code"), ("huggingface", "transformers")]
+)
+def test_layouts_of_square_windows_refuse_others(small_swin, tmp_path, library, name):
+    model = small_swin(window_size=(7, 9))
+    with pytest.raises(InputError, match=f"{name} takes no windows of 7x9; save in layout 'timm'"):
+        hs.save_weights(model, tmp_path / "a.pth", layout=library)
+
+
 def test_a_layout_holds_what_its_library_computes(small_swin, tmp_path):
     """An oblong map that one window covers along one side, and one that it does not divide."""
     oblong, uneven = {"image_size": (28, 56)}, {"image_size": 80}

@@ -5,6 +5,7 @@ from hybrid_swin.block import build_mixer
 from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError
 from hybrid_swin.weights.mixers import MixerSource, plan_mixer
+from hybrid_swin.weights.resizing import resize_table
 
 DIM, HEADS, WINDOW, GRID = 24, 3, 4, (8, 8)
 
@@ -146,9 +147,32 @@ def test_equal_lengths_of_other_windows_are_told_apart_where_the_window_is_known
     assert len(plan("w_msa", MixerSource(weights, "w_msa", True, (5, 5)), **sizes).resized) == 1
 
 
-def test_a_table_of_no_square_window_is_refused():
+def test_windows_of_two_sides_are_resized_where_they_are_known():
+    weights = source("w_msa", window=(3, 4)).weights
+    for window, told, resized in (
+        ((3, 4), None, 0),
+        ((3, 4), (4, 3), 1),
+        ((4, 3), (3, 4), 1),
+        ((5, 2), (3, 4), 1),
+    ):
+        made = plan("w_msa", MixerSource(weights, "w_msa", True, told), window=window)
+        assert len(made.resized) == resized
+    turned = plan("w_msa", MixerSource(weights, "w_msa", True, (3, 4)), window=(4, 3))
+    table = weights["relative_position_bias_table"]
+    expected = resize_table(table, (3, 4), (4, 3))
+    assert torch.equal(turned.values["relative_position_bias_table"], expected)
+
+
+def test_a_table_whose_window_is_not_known_is_refused():
     given = source("w_msa", grid=(3, 8))
-    with pytest.raises(InputError, match="a bias table of 35 offsets is that of no square window"):
+    with pytest.raises(
+        InputError,
+        match="35 offsets is that of windows of 3x4 or 4x3, and the source does not say which; "
+        "make the model with the source's window_size, load, then call set_input_size",
+    ):
+        plan("w_msa", given, window=6)
+    given.weights["relative_position_bias_table"] = torch.zeros(34, HEADS)
+    with pytest.raises(InputError, match="a bias table of 34 offsets is that of no window"):
         plan("w_msa", given, window=6)
 
 

@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from hybrid_swin.weights.resizing import offsets, resize_channels, resize_table, square_window
+from hybrid_swin.weights.resizing import (
+    offsets,
+    resize_channels,
+    resize_table,
+    window_of_table,
+    windows_of,
+)
 from hybrid_swin.windows import relative_position_index
 
 
@@ -66,8 +72,30 @@ def test_offsets_and_windows_agree():
     for window in ((7, 7), (1, 1), (4, 6)):
         index = relative_position_index(window, window, torch.device("cpu"))
         assert index.max() + 1 == offsets(window)
-    assert [square_window(n) for n in (1, 9, 169, 529)] == [(1, 1), (2, 2), (7, 7), (12, 12)]
-    assert [square_window(n) for n in (4, 16, 63, 168)] == [None] * 4
+        assert window in windows_of(offsets(window))
+    assert [windows_of(n)[0] for n in (1, 9, 169, 529)] == [(1, 1), (2, 2), (7, 7), (12, 12)]
+    assert windows_of(13 * 17) == ((7, 9), (9, 7), (1, 111), (111, 1))
+    assert windows_of(0) == windows_of(168) == ()
+
+
+@pytest.mark.parametrize(
+    ("offsets", "ours", "told", "window"),
+    [
+        (169, (4, 4), None, (7, 7)),  # nothing is told: square
+        (221, (7, 9), None, (7, 9)),  # or as the model's
+        (221, (4, 4), None, None),  # 7x9 or 9x7
+        (221, (9, 7), (7, 9), (7, 9)),  # what is told goes first
+        (169, (4, 4), (7, 9), (7, 7)),  # shrunk to a map of 7x7
+        (9 * 23, (4, 4), (8, 12), (5, 12)),  # of 5x20
+        (9 * 19, (4, 4), (12, 12), None),  # of 5x10 or 10x5
+        (9 * 19, (10, 5), (12, 12), (10, 5)),
+        (81, (2, 14), (5, 5), (5, 5)),
+        (221, (4, 4), (2, 2), None),  # it cannot be so
+        (168, (4, 4), (7, 9), None),
+    ],
+)
+def test_the_window_of_a_table(offsets, ours, told, window):
+    assert window_of_table(offsets, ours, told) == window
 
 
 def test_one_channel_sees_a_grey_image_as_three_saw_it():

@@ -1,5 +1,6 @@
 """The rules of libraries that are not installed, each written out slowly as its source has it."""
 
+import json
 from argparse import Namespace
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import hybrid_swin as hs
 from hybrid_swin.errors import InputError
 from hybrid_swin.weights.layouts import names, split
 from hybrid_swin.weights.rules import DEFAULTS, Rules
+from hybrid_swin.windows import relative_position_index
 
 WINDOW, PATCH, HEADS = 4, 2, (2, 4)
 PLAIN = "w_msa", "sw_msa"
@@ -22,13 +24,17 @@ class Refused(Exception):
     """The library's own code would fail."""
 
 
+def pair(window):
+    return list(window) if isinstance(window, tuple) else [window, window]
+
+
 # What each library does in one block: windows, shift, and the order of padding and rolling
 
 
 def timm(grid, nominal, window, shifted):
     """Both are worked out once, for the size that the network is made for; rolled, then padded."""
-    sides = [r if r <= window else window for r in nominal]
-    shift = [0 if r <= w else window // 2 for r, w in zip(nominal, sides, strict=True)]
+    sides = [r if r <= w else w for r, w in zip(nominal, pair(window), strict=True)]
+    shift = [0 if r <= s else w // 2 for r, s, w in zip(nominal, sides, pair(window), strict=True)]
     return sides, shift if shifted else [0, 0], False
 
 
@@ -44,9 +50,10 @@ def microsoft(grid, nominal, window, shifted):
 
 def torchvision(grid, nominal, window, shifted):
     """Windows are never cut; an axis that one of them covers after padding is not shifted."""
-    whole = [-(-g // window) * window for g in grid]
-    shift = [0 if window >= w or not shifted else window // 2 for w in whole]
-    return [window] * 2, shift, True
+    window = pair(window)
+    whole = [-(-g // w) * w for g, w in zip(grid, window, strict=True)]
+    shift = [0 if w >= p or not shifted else w // 2 for p, w in zip(whole, window, strict=True)]
+    return window, shift, True
 
 
 def dense(grid, nominal, window, shifted):
@@ -102,7 +109,7 @@ def attend(x, weights, heads, sides, shift, pads_first):
     return out[:, :height, :width].roll(shift, (1, 2))
 
 
-def swin(weights, images, library):
+def swin(weights, images, library, window=WINDOW):
     """The last map of a plain Swin by a library's rules; ``weights`` have timm's names."""
 
     def norm(x, name):
@@ -129,31 +136,31 @@ def swin(weights, images, library):
         for j in (0, 1):
             name = f"layers.{i}.blocks.{j}"
             own = {n.removeprefix(f"{name}."): t for n, t in weights.items() if n.startswith(name)}
-            rule = LIBRARIES[library](x.shape[1:3], nominal, WINDOW, j == 1)
+            rule = LIBRARIES[library](x.shape[1:3], nominal, window, j == 1)
             x = x + attend(norm(x, f"{name}.norm1"), own, heads, *rule)
             hidden = F.linear(norm(x, f"{name}.norm2"), own["mlp.fc1.weight"], own["mlp.fc1.bias"])
             x = x + F.linear(F.gelu(hidden), own["mlp.fc2.weight"], own["mlp.fc2.bias"])
     return norm(x, "norm")
 
 
-def model(size, words=PLAIN, seed=0):
+def model(size, words=PLAIN, seed=0, window=WINDOW):
     stages = [hs.Stage(8 * 2**i, 2, heads, words) for i, heads in enumerate(HEADS)]
     torch.manual_seed(seed)
-    network = hs.HybridSwin(hs.Variant(size, 3, 3, PATCH, WINDOW, 2, stages)).eval()
+    network = hs.HybridSwin(hs.Variant(size, 3, 3, PATCH, window, 2, stages)).eval()
     for name, parameter in network.named_parameters():
         mean = 1.0 if "norm" in name and "weight" in name else 0.0
         torch.nn.init.normal_(parameter, mean=mean, std=0.3)
     return network
 
 
-def built_at(size, library):
+def built_at(size, library, window=WINDOW):
     """The weights of a library's network that was built for a size, by timm's names."""
     weights = model((64, 64)).state_dict()
     nominal = [s // PATCH for s in size]
     for i in range(2):
         sides = [n // 2**i for n in nominal]
         try:
-            windows = LIBRARIES[library](sides, sides, WINDOW, False)[0]
+            windows = LIBRARIES[library](sides, sides, window, False)[0]
         except Refused:
             windows = [WINDOW] * 2
         rows = (2 * windows[0] - 1) * (2 * windows[1] - 1)
@@ -171,11 +178,13 @@ def spelt(weights, layout):
     }
 
 
-def in_layout(weights, library, folder=None):
+def in_layout(weights, library, folder=None, window=None):
     """As the library saves them; timm's beside its config, so that they can only be timm's."""
     if library == "timm":
         save_file(weights, folder / "model.safetensors")
-        (folder / "config.json").write_text('{"architecture": "swin_tiny_patch4_window7_224"}')
+        config = {"architecture": "swin_tiny_patch4_window7_224"}
+        config |= {} if window is None else {"model_args": {"window_size": list(window)}}
+        (folder / "config.json").write_text(json.dumps(config))
         return folder
     if library == "dense":
         spelled = spelt({n: t for n, t in weights.items() if "head" not in n}, "openmmlab")
@@ -217,6 +226,40 @@ def test_a_report_says_what_is_so(library, size, taken_over, tmp_path):
         measured = [b for b in wrong if b.difference is not None]
         assert measured or report.resized
         assert all(b.difference > 1e-3 for b in measured)
+
+
+@pytest.mark.parametrize("library", ["timm", "torchvision"])
+@pytest.mark.parametrize("size", [(32, 32), (20, 20), (8, 24), (24, 40), (12, 16)])
+@pytest.mark.parametrize("window", [(3, 5), (5, 3), 4])
+def test_windows_of_two_sides_are_those_of_the_libraries(library, size, window, tmp_path):
+    sides = (3, 5)  # of the source
+    words = own_words(library)
+    network = model(size, words, seed=1, window=window)
+    weights = built_at(size, library, sides)
+    source = in_layout(weights, library, tmp_path, sides)
+    if library == "torchvision":  # which keeps an index beside its tables
+        index = relative_position_index(sides, sides, torch.device("cpu")).flatten()
+        source |= {
+            name.replace("bias_table", "index"): index for name in source if "bias_table" in name
+        }
+    report = hs.load_weights(network, source)
+    nominal = hs.load_weights(model(size, words, window=sides), source)
+    assert nominal.is_as_in_source and not nominal.resized
+    if window == sides:
+        x = torch.randn(2, 3, *size)
+        with torch.no_grad():
+            expected = swin(weights, x, library, sides)
+            torch.testing.assert_close(network.forward_features(x), expected, rtol=1e-4, atol=1e-4)
+    else:
+        changed = [b for b in report.blocks if b.how == "changed"]
+        assert len(changed) == len(report.resized) and report.resized
+        assert all("bias table is interpolated" in b.why for b in changed)
+        assert all(b.difference > 1e-3 for b in changed if b.difference is not None)
+    again = model(size, words, seed=2, window=sides)
+    hs.load_weights(again, source)
+    again.set_input_size(window_size=window)
+    for name, table in again.state_dict().items():
+        torch.testing.assert_close(table, network.state_dict()[name], msg=name)
 
 
 def test_the_word_for_each_library():

@@ -1,7 +1,8 @@
 """Drawing parts from labelled images: every class by its share, groups whole.
 
-scikit-learn's splitters promise neither a class's presence in each part nor shares other than 1/k
-for groups; both matter where a class has five images or a study twelve patients.
+scikit-learn's splitters do not promise each class in each part, and those that keep groups whole
+either stratify, by shares of 1/k only, or take other shares and ignore classes. Both matter where a
+class has five images or a study twelve patients.
 """
 
 from collections.abc import Sequence

@@ -32,11 +32,13 @@ class WindowAttention(Branch):
     the window's largest; where the network was first trained with other windows, by theirs:
     ``pretrained_window_size``, if it is not 0.
 
-    ``mask_padding`` lets no token attend to padding; otherwise padding is attended to, as in all
-    published implementations. ``small_map`` says what the window does where a side of the map is
-    shorter: ``shrink`` to it; be ``square``, as wide as the shorter side (Microsoft's Swin); keep
-    its size and ``pad`` the map (torchvision's); or keep the size that is ``fixed`` by the nominal
-    map, to which it shrinks (timm's).
+    ``mask_padding`` lets no token attend to padding; otherwise padding is attended to, as in timm,
+    torchvision, transformers and OpenMMLab.
+
+    ``small_map`` says what the window does where a side of the map is shorter: ``shrink`` to it; be
+    ``square``, as wide as the shorter side (Microsoft's Swin); keep its size and ``pad`` the map
+    (torchvision's); or keep the size that is ``fixed`` by the nominal map, to which it shrinks
+    (timm's).
 
     Parameters 4C² + 4C + (2h-1)(2w-1)K for windows of M = hw tokens; MACs 4NC² + 2NMC. Parameter
     names are timm's.
@@ -74,7 +76,7 @@ class WindowAttention(Branch):
         self.mask_padding = mask_padding
         self.cosine = attention == "cosine"
         self.qkv = nn.Linear(dim, 3 * dim, bias=not self.cosine)
-        if self.cosine:  # a bias of the keys would only turn them all alike
+        if self.cosine:  # as in Swin V2, where keys have no bias
             self.q_bias = nn.Parameter(torch.empty(dim))
             self.v_bias = nn.Parameter(torch.empty(dim))
             self.logit_scale = nn.Parameter(torch.empty(num_heads, 1, 1))

@@ -125,8 +125,10 @@ class BranchCost:
         return grid
 
     def on(self, grid_size: Grid) -> "BranchCost":
-        """The same branch on another map."""
-        return replace(self, grid_size=grid_size)
+        """The same branch, made for this map, on another."""
+        branch = load("branch", self.part.name)
+        window = branch.fitted_window(self.window_size, self.grid_size, **self.part.kwargs)
+        return replace(self, window_size=window, grid_size=grid_size)
 
 
 def mixer_cost(

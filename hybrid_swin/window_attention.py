@@ -167,6 +167,17 @@ class WindowAttention(Branch):
         laid = lay_windows(grid_size, sides_of(window_size), small_map)
         return grid_size if mask_padding else laid.padded
 
+    @classmethod
+    def fitted_window(
+        cls,
+        window_size: Window,
+        grid_size: Grid,
+        small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
+        **_: Any,
+    ) -> Window:
+        """The window as it is on the nominal grid."""
+        return lay_windows(grid_size, sides_of(window_size), small_map).window
+
     def _attend(self, x_BGNC: Tensor, bias: Tensor, value_gate: Tensor | None) -> Tensor:
         """Attention of each window with itself; ``bias`` is (1 or G, K, N, N)."""
         qkv = torch.unflatten(self._project(x_BGNC), -1, (3, self.num_heads, -1))

@@ -60,6 +60,11 @@ class Branch(nn.Module):
         """The same for the nominal grid, without building anything."""
         return grid_size
 
+    @classmethod
+    def fitted_window(cls, window_size: Window, grid_size: Grid, **options: Any) -> Window:
+        """The window as it is on the nominal grid, for maps of other sizes too."""
+        return window_size
+
     def resize(self, window_size: Window, grid_size: Grid) -> None:
         """Take another window and another nominal grid, in place; most branches know neither."""
 

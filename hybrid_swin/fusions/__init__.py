@@ -42,7 +42,7 @@ class CostMaker(Protocol):
         """How large the branch makes the map by zeros that it then takes for tokens."""
 
     def on(self, grid_size: Grid) -> "CostMaker":
-        """The same branch on another map."""
+        """The same branch, made for this map, on another."""
 
 
 class Fusion(nn.Module):

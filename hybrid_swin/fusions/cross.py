@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, cast
 
 import torch
@@ -117,10 +116,7 @@ class Cross(Fusion):
         grid = attention.padded if padding == "both" else grid_size
         seen, half, (narrow, narrowest) = math.prod(grid), dim // 2, _gate_widths(dim)
         total = attention.without_projection(half, num_heads)
-        total += replace(
-            local.on(grid).without_projection(dim, num_heads),
-            parameters=local.without_projection(dim, num_heads).parameters,
-        )
+        total += local.on(grid).without_projection(dim, num_heads)
         for inputs, outputs in ((dim, half), (dim, dim), (dim, half)):
             total += linear(seen, inputs, outputs)
         for width in (half, dim, dim, half, half, narrow, narrowest):

@@ -25,6 +25,7 @@ OPTIONS = [
     "conv+w_msa:cross(norm=batch;padding=both)",
     "sw_msa(small_map=pad)+w_msa(small_map=pad):cross(padding=both)",
     "conv+sw_msa(mask_padding=true):cross(padding=both)",
+    "sw_msa+w_msa(small_map=pad):cross(padding=both)",
     "mdta+w_msa:cascade",
     "w_msa(attention=cosine;bias=continuous)",
     "sw_msa(mask_padding=true)",

@@ -59,8 +59,8 @@ def layout_of(branch: WindowAttention, grid: Grid) -> Layout:
 def period_of(branch: WindowAttention, grid: Grid) -> Grid:
     """Tokens, by axis, after which the windows of a branch repeat on a map of ``grid`` tokens.
 
-    A window of M tokens repeats after M; a strided one, whose tokens stand as far apart as can be,
-    after H/M of the padded map. One period that is the whole axis repeats nothing.
+    Along an axis a window of M tokens repeats after M; a strided one, whose tokens stand as far
+    apart as can be, after H/M of the padded map. One period that is the whole axis repeats nothing.
     """
     window, _, (height, width), _ = branch.lay(grid)
     if branch.layout != "strided":

@@ -36,7 +36,7 @@ class AttentionDistance(Inspection):
     query's weights is scaled to add up to 1, and what padding took is reported; a query that puts
     all of it on padding has no distance and is left out. ``ratio`` is D_h over the distance of
     attention spread evenly over all keys that a query may attend to: 1 uses the window evenly, less
-    is local. With a window of M tokens a side, D_h <= √2 (M - 1) stride.
+    is local. With windows of M x M tokens, D_h <= √2 (M - 1) stride.
 
     Args:
         images: so many of the subject's images, drawn by its seed, are averaged; intervals are over

@@ -41,11 +41,11 @@ def words_of_all_parts():
 
 
 def test_every_branch_and_fusion_runs_in_onnx_runtime(tmp_path):
-    """On a map that windows do not divide, so that they are padded and shifted as well."""
+    """On a map that oblong windows do not divide, so that they are padded and shifted as well."""
     words = [*words_of_all_parts(), "sw_msa(attention=cosine;bias=continuous;mask_padding=true)"]
     used = {part.name for word in map(parse, words) for part in (*word.branches, word.joined_by)}
     assert used >= {*registry.names("branch"), *registry.names("fusion")}
-    model = network(words, (6, 9))
+    model = network(words, (6, 9), window_size=(4, 5))
     exported = export_model(model, tmp_path / "all.onnx", class_names=["a", "b", "c"])
     assert exported.difference < TOLERANCE
     session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])

@@ -247,8 +247,9 @@ def alone(module, x):
 
 @pytest.mark.parametrize("branch", [WMSA, SWMSA, GridAttention])
 @pytest.mark.parametrize("size", [(5, 7), (6, 6), (4, 10), (2, 5)])
-def test_padding_can_be_left_out_of_attention(branch, size):
-    module = build(branch, 3, (6, 9), mask_padding=True)
+@pytest.mark.parametrize("window", [3, (2, 4), (5, 3)])
+def test_padding_can_be_left_out_of_attention(branch, size, window):
+    module = build(branch, window, (6, 9), mask_padding=True)
     x = torch.randn(2, *size, DIM).double()
     with torch.no_grad():
         expected = alone(module, x)

@@ -25,7 +25,7 @@ WORDS = (
     "conv+w_msa",
     "w_msa+mdta:gate",
     "conv+w_msa:split",
-    "conv+mdta+w_msa",
+    "conv+identity+mdta+pointwise",
     "grid+w_msa:scale",
     "pooled+w_msa:selective",
     "conv+w_msa:cross",
@@ -48,7 +48,8 @@ def register(timm: Any) -> list[str]:
             ours = {k: v for k, v in arguments.items() if k not in ("cache_dir", "feature_cls")}
             for name in ("pretrained_cfg", "pretrained_cfg_overlay", "feature_cfg"):
                 ours.pop(name, None)
-            return hs.create_model(word, pretrained, **(SMALL | ours))
+            model: nn.Module = hs.create_model(word, pretrained, **(SMALL | ours))
+            return model
 
         entry.__name__ = entry.__qualname__ = f"small_{index}"
         entry.__module__ = module.__name__

@@ -155,6 +155,12 @@ def _fit_parser() -> ArgumentParser:
         help="which network of --init, if it holds several, such as ema",
     )
     parser.add_argument(
+        "--follow_source",
+        type=bool,
+        default=False,
+        help="pad, roll and shift windows as the library of --init does",
+    )
+    parser.add_argument(
         "--resume", type=bool, default=True, help="go on with what the folder holds"
     )
     add_code_options(parser)

@@ -17,8 +17,10 @@ from hybrid_swin.block_words import LAYING, window_layout
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
+from hybrid_swin.weights.following import followed, relay
 from hybrid_swin.weights.layouts import names, split
 from hybrid_swin.weights.mixers import TABLE
+from hybrid_swin.weights.other_sizes import say_other_sizes
 from hybrid_swin.weights.plan import Plan, make_plan
 from hybrid_swin.weights.probe import measure_difference
 from hybrid_swin.weights.report import WeightReport
@@ -36,6 +38,7 @@ def load_weights(
     *,
     identity_start: bool = True,
     weights_prefix: str | None = None,
+    follow_source: bool = False,
 ) -> WeightReport:
     """Take a Swin's weights, or a network's of ours, from elsewhere.
 
@@ -48,7 +51,9 @@ def load_weights(
 
     Libraries differ in how they shift and pad, and configs in more than that. A ``config.json``
     beside the weights is read, and the report says which blocks compute what they computed in the
-    source, and of others why not and by how much.
+    source, of others why not and by how much, and at which other sizes of images logits differ.
+    With ``follow_source`` the model's words get the source's rules, in place, and its ``variant``
+    says so; a bias table may get another size then, so make optimisers afterwards.
 
     Args:
         model: a ``HybridSwin``, or another network with its ``patch_embed``, ``layers`` and
@@ -61,6 +66,9 @@ def load_weights(
         weights_prefix: which network to take of a source that holds several, such as ``ema`` of
             ``ema.patch_embed...`` or of ``{"ema": {...}}``; "" for that at the top. If not given,
             an averaged network is taken rather than the one that it is the average of.
+        follow_source: whether window attentions that take the source's pad, roll and shift by the
+            rules of its library from then on, so that logits are the source's at every size that it
+            takes, and not only where the libraries agree. Of a network of ours, by its words.
 
     Returns:
         What was taken, resized, left fresh and not used, and how each block starts. Its text is a
@@ -68,16 +76,45 @@ def load_weights(
 
     Raises:
         InputError: a file that cannot be used, such as an adapter's; weights of another network;
-            or several networks none of which is more likely meant. The model is then as it was.
+            several networks none of which is more likely meant; or rules to follow that are not
+            known. The model is then as it was.
     """
-    model, variant = _network(model)
+    if not isinstance(follow_source, bool):
+        raise InputError(f"follow_source must be True or False; got {follow_source!r:.60}")
+    model, before = _network(model)
     found = read_source(source, weights_prefix)
-    plan = make_plan(model, variant, found)
-    if not identity_start:
-        _let_branches_act(plan)
-    _apply(model, plan)
+    variant, plan, undo = before, make_plan(model, before, found), _nothing
+    try:
+        if follow_source:
+            variant, said = followed(before, plan.attentions, found)
+            tables, undo = relay(model, before, variant)
+            plan = make_plan(model, variant, found)
+            plan.notes += said
+            if tables:
+                plan.notes.append(
+                    f"follow_source: {tables} bias tables are of other windows now, and so other "
+                    "parameters; make optimisers after this"
+                )
+        if not identity_start:
+            _let_branches_act(plan)
+        _apply(model, plan)
+    except BaseException:
+        undo()
+        raise
+    if variant is not before:
+        _set_variant(model, variant)
     _measure(model, variant, found, plan)
-    return _report(model, variant, found, plan)
+    return _report(model, variant, found, plan, follow_source)
+
+
+def _nothing() -> None:
+    """Undo nothing."""
+
+
+def _set_variant(model: nn.Module, variant: Variant) -> None:
+    model.variant = variant  # type: ignore[assignment]  # of a Backbone, or a network like it
+    if isinstance(cfg := getattr(model, "pretrained_cfg", None), dict):
+        model.pretrained_cfg = cfg | {"architecture": variant.name}  # type: ignore[assignment]
 
 
 def _network(model: nn.Module) -> tuple[nn.Module, Variant]:
@@ -140,9 +177,12 @@ def _measure(model: nn.Module, variant: Variant, source: Source, plan: Plan) -> 
         plan.blocks[index] = replace(start, difference=measured)
 
 
-def _report(model: nn.Module, variant: Variant, source: Source, plan: Plan) -> WeightReport:
+def _report(
+    model: nn.Module, variant: Variant, source: Source, plan: Plan, follows: bool
+) -> WeightReport:
     resized = {r.name for r in plan.resized}
     left_out = set(plan.left_out)
+    any_size = not getattr(model, "strict_img_size", False)
     not_used = [key for name, keys in source.keys.items() if name not in plan.used for key in keys]
     return WeightReport(
         source=source.name,
@@ -159,6 +199,7 @@ def _report(model: nn.Module, variant: Variant, source: Source, plan: Plan) -> W
         rules=source.judgement.libraries,
         basis=source.judgement.basis,
         place=source.place,
+        other_sizes=say_other_sizes(variant, plan, source, follows) if any_size else "",
     )
 
 

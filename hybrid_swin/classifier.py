@@ -113,6 +113,11 @@ class Classifier(L.LightningModule):
         weights = balanced_weights(self._counted)
         self.class_weights = torch.tensor(weights, device=self._loss_sum.device)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the variant that the network has by now, such as with a source's rules."""
+        kept = checkpoint.get("hyper_parameters", {})
+        checkpoint["hyper_parameters"] = dict(kept) | {"variant": self.model.variant.to_dict()}
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step's loss.
 

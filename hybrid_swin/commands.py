@@ -63,10 +63,15 @@ def fit(options: Namespace) -> int:
     init = None if options.init is None else find_checkpoint(options.init)
     if init is not None:
         # Seen, and refused where it does not fit, before anything is trained.
-        say(load_weights(HybridSwin(variant), init, weights_prefix=options.weights_prefix))
-        settings |= {"init": options.init, "weights_prefix": options.weights_prefix}
+        model = HybridSwin(variant)
+        prefix, follows = options.weights_prefix, options.follow_source
+        say(load_weights(model, init, weights_prefix=prefix, follow_source=follows))
+        variant = model.variant  # its words may follow the source now
+        settings |= {"variant": variant.to_dict(), "init": options.init, "weights_prefix": prefix}
     elif options.weights_prefix is not None:
         raise InputError("weights_prefix chooses a network of init; give --init as well")
+    elif options.follow_source:
+        raise InputError("follow_source follows the library of init; give --init as well")
     if names_run(options.variant) and recipe == Recipe():
         say(f"note: the default recipe; --recipe {options.variant} takes the run's own")
     datamodule = make_datamodule(data, variant, recipe.batch_size, options.seed)

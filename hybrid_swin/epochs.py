@@ -226,6 +226,7 @@ class EpochKeeper(Checkpoint):
                 "lr_schedulers": [trainer.lr_scheduler_configs[0].scheduler.state_dict()],
                 "precision_state": trainer.precision_plugin.state_dict(),
             }
+        module.on_save_checkpoint(state)
         if trainer.is_global_zero:
             save_state(state, self.folder / name)
         self._last_save = time.monotonic()

@@ -36,6 +36,7 @@ def create_model(
     *,
     features_only: Literal[False] = False,
     checkpoint_path: str | Path | None = None,
+    follow_source: bool = False,
     drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
     global_pool: Pool = "avg",
@@ -52,6 +53,7 @@ def create_model(
     features_only: Literal[True],
     out_indices: int | Sequence[int] | None = None,
     checkpoint_path: str | Path | None = None,
+    follow_source: bool = False,
     drop_path_rate: float = 0.0,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
@@ -64,6 +66,7 @@ def create_model(
     features_only: bool = False,
     out_indices: int | Sequence[int] | None = None,
     checkpoint_path: str | Path | None = None,
+    follow_source: bool = False,
     drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
     global_pool: Pool = "avg",
@@ -83,6 +86,8 @@ def create_model(
         out_indices: with ``features_only``, the stages whose maps to give: all, the last n, or a
             list (may be negative).
         checkpoint_path: weights to load (``load_weights``), of any layout that is known.
+        follow_source: pad, roll and shift windows as the library of ``checkpoint_path`` does (see
+            ``load_weights``).
         drop_rate: dropout of the pooled features.
         drop_path_rate: stochastic depth of the last block.
         global_pool: how the last map is pooled: ``avg``, ``max``, ``avgmax``, ``catavgmax``, or
@@ -101,6 +106,10 @@ def create_model(
     """
     if out_indices is not None and not features_only:
         raise InputError("out_indices chooses maps of stages; set features_only=True as well")
+    if follow_source and checkpoint_path is None:
+        raise InputError(
+            "follow_source=True follows the library of a checkpoint; give checkpoint_path=FILE"
+        )
     variant = _changed(resolve_variant(source), overrides)
     trained = _has_run(source)
     if pretrained and not trained:
@@ -131,7 +140,7 @@ def create_model(
             facts = {name: found.pretrained_cfg[name] for name in names}
             model.pretrained_cfg = model.pretrained_cfg | facts
     if checkpoint_path is not None:
-        load_weights(model, checkpoint_path)
+        load_weights(model, checkpoint_path, follow_source=follow_source)
     if dtype is not None:
         model.to(dtype)
     return Pyramid(model, out_indices) if features_only else model

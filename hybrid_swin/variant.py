@@ -140,7 +140,11 @@ class Variant:
     @cached_property
     def grids(self) -> tuple[tuple[int, int], ...]:
         """Tokens (height, width) of each stage; sizes that do not divide are rounded up."""
-        height, width = (-(-side // self.patch_size) for side in self.image_size)
+        return self.grids_of(self.image_size)
+
+    def grids_of(self, image: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+        """The same for images of another size, (height, width) in pixels."""
+        height, width = (-(-side // self.patch_size) for side in image)
         grids = [(height, width)]
         for _ in self.stages[1:]:
             height, width = -(-height // 2), -(-width // 2)

@@ -111,6 +111,11 @@ class WindowAttention(Branch):
             self.relative_position_bias_table = nn.Parameter(resized, table.requires_grad)
         self.window, self.nominal = window, grid_size
 
+    def follow(self, window_size: Window, small_map: SmallMap, shift: Shift, roll: Roll) -> None:
+        """Take other rules of how windows lie; where they change the window, as ``resize``."""
+        self.small_map, self.shift_rule, self.roll_rule = small_map, shift, roll
+        self.resize(window_size, self.nominal)
+
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Attend within windows. (B, H, W, C) -> (B, H, W, C); ``value_gate`` (B, C)."""
         height, width = sides(x)

@@ -43,6 +43,28 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Attention:
+    """A window attention of the model with the weights of one of the source's.
+
+    Args:
+        block: its index in the stage.
+        branch: which branch of the block's word it is.
+        place: where it stands.
+        theirs: the source's word for it, if the source is a network of ours.
+    """
+
+    block: int
+    branch: int
+    place: Place
+    theirs: Part | None = None
+
+    @property
+    def name(self) -> str:
+        """The block's, with the attention's word."""
+        return f"layers.{self.place.stage}.blocks.{self.block} {self.place.part}"
+
+
+@dataclass(frozen=True)
 class Difference:
     """What makes a block another than in the source.
 
@@ -89,13 +111,16 @@ def source_layout(place: Place, rules: Rules) -> WindowLayout | str:
     The bias table tells their size: it is that of the model's windows if these are as large by the
     source's rules, else that of windows of its own.
     """
-    shifted = place.kind == "sw_msa"
-    laid = rules.lay(place.variant, place.stage, place.window, shifted)
+    window = source_window(place, rules)
+    return rules.lay(place.variant, place.stage, window, place.kind == "sw_msa")
+
+
+def source_window(place: Place, rules: Rules) -> Window:
+    """The nominal window of a source's block."""
+    laid = rules.lay(place.variant, place.stage, place.window, place.kind == "sw_msa")
     window = sides_of(place.window) if isinstance(laid, str) else laid.window
     own = window_of_table(place.rows, window, place.told)
-    if own in (None, window):
-        return laid
-    return rules.lay(place.variant, place.stage, own, shifted)
+    return place.window if own is None or own == window else own
 
 
 def _reasons(place: Place, rules: Rules, theirs: WindowLayout) -> Iterator[str]:

@@ -14,6 +14,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.differences import (
+    Attention,
     Difference,
     Place,
     foreign_difference,
@@ -43,6 +44,7 @@ class Plan:
         blocks: how each block will start.
         starts: mixers that shall start as one of their branches, by the index of their block.
         differences: of blocks whose difference can be measured, by their index.
+        attentions: the model's window attentions that take one of the source's.
         outside: what differs from the source outside of blocks.
         left_out: names of what gave the source's last map and has no place in the model.
         notes: for the user.
@@ -54,6 +56,7 @@ class Plan:
     blocks: list[BlockStart] = field(default_factory=list)
     starts: dict[int, tuple[Fusion, int]] = field(default_factory=dict)
     differences: dict[int, Difference] = field(default_factory=dict)
+    attentions: list[Attention] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -237,6 +240,7 @@ class _At(NamedTuple):
 
     name: str
     stage: int
+    number: int
     block: Block
     word: BlockWord
     mixer: MixerPlan
@@ -260,10 +264,11 @@ def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source)
             plan.starts[index] = block.attn, mixer.base
         if isinstance(block.norm1, nn.Identity):
             _copy_norm(plan, block, name, source)
-        taken.append(_At(name, i, block, word, mixer, theirs))
+        taken.append(_At(name, i, j, block, word, mixer, theirs))
     plan.notes += _assumed_windows(taken)
     for index, at in enumerate(taken):  # all is known by now of what has a place
         plan.blocks.append(_start(plan, index, at, variant, source))
+        plan.attentions += _attentions(at, variant, source)
 
 
 def _assumed_windows(taken: Iterable[_At]) -> list[str]:
@@ -378,6 +383,24 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
         yield Difference(why if sure else unless + why, sure)
     if at.mixer.values:
         yield from map(Difference, position_reasons(source.positions, at.name, windows))
+
+
+def _attentions(at: _At, variant: Variant, source: Source) -> Iterator[Attention]:
+    """The block's window attentions that take one of the source's."""
+    kind = at.theirs.kind or ""
+    if not at.mixer.values or not kind:
+        return
+    if source.variant is not None:
+        for mine, theirs in _pairs(at, parse(kind)):
+            if mine.name in ("w_msa", "sw_msa", "grid"):
+                place = Place(variant, at.stage, mine, theirs.name, _rows(at.theirs))
+                yield Attention(at.number, at.word.branches.index(mine), place, theirs)
+    elif at.theirs.is_bare and kind in ("w_msa", "sw_msa"):
+        base = at.mixer.base or 0
+        place = Place(
+            variant, at.stage, at.word.branches[base], kind, _rows(at.theirs), at.theirs.window
+        )
+        yield Attention(at.number, base, place)
 
 
 def _rows(mixer: MixerSource) -> int:

@@ -75,6 +75,8 @@ class WeightReport:
         rules: whose rules the source was judged by; empty for a network of ours.
         basis: what is known of them from: a config beside the weights, or the library's defaults.
         place: where in the source the network lay, such as ``model_ema``; empty at its top.
+        other_sizes: at which other sizes of images logits differ from the source's; empty if they
+            do at every size, or if nothing is known.
     """
 
     source: str
@@ -91,6 +93,7 @@ class WeightReport:
     rules: tuple[str, ...] = ()
     basis: str = ""
     place: str = ""
+    other_sizes: str = ""
 
     @property
     def is_as_in_source(self) -> bool:
@@ -127,6 +130,7 @@ class WeightReport:
                 what = f"{why and f': {why}'}{_measured(blocks)}"
                 lines.append(f"  blocks {meaning}{at}: {len(found)}{which}{what}")
         lines += [f"  differs outside of blocks: {what}" for what in self.outside]
+        lines += [f"  other sizes: {self.other_sizes}"] if self.other_sizes else []
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 

@@ -31,7 +31,7 @@ https://github.com/huggingface/transformers (5.23); https://github.com/open-mmla
 mmdetection.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from hybrid_swin.block_words import Part
@@ -115,7 +115,7 @@ class Rules:
             shifted: whether the block shifts its windows.
             image: (height, width) in pixels of the images that it gets, if others.
         """
-        grids = variant.grids if image is None else replace(variant, image_size=image).grids
+        grids = variant.grids if image is None else variant.grids_of(image)
         grid, sides = grids[stage], sides_of(window)
         if self.halves == "even" and stage and any(s % 2 for s in grids[stage - 1]):
             return f"{self.library} takes no odd map of {_by(grids[stage - 1])} to merge"

@@ -16,6 +16,7 @@ from PIL import Image
 
 from hybrid_swin import loading
 from hybrid_swin.__main__ import main
+from hybrid_swin.checkpoints import save_weights
 from hybrid_swin.data.digits import DigitsSource
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.ledger import read_ledger
@@ -226,6 +227,20 @@ def test_fit_starts_from_weights_and_says_how(files, trained, capsys):
     assert fit(files, files / "d", *still, "--weights_prefix", "x") == 2
     assert "weights_prefix chooses a network of init" in capsys.readouterr().err
     assert fit(files, files / "e", *still, "--init", str(trained)) == 0
+
+
+def test_fit_follows_the_rules_of_its_first_weights(files, trained, capsys):
+    save_weights(load(trained), files / "torchvision.pth", layout="torchvision")
+    start = ("--recipe.epochs", "1", "--init", str(files / "torchvision.pth"))
+    folder = files / "followed"
+    assert fit(files, folder, *start, "--follow_source", "true") == 0
+    assert "other sizes: logits are those of torchvision wherever" in capsys.readouterr().out
+    kept = yaml.safe_load((folder / "settings.yaml").read_text())
+    assert kept["variant"]["stages"][0]["blocks"] == ["w_msa(small_map=pad)"]
+    assert load(folder).variant.to_dict() == kept["variant"]
+    assert fit(files, folder, *start, "--follow_source", "true") == 0  # goes on with the same
+    assert fit(files, folder, "--follow_source", "true") == 2
+    assert "follow_source follows the library of init; give --init" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,11 @@ RECIPE = "recipe"
 _SPECIALS = ("choose", "from", "to", "step", "log", "same_as", "times")
 _FORMS = "{choose: [...]}, {from:, to:, step:|log:}, {same_as: path} or {times: [path, factor]}"
 _FIELDS = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner)}
-_WHOLE = {
-    f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type in (int, Window)
+_WHOLE = {  # of one number or of several
+    f.name
+    for owner in (Variant, Stage, Recipe)
+    for f in fields(owner)
+    if f.type in (int, Window, tuple[int, int])
 }
 _REAL = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is float}
 _HUGE = 1e15
@@ -95,7 +98,7 @@ class Range:
     def whole(self) -> bool:
         """Whether only whole numbers occur."""
         return all(isinstance(v, int) for v in (self.low, self.high, self.step or 1)) and (
-            self.step is not None or (self.log and self.path.rpartition(".")[2] not in _REAL)
+            self.step is not None or (self.log and _field(self.path) not in _REAL)
         )
 
     @property
@@ -235,12 +238,17 @@ def _range(node: Mapping[str, Any], path: str) -> Range:
             "choose a step that divides the distance"
         )
     found = Range(path, low, high, step, log)
-    if path.rpartition(".")[2] in _WHOLE and not found.whole:
+    if _field(path) in _WHOLE and not found.whole:
         raise InputError(
             f"{path} is a whole number, but from {low!r} to {high!r} holds others; "
             "give whole numbers and step: 1"
         )
     return found
+
+
+def _field(path: str) -> str:
+    """The field's name, also of one number of several, such as ``window_size.0``."""
+    return next((part for part in reversed(path.split(".")) if not part.isdecimal()), "")
 
 
 def _frozen(value: Any) -> Any:

@@ -282,7 +282,11 @@ def _entry(
 
 
 def _check_distinct(entries: Sequence[Entry]) -> None:
-    """Refuse two arms that are one network: their difference would be nothing but noise."""
+    """Refuse two arms that are one network: their difference would be nothing but noise.
+
+    So are two cells whose arms are all the same, such as of windows of 4 and of 4x4: each would
+    count as evidence for the other.
+    """
     seen: dict[tuple[str, str, tuple[str, ...]], str] = {}
     for entry in entries:
         key = (entry.cell.name, entry.matching, entry.candidates)
@@ -292,6 +296,18 @@ def _check_distinct(entries: Sequence[Entry]) -> None:
             raise InputError(
                 f"arms {other!r} and {entry.arm!r}{at} are the same network and recipe; leave one "
                 "of them out"
+            )
+    cells: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {}
+    for entry in entries:
+        arm = entry.matching, entry.arm, entry.candidates
+        cells.setdefault(entry.cell.name, []).append(arm)
+    names = list(cells)
+    for index, name in enumerate(names):
+        twin = next((other for other in names[:index] if cells[other] == cells[name]), None)
+        if twin is not None:
+            raise InputError(
+                f"factors: {twin} and {name} are the same networks, recipes and data in every arm; "
+                "leave one of them out"
             )
 
 

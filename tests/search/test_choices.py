@@ -215,7 +215,11 @@ def test_a_range_that_cannot_be_is_refused(node, message):
 
 
 @pytest.mark.parametrize(
-    "path", ["patch_size", "stages.1.depth", "stages.0.num_heads", "recipe.epochs", "recipe.shift"]
+    "path",
+    [
+        *("patch_size", "stages.1.depth", "stages.0.num_heads", "recipe.epochs", "recipe.shift"),
+        *("window_size", "window_size.1", "stages.0.window_size", "image_size", "image_size.0"),
+    ],
 )
 def test_a_whole_number_is_not_drawn_from_fractions(path):
     for node in ({"from": 1, "to": 4}, {"from": 1.0, "to": 4.0, "step": 1.0}):

@@ -125,6 +125,34 @@ def test_optuna_draws_from_it():
     assert len(seen) > 12
 
 
+def test_windows_of_two_sides_are_drawn():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    stage = {"choose": [[2, 4], 8]}
+    found = space(
+        {("window_size",): {"choose": [4, [4, 8], [8, 4]]}, ("stages", 1, "window_size"): stage}
+    )
+    seen = set()
+    for _ in range(40):
+        trial = study.ask()
+        variant, _ = found.resolve(found.suggest(trial))
+        assert Variant.from_dict(variant.to_dict()).id == variant.id
+        seen.add(variant.window_sizes)
+        study.tell(trial, 0.0)
+    assert seen == {(first, last) for first in (4, (4, 8), (8, 4)) for last in ((2, 4), 8)}
+    assert found.default()["stages.1.window_size"] == "[2, 4]"
+    by_side = space({("window_size",): [{"choose": [2, 4]}, 4]})
+    drawn = [
+        by_side.resolve({**by_side.default(), "window_size.0": side})[0].window_size
+        for side in (2, 4)
+    ]
+    assert drawn == [(2, 4), 4]
+    tied = space(
+        {("window_size",): [2, 4], ("stages", 1, "window_size"): {"same_as": "window_size"}}
+    )
+    assert tied.resolve(tied.default())[0].window_sizes == ((2, 4), (2, 4))
+
+
 def test_nothing_is_shared_between_candidates():
     found = space()
     before = copy.deepcopy(found.leaves)
@@ -439,6 +467,16 @@ def test_what_makes_no_network_at_its_first_values_is_refused(changes, recipe, m
             r".*unknown branch 'mtda'; did you mean 'mdta'",
         ),
         ({("window_size",): {"choose": [4, "x"]}}, {}, "window_size: 'x' makes no network"),
+        (
+            {("window_size",): {"choose": [4, [4, 8, 4]]}},
+            {},
+            r"window_size: '\[4, 8, 4\]' makes no network .* or two for height and width",
+        ),
+        (
+            {("window_size",): {"choose": [4, [4, 4]]}},
+            {},
+            r"window_size: 4 and '\[4, 4\]' are the same candidate",
+        ),
         ({}, {"flip": {"choose": ["none", "horizonal"]}}, "recipe.flip: 'horizonal' makes no net"),
         (
             {

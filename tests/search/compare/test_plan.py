@@ -66,6 +66,19 @@ def test_a_baseline_is_trained_once_for_levels_that_do_not_touch_it():
     assert len(candidates) == 1
 
 
+def test_windows_of_two_sides_may_be_set_and_varied():
+    arms = (ArmSettings(), ArmSettings(label="wide", set={"window_size": [2, 8]}))
+    plan = plan_of(
+        arms=arms, factors={"window_size": [4, [4, 8]]}, match=MatchSettings(by=("none",))
+    )
+    assert [(e.cell.name, e.arm, e.variant.window_size) for e in plan.entries] == [
+        ("window_size=4", "base", 4),
+        ("window_size=4", "wide", (2, 8)),
+        ("window_size=[4 8]", "base", (4, 8)),
+        ("window_size=[4 8]", "wide", (2, 8)),
+    ]
+
+
 def test_stages_and_fusion_say_where_and_how_an_arm_adds():
     plan = plan_of(factors={"fusion": ["gate"], "stages": [[1]]}, match=MatchSettings(by=("none",)))
     arm = next(entry for entry in plan.entries if entry.arm == "+mdta")
@@ -223,6 +236,14 @@ def test_arms_of_one_cost_share_a_counterpart():
         ({"arms": (ArmSettings(), ArmSettings(add="conv", set={"windw": 2}))}, "windw"),
         ({"factors": {"widnow_size": [2, 4]}}, "widnow_size"),
         ({"factors": {"stages": [[5]]}}, "numbers from 0 to 1"),
+        (
+            {"factors": {"window_size": [4, [2, 4], [4, 4]]}},
+            r"window_size=4 and window_size=\[4 4\] are the same networks, recipes and data in eve",
+        ),
+        (
+            {"factors": {"window_size": [4, [4, 8, 4]]}},
+            r"window_size must be a whole number .*or two for height and width.*got .4, 8, 4",
+        ),
         ({"learning_rates": (1e-7, 1e-3)}, "learning_rates: min_learning_rate"),
         (
             {"factors": {"recipe.learning_rate": [0.1, 0.01]}, "learning_rates": (0.001, 0.003)},

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 import hybrid_swin as hs
+from hybrid_swin.weights.rules import TIMM
 
 IMAGES = (2, 3, 224, 224)
 NAMES = "swin_t", "hybrid_t"
@@ -131,6 +132,40 @@ def weights(timm: Any) -> str:
     return f"largest difference of logits {max(gaps):.1e}"
 
 
+def windows(timm: Any) -> str:
+    """Weights of timm's `SwinTransformer(window_size=(7, 9))` in ours, and our mixers in it."""
+    plain = str(TIMM.part("w_msa")), str(TIMM.part("sw_msa"))
+    stages = tuple(hs.Stage(48 * 2**i, 2, 3 * 2**i, plain) for i in range(3))
+    taken, replaced = [], []
+    for size in ((224, 288), (112, 180), (100, 68)):
+        make = importlib.import_module("timm.models.swin_transformer").SwinTransformer
+        theirs = make(
+            size,
+            num_classes=10,
+            embed_dim=48,
+            depths=(2, 2, 2),
+            num_heads=(3, 6, 12),
+            window_size=(7, 9),
+            strict_img_size=False,
+        ).eval()
+        for parameter in theirs.parameters():
+            if parameter.ndim > 1:
+                nn.init.normal_(parameter, std=0.2)
+        variant = hs.Variant(size, num_classes=10, window_size=(7, 9), stages=stages)
+        ours = hs.HybridSwin(variant).eval()
+        assert not hs.load_weights(ours, theirs.state_dict()).resized
+        images = [torch.randn(2, 3, *s) for s in (size, (size[0] + 32, size[1] + 64))]
+        with torch.no_grad():
+            expected = [theirs(batch) for batch in images]
+            taken += [ours(b) - logits for b, logits in zip(images, expected, strict=True)]
+            for stage in range(3):
+                hs.replace_blocks(theirs, "w_msa+mdta:gate", stage=stage)
+            replaced += [theirs(b) - logits for b, logits in zip(images, expected, strict=True)]
+    gaps = [max(float(gap.abs().max()) for gap in found) for found in (taken, replaced)]
+    assert max(gaps) < 1e-4
+    return f"largest difference of logits, at six sizes: {gaps[0]:.1e}; {gaps[1]:.1e}"
+
+
 def training(timm: Any) -> str:
     """Two steps with timm's loss, Mixup, scheduler, gradient scaler and clipping."""
     model = hs.create_model("hybrid_t", num_classes=5, img_size=64, drop_path_rate=0.1)
@@ -151,7 +186,17 @@ def training(timm: Any) -> str:
     return f"losses {losses}"
 
 
-CHECKS = (registry, optimiser, data_config, average, extractors, freezing, weights, training)
+CHECKS = (
+    registry,
+    optimiser,
+    data_config,
+    average,
+    extractors,
+    freezing,
+    weights,
+    windows,
+    training,
+)
 
 
 def behaviour(name: str) -> str:

@@ -172,7 +172,12 @@ def _measure(model: nn.Module, variant: Variant, source: Source, plan: Plan) -> 
             if name.startswith(prefix)
         }
         measured = measure_difference(
-            block, weights, difference.rules, difference.theirs, variant.grids[stage]
+            block,
+            weights,
+            difference.rules,
+            difference.theirs,
+            variant.grids[stage],
+            difference.by,
         )
         plan.blocks[index] = replace(start, difference=measured)
 

@@ -5,6 +5,7 @@ seen in the weights themselves (``IN_SHAPES``), or without a say in what a netwo
 evaluation (``IDLE``). A field that is none of them is named in the report.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,18 +17,18 @@ from hybrid_swin.weights.rules import (
     TIMM,
     TRANSFORMERS,
     TRANSFORMERS_BACKBONE,
+    TRANSFORMERS_V2,
     Rules,
 )
 
 READ = (
     *("model_type", "architectures", "hidden_act", "layer_norm_eps"),
-    *("qkv_bias", "use_absolute_embeddings", "window_size"),
+    *("qkv_bias", "use_absolute_embeddings", "window_size", "pretrained_window_sizes"),
 )
 IN_SHAPES = (
     *("patch_size", "num_channels", "embed_dim", "depths", "num_heads", "mlp_ratio"),
     *("hidden_size", "num_layers", "stage_names", "num_labels", "id2label", "label2id"),
-    "pretrained_window_sizes",  # of Swin V2, which is refused
-)
+)  # of Swin V2 window_size is in no shape, and is read
 IDLE = {
     "hidden_dropout_prob": "drops in training only",
     "attention_probs_dropout_prob": "drops in training only",
@@ -50,7 +51,8 @@ IDLE = {
 }
 _PARTS = "encoder", "backbone_config", "vision_config"  # where other models keep a Swin's config
 _BACKBONES = "maskformer-swin", "SwinBackbone"  # which always shift and pad
-_SWIN = "swin", "donut-swin", "maskformer-swin"
+_SWIN_V2 = "swinv2"
+_SWIN = "swin", "donut-swin", "maskformer-swin", _SWIN_V2
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ class ConfigFacts:
         width: of the first stage, where it is told.
         positions: whether it adds absolute position embeddings, where it is told.
         qkv_bias: whether queries, keys and values have a bias, where it is told.
-        window: tokens of a window, where it is told; it shrinks to small maps.
+        is_v2: whether it is of Swin Transformer V2.
+        windows: tokens of a window, where they are told, of all stages or of each; they shrink to
+            small maps.
+        pretrained: window sizes of the first training of each stage, of V2; 0 for those in use.
         differs: what else makes the network another, for the report.
         unknown: fields that are not known here.
     """
@@ -73,7 +78,9 @@ class ConfigFacts:
     width: int | None = None
     positions: bool | None = None
     qkv_bias: bool | None = None
-    window: Grid | None = None
+    is_v2: bool = False
+    windows: tuple[Grid, ...] = ()
+    pretrained: tuple[int, ...] = ()
     differs: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -92,8 +99,10 @@ def _transformers(config: Mapping[str, Any]) -> ConfigFacts:
         return ConfigFacts()
     names = [found["model_type"], *_texts(config.get("architectures"))]
     is_backbone = place == "backbone_config"
-    rules = TRANSFORMERS
-    if is_backbone or any(name in _BACKBONES for name in names):
+    is_v2, rules = found["model_type"] == _SWIN_V2, TRANSFORMERS
+    if is_v2:
+        rules = TRANSFORMERS_V2
+    elif is_backbone or any(name in _BACKBONES for name in names):
         rules = TRANSFORMERS_BACKBONE
     activation, eps = found.get("hidden_act", "gelu"), found.get("layer_norm_eps", rules.eps)
     rules = replace(rules, activation="gelu" if activation in EXACT_GELU else str(activation)[:40])
@@ -101,14 +110,16 @@ def _transformers(config: Mapping[str, Any]) -> ConfigFacts:
         rules = replace(rules, eps=float(eps))
     known = {*READ, *IN_SHAPES, *IDLE}
     unknown = tuple(sorted(str(name)[:40] for name in found if name not in known))
-    width = found.get("embed_dim")
+    width, depths = found.get("embed_dim"), _whole_numbers(found.get("depths"))
     return ConfigFacts(
         rules,
-        depths=_whole_numbers(found.get("depths")),
+        depths=depths,
         width=width if isinstance(width, int) else None,
         positions=_truth(found.get("use_absolute_embeddings")),
         qkv_bias=_truth(found.get("qkv_bias")),
-        window=_window(found.get("window_size")),
+        is_v2=is_v2,
+        windows=_windows(found.get("window_size")),
+        pretrained=_whole_numbers(found.get("pretrained_window_sizes")) or (),
         unknown=unknown,
     )
 
@@ -118,19 +129,23 @@ _TIMM_KNOWN = {
     *("img_size", "patch_size", "in_chans", "num_classes", "embed_dim", "depths", "num_heads"),
     *("window_size", "mlp_ratio", "qkv_bias", "strict_img_size", "always_partition"),
     *("drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init", "head_dim"),
-    *("global_pool", "norm_layer"),
+    *("global_pool", "norm_layer", "dynamic_img_size", "pretrained_window_sizes"),
 }
+# As in swinv2_base_window12to16_192to256: windows, and sizes in pixels, of the two trainings.
+_TIMM_V2 = re.compile(r"swinv2_(?!cr_)\w*?_window(\d+)(?:to(\d+))?_(\d+)(?:to\d+)?")
+_TIMM_STAGES, _TIMM_PATCH = 4, 4
 
 
 def _timm(config: Mapping[str, Any]) -> ConfigFacts:
-    if not str(config["architecture"]).startswith("swin_"):
-        return ConfigFacts()
     given = config.get("model_args")
-    return timm_facts(given if isinstance(given, Mapping) else {})
+    return timm_facts(config["architecture"], given if isinstance(given, Mapping) else {})
 
 
-def timm_facts(arguments: Mapping[str, Any]) -> ConfigFacts:
-    """What arguments of timm's SwinTransformer say."""
+def timm_facts(architecture: str, arguments: Mapping[str, Any]) -> ConfigFacts:
+    """What a name of timm's and arguments of its SwinTransformer, or V2's, say."""
+    v2 = _TIMM_V2.match(architecture)
+    if not (v2 or architecture.startswith("swin_")):
+        return ConfigFacts()
     differs = []
     if arguments.get("norm_layer") is not None:
         differs.append(f"its norms are {str(arguments['norm_layer'])[:40]!r}, ours are layer norms")
@@ -139,10 +154,22 @@ def timm_facts(arguments: Mapping[str, Any]) -> ConfigFacts:
     return ConfigFacts(
         ALWAYS_PARTITION if arguments.get("always_partition") else TIMM,
         depths=_whole_numbers(arguments.get("depths")),
-        window=_window(arguments.get("window_size")),
+        is_v2=v2 is not None,
+        windows=_windows(arguments.get("window_size") or (v2 and int(v2[2] or v2[1]))),
+        pretrained=_timm_pretrained(v2, arguments) if v2 else (),
         differs=tuple(differs),
         unknown=tuple(sorted(str(name)[:40] for name in arguments if name not in _TIMM_KNOWN)),
     )
+
+
+def _timm_pretrained(named: re.Match[str], arguments: Mapping[str, Any]) -> tuple[int, ...]:
+    """As timm has them: the first training's windows, no larger than its maps."""
+    if "pretrained_window_sizes" in arguments:
+        return _whole_numbers(arguments["pretrained_window_sizes"]) or ()
+    if not named[2]:
+        return ()
+    maps = (int(named[3]) // _TIMM_PATCH // 2**stage for stage in range(_TIMM_STAGES))
+    return tuple(min(int(named[1]), side) for side in maps)
 
 
 def _texts(value: Any) -> list[str]:
@@ -155,10 +182,20 @@ def _whole_numbers(value: Any) -> tuple[int, ...] | None:
     return None
 
 
+def _windows(value: Any) -> tuple[Grid, ...]:
+    """Both sides of windows, of one number or two; or of as many for each stage."""
+    one = _window(value)
+    if one is not None:
+        return (one,)
+    each = [_window(window) for window in value] if isinstance(value, list | tuple) else []
+    known = tuple(window for window in each if window is not None)
+    return known if len(known) == len(each) else ()
+
+
 def _window(value: Any) -> Grid | None:
-    """Both sides of a window, of one number or two."""
     sides = _whole_numbers(value if isinstance(value, list | tuple) else [value, value])
-    return (sides[0], sides[1]) if sides is not None and len(sides) == 2 else None
+    possible = sides is not None and len(sides) == 2 and min(sides) > 0
+    return (sides[0], sides[1]) if sides is not None and possible else None
 
 
 def _truth(value: Any) -> bool | None:

@@ -1,11 +1,12 @@
 """Whether a block of the model computes what the source's block computes, and why if not."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hybrid_swin.block_words import LAYING, Part, window_layout
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.judging import Judgement
+from hybrid_swin.weights.positions import Scale
 from hybrid_swin.weights.resizing import window_of_table
 from hybrid_swin.weights.rules import EPS, Rules
 from hybrid_swin.window_rules import Grid, Window, WindowLayout, sides_of
@@ -22,6 +23,7 @@ class Place:
         kind: the source's attention: ``w_msa`` or ``sw_msa``.
         rows: of the source's bias table; 0 where it has none.
         told: what the source says of its windows, if it does.
+        scale: the windows of the source's continuous bias, where the source has a table of them.
     """
 
     variant: Variant
@@ -30,6 +32,7 @@ class Place:
     kind: str
     rows: int
     told: Grid | None = None
+    scale: Scale | None = None
 
     @property
     def layout(self) -> WindowLayout:
@@ -73,43 +76,47 @@ class Difference:
         certain: whether it is known; otherwise the source may compute the same.
         rules: by which the source's block computed.
         theirs: the source's windows; None where its library takes no such map.
+        by: the window by which the source's continuous bias counts offsets, where it is known.
     """
 
     why: str
     certain: bool = True
     rules: Rules | None = None
     theirs: WindowLayout | None = None
+    by: Grid | None = None
 
 
 def foreign_difference(place: Place, judgement: Judgement) -> Difference | None:
     """How a plain Swin's block differs, by the rules of its library; None if it does not."""
-    found = [_by_rules(place, rules) for rules in judgement.rules]
+    found = [_by_rules(place, rules, judgement) for rules in judgement.rules]
     differing = [difference for difference in found if difference is not None]
     if not differing:
         return None
     first = differing[0]
     if judgement.maybe_ours:
         why = f"unless the source is of this very network: {first.why}"
-        return Difference(why, False, first.rules, first.theirs)
+        return replace(first, why=why, certain=False)
     if len(differing) < len(found):
         why = f"if the source is of {first.rules and first.rules.library}: {first.why}"
-        return Difference(why, False, first.rules, first.theirs)
+        return replace(first, why=why, certain=False)
     return first
 
 
-def _by_rules(place: Place, rules: Rules) -> Difference | None:
+def _by_rules(place: Place, rules: Rules, judgement: Judgement) -> Difference | None:
     theirs = source_layout(place, rules)
     if isinstance(theirs, str):
         return Difference(f"{theirs}, so there is nothing to compare with", False, rules)
-    reasons = list(_reasons(place, rules, theirs))
-    return Difference("; ".join(reasons), True, rules, theirs) if reasons else None
+    by = _scaled_by(place, theirs, judgement)
+    reasons = list(_reasons(place, rules, theirs, by))
+    return Difference("; ".join(reasons), True, rules, theirs, by) if reasons else None
 
 
 def source_layout(place: Place, rules: Rules) -> WindowLayout | str:
     """The windows of a source's block, on the model's nominal map; or why there are none.
 
-    The bias table tells their size: it is that of the model's windows if these are as large by the
-    source's rules, else that of windows of its own.
+    A table of biases tells their size: it is that of the model's windows if these are as large by
+    the source's rules, else that of windows of its own. V2 has none: there the source says it, or
+    they are taken for the model's.
     """
     window = source_window(place, rules)
     return rules.lay(place.variant, place.stage, window, place.kind == "sw_msa")
@@ -119,14 +126,45 @@ def source_window(place: Place, rules: Rules) -> Window:
     """The nominal window of a source's block."""
     laid = rules.lay(place.variant, place.stage, place.window, place.kind == "sw_msa")
     window = sides_of(place.window) if isinstance(laid, str) else laid.window
-    own = window_of_table(place.rows, window, place.told)
+    own = window_of_table(place.rows, window, place.told) if place.rows else place.told
     return place.window if own is None or own == window else own
 
 
-def _reasons(place: Place, rules: Rules, theirs: WindowLayout) -> Iterator[str]:
+def unknown_windows(place: Place) -> str:
+    """What is not known of a source that does not say its windows, in words."""
+    window = place.layout.window
+    by = _counts_by(place.part, window)
+    first = f", first trained with {_by(by)}" if by not in (None, window) and by else ""
+    return f"the source does not say if its windows are of {_by(window)}{first}; no weight shows it"
+
+
+def _scaled_by(place: Place, theirs: WindowLayout, judgement: Judgement) -> Grid | None:
+    """The window by which a source's continuous bias counts offsets; None if it is not known."""
+    if place.scale is not None:
+        return place.scale.by
+    if place.told is None:
+        return None
+    side = judgement.pretrained_at(place.stage)
+    return (side, side) if side else theirs.window
+
+
+def _counts_by(part: Part, window: Grid) -> Grid | None:
+    """The same of a branch of ours."""
+    options = part.kwargs
+    if options.get("bias") != "continuous":
+        return None
+    side = options.get("pretrained_window_size")
+    return (side, side) if isinstance(side, int) and side else window
+
+
+def _reasons(place: Place, rules: Rules, theirs: WindowLayout, by: Grid | None) -> Iterator[str]:
     ours, grid = place.layout, place.variant.grids[place.stage]
     if theirs != ours:
         yield _layout_reason(place, rules, theirs)
+    mine = _counts_by(place.part, ours.window)
+    own = mine == ours.window and by == theirs.window  # then they differ with the windows
+    if by is not None and mine is not None and by != mine and not own:
+        yield _scale_reason(mine, by)
     if place.part.kwargs.get("mask_padding") and ours.padded != grid:
         yield "no token attends to padding, which in the source all do"
     yield from mlp_and_norm_reasons(rules)
@@ -161,6 +199,12 @@ def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout) -> str:
     return why
 
 
+def _scale_reason(ours: Grid, theirs: Grid) -> str:
+    why = f"position biases count offsets by windows of {_by(ours)}, by {_by(theirs)} in the source"
+    hint = f" (write pretrained_window_size={theirs[0]} to have that)"
+    return why + (hint if theirs[0] == theirs[1] else "")
+
+
 def own_difference(ours: Place, source: Variant, parts: Sequence[tuple[Part, Part]]) -> str:
     """How the windows of a block of ours differ from those of another network of ours, if they do.
 
@@ -184,6 +228,9 @@ def own_difference(ours: Place, source: Variant, parts: Sequence[tuple[Part, Par
         masked = [bool(part.kwargs.get("mask_padding")) for part in (mine, theirs)]
         if masked[0] != masked[1] and here.padded != grid:
             return f"{mine} where the source has {theirs}, on a map of {_by(grid)}"
+        by, counted = _counts_by(mine, here.window), _counts_by(theirs, there.window)
+        if by and counted and by != counted:
+            return _scale_reason(by, counted)
     return ""
 
 

@@ -13,11 +13,13 @@ from hybrid_swin.weights.files import WeightFile
 from hybrid_swin.weights.report import few
 from hybrid_swin.weights.rules import (
     DEFAULTS,
+    DEFAULTS_V2,
     MICROSOFT_DENSE,
     OPENMMLAB_DENSE,
     TRANSFORMERS_BACKBONE,
     Rules,
 )
+from hybrid_swin.weights.version import has_v2_names
 
 _DENSE_HEADS = re.compile(r"(^|\.)(neck|bbox_head|roi_head|rpn_head|decode_head|mask_head)\.")
 
@@ -37,7 +39,8 @@ class Judgement:
         notes: what else to say.
         positions: whether it added absolute position embeddings, where a config says.
         qkv_bias: whether it used biases of queries, keys and values, where a config says.
-        window: of its blocks, where a config says.
+        windows: tokens of its windows, where a config says, of all stages or of each.
+        pretrained: window sizes of the first training of each stage, of V2; 0 for those in use.
     """
 
     rules: tuple[Rules, ...] = ()
@@ -48,7 +51,18 @@ class Judgement:
     notes: tuple[str, ...] = ()
     positions: bool | None = None
     qkv_bias: bool | None = None
-    window: Grid | None = None
+    windows: tuple[Grid, ...] = ()
+    pretrained: tuple[int, ...] = ()
+
+    def window_at(self, stage: int) -> Grid | None:
+        """The window of a stage's blocks, where a config says."""
+        if len(self.windows) == 1:
+            return self.windows[0]
+        return self.windows[stage] if stage < len(self.windows) else None
+
+    def pretrained_at(self, stage: int) -> int:
+        """The window size of a stage's first training; 0 if it is the one in use."""
+        return self.pretrained[stage] if stage < len(self.pretrained) else 0
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -87,7 +101,8 @@ def judge(
     facts = found.facts
     if facts.rules is not None:
         rules = facts.rules
-        if layout == "huggingface" and _has(keys, "hidden_states_norms"):
+        backbone = layout == "huggingface" and _has(keys, "hidden_states_norms")
+        if backbone and not facts.is_v2:
             rules = replace(TRANSFORMERS_BACKBONE, activation=rules.activation, eps=rules.eps)
         return Judgement(
             (rules,),
@@ -96,7 +111,8 @@ def judge(
             notes=tuple(found.notes),
             positions=facts.positions,
             qkv_bias=facts.qkv_bias,
-            window=facts.window,
+            windows=facts.windows,
+            pretrained=facts.pretrained,
         )
     maybe_ours = layout == "timm"
     basis = "its defaults, no config beside"
@@ -123,7 +139,7 @@ def _config(
     if layout == "timm" and isinstance(arch, str) and arch.startswith("swin"):
         arguments = getattr(file.content.get("args"), "model_kwargs", None)
         given = arguments if isinstance(arguments, Mapping) else {}
-        found.facts, found.basis = timm_facts(given), f"its arch {arch[:40]!r}"
+        found.facts, found.basis = timm_facts(arch, given), f"its arch {arch[:40]!r}"
     elif file.config is not None:
         if ("architecture" in file.config) == (layout in ("timm", "microsoft")):
             found.facts = read_config(file.config)
@@ -142,11 +158,14 @@ def _config(
         return found
     stem = weights.get("patch_embed.proj.weight")
     width = len(stem) if stem is not None and stem.ndim else None
-    other = (facts.depths and list(facts.depths) != list(depths)) or (
-        facts.width and facts.width != width
+    other = (
+        facts.is_v2 != has_v2_names(weights)
+        or (facts.depths and list(facts.depths) != list(depths))
+        or (facts.width and facts.width != width)
     )
     if other:
-        told = f"depths {list(facts.depths or ())}, width {facts.width}"
+        version = "V2, " if facts.is_v2 else ""
+        told = f"{version}depths {list(facts.depths or ())}, width {facts.width}"
         found.notes.append(f"the config.json beside it is of another network ({told}): not used")
         found.facts = ConfigFacts()
     elif facts.unknown:
@@ -158,6 +177,8 @@ def _guessed(
     file: WeightFile, layout: str, weights: Mapping[str, Tensor], keys: Sequence[str]
 ) -> Iterable[Rules]:
     """The rules that a library has unless a config says otherwise; several where it has several."""
+    if has_v2_names(weights):
+        return (DEFAULTS_V2[layout],)
     if layout == "huggingface" and _has(keys, "hidden_states_norms"):
         return (TRANSFORMERS_BACKBONE,)
     dense = {"microsoft": MICROSOFT_DENSE, "openmmlab": OPENMMLAB_DENSE}.get(layout)

@@ -10,7 +10,11 @@ layers.i.blocks.j       the same                features.{2i+1}.j    encoder.lay
 layers.{i+1}.downsample layers.i.downsample     features.{2i+2}      encoder.layers.i.downsample
 attn.qkv                the same                the same             rows in thirds
 head.fc                 head                    head                 classifier
+V2: attn.cpb_mlp        the same                the same             continuous_position_bias_mlp
+V2: attn.q_bias, v_bias the same                thirds of qkv.bias   query.bias, value.bias
 ======================= ======================= ==================== ==========================
+
+Of Swin Transformer V2 the keys have no bias; torchvision keeps a third for it that it does not use.
 
 `openmmlab` (mmdetection, mmsegmentation, mmpretrain) merges patches by unfolding, in which the
 channel comes first and then the place among the four; ours is Microsoft's, the place first and
@@ -22,6 +26,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
+
+from hybrid_swin.weights.version import has_v2_names
 
 LAYOUTS = "timm", "microsoft", "torchvision", "huggingface", "openmmlab"
 _HF5 = "huggingface (5.x)"  # in memory; files keep the names of 4.x
@@ -49,6 +55,8 @@ def names(layout: str, name: str) -> tuple[str, ...]:
 def join(layout: str, name: str, tensors: list[Tensor]) -> Tensor:
     """A layout's tensors as the one that timm keeps under ``name``."""
     tensor = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+    if layout == "torchvision" and name.endswith(_QUERY_AND_VALUE):
+        return tensor.chunk(3)[_QUERY_AND_VALUE.index(f".{name.split('.')[-1]}") * 2]
     if layout == "openmmlab" and ".downsample." in name:
         tensor = torch.unflatten(tensor, -1, (-1, 4))[..., _FOUR].transpose(-1, -2).flatten(-2)
     return tensor
@@ -98,7 +106,7 @@ def to_timm(
     else:
         spelt = _HF5 if any(".attention.q_proj." in name for name in own) else layout
         _name_last_norm(own, layout)
-        wanted = {name: names(spelt, name) for name in _all_names(own)}
+        wanted = {name: names(spelt, name) for name in _all_names(own, has_v2_names(own))}
         keys = {
             name: tuple(own[part] for part in parts)
             for name, parts in wanted.items()
@@ -156,7 +164,7 @@ def _name_last_norm(own: dict[str, str], layout: str) -> None:
                 own[final] = own.pop(norm + kind)
 
 
-def _all_names(own: Iterable[str]) -> Iterator[str]:
+def _all_names(own: Iterable[str], is_v2: bool) -> Iterator[str]:
     """Timm's names of all that could be meant; the numbers in a file's names bound them."""
     found = {(int(m[1]), int(m[2] or 0)) for name in own if (m := _NUMBERS.match(name))}
     places = {(stage, j) for i, j in found for stage in (i, i // 2, i + 1)}
@@ -167,11 +175,20 @@ def _all_names(own: Iterable[str]) -> Iterator[str]:
     for i, j in sorted(places):
         block = f"layers.{i}.blocks.{j}"
         yield from _both(*(f"{block}.{part}" for part in _PARTS))
-        yield f"{block}.attn.relative_position_bias_table"
+        if is_v2:
+            yield from (f"{block}.attn.{part}" for part in _V2_PARTS)
+        else:
+            yield from _both(f"{block}.attn.qkv")
+            yield f"{block}.attn.relative_position_bias_table"
 
 
 _NUMBERS = re.compile(r"(?:encoder\.)?(?:layers|stages|features)\.(\d+)\.(?:blocks\.)?(?:(\d+)\.)?")
-_PARTS = "norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2"
+_PARTS = "norm1", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2"
+_QUERY_AND_VALUE = ".q_bias", ".v_bias"
+_V2_PARTS = (
+    *("qkv.weight", "q_bias", "v_bias", "logit_scale"),
+    *("cpb_mlp.0.weight", "cpb_mlp.0.bias", "cpb_mlp.2.weight"),
+)
 
 
 def _both(*modules: str) -> Iterator[str]:
@@ -209,6 +226,7 @@ def _torchvision(name: str) -> str:
         (r"^patch_embed\.norm\.", "features.0.2."),
         (r"\.mlp\.fc1\.", ".mlp.0."),
         (r"\.mlp\.fc2\.", ".mlp.3."),
+        (r"\.attn\.[qv]_bias$", ".attn.qkv.bias"),
         (r"^head\.fc\.", "head."),
     )
 
@@ -233,6 +251,9 @@ def _huggingface(name: str) -> str:
         (r"\.norm1\.", ".layernorm_before."),
         (r"\.norm2\.", ".layernorm_after."),
         (r"\.attn\.qkv\.", ".attention.self.{}."),
+        (r"\.attn\.q_bias$", ".attention.self.query.bias"),
+        (r"\.attn\.v_bias$", ".attention.self.value.bias"),
+        (r"\.cpb_mlp\.", ".continuous_position_bias_mlp."),
         (r"\.attn\.proj\.", ".attention.output.dense."),
         (r"\.attn\.", ".attention.self."),
         (r"\.mlp\.fc1\.", ".intermediate.dense."),

@@ -14,6 +14,7 @@ from hybrid_swin.weights.report import How, Resized, few
 from hybrid_swin.weights.resizing import resize_table, window_of_table, windows_of
 
 TABLE = "relative_position_bias_table"
+SCALE, CONTINUOUS = "logit_scale", "cpb_mlp.0.weight"  # of Swin V2's attention
 _WINDOWED = "w_msa", "sw_msa"
 
 

@@ -20,17 +20,21 @@ from hybrid_swin.weights.differences import (
     foreign_difference,
     mlp_and_norm_reasons,
     own_difference,
+    unknown_windows,
 )
-from hybrid_swin.weights.mixers import TABLE, MixerPlan, MixerSource, plan_mixer
+from hybrid_swin.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerPlan, MixerSource, plan_mixer
 from hybrid_swin.weights.outside import look_outside
 from hybrid_swin.weights.positions import position_reasons
 from hybrid_swin.weights.report import BlockStart, Resized, few
 from hybrid_swin.weights.resizing import channels_rule, resize_channels
-from hybrid_swin.weights.source import Source, depths, has_v2_names
+from hybrid_swin.weights.source import Source, depths
+from hybrid_swin.weights.version import refuse_other_version
 from hybrid_swin.window_rules import Grid, lay_windows, sides_of
+from hybrid_swin.windows import MASKED
 
 _IN_BLOCK = re.compile(r"^.*?(blocks\.\d+|features\.\d+\.\d+)\.")  # what leads to a block
 _STEM, _HEAD = "patch_embed.proj.weight", "head."
+_NOTHING = 16  # exp(-16) is nothing beside 1, in single precision
 
 
 @dataclass
@@ -69,11 +73,11 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
         InputError: the weights are of another network, or not all there.
     """
     target: dict[str, Tensor] = model.state_dict()
-    if source.is_v2 and (not has_v2_names(target) or _merges_as_v2(source)):
+    refuse_other_version(source.name, source.weights, source.variant, target, variant)
+    if source.is_v2 and source.layout == "openmmlab":
         raise InputError(
-            f"{source.name} is of Swin Transformer V2 (cosine attention, continuous position bias, "
-            "norms after the mixers and after patch merging), which no network of ours computes; "
-            "take weights of version 1"
+            f"{source.name} is of Swin Transformer V2 in OpenMMLab's layout, which is not read; "
+            "give Microsoft's file, timm's, torchvision's or Hugging Face's"
         )
     for name, tensor in source.weights.items():
         packed = name.endswith((".weight", ".bias", TABLE)) and not tensor.is_floating_point()
@@ -92,19 +96,10 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
     if "norm.weight" in target and "norm.weight" not in plan.values:
         plan.outside.append("the source has no last norm; the model's is fresh")
     _plan_mixers(plan, model, variant, source)
+    _note_masks(plan, source)
     _check_values(plan, target, source)
     look_outside(plan, variant, source)
     return plan
-
-
-def _merges_as_v2(source: Source) -> bool:
-    """Whether patches are merged as in version 2, which ours, however else they are built, are not.
-
-    Its norm comes after the projection and so is half as wide.
-    """
-    norm = source.weights.get("layers.1.downsample.norm.weight")
-    projection = source.weights.get("layers.1.downsample.reduction.weight")
-    return norm is not None and projection is not None and len(norm) == len(projection)
 
 
 def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -> Source:
@@ -117,12 +112,18 @@ def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -
     for name, tensor in source.weights.items():
         if not name.endswith(".attn.qkv.weight") or tensor.ndim != 2:
             continue
-        bias = name.removesuffix("weight") + "bias"
-        plain = f"{name[:-10]}{TABLE}" in source.weights
-        if plain and (idle or bias not in source.weights):
-            zeros[bias] = tensor.new_zeros(len(tensor))
-            keys.setdefault(bias, ())
-    if not zeros or not any(name.endswith(".qkv.bias") for name in target):
+        attention = name.removesuffix("qkv.weight")
+        if f"{attention}{SCALE}" in source.weights:  # of V2
+            biases = {f"{attention}{part}_bias": len(tensor) // 3 for part in "qv"}
+        elif f"{attention}{TABLE}" in source.weights:
+            biases = {f"{attention}qkv.bias": len(tensor)}
+        else:
+            continue
+        for bias, size in biases.items():
+            if idle or bias not in source.weights:
+                zeros[bias] = tensor.new_zeros(size)
+                keys.setdefault(bias, ())
+    if not zeros or not any(name.endswith((".qkv.bias", ".q_bias")) for name in target):
         return source
     plan.notes.append("the source has no biases of queries, keys and values; ours start at zero")
     return replace(source, weights=source.weights | zeros, keys=keys)
@@ -333,10 +334,18 @@ def _mixer_source(source: Source, i: int, j: int, prefix: str) -> MixerSource:
         nominal = sides_of(theirs.window_sizes[i])
         window = lay_windows(theirs.grids[i], nominal, small).window  # type: ignore[arg-type]
         return MixerSource(weights, str(word), True, window)
-    told = source.positions.windows.get(prefix.removesuffix(".attn."), source.judgement.window)
-    if TABLE not in weights and not source.is_foreign:
+    told = _told_window(source, i, prefix.removesuffix(".attn."))
+    plain = TABLE in weights or {SCALE, CONTINUOUS} <= weights.keys()
+    if not plain and not source.is_foreign:
         return MixerSource(weights, window=told)
     return MixerSource(weights, "sw_msa" if j % 2 else "w_msa", source.is_foreign, told)
+
+
+def _told_window(source: Source, stage: int, block: str) -> Grid | None:
+    """What a foreign source says of the windows of a block."""
+    if block in source.positions.scales:
+        return source.positions.scales[block].window
+    return source.positions.windows.get(block, source.judgement.window_at(stage))
 
 
 def _copy_norm(plan: Plan, block: Block, name: str, source: Source) -> None:
@@ -353,9 +362,7 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
     """Why a block computes something else than in the source."""
     part = at.word.branches[at.mixer.base or 0]
     kind = at.theirs.kind or ""
-    side = Place(
-        variant, at.stage, part, kind.partition("(")[0], _rows(at.theirs), at.theirs.window
-    )
+    side = _place(at, variant, source)
     windows = side.layout if part.name in ("w_msa", "sw_msa") else None
     if at.mixer.values and source.variant is not None:
         why = own_difference(side, source.variant, _pairs(at, parse(kind)))
@@ -370,12 +377,15 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
         if difference is not None:
             windows = None  # a mask of other windows says nothing more
             yield difference
+        if SCALE in at.theirs.weights and side.told is None:
+            yield Difference(unknown_windows(side), False)
     elif source.judgement.rules and not source.judgement.maybe_ours:
         yield from map(Difference, mlp_and_norm_reasons(source.judgement.rules[0]))
     if at.mixer.resized:
         yield Difference("its bias table is interpolated (bicubic)")
-    before = source.variant.stages[at.stage].norm == "post" if source.variant else False
-    if before != at.block.norm_after:
+    theirs = source.variant
+    after = theirs.stages[at.stage].norm == "post" if theirs else source.is_v2
+    if after != at.block.norm_after:
         places = ("after", "before") if at.block.norm_after else ("before", "after")
         why = f"norms {places[0]} mixer and MLP where the source has them {places[1]}"
         unless = "unless the source is of this very network: "
@@ -383,6 +393,12 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
         yield Difference(why if sure else unless + why, sure)
     if at.mixer.values:
         yield from map(Difference, position_reasons(source.positions, at.name, windows))
+
+
+def _place(at: _At, variant: Variant, source: Source) -> Place:
+    part, kind = at.word.branches[at.mixer.base or 0], (at.theirs.kind or "").partition("(")[0]
+    scale = source.positions.scales.get(at.name)
+    return Place(variant, at.stage, part, kind, _rows(at.theirs), at.theirs.window, scale)
 
 
 def _attentions(at: _At, variant: Variant, source: Source) -> Iterator[Attention]:
@@ -397,10 +413,20 @@ def _attentions(at: _At, variant: Variant, source: Source) -> Iterator[Attention
                 yield Attention(at.number, at.word.branches.index(mine), place, theirs)
     elif at.theirs.is_bare and kind in ("w_msa", "sw_msa"):
         base = at.mixer.base or 0
-        place = Place(
-            variant, at.stage, at.word.branches[base], kind, _rows(at.theirs), at.theirs.window
+        yield Attention(at.number, base, _place(at, variant, source))
+
+
+def _note_masks(plan: Plan, source: Source) -> None:
+    """Say where a mask that is added twice may hide what ours, as the authors', does not quite."""
+    rules = next((rules for rules in source.judgement.rules if rules.masks > 1), None)
+    logs = [t for n, t in plan.values.items() if n.endswith(f".{SCALE}") and t.numel()]
+    largest = min(max((float(t.float().max().exp()) for t in logs), default=0.0), 100.0)
+    if rules is not None and 2 * largest + 16 > -MASKED - _NOTHING:
+        plan.notes.append(
+            f"{rules.library} adds {rules.masks * MASKED:g} to hidden pairs where ours, as the "
+            f"authors' code, adds {MASKED:g}: with cosines scaled by up to {largest:.0f} some may "
+            "not be quite hidden"
         )
-        yield Attention(at.number, base, place)
 
 
 def _rows(mixer: MixerSource) -> int:

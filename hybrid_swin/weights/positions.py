@@ -4,8 +4,10 @@ Most files leave it out, or hold what follows from sizes. A code of its own may 
 its bias tables otherwise, or mask other tokens: by the same weights it computes something else.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,9 +17,22 @@ from hybrid_swin.weights.layouts import place_of
 from hybrid_swin.weights.mixers import TABLE
 from hybrid_swin.weights.resizing import windows_of
 from hybrid_swin.window_rules import WindowLayout
-from hybrid_swin.windows import relative_position_index, shift_mask
+from hybrid_swin.windows import log_offsets, relative_position_index, shift_mask
 
-_INDEX, _MASK = "relative_position_index", "attn_mask"
+_INDEX, _MASK, _COORDS = "relative_position_index", "attn_mask", "relative_coords_table"
+
+
+class Scale(NamedTuple):
+    """What a continuous position bias reads: offsets within a window, over another's largest.
+
+    Args:
+        window: tokens of the window, (height, width).
+        by: the window whose largest offset counts as one; the window itself, unless the network was
+            first trained with another.
+    """
+
+    window: Grid
+    by: Grid
 
 
 @dataclass(frozen=True)
@@ -29,12 +44,14 @@ class Positions:
         odd: blocks of which no order of the table gives what the source's index gives.
         masks: the source's masks of shifted windows.
         windows: of the tables, by the source's index.
+        scales: windows of continuous biases, as the source's table of offsets has them.
     """
 
     tables: Mapping[str, Tensor] = field(default_factory=dict)
     odd: frozenset[str] = frozenset()
     masks: Mapping[str, Tensor] = field(default_factory=dict)
     windows: Mapping[str, Grid] = field(default_factory=dict)
+    scales: Mapping[str, Scale] = field(default_factory=dict)
 
 
 def read_positions(
@@ -48,13 +65,20 @@ def read_positions(
         layout: whose names it has.
         prefix: of them.
     """
-    tables, odd, masks, windows = {}, set(), {}, {}
+    tables, odd, masks, windows, scales = {}, set(), {}, {}, {}
     for key, tensor in raw.items():
-        if not key.startswith(prefix) or key.split(".")[-1] not in (_INDEX, _MASK):
+        if not key.startswith(prefix) or key.split(".")[-1] not in (_INDEX, _MASK, _COORDS):
             continue
         block = place_of(layout, key.removeprefix(prefix)) or ""
         if key.endswith(_MASK):
             masks[block] = tensor
+            continue
+        if key.endswith(_COORDS):
+            scale = _scale(tensor, raw.get(key.replace(_COORDS, _INDEX)))
+            if scale is None:
+                odd.add(block)
+            else:
+                scales[block] = scale
             continue
         table = named.get(f"{block}.attn.{TABLE}")
         if table is None or table.ndim != 2:
@@ -68,7 +92,7 @@ def read_positions(
         windows[block], ordered = found
         if ordered is not table:
             tables[f"{block}.attn.{TABLE}"] = ordered
-    return Positions(tables, frozenset(odd), masks, windows)
+    return Positions(tables, frozenset(odd), masks, windows, scales)
 
 
 def position_reasons(
@@ -94,6 +118,35 @@ def position_reasons(
         differs = same_map and not torch.equal(theirs.cpu() != 0, ours != 0)
     if differs:
         yield "the source's attn_mask hides other tokens"
+
+
+def _scale(coords: Tensor, index: Tensor | None) -> Scale | None:
+    """The windows that a table of offsets is for; None if pairs of tokens read others than ours."""
+    shape = coords.shape[-3:]
+    if coords.ndim < 3 or shape[2] != 2 or not (shape[0] % 2 and shape[1] % 2):
+        return None
+    window = (shape[0] + 1) // 2, (shape[1] + 1) // 2
+    offsets = coords.detach().cpu().double().reshape(-1, 2)
+    # The largest is log2(1 + 8 (w - 1) / (by - 1)) / 3.
+    largest = (2 ** (3 * offsets[-1]) - 1).tolist()
+    sides = [
+        round(1 + 8 * (side - 1) / most) if math.isfinite(most) and most > 0 else side
+        for side, most in zip(window, largest, strict=True)
+    ]
+    scale = Scale(window, (sides[0], sides[1]))
+    ours = log_offsets(window, torch.device("cpu"), scale.by).double()
+    places = relative_position_index(window, window, torch.device("cpu"))
+    if index is None:
+        read = offsets[places]
+    elif index.numel() != places.numel() or index.is_floating_point() or index.is_complex():
+        return None
+    else:
+        theirs = index.detach().cpu().long().reshape(places.shape)
+        if theirs.min() < 0 or theirs.max() >= len(offsets):
+            return None
+        read = offsets[theirs]
+    # in half precision at worst; 0 / 0 where a window has one token
+    return scale if torch.allclose(read.nan_to_num(0), ours[places], atol=2e-3) else None
 
 
 def _in_our_order(table: Tensor, index: Tensor) -> tuple[Grid, Tensor] | None:

@@ -13,21 +13,26 @@ transformers                  map     padded   maps that are not smaller than th
  its backbones    pad         always  padded   any image
 mmpretrain                    map     padded   maps that are not smaller than the window
  detectors        pad         always  padded   any image
+transformers, V2  by the height       padded   any image
 ================= =========== ======= ======== =========================================
 
 ``small map``, ``shift`` and ``roll`` are those of `window_rules.lay_windows` and options of our
 words. All of them scale queries by ``1/sqrt(D)``, order them before keys and values, mask by -100,
 attend to padding, normalise with eps 1e-5 and use the exact GELU, unless a config says otherwise.
 
+Of Swin Transformer V2 timm, Microsoft and torchvision lay windows as of version 1. transformers'
+are square: the height of the nominal map says, for both axes, how large they are and whether they
+are shifted; odd maps count as if they were a row smaller. It adds its mask twice.
+
 timm's network takes images of other sizes than its own with ``strict_img_size=False``; Microsoft's
 is made anew for each size, and so are its bias tables where windows shrink. transformers' blocks
 keep the window and the shift of the smallest map that they have seen; meant are fresh ones.
 
 Sources: timm/models/swin_transformer.py in https://github.com/huggingface/pytorch-image-models
-(1.0.31; up to 1.0.28 it works out windows on odd maps as if they were a row smaller; before 0.9 it
-had Microsoft's rules); https://github.com/microsoft/Swin-Transformer;
-torchvision/models/swin_transformer.py in https://github.com/pytorch/vision; models/swin in
-https://github.com/huggingface/transformers (5.23); https://github.com/open-mmlab/mmpretrain and
+(1.0.31, as swin_transformer_v2.py; up to 1.0.28 it works out windows on odd maps as if they were a
+row smaller; before 0.9 it had Microsoft's rules); https://github.com/microsoft/Swin-Transformer;
+torchvision/models/swin_transformer.py in https://github.com/pytorch/vision; models/swin and swinv2
+in https://github.com/huggingface/transformers (5.23); https://github.com/open-mmlab/mmpretrain and
 mmdetection.
 """
 
@@ -67,6 +72,8 @@ class Rules:
         pads_maps: whether it takes maps that windows do not divide.
         oblong: whether it takes windows with different sides.
         one_size: whether a network takes images of one size, for which it is made.
+        by_height: whether the height of the nominal map lays the windows of both axes.
+        masks: how often the mask of shifted windows is added to the logits.
         halves: what it does to an odd side between stages: round ``up``, or take ``even`` sides
             only.
         images: ``pad``, ``cut`` or ``refuse`` an image that the patch does not divide.
@@ -82,6 +89,8 @@ class Rules:
     pads_maps: bool = True
     oblong: bool = False
     one_size: bool = False
+    by_height: bool = False
+    masks: int = 1
     halves: Literal["up", "even"] = "up"
     images: Literal["pad", "cut", "refuse"] = "pad"
     activation: str = "gelu"
@@ -128,6 +137,13 @@ class Rules:
                 return f"{self.library} takes no map of {_by(grid)} with windows of {spelt}"
         shift: Shift = self.shift if shifted else "none"
         nominal = grid if self.one_size else variant.grids[stage]
+        if self.by_height:
+            height = variant.image_size[0] // variant.patch_size // 2**stage
+            if height < 1:
+                return f"{self.library} takes no map that is {grid[0]} high so late"
+            shift = "always" if shifted and height > sides[0] else "none"
+            side = min(height, sides[0])
+            return lay_windows(grid, (side, side), "pad", shift, self.roll)
         laid = lay_windows(grid, sides, self.small_map, shift, self.roll, nominal)
         if not self.pads_maps and laid.padded != grid:
             return f"{self.library} takes no map of {_by(grid)} with windows of {_by(laid.window)}"
@@ -156,6 +172,7 @@ TRANSFORMERS = Rules("transformers", shift="map", small_maps=False)
 TRANSFORMERS_BACKBONE = Rules("transformers' backbones", "pad", "always")
 MMPRETRAIN = Rules("mmpretrain", shift="map", small_maps=False)
 OPENMMLAB_DENSE = Rules("OpenMMLab's detectors", "pad", "always")
+TRANSFORMERS_V2 = Rules("transformers", "fixed", "fixed", by_height=True, masks=2)
 
 DEFAULTS: dict[str, Rules] = {
     "timm": TIMM,
@@ -165,3 +182,5 @@ DEFAULTS: dict[str, Rules] = {
     "openmmlab": MMPRETRAIN,
 }
 """By layout, for a classifier of which nothing else is known."""
+DEFAULTS_V2 = DEFAULTS | {"huggingface": TRANSFORMERS_V2}
+"""The same, of Swin Transformer V2."""

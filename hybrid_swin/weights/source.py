@@ -18,8 +18,7 @@ from hybrid_swin.weights.judging import Judgement, judge
 from hybrid_swin.weights.layouts import DERIVED, place_of, to_timm
 from hybrid_swin.weights.networks import choose_network
 from hybrid_swin.weights.positions import Positions, read_positions
-
-_V2 = "logit_scale", "cpb_mlp", "continuous_position_bias_mlp"
+from hybrid_swin.weights.version import has_v2_names
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,7 @@ class Source:
     @property
     def is_v2(self) -> bool:
         """Whether these are weights of Swin Transformer V2."""
-        return has_v2_names((*self.weights, *self.leftover))
-
-
-def has_v2_names(names: Iterable[str]) -> bool:
-    """Whether there is a cosine attention or a continuous position bias among the names."""
-    return any(mark in name for name in names for mark in _V2)
+        return has_v2_names(self.weights)
 
 
 def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = None) -> Source:

@@ -18,11 +18,9 @@ from transformers import (
     SwinForMaskedImageModeling,
     SwinModel,
     Swinv2Config,
-    Swinv2Model,
 )
 
 import hybrid_swin as hs
-from hybrid_swin.errors import InputError
 from hybrid_swin.weights.configs import IDLE, IN_SHAPES, READ
 
 SIZES = {"patch_size": 2, "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4}
@@ -313,15 +311,6 @@ def test_the_encoders_of_donut_and_maskformer(tmp_path):
         model = ours((16, 16), words)
         report = loaded(model, former, tmp_path / "maskformer")
         assert report.rules == ("transformers' backbones",) and report.is_as_in_source is same
-
-
-@pytest.mark.parametrize("options", ["", "(attention=cosine;bias=continuous)"])
-def test_version_2_is_refused_whatever_the_model(options, tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # torch.meshgrid without indexing
-        other = theirs(Swinv2Model, Swinv2Config)
-    with pytest.raises(InputError, match=r"is of Swin Transformer V2 .* take weights of version 1"):
-        loaded(ours(words=(f"w_msa{options}", f"sw_msa{options}")), other, tmp_path)
 
 
 def test_weights_in_several_files_are_read(tmp_path):

@@ -80,7 +80,7 @@ def oblong_told(part: Part, window_size: Window) -> Iterator[None]:
     try:
         yield
     except TypeError as error:
-        if isinstance(window_size, int) or not registry.plugin_hash("branch", part.name):
+        if not isinstance(window_size, tuple) or not registry.plugin_hash("branch", part.name):
             raise
         raise InputError(
             f"plug-in {part.name!r} fails with window_size {list(window_size)} ({error}); it may "

@@ -96,9 +96,9 @@ def create_model(
         device: where to make it; "meta" makes it without memory.
         dtype: of its parameters.
         overrides: fields of the variant to change: ``num_classes``, ``image_size`` (or timm's
-            ``img_size``), ``in_channels`` (or ``in_chans``), ``window_size``, ...; of all stages
-            timm's ``embed_dim`` (of the first; widths double), ``depths`` and ``num_heads``. Those
-            that are None are left as they are.
+            ``img_size``), ``in_channels`` (or ``in_chans``), ``window_size`` (one number, or height
+            and width), ...; of all stages timm's ``embed_dim`` (of the first; widths double),
+            ``depths`` and ``num_heads``. Those that are None are left as they are.
 
     Raises:
         InputError: an unknown name, field or stage, or a variant that cannot be; weights that are

@@ -97,7 +97,8 @@ def padded(size: Grid, window: Grid) -> Grid:
 
 def sides_of(window: Window) -> Grid:
     """Height and width of a window, in tokens."""
-    return (window, window) if isinstance(window, int) else (window[0], window[1])
+    height, width = window if isinstance(window, tuple | list) else (window, window)
+    return height, width
 
 
 def window_of(sides: Grid) -> Window:

@@ -38,6 +38,14 @@ def test_a_network_costs_what_is_counted(variant):
     assert count_cost(variant) == counted
 
 
+@pytest.mark.parametrize("window", [(2, 5), (6, 3), (8, 4)])
+def test_a_network_with_windows_of_two_sides_costs_what_is_counted(window):
+    words = ("sw_msa", "grid+mdta:gate", "conv+w_msa:cross(padding=both)", "w_msa+xca:split")
+    stages = [Stage(12, 4, 3, words), Stage(24, 4, 4, words, window_size=window[::-1])]
+    variant = Variant((13, 18), 3, 7, 1, window, 2.0, stages)
+    assert count_cost(variant) == counted_cost(HybridSwin(variant), (3, 13, 18))
+
+
 @pytest.mark.parametrize("merging_norm", ["pre", "post"])
 def test_merging_costs_what_is_counted(merging_norm):
     stages = [Stage(w, 1, 2, ("conv",)) for w in (8, 12, 30)]

@@ -183,6 +183,12 @@ def test_what_cannot_be_matched_is_refused(arguments, message):
         match_cost(DIGITS, **{"to": 10**6, **arguments})
 
 
+def test_windows_of_two_sides_are_kept():
+    oblong = replace(DIGITS, window_size=(1, 4))
+    found = match_cost(oblong, count_cost(DIGITS).macs * 2, "macs", tolerance=0.05)
+    assert found.variant.window_size == (1, 4) and found.cost == count_cost(found.variant)
+
+
 def test_an_mlp_ratio_at_its_limit_is_taken_where_it_is_near_enough():
     stage = {"width": 32, "depth": 1, "num_heads": 4, "blocks": ["w_msa"]}
     plain = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2}

@@ -43,6 +43,19 @@ def test_a_hybrid_swin_is_replaced_again_and_undone_in_order(make):
     assert model.variant == old
 
 
+def test_windows_of_two_sides_stay():
+    stages = tuple(hs.Stage(8 * i, 2, 2 * i, ("w_msa", "sw_msa")) for i in (1, 2))
+    torch.manual_seed(0)
+    model = hs.HybridSwin(hs.Variant((20, 24), 3, 2, 2, (3, 4), 2, stages)).eval()
+    x = torch.randn(1, 3, 20, 24)
+    before = run(model, x)
+    for stage in range(2):
+        assert set(hows(hs.replace_blocks(model, stage=stage))) == {"identity start"}
+    assert torch.allclose(run(model, x), before, atol=1e-5)
+    assert model.layers[0].blocks[1].attn.branches[1].window == (3, 4)
+    assert hs.HybridSwin(model.variant).load_state_dict(model.state_dict())
+
+
 def test_norms_inside_the_mixer_are_refused():
     stage = hs.Stage(8, 1, 2, ("w_msa+conv",), norm="branch")
     model = hs.HybridSwin(hs.Variant(image_size=8, patch_size=1, num_classes=2, stages=(stage,)))

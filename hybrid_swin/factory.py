@@ -16,6 +16,7 @@ from hybrid_swin.cost import Cost
 from hybrid_swin.errors import InputError, did_you_mean, shown
 from hybrid_swin.head import Pool
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.pretrained_windows import NAME, with_pretrained_windows
 from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.study_runs import names_run, run_folder
 from hybrid_swin.trained import load
@@ -26,6 +27,7 @@ from hybrid_swin.variant_sources import resolve_variant
 _SYNONYMS = {"img_size": "image_size", "in_chans": "in_channels"}
 _BY_STAGE = {"embed_dim": "width", "depths": "depth", "num_heads": "num_heads"}
 _FREE = {"dynamic_img_size", "dynamic_img_pad"}  # any size works
+_OTHERS = {NAME}  # written into words
 _UNLISTED = {"device", "dtype", "stages"}  # known to their users; a message has one line
 
 
@@ -98,7 +100,8 @@ def create_model(
         overrides: fields of the variant to change: ``num_classes``, ``image_size`` (or timm's
             ``img_size``), ``in_channels`` (or ``in_chans``), ``window_size`` (one number, or height
             and width), ...; of all stages timm's ``embed_dim`` (of the first; widths double),
-            ``depths`` and ``num_heads``. Those that are None are left as they are.
+            ``depths`` and ``num_heads``, and of V2 ``pretrained_window_sizes``. Those that are None
+            are left as they are.
 
     Raises:
         InputError: an unknown name, field or stage, or a variant that cannot be; weights that are
@@ -160,8 +163,8 @@ def _changed(variant: Variant, overrides: Mapping[str, Any]) -> Variant:
             raise InputError(f"{name} and {_SYNONYMS[name]} mean the same; give one of them")
     given = {_SYNONYMS.get(n, n): v for n, v in overrides.items() if v is not None}
     for name in given:
-        if name not in fields and name not in _BY_STAGE and name not in _FREE:
-            raise _unknown(name, [*fields, *_BY_STAGE])
+        if name not in fields and name not in {*_BY_STAGE, *_FREE, *_OTHERS}:
+            raise _unknown(name, [*fields, *_BY_STAGE, *_OTHERS])
     changes = {name: value for name, value in given.items() if name in fields}
     by_stage = {name: value for name, value in given.items() if name in _BY_STAGE}
     if by_stage:
@@ -171,7 +174,8 @@ def _changed(variant: Variant, overrides: Mapping[str, Any]) -> Variant:
     if "window_size" in changes:  # of every stage, as in timm
         stages = changes.get("stages", variant.stages)
         changes["stages"] = tuple(dataclasses.replace(s, window_size=None) for s in stages)
-    return dataclasses.replace(variant, **changes)
+    variant = dataclasses.replace(variant, **changes)
+    return with_pretrained_windows(variant, given[NAME]) if NAME in given else variant
 
 
 def _unknown(name: str, fields: Sequence[str]) -> InputError:

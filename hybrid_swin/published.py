@@ -3,9 +3,10 @@
 ``swin_t``, ``swin_s``, ``swin_b``, ``swin_l``: every other block is shifted, widths double from
 stage to stage.
 
-``swin_v2_t``, ``swin_v2_s``, ``swin_v2_b``: Swin Transformer V2 with windows of 8; those with
-windows of 16 come by ``window_size=16``. Attention by cosines, a continuous position bias, norms
-behind mixers, MLPs and merging.
+``swin_v2_t``, ``swin_v2_s``, ``swin_v2_b``, ``swin_v2_l``: Swin Transformer V2 with windows of 8;
+others come by ``window_size=16``, and those that were first trained with smaller ones by
+``pretrained_window_sizes=(12, 12, 12, 6)`` beside it, as in timm. Attention by cosines, a
+continuous position bias, norms behind mixers, MLPs and merging.
 
 ``s3_t``: Swin-T as a search improved it, with larger windows in the third stage.
 
@@ -89,6 +90,7 @@ _TABLE = {
     "swin_v2_t": _v2(96, _T_DEPTHS, _T_HEADS),
     "swin_v2_s": _v2(96, (2, 2, 18, 2), _T_HEADS),
     "swin_v2_b": _v2(128, (2, 2, 18, 2), (4, 8, 16, 32)),
+    "swin_v2_l": _v2(192, (2, 2, 18, 2), (6, 12, 24, 48)),
     "s3_t": _Row(
         "Searching the Search Space of Vision Transformer, 2021, https://arxiv.org/abs/2111.14725 "
         "(published: 82.1% top-1; by timm's table 28.3M parameters, 4.6 GMACs)",

@@ -27,7 +27,7 @@ ORDER = [
     ["hybrid_swin.fitting"],
     ["hybrid_swin.study_runs"],
     ["hybrid_swin.published", "hybrid_swin.stage_shapes", "hybrid_swin.tracing"],
-    ["hybrid_swin.variant_sources"],
+    ["hybrid_swin.variant_sources", "hybrid_swin.pretrained_windows"],
     ["hybrid_swin.windows"],
     ["hybrid_swin.matching", "hybrid_swin.published_files", "hybrid_swin.depthwise"],
     ["hybrid_swin.weights.resizing", "hybrid_swin.head", "hybrid_swin.feature_info"],

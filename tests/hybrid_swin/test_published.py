@@ -30,6 +30,7 @@ TIMM_V2 = {
     ("swin_v2_t", 16): (28_347_154, 6.661),
     ("swin_v2_s", 8): (49_728_418, 11.546),
     ("swin_v2_b", 8): (87_918_816, 20.325),
+    ("swin_v2_l", 16): (196_739_932, 47.740),
 }
 # Millions of parameters and GMACs by the papers, and how far ours may be from them: what `like`
 # leaves out is in the docstring of published.py.

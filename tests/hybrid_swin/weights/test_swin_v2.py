@@ -115,6 +115,18 @@ def test_of_another_image_size_the_rules_of_transformers_are_options():
     assert difference(plain, other, (32, 32)) > 0.01
 
 
+def test_the_rules_of_transformers_can_be_followed():
+    other, model = theirs(), ours()
+    report = hs.load_weights(model, other.state_dict(), follow_source=True)
+    assert model.variant.stages[0].blocks == (
+        f"w_msa({V2};small_map=fixed)",
+        f"sw_msa({V2};shift=fixed;small_map=fixed)",
+    )
+    assert {b.how for b in report.blocks} == {"unsure"}  # nothing says the windows
+    for size in ((16, 16), (32, 32), (24, 40), (20, 12)):
+        assert difference(model, other, size) < SAME
+
+
 # Windows, and those of the first training
 
 

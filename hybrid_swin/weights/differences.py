@@ -195,7 +195,7 @@ def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout) -> str:
     others = tuple(o for o in place.part.options if o[0] not in LAYING)
     like = Part(word.name, tuple(sorted((*word.options, *others))))
     if window_layout(like, grid, place.window) == theirs:
-        return f"{why} (write {like} to have that)"
+        return f"{why} (write {like} or load with follow_source=True to have that)"
     return why
 
 

@@ -15,8 +15,10 @@ from hybrid_swin.weights.differences import Attention
 from hybrid_swin.weights.judging import Judgement
 from hybrid_swin.weights.mixers import TABLE
 from hybrid_swin.weights.report import few
+from hybrid_swin.weights.resizing import window_of_table
 from hybrid_swin.weights.source import Source
 from hybrid_swin.window_attention import WindowAttention
+from hybrid_swin.window_rules import sides_of
 
 
 def followed(
@@ -56,6 +58,13 @@ def followed(
     said += [
         f"follow_source: {few(names)} cannot follow {library}: {why}" for why, names in stay.items()
     ]
+    larger = [a.name for a in attentions if a.theirs is None and _is_of_larger(a, judgement)]
+    if larger:
+        said.append(
+            f"follow_source: {library}'s network was made for larger images, since its windows are "
+            f"larger than maps here ({few(larger)}); for the same logits make the model with its "
+            "image_size"
+        )
     stages = zip(variant.stages, variant.block_words, words, strict=True)
     changed = replace(variant, stages=tuple(_spelt(*stage) for stage in stages))
     if changed.block_words == variant.block_words:
@@ -92,6 +101,15 @@ def _followed(word: BlockWord, attention: Attention, judgement: Judgement) -> tu
         return word, "its branches would change places"
     hides = part.kwargs.get("mask_padding") and attention.theirs is None
     return found, "mask_padding hides what the source attends to" if hides else ""
+
+
+def _is_of_larger(attention: Attention, judgement: Judgement) -> bool:
+    """Whether windows would have shrunk if the source had been made for the model's images."""
+    place, rules = attention.place, judgement.rules[0]
+    laid = rules.lay(place.variant, place.stage, place.window, False)
+    whole = sides_of(place.window)
+    own = window_of_table(place.rows, whole, place.told)
+    return not isinstance(laid, str) and own == whole != laid.window
 
 
 def _without(

@@ -133,7 +133,9 @@ def _own_differs(variant: Variant, source: Variant, attention: Attention, image:
         return False
     grids = source.grids[stage], source.grids_of(image)[stage]
     there = window_layout(theirs, grids[0], source.window_sizes[stage], grids[1])
-    return _ours(variant, attention, image) != there
+    ours, masks = _ours(variant, attention, image), (attention.place.part, theirs)
+    masked = [bool(part.kwargs.get("mask_padding")) for part in masks]
+    return ours != there or (masked[0] != masked[1] and ours.padded != grids[1])
 
 
 def _ours(variant: Variant, attention: Attention, image: Grid) -> WindowLayout:

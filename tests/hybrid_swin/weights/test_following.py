@@ -213,6 +213,16 @@ def test_names_of_timm_are_taken_for_timms(tmp_path):
     assert hs.load_weights(model(), tmp_path, follow_source=True).notes == ()
 
 
+@pytest.mark.parametrize("layout", ["timm", "microsoft"])
+def test_windows_that_shrink_tell_that_the_source_was_made_for_larger_images(layout):
+    said = "made for larger images, since its windows are larger than maps here (layers.1.blocks.0"
+    report = hs.load_weights(model(12), spelt(layout), follow_source=True)
+    assert any(said in note for note in report.notes) and not report.is_as_in_source
+    small = model(12, seed=1).state_dict()
+    report = hs.load_weights(model(12), spelt(layout, small), follow_source=True)
+    assert not any("larger" in note for note in report.notes)
+
+
 def test_rules_that_are_not_known_are_not_guessed():
     weights = {n: w for n, w in model(seed=1).state_dict().items() if "head" not in n}
     source = spelt("openmmlab", weights)

@@ -281,7 +281,8 @@ def test_without_a_config_timms_names_may_be_ours(tmp_path):
     assert [b.how for b in report.blocks] == ["taken", "taken", "taken", "unsure"]
     assert report.blocks[3].why == (
         "unless the source is of this very network: a map of 5x5 is padded, then rolled; timm "
-        "rolls it first (write sw_msa(roll=bare;shift=fixed;small_map=fixed) to have that)"
+        "rolls it first (write sw_msa(roll=bare;shift=fixed;small_map=fixed) or load with "
+        "follow_source=True to have that)"
     )
     hs.save_weights(model((20, 20)), tmp_path / "ours.safetensors")  # which says that it is ours
     report = hs.load_weights(model((20, 20)), tmp_path / "ours.safetensors")

@@ -141,7 +141,9 @@ def table(columns: Mapping[str, Mapping[Size, tuple[float, float] | None]]) -> s
 
 
 def _cell(gaps: tuple[float, float] | None) -> str:
-    return "takes none" if gaps is None else " → ".join(f"{gap:.0e}" for gap in gaps)
+    if gaps is None:
+        return "takes none"
+    return " → ".join(f"{gap:.1g}".replace("e-0", "e-") for gap in gaps)
 
 
 def made_for_each(timm: Any, peer: Peer) -> dict[Size, float]:

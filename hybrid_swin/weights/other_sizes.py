@@ -10,7 +10,8 @@ from hybrid_swin.weights.rules import EPS, Rules
 from hybrid_swin.weights.source import Source
 from hybrid_swin.window_rules import Grid, WindowLayout
 
-_MOST, _STEPS = 2, 12  # sizes to try: up to so many times the model's, or so many steps if more
+_LARGEST, _STEPS = 2, 12  # sizes to try: up to so many times the model's, or so many steps if more
+_MOST = 40  # of each kind, the nearest
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "small_map": {
@@ -74,8 +75,9 @@ def _may_be_equal(plan: Plan) -> bool:
 
 def _by_rules(variant: Variant, plan: Plan, rules: Rules) -> str:
     found: dict[tuple[str, str], Grid] = {}  # the first size of each kind of difference
+    alike = {(a.place.stage, a.place.part, a.place.kind, a.place.rows): a for a in plan.attentions}
     for image in _images(variant):
-        for attention in plan.attentions:
+        for attention in alike.values():
             for kind in _differing(variant, attention, rules, image):
                 found.setdefault(kind, image)
     if not found:
@@ -94,8 +96,8 @@ def _images(variant: Variant) -> list[Grid]:
     """Sizes to try, the nearest first: square ones, then such as have one side of the model's."""
     step = variant.patch_size * 2 ** (len(variant.stages) - 1)
     own = variant.image_size
-    sides = [step * n for n in range(1, max(_STEPS, _MOST * max(own) // step) + 1)]
-    near = sorted(sides, key=lambda side: (abs(side - max(own)), -side))
+    sides = [step * n for n in range(1, max(_STEPS, _LARGEST * max(own) // step) + 1)]
+    near = sorted(sides, key=lambda side: (abs(side - max(own)), -side))[:_MOST]
     square = [(side, side) for side in near]
     oblong = [image for side in near for image in ((own[0], side), (side, own[1]))]
     return [image for image in (*square, *oblong) if image != own]

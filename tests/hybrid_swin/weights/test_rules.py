@@ -250,6 +250,11 @@ def test_windows_of_two_sides_are_those_of_the_libraries(library, size, window, 
         with torch.no_grad():
             expected = swin(weights, x, library, sides)
             torch.testing.assert_close(network.forward_features(x), expected, rtol=1e-4, atol=1e-4)
+            following = model(size, seed=3, window=sides)
+            hs.load_weights(following, source, follow_source=True)
+            assert following.variant.window_size == sides
+            found = following.forward_features(x)
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     else:
         changed = [b for b in report.blocks if b.how == "changed"]
         assert len(changed) == len(report.resized) and report.resized

@@ -277,6 +277,11 @@ def _renamed(model: nn.Module, variant: Variant, layout: str) -> Iterator[tuple[
 def _check_plain(variant: Variant, layout: str) -> None:
     """Refuse what is no plain Swin by the layout's rules: its library would compute another."""
     instead = "save in layout 'timm', and load with hybrid_swin"
+    if variant.merging_norm == "post" and len(variant.stages) > 1:
+        raise InputError(
+            f"layout {layout!r} holds plain Swins, which normalise before merging patches "
+            f"(merging_norm: pre); {instead}"
+        )
     windows = set()
     for i, words in enumerate(variant.block_words):
         grid, window = variant.grids[i], variant.window_sizes[i]

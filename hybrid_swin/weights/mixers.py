@@ -120,6 +120,7 @@ def _fit(
     values, resized = {}, []
     tables = [name for name in target if name.endswith(TABLE)]
     if any(target[n].shape != source.weights[n].shape for n in target if n not in tables):
+        _check_heads(source, target)
         return None
     for name, tensor in source.weights.items():
         if name in tables:
@@ -136,8 +137,18 @@ def _fit(
 def _check_complete(source: MixerSource, target: Mapping[str, Tensor]) -> None:
     """Refuse an attention of which a part is missing, which is no other mixer but a damaged one."""
     missing = target.keys() - source.weights.keys()
-    if source.kind in _WINDOWED and TABLE in target and source.weights.keys() < target.keys():
+    is_attention = TABLE in target or SCALE in target
+    if source.kind in _WINDOWED and is_attention and source.weights.keys() < target.keys():
         raise InputError(f"the attention has no {few(sorted(missing))} in the source")
+
+
+def _check_heads(source: MixerSource, target: Mapping[str, Tensor]) -> None:
+    """Refuse an attention of V2 that is as wide and has another number of heads."""
+    if SCALE not in target or target["qkv.weight"].shape != source.weights["qkv.weight"].shape:
+        return
+    there, here = source.weights[SCALE].numel(), target[SCALE].numel()
+    if there != here:
+        raise InputError(f"the attention has {there} heads in the source, {here} in the model")
 
 
 def _fit_table(table: Tensor, target: Tensor, before: Grid | None, after: Grid) -> Tensor:

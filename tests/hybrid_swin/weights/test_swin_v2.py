@@ -1,5 +1,6 @@
 """Weights of Swin Transformer V2, and what a report says of them, against other libraries' own."""
 
+import dataclasses
 import json
 import warnings
 
@@ -331,6 +332,23 @@ def test_a_merging_whose_shapes_do_not_tell_is_told_by_its_variant(tmp_path):
     hs.load_weights(hs.HybridSwin(made[0]), tmp_path / "pre.safetensors")
     with pytest.raises(InputError, match=r"build it with merging_norm: pre"):
         hs.load_weights(hs.HybridSwin(made[1]), tmp_path / "pre.safetensors")
+
+
+def test_another_number_of_heads_is_refused(golden):
+    model = ours(w_msa=FIRST)
+    stages = [hs.Stage(s.width, 2, 4, s.blocks, norm="post") for s in model.variant.stages]
+    model = hs.HybridSwin(dataclasses.replace(model.variant, stages=tuple(stages)))
+    for library in LIBRARIES:
+        with pytest.raises(InputError, match="the attention has 2 heads in the source, 4 in"):
+            hs.load_weights(model, golden(f"{library}_v2").weights)
+
+
+@pytest.mark.parametrize("part", ["logit_scale", "cpb_mlp.0.bias", "proj.weight"])
+def test_a_part_of_an_attention_is_refused(golden, part):
+    weights = golden("microsoft_v2").weights
+    del weights[f"layers.0.blocks.1.attn.{part}"]
+    with pytest.raises(InputError, match=f"layers.0.blocks.1: the attention has no {part} in"):
+        hs.load_weights(ours(w_msa=FIRST), weights)
 
 
 def test_norms_in_other_places_are_told(golden):

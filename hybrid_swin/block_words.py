@@ -24,7 +24,7 @@ DEFAULT_FUSION = "sum"
 # What is `w_msa` where nothing is shifted, or where one window holds all that there is to stride.
 _WINDOWED = "w_msa", "sw_msa", "grid"
 LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
-SCALE = "pretrained_window_size"  # of a continuous position bias
+PRETRAINED = "pretrained_window_size"  # of a continuous position bias
 
 _PART = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
@@ -167,18 +167,18 @@ def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
 
 
 def _check_scale(options: Mapping[str, Any], word: str) -> None:
-    side = options.get(SCALE)
+    side = options.get(PRETRAINED)
     if not isinstance(side, int) or side == 0:
         return
     if side < 0:
         raise InputError(
-            f"block word {word!r}: option {SCALE}={side} is not possible; give the tokens a side "
-            "of the windows of the first training, or 0 for the window's own"
+            f"block word {word!r}: option {PRETRAINED}={side} is not possible; give the tokens a "
+            "side of the windows of the first training, or 0 for the window's own"
         )
     if options.get("bias") != "continuous":
         raise InputError(
-            f"block word {word!r}: {SCALE}={side} scales a continuous position bias; add "
-            f"bias=continuous, or leave {SCALE} out"
+            f"block word {word!r}: {PRETRAINED}={side} scales a continuous position bias; add "
+            f"bias=continuous, or leave {PRETRAINED} out"
         )
 
 
@@ -238,7 +238,7 @@ def on_map(part: Part, grid: Grid, window_size: Window) -> Part:
     laid = window_layout(part, grid, window_size)
     for option in part.options:
         less = Part(part.name, tuple(o for o in part.options if o != option))
-        idle = option[0] == SCALE and laid.window == (option[1], option[1])
+        idle = option[0] == PRETRAINED and laid.window == (option[1], option[1])
         if option[0] in LAYING:
             idle = window_layout(less, grid, window_size) == laid
         if idle:

@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,22 +13,17 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.block_words import LAYING, window_layout
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.following import followed, relay
-from hybrid_swin.weights.layouts import names, split
-from hybrid_swin.weights.mixers import TABLE
 from hybrid_swin.weights.other_sizes import say_other_sizes
 from hybrid_swin.weights.plan import Plan, make_plan
 from hybrid_swin.weights.probe import measure_difference
 from hybrid_swin.weights.report import WeightReport
-from hybrid_swin.weights.rules import DEFAULTS
 from hybrid_swin.weights.source import Source, read_source
-from hybrid_swin.windows import relative_position_index
+from hybrid_swin.weights.spelling import WRITTEN, spelt
 
-WRITTEN = "timm", "microsoft", "torchvision", "huggingface"
 _PICKLED = ".pth", ".pt", ".bin"
 
 
@@ -212,7 +207,8 @@ def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> No
     """Write a network's weights, whole or not at all.
 
     ``timm`` can hold every network: plain blocks have timm's names, others our own. The layouts
-    ``microsoft``, ``torchvision`` and ``huggingface`` (as its files name them) hold plain Swins.
+    ``microsoft``, ``torchvision`` and ``huggingface`` (as its files name them) hold plain Swins
+    and Swin V2s.
 
     Args:
         model: as for ``load_weights``.
@@ -229,7 +225,7 @@ def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> No
     if layout not in WRITTEN:
         raise unknown("layout", layout, WRITTEN)
     file = _target(path)
-    weights = {n: t.detach().cpu().contiguous() for n, t in _renamed(model, variant, layout)}
+    weights = {n: t.detach().cpu().contiguous() for n, t in spelt(model, variant, layout)}
     if file.suffix == ".safetensors":
         told = {"format": "pt", "layout": layout, "variant": json.dumps(variant.to_dict())}
         content = safetensors.torch.save(weights, told)
@@ -257,60 +253,6 @@ def _target(path: str | Path) -> Path:
     if not file.parent.is_dir():
         raise InputError(f"weights cannot be written to {str(path)!r}: there is no such folder")
     return file
-
-
-def _renamed(model: nn.Module, variant: Variant, layout: str) -> Iterator[tuple[str, Tensor]]:
-    """A network's weights by a layout's names. Raises InputError where it has none for them."""
-    if layout != "timm":
-        _check_plain(variant, layout)
-    for name, tensor in model.state_dict().items():
-        prefix = "swin." if layout == "huggingface" and not name.startswith("head.") else ""
-        parts = zip(names(layout, name), split(layout, name, tensor), strict=True)
-        yield from ((prefix + theirs, part) for theirs, part in parts)
-        if layout == "torchvision" and name.endswith(TABLE):  # it loads strictly, with its index
-            attention = model.get_submodule(name.removesuffix(f".{TABLE}"))
-            window = attention.window
-            index = relative_position_index(window, window, torch.device("cpu")).flatten().clone()  # type: ignore[arg-type]
-            yield names(layout, name)[0].replace("bias_table", "index"), index
-
-
-def _check_plain(variant: Variant, layout: str) -> None:
-    """Refuse what is no plain Swin by the layout's rules: its library would compute another."""
-    instead = "save in layout 'timm', and load with hybrid_swin"
-    if variant.merging_norm == "post" and len(variant.stages) > 1:
-        raise InputError(
-            f"layout {layout!r} holds plain Swins, which normalise before merging patches "
-            f"(merging_norm: pre); {instead}"
-        )
-    windows = set()
-    for i, words in enumerate(variant.block_words):
-        grid, window = variant.grids[i], variant.window_sizes[i]
-        for j, word in enumerate(words):
-            kind, part = "sw_msa" if j % 2 else "w_msa", word.branches[0]
-            theirs = DEFAULTS[layout].lay(variant, i, window, j % 2 == 1)
-            bare = len(word.branches) == 1 and part.name in ("w_msa", "sw_msa")
-            others = [name for name, _ in part.options if name not in LAYING]
-            if not bare or others or variant.stages[i].norm == "post":
-                raise InputError(
-                    f"layout {layout!r} holds plain Swins, in which layers.{i}.blocks.{j} is "
-                    f"{kind!r} with norms before it; the model's is {str(word)!r}; {instead}"
-                )
-            ours = window_layout(part, grid, window)
-            windows.add(ours.window)
-            if isinstance(theirs, str):
-                raise InputError(f"layout {layout!r}: {theirs}; {instead}")
-            if ours != theirs:
-                raise InputError(
-                    f"layout {layout!r} holds plain Swins, and in {DEFAULTS[layout].library} "
-                    f"layers.{i}.blocks.{j} is what we call {str(DEFAULTS[layout].part(kind))!r}; "
-                    f"the model's is {str(word)!r}; {instead}"
-                )
-    if layout != "microsoft" and len(windows) > 1:
-        listed = ", ".join(f"{h}x{w}" for h, w in sorted(windows))
-        raise InputError(
-            f"layout {layout!r} has one window size for all stages; the model's windows are "
-            f"{listed}; {instead}"
-        )
 
 
 def _write(content: bytes, file: Path) -> None:

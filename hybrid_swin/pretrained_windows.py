@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hybrid_swin.block_words import SCALE, BlockWord, Part, parse
+from hybrid_swin.block_words import PRETRAINED, BlockWord, Part, parse
 from hybrid_swin.errors import InputError
 from hybrid_swin.variant import Stage, Variant
 
@@ -52,9 +52,9 @@ def _word(word: BlockWord, side: int) -> BlockWord:
 def _part(part: Part, side: int) -> Part:
     if not _counts(part):
         return part
-    options = part.kwargs | {SCALE: side}
+    options = part.kwargs | {PRETRAINED: side}
     if not side:
-        del options[SCALE]
+        del options[PRETRAINED]
     return Part(part.name, tuple(sorted(options.items())))
 
 

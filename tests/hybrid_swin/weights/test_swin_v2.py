@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import Swinv2Backbone, Swinv2Config, Swinv2ForImageClassification, Swinv2Model
 
@@ -390,6 +390,57 @@ def test_our_own_files_are_read_back(tmp_path):
     report = hs.load_weights(ours(), tmp_path / "v2.safetensors")
     said = "position biases count offsets by windows of 4x4, by 2x2 in the source"
     assert all(b.why.startswith(said) for b in report.blocks)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_other_layouts_are_written_as_they_were_read(golden, library, tmp_path):
+    source = golden(f"{library}_v2").weights
+    model = ours(w_msa="" if library == "torchvision" else FIRST)
+    hs.load_weights(model, source)
+    hs.save_weights(model, tmp_path / "v2.safetensors", layout=library)
+    written = load_file(tmp_path / "v2.safetensors")
+    assert set(written) == {n for n in source if not n.endswith("attn_mask")}
+    for name, tensor in source.items():
+        if name.endswith("attn.qkv.bias"):  # torchvision does not use that of the keys
+            written[name][8 * (len(tensor) // 24) :][: len(tensor) // 3] = tensor.chunk(3)[1]
+        if not name.endswith("attn_mask"):
+            torch.testing.assert_close(written[name], tensor, rtol=0, atol=1e-6)
+
+
+def test_transformers_loads_what_is_written_for_it(tmp_path):
+    model = ours(w_msa=FIRST)
+    nn.init.normal_(model.layers[0].blocks[1].norm1.weight)
+    hs.save_weights(model, tmp_path / "model.safetensors", layout="huggingface")
+    other = theirs(pretrained_window_sizes=[2, 2])
+    other.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    assert difference(model, other, (16, 16)) < SAME
+
+
+@pytest.mark.parametrize(
+    ("layout", "changes", "message"),
+    [
+        ("microsoft", {"merging_norm": "pre"}, "Swin V2s, whose patch merging is merging_norm: p"),
+        ("timm", {"merging_norm": "pre"}, ""),
+        ("microsoft", {"norm": "pre"}, r"is 'w_msa\(att.*\)' with norms behind it; the model's is"),
+        (
+            "torchvision",
+            {"w_msa": FIRST},
+            "has none of pretrained_window_size; the model's sta",
+        ),
+        ("huggingface", {"w_msa": FIRST, "sw_msa": ""}, "has one a stage of .* stage 0 has 0, 2;"),
+        ("huggingface", {"size": (32, 16)}, r"in transformers layers.1.blocks.1 is what we call"),
+        ("huggingface", {"add": "+conv"}, "holds plain Swins"),
+    ],
+)
+def test_what_other_libraries_would_compute_otherwise_is_not_written(
+    layout, changes, message, tmp_path
+):
+    if not message:
+        hs.save_weights(ours(**changes), tmp_path / "v2.pth", layout=layout)
+        return
+    with pytest.raises(InputError, match=message):
+        hs.save_weights(ours(**changes), tmp_path / "v2.pth", layout=layout)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_hybrid_starts_as_the_version_2_that_it_came_from(golden):

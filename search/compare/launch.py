@@ -111,7 +111,8 @@ def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
     plan, clock = read_plan_file(settings.path, settings, first_weights), None
     if plan is None:
         clock = Clock(settings, settings.path) if "latency" in settings.match.by else None
-        plan = make_plan(settings, clock, first_weights)
+        follow = _follower(first_weights) if settings.follow_source else None
+        plan = make_plan(settings, clock, first_weights, follow)
     plan = replace(plan, target=next_target(settings.looks, read_looks(settings.path)))
     check_objective(settings, plan.entries[0].variant.num_classes)
     if plan.init.file:
@@ -124,6 +125,23 @@ def _first_weights(path: str | None, prefix: str | None) -> FirstWeights:
         return FirstWeights()
     file = find_checkpoint(path)
     return FirstWeights(str(file.resolve()), init_hash(file, prefix), prefix)
+
+
+def _follower(first: FirstWeights) -> Callable[[str, Variant], Variant]:
+    """Gives an arm's words the rules of windows of the weights' library."""
+    known: dict[Variant, Variant] = {}
+
+    def follow(arm: str, variant: Variant) -> Variant:
+        if variant not in known:
+            network = HybridSwin(variant)
+            try:
+                load_weights(network, first.file, weights_prefix=first.prefix, follow_source=True)
+            except InputError as error:
+                raise InputError(f"arm {arm!r}: {error}") from None
+            known[variant] = network.variant
+        return known[variant]
+
+    return follow
 
 
 def _check_first_weights(plan: Plan) -> None:

@@ -6,7 +6,7 @@ once for all the ways of matching.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -217,6 +217,7 @@ def make_plan(
     settings: ComparisonSettings,
     latency: LatencyMatcher | None = None,
     init: FirstWeights = ANEW,
+    follow: Callable[[str, Variant], Variant] | None = None,
 ) -> Plan:
     """Work out cells and arms, and match their costs. Nothing is trained.
 
@@ -224,6 +225,7 @@ def make_plan(
         settings: the comparison; its plug-ins are known already.
         latency: matches by the clock; needed where ``match.by`` names latency.
         init: what ``settings.init`` means, found and hashed.
+        follow: gives an arm, by its name, the rules of windows of the weights' library.
 
     Raises:
         InputError: arms or factors that cannot be, or that cannot be matched; says which.
@@ -242,6 +244,8 @@ def make_plan(
         built = {
             arm.name: build_arm(arm, space, point, bool(settings.learning_rates)) for arm in arms
         }
+        if follow is not None:
+            built = {name: (follow(name, variant), r) for name, (variant, r) in built.items()}
         for matching in settings.match.by:
             for side in sides_at(settings, arms, built, baseline, matching, latency, point.name):
                 entries.append(_entry(settings, side, point, matching, init.hash))

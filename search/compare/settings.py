@@ -110,6 +110,7 @@ class ComparisonSettings(ExperimentSettings):
         init: weights that every arm starts from, as far as they fit, such as an ImageNet Swin's;
             needs widths that stay: match.by control or none.
         weights_prefix: which network init means, if it holds several, such as ema.
+        follow_source: pad, roll and shift windows as the library of init does, in every arm.
         learning_rates: each arm trains with each of them, validation chooses; the recipe's alone
             where left out.
         choose_rate: per_seed chooses the learning rate anew for each of `seeds`, on trainings of
@@ -135,6 +136,7 @@ class ComparisonSettings(ExperimentSettings):
     match: MatchSettings = field(default_factory=MatchSettings)
     init: str | None = None
     weights_prefix: str | None = None
+    follow_source: bool = False
     learning_rates: tuple[float, ...] = ()
     choose_rate: ChooseRate = "per_seed"
     selection_seeds: int = 1
@@ -181,6 +183,8 @@ class ComparisonSettings(ExperimentSettings):
             raise InputError(
                 f"weights_prefix {self.weights_prefix!r} chooses a network of init; give init too"
             )
+        if self.follow_source and self.init is None:
+            raise InputError("follow_source follows the library of init; give init too")
         moves = [by for by in self.match.by if by not in ("control", "none")]
         if self.init is not None and moves:
             raise InputError(

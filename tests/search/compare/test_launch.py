@@ -116,6 +116,27 @@ def test_one_of_several_first_weights_is_chosen_and_reaches_every_run(fake, tmp_
         fake.settings(weights_prefix="ema")
 
 
+def test_every_arm_follows_the_library_of_the_first_weights(fake, tmp_path):
+    variant = fake.VARIANT | {"stages": [fake.VARIANT["stages"][0] | {"depth": 1}]}
+    network = hs.create_model(hs.Variant.from_dict(variant))
+    hs.save_weights(network, tmp_path / "torchvision.pth", layout="torchvision")
+    given = {
+        "variant": variant,
+        "folder": str(tmp_path / "runs"),
+        "init": str(tmp_path / "torchvision.pth"),
+        "match": MatchSettings(by=("control",), tolerance=0.1),
+    }
+    plain, following = (check(fake.settings(**given, follow_source=f))[0] for f in (False, True))
+    assert [e.arm for e in plain.entries] == [e.arm for e in following.entries]
+    for entry, other in zip(following.entries, plain.entries, strict=True):
+        words = [word for stage in entry.variant.block_words for word in map(str, stage)]
+        assert words and all("w_msa(small_map=pad)" in word for word in words)
+        assert not any("small_map" in str(w) for s in other.variant.block_words for w in s)
+        assert entry.cost == other.cost
+    with pytest.raises(InputError, match="follow_source follows the library of init; give init"):
+        fake.settings(follow_source=True)
+
+
 def test_copies_of_plugins_do_where_the_originals_are_gone(fake, tmp_path, forget):
     folder = tmp_path / "made"
     (folder / "plugins").mkdir(parents=True)

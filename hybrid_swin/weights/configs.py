@@ -24,6 +24,7 @@ from hybrid_swin.weights.rules import (
 READ = (
     *("model_type", "architectures", "hidden_act", "layer_norm_eps"),
     *("qkv_bias", "use_absolute_embeddings", "window_size", "pretrained_window_sizes"),
+    "image_size",  # of V2, whose windows are laid for it
 )
 IN_SHAPES = (
     *("patch_size", "num_channels", "embed_dim", "depths", "num_heads", "mlp_ratio"),
@@ -35,7 +36,6 @@ IDLE = {
     "drop_path_rate": "drops in training only",
     "initializer_range": "first weights, which the file replaces",
     "encoder_stride": "of the decoder for masked images",
-    "image_size": "a nominal size; position embeddings have it in their shape",
     "out_features": "which maps a backbone gives",
     "out_indices": "which maps a backbone gives",
     "problem_type": "which loss the head has",
@@ -101,7 +101,7 @@ def _transformers(config: Mapping[str, Any]) -> ConfigFacts:
     is_backbone = place == "backbone_config"
     is_v2, rules = found["model_type"] == _SWIN_V2, TRANSFORMERS
     if is_v2:
-        rules = TRANSFORMERS_V2
+        rules = replace(TRANSFORMERS_V2, made_for=_two_sides(found.get("image_size")))
     elif is_backbone or any(name in _BACKBONES for name in names):
         rules = TRANSFORMERS_BACKBONE
     activation, eps = found.get("hidden_act", "gelu"), found.get("layer_norm_eps", rules.eps)
@@ -184,15 +184,16 @@ def _whole_numbers(value: Any) -> tuple[int, ...] | None:
 
 def _windows(value: Any) -> tuple[Grid, ...]:
     """Both sides of windows, of one number or two; or of as many for each stage."""
-    one = _window(value)
+    one = _two_sides(value)
     if one is not None:
         return (one,)
-    each = [_window(window) for window in value] if isinstance(value, list | tuple) else []
+    each = [_two_sides(window) for window in value] if isinstance(value, list | tuple) else []
     known = tuple(window for window in each if window is not None)
     return known if len(known) == len(each) else ()
 
 
-def _window(value: Any) -> Grid | None:
+def _two_sides(value: Any) -> Grid | None:
+    """Height and width, of two numbers above 0 or of one."""
     sides = _whole_numbers(value if isinstance(value, list | tuple) else [value, value])
     possible = sides is not None and len(sides) == 2 and min(sides) > 0
     return (sides[0], sides[1]) if sides is not None and possible else None

@@ -73,6 +73,8 @@ class Rules:
         oblong: whether it takes windows with different sides.
         one_size: whether a network takes images of one size, for which it is made.
         by_height: whether the height of the nominal map lays the windows of both axes.
+        made_for: (height, width) in pixels that such a network is made for, where a config says;
+            otherwise the model's.
         masks: how often the mask of shifted windows is added to the logits.
         halves: what it does to an odd side between stages: round ``up``, or take ``even`` sides
             only.
@@ -90,6 +92,7 @@ class Rules:
     oblong: bool = False
     one_size: bool = False
     by_height: bool = False
+    made_for: Grid | None = None
     masks: int = 1
     halves: Literal["up", "even"] = "up"
     images: Literal["pad", "cut", "refuse"] = "pad"
@@ -138,9 +141,10 @@ class Rules:
         shift: Shift = self.shift if shifted else "none"
         nominal = grid if self.one_size else variant.grids[stage]
         if self.by_height:
-            height = variant.image_size[0] // variant.patch_size // 2**stage
+            made_for = self.made_for or variant.image_size
+            height = made_for[0] // variant.patch_size // 2**stage
             if height < 1:
-                return f"{self.library} takes no map that is {grid[0]} high so late"
+                return f"{self.library} makes no stage {stage} for images of {_by(made_for)}"
             shift = "always" if shifted and height > sides[0] else "none"
             side = min(height, sides[0])
             return lay_windows(grid, (side, side), "pad", shift, self.roll)

@@ -104,6 +104,18 @@ def test_blocks_are_as_in_transformers_only_where_they_are(size, fixed, tmp_path
     assert same or max(b.difference or 0 for b in report.blocks) > 0.01
 
 
+@pytest.mark.parametrize(("made_for", "same"), [(16, True), (32, False), ([40, 16], False)])
+def test_of_a_config_for_another_image_size_windows_are_laid_for_that(made_for, same, tmp_path):
+    """Its last map of 4 x 4 is shifted if the network was made for a larger one."""
+    other, model = theirs(image_size=made_for), ours()
+    other.save_pretrained(tmp_path)
+    report = hs.load_weights(model, tmp_path)
+    assert (difference(model, other, (16, 16)) < SAME) is report.is_as_in_source is same
+    said = "a shift of 0x0 on a map of 4x4, 2x2 in transformers"
+    assert [b.why for b in report.blocks if b.why] == [said] * (not same)
+    assert same or report.blocks[3].difference > 0.01
+
+
 def test_of_another_image_size_the_rules_of_transformers_are_options():
     """Its windows and shifts are those of its nominal size; written so, ours are as well."""
     other = theirs()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from hybrid_swin.block_words import window_layout
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.differences import Attention, source_window
+from hybrid_swin.weights.outside import OTHER_LOGITS
 from hybrid_swin.weights.plan import Plan
 from hybrid_swin.weights.rules import EPS, Rules
 from hybrid_swin.weights.source import Source
@@ -48,10 +49,12 @@ def say_other_sizes(variant: Variant, plan: Plan, source: Source, follows: bool)
     if not _may_be_equal(plan):
         return ""
     hint = "" if follows else "; follow_source=True takes over its rules"
+    same_head = "head.fc.weight" in plan.values and not any(OTHER_LOGITS in n for n in plan.notes)
+    what = "logits" if same_head else "maps of features"
     if source.variant is not None:
         for image in _images(variant):
             if any(_own_differs(variant, source.variant, a, image) for a in plan.attentions):
-                return f"logits differ from the source's, as at {_by(image)}{hint}"
+                return f"{what} differ from the source's, as at {_by(image)}{hint}"
         return ""
     judgement, said = source.judgement, []
     for rules in judgement.rules:
@@ -59,7 +62,7 @@ def say_other_sizes(variant: Variant, plan: Plan, source: Source, follows: bool)
             return ""
         unsure = judgement.maybe_ours or len(judgement.rules) > 1
         said.append(f"{'if it is of ' + rules.library + ': ' if unsure else ''}")
-        said[-1] += _by_rules(variant, plan, rules)
+        said[-1] += f"{what} {_by_rules(variant, plan, rules)}"
     return "; ".join(said) + (hint if any("differ" in text for text in said) else "")
 
 
@@ -83,13 +86,13 @@ def _by_rules(variant: Variant, plan: Plan, rules: Rules) -> str:
     if not found:
         cut = f", but for sides that patches of {variant.patch_size} do not divide, which it cuts"
         cut = cut if rules.images == "cut" else ""
-        return f"logits are those of {rules.library} wherever it takes the image{cut}"
+        return f"are those of {rules.library} wherever it takes the image{cut}"
     own = _by(variant.image_size)
     where = ", ".join(
         _WORDS[kind][rule].format(own=own, image=_by(image))
         for (kind, rule), image in found.items()
     )
-    return f"logits differ from those of {rules.library} {where}"
+    return f"differ from those of {rules.library} {where}"
 
 
 def _images(variant: Variant) -> list[Grid]:

@@ -20,6 +20,7 @@ _BETWEEN = re.compile(
 )
 _BEHIND = re.compile(r"(^|\.)(fc_norm|pre_logits|head\.(norm|pre_logits|fc1|fc2|mlp))\.")
 _OF_TRAININGS = "mask_token", "logit_bias"  # SimMIM's, SigLIP's
+OTHER_LOGITS = "its logits are others"
 _POSITIONS = "absolute_pos_embed", "position_embeddings", "pos_embed"
 
 
@@ -88,7 +89,7 @@ def _look_behind(plan: "Plan", source: Source) -> None:
     if more:
         plan.notes.append(
             f"the source has more between its last map and its classes ({few(more)}), which the "
-            "model has not: its logits are others"
+            f"model has not: {OTHER_LOGITS}"
         )
 
 

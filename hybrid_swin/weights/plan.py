@@ -407,10 +407,12 @@ def _attentions(at: _At, variant: Variant, source: Source) -> Iterator[Attention
     if not at.mixer.values or not kind:
         return
     if source.variant is not None:
-        for mine, theirs in _pairs(at, parse(kind)):
+        pairs = _pairs(at, parse(kind))
+        for k, (mine, theirs) in enumerate(pairs):
             if mine.name in ("w_msa", "sw_msa", "grid"):
+                branch = k if len(pairs) == len(at.word.branches) else at.mixer.base or 0
                 place = Place(variant, at.stage, mine, theirs.name, _rows(at.theirs))
-                yield Attention(at.number, at.word.branches.index(mine), place, theirs)
+                yield Attention(at.number, branch, place, theirs)
     elif at.theirs.is_bare and kind in ("w_msa", "sw_msa"):
         base = at.mixer.base or 0
         yield Attention(at.number, base, _place(at, variant, source))

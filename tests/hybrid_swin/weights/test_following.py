@@ -174,9 +174,15 @@ def test_blocks_that_cannot_follow_are_named(words, after, note):
     assert "logits are" not in report.other_sizes
 
 
+def test_of_another_head_only_the_maps_are_compared():
+    report = hs.load_weights(hs.create_model(variant(), num_classes=7), spelt("torchvision"))
+    assert report.other_sizes.startswith("maps of features differ from those of torchvision")
+
+
 def test_a_pyramid_follows_too():
     network = hs.create_model(variant(), features_only=True, out_indices=[0])
-    hs.load_weights(network, spelt("torchvision"), follow_source=True)
+    report = hs.load_weights(network, spelt("torchvision"), follow_source=True)
+    assert report.other_sizes.startswith("maps of features are those of torchvision")
     assert words_of(network) == TORCHVISION
     assert network.layers[0].blocks[1].attn.small_map == "pad"
 

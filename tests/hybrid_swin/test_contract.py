@@ -28,7 +28,7 @@ OPTIONS = [
     "conv+sw_msa(mask_padding=true):cross(padding=both)",
     "sw_msa+w_msa(small_map=pad):cross(padding=both)",
     "mdta+w_msa:cascade",
-    "w_msa(attention=cosine;bias=continuous)",
+    "w_msa(attention=cosine;bias=continuous;pretrained_window_size=3)",
     "sw_msa(mask_padding=true)",
     "sw_msa(mask_padding=true;roll=bare;shift=map;small_map=square)",
     "sw_msa(shift=always;small_map=pad)",

@@ -384,7 +384,8 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
     if at.mixer.resized:
         yield Difference("its bias table is interpolated (bicubic)")
     theirs = source.variant
-    after = theirs.stages[at.stage].norm == "post" if theirs else source.is_v2
+    as_v2 = {SCALE, CONTINUOUS} <= at.theirs.weights.keys()
+    after = theirs.stages[at.stage].norm == "post" if theirs else as_v2
     if after != at.block.norm_after:
         places = ("after", "before") if at.block.norm_after else ("before", "after")
         why = f"norms {places[0]} mixer and MLP where the source has them {places[1]}"

@@ -44,8 +44,8 @@ def refuse_other_version(
         )
     if ours and not theirs and _has_tables(weights) and not _has_tables(target):
         raise InputError(
-            f"{name} is of Swin version 1 (tables of position biases), and the model's attention "
-            "is Swin Transformer V2's; build it as swin_t is, or give weights of version 2"
+            f"{name} is of Swin version 1 (tables of position biases), and the model computes its "
+            "biases, as Swin Transformer V2; build it as swin_t is, or give weights of version 2"
         )
     merges = source.merging_norm if source is not None else _merging_norm(weights)
     if merges is not None and len(variant.stages) > 1 and merges != variant.merging_norm:

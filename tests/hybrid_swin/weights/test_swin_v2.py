@@ -404,6 +404,13 @@ def test_our_own_files_are_read_back(tmp_path):
     assert all(b.why.startswith(said) for b in report.blocks)
 
 
+def test_one_option_of_version_2_makes_no_version_2(small_swin):
+    """Neither norms behind nor other windows are expected of it."""
+    words = "w_msa(bias=continuous)", "sw_msa(bias=continuous)"
+    report = hs.load_weights(small_swin(*words), small_swin(*words, seed=1).state_dict())
+    assert {b.how for b in report.blocks} == {"taken"}
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_other_layouts_are_written_as_they_were_read(golden, library, tmp_path):
     source = golden(f"{library}_v2").weights

@@ -47,7 +47,12 @@ ORDER = [
     ["hybrid_swin.weights.configs"],
     ["hybrid_swin.weights.judging"],
     ["hybrid_swin.weights.source", "hybrid_swin.weights.mixers"],
-    ["hybrid_swin.weights.differences", "hybrid_swin.weights.outside", "hybrid_swin.weights.probe"],
+    [
+        "hybrid_swin.weights.differences",
+        "hybrid_swin.weights.outside",
+        "hybrid_swin.weights.probe",
+        "hybrid_swin.weights.shell",
+    ],
     ["hybrid_swin.weights.plan", "hybrid_swin.weights.following", "hybrid_swin.weights.spelling"],
     ["hybrid_swin.weights.other_sizes"],
     ["hybrid_swin.checkpoints", "hybrid_swin.surgery"],

@@ -26,14 +26,13 @@ from hybrid_swin.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerPlan, Mixe
 from hybrid_swin.weights.outside import look_outside
 from hybrid_swin.weights.positions import position_reasons
 from hybrid_swin.weights.report import BlockStart, Resized, few
-from hybrid_swin.weights.resizing import channels_rule, resize_channels
-from hybrid_swin.weights.source import Source, depths
+from hybrid_swin.weights.shell import plan_head, plan_shell, refuse
+from hybrid_swin.weights.source import Source
 from hybrid_swin.weights.version import refuse_other_version
 from hybrid_swin.window_rules import Grid, lay_windows, sides_of
 from hybrid_swin.windows import MASKED
 
 _IN_BLOCK = re.compile(r"^.*?(blocks\.\d+|features\.\d+\.\d+)\.")  # what leads to a block
-_STEM, _HEAD = "patch_embed.proj.weight", "head."
 _NOTHING = 16  # exp(-16) is nothing beside 1, in single precision
 
 
@@ -91,8 +90,8 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
             "relative_position_index orders offsets otherwise"
         )
     source = _with_query_bias(plan, target, source)
-    _plan_shell(plan, target, source)
-    _plan_head(plan, target, source)
+    plan_shell(plan, target, source)
+    plan_head(plan, target, source)
     if "norm.weight" in target and "norm.weight" not in plan.values:
         plan.outside.append("the source has no last norm; the model's is fresh")
     _plan_mixers(plan, model, variant, source)
@@ -129,113 +128,6 @@ def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -
     return replace(source, weights=source.weights | zeros, keys=keys)
 
 
-# Stem, merging, norms, MLPs and the last norm
-
-
-def _plan_shell(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None:
-    differing, missing = [], []
-    ours, theirs = depths(target), depths(source.weights)
-    # A pyramid, which has no last norm, may leave out the last stages.
-    if ours != (theirs if "norm.weight" in target else theirs[: len(ours)]):
-        differing.append(
-            f"the blocks a stage are {_listed(theirs)} in the source, {_listed(ours)} in the model"
-        )
-    for name, tensor in target.items():
-        if ".attn." in name or name.startswith(_HEAD):
-            continue
-        given = source.weights.get(name)
-        if given is None:
-            if not _may_miss(name, source):
-                missing.append(name)
-        elif given.shape == tensor.shape:
-            plan.values[name] = given
-            plan.used.add(name)
-        elif name == _STEM and given.shape[2:] == tensor.shape[2:] and len(given) == len(tensor):
-            plan.values[name] = resize_channels(given, tensor.shape[1])
-            plan.notes.append(channels_rule(given.shape[1], tensor.shape[1]))
-            plan.resized.append(Resized(name, tuple(given.shape), tuple(tensor.shape)))
-            plan.used.add(name)
-        else:
-            differing.append(
-                f"{name} is {tuple(given.shape)} in the source, {tuple(tensor.shape)} in the model"
-            )
-    if differing:
-        _refuse(differing, target, source)
-    if missing:
-        hint = "take a checkpoint of the whole network"
-        if all(name.startswith("patch_embed.norm.") for name in missing):
-            hint = "a Swin without a norm after its patches (patch_norm: false) is another network"
-        raise InputError(
-            f"{source.name} is incomplete: {len(missing)} weights that the model needs are not in "
-            f"it ({few(missing)}); {hint}"
-        )
-
-
-def _may_miss(name: str, source: Source) -> bool:
-    """Whether a checkpoint can do without: the last norm, and norms that its branches have."""
-    if not name.startswith(("patch_embed.", "layers.")):
-        return True
-    block, _, part = name.partition(".norm1.")
-    return bool(part) and any(n.startswith(f"{block}.attn.branches.") for n in source.weights)
-
-
-def _refuse(differing: list[str], target: Mapping[str, Tensor], source: Source) -> NoReturn:
-    ours, theirs = _sizes(target), _sizes(source.weights)
-    others = [
-        f"{name} {size} in the source, {ours[name]} in the model"
-        for name, size in theirs.items()
-        if ours.get(name, size) != size
-    ]
-    sizes = f"Sizes: {'; '.join(others)}. " if others else ""
-    raise InputError(
-        f"{source.name} is of another network: {differing[0]}"
-        f"{f' (and {len(differing) - 1} more)' if len(differing) > 1 else ''}. "
-        f"{sizes}Build the model with the source's sizes"
-    )
-
-
-def _sizes(weights: Mapping[str, Tensor]) -> dict[str, str]:
-    """The sizes of a network, as far as its shapes tell them."""
-    widths = [weights.get(f"layers.{i}.blocks.0.norm2.weight") for i in range(len(depths(weights)))]
-    told = {"widths": _listed("?" if t is None else t.numel() for t in widths)}
-    stem, hidden = weights.get(_STEM), weights.get("layers.0.blocks.0.mlp.fc1.weight")
-    if stem is not None and stem.ndim == 4:
-        told["patch_size"] = str(stem.shape[-1])
-    if hidden is not None and hidden.ndim == 2 and hidden.shape[1]:
-        told["mlp_ratio"] = f"{hidden.shape[0] / hidden.shape[1]:g}"
-    return told
-
-
-def _listed(numbers: Iterable[object]) -> str:
-    return "-".join(map(str, numbers)) or "none"
-
-
-def _plan_head(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None:
-    """All of the head, or nothing: of other classes it is left fresh."""
-    ours = {name: tensor for name, tensor in target.items() if name.startswith(_HEAD)}
-    theirs = {name: source.weights[name] for name in ours if name in source.weights}
-    if not ours:
-        return
-    if not theirs:
-        plan.notes.append("the source has no head; the model's is fresh")
-    elif {n: t.shape for n, t in ours.items()} == {n: t.shape for n, t in theirs.items()}:
-        plan.values |= theirs
-        plan.used |= theirs.keys()
-    else:
-        weight, bias = f"{_HEAD}fc.weight", f"{_HEAD}fc.bias"
-        if theirs.keys() == {weight} and theirs[weight].shape == ours[weight].shape:
-            plan.values |= {weight: theirs[weight], bias: torch.zeros_like(ours[bias])}
-            plan.used.add(weight)
-            plan.notes.append("the source's head has no bias; ours starts at zero")
-            return
-        name, given = next(iter(theirs.items()))
-        there, here = (shape[0] if shape else "no" for shape in (given.shape, ours[name].shape))
-        plan.notes.append(f"the head is fresh: {there} classes in the source, {here} in the model")
-
-
-# Mixers
-
-
 class _At(NamedTuple):
     """A block of the model, what it takes, and what stands there in the source."""
 
@@ -256,7 +148,7 @@ def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source)
         try:
             mixer = plan_mixer(block.attn, word, theirs)
         except InputError as error:
-            _refuse([f"{name}: {error}"], model.state_dict(), source)
+            refuse([f"{name}: {error}"], model.state_dict(), source)
         plan.values |= {prefix + n: tensor for n, tensor in mixer.values.items()}
         plan.resized += [replace(r, name=prefix + r.name) for r in mixer.resized]
         if mixer.values:

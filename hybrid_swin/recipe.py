@@ -39,6 +39,8 @@ RANGES: dict[str, Range] = {
     "drop_path": Range(0, 1, open_above=True),
     "shift": Range(0, 10**5, whole=True),
 }
+# Where the learning rate starts and ends, and what else to do where that is above its peak.
+_ENDS = {"min_learning_rate": "", "warmup_learning_rate": ", or warmup_epochs to 0"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Recipe:
         weight_decay: AdamW's (Swin); biases, norms, bias tables and temperatures are exempt.
         warmup_epochs: epochs of linear warm-up; may be a fraction. At ``epochs`` or more the whole
             training is warm-up. Swin: 20.
-        warmup_learning_rate: where the warm-up starts (code).
-        min_learning_rate: where the cosine ends. Swin's code: 5e-6.
+        warmup_learning_rate: where the warm-up starts (code); not used without one.
+        min_learning_rate: where the cosine ends; not used without one. Swin's code: 5e-6.
         label_smoothing: share of the target spread over all classes (code).
         gradient_clip: largest global norm of a step's gradient (Swin; its code has 5); 0 for no
             clipping.
@@ -116,19 +118,32 @@ class Recipe:
             raise InputError(
                 f"zero_init_residual must be true or false; got {self.zero_init_residual!r}"
             )
-        for name in ("min_learning_rate", "warmup_learning_rate"):
-            if getattr(self, name) > self.learning_rate:
+        idle = self._idle_rates()
+        for name, instead in _ENDS.items():
+            value, peak = getattr(self, name), self.learning_rate
+            if value > peak and name not in idle:
+                default = " (the default)" if value == getattr(Recipe, name) else ""
                 raise InputError(
-                    f"{name} {getattr(self, name):g} is above learning_rate "
-                    f"{self.learning_rate:g}; choose at most {self.learning_rate:g}"
+                    f"{name} {value:g}{default} is above learning_rate {peak:g}; set {name} to at "
+                    f"most {peak:g}{instead}"
                 )
+
+    def _idle_rates(self) -> tuple[str, ...]:
+        """Rates that no step has: the start of no warm-up, and the end of no cosine."""
+        if self.warmup_epochs == 0:
+            return ("warmup_learning_rate",)
+        return ("min_learning_rate",) if self.warmup_epochs >= self.epochs else ()
 
     @cached_property
     def id(self) -> str:
-        """Ten hex digits of the canonical form: equal recipes have equal ids, however written."""
+        """Ten hex digits of the canonical form: equal recipes have equal ids, however written.
+
+        A rate that no step has does not count.
+        """
+        idle = {name: getattr(Recipe, name) for name in self._idle_rates()}
         canonical = {
             key: value if isinstance(value, str) else float(value)
-            for key, value in self.to_dict().items()
+            for key, value in (self.to_dict() | idle).items()
         }
         text = json.dumps(canonical, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]

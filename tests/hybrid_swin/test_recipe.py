@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.optimization import learning_rate
 from hybrid_swin.recipe import Recipe
 
 
@@ -101,6 +102,41 @@ def test_refuses_what_cannot_be_and_names_field_and_value(name, value):
 def test_refuses_an_end_or_a_start_above_the_peak(name):
     with pytest.raises(InputError, match=rf"{name} 0\.1 is above learning_rate 0\.01"):
         Recipe.from_dict({"learning_rate": 0.01, name: 0.1})
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "told"),
+    [
+        ({"min_learning_rate": 0}, "warmup", "5e-07 (the default) is above learning_rate 4e-07"),
+        ({"min_learning_rate": 0}, "warmup", "at most 4e-07, or warmup_epochs to 0"),
+        ({"warmup_epochs": 0}, "min", "1e-06 (the default) is above learning_rate 4e-07; set min"),
+        ({"warmup_learning_rate": 1, "min_learning_rate": 0}, "warmup", "rate 1 is above"),
+    ],
+)
+def test_says_that_a_start_or_an_end_above_the_peak_is_the_default(fields, name, told):
+    with pytest.raises(InputError) as error:
+        Recipe.from_dict({"learning_rate": 4e-7} | fields)
+    assert str(error.value).startswith(f"{name}_learning_rate ") and told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "idle"),
+    [
+        ({"warmup_epochs": 0, "min_learning_rate": 0}, "warmup_learning_rate"),
+        ({"warmup_epochs": 30, "warmup_learning_rate": 0}, "min_learning_rate"),
+    ],
+)
+def test_a_rate_that_no_step_has_matters_nowhere(fields, idle):
+    recipe = Recipe.from_dict({"learning_rate": 4e-7} | fields)
+    other = Recipe.from_dict(recipe.to_dict() | {idle: 1e-7})
+    assert other.id == recipe.id
+    rates = [[learning_rate(step, r, 2) for step in range(60)] for r in (recipe, other)]
+    assert rates[0] == rates[1]
+
+
+@pytest.mark.parametrize("name", ["min_learning_rate", "warmup_learning_rate"])
+def test_a_rate_that_some_step_has_counts(name):
+    assert Recipe(**{name: 1e-7}).id != Recipe().id
 
 
 def test_suggests_the_field_that_was_meant():

@@ -14,10 +14,13 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.first_weights import reset
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.patches import PatchEmbed, PatchMerging
+from hybrid_swin.ranges import Range
 from hybrid_swin.recipe import WeightInit
 from hybrid_swin.tracing import is_traced
 from hybrid_swin.variant import Variant
 from hybrid_swin.window_rules import Window
+
+_RATIOS = Range(1, 2**16, whole=True)
 
 
 class Layer(nn.Module):
@@ -172,8 +175,8 @@ class Backbone(nn.Module):
             )
         size = self.variant.image_size if img_size is None else img_size
         variant = dataclasses.replace(self.variant, image_size=size)  # type: ignore[arg-type]
-        if window_ratio is not None and window_ratio < 1:
-            raise InputError(f"window_ratio must be at least 1; got {window_ratio!r}")
+        if window_ratio is not None:
+            window_ratio = int(_RATIOS.read("window_ratio", window_ratio))
         if window_size is None and window_ratio is not None:
             height, width = (side // window_ratio for side in variant.grids[0])
             window_size = (max(height, 1), max(width, 1))

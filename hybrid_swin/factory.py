@@ -1,6 +1,5 @@
 """``create_model`` and its lists, in the manner of timm."""
 
-import dataclasses
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,36 +12,28 @@ import torch
 from hybrid_swin import cost, published, registry
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.cost import Cost
-from hybrid_swin.errors import InputError, did_you_mean, shown
+from hybrid_swin.errors import InputError, shown
 from hybrid_swin.head import Pool
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.pretrained_windows import NAME, with_pretrained_windows
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.study_runs import names_run, run_folder
-from hybrid_swin.trained import load
-from hybrid_swin.variant import Stage, Variant
-from hybrid_swin.variant_sources import resolve_variant
-
-# timm's argument names beside ours
-_SYNONYMS = {"img_size": "image_size", "in_chans": "in_channels"}
-_BY_STAGE = {"embed_dim": "width", "depths": "depth", "num_heads": "num_heads"}
-_FREE = {"dynamic_img_size", "dynamic_img_pad"}  # any size works
-_OTHERS = {NAME}  # written into words
-_UNLISTED = {"device", "dtype", "stages"}  # known to their users; a message has one line
+from hybrid_swin.trained import kept_facts, load
+from hybrid_swin.variant import Variant
+from hybrid_swin.variant_changes import changed
+from hybrid_swin.variant_sources import resolve_variant, trained_path
 
 
 @overload
 def create_model(
     source: str | Path | Variant,
-    pretrained: bool = False,
+    pretrained: bool | None = False,
     *,
-    features_only: Literal[False] = False,
+    features_only: Literal[False] | None = False,
     checkpoint_path: str | Path | None = None,
-    follow_source: bool = False,
-    drop_rate: float = 0.0,
-    drop_path_rate: float = 0.0,
-    global_pool: Pool = "avg",
-    strict_img_size: bool = False,
+    follow_source: bool | None = False,
+    drop_rate: float | None = None,
+    drop_path_rate: float | None = None,
+    global_pool: Pool | None = None,
+    strict_img_size: bool | None = False,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     **overrides: Any,
@@ -50,29 +41,30 @@ def create_model(
 @overload
 def create_model(
     source: str | Path | Variant,
-    pretrained: bool = False,
+    pretrained: bool | None = False,
     *,
     features_only: Literal[True],
     out_indices: int | Sequence[int] | None = None,
     checkpoint_path: str | Path | None = None,
-    follow_source: bool = False,
-    drop_path_rate: float = 0.0,
+    follow_source: bool | None = False,
+    drop_path_rate: float | None = None,
+    strict_img_size: bool | None = False,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     **overrides: Any,
 ) -> Pyramid: ...
 def create_model(
     source: str | Path | Variant,
-    pretrained: bool = False,
+    pretrained: bool | None = False,
     *,
-    features_only: bool = False,
+    features_only: bool | None = False,
     out_indices: int | Sequence[int] | None = None,
     checkpoint_path: str | Path | None = None,
-    follow_source: bool = False,
-    drop_rate: float = 0.0,
-    drop_path_rate: float = 0.0,
-    global_pool: Pool = "avg",
-    strict_img_size: bool = False,
+    follow_source: bool | None = False,
+    drop_rate: float | None = None,
+    drop_path_rate: float | None = None,
+    global_pool: Pool | None = None,
+    strict_img_size: bool | None = False,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     **overrides: Any,
@@ -80,20 +72,22 @@ def create_model(
     """Build a network; with first weights, unless a file or a trained run gives others.
 
     Args:
-        source: a published name (``list_models()``), a block word, a YAML file, the folder of a
-            study's run, or a Variant.
-        pretrained: take the weights of a trained run. Published names have none here: nothing is
+        source: a published name (``list_models()``), a block word, a YAML file, a Variant, or what
+            ``load`` takes: the folder of a training or of a study's run, a checkpoint, an exported
+            file.
+        pretrained: take the weights of what is trained. Published names have none here: nothing is
             downloaded.
         features_only: give the maps of the stages instead of logits, without head and final norm.
         out_indices: with ``features_only``, the stages whose maps to give: all, the last n, or a
             list (may be negative).
-        checkpoint_path: weights to load (``load_weights``), of any layout that is known.
+        checkpoint_path: weights to load (``load_weights``), of any layout that is known; "" for
+            none.
         follow_source: pad, roll and shift windows as the library of ``checkpoint_path`` does (see
             ``load_weights``).
-        drop_rate: dropout of the pooled features.
-        drop_path_rate: stochastic depth of the last block.
+        drop_rate: dropout of the pooled features; 0 if not given.
+        drop_path_rate: stochastic depth of the last block; 0 if not given.
         global_pool: how the last map is pooled: ``avg``, ``max``, ``avgmax``, ``catavgmax``, or
-            "" for 0 classes.
+            "" for 0 classes; as what is trained does if not given, else ``avg``.
         strict_img_size: refuse images of another size.
         device: where to make it; "meta" makes it without memory.
         dtype: of its parameters.
@@ -101,122 +95,78 @@ def create_model(
             ``img_size``), ``in_channels`` (or ``in_chans``), ``window_size`` (one number, or height
             and width), ...; of all stages timm's ``embed_dim`` (of the first; widths double),
             ``depths`` and ``num_heads``, and of V2 ``pretrained_window_sizes``. Those that are None
-            are left as they are.
+            are left as they are, as are all arguments above.
 
     Raises:
         InputError: an unknown name, field or stage, or a variant that cannot be; weights that are
             not there, or not of this network.
     """
+    flags = {"pretrained": pretrained, "features_only": features_only}
+    flags |= {"follow_source": follow_source, "strict_img_size": strict_img_size}
+    _check_flags(flags)
+    _check_places(device, dtype)
+    if isinstance(checkpoint_path, str) and not checkpoint_path:
+        checkpoint_path = None
     if out_indices is not None and not features_only:
         raise InputError("out_indices chooses maps of stages; set features_only=True as well")
     if follow_source and checkpoint_path is None:
         raise InputError(
             "follow_source=True follows the library of a checkpoint; give checkpoint_path=FILE"
         )
-    variant = _changed(resolve_variant(source), overrides)
-    trained = _has_run(source)
-    if pretrained and not trained:
+    path = trained_path(source)
+    found = load(path) if pretrained and path is not None else None
+    others = list(inspect.signature(create_model).parameters)[1:-1]
+    known = resolve_variant(source) if found is None else found.variant
+    variant = changed(known, overrides, others)
+    if pretrained and found is None:
         raise InputError(
             f"pretrained=True: {str(source)!r} has no weights here, and none are downloaded; give "
             "checkpoint_path=FILE, or load_weights(model, FILE) afterwards: files of timm, "
             "torchvision, Microsoft and Hugging Face are read"
         )
-    if trained and not pretrained and checkpoint_path is None:
+    if path is not None and not pretrained and checkpoint_path is None:
         warnings.warn(
             f"{str(source)!r}: a network as that run's, with fresh weights; pretrained=True takes "
             "the trained ones",
             stacklevel=2,
         )
+    if global_pool is None:
+        global_pool = "avg" if found is None else found.head.global_pool
     with torch.device(device or torch.get_default_device()):
         model = HybridSwin(
             variant,
-            drop_path_rate,
-            drop_rate=drop_rate,
+            0.0 if drop_path_rate is None else drop_path_rate,
+            drop_rate=0.0 if drop_rate is None else drop_rate,
             global_pool=global_pool,
-            strict_img_size=strict_img_size,
+            strict_img_size=bool(strict_img_size),
         )
-    if pretrained:
-        found = load(run_folder(str(source)))
+    if found is not None:
         load_weights(model, found.state_dict())
-        if found.variant.in_channels == variant.in_channels:
-            names = ("mean", "std", "crop_pct", "crop_mode", "interpolation")
-            facts = {name: found.pretrained_cfg[name] for name in names}
-            model.pretrained_cfg = model.pretrained_cfg | facts
+        model.pretrained_cfg = model.pretrained_cfg | kept_facts(found.pretrained_cfg, variant)
     if checkpoint_path is not None:
-        load_weights(model, checkpoint_path, follow_source=follow_source)
+        load_weights(model, checkpoint_path, follow_source=bool(follow_source))
     if dtype is not None:
         model.to(dtype)
     return Pyramid(model, out_indices) if features_only else model
 
 
-def _has_run(source: str | Path | Variant) -> bool:
-    if isinstance(source, Variant) or str(source) in published.names():
-        return False
-    return names_run(str(source))
+def _check_flags(flags: Mapping[str, Any]) -> None:
+    """Raise InputError for one that is neither True nor False, nor None for its default."""
+    for name, value in flags.items():
+        if value is not None and not isinstance(value, bool):
+            raise InputError(f"{name} must be True or False; got {shown(value)}")
 
 
-def _changed(variant: Variant, overrides: Mapping[str, Any]) -> Variant:
-    """The variant with other fields, by our names or timm's. Raises InputError likewise."""
-    fields = [f.name for f in dataclasses.fields(Variant)]
-    for name in _SYNONYMS.keys() & overrides:
-        if overrides.get(_SYNONYMS[name]) is not None:
-            raise InputError(f"{name} and {_SYNONYMS[name]} mean the same; give one of them")
-    given = {_SYNONYMS.get(n, n): v for n, v in overrides.items() if v is not None}
-    for name in given:
-        if name not in fields and name not in {*_BY_STAGE, *_FREE, *_OTHERS}:
-            raise _unknown(name, [*fields, *_BY_STAGE, *_OTHERS])
-    changes = {name: value for name, value in given.items() if name in fields}
-    by_stage = {name: value for name, value in given.items() if name in _BY_STAGE}
-    if by_stage:
-        if "stages" in changes:
-            raise InputError(f"stages and {next(iter(by_stage))} say the same; give one of them")
-        changes["stages"] = _stages(variant, by_stage)
-    if "window_size" in changes:  # of every stage, as in timm
-        stages = changes.get("stages", variant.stages)
-        changes["stages"] = tuple(dataclasses.replace(s, window_size=None) for s in stages)
-    variant = dataclasses.replace(variant, **changes)
-    return with_pretrained_windows(variant, given[NAME]) if NAME in given else variant
-
-
-def _unknown(name: str, fields: Sequence[str]) -> InputError:
-    """The error for an argument that does not exist, with those that do, in one line."""
-    own = list(inspect.signature(create_model).parameters)[1:-1]
-    listed = sorted({*own, *fields} - _UNLISTED)
-    near = did_you_mean(name, [*own, *fields, *_SYNONYMS, *_FREE])
-    return InputError(
-        f"unknown argument {shown(name, 40)}{near or ';'} create_model takes {', '.join(listed)}"
-    )
-
-
-def _stages(variant: Variant, given: Mapping[str, Any]) -> tuple[Stage, ...]:
-    """Stages with timm's ``embed_dim``, ``depths`` and ``num_heads``."""
-    values = {name: list(v) if isinstance(v, list | tuple) else v for name, v in given.items()}
-    counts = {name: len(v) for name, v in values.items() if isinstance(v, list)}
-    count = next(iter(counts.values()), len(variant.stages))
-    if set(counts.values()) - {count}:
-        said = ", ".join(f"{name} {number}" for name, number in counts.items())
-        raise InputError(f"one value a stage each, and as many of all; got {said}")
-    known = len(variant.stages)
-    width = values.get("embed_dim", None if count == known else variant.stages[0].width)
-    if width is not None and not isinstance(width, list):
-        values["embed_dim"] = [width * 2**i for i in range(count)]
-    for name, value in values.items():
-        if not isinstance(value, list):
-            raise InputError(
-                f"{name} must have one value a stage, such as (2, 2, 6, 2); got {value!r}"
-            )
-    kept = [*variant.stages, *[variant.stages[-1]] * count][:count]
-    if count > known and len(counts.keys() & {"depths", "num_heads"}) < 2:
+def _check_places(device: Any, dtype: Any) -> None:
+    """Raise InputError for what torch does not know as a device, or as a floating type."""
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise InputError(f"dtype must be one of torch's, such as torch.float16; got {shown(dtype)}")
+    try:
+        torch.empty(0, device=device or "cpu")
+    except (RuntimeError, TypeError, AssertionError) as error:  # as torch without CUDA says it
         raise InputError(
-            f"{count} stages of a variant of {known}: give depths and num_heads of all"
-        )
-    stages = []
-    for index, stage in enumerate(kept):
-        changes = {_BY_STAGE[name]: value[index] for name, value in values.items()}
-        if isinstance(changes.get("depth"), int):  # words cycle over the depth, which may be short
-            changes["blocks"] = stage.blocks[: max(changes["depth"], 1)]
-        stages.append(dataclasses.replace(stage, **changes))
-    return tuple(stages)
+            f"device must be one that torch has here, such as 'cpu' or 'meta'; got {shown(device)}"
+        ) from error
 
 
 def count_cost(source: str | Path | Variant) -> Cost:
@@ -228,7 +178,12 @@ def count_cost(source: str | Path | Variant) -> Cost:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Published names that match a shell pattern, such as ``swin*``."""
+    """Published names that match a shell pattern, such as ``swin*``.
+
+    Raises InputError for what is no text.
+    """
+    if not isinstance(pattern, str):
+        raise InputError(f"names are listed by a pattern such as 'swin*'; got {shown(pattern)}")
     return [name for name in published.names() if fnmatch(name, pattern)]
 
 

@@ -1,10 +1,13 @@
 """What the maps of the stages are, in timm's manner, and which of them are taken."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import Any, TypeGuard
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.variant import Variant
+
+_WHICH = "stages are named by the number of the last ones, or a list such as (0, 2); got "
 
 
 def stages_info(variant: Variant) -> list[dict[str, Any]]:
@@ -28,9 +31,11 @@ class FeatureInfo:
 
     def get(self, key: str, idx: int | Sequence[int] | None = None) -> Any:
         """What stands under a key, such as ``num_chs``."""
-        if isinstance(idx, int):
-            return self.info[idx][key]
-        return [self.info[index][key] for index in (self.out_indices if idx is None else idx)]
+        if self.info and key not in [*self.info[0]]:
+            raise unknown("fact of a map", key, self.info[0])
+        if _is_whole(idx):
+            return self._entry(idx)[key]
+        return [self._entry(index)[key] for index in self._stages(idx)]
 
     def channels(self, idx: int | Sequence[int] | None = None) -> Any:
         """Channels of a map."""
@@ -48,9 +53,23 @@ class FeatureInfo:
         self, keys: Sequence[str] | None = None, idx: int | Sequence[int] | None = None
     ) -> Any:
         """The entries themselves, or of each what stands under these keys."""
-        if isinstance(idx, int):
-            return _part(self.info[idx], keys)
-        return [_part(self.info[i], keys) for i in (self.out_indices if idx is None else idx)]
+        if _is_whole(idx):
+            return _part(self._entry(idx), keys)
+        return [_part(self._entry(index), keys) for index in self._stages(idx)]
+
+    def _stages(self, idx: Any) -> Iterable[int]:
+        if idx is None:
+            return self.out_indices
+        if isinstance(idx, str | bytes) or not isinstance(idx, Iterable):
+            raise InputError(_WHICH + shown(idx))
+        return idx
+
+    def _entry(self, index: int) -> dict[str, Any]:
+        if not _is_whole(index) or not -len(self.info) <= index < len(self.info):
+            raise InputError(
+                f"stage {shown(index)} does not exist; choose from 0 to {len(self.info) - 1}"
+            )
+        return self.info[index]
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return self.info[index]
@@ -60,7 +79,14 @@ class FeatureInfo:
 
 
 def _part(entry: dict[str, Any], keys: Sequence[str] | None) -> dict[str, Any]:
-    return dict(entry) if keys is None else {key: entry[key] for key in keys}
+    if keys is None:
+        return dict(entry)
+    if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
+        raise InputError(f"keys are a list, such as ['reduction']; got {shown(keys)}")
+    for key in keys:
+        if key not in [*entry]:
+            raise unknown("fact of a map", key, entry)
+    return {key: entry[key] for key in keys}
 
 
 def stages_taken(count: int, indices: int | Sequence[int] | None) -> list[int]:
@@ -74,16 +100,27 @@ def stages_taken(count: int, indices: int | Sequence[int] | None) -> list[int]:
     """
     if indices is None:
         return list(range(count))
-    if isinstance(indices, int):
+    if _is_whole(indices):
         if not 1 <= indices <= count:
             raise InputError(f"the last {indices} stages of {count}; choose from 1 to {count}")
         return list(range(count - indices, count))
+    if isinstance(indices, str | bytes) or not isinstance(indices, Iterable):
+        raise InputError(_WHICH + shown(indices))
+    taken = set()
     for index in indices:
+        if not _is_whole(index):
+            raise InputError(_WHICH + shown(indices))
         if not -count <= index < count:
             raise InputError(
                 f"stage {index} does not exist; with {count} stages choose from 0 to {count - 1}, "
                 f"or from -{count} to -1 counted from the end"
             )
-    if not indices:
+        taken.add(index % count)
+    if not taken:
         raise InputError("no stage is named; leave it out for all of them")
-    return sorted({index % count for index in indices})
+    return sorted(taken)
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    """Whether it is a whole number, NumPy's among them; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.ranges import SHARE
 
 Pool = Literal["avg", "max", "avgmax", "catavgmax", ""]
 """Over the map: mean, maximum, their mean, the two side by side, or nothing; timm's names."""
@@ -35,8 +36,7 @@ class Head(nn.Module):
                 f"global_pool='' leaves a map, which {num_classes} classes cannot be read from; "
                 "set num_classes=0 as well, or choose a pool such as 'avg'"
             )
-        if not 0 <= drop_rate < 1:
-            raise InputError(f"drop_rate must be at least 0 and below 1; got {drop_rate!r}")
+        drop_rate = SHARE.read("drop_rate", drop_rate)
         self.in_features = dim
         self.global_pool = global_pool
         self.num_features = 2 * dim if global_pool == "catavgmax" else dim

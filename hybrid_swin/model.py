@@ -7,11 +7,12 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from hybrid_swin.backbone import Backbone, Layer
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.feature_info import stages_info, stages_taken
 from hybrid_swin.first_weights import initialise
 from hybrid_swin.head import Head, Pool
-from hybrid_swin.patches import PatchEmbed, check_images
+from hybrid_swin.patches import PatchEmbed, check_images, check_size
+from hybrid_swin.ranges import SHARE
 from hybrid_swin.recipe import WeightInit
 from hybrid_swin.variant import Variant
 
@@ -59,10 +60,11 @@ class HybridSwin(Backbone):
         zero_init_residual: bool = True,
     ) -> None:
         super().__init__()
-        if not 0 <= drop_path_rate < 1:
+        if not isinstance(variant, Variant):
             raise InputError(
-                f"drop_path_rate must be at least 0 and below 1; got {drop_path_rate!r}"
+                f"HybridSwin is made from a Variant; got {shown(variant)}; create_model takes names"
             )
+        drop_path_rate = SHARE.read("drop_path_rate", drop_path_rate)
         self.variant = variant
         self.weight_init, self.zero_init_residual = weight_init, zero_init_residual
         self.strict_img_size = strict_img_size
@@ -115,10 +117,10 @@ class HybridSwin(Backbone):
         """
         variant = dataclasses.replace(self.variant, num_classes=num_classes)
         pool = self.head.global_pool if global_pool is None else global_pool
-        head = Head(self.num_features, num_classes, pool, self.head.drop.p)
+        head = Head(self.num_features, variant.num_classes, pool, self.head.drop.p)
         like = next(self.parameters())
         self.head = head.to(like.device, like.dtype).train(self.training)
-        if num_classes != self.num_classes:
+        if variant.num_classes != self.num_classes:
             without = {k: v for k, v in self.pretrained_cfg.items() if k != "label_names"}
             self.pretrained_cfg = without | shape_facts(variant)
         self.variant, self.num_classes = variant, variant.num_classes
@@ -169,13 +171,8 @@ class HybridSwin(Backbone):
     def _embed(self, images: Tensor) -> Tensor:
         """The first tokens. Raises InputError for another shape, or size if that is strict."""
         check_images(images, self.patch_embed)
-        if self.strict_img_size and tuple(images.shape[2:]) != self.variant.image_size:
-            height, width = self.variant.image_size
-            raise InputError(
-                f"strict_img_size: images of {images.shape[2]}x{images.shape[3]} pixels where the "
-                f"network is for {height}x{width}; make it with strict_img_size=False, or call "
-                "set_input_size"
-            )
+        if self.strict_img_size:
+            check_size(images, self.variant.image_size)
         out: Tensor = self.patch_embed(images)
         return out
 
@@ -199,7 +196,7 @@ class HybridSwin(Backbone):
         indices: int | Sequence[int] | None = None,
         norm: bool = False,
         stop_early: bool = False,
-        output_fmt: Literal["NCHW", "NHWC"] = "NCHW",
+        output_fmt: Literal["NCHW", "NHWC"] | None = "NCHW",
         intermediates_only: bool = False,
     ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
         """What ``forward_features`` gives, and maps of stages on the way, as in timm.
@@ -217,6 +214,7 @@ class HybridSwin(Backbone):
             InputError: a stage or format that does not exist, or stopping before the final map
                 where that is wanted.
         """
+        output_fmt = "NCHW" if output_fmt is None else output_fmt
         if output_fmt not in ("NCHW", "NHWC"):
             raise unknown("output_fmt", output_fmt, ("NCHW", "NHWC"))
         last = len(self.layers) - 1

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, shown
 from hybrid_swin.tracing import is_traced, sides
 from hybrid_swin.variant import MergingNorm
 
@@ -67,6 +67,11 @@ def check_images(images: Tensor, stem: nn.Module) -> None:
     """
     if torch.compiler.is_compiling() or is_traced():
         return
+    if not isinstance(images, Tensor):
+        raise InputError(
+            "a network takes images as a tensor of (batch, channels, height, width); got "
+            f"{type(images).__name__} {shown(images)}"
+        )
     channels = getattr(getattr(stem, "proj", None), "in_channels", None)
     shape = tuple(images.shape)
     if channels is None or (len(shape) == 4 and shape[1] == channels):
@@ -83,3 +88,13 @@ def check_images(images: Tensor, stem: nn.Module) -> None:
     raise InputError(
         f"images of shape {shape}, but the network takes (batch, {channels}, height, width){hint}"
     )
+
+
+def check_size(images: Tensor, size: tuple[int, int]) -> None:
+    """Raise InputError unless images have this size, (height, width) in pixels."""
+    if tuple(images.shape[2:]) != size:
+        raise InputError(
+            f"strict_img_size: images of {images.shape[2]}x{images.shape[3]} pixels where the "
+            f"network is for {size[0]}x{size[1]}; make it with strict_img_size=False, or call "
+            "set_input_size"
+        )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from hybrid_swin.backbone import Backbone
 from hybrid_swin.feature_info import FeatureInfo, stages_info, stages_taken
 from hybrid_swin.model import HybridSwin, shape_facts
-from hybrid_swin.patches import check_images
+from hybrid_swin.patches import check_images, check_size
 
 
 class Pyramid(Backbone):
@@ -35,6 +35,7 @@ class Pyramid(Backbone):
         stages = model.variant.stages[:end]
         self.variant = dataclasses.replace(model.variant, num_classes=0, stages=stages)
         self.pretrained_cfg = model.pretrained_cfg | shape_facts(self.variant)
+        self.strict_img_size = model.strict_img_size
         self.weight_init = model.weight_init
         self.zero_init_residual = model.zero_init_residual
         self.patch_embed = model.patch_embed
@@ -44,6 +45,8 @@ class Pyramid(Backbone):
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, in_channels, H, W) -> a list of (B, C', H', W')."""
         check_images(images, self.patch_embed)
+        if self.strict_img_size:
+            check_size(images, self.variant.image_size)
         maps: dict[int, Tensor] = {}
         x = self.patch_embed(images)
         for index, layer in enumerate(self.layers):

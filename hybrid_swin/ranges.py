@@ -56,6 +56,10 @@ class Range:
         return int(number) if self.whole else float(number)
 
 
+SHARE = Range(0, 1, open_above=True)
+"""Rates of dropout and of stochastic depth: all of it would keep nothing."""
+
+
 def check_ranges(values: Mapping[str, tuple[float, Range]]) -> None:
     """Raise InputError for the first setting (its value, its range) that is out of range."""
     for name, (value, allowed) in values.items():

@@ -1,13 +1,14 @@
 """A trained network from its checkpoint: variant, weights, and what images it has learned from."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hybrid_swin.checkpoints import load_weights
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, shown
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.study_runs import refuse_study
 from hybrid_swin.variant import Variant
@@ -19,6 +20,7 @@ from hybrid_swin.weights.files import (
     read_weights,
     trained_in,
 )
+from hybrid_swin.weights.own_variant import own_variant
 
 # How images became the network's size, in timm's words; others came in that size.
 _CROP_MODES = {"crop": "center", "squash": "squash", "pad": "border"}
@@ -102,6 +104,29 @@ def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
     return Trained(model.eval(), normalisation, names, _identity(file))
 
 
+def load_variant(path: str | Path) -> Variant:
+    """The variant of a trained network alone. Raises InputError as ``load`` does."""
+    return _variant(read_weights(find_checkpoint(path)))
+
+
+def kept_facts(cfg: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
+    """What a ``pretrained_cfg`` says that a network with its weights still has.
+
+    Names of classes if there are as many. For other channels mean and std go as weights do
+    (``resize_channels``): of one channel the average, else repeated in order.
+    """
+    names = ("crop_pct", "crop_mode", "interpolation", "label_names", "label_descriptions")
+    facts = {name: cfg[name] for name in names if name in cfg}
+    if cfg["num_classes"] != variant.num_classes:
+        facts.pop("label_names", None)
+        facts.pop("label_descriptions", None)
+    for name in ("mean", "std"):
+        values, channels = tuple(cfg[name]), variant.in_channels
+        repeated = (values * -(-channels // len(values)))[:channels]
+        facts[name] = (sum(values) / len(values),) if channels == 1 else repeated
+    return facts
+
+
 def find_checkpoint(path: str | Path) -> Path:
     """The checkpoint that a path means: itself, or that of a folder.
 
@@ -110,6 +135,8 @@ def find_checkpoint(path: str | Path) -> Path:
     Raises:
         InputError: a folder without one.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a trained network is loaded from a path; got {shown(path)}")
     path = Path(path)
     if not path.is_dir():
         return path
@@ -124,27 +151,19 @@ def find_checkpoint(path: str | Path) -> Path:
 
 
 def _variant(file: WeightFile) -> Variant:
-    """The variant in a file. Raises InputError where there is none, or where a plug-in is missing.
-
-    What is not ours may hold anything under these names.
-    """
-    found: Any = file.content.get("hyper_parameters")
-    found = found.get("variant") if isinstance(found, Mapping) else file.metadata.get("variant")
+    """The variant in a file. Raises InputError if there is none, or if a plug-in is missing."""
     try:
-        found = json.loads(found) if isinstance(found, str) else found
-    except ValueError:
-        found = None
-    if not isinstance(found, Mapping):
-        raise InputError(
-            f"{file.name} does not say which variant it is of; build it by create_model and fill "
-            "it by load_weights"
-        )
-    try:
-        return Variant.from_dict(found)
+        found = own_variant(file)
     except InputError as error:
         raise InputError(
             f"{file.name}: {error}; if a block is your own, give its file as a plug-in"
         ) from error
+    if found is None:
+        raise InputError(
+            f"{file.name} does not say which variant it is of; build it by create_model and fill "
+            "it by load_weights"
+        )
+    return found
 
 
 def _identity(file: WeightFile) -> Mapping[str, Any]:

@@ -1,6 +1,5 @@
 """Where weights come from: unwrapped, named as timm names them, ready to be compared."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from hybrid_swin.weights.files import WeightFile, read_weights
 from hybrid_swin.weights.judging import Judgement, judge
 from hybrid_swin.weights.layouts import DERIVED, place_of, to_timm
 from hybrid_swin.weights.networks import choose_network
+from hybrid_swin.weights.own_variant import own_variant
 from hybrid_swin.weights.positions import Positions, read_positions
 from hybrid_swin.weights.version import has_v2_names
 
@@ -130,7 +130,5 @@ def depths(names: Iterable[str]) -> list[int]:
 def _variant(file: WeightFile) -> Variant | None:
     """The variant in a checkpoint of ours; none if it cannot be read, as without its plug-ins."""
     with suppress(InputError, KeyError, ValueError, TypeError, AttributeError):
-        if "variant" in file.metadata:
-            return Variant.from_dict(json.loads(file.metadata["variant"]))
-        return Variant.from_dict(file.content["hyper_parameters"]["variant"])
+        return own_variant(file)
     return None

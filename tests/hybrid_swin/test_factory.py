@@ -39,7 +39,16 @@ def test_fields_are_changed_by_our_names_and_by_timms():
         (small(), {"num_classes": "3"}, "num_classes must be a whole number"),
         (small(), {"img_size": 8, "image_size": 6}, "img_size and image_size mean the same"),
         (small(), {"drop_path_rate": 1.0}, "drop_path_rate must be"),
-        (None, {}, "unknown variant or branch 'None'"),
+        (None, {}, "made from a name, a block word, a path or a Variant; got NoneType None"),
+        (small(), {"drop_rate": "a"}, "drop_rate must be a number of at least 0 and below 1"),
+        (small(), {"drop_path_rate": [0.1]}, "drop_path_rate must be a number of at least 0"),
+        (small(), {"features_only": True, "out_indices": "a"}, r"\(0, 2\); got 'a'"),
+        (small(), {"features_only": True, "out_indices": 1.0}, r"\(0, 2\); got 1.0"),
+        (small(), {"features_only": True, "out_indices": ("a",)}, r"\(0, 2\); got \('a',\)"),
+        (small(), {"features_only": "yes"}, "features_only must be True or False; got 'yes'"),
+        (small(), {"device": "gpu"}, "device must be one that torch has here, .*; got 'gpu'"),
+        (small(), {"dtype": "half"}, "dtype must be one of torch's, .*; got 'half'"),
+        (small(), {"embed_dim": {}}, "embed_dim must be a whole number, or one a stage; got {}"),
         (small(), {"out_indices": (0,)}, "set features_only=True as well"),
         (small(), {"features_only": True, "out_indices": (1,)}, "stage 1 does not exist"),
     ],
@@ -47,6 +56,64 @@ def test_fields_are_changed_by_our_names_and_by_timms():
 def test_what_cannot_be_made_is_refused(source, changes, message):
     with pytest.raises(InputError, match=message):
         hs.create_model(source, **changes)
+
+
+def test_none_means_the_default():
+    """As timm's scripts pass what their users did not say; '' is no checkpoint."""
+    names = ("pretrained", "features_only", "out_indices", "checkpoint_path", "follow_source")
+    names += ("drop_rate", "drop_path_rate", "global_pool", "strict_img_size", "device", "dtype")
+    model = hs.create_model(small(), **dict.fromkeys((*names, "num_classes", "img_size")))
+    assert model.head.drop.p == 0 and model.global_pool == "avg" and model.variant == small()
+    assert model.layers[-1].blocks[-1].drop_path.rate == 0 and model.strict_img_size is False
+    hs.create_model(small(), checkpoint_path="")
+    images = torch.randn(1, 1, 8, 8)
+    final, maps = model.eval().forward_intermediates(images, None, None, None, None, None)
+    assert maps[0].shape == (1, 12, 8, 8) and torch.equal(final, model.forward_features(images))
+
+
+def test_a_size_that_is_strict_holds_for_maps_alone():
+    for strict in (True, False):
+        pyramid = hs.create_model(small(), features_only=True, strict_img_size=strict)
+        assert len(pyramid(torch.randn(1, 1, 8, 8))) == 1
+        if strict:
+            with pytest.raises(InputError, match="of 8x6 pixels where the network is for 8x8"):
+                pyramid(torch.randn(1, 1, 8, 6))
+        else:
+            pyramid(torch.randn(1, 1, 8, 6))
+
+
+def wrong_calls():
+    model = hs.create_model(small())
+    info = hs.create_model(small(), features_only=True).feature_info
+    return {
+        "reset_classifier": lambda: model.reset_classifier("2"),
+        "window_ratio": lambda: model.set_input_size(window_ratio="a"),
+        "indices": lambda: model.forward_intermediates(torch.randn(1, 1, 8, 8), 0.5),
+        "prune": lambda: model.prune_intermediate_layers(["a"]),
+        "images": lambda: model([[1.0]]),
+        "maps": lambda: hs.create_model(small(), features_only=True)(None),
+        "load": lambda: hs.load(3),
+        "variant": lambda: hs.HybridSwin("swin_t"),
+        "list": lambda: hs.list_models(3),
+        "cost": lambda: hs.count_cost(3),
+        "key": lambda: info.get("reductions"),
+        "keys": lambda: info.get_dicts("reduction"),
+        "stage": lambda: info.channels(7),
+        "stages": lambda: info.channels(1.5),
+    }
+
+
+@pytest.mark.parametrize("call", wrong_calls())
+def test_values_of_another_type_are_refused_in_one_line(call):
+    with pytest.raises(InputError) as error:
+        wrong_calls()[call]()
+    assert "\n" not in str(error.value) and len(str(error.value)) < 300
+
+
+def test_a_whole_number_of_classes_may_be_a_float():
+    model = hs.create_model(small())
+    model.reset_classifier(2.0)
+    assert model.num_classes == 2 and model(torch.randn(1, 1, 8, 8)).shape == (1, 2)
 
 
 def test_features_are_made_alone():

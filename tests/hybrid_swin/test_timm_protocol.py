@@ -271,7 +271,7 @@ def test_windows_of_two_sides(tmp_path):
     [
         ({"patch_size": 8}, "for another patch_size or always_partition make a network"),
         ({"window_size": (7, 9, 7)}, "or two for height and width, such as .*; got .7, 9, 7"),
-        ({"window_ratio": 0}, "window_ratio must be at least 1"),
+        ({"window_ratio": 0}, "window_ratio must be a whole number of at least 1"),
         ({"img_size": 0}, "image_size must be a whole number of at least 1"),
     ],
 )

@@ -1,6 +1,8 @@
 """Networks from their files. Checkpoints of real trainings are in test_main.py."""
 
+import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -9,7 +11,7 @@ import torch
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.trained import Normalisation, find_checkpoint, load, load_trained
+from hybrid_swin.trained import Normalisation, find_checkpoint, kept_facts, load, load_trained
 from hybrid_swin.variant import Stage, Variant
 
 VARIANT = Variant(8, 1, 3, 1, 4, 2, [Stage(12, 2, 3, ("w_msa", "conv+mdta:gate"))])
@@ -162,3 +164,77 @@ def test_a_run_gives_its_trained_network_and_others_their_weights(model, tmp_pat
     with pytest.raises(InputError, match=r"is a study; give the folder of one of its runs"):
         (tmp_path / "runs" / "study" / "trials").mkdir()
         hs.load_weights(fresh, tmp_path / "runs" / "study")
+
+
+DATA = {"mean": [0.5], "std": [0.2], "full_scale": 255.0, "class_names": ["a", "b", "c"]}
+
+
+@pytest.fixture
+def places(model, tmp_path):
+    """Everything that holds the same trained network: folders and files."""
+    fitted = tmp_path / "fitted"
+    fitted.mkdir()
+    checkpoint(fitted / "final.ckpt", model, data=DATA)
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    hs.save_weights(model, hub / "model.safetensors")
+    return [fitted, fitted / "final.ckpt", hub, hub / "model.safetensors"]
+
+
+def test_what_load_takes_create_model_takes(model, places, monkeypatch):
+    for place in (*places, *map(str, places)):
+        assert torch.equal(hs.load(place)(IMAGES), model(IMAGES))
+        trained = hs.create_model(place, pretrained=True).eval()
+        assert trained.variant == hs.resolve_variant(place) == VARIANT
+        assert torch.equal(trained(IMAGES), model(IMAGES))
+        with pytest.warns(UserWarning, match="with fresh weights; pretrained=True takes the"):
+            assert not torch.equal(hs.create_model(place).eval()(IMAGES), model(IMAGES))
+    monkeypatch.chdir(places[0].parent)
+    other = hs.create_model("fitted", pretrained=True, num_classes=7).eval()
+    assert torch.equal(other.forward_features(IMAGES), model.forward_features(IMAGES))
+    assert other(IMAGES).shape == (2, 7) and hs.count_cost("fitted") == hs.count_cost(VARIANT)
+
+
+def test_what_is_known_of_images_and_classes_comes_along(places):
+    same = hs.create_model(places[0], pretrained=True).pretrained_cfg
+    assert same["label_names"] == ("a", "b", "c") and same["mean"] == (0.5,)
+    other = hs.create_model(places[0], pretrained=True, num_classes=7).pretrained_cfg
+    assert "label_names" not in other and other["num_classes"] == 7
+    colour = hs.create_model(places[0], pretrained=True, in_chans=3).pretrained_cfg
+    assert (colour["mean"], colour["std"]) == ((0.5,) * 3, (0.2,) * 3)
+    assert colour["input_size"] == (3, 8, 8)
+
+
+def test_mean_and_std_go_where_weights_of_channels_go():
+    cfg = {"num_classes": 3, "mean": (0.1, 0.2, 0.6), "std": (0.3, 0.3, 0.3)}
+    assert kept_facts(cfg, VARIANT)["mean"] == pytest.approx((0.3,))
+    four = dataclasses.replace(VARIANT, in_channels=4)
+    assert kept_facts(cfg, four)["mean"] == (0.1, 0.2, 0.6, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("fitted/final.cpt", r"is a path of nothing in .*holds no 'final.cpt'; did you mean 'fin"),
+        ("fited/final.ckpt", "holds no 'fited'; did you mean 'fitted'|nothing.*; did you mean 'fi"),
+        ("other.safetensors", "'other.safetensors' is a path of nothing in"),
+        ("runs/mine/0", "'runs/mine/0' is a path of nothing in .*; give a trained folder"),
+        (Path("swin"), "'swin' is a path of nothing"),
+        ("~nobody-here/x", "'~nobody-here/x' is not a path"),
+        ("empty", "'empty' holds no finished training"),
+        ("notes.txt", "checkpoint 'notes.txt' holds no weights"),
+    ],
+)
+def test_a_path_that_is_none_says_so(places, source, message, monkeypatch):
+    monkeypatch.chdir(places[0].parent)
+    Path("empty").mkdir()
+    Path("notes.txt").write_text("text")
+    for pretrained in (True, False):
+        with pytest.raises(InputError, match=message):
+            hs.create_model(source, pretrained)
+
+
+def test_a_word_stays_a_word_beside_a_folder_of_its_name(places, monkeypatch):
+    monkeypatch.chdir(places[0].parent)
+    Path("mdta").mkdir()
+    assert hs.resolve_variant("mdta").stages[0].blocks == ("mdta",)

@@ -29,11 +29,15 @@ def look_outside(plan: "Plan", variant: Variant, source: Source) -> None:
     judgement = source.judgement
     plan.outside += judgement.differs
     _look_behind(plan, source)
-    trunk = [k for k, place in source.leftover.items() if place == "trunk" or _may_act(k)]
+    trunk = [
+        key
+        for key, place in source.leftover.items()
+        if place == "trunk" or _may_act(key, source.raw[key])
+    ]
     trunk += [
         key
         for name, keys in source.keys.items()
-        if name not in plan.used and (_is_trunk(name, plan) or _may_act(name))
+        if name not in plan.used and (_is_trunk(name, plan) or _may_act(name, source.weights[name]))
         for key in keys
     ]
     positions = [key for key in trunk if key.split(".")[-1] in _POSITIONS]
@@ -72,12 +76,14 @@ def _is_trunk(name: str, plan: "Plan") -> bool:
     )
 
 
-def _may_act(name: str) -> bool:
+def _may_act(name: str, tensor: Tensor) -> bool:
     """Whether a parameter is the network's own, not a layer's: tokens, prompts, gates, scales.
 
     Nobody can tell from its name where it acts, but for those of trainings that the network ended.
+    One whole number is a count or a flag, such as ``n_averaged`` of torch's AveragedModel.
     """
-    return "." not in name and name not in _OF_TRAININGS
+    counts = tensor.numel() == 1 and not (tensor.is_floating_point() or tensor.is_complex())
+    return "." not in name and name not in _OF_TRAININGS and not counts
 
 
 def _look_behind(plan: "Plan", source: Source) -> None:

@@ -38,7 +38,7 @@ def _written(file: WeightFile) -> Mapping[str, Any] | None:
     found = found.get("variant") if isinstance(found, Mapping) else file.metadata.get("variant")
     try:
         found = json.loads(found) if isinstance(found, str) else found
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, Mapping) else None
 

@@ -57,7 +57,9 @@ def measure_difference(
     width, table = len(weights["norm1.weight"]), weights.get(_TABLE)
     if table is not None and len(table) != offsets(laid.window):
         return None  # of a network of another size, which its library would have had to fit
-    if rules.activation not in _ACTIVATIONS or 12 * width**2 * grid[0] * grid[1] > _MOST_MACS:
+    tokens, area = laid.padded[0] * laid.padded[1], laid.window[0] * laid.window[1]
+    macs = (12 * width + 2 * area) * width * (tokens + grid[0] * grid[1])
+    if rules.activation not in _ACTIVATIONS or macs > _MOST_MACS:
         return None
     noise = torch.Generator().manual_seed(0)
     x = torch.randn(1, *grid, width, generator=noise, dtype=torch.float64)

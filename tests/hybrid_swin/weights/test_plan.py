@@ -273,3 +273,10 @@ def test_a_parameter_of_the_networks_own_may_act_on_the_last_map(small_swin, gol
     assert not report.is_as_in_source and report.left_out == (name,)
     assert f"the model has no place for the source's {name}" in report.outside
     assert load_weights(small_swin(), {**weights, "mask_token": torch.ones(8)}).is_as_in_source
+
+
+def test_a_count_beside_an_averaged_network_does_not_act(small_swin):
+    averaged = torch.optim.swa_utils.AveragedModel(small_swin())
+    assert "n_averaged" in averaged.state_dict()
+    report = load_weights(small_swin(seed=1), averaged.state_dict())
+    assert report.is_as_in_source and report.unused == ("n_averaged",) and report.left_out == ()

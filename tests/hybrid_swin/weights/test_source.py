@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.trained import load
 from hybrid_swin.variant import Stage, Variant
 from hybrid_swin.weights.source import read_source
 
@@ -85,10 +86,22 @@ def test_the_variant_of_a_checkpoint_is_read(tmp_path, golden):
     assert read_source(tmp_path / "a.safetensors").variant == VARIANT
 
 
-@pytest.mark.parametrize("told", ["", "{}", "[]", "{", '{"stages": 3}', "null"])
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "told", ["", "{}", "[]", "{", '{"stages": 3}', "null", DEEP, '{"stages": ' + DEEP, "1e999"]
+)
 def test_a_variant_that_cannot_be_read_is_none(tmp_path, golden, told):
     save_file(golden().weights, tmp_path / "a.safetensors", {"variant": told})
     assert read_source(tmp_path / "a.safetensors").variant is None
+
+
+@pytest.mark.parametrize("told", ["{", DEEP, '{"stages": ' + DEEP])
+def test_a_network_is_not_made_of_a_variant_that_cannot_be_read(tmp_path, golden, told):
+    save_file(golden().weights, tmp_path / "a.safetensors", {"variant": told})
+    with pytest.raises(InputError, match="does not say which variant it is of"):
+        load(tmp_path / "a.safetensors")
 
 
 def test_a_variant_with_an_unknown_plug_in_is_none(golden):

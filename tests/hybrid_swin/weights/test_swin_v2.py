@@ -264,6 +264,16 @@ def test_a_config_that_makes_another_network_is_told(changes, block, outside, tm
     assert not any("not known here" in note for note in report.notes)
 
 
+def test_sizes_that_no_memory_holds_are_told_and_not_tried(tmp_path):
+    hs.save_weights(ours(), tmp_path / "a.safetensors", layout="huggingface")
+    weights = load_file(tmp_path / "a.safetensors")
+    config = SIZES | {"model_type": "swinv2", "window_size": 10**6, "image_size": 10**8}
+    save_file(weights, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 10**400}))
+    report = hs.load_weights(ours(), tmp_path / "model.safetensors")
+    assert {(b.how, b.difference) for b in report.blocks} == {("changed", None)}
+
+
 def test_position_embeddings_are_told():
     """transformers' own network with them does not run: it makes one too many."""
     report = hs.load_weights(ours(), theirs(use_absolute_embeddings=True).state_dict())

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.network_facts import check_told, told_of
 from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.following import followed, relay
@@ -208,17 +209,21 @@ def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> No
 
     ``timm`` can hold every network: plain blocks have timm's names, others our own. The layouts
     ``microsoft``, ``torchvision`` and ``huggingface`` (as its files name them) hold plain Swins
-    and Swin V2s.
+    and Swin V2s whose heads average.
+
+    A ``.safetensors`` file also keeps, in its metadata, the variant, what the network computes
+    beside it (pool, pruned norm, maps that a pyramid gives), how it starts anew, and what
+    ``pretrained_cfg`` says of its images and classes: ``load`` gives all that back. Pickled files
+    hold weights alone.
 
     Args:
         model: as for ``load_weights``.
-        path: ``.safetensors`` (also says which variant the weights are of), or ``.pth``, ``.pt`` or
-            ``.bin`` for a pickled state dict.
+        path: ``.safetensors``, or ``.pth``, ``.pt`` or ``.bin`` for a pickled state dict.
         layout: whose names to use.
 
     Raises:
-        InputError: an unknown layout or suffix, no such folder, or blocks without a name in the
-            layout.
+        InputError: an unknown layout or suffix, no such folder, blocks without a name in the
+            layout, or what metadata cannot keep.
         SaveError: the disk is full, or the folder cannot be written.
     """
     model, variant = _network(model)
@@ -227,8 +232,9 @@ def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> No
     file = _target(path)
     weights = {n: t.detach().cpu().contiguous() for n, t in spelt(model, variant, layout)}
     if file.suffix == ".safetensors":
-        told = {"format": "pt", "layout": layout, "variant": json.dumps(variant.to_dict())}
-        content = safetensors.torch.save(weights, told)
+        check_told(model, variant)
+        told = {name: json.dumps(value) for name, value in told_of(model, variant).items()}
+        content = safetensors.torch.save(weights, {"format": "pt", "layout": layout, **told})
     else:
         buffer = io.BytesIO()
         torch.save(weights, buffer)

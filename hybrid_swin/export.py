@@ -19,10 +19,13 @@ from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.export_formats import FORMATS, IMAGES, LOGITS, Format, as_facts
+from hybrid_swin.image_facts import Normalisation, with_images
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.network_facts import as_plain, check_told, told_of
 from hybrid_swin.plain_text import say
-from hybrid_swin.trained import Normalisation, find_checkpoint, load_trained
+from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.trained import find_checkpoint, load_trained
 
 Values = Literal["normalised", "pixels"]
 
@@ -39,7 +42,8 @@ class Exported:
         path: of the file.
         format: ``onnx``, ``torch-export`` or ``safetensors``.
         runner: what opened the file for the check.
-        input: what images it takes: name, shape, type, values, and their normalisation if known.
+        input: what images it takes: name, shape, type, values, and their normalisation if known
+            (without ``full_scale``: of pixels from 0 to 1).
         difference: largest, over the checked batches, as a share of the largest logit.
     """
 
@@ -61,7 +65,7 @@ class Exported:
 
 
 def export_model(
-    model: HybridSwin,
+    model: HybridSwin | Pyramid,
     path: str | Path,
     format: str | None = None,
     *,
@@ -72,8 +76,9 @@ def export_model(
 ) -> Exported:
     """Write a network in evaluation mode and float32, and check the file at other batch sizes.
 
-    The file appears under its name only when it is right. Variant, input and class names are
-    written beside the weights, as JSON: in ONNX as metadata properties, in ``.pt2`` as extra files
+    The file appears under its name only when it is right. Beside the weights it holds, as JSON,
+    what ``save_weights`` keeps of a network (``variant``, ``network``, ``pretrained_cfg``), its
+    ``input`` and its ``classes``: in ONNX as metadata properties, in ``.pt2`` as extra files
     (``variant.json``), in safetensors as metadata.
 
     Args:
@@ -84,13 +89,18 @@ def export_model(
             variant's if not given.
         values: what the computation takes: images ``normalised`` as the network itself takes
             them, or ``pixels``, which it then normalises.
-        normalisation: how pixels are normalised, where that is known.
-        class_names: what the logits stand for, where that is known.
+        normalisation: how pixels are normalised; as ``pretrained_cfg`` says if not given.
+        class_names: what the logits stand for; ``label_names`` of ``pretrained_cfg`` if not given.
 
     Raises:
-        InputError: a format, suffix, size or folder that cannot be, a package that is missing, or
-            a file that computes something else, which is removed.
+        InputError: a format, suffix, size or folder that cannot be, a package that is missing, a
+            pyramid, or a file that computes something else, which is removed.
     """
+    if isinstance(model, Pyramid):
+        raise InputError(
+            "a network with features_only=True gives several maps, which no export holds; "
+            "save_weights keeps it in a .safetensors file, which hs.load reads"
+        )
     path = Path(path).expanduser()
     name = _format_name(path, format)
     kind = FORMATS[name]
@@ -99,25 +109,37 @@ def export_model(
         raise InputError(f"{str(path)!r} cannot be written: there is no such folder")
     size: Any = model.variant.image_size if image_size is None else image_size
     variant = dataclasses.replace(model.variant, image_size=size)  # which checks it
+    live = _at_rest(model)
+    if normalisation is not None:
+        live.pretrained_cfg = with_images(live.pretrained_cfg, normalisation)
+    if class_names is not None:
+        live.pretrained_cfg = live.pretrained_cfg | {"label_names": tuple(class_names)}
+    normalisation = Normalisation.from_dict(live.pretrained_cfg)
     _check_values(values, normalisation, name)
+    class_names = live.pretrained_cfg.get("label_names")
     if class_names is not None and len(class_names) != variant.num_classes:
         raise InputError(f"{len(class_names)} class names for {variant.num_classes} classes")
-    live: nn.Module = _at_rest(model)
-    if values == "pixels" and normalisation is not None:
-        live = _FromPixels(live, normalisation)
+    facts = told_of(live, model.variant)
+    known = {"mean", "std"} & facts["pretrained_cfg"].keys()
+    if not kind.is_graph:
+        check_told(live, model.variant)
     told = {
         "name": IMAGES,
         "shape": ["batch", variant.in_channels, *variant.image_size],
         "dtype": "float32",
         "values": values,
+        **({n: as_plain(live.pretrained_cfg[n]) for n in ("mean", "std")} if known else {}),
         **({} if normalisation is None else normalisation.to_dict()),
     }
-    facts = as_facts(variant=model.variant.to_dict(), input=told, classes=class_names)
+    texts = as_facts(**facts, input=told, classes=class_names)
     limits = normalisation.limits if values == "pixels" and normalisation else (0.0, 1.0)
     batches = _images(variant.in_channels, variant.image_size, limits)
+    network: nn.Module = live
+    if values == "pixels" and normalisation is not None:
+        network = _FromPixels(live, normalisation)
     with TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
         unfinished = Path(folder) / path.name
-        difference = _write_and_check(kind, live, batches, facts, unfinished)
+        difference = _write_and_check(kind, network, batches, texts, unfinished)
         os.replace(unfinished, path)
     return Exported(path, name, kind.runner, told, difference)
 
@@ -143,8 +165,6 @@ def export_checkpoint(
         format,
         image_size=image_size,
         values=values,
-        normalisation=trained.normalisation,
-        class_names=trained.class_names,
     )
     say(exported)
     return 0
@@ -241,7 +261,8 @@ def _check_values(values: str, normalisation: Normalisation | None, format: str)
     if normalisation is None:
         raise InputError(
             "it is not known how pixels were normalised (the data module was the user's own, or "
-            "the checkpoint is of an older version); export for images normalised"
+            "the checkpoint is of an older version); give normalisation=, or export for images "
+            "normalised"
         )
 
 
@@ -268,8 +289,10 @@ def _wanted(told: dict[str, Any]) -> str:
         clipped = ", others clipped" if "value_range" in told else ""
         return f"pixels from {low:g} to {high:g}{clipped}"
     if "mean" not in told:
-        return "normalised as in training"
+        return "normalised as its training did, which the network does not know"
     mean, std = ([round(number, 4) for number in told[name]] for name in ("mean", "std"))
+    if "full_scale" not in told:
+        return f"normalised: (pixels from 0 to 1 - {mean}) / {std}"
     if "value_range" in told:
         low, high = told["value_range"]
         return (

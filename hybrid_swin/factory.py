@@ -1,5 +1,6 @@
 """``create_model`` and its lists, in the manner of timm."""
 
+import dataclasses
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
@@ -14,9 +15,12 @@ from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.cost import Cost
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.head import Pool
+from hybrid_swin.image_facts import kept_facts
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.network_facts import NetworkFacts
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.trained import kept_facts, load
+from hybrid_swin.recipe import WeightInit
+from hybrid_swin.trained import load, load_facts
 from hybrid_swin.variant import Variant
 from hybrid_swin.variant_changes import changed
 from hybrid_swin.variant_sources import resolve_variant, trained_path
@@ -34,6 +38,8 @@ def create_model(
     drop_path_rate: float | None = None,
     global_pool: Pool | None = None,
     strict_img_size: bool | None = False,
+    weight_init: WeightInit | None = None,
+    zero_init_residual: bool | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     **overrides: Any,
@@ -49,6 +55,8 @@ def create_model(
     follow_source: bool | None = False,
     drop_path_rate: float | None = None,
     strict_img_size: bool | None = False,
+    weight_init: WeightInit | None = None,
+    zero_init_residual: bool | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     **overrides: Any,
@@ -65,6 +73,8 @@ def create_model(
     drop_path_rate: float | None = None,
     global_pool: Pool | None = None,
     strict_img_size: bool | None = False,
+    weight_init: WeightInit | None = None,
+    zero_init_residual: bool | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     **overrides: Any,
@@ -89,6 +99,10 @@ def create_model(
         global_pool: how the last map is pooled: ``avg``, ``max``, ``avgmax``, ``catavgmax``, or
             "" for 0 classes; as what is trained does if not given, else ``avg``.
         strict_img_size: refuse images of another size.
+        weight_init: first weights of linear layers, ``trunc_normal`` or ``lecun_normal`` (see
+            ``Recipe``); if not given, as what is trained started, else ``trunc_normal``.
+        zero_init_residual: whether norms behind mixers and MLPs start at 0, or at 1; likewise,
+            else at 0.
         device: where to make it; "meta" makes it without memory.
         dtype: of its parameters.
         overrides: fields of the variant to change: ``num_classes``, ``image_size`` (or timm's
@@ -130,15 +144,24 @@ def create_model(
             "the trained ones",
             stacklevel=2,
         )
-    if global_pool is None:
-        global_pool = "avg" if found is None else found.head.global_pool
+    facts = NetworkFacts() if path is None else load_facts(path)
+    if facts.out_indices is not None:
+        if not features_only:
+            raise InputError(
+                f"{str(source)!r} gives maps of stages and has no head; set features_only=True"
+            )
+        out_indices = facts.out_indices if out_indices is None else out_indices
+    asked: dict[str, Any] = {"weight_init": weight_init or None, "global_pool": global_pool}
+    asked |= {"zero_init_residual": zero_init_residual, "strict_img_size": bool(strict_img_size)}
+    if variant.num_classes and not facts.global_pool:
+        asked["global_pool"] = global_pool or "avg"
+    given = {name: value for name, value in asked.items() if value is not None}
+    facts = dataclasses.replace(facts, **given, out_indices=None)
     with torch.device(device or torch.get_default_device()):
-        model = HybridSwin(
+        model = facts.network(
             variant,
             0.0 if drop_path_rate is None else drop_path_rate,
-            drop_rate=0.0 if drop_rate is None else drop_rate,
-            global_pool=global_pool,
-            strict_img_size=bool(strict_img_size),
+            0.0 if drop_rate is None else drop_rate,
         )
     if found is not None:
         load_weights(model, found.state_dict())

@@ -1,9 +1,11 @@
 """First weights: what every part of a network starts with."""
 
+from typing import get_args
+
 from torch import nn
 
 from hybrid_swin.block import ResidualNorm
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.recipe import WeightInit
 
@@ -23,7 +25,16 @@ def initialise(
             on; ``lecun_normal`` has 1/√inputs, so that a layer's output is as large as its input
             at any width (Efficient BackProp, 1998, http://yann.lecun.com/exdb/publis/pdf/lecun-98b.pdf).
         zero_init_residual: whether norms behind mixers and MLPs start at 0, or at 1.
+
+    Raises:
+        InputError: another ``weight_init``, or no truth value.
     """
+    if weight_init not in get_args(WeightInit):
+        raise unknown("weight_init", weight_init, get_args(WeightInit))
+    if not isinstance(zero_init_residual, bool):
+        raise InputError(
+            f"zero_init_residual must be True or False; got {shown(zero_init_residual)}"
+        )
     for part in module.modules():
         if isinstance(part, nn.Linear):
             std = 0.02 if weight_init == "trunc_normal" else part.in_features**-0.5

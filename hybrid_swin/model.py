@@ -11,12 +11,11 @@ from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.feature_info import stages_info, stages_taken
 from hybrid_swin.first_weights import initialise
 from hybrid_swin.head import Head, Pool
+from hybrid_swin.image_facts import untrained
 from hybrid_swin.patches import PatchEmbed, check_images, check_size
 from hybrid_swin.ranges import SHARE
 from hybrid_swin.recipe import WeightInit
 from hybrid_swin.variant import Variant
-
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class HybridSwin(Backbone):
@@ -240,7 +239,6 @@ class HybridSwin(Backbone):
 
 def pretrained_cfg(variant: Variant) -> dict[str, Any]:
     """What timm's tools want to know of a network, of one that nothing has trained yet."""
-    colour = variant.in_channels == 3
     return {
         **shape_facts(variant),
         "input_size": (variant.in_channels, *variant.image_size),
@@ -248,8 +246,7 @@ def pretrained_cfg(variant: Variant) -> dict[str, Any]:
         "interpolation": "bicubic",
         "crop_pct": 0.9,
         "crop_mode": "center",
-        "mean": _IMAGENET_MEAN if colour else (0.5,) * variant.in_channels,
-        "std": _IMAGENET_STD if colour else (0.5,) * variant.in_channels,
+        **untrained(variant.in_channels),
         "first_conv": "patch_embed.proj",
         "classifier": "head.fc",
     }

@@ -18,6 +18,7 @@ from hybrid_swin.recipe import Recipe
 from hybrid_swin.recorded_paths import began_in, with_paths_found
 from hybrid_swin.variant import Variant
 
+STARTS = "weight_init", "zero_init_residual"  # what a recipe says of first weights
 _RUN, TRAINED = "run.json", "attempt-*/final.ckpt"  # what a run was asked, and its weights
 
 
@@ -51,6 +52,12 @@ def run_recipe(path: str | Path) -> Recipe:
     if recipe.precision == "auto" and precision is not None:
         recipe = replace(recipe, precision=precision)
     return recipe
+
+
+def run_start(path: str | Path) -> dict[str, Any]:
+    """How a run's network starts, by its recipe: arguments of ``HybridSwin``. Raises likewise."""
+    recipe = _read(path)["recipe"]
+    return {name: recipe[name] for name in STARTS if name in recipe}
 
 
 def run_data(path: str | Path) -> dict[str, Any]:

@@ -3,14 +3,16 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError, shown
+from hybrid_swin.image_facts import Normalisation
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.study_runs import refuse_study
+from hybrid_swin.network_facts import NetworkFacts, as_cfg
+from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.study_runs import STARTS, names_run, refuse_study, run_start
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import (
     FINAL,
@@ -22,40 +24,6 @@ from hybrid_swin.weights.files import (
 )
 from hybrid_swin.weights.own_variant import own_variant
 
-# How images became the network's size, in timm's words; others came in that size.
-_CROP_MODES = {"crop": "center", "squash": "squash", "pad": "border"}
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """How pixels become what a network sees.
-
-    (x - mean) / std,  x = pixels / full_scale,  or clip((pixels - low) / (high - low)) with a range
-
-    Args:
-        mean: of each channel, in full scales.
-        std: of each channel, in full scales.
-        full_scale: the pixel value that counts as 1: 255 for images of 8 bits.
-        value_range: (low, high), the pixel values that become 0 and 1; those outside are clipped.
-        resize: how images of another size become the network's, such as 'crop'; '' if unknown.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    full_scale: float
-    value_range: tuple[float, float] | None = None
-    resize: str = ""
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """The pixel values that count as 0 and 1."""
-        return self.value_range or (0.0, self.full_scale)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists; what is not set is left out."""
-        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
-        return {name: value for name, value in plain.items() if value not in (None, "")}
-
 
 class Trained(NamedTuple):
     """A network in evaluation mode, and what is known of the images it has learned from."""
@@ -66,12 +34,14 @@ class Trained(NamedTuple):
     identity: Mapping[str, Any]  # of its images, as ``same_images.data_identity`` gives it
 
 
-def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin:
+def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin | Pyramid:
     """A trained network with its weights, in evaluation mode on the CPU.
 
-    Its ``pretrained_cfg`` holds what it knows of its images: ``input_size``, ``mean`` and ``std``
-    (of pixels from 0 to 1), ``crop_pct``, ``crop_mode`` and ``interpolation`` in timm's words, and
-    ``label_names`` if its classes have names.
+    It pools, prunes and gives maps as the network that was saved, and starts anew
+    (``init_weights``) as that did. Its ``pretrained_cfg`` holds what it knows of its images:
+    ``input_size``, ``mean`` and ``std`` (of pixels from 0 to 1), ``full_scale``, ``value_range``
+    and ``resize`` as its source named them, ``crop_pct``, ``crop_mode`` and ``interpolation`` in
+    timm's words, and ``label_names`` if its classes have names.
 
     Args:
         path: the folder of a training (of ``python -m hybrid_swin fit``, or one run of a study),
@@ -81,27 +51,41 @@ def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin:
     Raises:
         InputError: no such file, a damaged one, or one that does not say which variant it is of.
     """
-    return load_trained(path, drop_path_rate).model
+    return _load(path, drop_path_rate)[0]
 
 
 def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
-    """The same with what the checkpoint knows of the images. Raises InputError likewise."""
+    """The same with what the checkpoint knows of the images.
+
+    Raises:
+        InputError: likewise; or a network that gives maps of stages instead of logits.
+    """
+    model, file = _load(path, drop_path_rate)
+    if not isinstance(model, HybridSwin):
+        raise InputError(
+            f"{file.name} is of a network that gives maps of stages (features_only), not logits; "
+            "give that of a network with a head"
+        )
+    cfg = model.pretrained_cfg
+    return Trained(model, Normalisation.from_dict(cfg), cfg.get("label_names"), _identity(file))
+
+
+def _load(path: str | Path, drop_path_rate: float) -> tuple[HybridSwin | Pyramid, WeightFile]:
     path = find_checkpoint(path)
     file = read_weights(path)
-    model = HybridSwin(_variant(file), drop_path_rate)
+    variant, facts = _variant(file), _network(file)
+    try:
+        model = facts.build(variant, drop_path_rate)
+    except InputError as error:
+        raise InputError(f"{file.name}: {error}") from error
     report = load_weights(model, path)
     resized = [change.name for change in report.resized]
     wrong = [*report.fresh, *resized, *report.unused, *report.left_out]
     if wrong:
         raise InputError(f"{file.name} does not hold the weights of its own variant: {wrong[0]}")
-    normalisation, names = _facts(file)
-    facts: dict[str, Any] = {} if names is None else {"label_names": names}
-    if normalisation is not None:
-        facts |= {"mean": normalisation.mean, "std": normalisation.std, "crop_pct": 1.0}
-        facts |= {"crop_mode": _CROP_MODES.get(normalisation.resize, "center")}
-        facts |= {"interpolation": "bicubic"}  # of image_files.Decoder
-    model.pretrained_cfg = model.pretrained_cfg | facts
-    return Trained(model.eval(), normalisation, names, _identity(file))
+    model.pretrained_cfg = model.pretrained_cfg | _cfg(file)
+    model.eval()
+    return model, file
 
 
 def load_variant(path: str | Path) -> Variant:
@@ -109,22 +93,14 @@ def load_variant(path: str | Path) -> Variant:
     return _variant(read_weights(find_checkpoint(path)))
 
 
-def kept_facts(cfg: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
-    """What a ``pretrained_cfg`` says that a network with its weights still has.
+def load_facts(path: str | Path) -> NetworkFacts:
+    """What a trained network is beside its variant, of a run also before it has ended.
 
-    Names of classes if there are as many. For other channels mean and std go as weights do
-    (``resize_channels``): of one channel the average, else repeated in order.
+    Raises InputError as ``load`` does.
     """
-    names = ("crop_pct", "crop_mode", "interpolation", "label_names", "label_descriptions")
-    facts = {name: cfg[name] for name in names if name in cfg}
-    if cfg["num_classes"] != variant.num_classes:
-        facts.pop("label_names", None)
-        facts.pop("label_descriptions", None)
-    for name in ("mean", "std"):
-        values, channels = tuple(cfg[name]), variant.in_channels
-        repeated = (values * -(-channels // len(values)))[:channels]
-        facts[name] = (sum(values) / len(values),) if channels == 1 else repeated
-    return facts
+    if names_run(path):
+        return NetworkFacts.from_dict(run_start(path))
+    return _network(read_weights(find_checkpoint(path)))
 
 
 def find_checkpoint(path: str | Path) -> Path:
@@ -171,22 +147,45 @@ def _identity(file: WeightFile) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _facts(file: WeightFile) -> tuple[Normalisation | None, tuple[str, ...] | None]:
-    """What a file says of the images: in a checkpoint as data, in safetensors as JSON."""
+def _network(file: WeightFile) -> NetworkFacts:
+    """What a file says of its network beside the variant; older files say nothing.
+
+    A training's network has what a recipe says, and all else as a variant alone has it.
+    """
+    found: Any = file.content.get("hyper_parameters")
+    told = _text(file, "network")
+    if isinstance(found, Mapping):
+        recipe: Any = found.get("recipe")
+        recipe = recipe if isinstance(recipe, Mapping) else {}
+        told = {name: recipe[name] for name in STARTS if name in recipe}
+    try:
+        return NetworkFacts.from_dict({} if told is None else told)
+    except InputError as error:
+        raise InputError(f"{file.name}: {error}") from error
+
+
+def _cfg(file: WeightFile) -> dict[str, Any]:
+    """What a file says of images and classes, as ``pretrained_cfg`` has it."""
     data: Any = file.content.get("data")
     if data is None:
-        data = {name: json.loads(file.metadata.get(name, "null")) for name in ("input", "classes")}
-        data = (data["input"] or {}) | {"class_names": data["classes"]}
-    names = data.get("class_names")
-    normalisation = None
-    if data.get("mean") is not None:
-        mean, std = tuple(data["mean"]), tuple(data["std"])
-        limits = data.get("value_range")
-        normalisation = Normalisation(
-            mean,
-            std,
-            float(data["full_scale"]),
-            None if limits is None else (float(limits[0]), float(limits[1])),
-            str(data.get("resize", "")),
-        )
-    return normalisation, None if names is None else tuple(names)
+        told = _text(file, "pretrained_cfg")
+        if told is not None and not isinstance(told, Mapping):
+            raise InputError(f"{file.name} is damaged: its pretrained_cfg is not a mapping")
+        if told is not None:
+            return dict(as_cfg(told))
+        data = {"images": _text(file, "input"), "class_names": _text(file, "classes")}
+    try:
+        images = Normalisation.from_dict(data.get("images", data) or {})
+        names = data.get("class_names")
+        cfg = {} if images is None else images.to_cfg()
+        return cfg if names is None else cfg | {"label_names": tuple(names)}
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{file.name} is damaged in what it says of its images") from error
+
+
+def _text(file: WeightFile, name: str) -> Any:
+    """A text beside the weights of safetensors, read. Raises InputError if it is no JSON."""
+    try:
+        return json.loads(file.metadata.get(name, "null"))
+    except ValueError as error:
+        raise InputError(f"{file.name} is damaged: its {name!r} is not JSON") from error

@@ -13,7 +13,8 @@ _SYNONYMS = {"img_size": "image_size", "in_chans": "in_channels"}
 _BY_STAGE = {"embed_dim": "width", "depths": "depth", "num_heads": "num_heads"}
 _FREE = {"dynamic_img_size", "dynamic_img_pad"}  # any size works
 _OTHERS = {NAME}  # written into words
-_UNLISTED = {"device", "dtype", "stages"}  # known to their users; a message has one line
+# known to their users; a message has one line
+_UNLISTED = {"device", "dtype", "stages", "weight_init", "zero_init_residual"}
 
 
 def changed(variant: Variant, overrides: Mapping[str, Any], others: Iterable[str] = ()) -> Variant:

@@ -12,9 +12,9 @@ from hybrid_swin import registry
 from hybrid_swin.batches import NormalisedImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
+from hybrid_swin.image_facts import Normalisation
 from hybrid_swin.loading import LoadedData, load_data
 from hybrid_swin.pixels import full_scale
-from hybrid_swin.trained import Normalisation
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Target, settings_of
 

@@ -42,6 +42,7 @@ ORDER = [
     ["hybrid_swin.inspection"],
     ["hybrid_swin.inspecting.running"],
     ["hybrid_swin.pyramid"],
+    ["hybrid_swin.network_facts"],
     ["hybrid_swin.weights.files", "hybrid_swin.weights.version"],
     ["hybrid_swin.weights.layouts"],
     ["hybrid_swin.weights.networks", "hybrid_swin.weights.rules"],

@@ -31,6 +31,7 @@ def spelt(model: nn.Module, variant: Variant, layout: str) -> Iterator[tuple[str
     """
     is_v2 = _is_v2(variant)
     if layout != "timm":
+        _check_pool(model, layout)
         _check_plain(variant, layout, is_v2)
     body = f"{'swinv2' if is_v2 else 'swin'}." if layout == "huggingface" else ""
     weights: Mapping[str, Tensor] = model.state_dict()
@@ -76,6 +77,16 @@ def _is_v2(variant: Variant) -> bool:
         for word in words
         for part in word.branches
     )
+
+
+def _check_pool(model: nn.Module, layout: str) -> None:
+    """Refuse a head that the library would read otherwise; a map is read by no head."""
+    pool = getattr(getattr(model, "head", None), "global_pool", "avg")
+    if pool not in ("avg", ""):
+        raise InputError(
+            f"layout {layout!r} holds networks with global_pool 'avg'; the model's is {pool!r}; "
+            f"{_INSTEAD}"
+        )
 
 
 def _check_plain(variant: Variant, layout: str, is_v2: bool) -> None:

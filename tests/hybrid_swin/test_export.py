@@ -13,8 +13,9 @@ from hybrid_swin import export_formats, registry
 from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError
 from hybrid_swin.export import TOLERANCE, export_model
+from hybrid_swin.image_facts import Normalisation
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.trained import Normalisation, load_trained
+from hybrid_swin.trained import load_trained
 from hybrid_swin.variant import Stage, Variant
 
 NORMALISATION = Normalisation((0.4, 0.5), (0.2, 0.25), 255.0)

@@ -10,8 +10,9 @@ import torch
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
+from hybrid_swin.image_facts import Normalisation, kept_facts
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.trained import Normalisation, find_checkpoint, kept_facts, load, load_trained
+from hybrid_swin.trained import find_checkpoint, load, load_trained
 from hybrid_swin.variant import Stage, Variant
 
 VARIANT = Variant(8, 1, 3, 1, 4, 2, [Stage(12, 2, 3, ("w_msa", "conv+mdta:gate"))])

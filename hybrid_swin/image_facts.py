@@ -1,0 +1,104 @@
+"""What a network knows of the images that it has learned from: in ``pretrained_cfg``."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hybrid_swin.variant import Variant
+
+IMAGE_FACTS = (
+    *("mean", "std", "full_scale", "value_range", "resize"),
+    *("crop_pct", "crop_mode", "interpolation"),
+)
+"""The names in ``pretrained_cfg``; the classes' own are ``label_names``."""
+
+# How images became the network's size, in timm's words; others came in that size.
+_CROP_MODES = {"crop": "center", "squash": "squash", "pad": "border"}
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How pixels become what a network sees.
+
+    (x - mean) / std,  x = pixels / full_scale,  or clip((pixels - low) / (high - low)) with a range
+
+    Args:
+        mean: of each channel, in full scales.
+        std: of each channel, in full scales.
+        full_scale: the pixel value that counts as 1: 255 for images of 8 bits.
+        value_range: (low, high), the pixel values that become 0 and 1; those outside are clipped.
+        resize: how images of another size become the network's, such as 'crop'; '' if unknown.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    full_scale: float
+    value_range: tuple[float, float] | None = None
+    resize: str = ""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The pixel values that count as 0 and 1."""
+        return self.value_range or (0.0, self.full_scale)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists; what is not set is left out."""
+        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return {name: value for name, value in plain.items() if value not in (None, "")}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Normalisation | None":
+        """Read what ``to_dict`` gives, or a ``pretrained_cfg``; None if that is not known.
+
+        Raises:
+            TypeError: a value of another type.
+            ValueError: likewise.
+        """
+        if data.get("mean") is None or data.get("full_scale") is None:
+            return None
+        limits = data.get("value_range")
+        return cls(
+            tuple(data["mean"]),
+            tuple(data["std"]),
+            float(data["full_scale"]),
+            None if limits is None else (float(limits[0]), float(limits[1])),
+            str(data.get("resize", "")),
+        )
+
+    def to_cfg(self) -> dict[str, Any]:
+        """As ``pretrained_cfg`` holds it, with timm's words for how images are resized."""
+        told = {name: getattr(self, name) for name in self.to_dict()}
+        scaled = {"crop_pct": 1.0, "crop_mode": _CROP_MODES.get(self.resize, "center")}
+        return told | scaled | {"interpolation": "bicubic"}  # of image_files.Decoder
+
+
+def with_images(cfg: Mapping[str, Any], images: Normalisation) -> dict[str, Any]:
+    """A ``pretrained_cfg`` that says this of its images, and of them nothing else."""
+    others = {name: value for name, value in cfg.items() if name not in IMAGE_FACTS}
+    return others | images.to_cfg()
+
+
+def untrained(channels: int) -> dict[str, tuple[float, ...]]:
+    """Mean and std that are taken where nothing is known: ImageNet's, or .5."""
+    if channels == 3:
+        return {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    return {"mean": (0.5,) * channels, "std": (0.5,) * channels}
+
+
+def kept_facts(cfg: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
+    """What a ``pretrained_cfg`` says that a network with its weights still has.
+
+    Names of classes if there are as many. For other channels mean and std go as weights do
+    (``resize_channels``): of one channel the average, else repeated in order.
+    """
+    facts = {name: cfg[name] for name in IMAGE_FACTS if name in cfg}
+    if cfg["num_classes"] == variant.num_classes:
+        names = ("label_names", "label_descriptions")
+        facts |= {name: cfg[name] for name in names if name in cfg}
+    given = {name: tuple(facts.pop(name)) for name in ("mean", "std")}
+    if "full_scale" not in cfg and given == untrained(len(given["mean"])):
+        return facts
+    for name, values in given.items():
+        repeated = (values * -(-variant.in_channels // len(values)))[: variant.in_channels]
+        facts[name] = (sum(values) / len(values),) if variant.in_channels == 1 else repeated
+    return facts

@@ -289,7 +289,7 @@ def _wanted(told: dict[str, Any]) -> str:
         clipped = ", others clipped" if "value_range" in told else ""
         return f"pixels from {low:g} to {high:g}{clipped}"
     if "mean" not in told:
-        return "normalised as its training did, which the network does not know"
+        return "normalised by a mean and std that the network does not know"
     mean, std = ([round(number, 4) for number in told[name]] for name in ("mean", "std"))
     if "full_scale" not in told:
         return f"normalised: (pixels from 0 to 1 - {mean}) / {std}"

@@ -147,7 +147,7 @@ def test_an_export_says_of_images_what_is_known(run, tmp_path):
     assert "pixels from 10 to 200 as 0 to 1, clipped; (x - [0.3055]) / [0.37]" in text
     model = hs.create_model(VARIANT)
     text = str(hs.export_model(model, tmp_path / "a.safetensors"))
-    assert "normalised as its training did, which the network does not know" in text
+    assert "normalised by a mean and std that the network does not know" in text
     model.pretrained_cfg["mean"] = torch.tensor([0.25])  # by a trainer of the user's
     text = str(hs.export_model(model, tmp_path / "a.safetensors"))
     assert "normalised: (pixels from 0 to 1 - [0.25]) / [0.5]" in text

@@ -21,8 +21,7 @@ from hybrid_swin.registry import Kind
 from hybrid_swin.window_rules import Grid, Window, WindowLayout, lay_windows, sides_of
 
 DEFAULT_FUSION = "sum"
-# What is `w_msa` where nothing is shifted, or where one window holds all that there is to stride.
-_WINDOWED = "w_msa", "sw_msa", "grid"
+WINDOWED = "w_msa", "sw_msa", "grid"
 LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
 PRETRAINED = "pretrained_window_size"  # of a continuous position bias
 
@@ -68,27 +67,19 @@ class BlockWord:
         """The fusion of several branches, named or not."""
         return self.fusion or Part(DEFAULT_FUSION)
 
-    def canonical(self, grid: Grid | None = None, window_size: Window = 0) -> "BlockWord":
+    def canonical(self) -> "BlockWord":
         """The same network in its one spelling.
 
         Options at their default are dropped, the default fusion is named, and branches are sorted
-        unless the fusion's order matters. On a map of ``grid`` tokens with windows of
-        ``window_size``, options that change nothing are dropped as well, and attentions are named
-        `w_msa` where they are just that, unless it would change the order, which some fusions look
-        at.
+        unless the fusion's order matters.
         """
         branches = tuple(_without_defaults("branch", b) for b in self.branches)
-        fusion, in_order = None, True
-        if len(branches) > 1:
-            fusion = _without_defaults("fusion", self.joined_by)
-            constants = registry.describe("fusion", fusion.name).constants
-            if not constants.get("ordered", False):
-                branches, fusion = _sorted(branches, fusion, constants.get("per_branch", ()))
-                in_order = False
-        if grid is not None:
-            there = tuple(on_map(branch, grid, window_size) for branch in branches)
-            if in_order or list(there) == sorted(there, key=str):
-                branches = there
+        if len(branches) == 1:
+            return BlockWord(branches)
+        fusion = _without_defaults("fusion", self.joined_by)
+        constants = registry.describe("fusion", fusion.name).constants
+        if not constants.get("ordered", False):
+            branches, fusion = _sorted(branches, fusion, constants.get("per_branch", ()))
         return BlockWord(branches, fusion)
 
     def plugin_hashes(self) -> dict[str, str]:
@@ -161,7 +152,7 @@ def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
             raise InputError(f"block word {word!r}: option {key!r} is given twice")
         given[key] = entry.options.get(key, _ANY).read(value)
     options = entry.check_options(given)
-    if name in _WINDOWED:
+    if name in WINDOWED:
         _check_scale(options, word)
     return Part(name, tuple(sorted(options.items())))
 
@@ -229,25 +220,6 @@ def window_layout(
         given.setdefault("shift", "axis")
     laid = lay_windows(grid, sides_of(window_size), **given)
     return laid if size is None else lay_windows(size, laid.window, **given, nominal=grid)
-
-
-def on_map(part: Part, grid: Grid, window_size: Window) -> Part:
-    """A canonical branch without what changes nothing on a map."""
-    if part.name not in _WINDOWED:
-        return part
-    laid = window_layout(part, grid, window_size)
-    for option in part.options:
-        less = Part(part.name, tuple(o for o in part.options if o != option))
-        idle = option[0] == PRETRAINED and laid.window == (option[1], option[1])
-        if option[0] in LAYING:
-            idle = window_layout(less, grid, window_size) == laid
-        if idle:
-            part = less
-    whole = laid.window == laid.padded  # one window
-    if (part.name == "sw_msa" and not any(laid.shift)) or (part.name == "grid" and whole):
-        plain = Part("w_msa", tuple(o for o in part.options if o[0] not in ("shift", "roll")))
-        return on_map(plain, grid, window_size)
-    return part
 
 
 def _sorted(

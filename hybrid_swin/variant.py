@@ -13,7 +13,8 @@ import yaml
 from hybrid_swin import registry
 from hybrid_swin.block_words import BlockWord, parse
 from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
-from hybrid_swin.window_rules import Window, spell_window, window_of
+from hybrid_swin.nominal_words import lie_alike, window_on_map, word_on_map
+from hybrid_swin.window_rules import Grid, Window, sides_of, spell_window, window_of
 from hybrid_swin.yaml_files import read_yaml
 
 # Beyond any network: what is larger is a slip, which would only surface as a full memory.
@@ -170,28 +171,34 @@ class Variant:
         return tuple(tuple(word.canonical() for word in words) for words in self._parsed)
 
     @cached_property
-    def _distinct_words(self) -> tuple[tuple[BlockWord, ...], ...]:
-        """The words by which networks differ on the nominal grids."""
+    def _nominal(self) -> tuple[tuple[tuple[BlockWord, ...], Window | None], ...]:
+        """The words and the window of each stage by which networks differ on the nominal maps."""
         return tuple(
-            tuple(word.canonical(grid, window) for word in words)
-            for grid, window, words in zip(self.grids, self.window_sizes, self._parsed, strict=True)
+            _on_map(words, grid, window, stage.num_heads)
+            for words, grid, window, stage in zip(
+                self.block_words, self.grids, self.window_sizes, self.stages, strict=True
+            )
         )
 
     @cached_property
     def id(self) -> str:
         """Ten hex digits of the canonical form.
 
-        Networks that are equal on images of the nominal size have equal ids, however spelt.
+        Networks that are equal on images of the nominal size have equal ids, however spelt: options
+        and windows that change nothing there do not count. A part of the id though they may change
+        nothing are: options of plug-ins, and windows of stages that have one; ``num_heads`` of
+        blocks without heads; ``mlp_ratio``, also beside one that gives the same widths;
+        ``mask_padding`` where the mask of shifted windows hides padding too; and names of branches
+        of `cross` and plug-ins by which their order changes.
         """
         plugins: dict[str, str] = {}
-        for words in self._distinct_words:
+        for words, _ in self._nominal:
             for word in words:
                 plugins |= word.plugin_hashes()
+        largest = self._largest_window()
         canonical = self.to_dict() | {
-            "stages": [
-                self._canonical_stage(stage, words)
-                for stage, words in zip(self.stages, self._distinct_words, strict=True)
-            ],
+            "window_size": _plain(largest),
+            "stages": [self._canonical_stage(i, largest) for i in range(len(self.stages))],
             "plugins": dict(sorted(plugins.items())),
         }
         if len(self.stages) == 1:  # nothing is merged
@@ -199,14 +206,20 @@ class Variant:
         text = json.dumps(canonical, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
-    def _canonical_stage(self, stage: Stage, words: tuple[BlockWord, ...]) -> dict[str, Any]:
+    def _largest_window(self) -> Window:
+        """Of the windows as they lie on the nominal maps; the default if there are none."""
+        laid = [sides_of(window) for _, window in self._nominal if window is not None]
+        return window_of(max(laid, key=lambda w: (w[0] * w[1], w))) if laid else Variant.window_size
+
+    def _canonical_stage(self, index: int, largest: Window) -> dict[str, Any]:
+        stage, (words, window) = self.stages[index], self._nominal[index]
         fields = {
             "width": stage.width,
             "num_heads": stage.num_heads,
             "blocks": [str(word) for word in words],
         }
-        if stage.window_size not in (None, self.window_size):
-            fields["window_size"] = _plain(stage.window_size)
+        if window is not None and not lie_alike(words, self.grids[index], window, largest):
+            fields["window_size"] = _plain(window)
         if stage.norm == "post" or any(stage.norms_branches(word) for word in words):
             fields["norm"] = stage.norm
         return fields
@@ -261,6 +274,15 @@ class Variant:
             return cls.from_dict(data)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
+
+
+def _on_map(
+    words: tuple[BlockWord, ...], grid: Grid, window_size: Window, num_heads: int
+) -> tuple[tuple[BlockWord, ...], Window | None]:
+    """A stage's words and window without what changes nothing on its map."""
+    window = window_on_map(words, grid, window_size)
+    laid = window_size if window is None else window
+    return tuple(word_on_map(word, grid, laid, num_heads) for word in words), window
 
 
 def _stage_name(stage: Stage) -> str:

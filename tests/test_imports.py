@@ -23,6 +23,8 @@ ORDER = [
     ["hybrid_swin.window_rules"],
     ["hybrid_swin.registry", "hybrid_swin.recipe"],
     ["hybrid_swin.block_words", "hybrid_swin.data_settings", "hybrid_swin.formulas"],
+    ["hybrid_swin.head_shares"],
+    ["hybrid_swin.nominal_words"],
     ["hybrid_swin.variant", "hybrid_swin.cost"],
     ["hybrid_swin.fitting"],
     ["hybrid_swin.study_runs"],

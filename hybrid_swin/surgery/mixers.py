@@ -1,10 +1,11 @@
 """A mixer made to take the place of a block's own."""
 
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import BlockWord, Part, on_map
+from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.branches import Branch
 from hybrid_swin.first_weights import initialise
 from hybrid_swin.fusions import Fusion
+from hybrid_swin.nominal_words import branch_on_map
 from hybrid_swin.surgery.host import Host
 from hybrid_swin.weights.mixers import MixerPlan, MixerSource, plan_mixer
 from hybrid_swin.weights.report import BlockStart, How
@@ -46,5 +47,7 @@ def _start(
 
 def _same(ours: Part, theirs: Part, host: Host) -> bool:
     """Whether two branches are one on the block's own map."""
-    ours, theirs = (on_map(part, host.grid_size, host.window_size) for part in (ours, theirs))
+    ours, theirs = (
+        branch_on_map(part, host.grid_size, host.window_size) for part in (ours, theirs)
+    )
     return ours == theirs

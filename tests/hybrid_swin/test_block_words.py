@@ -228,15 +228,6 @@ def test_the_order_counts_where_the_fusion_says_so(write_plugin):
         parse("w_msa+mdta+conv+conv:chain")
 
 
-def test_shifting_is_dropped_where_there_is_nothing_to_shift():
-    word = parse("sw_msa+mdta")
-    assert str(word.canonical((4, 4), 4)) == "mdta+w_msa:sum"
-    assert str(word.canonical()) == "mdta+sw_msa:sum"
-    assert str(parse("sw_msa").canonical((4, 4), 4)) == "w_msa"
-    ratio = parse("sw_msa+pointwise:split(ratio=3-1)")
-    assert str(ratio.canonical((4, 4), 4)) == "pointwise+w_msa:split(ratio=1-3)"
-
-
 def test_a_word_knows_the_sources_of_its_plugins(write_plugin):
     branch = registry.add_plugin(write_plugin("chain", folder="a"))
     fusion = registry.add_plugin(write_plugin("chain", ORDERED, folder="b"))

@@ -101,16 +101,28 @@ def test_the_standard_error_is_what_estimates_scatter_by():
 
 
 def test_idle_values_of_a_range_are_counted():
-    """Ratios behind a single branch; levels that always count."""
+    """Scales behind a single branch; levels that always count."""
     focal = {"word": "focal(levels={n})", "n": {"from": 1, "to": 4, "step": 1}}
-    split = {"word": "{mixer}:split(ratio={r}-1)", "mixer": {"choose": ["w_msa", "w_msa+mdta"]}}
-    first = stage(blocks=[split | {"r": {"from": 1, "to": 40, "step": 1}}, focal], num_heads=4)
+    scale = {"word": "{mixer}:scale(init={r})", "mixer": {"choose": ["w_msa", "w_msa+mdta"]}}
+    first = stage(blocks=[scale | {"r": {"from": 1, "to": 40, "step": 1}}, focal], num_heads=4)
     found = space(first)
     maker = Maker(found)
     networks = network_part(found, maker, samples=10)
     assert networks.distinct == Number((40 + 1) * 4)
     part = look(networks.parameters, "networks", maker, samples=400, most=0)
     assert abs(part.distinct.value - 164) < 4 * part.distinct.error
+
+
+def test_windows_that_lie_alike_on_the_maps_are_one_candidate():
+    """Maps of 8 and 4 tokens a side, on which windows shrink unless they pad them."""
+    sizes = {"window_size": {"choose": [4, 8, 9, [9, 12]]}}
+    plain = stage(blocks=["w_msa"])
+    with pytest.raises(InputError, match=r"window_size: 8 and 9 and .* are the same candidate"):
+        space(plain, stage(blocks=["w_msa", "grid"], width=32), **sizes)
+    either = {"choose": ["w_msa", "w_msa(small_map=pad)"]}
+    found = space(stage(blocks=[{"word": "{mixer}", "mixer": either}]), **sizes)
+    networks = network_part(found, Maker(found), samples=10)
+    assert (networks.looked_at, networks.distinct) == (8, Number(4))
 
 
 BRANCHES = {"choose": ["w_msa", "mdta", "conv", "conv(kernel=5)", "pointwise"]}

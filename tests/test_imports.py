@@ -51,6 +51,7 @@ ORDER = [
     ["hybrid_swin.weights.configs", "hybrid_swin.weights.own_variant"],
     ["hybrid_swin.weights.judging"],
     ["hybrid_swin.weights.source", "hybrid_swin.weights.mixers"],
+    ["hybrid_swin.weights.completeness"],
     [
         "hybrid_swin.weights.differences",
         "hybrid_swin.weights.outside",

@@ -52,6 +52,12 @@ def names(layout: str, name: str) -> tuple[str, ...]:
     return (theirs,)
 
 
+def spelling(layout: str, keys: Iterable[str]) -> str:
+    """The layout whose names these are, as ``names`` takes it: Hugging Face has two."""
+    newer = layout == "huggingface" and any(".attention.q_proj." in key for key in keys)
+    return _HF5 if newer else layout
+
+
 def join(layout: str, name: str, tensors: list[Tensor]) -> Tensor:
     """A layout's tensors as the one that timm keeps under ``name``."""
     tensor = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
@@ -104,7 +110,7 @@ def to_timm(
     if layout == "timm":  # ours as well, so names that Swin does not have pass
         keys = {name: (key,) for name, key in own.items()}
     else:
-        spelt = _HF5 if any(".attention.q_proj." in name for name in own) else layout
+        spelt = spelling(layout, own)
         _name_last_norm(own, layout)
         wanted = {name: names(spelt, name) for name in _all_names(own, has_v2_names(own))}
         keys = {

@@ -1,6 +1,6 @@
 """Which of a mixer's weights a plain attention, or another mixer, can fill."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -28,12 +28,14 @@ class MixerSource:
         kind: the mixer's block word, such as ``sw_msa``; none where it is not known.
         certain: whether ``kind`` is known, and not only what a plain Swin would have.
         window: what the source says of its windows, if it does.
+        others: names of the weights of each mixer in the source.
     """
 
     weights: Mapping[str, Tensor]
     kind: str | None = None
     certain: bool = False
     window: Grid | None = None
+    others: Collection[frozenset[str]] = ()
 
     @property
     def is_bare(self) -> bool:
@@ -135,11 +137,23 @@ def _fit(
 
 
 def _check_complete(source: MixerSource, target: Mapping[str, Tensor]) -> None:
-    """Refuse an attention of which a part is missing, which is no other mixer but a damaged one."""
+    """Refuse a mixer of which a part is missing, which is no other mixer but a damaged one.
+
+    It is if it is known for an attention; else if another mixer of the source has all that this one
+    should have, and the rest of the part's layer, or branch, is there.
+    """
+    if not source.weights.keys() < target.keys():
+        return
     missing = target.keys() - source.weights.keys()
     is_attention = TABLE in target or SCALE in target
-    if source.kind in _WINDOWED and is_attention and source.weights.keys() < target.keys():
+    if source.kind in _WINDOWED and is_attention:
         raise InputError(f"the attention has no {few(sorted(missing))} in the source")
+    layers = [name.rpartition(".")[0] for name in missing]
+    lost = any(n.startswith(f"{layer}.") for layer in layers if layer for n in source.weights)
+    if source.kind is None and frozenset(target) in source.others and (lost or is_attention):
+        raise InputError(
+            f"the mixer has no {few(sorted(missing))} in the source, where others like it have it"
+        )
 
 
 def _check_heads(source: MixerSource, target: Mapping[str, Tensor]) -> None:

@@ -13,6 +13,7 @@ from hybrid_swin.block_words import BlockWord, Part, parse
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.variant import Variant
+from hybrid_swin.weights.completeness import query_biases, refuse_incomplete
 from hybrid_swin.weights.differences import (
     Attention,
     Difference,
@@ -89,6 +90,7 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
             f"{len(source.positions.tables)} bias tables are reordered: the source's "
             "relative_position_index orders offsets otherwise"
         )
+    refuse_incomplete(source, variant, target)
     source = _with_query_bias(plan, target, source)
     plan_shell(plan, target, source)
     plan_head(plan, target, source)
@@ -104,10 +106,11 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
 def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -> Source:
     """The source with zeros where it has no biases of queries, keys and values: the same function.
 
-    A network whose config says that it has none did not use those that may be in the file.
+    A network whose config says that it has none did not use those that may be in the file. Raises
+    InputError where some attentions have them, or the config says that all do.
     """
-    idle = source.judgement.qkv_bias is False
-    zeros, keys = {}, dict(source.keys)
+    attentions: dict[str, list[str]] = {}
+    sizes: dict[str, Tensor] = {}
     for name, tensor in source.weights.items():
         if not name.endswith(".attn.qkv.weight") or tensor.ndim != 2:
             continue
@@ -118,12 +121,12 @@ def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -
             biases = {f"{attention}qkv.bias": len(tensor)}
         else:
             continue
-        for bias, size in biases.items():
-            if idle or bias not in source.weights:
-                zeros[bias] = tensor.new_zeros(size)
-                keys.setdefault(bias, ())
+        attentions[attention] = list(biases)
+        sizes |= {bias: tensor.new_zeros(size) for bias, size in biases.items()}
+    zeros = {bias: sizes[bias] for bias in query_biases(attentions, source)}
     if not zeros or not any(name.endswith((".qkv.bias", ".q_bias")) for name in target):
         return source
+    keys = {bias: () for bias in zeros} | source.keys
     plan.notes.append("the source has no biases of queries, keys and values; ours start at zero")
     return replace(source, weights=source.weights | zeros, keys=keys)
 
@@ -142,9 +145,10 @@ class _At(NamedTuple):
 
 def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source) -> None:
     taken: list[_At] = []
+    mixers = _mixer_names(source)
     for index, (name, i, j, block) in enumerate(_blocks(model)):
         word, prefix = variant.block_words[i][j], f"{name}.attn."
-        theirs = _mixer_source(source, i, j, prefix)
+        theirs = replace(_mixer_source(source, i, j, prefix), others=mixers)
         try:
             mixer = plan_mixer(block.attn, word, theirs)
         except InputError as error:
@@ -212,6 +216,16 @@ def _blocks(model: nn.Module) -> Iterator[tuple[str, int, int, Block]]:
     for i, layer in enumerate(model.layers):  # type: ignore[arg-type]  # a Sequential
         for j, block in enumerate(layer.blocks):
             yield f"layers.{i}.blocks.{j}", i, j, block
+
+
+def _mixer_names(source: Source) -> set[frozenset[str]]:
+    """Names of the weights within each mixer of a source."""
+    found: dict[str, set[str]] = {}
+    for name in source.weights:
+        block, inside, own = name.partition(".attn.")
+        if inside:
+            found.setdefault(block, set()).add(own)
+    return {frozenset(names) for names in found.values()}
 
 
 def _mixer_source(source: Source, i: int, j: int, prefix: str) -> MixerSource:

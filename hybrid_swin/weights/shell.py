@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NoReturn
 
-import torch
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.weights.report import Resized, few
+from hybrid_swin.weights.completeness import lacks_half, refuse_parts
+from hybrid_swin.weights.report import Resized
 from hybrid_swin.weights.resizing import channels_rule, resize_channels
 from hybrid_swin.weights.source import Source, depths
 
@@ -48,17 +48,16 @@ def plan_shell(plan: "Plan", target: Mapping[str, Tensor], source: Source) -> No
     if differing:
         refuse(differing, target, source)
     if missing:
-        hint = "take a checkpoint of the whole network"
+        hint = ""
         if all(name.startswith("patch_embed.norm.") for name in missing):
             hint = "a Swin without a norm after its patches (patch_norm: false) is another network"
-        raise InputError(
-            f"{source.name} is incomplete: {len(missing)} weights that the model needs are not in "
-            f"it ({few(missing)}); {hint}"
-        )
+        refuse_parts(missing, source, hint)
 
 
 def _may_miss(name: str, source: Source) -> bool:
     """Whether a checkpoint can do without: the last norm, and norms that its branches have."""
+    if lacks_half(name, source):
+        return False
     if not name.startswith(("patch_embed.", "layers.")):
         return True
     block, _, part = name.partition(".norm1.")
@@ -111,10 +110,12 @@ def plan_head(plan: "Plan", target: Mapping[str, Tensor], source: Source) -> Non
     else:
         weight, bias = f"{HEAD}fc.weight", f"{HEAD}fc.bias"
         if theirs.keys() == {weight} and theirs[weight].shape == ours[weight].shape:
-            plan.values |= {weight: theirs[weight], bias: torch.zeros_like(ours[bias])}
+            plan.values |= {weight: theirs[weight], bias: theirs[weight].new_zeros(len(ours[bias]))}
             plan.used.add(weight)
             plan.notes.append("the source's head has no bias; ours starts at zero")
             return
-        name, given = next(iter(theirs.items()))
+        if weight in ours and weight not in theirs:
+            refuse_parts([weight], source)
+        name, given = next((n, t) for n, t in theirs.items() if t.shape != ours[n].shape)
         there, here = (shape[0] if shape else "no" for shape in (given.shape, ours[name].shape))
         plan.notes.append(f"the head is fresh: {there} classes in the source, {here} in the model")

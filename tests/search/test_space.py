@@ -129,9 +129,10 @@ def test_windows_of_two_sides_are_drawn():
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     stage = {"choose": [[2, 4], 8]}
-    found = space(
-        {("window_size",): {"choose": [4, [4, 8], [8, 4]]}, ("stages", 1, "window_size"): stage}
-    )
+    windows, last = {"choose": [4, [4, 8], [8, 4]]}, ("stages", 1, "window_size")
+    with pytest.raises(InputError, match="are the same candidate"):  # of convolutions
+        space({("window_size",): windows, last: stage})
+    found = space({("window_size",): windows, last: stage, ("stages", 1, "blocks"): ["w_msa"]})
     seen = set()
     for _ in range(40):
         trial = study.ask()
@@ -147,9 +148,7 @@ def test_windows_of_two_sides_are_drawn():
         for side in (2, 4)
     ]
     assert drawn == [(2, 4), 4]
-    tied = space(
-        {("window_size",): [2, 4], ("stages", 1, "window_size"): {"same_as": "window_size"}}
-    )
+    tied = space({("window_size",): [2, 4], last: {"same_as": "window_size"}})
     assert tied.resolve(tied.default())[0].window_sizes == ((2, 4), (2, 4))
 
 

@@ -169,10 +169,8 @@ def _cfg(file: WeightFile) -> dict[str, Any]:
     data: Any = file.content.get("data")
     if data is None:
         told = _text(file, "pretrained_cfg")
-        if told is not None and not isinstance(told, Mapping):
-            raise InputError(f"{file.name} is damaged: its pretrained_cfg is not a mapping")
         if told is not None:
-            return dict(as_cfg(told))
+            return _told_cfg(told, file)
         data = {"images": _text(file, "input"), "class_names": _text(file, "classes")}
     try:
         images = Normalisation.from_dict(data.get("images", data) or {})
@@ -183,9 +181,23 @@ def _cfg(file: WeightFile) -> dict[str, Any]:
         raise InputError(f"{file.name} is damaged in what it says of its images") from error
 
 
+def _told_cfg(told: Any, file: WeightFile) -> dict[str, Any]:
+    """Our own ``pretrained_cfg``, read. Raises InputError where mean and std are not numbers."""
+    try:
+        cfg: dict[str, Any] = {**as_cfg(told)}
+        Normalisation.from_dict(cfg)
+        for name in ("mean", "std"):
+            sum(map(float, cfg.get(name, ())))
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"{file.name} is damaged in its 'pretrained_cfg', {shown(told)}; save it again"
+        ) from error
+    return cfg
+
+
 def _text(file: WeightFile, name: str) -> Any:
     """A text beside the weights of safetensors, read. Raises InputError if it is no JSON."""
     try:
         return json.loads(file.metadata.get(name, "null"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file.name} is damaged: its {name!r} is not JSON") from error

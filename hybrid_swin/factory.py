@@ -167,7 +167,10 @@ def create_model(
         load_weights(model, found.state_dict())
         model.pretrained_cfg = model.pretrained_cfg | kept_facts(found.pretrained_cfg, variant)
     if checkpoint_path is not None:
-        load_weights(model, checkpoint_path, follow_source=bool(follow_source))
+        report = load_weights(model, checkpoint_path, follow_source=bool(follow_source))
+        for note in report.notes:
+            if global_pool is None and "global_pool" in note:
+                warnings.warn(f"{report.source}: {note}", stacklevel=2)
     if dtype is not None:
         model.to(dtype)
     return Pyramid(model, out_indices) if features_only else model

@@ -99,6 +99,23 @@ def _look_behind(plan: "Plan", source: Source) -> None:
         )
 
 
+def look_at_pool(plan: "Plan", pool: object, source: Source) -> None:
+    """Note a head that reads what another pool gave, or features that another pool gives.
+
+    Args:
+        plan: with its head planned.
+        pool: of the model's head; None if it has none.
+        source: of the weights.
+    """
+    read = "head.fc.weight"
+    same = read in plan.values or read not in source.weights
+    if pool and source.pool and pool != source.pool and same:
+        plan.notes.append(
+            f"the source's global_pool is {source.pool!r}, the model's {pool!r}: {OTHER_LOGITS}; "
+            f"make the model with global_pool={source.pool!r}"
+        )
+
+
 def _look_at_positions(plan: "Plan", source: Source, key: str) -> None:
     embedding = source.raw[key]
     size = _rms(embedding)

@@ -24,7 +24,7 @@ from hybrid_swin.weights.differences import (
     unknown_windows,
 )
 from hybrid_swin.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerPlan, MixerSource, plan_mixer
-from hybrid_swin.weights.outside import look_outside
+from hybrid_swin.weights.outside import look_at_pool, look_outside
 from hybrid_swin.weights.positions import position_reasons
 from hybrid_swin.weights.report import BlockStart, Resized, few
 from hybrid_swin.weights.shell import plan_head, plan_shell, refuse
@@ -94,6 +94,7 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
     source = _with_query_bias(plan, target, source)
     plan_shell(plan, target, source)
     plan_head(plan, target, source)
+    look_at_pool(plan, getattr(getattr(model, "head", None), "global_pool", None), source)
     if "norm.weight" in target and "norm.weight" not in plan.values:
         plan.outside.append("the source has no last norm; the model's is fresh")
     _plan_mixers(plan, model, variant, source)

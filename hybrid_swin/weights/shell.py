@@ -117,5 +117,12 @@ def plan_head(plan: "Plan", target: Mapping[str, Tensor], source: Source) -> Non
         if weight in ours and weight not in theirs:
             refuse_parts([weight], source)
         name, given = next((n, t) for n, t in theirs.items() if t.shape != ours[n].shape)
+        if given.ndim == 2 and given.shape[0] == ours[name].shape[0]:
+            plan.notes.append(
+                f"the head is fresh: it reads {given.shape[1]} features in the source, "
+                f"{ours[name].shape[1]} in the model (global_pool 'catavgmax' gives two for each "
+                "channel)"
+            )
+            return
         there, here = (shape[0] if shape else "no" for shape in (given.shape, ours[name].shape))
         plan.notes.append(f"the head is fresh: {there} classes in the source, {here} in the model")

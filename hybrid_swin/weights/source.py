@@ -1,5 +1,6 @@
 """Where weights come from: unwrapped, named as timm names them, ready to be compared."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,7 @@ class Source:
         variant: the network that the weights are of, where the source says so.
         judgement: by whose rules the network computed.
         positions: what it says of positions beside its weights.
+        pool: how its head pools; empty if that is not known.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Source:
     variant: Variant | None
     judgement: Judgement
     positions: Positions = field(default_factory=Positions)
+    pool: str = ""
 
     @property
     def is_foreign(self) -> bool:
@@ -118,6 +121,7 @@ def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = Non
         variant=variant,
         judgement=judge(file, layout, named, [*weights], variant, depths(named)),
         positions=positions,
+        pool=_pool(file, layout),
     )
 
 
@@ -125,6 +129,13 @@ def depths(names: Iterable[str]) -> list[int]:
     """Blocks a stage."""
     blocks = {m[0]: int(m[1]) for n in names if (m := re.match(r"layers\.(\d+)\.blocks\.\d+", n))}
     return [count for _, count in sorted(Counter(blocks.values()).items())]
+
+
+def _pool(file: WeightFile, layout: str) -> str:
+    """What our own files say; trainings and the other libraries average."""
+    with suppress(Exception):  # as of a variant
+        return str(json.loads(file.metadata["network"])["global_pool"])
+    return "avg" if layout != "timm" or "hyper_parameters" in file.content else ""
 
 
 def _variant(file: WeightFile) -> Variant | None:

@@ -156,6 +156,23 @@ def test_an_export_says_of_images_what_is_known(run, tmp_path):
     assert hs.load(tmp_path / "a.safetensors").pretrained_cfg["mean"] == (0.25,)
 
 
+def test_weights_behind_another_pool_are_reported(run, tmp_path):
+    file = tmp_path / "a.safetensors"
+    hs.save_weights(pooled("max")(run), file)
+    (said,) = (n for n in hs.load_weights(HybridSwin(VARIANT), file).notes if "pool" in n)
+    assert said.startswith("the source's global_pool is 'max', the model's 'avg': its logits are ")
+    maximal = HybridSwin(VARIANT, global_pool="max")
+    assert "pool" not in str(hs.load_weights(maximal, file))
+    assert "global_pool is 'avg', the model's 'max'" in str(hs.load_weights(maximal, run))
+    with pytest.warns(UserWarning, match="make the model with global_pool='max'"):
+        hs.create_model(VARIANT, checkpoint_path=file)
+    hs.create_model(VARIANT, checkpoint_path=file, global_pool="avg")  # as it was asked for
+    hs.save_weights(pooled("catavgmax")(run), file)
+    said = str(hs.load_weights(maximal, file))
+    assert "the head is fresh: it reads 64 features in the source, 32 in the model" in said
+    assert "its logits" not in said  # are those of no head
+
+
 @pytest.mark.parametrize("layout", ["microsoft", "torchvision", "huggingface"])
 def test_other_layouts_hold_average_pools_only(tmp_path, layout):
     stages = [hs.Stage(16, 2, 2, ("w_msa", "sw_msa"))]

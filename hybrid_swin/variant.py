@@ -195,10 +195,10 @@ class Variant:
         for words, _ in self._nominal:
             for word in words:
                 plugins |= word.plugin_hashes()
-        largest = self._largest_window()
+        common = self._common_window()
         canonical = self.to_dict() | {
-            "window_size": _plain(largest),
-            "stages": [self._canonical_stage(i, largest) for i in range(len(self.stages))],
+            "window_size": _plain(common),
+            "stages": [self._canonical_stage(i, common) for i in range(len(self.stages))],
             "plugins": dict(sorted(plugins.items())),
         }
         if len(self.stages) == 1:  # nothing is merged
@@ -206,19 +206,29 @@ class Variant:
         text = json.dumps(canonical, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
-    def _largest_window(self) -> Window:
-        """Of the windows as they lie on the nominal maps; the default if there are none."""
-        laid = [sides_of(window) for _, window in self._nominal if window is not None]
-        return window_of(max(laid, key=lambda w: (w[0] * w[1], w))) if laid else Variant.window_size
+    def _common_window(self) -> Window:
+        """That of the most stages, as windows lie on the nominal maps; of several the largest."""
+        laid = {sides_of(window) for _, window in self._nominal if window is not None}
 
-    def _canonical_stage(self, index: int, largest: Window) -> dict[str, Any]:
+        def rank(window: Grid) -> tuple[int, int, Grid]:
+            alike = sum(self._lies_as(i, window_of(window)) for i in range(len(self.stages)))
+            return alike, window[0] * window[1], window
+
+        return window_of(max(laid, key=rank)) if laid else Variant.window_size
+
+    def _lies_as(self, index: int, other: Window) -> bool:
+        """Whether a window would be just a stage's on its nominal map."""
+        words, window = self._nominal[index]
+        return window is None or lie_alike(words, self.grids[index], window, other)
+
+    def _canonical_stage(self, index: int, common: Window) -> dict[str, Any]:
         stage, (words, window) = self.stages[index], self._nominal[index]
         fields = {
             "width": stage.width,
             "num_heads": stage.num_heads,
             "blocks": [str(word) for word in words],
         }
-        if window is not None and not lie_alike(words, self.grids[index], window, largest):
+        if window is not None and not self._lies_as(index, common):
             fields["window_size"] = _plain(window)
         if stage.norm == "post" or any(stage.norms_branches(word) for word in words):
             fields["norm"] = stage.norm

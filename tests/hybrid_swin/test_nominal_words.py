@@ -1,11 +1,15 @@
 """What does not count on the nominal maps: such networks compute the same, and have one id."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from hybrid_swin import HybridSwin, Stage, Variant, registry
 from hybrid_swin.block_words import parse
 from hybrid_swin.nominal_words import word_on_map
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "variants"
 
 
 def of(word, size=8, window=4, heads=4, **fields):
@@ -101,6 +105,7 @@ def stages(window, *windows, size=8, word="w_msa", **fields):
         (stages(4, 8, None), stages(8, None, 4)),
         (stages(4, None, 2), stages(2, 4, None)),
         (stages(9, 2, None), stages(2, None, 9)),
+        (stages(2, None, None, 1), stages(1, 2, 2, None)),
     ],
 )
 def test_windows_count_as_they_lie_on_the_map(one, other):
@@ -115,6 +120,21 @@ def test_windows_that_do_not_shrink_count():
     assert len({variant.id for variant in distinct}) == 5
     mixed = "w_msa(small_map=square)+w_msa:sum"  # of 4x4 and of 4x8, then of 4x4 and 4x4
     assert of(mixed, (4, 8), 9).id == of(mixed, (4, 8), 8).id != of(mixed, (4, 8), 4).id
+
+
+PUBLISHED = {
+    "swin_t": "e0286c0ccf",
+    "s3_t": "d51133e511",  # with windows of three sizes
+    "swin_v2_t": "15a1f15ada",
+    "hybrid_t": "ae3aa14906",
+    "davit_like_t": "c7c14cacc7",
+    "mixformer_like_b4": "48cd4f0689",
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_ids_of_published_networks_stay(name):
+    assert Variant.from_yaml(CONFIGS / f"{name}.yaml").id == PUBLISHED[name]
 
 
 def test_of_plugins_nothing_is_dropped(write_plugin):

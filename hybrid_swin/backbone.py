@@ -16,6 +16,7 @@ from hybrid_swin.fusions import Fusion
 from hybrid_swin.patches import PatchEmbed, PatchMerging
 from hybrid_swin.ranges import Range
 from hybrid_swin.recipe import WeightInit
+from hybrid_swin.timm_facts import arguments_after, facts_after
 from hybrid_swin.tracing import is_traced
 from hybrid_swin.variant import Variant
 from hybrid_swin.window_rules import Window
@@ -69,16 +70,33 @@ class Backbone(nn.Module):
         weight_init: first weights of linear layers.
         zero_init_residual: whether norms behind mixers and MLPs start at 0, or at 1.
         pretrained_cfg: what timm's tools want to know of a network.
+        timm_name: the name under which timm made it; empty if it did not.
     """
 
-    variant: Variant
+    _variant: Variant
     weight_init: WeightInit
     zero_init_residual: bool
     patch_embed: PatchEmbed
     layers: nn.Sequential
     pretrained_cfg: dict[str, Any]
+    timm_name: str = ""
 
     output_fmt = "NHWC"  # of what stages and ``forward_features`` give, by timm's name
+
+    @property
+    def variant(self) -> Variant:
+        """What was built, or what it was changed to since."""
+        return self._variant
+
+    @variant.setter
+    def variant(self, variant: Variant) -> None:
+        before = vars(self).get("_variant")
+        self._variant = variant
+        if before is None or variant == before:
+            return
+        self.pretrained_cfg = facts_after(self.pretrained_cfg, before, variant, self.timm_name)
+        if "_model_args" in vars(self):  # by which timm makes it again
+            self._model_args = arguments_after(vars(self)["_model_args"], before, variant)
 
     @property
     def default_cfg(self) -> dict[str, Any]:
@@ -189,12 +207,6 @@ class Backbone(nn.Module):
                 if isinstance(module, Branch):
                     module.resize(window, grid)
         self.variant = variant
-        sizes = {
-            "architecture": variant.name,
-            "input_size": (variant.in_channels, *variant.image_size),
-            "pool_size": variant.grids[-1],
-        }
-        self.pretrained_cfg = self.pretrained_cfg | sizes
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Keep only each block's input for the backward pass, and compute the rest of it again.

@@ -98,19 +98,13 @@ def load_weights(
         undo()
         raise
     if variant is not before:
-        _set_variant(model, variant)
+        model.variant = variant  # type: ignore[assignment]  # of a Backbone, or a network like it
     _measure(model, variant, found, plan)
     return _report(model, variant, found, plan, follow_source)
 
 
 def _nothing() -> None:
     """Undo nothing."""
-
-
-def _set_variant(model: nn.Module, variant: Variant) -> None:
-    model.variant = variant  # type: ignore[assignment]  # of a Backbone, or a network like it
-    if isinstance(cfg := getattr(model, "pretrained_cfg", None), dict):
-        model.pretrained_cfg = cfg | {"architecture": variant.name}  # type: ignore[assignment]
 
 
 def _network(model: nn.Module) -> tuple[nn.Module, Variant]:

@@ -1,6 +1,6 @@
 """What a network knows of the images that it has learned from: in ``pretrained_cfg``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -98,7 +98,11 @@ def kept_facts(cfg: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
     given = {name: tuple(facts.pop(name)) for name in ("mean", "std")}
     if "full_scale" not in cfg and given == untrained(len(given["mean"])):
         return facts
-    for name, values in given.items():
-        repeated = (values * -(-variant.in_channels // len(values)))[: variant.in_channels]
-        facts[name] = (sum(values) / len(values),) if variant.in_channels == 1 else repeated
-    return facts
+    return facts | {name: for_channels(v, variant.in_channels) for name, v in given.items()}
+
+
+def for_channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    """Mean or std of images with other channels, as ``resize_channels`` has weights for them."""
+    if channels == 1:
+        return (sum(values) / len(values),)
+    return (tuple(values) * -(-channels // len(values)))[:channels]

@@ -11,10 +11,10 @@ from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.feature_info import stages_info, stages_taken
 from hybrid_swin.first_weights import initialise
 from hybrid_swin.head import Head, Pool
-from hybrid_swin.image_facts import untrained
 from hybrid_swin.patches import PatchEmbed, check_images, check_size
 from hybrid_swin.ranges import SHARE
 from hybrid_swin.recipe import WeightInit
+from hybrid_swin.timm_facts import pretrained_cfg
 from hybrid_swin.variant import Variant
 
 
@@ -119,9 +119,6 @@ class HybridSwin(Backbone):
         head = Head(self.num_features, variant.num_classes, pool, self.head.drop.p)
         like = next(self.parameters())
         self.head = head.to(like.device, like.dtype).train(self.training)
-        if variant.num_classes != self.num_classes:
-            without = {k: v for k, v in self.pretrained_cfg.items() if k != "label_names"}
-            self.pretrained_cfg = without | shape_facts(variant)
         self.variant, self.num_classes = variant, variant.num_classes
         initialise(self.head, self.weight_init)
 
@@ -159,7 +156,6 @@ class HybridSwin(Backbone):
             stages = self.variant.stages[:end]
             self.layers = nn.Sequential(*list(self.layers)[:end])
             self.variant = dataclasses.replace(self.variant, stages=stages)
-            self.pretrained_cfg = self.pretrained_cfg | shape_facts(self.variant)
             self.num_features = stages[-1].width
             self.norm = _norm_like(self.norm, self.num_features)
             self.head = Head(self.num_features, 0, "").train(self.training)
@@ -235,30 +231,6 @@ class HybridSwin(Backbone):
         if output_fmt == "NCHW":
             found = [x_BHWC.permute(0, 3, 1, 2) for x_BHWC in found]
         return found if intermediates_only else (self.norm(x), found)
-
-
-def pretrained_cfg(variant: Variant) -> dict[str, Any]:
-    """What timm's tools want to know of a network, of one that nothing has trained yet."""
-    return {
-        **shape_facts(variant),
-        "input_size": (variant.in_channels, *variant.image_size),
-        "fixed_input_size": False,  # any size works
-        "interpolation": "bicubic",
-        "crop_pct": 0.9,
-        "crop_mode": "center",
-        **untrained(variant.in_channels),
-        "first_conv": "patch_embed.proj",
-        "classifier": "head.fc",
-    }
-
-
-def shape_facts(variant: Variant) -> dict[str, Any]:
-    """Those of ``pretrained_cfg`` that another head or fewer stages change."""
-    return {
-        "architecture": variant.name,
-        "pool_size": variant.grids[-1],
-        "num_classes": variant.num_classes,
-    }
 
 
 def _norm_like(norm: nn.Module, dim: int) -> nn.Module:

@@ -15,9 +15,10 @@ from torch import nn
 
 from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.head import Pool
-from hybrid_swin.model import HybridSwin, pretrained_cfg
+from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.recipe import WeightInit
+from hybrid_swin.timm_facts import pretrained_cfg
 from hybrid_swin.variant import Variant
 
 
@@ -51,7 +52,7 @@ class NetworkFacts:
         """Those of a network."""
         if isinstance(model, Pyramid):
             start = model.weight_init, model.zero_init_residual
-            return cls("", False, tuple(model.out_indices), False, *start)
+            return cls("", False, tuple(model.out_indices), model.strict_img_size, *start)
         if not isinstance(model, HybridSwin):
             return cls(other=type(model).__name__)
         return cls(

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from hybrid_swin.backbone import Backbone
 from hybrid_swin.feature_info import FeatureInfo, stages_info, stages_taken
-from hybrid_swin.model import HybridSwin, shape_facts
+from hybrid_swin.model import HybridSwin
 from hybrid_swin.patches import check_images, check_size
+from hybrid_swin.timm_facts import shape_facts
 
 
 class Pyramid(Backbone):
@@ -34,7 +35,8 @@ class Pyramid(Backbone):
         end = max(self.out_indices) + 1
         stages = model.variant.stages[:end]
         self.variant = dataclasses.replace(model.variant, num_classes=0, stages=stages)
-        self.pretrained_cfg = model.pretrained_cfg | shape_facts(self.variant)
+        self.timm_name = model.timm_name
+        self.pretrained_cfg = model.pretrained_cfg | shape_facts(self.variant, self.timm_name)
         self.strict_img_size = model.strict_img_size
         self.weight_init = model.weight_init
         self.zero_init_residual = model.zero_init_residual

@@ -22,7 +22,7 @@ from hybrid_swin.weights.files import (
     read_weights,
     trained_in,
 )
-from hybrid_swin.weights.own_variant import own_variant
+from hybrid_swin.weights.own_variant import hub_facts, own_pool, own_variant
 
 
 class Trained(NamedTuple):
@@ -158,6 +158,8 @@ def _network(file: WeightFile) -> NetworkFacts:
         recipe: Any = found.get("recipe")
         recipe = recipe if isinstance(recipe, Mapping) else {}
         told = {name: recipe[name] for name in STARTS if name in recipe}
+    elif told is None:
+        told = own_pool(file)
     try:
         return NetworkFacts.from_dict({} if told is None else told)
     except InputError as error:
@@ -175,7 +177,7 @@ def _cfg(file: WeightFile) -> dict[str, Any]:
     try:
         images = Normalisation.from_dict(data.get("images", data) or {})
         names = data.get("class_names")
-        cfg = {} if images is None else images.to_cfg()
+        cfg = _told_cfg(hub_facts(file), file) | ({} if images is None else images.to_cfg())
         return cfg if names is None else cfg | {"label_names": tuple(names)}
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise InputError(f"{file.name} is damaged in what it says of its images") from error
@@ -192,6 +194,7 @@ def _told_cfg(told: Any, file: WeightFile) -> dict[str, Any]:
         raise InputError(
             f"{file.name} is damaged in its 'pretrained_cfg', {shown(told)}; save it again"
         ) from error
+    cfg.pop("architecture", None)  # by which timm could make the network that was saved
     return cfg
 
 

@@ -10,6 +10,7 @@ from hybrid_swin.cost import Grid
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.configs import ConfigFacts, read_config, timm_facts
 from hybrid_swin.weights.files import WeightFile
+from hybrid_swin.weights.own_variant import own_name
 from hybrid_swin.weights.report import few
 from hybrid_swin.weights.rules import (
     DEFAULTS,
@@ -97,6 +98,10 @@ def judge(
     """
     if variant is not None:
         return Judgement(basis="its variant")
+    own = own_name(file) if layout == "timm" else ""
+    if own:
+        basis = f"{own}, one of ours, without a variant that fits"
+        return Judgement(basis=basis, maybe_ours=True, is_hybrid=True)
     found = _config(file, layout, weights, depths)
     facts = found.facts
     if facts.rules is not None:

@@ -14,7 +14,11 @@ from hybrid_swin.variant import Variant
 from hybrid_swin.variant_changes import changed, of_variant
 from hybrid_swin.weights.files import WeightFile
 
-CLASS = "hybridswin"  # what timm's saver writes as ``arch`` where it was given no arguments
+_CLASS = "hybridswin"  # what timm's saver writes as ``arch`` where it was given no arguments
+_FACTS = (
+    *("input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation"),
+    *("label_names", "label_descriptions"),
+)
 
 
 def own_variant(file: WeightFile) -> Variant | None:
@@ -56,9 +60,39 @@ def _named(file: WeightFile) -> tuple[str | None, Mapping[str, Any]]:
     size = script.get("input_size")
     channels = size[0] if isinstance(size, list | tuple) and size else None
     arguments = {"num_classes": script.get("num_classes"), "in_chans": script.get("in_chans")}
+    arguments["global_pool"] = script.get("gp")
     if arguments["in_chans"] is None:
         arguments["in_chans"] = channels
     return arch, arguments | _mapping(script.get("model_kwargs"))
+
+
+def own_name(file: WeightFile) -> str:
+    """How a file says that its network is of ours, as in "its arch 'swin_t'"; '' if it does not."""
+    architecture, arch = (file.config or {}).get("architecture"), file.content.get("arch")
+    if is_ours(architecture):
+        return f"the architecture {architecture!r} in the config.json beside it"
+    return f"its arch {arch!r}" if is_ours(arch) or arch == _CLASS else ""
+
+
+def own_pool(file: WeightFile) -> dict[str, Any]:
+    """How the network in a file of timm's pools, by name; empty if it does not say."""
+    name, arguments = _named(file)
+    pool = None if name is None else arguments.get("global_pool")
+    return {} if pool is None else {"global_pool": pool}
+
+
+def hub_facts(file: WeightFile) -> dict[str, Any]:
+    """What the ``config.json`` of timm's folder says of images and classes, if it is of ours."""
+    config = file.config or {}
+    if not is_ours(config.get("architecture")):
+        return {}
+    cfg = _mapping(config.get("pretrained_cfg"))
+    cfg |= {name: config[name] for name in _FACTS if name in config}
+    return {
+        name: tuple(cfg[name]) if isinstance(cfg[name], list) else cfg[name]
+        for name in _FACTS
+        if name in cfg
+    }
 
 
 def is_ours(architecture: Any) -> bool:

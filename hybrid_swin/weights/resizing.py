@@ -20,7 +20,7 @@ def resize_table(table: Tensor, before: Grid, after: Grid) -> Tensor:
     exact = table.to(torch.promote_types(table.dtype, torch.float32))
     grid = torch.unflatten(exact.T, -1, _offsets(before))[None]
     resized = F.interpolate(grid, size=_offsets(after), mode="bicubic", align_corners=False)
-    return resized[0].flatten(1).T.to(table.dtype)
+    return resized[0].flatten(1).T.to(table.dtype).contiguous()  # as safetensors wants them
 
 
 def windows_of(offsets: int) -> tuple[Grid, ...]:

@@ -8,15 +8,12 @@ import copy
 import fnmatch
 import math
 import re
-import sys
-import types
 
 import pytest
 import torch
 from torch import nn
 
 import hybrid_swin as hs
-from hybrid_swin import timm_registry
 from hybrid_swin.errors import InputError
 
 # Ten blocks, and the three published networks that stand for the others, at a small size.
@@ -332,7 +329,7 @@ def test_stages_by_timms_names():
         ({"pretrained": True}, "has no weights here, and none are downloaded"),
         ({"global_pool": "mean"}, "unknown global_pool 'mean'"),
         ({"global_pool": ""}, "1000 classes cannot be read from"),
-        ({"drop_rate": 1.5}, "drop_rate must be at least 0"),
+        ({"drop_rate": 1.5}, "drop_rate must be a number of at least 0"),
         ({"depths": 2}, "depths must have one value a stage"),
         ({"depths": (1, 2), "num_heads": (2,)}, "as many of all; got depths 2, num_heads 1"),
         ({"depths": (1,) * 5}, "5 stages of a variant of 4: give depths and num_heads of all"),
@@ -357,26 +354,3 @@ def test_weights_from_a_file(tmp_path):
     again = hs.create_model("w_msa+mdta", window_size=2, **SMALL, **arguments).eval()
     images = images_for(model)
     assert torch.equal(again(images), model.eval()(images))
-
-
-def test_the_registry_without_timm_says_what_it_needs(monkeypatch):
-    monkeypatch.setitem(sys.modules, "timm", None)
-    monkeypatch.setitem(sys.modules, "timm.models", None)
-    with pytest.raises(InputError, match="register_with_timm needs timm"):
-        hs.register_with_timm()
-
-
-def test_a_registry_gets_entries_that_make_our_networks(monkeypatch):
-    """Of a stand-in for timm's: entries are called as timm calls them."""
-    entries = {}
-    models = types.ModuleType("timm.models")
-    models.register_model = lambda entry: entries.setdefault(entry.__name__, entry)
-    monkeypatch.setitem(sys.modules, "timm", types.ModuleType("timm"))
-    monkeypatch.setitem(sys.modules, "timm.models", models)
-    monkeypatch.setattr(timm_registry, "default_cfgs", {})
-    assert hs.register_with_timm() == hs.list_models() == sorted(entries)
-    assert timm_registry.default_cfgs["swin_t"]["input_size"] == (3, 224, 224)
-    of_timm = {"pretrained_cfg": None, "pretrained_cfg_overlay": None, "cache_dir": None}
-    model = entries["hybrid_t"](pretrained=False, num_classes=3, device="meta", **of_timm)
-    assert model.num_classes == 3 and model.variant.stages == hs.resolve_variant("hybrid_t").stages
-    hs.register_with_timm()  # again: nothing twice

@@ -96,6 +96,7 @@ def export_model(
         InputError: a format, suffix, size or folder that cannot be, a package that is missing, a
             pyramid, or a file that computes something else, which is removed.
     """
+    model = getattr(model, "_orig_mod", model)  # of torch.compile
     if isinstance(model, Pyramid):
         raise InputError(
             "a network with features_only=True gives several maps, which no export holds; "

@@ -116,8 +116,8 @@ class NetworkFacts:
         """
         if self.other:
             raise InputError(
-                f"it holds the weights of a {self.other}, which is not made here; build it "
-                "yourself and fill it by load_weights"
+                f"it holds the weights of {shown(self.other)}, a network of the user's own; build "
+                "it yourself and fill it by load_weights"
             )
         model = HybridSwin(
             variant,

@@ -35,7 +35,7 @@ class Trained(NamedTuple):
 
 
 def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin | Pyramid:
-    """A trained network with its weights, in evaluation mode on the CPU.
+    """A trained network with its weights, in evaluation mode on the CPU, in float32.
 
     It pools, prunes and gives maps as the network that was saved, and starts anew
     (``init_weights``) as that did. Its ``pretrained_cfg`` holds what it knows of its images:

@@ -59,7 +59,7 @@ def test_every_branch_and_fusion_runs_in_onnx_runtime(tmp_path):
     told = {p.key: json.loads(p.value) for p in onnx.load(exported.path).metadata_props}
     assert Variant.from_dict(told["variant"]) == model.variant
     assert told["input"]["shape"] == ["batch", 2, 6, 9]
-    assert told["classes"] == ["a", "b", "c"]
+    assert told["classes"] == told["pretrained_cfg"]["label_names"] == ["a", "b", "c"]
     assert b"hybrid_swin/" not in exported.path.read_bytes()  # no paths of ours
     assert [file.name for file in tmp_path.iterdir()] == ["all.onnx"]
 

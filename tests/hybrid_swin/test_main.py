@@ -188,6 +188,9 @@ def test_an_export_lies_beside_its_checkpoint_and_comes_back(trained, capsys):
     model, again = load(trained), load(trained / "final.safetensors")
     images = torch.randn(2, 1, 8, 8)
     assert torch.equal(model(images), again(images))
+    assert again.pretrained_cfg == model.pretrained_cfg
+    save_weights(model, trained / "saved.safetensors")
+    assert load(trained / "saved.safetensors").pretrained_cfg == model.pretrained_cfg
     assert load_trained(trained)[1:3] == load_trained(trained / "final.safetensors")[1:3]
 
 

@@ -1,8 +1,9 @@
 """One transformer block, and the mixer that a block word stands for."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -64,41 +65,28 @@ class DropPath(nn.Module):
     it for a whole batch, and multiplies by ``1 - rate`` at test; this is timm's way)
     """
 
-    _threshold: Tensor
-    _share: Tensor
-
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate, self._drops = rate, rate > 0
-        # As tensors, since a compiled block holds for one value of every number that it reads:
-        # blocks that differ only in their rates then share it.
-        self.register_buffer("_threshold", torch.empty(()), persistent=False)
-        self.register_buffer("_share", torch.empty(()), persistent=False)
-        self.reset_parameters()
-        self.register_load_state_dict_pre_hook(_leave_meta)  # type: ignore[no-untyped-call]
-
-    def reset_parameters(self) -> None:
-        """Write the rate where it is read from: buffers, which ``to_empty`` empties."""
-        self._threshold.fill_(self.rate)
-        self._share.fill_(1.0 - self.rate)
+        # A compiled block holds for one value of each number that it reads, but for all of arrays:
+        # blocks that differ only in their rates then share it. These are no buffers, which
+        # ``to_empty`` would empty and no file could fill.
+        self._arrays = tuple(np.array(n, dtype=np.float32) for n in (rate, 1.0 - rate))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, ...) -> (B, ...)."""
         if not self.training or not self._drops:
             return x
-        kept = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= self._threshold
-        return x * (kept / self._share).to(x.dtype)
+        rate, share = self._numbers()
+        kept = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= rate
+        return x * (kept / share).to(x.dtype)
 
-
-def _leave_meta(module: nn.Module, *_: Any) -> None:
-    """Make the buffers real where ``load_state_dict(assign=True)`` makes parameters real.
-
-    No file holds them, so nothing else would.
-    """
-    drop_path = cast(DropPath, module)
-    if drop_path._threshold.is_meta:
-        drop_path.to_empty(device="cpu")  # from where they move with all else
-        drop_path.reset_parameters()
+    def _numbers(self) -> tuple[float, float] | tuple[Tensor, Tensor]:
+        """What is dropped and what is kept, as shares of all samples."""
+        if torch.compiler.is_dynamo_compiling() and not torch.compiler.is_exporting():
+            rate, share = self._arrays
+            return torch.from_numpy(rate), torch.from_numpy(share)
+        return self.rate, 1.0 - self.rate
 
 
 class Gelu(nn.Module):

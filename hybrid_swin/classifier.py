@@ -69,6 +69,7 @@ class Classifier(L.LightningModule):
             self.recipe.weight_init,
             zero_init_residual=self.recipe.zero_init_residual,
         )
+        self._weights = class_weights
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
         self._counted: list[int] | None = (
@@ -110,8 +111,14 @@ class Classifier(L.LightningModule):
             )
         self._counted = [int(count) for count in counts]
         _check_counts(self._counted, self.variant.num_classes)
-        weights = balanced_weights(self._counted)
-        self.class_weights = torch.tensor(weights, device=self._loss_sum.device)
+        self._weights = balanced_weights(self._counted)
+        self.class_weights = torch.tensor(self._weights, device=self._loss_sum.device)
+
+    def on_train_start(self) -> None:
+        """Fill the buffers that no checkpoint holds, which a strategy may have emptied."""
+        self._loss_sum.zero_()
+        if self._weights is not None:
+            self.class_weights = torch.tensor(self._weights, device=self._loss_sum.device)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the variant that the network has by now, such as with a source's rules."""

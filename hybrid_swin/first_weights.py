@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from torch import nn
+from torch import Tensor, nn
 
 from hybrid_swin.block import ResidualNorm
 from hybrid_swin.errors import InputError, shown, unknown
@@ -56,18 +56,40 @@ def reset(
     """Set every parameter and buffer of a network's parts anew, whatever they hold.
 
     Each part resets its own by ``reset_parameters()``, as torch's layers do; then ``initialise``.
+    What others have put on the network itself stays: its first values are theirs to know.
 
     Raises:
-        InputError: a part has parameters or buffers and cannot reset them.
+        InputError: a part has parameters or buffers and cannot reset them, or a weight that a hook
+            computes from others, which no reset reaches.
     """
+    starts = []
     for name, part in network.named_modules():
-        if not (part._parameters or part._buffers):
+        if part is network or not (part._parameters or part._buffers):
             continue
+        computed = _computed(part)
+        if computed:
+            raise InputError(
+                f"{name}.{computed[0]} is computed from {computed[1]} (weight norm, pruning), so "
+                "its first weights cannot be set again; remove that first, and apply it again "
+                "behind the reset"
+            )
         start = getattr(part, "reset_parameters", None)
         if not callable(start):
             raise InputError(
-                f"{name or 'it'} ({type(part).__name__}) has no reset_parameters(), so its first "
+                f"{name} ({type(part).__name__}) has no reset_parameters(), so its first "
                 "weights cannot be set again; give its class that method"
             )
+        starts.append(start)
+    for start in starts:
         start()
     initialise(network, weight_init, zero_init_residual)
+
+
+def _computed(part: nn.Module) -> tuple[str, str] | None:
+    """A weight that a hook computes, and a parameter it comes from, as torch's older tools do."""
+    for name, value in vars(part).items():
+        if isinstance(value, Tensor):
+            for source in part._parameters:
+                if source.startswith(f"{name}_"):
+                    return name, source
+    return None

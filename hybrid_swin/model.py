@@ -116,9 +116,10 @@ class HybridSwin(Backbone):
         """
         variant = dataclasses.replace(self.variant, num_classes=num_classes)
         pool = self.head.global_pool if global_pool is None else global_pool
-        head = Head(self.num_features, variant.num_classes, pool, self.head.drop.p)
         like = next(self.parameters())
-        self.head = head.to(like.device, like.dtype).train(self.training)
+        with like.device:  # there, whatever device is the default by now
+            head = Head(self.num_features, variant.num_classes, pool, self.head.drop.p)
+        self.head = head.to(like.dtype).train(self.training)
         self.variant, self.num_classes = variant, variant.num_classes
         initialise(self.head, self.weight_init)
 
@@ -236,7 +237,9 @@ class HybridSwin(Backbone):
 def _norm_like(norm: nn.Module, dim: int) -> nn.Module:
     """A fresh norm of another width where the old one's values lie."""
     like = next(norm.parameters(), None)
-    return nn.Identity() if like is None else nn.LayerNorm(dim).to(like.device, like.dtype)
+    if like is None:
+        return nn.Identity()
+    return nn.LayerNorm(dim, device=like.device, dtype=like.dtype)
 
 
 def _linear_rates(last: float, count: int) -> list[float]:

@@ -33,7 +33,8 @@ class Concat(Fusion):
         dim = self.join.out_features
         with torch.no_grad():
             self.join.weight.zero_()
-            self.join.weight[:, base * dim : (base + 1) * dim].copy_(torch.eye(dim))
+            one = torch.eye(dim, device=self.join.weight.device)
+            self.join.weight[:, base * dim : (base + 1) * dim].copy_(one)
             self.join.bias.zero_()
         return True
 

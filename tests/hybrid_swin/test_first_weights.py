@@ -6,13 +6,17 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.nn.utils import prune, weight_norm
 
+import hybrid_swin as hs
 from hybrid_swin import registry
 from hybrid_swin.contract import words_with
 from hybrid_swin.errors import InputError
 from hybrid_swin.first_weights import reset
+from hybrid_swin.fusions.concat import Concat
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.variant import Variant
@@ -120,39 +124,73 @@ def test_weights_assigned_to_a_network_on_meta_train():
         assert torch.equal(got.grad, want.grad), name
 
 
-def test_a_copy_of_a_network_on_meta_finds_its_own_buffers():
+def load_plainly(model, like):
+    model.load_state_dict(like.state_dict())
+
+
+def load_ours(model, like):
+    hs.load_weights(model, like.state_dict())
+
+
+def load_sharded(model, like):
+    mesh = init_device_mesh("cpu", (1,))
+    for _, block in model.blocks():
+        fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    garbage(model.to_empty(device="cpu"))
+    options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
+    set_model_state_dict(model, like.state_dict(), options=options)
+
+
+@pytest.mark.parametrize("load", [load_plainly, load_ours, load_sharded])
+def test_an_emptied_network_trains_once_its_weights_are_loaded(load, one_process):
+    like = network()
     with torch.device("meta"):
         model = network()
-    twin = copy.deepcopy(model)
-    twin.load_state_dict(network().state_dict(), assign=True)
-    assert not any(b.is_meta for b in twin.buffers())
-    assert any(b.is_meta for b in model.buffers())
+    garbage(model.to_empty(device="cpu"))
+    load(model, like)
+    images, outs = torch.randn(4, 3, 16, 16), []
+    for each in (model, like):
+        torch.manual_seed(1)  # drop path must drop the same
+        outs.append(each.train()(images))
+    torch.testing.assert_close(*outs)
+    outs[0].sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
 
 
-@pytest.mark.filterwarnings("ignore:DTensor random operators:UserWarning")  # on a CPU, torch says
-def test_a_sharded_network_is_reset(tmp_path):
+def test_a_checkpoint_holds_every_buffer():
+    """What it does not hold is garbage in a network that was emptied and filled from it."""
+    for model in (network(), Pyramid(network())):
+        assert {name for name, _ in model.named_buffers()} <= set(model.state_dict())
+
+
+@pytest.fixture
+def one_process(tmp_path):
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
     )
-    try:
-        with torch.device("meta"):
-            model = network()
-        mesh = init_device_mesh("cpu", (1,))
-        for _, block in model.blocks():
-            fully_shard(block, mesh=mesh)
-        fully_shard(model, mesh=mesh)
-        model.to_empty(device="cpu")
-        torch.manual_seed(1)
-        model.reset_parameters()
-        whole = {name: p.full_tensor() for name, p in model.named_parameters()}
-        like = network()
-        like.load_state_dict({**like.state_dict(), **whole})
-        assert_first_weights(like, network())
-        loss = model.train()(torch.randn(2, 3, 16, 16)).sum()
-        loss.backward()
-        assert loss.isfinite()
-    finally:
-        torch.distributed.destroy_process_group()
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.filterwarnings("ignore:DTensor random operators:UserWarning")  # on a CPU, torch says
+def test_a_sharded_network_is_reset(one_process):
+    with torch.device("meta"):
+        model = network()
+    mesh = init_device_mesh("cpu", (1,))
+    for _, block in model.blocks():
+        fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    model.to_empty(device="cpu")
+    torch.manual_seed(1)
+    model.reset_parameters()
+    whole = {name: p.full_tensor() for name, p in model.named_parameters()}
+    like = network()
+    like.load_state_dict({**like.state_dict(), **whole})
+    assert_first_weights(like, network())
+    loss = model.train()(torch.randn(2, 3, 16, 16)).sum()
+    loss.backward()
+    assert loss.isfinite()
 
 
 def test_a_part_that_cannot_be_reset_is_named():
@@ -165,3 +203,41 @@ def test_a_part_that_cannot_be_reset_is_named():
     model.head.extra = Bare()
     with pytest.raises(InputError, match=r"head.extra \(Bare\) has no reset_parameters"):
         reset(model)
+
+
+def test_what_others_put_on_the_network_itself_stays():
+    model = network()
+    model.register_buffer("mean", torch.tensor([0.5, 0.25]))
+    model.extra = nn.Parameter(torch.ones(2))
+    garbage(model.layers)
+    model.reset_parameters()
+    model.init_weights("lecun_normal")
+    assert model.mean.tolist() == [0.5, 0.25] and model.extra.tolist() == [1, 1]
+    assert all(t.isfinite().all() for t in tensors(model).values())
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+@pytest.mark.parametrize(
+    ("apply", "source"),
+    [
+        (weight_norm, "weight_g"),
+        (lambda layer: prune.l1_unstructured(layer, "weight", 0.5), "weight_orig"),
+    ],
+)
+def test_a_weight_that_a_hook_computes_is_named(apply, source):
+    model = network()
+    apply(model.layers[0].blocks[0].mlp.fc1)
+    with pytest.raises(InputError, match=f"mlp.fc1.weight is computed from {source}.*remove that"):
+        model.reset_parameters()
+
+
+def test_networks_change_whatever_the_default_device_is():
+    model = network()
+    concat = next(m for m in model.modules() if isinstance(m, Concat))
+    with torch.device("meta"):
+        concat.identity_start(0)
+        model.reset_classifier(5)
+        model.prune_intermediate_layers([0], prune_head=True)
+        model.reset_parameters()
+    assert not any(t.is_meta for t in tensors(model).values())
+    assert model(torch.randn(2, 3, 16, 16)).shape == (2, 8, 8, 24)

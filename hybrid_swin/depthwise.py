@@ -1,8 +1,11 @@
 """Depthwise convolution of maps that lie channels-last, as blocks pass them."""
 
+from typing import cast
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hybrid_swin.bare_layers import is_bare
 from hybrid_swin.tracing import sides
 
 
@@ -13,12 +16,15 @@ def depthwise_conv(dim: int, kernel: int, bias: bool) -> nn.Conv2d:
 
 def convolve(conv: nn.Module, x: Tensor) -> Tensor:
     """Apply it without a copy: the permuted map is channels-last. (B, H, W, C) -> (B, H, W, C)."""
-    if type(conv) is nn.Conv2d and x.is_cpu and min(sides(x)) < conv.kernel_size[0]:
-        # Where the map is smaller than the kernel, oneDNN's backward pass leaves its fast path and
-        # takes fifteen times as long; padded beforehand it does not. Not of a layer that others
-        # have put in its place, which may have no weights to read.
-        margin = conv.kernel_size[0] // 2
-        x = F.pad(x, (0, 0, margin, margin, margin, margin)).permute(0, 3, 1, 2)
-        return F.conv2d(x, conv.weight, conv.bias, groups=conv.groups).permute(0, 2, 3, 1)
+    if x.is_cpu and is_bare(conv, nn.Conv2d):
+        conv = cast(nn.Conv2d, conv)
+        zeros = conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
+        if zeros and min(sides(x)) < conv.kernel_size[0]:
+            # Where the map is smaller than the kernel, oneDNN's backward pass leaves its fast path
+            # and takes fifteen times as long; padded beforehand it does not.
+            below, right = cast(tuple[int, int], conv.padding)
+            x = F.pad(x, (0, 0, right, right, below, below)).permute(0, 3, 1, 2)
+            how = conv.stride, 0, conv.dilation, conv.groups
+            return F.conv2d(x, conv.weight, conv.bias, *how).permute(0, 2, 3, 1)
     out: Tensor = conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     return out

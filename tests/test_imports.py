@@ -32,7 +32,7 @@ ORDER = [
     ["hybrid_swin.pretrained_windows", "hybrid_swin.other_names"],
     ["hybrid_swin.variant_changes"],
     ["hybrid_swin.timm_facts"],
-    ["hybrid_swin.windows"],
+    ["hybrid_swin.windows", "hybrid_swin.bare_layers"],
     ["hybrid_swin.matching", "hybrid_swin.published_files", "hybrid_swin.depthwise"],
     ["hybrid_swin.weights.resizing", "hybrid_swin.head", "hybrid_swin.feature_info"],
     ["hybrid_swin.branches", "hybrid_swin.window_attention"],

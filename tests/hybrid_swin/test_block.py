@@ -1,7 +1,12 @@
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.testing import CompileCounter
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from hybrid_swin.block import Block, DropPath, build_mixer
 from hybrid_swin.block_words import parse
@@ -33,21 +38,103 @@ def shaken(module):
     return module
 
 
-def test_an_mlp_keeps_no_second_hidden_map_without_gradients_and_its_input_with_them():
-    mlp, x = block().mlp, torch.randn(2, 4, 4, 8)
-    seen = []
-    mlp.fc1.register_forward_hook(lambda *call: seen.append(call[2]))
-    mlp.act.register_forward_hook(lambda *call: seen.append(call[2]))
+def by_formula(mlp, x):
     hidden = F.linear(x, mlp.fc1.weight, mlp.fc1.bias).detach()
-    expected = F.linear(F.gelu(hidden), mlp.fc2.weight, mlp.fc2.bias).detach()
-    out = mlp(x)
-    torch.testing.assert_close(out.detach(), expected, rtol=0, atol=0)
-    torch.testing.assert_close(seen[0].detach(), hidden, rtol=0, atol=0)
+    return hidden, F.linear(F.gelu(hidden), mlp.fc2.weight, mlp.fc2.bias).detach()
+
+
+def test_an_mlp_keeps_no_second_hidden_map_without_gradients(monkeypatch):
+    mlp, x = block().mlp, torch.randn(2, 4, 4, 8)
+    seen, linear = [], nn.Linear.forward  # of the class: no hook, which would be let see its values
+
+    def watched(layer, given):
+        out = linear(layer, given)
+        seen.append((given.data_ptr(), out.data_ptr()))
+        return out
+
+    monkeypatch.setattr(nn.Linear, "forward", watched)
+    _, expected = by_formula(mlp, x)
     for context in (torch.no_grad(), torch.inference_mode()):
         seen.clear()
         with context:
             torch.testing.assert_close(mlp(x), expected, rtol=0, atol=0)
-            assert seen[0].data_ptr() == seen[1].data_ptr()
+        assert seen[0][1] == seen[1][0]
+
+
+class Functions(TorchFunctionMode):
+    def __init__(self, seen):
+        self.seen = seen
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **kwargs or {})
+        if func is F.linear:
+            self.seen.append(out)
+        return out
+
+
+class Operations(TorchDispatchMode):
+    def __init__(self, seen):
+        self.seen = seen
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **kwargs or {})
+        if func in (torch.ops.aten.addmm.default, torch.ops.aten.linear.default):
+            self.seen.append(out)
+        return out
+
+
+def replace_forward(mlp, seen):
+    forward = mlp.fc1.forward
+    mlp.fc1.forward = lambda x: seen.append(forward(x)) or seen[-1]
+
+
+def replace_layer(mlp, seen):
+    class Kept(nn.Linear):
+        def forward(self, x):
+            seen.append(super().forward(x))
+            return seen[-1]
+
+    mlp.fc1 = Kept(8, 20)
+
+
+WATCHERS = {
+    "hook": lambda mlp, seen: mlp.fc1.register_forward_hook(lambda *call: seen.append(call[2])),
+    "hook of the next": lambda mlp, seen: mlp.act.register_forward_pre_hook(
+        lambda _, given: seen.append(given[0])
+    ),
+    "another forward": replace_forward,
+    "another layer": replace_layer,
+    "functions": lambda mlp, seen: Functions(seen),
+    "operations": lambda mlp, seen: Operations(seen),
+}
+
+
+@pytest.mark.parametrize("watcher", WATCHERS)
+def test_whoever_watches_an_mlp_sees_its_values(watcher):
+    mlp, x, seen = block().mlp, torch.randn(2, 4, 4, 8), []
+    mode = WATCHERS[watcher](mlp, seen)
+    hidden, expected = by_formula(mlp, x)
+    for context in (torch.enable_grad(), torch.no_grad(), torch.inference_mode()):
+        seen.clear()
+        with context, mode if "ions" in watcher else nullcontext():
+            torch.testing.assert_close(mlp(x).detach(), expected, rtol=0, atol=0)
+        torch.testing.assert_close(seen[0].detach().view_as(hidden), hidden, rtol=0, atol=0)
+
+
+def test_a_layer_that_gives_its_input_on_does_not_have_it_overwritten():
+    mlp, x = block().mlp, torch.randn(2, 4, 4, 8)
+    mlp.fc1, mlp.fc2, before = nn.Identity(), nn.Identity(), x.clone()
+    with torch.no_grad():
+        torch.testing.assert_close(mlp(x), F.gelu(before))
+    assert torch.equal(x, before)
+
+
+def test_another_activation_in_the_place_of_gelu_is_used():
+    mlp, x = block().mlp, torch.randn(2, 4, 4, 8)
+    for act in (nn.GELU("tanh"), nn.ReLU()):
+        mlp.act = act
+        with torch.no_grad():
+            torch.testing.assert_close(mlp(x), mlp.fc2(act(mlp.fc1(x))))
 
 
 def test_norms_may_stand_behind_mixer_and_mlp():
@@ -128,6 +215,18 @@ def test_drop_path_is_off_in_evaluation_and_at_rate_zero():
     x = torch.randn(50, 3)
     assert DropPath(0.9).eval()(x) is x
     assert DropPath(0.0).train()(x) is x
+
+
+def test_compiled_drop_paths_share_code_and_keep_their_rates():
+    torch._dynamo.reset()
+    counter = CompileCounter()
+    for rate in (0.2, 0.5, 0.8):
+        drop = DropPath(rate).train()
+        drop.compile(backend=counter, fullgraph=True, dynamic=False)
+        out = drop(torch.ones(20_000, 2))
+        assert abs((out[:, 0] != 0).float().mean() - (1 - rate)) < 0.02
+        torch.testing.assert_close(out.max(), torch.tensor(1 / (1 - rate)))
+    assert counter.frame_count == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

@@ -88,7 +88,7 @@ def test_a_trace_leaves_nothing_behind_that_another_call_would_meet():
 
 
 def test_inference_keeps_its_fast_path(monkeypatch):
-    """Without gradients, GELU overwrites its argument and attention is one fused call."""
+    """Without gradients, attention is one fused call."""
     calls = []
     fused = torch.nn.functional.scaled_dot_product_attention
     monkeypatch.setattr(
@@ -99,8 +99,6 @@ def test_inference_keeps_its_fast_path(monkeypatch):
     model = network(["w_msa", "sw_msa"])
     with torch.no_grad():
         model(torch.randn(1, 3, 16, 16))
-        hidden = torch.randn(3)
-        assert model.layers[0].blocks[0].mlp.act(hidden) is hidden
     assert len(calls) == 3
     model(torch.randn(1, 3, 16, 16))
     assert len(calls) == 3  # gradients on a CPU: the plain products, which are faster there

@@ -9,8 +9,11 @@ with and without gradients, so a traced network takes one path whether gradients
 is the one that inference takes, but for operations in place.
 """
 
+from collections.abc import Callable
+from typing import cast
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from hybrid_swin.window_rules import Grid
@@ -34,6 +37,47 @@ def is_plain() -> bool:
         or torch._C._len_torch_dispatch_stack()
         or torch._C._functorch.peek_interpreter_stack()
     )
+
+
+def made_like(like: Tensor, make: Callable[[], Tensor]) -> Tensor:
+    """What ``make`` makes, as operations with ``like`` need it.
+
+    Fake and distributed tensors carry their mode with them, active or not, and meet only their own
+    kind: beside a fake one it is made fake, and beside a distributed one each rank holds all of it.
+    """
+    if type(like) in (Tensor, nn.Parameter) or torch.compiler.is_compiling():
+        return make()
+    from torch._subclasses.fake_tensor import FakeTensor  # half a second, which most never need
+
+    if isinstance(like, FakeTensor):
+        with like.fake_mode:
+            return make()
+    if is_distributed(like):
+        from torch.distributed.tensor import DTensor, Replicate
+
+        mesh = cast(DTensor, like).device_mesh
+        return DTensor.from_local(make(), mesh, [Replicate()] * mesh.ndim, run_check=False)
+    return make()
+
+
+def is_distributed(x: Tensor) -> bool:
+    """Whether each rank holds a part of it, or a copy, as a ``DTensor``."""
+    if type(x) in (Tensor, nn.Parameter) or torch.compiler.is_compiling():
+        return False
+    if not torch.distributed.is_available():
+        return False
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(x, DTensor)
+
+
+def is_unfused(x: Tensor) -> bool:
+    """Whether attention needs plain products: for other than first derivatives backwards.
+
+    So do distributed tensors on a CPU: torch splits its fused kernel there into operations, and
+    searches their layouts for minutes.
+    """
+    return is_transformed() or (x.is_cpu and is_distributed(x))
 
 
 def is_transformed() -> bool:

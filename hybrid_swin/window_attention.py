@@ -1,6 +1,7 @@
 """Multi-head self-attention in windows: what `w_msa`, `sw_msa` and `grid` share."""
 
 import math
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 from hybrid_swin import windows
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, Window, linear
-from hybrid_swin.tracing import is_traced, is_transformed, sides
+from hybrid_swin.tracing import is_traced, is_transformed, is_unfused, made_like, sides
 from hybrid_swin.weights.resizing import resize_table
 from hybrid_swin.window_rules import Roll, Shift, SmallMap, WindowLayout, lay_windows, sides_of
 
@@ -132,15 +133,14 @@ class WindowAttention(Branch):
         strided = self.layout == "strided"
         x_BGNC = (windows.partition_strided if strided else windows.partition)(x, at.window)
         bias = self._bias(at.window, x)
-        mask = windows.shift_mask(at.padded, at.window, at.shift, x.device)
-        if mask is not None:
-            bias = bias + mask[:, None]
+        if by:
+            mask = partial(windows.rolled_mask, at.padded, at.window, by, x.device)
+            bias = bias + made_like(x, mask)[:, None]
         if self.mask_padding and at.padded != (height, width):
             rolled = at.shift if at.pads_first else (0, 0)
-            mask = windows.padding_mask(
-                (height, width), at.padded, at.window, rolled, strided, x.device
-            )
-            bias = bias + mask[:, None]
+            sizes = (height, width), at.padded, at.window, rolled
+            mask = partial(windows.padding_mask, *sizes, strided, x.device)
+            bias = bias + made_like(x, mask)[:, None]
         x_BGNC = self._attend(x_BGNC, bias, value_gate)
         x = (windows.merge_strided if strided else windows.merge)(x_BGNC, at.window, at.padded)
         if by and at.pads_first:
@@ -207,11 +207,13 @@ class WindowAttention(Branch):
     def _bias(self, window: Grid, like: Tensor) -> Tensor:
         """Position bias of a window no larger than the nominal one. (1, K, N, N)."""
         if self.continuous:
-            offsets = windows.log_offsets(self.window, like.device, self.scale_window)
+            scale = self.scale_window
+            offsets = made_like(like, partial(windows.log_offsets, self.window, like.device, scale))
             table = 16 * self.cpb_mlp(offsets.to(like.dtype)).sigmoid()
         else:
             table = self.relative_position_bias_table
-        index = windows.relative_position_index(window, self.window, table.device)
+        of = partial(windows.relative_position_index, window, self.window, table.device)
+        index = made_like(table, of)
         bias: Tensor = table[index].permute(2, 0, 1)[None]
         return bias
 
@@ -268,12 +270,14 @@ def _normalise(x: Tensor, length: Tensor | None = None) -> Tensor:
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> Tensor:
     """``softmax(scale q kᵀ + bias) v``. (B, G, K, N, D) -> the same; bias (1 or G, K, N, N)."""
-    if is_transformed() or (torch.is_grad_enabled() and not q.is_cuda and not is_traced()):
+    if is_unfused(q) or (torch.is_grad_enabled() and not q.is_cuda and not is_traced()):
         # Training on a CPU has no fused kernel for a learned bias; PyTorch's fallback guards
         # against rows that are masked whole, which cannot occur here and costs a fifth of a step.
         logits = (q * scale) @ k.transpose(-2, -1)
-        # In place where that costs no precision: autocast's products are narrower than the bias.
-        logits = logits.add_(bias) if logits.dtype == bias.dtype else logits + bias
+        # In place where that costs no precision (autocast's products are narrower than the bias),
+        # and where one of the two cannot have axes that the other lacks, as under vmap.
+        alike = type(logits) is type(bias) is Tensor and logits.dtype == bias.dtype
+        logits = logits.add_(bias) if alike and not is_transformed() else logits + bias
         return logits.softmax(dim=-1).to(v.dtype) @ v
     shape = q.shape
     if bias.shape[0] == 1:  # one bias for all windows: they join the batch

@@ -83,11 +83,12 @@ def shift_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> T
 
     ``size`` is the padded map. None where nothing is shifted.
     """
-    return _shift_mask(size, window, shift, device) if any(shift) else None
+    return rolled_mask(size, window, shift, device) if any(shift) else None
 
 
 @_made_once
-def _shift_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor:
+def rolled_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor:
+    """The same where something is shifted."""
     rows, columns = (_regions(s, w, d, device) for s, w, d in zip(size, window, shift, strict=True))
     regions = (rows[:, None] * 3 + columns[None, :])[None, :, :, None]
     ids = partition(regions, window)[0, :, :, 0]
@@ -103,9 +104,10 @@ def padding_mask(
     ``size`` is the map before padding, ``shift`` by how much the padding is rolled with it. Every
     window holds at least one token that is none.
     """
-    mask = torch.full((1, *whole, 1), PADDING, dtype=torch.float32, device=device)
-    mask[:, : size[0], : size[1]] = 0
-    mask = mask.roll((-shift[0], -shift[1]), dims=(1, 2))
+    # Nothing in place: what `torch.func.linearize` records would lose it.
+    below, right = (torch.arange(w, device=device) >= s for w, s in zip(whole, size, strict=True))
+    mask = (below[:, None] | right[None, :]).to(torch.float32) * PADDING
+    mask = mask[None, :, :, None].roll((-shift[0], -shift[1]), dims=(1, 2))
     cut = partition_strided if strided else partition
     return cut(mask, window)[0].transpose(1, 2)
 

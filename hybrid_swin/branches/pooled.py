@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, Window, linear
-from hybrid_swin.tracing import is_transformed
+from hybrid_swin.tracing import is_unfused
 
 
 class Pooled(Branch):
@@ -55,7 +55,7 @@ class Pooled(Branch):
             torch.unflatten(part, -1, (self.num_heads, -1)).transpose(1, 2)
             for part in (self.q(x).flatten(1, 2), k_BMC, v_BMC)
         )  # (B, K, N or M, D)
-        if is_transformed():
+        if is_unfused(q):
             out_BKND = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(dim=-1) @ v
         else:
             # Fused in training too, unlike in windows: with no bias to learn every device has a

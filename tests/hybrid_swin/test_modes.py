@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, distribute_module, distribute_tensor
 from torch.func import functional_call, functionalize, grad, jvp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
@@ -37,6 +39,15 @@ def fake(model, images):
     with FakeTensorMode() as mode:
         fakes = {name: mode.from_tensor(p) for name, p in real.items()}
         assert functional_call(model, fakes, mode.from_tensor(images)).shape == (2, 3)
+
+
+def fake_outside(model, images):
+    """Fake tensors carry their mode, which need not be active."""
+    mode = FakeTensorMode()
+    fakes = {name: mode.from_tensor(p) for name, p in parameters(model).items()}
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients):
+            assert functional_call(model, fakes, mode.from_tensor(images)).shape == (2, 3)
 
 
 def traced_fake(model, images):
@@ -107,6 +118,7 @@ def default_dtype(dtype):
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 MODES = [
     fake,
+    fake_outside,
     traced_fake,
     traced_real,
     functional,
@@ -181,3 +193,28 @@ def test_a_copy_shares_nothing_that_a_mode_made():
     fake(twin, images)
     assert torch.equal(twin(images), expected)
     assert torch.equal(model(images), expected)
+
+
+def test_a_distributed_network_between_plain_calls(tmp_path):
+    """Each rank holds a copy of the weights, and a part of the images or all of them."""
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
+    )
+    try:
+        mesh = init_device_mesh("cpu", (1,))
+        for plain_first in (True, False):
+            size = next(SIZES)
+            model, images = network(size), torch.randn(2, 3, *size)
+            if plain_first:
+                trains(model, images)
+            spread = distribute_module(copy.deepcopy(model), mesh)
+            for gradients in (True, False):
+                with torch.set_grad_enabled(gradients):
+                    given = distribute_tensor(images, mesh, [Shard(0)])
+                    out = spread(given).full_tensor()
+                    torch.testing.assert_close(out, model(images), rtol=1e-4, atol=1e-5)
+            trains(model, images)
+        spread(given).sum().backward()
+        assert all(p.grad is not None for p in spread.parameters())
+    finally:
+        torch.distributed.destroy_process_group()

@@ -94,3 +94,25 @@ def test_gradients_of_each_image(mixer, x):
         assert_close(of_images[index], image.grad[0])
         for name, p in mixer.named_parameters():
             assert_close(found[name][index], p.grad)
+
+
+# torch's own graph of the map names no module: torch/_functorch/eager_transforms.py
+@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node:UserWarning")
+def test_a_linear_map_of_the_network(mixer, x):
+    v = direction(x)
+    out, map_of = torch.func.linearize(mixer, x)
+    assert_close(out, mixer(x))
+    assert_close(map_of(v), slope(mixer, x, v))
+
+
+def test_each_parameter_alone_may_come_in_many_versions(mixer, x):
+    """``vmap`` over one of them, with the others and the images as they are."""
+    for name, p in mixer.named_parameters():
+        versions = torch.stack([p.detach(), 1.5 * p.detach()])
+
+        def run(version, name=name):
+            return torch.func.functional_call(mixer, {name: version}, (x,))
+
+        found = torch.func.vmap(run)(versions)
+        for out, version in zip(found, versions, strict=True):
+            assert_close(out, run(version))

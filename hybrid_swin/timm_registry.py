@@ -10,7 +10,7 @@ from hybrid_swin import published
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError, did_you_mean, shown
 from hybrid_swin.factory import create_model
-from hybrid_swin.image_facts import for_channels
+from hybrid_swin.image_facts import IMAGE_FACTS, for_channels
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.timm_facts import LABELS, pretrained_cfg, shape_facts
@@ -84,12 +84,12 @@ def _facts(name: str, cfg: Any) -> dict[str, Any]:
 
 
 def _check_names(said: Mapping[str, Any]) -> None:
-    """Raise InputError for a fact that timm does not know, which nothing would read."""
+    """Raise InputError for a fact that neither timm nor we know, which nothing would read."""
     try:
         from timm.models import PretrainedCfg
     except ImportError:  # it may be elsewhere in another timm
         return
-    known = [field.name for field in dataclasses.fields(PretrainedCfg)]
+    known = [*(field.name for field in dataclasses.fields(PretrainedCfg)), *IMAGE_FACTS]
     for name in said:
         if name not in known:
             near = did_you_mean(name, known)

@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from hybrid_swin import published
+from hybrid_swin.image_facts import IMAGE_FACTS
 from hybrid_swin.variant import Variant
 from hybrid_swin.variant_changes import changed, of_variant
 from hybrid_swin.weights.files import WeightFile
 
 _CLASS = "hybridswin"  # what timm's saver writes as ``arch`` where it was given no arguments
-_FACTS = (
-    *("input_size", "mean", "std", "crop_pct", "crop_mode", "interpolation"),
-    *("label_names", "label_descriptions"),
-)
+_FACTS = ("input_size", *IMAGE_FACTS, "label_names", "label_descriptions")
 
 
 def own_variant(file: WeightFile) -> Variant | None:

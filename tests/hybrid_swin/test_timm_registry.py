@@ -15,6 +15,8 @@ import torch
 import hybrid_swin as hs
 from hybrid_swin import timm_registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.image_facts import Normalisation
+from hybrid_swin.trained import load_trained
 from hybrid_swin.variant_changes import changed, of_variant
 
 SMALL = {"img_size": 32, "embed_dim": 16, "depths": (2, 2), "num_heads": (2, 2), "window_size": 4}
@@ -129,6 +131,17 @@ def test_another_number_of_classes_takes_all_but_the_head(make, tmp_path):
     assert "label_names" not in other.pretrained_cfg
     loaded = hs.load(tmp_path / "hub").pretrained_cfg
     assert loaded["label_names"] == ("a", "b") and loaded["mean"] == (0.1, 0.2, 0.3)
+
+
+def test_what_a_training_here_knows_of_images_goes_through_the_hub(make, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys.modules["timm.models"], "PretrainedCfg", PretrainedCfg, raising=False)
+    images = Normalisation((0.1,) * 3, (0.2,) * 3, 255.0, (10.0, 200.0), "pad")
+    model = make(num_classes=2)
+    model.pretrained_cfg = model.pretrained_cfg | images.to_cfg()
+    config = hub_folder(model, tmp_path / "hub")
+    assert load_trained(tmp_path / "hub").normalisation == images
+    again = make(pretrained_cfg={n: config["pretrained_cfg"][n] for n in images.to_cfg()})
+    assert Normalisation.from_dict(again.pretrained_cfg) == images
 
 
 def test_what_timm_keeps_of_arguments_follows_the_network(make):

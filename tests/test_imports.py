@@ -59,6 +59,7 @@ ORDER = [
         "hybrid_swin.weights.probe",
         "hybrid_swin.weights.shell",
     ],
+    ["hybrid_swin.weights.own_differences"],
     ["hybrid_swin.weights.plan", "hybrid_swin.weights.following", "hybrid_swin.weights.spelling"],
     ["hybrid_swin.weights.other_sizes"],
     ["hybrid_swin.checkpoints", "hybrid_swin.surgery"],

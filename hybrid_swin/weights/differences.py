@@ -1,6 +1,6 @@
 """Whether a block of the model computes what the source's block computes, and why if not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hybrid_swin.block_words import LAYING, Part, window_layout
@@ -130,10 +130,16 @@ def source_window(place: Place, rules: Rules) -> Window:
     return place.window if own is None or own == window else own
 
 
+def is_strided(part: Part, laid: WindowLayout) -> bool:
+    """Whether a branch's windows gather tokens from all over the map, as `grid`'s do."""
+    axes = zip(laid.window, laid.padded, strict=True)
+    return part.name == "grid" and not all(side in (1, whole) for side, whole in axes)
+
+
 def unknown_windows(place: Place) -> str:
     """What is not known of a source that does not say its windows, in words."""
     window = place.layout.window
-    by = _counts_by(place.part, window)
+    by = counts_by(place.part, window)
     first = f", first trained with {_by(by)}" if by not in (None, window) and by else ""
     return f"the source does not say if its windows are of {_by(window)}{first}; no weight shows it"
 
@@ -148,8 +154,8 @@ def _scaled_by(place: Place, theirs: WindowLayout, judgement: Judgement) -> Grid
     return (side, side) if side else theirs.window
 
 
-def _counts_by(part: Part, window: Grid) -> Grid | None:
-    """The same of a branch of ours."""
+def counts_by(part: Part, window: Grid) -> Grid | None:
+    """The window by which the continuous bias of a branch of ours does; None without one."""
     options = part.kwargs
     if options.get("bias") != "continuous":
         return None
@@ -159,12 +165,14 @@ def _counts_by(part: Part, window: Grid) -> Grid | None:
 
 def _reasons(place: Place, rules: Rules, theirs: WindowLayout, by: Grid | None) -> Iterator[str]:
     ours, grid = place.layout, place.variant.grids[place.stage]
-    if theirs != ours:
+    if is_strided(place.part, ours):
+        yield f"{place.part.name} where a Swin has {place.kind}"
+    elif theirs != ours:
         yield _layout_reason(place, rules, theirs)
-    mine = _counts_by(place.part, ours.window)
+    mine = counts_by(place.part, ours.window)
     own = mine == ours.window and by == theirs.window  # then they differ with the windows
     if by is not None and mine is not None and by != mine and not own:
-        yield _scale_reason(mine, by)
+        yield scale_reason(mine, by)
     if place.part.kwargs.get("mask_padding") and ours.padded != grid:
         yield "no token attends to padding, which in the source all do"
     yield from mlp_and_norm_reasons(rules)
@@ -199,39 +207,11 @@ def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout) -> str:
     return why
 
 
-def _scale_reason(ours: Grid, theirs: Grid) -> str:
+def scale_reason(ours: Grid, theirs: Grid) -> str:
+    """That two continuous biases count offsets by other windows, in words."""
     why = f"position biases count offsets by windows of {_by(ours)}, by {_by(theirs)} in the source"
     hint = f" (write pretrained_window_size={theirs[0]} to have that)"
     return why + (hint if theirs[0] == theirs[1] else "")
-
-
-def own_difference(ours: Place, source: Variant, parts: Sequence[tuple[Part, Part]]) -> str:
-    """How the windows of a block of ours differ from those of another network of ours, if they do.
-
-    Args:
-        ours: where.
-        source: the other network.
-        parts: the model's branches, each with the source's branch whose weights it has.
-    """
-    grid = ours.variant.grids[ours.stage]
-    for mine, theirs in parts:
-        if mine.name not in ("w_msa", "sw_msa", "grid"):
-            continue
-        here = window_layout(mine, grid, ours.window)
-        there = window_layout(theirs, grid, source.window_sizes[ours.stage])
-        if {mine.name, theirs.name} == {"w_msa", "sw_msa"} and here.shift != there.shift:
-            return f"{mine.name} where a Swin has {theirs.name}"
-        if here != there:
-            if here.window != there.window:
-                return "other windows than in the source"
-            return f"{mine} where the source has {theirs}, on a map of {_by(grid)}"
-        masked = [bool(part.kwargs.get("mask_padding")) for part in (mine, theirs)]
-        if masked[0] != masked[1] and here.padded != grid:
-            return f"{mine} where the source has {theirs}, on a map of {_by(grid)}"
-        by, counted = _counts_by(mine, here.window), _counts_by(theirs, there.window)
-        if by and counted and by != counted:
-            return _scale_reason(by, counted)
-    return ""
 
 
 def _by(size: tuple[int, int]) -> str:

@@ -24,6 +24,12 @@ from hybrid_swin.weights.version import has_v2_names
 
 _DENSE_HEADS = re.compile(r"(^|\.)(neck|bbox_head|roi_head|rpn_head|decode_head|mask_head)\.")
 
+_OWN = re.compile(r"(layers\.\d+\.blocks\.\d+)\.(?:attn\.(.+)|.+)")  # a block, what is in its mixer
+_BIASES = "relative_position_bias_table", "logit_scale", "cpb_mlp.0.weight"
+_ATTENTION = {
+    *("qkv.weight", "qkv.bias", "q_bias", "v_bias", "proj.weight", "proj.bias"),
+    *("cpb_mlp.0.bias", "cpb_mlp.2.weight", *_BIASES),
+}
 _STAGE_NORM = re.compile(r"(?!.*\bblocks\.)(.*\.)?norm\d\.weight")  # of the map of a stage
 
 
@@ -35,7 +41,7 @@ class Judgement:
         rules: those that it may have computed by; several where it cannot be told.
         basis: what they are known from.
         maybe_ours: whether it may be a network of ours, in timm's names, without its variant.
-        is_hybrid: whether it can only be one, by the names of its mixers.
+        is_hybrid: whether it can only be one, by the names of its mixers: not a plain Swin's.
         differs: what makes its network another, beside blocks.
         notes: what else to say.
         positions: whether it added absolute position embeddings, where a config says.
@@ -121,7 +127,7 @@ def judge(
         )
     maybe_ours = layout == "timm"
     basis = "its defaults, no config beside"
-    is_hybrid = maybe_ours and _has(weights, ".attn.branches.")
+    is_hybrid = maybe_ours and _has_other_mixers(weights)
     if is_hybrid:
         basis = "names and shapes alone, since it does not say its variant"
     elif maybe_ours:
@@ -200,6 +206,22 @@ def _guessed(
     ):
         return (DEFAULTS[layout],)
     return DEFAULTS[layout], dense  # a backbone alone
+
+
+def _has_other_mixers(weights: Iterable[str]) -> bool:
+    """Whether a block has another mixer than a plain Swin's, by timm's names."""
+    blocks: dict[str, set[str]] = {}
+    for name in weights:
+        found = _OWN.fullmatch(name)
+        if found is not None:
+            own = blocks.setdefault(found[1], set())
+            own |= {found[2]} if found[2] else set()
+    return any(not _is_attention(own) for own in blocks.values())
+
+
+def _is_attention(names: Iterable[str]) -> bool:
+    """Whether a mixer's names are those of a plain Swin's attention, which may lack a part."""
+    return _ATTENTION.issuperset(names) and not set(_BIASES).isdisjoint(names)
 
 
 def _has(keys: Iterable[str], mark: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from hybrid_swin.block_words import window_layout
 from hybrid_swin.variant import Variant
-from hybrid_swin.weights.differences import Attention, source_window
+from hybrid_swin.weights.differences import Attention, is_strided, source_window
 from hybrid_swin.weights.outside import OTHER_LOGITS
 from hybrid_swin.weights.plan import Plan
 from hybrid_swin.weights.rules import EPS, Rules
@@ -33,7 +33,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "padded": "on maps that windows do not divide (padded, then rolled; {image})",
     },
     "mask": {"": "on padded maps (mask_padding hides padding; {image})"},
-    "word": {"": "on maps of several windows (shifted in other blocks; {image})"},
+    "word": {"": "on maps of several windows (shifted or strided in other blocks; {image})"},
 }
 
 
@@ -119,7 +119,9 @@ def _differing(
     if isinstance(theirs, str):
         return
     ours = _ours(variant, attention, image)
-    if ours.window != theirs.window:
+    if is_strided(place.part, ours):
+        yield "word", ""
+    elif ours.window != theirs.window:
         yield "small_map", rules.small_map
     elif ours.shift != theirs.shift:
         yield ("shift", rules.shift) if place.part.name == place.kind else ("word", "")
@@ -140,6 +142,8 @@ def _own_differs(variant: Variant, source: Variant, attention: Attention, image:
     there = window_layout(theirs, grids[0], source.window_sizes[stage], grids[1])
     ours, masks = _ours(variant, attention, image), (attention.place.part, theirs)
     masked = [bool(part.kwargs.get("mask_padding")) for part in masks]
+    if is_strided(attention.place.part, ours) != is_strided(theirs, there):
+        return True
     return ours != there or (masked[0] != masked[1] and ours.padded != grids[1])
 
 

@@ -10,6 +10,7 @@ from hybrid_swin.variant import Variant
 from hybrid_swin.weights.report import few
 from hybrid_swin.weights.rules import EPS
 from hybrid_swin.weights.source import Source
+from hybrid_swin.weights.version import merging_norm, usual_merging
 
 if TYPE_CHECKING:
     from hybrid_swin.weights.plan import Plan
@@ -28,6 +29,7 @@ def look_outside(plan: "Plan", variant: Variant, source: Source) -> None:
     """Add to a plan what differs outside of blocks, and the names that have no place there."""
     judgement = source.judgement
     plan.outside += judgement.differs
+    _look_at_merging(plan, variant, source)
     _look_behind(plan, source)
     trunk = [
         key
@@ -84,6 +86,18 @@ def _may_act(name: str, tensor: Tensor) -> bool:
     """
     counts = tensor.numel() == 1 and not (tensor.is_floating_point() or tensor.is_complex())
     return "." not in name and name not in _OF_TRAININGS and not counts
+
+
+def _look_at_merging(plan: "Plan", variant: Variant, source: Source) -> None:
+    """Say where no shape shows a merging's norm, and the model's is not a plain Swin's."""
+    usual = usual_merging(source.weights)
+    told = source.variant is not None or merging_norm(source.weights) is not None
+    if told or usual is None or len(variant.stages) == 1 or variant.merging_norm == usual:
+        return
+    plan.outside.append(
+        f"unless the source is of this very network: merging_norm is {variant.merging_norm} where "
+        f"a Swin's is {usual}; no shape shows it"
+    )
 
 
 def _look_behind(plan: "Plan", source: Source) -> None:

@@ -20,11 +20,11 @@ from hybrid_swin.weights.differences import (
     Place,
     foreign_difference,
     mlp_and_norm_reasons,
-    own_difference,
     unknown_windows,
 )
 from hybrid_swin.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerPlan, MixerSource, plan_mixer
 from hybrid_swin.weights.outside import look_at_pool, look_outside
+from hybrid_swin.weights.own_differences import UNKNOWN, own_differences
 from hybrid_swin.weights.positions import position_reasons
 from hybrid_swin.weights.report import BlockStart, Resized, few
 from hybrid_swin.weights.shell import plan_head, plan_shell, refuse
@@ -73,7 +73,8 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
         InputError: the weights are of another network, or not all there.
     """
     target: dict[str, Tensor] = model.state_dict()
-    refuse_other_version(source.name, source.weights, source.variant, target, variant)
+    maybe_ours = source.judgement.maybe_ours
+    refuse_other_version(source.name, source.weights, source.variant, target, variant, maybe_ours)
     if source.is_v2 and source.layout == "openmmlab":
         raise InputError(
             f"{source.name} is of Swin Transformer V2 in OpenMMLab's layout, which is not read; "
@@ -271,10 +272,10 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
     kind = at.theirs.kind or ""
     side = _place(at, variant, source)
     windows = side.layout if part.name in ("w_msa", "sw_msa") else None
-    if at.mixer.values and source.variant is not None:
-        why = own_difference(side, source.variant, _pairs(at, parse(kind)))
-        if why:
-            yield Difference(why)
+    if source.variant is not None:
+        yield from own_differences(side, at.word, source.variant, _pairs(at, parse(kind)))
+    elif source.judgement.is_hybrid:
+        yield Difference(UNKNOWN, False)
     elif at.mixer.values and at.theirs.is_bare and kind in ("w_msa", "sw_msa"):
         # A table for another window is not that of a network like the model, ours or not.
         judgement = source.judgement
@@ -298,7 +299,8 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
         why = f"norms {places[0]} mixer and MLP where the source has them {places[1]}"
         unless = "unless the source is of this very network: "
         sure = source.is_foreign or source.variant is not None
-        yield Difference(why if sure else unless + why, sure)
+        if not source.judgement.is_hybrid:
+            yield Difference(why if sure else unless + why, sure)
     if at.mixer.values:
         yield from map(Difference, position_reasons(source.positions, at.name, windows))
 

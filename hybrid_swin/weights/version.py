@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.variant import Variant
+from hybrid_swin.variant import MergingNorm, Variant
 
 _MARKS = ".logit_scale", ".cpb_mlp.", ".continuous_position_bias_mlp."
 _TABLE = ".relative_position_bias_table"
@@ -22,6 +22,7 @@ def refuse_other_version(
     source: Variant | None,
     target: Mapping[str, Tensor],
     variant: Variant,
+    maybe_ours: bool = False,
 ) -> None:
     """Refuse weights of one version in a network of the other, by the attentions and the merging.
 
@@ -31,6 +32,8 @@ def refuse_other_version(
         source: the network that they are of, where they say so.
         target: the model's, by its own names.
         variant: the model's.
+        maybe_ours: whether they may be of a network of ours, of which a merging's shapes do not
+            always tell its norm.
 
     Raises:
         InputError: the versions differ, and no weights of an attention or a merging would fit.
@@ -47,7 +50,9 @@ def refuse_other_version(
             f"{name} is of Swin version 1 (tables of position biases), and the model computes its "
             "biases, as Swin Transformer V2; build it as swin_t is, or give weights of version 2"
         )
-    merges = source.merging_norm if source is not None else _merging_norm(weights)
+    merges = source.merging_norm if source is not None else merging_norm(weights)
+    if merges is None and not maybe_ours:
+        merges = usual_merging(weights)
     if merges is not None and len(variant.stages) > 1 and merges != variant.merging_norm:
         places = {"pre": "before their projection, as Swin", "post": "behind it, as Swin V2"}
         raise InputError(
@@ -60,7 +65,14 @@ def _has_tables(names: Iterable[str]) -> bool:
     return any(name.endswith(_TABLE) for name in names)
 
 
-def _merging_norm(weights: Mapping[str, Tensor]) -> str | None:
+def usual_merging(weights: Mapping[str, Tensor]) -> MergingNorm | None:
+    """``merging_norm`` of a plain Swin with these weights; None if it merges nothing."""
+    if "layers.1.downsample.norm.weight" not in weights:
+        return None
+    return "post" if has_v2_names(weights) else "pre"
+
+
+def merging_norm(weights: Mapping[str, Tensor]) -> MergingNorm | None:
     """``merging_norm`` by the shapes of the first merging; None where they do not tell.
 
     A norm before the projection has the width of its inputs, one behind it that of its outputs.
@@ -72,4 +84,5 @@ def _merging_norm(weights: Mapping[str, Tensor]) -> str | None:
     outputs, inputs = projection.shape
     if outputs == inputs:
         return None
-    return {inputs: "pre", outputs: "post"}.get(norm.numel())
+    shown: dict[int, MergingNorm] = {inputs: "pre", outputs: "post"}
+    return shown.get(norm.numel())

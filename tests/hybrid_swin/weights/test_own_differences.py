@@ -1,0 +1,174 @@
+"""What no weight shows: told by the source's variant, and not taken for equal without one."""
+
+import pytest
+import torch
+
+import hybrid_swin as hs
+from hybrid_swin import registry
+from hybrid_swin.block import build_mixer
+from hybrid_swin.block_words import parse
+from hybrid_swin.weights.own_differences import HEADLESS
+
+PLUGIN = '''
+import torch
+from hybrid_swin.branches import Branch
+from hybrid_swin.cost import Cost
+
+
+class Tilt(Branch):
+    """Scale by a number that is no parameter."""
+
+    def __init__(self, dim, num_heads, window_size, grid_size, by: int = 1):
+        super().__init__()
+        self.by, self.proj = by + num_heads, torch.nn.Linear(dim, dim)
+
+    def mix(self, x, value_gate=None):
+        return self.by * x
+
+    @classmethod
+    def cost(cls, dim, num_heads, window_size, grid_size, by=1):
+        return Cost()
+'''
+
+
+@pytest.fixture
+def tilt(tmp_path):
+    (tmp_path / "tilt.py").write_text(PLUGIN)
+    registry.add_plugin(tmp_path / "tilt.py")
+
+
+def network(*words, heads=2, seed=0, norm="pre", **changes):
+    """One stage, with weights that make differences seen."""
+    fields = {"image_size": 32, "num_classes": 3, "window_size": 4} | changes
+    torch.manual_seed(seed)
+    stage = hs.Stage(16, len(words), heads, words, norm=norm)
+    model = hs.HybridSwin(hs.Variant(stages=[stage], **fields)).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def with_variant(model):
+    return {"model": model.state_dict(), "hyper_parameters": {"variant": model.variant.to_dict()}}
+
+
+@torch.no_grad()
+def differ(one, other):
+    """By how much two networks differ, over the size of the logits."""
+    size = one.variant.image_size
+    x = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    expected = other(x)
+    return float((one(x) - expected).norm() / expected.norm())
+
+
+V2 = "w_msa(attention=cosine;bias=continuous)"
+OTHERS = [
+    (["channel_group"], ["channel_group(scale=tokens)"], {}, {}),
+    (["pooled"], ["pooled(pool=4)"], {}, {}),
+    (["pooled"], ["pooled(pool=1)"], {}, {}),
+    *((words, words, {"heads": 4}, {"heads": 2}) for words in (["pooled"], ["channel_group"])),
+    (["conv+pooled"], ["conv+pooled"], {"heads": 4}, {"heads": 2}),
+    (["w_msa", "grid"], ["w_msa", "w_msa"], {}, {}),
+    (["tilt"], ["tilt(by=2)"], {}, {}),
+    (["tilt"], ["tilt"], {"heads": 4}, {"heads": 2}),
+    (["conv+tilt:gate"], ["conv+tilt:gate"], {"heads": 4}, {"heads": 2}),
+    (["conv+w_msa:sum"], ["conv+w_msa:cascade"], {}, {}),
+    (["mdta"], ["mdta"], {"norm": "post"}, {"norm": "pre"}),
+    ([V2], [V2], {"window_size": 8, "image_size": 16}, {"window_size": 8, "image_size": 48}),
+]
+
+
+@pytest.mark.parametrize(("source", "words", "there", "here"), OTHERS)
+def test_what_no_weight_shows_is_told_by_the_variant(source, words, there, here, tilt):
+    theirs, ours = network(*source, **there), network(*words, seed=1, **here)
+    ours.load_state_dict(theirs.state_dict())
+    assert differ(ours, theirs) > 1e-4  # the same weights, another network
+    report = hs.load_weights(network(*words, seed=1, **here), with_variant(theirs))
+    assert not report.is_as_in_source
+    assert {b.how for b in report.blocks} & {"changed", "fresh"}
+    assert hs.load_weights(network(*source, seed=1, **there), with_variant(theirs)).is_as_in_source
+
+
+@pytest.mark.parametrize(("source", "words", "there", "here"), OTHERS)
+def test_what_no_weight_shows_is_unsure_without_a_variant(source, words, there, here, tilt):
+    theirs = network(*source, **there)
+    report = hs.load_weights(network(*words, seed=1, **here), theirs.state_dict())
+    plain = words == ["w_msa", "w_msa"] or "cosine" in words[0]
+    assert {b.how for b in report.blocks} <= ({"unsure", "taken"} if plain else {"unsure"})
+    assert not report.is_as_in_source
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "there", "here"),
+    [
+        (["conv+pointwise"], ["conv+pointwise"], {"heads": 4}, {"heads": 2}),
+        (["pooled(pool=8)"], ["pooled(pool=7)"], {"image_size": 24}, {"image_size": 24}),
+        (["sw_msa"], ["w_msa"], {"window_size": 8}, {"window_size": 8}),
+        (["w_msa(mask_padding=true)"], ["w_msa"], {}, {}),
+        (["tilt"], ["tilt"], {}, {}),
+    ],
+)
+def test_what_changes_nothing_is_taken(source, words, there, here, tilt):
+    theirs, ours = network(*source, **there), network(*words, seed=1, **here)
+    report = hs.load_weights(ours, with_variant(theirs))
+    assert [b.how for b in report.blocks] == ["taken"] and report.is_as_in_source
+    assert differ(ours, theirs) < 1e-6
+
+
+def test_an_identity_start_of_another_option_is_told():
+    theirs, ours = network("pooled"), network("pooled(pool=4)+w_msa", seed=1)
+    report = hs.load_weights(ours, with_variant(theirs))
+    assert [(b.how, b.why) for b in report.blocks] == [
+        ("changed", "pooled(pool=4) where the source has pooled")
+    ]
+    ours = network("pooled+w_msa", seed=1)
+    assert hs.load_weights(ours, with_variant(theirs)).is_as_in_source
+    assert differ(ours, theirs) < 1e-5
+
+
+def test_a_plug_in_may_look_at_its_sizes(tilt):
+    theirs = network("tilt")
+    for changes, said in (
+        ({"image_size": 64}, "tilt is made for maps of 16x16, of 8x8 in the source"),
+        ({"window_size": 8}, "tilt is made for windows of 8, of 4 in the source"),
+    ):
+        report = hs.load_weights(network("tilt", **changes), with_variant(theirs))
+        assert [(b.how, b.why) for b in report.blocks] == [("unsure", said)]
+
+
+@pytest.mark.parametrize("name", sorted(HEADLESS))
+def test_branches_without_heads_compute_the_same_with_any(name):
+    mixers = []
+    for heads in (1, 2, 4):
+        torch.manual_seed(0)
+        mixers.append(build_mixer(parse(name), 8, heads, 4, (8, 8)).eval())
+    x = torch.randn(1, 8, 8, 8)
+    with torch.no_grad():
+        assert all(torch.equal(mixer(x), mixers[0](x)) for mixer in mixers[1:])
+
+
+@pytest.mark.parametrize("words", [["grid"], ["grid", "sw_msa"]])
+def test_strided_windows_are_no_swins(words):
+    """timm's weights, as it names them: its block attends within windows that lie together."""
+    plain = network(*["w_msa", "sw_msa"][: len(words)])
+    report = hs.load_weights(network(*words, seed=1), plain.state_dict())
+    assert report.blocks[0].how == "unsure"
+    assert report.blocks[0].why == (
+        "unless the source is of this very network: grid where a Swin has w_msa"
+    )
+    assert not report.is_as_in_source and "logits differ" in report.other_sizes
+
+
+@pytest.mark.parametrize("word", ["w_msa", "mdta"])
+def test_a_merging_that_no_shape_shows_is_unsure(word):
+    """From 8 to 32 channels, the norm has 32 before the projection and behind it."""
+    stages = hs.Stage(8, 1, 2, (word,)), hs.Stage(32, 1, 2, (word,))
+    fields = {"image_size": 32, "num_classes": 3, "window_size": 4, "stages": stages}
+    theirs, ours = (hs.HybridSwin(hs.Variant(merging_norm=m, **fields)) for m in ("pre", "post"))
+    (said,) = hs.load_weights(ours, theirs.state_dict()).outside
+    assert said == (
+        "unless the source is of this very network: merging_norm is post where a Swin's is pre; no "
+        "shape shows it"
+    )
+    same = hs.load_weights(theirs, theirs.state_dict())
+    assert same.outside == () and same.is_as_in_source is (word == "w_msa")

@@ -132,6 +132,48 @@ def weights(timm: Any) -> str:
     return f"largest difference of logits {max(gaps):.1e}"
 
 
+def folders(timm: Any) -> str:
+    """Timm's folders for the Hub, there and back."""
+    hs.register_with_timm()
+    images, gaps = torch.randn(2, 3, 64, 64), []
+    with tempfile.TemporaryDirectory() as place, torch.no_grad():
+        for index, (name, changes) in enumerate(
+            (("swin_t", {}), ("hybrid_t", {"num_classes": 5, "global_pool": "max"}))
+        ):
+            model = timm.create_model(name, img_size=64, **changes)
+            hs.replace_blocks(model, "conv+w_msa:gate", stage=1)
+            model.reset_classifier(3)
+            folder = f"{place}/{index}"
+            timm.models.save_for_hf(model, folder, safe_serialization="both")
+            logits = model.eval()(images)
+            source = f"local-dir:{folder}"
+            makers = [timm.create_model, hs.create_model]
+            found = [make(source, pretrained=True).eval() for make in makers]
+            gaps += [float((again(images) - logits).abs().max()) for again in found]
+            other = timm.create_model(source, pretrained=True, num_classes=7).eval()
+            assert torch.equal(other.forward_features(images), model.forward_features(images))
+    assert max(gaps) == 0
+    return "equal logits, also after reset_classifier and replace_blocks; num_classes=7 too"
+
+
+def given_facts(timm: Any) -> str:
+    """`pretrained_cfg` and `pretrained_cfg_overlay`."""
+    hs.register_with_timm()
+    overlay = {"mean": (0.1, 0.2, 0.3)}
+    for name in ("swin_t", PEER):
+        model = timm.create_model(name, pretrained_cfg_overlay=overlay)
+        assert timm.data.resolve_data_config(model=model)["mean"] == overlay["mean"]
+    images = torch.randn(IMAGES)
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        file = {"file": str(Path(folder) / "swin.pth")}
+        theirs = timm.create_model(PEER).eval()
+        torch.save(theirs.state_dict(), file["file"])
+        for more in ({"pretrained_cfg_overlay": file}, {"pretrained_cfg": file}):
+            ours = timm.create_model("swin_t", pretrained=True, **more).eval()
+            assert float((ours(images) - theirs(images)).abs().max()) < 1e-5
+    return "facts of images, and weights from a file with `pretrained=True`"
+
+
 def windows(timm: Any) -> str:
     """Weights of timm's `SwinTransformer(window_size=(7, 9))` in ours, and our mixers in it."""
     plain = str(TIMM.part("w_msa")), str(TIMM.part("sw_msa"))
@@ -194,6 +236,8 @@ CHECKS = (
     extractors,
     freezing,
     weights,
+    folders,
+    given_facts,
     windows,
     training,
 )

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, check_flags, unknown
 from hybrid_swin.network_facts import check_told, told_of
 from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
@@ -75,8 +75,7 @@ def load_weights(
             several networks none of which is more likely meant; or rules to follow that are not
             known. The model is then as it was.
     """
-    if not isinstance(follow_source, bool):
-        raise InputError(f"follow_source must be True or False; got {follow_source!r:.60}")
+    check_flags(follow_source=follow_source, identity_start=identity_start)
     model, before = _network(model)
     found = read_source(source, weights_prefix)
     variant, plan, undo = before, make_plan(model, before, found), _nothing

@@ -45,6 +45,13 @@ def shown(value: object, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
 
 
+def check_flags(**flags: object) -> None:
+    """Raise InputError for one that is neither True nor False, nor None for its default."""
+    for name, value in flags.items():
+        if value is not None and not isinstance(value, bool):
+            raise InputError(f"{name} must be True or False; got {shown(value)}")
+
+
 def out_of_memory(error: MemoryError) -> InputError:
     """The error for what does not fit into this machine's memory."""
     detail = f" ({error})" if str(error) else ""

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.export_formats import FORMATS, IMAGES, LOGITS, Format, as_facts
 from hybrid_swin.image_facts import Normalisation, with_images
 from hybrid_swin.kept_plugins import adopt_kept_plugins
@@ -26,6 +26,7 @@ from hybrid_swin.network_facts import as_plain, check_told, told_of
 from hybrid_swin.plain_text import say
 from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.trained import find_checkpoint, load_trained
+from hybrid_swin.variant import Variant
 
 Values = Literal["normalised", "pixels"]
 
@@ -102,6 +103,14 @@ def export_model(
             "a network with features_only=True gives several maps, which no export holds; "
             "save_weights keeps it in a .safetensors file, which hs.load reads"
         )
+    if not isinstance(getattr(model, "variant", None), Variant):
+        raise InputError(f"export_model takes a network of create_model; got {shown(model)}")
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a network is written to a path; got {shown(path)}")
+    if normalisation is not None and not isinstance(normalisation, Normalisation):
+        raise InputError(f"normalisation must be a Normalisation; got {shown(normalisation)}")
+    if class_names is not None and not isinstance(class_names, list | tuple):
+        raise InputError(f"class_names are a list, one a class; got {shown(class_names)}")
     path = Path(path).expanduser()
     name = _format_name(path, format)
     kind = FORMATS[name]
@@ -238,7 +247,7 @@ def _difference(expected: Tensor, found: Tensor) -> float:
 
 def _format_name(path: Path, format: str | None) -> str:
     suffixes = {kind.suffix: name for name, kind in FORMATS.items()}
-    if format is not None and format not in FORMATS:
+    if format is not None and format not in [*FORMATS]:
         raise unknown("format", format, FORMATS)
     if path.suffix not in suffixes or format not in (None, suffixes[path.suffix]):
         allowed = ", ".join(f"{suffix} ({name})" for suffix, name in suffixes.items())

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -13,7 +13,7 @@ import torch
 from hybrid_swin import cost, published, registry
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.cost import Cost
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, check_flags, shown
 from hybrid_swin.head import Pool
 from hybrid_swin.image_facts import kept_facts
 from hybrid_swin.model import HybridSwin
@@ -115,9 +115,8 @@ def create_model(
         InputError: an unknown name, field or stage, or a variant that cannot be; weights that are
             not there, or not of this network.
     """
-    flags = {"pretrained": pretrained, "features_only": features_only}
-    flags |= {"follow_source": follow_source, "strict_img_size": strict_img_size}
-    _check_flags(flags)
+    check_flags(pretrained=pretrained, features_only=features_only, follow_source=follow_source)
+    check_flags(strict_img_size=strict_img_size)
     _check_places(device, dtype)
     if isinstance(checkpoint_path, str) and not checkpoint_path:
         checkpoint_path = None
@@ -174,13 +173,6 @@ def create_model(
     if dtype is not None:
         model.to(dtype)
     return Pyramid(model, out_indices) if features_only else model
-
-
-def _check_flags(flags: Mapping[str, Any]) -> None:
-    """Raise InputError for one that is neither True nor False, nor None for its default."""
-    for name, value in flags.items():
-        if value is not None and not isinstance(value, bool):
-            raise InputError(f"{name} must be True or False; got {shown(value)}")
 
 
 def _check_places(device: Any, dtype: Any) -> None:

@@ -18,7 +18,7 @@ from hybrid_swin.cost import (
     mlps_cost,
     stem_cost,
 )
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.stage_shapes import MOST_SCALE, Shape, shapes_near, shapes_of
 from hybrid_swin.variant import Variant
 
@@ -78,8 +78,14 @@ def match_cost(
         InputError: an unknown name, a target that is out of reach (with the least and the greatest
             that is not), or one that nothing comes near enough.
     """
+    if not isinstance(variant, Variant):
+        raise InputError(
+            f"a Variant is matched; got {shown(variant)}; resolve_variant gives that of a name"
+        )
     if by not in get_args(By):
         raise unknown("cost", by, get_args(By))
+    if isinstance(fields, str | bytes) or not isinstance(fields, Iterable):
+        raise InputError(f"fields are a list, such as ['width']; got {shown(fields)}")
     for name in fields:
         if name not in get_args(Field):
             raise unknown("field to match by", name, get_args(Field))
@@ -101,7 +107,8 @@ def match_cost(
 
 def check_tolerance(tolerance: float) -> None:
     """Raise InputError where no residual could be within it."""
-    if not 0 <= tolerance <= _MOST_TOLERANCE:
+    number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
+    if not number or not 0 <= tolerance <= _MOST_TOLERANCE:
         raise InputError(
             f"tolerance must be a share of at least 0, as in 0.01, and at most {_MOST_TOLERANCE}; "
             f"got {tolerance!r}"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from hybrid_swin.backbone import Backbone, Layer
-from hybrid_swin.errors import InputError, shown, unknown
+from hybrid_swin.errors import InputError, check_flags, shown, unknown
 from hybrid_swin.feature_info import stages_info, stages_taken
 from hybrid_swin.first_weights import initialise
 from hybrid_swin.head import Head, Pool
@@ -63,6 +63,7 @@ class HybridSwin(Backbone):
             raise InputError(
                 f"HybridSwin is made from a Variant; got {shown(variant)}; create_model takes names"
             )
+        check_flags(strict_img_size=strict_img_size, zero_init_residual=zero_init_residual)
         drop_path_rate = SHARE.read("drop_path_rate", drop_path_rate)
         self.variant = variant
         self.weight_init, self.zero_init_residual = weight_init, zero_init_residual
@@ -143,6 +144,7 @@ class HybridSwin(Backbone):
             InputError: a stage that does not exist; or a head that would be kept behind a stage
                 that it was not made for.
         """
+        check_flags(prune_norm=prune_norm, prune_head=prune_head)
         taken = stages_taken(len(self.layers), indices)
         end = max(taken) + 1
         shorter = end < len(self.layers)
@@ -210,6 +212,7 @@ class HybridSwin(Backbone):
             InputError: a stage or format that does not exist, or stopping before the final map
                 where that is wanted.
         """
+        check_flags(norm=norm, stop_early=stop_early, intermediates_only=intermediates_only)
         output_fmt = "NCHW" if output_fmt is None else output_fmt
         if output_fmt not in ("NCHW", "NHWC"):
             raise unknown("output_fmt", output_fmt, ("NCHW", "NHWC"))

@@ -24,6 +24,7 @@ from hybrid_swin.weights.probe import measure_difference
 from hybrid_swin.weights.report import WeightReport
 from hybrid_swin.weights.source import Source, read_source
 from hybrid_swin.weights.spelling import WRITTEN, spelt
+from hybrid_swin.weights.whole_tensors import refuse_unreal
 
 _PICKLED = ".pth", ".pt", ".bin"
 
@@ -72,11 +73,12 @@ def load_weights(
 
     Raises:
         InputError: a file that cannot be used, such as an adapter's; weights of another network;
-            several networks none of which is more likely meant; or rules to follow that are not
-            known. The model is then as it was.
+            several networks none of which is more likely meant; rules to follow that are not
+            known; or a model on the meta device, or sharded. The model is then as it was.
     """
     check_flags(follow_source=follow_source, identity_start=identity_start)
     model, before = _network(model)
+    refuse_unreal(model, "load")
     found = read_source(source, weights_prefix)
     variant, plan, undo = before, make_plan(model, before, found), _nothing
     try:
@@ -216,13 +218,14 @@ def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> No
 
     Raises:
         InputError: an unknown layout or suffix, no such folder, blocks without a name in the
-            layout, or what metadata cannot keep.
+            layout, what metadata cannot keep, or a model on the meta device, or sharded.
         SaveError: the disk is full, or the folder cannot be written.
     """
     model, variant = _network(model)
     if layout not in WRITTEN:
         raise unknown("layout", layout, WRITTEN)
     file = _target(path)
+    refuse_unreal(model, "save")
     weights = {n: t.detach().cpu().contiguous() for n, t in spelt(model, variant, layout)}
     if file.suffix == ".safetensors":
         check_told(model, variant)

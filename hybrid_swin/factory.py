@@ -103,7 +103,7 @@ def create_model(
             ``Recipe``); if not given, as what is trained started, else ``trunc_normal``.
         zero_init_residual: whether norms behind mixers and MLPs start at 0, or at 1; likewise,
             else at 0.
-        device: where to make it; "meta" makes it without memory.
+        device: where to make it; "meta" makes it without memory, so without weights too.
         dtype: of its parameters.
         overrides: fields of the variant to change: ``num_classes``, ``image_size`` (or timm's
             ``img_size``), ``in_channels`` (or ``in_chans``), ``window_size`` (one number, or height

@@ -46,6 +46,7 @@ ORDER = [
     ["hybrid_swin.inspecting.running"],
     ["hybrid_swin.pyramid"],
     ["hybrid_swin.network_facts"],
+    ["hybrid_swin.weights.whole_tensors"],
     ["hybrid_swin.weights.files", "hybrid_swin.weights.version"],
     ["hybrid_swin.weights.layouts"],
     ["hybrid_swin.weights.networks", "hybrid_swin.weights.rules"],

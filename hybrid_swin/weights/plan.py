@@ -12,6 +12,7 @@ from hybrid_swin.block import Block
 from hybrid_swin.block_words import BlockWord, Part, parse
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
+from hybrid_swin.tracing import is_distributed
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.completeness import query_biases, refuse_incomplete
 from hybrid_swin.weights.differences import (
@@ -81,6 +82,11 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
             "give Microsoft's file, timm's, torchvision's or Hugging Face's"
         )
     for name, tensor in source.weights.items():
+        if is_distributed(tensor):
+            raise InputError(
+                f"{source.name}: {name} is sharded; gather the weights by get_model_state_dict of "
+                "torch.distributed.checkpoint.state_dict, with full_state_dict=True"
+            )
         packed = name.endswith((".weight", ".bias", TABLE)) and not tensor.is_floating_point()
         if packed or tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
             _refuse_kind(name, tensor, source)

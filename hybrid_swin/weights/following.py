@@ -52,7 +52,10 @@ def followed(
         words[stage][j], why = _followed(words[stage][j], attention, judgement)
         if why:
             stay.setdefault(why, []).append(attention.name)
-    others = [f"layers.{i}.blocks.{j} {word}" for i, j, word in _without(variant, attentions)]
+    others = [
+        f"layers.{i}.blocks.{j} {word}"
+        for i, j, word in _without(variant, attentions, source.variant)
+    ]
     if others:
         stay["no attention of the source's is in them"] = others
     said += [
@@ -67,7 +70,7 @@ def followed(
         )
     stages = zip(variant.stages, variant.block_words, words, strict=True)
     changed = replace(variant, stages=tuple(_spelt(*stage) for stage in stages))
-    if changed.block_words == variant.block_words:
+    if changed.block_words == variant.block_words and not stay:
         said.append(f"follow_source: the words were those of {library} already")
     return changed, said
 
@@ -113,13 +116,14 @@ def _is_of_larger(attention: Attention, judgement: Judgement) -> bool:
 
 
 def _without(
-    variant: Variant, attentions: Sequence[Attention]
+    variant: Variant, attentions: Sequence[Attention], source: Variant | None
 ) -> Iterator[tuple[int, int, BlockWord]]:
-    """Blocks of which no attention takes the source's."""
+    """Blocks of which no attention takes the source's, and whose words are not the source's."""
     taken = {(attention.place.stage, attention.block) for attention in attentions}
     for i, words in enumerate(variant.block_words):
         for j, word in enumerate(words):
-            if (i, j) not in taken:
+            alike = source is not None and source.block_words[i][j] == word
+            if (i, j) not in taken and not alike:
                 yield i, j, word
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from hybrid_swin.block_words import BlockWord
+from hybrid_swin.block_words import BlockWord, parse
 from hybrid_swin.branches import Branch, NormedBranch
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
@@ -28,6 +28,7 @@ class MixerSource:
         kind: the mixer's block word, such as ``sw_msa``; none where it is not known.
         certain: whether ``kind`` is known, and not only what a plain Swin would have.
         window: what the source says of its windows, if it does.
+        windows: the same of each branch, where the source is a network of ours.
         others: names of the weights of each mixer in the source.
     """
 
@@ -35,12 +36,19 @@ class MixerSource:
     kind: str | None = None
     certain: bool = False
     window: Grid | None = None
+    windows: tuple[Grid, ...] = ()
     others: Collection[frozenset[str]] = ()
 
     @property
     def is_bare(self) -> bool:
         """Whether it is one branch."""
         return not any(name.startswith("branches.") for name in self.weights)
+
+    def window_of(self, table: str) -> Grid | None:
+        """What the source says of the windows of a bias table, by the table's name."""
+        first, _, rest = table.partition(".")
+        branch = int(rest.partition(".")[0]) if first == "branches" else 0
+        return self.windows[branch] if branch < len(self.windows) else self.window
 
 
 @dataclass(frozen=True)
@@ -86,12 +94,19 @@ def plan_mixer(mixer: Branch | Fusion, word: BlockWord, source: MixerSource) -> 
 
 
 def _may_be(word: BlockWord, source: MixerSource) -> bool:
-    """Whether a source can be a mixer of this word, names and shapes aside."""
+    """Whether a source can be a mixer of this word, names and shapes aside.
+
+    Another option is no other mixer: its weights may fit, and what it changes is for the report.
+    """
     if source.kind is None or not source.certain:
         return True
-    if len(word.branches) > 1:
-        return source.kind == str(word)
-    return _alike(_name(source.kind), word.branches[0].name)
+    theirs = parse(source.kind).canonical()
+    if len(theirs.branches) != len(word.branches):
+        return False
+    if len(word.branches) > 1 and theirs.joined_by.name != word.joined_by.name:
+        return False
+    pairs = zip(theirs.branches, word.branches, strict=True)
+    return all(_alike(one.name, other.name) for one, other in pairs)
 
 
 def _candidates(word: BlockWord, kind: str | None) -> list[int]:
@@ -127,7 +142,7 @@ def _fit(
     for name, tensor in source.weights.items():
         if name in tables:
             window = module.get_submodule(name.removesuffix(TABLE).rstrip(".")).window
-            fitted = _fit_table(tensor, target[name], source.window, window)  # type: ignore[arg-type]
+            fitted = _fit_table(tensor, target[name], source.window_of(name), window)  # type: ignore[arg-type]
             if fitted is not tensor:
                 shapes = tuple(tensor.shape), tuple(fitted.shape)
                 resized.append(Resized(prefix + name, *shapes))
@@ -146,7 +161,7 @@ def _check_complete(source: MixerSource, target: Mapping[str, Tensor]) -> None:
         return
     missing = target.keys() - source.weights.keys()
     is_attention = TABLE in target or SCALE in target
-    if source.kind in _WINDOWED and is_attention:
+    if source.kind is not None and _name(source.kind) in _WINDOWED and is_attention:
         raise InputError(f"the attention has no {few(sorted(missing))} in the source")
     layers = [name.rpartition(".")[0] for name in missing]
     lost = any(n.startswith(f"{layer}.") for layer in layers if layer for n in source.weights)

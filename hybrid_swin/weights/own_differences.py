@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from hybrid_swin import registry
 from hybrid_swin.block_words import LAYING, PRETRAINED, WINDOWED, BlockWord, Part, window_layout
-from hybrid_swin.nominal_words import branch_on_map
+from hybrid_swin.nominal_words import branch_on_map, word_on_map
 from hybrid_swin.options import OptionValue
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.differences import (
@@ -49,6 +49,31 @@ def own_differences(
     if here != there and not all(_is_headless(word, mine) for mine, _ in parts):
         yield Difference(f"num_heads is {here} where the source has {there}")
     yield from _sizes_reasons(ours, word, source)
+
+
+def fusion_reason(ours: Place, word: BlockWord, theirs: BlockWord) -> str:
+    """Why the fusion of a block differs from that of the source's mixer; empty if it does not.
+
+    Args:
+        ours: where.
+        word: the model's.
+        theirs: the source's, of as many branches.
+    """
+    if word.fusion is None or theirs.fusion is None:
+        return ""
+    grid, heads = ours.variant.grids[ours.stage], ours.variant.stages[ours.stage].num_heads
+    like = BlockWord(word.branches, theirs.fusion)
+    here, there = (word_on_map(w, grid, ours.window, heads).fusion for w in (word, like))
+    if _acting(here) == _acting(there):
+        return ""
+    return f"branches join by {word.fusion} where the source has {theirs.fusion}"
+
+
+def _acting(fusion: Part | None) -> Part | None:
+    """A fusion without what its first weights are, which the source's replace."""
+    if fusion is None or fusion.name != "scale":
+        return fusion
+    return Part(fusion.name, tuple(o for o in fusion.options if o[0] != "init"))
 
 
 def _branch_reason(ours: Place, source: Variant, mine: Part, theirs: Part) -> str:

@@ -25,7 +25,7 @@ from hybrid_swin.weights.differences import (
 )
 from hybrid_swin.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerPlan, MixerSource, plan_mixer
 from hybrid_swin.weights.outside import look_at_pool, look_outside
-from hybrid_swin.weights.own_differences import UNKNOWN, own_differences
+from hybrid_swin.weights.own_differences import UNKNOWN, fusion_reason, own_differences
 from hybrid_swin.weights.positions import position_reasons
 from hybrid_swin.weights.report import BlockStart, Resized, few
 from hybrid_swin.weights.shell import plan_head, plan_shell, refuse
@@ -244,15 +244,20 @@ def _mixer_source(source: Source, i: int, j: int, prefix: str) -> MixerSource:
     }
     if source.variant is not None:
         theirs, word = source.variant, source.variant.block_words[i][j]
-        small = dict(word.branches[0].options).get("small_map", "shrink")
-        nominal = sides_of(theirs.window_sizes[i])
-        window = lay_windows(theirs.grids[i], nominal, small).window  # type: ignore[arg-type]
-        return MixerSource(weights, str(word), True, window)
+        windows = tuple(_window_of(theirs, i, part) for part in word.branches)
+        return MixerSource(weights, str(word), True, windows[0], windows)
     told = _told_window(source, i, prefix.removesuffix(".attn."))
     plain = TABLE in weights or {SCALE, CONTINUOUS} <= weights.keys()
     if not plain and not source.is_foreign:
         return MixerSource(weights, window=told)
     return MixerSource(weights, "sw_msa" if j % 2 else "w_msa", source.is_foreign, told)
+
+
+def _window_of(variant: Variant, stage: int, part: Part) -> Grid:
+    """The window of a branch of a network of ours, shrunk to its nominal map or whole."""
+    small = part.kwargs.get("small_map", "shrink")
+    nominal = sides_of(variant.window_sizes[stage])
+    return lay_windows(variant.grids[stage], nominal, small).window  # type: ignore[arg-type]
 
 
 def _told_window(source: Source, stage: int, block: str) -> Grid | None:
@@ -280,6 +285,9 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
     windows = side.layout if part.name in ("w_msa", "sw_msa") else None
     if source.variant is not None:
         yield from own_differences(side, at.word, source.variant, _pairs(at, parse(kind)))
+        joined = at.mixer.values and fusion_reason(side, at.word, parse(kind).canonical())
+        if joined:
+            yield Difference(joined)
     elif source.judgement.is_hybrid:
         yield Difference(UNKNOWN, False)
     elif at.mixer.values and at.theirs.is_bare and kind in ("w_msa", "sw_msa"):

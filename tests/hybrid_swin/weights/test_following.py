@@ -201,6 +201,41 @@ def test_a_network_of_ours_gives_its_words(tmp_path):
     assert report.notes == ("follow_source: the words were those of its variant already",)
 
 
+HYBRID = "w_msa+mdta", "sw_msa+mdta:gate"
+
+
+@pytest.mark.parametrize("size", [32, 12])  # windows shrink at 12, and tables are resized
+def test_a_hybrid_of_ours_gives_its_weights_and_words_to_plainer_words(tmp_path, size):
+    hybrid = loaded(model(size, HYBRID), spelt("torchvision"), follow_source=True)
+    expected = logits(hybrid)
+    hs.save_weights(hybrid, tmp_path / "ours.safetensors")
+    network = model(size, HYBRID, seed=3)
+    report = hs.load_weights(network, tmp_path / "ours.safetensors")
+    tables = ["layers.1.blocks.0.attn.branches.1", "layers.1.blocks.1.attn.branches.1"]
+    names = [f"{table}.relative_position_bias_table" for table in tables] if size == 12 else []
+    assert report.fresh == () and [resized.name for resized in report.resized] == names
+    assert {block.how for block in report.blocks[2:]} == {"changed" if size == 12 else "taken"}
+    report = hs.load_weights(network, tmp_path / "ours.safetensors", follow_source=True)
+    assert network.variant.block_words == hybrid.variant.block_words
+    assert report.is_as_in_source and not report.fresh
+    assert torch.equal(logits(network), expected)
+    report = hs.load_weights(network, tmp_path / "ours.safetensors", follow_source=True)
+    assert report.notes == ("follow_source: the words were those of its variant already",)
+
+
+def test_of_blocks_without_windows_the_words_are_not_called_those_of_the_source(tmp_path):
+    hs.save_weights(model(words=("mdta", "conv")), tmp_path / "ours.safetensors")
+    for words, note in (
+        (("mdta", "conv"), "the words were those of its variant already"),
+        (("conv", "conv"), "cannot follow its variant: no attention of the source's is in them"),
+    ):
+        report = hs.load_weights(
+            model(words=words), tmp_path / "ours.safetensors", follow_source=True
+        )
+        [said] = report.notes
+        assert note in said
+
+
 def test_a_hybrid_without_its_variant_has_nothing_to_follow():
     words = "w_msa+mdta", "sw_msa"
     network = model(words=words)

@@ -59,6 +59,39 @@ def test_equal_names_are_not_enough_where_the_kind_is_known():
     assert plan("conv+w_msa:cascade", unknown).how == "taken"
 
 
+@pytest.mark.parametrize(
+    ("word", "theirs"),
+    [
+        ("w_msa+mdta", "w_msa(small_map=pad)+mdta"),
+        ("sw_msa+conv:gate", "conv+sw_msa(roll=bare;shift=fixed):gate"),
+        ("w_msa(mask_padding=true)+mdta", "w_msa+mdta"),
+        ("w_msa+mdta", "sw_msa+mdta"),
+        ("conv+w_msa:gate", "conv+w_msa:gate(per=channel)"),
+        ("w_msa+pooled", "w_msa+pooled(pool=4)"),
+    ],
+)
+def test_options_without_weights_make_no_other_mixer(word, theirs):
+    given = source(theirs)
+    made = plan(word, given)
+    assert made.how == "taken" and made.values.keys() == given.weights.keys()
+
+
+def test_tables_of_several_branches_are_resized_from_the_window_of_each():
+    word = "mdta+w_msa+w_msa(small_map=pad)"
+    weights = source(word, window=4, grid=(3, 8)).weights
+    given = MixerSource(weights, word, True, (3, 4), ((3, 4), (3, 4), (4, 4)))
+    made = plan(word, given, window=6)
+    assert [r.before[0] for r in made.resized] == [35, 49]
+    assert [r.after[0] for r in made.resized] == [121, 121]
+
+
+def test_an_attention_in_parts_is_refused_whatever_its_options():
+    weights = dict(source("w_msa").weights)
+    del weights["qkv.bias"]
+    with pytest.raises(InputError, match=r"the attention has no qkv.bias in the source"):
+        plan("w_msa", MixerSource(weights, "w_msa(small_map=pad)", True))
+
+
 def test_branches_of_another_fusion_are_not_taken():
     assert plan("conv+w_msa:gate", source("conv+w_msa:sum")).how == "fresh"
     assert plan("w_msa", source("conv+w_msa:sum")).how == "fresh"

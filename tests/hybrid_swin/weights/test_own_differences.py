@@ -172,3 +172,49 @@ def test_a_merging_that_no_shape_shows_is_unsure(word):
     )
     same = hs.load_weights(theirs, theirs.state_dict())
     assert same.outside == () and same.is_as_in_source is (word == "w_msa")
+
+
+# Mixers of several branches
+
+
+@pytest.mark.parametrize(
+    ("word", "theirs", "why"),
+    [
+        ("mdta+w_msa", "mdta+w_msa(mask_padding=true)", ""),  # nothing is padded
+        ("mdta+sw_msa", "mdta+w_msa", "sw_msa where a Swin has w_msa"),
+        ("pooled+w_msa", "pooled(pool=4)+w_msa", "pooled where the source has pooled(pool=4)"),
+        ("conv+w_msa:scale", "conv+w_msa:scale(init=0.5)", ""),
+        ("conv+w_msa:cross", "conv+w_msa:cross(padding=both)", ""),
+    ],
+)
+def test_other_options_of_a_hybrid_are_taken_and_told(word, theirs, why):
+    model, source = network(word, heads=4), network(theirs, heads=4, seed=1)
+    report = hs.load_weights(model, with_variant(source))
+    assert report.fresh == () and [block.why for block in report.blocks] == [why]
+    assert (differ(model, source) == 0) is report.is_as_in_source is (why == "")
+
+
+def test_another_padding_of_a_fusion_counts_where_maps_are_padded():
+    word, sizes = "conv+w_msa:cross", {"heads": 4, "image_size": 40, "window_size": 4}
+    model = network(word, **sizes)
+    source = network(f"{word}(padding=both)", seed=1, **sizes)
+    report = hs.load_weights(model, with_variant(source))
+    assert report.blocks[0].why == (
+        "branches join by cross where the source has cross(padding=both)"
+    )
+    assert not report.fresh and report.blocks[0].how == "changed" and differ(model, source) > 1e-3
+
+
+def test_a_hybrid_of_v2_is_tuned_with_larger_windows(tmp_path):
+    v2 = "attention=cosine;bias=continuous"
+    words = f"w_msa({v2})+mdta", f"sw_msa({v2})+mdta"
+    small = network(*words, norm="post")
+    hs.save_weights(small, tmp_path / "small.safetensors")
+    first = f"{v2};pretrained_window_size=4"
+    tuned = f"w_msa({first})+mdta", f"sw_msa({first})+mdta"
+    for window, how in ((8, "changed"), (4, "taken")):
+        model = network(*tuned, norm="post", seed=2, window_size=window)
+        report = hs.load_weights(model, tmp_path / "small.safetensors")
+        assert report.fresh == () and {block.how for block in report.blocks} == {how}
+        taken = model.state_dict()
+        assert all(torch.equal(tensor, taken[n]) for n, tensor in small.state_dict().items())

@@ -126,6 +126,8 @@ def create_model(
         raise InputError(
             "follow_source=True follows the library of a checkpoint; give checkpoint_path=FILE"
         )
+    if features_only and global_pool == "":
+        global_pool = None  # there is no head that it could be of
     path = trained_path(source)
     found = load(path) if pretrained and path is not None else None
     others = list(inspect.signature(create_model).parameters)[1:-1]

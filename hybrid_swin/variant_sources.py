@@ -62,7 +62,9 @@ def trained_path(source: str | Path | Variant) -> Path | None:
         path = Path(plain).expanduser()
         exists = path.exists()
     except (OSError, RuntimeError, ValueError):  # an unknown ~user, a name that no system takes
-        raise InputError(f"{plain!r} is not a path") from None
+        if _looks_like_path(plain):
+            raise InputError(f"{shown(plain)} is not a path") from None
+        return None
     if names_run(path):
         return run_folder(path)
     is_path = plain != text or not isinstance(source, str) or _looks_like_path(plain)

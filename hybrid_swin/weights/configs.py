@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hybrid_swin import published
 from hybrid_swin.cost import Grid
 from hybrid_swin.weights.rules import (
     ALWAYS_PARTITION,
@@ -144,7 +145,8 @@ def _timm(config: Mapping[str, Any]) -> ConfigFacts:
 def timm_facts(architecture: str, arguments: Mapping[str, Any]) -> ConfigFacts:
     """What a name of timm's and arguments of its SwinTransformer, or V2's, say."""
     v2 = _TIMM_V2.match(architecture)
-    if not (v2 or architecture.startswith("swin_")):
+    ours = architecture in published.names()  # as timm's files say it of networks of ours
+    if ours or not (v2 or architecture.startswith("swin_")):
         return ConfigFacts()
     differs = []
     if arguments.get("norm_layer") is not None:

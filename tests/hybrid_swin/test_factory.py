@@ -71,6 +71,11 @@ def test_none_means_the_default():
     assert maps[0].shape == (1, 12, 8, 8) and torch.equal(final, model.forward_features(images))
 
 
+def test_maps_have_no_head_to_pool_for():
+    pyramid = hs.create_model(small(), features_only=True, global_pool="")
+    assert pyramid(torch.randn(1, 1, 8, 8))[0].shape == (1, 12, 8, 8)
+
+
 def test_a_size_that_is_strict_holds_for_maps_alone():
     for strict in (True, False):
         pyramid = hs.create_model(small(), features_only=True, strict_img_size=strict)

@@ -223,6 +223,7 @@ def test_mean_and_std_go_where_weights_of_channels_go():
         (Path("swin"), "'swin' is a path of nothing"),
         ("~nobody-here/x", "'~nobody-here/x' is not a path"),
         ("empty", "'empty' holds no finished training"),
+        ("{image_size: 8}" + " " * 300, "block word '{image_size: 8}"),
         ("notes.txt", "checkpoint 'notes.txt' holds no weights"),
     ],
 )

@@ -62,6 +62,7 @@ ORDER = [
     ],
     ["hybrid_swin.weights.own_differences"],
     ["hybrid_swin.weights.plan", "hybrid_swin.weights.following", "hybrid_swin.weights.spelling"],
+    ["hybrid_swin.weights.map_classes"],
     ["hybrid_swin.weights.other_sizes"],
     ["hybrid_swin.checkpoints", "hybrid_swin.surgery"],
     ["hybrid_swin.contract", "hybrid_swin.classifier"],

@@ -1,18 +1,17 @@
 """At which sizes of images, beside its own, a network's logits are not the source's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from hybrid_swin.block_words import window_layout
 from hybrid_swin.variant import Variant
-from hybrid_swin.weights.differences import Attention, is_strided, source_window
+from hybrid_swin.weights.differences import Attention, Place, is_strided, source_window
+from hybrid_swin.weights.map_classes import distance, images_of
 from hybrid_swin.weights.outside import OTHER_LOGITS
 from hybrid_swin.weights.plan import Plan
 from hybrid_swin.weights.rules import EPS, Rules
 from hybrid_swin.weights.source import Source
-from hybrid_swin.window_rules import Grid, WindowLayout
-
-_LARGEST, _STEPS = 2, 12  # sizes to try: up to so many times the model's, or so many steps if more
-_MOST = 40  # of each kind, the nearest
+from hybrid_swin.window_rules import Grid, WindowLayout, sides_of
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "small_map": {
@@ -34,6 +33,10 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "mask": {"": "on padded maps (mask_padding hides padding; {image})"},
     "word": {"": "on maps of several windows (shifted or strided in other blocks; {image})"},
+    "made_for": {
+        "": "where its windows or shifts are not those of {made_for}, for which it was made "
+        "({image}; make the model with image_size={given})"
+    },
 }
 
 
@@ -52,10 +55,9 @@ def say_other_sizes(variant: Variant, plan: Plan, source: Source, follows: bool)
     same_head = "head.fc.weight" in plan.values and not any(OTHER_LOGITS in n for n in plan.notes)
     what = "logits" if same_head else "maps of features"
     if source.variant is not None:
-        for image in _images(variant):
-            if any(_own_differs(variant, source.variant, a, image) for a in plan.attentions):
-                return f"{what} differ from the source's, as at {_by(image)}{hint}"
-        return ""
+        found = [_own_differing(variant, source.variant, a) for a in _alike(plan)]
+        sizes = sorted(filter(None, found), key=lambda image: distance(variant, image))
+        return f"{what} differ from the source's, as at {_by(sizes[0])}{hint}" if sizes else ""
     judgement, said = source.judgement, []
     for rules in judgement.rules:
         if rules.activation != "gelu" or rules.eps != EPS:
@@ -77,33 +79,73 @@ def _may_be_equal(plan: Plan) -> bool:
 
 
 def _by_rules(variant: Variant, plan: Plan, rules: Rules) -> str:
-    found: dict[tuple[str, str], Grid] = {}  # the first size of each kind of difference
-    alike = {(a.place.stage, a.place.part, a.place.kind, a.place.rows): a for a in plan.attentions}
-    for image in _images(variant):
-        for attention in alike.values():
-            for kind in _differing(variant, attention, rules, image):
-                found.setdefault(kind, image)
+    alike = _alike(plan)
+    found = differing_sizes(variant, alike, rules)
     if not found:
         cut = f", but for sides that patches of {variant.patch_size} do not divide, which it cuts"
         cut = cut if rules.images == "cut" else ""
         return f"are those of {rules.library} wherever it takes the image{cut}"
-    own = _by(variant.image_size)
+    theirs = rules.made_for or variant.image_size
+    given = theirs[0] if theirs[0] == theirs[1] else theirs
+    sizes = {"own": _by(variant.image_size), "made_for": _by(theirs), "given": given}
     where = ", ".join(
-        _WORDS[kind][rule].format(own=own, image=_by(image))
+        _WORDS[kind][rule].format(**sizes, image=_by(image))
         for (kind, rule), image in found.items()
     )
     return f"differ from those of {rules.library} {where}"
 
 
-def _images(variant: Variant) -> list[Grid]:
-    """Sizes to try, the nearest first: square ones, then such as have one side of the model's."""
-    step = variant.patch_size * 2 ** (len(variant.stages) - 1)
-    own = variant.image_size
-    sides = [step * n for n in range(1, max(_STEPS, _LARGEST * max(own) // step) + 1)]
-    near = sorted(sides, key=lambda side: (abs(side - max(own)), -side))[:_MOST]
-    square = [(side, side) for side in near]
-    oblong = [image for side in near for image in ((own[0], side), (side, own[1]))]
-    return [image for image in (*square, *oblong) if image != own]
+def _alike(plan: Plan) -> list[Attention]:
+    """One of all attentions that are alike in a stage."""
+    alike = {
+        (a.place.stage, a.place.part, a.place.kind, a.place.rows, a.theirs): a
+        for a in plan.attentions
+    }
+    return list(alike.values())
+
+
+def differing_sizes(
+    variant: Variant, attentions: Sequence[Attention], rules: Rules
+) -> dict[tuple[str, str], Grid]:
+    """Each kind of difference between the model's windows and those of rules, with one image.
+
+    An image of each class of maps is tried, so what is not found is nowhere, except on images that
+    the library does not take.
+    """
+    found: dict[tuple[str, str], Grid] = {}
+    for attention in attentions:
+        stage = attention.place.stage
+        first: dict[tuple[str, str], Grid] = {}
+        for image in images_of(variant, stage, _windows(variant, attention, rules)):
+            for kind in _differing(variant, attention, rules, image):
+                if kind not in first and _takes(variant, attentions, rules, image):
+                    first[kind] = image
+        for kind, image in first.items():
+            nearest = min(image, found.get(kind, image), key=lambda i: distance(variant, i))
+            found[kind] = nearest
+    return found
+
+
+def _windows(variant: Variant, attention: Attention, rules: Rules) -> set[Grid]:
+    """Windows that may lie on maps of the attention's stage."""
+    place = attention.place
+    window = source_window(place, rules)
+    nominal = rules.lay(variant, place.stage, window, False)
+    theirs = {sides_of(window)} | ({nominal.window} if not isinstance(nominal, str) else set())
+    return {place.layout.window, *theirs}
+
+
+def _takes(variant: Variant, attentions: Sequence[Attention], rules: Rules, image: Grid) -> bool:
+    """Whether the library takes images of a size."""
+    places = [attention.place for attention in attentions]
+    laid = (_theirs(variant, place, rules, image) for place in places)
+    return not any(isinstance(layout, str) for layout in laid)
+
+
+def _theirs(variant: Variant, place: Place, rules: Rules, image: Grid) -> WindowLayout | str:
+    return rules.lay(
+        variant, place.stage, source_window(place, rules), place.kind == "sw_msa", image
+    )
 
 
 def _differing(
@@ -114,24 +156,39 @@ def _differing(
     Nothing where the library takes no such image.
     """
     place = attention.place
-    window, shifted = source_window(place, rules), place.kind == "sw_msa"
-    theirs = rules.lay(variant, place.stage, window, shifted, image)
+    theirs = _theirs(variant, place, rules, image)
     if isinstance(theirs, str):
         return
     ours = _ours(variant, attention, image)
+    own = replace(rules, made_for=None)
     if is_strided(place.part, ours):
         yield "word", ""
+    elif ours == theirs:
+        pass
+    elif rules.fixed_elsewhere(variant) and ours == _theirs(variant, place, own, image):
+        yield "made_for", ""
     elif ours.window != theirs.window:
         yield "small_map", rules.small_map
     elif ours.shift != theirs.shift:
         yield ("shift", rules.shift) if place.part.name == place.kind else ("word", "")
-    elif ours != theirs:
+    else:
         yield "roll", rules.roll
     if (
         place.part.kwargs.get("mask_padding")
         and ours.padded != variant.grids_of(image)[place.stage]
     ):
         yield "mask", ""
+
+
+def _own_differing(variant: Variant, source: Variant, attention: Attention) -> Grid | None:
+    """An image on which an attention of ours is not the source's, also one of ours."""
+    stage, theirs = attention.place.stage, attention.theirs
+    if theirs is None:
+        return None
+    there = window_layout(theirs, source.grids[stage], source.window_sizes[stage])
+    windows = {attention.place.layout.window, there.window}
+    images = images_of(variant, stage, windows)
+    return next((i for i in images if _own_differs(variant, source, attention, i)), None)
 
 
 def _own_differs(variant: Variant, source: Variant, attention: Attention, image: Grid) -> bool:

@@ -108,6 +108,12 @@ class Rules:
             options |= {"roll": self.roll} if self.roll != "padded" else {}
         return Part(kind, tuple(sorted(options.items())))
 
+    def fixed_elsewhere(self, variant: Variant) -> bool:
+        """Whether windows are fixed by another size of images, for which ours could be made too."""
+        if self.made_for is None or (self.by_height and self.made_for[0] != self.made_for[1]):
+            return False
+        return self.made_for != variant.image_size
+
     def lay(
         self,
         variant: Variant,
@@ -121,7 +127,7 @@ class Rules:
         Returns why theirs takes no such map, where it takes none.
 
         Args:
-            variant: the network; theirs was made for images of its size.
+            variant: the network; theirs was made for images of its size, unless `made_for` says.
             stage: from 0.
             window: nominal size.
             shifted: whether the block shifts its windows.
@@ -139,9 +145,9 @@ class Rules:
                 spelt = spell_window(window_of(sides))
                 return f"{self.library} takes no map of {_by(grid)} with windows of {spelt}"
         shift: Shift = self.shift if shifted else "none"
-        nominal = grid if self.one_size else variant.grids[stage]
+        made_for = self.made_for or variant.image_size
+        nominal = grid if self.one_size else variant.grids_of(made_for)[stage]
         if self.by_height:
-            made_for = self.made_for or variant.image_size
             height = made_for[0] // variant.patch_size // 2**stage
             if height < 1:
                 return f"{self.library} makes no stage {stage} for images of {_by(made_for)}"

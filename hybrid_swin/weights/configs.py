@@ -138,12 +138,19 @@ _TIMM_STAGES, _TIMM_PATCH = 4, 4
 
 
 def _timm(config: Mapping[str, Any]) -> ConfigFacts:
-    given = config.get("model_args")
-    return timm_facts(config["architecture"], given if isinstance(given, Mapping) else {})
+    given, cfg = config.get("model_args"), config.get("pretrained_cfg")
+    arguments = dict(given) if isinstance(given, Mapping) else {}
+    images = cfg.get("input_size") if isinstance(cfg, Mapping) else None
+    if isinstance(images, list) and len(images) == 3:  # (channels, height, width)
+        arguments.setdefault("img_size", images[1:])
+    return timm_facts(config["architecture"], arguments)
 
 
 def timm_facts(architecture: str, arguments: Mapping[str, Any]) -> ConfigFacts:
-    """What a name of timm's and arguments of its SwinTransformer, or V2's, say."""
+    """What a name of timm's and arguments of its SwinTransformer, or V2's, say.
+
+    Windows and shifts are fixed by ``img_size``; where nothing gives it, by the model's.
+    """
     v2 = _TIMM_V2.match(architecture)
     ours = architecture in published.names()  # as timm's files say it of networks of ours
     if ours or not (v2 or architecture.startswith("swin_")):
@@ -153,8 +160,9 @@ def timm_facts(architecture: str, arguments: Mapping[str, Any]) -> ConfigFacts:
         differs.append(f"its norms are {str(arguments['norm_layer'])[:40]!r}, ours are layer norms")
     if arguments.get("global_pool", "avg") != "avg":
         differs.append("its maps are not averaged before the head, ours are")
+    rules = ALWAYS_PARTITION if arguments.get("always_partition") else TIMM
     return ConfigFacts(
-        ALWAYS_PARTITION if arguments.get("always_partition") else TIMM,
+        replace(rules, made_for=_two_sides(arguments.get("img_size"))),
         depths=_whole_numbers(arguments.get("depths")),
         is_v2=v2 is not None,
         windows=_windows(arguments.get("window_size") or (v2 and int(v2[2] or v2[1]))),

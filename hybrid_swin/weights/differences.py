@@ -204,6 +204,9 @@ def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout) -> str:
     like = Part(word.name, tuple(sorted((*word.options, *others))))
     if window_layout(like, grid, place.window) == theirs:
         return f"{why} (write {like} or load with follow_source=True to have that)"
+    if rules.fixed_elsewhere(place.variant):
+        size = _by(rules.made_for or place.variant.image_size)
+        return f"{why}, made for {size} (make the model with that image_size to have that)"
     return why
 
 

@@ -11,7 +11,7 @@ from hybrid_swin.branches import NormedBranch
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.variant import Stage, Variant
-from hybrid_swin.weights.differences import Attention
+from hybrid_swin.weights.differences import Attention, source_layout
 from hybrid_swin.weights.judging import Judgement
 from hybrid_swin.weights.mixers import TABLE
 from hybrid_swin.weights.report import few
@@ -61,6 +61,13 @@ def followed(
     said += [
         f"follow_source: {few(names)} cannot follow {library}: {why}" for why, names in stay.items()
     ]
+    fixed = [a.name for a in attentions if a.theirs is None and _is_fixed_elsewhere(a, judgement)]
+    if fixed:
+        size = "x".join(map(str, judgement.rules[0].made_for or ()))
+        said.append(
+            f"follow_source: {library}'s network keeps the windows and shifts of {size}, for which "
+            f"it was made ({few(fixed)}); for the same logits make the model with that image_size"
+        )
     larger = [a.name for a in attentions if a.theirs is None and _is_of_larger(a, judgement)]
     if larger:
         said.append(
@@ -113,6 +120,15 @@ def _is_of_larger(attention: Attention, judgement: Judgement) -> bool:
     whole = sides_of(place.window)
     own = window_of_table(place.rows, whole, place.told)
     return not isinstance(laid, str) and own == whole != laid.window
+
+
+def _is_fixed_elsewhere(attention: Attention, judgement: Judgement) -> bool:
+    """Whether windows are others than of a source that is made for the model's images."""
+    place, rules = attention.place, judgement.rules[0]
+    if not rules.fixed_elsewhere(place.variant):
+        return False
+    own = replace(rules, made_for=None)
+    return source_layout(place, rules) != source_layout(place, own)
 
 
 def _without(

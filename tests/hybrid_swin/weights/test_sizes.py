@@ -4,6 +4,7 @@ The geometry is that of Swin-T, the widths are tiny: patches of 4, windows of 7,
 """
 
 import copy
+import json
 import re
 from functools import cache
 
@@ -227,3 +228,50 @@ def test_a_network_for_other_images_follows_as_well(library, own, tmp_path):
     again.load_state_dict(network.state_dict())
     images = torch.randn(1, 3, 200, 260).double()
     assert torch.equal(again(images), network(images))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model_args": {"img_size": 224}},
+        {"model_args": {"img_size": [224, 224]}, "pretrained_cfg": {"input_size": [3, 96, 96]}},
+        {"pretrained_cfg": {"input_size": [3, 224, 224]}},
+    ],
+)
+def test_timms_windows_are_those_of_the_size_in_its_config(fields, tmp_path):
+    source, logits = theirs("timm", tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "swin_tiny"} | fields))
+    network, following, own = model((256, 256)), model((256, 256)), model()
+
+    def far(network, size):
+        images = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1)).double()
+        expected = logits(images, (224, 224))
+        return float((network(images) - expected).norm() / expected.norm())
+
+    with torch.no_grad():
+        report = hs.load_weights(network, source)
+        assert far(network, (256, 256)) > OTHER and not report.is_as_in_source
+        said = "0x0 in timm, made for 224x224 (make the model with that image_size to have that)"
+        assert said in report.blocks[-1].why and report.blocks[-1].difference > 0.001
+        assert "which it was made (" in report.other_sizes
+        report = hs.load_weights(following, source, follow_source=True)
+        assert far(following, (256, 256)) > OTHER and not report.is_as_in_source
+        said = "of 224x224, for which it was made (layers.3.blocks.1 sw_msa"
+        assert any(said in note for note in report.notes)
+        assert "make the model with image_size=224)" in report.other_sizes
+        report = hs.load_weights(own, source, follow_source=True)
+        assert report.is_as_in_source and report.other_sizes.startswith("logits are those of timm")
+        assert all(far(own, size) < SAME for size in ((224, 224), (256, 256), (96, 160)))
+
+
+@torch.no_grad()
+def test_another_size_of_timms_does_not_matter_where_windows_are_the_same(tmp_path):
+    source, logits = theirs("timm", tmp_path)
+    config = {"architecture": "swin_tiny", "model_args": {"img_size": 256}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    network = model((320, 352))
+    report = hs.load_weights(network, source, follow_source=True)
+    assert report.is_as_in_source and report.other_sizes.startswith("logits are those of timm")
+    for size in ((256, 256), (320, 352), (128, 96)):
+        images = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1)).double()
+        torch.testing.assert_close(network(images), logits(images, (256, 256)))

@@ -112,6 +112,8 @@ def test_of_a_config_for_another_image_size_windows_are_laid_for_that(made_for, 
     report = hs.load_weights(model, tmp_path)
     assert (difference(model, other, (16, 16)) < SAME) is report.is_as_in_source is same
     said = "a shift of 0x0 on a map of 4x4, 2x2 in transformers"
+    if made_for == 32:
+        said += ", made for 32x32 (make the model with that image_size to have that)"
     assert [b.why for b in report.blocks if b.why] == [said] * (not same)
     assert same or report.blocks[3].difference > 0.01
 

@@ -49,6 +49,12 @@ def pooled(pool):
     return lambda run: hs.create_model(run, pretrained=True, global_pool=pool)
 
 
+def strict(run):
+    model = hs.load(run)
+    model.strict_img_size = True
+    return model
+
+
 def features(run):
     model = pooled("max")(run)
     model.reset_classifier(0)
@@ -73,14 +79,14 @@ NETWORKS = {
     "untrained": lambda run: hs.create_model(VARIANT, global_pool="avgmax", **RECIPE),
     **{pool: pooled(pool) for pool in ("avg", "max", "avgmax", "catavgmax")},
     "compiled": lambda run: torch.compile(hs.load(run), backend="eager"),
-    "strict": lambda run: hs.create_model(run, pretrained=True, strict_img_size=True),
+    "strict": strict,
     "features": features,
     "pruned": pruned,
     "without norm": without_norm,
     "pyramid": lambda run: hs.create_model(
         run, pretrained=True, features_only=True, out_indices=[1]
     ),
-    "first map": lambda run: Pyramid(hs.load(run), [0]),
+    "first map": lambda run: Pyramid(strict(run), [0]),
 }
 
 

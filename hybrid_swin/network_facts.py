@@ -13,7 +13,7 @@ from typing import Any, get_args
 import torch
 from torch import nn
 
-from hybrid_swin.errors import InputError, shown, unknown
+from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
 from hybrid_swin.head import Pool
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
@@ -81,9 +81,10 @@ class NetworkFacts:
         known = [field.name for field in dataclasses.fields(cls)]
         for name in data:
             if name not in known:
+                near = did_you_mean(name, known)
                 raise InputError(
-                    f"{unknown('fact of a network', name, known)}; a newer version of hybrid-swin "
-                    "may have written it"
+                    f"unknown fact of a network {shown(name)}{near}; if a newer version of "
+                    "hybrid-swin wrote the file, install that"
                 )
         for name, allowed in (
             ("global_pool", get_args(Pool)),

@@ -228,7 +228,7 @@ def test_networks_of_the_users_own_are_filled_by_load_weights(tmp_path):
     ("told", "message"),
     [
         ({"network": '{"global_pool": "mux"}'}, "unknown global_pool 'mux'; did you mean 'max'"),
-        ({"network": '{"depth": 1}'}, "unknown fact of a network 'depth'.*newer version"),
+        ({"network": '{"depth": 1}'}, "unknown fact of a network 'depth'; if a newer version"),
         ({"network": "[]"}, "'network' must be a mapping"),
         ({"network": "{"}, "its 'network' is not JSON"),
         ({"network": '{"norm": 1}'}, "norm must be true or false; got 1"),

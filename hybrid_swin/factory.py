@@ -86,7 +86,7 @@ def create_model(
             ``load`` takes: the folder of a training or of a study's run, a checkpoint, an exported
             file.
         pretrained: take the weights of what is trained. Published names have none here: nothing is
-            downloaded.
+            downloaded; the file of ``checkpoint_path`` is enough.
         features_only: give the maps of the stages instead of logits, without head and final norm.
         out_indices: with ``features_only``, the stages whose maps to give: all, the last n, or a
             list (may be negative).
@@ -133,7 +133,7 @@ def create_model(
     others = list(inspect.signature(create_model).parameters)[1:-1]
     known = resolve_variant(source) if found is None else found.variant
     variant = changed(known, overrides, others)
-    if pretrained and found is None:
+    if pretrained and found is None and checkpoint_path is None:
         raise InputError(
             f"pretrained=True: {str(source)!r} has no weights here, and none are downloaded; give "
             "checkpoint_path=FILE, or load_weights(model, FILE) afterwards: files of timm, "

@@ -102,7 +102,7 @@ def _no_such_path(given: str, path: Path) -> InputError:
     near = did_you_mean(missing, there)
     place = "" if str(parent) == "." else f": {shown(str(parent), 80)} holds no {missing!r}"
     return InputError(
-        f"{shown(given, 80)} is a path of nothing{here(path)}{place}"
+        f"{shown(given, 80)} does not exist{here(path)}{place}"
         f"{near or '; give a trained folder, a checkpoint, a YAML file or a name'}"
     )
 

@@ -66,7 +66,16 @@ class DropPath(nn.Module):
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.rate, self._drops = rate, rate > 0
+        self.rate = rate
+
+    @property
+    def rate(self) -> float:
+        """The probability; set it to change it."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._rate, self._drops = rate, rate > 0
         # A compiled block holds for one value of each number that it reads, but for all of arrays:
         # blocks that differ only in their rates then share it. These are no buffers, which
         # ``to_empty`` would empty and no file could fill.

@@ -226,7 +226,17 @@ def test_compiled_drop_paths_share_code_and_keep_their_rates():
         out = drop(torch.ones(20_000, 2))
         assert abs((out[:, 0] != 0).float().mean() - (1 - rate)) < 0.02
         torch.testing.assert_close(out.max(), torch.tensor(1 / (1 - rate)))
+    drop.rate = 0.5
+    torch.testing.assert_close(drop(torch.ones(20_000, 2)).max(), torch.tensor(2.0))
     assert counter.frame_count == 1
+
+
+def test_a_rate_may_change():
+    drop, x = DropPath(0.0).train(), torch.ones(64, 2)
+    drop.rate = 0.75
+    assert set(drop(x).unique().tolist()) == {0.0, 4.0}
+    drop.rate = 0.0
+    assert drop(x) is x
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

@@ -8,9 +8,10 @@ from functools import reduce
 from operator import add
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hybrid_swin.bare_layers import is_bare
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.fusions.cascade import Cascade
 from hybrid_swin.fusions.concat import Concat
@@ -51,7 +52,17 @@ def contributions(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None
     if weights is not None:
         return [weight * out for weight, out in zip(weights, outs, strict=True)]
     if isinstance(fusion, Concat | Split):
+        if not is_bare(fusion.join, nn.Linear):
+            return _answers(fusion.join, outs)
         widths = [out.shape[-1] for out in outs]
         columns = torch.split(fusion.join.weight, widths, dim=1)
         return [F.linear(out, part) for out, part in zip(outs, columns, strict=True)]
     return None
+
+
+def _answers(join: nn.Module, outs: Sequence[Tensor]) -> list[Tensor]:
+    """What a layer adds for each of its inputs alone, to what it gives for zeros."""
+    zeros = [torch.zeros_like(out) for out in outs]
+    nothing: Tensor = join(torch.cat(zeros, dim=-1))
+    alone = ([*zeros[:i], out, *zeros[i + 1 :]] for i, out in enumerate(outs))
+    return [join(torch.cat(parts, dim=-1)) - nothing for parts in alone]

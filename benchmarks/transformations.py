@@ -8,10 +8,16 @@ tests/hybrid_swin/test_transformations.py.
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
+from torch._C._distributed_c10d import HashStore
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Shard, distribute_module, distribute_tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hybrid_swin import registry
@@ -45,10 +51,40 @@ def _each_image(mixer: nn.Module, x: Tensor) -> object:
     return torch.func.vmap(torch.func.grad(energy), in_dims=(None, 0))(held, x)
 
 
+def _versions(mixer: nn.Module, x: Tensor) -> object:
+    def run(name: str, version: Tensor) -> Tensor:
+        out: Tensor = torch.func.functional_call(mixer, {name: version}, (x,))
+        return out
+
+    for name, p in mixer.named_parameters():
+        torch.func.vmap(partial(run, name))(torch.stack([p.detach(), 2 * p.detach()]))
+    return mixer(x)
+
+
+def _fake(mixer: nn.Module, x: Tensor) -> object:
+    mode = FakeTensorMode()
+    real: dict[str, Tensor] = {**dict(mixer.named_parameters()), **dict(mixer.named_buffers())}
+    held: dict[str, Tensor] = {name: mode.from_tensor(tensor) for name, tensor in real.items()}
+    return torch.func.functional_call(mixer, held, (mode.from_tensor(x),))
+
+
+def _distributed(mixer: nn.Module, x: Tensor) -> object:
+    if not dist.is_initialized():
+        dist.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
+    mesh = init_device_mesh("cpu", (1,))
+    images = distribute_tensor(x, mesh, [Shard(0)]).requires_grad_()
+    out: Tensor = distribute_module(mixer, mesh)(images)
+    return torch.autograd.grad(out.sum(), [images, *mixer.parameters()])
+
+
 TRIES: dict[str, Try] = {
     "double backward (under `sdpa_kernel(SDPBackend.MATH)`)": _double_backward,
     "forward-mode (`forward_ad`, `torch.func.jvp`)": _dual,
     "`torch.func.vmap(grad(...))`, gradients of each image": _each_image,
+    "`torch.func.vmap` over versions of each parameter": _versions,
+    "`torch.func.linearize`": lambda m, x: torch.func.linearize(m, x)[1](x),
+    "fake tensors, in their mode or not": _fake,
+    "`DTensor` (`distribute_module`), with a backward pass": _distributed,
     "`torch.func.functionalize`": lambda m, x: torch.func.functionalize(m)(x),
     "`torch.jit.trace`": lambda m, x: torch.jit.trace(m, x)(x),  # type: ignore[no-untyped-call]
     "`torch.export`": lambda m, x: torch.export.export(m, (x,)).module()(x),

@@ -77,7 +77,7 @@ def is_unfused(x: Tensor) -> bool:
     So do distributed tensors on a CPU: torch splits its fused kernel there into operations, and
     searches their layouts for minutes.
     """
-    return is_transformed() or (x.is_cpu and is_distributed(x))
+    return is_transformed() or (is_distributed(x) and x.is_cpu)
 
 
 def is_transformed() -> bool:

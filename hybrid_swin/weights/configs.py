@@ -6,7 +6,7 @@ evaluation (``IDLE``). A field that is none of them is named in the report.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +42,22 @@ IDLE = {
     "problem_type": "which loss the head has",
     "dtype": "how numbers are stored",
     "torch_dtype": "how numbers are stored",
+    **dict.fromkeys(  # of any model, which older configs list
+        (
+            *("add_cross_attention", "bad_words_ids", "begin_suppress_tokens", "bos_token_id"),
+            *("cross_attention_hidden_size", "decoder_start_token_id", "diversity_penalty"),
+            *("do_sample", "early_stopping", "encoder_no_repeat_ngram_size", "eos_token_id"),
+            *("exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id"),
+            *("forced_eos_token_id", "is_decoder", "length_penalty", "max_length", "min_length"),
+            *("no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_return_sequences"),
+            *("output_scores", "pad_token_id", "prefix", "remove_invalid_values"),
+            *("repetition_penalty", "return_dict_in_generate", "sep_token_id", "suppress_tokens"),
+            *("task_specific_params", "temperature", "tf_legacy_loss", "tie_encoder_decoder"),
+            *("tie_word_embeddings", "tokenizer_class", "top_k", "top_p", "torchscript"),
+            *("typical_p", "use_bfloat16", "_attn_implementation_autoset"),
+        ),
+        "of generated text, or of the library's own handling",
+    ),
     **dict.fromkeys(
         (
             *("_name_or_path", "transformers_version", "chunk_size_feed_forward", "path_norm"),
@@ -69,9 +85,10 @@ class ConfigFacts:
         is_v2: whether it is of Swin Transformer V2.
         windows: tokens of a window, where they are told, of all stages or of each; they shrink to
             small maps.
-        pretrained: window sizes of the first training of each stage, of V2; 0 for those in use.
+        pretrained: windows of the first training of each stage, of V2; None for those in use.
         differs: what else makes the network another, for the report.
-        unknown: fields that are not known here.
+        unknown: fields that are not known here, or have values that cannot be read, and so may
+            make it another.
     """
 
     rules: Rules | None = None
@@ -81,7 +98,7 @@ class ConfigFacts:
     qkv_bias: bool | None = None
     is_v2: bool = False
     windows: tuple[Grid, ...] = ()
-    pretrained: tuple[int, ...] = ()
+    pretrained: tuple[Grid | None, ...] = ()
     differs: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -109,8 +126,7 @@ def _transformers(config: Mapping[str, Any]) -> ConfigFacts:
     rules = replace(rules, activation="gelu" if activation in EXACT_GELU else str(activation)[:40])
     if _is_number(eps):
         rules = replace(rules, eps=float(eps))
-    known = {*READ, *IN_SHAPES, *IDLE}
-    unknown = tuple(sorted(str(name)[:40] for name in found if name not in known))
+    known = {*READ, *IN_SHAPES, *IDLE, "" if found.get("pruned_heads") else "pruned_heads"}
     width, depths = found.get("embed_dim"), _whole_numbers(found.get("depths"))
     return ConfigFacts(
         rules,
@@ -120,8 +136,8 @@ def _transformers(config: Mapping[str, Any]) -> ConfigFacts:
         qkv_bias=_truth(found.get("qkv_bias")),
         is_v2=is_v2,
         windows=_windows(found.get("window_size")),
-        pretrained=_whole_numbers(found.get("pretrained_window_sizes")) or (),
-        unknown=unknown,
+        pretrained=_pretrained(found) or (),
+        unknown=_unknown(found, known),
     )
 
 
@@ -131,6 +147,7 @@ _TIMM_KNOWN = {
     *("window_size", "mlp_ratio", "qkv_bias", "strict_img_size", "always_partition"),
     *("drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init", "head_dim"),
     *("global_pool", "norm_layer", "dynamic_img_size", "pretrained_window_sizes"),
+    *("pretrained", "features_only", "out_indices"),
 }
 # As in swinv2_base_window12to16_192to256: windows, and sizes in pixels, of the two trainings.
 _TIMM_V2 = re.compile(r"swinv2_(?!cr_)\w*?_window(\d+)(?:to(\d+))?_(\d+)(?:to\d+)?")
@@ -168,18 +185,45 @@ def timm_facts(architecture: str, arguments: Mapping[str, Any]) -> ConfigFacts:
         windows=_windows(arguments.get("window_size") or (v2 and int(v2[2] or v2[1]))),
         pretrained=_timm_pretrained(v2, arguments) if v2 else (),
         differs=tuple(differs),
-        unknown=tuple(sorted(str(name)[:40] for name in arguments if name not in _TIMM_KNOWN)),
+        unknown=_unknown(arguments, _TIMM_KNOWN),
     )
 
 
-def _timm_pretrained(named: re.Match[str], arguments: Mapping[str, Any]) -> tuple[int, ...]:
+def _timm_pretrained(named: re.Match[str], arguments: Mapping[str, Any]) -> tuple[Grid | None, ...]:
     """As timm has them: the first training's windows, no larger than its maps."""
-    if "pretrained_window_sizes" in arguments:
-        return _whole_numbers(arguments["pretrained_window_sizes"]) or ()
+    if _PRETRAINED in arguments:
+        return _pretrained(arguments) or ()
     if not named[2]:
         return ()
     maps = (int(named[3]) // _TIMM_PATCH // 2**stage for stage in range(_TIMM_STAGES))
-    return tuple(min(int(named[1]), side) for side in maps)
+    return tuple(_two_sides(min(int(named[1]), side)) for side in maps)
+
+
+_PRETRAINED = "pretrained_window_sizes"
+
+
+def _pretrained(fields: Mapping[str, Any]) -> tuple[Grid | None, ...] | None:
+    """Windows of each stage's first training, of a number or two; None if they cannot be read.
+
+    Without one, or with 0 first, a stage counts by the windows in use.
+    """
+    given = fields.get(_PRETRAINED)
+    if given is None:
+        return ()
+    if not isinstance(given, list | tuple):
+        return None
+    pairs = [_whole_numbers(v if isinstance(v, list | tuple) else [v, v]) for v in given]
+    known = [(pair[0], pair[1]) for pair in pairs if pair is not None and len(pair) == 2]
+    if len(known) < len(pairs) or any(min(pair) < 0 or pair[0] > 0 == pair[1] for pair in known):
+        return None
+    return tuple(pair if pair[0] else None for pair in known)
+
+
+def _unknown(fields: Mapping[str, Any], known: Container[str]) -> tuple[str, ...]:
+    """Fields that are not known here, and those of windows whose value cannot be read."""
+    found = [name for name in fields if name not in known]
+    found += [_PRETRAINED] if _pretrained(fields) is None else []
+    return tuple(sorted(str(name)[:40] for name in found))
 
 
 def _texts(value: Any) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from hybrid_swin.block_words import LAYING, Part, window_layout
+from hybrid_swin.block_words import LAYING, PRETRAINED, Part, window_layout
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.judging import Judgement
 from hybrid_swin.weights.positions import Scale
@@ -150,8 +150,7 @@ def _scaled_by(place: Place, theirs: WindowLayout, judgement: Judgement) -> Grid
         return place.scale.by
     if place.told is None:
         return None
-    side = judgement.pretrained_at(place.stage)
-    return (side, side) if side else theirs.window
+    return judgement.pretrained_at(place.stage) or theirs.window
 
 
 def counts_by(part: Part, window: Grid) -> Grid | None:
@@ -213,8 +212,9 @@ def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout) -> str:
 def scale_reason(ours: Grid, theirs: Grid) -> str:
     """That two continuous biases count offsets by other windows, in words."""
     why = f"position biases count offsets by windows of {_by(ours)}, by {_by(theirs)} in the source"
-    hint = f" (write pretrained_window_size={theirs[0]} to have that)"
-    return why + (hint if theirs[0] == theirs[1] else "")
+    if theirs[0] != theirs[1]:
+        return f"{why}, which no {PRETRAINED} of ours is: it is one number for both sides"
+    return f"{why} (write {PRETRAINED}={theirs[0]} to have that)"
 
 
 def _by(size: tuple[int, int]) -> str:

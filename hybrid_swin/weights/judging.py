@@ -11,12 +11,12 @@ from hybrid_swin.variant import Variant
 from hybrid_swin.weights.configs import ConfigFacts, read_config, timm_facts
 from hybrid_swin.weights.files import WeightFile
 from hybrid_swin.weights.own_variant import own_name
-from hybrid_swin.weights.report import few
 from hybrid_swin.weights.rules import (
     DEFAULTS,
     DEFAULTS_V2,
     MICROSOFT_DENSE,
     OPENMMLAB_DENSE,
+    TRANSFORMERS,
     TRANSFORMERS_BACKBONE,
     Rules,
 )
@@ -47,7 +47,8 @@ class Judgement:
         positions: whether it added absolute position embeddings, where a config says.
         qkv_bias: whether it used biases of queries, keys and values, where a config says.
         windows: tokens of its windows, where a config says, of all stages or of each.
-        pretrained: window sizes of the first training of each stage, of V2; 0 for those in use.
+        pretrained: windows of the first training of each stage, of V2; None for those in use.
+        unknown: fields of its config that may make its network another.
     """
 
     rules: tuple[Rules, ...] = ()
@@ -59,7 +60,8 @@ class Judgement:
     positions: bool | None = None
     qkv_bias: bool | None = None
     windows: tuple[Grid, ...] = ()
-    pretrained: tuple[int, ...] = ()
+    pretrained: tuple[Grid | None, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def window_at(self, stage: int) -> Grid | None:
         """The window of a stage's blocks, where a config says."""
@@ -67,9 +69,9 @@ class Judgement:
             return self.windows[0]
         return self.windows[stage] if stage < len(self.windows) else None
 
-    def pretrained_at(self, stage: int) -> int:
-        """The window size of a stage's first training; 0 if it is the one in use."""
-        return self.pretrained[stage] if stage < len(self.pretrained) else 0
+    def pretrained_at(self, stage: int) -> Grid | None:
+        """The window of a stage's first training; None if it is the one in use."""
+        return self.pretrained[stage] if stage < len(self.pretrained) else None
 
     @property
     def libraries(self) -> tuple[str, ...]:
@@ -124,6 +126,7 @@ def judge(
             qkv_bias=facts.qkv_bias,
             windows=facts.windows,
             pretrained=facts.pretrained,
+            unknown=facts.unknown,
         )
     maybe_ours = layout == "timm"
     basis = "its defaults, no config beside"
@@ -179,8 +182,6 @@ def _config(
         told = f"{version}depths {list(facts.depths or ())}, width {facts.width}"
         found.notes.append(f"the config.json beside it is of another network ({told}): not used")
         found.facts = ConfigFacts()
-    elif facts.unknown:
-        found.notes.append(f"fields of its config that are not known here: {few(facts.unknown)}")
     return found
 
 
@@ -192,6 +193,8 @@ def _guessed(
         return (DEFAULTS_V2[layout],)
     if layout == "huggingface" and _has(keys, "hidden_states_norms"):
         return (TRANSFORMERS_BACKBONE,)
+    if layout == "huggingface" and _may_be_maskformers(weights, keys):
+        return TRANSFORMERS, TRANSFORMERS_BACKBONE
     dense = {"microsoft": MICROSOFT_DENSE, "openmmlab": OPENMMLAB_DENSE}.get(layout)
     if dense is None:
         return (DEFAULTS[layout],)
@@ -206,6 +209,16 @@ def _guessed(
     ):
         return (DEFAULTS[layout],)
     return DEFAULTS[layout], dense  # a backbone alone
+
+
+def _may_be_maskformers(weights: Mapping[str, Tensor], keys: Sequence[str]) -> bool:
+    """Whether names do not tell a SwinModel from a MaskFormerSwinModel of transformers.
+
+    Only the former is a part of other models, named ``swin``, and has new names in memory.
+    """
+    heads = any(name.startswith("head.") for name in weights)
+    of_swin = any("swin" in key.split(".") for key in keys) or _has(keys, ".attention.q_proj.")
+    return "norm.weight" in weights and not heads and not of_swin
 
 
 def _has_other_mixers(weights: Iterable[str]) -> bool:

@@ -303,6 +303,9 @@ def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Differen
             yield Difference(unknown_windows(side), False)
     elif source.judgement.rules and not source.judgement.maybe_ours:
         yield from map(Difference, mlp_and_norm_reasons(source.judgement.rules[0]))
+    if source.judgement.unknown:
+        fields = few(source.judgement.unknown)
+        yield Difference(f"what fields of its config may change is not known here: {fields}", False)
     if at.mixer.resized:
         yield Difference("its bias table is interpolated (bicubic)")
     theirs = source.variant

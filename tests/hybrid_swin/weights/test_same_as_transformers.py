@@ -1,5 +1,6 @@
 """What a report says of being as in the source, against transformers' own networks."""
 
+import json
 import warnings
 from dataclasses import fields
 
@@ -19,8 +20,10 @@ from transformers import (
     SwinModel,
     Swinv2Config,
 )
+from transformers.models.maskformer.modeling_maskformer_swin import MaskFormerSwinModel
 
 import hybrid_swin as hs
+from hybrid_swin.errors import InputError
 from hybrid_swin.weights.configs import IDLE, IN_SHAPES, READ
 
 SIZES = {"patch_size": 2, "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4}
@@ -196,7 +199,19 @@ def test_every_field_of_their_configs_is_accounted_for():
 def test_a_field_that_is_not_known_is_named(tmp_path):
     other = theirs(window_dilation=2)
     report = loaded(ours(), other, tmp_path)
-    assert report.notes == ("fields of its config that are not known here: window_dilation",)
+    assert {(block.how, block.why) for block in report.blocks} == {
+        ("unsure", "what fields of its config may change is not known here: window_dilation")
+    }
+    assert not report.is_as_in_source and report.other_sizes == ""
+
+
+def test_fields_that_older_configs_list_for_any_model_are_idle(tmp_path):
+    old = {"pruned_heads": {}, "torchscript": False, "num_beams": 1, "max_length": 20}
+    loaded(ours(), theirs(), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for changes, how in ((old, "taken"), (old | {"pruned_heads": {"0": [1]}}, "unsure")):
+        (tmp_path / "config.json").write_text(json.dumps(config | changes))
+        assert {b.how for b in hs.load_weights(ours(), tmp_path).blocks} == {how}
 
 
 def test_what_a_config_switches_off_is_not_used(tmp_path):
@@ -313,6 +328,24 @@ def test_the_encoders_of_donut_and_maskformer(tmp_path):
         model = ours((16, 16), words)
         report = loaded(model, former, tmp_path / "maskformer")
         assert report.rules == ("transformers' backbones",) and report.is_as_in_source is same
+
+
+def test_a_bare_state_dict_may_be_of_two_networks_of_theirs(tmp_path):
+    """MaskFormer's has the names that files of SwinModel have, and shifts on maps of one window."""
+    former = theirs(MaskFormerSwinModel, MaskFormerSwinConfig, image_size=16)
+    model = ours((16, 16), MAP)
+    report = hs.load_weights(model, former.state_dict())
+    assert report.rules == ("transformers", "transformers' backbones")
+    assert not report.is_as_in_source
+    unsure = [block for block in report.blocks if block.how == "unsure"]
+    assert [block.name for block in unsure] == ["layers.1.blocks.1"]
+    assert "if the source is of transformers' backbones: a shift of" in unsure[0].why
+    with pytest.raises(InputError, match=r"for transformers or w_msa\(small_map=pad\) and "):
+        hs.load_weights(model, former.state_dict(), follow_source=True)
+    theirs(SwinModel, image_size=16).save_pretrained(tmp_path)
+    (tmp_path / "config.json").unlink()
+    assert len(hs.load_weights(model, tmp_path / "model.safetensors").rules) == 2
+    assert hs.load_weights(model, theirs().state_dict()).rules == ("transformers",)
 
 
 def test_weights_in_several_files_are_read(tmp_path):

@@ -219,6 +219,8 @@ ARCHITECTURE = {"architecture": "swinv2_base_window12to4_192to16"}
             True,
         ),
         ({"architecture": "swinv2_tiny_window4_256"}, False),
+        (ARCHITECTURE | {"model_args": {"pretrained_window_sizes": [[2, 2], [2, 2]]}}, True),
+        (ARCHITECTURE | {"model_args": {"pretrained_window_sizes": [[2, 3], [2, 3]]}}, False),
     ],
 )
 def test_a_config_of_timms_says_its_windows(golden, config, same, tmp_path):
@@ -229,11 +231,50 @@ def test_a_config_of_timms_says_its_windows(golden, config, same, tmp_path):
     assert "unsure" not in {b.how for b in report.blocks}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "how", "why"),
+    [
+        (
+            {"pretrained_window_sizes": [[2, 3], [2, 3]]},
+            "changed",
+            "position biases count offsets by windows of 2x2, by 2x3 in the source, which no "
+            "pretrained_window_size of ours is: it is one number for both sides",
+        ),
+        (
+            {"pretrained_window_sizes": [2, 2], "act_layer": "relu"},
+            "unsure",
+            "what fields of its config may change is not known here: act_layer",
+        ),
+        (
+            {"pretrained_window_sizes": [2.5, 2.5]},
+            "unsure",
+            "what fields of its config may change is not known here: pretrained_window_sizes",
+        ),
+    ],
+)
+def test_what_timms_config_says_and_ours_cannot_is_told(golden, arguments, how, why, tmp_path):
+    save_file(golden("timm_v2").weights, tmp_path / "model.safetensors")
+    config = ARCHITECTURE | {"model_args": arguments}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    first = "" if how == "unsure" and "act_layer" not in arguments else FIRST
+    report = hs.load_weights(ours(w_msa=first), tmp_path)
+    assert {(block.how, block.why) for block in report.blocks} == {(how, why)}
+    assert not report.is_as_in_source and "logits are those" not in report.other_sizes
+
+
 def test_the_names_of_timms_networks_say_both_trainings():
     from hybrid_swin.weights.configs import timm_facts
 
     facts = timm_facts("swinv2_base_window12to24_192to384.ms_in22k_ft_in1k", {})
-    assert facts.is_v2 and facts.windows == ((24, 24),) and facts.pretrained == (12, 12, 12, 6)
+    assert (
+        facts.is_v2
+        and facts.windows == ((24, 24),)
+        and facts.pretrained
+        == (
+            *((12, 12), (12, 12), (12, 12)),
+            (6, 6),
+        )
+    )
     facts = timm_facts("swinv2_tiny_window16_256", {})
     assert facts.windows == ((16, 16),) and facts.pretrained == ()
     for nothing in (0, -3, "8", [], [0, 0], [[4, 4], 0], {"a": 1}, None):

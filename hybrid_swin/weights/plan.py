@@ -104,6 +104,8 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
     look_at_pool(plan, getattr(getattr(model, "head", None), "global_pool", None), source)
     if "norm.weight" in target and "norm.weight" not in plan.values:
         plan.outside.append("the source has no last norm; the model's is fresh")
+    if isinstance(getattr(model, "norm", None), nn.Identity) and "norm.weight" in source.weights:
+        plan.outside.append("the source has a last norm, which was taken out of the model")
     _plan_mixers(plan, model, variant, source)
     _note_masks(plan, source)
     _check_values(plan, target, source)

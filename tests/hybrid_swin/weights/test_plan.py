@@ -3,6 +3,7 @@ import torch
 
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError
+from hybrid_swin.pyramid import Pyramid
 from hybrid_swin.variant import Stage
 from hybrid_swin.weights.layouts import names, split
 
@@ -174,6 +175,15 @@ def test_more_than_a_layer_behind_the_last_map_is_told(golden, small_swin, libra
     assert "its logits are others" not in str(
         load_weights(other, golden().weights | {name: torch.ones(48)})
     )
+
+
+def test_a_last_norm_that_was_taken_out_is_told(golden, small_swin):
+    model = small_swin()
+    model.norm = torch.nn.Identity()
+    report = load_weights(model, golden().weights)
+    assert report.outside == ("the source has a last norm, which was taken out of the model",)
+    assert not report.is_as_in_source
+    assert load_weights(Pyramid(small_swin()), golden().weights).is_as_in_source
 
 
 def test_a_network_without_classes_needs_no_head(golden, small_swin):

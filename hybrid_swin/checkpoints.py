@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -206,10 +207,10 @@ def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> No
     ``microsoft``, ``torchvision`` and ``huggingface`` (as its files name them) hold plain Swins
     and Swin V2s whose heads average.
 
-    A ``.safetensors`` file also keeps, in its metadata, the variant, what the network computes
-    beside it (pool, pruned norm, maps that a pyramid gives), how it starts anew, and what
-    ``pretrained_cfg`` says of its images and classes: ``load`` gives all that back. Pickled files
-    hold weights alone.
+    In timm's layout, and in any as ``.safetensors``, a file also keeps, as metadata, the variant,
+    what the network computes beside it (pool, pruned norm, maps that a pyramid gives), how it
+    starts anew, and what ``pretrained_cfg`` says of its images and classes: ``load`` gives all that
+    back. Of a network that no metadata describes a pickled file holds the weights alone.
 
     Args:
         model: as for ``load_weights``.
@@ -229,13 +230,24 @@ def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> No
     weights = {n: t.detach().cpu().contiguous() for n, t in spelt(model, variant, layout)}
     if file.suffix == ".safetensors":
         check_told(model, variant)
-        told = {name: json.dumps(value) for name, value in told_of(model, variant).items()}
-        content = safetensors.torch.save(weights, {"format": "pt", "layout": layout, **told})
+        told = {"format": "pt", "layout": layout, **_texts(model, variant)}
+        content = safetensors.torch.save(weights, told)
     else:
+        state = OrderedDict(weights)
+        if layout == "timm":
+            with suppress(InputError):  # of what no metadata can keep, the weights alone
+                check_told(model, variant)
+                beside = {"": {"version": 1, **_texts(model, variant)}}
+                state._metadata = beside  # type: ignore[attr-defined]  # as torch's state dicts
         buffer = io.BytesIO()
-        torch.save(weights, buffer)
+        torch.save(state, buffer)
         content = buffer.getvalue()
     _write(content, file)
+
+
+def _texts(model: nn.Module, variant: Variant) -> dict[str, str]:
+    """What a file says of a network, each as JSON."""
+    return {name: json.dumps(value) for name, value in told_of(model, variant).items()}
 
 
 def _target(path: str | Path) -> Path:

@@ -36,7 +36,7 @@ class WeightFile:
     Args:
         name: for messages, such as ``checkpoint 'swin.pth'``.
         content: nested as it was saved.
-        metadata: the text that safetensors keeps beside weights.
+        metadata: the texts that safetensors keeps beside weights, or ours beside a state dict.
         config: the ``config.json`` in the file's folder; None where there is none.
         config_problem: why one that is there cannot be read.
     """
@@ -74,9 +74,9 @@ def _read_one(file: Path, name: str) -> WeightFile:
         return _read_safetensors(file, name)
     if start.startswith(b"PK\x03\x04"):
         _check_zip(file, name)
-        return WeightFile(name, _read_pickle(file, name))
+        return _read_pickled(file, name)
     if start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05":
-        return WeightFile(name, _read_pickle(file, name))
+        return _read_pickled(file, name)
     raise InputError(f"{name} {_what_else(start)}")
 
 
@@ -249,6 +249,15 @@ def _is_whole(archive: zipfile.ZipFile, member: str) -> bool:
     except zipfile.BadZipFile:
         return False
     return True
+
+
+def _read_pickled(file: Path, name: str) -> WeightFile:
+    """A pickle's content, and the texts where torch keeps versions of a state dict's modules."""
+    content = _read_pickle(file, name)
+    versions = getattr(content, "_metadata", None)
+    found = versions.get("") if isinstance(versions, Mapping) else None
+    beside = found if isinstance(found, Mapping) else {}
+    return WeightFile(name, content, {k: v for k, v in beside.items() if isinstance(v, str)})
 
 
 def _read_pickle(file: Path, name: str) -> Mapping[Any, Any]:

@@ -1,5 +1,7 @@
 """What no weight shows: told by the source's variant, and not taken for equal without one."""
 
+from collections import OrderedDict
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ import hybrid_swin as hs
 from hybrid_swin import registry
 from hybrid_swin.block import build_mixer
 from hybrid_swin.block_words import parse
+from hybrid_swin.errors import InputError
 from hybrid_swin.weights.own_differences import HEADLESS
 
 PLUGIN = '''
@@ -87,6 +90,41 @@ def test_what_no_weight_shows_is_told_by_the_variant(source, words, there, here,
     assert not report.is_as_in_source
     assert {b.how for b in report.blocks} & {"changed", "fresh"}
     assert hs.load_weights(network(*source, seed=1, **there), with_variant(theirs)).is_as_in_source
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "there", "here"),
+    [
+        (["grid"], ["w_msa"], {}, {}),
+        (["w_msa", "sw_msa"], ["w_msa", "sw_msa"], {"norm": "post"}, {}),
+        (["mdta+w_msa"], ["mdta+sw_msa"], {}, {}),
+        (["pooled"], ["pooled(pool=4)"], {}, {}),
+    ],
+)
+def test_a_pickle_of_ours_tells_its_variant(source, words, there, here, tmp_path):
+    theirs = network(*source, **there)
+    hs.save_weights(theirs, tmp_path / "a.pth")
+    report = hs.load_weights(network(*words, seed=1, **here), tmp_path / "a.pth")
+    assert {b.how for b in report.blocks} <= {"changed", "fresh"}
+    same = network(*source, seed=1, **there)
+    assert hs.load_weights(same, tmp_path / "a.pth").is_as_in_source
+    assert hs.load(tmp_path / "a.pth").variant == theirs.variant
+    plain = network(*source, seed=1, **there)
+    plain.load_state_dict(torch.load(tmp_path / "a.pth"))
+    assert differ(plain, theirs) == 0
+
+
+def test_a_pickle_of_a_network_that_is_not_its_variants_holds_weights_alone(tmp_path):
+    model = network("conv")
+    model.head.fc = torch.nn.Linear(16, 5)
+    hs.save_weights(model, tmp_path / "a.pth")
+    with pytest.raises(InputError, match="does not say which variant"):
+        hs.load(tmp_path / "a.pth")
+    for odd in ("text", {"": "text"}, {"": {"variant": 3}}, {"": {"variant": "{"}}):
+        state = OrderedDict(model.state_dict())
+        state._metadata = odd
+        torch.save(state, tmp_path / "a.pth")
+        assert hs.load_weights(network("conv"), tmp_path / "a.pth").blocks[0].how == "unsure"
 
 
 @pytest.mark.parametrize(("source", "words", "there", "here"), OTHERS)

@@ -13,6 +13,7 @@ from hybrid_swin.branches import Branch
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.first_weights import reset
 from hybrid_swin.fusions import Fusion
+from hybrid_swin.kept_windows import with_windows_kept
 from hybrid_swin.patches import PatchEmbed, PatchMerging
 from hybrid_swin.ranges import Range
 from hybrid_swin.recipe import WeightInit
@@ -170,11 +171,14 @@ class Backbone(nn.Module):
         window_size: Window | None = None,
         window_ratio: int | None = None,
         always_partition: None = None,
-    ) -> None:
-        """Set the nominal size of images, and windows for it; their position biases are resized.
+    ) -> tuple[str, ...]:
+        """Set the nominal size of images, in place, and windows if they are named.
 
-        Any size works without it. Unlike in timm windows stay unless they are named: with the same
-        windows the network computes what it has learned.
+        Any size works without it. Unlike in timm windows stay as they are on the maps so far, so
+        that the network computes what it has learned: a window that has shrunk to a small map does
+        not grow with it, and the variant then has it in its stage. It shrinks to a map that is
+        smaller still, and of its position biases those that are left are kept. For windows that are
+        named biases are interpolated. What is ``fixed`` by the nominal size follows it.
 
         Args:
             img_size: pixels, one number or (height, width); as it is if not given.
@@ -182,6 +186,10 @@ class Backbone(nn.Module):
             window_size: of every stage's windows, one number of tokens or (height, width).
             window_ratio: the same as a share: tokens a side of the first map over this.
             always_partition: an option of the branches, ``small_map=pad``.
+
+        Returns:
+            Names of the tables of position biases that are of another size now, and so other
+            parameters: make optimisers afterwards.
 
         Raises:
             InputError: what cannot be, or cannot be changed in place.
@@ -201,12 +209,17 @@ class Backbone(nn.Module):
         if window_size is not None:
             stages = tuple(dataclasses.replace(s, window_size=None) for s in variant.stages)
             variant = dataclasses.replace(variant, window_size=window_size, stages=stages)
+        else:
+            variant = with_windows_kept(self.variant, variant.image_size)
+        before = dict(self.named_parameters())
         laid = zip(self.layers, variant.window_sizes, variant.grids, strict=True)
         for layer, window, grid in laid:
             for module in layer.modules():
                 if isinstance(module, Branch):
                     module.resize(window, grid)
         self.variant = variant
+        after = self.named_parameters()
+        return tuple(name for name, parameter in after if parameter is not before.get(name))
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Keep only each block's input for the backward pass, and compute the rest of it again.

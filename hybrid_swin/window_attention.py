@@ -12,7 +12,7 @@ from hybrid_swin import windows
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, Window, linear
 from hybrid_swin.tracing import is_traced, is_transformed, is_unfused, made_like, sides
-from hybrid_swin.weights.resizing import resize_table
+from hybrid_swin.weights.resizing import crop_table, resize_table
 from hybrid_swin.window_rules import Roll, Shift, SmallMap, WindowLayout, lay_windows, sides_of
 
 _HIDDEN = 512  # units of the network that gives continuous position biases
@@ -104,11 +104,16 @@ class WindowAttention(Branch):
             nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
     def resize(self, window_size: Window, grid_size: Grid) -> None:
-        """Take another window, whose table of biases is the old one's, resized."""
+        """Take another window, whose table of biases is the old one's, interpolated.
+
+        Where the old window only shrinks to the map, it is the middle of the old one's.
+        """
         window = lay_windows(grid_size, sides_of(window_size), self.small_map).window
         if not self.continuous and window != self.window:
             table = self.relative_position_bias_table
-            resized = resize_table(table.detach(), self.window, window)
+            shrinks = window == lay_windows(grid_size, self.window, self.small_map).window
+            resize = crop_table if shrinks else resize_table
+            resized = resize(table.detach(), self.window, window)
             self.relative_position_bias_table = nn.Parameter(resized, table.requires_grad)
         self.window, self.nominal = window, grid_size
 

@@ -39,6 +39,7 @@ ORDER = [
     ["hybrid_swin.fusions"],
     ["hybrid_swin.block", "hybrid_swin.patches"],
     ["hybrid_swin.first_weights"],
+    ["hybrid_swin.kept_windows"],
     ["hybrid_swin.backbone"],
     ["hybrid_swin.model"],
     ["hybrid_swin.inspecting.subject", "hybrid_swin.inspecting.support"],

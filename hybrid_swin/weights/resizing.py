@@ -23,6 +23,16 @@ def resize_table(table: Tensor, before: Grid, after: Grid) -> Tensor:
     return resized[0].flatten(1).T.to(table.dtype).contiguous()  # as safetensors wants them
 
 
+def crop_table(table: Tensor, before: Grid, after: Grid) -> Tensor:
+    """The biases of the offsets in a window that is no larger. (offsets, K) -> (offsets', K)."""
+    grid = torch.unflatten(table, 0, _offsets(before))
+    (top, left), (height, width) = (
+        (b - a for b, a in zip(before, after, strict=True)),
+        _offsets(after),
+    )
+    return grid[top : top + height, left : left + width].flatten(0, 1).clone()
+
+
 def windows_of(offsets: int) -> tuple[Grid, ...]:
     """The windows (h, w) of a table of (2h-1)(2w-1) offsets, the most square first."""
     if offsets < 1 or offsets % 2 == 0:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import hybrid_swin as hs
+from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 
 # Ten blocks, and the three published networks that stand for the others, at a small size.
@@ -227,6 +228,64 @@ def test_another_size_in_place():
     hs.load_weights(rebuilt, model.state_dict())
     torch.testing.assert_close(rebuilt(images), model(images))
     assert before.shape == model(images).shape
+
+
+def windows(model):
+    return [layer.blocks[0].attn.window for layer in model.layers]
+
+
+@torch.no_grad()
+def test_windows_that_small_maps_had_shrunk_stay():
+    """Of 48 pixels, maps of 12, 6, 3 and 2 tokens a side; on 128 they would be of 7."""
+    model = make("swin_t", img_size=48, window_size=7).eval()
+    assert windows(model) == [(7, 7), (6, 6), (3, 3), (2, 2)]
+    images = [torch.randn(1, 3, *size) for size in ((48, 48), (128, 128), (40, 100))]
+    before, state = [model(x) for x in images], model.state_dict()
+    assert model.set_input_size(128) == ()
+    assert windows(model) == [(7, 7), (6, 6), (3, 3), (2, 2)]
+    assert all(torch.equal(model(x), out) for x, out in zip(images, before, strict=True))
+    assert [stage.window_size for stage in model.variant.stages] == [None, 6, 3, 2]
+    rebuilt = hs.create_model(model.variant).eval()
+    rebuilt.load_state_dict(state)
+    assert torch.equal(rebuilt(images[2]), before[2])
+    assert model.set_input_size(224) == model.set_input_size(48) == ()
+    assert torch.equal(model(images[0]), before[0])
+
+
+@torch.no_grad()
+def test_windows_shrink_to_smaller_maps_and_compute_there_what_they_did():
+    model = make("swin_t", img_size=64, window_size=4).eval()
+    small = torch.randn(1, 3, 32, 32)
+    before = model(small)
+    tables = model.set_input_size(32)  # maps of 8, 4, 2 and 1
+    names = [n for n, _ in model.named_parameters() if "bias_table" in n]
+    assert list(tables) == [name for name in names if name.startswith(("layers.2", "layers.3"))]
+    torch.testing.assert_close(model(small), before)
+    assert model.variant == make("swin_t", img_size=32, window_size=4).variant
+    hs.create_model(model.variant).load_state_dict(model.state_dict())
+    tables = model.set_input_size(window_size=2)
+    assert list(tables) == [name for name in names if name.startswith(("layers.0", "layers.1"))]
+
+
+def test_windows_that_cannot_all_stay_are_asked_for():
+    stage = hs.Stage(8, 2, 2, ("w_msa", "w_msa(small_map=pad)"))
+    model = hs.HybridSwin(hs.Variant(16, 3, 3, 4, 7, 2, [stage]))
+    before = model.variant
+    with pytest.raises(
+        InputError, match=r"\(w_msa 4, w_msa\(small_map=pad\) 7\).* give window_size"
+    ):
+        model.set_input_size(32)
+    assert model.variant == before
+    model.set_input_size(32, window_size=7)
+    model.set_input_size(64)
+    assert model.variant.window_sizes == (7,)
+
+
+def test_windows_beside_plugins_stay(write_plugin):
+    registry.add_plugin(write_plugin("average"))
+    model = hs.HybridSwin(hs.Variant(16, 3, 3, 4, 7, 2, [hs.Stage(8, 1, 2, ("average",))]))
+    model.set_input_size(64)
+    assert model.variant.window_sizes == (7,)
 
 
 def test_other_windows_in_place_resize_their_biases():

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from hybrid_swin.weights.resizing import (
+    crop_table,
     offsets,
     resize_channels,
     resize_table,
@@ -16,6 +17,14 @@ def plane(window, slopes):
     y = torch.linspace(-1, 1, 2 * window[0] - 1)[:, None, None]
     x = torch.linspace(-1, 1, 2 * window[1] - 1)[None, :, None]
     return (slopes[0] * y + slopes[1] * x).flatten(0, 1)
+
+
+def test_of_a_smaller_window_the_same_offsets_are_left():
+    table = torch.randn(15 * 9, 3)
+    cropped = crop_table(table, (8, 5), (3, 4))
+    device = table.device
+    here, there = (relative_position_index((3, 4), of, device) for of in ((3, 4), (8, 5)))
+    assert cropped.shape == (5 * 7, 3) and torch.equal(cropped[here], table[there])
 
 
 def test_heads_are_interpolated_each_by_itself():

@@ -125,7 +125,7 @@ def starts_anew(word: str) -> None:
         for tensor in (*mixer.parameters(), *mixer.buffers()):
             tensor.fill_(float("nan") if tensor.is_floating_point() else 99)
     try:
-        reset(mixer)
+        reset(nn.ModuleDict({"mixer": mixer}))  # which leaves the outermost module alone
     except InputError as error:
         raise ContractError(str(error)) from None
     initialise(made)

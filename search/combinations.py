@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from search.value_checks import settings_of
 
 MOST = 4000  # combinations that are looked at one by one: seconds
 _ONE_IN = 10  # of the drawn, so many are asked how many other combinations are the same candidate
+_NORM = re.compile(r"stages\.\d+\.norm")
 _NEIGHBOURS = 16  # values of a range that are tried for that
 
 Params = dict[str, Any]
@@ -234,10 +236,14 @@ def _is_recipe(path: str) -> bool:
 
 
 def _recipe_is_tied(space: Space) -> bool:
-    """Whether a network's value follows a recipe's, or the other way round."""
+    """Whether a network's value follows a recipe's, or counts for it, or the other way round."""
+    chosen: set[str] = set()  # paths of what a choice makes
     for path, leaf in space.leaves.items():
         for value in leaf.values if isinstance(leaf, Choice) else [leaf]:
-            for _, inner in read_leaves(value, path):
+            for inside, inner in read_leaves(value, path):
                 if isinstance(inner, Tie) and _is_recipe(inner.source) != _is_recipe(path):
                     return True
-    return False
+                if isinstance(leaf, Choice):
+                    chosen.add(inside)
+    # What the latter says counts where norms stand behind mixers.
+    return any(map(_NORM.fullmatch, chosen)) and f"{RECIPE}.zero_init_residual" in chosen

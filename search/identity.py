@@ -1,13 +1,19 @@
 """What names and seeds are made from: equal candidates, equal ids."""
 
 import hashlib
+from dataclasses import replace
 
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 
 
 def candidate_id(variant: Variant, recipe: Recipe, *others: str) -> str:
-    """Ten hex digits of a network, how it is trained, and whatever else makes results differ."""
+    """Ten hex digits of a network, how it is trained, and whatever else makes results differ.
+
+    What the recipe says of norms behind mixers does not count for a network without any.
+    """
+    if not any(stage.norm == "post" for stage in variant.stages):
+        recipe = replace(recipe, zero_init_residual=Recipe.zero_init_residual)
     text = "/".join((variant.id, recipe.id, *others))
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 

@@ -12,6 +12,7 @@ from search.compare.arms import SIZE, stages_of, words_with
 from search.compare.factors import Point
 from search.compare.matching import LatencyMatcher, Matched, match_arm, with_pointwise
 from search.compare.settings import ArmSettings, ComparisonSettings, Matching
+from search.identity import candidate_id
 from search.space import Space
 
 COUNTERPART = "+pointwise as costly as {}"  # an arm's equal in cost under matching by control
@@ -109,7 +110,7 @@ def _with_counterpart(
         return  # it is a counterpart itself
     counterpart = with_pointwise(plain, variant, settings.match.tolerance)
     over = count_cost(counterpart.variant).relative_to(count_cost(plain))
-    name = known.setdefault(counterpart.variant.id + recipe.id, COUNTERPART.format(arm.name))
+    name = known.setdefault(candidate_id(counterpart.variant, recipe), COUNTERPART.format(arm.name))
     if name == COUNTERPART.format(arm.name):
         yield Side(name, baseline, {}, recipe, replace(counterpart, residuals=over))
     residuals = count_cost(variant).relative_to(count_cost(counterpart.variant))

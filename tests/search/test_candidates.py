@@ -1,13 +1,16 @@
 import copy
 import dataclasses
+import hashlib
 
 import pytest
+import torch
 import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.files import write_json_atomically
+from hybrid_swin.model import HybridSwin
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.variant import Variant
 from search.candidates import Candidates, check_objective
@@ -56,6 +59,23 @@ def test_a_candidate_is_known_by_its_network_and_its_recipe():
     assert candidate_id(Variant.from_dict(variant.to_dict()), recipe) == first
     assert candidate_id(variant, dataclasses.replace(recipe, epochs=4)) != first
     assert candidate_id(dataclasses.replace(variant, mlp_ratio=3), recipe) != first
+
+
+@pytest.mark.parametrize(("norm", "equal"), [("pre", True), ("branch", True), ("post", False)])
+def test_a_start_of_norms_that_a_network_does_not_have_makes_no_other_candidate(norm, equal):
+    stage = {"width": 16, "depth": 2, "num_heads": 4, "blocks": ["w_msa+mdta"], "norm": norm}
+    variant = Variant.from_dict({"image_size": 8, "num_classes": 2, "stages": [stage]})
+    ids, states = [], []
+    for zero in (True, False):
+        recipe = Recipe(zero_init_residual=zero)
+        ids.append(candidate_id(variant, recipe, "data"))
+        torch.manual_seed(0)
+        states.append(HybridSwin(variant, zero_init_residual=zero).state_dict())
+    weights = zip(states[0].values(), states[1].values(), strict=True)
+    assert all(torch.equal(*pair) for pair in weights) is equal
+    assert (ids[0] == ids[1]) is equal
+    text = f"{variant.id}/{Recipe().id}/data"  # as it was before
+    assert ids[0] == hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 # Trials

@@ -184,6 +184,25 @@ def test_a_recipe_that_is_tied_to_the_network_is_not_parted_from_it():
         assert part.distinct == Number(len({identity for identity, _ in brute(found).values()}))
 
 
+@pytest.mark.parametrize(
+    ("norm", "distinct"),
+    [("post", [4]), ({"choose": ["pre", "post"]}, [6])],
+)
+def test_a_start_of_norms_counts_behind_mixers_alone(norm, distinct):
+    recipe = {"learning_rate": {"choose": [0.001, 0.002]}}
+    recipe |= {"zero_init_residual": {"choose": [True, False]}}
+    found = space(stage(norm=norm), recipe=recipe)
+    parts = [p.distinct.value for p in parts_of(found, Maker(found), samples=9) if p.parameters]
+    assert math.prod(parts) == len({identity for identity, _ in brute(found).values()})
+    assert parts == distinct
+
+
+def test_a_start_of_norms_is_not_to_be_chosen_where_no_norm_stands_behind_a_mixer():
+    recipe = {"zero_init_residual": {"choose": [True, False]}}
+    with pytest.raises(InputError, match="True and False are the same candidate whatever"):
+        space(stage(norm="pre"), recipe=recipe)
+
+
 def test_what_is_for_other_images_is_no_candidate():
     found = space(stage(), image_size={"choose": [16, 8]})
     networks = network_part(found, Maker(found), samples=10)

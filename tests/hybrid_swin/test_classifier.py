@@ -140,6 +140,26 @@ def test_balanced_weights_come_from_the_data(tmp_path):
     assert steps.losses == pytest.approx(steps.expected, rel=1e-5)
 
 
+def test_training_fills_the_buffers_that_no_checkpoint_holds(tmp_path):
+    class Emptied(Steps):
+        def on_fit_start(self, trainer, pl_module):  # as a strategy does by ``to_empty``
+            saved = pl_module.state_dict()
+            unsaved = [b for name, b in pl_module.named_buffers() if name not in saved]
+            assert len(unsaved) == 2
+            for buffer in unsaved:
+                buffer.fill_(float("nan"))
+
+        def weights(self):
+            return torch.tensor([60 / (3 * 10), 60 / (3 * 30), 60 / (3 * 20)])
+
+    steps = Emptied()
+    result = train(tmp_path, steps, data=Counted(), class_weights="balanced")
+    assert steps.losses == pytest.approx(steps.expected, rel=1e-5)
+    assert result.history[0]["train/loss"] == pytest.approx(
+        sum(steps.losses[: len(steps.losses) // 2]) / (len(steps.losses) // 2), rel=1e-5
+    )
+
+
 def test_balanced_weights_average_to_one_over_the_images():
     counts = [5, 0, 20, 75]
     weights = balanced_weights(counts)

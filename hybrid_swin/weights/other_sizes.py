@@ -24,8 +24,8 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "map": "on maps that one window covers along one side (not shifted; {image})",
         "axis": "on maps that one window covers along one side (shifted along the other; {image})",
         "always": "on maps that one window covers (shifted; {image})",
-        "fixed": "on maps that one window covers only there or at {own} (shifted as at {own}; "
-        "{image})",
+        "fixed": "on maps that one window covers only there or at {made_for} (shifted as at "
+        "{made_for}; {image})",
     },
     "roll": {
         "bare": "on maps that windows do not divide (rolled, then padded; {image})",
@@ -87,7 +87,7 @@ def _by_rules(variant: Variant, plan: Plan, rules: Rules) -> str:
         return f"are those of {rules.library} wherever it takes the image{cut}"
     theirs = rules.made_for or variant.image_size
     given = theirs[0] if theirs[0] == theirs[1] else theirs
-    sizes = {"own": _by(variant.image_size), "made_for": _by(theirs), "given": given}
+    sizes = {"made_for": _by(theirs), "given": given}
     where = ", ".join(
         _WORDS[kind][rule].format(**sizes, image=_by(image))
         for (kind, rule), image in found.items()

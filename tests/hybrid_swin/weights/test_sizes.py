@@ -253,6 +253,7 @@ def test_timms_windows_are_those_of_the_size_in_its_config(fields, tmp_path):
         assert far(network, (256, 256)) > OTHER and not report.is_as_in_source
         said = "0x0 in timm, made for 224x224 (make the model with that image_size to have that)"
         assert said in report.blocks[-1].why and report.blocks[-1].difference > 0.001
+        assert "shifted as at 224x224; " in report.other_sizes
         assert "which it was made (" in report.other_sizes
         report = hs.load_weights(following, source, follow_source=True)
         assert far(following, (256, 256)) > OTHER and not report.is_as_in_source

@@ -78,7 +78,7 @@ def followed(
     stages = zip(variant.stages, variant.block_words, words, strict=True)
     changed = replace(variant, stages=tuple(_spelt(*stage) for stage in stages))
     if changed.block_words == variant.block_words and not stay:
-        said.append(f"follow_source: the words were those of {library} already")
+        said.append(f"follow_source: small_map, shift and roll were those of {library} already")
     return changed, said
 
 

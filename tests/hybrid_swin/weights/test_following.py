@@ -113,7 +113,10 @@ def test_it_follows_whom_it_was_loaded_from_last():
     again = hs.load_weights(network, spelt("torchvision"))  # and stays so, unless it is told
     assert words_of(network) == SHIFT_MAP and not again.is_as_in_source
     report = hs.load_weights(model(words=SHIFT_MAP), spelt("huggingface"), follow_source=True)
-    assert "follow_source: the words were those of transformers already" in report.notes
+    assert (
+        "follow_source: small_map, shift and roll were those of transformers already"
+        in report.notes
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,7 +201,9 @@ def test_a_network_of_ours_gives_its_words(tmp_path):
     report = hs.load_weights(network, tmp_path / "ours.safetensors", follow_source=True)
     assert words_of(network) == TORCHVISION and report.other_sizes == ""
     report = hs.load_weights(network, tmp_path / "ours.safetensors", follow_source=True)
-    assert report.notes == ("follow_source: the words were those of its variant already",)
+    assert report.notes == (
+        "follow_source: small_map, shift and roll were those of its variant already",
+    )
 
 
 HYBRID = "w_msa+mdta", "sw_msa+mdta:gate"
@@ -220,13 +225,15 @@ def test_a_hybrid_of_ours_gives_its_weights_and_words_to_plainer_words(tmp_path,
     assert report.is_as_in_source and not report.fresh
     assert torch.equal(logits(network), expected)
     report = hs.load_weights(network, tmp_path / "ours.safetensors", follow_source=True)
-    assert report.notes == ("follow_source: the words were those of its variant already",)
+    assert report.notes == (
+        "follow_source: small_map, shift and roll were those of its variant already",
+    )
 
 
 def test_of_blocks_without_windows_the_words_are_not_called_those_of_the_source(tmp_path):
     hs.save_weights(model(words=("mdta", "conv")), tmp_path / "ours.safetensors")
     for words, note in (
-        (("mdta", "conv"), "the words were those of its variant already"),
+        (("mdta", "conv"), "small_map, shift and roll were those of its variant already"),
         (("conv", "conv"), "cannot follow its variant: no attention of the source's is in them"),
     ):
         report = hs.load_weights(

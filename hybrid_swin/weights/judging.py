@@ -25,11 +25,15 @@ from hybrid_swin.weights.version import has_v2_names
 _DENSE_HEADS = re.compile(r"(^|\.)(neck|bbox_head|roi_head|rpn_head|decode_head|mask_head)\.")
 
 _OWN = re.compile(r"(layers\.\d+\.blocks\.\d+)\.(?:attn\.(.+)|.+)")  # a block, what is in its mixer
-_BIASES = "relative_position_bias_table", "logit_scale", "cpb_mlp.0.weight"
-_ATTENTION = {
-    *("qkv.weight", "qkv.bias", "q_bias", "v_bias", "proj.weight", "proj.bias"),
-    *("cpb_mlp.0.bias", "cpb_mlp.2.weight", *_BIASES),
-}
+_LAYERS = {"qkv.weight", "proj.weight", "proj.bias"}
+# An attention's names, one of which marks it, in Swin and in Swin V2.
+_ATTENTIONS = (
+    ({"relative_position_bias_table"}, _LAYERS | {"qkv.bias"}),
+    (
+        {"logit_scale", "cpb_mlp.0.weight"},
+        _LAYERS | {"q_bias", "v_bias", "cpb_mlp.0.bias", "cpb_mlp.2.weight"},
+    ),
+)
 _STAGE_NORM = re.compile(r"(?!.*\bblocks\.)(.*\.)?norm\d\.weight")  # of the map of a stage
 
 
@@ -229,12 +233,12 @@ def _has_other_mixers(weights: Iterable[str]) -> bool:
         if found is not None:
             own = blocks.setdefault(found[1], set())
             own |= {found[2]} if found[2] else set()
-    return any(not _is_attention(own) for own in blocks.values())
+    return not all(_is_attention(own) for own in blocks.values())
 
 
-def _is_attention(names: Iterable[str]) -> bool:
+def _is_attention(names: set[str]) -> bool:
     """Whether a mixer's names are those of a plain Swin's attention, which may lack a part."""
-    return _ATTENTION.issuperset(names) and not set(_BIASES).isdisjoint(names)
+    return any(names & marks and names <= marks | others for marks, others in _ATTENTIONS)
 
 
 def _has(keys: Iterable[str], mark: str) -> bool:

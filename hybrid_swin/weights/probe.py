@@ -16,6 +16,7 @@ from hybrid_swin.window_rules import WindowLayout
 
 _MOST_MACS = 2e10  # of a block: some seconds in double precision
 _TABLE, _SCALE = "attn.relative_position_bias_table", "attn.logit_scale"
+_CONTINUOUS = "attn.cpb_mlp.0"
 # By transformers' names; those that are the same function are one.
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
@@ -55,6 +56,9 @@ def measure_difference(
         by: the window by which a continuous position bias counts offsets; if not given, its own.
     """
     width, table = len(weights["norm1.weight"]), weights.get(_TABLE)
+    marks = _SCALE in weights, f"{_CONTINUOUS}.weight" in weights
+    if marks != ((True, True) if table is None else (False, False)):
+        return None  # neither Swin's attention nor V2's
     if table is not None and len(table) != offsets(laid.window):
         return None  # of a network of another size, which its library would have had to fit
     tokens, area = laid.padded[0] * laid.padded[1], laid.window[0] * laid.window[1]
@@ -99,7 +103,7 @@ def _biases(weights: Mapping[str, Tensor], window: Grid, by: Grid) -> tuple[Tens
     """The table of position biases, and the bias of queries, keys and values."""
     if _SCALE not in weights:
         return weights[_TABLE], weights.get("attn.qkv.bias")
-    first = "attn.cpb_mlp.0"
+    first = _CONTINUOUS
     coords = windows.log_offsets(window, torch.device("cpu"), by).double()
     hidden = F.linear(coords, weights[f"{first}.weight"], weights[f"{first}.bias"]).relu()
     table = 16 * F.linear(hidden, weights["attn.cpb_mlp.2.weight"]).sigmoid()

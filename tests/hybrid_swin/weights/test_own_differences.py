@@ -11,6 +11,8 @@ from hybrid_swin.block import build_mixer
 from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError
 from hybrid_swin.weights.own_differences import HEADLESS
+from hybrid_swin.weights.probe import measure_difference
+from hybrid_swin.weights.rules import TIMM
 
 PLUGIN = '''
 import torch
@@ -151,6 +153,23 @@ def test_what_changes_nothing_is_taken(source, words, there, here, tilt):
     report = hs.load_weights(ours, with_variant(theirs))
     assert [b.how for b in report.blocks] == ["taken"] and report.is_as_in_source
     assert differ(ours, theirs) < 1e-6
+
+
+@pytest.mark.parametrize("option", ["attention=cosine", "bias=continuous"])
+def test_one_option_of_version_2_makes_an_attention_of_ours(option):
+    theirs, ours = network(f"w_msa({option})"), network(f"grid({option})", seed=1)
+    report = hs.load_weights(ours, theirs.state_dict())
+    assert [(b.how, b.difference) for b in report.blocks] == [("unsure", None)]
+    assert report.rules == ("hybrid_swin",)
+
+
+@pytest.mark.parametrize("lost", ["logit_scale", "cpb_mlp.0.weight"])
+def test_what_is_no_librarys_attention_is_not_measured(lost):
+    block = network(V2).layers[0].blocks[0]
+    weights = {n: t for n, t in block.state_dict().items() if not n.endswith(lost)}
+    laid = block.attn.lay((8, 8))
+    assert measure_difference(block, block.state_dict(), TIMM, laid, (8, 8)) is not None
+    assert measure_difference(block, weights, TIMM, laid, (8, 8)) is None
 
 
 def test_an_identity_start_of_another_option_is_told():

@@ -13,6 +13,7 @@ from transformers import Swinv2Backbone, Swinv2Config, Swinv2ForImageClassificat
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
 from hybrid_swin.weights.layouts import recognise_all, to_timm
+from hybrid_swin.weights.own_differences import UNKNOWN
 
 SIZES = {"patch_size": 2, "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4}
 SIZES |= {"mlp_ratio": 2.0, "num_labels": 3, "image_size": 16}
@@ -460,8 +461,14 @@ def test_our_own_files_are_read_back(tmp_path):
 def test_one_option_of_version_2_makes_no_version_2(small_swin):
     """Neither norms behind nor other windows are expected of it."""
     words = "w_msa(bias=continuous)", "sw_msa(bias=continuous)"
-    report = hs.load_weights(small_swin(*words), small_swin(*words, seed=1).state_dict())
-    assert {b.how for b in report.blocks} == {"taken"}
+    other = small_swin(*words, seed=1)
+    report = hs.load_weights(small_swin(*words), other.state_dict())
+    assert {(b.how, b.why) for b in report.blocks} == {("unsure", UNKNOWN)}
+    content = {
+        "model": other.state_dict(),
+        "hyper_parameters": {"variant": other.variant.to_dict()},
+    }
+    assert hs.load_weights(small_swin(*words), content).is_as_in_source
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

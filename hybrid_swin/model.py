@@ -14,7 +14,7 @@ from hybrid_swin.head import Head, Pool
 from hybrid_swin.patches import PatchEmbed, check_images, check_size
 from hybrid_swin.ranges import SHARE
 from hybrid_swin.recipe import WeightInit
-from hybrid_swin.timm_facts import pretrained_cfg
+from hybrid_swin.timm_facts import LABELS, pretrained_cfg
 from hybrid_swin.variant import Variant
 
 
@@ -108,6 +108,8 @@ class HybridSwin(Backbone):
     def reset_classifier(self, num_classes: int, global_pool: Pool | None = None) -> None:
         """Give the head a fresh linear layer for so many classes; 0 leaves the features.
 
+        Names of classes in ``pretrained_cfg`` go with the layer that told them.
+
         Args:
             num_classes: how many.
             global_pool: another pool; ``""`` leaves the map as it is, for 0 classes only.
@@ -122,6 +124,7 @@ class HybridSwin(Backbone):
             head = Head(self.num_features, variant.num_classes, pool, self.head.drop.p)
         self.head = head.to(like.dtype).train(self.training)
         self.variant, self.num_classes = variant, variant.num_classes
+        self.pretrained_cfg = {k: v for k, v in self.pretrained_cfg.items() if k not in LABELS}
         initialise(self.head, self.weight_init)
 
     def prune_intermediate_layers(

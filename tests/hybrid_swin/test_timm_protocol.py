@@ -414,3 +414,10 @@ def test_weights_from_a_file(tmp_path):
         torch.manual_seed(1)
         again = hs.create_model("w_msa+mdta", pretrained, window_size=2, **SMALL, **arguments)
         assert torch.equal(again.eval()(images), model.eval()(images))
+
+
+def test_a_fresh_head_does_not_know_the_names_of_the_old_ones_classes():
+    model = hs.create_model("w_msa", img_size=32, embed_dim=8, depths=(1,), num_heads=(1,))
+    model.pretrained_cfg = model.pretrained_cfg | {"mean": (0.1,) * 3, "label_names": ("a", "b")}
+    model.reset_classifier(2)
+    assert "label_names" not in model.pretrained_cfg and model.pretrained_cfg["mean"] == (0.1,) * 3

@@ -177,8 +177,10 @@ class Backbone(nn.Module):
         Any size works without it. Unlike in timm windows stay as they are on the maps so far, so
         that the network computes what it has learned: a window that has shrunk to a small map does
         not grow with it, and the variant then has it in its stage. It shrinks to a map that is
-        smaller still, and of its position biases those that are left are kept. For windows that are
-        named biases are interpolated. What is ``fixed`` by the nominal size follows it.
+        smaller still, and of its table of position biases those that are left are kept; continuous
+        ones (Swin V2's) count offsets by the smaller window then, unless they have a
+        ``pretrained_window_size``. For windows that are named tables are interpolated. What is
+        ``fixed`` by the nominal size follows it.
 
         Args:
             img_size: pixels, one number or (height, width); as it is if not given.

@@ -267,6 +267,20 @@ def test_windows_shrink_to_smaller_maps_and_compute_there_what_they_did():
     assert list(tables) == [name for name in names if name.startswith(("layers.0", "layers.1"))]
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("option", "same"), [("", False), (";pretrained_window_size=4", True)])
+def test_continuous_biases_of_a_window_that_shrinks_count_by_their_scale(option, same):
+    words = (f"w_msa(attention=cosine;bias=continuous{option})",)
+    torch.manual_seed(0)
+    model = hs.HybridSwin(hs.Variant(16, 3, 3, 4, 4, 2, [hs.Stage(8, 1, 2, words)])).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    small = torch.randn(1, 3, 8, 8)
+    before = model(small)
+    assert model.set_input_size(8) == ()
+    assert torch.allclose(model(small), before, atol=1e-4) is same
+
+
 def test_windows_that_cannot_all_stay_are_asked_for():
     stage = hs.Stage(8, 2, 2, ("w_msa", "w_msa(small_map=pad)"))
     model = hs.HybridSwin(hs.Variant(16, 3, 3, 4, 7, 2, [stage]))

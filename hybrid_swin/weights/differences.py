@@ -107,7 +107,7 @@ def _by_rules(place: Place, rules: Rules, judgement: Judgement) -> Difference | 
     if isinstance(theirs, str):
         return Difference(f"{theirs}, so there is nothing to compare with", False, rules)
     by = _scaled_by(place, theirs, judgement)
-    reasons = list(_reasons(place, rules, theirs, by))
+    reasons = list(_reasons(place, rules, theirs, by, len(judgement.rules) == 1))
     return Difference("; ".join(reasons), True, rules, theirs, by) if reasons else None
 
 
@@ -162,12 +162,14 @@ def counts_by(part: Part, window: Grid) -> Grid | None:
     return (side, side) if isinstance(side, int) and side else window
 
 
-def _reasons(place: Place, rules: Rules, theirs: WindowLayout, by: Grid | None) -> Iterator[str]:
+def _reasons(
+    place: Place, rules: Rules, theirs: WindowLayout, by: Grid | None, may_follow: bool
+) -> Iterator[str]:
     ours, grid = place.layout, place.variant.grids[place.stage]
     if is_strided(place.part, ours):
         yield f"{place.part.name} where a Swin has {place.kind}"
     elif theirs != ours:
-        yield _layout_reason(place, rules, theirs)
+        yield _layout_reason(place, rules, theirs, may_follow)
     mine = counts_by(place.part, ours.window)
     own = mine == ours.window and by == theirs.window  # then they differ with the windows
     if by is not None and mine is not None and by != mine and not own:
@@ -185,7 +187,7 @@ def mlp_and_norm_reasons(rules: Rules) -> Iterator[str]:
         yield f"norms have eps {EPS:g} where the source has {rules.eps:g}"
 
 
-def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout) -> str:
+def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout, may_follow: bool) -> str:
     ours, grid = place.layout, place.variant.grids[place.stage]
     on = f"on a map of {_by(grid)}"
     if place.part.name != place.kind and any(ours.shift) != any(theirs.shift):
@@ -202,7 +204,8 @@ def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout) -> str:
     others = tuple(o for o in place.part.options if o[0] not in LAYING)
     like = Part(word.name, tuple(sorted((*word.options, *others))))
     if window_layout(like, grid, place.window) == theirs:
-        return f"{why} (write {like} or load with follow_source=True to have that)"
+        follow = " or load with follow_source=True" if may_follow else ""
+        return f"{why} (write {like}{follow} to have that)"
     if rules.fixed_elsewhere(place.variant):
         size = _by(rules.made_for or place.variant.image_size)
         return f"{why}, made for {size} (make the model with that image_size to have that)"

@@ -59,6 +59,7 @@ def say_other_sizes(variant: Variant, plan: Plan, source: Source, follows: bool)
         sizes = sorted(filter(None, found), key=lambda image: distance(variant, image))
         return f"{what} differ from the source's, as at {_by(sizes[0])}{hint}" if sizes else ""
     judgement, said = source.judgement, []
+    hint = hint if len(judgement.rules) == 1 else ""  # follow_source would refuse to guess
     for rules in judgement.rules:
         if rules.activation != "gelu" or rules.eps != EPS:
             return ""

@@ -340,6 +340,9 @@ def test_a_bare_state_dict_may_be_of_two_networks_of_theirs(tmp_path):
     unsure = [block for block in report.blocks if block.how == "unsure"]
     assert [block.name for block in unsure] == ["layers.1.blocks.1"]
     assert "if the source is of transformers' backbones: a shift of" in unsure[0].why
+    assert "(write sw_msa(shift=always;small_map=pad) to have that)" in unsure[0].why
+    assert report.other_sizes.startswith("if it is of transformers: maps of features are those of")
+    assert "follow_source" not in str(report)  # it would refuse
     with pytest.raises(InputError, match=r"for transformers or w_msa\(small_map=pad\) and "):
         hs.load_weights(model, former.state_dict(), follow_source=True)
     theirs(SwinModel, image_size=16).save_pretrained(tmp_path)

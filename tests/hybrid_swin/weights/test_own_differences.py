@@ -37,9 +37,8 @@ class Tilt(Branch):
 
 
 @pytest.fixture
-def tilt(tmp_path):
-    (tmp_path / "tilt.py").write_text(PLUGIN)
-    registry.add_plugin(tmp_path / "tilt.py")
+def tilt(write_plugin):
+    registry.add_plugin(write_plugin("tilt", PLUGIN))
 
 
 def network(*words, heads=2, seed=0, norm="pre", **changes):

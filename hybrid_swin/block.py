@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hybrid_swin.bare_layers import is_bare, is_unwatched
 from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.branches import Branch, NormedBranch
-from hybrid_swin.cost import Grid, Window, oblong_told
+from hybrid_swin.cost import Grid, Window, blame_plugin
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.registry import load
 from hybrid_swin.variant import Norm
@@ -34,7 +34,7 @@ class BranchMaker:
         """The branch, behind a norm of its own where it has one."""
         cls = load("branch", self.part.name)
         sizes = dim, num_heads, self.window_size, self.grid_size
-        with oblong_told(self.part, self.window_size):
+        with blame_plugin(self.part, self.window_size):
             branch: Branch = cls(*sizes, **self.part.kwargs)
         return NormedBranch(branch, dim) if self.normed else branch
 

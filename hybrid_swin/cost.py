@@ -75,8 +75,8 @@ def layer_norm(channels: int) -> Cost:
 
 
 @contextmanager
-def oblong_told(part: Part, window_size: Window) -> Iterator[None]:
-    """Say of a plug-in that counts on one number where a window has two that it does so."""
+def blame_plugin(part: Part, window_size: Window) -> Iterator[None]:
+    """Name the plug-in that fails because it takes a window for one number, where it has two."""
     try:
         yield
     except TypeError as error:
@@ -105,7 +105,7 @@ class BranchCost:
     def __call__(self, dim: int, num_heads: int) -> Cost:
         """The whole branch, with its own norm where it has one."""
         branch = load("branch", self.part.name)
-        with oblong_told(self.part, self.window_size):
+        with blame_plugin(self.part, self.window_size):
             cost: Cost = branch.cost(
                 dim, num_heads, self.window_size, self.grid_size, **self.part.kwargs
             )

@@ -12,10 +12,6 @@ from hybrid_swin.block_words import LAYING, PRETRAINED, WINDOWED, BlockWord, Par
 from hybrid_swin.head_shares import share_heads
 from hybrid_swin.window_rules import Grid, Window, sides_of, window_of
 
-# Fusions that treat all branches alike, so that these may be renamed and sorted again.
-# `cross` looks at their order, and plug-ins may.
-_ALIKE = "sum", "scale", "gate", "selective", "concat", "split"
-
 
 def word_on_map(word: BlockWord, grid: Grid, window_size: Window, num_heads: int) -> BlockWord:
     """A canonical word without what changes nothing on a map.
@@ -25,11 +21,12 @@ def word_on_map(word: BlockWord, grid: Grid, window_size: Window, num_heads: int
     """
     there = tuple(branch_on_map(branch, grid, window_size) for branch in word.branches)
     fusion = word.fusion
-    if fusion is None or registry.describe("fusion", fusion.name).constants.get("ordered"):
+    constants = {} if fusion is None else registry.describe("fusion", fusion.name).constants
+    if fusion is None or constants.get("ordered"):
         return BlockWord(there, fusion)
     if fusion.name == "split":
         return _split_on_map(there, fusion, num_heads)
-    if fusion.name in _ALIKE:
+    if constants.get("symmetric"):
         return BlockWord(tuple(sorted(there, key=str)), fusion)
     if fusion.name == "cross" and not _pads(word, grid, window_size):
         fusion = _without(fusion, "padding")

@@ -53,6 +53,7 @@ _TABLES: dict[str, _Table] = {
             "min_branches",
             "max_branches",
             "ordered",
+            "symmetric",
             "per_branch",
             "heads_per_branch",
             "halves_heads",

@@ -57,6 +57,8 @@ class Fusion(nn.Module):
     max_branches: ClassVar[int | None] = None
     ordered: ClassVar[bool] = False
     """Whether ``a+b`` and ``b+a`` are different networks."""
+    symmetric: ClassVar[bool] = False
+    """Whether it treats all branches alike, by their names as well: they may change places."""
     per_branch: ClassVar[tuple[str, ...]] = ()
     """Options that hold one value a branch, written ``1-3``."""
     heads_per_branch: ClassVar[bool] = False

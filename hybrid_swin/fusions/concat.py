@@ -15,6 +15,8 @@ class Concat(Fusion):
     For n branches nC² + C parameters of its own.
     """
 
+    symmetric = True
+
     def __init__(self, dim: int, num_heads: int, makers: Sequence[Maker]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(make(dim, num_heads) for make in makers)

@@ -27,6 +27,8 @@ class Gate(Fusion):
     Source: after Highway Networks, 2015, https://arxiv.org/abs/1505.00387
     """
 
+    symmetric = True
+
     def __init__(
         self,
         dim: int,

@@ -26,6 +26,8 @@ class Scale(Fusion):
     https://arxiv.org/abs/2103.17239
     """
 
+    symmetric = True
+
     def __init__(
         self, dim: int, num_heads: int, makers: Sequence[Maker], init: float = 1.0
     ) -> None:

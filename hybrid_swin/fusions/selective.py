@@ -28,6 +28,8 @@ class Selective(Fusion):
     Source: Selective Kernel Networks, 2019, https://arxiv.org/abs/1903.06586
     """
 
+    symmetric = True
+
     def __init__(
         self,
         dim: int,

@@ -25,6 +25,7 @@ class Split(Fusion):
     Source: after Inception Transformer, 2022, https://arxiv.org/abs/2205.12956
     """
 
+    symmetric = True
     per_branch = ("ratio",)
     heads_per_branch = True
 

@@ -13,6 +13,8 @@ from hybrid_swin.fusions import CostMaker, Fusion, Maker, silence
 class Sum(Fusion):
     """Add the branches: ``L(x) + G(x)``."""
 
+    symmetric = True
+
     def __init__(self, dim: int, num_heads: int, makers: Sequence[Maker]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(make(dim, num_heads) for make in makers)

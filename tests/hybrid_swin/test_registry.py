@@ -76,6 +76,7 @@ def test_options_are_read_without_running_the_file():
         "attention": (bool, True),
     }
     assert registry.describe("fusion", "split").constants == {
+        "symmetric": True,
         "per_branch": ("ratio",),
         "heads_per_branch": True,
     }

@@ -3,6 +3,7 @@
 import re
 
 from hybrid_swin import published
+from hybrid_swin.pretrained_windows import NAME, first_windows
 
 _SWIN = re.compile(
     r"swin_?(?P<v2>v2)?_(?P<size>tiny|small|base|large|[tsbl])(?![a-z0-9])(_patch4)?"
@@ -13,7 +14,6 @@ _OTHERS = {
     "mixformer_b4": "mixformer_like_b4",
     "swin_s3_tiny": "s3_t",
 }
-_PATCH, _STAGES = 4, 4
 
 
 def meant_by(name: str) -> str:
@@ -48,8 +48,6 @@ def _arguments(found: re.Match[str], ours: str) -> str:
         said.append(f"img_size={image}")
     if window != variant.window_size:
         said.append(f"window_size={window}")
-    if found["v2"] and found["last"]:  # windows of the first training, no larger than its maps
-        maps = (int(found["image"]) // _PATCH // 2**stage for stage in range(_STAGES))
-        sizes = tuple(min(int(found["first"]), side) for side in maps)
-        said.append(f"pretrained_window_sizes={sizes}")
+    if found["v2"] and found["last"]:
+        said.append(f"{NAME}={first_windows(int(found['first']), int(found['image']))}")
     return ", ".join(said)

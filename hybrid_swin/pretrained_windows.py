@@ -9,6 +9,12 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.variant import Stage, Variant
 
 NAME = "pretrained_window_sizes"
+_PATCH, _STAGES = 4, 4  # of all published networks
+
+
+def first_windows(window: int, image: int) -> tuple[int, ...]:
+    """Windows of each stage of a published network at so many pixels: no larger than its maps."""
+    return tuple(min(window, image // _PATCH // 2**stage) for stage in range(_STAGES))
 
 
 def with_pretrained_windows(variant: Variant, sizes: int | Sequence[int]) -> Variant:

@@ -3,7 +3,7 @@
 import re
 
 from hybrid_swin import published
-from hybrid_swin.pretrained_windows import NAME, first_windows
+from hybrid_swin.pretrained_windows import ARGUMENT, first_windows
 
 _SWIN = re.compile(
     r"swin_?(?P<v2>v2)?_(?P<size>tiny|small|base|large|[tsbl])(?![a-z0-9])(_patch4)?"
@@ -49,5 +49,5 @@ def _arguments(found: re.Match[str], ours: str) -> str:
     if window != variant.window_size:
         said.append(f"window_size={window}")
     if found["v2"] and found["last"]:
-        said.append(f"{NAME}={first_windows(int(found['first']), int(found['image']))}")
+        said.append(f"{ARGUMENT}={first_windows(int(found['first']), int(found['image']))}")
     return ", ".join(said)

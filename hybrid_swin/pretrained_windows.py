@@ -6,9 +6,10 @@ from typing import Any
 
 from hybrid_swin.block_words import PRETRAINED, BlockWord, Part, parse
 from hybrid_swin.errors import InputError
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 
-NAME = "pretrained_window_sizes"
+ARGUMENT = "pretrained_window_sizes"
 _PATCH, _STAGES = 4, 4  # of all published networks
 
 
@@ -33,8 +34,8 @@ def with_pretrained_windows(variant: Variant, sizes: int | Sequence[int]) -> Var
     whole = all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in each)
     if len(each) != len(variant.stages) or not whole:
         raise InputError(
-            f"{NAME} must be one whole number, or {len(variant.stages)} of them, one a stage, 0 "
-            f"for the windows in use; got {sizes!r:.80}"
+            f"{ARGUMENT} must be one whole number, or {len(variant.stages)} of them, one a stage, "
+            f"0 for the windows in use; got {sizes!r:.80}"
         )
     stages = zip(variant.stages, each, strict=True)
     return replace(variant, stages=tuple(_stage(i, *pair) for i, pair in enumerate(stages)))
@@ -45,8 +46,8 @@ def _stage(index: int, stage: Stage, side: int) -> Stage:
     spelt = [word if (new := _word(old, side)) == old else str(new) for word, old in words]
     if side and not any(_counts(part) for _, word in words for part in word.branches):
         raise InputError(
-            f"{NAME}: stage {index} has no continuous position bias that a size of {side} would "
-            "scale; give 0 for it, or blocks such as w_msa(bias=continuous)"
+            f"{ARGUMENT}: stage {index} has no continuous position bias that a size of {side} "
+            "would scale; give 0 for it, or blocks such as w_msa(bias=continuous)"
         )
     return replace(stage, blocks=tuple(spelt))
 

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hybrid_swin.errors import InputError, did_you_mean, shown
-from hybrid_swin.pretrained_windows import NAME, with_pretrained_windows
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.pretrained_windows import ARGUMENT, with_pretrained_windows
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 
 # timm's argument names beside ours
 _SYNONYMS = {"img_size": "image_size", "in_chans": "in_channels"}
 _BY_STAGE = {"embed_dim": "width", "depths": "depth", "num_heads": "num_heads"}
 _FREE = {"dynamic_img_size", "dynamic_img_pad"}  # any size works
-_OTHERS = {NAME}  # written into words
+_OTHERS = {ARGUMENT}  # written into words
 # known to their users; a message has one line
 _UNLISTED = {"device", "dtype", "stages", "weight_init", "zero_init_residual"}
 
@@ -47,7 +48,7 @@ def changed(variant: Variant, overrides: Mapping[str, Any], others: Iterable[str
         stages = changes.get("stages", variant.stages)
         changes["stages"] = tuple(dataclasses.replace(s, window_size=None) for s in stages)
     variant = dataclasses.replace(variant, **changes)
-    return with_pretrained_windows(variant, given[NAME]) if NAME in given else variant
+    return with_pretrained_windows(variant, given[ARGUMENT]) if ARGUMENT in given else variant
 
 
 def _unknown(name: str, own: Sequence[str], fields: Sequence[str]) -> InputError:

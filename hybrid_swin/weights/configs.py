@@ -12,7 +12,7 @@ from typing import Any
 
 from hybrid_swin import published
 from hybrid_swin.cost import Grid
-from hybrid_swin.pretrained_windows import NAME, first_windows
+from hybrid_swin.pretrained_windows import ARGUMENT, first_windows
 from hybrid_swin.weights.rules import (
     ALWAYS_PARTITION,
     EXACT_GELU,
@@ -25,7 +25,7 @@ from hybrid_swin.weights.rules import (
 
 READ = (
     *("model_type", "architectures", "hidden_act", "layer_norm_eps"),
-    *("qkv_bias", "use_absolute_embeddings", "window_size", NAME),
+    *("qkv_bias", "use_absolute_embeddings", "window_size", ARGUMENT),
     "image_size",  # of V2, whose windows are laid for it
 )
 IN_SHAPES = (
@@ -147,7 +147,7 @@ _TIMM_KNOWN = {
     *("img_size", "patch_size", "in_chans", "num_classes", "embed_dim", "depths", "num_heads"),
     *("window_size", "mlp_ratio", "qkv_bias", "strict_img_size", "always_partition"),
     *("drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "weight_init", "head_dim"),
-    *("global_pool", "norm_layer", "dynamic_img_size", NAME),
+    *("global_pool", "norm_layer", "dynamic_img_size", ARGUMENT),
     *("pretrained", "features_only", "out_indices"),
 }
 # As in swinv2_base_window12to16_192to256: windows, and sizes in pixels, of the two trainings.
@@ -191,7 +191,7 @@ def timm_facts(architecture: str, arguments: Mapping[str, Any]) -> ConfigFacts:
 
 def _timm_pretrained(named: re.Match[str], arguments: Mapping[str, Any]) -> tuple[Grid | None, ...]:
     """As timm has them: the first training's windows, no larger than its maps."""
-    if NAME in arguments:
+    if ARGUMENT in arguments:
         return _pretrained(arguments) or ()
     if not named[2]:
         return ()
@@ -203,7 +203,7 @@ def _pretrained(fields: Mapping[str, Any]) -> tuple[Grid | None, ...] | None:
 
     Without one, or with 0 first, a stage counts by the windows in use.
     """
-    given = fields.get(NAME)
+    given = fields.get(ARGUMENT)
     if given is None:
         return ()
     if not isinstance(given, list | tuple):
@@ -218,7 +218,7 @@ def _pretrained(fields: Mapping[str, Any]) -> tuple[Grid | None, ...] | None:
 def _unknown(fields: Mapping[str, Any], known: Container[str]) -> tuple[str, ...]:
     """Fields that are not known here, and those of windows whose value cannot be read."""
     found = [name for name in fields if name not in known]
-    found += [NAME] if _pretrained(fields) is None else []
+    found += [ARGUMENT] if _pretrained(fields) is None else []
     return tuple(sorted(str(name)[:40] for name in found))
 
 

@@ -20,7 +20,8 @@ from hybrid_swin.block_words import parse
 from hybrid_swin.cost import Cost, count_cost, mixer_cost
 from hybrid_swin.counting import counted_cost
 from hybrid_swin.factory import create_model, list_models
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 from hybrid_swin.variant_sources import resolve_variant
 
 REFERENCE = "ours: plain Swin"

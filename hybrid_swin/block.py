@@ -13,7 +13,7 @@ from hybrid_swin.branches import Branch, NormedBranch
 from hybrid_swin.cost import Grid, Window, blame_plugin
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.registry import load
-from hybrid_swin.variant import Norm
+from hybrid_swin.stage import Norm
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from hybrid_swin.window_rules import Grid as Grid  # for branches
 from hybrid_swin.window_rules import Window as Window
 
 if TYPE_CHECKING:
-    from hybrid_swin.variant import Stage, Variant
+    from hybrid_swin.stage import Stage
+    from hybrid_swin.variant import Variant
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from hybrid_swin.block_words import WINDOWED, Part, window_layout
 from hybrid_swin.errors import InputError
 from hybrid_swin.registry import load, plugin_hash
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 from hybrid_swin.window_rules import Grid, Window, sides_of, spell_window, window_of
 
 

@@ -33,7 +33,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hybrid_swin.errors import unknown
-from hybrid_swin.variant import Norm, Stage, Variant
+from hybrid_swin.stage import Norm, Stage
+from hybrid_swin.variant import Variant
 
 MATCH_TOLERANCE = 0.005
 """How near the MACs of ``hybrid_*`` are to Swin-T's, as a share."""

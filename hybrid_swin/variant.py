@@ -3,71 +3,32 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
 
-from hybrid_swin import registry
 from hybrid_swin.block_words import BlockWord, parse
-from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
+from hybrid_swin.errors import InputError
 from hybrid_swin.nominal_words import lie_alike, window_on_map, word_on_map
-from hybrid_swin.window_rules import Grid, Window, sides_of, spell_window, window_of
+from hybrid_swin.stage import Stage, check_heads, read_stage
+from hybrid_swin.variant_values import (
+    check_choice,
+    check_fields,
+    plain_window,
+    read_image_size,
+    read_positive,
+    read_whole,
+    read_window,
+)
+from hybrid_swin.window_rules import Grid, Window, sides_of, window_of
 from hybrid_swin.yaml_files import read_yaml
 
-# Beyond any network: what is larger is a slip, which would only surface as a full memory.
-_MOST, _MOST_BLOCKS, _MOST_MLP_RATIO, _MOST_PIXELS = 10**9, 10**4, 1000, 2**16
+_MOST_MLP_RATIO = 1000  # beyond any network
 
-
-Norm = Literal["pre", "post", "branch"]
 MergingNorm = Literal["pre", "post"]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Blocks of one width on one grid.
-
-    Args:
-        width: channels C.
-        depth: number of blocks.
-        num_heads: attention heads; divides the width.
-        blocks: block words, which cycle over the depth.
-        window_size: of this stage's windows, instead of the variant's.
-        norm: where a block normalises: ``pre``, before its mixer and its MLP; ``post``, after
-            them, as in Swin Transformer V2; ``branch``, before each of the mixer's branches by a
-            norm of its own.
-    """
-
-    width: int
-    depth: int
-    num_heads: int
-    blocks: tuple[str, ...]
-    window_size: Window | None = None
-    norm: Norm = "pre"
-
-    def norms_branches(self, word: BlockWord) -> bool:
-        """Whether a block of this word has a norm a branch; one branch alone is just `pre`."""
-        return self.norm == "branch" and len(word.branches) > 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields as they stand in YAML; those at their default are left out."""
-        fields: dict[str, Any] = {
-            "width": self.width,
-            "depth": self.depth,
-            "num_heads": self.num_heads,
-            "blocks": list(self.blocks),
-        }
-        if self.window_size is not None:
-            fields["window_size"] = _plain(self.window_size)
-        if self.norm != "pre":
-            fields["norm"] = self.norm
-        return fields
-
-    def words(self) -> tuple[str, ...]:
-        """One word a block: ``blocks`` cycled over the depth, as the user wrote them."""
-        return tuple(self.blocks[i % len(self.blocks)] for i in range(self.depth))
 
 
 @dataclass(frozen=True)
@@ -102,17 +63,17 @@ class Variant:
     merging_norm: MergingNorm = "pre"
 
     def __post_init__(self) -> None:
-        _freeze(self, "image_size", _image_size(self.image_size))
+        _freeze(self, "image_size", read_image_size(self.image_size))
         for name, least in (
             ("in_channels", 1),
             ("num_classes", 0),
             ("patch_size", 1),
         ):
-            _freeze(self, name, _whole(getattr(self, name), least, name))
-        _freeze(self, "window_size", _window(self.window_size, "window_size"))
-        _freeze(self, "mlp_ratio", _positive(self.mlp_ratio, _MOST_MLP_RATIO, "mlp_ratio"))
+            _freeze(self, name, read_whole(getattr(self, name), least, name))
+        _freeze(self, "window_size", read_window(self.window_size, "window_size"))
+        _freeze(self, "mlp_ratio", read_positive(self.mlp_ratio, _MOST_MLP_RATIO, "mlp_ratio"))
         _freeze(self, "stages", _stages(self.stages))
-        _check_choice(self.merging_norm, get_args(MergingNorm), "merging_norm")
+        check_choice(self.merging_norm, get_args(MergingNorm), "merging_norm")
         self._check_grids()
         for index, (stage, words) in enumerate(zip(self.stages, self._parsed, strict=True)):
             if round(stage.width * self.mlp_ratio) < 1:
@@ -121,7 +82,7 @@ class Variant:
                     f"width {stage.width}; choose at least {1 / stage.width:.2g}"
                 )
             for word in words:
-                _check_heads(stage, word, f"stages.{index}")
+                check_heads(stage, word, f"stages.{index}")
 
     def _check_grids(self) -> None:
         if max(self.image_size) < self.patch_size:
@@ -197,7 +158,7 @@ class Variant:
                 plugins |= word.plugin_hashes()
         common = self._common_window()
         canonical = self.to_dict() | {
-            "window_size": _plain(common),
+            "window_size": plain_window(common),
             "stages": [self._canonical_stage(i, common) for i in range(len(self.stages))],
             "plugins": dict(sorted(plugins.items())),
         }
@@ -229,7 +190,7 @@ class Variant:
             "blocks": [str(word) for word in words],
         }
         if window is not None and not self._lies_as(index, common):
-            fields["window_size"] = _plain(window)
+            fields["window_size"] = plain_window(window)
         if stage.norm == "post" or any(stage.norms_branches(word) for word in words):
             fields["norm"] = stage.norm
         return fields
@@ -243,7 +204,7 @@ class Variant:
     @cached_property
     def name(self) -> str:
         """Readable ASCII name: block words, then depth x width and specials of each stage."""
-        return f"{self.blocks_name} {'-'.join(map(_stage_name, self.stages))}"
+        return f"{self.blocks_name} {'-'.join(stage.name for stage in self.stages)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts, as they stand in YAML.
@@ -257,7 +218,7 @@ class Variant:
             "in_channels": self.in_channels,
             "num_classes": self.num_classes,
             "patch_size": self.patch_size,
-            "window_size": _plain(self.window_size),
+            "window_size": plain_window(self.window_size),
             "mlp_ratio": self.mlp_ratio,
             **others,
             "stages": [stage.to_dict() for stage in self.stages],
@@ -272,7 +233,7 @@ class Variant:
         """Read what ``to_dict`` gives. Unknown fields are refused with the nearest known one."""
         if not isinstance(data, Mapping):
             raise InputError(f"a variant is a mapping with 'stages'; got {data!r}")
-        _check_fields(data, cls, "field of a variant")
+        check_fields(data, cls, "field of a variant")
         return cls(**data)
 
     @classmethod
@@ -295,136 +256,10 @@ def _on_map(
     return tuple(word_on_map(word, grid, laid, num_heads) for word in words), window
 
 
-def _stage_name(stage: Stage) -> str:
-    window = stage.window_size
-    special = [] if window is None else [f"window={spell_window(window)}"]
-    special += [f"norm={stage.norm}"] if stage.norm != "pre" else []
-    return f"{stage.depth}x{stage.width}" + (f"({';'.join(special)})" if special else "")
-
-
-def _check_heads(stage: Stage, word: BlockWord, where: str) -> None:
-    """A fusion may want a head a branch, or heads that it can halve."""
-    if word.fusion is None:
-        return
-    constants = registry.describe("fusion", word.fusion.name).constants
-    if constants.get("heads_per_branch") and stage.num_heads < len(word.branches):
-        raise InputError(
-            f"{where}: '{word}' gives each branch whole heads, so num_heads "
-            f"{stage.num_heads} is too few for {len(word.branches)} branches"
-        )
-    if constants.get("halves_heads") and stage.width // stage.num_heads % 2:
-        raise InputError(
-            f"{where}: '{word}' gives each head half its channels, and width {stage.width} with "
-            f"num_heads {stage.num_heads} has {stage.width // stage.num_heads} a head; choose "
-            "width and num_heads such that it is even"
-        )
-
-
 def _stages(value: Any) -> tuple[Stage, ...]:
     if not isinstance(value, list | tuple) or not value:
         raise InputError(f"stages must be a list with at least one stage; got {value!r}")
-    return tuple(_stage(item, f"stages.{i}") for i, item in enumerate(value))
-
-
-def _stage(value: Any, where: str) -> Stage:
-    if isinstance(value, Mapping):
-        _check_fields(value, Stage, f"field of {where}")
-        missing = {f.name for f in fields(Stage) if f.default is MISSING} - set(value)
-        if missing:
-            raise InputError(f"{where}: {', '.join(sorted(missing))} missing")
-        value = Stage(**value)
-    if not isinstance(value, Stage):
-        raise InputError(
-            f"{where} must be a mapping with width, depth, num_heads and blocks; got {value!r}"
-        )
-    blocks: Any = value.blocks
-    if isinstance(blocks, str):
-        blocks = (blocks,)
-    if not isinstance(blocks, list | tuple) or not blocks:
-        raise InputError(f"{where}.blocks must be a list with at least one word; got {blocks!r}")
-    stage = Stage(
-        _whole(value.width, 1, f"{where}.width"),
-        _whole(value.depth, 1, f"{where}.depth", _MOST_BLOCKS),
-        _whole(value.num_heads, 1, f"{where}.num_heads"),
-        tuple(blocks),
-        None if value.window_size is None else _window(value.window_size, f"{where}.window_size"),
-        value.norm,
-    )
-    _check_choice(stage.norm, get_args(Norm), f"{where}.norm")
-    if len(stage.blocks) > stage.depth:
-        raise InputError(
-            f"{where}: {len(stage.blocks)} blocks are named for a depth of "
-            f"{stage.depth}; name at most {stage.depth}"
-        )
-    if stage.width % stage.num_heads:
-        divisors = [n for n in range(1, min(stage.width, 64) + 1) if stage.width % n == 0]
-        raise InputError(
-            f"{where}: width {stage.width} is not divisible by num_heads "
-            f"{stage.num_heads}; choose one of {', '.join(map(str, divisors))}"
-        )
-    for word in stage.blocks:
-        try:
-            parse(word)
-        except InputError as error:
-            raise InputError(f"{where}.blocks: {error}") from None
-    return stage
-
-
-def _check_choice(value: Any, choices: tuple[str, ...], where: str) -> None:
-    if value not in choices:
-        raise InputError(
-            f"{where} must be one of {', '.join(choices)}; got {value!r}"
-            + did_you_mean(value, choices)
-        )
-
-
-def _check_fields(data: Mapping[str, Any], cls: type, kind: str) -> None:
-    allowed = [f.name for f in fields(cls)]
-    for key in data:
-        if key not in allowed:
-            raise unknown(kind, key, allowed)
-
-
-def _image_size(value: Any) -> tuple[int, int]:
-    sides = list(value) if isinstance(value, list | tuple) else [value, value]
-    if len(sides) != 2:
-        raise InputError(f"image_size must be one number or [height, width]; got {value!r}")
-    height, width = (_whole(side, 1, "image_size", _MOST_PIXELS) for side in sides)
-    return height, width
-
-
-def _whole(value: Any, least: int, where: str, most: int = _MOST) -> int:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise InputError(f"{where} must be a whole number of at least {least}; got {value!r}")
-    if value > most:
-        raise InputError(f"{where} must be at most {most:,}; got {value:,}")
-    return value
-
-
-def _window(value: Any, where: str) -> Window:
-    """One number where both sides are equal, which is how most windows are written."""
-    sides = list(value) if isinstance(value, list | tuple) else [value, value]
-    try:
-        height, width = (_whole(side, 1, where) for side in sides)
-    except (InputError, ValueError):  # a side that cannot be, or not two of them
-        raise InputError(
-            f"{where} must be a whole number from 1 to {_MOST:,}, or two for height and width, "
-            f"such as [7, 9]; got {shown(value, 60)}"
-        ) from None
-    return window_of((height, width))
-
-
-def _plain(window: Window) -> int | list[int]:
-    """As it stands in YAML."""
-    return list(window) if isinstance(window, tuple) else window
-
-
-def _positive(value: Any, most: float, where: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
-        raise InputError(f"{where} must be a number above 0 and at most {most}; got {value!r}")
-    return float(value)
+    return tuple(read_stage(item, f"stages.{i}") for i, item in enumerate(value))
 
 
 def _size(size: tuple[int, int]) -> str:

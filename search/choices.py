@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 from hybrid_swin.window_rules import Window
 from search.templates import Template
 

@@ -10,7 +10,8 @@ from hybrid_swin.block_words import LAYING, BlockWord, Part
 from hybrid_swin.branches import NormedBranch
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 from hybrid_swin.weights.differences import Attention, source_layout
 from hybrid_swin.weights.judging import Judgement
 from hybrid_swin.weights.mixers import TABLE

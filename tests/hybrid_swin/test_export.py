@@ -15,8 +15,9 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.export import TOLERANCE, export_model
 from hybrid_swin.image_facts import Normalisation
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.stage import Stage
 from hybrid_swin.trained import load_trained
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.variant import Variant
 
 NORMALISATION = Normalisation((0.4, 0.5), (0.2, 0.25), 255.0)
 

@@ -11,7 +11,8 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.measuring import Setup
 from hybrid_swin.peak_memory import main, peak_memory
 from hybrid_swin.registry import add_plugin
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 
 CPU = Setup("cpu", threads=1, batch=2)
 MEGABYTES = 120

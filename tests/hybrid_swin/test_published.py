@@ -13,7 +13,8 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.matching import match_cost
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.published import MATCH_TOLERANCE, names, published, source_of
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "timm.safetensors"
 

@@ -8,7 +8,8 @@ import yaml
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 
 VALID = {
     "image_size": [24, 20],

@@ -15,7 +15,8 @@ from hybrid_swin.branches.w_msa import WMSA
 from hybrid_swin.cost import mixer_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 
 DIM, HEADS = 6, 2
 V2 = "attention=cosine;bias=continuous"

@@ -10,7 +10,8 @@ from hybrid_swin.branches.sw_msa import SWMSA
 from hybrid_swin.branches.w_msa import WMSA
 from hybrid_swin.cost import mixer_cost
 from hybrid_swin.inspecting.attention import layout_of
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 from hybrid_swin.window_rules import lay_windows
 
 

@@ -16,7 +16,8 @@ from hybrid_swin.inspecting.words import Asked
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 from search import inspect_command, inspect_wandb
 from search.console import Console
 from search.inspect_command import inspect

@@ -10,7 +10,8 @@ from hybrid_swin.block import build_mixer
 from hybrid_swin.block_words import parse
 from hybrid_swin.cost import mixer_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 
 GRID, DIM, HEADS = (5, 4), 24, 3
 

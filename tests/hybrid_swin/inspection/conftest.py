@@ -3,7 +3,8 @@ import torch
 
 from hybrid_swin.inspecting.subject import make_subject
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.stage import Stage
+from hybrid_swin.variant import Variant
 
 
 @pytest.fixture

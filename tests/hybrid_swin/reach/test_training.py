@@ -14,8 +14,9 @@ from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.reach.ceiling import variant_ceiling
 from hybrid_swin.reach.layout import Layout
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.stage import Stage
 from hybrid_swin.training import fit
-from hybrid_swin.variant import Stage, Variant
+from hybrid_swin.variant import Variant
 
 STEPS, BATCH, READ = 200, 128, 1000
 # A coin's mean over READ images lies farther from its expectation in one reading of 30,000.

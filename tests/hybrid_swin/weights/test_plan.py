@@ -4,7 +4,7 @@ import torch
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.variant import Stage
+from hybrid_swin.stage import Stage
 from hybrid_swin.weights.layouts import names, split
 
 

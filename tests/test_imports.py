@@ -64,6 +64,7 @@ ORDER = [
         "hybrid_swin.weights.shell",
     ],
     ["hybrid_swin.weights.own_differences"],
+    ["hybrid_swin.weights.block_differences"],
     ["hybrid_swin.weights.plan", "hybrid_swin.weights.following", "hybrid_swin.weights.spelling"],
     ["hybrid_swin.weights.map_classes"],
     ["hybrid_swin.weights.other_sizes"],

@@ -3,30 +3,22 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, NoReturn, cast
+from typing import NoReturn, cast
 
 import torch
 from torch import Tensor, nn
 
 from hybrid_swin.block import Block
-from hybrid_swin.block_words import BlockWord, Part, parse
+from hybrid_swin.block_words import Part
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.tracing import is_distributed
 from hybrid_swin.variant import Variant
+from hybrid_swin.weights.block_differences import TakenBlock, attentions, differences
 from hybrid_swin.weights.completeness import query_biases, refuse_incomplete
-from hybrid_swin.weights.differences import (
-    Attention,
-    Difference,
-    Place,
-    foreign_difference,
-    mlp_and_norm_reasons,
-    unknown_windows,
-)
-from hybrid_swin.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerPlan, MixerSource, plan_mixer
+from hybrid_swin.weights.differences import Attention, Difference
+from hybrid_swin.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerSource, plan_mixer
 from hybrid_swin.weights.outside import look_at_pool, look_outside
-from hybrid_swin.weights.own_differences import UNKNOWN, fusion_reason, own_differences
-from hybrid_swin.weights.positions import position_reasons
 from hybrid_swin.weights.report import BlockStart, Resized, few
 from hybrid_swin.weights.shell import plan_head, plan_shell, refuse
 from hybrid_swin.weights.source import Source
@@ -141,20 +133,8 @@ def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -
     return replace(source, weights=source.weights | zeros, keys=keys)
 
 
-class _At(NamedTuple):
-    """A block of the model, what it takes, and what stands there in the source."""
-
-    name: str
-    stage: int
-    number: int
-    block: Block
-    word: BlockWord
-    mixer: MixerPlan
-    theirs: MixerSource
-
-
 def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source) -> None:
-    taken: list[_At] = []
+    taken: list[TakenBlock] = []
     mixers = _mixer_names(source)
     for index, (name, i, j, block) in enumerate(_blocks(model)):
         word, prefix = variant.block_words[i][j], f"{name}.attn."
@@ -171,14 +151,14 @@ def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source)
             plan.starts[index] = block.attn, mixer.base
         if isinstance(block.norm1, nn.Identity):
             _copy_norm(plan, block, name, source)
-        taken.append(_At(name, i, j, block, word, mixer, theirs))
+        taken.append(TakenBlock(name, i, j, block, word, mixer, theirs))
     plan.notes += _assumed_windows(taken)
     for index, at in enumerate(taken):  # all is known by now of what has a place
         plan.blocks.append(_start(plan, index, at, variant, source))
-        plan.attentions += _attentions(at, variant, source)
+        plan.attentions += attentions(at, variant, source)
 
 
-def _assumed_windows(taken: Iterable[_At]) -> list[str]:
+def _assumed_windows(taken: Iterable[TakenBlock]) -> list[str]:
     """A note on windows whose bias tables could be those of windows that lie the other way."""
     assumed = {
         cast(Grid, module.window)
@@ -195,11 +175,11 @@ def _assumed_windows(taken: Iterable[_At]) -> list[str]:
     ]
 
 
-def _start(plan: Plan, index: int, at: _At, variant: Variant, source: Source) -> BlockStart:
+def _start(plan: Plan, index: int, at: TakenBlock, variant: Variant, source: Source) -> BlockStart:
     """How a block starts."""
     how, why = at.mixer.how, at.mixer.why
     if how != "fresh":
-        found = list(_differences(at, variant, source))
+        found = list(differences(at, variant, source))
         unplaced = _unplaced(plan, at.name, source)
         if unplaced:
             plan.left_out += unplaced
@@ -279,74 +259,6 @@ def _copy_norm(plan: Plan, block: Block, name: str, source: Source) -> None:
             plan.used.add(f"{name}.norm1.{norm[1]}")
 
 
-def _differences(at: _At, variant: Variant, source: Source) -> Iterator[Difference]:
-    """Why a block computes something else than in the source."""
-    part = at.word.branches[at.mixer.base or 0]
-    kind = at.theirs.kind or ""
-    side = _place(at, variant, source)
-    windows = side.layout if part.name in ("w_msa", "sw_msa") else None
-    if source.variant is not None:
-        yield from own_differences(side, at.word, source.variant, _pairs(at, parse(kind)))
-        joined = at.mixer.values and fusion_reason(side, at.word, parse(kind).canonical())
-        if joined:
-            yield Difference(joined)
-    elif source.judgement.is_hybrid:
-        yield Difference(UNKNOWN, False)
-    elif at.mixer.values and at.theirs.is_bare and kind in ("w_msa", "sw_msa"):
-        # A table for another window is not that of a network like the model, ours or not.
-        judgement = source.judgement
-        if at.mixer.resized:
-            judgement = replace(judgement, maybe_ours=False)
-        difference = foreign_difference(side, judgement)
-        if difference is not None:
-            windows = None  # a mask of other windows says nothing more
-            yield difference
-        if SCALE in at.theirs.weights and side.told is None:
-            yield Difference(unknown_windows(side), False)
-    elif source.judgement.rules and not source.judgement.maybe_ours:
-        yield from map(Difference, mlp_and_norm_reasons(source.judgement.rules[0]))
-    if source.judgement.unknown:
-        fields = few(source.judgement.unknown)
-        yield Difference(f"what fields of its config may change is not known here: {fields}", False)
-    if at.mixer.resized:
-        yield Difference("its bias table is interpolated (bicubic)")
-    theirs = source.variant
-    as_v2 = {SCALE, CONTINUOUS} <= at.theirs.weights.keys()
-    after = theirs.stages[at.stage].norm == "post" if theirs else as_v2
-    if after != at.block.norm_after:
-        places = ("after", "before") if at.block.norm_after else ("before", "after")
-        why = f"norms {places[0]} mixer and MLP where the source has them {places[1]}"
-        unless = "unless the source is of this very network: "
-        sure = source.is_foreign or source.variant is not None
-        if not source.judgement.is_hybrid:
-            yield Difference(why if sure else unless + why, sure)
-    if at.mixer.values:
-        yield from map(Difference, position_reasons(source.positions, at.name, windows))
-
-
-def _place(at: _At, variant: Variant, source: Source) -> Place:
-    part, kind = at.word.branches[at.mixer.base or 0], (at.theirs.kind or "").partition("(")[0]
-    scale = source.positions.scales.get(at.name)
-    return Place(variant, at.stage, part, kind, _rows(at.theirs), at.theirs.window, scale)
-
-
-def _attentions(at: _At, variant: Variant, source: Source) -> Iterator[Attention]:
-    """The block's window attentions that take one of the source's."""
-    kind = at.theirs.kind or ""
-    if not at.mixer.values or not kind:
-        return
-    if source.variant is not None:
-        pairs = _pairs(at, parse(kind))
-        for k, (mine, theirs) in enumerate(pairs):
-            if mine.name in ("w_msa", "sw_msa", "grid"):
-                branch = k if len(pairs) == len(at.word.branches) else at.mixer.base or 0
-                place = Place(variant, at.stage, mine, theirs.name, _rows(at.theirs))
-                yield Attention(at.number, branch, place, theirs)
-    elif at.theirs.is_bare and kind in ("w_msa", "sw_msa"):
-        base = at.mixer.base or 0
-        yield Attention(at.number, base, _place(at, variant, source))
-
-
 def _note_masks(plan: Plan, source: Source) -> None:
     """Say where a mask that is added twice may hide what ours, as the authors', does not quite."""
     rules = next((rules for rules in source.judgement.rules if rules.masks > 1), None)
@@ -358,18 +270,6 @@ def _note_masks(plan: Plan, source: Source) -> None:
             f"authors' code, adds {MASKED:g}: with cosines scaled by up to {largest:.0f} some may "
             "not be quite hidden"
         )
-
-
-def _rows(mixer: MixerSource) -> int:
-    table = mixer.weights.get(TABLE)
-    return len(table) if table is not None and table.ndim else 0
-
-
-def _pairs(at: _At, theirs: BlockWord) -> list[tuple[Part, Part]]:
-    """The model's branches with the source's that gave them their weights."""
-    if len(theirs.branches) == len(at.word.branches):
-        return list(zip(at.word.branches, theirs.branches, strict=True))
-    return [(at.word.branches[at.mixer.base or 0], theirs.branches[0])]
 
 
 def _check_values(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None:

@@ -25,12 +25,12 @@ from jsonargparse import ArgumentParser, Namespace
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, out_of_memory
+from hybrid_swin.errors.failed_imports import explained_import
+from hybrid_swin.errors.parser_messages import explained
+from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.export_options import add_export_options, run_export
-from hybrid_swin.failed_imports import explained_import
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.kept_text import check_words, show, show_parsed
-from hybrid_swin.parser_messages import explained
-from hybrid_swin.plain_text import one_line
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import with_runs
 from hybrid_swin.trust import add_code_options

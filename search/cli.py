@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import ArgumentError, ArgumentParser
 
 from hybrid_swin.errors import InputError, out_of_memory, unknown
+from hybrid_swin.errors.failed_imports import explained_import
+from hybrid_swin.errors.parser_messages import explained
+from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.export_options import run_export
-from hybrid_swin.failed_imports import explained_import
 from hybrid_swin.files import explained as explain_refusal
 from hybrid_swin.kept_text import check_words, show
-from hybrid_swin.parser_messages import explained
-from hybrid_swin.plain_text import one_line
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
 from search.cost_options import question_of

@@ -7,7 +7,7 @@ from rich import console
 from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from hybrid_swin.plain_text import harmless
+from hybrid_swin.errors.plain_text import harmless
 
 
 class Console(console.Console):

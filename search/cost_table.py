@@ -13,7 +13,7 @@ from typing import Any, Literal
 from rich.table import Table
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.plain_text import csv_cell
+from hybrid_swin.errors.plain_text import csv_cell
 from search.console import Console
 from search.cost_rows import CostRow, Question, counted, matched, named_variants
 from search.word_wrapping import Words

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from hybrid_swin.errors.plain_text import csv_cell
 from hybrid_swin.files import (
     json_ready,
     natural_order,
@@ -25,7 +26,6 @@ from hybrid_swin.files import (
     write_text_atomically,
 )
 from hybrid_swin.ledger import merged
-from hybrid_swin.plain_text import csv_cell
 from search.fidelity import Fidelity
 from search.looking import about_looks
 from search.records.looks import Look, record_look

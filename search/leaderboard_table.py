@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin.plain_text import harmless
+from hybrid_swin.errors.plain_text import harmless
 from hybrid_swin.program import door
 from hybrid_swin.study_runs import TRAINED
 from search.console import Console

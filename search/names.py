@@ -3,7 +3,7 @@
 import re
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.plain_text import visible
+from hybrid_swin.errors.plain_text import visible
 
 # W&B's artifact `leaderboard-NAME` ends at 128 characters; a folder's name at 255 bytes, and files
 # in it are replaced by way of longer names; PostgreSQL's column of Optuna's study names at 512.

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.plain_text import visible
+from hybrid_swin.errors.plain_text import visible
 
 DEFAULT_PROJECT = "hybrid-swin"
 _NOT_IN_NAMES = "/\\#?%:"  # W&B's own rules, as its limits

@@ -62,7 +62,7 @@ def main(descriptor: int) -> None:
         import search.jobs  # noqa: F401  # seconds, which the first job shall not wait for
     except Exception as error:
         traceback.print_exc()
-        from hybrid_swin.failed_imports import explained_import
+        from hybrid_swin.errors.failed_imports import explained_import
 
         raise SystemExit(f"{type(error).__name__}: {explained_import(error) or error}") from None
 
@@ -74,7 +74,7 @@ def main(descriptor: int) -> None:
 def serve(channel: Channel, job: Job) -> None:
     """Do one job, and say what came of it."""
     from hybrid_swin.errors import InputError
-    from hybrid_swin.plain_text import LONGEST_ERROR, one_line, shortened
+    from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line, shortened
     from search.jobs import do_job
 
     channel.say("started", job)

@@ -16,7 +16,7 @@ MODULES = {
 
 # From the ground up: a module imports only from its own line and those above it.
 ORDER = [
-    ["hybrid_swin.plain_text"],
+    ["hybrid_swin.errors.plain_text"],
     ["hybrid_swin.errors"],
     ["hybrid_swin.ranges"],
     ["hybrid_swin.options", "hybrid_swin.yaml_files", "hybrid_swin.files"],

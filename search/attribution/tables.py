@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin.plain_text import csv_cell, markdown
+from hybrid_swin.errors.plain_text import csv_cell, markdown
 from search.attribution.model import Attribution, Effect
 from search.difference_format import interval_text, p_text, points, unit
 

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin.plain_text import latex, markdown, unbroken
+from hybrid_swin.errors.plain_text import latex, markdown, unbroken
 from search.compare.conclusions import conclusions
 from search.compare.lines import (
     KEPT_OUT,

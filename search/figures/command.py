@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.plain_text import say
+from hybrid_swin.errors.plain_text import say
 from search.figures.writing import write_study_figures
 
 

@@ -7,7 +7,7 @@ from rich.console import Group as Lines
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin.plain_text import unbroken
+from hybrid_swin.errors.plain_text import unbroken
 from hybrid_swin.program import door
 from search.progress import duration
 from search.watching.status import Status

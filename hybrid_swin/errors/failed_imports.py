@@ -5,7 +5,7 @@ import traceback
 
 from hybrid_swin.errors import InputError
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _OURS = (_HERE + os.sep, os.path.join(os.path.dirname(_HERE), "search") + os.sep)
 _LONGEST = 160  # characters of the package's own message
 

@@ -3,7 +3,7 @@
 import pytest
 
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.plain_text import (
+from hybrid_swin.errors.plain_text import (
     LONGEST,
     csv_cell,
     harmless,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.failed_imports import explained_import
+from hybrid_swin.errors.failed_imports import explained_import
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MESSAGE = "operator torchvision::nms does not exist"
 
 

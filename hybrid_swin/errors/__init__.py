@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from hybrid_swin.plain_text import one_line
+from hybrid_swin.errors.plain_text import one_line
 
 _LONGEST_NAME = 100  # of which a nearest one is looked for, in time that grows with its square
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.system.files import write_json_atomically
 from search.executors import Event, Job
 from search.identity import derive_seed
 from search.records.runs import RESULT_FILE, RunResult, RunSpec

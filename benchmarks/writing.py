@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.system.files import write_json_atomically
 
 
 def write_report(out: Path, report: dict[str, Any], text: str) -> None:

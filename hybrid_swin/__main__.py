@@ -12,7 +12,7 @@ interruption it goes on. What is heavy is imported after the arguments are right
 """
 
 if __name__ == "__main__":  # with -m the working folder comes first, until this is done
-    from hybrid_swin.launching import arrange_imports
+    from hybrid_swin.system.processes import arrange_imports
 
     arrange_imports()
 
@@ -30,9 +30,9 @@ from hybrid_swin.errors.parser_messages import explained
 from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.export_options import add_export_options, run_export
 from hybrid_swin.kept_plugins import adopt_kept_plugins
-from hybrid_swin.kept_text import check_words, show, show_parsed
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.study_runs import with_runs
+from hybrid_swin.system.kept_text import check_words, show, show_parsed
 from hybrid_swin.trust import add_code_options
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes

@@ -19,7 +19,6 @@ from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.plain_text import csv_cell, say
-from hybrid_swin.files import write_json_atomically, write_text_atomically
 from hybrid_swin.fitting import check_fit, fit_notes
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, recorded
@@ -30,11 +29,12 @@ from hybrid_swin.own_modules import shared_images
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.recorded_paths import WORKING_FOLDER, with_paths_found, working_folder
 from hybrid_swin.study_runs import names_run, refuse_reading
+from hybrid_swin.system.files import write_json_atomically, write_text_atomically
+from hybrid_swin.system.yaml_files import read_yaml
 from hybrid_swin.trained import find_checkpoint
 from hybrid_swin.variant import Variant
 from hybrid_swin.variant_sources import resolve_variant
 from hybrid_swin.weights.files import weights_hash
-from hybrid_swin.yaml_files import read_yaml
 
 SETTINGS, RESULT, DATA = "settings.yaml", "result.json", "data.json"
 SCHEMA_VERSION = 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import read_json
+from hybrid_swin.system.files import read_json
 from hybrid_swin.trust import other_code
 
 _FOLDER, _SETTINGS = "plugins", "settings.yaml"

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import json_lines
+from hybrid_swin.system.files import json_lines
 
 LEDGER = "test_reads.jsonl"
 VARIABLE = "HYBRID_SWIN_LEDGER"  # of the environment: one file for all

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import final
 
-from hybrid_swin.launching import finders_with_working_folder
+from hybrid_swin.system.processes import finders_with_working_folder
 from hybrid_swin.trust import other_module, unasked_data_module
 
 _OURS = ("hybrid_swin", "search")  # of which receipts keep a hash of its own

@@ -12,7 +12,7 @@ import yaml
 
 from hybrid_swin.errors import InputError, did_you_mean, unknown
 from hybrid_swin.ranges import Range
-from hybrid_swin.yaml_files import read_yaml
+from hybrid_swin.system.yaml_files import read_yaml
 
 ClassWeights = Literal["none", "balanced"]
 Flip = Literal["none", "horizontal"]

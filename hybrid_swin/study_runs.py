@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import read_json
 from hybrid_swin.kept_plugins import recorded_hashes, study_of
 from hybrid_swin.module_sources import check_data_code, class_paths_in
-from hybrid_swin.program import door
 from hybrid_swin.recipe import Recipe
 from hybrid_swin.recorded_paths import began_in, with_paths_found
+from hybrid_swin.system.files import read_json
+from hybrid_swin.system.program import door
 from hybrid_swin.variant import Variant
 
 STARTS = "weight_init", "zero_init_residual"  # what a recipe says of first weights

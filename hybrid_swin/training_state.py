@@ -14,14 +14,9 @@ from typing import Any
 
 import torch
 
+from hybrid_swin.system.files import SaveError
+
 SCHEMA_VERSION = 1
-
-
-class SaveError(OSError):
-    """A checkpoint could not be written; the previous one is as it was."""
-
-    def __str__(self) -> str:
-        return f"{self.filename}: {self.strerror}"
 
 
 class UnreadableStateError(Exception):

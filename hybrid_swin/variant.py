@@ -14,6 +14,7 @@ from hybrid_swin.block_words import BlockWord, parse
 from hybrid_swin.errors import InputError
 from hybrid_swin.nominal_words import lie_alike, window_on_map, word_on_map
 from hybrid_swin.stage import Stage, check_heads, read_stage
+from hybrid_swin.system.yaml_files import read_yaml
 from hybrid_swin.variant_values import (
     check_choice,
     check_fields,
@@ -24,7 +25,6 @@ from hybrid_swin.variant_values import (
     read_window,
 )
 from hybrid_swin.window_rules import Grid, Window, sides_of, window_of
-from hybrid_swin.yaml_files import read_yaml
 
 _MOST_MLP_RATIO = 1000  # beyond any network
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.registry import Entry, Kind
-from search.console import Console
+from hybrid_swin.system.console import Console
 
 _KINDS: tuple[tuple[Kind, str], ...] = (
     ("branch", "Branches: token mixers, joined by + in a block word"),

@@ -15,8 +15,8 @@ from hybrid_swin.errors.failed_imports import explained_import
 from hybrid_swin.errors.parser_messages import explained
 from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.export_options import run_export
-from hybrid_swin.files import explained as explain_refusal
-from hybrid_swin.kept_text import check_words, show
+from hybrid_swin.system.files import explained as explain_refusal
+from hybrid_swin.system.kept_text import check_words, show
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
 from search.cost_options import question_of
@@ -95,7 +95,7 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _run(parser: ArgumentParser, arguments: list[str]) -> int:
     settings, dry_run = parse_settings(parser, arguments, StudySettings, DEFAULT_CONFIG)
-    from search.console import Console
+    from hybrid_swin.system.console import Console
 
     console = Console()
     if dry_run:
@@ -122,7 +122,7 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
 
 def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
     settings, dry_run = parse_settings(parser, arguments, ComparisonSettings, DEFAULT_COMPARISON)
-    from search.console import Console
+    from hybrid_swin.system.console import Console
 
     console = Console()
     if dry_run:
@@ -174,7 +174,7 @@ def _figures(options: Any) -> int:
 
 def _inspect(parser: ArgumentParser, arguments: list[str]) -> int:
     question = inspect_question_of(parser, arguments)
-    from search.console import Console
+    from hybrid_swin.system.console import Console
     from search.inspect_command import inspect
 
     return inspect(question, Console())

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
-from hybrid_swin.program import as_called, program
+from hybrid_swin.system.program import as_called, program
 from hybrid_swin.trust import TRUST_HELP
 from search.cost_rows import By, Question
 

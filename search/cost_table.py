@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import csv_cell
-from search.console import Console
+from hybrid_swin.system.console import Console
 from search.cost_rows import CostRow, Question, counted, matched, named_variants
 from search.word_wrapping import Words
 

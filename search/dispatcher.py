@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.system.files import write_json_atomically
 from search.executors import Event, Executor, Job
 from search.experiment import WorkerSettings
 from search.records.failure import FAILURE_FILE, FailureRecord, read_failure, write_failure

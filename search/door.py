@@ -1,6 +1,6 @@
 """Where ``python search.py`` and ``hybrid-swin`` come in: first the import path, then the rest."""
 
-from hybrid_swin.launching import arrange_imports
+from hybrid_swin.system.processes import arrange_imports
 
 
 def main() -> int:

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from hybrid_swin.data_summary import independent
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.system.console import Console
 from search.budget import limits
 from search.candidates import Candidates
-from search.console import Console
 from search.contradictions import without_effect
 from search.draws import Draw
 from search.launch import Prepared, check, prepare

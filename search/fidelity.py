@@ -15,7 +15,7 @@ from typing import Literal, Self
 
 from scipy import stats
 
-from hybrid_swin.files import natural_order
+from hybrid_swin.system.files import natural_order
 from search.records.runs import RunResult, RunSpec
 from search.rungs import Rungs
 from search.settings import RungSettings

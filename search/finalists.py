@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import DamagedFileError, natural_order
+from hybrid_swin.system.files import DamagedFileError, natural_order
 from search import objectives
 from search.pareto import front, hypervolume
 from search.records.finalists_file import read_finalists, write_finalists

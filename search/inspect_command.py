@@ -14,13 +14,13 @@ from rich.text import Text
 
 from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import json_ready, read_json, write_json_atomically
 from hybrid_swin.inspecting.running import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspecting.subject import Subject
 from hybrid_swin.inspecting.words import Asked, as_trained
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, ledger_near, recorded
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.files import json_ready, read_json, write_json_atomically
 from hybrid_swin.weights.files import weights_hash
-from search.console import Console
 from search.inspect_images import Shown, make_subject_of, show_images
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Target, find_target

@@ -18,9 +18,9 @@ from hybrid_swin.kept_plugins import adopt_kept_plugins, recorded_hashes, study_
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.module_sources import check_data_code
 from hybrid_swin.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
+from hybrid_swin.system.yaml_files import read_yaml
 from hybrid_swin.trained import find_checkpoint, load_trained
 from hybrid_swin.variant_sources import resolve_variant
-from hybrid_swin.yaml_files import read_yaml
 from search.file_kinds import read_variant
 from search.inspect_options import InspectQuestion
 from search.records.runs import RUN_FILE, RunSpec, read_spec

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import read_json
+from hybrid_swin.system.files import read_json
 from search.wandb_content import harmless
 from search.wandb_settings import WandbSettings, place
 

@@ -15,10 +15,10 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import say
-from hybrid_swin.files import OF_THE_DISK, explained, write_json_atomically
 from hybrid_swin.kept_plugins import check_hash
 from hybrid_swin.module_sources import check_modules
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.system.files import OF_THE_DISK, SaveError, explained, write_json_atomically
 from hybrid_swin.training import (
     FitResult,
     Reading,
@@ -27,7 +27,6 @@ from hybrid_swin.training import (
     fit,
     load_classifier,
 )
-from hybrid_swin.training_state import SaveError
 from hybrid_swin.variant import Variant
 from search.answers import ValidationAnswers, save_test_answers
 from search.executors import Job

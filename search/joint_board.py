@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.program import door
+from hybrid_swin.system.program import door
 from search.leaderboard import Leaderboard
 from search.records.settings import is_comparison
 from search.row import Row

@@ -16,11 +16,11 @@ from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.fitting import fit_notes
 from hybrid_swin.loading import LoadedData, load_data
-from hybrid_swin.program import door
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.program import door
 from search import budget, objectives
 from search.candidates import Candidates, check_objective
 from search.closing import closing
-from search.console import Console
 from search.contradictions import check_together, without_effect
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher

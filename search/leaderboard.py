@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hybrid_swin.errors.plain_text import csv_cell
-from hybrid_swin.files import (
+from hybrid_swin.ledger import merged
+from hybrid_swin.system.files import (
     json_ready,
     natural_order,
     write_json_atomically,
     write_text_atomically,
 )
-from hybrid_swin.ledger import merged
 from search.fidelity import Fidelity
 from search.looking import about_looks
 from search.records.looks import Look, record_look

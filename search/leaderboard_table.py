@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.errors.plain_text import harmless
-from hybrid_swin.program import door
 from hybrid_swin.study_runs import TRAINED
-from search.console import Console
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.program import door
 from search.leaderboard import Leaderboard
 from search.leaderboard_costs import FEW, HEADS, TRAIN, cost_text, on_front, shown_costs
 from search.leaderboard_format import is_share, percent, range_text, score_text

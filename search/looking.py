@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import DamagedFileError, MissingFileError
+from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from search.records.looks import Look, record_look, with_current
 from search.records.report import read_report
 from search.statistics.looks import LEVEL, UNPLANNED, level_of_look

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin.files import natural_order
-from search.console import Console
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.files import natural_order
 from search.records.runs import RunResult, RunSpec
 
 _REFRESH = 4  # a second

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from search.console import Console
+from hybrid_swin.system.console import Console
 from search.experiment import differences
 from search.records.receipt import code_hash, versions
 from search.records.study_file import read_fixed

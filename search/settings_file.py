@@ -15,8 +15,8 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.parser_messages import explained
-from hybrid_swin.kept_text import check_words, hide, show, show_in_yaml
-from hybrid_swin.yaml_files import parse_yaml
+from hybrid_swin.system.kept_text import check_words, hide, show, show_in_yaml
+from hybrid_swin.system.yaml_files import parse_yaml
 from search.config_files import read_config, read_receipt
 from search.experiment import ExperimentSettings
 from search.file_kinds import check_kind, kind_of

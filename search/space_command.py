@@ -7,11 +7,11 @@ from typing import Any, Literal
 from rich.table import Table
 
 from hybrid_swin import ranges, registry
+from hybrid_swin.system.console import Console
 from search import objectives
 from search.budget import limits, matching, over
 from search.choices import Choice, Range, Tie
 from search.combinations import Candidate, Number, Part
-from search.console import Console
 from search.extremes import settings_text, short
 from search.settings import StudySettings
 from search.space import Space

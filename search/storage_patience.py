@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import shortened
+from hybrid_swin.system.files import shortened
 
 Answer = TypeVar("Answer")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
-from hybrid_swin.files import DamagedFileError
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger, unreadable_lines
+from hybrid_swin.system.files import DamagedFileError
 from search.fidelity import Fidelity, audit
 from search.finalists import choosers
 from search.looking import level_at, plan_of, target_so_far

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import DamagedFileError
-from hybrid_swin.launching import python_command, python_environment
+from hybrid_swin.system.files import DamagedFileError
+from hybrid_swin.system.processes import python_command, python_environment
 from search.executors.bounded_log import BoundedLog, Pump
 from search.experiment import ExperimentSettings
 from search.records.runs import RunResult, RunSpec, iter_runs, read_run

@@ -19,7 +19,7 @@ ORDER = [
     ["hybrid_swin.errors.plain_text"],
     ["hybrid_swin.errors"],
     ["hybrid_swin.ranges"],
-    ["hybrid_swin.options", "hybrid_swin.yaml_files", "hybrid_swin.files"],
+    ["hybrid_swin.options", "hybrid_swin.system.yaml_files", "hybrid_swin.system.files"],
     ["hybrid_swin.window_rules"],
     ["hybrid_swin.registry", "hybrid_swin.recipe"],
     ["hybrid_swin.block_words", "hybrid_swin.data_settings", "hybrid_swin.formulas"],

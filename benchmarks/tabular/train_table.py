@@ -30,10 +30,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.files import write_json_atomically
 from hybrid_swin.loading import LoadedData, load_data
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.files import write_json_atomically
 from search.choices import Choice
-from search.console import Console
 from search.dispatcher import Dispatcher
 from search.identity import candidate_id, derive_seed
 from search.progress import Terminal

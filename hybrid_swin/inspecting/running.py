@@ -90,7 +90,7 @@ def save_figure(inspection: Inspection, numbers: Mapping[str, Any], path: Path) 
 
     Equal numbers give equal bytes.
     """
-    from hybrid_swin.figure_files import write_figure
+    from hybrid_swin.system.figure_files import write_figure
 
     return bool(numbers["rows"]) and write_figure(path, partial(inspection.draw, numbers))
 

@@ -11,13 +11,13 @@ def run(options: Any) -> int:
         InputError: biased trials, too few, a matching that the comparison does not have, or a
             design in which effects cannot be told apart.
     """
-    from hybrid_swin.files import write_json_atomically, write_text_atomically
     from hybrid_swin.kept_plugins import adopt_kept_plugins
+    from hybrid_swin.system.console import Console
+    from hybrid_swin.system.files import write_json_atomically, write_text_atomically
     from search.attribution.figures import save_svg
     from search.attribution.model import attribute
     from search.attribution.tables import render, to_csv, to_markdown
     from search.attribution.trials import read_trials
-    from search.console import Console
 
     study = Path(options.study)
     adopt_kept_plugins(study, options.plugin, options.trust)

@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from hybrid_swin.figure_files import write_figure
+from hybrid_swin.system.figure_files import write_figure
 from search.attribution.model import Attribution, Effect
 from search.difference_format import interval_text, points
 from search.leaderboard_format import is_share

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from hybrid_swin.figure_files import write_figure
+from hybrid_swin.system.figure_files import write_figure
 from search.compare.factor_figure import draw_factor
 from search.compare.factors import short_names
 from search.compare.forest import draw_differences

@@ -13,6 +13,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.system.console import Console
 from hybrid_swin.trained import find_checkpoint
 from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import init_hash
@@ -26,7 +27,6 @@ from search.compare.report import write_report
 from search.compare.results import Comparison
 from search.compare.schedule import Schedule
 from search.compare.settings import ComparisonSettings
-from search.console import Console
 from search.dispatcher import Dispatcher
 from search.identity import derive_seed
 from search.looking import next_target, note_older_look, target_so_far

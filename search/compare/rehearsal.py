@@ -5,10 +5,10 @@ import tempfile
 
 from rich.table import Table
 
+from hybrid_swin.system.console import Console
 from search.compare.launch import check, prepare, say_cells
 from search.compare.plan import Entry, Plan
 from search.compare.settings import ComparisonSettings
-from search.console import Console
 from search.looking import level_at, seeds_looked_at
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import write_json_atomically, write_text_atomically
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.files import write_json_atomically, write_text_atomically
 from search.compare.conclusions import conclusions
 from search.compare.figures import save_figures
 from search.compare.plan import Plan
 from search.compare.results import Comparison
 from search.compare.tables import print_comparison, to_latex, to_markdown
 from search.compare.truth import truth_of
-from search.console import Console
 from search.records.report import CSV_FILE, JSON_FILE
 
 MARKDOWN_FILE, LATEX_FILE = "comparison.md", "comparison.tex"

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.errors.plain_text import latex, markdown, unbroken
+from hybrid_swin.system.console import Console
 from search.compare.conclusions import conclusions
 from search.compare.lines import (
     KEPT_OUT,
@@ -20,7 +21,6 @@ from search.compare.lines import (
     percent,
 )
 from search.compare.results import Comparison
-from search.console import Console
 from search.difference_format import unit
 from search.leaderboard_format import is_share
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.launching import python_command, python_environment
+from hybrid_swin.system.processes import python_command, python_environment
 from search.executors import Event, Job
 from search.executors.bounded_log import BoundedLog, Pump
 

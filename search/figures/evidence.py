@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.program import door
+from hybrid_swin.system.program import door
 from search.budget import amount
 from search.compare.settings import ComparisonSettings
 from search.leaderboard import Leaderboard

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from hybrid_swin.figure_files import write_figure
+from hybrid_swin.system.figure_files import write_figure
 from search.figures.anytime import draw_anytime
 from search.figures.curves import draw_curves
 from search.figures.evidence import Evidence

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import DamagedFileError, FileError, MissingFileError, explained
+from hybrid_swin.system.files import DamagedFileError, FileError, MissingFileError, explained
 from search.records.runs import SCHEMA_VERSION, State
 from search.records.schema import FutureVersionError, SchemaError, build, check_version
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.system.files import write_json_atomically
 from search.records.runs import SCHEMA_VERSION, read_record
 from search.records.schema import build, check_version
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import DamagedFileError, MissingFileError, write_json_atomically
+from hybrid_swin.system.files import DamagedFileError, MissingFileError, write_json_atomically
 from search.records.runs import SCHEMA_VERSION, read_record
 from search.records.schema import SchemaError, check_version
 from search.records.torn import Say, read_or_set_aside

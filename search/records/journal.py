@@ -8,7 +8,7 @@ import json
 import logging
 from pathlib import Path
 
-from hybrid_swin.files import (
+from hybrid_swin.system.files import (
     DamagedFileError,
     FileError,
     explained,

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import json_lines
+from hybrid_swin.system.files import json_lines
 from search.records.schema import SchemaError, build
 
 LOOKS = "looks.jsonl"

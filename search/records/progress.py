@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import DamagedFileError, MissingFileError
+from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from search.records.runs import SCHEMA_VERSION, read_record
 from search.records.schema import build, check_version
 

@@ -11,10 +11,10 @@ from typing import Any
 import hybrid_swin
 import search
 from hybrid_swin.data_summary import describe
-from hybrid_swin.files import DamagedFileError, write_json_atomically
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import LoadedData
 from hybrid_swin.recorded_paths import WORKING_FOLDER
+from hybrid_swin.system.files import DamagedFileError, write_json_atomically
 from search.compare.settings import ComparisonSettings
 from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.records.runs import RunResult, RunSpec, iter_runs

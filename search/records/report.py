@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from hybrid_swin.files import DamagedFileError, FileError, MissingFileError, explained
+from hybrid_swin.system.files import DamagedFileError, FileError, MissingFileError, explained
 from search.records.runs import SCHEMA_VERSION, read_record
 from search.records.schema import build, check_version
 

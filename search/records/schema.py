@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from hybrid_swin.files import shortened
+from hybrid_swin.system.files import shortened
 
 Record = TypeVar("Record")
 

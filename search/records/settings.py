@@ -7,14 +7,14 @@ from typing import Any
 import yaml
 
 from hybrid_swin.errors import InputError, shown
-from hybrid_swin.files import (
+from hybrid_swin.system.files import (
     DamagedFileError,
     FileError,
     MissingFileError,
     explained,
     write_text_atomically,
 )
-from hybrid_swin.yaml_files import read_yaml
+from hybrid_swin.system.yaml_files import read_yaml
 from search.compare.settings import ComparisonSettings
 from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.records.nearby import hint_of_studies

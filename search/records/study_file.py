@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import DamagedFileError, MissingFileError, write_json_atomically
+from hybrid_swin.system.files import DamagedFileError, MissingFileError, write_json_atomically
 from search.experiment import SCHEMA_VERSION
 from search.records.runs import read_record
 from search.records.schema import build, check_version

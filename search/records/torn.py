@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from hybrid_swin.files import DamagedFileError, FileError, MissingFileError, explained
+from hybrid_swin.system.files import DamagedFileError, FileError, MissingFileError, explained
 from search.records.runs import RESULT_FILE
 
 Content = TypeVar("Content")

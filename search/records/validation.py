@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hybrid_swin.files import write_bytes_atomically
+from hybrid_swin.system.files import write_bytes_atomically
 from search.records.predictions import Correctness
 
 VALIDATION_FILE = "validation.npz"

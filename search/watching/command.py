@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.files import json_ready
 from hybrid_swin.ranges import Range, check_ranges
-from search.console import Console
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.files import json_ready
 from search.watching.status import Status, Watcher
 from search.watching.table import render, what_it_found
 

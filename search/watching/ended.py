@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
-from hybrid_swin.files import MissingFileError
+from hybrid_swin.system.files import MissingFileError
 from search.records.ended import Ended, read_ended
 from search.records.failure import read_failure
 from search.records.runs import PLACES, RESULT_FILE, RUN_FILE, read_spec

@@ -4,7 +4,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from hybrid_swin.program import program
+from hybrid_swin.system.program import program
 
 _STATUS = """\
 How a study or a comparison stands, from another shell while it runs, or after: what has ended, what

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Literal
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import DamagedFileError, natural_order
+from hybrid_swin.system.files import DamagedFileError, natural_order
 from search.compare.settings import ComparisonSettings
 from search.experiment import ObjectiveSettings
 from search.records.ended import Ended

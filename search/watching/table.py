@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.errors.plain_text import unbroken
-from hybrid_swin.program import door
+from hybrid_swin.system.program import door
 from search.progress import duration
 from search.watching.status import Status
 

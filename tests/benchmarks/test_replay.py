@@ -7,7 +7,7 @@ import pytest
 from benchmarks.tabular.replay import TableDispatcher, replay_study
 from benchmarks.tabular.table import Table, Training
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import read_json
+from hybrid_swin.system.files import read_json
 from search.draws import Draw
 from search.executors import Job
 from search.jobs import do_job

@@ -12,7 +12,8 @@ from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.training_state import SaveError, save_state
+from hybrid_swin.system.files import SaveError
+from hybrid_swin.training_state import save_state
 from hybrid_swin.weights.layouts import DERIVED, names, recognise_all, split, to_timm
 
 LIBRARIES = "timm", "microsoft", "torchvision", "huggingface"

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from hybrid_swin import launching
 from hybrid_swin.module_sources import class_paths_in, module_sources
+from hybrid_swin.system import processes
 
 
 @pytest.fixture
@@ -93,4 +93,4 @@ def test_looking_for_sources_lets_nothing_be_imported_from_the_working_folder(fo
 
 
 def is_last(finder):
-    return isinstance(finder, launching._Last)
+    return isinstance(finder, processes._Last)

@@ -476,7 +476,7 @@ def stop_before_work(patch):
     patch.setattr(training, "fit", stop)
     patch.setattr("search.cost_measuring.peak_memory", stop)
     patch.setattr("search.cost_measuring.compare_times", stop)
-    patch.setattr("search.console.Console.print", lambda *given, **named: None)
+    patch.setattr("hybrid_swin.system.console.Console.print", lambda *given, **named: None)
 
 
 def folder_of(root, index):

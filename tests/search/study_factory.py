@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.system.files import write_json_atomically
 from search.records.runs import RunResult, RunSpec
 from search.records.validation import save_answers
 

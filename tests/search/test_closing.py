@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from hybrid_swin.files import explained
+from hybrid_swin.system.files import explained
 from search import cli
 from search.closing import closing
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.system.files import write_json_atomically
 from search import dispatcher as module
 from search.dispatcher import Dispatcher
 from search.executors import Event

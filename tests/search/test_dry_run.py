@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from hybrid_swin.system.console import Console
 from search import dry_run
-from search.console import Console
 from search.records.runs import RunResult
 from search.settings import (
     BaselineSettings,

@@ -9,8 +9,8 @@ import torch
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.console import Console
 from search import launch
-from search.console import Console
 from search.launch import check, prepare, run_study
 from search.settings import BaselineSettings, BudgetSettings, StudyObjective, StudySettings
 from search.workplace import visible_gpus

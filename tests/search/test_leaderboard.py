@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.system.files import write_json_atomically
 from search.leaderboard import COLUMNS, JSON_ONLY, MEASURED, Leaderboard
 from search.leaderboard_sentences import sentences
 from search.records.runs import read_run

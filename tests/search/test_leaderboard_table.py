@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from search.console import Console
+from hybrid_swin.system.console import Console
 from search.leaderboard import Leaderboard
 from search.leaderboard_table import print_leaderboard, save_svg
 

@@ -4,8 +4,8 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.system.console import Console
 from search import pilot
-from search.console import Console
 from search.pilot import print_resolution, run_pilots, shortened
 from search.records.runs import RunResult, RunSpec
 from search.statistics.looks import pocock_level

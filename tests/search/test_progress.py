@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from hybrid_swin.system.console import Console
 from search import progress
-from search.console import Console
 from search.progress import Terminal, duration
 from search.records.runs import RunResult, RunSpec
 

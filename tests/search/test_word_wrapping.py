@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.table import Table
 
-from search.console import Console
+from hybrid_swin.system.console import Console
 from search.word_wrapping import Words
 
 

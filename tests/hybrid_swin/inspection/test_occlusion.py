@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import json_ready
 from hybrid_swin.inspecting.sampling import subset
 from hybrid_swin.inspecting.subject import make_subject
 from hybrid_swin.inspecting.support import Supports
 from hybrid_swin.inspection import occlusion
 from hybrid_swin.inspection.occlusion import Occlusion, token_distances
+from hybrid_swin.system.files import json_ready
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.system.files import write_json_atomically
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Versus
 from search.compare.plan import make_plan

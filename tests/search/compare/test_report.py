@@ -3,11 +3,11 @@ import io
 
 import pytest
 
-from hybrid_swin.files import read_json
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.files import read_json
 from search.compare.conclusions import conclusions
 from search.compare.report import print_report, write_report
 from search.compare.settings import ArmSettings
-from search.console import Console
 
 FILES = {
     "comparison.json",

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from hybrid_swin.files import json_ready
+from hybrid_swin.system.files import json_ready
 from search.compare.arm_building import TrainedArm, images_of
 from search.compare.settings import MatchSettings
 from search.records.runs import iter_runs

@@ -4,9 +4,9 @@ import re
 import pytest
 
 from hybrid_swin.errors.plain_text import latex
+from hybrid_swin.system.console import Console
 from search.compare.lines import lines_of
 from search.compare.tables import print_comparison, to_latex, to_markdown
-from search.console import Console
 
 CONTROL = "+mdta(attention=false)"
 

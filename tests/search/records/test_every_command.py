@@ -252,7 +252,7 @@ def test_a_start_that_was_killed_between_two_writes(
         real(source, target)
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("hybrid_swin.files.os.replace", replace)
+        patch.setattr("hybrid_swin.system.files.os.replace", replace)
         begin(made.root, kind)
     board_of(made, capsys)
     for name, command in made.commands("{trial}/run.json").items():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import (
+from hybrid_swin.system.files import (
     DamagedFileError,
     FileError,
     MissingFileError,

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.system.files import write_json_atomically
 from search.records.runs import iter_runs
 from search.watching.ended import Failure, Runs
 

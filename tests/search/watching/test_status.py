@@ -3,7 +3,7 @@ import time
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.files import write_json_atomically
+from hybrid_swin.system.files import write_json_atomically
 from search.records.study_folder import locked
 from search.watching.holder import PROCESSES
 from search.watching.status import Group, Watcher
@@ -46,7 +46,7 @@ def look(study):
 
 @pytest.fixture
 def printed():
-    from search.console import Console
+    from hybrid_swin.system.console import Console
 
     def text(status):
         console = Console(width=100)

@@ -56,6 +56,13 @@ class FileError(InputError):
     """The system refused to read or write a file; what was there before is as it was."""
 
 
+class SaveError(OSError):
+    """A checkpoint could not be written; the previous one is as it was."""
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}"
+
+
 class MissingFileError(InputError):
     """There is no such file."""
 

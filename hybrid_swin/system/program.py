@@ -7,7 +7,7 @@ from pathlib import Path
 
 _SCRIPT = "search.py"
 _INSTALLED = "hybrid-swin"  # the console script
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def program() -> str:

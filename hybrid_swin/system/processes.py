@@ -5,7 +5,7 @@ The rule, in every process: the standard library and installed packages come as 
 names; the working folder and the script's folder are not searched at all, until a data module of
 the user's own (``data.class_path``) is imported, and then behind everything else.
 
-A new process runs this file as a script, ``python -P launching.py PLACES MODULE ARGUMENTS``. So
+A new process runs this file as a script, ``python -P processes.py PLACES MODULE ARGUMENTS``. So
 at the top it imports only what Python itself has loaded by then.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PACKAGES = ("hybrid_swin", "search")
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _last: list[str] = []  # the folders that come last, as they were when the door was opened
 
 
@@ -144,9 +144,9 @@ def _run() -> None:
 
     found = json.loads(places)
     sys.path[:], sys.argv[1:] = found["path"], arguments
-    from hybrid_swin import launching  # the module, whose variables others use; this is __main__
+    from hybrid_swin.system import processes
 
-    launching._last[:] = found["last"]
+    processes._last[:] = found["last"]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

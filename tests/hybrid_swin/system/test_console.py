@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 import search
+from hybrid_swin.system.console import Console
 from search.cli import main
-from search.console import Console
 
 HOSTILE = "r[b]x[/b] [/] :gate: [red]"
 MODULES = sorted(Path(search.__path__[0]).rglob("*.py"))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hybrid_swin.launching import python_command, python_environment
+from hybrid_swin.system.processes import python_command, python_environment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TRAPS = (
     *("search", "hybrid_swin", "json", "yaml", "torch", "runpy", "pickle", "socket", "typing"),
     *(
@@ -61,7 +61,7 @@ def test_the_environment_keeps_what_else_is_on_the_path(traps, monkeypatch):
 CODE = """
 import sys
 sys.path[:] = [*{before!r}, *sys.path]
-from hybrid_swin.launching import arrange_imports, import_from_working_folder
+from hybrid_swin.system.processes import arrange_imports, import_from_working_folder
 arrange_imports()
 import json, search
 print(search.__file__, "")

@@ -1,8 +1,8 @@
 """Text that stays text: jsonargparse reads strings in settings of any type as YAML once more.
 
 So a folder called ``'010'`` would become the number 10, quotes or not. Settings' values are read
-before it (`hybrid_swin.yaml_files`); their text passes through it spelt such that it is nothing
-else to YAML, and is spelt as it was behind it.
+before it (`hybrid_swin.system.yaml_files`); their text passes through it spelt such that it is
+nothing else to YAML, and is spelt as it was behind it.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.yaml_files import DifferentlyRead, parse_yaml
+from hybrid_swin.system.yaml_files import DifferentlyRead, parse_yaml
 
 _FROM, _TO = "\ue000", "\ue001"  # for private use, so in no text
 _HIDDEN = re.compile(f"{_FROM}([0-9a-f]*){_TO}")

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from hybrid_swin.figure_files import write_figure
+from hybrid_swin.system.figure_files import write_figure
 
 HOSTILE = "a$\\frac$ & <b>--> \x1b[31m\x00\u202e\uffff ]]> 图"
 SHOWN = "a$\\frac$ & <b>--> ?[31m???"

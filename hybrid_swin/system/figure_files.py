@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 
 from hybrid_swin.errors.plain_text import harmless
-from hybrid_swin.files import write_bytes_atomically
+from hybrid_swin.system.files import write_bytes_atomically
 
 _NO_GLYPH = "Glyph .* missing from"  # a box stands for it, which is no news to who reads Chinese
 _STAMPS = {".svg": {"Date": None}, ".png": {"Software": None}}  # what would differ each time

@@ -6,8 +6,8 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.recipe import Recipe
+from hybrid_swin.system.yaml_files import read_yaml
 from hybrid_swin.variant import Variant
-from hybrid_swin.yaml_files import read_yaml
 
 
 @pytest.fixture

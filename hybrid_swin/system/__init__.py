@@ -1,0 +1,1 @@
+"""What the packages need of the system that they run on: files, processes, the terminal."""

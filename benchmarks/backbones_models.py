@@ -16,12 +16,12 @@ from backbones_peers import Entry, peers
 from torch import Tensor, nn
 
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import parse
 from hybrid_swin.cost import Cost, count_cost, mixer_cost
 from hybrid_swin.counting import counted_cost
 from hybrid_swin.factory import create_model, list_models
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.variant_sources import resolve_variant
 
 REFERENCE = "ours: plain Swin"

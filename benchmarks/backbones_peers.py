@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 
 
 @dataclass(frozen=True)

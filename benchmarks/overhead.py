@@ -30,8 +30,8 @@ from lightning.pytorch.loggers import WandbLogger
 from hybrid_swin.classifier import Classifier
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from search.dispatcher import Dispatcher
 from search.executors.local import LocalExecutor
 from search.experiment import WorkerSettings

@@ -29,11 +29,11 @@ from hybrid_swin.errors.failed_imports import explained_import
 from hybrid_swin.errors.parser_messages import explained
 from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.export_options import add_export_options, run_export
-from hybrid_swin.kept_plugins import adopt_kept_plugins
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.study_runs import with_runs
+from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
+from hybrid_swin.spec.own_code.trust import add_code_options
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.run_reference import with_runs
 from hybrid_swin.system.kept_text import check_words, show, show_parsed
-from hybrid_swin.trust import add_code_options
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
 

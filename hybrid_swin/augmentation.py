@@ -9,7 +9,7 @@ Shapes: B batch, C channels, H height, W width.
 import torch
 from torch import Tensor
 
-from hybrid_swin.recipe import Flip
+from hybrid_swin.spec.recipe import Flip
 
 
 def augment(images: Tensor, shift: int, flip: Flip) -> Tensor:

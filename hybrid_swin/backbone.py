@@ -13,14 +13,14 @@ from hybrid_swin.branches import Branch
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.first_weights import reset
 from hybrid_swin.fusions import Fusion
-from hybrid_swin.kept_windows import with_windows_kept
 from hybrid_swin.patches import PatchEmbed, PatchMerging
-from hybrid_swin.ranges import Range
-from hybrid_swin.recipe import WeightInit
+from hybrid_swin.spec.kept_windows import with_windows_kept
+from hybrid_swin.spec.ranges import Range
+from hybrid_swin.spec.recipe import WeightInit
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import Window
 from hybrid_swin.timm_facts import arguments_after, facts_after
 from hybrid_swin.tracing import is_traced
-from hybrid_swin.variant import Variant
-from hybrid_swin.window_rules import Window
 
 _RATIOS = Range(1, 2**16, whole=True)
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.bare_layers import is_bare, is_unwatched
-from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.branches import Branch, NormedBranch
 from hybrid_swin.cost import Grid, Window, blame_plugin
 from hybrid_swin.fusions import Fusion
-from hybrid_swin.registry import load
-from hybrid_swin.stage import Norm
+from hybrid_swin.spec.block_words import BlockWord, Part
+from hybrid_swin.spec.registry import load
+from hybrid_swin.spec.stage import Norm
 
 
 @dataclass(frozen=True)

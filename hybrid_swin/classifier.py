@@ -18,8 +18,8 @@ from hybrid_swin.metrics import make_metrics, update
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.optimization import make_optimizer, make_schedule
 from hybrid_swin.own_modules import count_classes
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 
 # Reading the loss back stops a GPU's queue; on a CPU it costs nothing.
 STEPS_BETWEEN_LOSS_CHECKS = 50

@@ -19,20 +19,20 @@ from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.plain_text import csv_cell, say
-from hybrid_swin.fitting import check_fit, fit_notes
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, recorded
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.module_sources import check_data_code, module_hashes
 from hybrid_swin.own_modules import shared_images
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.recorded_paths import WORKING_FOLDER, with_paths_found, working_folder
-from hybrid_swin.study_runs import names_run, refuse_reading
+from hybrid_swin.spec.fitting import check_fit, fit_notes
+from hybrid_swin.spec.own_code.module_sources import check_data_code, module_hashes
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, with_paths_found, working_folder
+from hybrid_swin.spec.run_reference import names_run, refuse_reading
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
 from hybrid_swin.system.yaml_files import read_yaml
 from hybrid_swin.trained import find_checkpoint
-from hybrid_swin.variant import Variant
 from hybrid_swin.variant_sources import resolve_variant
 from hybrid_swin.weights.files import weights_hash
 

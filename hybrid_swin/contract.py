@@ -12,14 +12,14 @@ from contextlib import suppress
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin import registry
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import parse
 from hybrid_swin.cost import Grid, mixer_cost
 from hybrid_swin.counting import counted_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.first_weights import initialise, reset
-from hybrid_swin.registry import Kind
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.registry import Kind
 
 DIM, HEADS, WINDOW = 24, 3, 4
 GRID: Grid = (8, 8)

@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hybrid_swin import registry
-from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.errors import InputError
 from hybrid_swin.formulas import load_formulas as load
-from hybrid_swin.window_rules import Grid as Grid  # for branches
-from hybrid_swin.window_rules import Window as Window
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import BlockWord, Part
+from hybrid_swin.spec.window_rules import Grid as Grid  # for branches
+from hybrid_swin.spec.window_rules import Window as Window
 
 if TYPE_CHECKING:
-    from hybrid_swin.stage import Stage
-    from hybrid_swin.variant import Variant
+    from hybrid_swin.spec.stage import Stage
+    from hybrid_swin.spec.variant import Variant
 
 
 @dataclass(frozen=True)

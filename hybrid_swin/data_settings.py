@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.spec import registry
 
 Duplicates = Literal["warn", "drop", "refuse"]
 

@@ -17,11 +17,11 @@ from hybrid_swin.data import LabelledImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.loading import load_data
-from hybrid_swin.module_sources import import_from_source, module_sources
 from hybrid_swin.own_modules import made_by
+from hybrid_swin.spec.own_code.module_sources import import_from_source, module_sources
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.splits import Splits
 from hybrid_swin.system.processes import import_from_working_folder
-from hybrid_swin.variant import Variant
 
 
 def make_datamodule(

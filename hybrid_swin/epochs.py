@@ -19,11 +19,11 @@ from hybrid_swin.data import LabelledImages
 from hybrid_swin.datamodule import ImageData
 from hybrid_swin.errors import InputError
 from hybrid_swin.pixels import full_scale
-from hybrid_swin.recipe import Recipe
 from hybrid_swin.same_images import check_data, data_identity
 from hybrid_swin.seeding import seed_all
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training_state import save_state
-from hybrid_swin.variant import Variant
 
 LAST, FINAL = "last.ckpt", "final.ckpt"
 _ELSEWHERE = "choose another folder, or start it again without resuming"

@@ -21,12 +21,12 @@ from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.errors.plain_text import say
 from hybrid_swin.export_formats import FORMATS, IMAGES, LOGITS, Format, as_facts
 from hybrid_swin.image_facts import Normalisation, with_images
-from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.network_facts import as_plain, check_told, told_of
 from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.trained import find_checkpoint, load_trained
-from hybrid_swin.variant import Variant
 
 Values = Literal["normalised", "pixels"]
 

@@ -2,7 +2,7 @@
 
 from jsonargparse import ArgumentParser, Namespace
 
-from hybrid_swin.trust import TRUST_HELP
+from hybrid_swin.spec.own_code.trust import TRUST_HELP
 
 
 def add_export_options(parser: ArgumentParser) -> ArgumentParser:

@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 
 import torch
 
-from hybrid_swin import cost, published, registry
+from hybrid_swin import cost
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.cost import Cost
 from hybrid_swin.errors import InputError, check_flags, shown
@@ -19,10 +19,11 @@ from hybrid_swin.image_facts import kept_facts
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.network_facts import NetworkFacts
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.recipe import WeightInit
+from hybrid_swin.spec import published, registry
+from hybrid_swin.spec.recipe import WeightInit
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.variant_changes import changed
 from hybrid_swin.trained import load, load_facts
-from hybrid_swin.variant import Variant
-from hybrid_swin.variant_changes import changed
 from hybrid_swin.variant_sources import resolve_variant, trained_path
 
 

@@ -5,7 +5,7 @@ from numbers import Integral
 from typing import Any, TypeGuard
 
 from hybrid_swin.errors import InputError, shown, unknown
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 
 _WHICH = "stages are named by the number of the last ones, or a list such as (0, 2); got "
 

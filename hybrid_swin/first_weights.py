@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from hybrid_swin.block import ResidualNorm
 from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.fusions import Fusion
-from hybrid_swin.recipe import WeightInit
+from hybrid_swin.spec.recipe import WeightInit
 
 
 def initialise(

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hybrid_swin import registry
-from hybrid_swin.registry import Kind
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.registry import Kind
 
+_HERE = Path(__file__).parent
 # Modules without torch, whose classes are to be everyone's.
-_SHARED = ("hybrid_swin.cost", "hybrid_swin.errors", "hybrid_swin.window_rules")
+_SHARED = ("hybrid_swin.cost", "hybrid_swin.errors", "hybrid_swin.spec.window_rules")
 
 
 def load_formulas(kind: Kind, name: str) -> Any:
@@ -27,7 +28,7 @@ def load_formulas(kind: Kind, name: str) -> Any:
     entry = registry.describe(kind, name)
     if entry.plugin_hash or "torch" in sys.modules:
         return registry.load(kind, name)
-    module = _without_torch(f"hybrid_swin.{entry.file.parent.name}.{name}")
+    module = _without_torch(registry.module_name(kind, name))
     return getattr(module, entry.class_name)
 
 
@@ -47,8 +48,7 @@ class _Blank:
 @cache
 def _without_torch(name: str) -> ModuleType:
     """A module of ours run without torch, for us alone: the real one is imported beside it."""
-    place = Path(__file__).parent.joinpath(*name.split(".")[1:])
-    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    file = _file(name)
     module = ModuleType(name)
     vars(module)["__builtins__"] = {**vars(builtins), "__import__": _import}
     # Annotations are left unread: they are full of tensors.
@@ -67,13 +67,18 @@ def _import(
         return _Blank()
     if package != "hybrid_swin":
         return __import__(name, globals_, locals_, wanted, level)
-    if name == package:  # from hybrid_swin import windows
-        parts = {part: _ours(f"{name}.{part}") for part in wanted}
-        found = ModuleType(name)
-        vars(found).update(parts)
-        return found
-    return _ours(name)
+    modules = {part: f"{name}.{part}" for part in wanted if _file(f"{name}.{part}").exists()}
+    if not modules:
+        return _ours(name)
+    found = ModuleType(name)  # from hybrid_swin.network import windows
+    vars(found).update({part: _ours(module) for part, module in modules.items()})
+    return found
 
 
 def _ours(name: str) -> ModuleType:
     return importlib.import_module(name) if name in _SHARED else _without_torch(name)
+
+
+def _file(name: str) -> Path:
+    place = _HERE.joinpath(*name.split(".")[1:])
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from hybrid_swin.errors import InputError, did_you_mean
-from hybrid_swin.recipe import Precision
+from hybrid_swin.spec.recipe import Precision
 
 # Below so many MACs an image, autocast's casts are taken to cost more than bf16 products save on a
 # CPU. An estimate: a network of 25M MACs is 2.5-3 times faster in bf16, one of 4M spends most of

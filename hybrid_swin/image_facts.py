@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 
 IMAGE_FACTS = (
     *("mean", "std", "full_scale", "value_range", "resize"),

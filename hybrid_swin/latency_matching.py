@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.matching import Match, changes, check_tolerance, match_cost
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 
 _MOST_MEASURED = 10
 _ANY = 0.5  # of the MACs aimed at: the best-proportioned widths near them will do

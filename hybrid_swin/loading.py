@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hybrid_swin import pixels, registry
+from hybrid_swin import pixels
 from hybrid_swin.batches import NormalisedImages
 from hybrid_swin.class_names import check_surplus
 from hybrid_swin.data import LabelledImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec import registry
 from hybrid_swin.splits import Splits, make_splits
 
 

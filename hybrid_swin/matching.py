@@ -19,8 +19,8 @@ from hybrid_swin.cost import (
     stem_cost,
 )
 from hybrid_swin.errors import InputError, shown, unknown
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.stage_shapes import MOST_SCALE, Shape, shapes_near, shapes_of
-from hybrid_swin.variant import Variant
 
 By = Literal["parameters", "macs", "activations"]
 Field = Literal["width", "mlp_ratio"]

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import device_name, resolve_accelerator
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.ranges import Range, check_ranges
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.ranges import Range, check_ranges
+from hybrid_swin.spec.variant import Variant
 
 Work = Literal["forward", "training"]
 Step = Callable[[], object]

@@ -12,10 +12,10 @@ from hybrid_swin.feature_info import stages_info, stages_taken
 from hybrid_swin.first_weights import initialise
 from hybrid_swin.head import Head, Pool
 from hybrid_swin.patches import PatchEmbed, check_images, check_size
-from hybrid_swin.ranges import SHARE
-from hybrid_swin.recipe import WeightInit
+from hybrid_swin.spec.ranges import SHARE
+from hybrid_swin.spec.recipe import WeightInit
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.timm_facts import LABELS, pretrained_cfg
-from hybrid_swin.variant import Variant
 
 
 class HybridSwin(Backbone):

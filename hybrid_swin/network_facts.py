@@ -17,9 +17,9 @@ from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
 from hybrid_swin.head import Pool
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.recipe import WeightInit
+from hybrid_swin.spec.recipe import WeightInit
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.timm_facts import pretrained_cfg
-from hybrid_swin.variant import Variant
 
 
 @dataclass(frozen=True)

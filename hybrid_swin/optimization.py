@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:

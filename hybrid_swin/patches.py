@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.errors import InputError, shown
+from hybrid_swin.spec.variant import MergingNorm
 from hybrid_swin.tracing import is_traced, sides
-from hybrid_swin.variant import MergingNorm
 
 
 class PatchEmbed(nn.Module):

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.published import names, published, source_of
+from hybrid_swin.spec.published import names, published, source_of
 
 FOLDER = Path(__file__).parents[1] / "configs" / "variants"
 

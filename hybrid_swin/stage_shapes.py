@@ -6,8 +6,8 @@ from heapq import merge
 from itertools import islice
 from typing import NamedTuple
 
-from hybrid_swin import registry
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.variant import Variant
 
 HEAD_DIM_STEP = 8  # channels: what fused attention kernels want a head to be a multiple of
 MOST_SCALE = 16  # a stage is made at most so many times wider or narrower

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from hybrid_swin.image_facts import untrained
-from hybrid_swin.variant import Variant
-from hybrid_swin.variant_changes import of_variant, timm_arguments
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.variant_changes import of_variant, timm_arguments
 
 LABELS = "label_names", "label_descriptions", "label_offset"  # of as many classes
 

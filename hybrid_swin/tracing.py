@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from hybrid_swin.window_rules import Grid
+from hybrid_swin.spec.window_rules import Grid
 
 
 def is_traced() -> bool:

@@ -12,8 +12,8 @@ from hybrid_swin.image_facts import Normalisation
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.network_facts import NetworkFacts, as_cfg
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.study_runs import STARTS, names_run, refuse_study, run_start
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.run_reference import STARTS, names_run, refuse_study, run_start
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.files import (
     FINAL,
     IN_FOLDERS,

@@ -19,11 +19,11 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.hardware import PeakMemory, device_name, resolve_accelerator, resolve_precision
 from hybrid_swin.own_modules import seed_for_setup, set_up
 from hybrid_swin.quiet import quiet
-from hybrid_swin.recipe import Recipe
 from hybrid_swin.same_images import check_data
 from hybrid_swin.seeding import seed_all
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training_state import UnreadableStateError, load_state
-from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import init_hash
 
 State = Literal["complete", "stopped", "diverged"]

@@ -4,11 +4,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from hybrid_swin import block_words, published, registry
 from hybrid_swin.errors import InputError, did_you_mean, here, shown, unknown
-from hybrid_swin.other_names import meant_by
-from hybrid_swin.study_runs import names_run, run_folder, run_variant
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec import block_words, published, registry
+from hybrid_swin.spec.other_names import meant_by
+from hybrid_swin.spec.run_reference import names_run, run_folder, run_variant
+from hybrid_swin.spec.variant import Variant
 
 _VARIANTS = ".yaml", ".yml"
 _WEIGHTS = ".ckpt", ".safetensors", ".pth", ".pt", ".bin", ".index.json"

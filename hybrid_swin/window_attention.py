@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from hybrid_swin import windows
 from hybrid_swin.branches import Branch
 from hybrid_swin.cost import Cost, Grid, Window, linear
+from hybrid_swin.spec.window_rules import Roll, Shift, SmallMap, WindowLayout, lay_windows, sides_of
 from hybrid_swin.tracing import is_traced, is_transformed, is_unfused, made_like, sides
 from hybrid_swin.weights.resizing import crop_table, resize_table
-from hybrid_swin.window_rules import Roll, Shift, SmallMap, WindowLayout, lay_windows, sides_of
 
 _HIDDEN = 512  # units of the network that gives continuous position biases
 _MAX_LOG_SCALE = math.log(100)

@@ -12,9 +12,9 @@ from typing import ParamSpec
 import torch
 from torch import Tensor
 
+from hybrid_swin.spec.window_rules import Grid
+from hybrid_swin.spec.window_rules import padded as padded  # for branches of others
 from hybrid_swin.tracing import is_plain
-from hybrid_swin.window_rules import Grid
-from hybrid_swin.window_rules import padded as padded  # for branches of others
 
 MASKED = -100.0  # as Swin's: enough to silence a pair, and finite where a whole row is masked
 PADDING = -1e4  # below any logit, where Swin's is not: cosines reach 100; finite in half precision

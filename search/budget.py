@@ -8,7 +8,7 @@ from typing import Any
 from hybrid_swin.cost import Cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.matching import By, match_cost
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 from search.settings import BudgetSettings
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}

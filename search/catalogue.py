@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.registry import Entry, Kind
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.registry import Entry, Kind
 from hybrid_swin.system.console import Console
 
 _KINDS: tuple[tuple[Kind, str], ...] = (

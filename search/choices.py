@@ -10,10 +10,10 @@ from random import Random
 from typing import Any, Protocol
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
-from hybrid_swin.window_rules import Window
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import Window
 from search.templates import Template
 
 RECIPE = "recipe"

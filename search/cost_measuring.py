@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from hybrid_swin import registry
 from hybrid_swin.latency_matching import Measured, match_latency
 from hybrid_swin.measuring import Setup, Timing, Work, compare_times
 from hybrid_swin.peak_memory import peak_memory
-from hybrid_swin.ranges import Range, check_ranges
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.ranges import Range, check_ranges
+from hybrid_swin.spec.variant import Variant
 from search.cost_rows import (
     CostRow,
     Measurement,

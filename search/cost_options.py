@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
+from hybrid_swin.spec.own_code.trust import TRUST_HELP
 from hybrid_swin.system.program import as_called, program
-from hybrid_swin.trust import TRUST_HELP
 from search.cost_rows import By, Question
 
 DESCRIPTION = """\

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from hybrid_swin import published, registry
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.matching import match_cost
-from hybrid_swin.study_runs import names_run
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec import published, registry
+from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
+from hybrid_swin.spec.run_reference import names_run
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.variant_sources import resolve_variant
 from search.budget import amount
 from search.file_kinds import read_variant

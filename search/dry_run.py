@@ -8,7 +8,7 @@ import tempfile
 from rich.table import Table
 
 from hybrid_swin.data_summary import independent
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from search.budget import limits
 from search.candidates import Candidates

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.ranges import Range, check_ranges
+from hybrid_swin.spec.ranges import Range, check_ranges
 from search.names import check_name
 from search.wandb_settings import WandbSettings
 

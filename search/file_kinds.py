@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.yaml_files import read_yaml
-from hybrid_swin.variant import Variant
 from search.compare.settings import ComparisonSettings
 from search.settings import StudySettings
 

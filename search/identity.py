@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import replace
 
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 
 
 def candidate_id(variant: Variant, recipe: Recipe, *others: str) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.running import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspecting.subject import Subject
 from hybrid_swin.inspecting.words import Asked, as_trained
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, ledger_near, recorded
+from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready, read_json, write_json_atomically
 from hybrid_swin.weights.files import weights_hash

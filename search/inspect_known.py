@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from hybrid_swin import registry
 from hybrid_swin.batches import NormalisedImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.image_facts import Normalisation
 from hybrid_swin.loading import LoadedData, load_data
 from hybrid_swin.pixels import full_scale
+from hybrid_swin.spec import registry
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Target, settings_of
 

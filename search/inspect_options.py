@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentError, ArgumentParser
 
-from hybrid_swin import registry
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.parser_messages import explained
 from hybrid_swin.inspecting.words import Asked, parse_inspections
-from hybrid_swin.ranges import Range, check_ranges
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.own_code.trust import TRUST_HELP
+from hybrid_swin.spec.ranges import Range, check_ranges
 from hybrid_swin.system.kept_text import check_words, show
 from hybrid_swin.system.program import as_called, program
-from hybrid_swin.trust import TRUST_HELP
 from search.settings_file import build_settings
 from search.wandb_settings import WandbSettings, check_environment
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
-from hybrid_swin import published
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.image_facts import Normalisation
-from hybrid_swin.kept_plugins import adopt_kept_plugins, recorded_hashes, study_of
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.module_sources import check_data_code
-from hybrid_swin.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
+from hybrid_swin.spec import published
+from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins, recorded_hashes, study_of
+from hybrid_swin.spec.own_code.module_sources import check_data_code
+from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.system.yaml_files import read_yaml
 from hybrid_swin.trained import find_checkpoint, load_trained
 from hybrid_swin.variant_sources import resolve_variant

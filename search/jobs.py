@@ -9,15 +9,16 @@ from typing import Any
 
 import lightning.pytorch as L
 
-from hybrid_swin import registry
 from hybrid_swin.classifier import DivergedError
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import say
-from hybrid_swin.kept_plugins import check_hash
-from hybrid_swin.module_sources import check_modules
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.own_code.kept_plugins import check_hash
+from hybrid_swin.spec.own_code.module_sources import check_modules
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import OF_THE_DISK, SaveError, explained, write_json_atomically
 from hybrid_swin.training import (
     FitResult,
@@ -27,7 +28,6 @@ from hybrid_swin.training import (
     fit,
     load_classifier,
 )
-from hybrid_swin.variant import Variant
 from search.answers import ValidationAnswers, save_test_answers
 from search.executors import Job
 from search.latency import measure_latency

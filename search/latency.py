@@ -7,7 +7,7 @@ from torch import nn
 
 from hybrid_swin.hardware import device_name, resolve_accelerator
 from hybrid_swin.measuring import Setup, forward_step, interleaved, median_interval
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 
 ROUNDS = 15
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin import registry
 from hybrid_swin.cost import count_cost
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
-from hybrid_swin.fitting import fit_notes
 from hybrid_swin.loading import LoadedData, load_data
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.fitting import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search import budget, objectives

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.kept_plugins import adopt_kept_plugins
+from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
 from search.compare.figures import save_differences

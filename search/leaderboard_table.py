@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.errors.plain_text import harmless
-from hybrid_swin.study_runs import TRAINED
+from hybrid_swin.spec.run_reference import TRAINED
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.leaderboard import Leaderboard

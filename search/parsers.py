@@ -7,8 +7,8 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from hybrid_swin.export_options import add_export_options
+from hybrid_swin.spec.own_code.trust import PLUGIN_HELP, TRUST_HELP, add_code_options
 from hybrid_swin.system.program import as_called, program
-from hybrid_swin.trust import PLUGIN_HELP, TRUST_HELP, add_code_options
 from search.attribution.options import attribution_parser
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings

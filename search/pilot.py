@@ -7,7 +7,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.metric_facts import facts_of
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from search.dispatcher import Dispatcher
 from search.executors import Executor

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.kept_plugins import check_hash, recorded_hashes, study_of
-from hybrid_swin.module_sources import check_data_code, class_paths_in
-from hybrid_swin.trust import unasked
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.own_code.kept_plugins import check_hash, recorded_hashes, study_of
+from hybrid_swin.spec.own_code.module_sources import check_data_code, class_paths_in
+from hybrid_swin.spec.own_code.trust import unasked
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from search.choices import RECIPE, Choice, Range, Suggests, Tie, is_number, read_leaves
 from search.identity import candidate_id
 from search.templates import Template

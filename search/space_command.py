@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from rich.table import Table
 
-from hybrid_swin import ranges, registry
+from hybrid_swin.spec import ranges, registry
 from hybrid_swin.system.console import Console
 from search import objectives
 from search.budget import limits, matching, over

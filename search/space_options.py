@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
+from hybrid_swin.spec.own_code.trust import TRUST_HELP
 from hybrid_swin.system.program import as_called, program
-from hybrid_swin.trust import TRUST_HELP
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import add_settings
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from hybrid_swin.block_words import without_idle_fusion
 from hybrid_swin.errors import InputError
-from hybrid_swin.options import spell
+from hybrid_swin.spec.block_words import without_idle_fusion
+from hybrid_swin.spec.options import spell
 
 _GAP = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PLACE = re.compile(r"(.*\.)?blocks(\.[0-9]+)?")

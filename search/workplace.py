@@ -12,8 +12,8 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.data_summary import summary_lines
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator, resolve_precision
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
-from hybrid_swin.variant import Variant
 from search.compare.settings import ComparisonSettings
 from search.executors.local import LocalExecutor, cpu_workers
 from search.experiment import ExperimentSettings

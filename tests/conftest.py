@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from hybrid_swin import registry
+from hybrid_swin.spec import registry
 
 BRANCH = '''
 from hybrid_swin.branches import Branch

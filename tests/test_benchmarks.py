@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from hybrid_swin.factory import create_model
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import backbones

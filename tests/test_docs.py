@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hybrid_swin import registry
-from hybrid_swin.block_words import parse
 from hybrid_swin.contract import CHECKS
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import parse
 from search.cli import main
 from search.space import Space
 

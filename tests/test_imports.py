@@ -18,21 +18,21 @@ MODULES = {
 ORDER = [
     ["hybrid_swin.errors.plain_text"],
     ["hybrid_swin.errors"],
-    ["hybrid_swin.ranges"],
-    ["hybrid_swin.options", "hybrid_swin.system.yaml_files", "hybrid_swin.system.files"],
-    ["hybrid_swin.window_rules"],
-    ["hybrid_swin.registry", "hybrid_swin.recipe"],
-    ["hybrid_swin.block_words", "hybrid_swin.data_settings", "hybrid_swin.formulas"],
-    ["hybrid_swin.head_shares"],
-    ["hybrid_swin.nominal_words", "hybrid_swin.variant_values"],
-    ["hybrid_swin.stage"],
-    ["hybrid_swin.variant", "hybrid_swin.cost"],
-    ["hybrid_swin.fitting"],
-    ["hybrid_swin.study_runs"],
-    ["hybrid_swin.published", "hybrid_swin.stage_shapes", "hybrid_swin.tracing"],
-    ["hybrid_swin.pretrained_windows"],
-    ["hybrid_swin.other_names"],
-    ["hybrid_swin.variant_changes"],
+    ["hybrid_swin.spec.ranges"],
+    ["hybrid_swin.spec.options", "hybrid_swin.system.yaml_files", "hybrid_swin.system.files"],
+    ["hybrid_swin.spec.window_rules"],
+    ["hybrid_swin.spec.registry", "hybrid_swin.spec.recipe"],
+    ["hybrid_swin.spec.block_words", "hybrid_swin.data_settings", "hybrid_swin.formulas"],
+    ["hybrid_swin.spec.head_shares"],
+    ["hybrid_swin.spec.nominal_words", "hybrid_swin.spec.variant_values"],
+    ["hybrid_swin.spec.stage"],
+    ["hybrid_swin.spec.variant", "hybrid_swin.cost"],
+    ["hybrid_swin.spec.fitting"],
+    ["hybrid_swin.spec.run_reference"],
+    ["hybrid_swin.spec.published", "hybrid_swin.stage_shapes", "hybrid_swin.tracing"],
+    ["hybrid_swin.spec.pretrained_windows"],
+    ["hybrid_swin.spec.other_names"],
+    ["hybrid_swin.spec.variant_changes"],
     ["hybrid_swin.timm_facts"],
     ["hybrid_swin.windows", "hybrid_swin.bare_layers"],
     ["hybrid_swin.matching", "hybrid_swin.published_files", "hybrid_swin.depthwise"],
@@ -41,7 +41,7 @@ ORDER = [
     ["hybrid_swin.fusions"],
     ["hybrid_swin.block", "hybrid_swin.patches"],
     ["hybrid_swin.first_weights"],
-    ["hybrid_swin.kept_windows"],
+    ["hybrid_swin.spec.kept_windows"],
     ["hybrid_swin.backbone"],
     ["hybrid_swin.model"],
     ["hybrid_swin.inspecting.subject", "hybrid_swin.inspecting.support"],
@@ -167,10 +167,10 @@ def rank(module):
 
 
 def test_the_walk_sees_imports():
-    assert "hybrid_swin.errors" in imports("hybrid_swin.registry")
+    assert "hybrid_swin.errors" in imports("hybrid_swin.spec.registry")
     assert "search.launch" in imports("search.cli")
     assert "search.launch" not in imports("search.cli", always=True)
-    assert "hybrid_swin.variant" not in imports("hybrid_swin.cost")
+    assert "hybrid_swin.spec.variant" not in imports("hybrid_swin.cost")
     for line in ORDER:
         assert set(line) <= set(MODULES)
 
@@ -237,14 +237,14 @@ HEAVY = (
 )
 LIGHT = [
     "hybrid_swin",
-    "hybrid_swin.registry",
-    "hybrid_swin.block_words",
-    "hybrid_swin.variant",
-    "hybrid_swin.published",
+    "hybrid_swin.spec.registry",
+    "hybrid_swin.spec.block_words",
+    "hybrid_swin.spec.variant",
+    "hybrid_swin.spec.published",
     "hybrid_swin.cost",
     "hybrid_swin.matching",
     "hybrid_swin.export_options",
-    "hybrid_swin.recipe",
+    "hybrid_swin.spec.recipe",
     "hybrid_swin.data_settings",
     "search.settings",
     "search.settings_file",
@@ -276,7 +276,7 @@ for module in {LIGHT}:
     importlib.import_module(module)
     heavy = set(sys.modules) & set({HEAVY})
     assert not heavy, (module, heavy)
-from hybrid_swin.published import published
+from hybrid_swin.spec.published import published
 from search.space import Space
 variant = published("swin_t")
 assert variant.id

@@ -9,7 +9,7 @@ import pytest
 from hybrid_swin.__main__ import make_parser
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST
-from hybrid_swin.study_runs import refuse_reading, with_runs
+from hybrid_swin.spec.run_reference import refuse_reading, with_runs
 from search import cli
 from search.compare.settings import ComparisonSettings
 from search.config_files import find_config

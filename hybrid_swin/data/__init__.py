@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hybrid_swin.copies import find_copies
 from hybrid_swin.errors import InputError, shown
-from hybrid_swin.options import RANGE_WORDS, as_range
+from hybrid_swin.spec.options import RANGE_WORDS, as_range
 
 SplitName = Literal["train", "validation", "test"]
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid, linear
 from hybrid_swin.fusions import CostMaker, Fusion, Maker
-from hybrid_swin.head_shares import share_heads
+from hybrid_swin.spec.head_shares import share_heads
 
 
 class Split(Fusion):

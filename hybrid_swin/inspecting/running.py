@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.subject import Subject
 from hybrid_swin.inspecting.words import Asked
 from hybrid_swin.inspection import Inspection
+from hybrid_swin.spec import registry
 
 NEEDS_LABELS = "it asks how right the network is, and the images have no labels for it"
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")

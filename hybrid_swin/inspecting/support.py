@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 
 #: Share of a part's largest gradient under which it counts as none. Swin's masks of shifted windows
 #: are logits of -100, which leave exp(-100) = 4e-44 of attention; what a part lets through is far

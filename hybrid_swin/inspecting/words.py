@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hybrid_swin import registry
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.spec import registry
 
 _ASKED = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
 

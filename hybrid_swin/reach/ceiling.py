@@ -13,7 +13,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.reach.layout import Layout
 
 if TYPE_CHECKING:
-    from hybrid_swin.variant import Variant
+    from hybrid_swin.spec.variant import Variant
 
 # Two corners (u, v) of one side: they tell the classes apart, which two at a diagonal do not.
 _SIDES = (((0, 0), (0, 1)), ((1, 0), (1, 1)), ((0, 0), (1, 0)), ((0, 1), (1, 1)))

@@ -6,14 +6,14 @@ from typing import Literal, get_args
 from torch import nn
 
 from hybrid_swin.backbone import Backbone
-from hybrid_swin.block_words import BlockWord, Part, parse
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.stage import Stage
+from hybrid_swin.spec.block_words import BlockWord, Part, parse
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.surgery import huggingface_blocks, own_blocks, timm_blocks
 from hybrid_swin.surgery.host import Host
 from hybrid_swin.surgery.mixers import fitting_mixer
 from hybrid_swin.surgery.replacement import Replacement
-from hybrid_swin.variant import Variant
 
 Shift = Literal["block", "word"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.cost import Grid, Window
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.block_words import BlockWord, Part
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.block_words import BlockWord
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.block_words import BlockWord
 from hybrid_swin.surgery.host import Host, attention_weights, dropout_note, plain_attention
 
 

@@ -1,11 +1,11 @@
 """A mixer made to take the place of a block's own."""
 
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.branches import Branch
 from hybrid_swin.first_weights import initialise
 from hybrid_swin.fusions import Fusion
-from hybrid_swin.nominal_words import branch_on_map
+from hybrid_swin.spec.block_words import BlockWord, Part
+from hybrid_swin.spec.nominal_words import branch_on_map
 from hybrid_swin.surgery.host import Host
 from hybrid_swin.weights.mixers import MixerPlan, MixerSource, plan_mixer
 from hybrid_swin.weights.report import BlockStart, How

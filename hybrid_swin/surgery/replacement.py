@@ -8,9 +8,9 @@ from hybrid_swin.backbone import Backbone
 from hybrid_swin.branches import Branch
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.surgery.host import Host
 from hybrid_swin.surgery.mixers import Mixer
-from hybrid_swin.variant import Variant
 from hybrid_swin.weights.report import BlockStart
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hybrid_swin.block_words import BlockWord, Part
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.block_words import BlockWord, Part
+from hybrid_swin.spec.window_rules import lay_windows, window_of
 from hybrid_swin.surgery.host import Host, attention_weights, dropout_note, plain_attention
-from hybrid_swin.window_rules import lay_windows, window_of
 
 _BLOCK = ("norm1", "attn", "drop_path1", "norm2", "mlp", "drop_path2", "shift_size")
 _ATTENTION = ("qkv", "proj", "num_heads", "relative_position_bias_table")

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from hybrid_swin.block import Block
-from hybrid_swin.block_words import BlockWord, Part, parse
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.block_words import BlockWord, Part, parse
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.differences import (
     Attention,
     Difference,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.layouts import names, spelling
 from hybrid_swin.weights.report import few
 from hybrid_swin.weights.source import Source

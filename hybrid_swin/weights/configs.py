@@ -10,9 +10,9 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hybrid_swin import published
 from hybrid_swin.cost import Grid
-from hybrid_swin.pretrained_windows import ARGUMENT, first_windows
+from hybrid_swin.spec import published
+from hybrid_swin.spec.pretrained_windows import ARGUMENT, first_windows
 from hybrid_swin.weights.rules import (
     ALWAYS_PARTITION,
     EXACT_GELU,

@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.study_runs import refuse_study
+from hybrid_swin.spec.run_reference import refuse_study
 
 FINAL = "final.ckpt"  # as in epochs.py, which needs Lightning
 IN_FOLDERS = "model.safetensors", "pytorch_model.bin"  # as Hugging Face names them

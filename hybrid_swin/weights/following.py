@@ -6,12 +6,13 @@ from typing import Any
 
 from torch import nn
 
-from hybrid_swin.block_words import LAYING, BlockWord, Part
 from hybrid_swin.branches import NormedBranch
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.block_words import LAYING, BlockWord, Part
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import sides_of
 from hybrid_swin.weights.differences import Attention, source_layout
 from hybrid_swin.weights.judging import Judgement
 from hybrid_swin.weights.mixers import TABLE
@@ -19,7 +20,6 @@ from hybrid_swin.weights.report import few
 from hybrid_swin.weights.resizing import window_of_table
 from hybrid_swin.weights.source import Source
 from hybrid_swin.window_attention import WindowAttention
-from hybrid_swin.window_rules import sides_of
 
 
 def followed(

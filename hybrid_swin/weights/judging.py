@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from hybrid_swin.cost import Grid
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.configs import ConfigFacts, read_config, timm_facts
 from hybrid_swin.weights.files import WeightFile
 from hybrid_swin.weights.own_variant import own_name

@@ -7,8 +7,8 @@ windows divide it, and whether padding is as wide as the shift. All rules ask it
 
 from collections.abc import Iterable, Iterator
 
-from hybrid_swin.variant import Variant
-from hybrid_swin.window_rules import Grid
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import Grid
 
 
 def images_of(variant: Variant, stage: int, windows: Iterable[Grid]) -> Iterator[Grid]:

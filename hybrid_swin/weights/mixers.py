@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from hybrid_swin.block_words import BlockWord, parse
 from hybrid_swin.branches import Branch, NormedBranch
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
+from hybrid_swin.spec.block_words import BlockWord, parse
 from hybrid_swin.weights.report import How, Resized, few
 from hybrid_swin.weights.resizing import resize_table, window_of_table, windows_of
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from hybrid_swin.block_words import window_layout
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.block_words import window_layout
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import Grid, WindowLayout, sides_of
 from hybrid_swin.weights.differences import Attention, Place, is_strided, source_window
 from hybrid_swin.weights.map_classes import distance, images_of
 from hybrid_swin.weights.outside import OTHER_LOGITS
 from hybrid_swin.weights.plan import Plan
 from hybrid_swin.weights.rules import EPS, Rules
 from hybrid_swin.weights.source import Source
-from hybrid_swin.window_rules import Grid, WindowLayout, sides_of
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "small_map": {

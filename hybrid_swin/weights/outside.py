@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.report import few
 from hybrid_swin.weights.rules import EPS
 from hybrid_swin.weights.source import Source

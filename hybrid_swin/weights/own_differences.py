@@ -6,11 +6,19 @@ another network unless it is known to change nothing.
 
 from collections.abc import Iterator, Sequence
 
-from hybrid_swin import registry
-from hybrid_swin.block_words import LAYING, PRETRAINED, WINDOWED, BlockWord, Part, window_layout
-from hybrid_swin.nominal_words import branch_on_map, word_on_map
-from hybrid_swin.options import OptionValue
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import (
+    LAYING,
+    PRETRAINED,
+    WINDOWED,
+    BlockWord,
+    Part,
+    window_layout,
+)
+from hybrid_swin.spec.nominal_words import branch_on_map, word_on_map
+from hybrid_swin.spec.options import OptionValue
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import WindowLayout, spell_window
 from hybrid_swin.weights.differences import (
     Difference,
     Place,
@@ -18,7 +26,6 @@ from hybrid_swin.weights.differences import (
     is_strided,
     scale_reason,
 )
-from hybrid_swin.window_rules import WindowLayout, spell_window
 
 HEADLESS = frozenset({"conv", "focal", "identity", "large_conv", "pointwise"})
 """Built-in branches that compute the same with any number of heads."""

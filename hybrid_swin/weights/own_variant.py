@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hybrid_swin import published
 from hybrid_swin.image_facts import IMAGE_FACTS
-from hybrid_swin.variant import Variant
-from hybrid_swin.variant_changes import changed, of_variant
+from hybrid_swin.spec import published
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.variant_changes import changed, of_variant
 from hybrid_swin.weights.files import WeightFile
 
 _CLASS = "hybridswin"  # what timm's saver writes as ``arch`` where it was given no arguments

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from hybrid_swin import windows
 from hybrid_swin.cost import Grid
+from hybrid_swin.spec.window_rules import WindowLayout
 from hybrid_swin.weights.resizing import offsets
 from hybrid_swin.weights.rules import Rules
-from hybrid_swin.window_rules import WindowLayout
 
 _MOST_MACS = 2e10  # of a block: some seconds in double precision
 _TABLE, _SCALE = "attn.relative_position_bias_table", "attn.logit_scale"

@@ -39,10 +39,10 @@ mmdetection.
 from dataclasses import dataclass
 from typing import Literal
 
-from hybrid_swin.block_words import Part
-from hybrid_swin.options import OptionValue
-from hybrid_swin.variant import Variant
-from hybrid_swin.window_rules import (
+from hybrid_swin.spec.block_words import Part
+from hybrid_swin.spec.options import OptionValue
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import (
     Grid,
     Roll,
     Shift,

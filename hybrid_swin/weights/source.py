@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.files import WeightFile, read_weights
 from hybrid_swin.weights.judging import Judgement, judge
 from hybrid_swin.weights.layouts import DERIVED, place_of, to_timm

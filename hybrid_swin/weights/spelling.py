@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.block_words import LAYING, PRETRAINED, BlockWord, Part, window_layout
 from hybrid_swin.errors import InputError
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.block_words import LAYING, PRETRAINED, BlockWord, Part, window_layout
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.layouts import names, split
 from hybrid_swin.weights.mixers import SCALE, TABLE
 from hybrid_swin.weights.rules import DEFAULTS, DEFAULTS_V2

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.variant import MergingNorm, Variant
+from hybrid_swin.spec.variant import MergingNorm, Variant
 
 _MARKS = ".logit_scale", ".cpb_mlp.", ".continuous_position_bias_mlp."
 _TABLE = ".relative_position_bias_table"

@@ -11,7 +11,7 @@ def run(options: Any) -> int:
         InputError: biased trials, too few, a matching that the comparison does not have, or a
             design in which effects cannot be told apart.
     """
-    from hybrid_swin.kept_plugins import adopt_kept_plugins
+    from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
     from hybrid_swin.system.console import Console
     from hybrid_swin.system.files import write_json_atomically, write_text_atomically
     from search.attribution.figures import save_svg

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
+from hybrid_swin.spec.own_code.trust import add_code_options
 from hybrid_swin.system.program import as_called, program
-from hybrid_swin.trust import add_code_options
 
 DESCRIPTION = """\
 What each block does in each stage, with intervals that hold together with 95%: from the trials of a

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.spec.block_words import parse
 from search.compare.settings import ArmSettings
 
 SIZE = "size"  # the cause that a `pointwise` branch of equal cost shows

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin import registry
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
-from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from hybrid_swin.trained import find_checkpoint
-from hybrid_swin.variant import Variant
 from hybrid_swin.weights.files import init_hash
 from search.candidates import check_objective
 from search.closing import closing

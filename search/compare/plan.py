@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.fitting import check_fit
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.fitting import check_fit
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from search.compare.arms import check_arms, default_arms
 from search.compare.factors import Point, combinations, make_point, name_of
 from search.compare.matching import LatencyMatcher

@@ -14,9 +14,9 @@ from typing import Any, get_args
 from hybrid_swin.cost import Cost
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, write_json_atomically
-from hybrid_swin.variant import Variant
 from search.compare.plan import Cell, Entry, FirstWeights, Plan
 from search.compare.settings import ComparisonSettings, Matching
 from search.records.runs import read_record

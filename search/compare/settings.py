@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal, get_args
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.metric_facts import facts_of
-from hybrid_swin.ranges import Range, check_ranges
-from hybrid_swin.recipe import RANGES
+from hybrid_swin.spec.ranges import Range, check_ranges
+from hybrid_swin.spec.recipe import RANGES
 from search.experiment import (
     MOST_SEEDS,
     ExperimentSettings,

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hybrid_swin.block_words import parse
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from search.compare.arms import SIZE, stages_of, words_with
 from search.compare.factors import Point
 from search.compare.matching import LatencyMatcher, Matched, match_arm, with_pointwise

@@ -13,7 +13,7 @@ import search
 from hybrid_swin.data_summary import describe
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import LoadedData
-from hybrid_swin.recorded_paths import WORKING_FOLDER
+from hybrid_swin.spec.recorded_paths import WORKING_FOLDER
 from hybrid_swin.system.files import DamagedFileError, write_json_atomically
 from search.compare.settings import ComparisonSettings
 from search.experiment import SCHEMA_VERSION, ExperimentSettings

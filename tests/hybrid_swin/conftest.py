@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 
 class Golden(NamedTuple):

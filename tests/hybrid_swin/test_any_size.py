@@ -7,8 +7,8 @@ import torch
 
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 
 def pair(width, depths, heads, window, size):

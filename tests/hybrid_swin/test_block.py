@@ -9,9 +9,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hybrid_swin.block import Block, DropPath, build_mixer
-from hybrid_swin.block_words import parse
 from hybrid_swin.branches.conv import Conv
 from hybrid_swin.fusions.gate import Gate
+from hybrid_swin.spec.block_words import parse
 
 
 def block(drop_path=0.0, word="conv", norm="pre"):

@@ -8,10 +8,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import hybrid_swin as hs
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.spec import registry
 from hybrid_swin.system.files import SaveError
 from hybrid_swin.training_state import save_state
 from hybrid_swin.weights.layouts import DERIVED, names, recognise_all, split, to_timm
@@ -168,7 +168,7 @@ def test_what_is_written_for_hugging_face_is_read_by_it(
 
 def test_a_checkpoint_of_a_training_is_read(small_swin, tmp_path):
     from hybrid_swin.classifier import Classifier
-    from hybrid_swin.recipe import Recipe
+    from hybrid_swin.spec.recipe import Recipe
 
     variant = small_swin("w_msa+mdta:gate", "conv", norm="branch").variant
     module = Classifier(variant.to_dict(), Recipe().to_dict())

@@ -12,9 +12,9 @@ from hybrid_swin.classifier import Classifier, balanced_weights
 from hybrid_swin.errors import InputError
 from hybrid_swin.optimization import learning_rate
 from hybrid_swin.quiet import quiet
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training import fit
-from hybrid_swin.variant import Variant
 
 BATCH = 16
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hybrid_swin import registry
-from hybrid_swin.block_words import parse
 from hybrid_swin.contract import CHECKS, takes_oblong_windows, words_with
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import parse
 
 OPTIONS = [
     "conv(kernel=7)",

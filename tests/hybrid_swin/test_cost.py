@@ -5,12 +5,12 @@ import itertools
 import pytest
 import torch
 
-from hybrid_swin.block_words import parse
 from hybrid_swin.cost import Cost, count_cost, depthwise, layer_norm, linear, mixer_cost
 from hybrid_swin.counting import counted_cost
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 WORDS = (
     ("w_msa", "sw_msa"),

@@ -15,8 +15,8 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData, make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.quiet import quiet
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 VARIANT = Variant(
     image_size=8,

@@ -5,8 +5,8 @@ import numpy as np
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData
 from hybrid_swin.epochs import data_facts, identify
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 
 
 def test_an_identity_is_that_of_the_network_not_of_its_spelling():

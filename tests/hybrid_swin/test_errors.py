@@ -1,7 +1,7 @@
 import pytest
 
 from hybrid_swin.errors import InputError, did_you_mean, unknown
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe
 
 
 def test_it_names_the_nearest_and_all_that_are_allowed():

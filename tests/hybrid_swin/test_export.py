@@ -9,15 +9,16 @@ import onnxruntime
 import pytest
 import torch
 
-from hybrid_swin import export_formats, registry
-from hybrid_swin.block_words import parse
+from hybrid_swin import export_formats
 from hybrid_swin.errors import InputError
 from hybrid_swin.export import TOLERANCE, export_model
 from hybrid_swin.image_facts import Normalisation
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.stage import Stage
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.trained import load_trained
-from hybrid_swin.variant import Variant
 
 NORMALISATION = Normalisation((0.4, 0.5), (0.2, 0.25), 255.0)
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 import hybrid_swin as hs
-from hybrid_swin import published, registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec import published, registry
 from hybrid_swin.variant_sources import resolve_variant
 
 

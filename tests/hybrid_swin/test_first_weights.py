@@ -12,14 +12,14 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.utils import prune, weight_norm
 
 import hybrid_swin as hs
-from hybrid_swin import registry
 from hybrid_swin.contract import words_with
 from hybrid_swin.errors import InputError
 from hybrid_swin.first_weights import reset
 from hybrid_swin.fusions.concat import Concat
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.variant import Variant
 
 # Every branch alone and every fusion, and options that make parameters of their own.
 WORDS = sorted(

@@ -6,15 +6,15 @@ import sys
 
 import torch  # so that the costs here are those of the classes themselves
 
-from hybrid_swin import registry
-from hybrid_swin.block_words import parse
 from hybrid_swin.cost import mixer_cost
 from hybrid_swin.formulas import load_formulas
-from hybrid_swin.options import spell
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.options import spell
 
 IN_ANOTHER = """
 import json, sys
-from hybrid_swin.block_words import parse
+from hybrid_swin.spec.block_words import parse
 from hybrid_swin.cost import mixer_cost
 words = json.loads(sys.argv[1])
 costs = {w: mixer_cost(parse(w), 24, 4, 3, (5, 7), True).to_dict() for w in words}

@@ -5,7 +5,7 @@ import pytest
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.latency_matching import Measured, match_latency
-from hybrid_swin.published import published
+from hybrid_swin.spec.published import published
 
 SWIN, DUAL = published("swin_t"), published("hybrid_mdta_t")
 

@@ -7,8 +7,8 @@ from hybrid_swin import measuring
 from hybrid_swin.errors import InputError
 from hybrid_swin.measuring import Setup, compare_times, interleaved, make_step, median_interval
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 TINY = Variant((8, 12), 2, 3, 2, 2, 2.0, (Stage(8, 1, 2, ("w_msa",)),))
 WIDE = Variant((8, 12), 2, 0, 2, 2, 2.0, (Stage(16, 1, 2, ("conv+w_msa",)),))

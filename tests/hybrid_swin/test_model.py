@@ -10,10 +10,10 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.fusions.gate import Gate
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.optimization import parameter_groups
-from hybrid_swin.published import names, published
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.published import names, published
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 HYBRID = Variant(
     image_size=(24, 20),

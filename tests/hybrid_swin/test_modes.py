@@ -15,7 +15,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 
 # shifted, padded and masked, with both kinds of bias: everything that is kept
 WORDS = ["sw_msa(mask_padding=true)", "sw_msa(attention=cosine;bias=continuous)", "grid"]

@@ -12,8 +12,8 @@ from hybrid_swin.optimization import (
     make_schedule,
     parameter_groups,
 )
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 
 VARIANT = Variant.from_dict(
     {

@@ -16,10 +16,10 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.recipe import Recipe
 from hybrid_swin.seeding import seed_all
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training import evaluate, fit, load_classifier
-from hybrid_swin.variant import Variant
 
 SEED, PEAK = 3, 3e-3
 OPTIONS = {

@@ -10,9 +10,9 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.measuring import Setup
 from hybrid_swin.peak_memory import main, peak_memory
-from hybrid_swin.registry import add_plugin
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.registry import add_plugin
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 CPU = Setup("cpu", threads=1, batch=2)
 MEGABYTES = 120

@@ -3,9 +3,9 @@
 import pytest
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.published import names, published
 from hybrid_swin.published_files import FOLDER, file_text, write_files
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.published import names, published
+from hybrid_swin.spec.variant import Variant
 
 
 @pytest.mark.parametrize("name", names())

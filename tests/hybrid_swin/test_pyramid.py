@@ -5,8 +5,8 @@ import hybrid_swin as hs
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 VARIANT = Variant(
     (24, 20),

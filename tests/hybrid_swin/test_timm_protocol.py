@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 import hybrid_swin as hs
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec import registry
 
 # Ten blocks, and the three published networks that stand for the others, at a small size.
 WORDS = (

@@ -16,8 +16,8 @@ import hybrid_swin as hs
 from hybrid_swin import timm_registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.image_facts import Normalisation
+from hybrid_swin.spec.variant_changes import changed, of_variant
 from hybrid_swin.trained import load_trained
-from hybrid_swin.variant_changes import changed, of_variant
 
 SMALL = {"img_size": 32, "embed_dim": 16, "depths": (2, 2), "num_heads": (2, 2), "window_size": 4}
 IMAGES = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from hybrid_swin import registry
 from hybrid_swin.contract import words_with
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.pyramid import Pyramid
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.variant import Variant
 
 # torch's own words about tracing: that it is deprecated, and that sizes become constants.
 pytestmark = [

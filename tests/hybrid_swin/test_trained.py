@@ -12,9 +12,9 @@ import hybrid_swin as hs
 from hybrid_swin.errors import InputError
 from hybrid_swin.image_facts import Normalisation, kept_facts
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.stage import Stage
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.trained import find_checkpoint, load, load_trained
-from hybrid_swin.variant import Variant
 
 VARIANT = Variant(8, 1, 3, 1, 4, 2, [Stage(12, 2, 3, ("w_msa", "conv+mdta:gate"))])
 IMAGES = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -13,11 +13,11 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
 from hybrid_swin.optimization import make_optimizer
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import SaveError
 from hybrid_swin.training import evaluate, fit, load_classifier
 from hybrid_swin.training_state import load_state
-from hybrid_swin.variant import Variant
 
 VARIANT = Variant.from_dict(
     {

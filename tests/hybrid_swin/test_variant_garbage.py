@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 
 VALID = {
     "image_size": [24, 20],

@@ -273,7 +273,7 @@ class Mutations:
                 for _ in range(self.random.randrange(1, 9))
             )
         else:
-            from hybrid_swin import registry
+            from hybrid_swin.spec import registry
 
             kind = self.random.choice(("branch", "fusion"))
             name = self.random.choice(list(registry.names(kind)))
@@ -386,7 +386,7 @@ class Mutations:
 
     def drawn(self):
         """A source that draws its images, with an option of any value."""
-        from hybrid_swin import registry
+        from hybrid_swin.spec import registry
 
         source = self.random.choice(("constellation", "context_xor", "cue_conflict"))
         options = {"train": 12, "validation": 12, "test": 12}
@@ -401,7 +401,7 @@ class Mutations:
 
     def inspection(self):
         """An inspection with an option of any value, of a network without weights."""
-        from hybrid_swin import registry
+        from hybrid_swin.spec import registry
 
         name = self.random.choice(list(registry.names("inspection")))
         options = list(registry.describe("inspection", name).options) or ["x"]

@@ -4,8 +4,8 @@ import pytest
 
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 from search.budget import excess, limits, matching, over
 from search.settings import BudgetSettings
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 import yaml
 
-from hybrid_swin import registry
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
-from hybrid_swin.variant import Variant
 from search.candidates import Candidates, check_objective
 from search.config_files import find_config
 from search.draws import Draw

@@ -1,9 +1,9 @@
 import pytest
 
-from hybrid_swin import registry
-from hybrid_swin.block_words import parse
 from hybrid_swin.contract import words_with
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import parse
 from search.catalogue import check_plugins, print_catalogue
 
 THREE = '''

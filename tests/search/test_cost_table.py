@@ -5,8 +5,8 @@ import pytest
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.published import names, published
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.published import names, published
+from hybrid_swin.spec.variant import Variant
 from search import cost_measuring
 from search.cost_rows import Question
 from search.cost_table import print_costs

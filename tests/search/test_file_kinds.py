@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 from search.cli import main
 from search.compare.settings import ComparisonSettings
 from search.file_kinds import check_kind, kind_of, read_variant

@@ -72,7 +72,7 @@ def test_what_does_not_fit_into_memory_is_said_in_a_line(run, tmp_path, monkeypa
         raise MemoryError("Unable to allocate 9.31 TiB")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("hybrid_swin.registry.add_plugin", load)
+    monkeypatch.setattr("hybrid_swin.spec.registry.add_plugin", load)
     words = ["blocks", "--plugin", "x.py"]
     if run is train_main:
         words = ["fit", "--variant", "swin_t", "--folder", "new", "--plugin", "x.py"]

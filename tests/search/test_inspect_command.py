@@ -15,10 +15,10 @@ from hybrid_swin.inspecting.words import Asked
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import load_data
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.stage import Stage
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import write_json_atomically
-from hybrid_swin.variant import Variant
 from search import inspect_command, inspect_wandb
 from search.inspect_command import inspect
 from search.inspect_images import show_images

@@ -50,7 +50,7 @@ def test_noise_is_no_source_but_may_stand_there():
 
 
 def test_a_plug_in_is_known_before_inspections_are_read(tmp_path, monkeypatch):
-    from hybrid_swin import registry
+    from hybrid_swin.spec import registry
 
     monkeypatch.setattr(registry, "_plugins", {})
     path = tmp_path / "mine.py"

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_swin import classifier, registry
+from hybrid_swin import classifier
 from hybrid_swin.errors import InputError
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.optimization import make_optimizer
+from hybrid_swin.spec import registry
 from hybrid_swin.system.files import read_json
 from search import jobs
 from search.draws import Draw

@@ -8,7 +8,7 @@ from torch import nn
 
 from hybrid_swin.measuring import Setup
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 from search.latency import measure_latency
 
 VARIANT = Variant.from_dict(

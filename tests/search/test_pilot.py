@@ -3,7 +3,7 @@ import io
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from search import pilot
 from search.pilot import print_resolution, run_pilots, shortened

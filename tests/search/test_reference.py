@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import ImageData
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 from search import reference
 from search.reference import fit_reference
 from search.reference_size import count_parameters, reduced_size

@@ -3,10 +3,10 @@ import copy
 import optuna
 import pytest
 
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from search.space import Space
 
 VARIANT = {

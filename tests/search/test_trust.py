@@ -10,16 +10,16 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
-from hybrid_swin import registry
 from hybrid_swin.__main__ import main as train_main
 from hybrid_swin.checkpoints import save_weights
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
-from hybrid_swin.kept_plugins import adopt_kept_plugins
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.module_sources import module_sources
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
+from hybrid_swin.spec.own_code.module_sources import module_sources
+from hybrid_swin.spec.variant import Variant
 from search.cli import main
 from search.compare.settings import ComparisonSettings
 from search.executors import Job

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybrid_swin import registry
 from hybrid_swin.data import LabelledImages, Source, check_shape, class_order
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec import registry
 
 GOOD = LabelledImages(
     images=np.zeros((3, 2, 2, 1), np.uint8),

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from hybrid_swin import registry
 from hybrid_swin.data.cue_conflict import ARRANGEMENTS, CLASS_NAMES, MODES, CueConflictSource
 from hybrid_swin.errors import InputError
 from hybrid_swin.reach.images import stripes
+from hybrid_swin.spec import registry
 
 INDEX = np.arange(60)
 CLEAN = {"noise": 0.0, "purity": 1.0}

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import parse
+from hybrid_swin.spec.block_words import parse
 
 GRID, DIM = (5, 4), 12
 

@@ -7,11 +7,11 @@ import torch
 from torch.nn import functional as F
 
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import parse
 from hybrid_swin.cost import mixer_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 GRID, DIM, HEADS = (5, 4), 24, 3
 

@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import parse
 from hybrid_swin.cost import mixer_cost
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 GRID, DIM = (5, 4), 12
 

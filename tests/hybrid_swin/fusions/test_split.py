@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError
-from hybrid_swin.head_shares import share_heads
+from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.head_shares import share_heads
 
 GRID = (5, 4)
 

@@ -1,7 +1,7 @@
 import torch
 
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import parse
+from hybrid_swin.spec.block_words import parse
 
 GRID = (5, 4)
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from hybrid_swin import registry
 from hybrid_swin.inspecting.attention import period_of
+from hybrid_swin.spec import registry
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import parse
 from hybrid_swin.inspecting.contributions import contributions
+from hybrid_swin.spec.block_words import parse
 
 
 class Adapted(nn.Module):

@@ -3,8 +3,8 @@ import torch
 
 from hybrid_swin.inspecting.subject import make_subject
 from hybrid_swin.model import HybridSwin
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 
 @pytest.fixture

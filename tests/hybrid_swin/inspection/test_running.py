@@ -7,7 +7,6 @@ import warnings
 import pytest
 import torch
 
-from hybrid_swin import registry
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.running import (
@@ -19,6 +18,7 @@ from hybrid_swin.inspecting.running import (
 )
 from hybrid_swin.inspecting.words import Asked, as_trained, parse_inspections
 from hybrid_swin.inspection import Inspection
+from hybrid_swin.spec import registry
 
 OWN = '''
 from hybrid_swin.inspection import Inspection

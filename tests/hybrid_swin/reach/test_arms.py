@@ -15,8 +15,8 @@ from torch import nn
 from hybrid_swin.data.constellation import ConstellationSource
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.reach.ceiling import variant_ceiling
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 REACHES = range(2, 7)
 

@@ -8,8 +8,8 @@ import pytest
 from hybrid_swin.errors import InputError
 from hybrid_swin.reach.ceiling import ceiling, cells_seen, variant_ceiling
 from hybrid_swin.reach.layout import Layout
-from hybrid_swin.stage import Stage
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 
 
 def variant(*blocks, image_size=16, patch_size=2, depth=2):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec import registry
 
 
 @pytest.mark.parametrize("source", ["constellation", "context_xor", "cue_conflict"])

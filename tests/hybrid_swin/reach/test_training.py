@@ -13,10 +13,10 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.reach.ceiling import variant_ceiling
 from hybrid_swin.reach.layout import Layout
-from hybrid_swin.recipe import Recipe
-from hybrid_swin.stage import Stage
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training import fit
-from hybrid_swin.variant import Variant
 
 STEPS, BATCH, READ = 200, 128, 1000
 # A coin's mean over READ images lies farther from its expectation in one reading of 30,000.

@@ -5,9 +5,9 @@ import os
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.yaml_files import read_yaml
-from hybrid_swin.variant import Variant
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from transformers import Swinv2Config, Swinv2Model
 import hybrid_swin as hs
 from hybrid_swin.classifier import Classifier
 from hybrid_swin.errors import InputError
-from hybrid_swin.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.weights.layouts import names, split
 
 PLAIN = "w_msa", "sw_msa"

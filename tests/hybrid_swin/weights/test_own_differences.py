@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import hybrid_swin as hs
-from hybrid_swin import registry
 from hybrid_swin.block import build_mixer
-from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import parse
 from hybrid_swin.weights.own_differences import HEADLESS
 from hybrid_swin.weights.probe import measure_difference
 from hybrid_swin.weights.rules import TIMM

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import save_file
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.stage import Stage
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.trained import load
-from hybrid_swin.variant import Variant
 from hybrid_swin.weights.source import read_source
 
 WORDS = "conv+w_msa", "mdta"

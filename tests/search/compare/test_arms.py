@@ -1,7 +1,7 @@
 import pytest
 
-from hybrid_swin.block_words import parse
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.block_words import parse
 from search.compare.arms import check_arms, default_arms, stages_of, words_with
 from search.compare.settings import ArmSettings
 

@@ -1,9 +1,9 @@
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.stage import Stage
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import read_json
-from hybrid_swin.variant import Variant
 from search.compare import clock as module
 from search.compare.clock import LATENCY_FILE, Clock
 from search.compare.settings import MatchSettings

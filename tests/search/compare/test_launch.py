@@ -9,9 +9,9 @@ import yaml
 from rich.console import Console
 
 import hybrid_swin as hs
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.kept_plugins import adopt_kept_plugins
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.system.files import read_json, write_json_atomically
 from search.compare.clock import LATENCY_FILE
 from search.compare.launch import _say_first_weights, check, prepare, read_plan

@@ -2,7 +2,7 @@ import pytest
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.variant import Variant
+from hybrid_swin.spec.variant import Variant
 from search.compare.matching import Matched, match_arm, with_pointwise
 from search.compare.settings import MatchSettings
 

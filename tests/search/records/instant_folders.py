@@ -9,8 +9,8 @@ import torch
 import yaml
 
 from hybrid_swin.model import HybridSwin
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
-from hybrid_swin.variant import Variant
 from search import launch
 from search.compare import launch as compare_launch
 from search.executors import Event

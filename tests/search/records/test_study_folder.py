@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hybrid_swin import registry
 from hybrid_swin.errors import InputError
 from hybrid_swin.ledger import LEDGER, read_ledger
+from hybrid_swin.spec import registry
 from hybrid_swin.system.files import write_json_atomically
 from search.experiment import WorkerSettings
 from search.records.study_folder import (

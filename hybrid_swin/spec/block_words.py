@@ -1,0 +1,244 @@
+"""The grammar of block words, ``conv(kernel=7)+w_msa:gate``.
+
+::
+
+    word   = branch {"+" branch} [":" fusion]
+    branch = name ["(" option {";" option} ")"]      (a fusion likewise)
+    option = key "=" value                           (true, false, a number or a bare name)
+
+Options are separated by ``;`` because an unquoted comma in a YAML list silently makes two strings.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.options import Option, OptionValue, spell
+from hybrid_swin.spec.registry import Kind
+from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, lay_windows, sides_of
+
+DEFAULT_FUSION = "sum"
+WINDOWED = "w_msa", "sw_msa", "grid"
+LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
+PRETRAINED = "pretrained_window_size"  # of a continuous position bias
+
+_PART = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
+_ANY = Option("", None)  # of an option that does not exist, which `check_options` will say
+_VALUE = re.compile(r"[A-Za-z0-9_.+\-]+")
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """A branch or a fusion with the options that were given to it, sorted by key."""
+
+    name: str
+    options: tuple[tuple[str, OptionValue], ...] = ()
+
+    def __str__(self) -> str:
+        inside = ";".join(f"{k}={spell(v)}" for k, v in self.options)
+        return f"{self.name}({inside})" if inside else self.name
+
+    @property
+    def kwargs(self) -> dict[str, OptionValue]:
+        """The options as keyword arguments."""
+        return dict(self.options)
+
+
+@dataclass(frozen=True)
+class BlockWord:
+    """What one block mixes with: its branches and how they join.
+
+    ``fusion`` is None where none was named: for one branch, or for several that are summed.
+    """
+
+    branches: tuple[Part, ...]
+    fusion: Part | None = None
+
+    def __str__(self) -> str:
+        joined = "+".join(map(str, self.branches))
+        return f"{joined}:{self.fusion}" if self.fusion else joined
+
+    @property
+    def joined_by(self) -> Part:
+        """The fusion of several branches, named or not."""
+        return self.fusion or Part(DEFAULT_FUSION)
+
+    def canonical(self) -> "BlockWord":
+        """The same network in its one spelling.
+
+        Options at their default are dropped, the default fusion is named, and branches are sorted
+        unless the fusion's order matters.
+        """
+        branches = tuple(_without_defaults("branch", b) for b in self.branches)
+        if len(branches) == 1:
+            return BlockWord(branches)
+        fusion = _without_defaults("fusion", self.joined_by)
+        constants = registry.describe("fusion", fusion.name).constants
+        if not constants.get("ordered", False):
+            branches, fusion = _sorted(branches, fusion, constants.get("per_branch", ()))
+        return BlockWord(branches, fusion)
+
+    def plugin_hashes(self) -> dict[str, str]:
+        """Source hashes of the plug-ins in this word: a part of what the network is."""
+        parts: list[tuple[Kind, Part]] = [("branch", b) for b in self.branches]
+        if self.fusion:
+            parts.append(("fusion", self.fusion))
+        hashes = {f"{kind} {p.name}": registry.plugin_hash(kind, p.name) for kind, p in parts}
+        return {part: digest for part, digest in sorted(hashes.items()) if digest}
+
+
+def parse(text: str) -> BlockWord:
+    """Read and check a word. Raises InputError that names the word and the mistake."""
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"a block is a word such as 'w_msa' or 'w_msa+mdta:gate'; got {text!r}")
+    if not text.isascii():
+        raise InputError(f"block word {text!r} must be plain ASCII")
+    parts: list[Part] = []
+    fusion: Part | None = None
+    separator, position = "+", 0
+    while True:
+        match = _PART.match(text, position)
+        if not match or fusion is not None:
+            raise InputError(_grammar_message(text, position))
+        kind: Kind = "fusion" if separator == ":" else "branch"
+        part = _checked(kind, match[1], match[2], text)
+        if kind == "fusion":
+            fusion = part
+        else:
+            parts.append(part)
+        position = match.end()
+        if position == len(text):
+            break
+        separator = text[position]
+        if separator not in "+:":
+            raise InputError(_grammar_message(text, position))
+        position += 1
+    word = BlockWord(tuple(parts), fusion)
+    if fusion is not None or len(parts) > 1:
+        _check_fusion(word.joined_by, parts, text)
+    return word
+
+
+def without_idle_fusion(text: str) -> str:
+    """``w_msa:gate`` as ``w_msa``, since one branch leaves a fusion nothing to join.
+
+    What is no such word stays as it is. Raises InputError for a fusion that does not exist.
+    """
+    branch, _, joined = text.partition(":")
+    fusion = _PART.fullmatch(joined)
+    if fusion is None or not _PART.fullmatch(branch):
+        return text
+    _checked("fusion", fusion[1], fusion[2], text)
+    return branch
+
+
+def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
+    entry = registry.describe(kind, name)
+    given: dict[str, OptionValue] = {}
+    for item in (inside or "").split(";") if inside is not None else ():
+        key, equals, value = (piece.strip() for piece in item.partition("="))
+        if "," in item:
+            raise InputError(f"block word {word!r}: separate options by ';', not by ','")
+        if not key or not equals or not _VALUE.fullmatch(value):
+            raise InputError(
+                f"block word {word!r}: {item.strip()!r} is not an option; "
+                "write key=value, for example kernel=7"
+            )
+        if key in given:
+            raise InputError(f"block word {word!r}: option {key!r} is given twice")
+        given[key] = entry.options.get(key, _ANY).read(value)
+    options = entry.check_options(given)
+    if name in WINDOWED:
+        _check_scale(options, word)
+    return Part(name, tuple(sorted(options.items())))
+
+
+def _check_scale(options: Mapping[str, Any], word: str) -> None:
+    side = options.get(PRETRAINED)
+    if not isinstance(side, int) or side == 0:
+        return
+    if side < 0:
+        raise InputError(
+            f"block word {word!r}: option {PRETRAINED}={side} is not possible; give the tokens a "
+            "side of the windows of the first training, or 0 for the window's own"
+        )
+    if options.get("bias") != "continuous":
+        raise InputError(
+            f"block word {word!r}: {PRETRAINED}={side} scales a continuous position bias; add "
+            f"bias=continuous, or leave {PRETRAINED} out"
+        )
+
+
+def _check_fusion(fusion: Part, branches: Sequence[Part], word: str) -> None:
+    constants = registry.describe("fusion", fusion.name).constants
+    count = len(branches)
+    least, most = constants.get("min_branches", 2), constants.get("max_branches")
+    if count < least or (most is not None and count > most):
+        allowed = f"at least {least}" if most is None else f"{least} to {most}"
+        if least == most:
+            allowed = f"exactly {least}"
+        raise InputError(
+            f"block word {word!r}: fusion {fusion.name!r} joins {allowed} branches, "
+            f"the word has {count}"
+        )
+    if constants.get("needs_value_gate") and not any(_gates(b.name) for b in branches):
+        able = ", ".join(name for name in registry.names("branch") if _gates(name))
+        raise InputError(
+            f"block word {word!r}: fusion {fusion.name!r} gates the values of one branch by the "
+            f"other, and none of these has values to gate; join one of {able}"
+        )
+    for key, value in _without_defaults("fusion", fusion).options:
+        values = str(value).split("-")
+        whole = all(_COUNT.fullmatch(v) for v in values)
+        if key in constants.get("per_branch", ()) and not (whole and len(values) == count):
+            example = "-".join(map(str, range(1, count + 1)))
+            raise InputError(
+                f"block word {word!r}: option {key}={value} does not fit {count} branches; "
+                f"write one whole number above 0 for each, for example {key}={example}"
+            )
+
+
+def _gates(branch: str) -> bool:
+    return bool(registry.describe("branch", branch).constants.get("gates_values"))
+
+
+def _without_defaults(kind: Kind, part: Part) -> Part:
+    options = registry.describe(kind, part.name).options
+    return Part(part.name, tuple((k, v) for k, v in part.options if v != options[k].default))
+
+
+def window_layout(
+    part: Part, grid: Grid, window_size: Window, size: Grid | None = None
+) -> WindowLayout:
+    """How the windows of `w_msa`, `sw_msa` or `grid` lie on their nominal map, or on another."""
+    given: dict[str, Any] = {k: v for k, v in part.options if k in LAYING}
+    if part.name == "sw_msa":
+        given.setdefault("shift", "axis")
+    laid = lay_windows(grid, sides_of(window_size), **given)
+    return laid if size is None else lay_windows(size, laid.window, **given, nominal=grid)
+
+
+def _sorted(
+    branches: tuple[Part, ...], fusion: Part, per_branch: Iterable[str]
+) -> tuple[tuple[Part, ...], Part]:
+    """Sort the branches, and with them the options that hold one value a branch (``1-3``)."""
+    options = fusion.kwargs
+    split = {key: str(options[key]).split("-") for key in per_branch if key in options}
+    order = sorted(
+        range(len(branches)),
+        key=lambda i: (str(branches[i]), *(int(values[i]) for values in split.values())),
+    )
+    for key, values in split.items():
+        options[key] = "-".join(values[i] for i in order)
+    return tuple(branches[i] for i in order), Part(fusion.name, tuple(sorted(options.items())))
+
+
+def _grammar_message(text: str, position: int) -> str:
+    return (
+        f"block word {text!r} cannot be read from {text[position:]!r} on; write "
+        "branch+branch:fusion with options in brackets, for example 'conv(kernel=7)+w_msa:gate'"
+    )

@@ -1,0 +1,133 @@
+"""What of a block word and its windows counts on the nominal map: what identities are made of.
+
+Options of plug-ins are never dropped, nor windows of stages that have one, since only their code
+knows what they do.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import (
+    LAYING,
+    PRETRAINED,
+    WINDOWED,
+    BlockWord,
+    Part,
+    window_layout,
+)
+from hybrid_swin.spec.head_shares import share_heads
+from hybrid_swin.spec.window_rules import Grid, Window, sides_of, window_of
+
+
+def word_on_map(word: BlockWord, grid: Grid, window_size: Window, num_heads: int) -> BlockWord:
+    """A canonical word without what changes nothing on a map.
+
+    Attentions are named `w_msa` where they are just that, unless it would change the order of
+    branches and their fusion looks at it.
+    """
+    there = tuple(branch_on_map(branch, grid, window_size) for branch in word.branches)
+    fusion = word.fusion
+    constants = {} if fusion is None else registry.describe("fusion", fusion.name).constants
+    if fusion is None or constants.get("ordered"):
+        return BlockWord(there, fusion)
+    if fusion.name == "split":
+        return _split_on_map(there, fusion, num_heads)
+    if constants.get("symmetric"):
+        return BlockWord(tuple(sorted(there, key=str)), fusion)
+    if fusion.name == "cross" and not _pads(word, grid, window_size):
+        fusion = _without(fusion, "padding")
+    in_order = list(there) == sorted(there, key=str)
+    return BlockWord(there if in_order else word.branches, fusion)
+
+
+def branch_on_map(part: Part, grid: Grid, window_size: Window) -> Part:
+    """A canonical branch without what changes nothing on a map."""
+    if part.name == "pooled":
+        return _pooled_on_map(part, grid)
+    if part.name not in WINDOWED:
+        return part
+    laid = window_layout(part, grid, window_size)
+    for key, value in part.options:
+        less = _without(part, key)
+        idle = key == PRETRAINED and all(side in (1, value) for side in laid.window)
+        idle |= key == "mask_padding" and laid.padded == grid
+        if idle or (key in LAYING and window_layout(less, grid, window_size) == laid):
+            part = less
+    axes = zip(laid.window, laid.padded, strict=True)
+    dense = all(side in (1, whole) for side, whole in axes)  # nothing to stride over
+    if (part.name == "sw_msa" and not any(laid.shift)) or (part.name == "grid" and dense):
+        plain = Part("w_msa", tuple(o for o in part.options if o[0] not in ("shift", "roll")))
+        return branch_on_map(plain, grid, window_size)
+    return part
+
+
+def window_on_map(words: Sequence[BlockWord], grid: Grid, window_size: Window) -> Window | None:
+    """A stage's window as it lies on its map; None if no block has one."""
+    if any(word.plugin_hashes() for word in words):
+        return window_size
+    parts = _windowed(words)
+    if not parts:
+        return None
+    clamped = tuple(min(side, max(grid)) for side in sides_of(window_size))
+    laid = sorted({window_layout(part, grid, window_size).window for part in parts})
+    for sides in (*laid, clamped):
+        window = window_of((sides[0], sides[1]))
+        if lie_alike(words, grid, window_size, window):
+            return window
+    return window_size
+
+
+def lie_alike(words: Iterable[BlockWord], grid: Grid, one: Window, other: Window) -> bool:
+    """Whether windows of two nominal sizes are the same windows on a stage's map."""
+    if one == other:
+        return True
+    words = tuple(words)
+    return not any(word.plugin_hashes() for word in words) and all(
+        window_layout(part, grid, one) == window_layout(part, grid, other)
+        for part in _windowed(words)
+    )
+
+
+def _windowed(words: Iterable[BlockWord]) -> list[Part]:
+    parts = {part for word in words for part in word.branches}
+    return sorted(part for part in parts if part.name in WINDOWED)
+
+
+def _without(part: Part, key: str) -> Part:
+    return Part(part.name, tuple(o for o in part.options if o[0] != key))
+
+
+def _pooled_on_map(part: Part, grid: Grid) -> Part:
+    """One mean of all tokens is the same, however many it could hold."""
+    pool = registry.describe("branch", "pooled").options["pool"]
+    enough = [n for n in map(int, (pool.default, *pool.choices)) if n >= max(grid)]
+    if part.kwargs.get("pool", pool.default) not in enough:
+        return part
+    others = _without(part, "pool").options
+    one = () if enough[0] == pool.default else (("pool", enough[0]),)
+    return Part(part.name, tuple(sorted((*others, *one))))
+
+
+def _split_on_map(branches: Sequence[Part], fusion: Part, num_heads: int) -> BlockWord:
+    """The ratio of the heads that it gives, in lowest terms; none where these are `equal`'s."""
+    count = len(branches)
+    heads = share_heads(num_heads, count, str(fusion.kwargs.get("ratio", "equal")))
+    pairs = sorted(zip(branches, heads, strict=True), key=lambda pair: (str(pair[0]), pair[1]))
+    heads = [n for _, n in pairs]
+    fusion = _without(fusion, "ratio")
+    if heads != share_heads(num_heads, count, "equal"):
+        least = "-".join(str(n // math.gcd(*heads)) for n in heads)
+        fusion = Part(fusion.name, tuple(sorted((*fusion.options, ("ratio", least)))))
+    return BlockWord(tuple(branch for branch, _ in pairs), fusion)
+
+
+def _pads(word: BlockWord, grid: Grid, window_size: Window) -> bool:
+    """Whether the attention of a `cross` pads the map, or may, being a plug-in's."""
+    described = [registry.describe("branch", part.name) for part in word.branches]
+    last = max(i for i, entry in enumerate(described) if entry.constants.get("gates_values"))
+    part = word.branches[last]
+    if described[last].plugin_hash:
+        return True
+    masked = part.kwargs.get("mask_padding") or part.name not in WINDOWED
+    return not masked and window_layout(part, grid, window_size).padded != grid

@@ -1,0 +1,84 @@
+"""Copies of plug-ins that a study keeps in its folder: known by their source, run if trusted."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.own_code.trust import other_code
+from hybrid_swin.system.files import read_json
+
+_FOLDER, _SETTINGS = "plugins", "settings.yaml"
+_FIXED, _COPY = "study.json", "study.copy.json"
+_LEVELS = 6  # from a checkpoint up to the folder of its study
+
+
+def adopt_kept_plugins(place: str | Path, named: Iterable[str], trust: bool) -> None:
+    """Make the plug-ins of the command line known, and those that the study of a place keeps.
+
+    What was not named and is not trusted is described by its source; using it raises InputError.
+
+    Args:
+        place: a study's folder, or a folder or file in it; of others nothing is taken.
+        named: files on the command line.
+        trust: whether all that the study keeps may run.
+
+    Raises:
+        InputError: a plug-in that cannot be used, or one that is not as the study recorded it.
+    """
+    entries = [registry.add_plugin(file) for file in named]
+    study = study_of(place)
+    if study is None:
+        return
+    recorded = recorded_hashes(study)
+    for entry in entries:
+        check_hash(entry.file, recorded, repr(study.name))
+    for file in sorted((study / _FOLDER).glob("*.py")):
+        if not file.is_file() or any(file.name == entry.file.name for entry in entries):
+            continue
+        check_hash(file, recorded, repr(study.name))
+        registry.add_plugin(file, runs=trust)
+
+
+def study_of(place: str | Path) -> Path | None:
+    """The nearest folder, the place itself or above it, that keeps plug-ins; None if none does."""
+    try:
+        place = Path(place).expanduser().resolve()
+        above = [place, *place.parents][: _LEVELS + 1]
+        return next((folder for folder in above if _is_study(folder)), None)
+    except (OSError, RuntimeError, ValueError):  # a name that no system takes
+        return None
+
+
+def _is_study(folder: Path) -> bool:
+    settled = (folder / _SETTINGS).is_file() and (folder / _FOLDER).is_dir()
+    return settled or (folder / _FIXED).is_file()
+
+
+def recorded_hashes(study: Path, kind: str = "plugins") -> dict[str, str]:
+    """Source hashes of a study's code, as it recorded them at its beginning.
+
+    Args:
+        study: its folder.
+        kind: ``plugins``, by file name; or ``modules``, by ``class_path``.
+    """
+    found = recorded_of(study).get(kind)
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def recorded_of(study: Path) -> dict[str, Any]:
+    """What a study recorded at its beginning; empty where that cannot be read."""
+    for name in (_FIXED, _COPY):
+        with suppress(InputError):  # damaged: its copy says the same
+            return read_json(study / name)
+    return {}
+
+
+def check_hash(file: Path, recorded: Mapping[str, str], source: str) -> None:
+    """Raise InputError where a plug-in is not the recorded one of its name."""
+    expected = recorded.get(file.name)
+    found = registry.source_hash(file)
+    if expected is not None and found != expected:
+        raise other_code(file, found, expected, source)

@@ -1,0 +1,186 @@
+"""What a run of a study trained, read from its ``run.json``: its variant, recipe and data."""
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec.own_code.kept_plugins import recorded_hashes, study_of
+from hybrid_swin.spec.own_code.module_sources import check_data_code, class_paths_in
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recorded_paths import began_in, with_paths_found
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.files import read_json
+from hybrid_swin.system.program import door
+
+STARTS = "weight_init", "zero_init_residual"  # what a recipe says of first weights
+_RUN, TRAINED = "run.json", "attempt-*/final.ckpt"  # what a run was asked, and its weights
+
+
+def names_run(path: str | Path) -> bool:
+    """Whether a path means a run of a study: its folder or ``run.json``; or a study itself."""
+    path = Path(path)
+    return path.name == _RUN or os.path.isfile(path / _RUN) or is_study(path)
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder is that of a study or comparison."""
+    return os.path.isdir(folder / "trials")  # unlike Path's, of inline YAML too
+
+
+def run_variant(path: str | Path) -> Variant:
+    """The network of a run. Raises InputError where a path means none, or one without network."""
+    return Variant.from_dict(_read(path)["variant"])
+
+
+def run_folder(path: str | Path) -> Path:
+    """The folder of a run, of which the path may be the ``run.json``."""
+    path = Path(path)
+    return path.parent if path.name == _RUN else path
+
+
+def run_recipe(path: str | Path) -> Recipe:
+    """The recipe of a run, with the precision that its study settled on. Raises likewise."""
+    content = _read(path)
+    recipe = Recipe.from_dict(content["recipe"])
+    precision = _settled(content).get("precision")
+    if recipe.precision == "auto" and precision is not None:
+        recipe = replace(recipe, precision=precision)
+    return recipe
+
+
+def run_start(path: str | Path) -> dict[str, Any]:
+    """How a run's network starts, by its recipe: arguments of ``HybridSwin``. Raises likewise."""
+    recipe = _read(path)["recipe"]
+    return {name: recipe[name] for name in STARTS if name in recipe}
+
+
+def run_data(path: str | Path) -> dict[str, Any]:
+    """The data of a run, as plain settings.
+
+    Raises:
+        InputError: a path means no run, or a run of a version that did not write its data down.
+    """
+    content = _read(path)
+    data = content.get("data") or _settled(content).get("data")
+    if not isinstance(data, dict):
+        raise InputError(
+            f"{str(path)!r} does not say what it was trained on; give --data.source and "
+            "--data.options as in the settings.yaml of its study"
+        )
+    found: dict[str, Any] = with_paths_found(data, began_in(path))
+    return found
+
+
+def with_runs(arguments: Sequence[str]) -> list[str]:
+    """Command-line arguments with each run put in its place.
+
+    ``--run RUN`` becomes ``--variant RUN --recipe RUN --data RUN``, and the run behind ``--recipe``
+    and ``--data`` its recipe and its data.
+
+    Raises:
+        InputError: it is no such run; or its data are a module's that nobody asked to run.
+    """
+
+    def data_of(path: str) -> dict[str, Any]:
+        data, study = run_data(path), study_of(path)
+        recorded = recorded_hashes(study, "modules") if study else {}
+        trust = "--trust" in arguments
+        named = _values_of("--data.class_path", arguments)  # in the place of the run's own
+        for class_path in named or class_paths_in({"data": data}):
+            check_data_code(class_path, recorded, f"the run {path!r}", trust or bool(named))
+        return data
+
+    read = {"--recipe": lambda path: run_recipe(path).to_dict(), "--data": data_of}
+    given = _all_of_a_run(arguments)
+    for index, argument in enumerate(given):
+        before = given[index - 1] if index else ""
+        name, equals, path = argument.partition("=")
+        if name in read and equals and names_run(path):
+            given[index] = f"{name}={json.dumps(read[name](path))}"
+        elif before in read and names_run(argument):
+            given[index] = json.dumps(read[before](argument))
+    return given
+
+
+def _values_of(option: str, arguments: Sequence[str]) -> list[str]:
+    given = [word.partition("=")[2] for word in arguments if word.startswith(f"{option}=")]
+    return given + [value for name, value in pairwise(arguments) if name == option]
+
+
+def _all_of_a_run(arguments: Sequence[str]) -> list[str]:
+    given: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, path = argument.partition("=")
+        if name != "--run":
+            given.append(argument)
+            continue
+        run = path if equals else next(rest, "")
+        if not names_run(run):
+            raise InputError(f"--run {run!r} is not a run of a study; give the folder of one")
+        given += ["--variant", run, "--recipe", run, "--data", run]
+    return given
+
+
+def refuse_study(path: Path) -> None:
+    """Raise InputError, which names a run, where a path is a study."""
+    if is_study(path):
+        example = _example(path)
+        such = f", such as {example!r}" if example else ""
+        raise InputError(f"{str(path)!r} is a study; give the folder of one of its runs{such}")
+
+
+def refuse_reading(folder: Path) -> None:
+    """Raise InputError, which says what to do, where what is to be tested is a study or of one.
+
+    A study has read its splits itself, under rules of its own.
+    """
+    run = next((f for f in (folder, folder.parent) if os.path.isfile(f / _RUN)), None)
+    if is_study(folder):
+        study, what, network = folder, "a study", _example(folder) or "RUN"
+    elif run is not None:
+        up = [".." for _ in Path(str(_content(run / _RUN).get("key", ""))).parts]
+        study, what, network = run.joinpath(*up), "a run of a study", str(run)
+    else:
+        return
+    raise InputError(
+        f"{str(folder)!r} is {what}, which has read its splits itself: `{door()} "
+        f"leaderboard {shlex.quote(os.path.normpath(study))}` shows what it found; `python -m "
+        f"hybrid_swin fit --run {shlex.quote(network)} --folder NEW` trains a network of it anew"
+    )
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    path = Path(path)
+    refuse_study(path)
+    file = path if path.name == _RUN else path / _RUN
+    content = _content(file)
+    if not all(isinstance(content.get(name), dict) for name in ("variant", "recipe")):
+        raise InputError(f"{str(file)!r} is of no network; give a trial, baseline or finalist")
+    return content
+
+
+def _settled(content: dict[str, Any]) -> dict[str, Any]:
+    settled = content.get("settled")
+    return settled if isinstance(settled, dict) else {}
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        return read_json(file)
+    except InputError as error:
+        raise InputError(f"run file {str(file)!r} cannot be read: {error}") from error
+
+
+def _example(study: Path) -> str:
+    """A trained run of a study, a finalist where there is one; empty where there is none."""
+    for place in ("finalists/*/*", "trials/*"):
+        for found in sorted(study.glob(f"{place}/{TRAINED}")):
+            return str(found.parents[1])
+    return ""

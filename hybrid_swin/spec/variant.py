@@ -1,0 +1,270 @@
+"""A variant: one network as data. Frozen, validated, hashable, written as YAML."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec.block_words import BlockWord, parse
+from hybrid_swin.spec.nominal_words import lie_alike, window_on_map, word_on_map
+from hybrid_swin.spec.stage import Stage, check_heads, read_stage
+from hybrid_swin.spec.variant_values import (
+    check_choice,
+    check_fields,
+    plain_window,
+    read_image_size,
+    read_positive,
+    read_whole,
+    read_window,
+)
+from hybrid_swin.spec.window_rules import Grid, Window, sides_of, window_of
+from hybrid_swin.system.yaml_files import read_yaml
+
+_MOST_MLP_RATIO = 1000  # beyond any network
+
+MergingNorm = Literal["pre", "post"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network.
+
+    Args:
+        image_size: pixels, one number or (height, width).
+        in_channels: image channels.
+        num_classes: outputs of the head; 0 for none.
+        patch_size: pixels a side of a token.
+        window_size: tokens a side of an attention window, one number or (height, width).
+        mlp_ratio: hidden width of a block's MLP over the block's width.
+        stages: from the finest grid to the coarsest; between two, patch merging halves the grid.
+        merging_norm: where patch merging normalises: ``pre``, the four tokens before their
+            projection; ``post``, what comes of it, as in Swin Transformer V2.
+
+    Raises:
+        InputError: a value that no network can have, named with its place and what is allowed.
+
+    Source: Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, 2021,
+    https://arxiv.org/abs/2103.14030
+    """
+
+    image_size: tuple[int, int] = (224, 224)
+    in_channels: int = 3
+    num_classes: int = 1000
+    patch_size: int = 4
+    window_size: Window = 7
+    mlp_ratio: float = 4.0
+    stages: tuple[Stage, ...] = field(default=())
+    merging_norm: MergingNorm = "pre"
+
+    def __post_init__(self) -> None:
+        _freeze(self, "image_size", read_image_size(self.image_size))
+        for name, least in (
+            ("in_channels", 1),
+            ("num_classes", 0),
+            ("patch_size", 1),
+        ):
+            _freeze(self, name, read_whole(getattr(self, name), least, name))
+        _freeze(self, "window_size", read_window(self.window_size, "window_size"))
+        _freeze(self, "mlp_ratio", read_positive(self.mlp_ratio, _MOST_MLP_RATIO, "mlp_ratio"))
+        _freeze(self, "stages", _stages(self.stages))
+        check_choice(self.merging_norm, get_args(MergingNorm), "merging_norm")
+        self._check_grids()
+        for index, (stage, words) in enumerate(zip(self.stages, self._parsed, strict=True)):
+            if round(stage.width * self.mlp_ratio) < 1:
+                raise InputError(
+                    f"stages.{index}: mlp_ratio {self.mlp_ratio:g} leaves no hidden channel of "
+                    f"width {stage.width}; choose at least {1 / stage.width:.2g}"
+                )
+            for word in words:
+                check_heads(stage, word, f"stages.{index}")
+
+    def _check_grids(self) -> None:
+        if max(self.image_size) < self.patch_size:
+            raise InputError(
+                f"image_size {_size(self.image_size)} is smaller than patch_size "
+                f"{self.patch_size}; choose a patch_size of at most "
+                f"{max(self.image_size)}"
+            )
+        for index in range(1, len(self.stages)):
+            if max(self.grids[index - 1]) < 2:
+                raise InputError(
+                    f"stages.{index}: image_size {_size(self.image_size)} with patch_size "
+                    f"{self.patch_size} is down to one token after {index} stages, so there is "
+                    "nothing left to merge; use fewer stages, a smaller patch_size or larger images"
+                )
+
+    @cached_property
+    def grids(self) -> tuple[tuple[int, int], ...]:
+        """Tokens (height, width) of each stage; sizes that do not divide are rounded up."""
+        return self.grids_of(self.image_size)
+
+    def grids_of(self, image: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+        """The same for images of another size, (height, width) in pixels."""
+        height, width = (-(-side // self.patch_size) for side in image)
+        grids = [(height, width)]
+        for _ in self.stages[1:]:
+            height, width = -(-height // 2), -(-width // 2)
+            grids.append((height, width))
+        return tuple(grids)
+
+    @cached_property
+    def window_sizes(self) -> tuple[Window, ...]:
+        """The windows of each stage, in tokens."""
+        return tuple(stage.window_size or self.window_size for stage in self.stages)
+
+    @cached_property
+    def _parsed(self) -> tuple[tuple[BlockWord, ...], ...]:
+        return tuple(tuple(parse(w) for w in stage.words()) for stage in self.stages)
+
+    @cached_property
+    def block_words(self) -> tuple[tuple[BlockWord, ...], ...]:
+        """The canonical word of every block by stage, as it is built.
+
+        A shift stays where one window covers the nominal map: on a larger one there is something
+        to shift.
+        """
+        return tuple(tuple(word.canonical() for word in words) for words in self._parsed)
+
+    @cached_property
+    def _nominal(self) -> tuple[tuple[tuple[BlockWord, ...], Window | None], ...]:
+        """The words and the window of each stage by which networks differ on the nominal maps."""
+        return tuple(
+            _on_map(words, grid, window, stage.num_heads)
+            for words, grid, window, stage in zip(
+                self.block_words, self.grids, self.window_sizes, self.stages, strict=True
+            )
+        )
+
+    @cached_property
+    def id(self) -> str:
+        """Ten hex digits of the canonical form.
+
+        Networks that are equal on images of the nominal size have equal ids, however spelt: options
+        and windows that change nothing there do not count. A part of the id though they may change
+        nothing are: options of plug-ins, and windows of stages that have one; ``num_heads`` of
+        blocks without heads; ``mlp_ratio``, also beside one that gives the same widths;
+        ``mask_padding`` where the mask of shifted windows hides padding too; and names of branches
+        of `cross` and plug-ins by which their order changes.
+        """
+        plugins: dict[str, str] = {}
+        for words, _ in self._nominal:
+            for word in words:
+                plugins |= word.plugin_hashes()
+        common = self._common_window()
+        canonical = self.to_dict() | {
+            "window_size": plain_window(common),
+            "stages": [self._canonical_stage(i, common) for i in range(len(self.stages))],
+            "plugins": dict(sorted(plugins.items())),
+        }
+        if len(self.stages) == 1:  # nothing is merged
+            canonical.pop("merging_norm", None)
+        text = json.dumps(canonical, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def _common_window(self) -> Window:
+        """That of the most stages, as windows lie on the nominal maps; of several the largest."""
+        laid = {sides_of(window) for _, window in self._nominal if window is not None}
+
+        def rank(window: Grid) -> tuple[int, int, Grid]:
+            alike = sum(self._lies_as(i, window_of(window)) for i in range(len(self.stages)))
+            return alike, window[0] * window[1], window
+
+        return window_of(max(laid, key=rank)) if laid else Variant.window_size
+
+    def _lies_as(self, index: int, other: Window) -> bool:
+        """Whether a window would be just a stage's on its nominal map."""
+        words, window = self._nominal[index]
+        return window is None or lie_alike(words, self.grids[index], window, other)
+
+    def _canonical_stage(self, index: int, common: Window) -> dict[str, Any]:
+        stage, (words, window) = self.stages[index], self._nominal[index]
+        fields = {
+            "width": stage.width,
+            "num_heads": stage.num_heads,
+            "blocks": [str(word) for word in words],
+        }
+        if window is not None and not self._lies_as(index, common):
+            fields["window_size"] = plain_window(window)
+        if stage.norm == "post" or any(stage.norms_branches(word) for word in words):
+            fields["norm"] = stage.norm
+        return fields
+
+    @cached_property
+    def blocks_name(self) -> str:
+        """The user's block words: once where all stages agree, else by stage."""
+        cycles = [" ".join(stage.blocks) for stage in self.stages]
+        return cycles[0] if len(set(cycles)) == 1 else " | ".join(cycles)
+
+    @cached_property
+    def name(self) -> str:
+        """Readable ASCII name: block words, then depth x width and specials of each stage."""
+        return f"{self.blocks_name} {'-'.join(stage.name for stage in self.stages)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dicts, as they stand in YAML.
+
+        ``merging_norm`` is left out at its default.
+        """
+        height, width = self.image_size
+        others = {"merging_norm": self.merging_norm} if self.merging_norm != "pre" else {}
+        return {
+            "image_size": height if height == width else [height, width],
+            "in_channels": self.in_channels,
+            "num_classes": self.num_classes,
+            "patch_size": self.patch_size,
+            "window_size": plain_window(self.window_size),
+            "mlp_ratio": self.mlp_ratio,
+            **others,
+            "stages": [stage.to_dict() for stage in self.stages],
+        }
+
+    def to_yaml(self) -> str:
+        """The variant as YAML text that ``from_yaml`` reads back."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Variant":
+        """Read what ``to_dict`` gives. Unknown fields are refused with the nearest known one."""
+        if not isinstance(data, Mapping):
+            raise InputError(f"a variant is a mapping with 'stages'; got {data!r}")
+        check_fields(data, cls, "field of a variant")
+        return cls(**data)
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> "Variant":
+        """Read a variant's file. Raises InputError that names the file."""
+        file = f"variant file {str(path)!r}"
+        data = read_yaml(path, file)
+        try:
+            return cls.from_dict(data)
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from error
+
+
+def _on_map(
+    words: tuple[BlockWord, ...], grid: Grid, window_size: Window, num_heads: int
+) -> tuple[tuple[BlockWord, ...], Window | None]:
+    """A stage's words and window without what changes nothing on its map."""
+    window = window_on_map(words, grid, window_size)
+    laid = window_size if window is None else window
+    return tuple(word_on_map(word, grid, laid, num_heads) for word in words), window
+
+
+def _stages(value: Any) -> tuple[Stage, ...]:
+    if not isinstance(value, list | tuple) or not value:
+        raise InputError(f"stages must be a list with at least one stage; got {value!r}")
+    return tuple(read_stage(item, f"stages.{i}") for i, item in enumerate(value))
+
+
+def _size(size: tuple[int, int]) -> str:
+    return "x".join(map(str, size))
+
+
+def _freeze(instance: Any, name: str, value: Any) -> None:
+    object.__setattr__(instance, name, value)

@@ -1,0 +1,73 @@
+"""Values of variants and stages as users write them: read, or refused with what is allowed."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
+from hybrid_swin.spec.window_rules import Window, window_of
+
+# Beyond any network: what is larger is a slip, which would only surface as a full memory.
+_MOST, _MOST_PIXELS = 10**9, 2**16
+
+
+def check_choice(value: Any, choices: tuple[str, ...], where: str) -> None:
+    """Raise InputError for a value that is none of the choices."""
+    if value not in choices:
+        raise InputError(
+            f"{where} must be one of {', '.join(choices)}; got {value!r}"
+            + did_you_mean(value, choices)
+        )
+
+
+def check_fields(data: Mapping[str, Any], cls: type, kind: str) -> None:
+    """Raise InputError for a key that is no field of a dataclass."""
+    allowed = [f.name for f in fields(cls)]
+    for key in data:
+        if key not in allowed:
+            raise unknown(kind, key, allowed)
+
+
+def read_image_size(value: Any) -> tuple[int, int]:
+    """Pixels (height, width), of one number or two."""
+    sides = list(value) if isinstance(value, list | tuple) else [value, value]
+    if len(sides) != 2:
+        raise InputError(f"image_size must be one number or [height, width]; got {value!r}")
+    height, width = (read_whole(side, 1, "image_size", _MOST_PIXELS) for side in sides)
+    return height, width
+
+
+def read_whole(value: Any, least: int, where: str, most: int = _MOST) -> int:
+    """A whole number; 7.0 is one."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"{where} must be a whole number of at least {least}; got {value!r}")
+    if value > most:
+        raise InputError(f"{where} must be at most {most:,}; got {value:,}")
+    return value
+
+
+def read_window(value: Any, where: str) -> Window:
+    """One number where both sides are equal, which is how most windows are written."""
+    sides = list(value) if isinstance(value, list | tuple) else [value, value]
+    try:
+        height, width = (read_whole(side, 1, where) for side in sides)
+    except (InputError, ValueError):  # a side that cannot be, or not two of them
+        raise InputError(
+            f"{where} must be a whole number from 1 to {_MOST:,}, or two for height and width, "
+            f"such as [7, 9]; got {shown(value, 60)}"
+        ) from None
+    return window_of((height, width))
+
+
+def plain_window(window: Window) -> int | list[int]:
+    """As it stands in YAML."""
+    return list(window) if isinstance(window, tuple) else window
+
+
+def read_positive(value: Any, most: float, where: str) -> float:
+    """A number above 0."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
+        raise InputError(f"{where} must be a number above 0 and at most {most}; got {value!r}")
+    return float(value)

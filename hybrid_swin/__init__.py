@@ -23,7 +23,7 @@ _PUBLIC = {
     "list_models": "factory",
     "load": "trained",
     "load_weights": "checkpoints",
-    "match_cost": "matching",
+    "match_cost": "cost.width_solver",
     "register_with_timm": "timm_registry",
     "replace_blocks": "surgery",
     "resolve_variant": "variant_sources",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from hybrid_swin.block import build_mixer
 from hybrid_swin.cost import Grid, mixer_cost
-from hybrid_swin.counting import counted_cost
+from hybrid_swin.cost.counting import counted_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.first_weights import initialise, reset
 from hybrid_swin.spec import registry

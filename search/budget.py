@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from hybrid_swin.cost import Cost
+from hybrid_swin.cost.width_solver import By, match_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.matching import By, match_cost
 from hybrid_swin.spec.variant import Variant
 from search.settings import BudgetSettings
 

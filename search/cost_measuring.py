@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from hybrid_swin.latency_matching import Measured, match_latency
+from hybrid_swin.cost.latency_solver import Measured, match_latency
 from hybrid_swin.measuring import Setup, Timing, Work, compare_times
 from hybrid_swin.peak_memory import peak_memory
 from hybrid_swin.spec import registry

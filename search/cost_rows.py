@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from hybrid_swin.cost import Cost, count_cost
+from hybrid_swin.cost.width_solver import match_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.matching import match_cost
 from hybrid_swin.spec import published, registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.run_reference import names_run

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hybrid_swin.cost import count_cost
+from hybrid_swin.cost.width_solver import match_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.matching import match_cost
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.variant import Variant
 from search.compare.settings import Matching, MatchSettings

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hybrid_swin.cost import Cost, count_cost, depthwise, layer_norm, linear, mixer_cost
-from hybrid_swin.counting import counted_cost
+from hybrid_swin.cost.counting import counted_cost
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.stage import Stage

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from hybrid_swin.cost import count_cost
+from hybrid_swin.cost.width_solver import match_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.matching import match_cost
 from hybrid_swin.spec.published import names, published
 from search.cost_rows import Question, counted, find_variant, matched, named_variants, target_of
 

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.counting import counted_cost
+from hybrid_swin.cost.counting import counted_cost
+from hybrid_swin.cost.width_solver import match_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.matching import match_cost
 from hybrid_swin.model import HybridSwin
 from hybrid_swin.spec.published import MATCH_TOLERANCE, names, published, source_of
 from hybrid_swin.spec.stage import Stage

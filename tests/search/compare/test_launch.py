@@ -184,7 +184,7 @@ def test_another_way_to_solve_widths_loses_no_run(fake, tmp_path, monkeypatch):
     """As another version of the program would: other widths, so other candidates."""
     made = begun(fake, tmp_path)
     before = made.read()
-    monkeypatch.setattr("hybrid_swin.stage_shapes.HEAD_DIM_STEP", 4)
+    monkeypatch.setattr("hybrid_swin.cost.stage_shapes.HEAD_DIM_STEP", 4)
     assert [e.candidates for e in make_plan(made.settings).entries] != [
         e.candidates for e in made.plan.entries
     ]
@@ -196,7 +196,7 @@ def test_another_way_to_solve_widths_loses_no_run(fake, tmp_path, monkeypatch):
 
 def test_more_seeds_keep_the_plan_and_other_settings_do_not(fake, tmp_path, monkeypatch):
     made = begun(fake, tmp_path)
-    monkeypatch.setattr("hybrid_swin.stage_shapes.HEAD_DIM_STEP", 4)
+    monkeypatch.setattr("hybrid_swin.cost.stage_shapes.HEAD_DIM_STEP", 4)
     more, _ = check(dataclasses.replace(made.settings, seeds=8))
     assert (more.entries, more.seeds) == (made.plan.entries, 8)
     other = dataclasses.replace(made.settings, learning_rates=(0.002, 0.004))

@@ -1,8 +1,8 @@
 import pytest
 
+from hybrid_swin.cost.stage_shapes import Shape, shapes_near
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.stage_shapes import Shape, shapes_near
 
 
 def near(stage, scale=1.0, count=5):

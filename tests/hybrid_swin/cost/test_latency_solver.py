@@ -3,8 +3,8 @@
 import pytest
 
 from hybrid_swin.cost import count_cost
+from hybrid_swin.cost.latency_solver import Measured, match_latency
 from hybrid_swin.errors import InputError
-from hybrid_swin.latency_matching import Measured, match_latency
 from hybrid_swin.spec.published import published
 
 SWIN, DUAL = published("swin_t"), published("hybrid_mdta_t")

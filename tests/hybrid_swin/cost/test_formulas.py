@@ -7,7 +7,7 @@ import sys
 import torch  # so that the costs here are those of the classes themselves
 
 from hybrid_swin.cost import mixer_cost
-from hybrid_swin.formulas import load_formulas
+from hybrid_swin.cost.formulas import load_formulas
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.options import spell

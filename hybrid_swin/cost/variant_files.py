@@ -1,6 +1,6 @@
 """Published variants as files, configs/variants/NAME.yaml, to copy and to change.
 
-They are written from `published.py`: ``python -m hybrid_swin.published_files``.
+They are written from `published.py`: ``python -m hybrid_swin.cost.variant_files``.
 """
 
 import textwrap
@@ -9,7 +9,7 @@ from pathlib import Path
 from hybrid_swin.cost import count_cost
 from hybrid_swin.spec.published import names, published, source_of
 
-FOLDER = Path(__file__).parents[1] / "configs" / "variants"
+FOLDER = Path(__file__).parents[2] / "configs" / "variants"
 
 
 def file_text(name: str) -> str:
@@ -20,7 +20,7 @@ def file_text(name: str) -> str:
         f"{name}: {source_of(name)}.",
         f"{cost.parameters:,} parameters; {cost.macs:,} MACs and {cost.activations:,} activations "
         "for one image.",
-        "Written by python -m hybrid_swin.published_files; change a copy.",
+        "Written by python -m hybrid_swin.cost.variant_files; change a copy.",
     ]
     lines = [line for text in says for line in textwrap.wrap(text, 98, break_on_hyphens=False)]
     return "".join(f"# {line}\n" for line in lines) + variant.to_yaml()

@@ -18,7 +18,7 @@ from typing import Any
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.registry import Kind
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parents[1]
 # Modules without torch, whose classes are to be everyone's.
 _SHARED = ("hybrid_swin.cost", "hybrid_swin.errors", "hybrid_swin.spec.window_rules")
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hybrid_swin.cost import Cost, count_cost
+from hybrid_swin.cost.width_solver import Match, changes, check_tolerance, match_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.matching import Match, changes, check_tolerance, match_cost
 from hybrid_swin.spec.variant import Variant
 
 _MOST_MEASURED = 10

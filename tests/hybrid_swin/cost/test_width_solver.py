@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from hybrid_swin.cost import Cost, count_cost
+from hybrid_swin.cost.stage_shapes import shapes_near
+from hybrid_swin.cost.width_solver import changes, match_cost, reshaped
 from hybrid_swin.errors import InputError
-from hybrid_swin.matching import changes, match_cost, reshaped
 from hybrid_swin.spec.published import published
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.stage_shapes import shapes_near
 
 DIGITS = Variant(
     (8, 8), 1, 10, 2, 2, 4.0, (Stage(32, 2, 4, ("w_msa+mdta",)), Stage(64, 2, 8, ("conv+w_msa",)))

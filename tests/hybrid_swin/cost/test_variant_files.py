@@ -3,7 +3,7 @@
 import pytest
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.published_files import FOLDER, file_text, write_files
+from hybrid_swin.cost.variant_files import FOLDER, file_text, write_files
 from hybrid_swin.spec.published import names, published
 from hybrid_swin.spec.variant import Variant
 
@@ -11,7 +11,7 @@ from hybrid_swin.spec.variant import Variant
 @pytest.mark.parametrize("name", names())
 def test_a_file_says_what_the_table_says(name):
     said = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
-    assert said == file_text(name), "run: python -m hybrid_swin.published_files"
+    assert said == file_text(name), "run: python -m hybrid_swin.cost.variant_files"
     assert Variant.from_yaml(FOLDER / f"{name}.yaml") == published(name)
 
 

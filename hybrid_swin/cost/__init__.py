@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hybrid_swin.cost.formulas import load_formulas as load
 from hybrid_swin.errors import InputError
-from hybrid_swin.formulas import load_formulas as load
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import BlockWord, Part
 from hybrid_swin.spec.window_rules import Grid as Grid  # for branches

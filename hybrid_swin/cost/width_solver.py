@@ -18,9 +18,9 @@ from hybrid_swin.cost import (
     mlps_cost,
     stem_cost,
 )
+from hybrid_swin.cost.stage_shapes import MOST_SCALE, Shape, shapes_near, shapes_of
 from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.stage_shapes import MOST_SCALE, Shape, shapes_near, shapes_of
 
 By = Literal["parameters", "macs", "activations"]
 Field = Literal["width", "mlp_ratio"]

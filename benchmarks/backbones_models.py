@@ -15,10 +15,10 @@ import torch
 from backbones_peers import Entry, peers
 from torch import Tensor, nn
 
-from hybrid_swin.block import build_mixer
 from hybrid_swin.cost import Cost, count_cost, mixer_cost
 from hybrid_swin.cost.counting import counted_cost
 from hybrid_swin.factory import create_model, list_models
+from hybrid_swin.network.block import build_mixer
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

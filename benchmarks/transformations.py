@@ -20,8 +20,8 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Shard, distribute_module, distribute_tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from hybrid_swin.block import build_mixer
-from hybrid_swin.contract import words_with
+from hybrid_swin.network.block import build_mixer
+from hybrid_swin.network.contract import words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 

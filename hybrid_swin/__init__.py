@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "Cost": "cost",
-    "HybridSwin": "model",
+    "HybridSwin": "network.model",
     "InputError": "errors",
     "Recipe": "spec.recipe",
     "Stage": "spec.variant",

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, check_flags, unknown
-from hybrid_swin.network_facts import check_told, told_of
+from hybrid_swin.network.network_facts import check_told, told_of
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import SaveError
 from hybrid_swin.weights.following import followed, relay

@@ -22,7 +22,7 @@ from hybrid_swin.errors.plain_text import csv_cell, say
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.ledger import Entry, ledger_near, recorded
 from hybrid_swin.loading import load_data
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.own_modules import shared_images
 from hybrid_swin.spec.fitting import check_fit, fit_notes
 from hybrid_swin.spec.own_code.module_sources import check_data_code, module_hashes

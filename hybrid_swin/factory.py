@@ -14,11 +14,11 @@ from hybrid_swin import cost
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.cost import Cost
 from hybrid_swin.errors import InputError, check_flags, shown
-from hybrid_swin.head import Pool
-from hybrid_swin.image_facts import kept_facts
-from hybrid_swin.model import HybridSwin
-from hybrid_swin.network_facts import NetworkFacts
-from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.network.head import Pool
+from hybrid_swin.network.image_facts import kept_facts
+from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.network_facts import NetworkFacts
+from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec import published, registry
 from hybrid_swin.spec.recipe import WeightInit
 from hybrid_swin.spec.variant import Variant

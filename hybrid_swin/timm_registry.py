@@ -9,11 +9,11 @@ from torch import nn
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError, did_you_mean, shown
 from hybrid_swin.factory import create_model
-from hybrid_swin.image_facts import IMAGE_FACTS, for_channels
-from hybrid_swin.model import HybridSwin
-from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.network.image_facts import IMAGE_FACTS, for_channels
+from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.pyramid import Pyramid
+from hybrid_swin.network.timm_facts import LABELS, pretrained_cfg, shape_facts
 from hybrid_swin.spec import published
-from hybrid_swin.timm_facts import LABELS, pretrained_cfg, shape_facts
 
 __all__ = ["register_with_timm"]
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError, shown
-from hybrid_swin.image_facts import Normalisation
-from hybrid_swin.model import HybridSwin
-from hybrid_swin.network_facts import NetworkFacts, as_cfg
-from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.network.image_facts import Normalisation
+from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.network_facts import NetworkFacts, as_cfg
+from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec.run_reference import STARTS, names_run, refuse_study, run_start
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.files import (

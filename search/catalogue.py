@@ -64,7 +64,7 @@ def check_plugins(plugins: Sequence[str]) -> int:
 
 
 def _check(entry: Entry, console: Console) -> int:
-    from hybrid_swin.contract import CHECKS, words_with
+    from hybrid_swin.network.contract import CHECKS, words_with
 
     words = list(words_with(entry.kind, entry.name))
     console.print(

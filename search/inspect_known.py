@@ -11,8 +11,8 @@ from torch import Tensor
 from hybrid_swin.batches import NormalisedImages
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.image_facts import Normalisation
 from hybrid_swin.loading import LoadedData, load_data
+from hybrid_swin.network.image_facts import Normalisation
 from hybrid_swin.pixels import full_scale
 from hybrid_swin.spec import registry
 from search.inspect_options import InspectQuestion

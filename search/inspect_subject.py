@@ -12,8 +12,8 @@ import torch
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.image_facts import Normalisation
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.image_facts import Normalisation
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import published
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins, recorded_hashes, study_of
 from hybrid_swin.spec.own_code.module_sources import check_data_code

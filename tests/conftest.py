@@ -7,7 +7,7 @@ import pytest
 from hybrid_swin.spec import registry
 
 BRANCH = '''
-from hybrid_swin.branches import Branch
+from hybrid_swin.network.branches import Branch
 from hybrid_swin.cost import Cost, linear
 from torch import nn
 

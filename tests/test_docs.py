@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hybrid_swin.contract import CHECKS
+from hybrid_swin.network.contract import CHECKS
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 from search.cli import main

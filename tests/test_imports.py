@@ -29,26 +29,34 @@ ORDER = [
     ["hybrid_swin.spec.variant", "hybrid_swin.cost"],
     ["hybrid_swin.spec.fitting"],
     ["hybrid_swin.spec.run_reference"],
-    ["hybrid_swin.spec.published", "hybrid_swin.cost.stage_shapes", "hybrid_swin.tracing"],
+    ["hybrid_swin.spec.published", "hybrid_swin.cost.stage_shapes", "hybrid_swin.network.tracing"],
     ["hybrid_swin.spec.pretrained_windows"],
     ["hybrid_swin.spec.other_names"],
     ["hybrid_swin.spec.variant_changes"],
-    ["hybrid_swin.timm_facts"],
-    ["hybrid_swin.windows", "hybrid_swin.bare_layers"],
-    ["hybrid_swin.cost.width_solver", "hybrid_swin.cost.variant_files", "hybrid_swin.depthwise"],
-    ["hybrid_swin.weights.resizing", "hybrid_swin.head", "hybrid_swin.feature_info"],
-    ["hybrid_swin.branches", "hybrid_swin.window_attention"],
-    ["hybrid_swin.fusions"],
-    ["hybrid_swin.block", "hybrid_swin.patches"],
-    ["hybrid_swin.first_weights"],
+    ["hybrid_swin.network.timm_facts"],
+    ["hybrid_swin.network.windows", "hybrid_swin.network.bare_layers"],
+    [
+        "hybrid_swin.cost.width_solver",
+        "hybrid_swin.cost.variant_files",
+        "hybrid_swin.network.depthwise",
+    ],
+    [
+        "hybrid_swin.network.resizing",
+        "hybrid_swin.network.head",
+        "hybrid_swin.network.feature_info",
+    ],
+    ["hybrid_swin.network.branches", "hybrid_swin.network.branches._window_attention"],
+    ["hybrid_swin.network.fusions"],
+    ["hybrid_swin.network.block", "hybrid_swin.network.patches"],
+    ["hybrid_swin.network.first_weights"],
     ["hybrid_swin.spec.kept_windows"],
-    ["hybrid_swin.backbone"],
-    ["hybrid_swin.model"],
+    ["hybrid_swin.network.backbone"],
+    ["hybrid_swin.network.model"],
     ["hybrid_swin.inspecting.subject", "hybrid_swin.inspecting.support"],
     ["hybrid_swin.inspection"],
     ["hybrid_swin.inspecting.running"],
-    ["hybrid_swin.pyramid"],
-    ["hybrid_swin.network_facts"],
+    ["hybrid_swin.network.pyramid"],
+    ["hybrid_swin.network.network_facts"],
     ["hybrid_swin.weights.whole_tensors"],
     ["hybrid_swin.weights.files", "hybrid_swin.weights.version"],
     ["hybrid_swin.weights.layouts"],
@@ -69,7 +77,7 @@ ORDER = [
     ["hybrid_swin.weights.map_classes"],
     ["hybrid_swin.weights.other_sizes"],
     ["hybrid_swin.checkpoints", "hybrid_swin.surgery"],
-    ["hybrid_swin.contract", "hybrid_swin.classifier"],
+    ["hybrid_swin.network.contract", "hybrid_swin.classifier"],
     ["hybrid_swin.training"],
     ["hybrid_swin.trained"],
     ["hybrid_swin.variant_sources"],
@@ -209,7 +217,9 @@ def test_what_may_change_is_known_to_few(package):
 
 
 def test_a_network_is_built_without_lightning():
-    lower = [m for m in MODULES if rank(m) is not None and rank(m) <= rank("hybrid_swin.model")]
+    lower = [
+        m for m in MODULES if rank(m) is not None and rank(m) <= rank("hybrid_swin.network.model")
+    ]
     assert len(lower) > 15
     for module in lower:
         assert not {"lightning", "torchmetrics", "jsonargparse"} & {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hybrid_swin.contract import CHECKS, words_with
+from hybrid_swin.network.contract import CHECKS, words_with
 from hybrid_swin.spec import registry
 from search.cli import main
 from search.config_files import find_config

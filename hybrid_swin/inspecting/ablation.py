@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hybrid_swin.branches import Branch
 from hybrid_swin.inspecting.subject import Place, Subject
 from hybrid_swin.inspecting.taps import replaced
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.model import HybridSwin
 
 
 @dataclass

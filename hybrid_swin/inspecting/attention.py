@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hybrid_swin import windows
 from hybrid_swin.cost import Grid
-from hybrid_swin.window_attention import _MAX_LOG_SCALE, WindowAttention
+from hybrid_swin.network import windows
+from hybrid_swin.network.branches._window_attention import _MAX_LOG_SCALE, WindowAttention
 
 Tap = Callable[[Tensor], None]
 """Called with the attention (B, G, K, N, N): each row a query's weights, which add up to 1."""

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hybrid_swin.branches import Branch
-from hybrid_swin.fusions import Fusion
-from hybrid_swin.fusions.cross import Cross
 from hybrid_swin.inspecting.ablation import walk
 from hybrid_swin.inspecting.contributions import contributions, gates
 from hybrid_swin.inspecting.subject import Place, Subject
 from hybrid_swin.inspecting.taps import recorded
+from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.fusions.cross import Cross
 
 
 class BranchFacts:

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hybrid_swin.bare_layers import is_bare
-from hybrid_swin.fusions import Fusion
-from hybrid_swin.fusions.cascade import Cascade
-from hybrid_swin.fusions.concat import Concat
-from hybrid_swin.fusions.gate import Gate
-from hybrid_swin.fusions.scale import Scale
-from hybrid_swin.fusions.selective import Selective
-from hybrid_swin.fusions.split import Split
-from hybrid_swin.fusions.sum import Sum
+from hybrid_swin.network.bare_layers import is_bare
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.fusions.cascade import Cascade
+from hybrid_swin.network.fusions.concat import Concat
+from hybrid_swin.network.fusions.gate import Gate
+from hybrid_swin.network.fusions.scale import Scale
+from hybrid_swin.network.fusions.selective import Selective
+from hybrid_swin.network.fusions.split import Split
+from hybrid_swin.network.fusions.sum import Sum
 
 
 def gates(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None:

@@ -10,12 +10,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.block import Block
-from hybrid_swin.branches import Branch, NormedBranch
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
-from hybrid_swin.fusions import Fusion
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.block import Block
+from hybrid_swin.network.branches import Branch, NormedBranch
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.model import HybridSwin
 
 
 @dataclass(frozen=True, eq=False)

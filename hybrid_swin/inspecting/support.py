@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
 
 #: Share of a part's largest gradient under which it counts as none. Swin's masks of shifted windows

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hybrid_swin.branches import Branch
+from hybrid_swin.network.branches import Branch
 
 Tap = Callable[[Tensor, Tensor], None]
 """Called with a branch's input and output, both (B, H, W, C)."""

@@ -12,7 +12,7 @@ from hybrid_swin.inspecting.accuracies import mean_interval
 from hybrid_swin.inspecting.attention import Layout, attention_shown, layout_of
 from hybrid_swin.inspecting.sampling import limited_note, subset
 from hybrid_swin.inspection import BranchPlace, Inspection, Subject
-from hybrid_swin.window_attention import WindowAttention
+from hybrid_swin.network.branches._window_attention import WindowAttention
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,7 +16,7 @@ from hybrid_swin.inspecting.sampling import limited_note, subset
 from hybrid_swin.inspecting.subject import BranchPlace, Subject
 from hybrid_swin.inspecting.taps import recorded
 from hybrid_swin.inspection import Inspection
-from hybrid_swin.window_attention import WindowAttention
+from hybrid_swin.network.branches._window_attention import WindowAttention
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -122,7 +122,7 @@ def variant_ceiling(variant: "Variant", layout: Layout, cell: int) -> Ceiling:
         InputError: the variant takes images of another size.
     """
     from hybrid_swin.inspecting.support import token_support
-    from hybrid_swin.model import HybridSwin
+    from hybrid_swin.network.model import HybridSwin
 
     side = layout.grid * cell
     if variant.image_size != (side, side):

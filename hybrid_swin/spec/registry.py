@@ -39,14 +39,14 @@ class _Table:
 
 _TABLES: dict[str, _Table] = {
     "branch": _Table(
-        "branches",
+        "network/branches",
         ("Branch", "WindowAttention"),
         ("dim", "num_heads", "window_size", "grid_size"),
         ("gates_values",),
-        {"WindowAttention": "window_attention.py"},
+        {"WindowAttention": "network/branches/_window_attention.py"},
     ),
     "fusion": _Table(
-        "fusions",
+        "network/fusions",
         ("Fusion",),
         ("dim", "num_heads", "makers"),
         (

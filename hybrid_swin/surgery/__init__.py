@@ -5,8 +5,8 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from hybrid_swin.backbone import Backbone
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.network.backbone import Backbone
 from hybrid_swin.spec.block_words import BlockWord, Part, parse
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

@@ -1,9 +1,9 @@
 """A mixer made to take the place of a block's own."""
 
-from hybrid_swin.block import build_mixer
-from hybrid_swin.branches import Branch
-from hybrid_swin.first_weights import initialise
-from hybrid_swin.fusions import Fusion
+from hybrid_swin.network.block import build_mixer
+from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.first_weights import initialise
+from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.spec.block_words import BlockWord, Part
 from hybrid_swin.spec.nominal_words import branch_on_map
 from hybrid_swin.surgery.host import Host

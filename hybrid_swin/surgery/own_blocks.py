@@ -5,14 +5,14 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from hybrid_swin.backbone import Backbone
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
+from hybrid_swin.network.backbone import Backbone
+from hybrid_swin.network.branches._window_attention import WindowAttention
 from hybrid_swin.spec.block_words import BlockWord, Part
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import Window, lay_windows, sides_of
 from hybrid_swin.surgery.host import Host
-from hybrid_swin.window_attention import WindowAttention
 
 
 def is_swin(model: nn.Module) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from hybrid_swin.backbone import Backbone
-from hybrid_swin.branches import Branch
 from hybrid_swin.errors import InputError
-from hybrid_swin.fusions import Fusion
+from hybrid_swin.network.backbone import Backbone
+from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.surgery.host import Host
 from hybrid_swin.surgery.mixers import Mixer

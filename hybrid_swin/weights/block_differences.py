@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from hybrid_swin.block import Block
+from hybrid_swin.network.block import Block
 from hybrid_swin.spec.block_words import BlockWord, Part, parse
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.differences import (

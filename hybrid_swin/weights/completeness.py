@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.layouts import names, spelling
 from hybrid_swin.weights.report import few

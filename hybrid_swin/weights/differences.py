@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from hybrid_swin.network.resizing import window_of_table
 from hybrid_swin.spec.block_words import LAYING, PRETRAINED, Part, window_layout
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, sides_of
 from hybrid_swin.weights.judging import Judgement
 from hybrid_swin.weights.positions import Scale
-from hybrid_swin.weights.resizing import window_of_table
 from hybrid_swin.weights.rules import EPS, Rules
 
 

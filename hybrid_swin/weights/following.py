@@ -6,9 +6,11 @@ from typing import Any
 
 from torch import nn
 
-from hybrid_swin.branches import NormedBranch
 from hybrid_swin.errors import InputError
-from hybrid_swin.fusions import Fusion
+from hybrid_swin.network.branches import NormedBranch
+from hybrid_swin.network.branches._window_attention import WindowAttention
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.resizing import window_of_table
 from hybrid_swin.spec.block_words import LAYING, BlockWord, Part
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
@@ -17,9 +19,7 @@ from hybrid_swin.weights.differences import Attention, source_layout
 from hybrid_swin.weights.judging import Judgement
 from hybrid_swin.weights.mixers import TABLE
 from hybrid_swin.weights.report import few
-from hybrid_swin.weights.resizing import window_of_table
 from hybrid_swin.weights.source import Source
-from hybrid_swin.window_attention import WindowAttention
 
 
 def followed(

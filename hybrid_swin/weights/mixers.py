@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from hybrid_swin.branches import Branch, NormedBranch
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
-from hybrid_swin.fusions import Fusion
+from hybrid_swin.network.branches import Branch, NormedBranch
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.resizing import resize_table, window_of_table, windows_of
 from hybrid_swin.spec.block_words import BlockWord, parse
 from hybrid_swin.weights.report import How, Resized, few
-from hybrid_swin.weights.resizing import resize_table, window_of_table, windows_of
 
 TABLE = "relative_position_bias_table"
 SCALE, CONTINUOUS = "logit_scale", "cpb_mlp.0.weight"  # of Swin V2's attention

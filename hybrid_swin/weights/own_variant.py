@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hybrid_swin.image_facts import IMAGE_FACTS
+from hybrid_swin.network.image_facts import IMAGE_FACTS
 from hybrid_swin.spec import published
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.variant_changes import changed, of_variant

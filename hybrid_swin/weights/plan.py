@@ -8,13 +8,14 @@ from typing import NoReturn, cast
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.block import Block
 from hybrid_swin.errors import InputError
-from hybrid_swin.fusions import Fusion
+from hybrid_swin.network.block import Block
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.tracing import is_distributed
+from hybrid_swin.network.windows import MASKED
 from hybrid_swin.spec.block_words import Part
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import Grid, lay_windows, sides_of
-from hybrid_swin.tracing import is_distributed
 from hybrid_swin.weights.block_differences import TakenBlock, attentions, differences
 from hybrid_swin.weights.completeness import query_biases, refuse_incomplete
 from hybrid_swin.weights.differences import Attention, Difference
@@ -24,7 +25,6 @@ from hybrid_swin.weights.report import BlockStart, Resized, few
 from hybrid_swin.weights.shell import plan_head, plan_shell, refuse
 from hybrid_swin.weights.source import Source
 from hybrid_swin.weights.version import refuse_other_version
-from hybrid_swin.windows import MASKED
 
 _IN_BLOCK = re.compile(r"^.*?(blocks\.\d+|features\.\d+\.\d+)\.")  # what leads to a block
 _NOTHING = 16  # exp(-16) is nothing beside 1, in single precision

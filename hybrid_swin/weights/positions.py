@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.cost import Grid
+from hybrid_swin.network.resizing import windows_of
+from hybrid_swin.network.windows import log_offsets, relative_position_index, shift_mask
 from hybrid_swin.spec.window_rules import WindowLayout
 from hybrid_swin.weights.layouts import place_of
 from hybrid_swin.weights.mixers import TABLE
-from hybrid_swin.weights.resizing import windows_of
-from hybrid_swin.windows import log_offsets, relative_position_index, shift_mask
 
 _INDEX, _MASK, _COORDS = "relative_position_index", "attn_mask", "relative_coords_table"
 

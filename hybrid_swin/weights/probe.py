@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hybrid_swin import windows
 from hybrid_swin.cost import Grid
+from hybrid_swin.network import windows
+from hybrid_swin.network.resizing import offsets
 from hybrid_swin.spec.window_rules import WindowLayout
-from hybrid_swin.weights.resizing import offsets
 from hybrid_swin.weights.rules import Rules
 
 _MOST_MACS = 2e10  # of a block: some seconds in double precision

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NoReturn
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.network.resizing import channels_rule, resize_channels
 from hybrid_swin.weights.completeness import lacks_half, refuse_parts
 from hybrid_swin.weights.report import Resized
-from hybrid_swin.weights.resizing import channels_rule, resize_channels
 from hybrid_swin.weights.source import Source, depths
 
 if TYPE_CHECKING:

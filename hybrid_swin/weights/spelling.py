@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.network.windows import log_offsets, relative_position_index
 from hybrid_swin.spec.block_words import LAYING, PRETRAINED, BlockWord, Part, window_layout
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.weights.layouts import names, split
 from hybrid_swin.weights.mixers import SCALE, TABLE
 from hybrid_swin.weights.rules import DEFAULTS, DEFAULTS_V2
-from hybrid_swin.windows import log_offsets, relative_position_index
 
 WRITTEN = "timm", "microsoft", "torchvision", "huggingface"
 _V2 = {"attention": "cosine", "bias": "continuous"}

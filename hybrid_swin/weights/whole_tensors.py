@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.tracing import is_distributed
+from hybrid_swin.network.tracing import is_distributed
 
 _STATE_DICT = "torch.distributed.checkpoint.state_dict"
 _WHOLE = "StateDictOptions(full_state_dict=True)"

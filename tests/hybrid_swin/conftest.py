@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 

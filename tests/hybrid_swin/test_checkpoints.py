@@ -9,8 +9,8 @@ from torch import nn
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.fusions import Fusion
-from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec import registry
 from hybrid_swin.system.files import SaveError
 from hybrid_swin.training_state import save_state

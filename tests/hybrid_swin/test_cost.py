@@ -7,7 +7,7 @@ import torch
 
 from hybrid_swin.cost import Cost, count_cost, depthwise, layer_norm, linear, mixer_cost
 from hybrid_swin.cost.counting import counted_cost
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

@@ -12,8 +12,8 @@ import torch
 from hybrid_swin import export_formats
 from hybrid_swin.errors import InputError
 from hybrid_swin.export import TOLERANCE, export_model
-from hybrid_swin.image_facts import Normalisation
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.image_facts import Normalisation
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.stage import Stage
@@ -154,7 +154,7 @@ def test_a_network_works_on_after_a_tracer_saw_it():
 LIAR = """
 import torch
 from torch import nn
-from hybrid_swin.branches import Branch
+from hybrid_swin.network.branches import Branch
 from hybrid_swin.cost import Cost
 
 

@@ -6,7 +6,7 @@ import torch
 from hybrid_swin import measuring
 from hybrid_swin.errors import InputError
 from hybrid_swin.measuring import Setup, compare_times, interleaved, make_step, median_interval
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 

@@ -14,7 +14,7 @@ from torch.func import functional_call, functionalize, grad, jvp, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
 
 # shifted, padded and masked, with both kinds of bias: everything that is kept

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.optimization import (
     learning_rate,
     make_optimizer,

@@ -15,7 +15,7 @@ from hybrid_swin.classifier import Classifier, balanced_weights, classification_
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.seeding import seed_all
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant

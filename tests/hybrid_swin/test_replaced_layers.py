@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn.utils import parametrize, prune, spectral_norm, weight_norm
 from torch.nn.utils.parametrizations import spectral_norm as parametrized_spectral_norm
 
-from hybrid_swin.block import build_mixer
-from hybrid_swin.contract import words_with
+from hybrid_swin.network.block import build_mixer
+from hybrid_swin.network.contract import words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 

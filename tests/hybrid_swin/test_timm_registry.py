@@ -15,7 +15,7 @@ import torch
 import hybrid_swin as hs
 from hybrid_swin import timm_registry
 from hybrid_swin.errors import InputError
-from hybrid_swin.image_facts import Normalisation
+from hybrid_swin.network.image_facts import Normalisation
 from hybrid_swin.spec.variant_changes import changed, of_variant
 from hybrid_swin.trained import load_trained
 

@@ -8,8 +8,8 @@ import torch
 from torch.autograd import forward_ad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from hybrid_swin.block import build_mixer
-from hybrid_swin.contract import words_with
+from hybrid_swin.network.block import build_mixer
+from hybrid_swin.network.contract import words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 

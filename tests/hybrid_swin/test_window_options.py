@@ -6,14 +6,14 @@ import warnings
 import pytest
 import torch
 
-from hybrid_swin import windows
-from hybrid_swin.block import Block
-from hybrid_swin.branches.grid import GridAttention
-from hybrid_swin.branches.sw_msa import SWMSA
-from hybrid_swin.branches.w_msa import WMSA
 from hybrid_swin.cost import mixer_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network import windows
+from hybrid_swin.network.block import Block
+from hybrid_swin.network.branches.grid import GridAttention
+from hybrid_swin.network.branches.sw_msa import SWMSA
+from hybrid_swin.network.branches.w_msa import WMSA
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

@@ -8,7 +8,7 @@ import yaml
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant

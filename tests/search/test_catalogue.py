@@ -1,7 +1,7 @@
 import pytest
 
-from hybrid_swin.contract import words_with
 from hybrid_swin.errors import InputError
+from hybrid_swin.network.contract import words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 from search.catalogue import check_plugins, print_catalogue
@@ -13,7 +13,7 @@ from operator import add
 from torch import nn
 
 from hybrid_swin.cost import Cost
-from hybrid_swin.fusions import Fusion, silence
+from hybrid_swin.network.fusions import Fusion, silence
 
 
 class Trio(Fusion):

@@ -14,7 +14,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.words import Asked
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import load_data
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console

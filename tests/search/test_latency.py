@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from hybrid_swin.measuring import Setup
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
 from search.latency import measure_latency
 

@@ -15,7 +15,7 @@ from hybrid_swin.checkpoints import save_weights
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
 from hybrid_swin.errors import InputError
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.own_code.module_sources import module_sources

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hybrid_swin.branches.identity import Identity
-from hybrid_swin.branches.pointwise import Pointwise
-from hybrid_swin.branches.w_msa import WMSA
 from hybrid_swin.errors import InputError
+from hybrid_swin.network.branches.identity import Identity
+from hybrid_swin.network.branches.pointwise import Pointwise
+from hybrid_swin.network.branches.w_msa import WMSA
 
 
 def test_identity_gives_back_what_it_gets():

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from hybrid_swin.block import build_mixer
 from hybrid_swin.inspecting.contributions import contributions
+from hybrid_swin.network.block import build_mixer
 from hybrid_swin.spec.block_words import parse
 
 

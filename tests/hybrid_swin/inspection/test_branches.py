@@ -5,9 +5,9 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from hybrid_swin.fusions import silence
 from hybrid_swin.inspecting.subject import make_subject
 from hybrid_swin.inspection.branches import Branches
+from hybrid_swin.network.fusions import silence
 
 WORDS = ["conv+w_msa", "conv+w_msa:gate", "conv+w_msa:scale", "conv+w_msa:selective"]
 WORDS += ["conv+w_msa:concat", "conv+w_msa:split", "conv+w_msa:cascade", "mdta+w_msa:cross"]

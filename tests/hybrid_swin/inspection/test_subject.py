@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from hybrid_swin.branches import NormedBranch
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspecting.subject import Subject, make_subject
 from hybrid_swin.inspection import Subject as PublicSubject
+from hybrid_swin.network.branches import NormedBranch
 
 
 def test_blocks_have_their_place(small_swin, looked_at):
@@ -37,7 +37,7 @@ def test_branches_are_named_as_they_are_built(word, norm, small_swin, looked_at)
     subject = looked_at(model=small_swin(word, norm=norm))
     for branch in subject.branches():
         name = branch.name.partition("(")[0]
-        assert branch.bare.__class__.__module__ == f"hybrid_swin.branches.{name}"
+        assert branch.bare.__class__.__module__ == f"hybrid_swin.network.branches.{name}"
         normed = norm == "branch" and "+" in word
         assert isinstance(branch.module, NormedBranch) == normed
     assert len(subject.branches()) == 4 * (1 + word.count("+"))

@@ -1,7 +1,7 @@
 import pytest
 
-from hybrid_swin.contract import words_with
 from hybrid_swin.errors import InputError
+from hybrid_swin.network.contract import words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import BlockWord, Part, parse, without_idle_fusion
 

@@ -11,7 +11,7 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.cost.counting import counted_cost
 from hybrid_swin.cost.width_solver import match_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.published import MATCH_TOLERANCE, names, published, source_of
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

@@ -4,18 +4,18 @@ import sys
 
 import pytest
 
-from hybrid_swin.branches import Branch
 from hybrid_swin.data import Source
 from hybrid_swin.errors import InputError
-from hybrid_swin.fusions import Fusion
 from hybrid_swin.inspection import Inspection
+from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.spec import registry
 
 KINDS = ("branch", "fusion", "data source", "inspection")
 BASES = {"branch": Branch, "fusion": Fusion, "data source": Source, "inspection": Inspection}
 
 FUSION = '''
-from hybrid_swin.fusions import Fusion
+from hybrid_swin.network.fusions import Fusion
 
 class Difference(Fusion):
     """One minus the other."""

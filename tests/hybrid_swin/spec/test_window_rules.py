@@ -5,10 +5,10 @@ import torch
 from transformers import SwinConfig
 from transformers.models.swin.modeling_swin import SwinLayer
 
-from hybrid_swin.branches.sw_msa import SWMSA
-from hybrid_swin.branches.w_msa import WMSA
 from hybrid_swin.cost import mixer_cost
 from hybrid_swin.inspecting.attention import layout_of
+from hybrid_swin.network.branches.sw_msa import SWMSA
+from hybrid_swin.network.branches.w_msa import WMSA
 from hybrid_swin.spec.block_words import parse, window_layout
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.network.pyramid import Pyramid
 
 BIAS = "layers.0.blocks.1.attn.qkv.bias"
 PARTS = {

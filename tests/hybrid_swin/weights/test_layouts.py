@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hybrid_swin.patches import PatchMerging
+from hybrid_swin.network.patches import PatchMerging
 from hybrid_swin.weights.layouts import LAYOUTS, join, names, recognise_all, split, to_timm
 
 LIBRARIES = "timm", "microsoft", "torchvision", "huggingface"

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from hybrid_swin.block import build_mixer
 from hybrid_swin.errors import InputError
+from hybrid_swin.network.block import build_mixer
+from hybrid_swin.network.resizing import resize_table
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.weights.mixers import MixerSource, plan_mixer
-from hybrid_swin.weights.resizing import resize_table
 
 DIM, HEADS, WINDOW, GRID = 24, 3, 4, (8, 8)
 

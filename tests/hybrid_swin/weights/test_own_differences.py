@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import hybrid_swin as hs
-from hybrid_swin.block import build_mixer
 from hybrid_swin.errors import InputError
+from hybrid_swin.network.block import build_mixer
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.weights.own_differences import HEADLESS
@@ -16,7 +16,7 @@ from hybrid_swin.weights.rules import TIMM
 
 PLUGIN = '''
 import torch
-from hybrid_swin.branches import Branch
+from hybrid_swin.network.branches import Branch
 from hybrid_swin.cost import Cost
 
 

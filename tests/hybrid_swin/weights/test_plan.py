@@ -3,7 +3,7 @@ import torch
 
 from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.errors import InputError
-from hybrid_swin.pyramid import Pyramid
+from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.weights.layouts import names, split
 
@@ -262,7 +262,7 @@ def test_our_own_networks_are_told_by_their_variant(small_swin):
 
 def test_a_stages_own_window_is_known_from_its_variant(small_swin):
     """Two windows whose tables have equal lengths: 5 x 5, and 2 x 14 on a map of that size."""
-    from hybrid_swin.model import HybridSwin
+    from hybrid_swin.network.model import HybridSwin
     from hybrid_swin.spec.variant import Variant
 
     stage = Stage(8, 1, 2, ("w_msa",), window_size=14)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hybrid_swin.checkpoints import load_weights
-from hybrid_swin.windows import relative_position_index, shift_mask
+from hybrid_swin.network.windows import relative_position_index, shift_mask
 
 CPU = torch.device("cpu")
 OURS = relative_position_index((7, 7), (7, 7), CPU)

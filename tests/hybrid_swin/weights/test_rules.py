@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
+from hybrid_swin.network.windows import relative_position_index
 from hybrid_swin.weights.layouts import names, split
 from hybrid_swin.weights.rules import DEFAULTS, Rules
-from hybrid_swin.windows import relative_position_index
 
 WINDOW, PATCH, HEADS = 4, 2, (2, 4)
 PLAIN = "w_msa", "sw_msa"

@@ -28,7 +28,7 @@ PLUGIN = '''
 
 from torch import nn
 
-from hybrid_swin.branches import Branch
+from hybrid_swin.network.branches import Branch
 from hybrid_swin.cost import Cost, linear
 
 

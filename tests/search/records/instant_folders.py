@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import yaml
 
-from hybrid_swin.model import HybridSwin
+from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
 from search import launch

@@ -1,9 +1,0 @@
-"""`w_msa`: self-attention within windows."""
-
-from hybrid_swin.window_attention import WindowAttention
-
-
-class WMSA(WindowAttention):
-    """Window multi-head self-attention (Swin): sees its own window only."""
-
-    layout = "windows"

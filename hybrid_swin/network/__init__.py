@@ -1,0 +1,1 @@
+"""Networks of PyTorch modules: blocks of branches and fusions, stages, stem and head."""

@@ -1,0 +1,187 @@
+"""One transformer block, and the mixer that a block word stands for."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin.cost import Grid, Window, blame_plugin
+from hybrid_swin.network.bare_layers import is_bare, is_unwatched
+from hybrid_swin.network.branches import Branch, NormedBranch
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.spec.block_words import BlockWord, Part
+from hybrid_swin.spec.registry import load
+from hybrid_swin.spec.stage import Norm
+
+
+@dataclass(frozen=True)
+class BranchMaker:
+    """Makes a branch of a block at the width and heads that a fusion gives it."""
+
+    part: Part
+    window_size: Window
+    grid_size: Grid
+    normed: bool
+
+    @property
+    def gates_values(self) -> bool:
+        """Whether the branch's values can be gated."""
+        return bool(load("branch", self.part.name).gates_values)
+
+    def __call__(self, dim: int, num_heads: int) -> Branch:
+        """The branch, behind a norm of its own where it has one."""
+        cls = load("branch", self.part.name)
+        sizes = dim, num_heads, self.window_size, self.grid_size
+        with blame_plugin(self.part, self.window_size):
+            branch: Branch = cls(*sizes, **self.part.kwargs)
+        return NormedBranch(branch, dim) if self.normed else branch
+
+
+def build_mixer(
+    word: BlockWord,
+    dim: int,
+    num_heads: int,
+    window_size: Window,
+    grid_size: Grid,
+    norm_branches: bool = False,
+) -> Branch | Fusion:
+    """The module of a block word; a single branch stands bare, so plain Swin's names are timm's."""
+    makers = [BranchMaker(part, window_size, grid_size, norm_branches) for part in word.branches]
+    if len(makers) == 1:
+        return makers[0](dim, num_heads)
+    part = word.joined_by
+    return cast(Fusion, load("fusion", part.name)(dim, num_heads, makers, **part.kwargs))
+
+
+class DropPath(nn.Module):
+    """Drop a whole residual branch for a sample, with probability ``rate``, in training.
+
+    What is kept is divided by ``1 - rate``, so the expectation stays.
+
+    Source: Deep Networks with Stochastic Depth, 2016, https://arxiv.org/abs/1603.09382 (which drops
+    it for a whole batch, and multiplies by ``1 - rate`` at test; this is timm's way)
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    @property
+    def rate(self) -> float:
+        """The probability; set it to change it."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._rate, self._drops = rate, rate > 0
+        # A compiled block holds for one value of each number that it reads, but for all of arrays:
+        # blocks that differ only in their rates then share it. These are no buffers, which
+        # ``to_empty`` would empty and no file could fill.
+        self._arrays = tuple(np.array(n, dtype=np.float32) for n in (rate, 1.0 - rate))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, ...) -> (B, ...)."""
+        if not self.training or not self._drops:
+            return x
+        rate, share = self._numbers()
+        kept = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= rate
+        return x * (kept / share).to(x.dtype)
+
+    def _numbers(self) -> tuple[float, float] | tuple[Tensor, Tensor]:
+        """What is dropped and what is kept, as shares of all samples."""
+        if torch.compiler.is_dynamo_compiling() and not torch.compiler.is_exporting():
+            rate, share = self._arrays
+            return torch.from_numpy(rate), torch.from_numpy(share)
+        return self.rate, 1.0 - self.rate
+
+
+class Mlp(nn.Module):
+    """Two linear layers with a GELU between.
+
+    The GELU overwrites its input where no gradient needs it and nobody can see it: a twenty-fifth
+    of a Swin's forward pass on a CPU.
+    """
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., C)."""
+        hidden = self.fc1(x)
+        if not torch.is_grad_enabled() and is_unwatched() and self._is_bare():
+            hidden = torch.ops.aten.gelu_(hidden, approximate=self.act.approximate)
+        else:
+            hidden = self.act(hidden)
+        out: Tensor = self.fc2(hidden)
+        return out
+
+    def _is_bare(self) -> bool:
+        """Whether the first layer's output is fresh, and goes nowhere but into the GELU."""
+        return is_bare(self.fc1, nn.Linear) and is_bare(self.act, nn.GELU)
+
+
+class ResidualNorm(nn.LayerNorm):
+    """The layer norm behind a mixer or an MLP, on its residual branch: starts at 0.
+
+    A block then starts as the identity, and a deep network with as much signal as a shallow one.
+
+    Source: Swin Transformer V2: Scaling Up Capacity and Resolution, 2021,
+    https://arxiv.org/abs/2111.09883 (``_init_respostnorm`` in the authors' code)
+    """
+
+    def reset_parameters(self) -> None:
+        """Weight and bias to 0."""
+        self.start_at(0.0)
+
+    def start_at(self, weight: float) -> None:
+        """Set the weight to a number, and the bias to 0."""
+        nn.init.constant_(self.weight, weight)
+        nn.init.zeros_(self.bias)
+
+
+class Block(nn.Module):
+    """Mixer and MLP, each with a norm and a residual. (B, H, W, C) -> (B, H, W, C).
+
+    ``norm`` says where the norms stand:
+
+    - ``pre``: ``x + mixer(norm(x))``, then ``x + mlp(norm(x))``, as in Swin;
+    - ``post``: ``x + norm(mixer(x))``, then ``x + norm(mlp(x))``, as in Swin Transformer V2
+      (2021, https://arxiv.org/abs/2111.09883); these norms start at 0 (see `ResidualNorm`);
+    - ``branch``: as ``pre``, but each of several branches has a norm of its own.
+    """
+
+    def __init__(
+        self,
+        word: BlockWord,
+        dim: int,
+        num_heads: int,
+        window_size: Window,
+        grid_size: Grid,
+        mlp_ratio: float,
+        drop_path: float,
+        norm: Norm = "pre",
+    ) -> None:
+        super().__init__()
+        self.norm_after = norm == "post"
+        norm_branches = norm == "branch" and len(word.branches) > 1
+        make_norm = ResidualNorm if self.norm_after else nn.LayerNorm
+        self.norm1 = nn.Identity() if norm_branches else make_norm(dim)
+        self.attn = build_mixer(word, dim, num_heads, window_size, grid_size, norm_branches)
+        self.norm2 = make_norm(dim)
+        self.mlp = Mlp(dim, round(dim * mlp_ratio))
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        if self.norm_after:
+            x = x + self.drop_path(self.norm1(self.attn(x)))
+            out: Tensor = x + self.drop_path(self.norm2(self.mlp(x)))
+            return out
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        out = x + self.drop_path(self.mlp(self.norm2(x)))
+        return out

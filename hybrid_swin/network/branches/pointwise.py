@@ -1,0 +1,51 @@
+"""`pointwise`: a control that spends a mixer's cost without mixing."""
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hybrid_swin.cost import Cost, Grid, Window, linear
+from hybrid_swin.errors import InputError
+from hybrid_swin.network.branches import Branch
+
+
+class Pointwise(Branch):
+    """Control: two linear layers on each token alone, ``W₂ GELU(W₁ x)``, ``ratio`` C hidden units.
+
+    At the default ratio of 2 it has the 4C² weights of an attention's projections, so a dual
+    branch that does not beat ``w_msa+pointwise`` owes its gain to size, not to mixing.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, window_size: Window, grid_size: Grid, ratio: float = 2.0
+    ) -> None:
+        super().__init__()
+        hidden = _hidden(dim, ratio)
+        self.expand = nn.Linear(dim, hidden)
+        self.contract = nn.Linear(hidden, dim)
+        self.proj = nn.Identity()
+
+    def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
+        """Each token by itself. (B, H, W, C) -> (B, H, W, C)."""
+        out: Tensor = self.contract(F.gelu(self.expand(x)))
+        return out
+
+    @classmethod
+    def cost(
+        cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid, ratio: float = 2.0
+    ) -> Cost:
+        """2 ratio C² weights."""
+        tokens, hidden = grid_size[0] * grid_size[1], _hidden(dim, ratio)
+        return linear(tokens, dim, hidden) + linear(tokens, hidden, dim)
+
+    @classmethod
+    def projection_cost(cls, dim: int, grid_size: Grid, **options: Any) -> Cost:
+        """None: the layer that contracts is part of the mixing."""
+        return Cost()
+
+
+def _hidden(dim: int, ratio: float) -> int:
+    if not 0 < ratio <= 64:
+        raise InputError(f"pointwise: ratio must be above 0 and at most 64; got {ratio}")
+    return max(1, round(dim * ratio))

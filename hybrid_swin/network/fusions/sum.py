@@ -1,0 +1,34 @@
+"""`sum`: the branches' outputs added. The default."""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+
+from torch import Tensor, nn
+
+from hybrid_swin.cost import Cost, Grid
+from hybrid_swin.network.fusions import CostMaker, Fusion, Maker, silence
+
+
+class Sum(Fusion):
+    """Add the branches: ``L(x) + G(x)``."""
+
+    symmetric = True
+
+    def __init__(self, dim: int, num_heads: int, makers: Sequence[Maker]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(make(dim, num_heads) for make in makers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        out: Tensor = reduce(add, (branch(x) for branch in self.branches))
+        return out
+
+    def identity_start(self, base: int) -> bool:
+        """The other branches start silent."""
+        return silence(self.branches, base)
+
+    @classmethod
+    def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[CostMaker]) -> Cost:
+        """The branches' own."""
+        return sum((make(dim, num_heads) for make in makers), Cost())

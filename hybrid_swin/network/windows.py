@@ -1,0 +1,150 @@
+"""Windows: partition, merge, the mask of shifted windows, relative positions.
+
+Shapes: B batch, H height, W width, C channels, G windows, N tokens per window, K heads.
+Everything here is a function of the size it is given; nothing is remembered but the last few
+index tables and masks, and of those only what every later call can use.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import ParamSpec
+
+import torch
+from torch import Tensor
+
+from hybrid_swin.network.tracing import is_plain
+from hybrid_swin.spec.window_rules import Grid
+from hybrid_swin.spec.window_rules import padded as padded  # for branches of others
+
+MASKED = -100.0  # as Swin's: enough to silence a pair, and finite where a whole row is masked
+PADDING = -1e4  # below any logit, where Swin's is not: cosines reach 100; finite in half precision
+
+
+def partition(x: Tensor, window: Grid) -> Tensor:
+    """Cut a map into windows. (B, H, W, C) -> (B, G, N, C)."""
+    wh, ww = window
+    x = torch.unflatten(torch.unflatten(x, 2, (-1, ww)), 1, (-1, wh))
+    return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+def merge(windows: Tensor, window: Grid, size: Grid) -> Tensor:
+    """Undo ``partition`` on a map of this size. (B, G, N, C) -> (B, H, W, C)."""
+    wh, ww = window
+    x = torch.unflatten(windows, 1, (size[0] // wh, size[1] // ww))
+    x = torch.unflatten(x, 3, (wh, ww))
+    return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+
+
+def partition_strided(x: Tensor, window: Grid) -> Tensor:
+    """Cut a map into windows of tokens as far apart as can be. (B, H, W, C) -> (B, G, N, C).
+
+    Token (i, j) of window (y, x) is the map's (iH/h + y, jW/w + x), for windows of h x w tokens.
+    """
+    wh, ww = window
+    x = torch.unflatten(torch.unflatten(x, 2, (ww, -1)), 1, (wh, -1))
+    return x.permute(0, 2, 4, 1, 3, 5).flatten(3, 4).flatten(1, 2)
+
+
+def merge_strided(windows: Tensor, window: Grid, size: Grid) -> Tensor:
+    """Undo ``partition_strided`` on a map of this size. (B, G, N, C) -> (B, H, W, C)."""
+    wh, ww = window
+    x = torch.unflatten(windows, 1, (size[0] // wh, size[1] // ww))
+    x = torch.unflatten(x, 3, (wh, ww))
+    return x.permute(0, 3, 1, 4, 2, 5).flatten(3, 4).flatten(1, 2)
+
+
+_P = ParamSpec("_P")
+
+
+def _made_once(make: Callable[_P, Tensor]) -> Callable[_P, Tensor]:
+    """Keep the last 64 tables for later calls, which may be in any mode.
+
+    A fake or wrapped tensor would break them, and ordinary ones break fakes: where tensors are not
+    plain, tables are made anew. Nor may a table be born in inference mode, which could never serve
+    in training, or be of torch's default type, which may have changed.
+    """
+
+    def make_for_all(*arguments: _P.args, **options: _P.kwargs) -> Tensor:
+        with torch.inference_mode(False), torch.no_grad():
+            return make(*arguments, **options)
+
+    kept = lru_cache(maxsize=64)(make_for_all)
+
+    @wraps(make)
+    def table(*arguments: _P.args, **options: _P.kwargs) -> Tensor:
+        # mypy takes what is hashable for what lru_cache wants
+        return (kept if is_plain() else make_for_all)(*arguments, **options)  # type: ignore[arg-type]
+
+    return table
+
+
+def shift_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor | None:
+    """What to add to the logits so that rolled windows attend only within one region. (G, N, N).
+
+    ``size`` is the padded map. None where nothing is shifted.
+    """
+    return rolled_mask(size, window, shift, device) if any(shift) else None
+
+
+@_made_once
+def rolled_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor:
+    """The same where something is shifted."""
+    rows, columns = (_regions(s, w, d, device) for s, w, d in zip(size, window, shift, strict=True))
+    regions = (rows[:, None] * 3 + columns[None, :])[None, :, :, None]
+    ids = partition(regions, window)[0, :, :, 0]
+    return (ids[:, :, None] != ids[:, None, :]).to(torch.float32) * MASKED
+
+
+@_made_once
+def padding_mask(
+    size: Grid, whole: Grid, window: Grid, shift: Grid, strided: bool, device: torch.device
+) -> Tensor:
+    """What to add to the logits so that no token attends to padding. (G, 1, N).
+
+    ``size`` is the map before padding, ``shift`` by how much the padding is rolled with it. Every
+    window holds at least one token that is none.
+    """
+    # Nothing in place: what `torch.func.linearize` records would lose it.
+    below, right = (torch.arange(w, device=device) >= s for w, s in zip(whole, size, strict=True))
+    mask = (below[:, None] | right[None, :]).to(torch.float32) * PADDING
+    mask = mask[None, :, :, None].roll((-shift[0], -shift[1]), dims=(1, 2))
+    cut = partition_strided if strided else partition
+    return cut(mask, window)[0].transpose(1, 2)
+
+
+def _regions(size: int, window: int, shift: int, device: torch.device) -> Tensor:
+    """Region 0, 1 or 2 of each position: the last window holds what was rolled around."""
+    position = torch.arange(size, device=device)
+    if not shift:
+        return torch.zeros_like(position)
+    return (position >= size - window).long() + (position >= size - shift).long()
+
+
+@_made_once
+def relative_position_index(window: Grid, table: Grid, device: torch.device) -> Tensor:
+    """Row of the bias table for each pair of tokens. (N, N), N tokens of ``window``.
+
+    ``table`` is the window that the table was made for; a smaller window reads its middle.
+    """
+    y, x = torch.meshgrid(*(torch.arange(side, device=device) for side in window), indexing="ij")
+    y, x = y.flatten(), x.flatten()
+    dy = y[:, None] - y[None, :] + table[0] - 1
+    dx = x[:, None] - x[None, :] + table[1] - 1
+    return dy * (2 * table[1] - 1) + dx
+
+
+@_made_once
+def log_offsets(window: Grid, device: torch.device, scale_window: Grid | None = None) -> Tensor:
+    """Relative positions in a window on a log scale, ordered as a table. ((2h-1)(2w-1), 2).
+
+    Offsets d over the largest of ``scale_window``, or of the window itself, times 8, then
+    ``sign(d) log2(1 + |d|) / log2(8)``.
+
+    Source: Swin Transformer V2, 2021, https://arxiv.org/abs/2111.09883
+    """
+    axes = [
+        torch.arange(1 - side, side, dtype=torch.float32, device=device) * (8 / max(scale - 1, 1))
+        for side, scale in zip(window, scale_window or window, strict=True)
+    ]
+    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 1)
+    return offsets.sign() * (1 + offsets.abs()).log2() / 3

@@ -1,0 +1,59 @@
+"""Every branch x fusion keeps the contract."""
+
+import pytest
+
+from hybrid_swin.network.contract import CHECKS, takes_oblong_windows, words_with
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.block_words import parse
+
+OPTIONS = [
+    "conv(kernel=7)",
+    "mdta(depthwise=false)",
+    "mdta(attention=false)",
+    "mdta(attention=false;depthwise=false)",
+    "pointwise(ratio=0.5)",
+    "channel_group(scale=tokens)",
+    "xca(qkv_bias=true)",
+    "pooled(pool=1)",
+    "pooled(pool=7)",
+    "large_conv(kernel=13;ratio=0.4)",
+    "focal(levels=4;kernel=9)",
+    "w_msa+mdta:gate(per=pixel)",
+    "conv+w_msa:split(ratio=1-2)",
+    "w_msa+mdta:selective(norm=batch)",
+    "conv+w_msa:cross(norm=batch)",
+    "conv+mdta:cross",
+    "conv+w_msa:cross(norm=batch;padding=both)",
+    "sw_msa(small_map=pad)+w_msa(small_map=pad):cross(padding=both)",
+    "conv+sw_msa(mask_padding=true):cross(padding=both)",
+    "sw_msa+w_msa(small_map=pad):cross(padding=both)",
+    "mdta+w_msa:cascade",
+    "w_msa(attention=cosine;bias=continuous;pretrained_window_size=3)",
+    "sw_msa(mask_padding=true)",
+    "sw_msa(mask_padding=true;roll=bare;shift=map;small_map=square)",
+    "sw_msa(shift=always;small_map=pad)",
+    "sw_msa(roll=bare;shift=fixed;small_map=fixed)",
+    "grid(attention=cosine;bias=continuous;mask_padding=true)",
+]
+WORDS = sorted(
+    {
+        *OPTIONS,
+        *(word for name in registry.names("branch") for word in words_with("branch", name)),
+        *(word for name in registry.names("fusion") for word in words_with("fusion", name)),
+    }
+)
+
+
+def cases():
+    """A fusion sees windows by its branches, so few words show what oblong ones do to it."""
+    for word in WORDS:
+        names = {part.name for part in parse(word).branches}
+        few = len(names) == 1 or names == {"conv", "w_msa"}
+        for check in CHECKS:
+            if few or check is not takes_oblong_windows:
+                yield pytest.param(word, check, id=f"{word}-{check.__name__}")
+
+
+@pytest.mark.parametrize(("word", "check"), list(cases()))
+def test_contract(word, check):
+    check(word)

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspecting.running import Outcome, make_inspections, run_inspections, save_figure
-from hybrid_swin.inspecting.subject import Subject
-from hybrid_swin.inspecting.words import Asked, as_trained
+from hybrid_swin.inspection.request import Asked, as_trained
+from hybrid_swin.inspection.runner import Outcome, make_inspections, run_inspections, save_figure
+from hybrid_swin.inspection.subject import Subject
 from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, ledger_near, recorded
 from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console

@@ -15,8 +15,8 @@ from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.data_summary import independent
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator
-from hybrid_swin.inspecting.running import make_inspections
-from hybrid_swin.inspecting.subject import Subject, make_subject
+from hybrid_swin.inspection.runner import make_inspections
+from hybrid_swin.inspection.subject import Subject, make_subject
 from hybrid_swin.loading import LoadedData, load_data
 from search.inspect_known import as_recorded, check_own, check_unseen, far_off, normalised
 from search.inspect_options import InspectQuestion

@@ -10,7 +10,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.parser_messages import explained
-from hybrid_swin.inspecting.words import Asked, parse_inspections
+from hybrid_swin.inspection.request import Asked, parse_inspections
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.trust import TRUST_HELP
 from hybrid_swin.spec.ranges import Range, check_ranges

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hybrid_swin.inspecting.subject import BranchPlace, Place, Subject
+from hybrid_swin.inspection.subject import BranchPlace, Place, Subject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

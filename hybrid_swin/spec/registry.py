@@ -61,7 +61,7 @@ _TABLES: dict[str, _Table] = {
         ),
     ),
     "data source": _Table("data", ("Source",), ()),
-    "inspection": _Table("inspection", ("Inspection",), (), ("needs_labels",)),
+    "inspection": _Table("inspection/methods", ("Inspection",), (), ("needs_labels",)),
 }
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _REQUIRED = object()

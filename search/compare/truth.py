@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from hybrid_swin.data.constellation import ConstellationSource
+from hybrid_swin.inspection.measures.reach_ceiling import variant_ceiling
 from hybrid_swin.reach.bayes import constellation_accuracy
-from hybrid_swin.reach.ceiling import variant_ceiling
 from search.compare.plan import Cell, Plan
 
 _SOURCE = "constellation"
@@ -15,8 +15,9 @@ class Truth:
     """Known accuracies.
 
     Args:
-        ceilings: by cell and arm: what a network gets that guesses where no token sees a pair. No
-            strict bound where tokens know their place (see ``hybrid_swin.reach.ceiling``).
+        ceilings: by cell and arm: what a network gets that guesses where no token sees a pair. Not
+            a strict bound if tokens know their place: see
+            ``hybrid_swin.inspection.measures.reach_ceiling``.
         best: by cell: what no network can pass.
     """
 

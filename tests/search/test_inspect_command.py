@@ -11,7 +11,7 @@ import yaml
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspecting.words import Asked
+from hybrid_swin.inspection.request import Asked
 from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.loading import load_data
 from hybrid_swin.network.model import HybridSwin

@@ -7,7 +7,7 @@ from jsonargparse import DefaultHelpFormatter
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspecting.words import Asked
+from hybrid_swin.inspection.request import Asked
 from search.inspect_options import InspectQuestion, inspect_parser, question_of
 
 

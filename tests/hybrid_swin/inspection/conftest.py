@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hybrid_swin.inspecting.subject import make_subject
+from hybrid_swin.inspection.subject import make_subject
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

@@ -9,15 +9,15 @@ import torch
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspecting.running import (
+from hybrid_swin.inspection import Inspection
+from hybrid_swin.inspection.request import Asked, as_trained, parse_inspections
+from hybrid_swin.inspection.runner import (
     NEEDS_LABELS,
     fingerprint,
     make_inspections,
     run_inspections,
     save_figure,
 )
-from hybrid_swin.inspecting.words import Asked, as_trained, parse_inspections
-from hybrid_swin.inspection import Inspection
 from hybrid_swin.spec import registry
 
 OWN = '''

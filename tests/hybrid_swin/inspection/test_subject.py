@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspecting.subject import Subject, make_subject
 from hybrid_swin.inspection import Subject as PublicSubject
+from hybrid_swin.inspection.subject import Subject, make_subject
 from hybrid_swin.network.branches import NormedBranch
 
 

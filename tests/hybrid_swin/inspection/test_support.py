@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspecting.support import Supports, pixel_box, token_support
+from hybrid_swin.inspection.measures.token_support import Supports, pixel_box, token_support
 
 
 def box(found):

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from hybrid_swin.data.constellation import ConstellationSource
+from hybrid_swin.inspection.measures.reach_ceiling import variant_ceiling
 from hybrid_swin.network.model import HybridSwin
-from hybrid_swin.reach.ceiling import variant_ceiling
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 

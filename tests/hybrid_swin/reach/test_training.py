@@ -11,7 +11,7 @@ import torch
 
 from hybrid_swin.data_settings import DataSettings
 from hybrid_swin.datamodule import make_datamodule
-from hybrid_swin.reach.ceiling import variant_ceiling
+from hybrid_swin.inspection.measures.reach_ceiling import variant_ceiling
 from hybrid_swin.reach.layout import Layout
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.stage import Stage

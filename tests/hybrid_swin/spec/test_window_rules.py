@@ -6,7 +6,7 @@ from transformers import SwinConfig
 from transformers.models.swin.modeling_swin import SwinLayer
 
 from hybrid_swin.cost import mixer_cost
-from hybrid_swin.inspecting.attention import layout_of
+from hybrid_swin.inspection.measures.attention import layout_of
 from hybrid_swin.network.branches.sw_msa import SWMSA
 from hybrid_swin.network.branches.w_msa import WMSA
 from hybrid_swin.spec.block_words import parse, window_layout

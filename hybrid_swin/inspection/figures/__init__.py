@@ -1,0 +1,1 @@
+"""The pictures of inspections, and their colours."""

@@ -1,0 +1,121 @@
+"""What is seen of every branch while the network runs as it is.
+
+Shapes: B images of a batch, H height, W width, C channels.
+"""
+
+from contextlib import ExitStack
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hybrid_swin.inspection.measures.ablation import walk
+from hybrid_swin.inspection.measures.branch_hooks import recorded
+from hybrid_swin.inspection.measures.contributions import contributions, gates
+from hybrid_swin.inspection.subject import Place, Subject
+from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.fusions.cross import Cross
+
+
+class BranchFacts:
+    """What is seen of one block, image by image."""
+
+    def __init__(self, count: int) -> None:
+        self.totals: list[Tensor] = [torch.zeros(()) for _ in range(count)]  # (C,) float64 each
+        self.places = 0  # images times tokens
+        self.norms: list[list[float]] = [[] for _ in range(count)]
+        self.joined: list[list[float]] = [[] for _ in range(count)]
+        self.gates: list[list[Tensor]] = [[] for _ in range(count)]
+        self.update: list[float] = []
+
+    def mean(self, index: int) -> Tensor:
+        """Mean output of a branch, (C,) in float64."""
+        return self.totals[index] / self.places
+
+    def add(self, mixer: torch.nn.Module, outs: list[Tensor]) -> None:
+        """Note what the branches gave in one batch."""
+        self.places += outs[0].shape[:-1].numel()
+        for index, out in enumerate(outs):
+            self.totals[index] = self.totals[index] + out.sum(dim=(0, 1, 2), dtype=torch.float64)
+            self.norms[index] += _norms(out)
+        if not isinstance(mixer, Fusion):
+            return
+        for index, term in enumerate(contributions(mixer, outs) or ()):
+            self.joined[index] += _norms(term)
+        for index, gate in enumerate(gates(mixer, outs) or ()):
+            self.gates[index].append(gate.double())
+
+
+@torch.no_grad()
+def observe(subject: Subject) -> dict[str, BranchFacts]:
+    """Run the network once, and note what every branch of every block gives."""
+    places = subject.blocks()
+    by_block = {
+        name: list(group) for name, group in groupby(subject.branches(), lambda b: b.place.name)
+    }
+    facts = {name: BranchFacts(len(group)) for name, group in by_block.items()}
+    outs: dict[Branch, Tensor] = {}
+    added: dict[str, Tensor] = {}
+    with ExitStack() as stack:
+        for place in places:
+            for handle in _watch(place, facts[place.name], added):
+                stack.callback(handle.remove)
+        taps = {
+            branch.module: lambda x, out, module=branch.module: outs.update({module: out})
+            for branch in subject.branches()
+        }
+        stack.enter_context(recorded(taps))
+        for images, _ in subject.batches():
+            block, came = None, torch.empty(0)
+            for at, x in walk(subject.model, images):
+                if block is not None:  # what stood at the last place has run by now
+                    seen = facts[block.name]
+                    height, width = came.shape[1:3]  # a mixer may pad the map of its branches
+                    seen.add(
+                        block.mixer,
+                        [outs.pop(b.module)[:, :height, :width] for b in by_block[block.name]],
+                    )
+                    change = np.array(_norms(added.pop(block.name)))
+                    seen.update += (change / np.maximum(_norms(came), 1e-30)).tolist()
+                block = next((p for p in places if (p.stage, p.index) == at), None)
+                came = x
+    return facts
+
+
+def _watch(place: Place, facts: BranchFacts, added: dict[str, Tensor]) -> list[Any]:
+    """Hooks on what the mixer adds to the stream, and on the gates inside ``cross``."""
+
+    def keep(module: Any, inputs: Any, out: Tensor) -> None:
+        added[place.name] = out
+
+    source = place.block.norm1 if place.block.norm_after else place.block.attn
+    handles = [source.register_forward_hook(keep)]
+    if isinstance(place.mixer, Cross):
+        size: list[int] = []
+
+        def measure(module: Any, inputs: Any) -> None:
+            size[:] = inputs[0].shape[1:3]
+
+        handles.append(place.mixer.register_forward_pre_hook(measure))
+        of_values = place.mixer.attention
+        for index, gate in (
+            (of_values, place.mixer.channel_gate),
+            (1 - of_values, place.mixer.spatial_gate),
+        ):
+
+            def note(module: Any, inputs: Any, out: Tensor, index: int = index) -> None:
+                if out.ndim == 4:  # one for each place, which may be in the padding
+                    out = out[:, : size[0], : size[1]]
+                facts.gates[index].append(out.sigmoid().double())
+
+            handles.append(gate.register_forward_hook(note))
+    return handles
+
+
+def _norms(x: Tensor) -> list[float]:
+    """The length of each image's map. (B, H, W, C) -> B numbers."""
+    out: list[float] = x.flatten(1).double().norm(dim=1).tolist()
+    return out

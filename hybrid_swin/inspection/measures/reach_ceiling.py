@@ -1,0 +1,136 @@
+"""What an architecture can reach on the reach task: from what its tokens see, whatever its weights.
+
+Legend of shapes: T tokens of the last map, n cells a side, P offsets along one axis, k = s² cells.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.reach.layout import Layout
+
+if TYPE_CHECKING:
+    from hybrid_swin.spec.variant import Variant
+
+# Two corners (u, v) of one side: they tell the classes apart, which two at a diagonal do not.
+_SIDES = (((0, 0), (0, 1)), ((1, 0), (1, 1)), ((0, 0), (1, 0)), ((0, 1), (1, 1)))
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """How often a network sees what it needs, and what that allows.
+
+    Args:
+        seen: P, the share of all placements in which some token's support contains two cells of
+            one bit on one side of their constellation.
+        accuracy: 1/2 + P/2: of a network that guesses where no token sees such a pair.
+        bound: 3/4 + P/4: of any network whose logits are sums over tokens (mean pooling and a
+            linear head), with one constellation; 1 with several. See ``ceiling``.
+    """
+
+    seen: float
+    accuracy: float
+    bound: float
+
+
+def ceiling(layout: Layout, seen: NDArray[np.bool_]) -> Ceiling:
+    """The ceiling of an architecture, exact over all placements.
+
+    Without a pair in any token's support, each token's answer has the same mean in both classes:
+    negating all bits maps what it sees in one class onto what it sees in the other. So a network
+    whose answer ignores where things stand is at chance there. One whose tokens know their place
+    (in their window, by the position biases; near a border, by zero padding) can do better in
+    principle, since equal means do not make equal laws: its logit may be 0, 0 in one class and
+    1, -1 in the other, and a threshold just under 0 is right in 3/4 of the cases. It cannot be more
+    with one constellation: the logits of a bit pattern and of its negative have equal sums in both
+    classes, so the four cannot all be on their right side.
+
+    The ceiling is not tight either: a token may see a pair and be unable to tell where it stands,
+    as in channel attention, which sees everything and carries no position.
+
+    Args:
+        layout: where constellations may stand.
+        seen: (T, n n), whether a token of the last map sees a cell, row by row.
+
+    Raises:
+        InputError: ``seen`` is of another grid.
+    """
+    cells = layout.grid**2
+    if seen.ndim != 2 or seen.shape[1] != cells:
+        raise InputError(
+            f"seen has shape {seen.shape}, but a grid of {layout.grid} cells a side needs "
+            f"(tokens, {cells}); give cells_seen of a network for these images"
+        )
+    counts = seen.astype(np.float32)
+    together = counts.T @ counts > 0.5  # (n n, n n): whether some token sees both
+    places = np.arange(layout.places)
+    y, x = np.meshgrid(places, places, indexing="ij")
+    offsets = np.stack([y, x], axis=-1).reshape(-1, 1, 2)  # (P², 1, 2)
+    corners = layout.corners()
+    none_seen = 1.0
+    for origin in layout.origins():
+        any_pair = np.zeros(len(offsets), np.bool_)
+        for first, second in _SIDES:
+            one, other = (
+                np.ravel_multi_index(
+                    tuple(np.moveaxis(origin + offsets + corners[corner], -1, 0)),
+                    (layout.grid, layout.grid),
+                )
+                for corner in (first, second)
+            )  # (P², k)
+            any_pair |= together[one, other].any(axis=1)
+        none_seen *= 1 - float(any_pair.mean())  # constellations are placed independently
+    share = 1 - none_seen
+    bound = 0.75 + share / 4 if layout.constellations == 1 else 1.0
+    return Ceiling(share, 0.5 + share / 2, bound)
+
+
+def cells_seen(
+    support: NDArray[np.bool_], grid: tuple[int, int], patch_size: int, cells: int, cell: int
+) -> NDArray[np.bool_]:
+    """Which cells each token of the last map sees.
+
+    Args:
+        support: (T, H W), which input tokens it sees.
+        grid: (H, W), input tokens.
+        patch_size: pixels a side of an input token.
+        cells: cells a side, n.
+        cell: pixels a side of a cell.
+
+    Returns:
+        (T, n n), row by row; a cell is seen if any of its pixels is.
+    """
+    side = cells * cell
+    pixels = support.reshape(-1, *grid).repeat(patch_size, axis=1).repeat(patch_size, axis=2)
+    blocks = pixels[:, :side, :side].reshape(-1, cells, cell, cells, cell)
+    seen: NDArray[np.bool_] = blocks.any(axis=(2, 4)).reshape(-1, cells**2)
+    return seen
+
+
+def variant_ceiling(variant: "Variant", layout: Layout, cell: int) -> Ceiling:
+    """The ceiling of a variant, from the exact support of its tokens.
+
+    Args:
+        variant: for images of ``grid * cell`` pixels a side.
+        layout: where constellations may stand.
+        cell: pixels a side of a cell.
+
+    Raises:
+        InputError: the variant takes images of another size.
+    """
+    from hybrid_swin.inspection.measures.token_support import token_support
+    from hybrid_swin.network.model import HybridSwin
+
+    side = layout.grid * cell
+    if variant.image_size != (side, side):
+        height, width = variant.image_size
+        raise InputError(
+            f"the variant takes images of {height} x {width} pixels, but {layout.grid} cells of "
+            f"{cell} pixels make {side} x {side}; set image_size: {side} in the variant"
+        )
+    support = token_support(HybridSwin(variant))
+    seen = cells_seen(support, variant.grids[0], variant.patch_size, layout.grid, cell)
+    return ceiling(layout, seen)

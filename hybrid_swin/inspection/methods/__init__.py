@@ -1,0 +1,1 @@
+"""Inspections, one file each. A file's name is the inspection's name."""

@@ -1,0 +1,200 @@
+"""`branches`: what each branch contributes to its block, and what is lost without it."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, cast, final
+
+import numpy as np
+import torch
+
+from hybrid_swin.inspection import Inspection
+from hybrid_swin.inspection.measures.ablation import Reading, ablate
+from hybrid_swin.inspection.measures.branch_statistics import BranchFacts, observe
+from hybrid_swin.inspection.measures.intervals import (
+    Estimate,
+    mean_interval,
+    paired_change,
+    proportion,
+)
+from hybrid_swin.inspection.measures.sampling import (
+    affordable,
+    limited_note,
+    subset,
+    why_no_accuracy,
+)
+from hybrid_swin.inspection.subject import BranchPlace, Subject
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@final
+class Branches(Inspection):
+    """Size, gates and worth of every branch: norm shares, and accuracy with it mean-ablated.
+
+    For each image and block, over the block's branches j:
+
+    - ``share``: ||b_i|| / Σ_j ||b_j|| of what the branches give to the fusion;
+    - ``joined_share``: the same of the terms that add up to the mixer's output, after gates, scales
+      or projection (see ``contributions``);
+    - ``update``: ||what the mixer adds|| / ||what it is added to||, of the block as a whole;
+    - ``gate``: the weight that the fusion gives to the branch, where it has such weights.
+
+    Ablation puts in place of b_i its mean over images and places, channel by channel, and reads the
+    accuracy on the same images: once for each branch alone, once for all branches of one name
+    together. A single branch is the block's whole mixer.
+
+    Args:
+        gmacs: billions of multiply-accumulates to spend on ablation; they limit the images, of
+            which at least 16 are used.
+    """
+
+    def __init__(self, gmacs: float = 500.0) -> None:
+        self.gmacs = gmacs
+
+    def measure(self, subject: Subject) -> dict[str, Any]:
+        """Rows: one a branch. ``together``: one a branch name. ``clean``: the whole network."""
+        branches = subject.branches()
+        reason = why_no_accuracy(subject)
+        used = subset(subject, affordable(subject, self.gmacs, _passes(branches, reason)))
+        facts = observe(used)
+        rows = [_row(branch, facts[branch.place.name]) for branch in branches]
+        undefined = [
+            {"block": b.place.name, "branch": b.name, "reason": "no branch of the block gives more "
+             "than zeros, so there is nothing to share"}
+            for b, row in zip(branches, rows, strict=True)
+            if row["share"] is None
+        ]  # fmt: skip
+        numbers: dict[str, Any] = {
+            "what": "What each branch contributes to its block, and what is lost without it.",
+            "units": "shares from 0 to 1; changes of accuracy from -1 to 1, of loss in nats",
+            "images": len(used.images),
+            "clean": None,
+            "together": [],
+            "rows": rows,
+            "undefined": undefined,
+            "notes": limited_note(subject, used, "gmacs"),
+        }
+        if any(row["gate"] is not None for row in rows):
+            numbers["notes"].append(
+                "Gates are descriptive only: a gate can shrink while its branch's weights grow, "
+                "and the network stays the same."
+            )
+        if reason is None:
+            self._ablate(used, branches, facts, numbers)
+        else:
+            undefined.append({"block": "all", "branch": "all", "reason": f"ablation: {reason}"})
+        return numbers | {"summary": _summary(numbers)}
+
+    def _ablate(
+        self,
+        used: Subject,
+        branches: list[BranchPlace],
+        facts: Mapping[str, BranchFacts],
+        numbers: dict[str, Any],
+    ) -> None:
+        """Add what is lost without each branch, and without all of a name."""
+        means = {b.module: facts[b.place.name].mean(b.index) for b in branches}
+        names = sorted({b.name for b in branches})
+        groups = [{b.module: means[b.module] for b in branches if b.name == n} for n in names]
+        alone = [(b.place, {b.module: means[b.module]}) for b in branches]
+        whole, single, together = ablate(used, alone, groups)
+        right = proportion(sum(whole.right), len(whole.right))
+        loss = float(np.mean(whole.loss))
+        numbers["clean"] = right.named("accuracy") | {"loss": loss}
+        for row, reading in zip(numbers["rows"], single, strict=True):
+            row |= _change(whole, reading)
+        numbers["together"] = [
+            {"branch": name, "blocks": len(group)} | _change(whole, reading)
+            for name, group, reading in zip(names, groups, together, strict=True)
+        ]
+        numbers["notes"].append(
+            "Ablation tells what this network, as trained, does without a branch; trained without "
+            "it, another network might do as well. Intervals are 95%, for new images."
+        )
+
+    def draw(self, numbers: Mapping[str, Any], figure: "Figure") -> None:
+        """Shares, gates and sizes by block; below, accuracy without each branch."""
+        from hybrid_swin.inspection.figures.branches import draw_branches
+
+        draw_branches(numbers, figure)
+
+
+def _summary(numbers: Mapping[str, Any]) -> str:
+    """What is lost without each branch, where that is known; else its mean share."""
+    said = [
+        f"without {row['branch']} {_points(row['accuracy_change'])} points "
+        f"[{_points(row['accuracy_change_low'])}, {_points(row['accuracy_change_high'])}]"
+        for row in numbers["together"]
+    ]
+    if said:
+        return "; ".join(said)
+    shares: dict[str, list[float]] = defaultdict(list)
+    for row in numbers["rows"]:
+        if row["share"] is not None:
+            shares[row["branch"]].append(row["share"])
+    means = [f"{name} {fmean(values):.2f}" for name, values in sorted(shares.items())]
+    return f"mean share of the block's sum: {', '.join(means)}" if means else ""
+
+
+def _points(change: float) -> str:
+    return f"{100 * change:+.1f}"
+
+
+def _row(branch: BranchPlace, facts: BranchFacts) -> dict[str, Any]:
+    place = branch.place
+    row: dict[str, Any] = {
+        "block": place.name,
+        "stage": place.stage,
+        "index": place.index,
+        "word": place.word,
+        "branch": branch.name,
+        "branch_index": branch.index,
+    }
+    row |= _shares("share", facts.norms, branch.index)
+    row |= _shares("joined_share", facts.joined, branch.index)
+    row |= mean_interval(facts.update).named("update")
+    weights = facts.gates[branch.index]
+    flat = torch.cat([w.flatten() for w in weights]) if weights else None
+    row["gate"] = None if flat is None else float(flat.mean())
+    row["gate_spread"] = None if flat is None else float(flat.std(correction=0))
+    return row
+
+
+def _shares(name: str, norms: list[list[float]], index: int) -> dict[str, float | None]:
+    """The share of one branch: mean over images and interval; None where there is none."""
+    none = dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+    if not norms[0]:
+        return cast(dict[str, float | None], none)
+    norms_nN = np.array(norms)
+    total_N = norms_nN.sum(axis=0)
+    some_N = total_N > 0
+    if not some_N.any():
+        return cast(dict[str, float | None], none)
+    found = mean_interval(norms_nN[index, some_N] / total_N[some_N])
+    inside = Estimate(found.value, max(0.0, found.low), min(1.0, found.high))
+    return dict(inside.named(name))
+
+
+def _change(whole: Reading, reading: Reading) -> dict[str, Any]:
+    """What an ablation changes. Logits that do not move leave no doubt: no interval is needed."""
+    accuracy = Estimate(0.0, 0.0, 0.0)
+    if reading.moved:
+        accuracy = paired_change(whole.right, reading.right)
+    loss = mean_interval(np.subtract(reading.loss, whole.loss))
+    return (
+        accuracy.named("accuracy_change")
+        | loss.named("loss_change")
+        | {"largest_logit_change": reading.moved}
+    )
+
+
+def _passes(branches: list[BranchPlace], reason: str | None) -> float:
+    """How often the network is run as a whole: blocks late in it cost little."""
+    if reason is not None:
+        return 1.0
+    order: dict[str, int] = defaultdict(lambda: len(order))
+    position = [order[b.place.name] for b in branches]
+    rest = sum(1 - p / len(order) for p in position)
+    return 2 + len({b.name for b in branches}) + rest

@@ -28,8 +28,8 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from hybrid_swin.classifier import Classifier
-from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.datamodule import make_datamodule
+from hybrid_swin.data.datamodule import make_datamodule
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from search.dispatcher import Dispatcher

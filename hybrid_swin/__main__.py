@@ -23,7 +23,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, out_of_memory
 from hybrid_swin.errors.failed_imports import explained_import
 from hybrid_swin.errors.parser_messages import explained

@@ -13,17 +13,17 @@ from jsonargparse import Namespace
 
 from hybrid_swin import training
 from hybrid_swin.checkpoints import load_weights
-from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.data_summary import describe, summary_lines
-from hybrid_swin.datamodule import ImageData, make_datamodule
+from hybrid_swin.data.datamodule import ImageData, make_datamodule
+from hybrid_swin.data.loading import load_data
+from hybrid_swin.data.own_modules import shared_images
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.data.summary import describe, summary_lines
+from hybrid_swin.data.test_reads import Entry, ledger_near, recorded
 from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.plain_text import csv_cell, say
 from hybrid_swin.hardware import resolve_accelerator
-from hybrid_swin.ledger import Entry, ledger_near, recorded
-from hybrid_swin.loading import load_data
 from hybrid_swin.network.model import HybridSwin
-from hybrid_swin.own_modules import shared_images
 from hybrid_swin.spec.fitting import check_fit, fit_notes
 from hybrid_swin.spec.own_code.module_sources import check_data_code, module_hashes
 from hybrid_swin.spec.recipe import Recipe

@@ -15,12 +15,12 @@ import lightning
 import lightning.pytorch as L
 from lightning.pytorch.callbacks import Checkpoint
 
-from hybrid_swin.data import LabelledImages
-from hybrid_swin.datamodule import ImageData
+from hybrid_swin.data.datamodule import ImageData
+from hybrid_swin.data.pixels import full_scale
+from hybrid_swin.data.same_images import check_data, data_identity
+from hybrid_swin.data.seeding import seed_all
+from hybrid_swin.data.sources import LabelledImages
 from hybrid_swin.errors import InputError
-from hybrid_swin.pixels import full_scale
-from hybrid_swin.same_images import check_data, data_identity
-from hybrid_swin.seeding import seed_all
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training_state import save_state

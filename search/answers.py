@@ -7,7 +7,7 @@ import lightning.pytorch as L
 import numpy as np
 import torch
 
-from hybrid_swin.datamodule import ImageData
+from hybrid_swin.data.datamodule import ImageData
 from hybrid_swin.training import Reading, evaluate
 from search.records.predictions import write_predictions
 from search.records.validation import save_answers

@@ -7,7 +7,7 @@ import tempfile
 
 from rich.table import Table
 
-from hybrid_swin.data_summary import independent
+from hybrid_swin.data.summary import independent
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from search.budget import limits

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.ranges import Range, check_ranges
 from search.names import check_name

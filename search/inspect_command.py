@@ -12,11 +12,11 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from hybrid_swin.data.test_reads import LEDGER, Entry, ledger_beside, ledger_near, recorded
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.request import Asked, as_trained
 from hybrid_swin.inspection.runner import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspection.subject import Subject
-from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, ledger_near, recorded
 from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready, read_json, write_json_atomically

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.data_summary import independent
+from hybrid_swin.data.loading import LoadedData, load_data
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.data.summary import independent
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.inspection.runner import make_inspections
 from hybrid_swin.inspection.subject import Subject, make_subject
-from hybrid_swin.loading import LoadedData, load_data
 from search.inspect_known import as_recorded, check_own, check_unseen, far_off, normalised
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Target, check_data_module, settings_of
@@ -168,8 +168,8 @@ def _refuse_labels(why_not: str, question: InspectQuestion) -> None:
 
 def _own_images(settings: DataSettings, question: InspectQuestion, target: Target) -> Shown:
     """Images of a LightningDataModule of the user's own, as it gives them."""
-    from hybrid_swin.datamodule import make_datamodule
-    from hybrid_swin.own_modules import drawn_alike
+    from hybrid_swin.data.datamodule import make_datamodule
+    from hybrid_swin.data.own_modules import drawn_alike
 
     variant = target.model.variant
     module = make_datamodule(settings, variant, 32, question.seed)

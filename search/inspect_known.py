@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from hybrid_swin.batches import NormalisedImages
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.batches import NormalisedImages
+from hybrid_swin.data.loading import LoadedData, load_data
+from hybrid_swin.data.pixels import full_scale
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.loading import LoadedData, load_data
 from hybrid_swin.network.image_facts import Normalisation
-from hybrid_swin.pixels import full_scale
 from hybrid_swin.spec import registry
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Target, settings_of
@@ -58,7 +58,7 @@ def check_unseen(
 
     Images that ``--data`` names may be others; those of the training must be as they were.
     """
-    from hybrid_swin.same_images import check_data  # Lightning takes seconds to import
+    from hybrid_swin.data.same_images import check_data  # Lightning takes seconds to import
 
     if target.checkpoint is None or not target.identity:
         return
@@ -120,8 +120,8 @@ def _check_scale(images: np.ndarray[Any, Any], learned: Normalisation) -> None:
 
 def check_own(module: Any, question: InspectQuestion, target: Target) -> None:
     """Set a module up as for training; InputError where its own network has seen other images."""
-    from hybrid_swin.own_modules import set_up
-    from hybrid_swin.same_images import check_data
+    from hybrid_swin.data.own_modules import set_up
+    from hybrid_swin.data.same_images import check_data
 
     set_up(module)
     if target.checkpoint is not None and question.data is None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentError, ArgumentParser
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.parser_messages import explained
 from hybrid_swin.inspection.request import Asked, parse_inspections

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.network.image_facts import Normalisation
 from hybrid_swin.network.model import HybridSwin

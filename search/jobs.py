@@ -10,8 +10,8 @@ from typing import Any
 import lightning.pytorch as L
 
 from hybrid_swin.classifier import DivergedError
-from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.datamodule import ImageData, make_datamodule
+from hybrid_swin.data.datamodule import ImageData, make_datamodule
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import say
 from hybrid_swin.spec import registry

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.datamodule import make_datamodule
+from hybrid_swin.data.datamodule import make_datamodule
+from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.errors import InputError
-from hybrid_swin.loading import LoadedData, load_data
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.fitting import fit_notes
 from hybrid_swin.system.console import Console

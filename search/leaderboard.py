@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from hybrid_swin.data.test_reads import merged
 from hybrid_swin.errors.plain_text import csv_cell
-from hybrid_swin.ledger import merged
 from hybrid_swin.system.files import (
     json_ready,
     natural_order,

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import adaptive_avg_pool2d
 
-from hybrid_swin.datamodule import ImageData
+from hybrid_swin.data.datamodule import ImageData
 from hybrid_swin.metrics import make_metrics, update
 from hybrid_swin.training import Reading
 from search.reference_size import reduced_size

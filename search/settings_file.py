@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.parser_messages import explained
 from hybrid_swin.system.kept_text import check_words, hide, show, show_in_yaml

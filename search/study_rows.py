@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
-from hybrid_swin.ledger import LEDGER, Entry, ledger_beside, read_ledger, unreadable_lines
+from hybrid_swin.data.test_reads import LEDGER, Entry, ledger_beside, read_ledger, unreadable_lines
 from hybrid_swin.system.files import DamagedFileError
 from search.fidelity import Fidelity, audit
 from search.finalists import choosers

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.data_summary import summary_lines
+from hybrid_swin.data.summary import summary_lines
 from hybrid_swin.errors import InputError
 from hybrid_swin.hardware import resolve_accelerator, resolve_precision
 from hybrid_swin.spec.variant import Variant

@@ -30,7 +30,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.loading import LoadedData, load_data
+from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import write_json_atomically
 from search.choices import Choice

@@ -60,7 +60,7 @@ _TABLES: dict[str, _Table] = {
             "needs_value_gate",
         ),
     ),
-    "data source": _Table("data", ("Source",), ()),
+    "data source": _Table("data/sources", ("Source",), ()),
     "inspection": _Table("inspection/methods", ("Inspection",), (), ("needs_labels",)),
 }
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from search.compare.settings import ComparisonSettings
 

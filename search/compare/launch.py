@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.checkpoints import load_weights
-from hybrid_swin.datamodule import make_datamodule
+from hybrid_swin.data.datamodule import make_datamodule
+from hybrid_swin.data.loading import load_data
 from hybrid_swin.errors import InputError
-from hybrid_swin.loading import load_data
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins

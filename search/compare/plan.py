@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from hybrid_swin.cost import Cost, count_cost
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.fitting import check_fit
 from hybrid_swin.spec.recipe import Recipe

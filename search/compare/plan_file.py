@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from hybrid_swin.cost import Cost
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from hybrid_swin.data.constellation import ConstellationSource
+from hybrid_swin.data.sources.constellation import ConstellationSource
+from hybrid_swin.data.synthetic.bayes import constellation_accuracy
 from hybrid_swin.inspection.measures.reach_ceiling import variant_ceiling
-from hybrid_swin.reach.bayes import constellation_accuracy
 from search.compare.plan import Cell, Plan
 
 _SOURCE = "constellation"

@@ -10,9 +10,9 @@ from typing import Any
 
 import hybrid_swin
 import search
-from hybrid_swin.data_summary import describe
-from hybrid_swin.ledger import LEDGER, read_ledger
-from hybrid_swin.loading import LoadedData
+from hybrid_swin.data.loading import LoadedData
+from hybrid_swin.data.summary import describe
+from hybrid_swin.data.test_reads import LEDGER, read_ledger
 from hybrid_swin.spec.recorded_paths import WORKING_FOLDER
 from hybrid_swin.system.files import DamagedFileError, write_json_atomically
 from search.compare.settings import ComparisonSettings

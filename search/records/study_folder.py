@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.data.test_reads import LEDGER, Entry, check_ledger, ledger_beside, recorded
 from hybrid_swin.errors import InputError
-from hybrid_swin.ledger import LEDGER, Entry, check_ledger, ledger_beside, recorded
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.module_sources import check_modules, module_hashes
 from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, working_folder

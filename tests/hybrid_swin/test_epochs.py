@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.datamodule import ImageData
+from hybrid_swin.data.datamodule import ImageData
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.epochs import data_facts, identify
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from hybrid_swin import classifier
-from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.datamodule import make_datamodule
+from hybrid_swin.data.datamodule import make_datamodule
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.optimization import make_optimizer
 from hybrid_swin.spec.recipe import Recipe

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from search.contradictions import check_together, without_effect
 from search.settings import (

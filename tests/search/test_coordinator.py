@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 import pytest
 
-from hybrid_swin.ledger import LEDGER
+from hybrid_swin.data.test_reads import LEDGER
 from search.candidates import Candidates
 from search.coordinator import Coordinator
 from search.random_candidates import RandomCandidates

@@ -9,11 +9,11 @@ import pytest
 import torch
 import yaml
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.loading import load_data
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.data.test_reads import LEDGER, read_ledger
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.request import Asked
-from hybrid_swin.ledger import LEDGER, read_ledger
-from hybrid_swin.loading import load_data
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from jsonargparse import DefaultHelpFormatter
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.request import Asked
 from search.inspect_options import InspectQuestion, inspect_parser, question_of

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from hybrid_swin import classifier
+from hybrid_swin.data.test_reads import LEDGER, read_ledger
 from hybrid_swin.errors import InputError
-from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.optimization import make_optimizer
 from hybrid_swin.spec import registry
 from hybrid_swin.system.files import read_json

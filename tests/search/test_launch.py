@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
 from search import launch

@@ -5,8 +5,8 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.datamodule import ImageData
+from hybrid_swin.data.datamodule import ImageData
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.variant import Variant
 from search import reference
 from search.reference import fit_reference

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from search.experiment import WorkerSettings, differences
 from search.settings import (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_swin.data.synthetic.layout import Layout
 from hybrid_swin.errors import InputError
-from hybrid_swin.reach.layout import Layout
 
 if TYPE_CHECKING:
     from hybrid_swin.spec.variant import Variant

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hybrid_swin.data.cue_conflict import CLASS_NAMES, MODES, CueConflictSource, Mode
+from hybrid_swin.data.sources.cue_conflict import CLASS_NAMES, MODES, CueConflictSource, Mode
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection import Inspection
 from hybrid_swin.inspection.figures.palette import COLOURS, GREY

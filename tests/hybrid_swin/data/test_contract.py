@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybrid_swin.data import LabelledImages, Source, check_shape, class_order
+from hybrid_swin.data.sources import LabelledImages, Source, check_shape, class_order
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 

@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection import Inspection
 from hybrid_swin.inspection.request import Asked, as_trained, parse_inspections

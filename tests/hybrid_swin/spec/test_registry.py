@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from hybrid_swin.data import Source
+from hybrid_swin.data.sources import Source
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection import Inspection
 from hybrid_swin.network.branches import Branch
@@ -29,7 +29,7 @@ class Difference(Fusion):
 '''
 SOURCE = '''
 from typing import Literal
-from hybrid_swin.data import Source
+from hybrid_swin.data.sources import Source
 
 class Noise(Source):
     """Random pixels.

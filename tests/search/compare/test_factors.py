@@ -1,6 +1,6 @@
 import pytest
 
-from hybrid_swin.data_settings import DataSettings
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from search.compare.factors import combinations, make_point, name_of
 from search.compare.settings import ComparisonSettings

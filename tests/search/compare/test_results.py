@@ -101,7 +101,7 @@ def test_the_milestone_is_a_median_and_counts_who_never_reached_it(read, fake, t
 
 
 def test_steps_are_told_where_the_images_of_an_epoch_are_set(fake, tmp_path):
-    from hybrid_swin.data_settings import DataSettings
+    from hybrid_swin.data.settings import DataSettings
 
     data = DataSettings(epoch_images=100)
     made = fake.Made(tmp_path, fake.settings(data=data, milestone=0.1, recipe={"batch_size": 32}))

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 import search
-from hybrid_swin.data_settings import DataSettings
-from hybrid_swin.loading import load_data
+from hybrid_swin.data.loading import load_data
+from hybrid_swin.data.settings import DataSettings
 from search.identity import derive_seed
 from search.launch import about_study
 from search.records import receipt

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hybrid_swin.data.test_reads import LEDGER, read_ledger
 from hybrid_swin.errors import InputError
-from hybrid_swin.ledger import LEDGER, read_ledger
 from hybrid_swin.spec import registry
 from hybrid_swin.system.files import write_json_atomically
 from search.experiment import WorkerSettings

@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
+from hybrid_swin.data.synthetic.layout import Layout
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.measures.reach_ceiling import ceiling, cells_seen, variant_ceiling
-from hybrid_swin.reach.layout import Layout
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 

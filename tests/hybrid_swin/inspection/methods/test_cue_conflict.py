@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn import functional as F
 
-from hybrid_swin.data.cue_conflict import ARRANGEMENTS, CLASS_NAMES, CueConflictSource
+from hybrid_swin.data.sources.cue_conflict import ARRANGEMENTS, CLASS_NAMES, CueConflictSource
+from hybrid_swin.data.synthetic.drawing import stripes
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.methods.cue_conflict import CueConflict, decisions
 from hybrid_swin.inspection.subject import Subject
-from hybrid_swin.reach.images import stripes
 
 
 class TextureOracle(nn.Module):

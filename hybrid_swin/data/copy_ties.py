@@ -1,0 +1,126 @@
+"""Equal images of one class are drawn together, as a group is: else some seed would part them.
+
+Those that cannot be, where too few others are left, are counted, or refused on request.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_swin.data.sources import LabelledImages
+from hybrid_swin.errors import InputError, shown
+
+_Indices = NDArray[np.int64]
+
+
+def tie_copies(
+    images: LabelledImages, groups: _Indices | None, tied: NDArray[np.bool_]
+) -> _Indices:
+    """The number of each image's unit: its group and its copies, with all that these are tied to.
+
+    Without copies these are the groups' own numbers, or each image's place.
+
+    Args:
+        images: with labels, and copies found.
+        groups: a number per image.
+        tied: by label, whether copies of this class are drawn together.
+    """
+    units = np.arange(len(images.ids)) if groups is None else groups
+    first: dict[int, int] = {}  # of a unit that is tied to a smaller one
+
+    def root(unit: int) -> int:
+        while unit in first:
+            unit = first[unit]
+        return unit
+
+    for members in _of_one_class(images, tied):
+        roots = sorted({root(int(unit)) for unit in units[members]})
+        first.update(dict.fromkeys(roots[1:], roots[0]))
+    if not first:
+        return units
+    merged = np.arange(units.max() + 1)
+    for unit in first:
+        merged[unit] = root(unit)
+    return merged[units]
+
+
+def follow_copies(split_of: _Indices, units: _Indices, free: int) -> _Indices:
+    """Splits in which free images have the split of their unit, unless it has several.
+
+    Args:
+        split_of: the split of each image, or ``free``.
+        units: as ``tie_copies`` gives them.
+        free: marks an image without a split.
+    """
+    fixed = split_of != free
+    lowest = np.full(units.max() + 1, np.iinfo(np.int64).max)
+    highest = np.full(units.max() + 1, np.iinfo(np.int64).min)
+    np.minimum.at(lowest, units[fixed], split_of[fixed])
+    np.maximum.at(highest, units[fixed], split_of[fixed])
+    follows = ~fixed & (lowest == highest)[units]
+    return np.where(follows, highest[units], split_of)
+
+
+def units_per_class(labels: _Indices, units: _Indices, classes: int) -> _Indices:
+    """How many units hold images of each class."""
+    pairs = np.unique(labels * (units.max(initial=0) + 1) + units)
+    return np.bincount(pairs // (units.max(initial=0) + 1), minlength=classes)
+
+
+def untied_copies(
+    images: LabelledImages, units: _Indices, split_of: _Indices, drawn: NDArray[np.bool_]
+) -> int:
+    """How many images have a copy of their class beside them that another draw may part from them.
+
+    Args:
+        images: with labels, and copies found.
+        units: what was drawn together.
+        split_of: the split of each image.
+        drawn: the images that another draw may move.
+    """
+    every = np.ones(len(images.class_names), np.bool_)
+    return sum(
+        len(copies)
+        for copies in _of_one_class(images, every)
+        if drawn[copies].any()
+        and len(np.unique(units[copies])) > 1
+        and len(np.unique(split_of[copies])) == 1
+    )
+
+
+def refuse_copies(images: LabelledImages, split_of: _Indices, untied: int) -> None:
+    """Raise InputError for copies in two splits or under two labels, or that a draw may part."""
+    torn = [group for group in images.copies if _is_torn(group, split_of, images.labels)]
+    if torn:
+        one, other = _torn_pair(torn[0], split_of, images.labels)
+        raise InputError(
+            f"{sum(map(len, torn)):,} images have copies in another split or under another label, "
+            f"such as {shown(images.ids[one])} and {shown(images.ids[other])}; take copies out, or "
+            "set data.duplicates to drop or warn"
+        )
+    if untied:
+        raise InputError(
+            f"{untied:,} images have copies in other groups, from which validation drawn from "
+            "another seed may part them; give these one group, take copies out, or set "
+            "data.duplicates to drop or warn"
+        )
+
+
+def _is_torn(group: _Indices, split_of: _Indices, labels: _Indices) -> bool:
+    return len({*zip(split_of[group].tolist(), labels[group].tolist(), strict=True)}) > 1
+
+
+def _torn_pair(group: _Indices, split_of: _Indices, labels: _Indices) -> tuple[int, int]:
+    """The first image of a group of copies, and the first that differs from it."""
+    differs = (split_of[group] != split_of[group[0]]) | (labels[group] != labels[group[0]])
+    return int(group[0]), int(group[np.argmax(differs)])
+
+
+def _of_one_class(images: LabelledImages, tied: NDArray[np.bool_]) -> Iterator[_Indices]:
+    """Copies under one label, two or more together."""
+    for copies in images.copies if tied.any() else ():
+        labels = images.labels[copies]
+        for label in np.unique(labels):
+            if tied[label] and (labels == label).sum() > 1:
+                yield copies[labels == label]

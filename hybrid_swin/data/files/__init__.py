@@ -1,0 +1,1 @@
+"""Files of images: found, decoded, and kept once for all processes."""

@@ -1,0 +1,113 @@
+"""Images loaded, split and measured, once in a process (no Lightning)."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from hybrid_swin.data import pixels
+from hybrid_swin.data.batches import NormalisedImages
+from hybrid_swin.data.class_names import check_surplus
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.data.sources import LabelledImages
+from hybrid_swin.data.splits import Splits, make_splits
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec import registry
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedData:
+    """What all trainings on the same settings share.
+
+    Args:
+        images: what the source gave, with labels, ids and groups.
+        splits: image indices of train, validation and test.
+        mean: of each channel in the train split; 255 counts as 1 where the source gives uint8.
+        std: of each channel in the train split; 1 where all values are equal.
+        class_counts: train images of each class.
+        data_hash: ten hex digits over all pixels, labels and ids.
+        normalised: the images as the network sees them.
+    """
+
+    images: LabelledImages
+    splits: Splits
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_counts: tuple[int, ...]
+    data_hash: str
+    normalised: NormalisedImages
+
+    def check_classes(self, num_classes: int) -> None:
+        """Raise InputError where a network of so many classes does not fit."""
+        names = self.images.class_names
+        if len(names) != num_classes:
+            check_surplus(names, num_classes)
+            raise InputError(
+                f"the variant has num_classes {num_classes}, but the data has {len(names)} classes "
+                f"({', '.join(names[:10])}{', ...' if len(names) > 10 else ''}); "
+                f"set num_classes: {len(names)} in the variant"
+            )
+
+
+def load_data(
+    settings: DataSettings, image_size: tuple[int, int], in_channels: int, cache: Path | None
+) -> LoadedData:
+    """Load and split images, or find them in this process.
+
+    Args:
+        settings: of a source; not of a user's own module.
+        image_size: (height, width) in pixels that the network takes.
+        in_channels: channels that the network takes.
+        cache: folder for decoded images; None to keep them in memory.
+
+    Raises:
+        InputError: the images cannot be had or cannot be split.
+    """
+    key = json.dumps(settings.to_dict(), sort_keys=True)
+    return _load(key, image_size, in_channels, cache)
+
+
+@lru_cache(maxsize=2)  # a worker runs hundreds of trials on the same split
+def _load(
+    settings_json: str, image_size: tuple[int, int], in_channels: int, cache: Path | None
+) -> LoadedData:
+    settings = DataSettings.from_dict(json.loads(settings_json))
+    options = json.dumps(dict(settings.options), sort_keys=True)
+    images, data_hash = _load_images(settings.source, options, image_size, in_channels, cache)
+    splits = make_splits(images, settings)
+    mean, std = pixels.mean_and_std(images.images, splits.train)
+    std = tuple(value or 1.0 for value in std)
+    counts = np.bincount(images.labels[splits.train], minlength=len(images.class_names))
+    return LoadedData(
+        images,
+        splits,
+        mean,
+        std,
+        class_counts=tuple(counts.tolist()),
+        data_hash=data_hash,
+        normalised=NormalisedImages(images.images, mean, std),
+    )
+
+
+@lru_cache(maxsize=2)  # two, for a transfer; however they are split
+def _load_images(
+    source: str, options: str, image_size: tuple[int, int], in_channels: int, cache: Path | None
+) -> tuple[LabelledImages, str]:
+    loader = registry.load("data source", source)(**json.loads(options))
+    images: LabelledImages = loader.load(image_size, in_channels, cache)
+    broken = pixels.first_not_finite(images.images)
+    if broken is not None:
+        raise InputError(
+            f"image {images.ids[broken]!r} holds a NaN or an infinity; mend it or take it out"
+        )
+    return images, _hash(images)
+
+
+def _hash(images: LabelledImages) -> str:
+    sha = hashlib.sha256(pixels.digest(images.images).encode())
+    sha.update(images.labels.tobytes())
+    sha.update("\0".join(images.ids).encode("utf-8", "surrogateescape"))
+    return sha.hexdigest()[:10]

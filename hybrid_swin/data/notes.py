@@ -1,0 +1,171 @@
+"""What a user should look at again before training on images: a sentence each."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_swin.data.sources import LabelledImages
+from hybrid_swin.data.spellings import is_doubtful_label
+from hybrid_swin.data.splits import Splits
+from hybrid_swin.errors import shown
+
+_SPLITS = ("train", "validation", "test")
+_FEW = 5  # train images of a class
+_FAR = 10.0  # times the values of another split: they are in other units
+_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?")
+
+
+def data_notes(
+    images: LabelledImages,
+    splits: Splits,
+    ranges: Mapping[str, tuple[float, float]],
+    class_ranges: Mapping[str, tuple[float, float]],
+) -> list[str]:
+    """What is odd about classes, splits and pixels.
+
+    Args:
+        images: all of them.
+        splits: train, validation and test.
+        ranges: smallest and largest value in each of these that holds an image.
+        class_ranges: the same in each class.
+    """
+    counts = np.stack(
+        [
+            np.bincount(images.labels[getattr(splits, name)], minlength=len(images.class_names))
+            for name in _SPLITS
+        ]
+    )
+    return [
+        *range_notes(ranges),
+        *_range_notes_of_classes(class_ranges),
+        *class_notes(images.class_names),
+        *doubtful_classes(images.class_names),
+        *_missing_classes(images.class_names, counts),
+        *_small_classes(images.class_names, counts),
+        *_merged_folders(images),
+    ]
+
+
+def range_notes(ranges: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Splits whose values seem to be in other units, as 0 to 1 beside 0 to 255.
+
+    Args:
+        ranges: smallest and largest value in each split.
+    """
+    found = _far_apart(ranges)
+    if not found:
+        return []
+    return [f"the pixels of the splits are in different ranges ({found}): scale all alike"]
+
+
+def _range_notes_of_classes(ranges: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Files of other depths by class: brightness alone would tell the classes apart."""
+    found = _far_apart({shown(name, 40): limits for name, limits in ranges.items()})
+    if not found:
+        return []
+    return [
+        f"the pixels of the classes are in different ranges ({found}), which alone would tell them "
+        "apart: scale all alike unless it is what you mean"
+    ]
+
+
+def _far_apart(ranges: Mapping[str, tuple[float, float]]) -> str:
+    """The two ranges that differ most, if they seem to be in other units; else ''."""
+    sizes = {name: max(abs(low), abs(high)) for name, (low, high) in ranges.items()}
+    least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+    if sizes[most] < _FAR * sizes[least] or not sizes[most]:
+        return ""
+    return ", ".join(
+        f"{name} from {ranges[name][0]:.6g} to {ranges[name][1]:.6g}" for name in (least, most)
+    )
+
+
+def class_notes(names: Iterable[str]) -> list[str]:
+    """Classes whose names are nearly one: in case, spaces, leading zeros, or how letters are made.
+
+    Signs count ('C' and 'C++' are two), but for '_' and '-' between words.
+    """
+    alike: dict[object, list[str]] = {}
+    for name in names:
+        alike.setdefault(_bare(name), []).append(name)
+    return [
+        f"classes {', '.join(map(shown, same[:-1][:4]))} and {shown(same[-1])} differ in nothing "
+        "but spelling"
+        for same in alike.values()
+        if len(same) > 1
+    ]
+
+
+def doubtful_classes(names: Iterable[str]) -> list[str]:
+    """Classes named as some sets name images whose class is not known."""
+    return [
+        f"{shown(name, 40)} is learned as a class: take its images out if it means no label"
+        for name in names
+        if is_doubtful_label(name)
+    ]
+
+
+def _bare(name: str) -> object:
+    """Equal for names that are nearly one."""
+    plain = unicodedata.normalize("NFKC", name).casefold().strip()
+    if _NUMBER.fullmatch(plain):
+        return Decimal(plain)
+    words = re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", plain))
+    return re.sub(r"(?<![\d.])0+(?=\d)", "", words)
+
+
+def _missing_classes(names: Sequence[str], counts: NDArray[Any]) -> list[str]:
+    found = []
+    for split, row in zip(_SPLITS, counts, strict=True):
+        missing = np.flatnonzero(row == 0)
+        if row.any() and len(missing):
+            some = ", ".join(shown(names[index], 40) for index in missing[:3])
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            what = "it cannot be learned" if split == "train" else "nothing is measured on it there"
+            found.append(f"the {split} split has no image of class {some}{more}: {what}")
+    return found
+
+
+def _small_classes(names: Sequence[str], counts: NDArray[Any]) -> list[str]:
+    """Classes of which a single image decides, or hardly any is learned from."""
+    small = (counts.min(axis=0) == 1) | ((counts.min(axis=0) > 1) & (counts[0] < _FEW))
+    classes = np.flatnonzero(small).tolist()
+    if not classes:
+        return []
+    first = min(classes, key=lambda index: int(counts[:, index].sum()))
+    each = ", ".join(
+        f"{count} {split}" for split, count in zip(_SPLITS, counts[:, first], strict=True)
+    )
+    others = f", and {len(classes) - 1} more class(es) nearly as few" if len(classes) > 1 else ""
+    return [
+        f"class {shown(names[first], 40)} has few images ({each}){others}: results vary by chance"
+    ]
+
+
+def _merged_folders(images: LabelledImages) -> list[str]:
+    """Folders inside class folders, which may be patients: their images are one class alike."""
+    if images.groups is not None:
+        return []
+    inside: Counter[str] = Counter()
+    for name, label in zip(images.ids, images.labels, strict=True):
+        parts = name.split("/")
+        folder = images.class_names[label]
+        for first, second in pairwise([*parts[:3], ""]):
+            if first == folder and second and second != parts[-1]:
+                inside[f"{folder}/{second}"] += 1
+                break
+    if len(inside) < 2:
+        return []
+    one, other = list(inside)[:2]
+    return [
+        f"{len(inside)} folders inside class folders are merged, such as {shown(one, 40)} and "
+        f"{shown(other, 40)}; if each is a patient or the like, which must not lie in two splits, "
+        "give a csv with the columns path, label and group"
+    ]

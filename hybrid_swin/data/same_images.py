@@ -1,0 +1,61 @@
+"""Whether images are those that a training has learned from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.data.own_modules import validation_digest
+from hybrid_swin.errors import InputError, shown
+
+_VALIDATION = "validation split"
+
+
+def data_identity(data: object) -> dict[str, Any]:
+    """What two trainings share if they have learned from the same images.
+
+    Args:
+        data: images that are loaded, or a data module that is set up. One of the user's own without
+            hashes is known by its validation images; empty for one without any.
+    """
+    splits = getattr(data, "splits", None)
+    hashes = {"data": getattr(data, "data_hash", None), "splits": getattr(splits, "hash", None)}
+    if hashes["splits"] is None and hasattr(data, "val_dataloader"):
+        hashes[_VALIDATION] = validation_digest(data)
+    return {name: str(value) for name, value in hashes.items() if value is not None}
+
+
+def check_data(saved: Mapping[str, Any], data: object, folder: Path, hint: str) -> None:
+    """Raise InputError where a saved training has learned from other images than these.
+
+    Classes by other names are other classes: no label, and so no hash, need change with them.
+
+    Args:
+        saved: what a checkpoint holds; what it does not say cannot differ.
+        data: images that are loaded, or a data module that is set up.
+        folder: of the training, for the message.
+        hint: what to do, for the message.
+    """
+    identity = saved.get("identity", {})
+    for name, now in data_identity(data).items():
+        before = identity.get(name, now)
+        if before == now:
+            continue
+        if name == _VALIDATION:
+            if data_identity(data).get(_VALIDATION) != now:
+                continue  # other images at each reading, which cannot be compared
+            raise InputError(
+                f"the data module gives another {name} than to the training in {folder}: images "
+                "to test on may have been trained on; let it split by a seed of its own, and train "
+                "again"
+            )
+        raise InputError(
+            f"{folder} holds a training with another {name} ({before!r}, now {now!r}); {hint}"
+        )
+    names = list(getattr(data, "class_names", ()))
+    learned = list(saved.get("data", {}).get("class_names", names))
+    for index, (before, now) in enumerate(zip(learned, names, strict=False)):
+        if before != now:
+            raise InputError(
+                f"{folder} holds a training with another name of class {index} "
+                f"({shown(before, 40)}, now {shown(now, 40)}); {hint}"
+            )

@@ -1,0 +1,354 @@
+"""Arrays in one NumPy file, as MedMNIST gives them."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_swin.data.pixels import as_floats, in_range
+from hybrid_swin.data.sources import (
+    LabelledImages,
+    Source,
+    SplitName,
+    check_range,
+    check_shape,
+    class_order,
+    user_path,
+)
+from hybrid_swin.data.spellings import ARRAYS, SPLITS, is_no_group, is_no_label, simplify
+from hybrid_swin.errors import InputError, here, shown
+
+
+class _Part(NamedTuple):
+    """The arrays of one split."""
+
+    split: SplitName
+    images: NDArray[Any]  # (N, H, W, C)
+    labels: list[str]
+    groups: list[str]
+
+
+@final
+class NpzSource(Source):
+    """Arrays train_images and train_labels in one .npz file; the same for val and test, or groups.
+
+    Usual spellings such as x_train, y_train or images_test do as well, and slips are refused.
+    Images are (N, H, W) or (N, H, W, C), of whole or floating point numbers; labels are whole
+    numbers or text, (N,) or (N, 1); ``*_groups``, like labels, where images belong together;
+    ``class_names`` names the whole numbers 0, 1, ... Pickled objects are refused. Other arrays are
+    named and not used.
+
+    Source: MedMNIST v2: A large-scale lightweight benchmark, 2021, https://arxiv.org/abs/2110.14795
+
+    Args:
+        path: the .npz file.
+        value_range: [low, high], the pixel values that become 0 and 1; values outside are clipped.
+            Without it values are kept as they are (8 and 16 bits as shares of their full scale).
+    """
+
+    def __init__(self, path: str, value_range: tuple[float, float] | None = None) -> None:
+        self.path = path
+        self.value_range = check_range("data source npz", value_range)
+
+    def load(
+        self, image_size: tuple[int, int], in_channels: int, cache: Path | None
+    ) -> LabelledImages:
+        """All images in the file's order: train, validation, test."""
+        path = user_path(self.path, "path")
+        name = path.name
+        found = _read(path)
+        parts = _parts(found, name)
+        notes = list(found.notes)
+        for part in parts:
+            height, width, channels = part.images.shape[1:]
+            if channels != in_channels and height == in_channels:
+                raise InputError(
+                    f"{name}: {part.split} images are (N, C, H, W) {part.images.shape}, "
+                    "but (N, H, W, C) is needed; save images.transpose(0, 2, 3, 1)"
+                )
+            check_shape(f"{name}, {part.split}", (height, width, channels), image_size, in_channels)
+        if len({part.images.dtype for part in parts}) > 1:
+            types = ", ".join(f"{part.split}: {part.images.dtype}" for part in parts)
+            raise InputError(f"{name}: the splits' images differ in type ({types}); save one type")
+        images = np.concatenate([part.images for part in parts])
+        stored = f"arrays of {images.dtype}"
+        if self.value_range is None:
+            images = _held(images)
+        else:
+            images, clipped = in_range(images, self.value_range)
+            notes += ["values outside value_range clipped"] * clipped
+        labels = [label for part in parts for label in part.labels]
+        groups = tuple(group for part in parts for group in part.groups)
+        class_names, codes = _encode(labels, found.class_names, name)
+        return LabelledImages(
+            images=images,
+            labels=codes,
+            class_names=class_names,
+            ids=tuple(f"{p.split}/{index}" for p in parts for index in range(len(p.labels))),
+            groups=groups if any(groups) else None,
+            splits=tuple(part.split for part in parts for _ in part.labels),
+            notes=tuple(notes),
+            stored=stored,
+            value_range=self.value_range,
+        )
+
+
+class _Found(NamedTuple):
+    """What a file holds of ours: arrays by split and kind, and what is to be said."""
+
+    members: list[str]
+    arrays: dict[tuple[str, str], NDArray[Any]]
+    class_names: NDArray[Any] | None
+    notes: list[str]
+
+
+def _read(path: Path) -> _Found:
+    if not path.is_file():
+        raise InputError(
+            f"data source npz: {shown(str(path), 120)} is not a file{here(path)}; correct option "
+            "'path'"
+        )
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("one array alone, as numpy.save writes it")
+            wanted, class_names, notes = _wanted(file.files, path.name)
+            arrays = {key: _array(file, name) for key, name in wanted.items()}
+            names = None if class_names is None else _array(file, class_names)
+            members = list(file.files)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file can break any step of reading it
+        raise InputError(
+            f"{path.name} cannot be read as .npz: {type(error).__name__}: "
+            f"{shown(str(error), 120)[1:-1]}; write it with numpy.savez, text as text (dtype str) "
+            "and not as objects"
+        ) from error
+    return _Found(members, arrays, names, notes)
+
+
+def _array(file: Any, name: str) -> NDArray[Any]:
+    array = file[name]
+    if not isinstance(array, np.ndarray):  # NumPy gives the bytes of what is no array
+        raise ValueError(f"member {name!r} is not a NumPy array")
+    return array
+
+
+def _wanted(
+    names: list[str], file: str
+) -> tuple[dict[tuple[str, str], str], str | None, list[str]]:
+    """The names of our arrays by split and kind, that of the class names, and notes."""
+    wanted: dict[tuple[str, str], str] = {}
+    class_names, unused, notes = None, [], []
+    for name in names:
+        if simplify(name) in ("classnames", "classname", "labelnames"):
+            key, plain = ("", "class_names"), "class_names"
+        else:
+            key = _split_and_kind(name, file)
+            plain = "_".join(key)
+        if key == ("", ""):
+            unused.append(name)
+            continue
+        if key in wanted or (key[0] == "" and class_names is not None):
+            raise InputError(
+                f"{file} gives {plain} twice, as {shown(wanted.get(key, class_names), 40)} and "
+                f"{shown(name, 40)}; take one out"
+            )
+        if key[0] == "":
+            class_names = name
+        else:
+            wanted[key] = name
+        if name not in (plain, plain.replace("validation", "val", 1)):
+            notes.append(f"array {shown(name, 40)} read as {plain}")
+    for split, kind in wanted:
+        if kind != "images" and (split, "images") not in wanted:
+            raise InputError(
+                f"{file}: array {shown(wanted[split, kind], 40)} stands without {split}_images; "
+                "add it, or take it out"
+            )
+    if unused:
+        some = ", ".join(shown(name, 30) for name in unused[:5])
+        more = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
+        notes.append(f"arrays not used: {some}{more}")
+    return wanted, class_names, notes
+
+
+@cache
+def _array_names() -> dict[str, tuple[str, str]]:
+    """Each spelling of split and kind together, in either order."""
+    return {
+        name: (split, kind)
+        for one, split in SPLITS.meanings.items()
+        for other, kind in (*ARRAYS.meanings.items(), *ARRAYS.exact.items())
+        for name in (one + other, other + one)
+    }
+
+
+def _split_and_kind(name: str, file: str) -> tuple[str, str]:
+    """What an array is, such as ('train', 'images'); ('', '') for none of ours.
+
+    Raises:
+        InputError: a name that is nearly one of ours, or that could mean two things.
+    """
+    known = _array_names().get(simplify(name))
+    if known is not None:
+        return known
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)
+    pairs = [("".join(words[:cut]), "".join(words[cut:])) for cut in range(1, len(words))]
+    pairs += [(kind, split) for split, kind in pairs]
+    allowed = "train_images, train_labels, train_groups, and so for val and test"
+    for split, kind in pairs:
+        meant, what = SPLITS.meaning(split) or SPLITS.nearest(split), ARRAYS.meaning(kind)
+        if what and SPLITS.is_near(split) and meant is None:
+            raise SPLITS.refuse(split, f"{file}, array {shown(name, 40)}")
+        what = what or ARRAYS.nearest(kind)
+        if meant and what:
+            raise InputError(
+                f"{file}: unknown array {shown(name, 40)}; did you mean '{meant}_{what}'? "
+                f"({allowed})"
+            )
+    alone = ARRAYS.meaning(name) or ARRAYS.nearest(name)
+    if alone:
+        raise InputError(
+            f"{file}: unknown array {shown(name, 40)}; did you mean 'train_{alone}'? ({allowed})"
+        )
+    last = ARRAYS.meaning(words[-1]) if words else None
+    if last and len(words) > 1:
+        raise InputError(
+            f"{file}: unknown array {shown(name, 40)}: {last} of no split that is known; rename it "
+            f"or take it out ({allowed})"
+        )
+    return "", ""
+
+
+def _parts(file: _Found, name: str) -> list[_Part]:
+    parts, found = [], file.arrays
+    splits: tuple[SplitName, ...] = ("train", "validation", "test")
+    for split in splits:
+        images = found.get((split, "images"))
+        if images is None:
+            continue
+        labels = found.get((split, "labels"))
+        if labels is None:
+            raise InputError(f"{name}: array {split}_labels is missing; add it")
+        held = _images(images, f"{name}, {split}_images")
+        groups = found.get((split, "groups"), np.full(len(held), ""))
+        parts.append(
+            _Part(
+                split,
+                held,
+                _labels(labels, len(held), f"{name}, {split}_labels"),
+                _groups(groups, len(held), f"{name}, {split}_groups"),
+            )
+        )
+    if not parts or parts[0].split != "train":
+        have = shown(", ".join(file.members), 120) if file.members else "nothing"
+        raise InputError(f"{name} holds no train_images; found {have}")
+    return parts
+
+
+def _held(images: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in the smallest type that keeps what tells them apart."""
+    if images.dtype in (np.uint8, np.uint16):
+        return images
+    return images.astype(np.uint8) if images.dtype == bool else as_floats(images)
+
+
+def _images(images: NDArray[Any], where: str) -> NDArray[Any]:
+    if not images.size:
+        raise InputError(f"{where}: no image, shape {images.shape}; fill it, or take it out")
+    if images.ndim not in (3, 4):
+        raise InputError(f"{where}: shape {images.shape}; (N, H, W) or (N, H, W, C) is needed")
+    if images.dtype.kind not in "buif":
+        raise InputError(
+            f"{where}: type {images.dtype}; save whole or floating point numbers, such as uint8"
+        )
+    if images.dtype == np.float16:
+        images = images.astype(np.float32)
+    images = images.astype(images.dtype.newbyteorder("="), copy=False)
+    return images if images.ndim == 4 else images[..., None]
+
+
+def _column(values: NDArray[Any], count: int, where: str) -> list[str]:
+    """Labels, groups or names as text, one an image."""
+    if values.shape not in ((count,), (count, 1)):
+        raise InputError(
+            f"{where}: shape {values.shape}; one value an image is needed, ({count},) or "
+            f"({count}, 1); several labels an image are not supported"
+        )
+    kind = values.dtype.kind
+    if kind not in "iubUS":
+        raise InputError(f"{where}: type {values.dtype}; whole numbers or text are needed")
+    try:
+        flat = np.char.decode(values.ravel(), "utf-8") if kind == "S" else values.ravel()
+    except UnicodeError as error:
+        raise InputError(f"{where}: text that is not UTF-8; save it as dtype str") from error
+    return [str(value) for value in flat.tolist()]
+
+
+def _labels(values: NDArray[Any], count: int, where: str) -> list[str]:
+    """Labels as text, one an image; InputError for what marks that there is none."""
+    found = _column(values, count, where)
+    negative = next((text for text in found if re.fullmatch(r"-\d+", text)), None)
+    if negative:
+        raise InputError(
+            f"{where}: label {negative} is negative, as many sets mark what has no label; take "
+            "these images out, or count classes from 0"
+        )
+    strange = next((text for text in found if is_no_label(text)), None)
+    if strange is not None:
+        raise InputError(
+            f"{where}: value {shown(strange)} stands for no label; give every image one, or take "
+            "it out; if it is a class, save whole numbers and its name in class_names"
+        )
+    if values.dtype.kind == "u":
+        _check_wrapped(values, where)
+    return found
+
+
+def _check_wrapped(values: NDArray[Any], where: str) -> None:
+    """Raise InputError for the largest number of the type, alone far above the others: once -1."""
+    top, different = np.iinfo(values.dtype).max, np.unique(values)
+    if different[-1] == top and len(different) > 1 and different[-2] < top - 1:
+        raise InputError(
+            f"{where}: label {top} is -1 as {values.dtype}, as many sets mark what has no label; "
+            "take these images out, or save labels as int64 if it is a class"
+        )
+
+
+def _groups(values: NDArray[Any], count: int, where: str) -> list[str]:
+    """Groups as text, one an image; '' is none."""
+    found = _column(values, count, where)
+    strange = next((text for text in found if text and is_no_group(text)), None)
+    if strange is not None:
+        raise InputError(
+            f"{where}: group {shown(strange)} stands for no group, and these images would become "
+            "one; save groups as text, empty where there is none"
+        )
+    return found
+
+
+def _encode(
+    labels: list[str], class_names: NDArray[Any] | None, name: str
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Class names, and each label as an index into them."""
+    found = class_order(labels)
+    names = found
+    if class_names is not None:
+        if not class_names.size:
+            raise InputError(f"{name}: class_names is empty; name every class, or take it out")
+        names = tuple(_column(class_names, class_names.size, f"{name}, class_names"))
+        if not all(text.strip() for text in names):
+            raise InputError(f"{name}: class_names holds an empty name; name every class")
+        found = tuple(str(index) for index in range(len(names)))
+        strange = sorted(set(labels) - set(found))
+        if strange:
+            raise InputError(
+                f"{name}: label {strange[0]!r}, but with class_names the labels are the whole "
+                f"numbers from 0 to {len(names) - 1}"
+            )
+    index_of = {label: index for index, label in enumerate(found)}
+    return names, np.array([index_of[label] for label in labels], np.int64)

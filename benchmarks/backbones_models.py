@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, count_cost, mixer_cost
 from hybrid_swin.cost.counting import counted_cost
-from hybrid_swin.factory import create_model, list_models
+from hybrid_swin.interop.factory import create_model, list_models
+from hybrid_swin.interop.variant_sources import resolve_variant
 from hybrid_swin.network.block import build_mixer
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.variant_sources import resolve_variant
 
 REFERENCE = "ours: plain Swin"
 MIXER_REFERENCE = "w_msa"

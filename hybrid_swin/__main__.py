@@ -28,7 +28,7 @@ from hybrid_swin.errors import InputError, out_of_memory
 from hybrid_swin.errors.failed_imports import explained_import
 from hybrid_swin.errors.parser_messages import explained
 from hybrid_swin.errors.plain_text import one_line
-from hybrid_swin.export_options import add_export_options, run_export
+from hybrid_swin.interop.export.options import add_export_options, run_export
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.own_code.trust import add_code_options
 from hybrid_swin.spec.recipe import Recipe

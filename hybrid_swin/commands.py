@@ -12,7 +12,6 @@ import yaml
 from jsonargparse import Namespace
 
 from hybrid_swin import training
-from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.data.datamodule import ImageData, make_datamodule
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.own_modules import shared_images
@@ -23,6 +22,10 @@ from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.plain_text import csv_cell, say
 from hybrid_swin.hardware import resolve_accelerator
+from hybrid_swin.interop.trained import find_checkpoint
+from hybrid_swin.interop.variant_sources import resolve_variant
+from hybrid_swin.interop.weights.files import weights_hash
+from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.fitting import check_fit, fit_notes
 from hybrid_swin.spec.own_code.module_sources import check_data_code, module_hashes
@@ -32,9 +35,6 @@ from hybrid_swin.spec.run_reference import names_run, refuse_reading
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
 from hybrid_swin.system.yaml_files import read_yaml
-from hybrid_swin.trained import find_checkpoint
-from hybrid_swin.variant_sources import resolve_variant
-from hybrid_swin.weights.files import weights_hash
 
 SETTINGS, RESULT, DATA = "settings.yaml", "result.json", "data.json"
 SCHEMA_VERSION = 1

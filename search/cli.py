@@ -14,7 +14,7 @@ from hybrid_swin.errors import InputError, out_of_memory, unknown
 from hybrid_swin.errors.failed_imports import explained_import
 from hybrid_swin.errors.parser_messages import explained
 from hybrid_swin.errors.plain_text import one_line
-from hybrid_swin.export_options import run_export
+from hybrid_swin.interop.export.options import run_export
 from hybrid_swin.system.files import explained as explain_refusal
 from hybrid_swin.system.kept_text import check_words, show
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON

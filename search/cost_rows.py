@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.cost.width_solver import match_cost
 from hybrid_swin.errors import InputError
+from hybrid_swin.interop.variant_sources import resolve_variant
 from hybrid_swin.spec import published, registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.run_reference import names_run
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.variant_sources import resolve_variant
 from search.budget import amount
 from search.file_kinds import read_variant
 

@@ -17,10 +17,10 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.request import Asked, as_trained
 from hybrid_swin.inspection.runner import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspection.subject import Subject
+from hybrid_swin.interop.weights.files import weights_hash
 from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready, read_json, write_json_atomically
-from hybrid_swin.weights.files import weights_hash
 from search.inspect_images import Shown, make_subject_of, show_images
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Target, find_target

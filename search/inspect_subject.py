@@ -12,6 +12,8 @@ import torch
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.interop.trained import find_checkpoint, load_trained
+from hybrid_swin.interop.variant_sources import resolve_variant
 from hybrid_swin.network.image_facts import Normalisation
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import published
@@ -19,8 +21,6 @@ from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins, recorded_
 from hybrid_swin.spec.own_code.module_sources import check_data_code
 from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.system.yaml_files import read_yaml
-from hybrid_swin.trained import find_checkpoint, load_trained
-from hybrid_swin.variant_sources import resolve_variant
 from search.file_kinds import read_variant
 from search.inspect_options import InspectQuestion
 from search.records.runs import RUN_FILE, RunSpec, read_spec

@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from hybrid_swin.export_options import add_export_options
+from hybrid_swin.interop.export.options import add_export_options
 from hybrid_swin.spec.own_code.trust import PLUGIN_HELP, TRUST_HELP, add_code_options
 from hybrid_swin.system.program import as_called, program
 from search.attribution.options import attribution_parser

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from hybrid_swin.factory import create_model
+from hybrid_swin.interop.factory import create_model
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 

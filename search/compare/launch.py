@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.checkpoints import load_weights
 from hybrid_swin.data.datamodule import make_datamodule
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.errors import InputError
+from hybrid_swin.interop.trained import find_checkpoint
+from hybrid_swin.interop.weights.files import init_hash
+from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
-from hybrid_swin.trained import find_checkpoint
-from hybrid_swin.weights.files import init_hash
 from search.candidates import check_objective
 from search.closing import closing
 from search.compare.clock import Clock

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from hybrid_swin.checkpoints import load_weights
+from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

@@ -15,13 +15,13 @@ import yaml
 from PIL import Image
 
 from hybrid_swin.__main__ import main
-from hybrid_swin.checkpoints import save_weights
 from hybrid_swin.data import loading
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.sources.digits import DigitsSource
 from hybrid_swin.data.test_reads import read_ledger
-from hybrid_swin.trained import load, load_trained
+from hybrid_swin.interop.trained import load, load_trained
+from hybrid_swin.interop.weights.load_save import save_weights
 
 VARIANT = """
 image_size: 8

@@ -11,10 +11,10 @@ import yaml
 from safetensors.numpy import save_file
 
 from hybrid_swin.__main__ import main as train_main
-from hybrid_swin.checkpoints import save_weights
 from hybrid_swin.data.datamodule import make_datamodule
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
+from hybrid_swin.interop.weights.load_save import save_weights
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins

@@ -7,7 +7,8 @@ import pytest
 
 from hybrid_swin.__main__ import main
 from hybrid_swin.errors import InputError
-from hybrid_swin.factory import create_model
+from hybrid_swin.interop.factory import create_model
+from hybrid_swin.interop.variant_sources import resolve_variant
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.run_reference import (
     names_run,
@@ -18,7 +19,6 @@ from hybrid_swin.spec.run_reference import (
     run_variant,
     with_runs,
 )
-from hybrid_swin.variant_sources import resolve_variant
 
 STAGES = [{"width": 8, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}]
 VARIANT = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 4, "window_size": 2}

@@ -1,0 +1,1 @@
+"""Networks for use elsewhere, as ONNX or as a program of PyTorch."""

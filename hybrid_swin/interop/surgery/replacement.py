@@ -1,0 +1,93 @@
+"""What ``replace_blocks`` did, and the way back."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.interop.surgery.host import Host
+from hybrid_swin.interop.surgery.mixers import Mixer
+from hybrid_swin.interop.weights.report import BlockStart
+from hybrid_swin.network.backbone import Backbone
+from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.spec.variant import Variant
+
+
+class Replacement:
+    """Mixers of ours in a user's model.
+
+    Args:
+        model: the model, which is changed.
+        hosts: the blocks to be replaced.
+        made: for each the mixer, and what is to be told of it.
+        variant: of a network of ours, the one that it then is.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        hosts: Sequence[Host],
+        made: Sequence[tuple[Mixer, BlockStart]],
+        variant: Variant | None = None,
+    ) -> None:
+        self.blocks = tuple(block for _, block in made)
+        """How each block starts: ``identity start`` (several branches) and ``taken`` (one) compute
+        what the block did, in evaluation and but for rounding; ``changed`` has the attention's
+        weights and computes something else; ``fresh`` has nothing of it; ``why`` tells the reason.
+        """
+        self._model = model
+        self._old_variant: Variant | None = None
+        self._hosts = tuple(hosts)
+        self._mixers = tuple(mixer for mixer, _ in made)
+        self._new = tuple(host.wrap(mixer) for host, (mixer, _) in zip(hosts, made, strict=True))
+        for host, new in zip(self._hosts, self._new, strict=True):
+            setattr(host.parent, host.key, new)
+        if variant is not None and isinstance(model, Backbone):
+            self._old_variant, model.variant = model.variant, variant
+        self.undone = False
+
+    def __str__(self) -> str:
+        lines = (f"{b.name} {b.word}: {b.how}{b.why and f' ({b.why})'}" for b in self.blocks)
+        return "\n".join(lines)
+
+    def no_weight_decay(self) -> set[str]:
+        """Full names of the mixers' parameters that weight decay must leave alone."""
+        ours = {id(p) for mixer in self._mixers for p in _exempt(mixer)}
+        return {name for name, p in self._model.named_parameters() if id(p) in ours}
+
+    def undo(self) -> None:
+        """Put back the very modules that stood there; the model then computes what it did.
+
+        The attention comes back with its weights of then, on the device and in the number type
+        and mode that the mixer has now. What was trained since elsewhere in the model, norms and
+        MLPs of these blocks included, stays trained.
+
+        Raises:
+            InputError: undone already, or something else stands there by now.
+        """
+        if self.undone:
+            raise InputError("this replacement is undone already")
+        for host, new in zip(self._hosts, self._new, strict=True):
+            if getattr(host.parent, host.key) is not new:
+                raise InputError(f"{host.name} was changed again since; undo what came later first")
+        for host, mixer, new in zip(self._hosts, self._mixers, self._new, strict=True):
+            _bring(host, next(mixer.parameters(), host.like), mixer.training)
+            host.old.training = new.training
+            setattr(host.parent, host.key, host.old)
+        if self._old_variant is not None and isinstance(self._model, Backbone):
+            self._model.variant = self._old_variant
+        self.undone = True
+
+
+def _exempt(mixer: nn.Module) -> list[Tensor]:
+    parts = [m for m in mixer.modules() if isinstance(m, Branch | Fusion)]
+    return [getattr(part, name) for part in parts for name in part.no_weight_decay()]
+
+
+def _bring(host: Host, like: Tensor, training: bool) -> None:
+    """Bring what was away to where the model is now; the block's other parts never were away."""
+    host.mixer.to(like.device, like.dtype).train(training)
+    for name, buffer in host.old.named_buffers(recurse=False):
+        dtype = like.dtype if buffer.is_floating_point() else buffer.dtype
+        setattr(host.old, name, buffer.to(like.device, dtype))

@@ -1,0 +1,206 @@
+"""A trained network from its checkpoint: variant, weights, and what images it has learned from."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hybrid_swin.errors import InputError, shown
+from hybrid_swin.interop.weights.files import (
+    FINAL,
+    IN_FOLDERS,
+    INDEXES,
+    WeightFile,
+    read_weights,
+    trained_in,
+)
+from hybrid_swin.interop.weights.load_save import load_weights
+from hybrid_swin.interop.weights.own_variant import hub_facts, own_pool, own_variant
+from hybrid_swin.network.image_facts import Normalisation
+from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.network_facts import NetworkFacts, as_cfg
+from hybrid_swin.network.pyramid import Pyramid
+from hybrid_swin.spec.run_reference import STARTS, names_run, refuse_study, run_start
+from hybrid_swin.spec.variant import Variant
+
+
+class Trained(NamedTuple):
+    """A network in evaluation mode, and what is known of the images it has learned from."""
+
+    model: HybridSwin
+    normalisation: Normalisation | None
+    class_names: tuple[str, ...] | None
+    identity: Mapping[str, Any]  # of its images, as ``same_images.data_identity`` gives it
+
+
+def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin | Pyramid:
+    """A trained network with its weights, in evaluation mode on the CPU, in float32.
+
+    It pools, prunes and gives maps as the network that was saved, and starts anew
+    (``init_weights``) as that did. Its ``pretrained_cfg`` holds what it knows of its images:
+    ``input_size``, ``mean`` and ``std`` (of pixels from 0 to 1), ``full_scale``, ``value_range``
+    and ``resize`` as its source named them, ``crop_pct``, ``crop_mode`` and ``interpolation`` in
+    timm's words, and ``label_names`` if its classes have names.
+
+    Args:
+        path: the folder of a training (of ``python -m hybrid_swin fit``, or one run of a study),
+            the checkpoint in it, or a ``.safetensors`` file of ``save_weights`` or ``export``.
+        drop_path_rate: stochastic depth of the last block, for training on.
+
+    Raises:
+        InputError: no such file, a damaged one, or one that does not say which variant it is of.
+    """
+    return _load(path, drop_path_rate)[0]
+
+
+def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
+    """The same with what the checkpoint knows of the images.
+
+    Raises:
+        InputError: likewise; or a network that gives maps of stages instead of logits.
+    """
+    model, file = _load(path, drop_path_rate)
+    if not isinstance(model, HybridSwin):
+        raise InputError(
+            f"{file.name} is of a network that gives maps of stages (features_only), not logits; "
+            "give that of a network with a head"
+        )
+    cfg = model.pretrained_cfg
+    return Trained(model, Normalisation.from_dict(cfg), cfg.get("label_names"), _identity(file))
+
+
+def _load(path: str | Path, drop_path_rate: float) -> tuple[HybridSwin | Pyramid, WeightFile]:
+    path = find_checkpoint(path)
+    file = read_weights(path)
+    variant, facts = _variant(file), _network(file)
+    try:
+        model = facts.build(variant, drop_path_rate)
+    except InputError as error:
+        raise InputError(f"{file.name}: {error}") from error
+    report = load_weights(model, path)
+    resized = [change.name for change in report.resized]
+    wrong = [*report.fresh, *resized, *report.unused, *report.left_out]
+    if wrong:
+        raise InputError(f"{file.name} does not hold the weights of its own variant: {wrong[0]}")
+    model.pretrained_cfg = model.pretrained_cfg | _cfg(file)
+    model.eval()
+    return model, file
+
+
+def load_variant(path: str | Path) -> Variant:
+    """The variant of a trained network alone. Raises InputError as ``load`` does."""
+    return _variant(read_weights(find_checkpoint(path)))
+
+
+def load_facts(path: str | Path) -> NetworkFacts:
+    """What a trained network is beside its variant, of a run also before it has ended.
+
+    Raises InputError as ``load`` does.
+    """
+    if names_run(path):
+        return NetworkFacts.from_dict(run_start(path))
+    return _network(read_weights(find_checkpoint(path)))
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """The checkpoint that a path means: itself, or that of a folder.
+
+    A folder is that of a finished training, or one as Hugging Face writes it.
+
+    Raises:
+        InputError: a folder without one.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"a trained network is loaded from a path; got {shown(path)}")
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    published = (path / name for name in (*IN_FOLDERS, *INDEXES))
+    for file in (trained_in(path), *published):
+        if file is not None and file.is_file():
+            return file
+    refuse_study(path)
+    raise InputError(
+        f"{str(path)!r} holds no finished training (no {FINAL}); give the folder of one, or a file"
+    )
+
+
+def _variant(file: WeightFile) -> Variant:
+    """The variant in a file. Raises InputError if there is none, or if a plug-in is missing."""
+    try:
+        found = own_variant(file)
+    except InputError as error:
+        raise InputError(
+            f"{file.name}: {error}; if a block is your own, give its file as a plug-in"
+        ) from error
+    if found is None:
+        raise InputError(
+            f"{file.name} does not say which variant it is of; build it by create_model and fill "
+            "it by load_weights"
+        )
+    return found
+
+
+def _identity(file: WeightFile) -> Mapping[str, Any]:
+    found: Any = file.content.get("identity")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _network(file: WeightFile) -> NetworkFacts:
+    """What a file says of its network beside the variant; older files say nothing.
+
+    A training's network has what a recipe says, and all else as a variant alone has it.
+    """
+    found: Any = file.content.get("hyper_parameters")
+    told = _text(file, "network")
+    if isinstance(found, Mapping):
+        recipe: Any = found.get("recipe")
+        recipe = recipe if isinstance(recipe, Mapping) else {}
+        told = {name: recipe[name] for name in STARTS if name in recipe}
+    elif told is None:
+        told = own_pool(file)
+    try:
+        return NetworkFacts.from_dict({} if told is None else told)
+    except InputError as error:
+        raise InputError(f"{file.name}: {error}") from error
+
+
+def _cfg(file: WeightFile) -> dict[str, Any]:
+    """What a file says of images and classes, as ``pretrained_cfg`` has it."""
+    data: Any = file.content.get("data")
+    if data is None:
+        told = _text(file, "pretrained_cfg")
+        if told is not None:
+            return _told_cfg(told, file)
+        data = {"images": _text(file, "input"), "class_names": _text(file, "classes")}
+    try:
+        images = Normalisation.from_dict(data.get("images", data) or {})
+        names = data.get("class_names")
+        cfg = _told_cfg(hub_facts(file), file) | ({} if images is None else images.to_cfg())
+        return cfg if names is None else cfg | {"label_names": tuple(names)}
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{file.name} is damaged in what it says of its images") from error
+
+
+def _told_cfg(told: Any, file: WeightFile) -> dict[str, Any]:
+    """Our own ``pretrained_cfg``, read. Raises InputError where mean and std are not numbers."""
+    try:
+        cfg: dict[str, Any] = {**as_cfg(told)}
+        Normalisation.from_dict(cfg)
+        for name in ("mean", "std"):
+            sum(map(float, cfg.get(name, ())))
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"{file.name} is damaged in its 'pretrained_cfg', {shown(told)}; save it again"
+        ) from error
+    cfg.pop("architecture", None)  # by which timm could make the network that was saved
+    return cfg
+
+
+def _text(file: WeightFile, name: str) -> Any:
+    """A text beside the weights of safetensors, read. Raises InputError if it is no JSON."""
+    try:
+        return json.loads(file.metadata.get(name, "null"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file.name} is damaged: its {name!r} is not JSON") from error

@@ -1,0 +1,96 @@
+"""Files of which a part is missing, told from files that never had it.
+
+A kind of parameter is missing from all blocks, as biases of queries are from some Swins, or the
+file is incomplete. One of a network of ours that says its variant holds all that this has.
+"""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.interop.weights.layouts import names, spelling
+from hybrid_swin.interop.weights.report import few
+from hybrid_swin.interop.weights.source import Source
+from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.spec.variant import Variant
+
+_ENDS = "norm.", "head."  # which a backbone alone, or maps of stages, do without
+_COUNTS = "num_batches_tracked"  # of batch norms, which no output depends on
+
+
+def refuse_incomplete(source: Source, variant: Variant, target: Mapping[str, Tensor]) -> None:
+    """Refuse a file of ours that does not hold all of the network that it says.
+
+    Args:
+        source: the file.
+        variant: the model's.
+        target: the model's parameters, by its own names.
+
+    Raises:
+        InputError: something is missing, beside the whole head or the whole last norm.
+    """
+    if source.variant is None:
+        return
+    expected = list(target) if source.variant == variant else _names(source.variant)
+    absent = [n for n in expected if n not in source.weights and not n.endswith(_COUNTS)]
+    for end in _ENDS:
+        if not any(name.startswith(end) for name in source.weights):
+            absent = [name for name in absent if not name.startswith(end)]
+    if absent:
+        refuse_parts(absent, source)
+
+
+def _names(variant: Variant) -> list[str]:
+    """What a network's parameters are called; none if it cannot be built here."""
+    with suppress(Exception):  # a plug-in's own, or one that may not run
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            return list(HybridSwin(variant).state_dict())
+    return []
+
+
+def query_biases(attentions: Mapping[str, Iterable[str]], source: Source) -> list[str]:
+    """Biases of queries, keys and values that a source does not have, and computes without.
+
+    Args:
+        attentions: timm's names of the biases of each attention.
+        source: the weights.
+
+    Raises:
+        InputError: some attentions have them.
+    """
+    expected = [bias for biases in attentions.values() for bias in biases]
+    if source.judgement.qkv_bias is False:  # those in the file were not used
+        return expected
+    absent = [bias for bias in expected if bias not in source.weights]
+    there = {_kind(bias) for bias in expected if bias in source.weights}
+    partly = [bias for bias in absent if _kind(bias) in there or source.judgement.qkv_bias]
+    if partly:
+        refuse_parts(partly, source)
+    return absent
+
+
+def lacks_half(name: str, source: Source) -> bool:
+    """Whether something else of a parameter's layer is there, so that this is lost."""
+    layer = name.rpartition(".")[0]
+    return any(other.startswith(f"{layer}.") for other in source.weights)
+
+
+def refuse_parts(absent: list[str], source: Source, hint: str = "") -> NoReturn:
+    """Raise the InputError for what is missing, by the source's own names."""
+    layout = spelling(source.layout, source.raw)
+    theirs = dict.fromkeys(own for name in absent for own in names(layout, name))
+    lost = [name for name in theirs if not any(key.endswith(name) for key in source.raw)] or absent
+    what = "weights that the model needs are" if len(lost) > 1 else "a weight is"
+    count = f"{len(lost)} " * (len(lost) > 1)
+    raise InputError(
+        f"{source.name} is incomplete: {count}{what} not in it ({few(lost, 2)}); "
+        f"{hint or 'take a checkpoint of the whole network'}"
+    )
+
+
+def _kind(bias: str) -> str:
+    return bias.rpartition(".attn.")[2]

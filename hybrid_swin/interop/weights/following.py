@@ -1,0 +1,211 @@
+"""The source's rules of padding, rolling and shifting, taken over by a network that is built."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.interop.weights.differences import Attention, source_layout
+from hybrid_swin.interop.weights.judging import Judgement
+from hybrid_swin.interop.weights.mixers import TABLE
+from hybrid_swin.interop.weights.report import few
+from hybrid_swin.interop.weights.source import Source
+from hybrid_swin.network.branches import NormedBranch
+from hybrid_swin.network.branches._window_attention import WindowAttention
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.resizing import window_of_table
+from hybrid_swin.spec.block_words import LAYING, BlockWord, Part
+from hybrid_swin.spec.stage import Stage
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import sides_of
+
+
+def followed(
+    variant: Variant, attentions: Sequence[Attention], source: Source
+) -> tuple[Variant, list[str]]:
+    """The variant with the source's rules as options of its words, and what to say of it.
+
+    Window attentions that do not take the source's keep their own rules.
+
+    Args:
+        variant: the model's.
+        attentions: the model's that take the source's.
+        source: the weights.
+
+    Raises:
+        InputError: it is not known by whose rules the source computed.
+    """
+    judgement = source.judgement
+    if source.variant is None and judgement.is_hybrid:
+        return variant, [
+            "follow_source: nothing to follow, it is a network of ours without its variant"
+        ]
+    library = "its variant" if source.variant else _one_library(source.name, judgement)
+    said: list[str] = []
+    if judgement.maybe_ours:
+        said.append(f"follow_source: taken for {library}'s, whose names hybrid_swin's are too")
+    stay: dict[str, list[str]] = {}
+    words = [list(stage) for stage in variant.block_words]
+    for attention in attentions:
+        stage, j = attention.place.stage, attention.block
+        words[stage][j], why = _followed(words[stage][j], attention, judgement)
+        if why:
+            stay.setdefault(why, []).append(attention.name)
+    others = [
+        f"layers.{i}.blocks.{j} {word}"
+        for i, j, word in _without(variant, attentions, source.variant)
+    ]
+    if others:
+        stay["no attention of the source's is in them"] = others
+    said += [
+        f"follow_source: {few(names)} cannot follow {library}: {why}" for why, names in stay.items()
+    ]
+    fixed = [a.name for a in attentions if a.theirs is None and _is_fixed_elsewhere(a, judgement)]
+    if fixed:
+        size = "x".join(map(str, judgement.rules[0].made_for or ()))
+        said.append(
+            f"follow_source: {library}'s network keeps the windows and shifts of {size}, for which "
+            f"it was made ({few(fixed)}); for the same logits make the model with that image_size"
+        )
+    larger = [a.name for a in attentions if a.theirs is None and _is_of_larger(a, judgement)]
+    if larger:
+        said.append(
+            f"follow_source: {library}'s network was made for larger images, since its windows are "
+            f"larger than maps here ({few(larger)}); for the same logits make the model with its "
+            "image_size"
+        )
+    stages = zip(variant.stages, variant.block_words, words, strict=True)
+    changed = replace(variant, stages=tuple(_spelt(*stage) for stage in stages))
+    if changed.block_words == variant.block_words and not stay:
+        said.append(f"follow_source: small_map, shift and roll were those of {library} already")
+    return changed, said
+
+
+def _one_library(name: str, judgement: Judgement) -> str:
+    first, *others = judgement.rules
+    if not others:
+        return first.library
+    ways = " or ".join(
+        f"{rules.part('w_msa')} and {rules.part('sw_msa')} for {rules.library}"
+        for rules in judgement.rules
+    )
+    raise InputError(
+        f"follow_source: {name} does not say whose rules its network has; write them into the "
+        f"blocks of the variant instead: {ways}"
+    )
+
+
+def _followed(word: BlockWord, attention: Attention, judgement: Judgement) -> tuple[BlockWord, str]:
+    """A block's word with the source's rules, and why it cannot follow all of them."""
+    part, kind = word.branches[attention.branch], attention.place.kind
+    if part.name != kind:
+        return word, f"{part.name} where the source has {kind}"
+    theirs = attention.theirs or judgement.rules[0].part(kind)
+    options = [o for o in theirs.options if o[0] in LAYING]
+    options += [o for o in part.options if o[0] not in LAYING]
+    branches = list(word.branches)
+    branches[attention.branch] = Part(part.name, tuple(sorted(options)))
+    found = BlockWord(tuple(branches), word.fusion)
+    if found.canonical() != found:
+        return word, "its branches would change places"
+    hides = part.kwargs.get("mask_padding") and attention.theirs is None
+    return found, "mask_padding hides what the source attends to" if hides else ""
+
+
+def _is_of_larger(attention: Attention, judgement: Judgement) -> bool:
+    """Whether windows would have shrunk if the source had been made for the model's images."""
+    place, rules = attention.place, judgement.rules[0]
+    laid = rules.lay(place.variant, place.stage, place.window, False)
+    whole = sides_of(place.window)
+    own = window_of_table(place.rows, whole, place.told)
+    return not isinstance(laid, str) and own == whole != laid.window
+
+
+def _is_fixed_elsewhere(attention: Attention, judgement: Judgement) -> bool:
+    """Whether windows are others than of a source that is made for the model's images."""
+    place, rules = attention.place, judgement.rules[0]
+    if not rules.fixed_elsewhere(place.variant):
+        return False
+    own = replace(rules, made_for=None)
+    return source_layout(place, rules) != source_layout(place, own)
+
+
+def _without(
+    variant: Variant, attentions: Sequence[Attention], source: Variant | None
+) -> Iterator[tuple[int, int, BlockWord]]:
+    """Blocks of which no attention takes the source's, and whose words are not the source's."""
+    taken = {(attention.place.stage, attention.block) for attention in attentions}
+    for i, words in enumerate(variant.block_words):
+        for j, word in enumerate(words):
+            alike = source is not None and source.block_words[i][j] == word
+            if (i, j) not in taken and not alike:
+                yield i, j, word
+
+
+def _spelt(stage: Stage, before: Sequence[BlockWord], after: Sequence[BlockWord]) -> Stage:
+    """The stage with other words, which cycle over its depth as soon as they can."""
+    if list(before) == list(after):
+        return stage
+    new = [
+        spelt if old == word else str(word)
+        for spelt, old, word in zip(stage.words(), before, after, strict=True)
+    ]
+    count = next(n for n in range(1, len(new) + 1) if new == (new[:n] * len(new))[: len(new)])
+    return replace(stage, blocks=tuple(new[:count]))
+
+
+def relay(model: nn.Module, before: Variant, after: Variant) -> tuple[int, Callable[[], None]]:
+    """Lay a network's windows by the words of another variant, in place.
+
+    Args:
+        model: of the variant ``before``.
+        before: its words.
+        after: words with other rules, and otherwise the same.
+
+    Returns:
+        How many bias tables are of another size now, and so other parameters; and what undoes it.
+    """
+    kept = []
+    for i, layer in enumerate(model.layers):  # type: ignore[arg-type]  # a Sequential
+        for j, block in enumerate(layer.blocks):
+            parts = zip(
+                before.block_words[i][j].branches,
+                after.block_words[i][j].branches,
+                _branches(block.attn),
+                strict=True,
+            )
+            for old, new, branch in parts:
+                if old != new and isinstance(branch, WindowAttention):
+                    kept.append((branch, {name: getattr(branch, name) for name in _names(branch)}))
+                    branch.follow(after.window_sizes[i], **_laying(new))
+
+    def undo() -> None:
+        for branch, values in kept:
+            for name, value in values.items():
+                setattr(branch, name, value)
+
+    changed = [
+        branch for branch, values in kept if values.get(TABLE) is not getattr(branch, TABLE, None)
+    ]
+    return len(changed), undo
+
+
+def _branches(mixer: nn.Module) -> list[nn.Module]:
+    """A mixer's branches in the order of its word, without the norms before them."""
+    found = list(mixer.branches) if isinstance(mixer, Fusion) else [mixer]
+    return [branch.branch if isinstance(branch, NormedBranch) else branch for branch in found]
+
+
+def _names(branch: WindowAttention) -> list[str]:
+    """What ``follow`` may change."""
+    names = ["small_map", "shift_rule", "roll_rule", "window", "nominal"]
+    return names if branch.continuous else [*names, TABLE]
+
+
+def _laying(part: Part) -> dict[str, Any]:
+    """The rules of a word, the unsaid ones as well."""
+    shift = "axis" if part.name == "sw_msa" else "none"
+    unsaid = {"small_map": "shrink", "shift": shift, "roll": "padded"}
+    return unsaid | {name: value for name, value in part.options if name in LAYING}

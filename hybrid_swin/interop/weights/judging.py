@@ -1,0 +1,245 @@
+"""By whose rules the network of a checkpoint computed, and how that is known."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from hybrid_swin.cost import Grid
+from hybrid_swin.interop.weights.configs import ConfigFacts, read_config, timm_facts
+from hybrid_swin.interop.weights.files import WeightFile
+from hybrid_swin.interop.weights.own_variant import own_name
+from hybrid_swin.interop.weights.rules import (
+    DEFAULTS,
+    DEFAULTS_V2,
+    MICROSOFT_DENSE,
+    OPENMMLAB_DENSE,
+    TRANSFORMERS,
+    TRANSFORMERS_BACKBONE,
+    Rules,
+)
+from hybrid_swin.interop.weights.version import has_v2_names
+from hybrid_swin.spec.variant import Variant
+
+_DENSE_HEADS = re.compile(r"(^|\.)(neck|bbox_head|roi_head|rpn_head|decode_head|mask_head)\.")
+
+_OWN = re.compile(r"(layers\.\d+\.blocks\.\d+)\.(?:attn\.(.+)|.+)")  # a block, what is in its mixer
+_LAYERS = {"qkv.weight", "proj.weight", "proj.bias"}
+# An attention's names, one of which marks it, in Swin and in Swin V2.
+_ATTENTIONS = (
+    ({"relative_position_bias_table"}, _LAYERS | {"qkv.bias"}),
+    (
+        {"logit_scale", "cpb_mlp.0.weight"},
+        _LAYERS | {"q_bias", "v_bias", "cpb_mlp.0.bias", "cpb_mlp.2.weight"},
+    ),
+)
+_STAGE_NORM = re.compile(r"(?!.*\bblocks\.)(.*\.)?norm\d\.weight")  # of the map of a stage
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """By which rules a source is compared with a network of ours.
+
+    Args:
+        rules: those that it may have computed by; several where it cannot be told.
+        basis: what they are known from.
+        maybe_ours: whether it may be a network of ours, in timm's names, without its variant.
+        is_hybrid: whether it can only be one, by the names of its mixers: not a plain Swin's.
+        differs: what makes its network another, beside blocks.
+        notes: what else to say.
+        positions: whether it added absolute position embeddings, where a config says.
+        qkv_bias: whether it used biases of queries, keys and values, where a config says.
+        windows: tokens of its windows, where a config says, of all stages or of each.
+        pretrained: windows of the first training of each stage, of V2; None for those in use.
+        unknown: fields of its config that may make its network another.
+    """
+
+    rules: tuple[Rules, ...] = ()
+    basis: str = ""
+    maybe_ours: bool = False
+    is_hybrid: bool = False
+    differs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    positions: bool | None = None
+    qkv_bias: bool | None = None
+    windows: tuple[Grid, ...] = ()
+    pretrained: tuple[Grid | None, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def window_at(self, stage: int) -> Grid | None:
+        """The window of a stage's blocks, where a config says."""
+        if len(self.windows) == 1:
+            return self.windows[0]
+        return self.windows[stage] if stage < len(self.windows) else None
+
+    def pretrained_at(self, stage: int) -> Grid | None:
+        """The window of a stage's first training; None if it is the one in use."""
+        return self.pretrained[stage] if stage < len(self.pretrained) else None
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Whose rules they are."""
+        return ("hybrid_swin",) if self.is_hybrid else tuple(r.library for r in self.rules)
+
+
+@dataclass
+class _Found:
+    facts: ConfigFacts = field(default_factory=ConfigFacts)
+    basis: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def judge(
+    file: WeightFile,
+    layout: str,
+    weights: Mapping[str, Tensor],
+    keys: Sequence[str],
+    variant: Variant | None,
+    depths: Sequence[int],
+) -> Judgement:
+    """The rules of a source.
+
+    Args:
+        file: what was read.
+        layout: whose names the weights have.
+        weights: by timm's names.
+        keys: all names in the file.
+        variant: that of a network of ours.
+        depths: blocks of each stage.
+    """
+    if variant is not None:
+        return Judgement(basis="its variant")
+    own = own_name(file) if layout == "timm" else ""
+    if own:
+        basis = f"{own}, one of ours, without a variant that fits"
+        return Judgement(basis=basis, maybe_ours=True, is_hybrid=True)
+    found = _config(file, layout, weights, depths)
+    facts = found.facts
+    if facts.rules is not None:
+        rules = facts.rules
+        backbone = layout == "huggingface" and _has(keys, "hidden_states_norms")
+        if backbone and not facts.is_v2:
+            rules = replace(TRANSFORMERS_BACKBONE, activation=rules.activation, eps=rules.eps)
+        return Judgement(
+            (rules,),
+            found.basis,
+            differs=facts.differs,
+            notes=tuple(found.notes),
+            positions=facts.positions,
+            qkv_bias=facts.qkv_bias,
+            windows=facts.windows,
+            pretrained=facts.pretrained,
+            unknown=facts.unknown,
+        )
+    maybe_ours = layout == "timm"
+    basis = "its defaults, no config beside"
+    is_hybrid = maybe_ours and _has_other_mixers(weights)
+    if is_hybrid:
+        basis = "names and shapes alone, since it does not say its variant"
+    elif maybe_ours:
+        basis += "; it may be a network of ours"
+    return Judgement(
+        tuple(_guessed(file, layout, weights, keys)),
+        basis,
+        maybe_ours,
+        is_hybrid,
+        notes=tuple(found.notes),
+    )
+
+
+def _config(
+    file: WeightFile, layout: str, weights: Mapping[str, Tensor], depths: Sequence[int]
+) -> _Found:
+    """What the config beside the weights says, or the arguments within, as timm's script saves."""
+    found = _Found()
+    arch = file.content.get("arch")
+    if layout == "timm" and isinstance(arch, str) and arch.startswith("swin"):
+        arguments = getattr(file.content.get("args"), "model_kwargs", None)
+        given = arguments if isinstance(arguments, Mapping) else {}
+        found.facts, found.basis = timm_facts(arch, given), f"its arch {arch[:40]!r}"
+    elif file.config is not None:
+        if ("architecture" in file.config) == (layout in ("timm", "microsoft")):
+            found.facts = read_config(file.config)
+        found.basis = "the config.json beside it"
+    elif file.config_problem:
+        found.notes.append(
+            f"the config.json beside it cannot be read ({file.config_problem}), so the library's "
+            "defaults are assumed"
+        )
+    facts = found.facts
+    if facts.rules is None:
+        if file.config is not None:
+            found.notes.append(
+                f"the config.json beside it is of no Swin in the layout of {layout}: not used"
+            )
+        return found
+    stem = weights.get("patch_embed.proj.weight")
+    width = len(stem) if stem is not None and stem.ndim else None
+    other = (
+        facts.is_v2 != has_v2_names(weights)
+        or (facts.depths and list(facts.depths) != list(depths))
+        or (facts.width and facts.width != width)
+    )
+    if other:
+        version = "V2, " if facts.is_v2 else ""
+        told = f"{version}depths {list(facts.depths or ())}, width {facts.width}"
+        found.notes.append(f"the config.json beside it is of another network ({told}): not used")
+        found.facts = ConfigFacts()
+    return found
+
+
+def _guessed(
+    file: WeightFile, layout: str, weights: Mapping[str, Tensor], keys: Sequence[str]
+) -> Iterable[Rules]:
+    """The rules that a library has unless a config says otherwise; several where it has several."""
+    if has_v2_names(weights):
+        return (DEFAULTS_V2[layout],)
+    if layout == "huggingface" and _has(keys, "hidden_states_norms"):
+        return (TRANSFORMERS_BACKBONE,)
+    if layout == "huggingface" and _may_be_maskformers(weights, keys):
+        return TRANSFORMERS, TRANSFORMERS_BACKBONE
+    dense = {"microsoft": MICROSOFT_DENSE, "openmmlab": OPENMMLAB_DENSE}.get(layout)
+    if dense is None:
+        return (DEFAULTS[layout],)
+    meta = file.content.get("meta")
+    config = str(meta.get("cfg", ""))[: 2**20] if isinstance(meta, Mapping) else ""
+    norms = {key for key in keys if _STAGE_NORM.fullmatch(key)}
+    heads = any(_DENSE_HEADS.search(key) for key in keys)
+    if heads or len(norms) > 1 or "pad_small_map=True" in config:
+        return (dense,)
+    if any(name.startswith("head.") for name in weights) or (
+        not norms and "norm.weight" in weights
+    ):
+        return (DEFAULTS[layout],)
+    return DEFAULTS[layout], dense  # a backbone alone
+
+
+def _may_be_maskformers(weights: Mapping[str, Tensor], keys: Sequence[str]) -> bool:
+    """Whether names do not tell a SwinModel from a MaskFormerSwinModel of transformers.
+
+    Only the former is a part of other models, named ``swin``, and has new names in memory.
+    """
+    heads = any(name.startswith("head.") for name in weights)
+    of_swin = any("swin" in key.split(".") for key in keys) or _has(keys, ".attention.q_proj.")
+    return "norm.weight" in weights and not heads and not of_swin
+
+
+def _has_other_mixers(weights: Iterable[str]) -> bool:
+    """Whether a block has another mixer than a plain Swin's, by timm's names."""
+    blocks: dict[str, set[str]] = {}
+    for name in weights:
+        found = _OWN.fullmatch(name)
+        if found is not None:
+            own = blocks.setdefault(found[1], set())
+            own |= {found[2]} if found[2] else set()
+    return not all(_is_attention(own) for own in blocks.values())
+
+
+def _is_attention(names: set[str]) -> bool:
+    """Whether a mixer's names are those of a plain Swin's attention, which may lack a part."""
+    return any(names & marks and names <= marks | others for marks, others in _ATTENTIONS)
+
+
+def _has(keys: Iterable[str], mark: str) -> bool:
+    return any(mark in key for key in keys)

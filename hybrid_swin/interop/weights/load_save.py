@@ -1,0 +1,285 @@
+"""``load_weights`` and ``save_weights``: a network's weights from files and to files."""
+
+import io
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin.errors import InputError, check_flags, unknown
+from hybrid_swin.interop.weights.following import followed, relay
+from hybrid_swin.interop.weights.other_sizes import say_other_sizes
+from hybrid_swin.interop.weights.plan import Plan, make_plan
+from hybrid_swin.interop.weights.probe import measure_difference
+from hybrid_swin.interop.weights.report import WeightReport
+from hybrid_swin.interop.weights.source import Source, read_source
+from hybrid_swin.interop.weights.spelling import WRITTEN, spelt
+from hybrid_swin.interop.weights.whole_tensors import refuse_unreal
+from hybrid_swin.network.network_facts import check_told, told_of
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.files import SaveError
+
+_PICKLED = ".pth", ".pt", ".bin"
+
+
+def load_weights(
+    model: nn.Module,
+    source: str | Path | Mapping[str, Any],
+    *,
+    identity_start: bool = True,
+    weights_prefix: str | None = None,
+    follow_source: bool = False,
+) -> WeightReport:
+    """Take a Swin's weights, or a network's of ours, from elsewhere.
+
+    The layout (Microsoft's, timm's, torchvision's, Hugging Face's, OpenMMLab's, ours) is recognised
+    from the names. For another window, bias tables are interpolated; for another number of image
+    channels, the patch embedding is adapted; for another number of classes, the head is left fresh.
+    Where the source's block has one attention and the model's several branches, the attention fills
+    the branch like it, and the mixer starts as that branch alone, all else trainable. Norms are
+    taken by their names, wherever the model's blocks have them.
+
+    Libraries differ in how they shift and pad, and configs in more than that. A ``config.json``
+    beside the weights is read, and the report says which blocks compute what they computed in the
+    source, of others why not and by how much, and at which other sizes of images logits differ.
+    With ``follow_source`` the model's words get the source's rules, in place, and its ``variant``
+    says so; a bias table may get another size then, so make optimisers afterwards.
+
+    Args:
+        model: a ``HybridSwin``, or another network with its ``patch_embed``, ``layers`` and
+            ``variant``, such as a pyramid of features.
+        source: a file (``.safetensors``, or a PyTorch checkpoint, which is read without running
+            code), the folder of a training or of Hugging Face's, the index of weights in several
+            files, or a state dict, plain or wrapped.
+        identity_start: whether mixers of several branches start as the source's attention alone;
+            otherwise their other branches keep their random start.
+        weights_prefix: which network to take of a source that holds several, such as ``ema`` of
+            ``ema.patch_embed...`` or of ``{"ema": {...}}``; "" for that at the top. If not given,
+            an averaged network is taken rather than the one that it is the average of.
+        follow_source: whether window attentions that take the source's pad, roll and shift by the
+            rules of its library from then on, so that logits are the source's at every size that it
+            takes, and not only where the libraries agree. Of a network of ours, by its words.
+
+    Returns:
+        What was taken, resized, left fresh and not used, and how each block starts. Its text is a
+        summary.
+
+    Raises:
+        InputError: a file that cannot be used, such as an adapter's; weights of another network;
+            several networks none of which is more likely meant; rules to follow that are not
+            known; or a model on the meta device, or sharded. The model is then as it was.
+    """
+    check_flags(follow_source=follow_source, identity_start=identity_start)
+    model, before = _network(model)
+    refuse_unreal(model, "load")
+    found = read_source(source, weights_prefix)
+    variant, plan, undo = before, make_plan(model, before, found), _nothing
+    try:
+        if follow_source:
+            variant, said = followed(before, plan.attentions, found)
+            tables, undo = relay(model, before, variant)
+            plan = make_plan(model, variant, found)
+            plan.notes += said
+            if tables:
+                plan.notes.append(
+                    f"follow_source: {tables} bias tables are of other windows now, and so other "
+                    "parameters; make optimisers after this"
+                )
+        if not identity_start:
+            _let_branches_act(plan)
+        _apply(model, plan)
+    except BaseException:
+        undo()
+        raise
+    if variant is not before:
+        model.variant = variant  # type: ignore[assignment]  # of a Backbone, or a network like it
+    _measure(model, variant, found, plan)
+    return _report(model, variant, found, plan, follow_source)
+
+
+def _nothing() -> None:
+    """Undo nothing."""
+
+
+def _network(model: nn.Module) -> tuple[nn.Module, Variant]:
+    model = getattr(model, "_orig_mod", model)  # of torch.compile
+    variant = getattr(model, "variant", None)
+    whole = hasattr(model, "patch_embed") and hasattr(model, "layers")
+    if not whole or not isinstance(variant, Variant):
+        raise InputError(
+            f"weights are for a network of hybrid_swin, such as create_model gives; got "
+            f"{type(model).__name__}"
+        )
+    return model, variant
+
+
+def _let_branches_act(plan: Plan) -> None:
+    for index in plan.starts:
+        why = "an identity start was not asked for"
+        plan.blocks[index] = replace(plan.blocks[index], how="changed", why=why)
+    plan.starts.clear()
+
+
+def _apply(model: nn.Module, plan: Plan) -> None:
+    """Write the plan's values; where that fails, put back what was there."""
+    state: dict[str, Tensor] = model.state_dict()
+    before = {name: tensor.clone() for name, tensor in state.items()}
+    try:
+        with torch.no_grad():
+            for name, value in plan.values.items():
+                state[name].copy_(value)
+        for index, (fusion, base) in plan.starts.items():
+            if not fusion.identity_start(base):
+                block = plan.blocks[index]
+                why = "its fusion cannot start as one of its branches, so the others act at once"
+                plan.blocks[index] = replace(block, how="changed", why=why)
+    except BaseException:
+        with torch.no_grad():
+            for name, tensor in before.items():
+                state[name].copy_(tensor)
+        raise
+
+
+def _measure(model: nn.Module, variant: Variant, source: Source, plan: Plan) -> None:
+    """Say by how much blocks differ: the first of those that differ for one reason."""
+    said: set[str] = set()
+    for index, difference in plan.differences.items():
+        start = plan.blocks[index]
+        if start.why in said or difference.rules is None or difference.theirs is None:
+            continue
+        said.add(start.why)
+        block, stage = model.get_submodule(start.name), int(start.name.split(".")[1])
+        prefix = f"{start.name}."
+        weights = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in source.weights.items()
+            if name.startswith(prefix)
+        }
+        measured = measure_difference(
+            block,
+            weights,
+            difference.rules,
+            difference.theirs,
+            variant.grids[stage],
+            difference.by,
+        )
+        plan.blocks[index] = replace(start, difference=measured)
+
+
+def _report(
+    model: nn.Module, variant: Variant, source: Source, plan: Plan, follows: bool
+) -> WeightReport:
+    resized = {r.name for r in plan.resized}
+    left_out = set(plan.left_out)
+    any_size = not getattr(model, "strict_img_size", False)
+    not_used = [key for name, keys in source.keys.items() if name not in plan.used for key in keys]
+    return WeightReport(
+        source=source.name,
+        layout=source.layout,
+        taken=tuple(name for name in plan.values if name not in resized),
+        resized=tuple(plan.resized),
+        fresh=tuple(name for name in model.state_dict() if name not in plan.values),
+        unused=tuple(key for key in (*not_used, *source.leftover) if key not in left_out),
+        blocks=tuple(plan.blocks),
+        notes=tuple(plan.notes),
+        left_out=tuple(plan.left_out),
+        outside=tuple(plan.outside),
+        image_size=variant.image_size,
+        rules=source.judgement.libraries,
+        basis=source.judgement.basis,
+        place=source.place,
+        other_sizes=say_other_sizes(variant, plan, source, follows) if any_size else "",
+    )
+
+
+def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> None:
+    """Write a network's weights, whole or not at all.
+
+    ``timm`` can hold every network: plain blocks have timm's names, others our own. The layouts
+    ``microsoft``, ``torchvision`` and ``huggingface`` (as its files name them) hold plain Swins
+    and Swin V2s whose heads average.
+
+    In timm's layout, and in any as ``.safetensors``, a file also keeps, as metadata, the variant,
+    what the network computes beside it (pool, pruned norm, maps that a pyramid gives), how it
+    starts anew, and what ``pretrained_cfg`` says of its images and classes: ``load`` gives all that
+    back. Of a network that no metadata describes a pickled file holds the weights alone.
+
+    Args:
+        model: as for ``load_weights``.
+        path: ``.safetensors``, or ``.pth``, ``.pt`` or ``.bin`` for a pickled state dict.
+        layout: whose names to use.
+
+    Raises:
+        InputError: an unknown layout or suffix, no such folder, blocks without a name in the
+            layout, what metadata cannot keep, or a model on the meta device, or sharded.
+        SaveError: the disk is full, or the folder cannot be written.
+    """
+    model, variant = _network(model)
+    if layout not in WRITTEN:
+        raise unknown("layout", layout, WRITTEN)
+    file = _target(path)
+    refuse_unreal(model, "save")
+    weights = {n: t.detach().cpu().contiguous() for n, t in spelt(model, variant, layout)}
+    if file.suffix == ".safetensors":
+        check_told(model, variant)
+        told = {"format": "pt", "layout": layout, **_texts(model, variant)}
+        content = safetensors.torch.save(weights, told)
+    else:
+        state = OrderedDict(weights)
+        if layout == "timm":
+            with suppress(InputError):  # of what no metadata can keep, the weights alone
+                check_told(model, variant)
+                beside = {"": {"version": 1, **_texts(model, variant)}}
+                state._metadata = beside  # type: ignore[attr-defined]  # as torch's state dicts
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        content = buffer.getvalue()
+    _write(content, file)
+
+
+def _texts(model: nn.Module, variant: Variant) -> dict[str, str]:
+    """What a file says of a network, each as JSON."""
+    return {name: json.dumps(value) for name, value in told_of(model, variant).items()}
+
+
+def _target(path: str | Path) -> Path:
+    """Where to write. Raises InputError where that cannot be."""
+    try:
+        file = Path(path).expanduser()
+        is_path = "\0" not in str(file)
+    except (RuntimeError, TypeError):  # an unknown ~user
+        is_path = False
+    if not is_path:
+        raise InputError(f"weights cannot be written to {path!r}: it is not a path")
+    if file.suffix not in (".safetensors", *_PICKLED):
+        raise InputError(
+            f"weights cannot be written to {str(path)!r}: its suffix must be .safetensors, "
+            f"{', '.join(_PICKLED)}"
+        )
+    if not file.parent.is_dir():
+        raise InputError(f"weights cannot be written to {str(path)!r}: there is no such folder")
+    return file
+
+
+def _write(content: bytes, file: Path) -> None:
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise SaveError(
+            error.errno, f"the weights could not be written: {error.strerror}", str(file)
+        ) from error

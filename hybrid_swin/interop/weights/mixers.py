@@ -1,0 +1,214 @@
+"""Which of a mixer's weights a plain attention, or another mixer, can fill."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from hybrid_swin.cost import Grid
+from hybrid_swin.errors import InputError
+from hybrid_swin.interop.weights.report import How, Resized, few
+from hybrid_swin.network.branches import Branch, NormedBranch
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.resizing import resize_table, window_of_table, windows_of
+from hybrid_swin.spec.block_words import BlockWord, parse
+
+TABLE = "relative_position_bias_table"
+SCALE, CONTINUOUS = "logit_scale", "cpb_mlp.0.weight"  # of Swin V2's attention
+_WINDOWED = "w_msa", "sw_msa"
+
+
+@dataclass(frozen=True)
+class MixerSource:
+    """The weights of one block's mixer.
+
+    Args:
+        weights: by our names within the mixer, such as ``qkv.weight``; those of a plain Swin's
+            attention have the same.
+        kind: the mixer's block word, such as ``sw_msa``; none where it is not known.
+        certain: whether ``kind`` is known, and not only what a plain Swin would have.
+        window: what the source says of its windows, if it does.
+        windows: the same of each branch, where the source is a network of ours.
+        others: names of the weights of each mixer in the source.
+    """
+
+    weights: Mapping[str, Tensor]
+    kind: str | None = None
+    certain: bool = False
+    window: Grid | None = None
+    windows: tuple[Grid, ...] = ()
+    others: Collection[frozenset[str]] = ()
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is one branch."""
+        return not any(name.startswith("branches.") for name in self.weights)
+
+    def window_of(self, table: str) -> Grid | None:
+        """What the source says of the windows of a bias table, by the table's name."""
+        first, _, rest = table.partition(".")
+        branch = int(rest.partition(".")[0]) if first == "branches" else 0
+        return self.windows[branch] if branch < len(self.windows) else self.window
+
+
+@dataclass(frozen=True)
+class MixerPlan:
+    """What a mixer takes, by its own names, and the branch that it then starts as, if any."""
+
+    how: How
+    why: str = ""
+    values: Mapping[str, Tensor] = field(default_factory=dict)
+    resized: tuple[Resized, ...] = ()
+    base: int | None = None
+
+
+def plan_mixer(mixer: Branch | Fusion, word: BlockWord, source: MixerSource) -> MixerPlan:
+    """What a mixer can take of a source, without touching it.
+
+    The whole of it where both are the same mixer; else, of a single branch, into the branch of
+    several that is the most like it: ``base`` says which, and ``identity_start(base)`` is the
+    caller's to do.
+
+    Args:
+        mixer: to be filled.
+        word: the canonical word that it was built from.
+        source: what is there.
+
+    Raises:
+        InputError: an attention of which a part is missing, one of another number of heads, or a
+            bias table of no window.
+    """
+    if _may_be(word, source):
+        whole = _fit(source, mixer, "")
+        if whole is not None:
+            return MixerPlan("taken", "", *whole)
+    if isinstance(mixer, Fusion) and source.is_bare:
+        for k in _candidates(word, source.kind):
+            branch = mixer.branches[k]
+            normed = isinstance(branch, NormedBranch)
+            inner = branch.branch if isinstance(branch, NormedBranch) else branch
+            fitted = _fit(source, inner, f"branches.{k}.{'branch.' if normed else ''}")
+            if fitted is not None:
+                return MixerPlan("identity start", "", *fitted, base=k)
+    return MixerPlan("fresh", _why_fresh(word, source))
+
+
+def _may_be(word: BlockWord, source: MixerSource) -> bool:
+    """Whether a source can be a mixer of this word, names and shapes aside.
+
+    Another option is no other mixer: its weights may fit, and what it changes is for the report.
+    """
+    if source.kind is None or not source.certain:
+        return True
+    theirs = parse(source.kind).canonical()
+    if len(theirs.branches) != len(word.branches):
+        return False
+    if len(word.branches) > 1 and theirs.joined_by.name != word.joined_by.name:
+        return False
+    pairs = zip(theirs.branches, word.branches, strict=True)
+    return all(_alike(one.name, other.name) for one, other in pairs)
+
+
+def _candidates(word: BlockWord, kind: str | None) -> list[int]:
+    """The branches that are of a kind, those exactly of it first."""
+    if kind is None:
+        return []
+    name = _name(kind)
+    alike = [k for k, part in enumerate(word.branches) if _alike(name, part.name)]
+    return sorted(alike, key=lambda k: word.branches[k].name != name)
+
+
+def _alike(one: str, other: str) -> bool:
+    return one == other or {one, other} == set(_WINDOWED)
+
+
+def _name(kind: str) -> str:
+    return kind.partition("(")[0]
+
+
+def _fit(
+    source: MixerSource, module: nn.Module, prefix: str
+) -> tuple[dict[str, Tensor], tuple[Resized, ...]] | None:
+    """A module's values, and which of them were resized; None where names or shapes differ."""
+    target: dict[str, Tensor] = module.state_dict()
+    if target.keys() != source.weights.keys():
+        _check_complete(source, target)
+        return None
+    values, resized = {}, []
+    tables = [name for name in target if name.endswith(TABLE)]
+    if any(target[n].shape != source.weights[n].shape for n in target if n not in tables):
+        _check_heads(source, target)
+        return None
+    for name, tensor in source.weights.items():
+        if name in tables:
+            window = module.get_submodule(name.removesuffix(TABLE).rstrip(".")).window
+            fitted = _fit_table(tensor, target[name], source.window_of(name), window)  # type: ignore[arg-type]
+            if fitted is not tensor:
+                shapes = tuple(tensor.shape), tuple(fitted.shape)
+                resized.append(Resized(prefix + name, *shapes))
+            tensor = fitted
+        values[prefix + name] = tensor
+    return values, tuple(resized)
+
+
+def _check_complete(source: MixerSource, target: Mapping[str, Tensor]) -> None:
+    """Refuse a mixer of which a part is missing, which is no other mixer but a damaged one.
+
+    It is if it is known for an attention; else if another mixer of the source has all that this one
+    should have, and the rest of the part's layer, or branch, is there.
+    """
+    if not source.weights.keys() < target.keys():
+        return
+    missing = target.keys() - source.weights.keys()
+    is_attention = TABLE in target or SCALE in target
+    if source.kind is not None and _name(source.kind) in _WINDOWED and is_attention:
+        raise InputError(f"the attention has no {few(sorted(missing))} in the source")
+    layers = [name.rpartition(".")[0] for name in missing]
+    lost = any(n.startswith(f"{layer}.") for layer in layers if layer for n in source.weights)
+    if source.kind is None and frozenset(target) in source.others and (lost or is_attention):
+        raise InputError(
+            f"the mixer has no {few(sorted(missing))} in the source, where others like it have it"
+        )
+
+
+def _check_heads(source: MixerSource, target: Mapping[str, Tensor]) -> None:
+    """Refuse an attention of V2 that is as wide and has another number of heads."""
+    if SCALE not in target or target["qkv.weight"].shape != source.weights["qkv.weight"].shape:
+        return
+    there, here = source.weights[SCALE].numel(), target[SCALE].numel()
+    if there != here:
+        raise InputError(f"the attention has {there} heads in the source, {here} in the model")
+
+
+def _fit_table(table: Tensor, target: Tensor, before: Grid | None, after: Grid) -> Tensor:
+    """A bias table for the model's window. Raises InputError where it has other heads."""
+    if table.ndim != 2 or table.shape[1] != target.shape[1]:
+        heads = table.shape[1] if table.ndim == 2 else "no"
+        raise InputError(
+            f"the attention has {heads} heads in the source, {target.shape[1]} in the model"
+        )
+    before = window_of_table(table.shape[0], after, before)
+    if before is None:
+        raise InputError(_which_window(table.shape[0]))
+    return table if before == after else resize_table(table, before, after)
+
+
+def _which_window(offsets: int) -> str:
+    possible = [f"{height}x{width}" for height, width in windows_of(offsets)[:2]]
+    if not possible:
+        return f"a bias table of {offsets} offsets is that of no window"
+    return (
+        f"a bias table of {offsets} offsets is that of windows of {' or '.join(possible)}, and the "
+        "source does not say which; make the model with the source's window_size, load, then call "
+        "set_input_size(window_size=...)"
+    )
+
+
+def _why_fresh(word: BlockWord, source: MixerSource) -> str:
+    if not source.is_bare:
+        return "other branches or another fusion in the source"
+    if source.kind is None or _name(source.kind) not in _WINDOWED:
+        return f"no branch that is the source's {source.kind or 'mixer'}"
+    if not any(part.name in _WINDOWED for part in word.branches):
+        return "no window attention to take the source's"
+    return "its window attention has another width or other parameters than the source's"

@@ -1,0 +1,215 @@
+"""At which sizes of images, beside its own, a network's logits are not the source's."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from hybrid_swin.interop.weights.differences import Attention, Place, is_strided, source_window
+from hybrid_swin.interop.weights.map_classes import distance, images_of
+from hybrid_swin.interop.weights.outside import OTHER_LOGITS
+from hybrid_swin.interop.weights.plan import Plan
+from hybrid_swin.interop.weights.rules import EPS, Rules
+from hybrid_swin.interop.weights.source import Source
+from hybrid_swin.spec.block_words import window_layout
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import Grid, WindowLayout, sides_of
+
+_WORDS: Mapping[str, Mapping[str, str]] = {
+    "small_map": {
+        "pad": "on maps smaller than the window (padded; {image})",
+        "fixed": "on maps smaller than the window (padded; {image})",
+        "square": "on maps smaller than the window (which stays square; {image})",
+        "shrink": "on maps smaller than the window (which shrinks; {image})",
+    },
+    "shift": {
+        "map": "on maps that one window covers along one side (not shifted; {image})",
+        "axis": "on maps that one window covers along one side (shifted along the other; {image})",
+        "always": "on maps that one window covers (shifted; {image})",
+        "fixed": "on maps that one window covers only there or at {made_for} (shifted as at "
+        "{made_for}; {image})",
+    },
+    "roll": {
+        "bare": "on maps that windows do not divide (rolled, then padded; {image})",
+        "padded": "on maps that windows do not divide (padded, then rolled; {image})",
+    },
+    "mask": {"": "on padded maps (mask_padding hides padding; {image})"},
+    "word": {"": "on maps of several windows (shifted or strided in other blocks; {image})"},
+    "made_for": {
+        "": "where its windows or shifts are not those of {made_for}, for which it was made "
+        "({image}; make the model with image_size={given})"
+    },
+}
+
+
+def say_other_sizes(variant: Variant, plan: Plan, source: Source, follows: bool) -> str:
+    """A sentence on logits at other sizes; none if they differ at all, or if nothing is known.
+
+    Args:
+        variant: the model's.
+        plan: what it takes.
+        source: of whom.
+        follows: whether the model has just taken over the source's rules.
+    """
+    if not _may_be_equal(plan):
+        return ""
+    hint = "" if follows else "; follow_source=True takes over its rules"
+    same_head = "head.fc.weight" in plan.values and not any(OTHER_LOGITS in n for n in plan.notes)
+    what = "logits" if same_head else "maps of features"
+    if source.variant is not None:
+        found = [_own_differing(variant, source.variant, a) for a in _alike(plan)]
+        sizes = sorted(filter(None, found), key=lambda image: distance(variant, image))
+        return f"{what} differ from the source's, as at {_by(sizes[0])}{hint}" if sizes else ""
+    judgement, said = source.judgement, []
+    hint = hint if len(judgement.rules) == 1 else ""  # follow_source would refuse to guess
+    for rules in judgement.rules:
+        if rules.activation != "gelu" or rules.eps != EPS:
+            return ""
+        unsure = judgement.maybe_ours or len(judgement.rules) > 1
+        said.append(f"{'if it is of ' + rules.library + ': ' if unsure else ''}")
+        said[-1] += f"{what} {_by_rules(variant, plan, rules)}"
+    return "; ".join(said) + (hint if any("differ" in text for text in said) else "")
+
+
+def _may_be_equal(plan: Plan) -> bool:
+    """Whether nothing but how windows lie sets the model apart."""
+    for index, block in enumerate(plan.blocks):
+        alone = index in plan.differences and plan.differences[index].why == block.why
+        if block.how not in ("taken", "identity start") and not alone:
+            return False
+    blocks = {(attention.place.stage, attention.block) for attention in plan.attentions}
+    return len(blocks) == len(plan.blocks) and not (plan.resized or plan.outside or plan.left_out)
+
+
+def _by_rules(variant: Variant, plan: Plan, rules: Rules) -> str:
+    alike = _alike(plan)
+    found = differing_sizes(variant, alike, rules)
+    if not found:
+        cut = f", but for sides that patches of {variant.patch_size} do not divide, which it cuts"
+        cut = cut if rules.images == "cut" else ""
+        return f"are those of {rules.library} wherever it takes the image{cut}"
+    theirs = rules.made_for or variant.image_size
+    given = theirs[0] if theirs[0] == theirs[1] else theirs
+    sizes = {"made_for": _by(theirs), "given": given}
+    where = ", ".join(
+        _WORDS[kind][rule].format(**sizes, image=_by(image))
+        for (kind, rule), image in found.items()
+    )
+    return f"differ from those of {rules.library} {where}"
+
+
+def _alike(plan: Plan) -> list[Attention]:
+    """One of all attentions that are alike in a stage."""
+    alike = {
+        (a.place.stage, a.place.part, a.place.kind, a.place.rows, a.theirs): a
+        for a in plan.attentions
+    }
+    return list(alike.values())
+
+
+def differing_sizes(
+    variant: Variant, attentions: Sequence[Attention], rules: Rules
+) -> dict[tuple[str, str], Grid]:
+    """Each kind of difference between the model's windows and those of rules, with one image.
+
+    An image of each class of maps is tried, so what is not found is nowhere, except on images that
+    the library does not take.
+    """
+    found: dict[tuple[str, str], Grid] = {}
+    for attention in attentions:
+        stage = attention.place.stage
+        first: dict[tuple[str, str], Grid] = {}
+        for image in images_of(variant, stage, _windows(variant, attention, rules)):
+            for kind in _differing(variant, attention, rules, image):
+                if kind not in first and _takes(variant, attentions, rules, image):
+                    first[kind] = image
+        for kind, image in first.items():
+            nearest = min(image, found.get(kind, image), key=lambda i: distance(variant, i))
+            found[kind] = nearest
+    return found
+
+
+def _windows(variant: Variant, attention: Attention, rules: Rules) -> set[Grid]:
+    """Windows that may lie on maps of the attention's stage."""
+    place = attention.place
+    window = source_window(place, rules)
+    nominal = rules.lay(variant, place.stage, window, False)
+    theirs = {sides_of(window)} | ({nominal.window} if not isinstance(nominal, str) else set())
+    return {place.layout.window, *theirs}
+
+
+def _takes(variant: Variant, attentions: Sequence[Attention], rules: Rules, image: Grid) -> bool:
+    """Whether the library takes images of a size."""
+    places = [attention.place for attention in attentions]
+    laid = (_theirs(variant, place, rules, image) for place in places)
+    return not any(isinstance(layout, str) for layout in laid)
+
+
+def _theirs(variant: Variant, place: Place, rules: Rules, image: Grid) -> WindowLayout | str:
+    return rules.lay(
+        variant, place.stage, source_window(place, rules), place.kind == "sw_msa", image
+    )
+
+
+def _differing(
+    variant: Variant, attention: Attention, rules: Rules, image: Grid
+) -> Iterator[tuple[str, str]]:
+    """How a block's windows lie otherwise on images of a size: which of the rules, and what it is.
+
+    Nothing where the library takes no such image.
+    """
+    place = attention.place
+    theirs = _theirs(variant, place, rules, image)
+    if isinstance(theirs, str):
+        return
+    ours = _ours(variant, attention, image)
+    own = replace(rules, made_for=None)
+    if is_strided(place.part, ours):
+        yield "word", ""
+    elif ours == theirs:
+        pass
+    elif rules.fixed_elsewhere(variant) and ours == _theirs(variant, place, own, image):
+        yield "made_for", ""
+    elif ours.window != theirs.window:
+        yield "small_map", rules.small_map
+    elif ours.shift != theirs.shift:
+        yield ("shift", rules.shift) if place.part.name == place.kind else ("word", "")
+    else:
+        yield "roll", rules.roll
+    if (
+        place.part.kwargs.get("mask_padding")
+        and ours.padded != variant.grids_of(image)[place.stage]
+    ):
+        yield "mask", ""
+
+
+def _own_differing(variant: Variant, source: Variant, attention: Attention) -> Grid | None:
+    """An image on which an attention of ours is not the source's, also one of ours."""
+    stage, theirs = attention.place.stage, attention.theirs
+    if theirs is None:
+        return None
+    there = window_layout(theirs, source.grids[stage], source.window_sizes[stage])
+    windows = {attention.place.layout.window, there.window}
+    images = images_of(variant, stage, windows)
+    return next((i for i in images if _own_differs(variant, source, attention, i)), None)
+
+
+def _own_differs(variant: Variant, source: Variant, attention: Attention, image: Grid) -> bool:
+    stage, theirs = attention.place.stage, attention.theirs
+    if theirs is None:
+        return False
+    grids = source.grids[stage], source.grids_of(image)[stage]
+    there = window_layout(theirs, grids[0], source.window_sizes[stage], grids[1])
+    ours, masks = _ours(variant, attention, image), (attention.place.part, theirs)
+    masked = [bool(part.kwargs.get("mask_padding")) for part in masks]
+    if is_strided(attention.place.part, ours) != is_strided(theirs, there):
+        return True
+    return ours != there or (masked[0] != masked[1] and ours.padded != grids[1])
+
+
+def _ours(variant: Variant, attention: Attention, image: Grid) -> WindowLayout:
+    stage = attention.place.stage
+    grids = variant.grids[stage], variant.grids_of(image)[stage]
+    return window_layout(attention.place.part, grids[0], variant.window_sizes[stage], grids[1])
+
+
+def _by(size: Grid) -> str:
+    return f"{size[0]}x{size[1]}"

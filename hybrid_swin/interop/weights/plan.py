@@ -1,0 +1,302 @@
+"""Which weight goes where: settled, and all errors found, before the network is touched."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NoReturn, cast
+
+import torch
+from torch import Tensor, nn
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.interop.weights.block_differences import TakenBlock, attentions, differences
+from hybrid_swin.interop.weights.completeness import query_biases, refuse_incomplete
+from hybrid_swin.interop.weights.differences import Attention, Difference
+from hybrid_swin.interop.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerSource, plan_mixer
+from hybrid_swin.interop.weights.outside import look_at_pool, look_outside
+from hybrid_swin.interop.weights.report import BlockStart, Resized, few
+from hybrid_swin.interop.weights.shell import plan_head, plan_shell, refuse
+from hybrid_swin.interop.weights.source import Source
+from hybrid_swin.interop.weights.version import refuse_other_version
+from hybrid_swin.network.block import Block
+from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.tracing import is_distributed
+from hybrid_swin.network.windows import MASKED
+from hybrid_swin.spec.block_words import Part
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import Grid, lay_windows, sides_of
+
+_IN_BLOCK = re.compile(r"^.*?(blocks\.\d+|features\.\d+\.\d+)\.")  # what leads to a block
+_NOTHING = 16  # exp(-16) is nothing beside 1, in single precision
+
+
+@dataclass
+class Plan:
+    """What to do to a network.
+
+    Args:
+        values: by the network's own names.
+        resized: those that were fitted to the network.
+        used: names of the source's weights that have a place.
+        blocks: how each block will start.
+        starts: mixers that shall start as one of their branches, by the index of their block.
+        differences: of blocks whose difference can be measured, by their index.
+        attentions: the model's window attentions that take one of the source's.
+        outside: what differs from the source outside of blocks.
+        left_out: names of what gave the source's last map and has no place in the model.
+        notes: for the user.
+    """
+
+    values: dict[str, Tensor] = field(default_factory=dict)
+    resized: list[Resized] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    blocks: list[BlockStart] = field(default_factory=list)
+    starts: dict[int, tuple[Fusion, int]] = field(default_factory=dict)
+    differences: dict[int, Difference] = field(default_factory=dict)
+    attentions: list[Attention] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
+    """Compare a network with the weights of another.
+
+    Raises:
+        InputError: the weights are of another network, or not all there.
+    """
+    target: dict[str, Tensor] = model.state_dict()
+    maybe_ours = source.judgement.maybe_ours
+    refuse_other_version(source.name, source.weights, source.variant, target, variant, maybe_ours)
+    if source.is_v2 and source.layout == "openmmlab":
+        raise InputError(
+            f"{source.name} is of Swin Transformer V2 in OpenMMLab's layout, which is not read; "
+            "give Microsoft's file, timm's, torchvision's or Hugging Face's"
+        )
+    for name, tensor in source.weights.items():
+        if is_distributed(tensor):
+            raise InputError(
+                f"{source.name}: {name} is sharded; gather the weights by get_model_state_dict of "
+                "torch.distributed.checkpoint.state_dict, with full_state_dict=True"
+            )
+        packed = name.endswith((".weight", ".bias", TABLE)) and not tensor.is_floating_point()
+        if packed or tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
+            _refuse_kind(name, tensor, source)
+    plan = Plan(notes=[source.choice] if source.choice else [])
+    plan.notes += source.judgement.notes
+    if source.positions.tables:
+        plan.notes.append(
+            f"{len(source.positions.tables)} bias tables are reordered: the source's "
+            "relative_position_index orders offsets otherwise"
+        )
+    refuse_incomplete(source, variant, target)
+    source = _with_query_bias(plan, target, source)
+    plan_shell(plan, target, source)
+    plan_head(plan, target, source)
+    look_at_pool(plan, getattr(getattr(model, "head", None), "global_pool", None), source)
+    if "norm.weight" in target and "norm.weight" not in plan.values:
+        plan.outside.append("the source has no last norm; the model's is fresh")
+    if isinstance(getattr(model, "norm", None), nn.Identity) and "norm.weight" in source.weights:
+        plan.outside.append("the source has a last norm, which was taken out of the model")
+    _plan_mixers(plan, model, variant, source)
+    _note_masks(plan, source)
+    _check_values(plan, target, source)
+    look_outside(plan, variant, source)
+    return plan
+
+
+def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -> Source:
+    """The source with zeros where it has no biases of queries, keys and values: the same function.
+
+    A network whose config says that it has none did not use those that may be in the file. Raises
+    InputError where some attentions have them, or the config says that all do.
+    """
+    attentions: dict[str, list[str]] = {}
+    sizes: dict[str, Tensor] = {}
+    for name, tensor in source.weights.items():
+        if not name.endswith(".attn.qkv.weight") or tensor.ndim != 2:
+            continue
+        attention = name.removesuffix("qkv.weight")
+        if f"{attention}{SCALE}" in source.weights:  # of V2
+            biases = {f"{attention}{part}_bias": len(tensor) // 3 for part in "qv"}
+        elif f"{attention}{TABLE}" in source.weights:
+            biases = {f"{attention}qkv.bias": len(tensor)}
+        else:
+            continue
+        attentions[attention] = list(biases)
+        sizes |= {bias: tensor.new_zeros(size) for bias, size in biases.items()}
+    zeros = {bias: sizes[bias] for bias in query_biases(attentions, source)}
+    if not zeros or not any(name.endswith((".qkv.bias", ".q_bias")) for name in target):
+        return source
+    keys = {bias: () for bias in zeros} | source.keys
+    plan.notes.append("the source has no biases of queries, keys and values; ours start at zero")
+    return replace(source, weights=source.weights | zeros, keys=keys)
+
+
+def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source) -> None:
+    taken: list[TakenBlock] = []
+    mixers = _mixer_names(source)
+    for index, (name, i, j, block) in enumerate(_blocks(model)):
+        word, prefix = variant.block_words[i][j], f"{name}.attn."
+        theirs = replace(_mixer_source(source, i, j, prefix), others=mixers)
+        try:
+            mixer = plan_mixer(block.attn, word, theirs)
+        except InputError as error:
+            refuse([f"{name}: {error}"], model.state_dict(), source)
+        plan.values |= {prefix + n: tensor for n, tensor in mixer.values.items()}
+        plan.resized += [replace(r, name=prefix + r.name) for r in mixer.resized]
+        if mixer.values:
+            plan.used |= {prefix + n for n in theirs.weights}
+        if mixer.base is not None and isinstance(block.attn, Fusion):
+            plan.starts[index] = block.attn, mixer.base
+        if isinstance(block.norm1, nn.Identity):
+            _copy_norm(plan, block, name, source)
+        taken.append(TakenBlock(name, i, j, block, word, mixer, theirs))
+    plan.notes += _assumed_windows(taken)
+    for index, at in enumerate(taken):  # all is known by now of what has a place
+        plan.blocks.append(_start(plan, index, at, variant, source))
+        plan.attentions += attentions(at, variant, source)
+
+
+def _assumed_windows(taken: Iterable[TakenBlock]) -> list[str]:
+    """A note on windows whose bias tables could be those of windows that lie the other way."""
+    assumed = {
+        cast(Grid, module.window)
+        for at in taken
+        if at.mixer.values and not at.mixer.resized and at.theirs.window is None
+        for module in at.block.attn.modules()
+        if hasattr(module, TABLE)
+    }
+    return [
+        f"the source does not say whether its windows are {h}x{w} or {w}x{h}; they are taken for "
+        f"{h}x{w}, the model's"
+        for h, w in sorted(assumed)
+        if h != w
+    ]
+
+
+def _start(plan: Plan, index: int, at: TakenBlock, variant: Variant, source: Source) -> BlockStart:
+    """How a block starts."""
+    how, why = at.mixer.how, at.mixer.why
+    if how != "fresh":
+        found = list(differences(at, variant, source))
+        unplaced = _unplaced(plan, at.name, source)
+        if unplaced:
+            plan.left_out += unplaced
+            parts = few([_IN_BLOCK.sub("", name) for name in unplaced])
+            found.append(Difference(f"no place for the source's {parts}"))
+        certain = [difference for difference in found if difference.certain]
+        if found:
+            first = (certain or found)[0]
+            how = "changed" if certain else "unsure"
+            why = "; ".join(difference.why for difference in found)
+            if first.theirs is not None:
+                plan.differences[index] = first
+    return BlockStart(at.name, str(at.word), how, why)
+
+
+def _unplaced(plan: Plan, block: str, source: Source) -> list[str]:
+    """The source's names of what belongs to a block and has no place in the model's."""
+    own = [n for n in source.weights if n.startswith(f"{block}.") and n not in plan.used]
+    named = [key for name in own for key in source.keys[name]]
+    return named + [key for key, place in source.leftover.items() if place == block]
+
+
+def _blocks(model: nn.Module) -> Iterator[tuple[str, int, int, Block]]:
+    for i, layer in enumerate(model.layers):  # type: ignore[arg-type]  # a Sequential
+        for j, block in enumerate(layer.blocks):
+            yield f"layers.{i}.blocks.{j}", i, j, block
+
+
+def _mixer_names(source: Source) -> set[frozenset[str]]:
+    """Names of the weights within each mixer of a source."""
+    found: dict[str, set[str]] = {}
+    for name in source.weights:
+        block, inside, own = name.partition(".attn.")
+        if inside:
+            found.setdefault(block, set()).add(own)
+    return {frozenset(names) for names in found.values()}
+
+
+def _mixer_source(source: Source, i: int, j: int, prefix: str) -> MixerSource:
+    weights = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in source.weights.items()
+        if name.startswith(prefix)
+    }
+    if source.variant is not None:
+        theirs, word = source.variant, source.variant.block_words[i][j]
+        windows = tuple(_window_of(theirs, i, part) for part in word.branches)
+        return MixerSource(weights, str(word), True, windows[0], windows)
+    told = _told_window(source, i, prefix.removesuffix(".attn."))
+    plain = TABLE in weights or {SCALE, CONTINUOUS} <= weights.keys()
+    if not plain and not source.is_foreign:
+        return MixerSource(weights, window=told)
+    return MixerSource(weights, "sw_msa" if j % 2 else "w_msa", source.is_foreign, told)
+
+
+def _window_of(variant: Variant, stage: int, part: Part) -> Grid:
+    """The window of a branch of a network of ours, shrunk to its nominal map or whole."""
+    small = part.kwargs.get("small_map", "shrink")
+    nominal = sides_of(variant.window_sizes[stage])
+    return lay_windows(variant.grids[stage], nominal, small).window  # type: ignore[arg-type]
+
+
+def _told_window(source: Source, stage: int, block: str) -> Grid | None:
+    """What a foreign source says of the windows of a block."""
+    if block in source.positions.scales:
+        return source.positions.scales[block].window
+    return source.positions.windows.get(block, source.judgement.window_at(stage))
+
+
+def _copy_norm(plan: Plan, block: Block, name: str, source: Source) -> None:
+    """The source's first norm for each branch that has one of its own, of that width."""
+    for own, tensor in block.state_dict().items():
+        norm = re.fullmatch(r"attn\.branches\.\d+\.norm\.(weight|bias)", own)
+        given = source.weights.get(f"{name}.norm1.{norm[1]}") if norm else None
+        if norm and given is not None and given.shape == tensor.shape:
+            plan.values[f"{name}.{own}"] = given
+            plan.used.add(f"{name}.norm1.{norm[1]}")
+
+
+def _note_masks(plan: Plan, source: Source) -> None:
+    """Say where a mask that is added twice may hide what ours, as the authors', does not quite."""
+    rules = next((rules for rules in source.judgement.rules if rules.masks > 1), None)
+    logs = [t for n, t in plan.values.items() if n.endswith(f".{SCALE}") and t.numel()]
+    largest = min(max((float(t.float().max().exp()) for t in logs), default=0.0), 100.0)
+    if rules is not None and 2 * largest + 16 > -MASKED - _NOTHING:
+        plan.notes.append(
+            f"{rules.library} adds {rules.masks * MASKED:g} to hidden pairs where ours, as the "
+            f"authors' code, adds {MASKED:g}: with cosines scaled by up to {largest:.0f} some may "
+            "not be quite hidden"
+        )
+
+
+def _check_values(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None:
+    """Refuse numbers that are not the model's kind; note what is not finite."""
+    bad = []
+    for name, tensor in plan.values.items():
+        if tensor.is_floating_point() != target[name].is_floating_point():
+            _refuse_kind(name, tensor, source)
+        if tensor.is_floating_point() and not _is_finite(tensor):
+            bad.append(name)
+    if bad and len(bad) == sum(tensor.is_floating_point() for tensor in plan.values.values()):
+        raise InputError(
+            f"{source.name}: NaN or infinity in all {len(bad)} weights, as a training leaves them "
+            "that has diverged; give weights of an earlier epoch"
+        )
+    if bad:
+        plan.notes.append(f"NaN or infinity in {len(bad)} of the weights taken ({few(bad)})")
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are; formats of 8 bits do not know how to tell."""
+    return bool(torch.isfinite(tensor.float() if tensor.itemsize == 1 else tensor).all())
+
+
+def _refuse_kind(name: str, tensor: Tensor, source: Source) -> NoReturn:
+    dtype, layout = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, tensor.layout))
+    raise InputError(
+        f"{source.name}: {name} is {dtype} ({layout}, on {tensor.device}), which the model cannot "
+        "take; give dense weights in floating point"
+    )

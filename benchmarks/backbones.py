@@ -43,7 +43,7 @@ from backbones_peers import Entry
 from backbones_report import picture, tables
 from torch import Tensor, nn
 
-from hybrid_swin.hardware import PeakMemory, device_name, resolve_precision
+from hybrid_swin.training.hardware import PeakMemory, device_name, resolve_precision
 
 RESULTS = Path(__file__).parent / "results"
 CLOSE = 1e-4  # largest difference between the outputs of what is the same

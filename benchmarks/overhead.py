@@ -27,11 +27,11 @@ import torch
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
-from hybrid_swin.classifier import Classifier
 from hybrid_swin.data.datamodule import make_datamodule
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.training.classifier import Classifier
 from search.dispatcher import Dispatcher
 from search.executors.local import LocalExecutor
 from search.experiment import WorkerSettings

@@ -114,7 +114,7 @@ def _run(command: str, options: Namespace) -> int:
     adopt_kept_plugins(place, options.plugin, options.trust)
     if command == "fit":
         options.data.validate()
-    from hybrid_swin import commands  # Lightning takes seconds to import
+    from hybrid_swin.training import commands
 
     if command == "fit":
         return commands.fit(options)

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.hardware import PeakMemory
 from hybrid_swin.measuring import Setup, Work, make_step
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.processes import python_command, python_environment
+from hybrid_swin.training.hardware import PeakMemory
 
 # Run first, so that what libraries load and keep at their first use is not counted.
 _SMALL = Variant((32, 32), stages=(Stage(16, 2, 2, ("w_msa+mdta", "conv+sw_msa")),))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from hybrid_swin.data.datamodule import ImageData
-from hybrid_swin.training import Reading, evaluate
+from hybrid_swin.training.fit import Reading, evaluate
 from search.records.predictions import write_predictions
 from search.records.validation import save_answers
 

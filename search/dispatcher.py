@@ -31,7 +31,9 @@ from search.records.runs import (
 from search.records.torn import read_or_set_aside, set_aside
 from search.silence import Silence
 
-_FINAL = "final.ckpt"  # of a training that came to its end, as in hybrid_swin.epochs (torch)
+_FINAL = (
+    "final.ckpt"  # of a training that came to its end, as in hybrid_swin.training.resume (torch)
+)
 _MOST_HANGS = 2  # a run that has hung so often hangs again
 _ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
 

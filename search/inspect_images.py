@@ -15,9 +15,9 @@ from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.summary import independent
 from hybrid_swin.errors import InputError
-from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.inspection.runner import make_inspections
 from hybrid_swin.inspection.subject import Subject, make_subject
+from hybrid_swin.training.hardware import resolve_accelerator
 from search.inspect_known import as_recorded, check_own, check_unseen, far_off, normalised
 from search.inspect_options import InspectQuestion
 from search.inspect_subject import Target, check_data_module, settings_of

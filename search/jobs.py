@@ -9,7 +9,6 @@ from typing import Any
 
 import lightning.pytorch as L
 
-from hybrid_swin.classifier import DivergedError
 from hybrid_swin.data.datamodule import ImageData, make_datamodule
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
@@ -20,7 +19,8 @@ from hybrid_swin.spec.own_code.module_sources import check_modules
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import OF_THE_DISK, SaveError, explained, write_json_atomically
-from hybrid_swin.training import (
+from hybrid_swin.training.classifier import DivergedError
+from hybrid_swin.training.fit import (
     FitResult,
     Reading,
     check_trained_on,

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from hybrid_swin.hardware import device_name, resolve_accelerator
 from hybrid_swin.measuring import Setup, forward_step, interleaved, median_interval
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.training.hardware import device_name, resolve_accelerator
 
 ROUNDS = 15
 

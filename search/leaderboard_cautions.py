@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from hybrid_swin.metric_facts import bounds_of
+from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share, rows_text, score_text
 from search.row import Row

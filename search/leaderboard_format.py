@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hybrid_swin.metric_facts import facts_of
+from hybrid_swin.training.metric_facts import facts_of
 from search.row import Row
 
 

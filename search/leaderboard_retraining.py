@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from hybrid_swin.metric_facts import bounds_of
+from hybrid_swin.training.metric_facts import bounds_of
 from search.difference_format import interval_text, points, unit
 from search.leaderboard import Leaderboard
 from search.leaderboard_format import score_text, score_unit

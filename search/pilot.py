@@ -6,9 +6,9 @@ from itertools import product
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.metric_facts import facts_of
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
+from hybrid_swin.training.metric_facts import facts_of
 from search.dispatcher import Dispatcher
 from search.executors import Executor
 from search.experiment import ExperimentSettings

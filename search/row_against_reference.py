@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybrid_swin.metric_facts import bounds_of
+from hybrid_swin.training.metric_facts import bounds_of
 from search.row import Row
 from search.row_comparison import LEVEL, Built, agreeing
 from search.row_evidence import Evidence

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from hybrid_swin.metric_facts import bounds_of
 from hybrid_swin.system.files import natural_order
+from hybrid_swin.training.metric_facts import bounds_of
 from search.row import Row
 from search.row_evidence import Evidence
 from search.row_intervals import items_of, with_intervals

@@ -9,7 +9,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from hybrid_swin.metric_facts import bounds_of, facts_of
+from hybrid_swin.training.metric_facts import bounds_of, facts_of
 from search.records.predictions import Correctness
 from search.row import Row
 from search.row_evidence import Evidence

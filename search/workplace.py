@@ -11,9 +11,9 @@ import torch
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data.summary import summary_lines
 from hybrid_swin.errors import InputError
-from hybrid_swin.hardware import resolve_accelerator, resolve_precision
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
+from hybrid_swin.training.hardware import resolve_accelerator, resolve_precision
 from search.compare.settings import ComparisonSettings
 from search.executors.local import LocalExecutor, cpu_workers
 from search.experiment import ExperimentSettings

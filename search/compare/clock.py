@@ -8,10 +8,10 @@ from typing import Any
 from hybrid_swin.cost import count_cost
 from hybrid_swin.cost.latency_solver import Measured, match_latency
 from hybrid_swin.errors import InputError
-from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.measuring import Setup, compare_times
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
+from hybrid_swin.training.hardware import resolve_accelerator
 from search.compare.matching import Matched
 from search.compare.settings import ComparisonSettings
 from search.records.runs import SCHEMA_VERSION, read_record

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hybrid_swin.errors.plain_text import csv_cell
-from hybrid_swin.metric_facts import bounds_of
 from hybrid_swin.system.files import DamagedFileError, json_ready
+from hybrid_swin.training.metric_facts import bounds_of
 from search.compare.arm_building import TrainedArm, images_of, result_of
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Survival, Versus, adjust, difference_of, survives

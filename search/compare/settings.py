@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.metric_facts import facts_of
 from hybrid_swin.spec.ranges import Range, check_ranges
 from hybrid_swin.spec.recipe import RANGES
+from hybrid_swin.training.metric_facts import facts_of
 from search.experiment import (
     MOST_SEEDS,
     ExperimentSettings,

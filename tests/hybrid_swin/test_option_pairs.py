@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_swin.classifier import Classifier, balanced_weights, classification_loss
 from hybrid_swin.data.datamodule import make_datamodule
 from hybrid_swin.data.seeding import seed_all
 from hybrid_swin.data.settings import DataSettings
@@ -19,7 +18,8 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training import evaluate, fit, load_classifier
+from hybrid_swin.training.classifier import Classifier, balanced_weights, classification_loss
+from hybrid_swin.training.fit import evaluate, fit, load_classifier
 
 SEED, PEAK = 3, 3e-3
 OPTIONS = {

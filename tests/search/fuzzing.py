@@ -454,7 +454,7 @@ def _places(plain):
 
 def stop_before_work(patch):
     """Let every command end where it would start workers, train or measure."""
-    from hybrid_swin import training
+    from hybrid_swin.training import fit as training
     from search import dry_run
     from search.compare import rehearsal
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_swin import classifier
 from hybrid_swin.data.test_reads import LEDGER, read_ledger
 from hybrid_swin.errors import InputError
-from hybrid_swin.optimization import make_optimizer
 from hybrid_swin.spec import registry
 from hybrid_swin.system.files import read_json
+from hybrid_swin.training import classifier
+from hybrid_swin.training.optimization import make_optimizer
 from search import jobs
 from search.draws import Draw
 from search.executors import Job

@@ -14,9 +14,9 @@ from hybrid_swin.data.batches import NormalisedImages
 from hybrid_swin.data.datamodule import ImageData, make_datamodule
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.quiet import quiet
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.training.quiet import quiet
 
 VARIANT = Variant(
     image_size=8,

@@ -9,9 +9,9 @@ from torch._dynamo.testing import CompileCounter
 
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.pyramid import Pyramid
-from hybrid_swin.optimization import parameter_groups
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.training.optimization import parameter_groups
 
 HYBRID = Variant(
     image_size=(24, 20),

@@ -10,10 +10,10 @@ from hybrid_swin.network.block import Block
 from hybrid_swin.network.fusions.gate import Gate
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.pyramid import Pyramid
-from hybrid_swin.optimization import parameter_groups
 from hybrid_swin.spec.published import names, published
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.training.optimization import parameter_groups
 
 HYBRID = Variant(
     image_size=(24, 20),

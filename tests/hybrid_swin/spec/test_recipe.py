@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.optimization import learning_rate
 from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.training.optimization import learning_rate
 
 
 def test_round_trips_through_dict_and_yaml(tmp_path):

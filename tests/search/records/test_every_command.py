@@ -72,7 +72,7 @@ def instant(monkeypatch):
     monkeypatch.setattr(report, "save_figures", lambda *_: None)
     monkeypatch.setattr(dry_run, "dry_run", lambda *_: None)
     monkeypatch.setattr(rehearsal, "rehearse", lambda *_: None)
-    monkeypatch.setattr("hybrid_swin.training.fit", stop)
+    monkeypatch.setattr("hybrid_swin.training.fit.fit", stop)
     return instant_folders.use_instant_workers(monkeypatch)
 
 

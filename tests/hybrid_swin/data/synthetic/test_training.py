@@ -16,7 +16,7 @@ from hybrid_swin.inspection.measures.reach_ceiling import variant_ceiling
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training import fit
+from hybrid_swin.training.fit import fit
 
 STEPS, BATCH, READ = 200, 128, 1000
 # A coin's mean over READ images lies farther from its expectation in one reading of 30,000.

@@ -9,10 +9,10 @@ from safetensors.torch import save_file
 from transformers import Swinv2Config, Swinv2Model
 
 import hybrid_swin as hs
-from hybrid_swin.classifier import Classifier
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.layouts import names, split
 from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.training.classifier import Classifier
 
 PLAIN = "w_msa", "sw_msa"
 TORCHVISION = "w_msa(small_map=pad)", "sw_msa(small_map=pad)"

@@ -14,7 +14,7 @@ from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec import registry
 from hybrid_swin.system.files import SaveError
-from hybrid_swin.training_state import save_state
+from hybrid_swin.training.state import save_state
 
 LIBRARIES = "timm", "microsoft", "torchvision", "huggingface"
 FUSIONS = [
@@ -167,8 +167,8 @@ def test_what_is_written_for_hugging_face_is_read_by_it(
 
 
 def test_a_checkpoint_of_a_training_is_read(small_swin, tmp_path):
-    from hybrid_swin.classifier import Classifier
     from hybrid_swin.spec.recipe import Recipe
+    from hybrid_swin.training.classifier import Classifier
 
     variant = small_swin("w_msa+mdta:gate", "conv", norm="branch").variant
     module = Classifier(variant.to_dict(), Recipe().to_dict())

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from hybrid_swin.network.model import HybridSwin
-from hybrid_swin.optimization import (
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.training.optimization import (
     learning_rate,
     make_optimizer,
     make_schedule,
     parameter_groups,
 )
-from hybrid_swin.spec.recipe import Recipe
-from hybrid_swin.spec.variant import Variant
 
 VARIANT = Variant.from_dict(
     {

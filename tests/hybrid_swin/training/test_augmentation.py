@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hybrid_swin.augmentation import augment
+from hybrid_swin.training.augmentation import augment
 
 
 def candidates(image, shift, flip):

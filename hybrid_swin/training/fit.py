@@ -10,21 +10,26 @@ import lightning.pytorch as L
 import numpy as np
 import torch
 
-from hybrid_swin.classifier import Classifier, DivergedError, check_classes
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data.datamodule import ImageData
 from hybrid_swin.data.own_modules import seed_for_setup, set_up
 from hybrid_swin.data.same_images import check_data
 from hybrid_swin.data.seeding import seed_all
-from hybrid_swin.epochs import FINAL, LAST, EpochKeeper, identify
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.hardware import PeakMemory, device_name, resolve_accelerator, resolve_precision
 from hybrid_swin.interop.weights.files import init_hash
 from hybrid_swin.interop.weights.load_save import load_weights
-from hybrid_swin.quiet import quiet
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training_state import UnreadableStateError, load_state
+from hybrid_swin.training.classifier import Classifier, DivergedError, check_classes
+from hybrid_swin.training.hardware import (
+    PeakMemory,
+    device_name,
+    resolve_accelerator,
+    resolve_precision,
+)
+from hybrid_swin.training.quiet import quiet
+from hybrid_swin.training.resume import FINAL, LAST, EpochKeeper, identify
+from hybrid_swin.training.state import UnreadableStateError, load_state
 
 State = Literal["complete", "stopped", "diverged"]
 Split = Literal["validation", "test"]

@@ -23,7 +23,7 @@ from hybrid_swin.data.sources import LabelledImages
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training_state import save_state
+from hybrid_swin.training.state import save_state
 
 LAST, FINAL = "last.ckpt", "final.ckpt"
 _ELSEWHERE = "choose another folder, or start it again without resuming"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
-from hybrid_swin.metrics import make_metrics, update
+from hybrid_swin.training.metrics import make_metrics, update
 
 
 def measure(logits, labels, num_classes, batch=None):

@@ -7,9 +7,14 @@ import sys
 import pytest
 import torch
 
-from hybrid_swin import hardware
 from hybrid_swin.errors import InputError
-from hybrid_swin.hardware import PeakMemory, device_name, resolve_accelerator, resolve_precision
+from hybrid_swin.training import hardware
+from hybrid_swin.training.hardware import (
+    PeakMemory,
+    device_name,
+    resolve_accelerator,
+    resolve_precision,
+)
 
 
 def test_what_is_named_is_taken():

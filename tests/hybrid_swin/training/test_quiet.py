@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from hybrid_swin.quiet import quiet
+from hybrid_swin.training.quiet import quiet
 
 WORKERS = "The 'val_dataloader' does not have many workers which may be a bottleneck."
 

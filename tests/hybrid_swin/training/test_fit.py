@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_swin import classifier
 from hybrid_swin.data.datamodule import make_datamodule
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.optimization import make_optimizer
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import SaveError
-from hybrid_swin.training import evaluate, fit, load_classifier
-from hybrid_swin.training_state import load_state
+from hybrid_swin.training import classifier
+from hybrid_swin.training.fit import evaluate, fit, load_classifier
+from hybrid_swin.training.optimization import make_optimizer
+from hybrid_swin.training.state import load_state
 
 VARIANT = Variant.from_dict(
     {

@@ -11,15 +11,15 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MetricCollection
 
-from hybrid_swin.augmentation import augment
 from hybrid_swin.data.batches import Batch
 from hybrid_swin.data.own_modules import count_classes
 from hybrid_swin.errors import InputError
-from hybrid_swin.metrics import make_metrics, update
 from hybrid_swin.network.model import HybridSwin
-from hybrid_swin.optimization import make_optimizer, make_schedule
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.training.augmentation import augment
+from hybrid_swin.training.metrics import make_metrics, update
+from hybrid_swin.training.optimization import make_optimizer, make_schedule
 
 # Reading the loss back stops a GPU's queue; on a CPU it costs nothing.
 STEPS_BETWEEN_LOSS_CHECKS = 50

@@ -4,9 +4,9 @@ import numpy as np
 
 from hybrid_swin.data.datamodule import ImageData
 from hybrid_swin.data.settings import DataSettings
-from hybrid_swin.epochs import data_facts, identify
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.training.resume import data_facts, identify
 
 
 def test_an_identity_is_that_of_the_network_not_of_its_spelling():

@@ -11,17 +11,14 @@ import numpy as np
 import yaml
 from jsonargparse import Namespace
 
-from hybrid_swin import training
 from hybrid_swin.data.datamodule import ImageData, make_datamodule
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.own_modules import shared_images
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.summary import describe, summary_lines
 from hybrid_swin.data.test_reads import Entry, ledger_near, recorded
-from hybrid_swin.epochs import FINAL
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.plain_text import csv_cell, say
-from hybrid_swin.hardware import resolve_accelerator
 from hybrid_swin.interop.trained import find_checkpoint
 from hybrid_swin.interop.variant_sources import resolve_variant
 from hybrid_swin.interop.weights.files import weights_hash
@@ -35,6 +32,9 @@ from hybrid_swin.spec.run_reference import names_run, refuse_reading
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
 from hybrid_swin.system.yaml_files import read_yaml
+from hybrid_swin.training import fit as training
+from hybrid_swin.training.hardware import resolve_accelerator
+from hybrid_swin.training.resume import FINAL
 
 SETTINGS, RESULT, DATA = "settings.yaml", "result.json", "data.json"
 SCHEMA_VERSION = 1

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from hybrid_swin.classifier import Classifier, balanced_weights
 from hybrid_swin.errors import InputError
-from hybrid_swin.optimization import learning_rate
-from hybrid_swin.quiet import quiet
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.training import fit
+from hybrid_swin.training.classifier import Classifier, balanced_weights
+from hybrid_swin.training.fit import fit
+from hybrid_swin.training.optimization import learning_rate
+from hybrid_swin.training.quiet import quiet
 
 BATCH = 16
 

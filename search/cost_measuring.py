@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from hybrid_swin.cost.latency_solver import Measured, match_latency
-from hybrid_swin.measuring import Setup, Timing, Work, compare_times
-from hybrid_swin.peak_memory import peak_memory
+from hybrid_swin.profiling.memory import peak_memory
+from hybrid_swin.profiling.timing import Setup, Timing, Work, compare_times
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.ranges import Range, check_ranges
 from hybrid_swin.spec.variant import Variant

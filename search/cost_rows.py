@@ -17,7 +17,7 @@ from search.budget import amount
 from search.file_kinds import read_variant
 
 if TYPE_CHECKING:
-    from hybrid_swin.measuring import Timing
+    from hybrid_swin.profiling.timing import Timing
 
 By = Literal["parameters", "macs", "activations", "latency"]
 Named = Sequence[tuple[str, Variant]]

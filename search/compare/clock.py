@@ -8,7 +8,7 @@ from typing import Any
 from hybrid_swin.cost import count_cost
 from hybrid_swin.cost.latency_solver import Measured, match_latency
 from hybrid_swin.errors import InputError
-from hybrid_swin.measuring import Setup, compare_times
+from hybrid_swin.profiling.timing import Setup, compare_times
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
 from hybrid_swin.training.hardware import resolve_accelerator

@@ -4,7 +4,7 @@ import pytest
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.measuring import Setup, Timing
+from hybrid_swin.profiling.timing import Setup, Timing
 from hybrid_swin.spec.published import published
 from search import cost_measuring
 from search.cost_measuring import matched_by_clock, measured, setup_of

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from hybrid_swin.measuring import Setup
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.profiling.latency import measure_latency
+from hybrid_swin.profiling.timing import Setup
 from hybrid_swin.spec.variant import Variant
-from search.latency import measure_latency
 
 VARIANT = Variant.from_dict(
     {
@@ -38,7 +38,9 @@ class Probe(nn.Module):
 
 def test_says_how_long_a_batch_takes_as_all_else_is_measured(monkeypatch):
     rounds = [n / 1000 for n in (9, 1, 15, 3, 8, 7, 2, 14, 13, 4, 5, 12, 6, 11, 10)]
-    monkeypatch.setattr("search.latency.interleaved", lambda steps, *_: [rounds for _ in steps])
+    monkeypatch.setattr(
+        "hybrid_swin.profiling.latency.interleaved", lambda steps, *_: [rounds for _ in steps]
+    )
     found = measure_latency(HybridSwin(VARIANT), VARIANT, "cpu")
     assert found.pop("device")
     # the fourth from either end: 1 - 2 P(X < 4) = .965, and .882 for the fifth

@@ -1,7 +1,7 @@
 """The most memory that a step needs beyond the network itself, measured in a fresh process.
 
 A process's allocator keeps what was freed, so each figure has a process of its own:
-``python -m hybrid_swin.peak_memory`` reads a job as JSON and answers with JSON.
+``python -m hybrid_swin.profiling.memory`` reads a job as JSON and answers with JSON.
 """
 
 import gc
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.measuring import Setup, Work, make_step
+from hybrid_swin.profiling.timing import Setup, Work, make_step
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

@@ -3,10 +3,16 @@
 import pytest
 import torch
 
-from hybrid_swin import measuring
 from hybrid_swin.errors import InputError
-from hybrid_swin.measuring import Setup, compare_times, interleaved, make_step, median_interval
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.profiling import timing as measuring
+from hybrid_swin.profiling.timing import (
+    Setup,
+    compare_times,
+    interleaved,
+    make_step,
+    median_interval,
+)
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 

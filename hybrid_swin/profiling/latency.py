@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hybrid_swin.measuring import Setup, forward_step, interleaved, median_interval
+from hybrid_swin.profiling.timing import Setup, forward_step, interleaved, median_interval
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.hardware import device_name, resolve_accelerator
 
@@ -17,7 +17,7 @@ def measure_latency(
 ) -> dict[str, Any] | None:
     """Milliseconds of a forward pass on one batch: median, and a 95% interval of it.
 
-    Measured as `hybrid_swin.measuring` measures everything, with the threads of this process, but
+    Measured as `hybrid_swin.profiling.timing` measures everything, with the threads of this process, but
     alone: beside whatever else the machine is doing. So two of these figures say nothing of a
     difference, which only shows where networks are measured in turn. None where the device has not
     the memory for it: what was trained shall not be lost over it.

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from hybrid_swin import peak_memory as module
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from hybrid_swin.measuring import Setup
-from hybrid_swin.peak_memory import main, peak_memory
+from hybrid_swin.profiling import memory as module
+from hybrid_swin.profiling.memory import main, peak_memory
+from hybrid_swin.profiling.timing import Setup
 from hybrid_swin.spec.registry import add_plugin
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant

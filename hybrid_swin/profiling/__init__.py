@@ -1,0 +1,1 @@
+"""How long networks take and how much memory, measured side by side."""

@@ -3,7 +3,7 @@
 Also installed as the console script ``hybrid-swin``. Everything lives in the package ``search``.
 """
 
-from search.door import main
+from search.cli.door import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -11,7 +11,7 @@ import yaml
 from hybrid_swin.network.contract import CHECKS
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
-from search.cli import main
+from search.cli.main import main
 from search.space import Space
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -98,7 +98,7 @@ ORDER = [
     ["search.file_kinds"],
     ["search.settings_file", "search.templates", "search.budget"],
     ["search.records"],
-    ["search.choices", "search.space_options"],
+    ["search.choices", "search.cli.space_options"],
     ["search.value_checks"],
     ["search.pareto", "search.space"],
     ["search.memory", "search.objectives"],
@@ -115,14 +115,14 @@ ORDER = [
     ["search.dispatcher"],
     ["search.watching.ended", "search.watching.holder", "search.watching.progress_file"],
     ["search.watching.status"],
-    ["search.watching.command"],
+    ["search.cli.status"],
     ["search.row_building"],
     ["search.coordinator", "search.workplace"],
     ["search.figures.style"],
     ["search.figures.evidence"],
     ["search.figures.writing"],
     ["search.contradictions"],
-    ["search.space_command"],
+    ["search.cli.space"],
     ["search.launch"],
     ["search.pilot"],
     ["search.dry_run"],
@@ -137,10 +137,10 @@ ORDER = [
     ["search.compare.launch"],
     ["search.compare.rehearsal"],
     ["search.attribution"],
-    ["search.inspect_options"],
-    ["search.inspect_command"],
-    ["search.parsers"],
-    ["search.cli"],
+    ["search.cli.inspect.options"],
+    ["search.cli.inspect.command"],
+    ["search.cli.parsers"],
+    ["search.cli.main"],
 ]
 # Packages that only these modules know.
 KNOWN_TO = {
@@ -180,8 +180,8 @@ def rank(module):
 
 def test_the_walk_sees_imports():
     assert "hybrid_swin.errors" in imports("hybrid_swin.spec.registry")
-    assert "search.launch" in imports("search.cli")
-    assert "search.launch" not in imports("search.cli", always=True)
+    assert "search.launch" in imports("search.cli.main")
+    assert "search.launch" not in imports("search.cli.main", always=True)
     assert "hybrid_swin.spec.variant" not in imports("hybrid_swin.cost")
     for line in ORDER:
         assert set(line) <= set(MODULES)
@@ -263,15 +263,15 @@ LIGHT = [
     "search.settings",
     "search.settings_file",
     "search.compare.settings",
-    "search.attribution.options",
-    "search.inspect_options",
-    "search.watching.command",
+    "search.cli.attribution_options",
+    "search.cli.inspect.options",
+    "search.cli.status",
     "hybrid_swin.inspection.request",
     "search.space",
     "search.survey",
     "search.budget",
     "search.rungs",
-    "search.cli",
+    "search.cli.main",
 ]
 
 

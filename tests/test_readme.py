@@ -9,7 +9,7 @@ import yaml
 
 from hybrid_swin.network.contract import CHECKS, words_with
 from hybrid_swin.spec import registry
-from search.cli import main
+from search.cli.main import main
 from search.config_files import find_config
 from search.launch import check
 from search.settings import StudySettings

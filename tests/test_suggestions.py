@@ -10,10 +10,10 @@ from hybrid_swin.__main__ import make_parser
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST
 from hybrid_swin.spec.run_reference import refuse_reading, with_runs
-from search import cli
+from search.cli import main as cli
+from search.cli.parsers import EPILOG
 from search.compare.settings import ComparisonSettings
 from search.config_files import find_config
-from search.parsers import EPILOG
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import parse_settings
 

@@ -17,10 +17,10 @@ def measure_latency(
 ) -> dict[str, Any] | None:
     """Milliseconds of a forward pass on one batch: median, and a 95% interval of it.
 
-    Measured as `hybrid_swin.profiling.timing` measures everything, with the threads of this process, but
-    alone: beside whatever else the machine is doing. So two of these figures say nothing of a
-    difference, which only shows where networks are measured in turn. None where the device has not
-    the memory for it: what was trained shall not be lost over it.
+    Measured as ``hybrid_swin.profiling.timing`` measures everything, with the threads of this
+    process, but alone: beside whatever else the machine is doing. Two of these figures do not show
+    a difference; only networks measured in turn do. None if the device has too little memory for
+    it: a trained network must not be lost over a timing.
     """
     kind = resolve_accelerator(accelerator)
     setup = Setup("cuda" if kind == "gpu" else kind, torch.get_num_threads())

@@ -75,7 +75,7 @@ def run(case, folder):
         raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
         file.write_bytes(raw)
     from hybrid_swin.__main__ import main as train_main
-    from search.cli import main
+    from search.cli.main import main
 
     signal.signal(signal.SIGALRM, _hang)
     out, err = io.StringIO(), io.StringIO()
@@ -248,7 +248,7 @@ class Mutations:
         return Case([*base, *given], {"mine.yaml": yaml.safe_dump(plain)})
 
     def options(self):
-        from search.parsers import COMMANDS
+        from search.cli.parsers import COMMANDS
 
         if not hasattr(self, "_options"):
             self._options = [
@@ -474,8 +474,8 @@ def stop_before_work(patch):
     patch.setattr(dry_run, "run_pilots", stop)
     patch.setattr(rehearsal, "run_pilots", stop)
     patch.setattr(training, "fit", stop)
-    patch.setattr("search.cost_measuring.peak_memory", stop)
-    patch.setattr("search.cost_measuring.compare_times", stop)
+    patch.setattr("search.cli.cost.measured.peak_memory", stop)
+    patch.setattr("search.cli.cost.measured.compare_times", stop)
     patch.setattr("hybrid_swin.system.console.Console.print", lambda *given, **named: None)
 
 

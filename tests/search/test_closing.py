@@ -4,7 +4,7 @@ import os
 import pytest
 
 from hybrid_swin.system.files import explained
-from search import cli
+from search.cli import main as cli
 from search.closing import closing
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
-from search.cli import main
+from search.cli.main import main
 from search.compare.settings import ComparisonSettings
 from search.file_kinds import check_kind, kind_of, read_variant
 from search.settings import StudySettings

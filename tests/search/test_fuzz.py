@@ -108,7 +108,7 @@ def test_the_unchanged_input_is_taken(mutations, stopped, tmp_path):
 
 def numbers():
     """Every option that takes a number, of every command."""
-    from search.parsers import COMMANDS
+    from search.cli.parsers import COMMANDS
 
     for command, (make, _) in COMMANDS.items():
         for action in make()._actions:

@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from hybrid_swin.__main__ import main as train_main
-from search.cli import main
+from search.cli.main import main
 from search.leaderboard import Leaderboard
 
 CLASSES = (

@@ -6,7 +6,7 @@ import pytest
 
 from hybrid_swin.__main__ import main as train_main
 from hybrid_swin.errors.plain_text import LONGEST
-from search.cli import main
+from search.cli.main import main
 
 PATHS = ["~nobody/x", "x/" * 2500, "r[/b]", "x" * 300, "\x1b[31m"]
 COMMANDS = [

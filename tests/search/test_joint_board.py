@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from hybrid_swin.errors import InputError
-from search.cli import main
+from search.cli.main import main
 from search.joint_board import join
 from search.leaderboard import COLUMNS, Leaderboard
 from search.leaderboard_sentences import sentences

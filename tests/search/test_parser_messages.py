@@ -2,7 +2,7 @@
 
 import pytest
 
-from search.cli import main
+from search.cli.main import main
 
 
 @pytest.mark.parametrize(

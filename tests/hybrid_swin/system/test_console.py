@@ -11,7 +11,7 @@ from rich.text import Text
 
 import search
 from hybrid_swin.system.console import Console
-from search.cli import main
+from search.cli.main import main
 
 HOSTILE = "r[b]x[/b] [/] :gate: [red]"
 MODULES = sorted(Path(search.__path__[0]).rglob("*.py"))

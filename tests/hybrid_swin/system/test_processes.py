@@ -93,7 +93,10 @@ def test_a_door_finds_ours_and_the_working_folder_last(traps):
     "command",
     [
         [str(ROOT / "search.py"), "run", "--help"],
-        ["-c", f"import sys; sys.path[:1] = [{str(ROOT)!r}]; from search.door import main; main()"],
+        [
+            "-c",
+            f"import sys; sys.path[:1] = [{str(ROOT)!r}]; from search.cli.door import main; main()",
+        ],
     ],
     ids=["script", "console script"],
 )

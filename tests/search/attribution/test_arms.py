@@ -8,10 +8,10 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from search.attribution.arms import read_arms
-from search.attribution.command import run
 from search.attribution.model import NEW_IMAGES, NEW_VALIDATION, THESE_IMAGES, attribute
 from search.attribution.tables import sentences
 from search.attribution.trials import read_trials
+from search.cli.attribution import run
 from search.compare.plan_file import write_plan
 from search.compare.settings import ArmSettings, MatchSettings
 from search.records.looks import Look, record_look

@@ -68,7 +68,7 @@ def test_a_numeric_factor_of_the_reach_task_is_drawn_with_what_is_known(fake, tm
 
 
 def test_the_leaderboard_of_a_comparison_is_the_comparison(made, tmp_path, capsys):
-    from search.cli import main
+    from search.cli.main import main
 
     picture = tmp_path / "forest.svg"
     assert main(["leaderboard", str(made.folder), "--svg", str(picture)]) == 0

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.figure_files import write_figure
 from hybrid_swin.system.files import write_json_atomically
-from search.cli import main
+from search.cli.main import main
 from search.figures.anytime import draw_anytime
 from search.figures.curves import draw_curves
 from search.figures.evidence import Evidence

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.cli import main
+from search.cli.main import main
 from search.compare.clock import LATENCY_FILE, Clock
 from search.compare.settings import ComparisonSettings
 from search.leaderboard import Leaderboard

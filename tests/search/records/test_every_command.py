@@ -15,7 +15,7 @@ import pytest
 from hybrid_swin.__main__ import main as train
 from hybrid_swin.errors import InputError
 from search import dry_run, launch
-from search.cli import main
+from search.cli.main import main
 from search.compare import rehearsal, report
 from search.wandb_summary import summary_of
 from tests.search.records import instant_folders

@@ -15,7 +15,7 @@ from rich.table import Table
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import csv_cell
 from hybrid_swin.system.console import Console
-from search.cost_rows import CostRow, Question, counted, matched, named_variants
+from search.cli.cost.rows import CostRow, Question, counted, matched, named_variants
 from search.word_wrapping import Words
 
 Format = Literal["table", "csv", "json"]
@@ -61,7 +61,7 @@ def answer(question: Question, progress: Callable[[str], object]) -> Answer:
         rows = counted(named) if question.match is None else matched(named, question)
     if not by_clock and not question.measure:
         return Answer(question, tuple(rows))
-    from search.cost_measuring import matched_by_clock, measured, setup_of
+    from search.cli.cost.measured import matched_by_clock, measured, setup_of
 
     setup = setup_of(question)
     if by_clock:

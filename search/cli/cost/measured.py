@@ -9,7 +9,7 @@ from hybrid_swin.profiling.timing import Setup, Timing, Work, compare_times
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.ranges import Range, check_ranges
 from hybrid_swin.spec.variant import Variant
-from search.cost_rows import (
+from search.cli.cost.rows import (
     CostRow,
     Measurement,
     Named,

@@ -15,8 +15,8 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.image_facts import Normalisation
 from hybrid_swin.spec import registry
-from search.inspect_options import InspectQuestion
-from search.inspect_subject import Target, settings_of
+from search.cli.inspect.options import InspectQuestion
+from search.cli.inspect.target import Target, settings_of
 
 _FAR = 5.0  # spreads from the mean of what was learned, or times its spread
 

@@ -7,7 +7,7 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.cost.width_solver import match_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.published import names, published
-from search.cost_rows import Question, counted, find_variant, matched, named_variants, target_of
+from search.cli.cost.rows import Question, counted, find_variant, matched, named_variants, target_of
 
 
 def test_variants_are_names_files_and_words(tmp_path):

@@ -4,7 +4,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.network.contract import words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
-from search.catalogue import check_plugins, print_catalogue
+from search.cli.blocks import check_plugins, print_catalogue
 
 THREE = '''
 from functools import reduce

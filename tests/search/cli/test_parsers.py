@@ -2,7 +2,7 @@
 
 import pytest
 
-from search.parsers import COMMANDS
+from search.cli.parsers import COMMANDS
 
 
 @pytest.mark.parametrize(

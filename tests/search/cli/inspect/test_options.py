@@ -8,7 +8,7 @@ from jsonargparse import DefaultHelpFormatter
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.request import Asked
-from search.inspect_options import InspectQuestion, inspect_parser, question_of
+from search.cli.inspect.options import InspectQuestion, inspect_parser, question_of
 
 
 def asked(line):
@@ -88,10 +88,10 @@ def test_questions_import_nothing_heavy():
     code = """
 import sys
 from jsonargparse import DefaultHelpFormatter
-from search.inspect_options import inspect_parser, question_of
+from search.cli.inspect.options import inspect_parser, question_of
 question_of(inspect_parser(DefaultHelpFormatter), sys.argv[1:])
 print(set(sys.modules) & {"torch", "lightning", "optuna", "wandb", "matplotlib", "scipy"})
 """
     command = [sys.executable, "-c", code, "swin_t", "--data", "digits", "--only", "spectrum"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[4])
     assert done.stdout == "set()\n", done.stderr

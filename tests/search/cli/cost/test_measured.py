@@ -6,9 +6,9 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.profiling.timing import Setup, Timing
 from hybrid_swin.spec.published import published
-from search import cost_measuring
-from search.cost_measuring import matched_by_clock, measured, setup_of
-from search.cost_rows import Question, counted, named_variants
+from search.cli.cost import measured as cost_measuring
+from search.cli.cost.measured import matched_by_clock, measured, setup_of
+from search.cli.cost.rows import Question, counted, named_variants
 
 CPU = Setup("cpu")
 

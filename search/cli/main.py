@@ -17,15 +17,15 @@ from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.interop.export.options import run_export
 from hybrid_swin.system.files import explained as explain_refusal
 from hybrid_swin.system.kept_text import check_words, show
+from search.cli.cost.options import question_of
+from search.cli.inspect.options import question_of as inspect_question_of
+from search.cli.parsers import COMMANDS, door_parser
+from search.cli.space_options import SAMPLES
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
-from search.cost_options import question_of
 from search.file_kinds import use_of
-from search.inspect_options import question_of as inspect_question_of
-from search.parsers import COMMANDS, door_parser
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import build_settings, parse_settings, parse_with_config, receipt_among
-from search.space_options import SAMPLES
 
 if TYPE_CHECKING:
     from search.leaderboard import Leaderboard
@@ -148,26 +148,26 @@ def _space(parser: ArgumentParser, arguments: list[str]) -> int:
         arguments = ["--config", *arguments]
     parsed = parse_with_config(parser, arguments, StudySettings, DEFAULT_CONFIG)
     settings = build_settings(StudySettings, parsed, "")
-    from search.space_command import print_space
+    from search.cli.space import print_space
 
     samples, output = parsed.get("samples", SAMPLES), parsed.get("format", "table")
     return print_space(settings, samples, output)
 
 
 def _leaderboard(options: Any) -> int:
-    from search.leaderboard_command import run
+    from search.cli.leaderboard import run
 
     return run(options)
 
 
 def _status(options: Any) -> int:
-    from search.watching.command import run
+    from search.cli.status import run
 
     return run(options)
 
 
 def _figures(options: Any) -> int:
-    from search.figures.command import run
+    from search.cli.figures import run
 
     return run(options)
 
@@ -175,25 +175,25 @@ def _figures(options: Any) -> int:
 def _inspect(parser: ArgumentParser, arguments: list[str]) -> int:
     question = inspect_question_of(parser, arguments)
     from hybrid_swin.system.console import Console
-    from search.inspect_command import inspect
+    from search.cli.inspect.command import inspect
 
     return inspect(question, Console())
 
 
 def _attribution(options: Any) -> int:
-    from search.attribution.command import run
+    from search.cli.attribution import run
 
     return run(options)
 
 
 def _blocks(options: Any) -> int:
-    from search.catalogue import check_plugins, print_catalogue
+    from search.cli.blocks import check_plugins, print_catalogue
 
     return check_plugins(options.plugin) if options.check else print_catalogue(options.plugin)
 
 
 def _cost(options: Any) -> int:
-    from search.cost_table import print_costs
+    from search.cli.cost.command import print_costs
 
     return print_costs(question_of(options), options.format, options.save)
 

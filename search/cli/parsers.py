@@ -9,15 +9,15 @@ from jsonargparse import ArgumentParser
 from hybrid_swin.interop.export.options import add_export_options
 from hybrid_swin.spec.own_code.trust import PLUGIN_HELP, TRUST_HELP, add_code_options
 from hybrid_swin.system.program import as_called, program
-from search.attribution.options import attribution_parser
+from search.cli.attribution_options import attribution_parser
+from search.cli.cost.options import cost_parser
+from search.cli.inspect.options import inspect_parser
+from search.cli.space_options import space_parser
+from search.cli.status_options import figures_parser, status_parser
 from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.compare.settings import ComparisonSettings
-from search.cost_options import cost_parser
-from search.inspect_options import inspect_parser
 from search.settings import DEFAULT_CONFIG, StudySettings
 from search.settings_file import add_settings
-from search.space_options import space_parser
-from search.watching.options import figures_parser, status_parser
 
 DESCRIPTION = """\
 Which mix of local and global information is best for your images, at your budget, and how sure can

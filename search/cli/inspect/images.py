@@ -18,9 +18,9 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.runner import make_inspections
 from hybrid_swin.inspection.subject import Subject, make_subject
 from hybrid_swin.training.hardware import resolve_accelerator
-from search.inspect_known import as_recorded, check_own, check_unseen, far_off, normalised
-from search.inspect_options import InspectQuestion
-from search.inspect_subject import Target, check_data_module, settings_of
+from search.cli.inspect.known import as_recorded, check_own, check_unseen, far_off, normalised
+from search.cli.inspect.options import InspectQuestion
+from search.cli.inspect.target import Target, check_data_module, settings_of
 
 _MACS_AT_ONCE = 40e9
 _MOST_AT_ONCE = 64

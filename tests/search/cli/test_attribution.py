@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
-from search.attribution.command import run
 from search.attribution.figures import draw_effects, save_svg
 from search.attribution.model import NEW_CANDIDATES, ONE_SEED, attribute
-from search.attribution.options import attribution_parser
 from search.attribution.tables import render, sentences, to_csv, to_markdown
 from search.attribution.trial import Trial, Trials
 from search.attribution.trials import read_trials
+from search.cli.attribution import run
+from search.cli.attribution_options import attribution_parser
 from search.difference_format import points
 from search.records.runs import iter_runs
 

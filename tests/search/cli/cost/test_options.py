@@ -1,8 +1,8 @@
 import pytest
 
-from search import cost_table
-from search.cli import main
-from search.cost_rows import Question
+from search.cli.cost import command as cost_table
+from search.cli.cost.rows import Question
+from search.cli.main import main
 
 
 @pytest.fixture

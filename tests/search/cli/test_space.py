@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from search.cli import main
+from search.cli.main import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WORD = {
     "word": "{mixer}:{fusion}",
     "mixer": {"choose": ["w_msa", "w_msa+mdta"]},

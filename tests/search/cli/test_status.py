@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from search.cli import main
+from search.cli import status as command
+from search.cli.main import main
 from search.records.study_folder import locked
-from search.watching import command
 
 DOOR = Path(__file__).parents[3] / "search.py"
 

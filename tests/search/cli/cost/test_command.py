@@ -7,9 +7,9 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.published import names, published
 from hybrid_swin.spec.variant import Variant
-from search import cost_measuring
-from search.cost_rows import Question
-from search.cost_table import print_costs
+from search.cli.cost import measured as cost_measuring
+from search.cli.cost.command import print_costs
+from search.cli.cost.rows import Question
 
 TINY = """
 image_size: 8

@@ -13,9 +13,9 @@ import yaml
 from PIL import Image
 
 import hybrid_swin as hs
-from search.cli import main
+from search.cli.main import main
 
-DOOR = Path(__file__).parents[2] / "search.py"
+DOOR = Path(__file__).parents[3] / "search.py"
 
 
 @pytest.fixture

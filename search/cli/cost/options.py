@@ -6,7 +6,7 @@ from jsonargparse import ArgumentParser
 
 from hybrid_swin.spec.own_code.trust import TRUST_HELP
 from hybrid_swin.system.program import as_called, program
-from search.cost_rows import By, Question
+from search.cli.cost.rows import By, Question
 
 DESCRIPTION = """\
 What variants cost, side by side: parameters, MACs and activations in closed form; with --measure

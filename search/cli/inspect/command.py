@@ -21,9 +21,9 @@ from hybrid_swin.interop.weights.files import weights_hash
 from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready, read_json, write_json_atomically
-from search.inspect_images import Shown, make_subject_of, show_images
-from search.inspect_options import InspectQuestion
-from search.inspect_subject import Target, find_target
+from search.cli.inspect.images import Shown, make_subject_of, show_images
+from search.cli.inspect.options import InspectQuestion
+from search.cli.inspect.target import Target, find_target
 from search.records.study_file import STUDY_FILE
 from search.records.study_folder import recorded_test_read
 

@@ -1,0 +1,1 @@
+"""The command `cost`: what blocks and networks cost, counted or measured."""

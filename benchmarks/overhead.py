@@ -34,10 +34,10 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.classifier import Classifier
 from search.dispatcher import Dispatcher
 from search.executors.local import LocalExecutor
-from search.experiment import WorkerSettings
 from search.identity import candidate_id
 from search.records.receipt import code_hash
 from search.records.runs import RunSpec
+from search.settings.experiment import WorkerSettings
 
 TRIALS = 9  # of each; the first of each is warm-up and not counted
 VARIANT = Variant.from_dict(

@@ -51,8 +51,8 @@ from search.launch import check
 from search.leaderboard import Leaderboard
 from search.random_candidates import RandomCandidates
 from search.records.study_folder import claim, locked
-from search.settings import FinalistSettings, RungSettings, SamplerSettings, StudySettings
-from search.settings_file import read_config_as
+from search.settings.reading import read_config_as
+from search.settings.study import FinalistSettings, RungSettings, SamplerSettings, StudySettings
 from search.study import Study
 
 RESULTS = Path(__file__).parent / "results"

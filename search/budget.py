@@ -9,7 +9,7 @@ from hybrid_swin.cost import Cost
 from hybrid_swin.cost.width_solver import By, match_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
-from search.settings import BudgetSettings
+from search.settings.study import BudgetSettings
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 _MOST = 10**15  # parameters or MACs

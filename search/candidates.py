@@ -13,11 +13,11 @@ from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from hybrid_swin.training.metric_facts import LOGGED, facts_of
 from search import budget
 from search.draws import Draw, Refusal
-from search.experiment import ExperimentSettings
 from search.identity import candidate_id, derive_seed
 from search.records.runs import RUN_FILE, RunSpec, read_record
 from search.reference_size import count_parameters
-from search.settings import BaselineSettings, StudySettings
+from search.settings.experiment import ExperimentSettings
+from search.settings.study import BaselineSettings, StudySettings
 from search.space import Space
 
 REFERENCE = "logistic_regression"

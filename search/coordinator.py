@@ -25,7 +25,7 @@ from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec
 from search.run_counts import expected_runs
 from search.rungs import Rungs
-from search.settings import StudySettings
+from search.settings.study import StudySettings
 from search.study import Study
 
 # Points of a learning curve that Optuna keeps beside the rungs: enough for a dashboard's plot.

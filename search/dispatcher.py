@@ -17,7 +17,6 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.files import write_json_atomically
 from search.executors import Event, Executor, Job
-from search.experiment import WorkerSettings
 from search.records.failure import FAILURE_FILE, FailureRecord, read_failure, write_failure
 from search.records.runs import (
     RESULT_FILE,
@@ -29,6 +28,7 @@ from search.records.runs import (
     read_spec,
 )
 from search.records.torn import read_or_set_aside, set_aside
+from search.settings.experiment import WorkerSettings
 from search.silence import Silence
 
 _FINAL = (

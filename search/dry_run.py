@@ -12,7 +12,6 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from search.budget import limits
 from search.candidates import Candidates
-from search.contradictions import without_effect
 from search.draws import Draw
 from search.launch import Prepared, check, prepare
 from search.looking import level_at, next_target, plan_of, seeds_looked_at
@@ -24,7 +23,8 @@ from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import check_folder
 from search.run_counts import RunCounts, can_stop, expected_runs
 from search.samplers import sample_params
-from search.settings import StudySettings
+from search.settings.contradictions import without_effect
+from search.settings.study import StudySettings
 from search.space import Space
 from search.value_checks import settings_of
 from search.workplace import say_data, start_workers

@@ -18,7 +18,7 @@ from scipy import stats
 from hybrid_swin.system.files import natural_order
 from search.records.runs import RunResult, RunSpec
 from search.rungs import Rungs
-from search.settings import RungSettings
+from search.settings.study import RungSettings
 from search.statistics.proportions import share_upper_bound
 
 _LEAST = 5  # runs from which a rank correlation has an interval

@@ -9,7 +9,7 @@ from search import objectives
 from search.pareto import front, hypervolume
 from search.records.finalists_file import read_finalists, write_finalists
 from search.records.runs import RunResult, RunSpec
-from search.settings import StudyObjective
+from search.settings.study import StudyObjective
 
 Ended = Sequence[tuple[RunSpec, RunResult]]
 _NAMES = {"baselines": "baseline", "random_search": "random search"}

@@ -21,7 +21,6 @@ from hybrid_swin.system.program import door
 from search import budget, objectives
 from search.candidates import Candidates, check_objective
 from search.closing import closing
-from search.contradictions import check_together, without_effect
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
 from search.extremes import no_fit_message
@@ -38,7 +37,8 @@ from search.records.study_folder import adopt_modules, adopt_plugins, check_fold
 from search.repeating import say_what_differs
 from search.run_counts import expected_runs
 from search.samplers import choose_sampler, sample_params
-from search.settings import SamplerName, StudySettings
+from search.settings.contradictions import check_together, without_effect
+from search.settings.study import SamplerName, StudySettings
 from search.space import Space
 from search.study import Study
 from search.wandb_board import WandbBoard

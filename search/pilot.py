@@ -11,8 +11,8 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.training.metric_facts import facts_of
 from search.dispatcher import Dispatcher
 from search.executors import Executor
-from search.experiment import ExperimentSettings
 from search.records.runs import RunResult, RunSpec
+from search.settings.experiment import ExperimentSettings
 from search.statistics.power import detectable_difference
 from search.statistics.wilson import wilson
 

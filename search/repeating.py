@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.console import Console
-from search.experiment import differences
 from search.records.receipt import code_hash, versions
 from search.records.study_file import read_fixed
+from search.settings.experiment import differences
 
 
 def say_what_differs(receipt: Mapping[str, Any] | None, folder: Path, console: Console) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from search.candidates import Candidates
 from search.rungs import Rungs
-from search.settings import StudySettings
+from search.settings.study import StudySettings
 
 
 @dataclass(frozen=True)

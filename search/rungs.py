@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from search.identity import derive_seed
 from search.records.runs import RunResult
-from search.settings import RungSettings
+from search.settings.study import RungSettings
 
 _MOST_RUNGS = 12  # far beyond any training's epochs
 _SEEDS = 2**31  # how many there are

@@ -26,7 +26,7 @@ from hybrid_swin.errors import InputError
 from search import budget
 from search.gp_process import GpProcess
 from search.memory import MOST_SHOWN
-from search.settings import SamplerName, StudySettings
+from search.settings.study import SamplerName, StudySettings
 from search.space import Space
 
 Distributions = dict[str, BaseDistribution]

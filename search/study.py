@@ -19,7 +19,7 @@ from search.memory import REFUSED, Memory, OptunaDirection
 from search.records.journal import JOURNAL, discard_journal, repair_journal
 from search.records.runs import State
 from search.samplers import Samplers, choose_sampler
-from search.settings import SamplerName, StudySettings
+from search.settings.study import SamplerName, StudySettings
 from search.space import Space
 from search.storage_patience import Patience
 

@@ -7,7 +7,7 @@ from search import objectives
 from search.pareto import front, hypervolume
 from search.records.runs import RunResult, RunSpec
 from search.records.study_file import read_fixed
-from search.settings import BudgetSettings, StudyObjective, StudySettings
+from search.settings.study import BudgetSettings, StudyObjective, StudySettings
 
 Ended = Sequence[tuple[RunSpec, RunResult]]
 

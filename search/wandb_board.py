@@ -28,10 +28,10 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import DamagedFileError
 from hybrid_swin.system.processes import python_command, python_environment
 from search.executors.bounded_log import BoundedLog, Pump
-from search.experiment import ExperimentSettings
 from search.records.runs import RunResult, RunSpec, iter_runs, read_run
 from search.records.settings import read_study
-from search.wandb_settings import WandbPlace, place
+from search.settings.experiment import ExperimentSettings
+from search.settings.wandb import WandbPlace, place
 
 MIRRORED_FILE = "wandb_mirrored.txt"
 LOG_FILE = "wandb_mirror.log"

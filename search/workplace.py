@@ -14,11 +14,11 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from hybrid_swin.training.hardware import resolve_accelerator, resolve_precision
-from search.compare.settings import ComparisonSettings
 from search.executors.local import LocalExecutor, cpu_workers
-from search.experiment import ExperimentSettings
 from search.records.receipt import code_hash
-from search.wandb_settings import check_environment
+from search.settings.comparison import ComparisonSettings
+from search.settings.experiment import ExperimentSettings
+from search.settings.wandb import check_environment
 
 # How long the end of an experiment, or its interruption, waits for its mirror.
 WANDB_SECONDS, WANDB_SECONDS_WHEN_CUT_OFF = 120.0, 5.0

@@ -10,10 +10,10 @@ import yaml
 from hybrid_swin.network.contract import CHECKS, words_with
 from hybrid_swin.spec import registry
 from search.cli.main import main
-from search.config_files import find_config
 from search.launch import check
-from search.settings import StudySettings
-from search.settings_file import read_config_as
+from search.settings.config_files import find_config
+from search.settings.reading import read_config_as
+from search.settings.study import StudySettings
 from search.space import Space
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

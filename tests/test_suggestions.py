@@ -12,10 +12,10 @@ from hybrid_swin.errors.plain_text import LONGEST
 from hybrid_swin.spec.run_reference import refuse_reading, with_runs
 from search.cli import main as cli
 from search.cli.parsers import EPILOG
-from search.compare.settings import ComparisonSettings
-from search.config_files import find_config
-from search.settings import DEFAULT_CONFIG, StudySettings
-from search.settings_file import parse_settings
+from search.settings.comparison import ComparisonSettings
+from search.settings.config_files import find_config
+from search.settings.reading import parse_settings
+from search.settings.study import DEFAULT_CONFIG, StudySettings
 
 ROOT = Path(__file__).parents[1]
 

@@ -24,8 +24,8 @@ from benchmarks.tabular.replay import replay_study
 from benchmarks.tabular.table import CURVES, SPACE, Table
 from benchmarks.writing import write_report
 from search.fidelity import audit
-from search.settings import FinalistSettings, SamplerName, SamplerSettings, StudySettings
-from search.settings_file import read_config_as
+from search.settings.reading import read_config_as
+from search.settings.study import FinalistSettings, SamplerName, SamplerSettings, StudySettings
 
 RESULTS = Path(__file__).parents[1] / "results"
 METHODS: tuple[tuple[SamplerName, str], ...] = (

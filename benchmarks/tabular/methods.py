@@ -9,7 +9,7 @@ import optuna
 
 from benchmarks.tabular.replay import replay_study
 from benchmarks.tabular.table import Table
-from search.settings import (
+from search.settings.study import (
     FinalistSettings,
     RungSettings,
     SamplerName,

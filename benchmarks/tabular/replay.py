@@ -16,11 +16,11 @@ from hybrid_swin.errors import InputError
 from search.candidates import Candidates
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
-from search.experiment import ObjectiveSettings
 from search.random_candidates import RandomCandidates
 from search.records.runs import RunResult, RunSpec
 from search.rungs import falls_short
-from search.settings import StudySettings
+from search.settings.experiment import ObjectiveSettings
+from search.settings.study import StudySettings
 from search.space import Space
 from search.study import Study
 

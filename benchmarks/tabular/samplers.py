@@ -29,8 +29,8 @@ from benchmarks.tabular.regret import Regret, band, by_cost, by_trials, regret, 
 from benchmarks.tabular.samplers_report import picture, tables
 from benchmarks.tabular.table import CURVES, SPACE, Table
 from benchmarks.writing import write_report
-from search.settings import StudySettings
-from search.settings_file import read_config_as
+from search.settings.reading import read_config_as
+from search.settings.study import StudySettings
 
 RESULTS = Path(__file__).parents[1] / "results"
 SEEDS_OF_GP = 9

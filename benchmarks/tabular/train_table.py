@@ -41,8 +41,8 @@ from search.records.predictions import read_correctness
 from search.records.receipt import about_data, code_hash
 from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import locked
-from search.settings import StudySettings
-from search.settings_file import read_config_as
+from search.settings.reading import read_config_as
+from search.settings.study import StudySettings
 from search.space import Space
 from search.workplace import common_job_settings, start_workers
 

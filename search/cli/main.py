@@ -21,11 +21,11 @@ from search.cli.cost.options import question_of
 from search.cli.inspect.options import question_of as inspect_question_of
 from search.cli.parsers import COMMANDS, door_parser
 from search.cli.space_options import SAMPLES
-from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
-from search.compare.settings import ComparisonSettings
-from search.file_kinds import use_of
-from search.settings import DEFAULT_CONFIG, StudySettings
-from search.settings_file import build_settings, parse_settings, parse_with_config, receipt_among
+from search.settings.comparison import DEFAULT_CONFIG as DEFAULT_COMPARISON
+from search.settings.comparison import ComparisonSettings
+from search.settings.kinds import use_of
+from search.settings.reading import build_settings, parse_settings, parse_with_config, receipt_among
+from search.settings.study import DEFAULT_CONFIG, StudySettings
 
 if TYPE_CHECKING:
     from search.leaderboard import Leaderboard

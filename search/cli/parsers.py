@@ -14,10 +14,10 @@ from search.cli.cost.options import cost_parser
 from search.cli.inspect.options import inspect_parser
 from search.cli.space_options import space_parser
 from search.cli.status_options import figures_parser, status_parser
-from search.compare.settings import DEFAULT_CONFIG as DEFAULT_COMPARISON
-from search.compare.settings import ComparisonSettings
-from search.settings import DEFAULT_CONFIG, StudySettings
-from search.settings_file import add_settings
+from search.settings.comparison import DEFAULT_CONFIG as DEFAULT_COMPARISON
+from search.settings.comparison import ComparisonSettings
+from search.settings.reading import add_settings
+from search.settings.study import DEFAULT_CONFIG, StudySettings
 
 DESCRIPTION = """\
 Which mix of local and global information is best for your images, at your budget, and how sure can

@@ -13,7 +13,7 @@ from search.budget import limits, matching, over
 from search.choices import Choice, Range, Tie
 from search.combinations import Candidate, Number, Part
 from search.extremes import settings_text, short
-from search.settings import StudySettings
+from search.settings.study import StudySettings
 from search.space import Space
 from search.survey import Share, Survey, survey
 from search.templates import Template
@@ -55,7 +55,7 @@ def _check_others(settings: StudySettings, space: Space) -> None:
         InputError: data, an objective or a baseline that cannot be, or settings that contradict.
     """
     from search.candidates import Candidates, check_objective
-    from search.contradictions import check_together
+    from search.settings.contradictions import check_together
 
     settings.data.validate()
     variant, _ = space.resolve(space.default())

@@ -7,8 +7,8 @@ from jsonargparse import ArgumentParser
 
 from hybrid_swin.spec.own_code.trust import TRUST_HELP
 from hybrid_swin.system.program import as_called, program
-from search.settings import DEFAULT_CONFIG, StudySettings
-from search.settings_file import add_settings
+from search.settings.reading import add_settings
+from search.settings.study import DEFAULT_CONFIG, StudySettings
 
 SAMPLES = 1000
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.block_words import parse
-from search.compare.settings import ArmSettings
+from search.settings.comparison import ArmSettings
 
 SIZE = "size"  # the cause that a `pointwise` branch of equal cost shows
 _ADDED = ("mdta", "mdta(attention=false)", "mdta(depthwise=false)", "conv", "pointwise")

@@ -13,9 +13,9 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
 from hybrid_swin.training.hardware import resolve_accelerator
 from search.compare.matching import Matched
-from search.compare.settings import ComparisonSettings
 from search.records.runs import SCHEMA_VERSION, read_record
-from search.records.schema import SchemaError, build, check_version
+from search.settings.comparison import ComparisonSettings
+from search.settings.schema import SchemaError, build, check_version
 
 LATENCY_FILE = "latency.json"
 _LEAST_TOLERANCE = 0.05  # the clock is no better

@@ -8,7 +8,7 @@ from typing import Any
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from search.compare.settings import ComparisonSettings
+from search.settings.comparison import ComparisonSettings
 
 _DATA = "data."
 _SPECIAL = ("base", "stages", "fusion")  # the others are paths

@@ -26,7 +26,6 @@ from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
 from search.compare.report import write_report
 from search.compare.results import Comparison
 from search.compare.schedule import Schedule
-from search.compare.settings import ComparisonSettings
 from search.dispatcher import Dispatcher
 from search.identity import derive_seed
 from search.looking import next_target, note_older_look, target_so_far
@@ -44,6 +43,7 @@ from search.records.study_folder import (
     locked,
 )
 from search.repeating import say_what_differs
+from search.settings.comparison import ComparisonSettings
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile
 from search.workplace import (

@@ -8,7 +8,7 @@ from hybrid_swin.cost.width_solver import match_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.variant import Variant
-from search.compare.settings import Matching, MatchSettings
+from search.settings.comparison import Matching, MatchSettings
 
 _MOST_RATIO = 64.0  # of `pointwise`
 _HALVINGS = 40

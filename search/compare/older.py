@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from search.compare.settings import ComparisonSettings
 from search.records.study_file import read_study_file, write_study_file
+from search.settings.comparison import ComparisonSettings
 
 
 def note_choice(settings: ComparisonSettings, folder: Path) -> None:

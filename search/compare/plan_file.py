@@ -18,9 +18,9 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, write_json_atomically
 from search.compare.plan import Cell, Entry, FirstWeights, Plan
-from search.compare.settings import ComparisonSettings, Matching
 from search.records.runs import read_record
-from search.records.schema import SchemaError, check_version
+from search.settings.comparison import ComparisonSettings, Matching
+from search.settings.schema import SchemaError, check_version
 
 PLAN_FILE = "plan.json"
 _SCHEMA_VERSION = 1

@@ -8,13 +8,13 @@ from rich.table import Table
 from hybrid_swin.system.console import Console
 from search.compare.launch import check, prepare, say_cells
 from search.compare.plan import Entry, Plan
-from search.compare.settings import ComparisonSettings
 from search.looking import level_at, seeds_looked_at
 from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
 from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import check_folder
+from search.settings.comparison import ComparisonSettings
 from search.statistics.undertraining import FEWEST_EPOCHS
 from search.workplace import start_workers
 

@@ -11,8 +11,8 @@ from hybrid_swin.spec.variant import Variant
 from search.compare.arms import SIZE, stages_of, words_with
 from search.compare.factors import Point
 from search.compare.matching import LatencyMatcher, Matched, match_arm, with_pointwise
-from search.compare.settings import ArmSettings, ComparisonSettings, Matching
 from search.identity import candidate_id
+from search.settings.comparison import ArmSettings, ComparisonSettings, Matching
 from search.space import Space
 
 COUNTERPART = "+pointwise as costly as {}"  # an arm's equal in cost under matching by control

@@ -9,7 +9,6 @@ from typing import Literal, Self
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.program import door
 from search.budget import amount
-from search.compare.settings import ComparisonSettings
 from search.leaderboard import Leaderboard
 from search.leaderboard_format import is_share
 from search.objectives import cost_of
@@ -20,7 +19,8 @@ from search.row import Row
 from search.row_evidence import EndedRun, Images, fresh_splits
 from search.row_intervals import CONFIDENCE, over_seeds
 from search.row_labels import labels
-from search.settings import BudgetSettings
+from search.settings.comparison import ComparisonSettings
+from search.settings.study import BudgetSettings
 from search.statistics.intervals import Interval
 
 _COSTS = ("macs", "parameters")

@@ -24,7 +24,7 @@ from search.figures.style import (
 from search.leaderboard_format import count_text, percent
 from search.pareto import Direction, front
 from search.row_intervals import CONFIDENCE
-from search.settings import MEASURED_COSTS
+from search.settings.study import MEASURED_COSTS
 
 _LABELS = {
     "macs": "MACs of one image",

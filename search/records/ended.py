@@ -9,7 +9,7 @@ from typing import Any
 
 from hybrid_swin.system.files import DamagedFileError, FileError, MissingFileError, explained
 from search.records.runs import SCHEMA_VERSION, State
-from search.records.schema import FutureVersionError, SchemaError, build, check_version
+from search.settings.schema import FutureVersionError, SchemaError, build, check_version
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from hybrid_swin.system.files import write_json_atomically
 from search.records.runs import SCHEMA_VERSION, read_record
-from search.records.schema import build, check_version
+from search.settings.schema import build, check_version
 
 FAILURE_FILE = "failure.json"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from hybrid_swin.system.files import DamagedFileError, MissingFileError, write_json_atomically
 from search.records.runs import SCHEMA_VERSION, read_record
-from search.records.schema import SchemaError, check_version
 from search.records.torn import Say, read_or_set_aside
+from search.settings.schema import SchemaError, check_version
 
 FINALISTS_FILE = "finalists.json"
 _VERSION = "schema_version"

@@ -11,7 +11,7 @@ from typing import Any, Self
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from search.records.runs import SCHEMA_VERSION, read_record
-from search.records.schema import build, check_version
+from search.settings.schema import build, check_version
 
 PROGRESS_FILE = "progress.json"
 

@@ -15,12 +15,12 @@ from hybrid_swin.data.summary import describe
 from hybrid_swin.data.test_reads import LEDGER, read_ledger
 from hybrid_swin.spec.recorded_paths import WORKING_FOLDER
 from hybrid_swin.system.files import DamagedFileError, write_json_atomically
-from search.compare.settings import ComparisonSettings
-from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.study_file import read_fixed
 from search.records.study_folder import RECEIPT
 from search.records.torn import notes_on
+from search.settings.comparison import ComparisonSettings
+from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings
 
 # what results depend on, and the mirror
 _PACKAGES = (

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, TypeVar
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import DamagedFileError, MissingFileError, natural_order, read_json
 from hybrid_swin.system.program import door
-from search.records.schema import FutureVersionError, SchemaError, build, check_version
+from search.settings.schema import FutureVersionError, SchemaError, build, check_version
 
 SCHEMA_VERSION = 1
 RUN_FILE = "run.json"

@@ -15,12 +15,12 @@ from hybrid_swin.system.files import (
     write_text_atomically,
 )
 from hybrid_swin.system.yaml_files import read_yaml
-from search.compare.settings import ComparisonSettings
-from search.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.records.nearby import hint_of_studies
-from search.records.schema import FutureVersionError, SchemaError, build, check_version
 from search.records.study_file import STUDY_FILE, read_study_file
-from search.settings import StudySettings
+from search.settings.comparison import ComparisonSettings
+from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings
+from search.settings.schema import FutureVersionError, SchemaError, build, check_version
+from search.settings.study import StudySettings
 
 SETTINGS_FILE = "settings.yaml"
 _MADE_AGAIN = "the command that began it writes it again"

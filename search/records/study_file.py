@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import DamagedFileError, MissingFileError, write_json_atomically
-from search.experiment import SCHEMA_VERSION
 from search.records.runs import read_record
-from search.records.schema import build, check_version
+from search.settings.experiment import SCHEMA_VERSION
+from search.settings.schema import build, check_version
 
 STUDY_FILE = "study.json"
 COPY_FILE = "study.copy.json"

@@ -15,8 +15,6 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.module_sources import check_modules, module_hashes
 from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, working_folder
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
-from search.compare.settings import ComparisonSettings
-from search.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 from search.records.runs import PLACES, RUN_FILE
 from search.records.settings import SETTINGS_FILE, read_study, write_settings
 from search.records.study_file import (
@@ -27,6 +25,8 @@ from search.records.study_file import (
     write_study_file,
 )
 from search.records.torn import read_or_set_aside, set_aside
+from search.settings.comparison import ComparisonSettings
+from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 
 RECEIPT = "receipt.json"
 

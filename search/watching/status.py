@@ -10,15 +10,15 @@ from typing import Literal
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import DamagedFileError, natural_order
-from search.compare.settings import ComparisonSettings
-from search.experiment import ObjectiveSettings
 from search.records.ended import Ended
 from search.records.nearby import hint_of_studies
 from search.records.progress import Progress, read_progress
 from search.records.runs import PLACES
 from search.records.settings import SETTINGS_FILE, read_study
 from search.records.study_folder import RECEIPT
-from search.settings import StudySettings
+from search.settings.comparison import ComparisonSettings
+from search.settings.experiment import ObjectiveSettings
+from search.settings.study import StudySettings
 from search.watching.ended import Failure, Runs
 from search.watching.holder import find_holder
 

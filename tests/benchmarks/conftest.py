@@ -9,8 +9,8 @@ from benchmarks.tabular import train_table
 from benchmarks.tabular.repeats import Repeats
 from benchmarks.tabular.table import SPACE, Table
 from search.records.runs import RunResult
-from search.settings import StudySettings
-from search.settings_file import read_config_as
+from search.settings.reading import read_config_as
+from search.settings.study import StudySettings
 from search.space import Space
 
 EPOCHS = 18

@@ -13,7 +13,7 @@ from search.executors import Job
 from search.jobs import do_job
 from search.launch import check, prepare
 from search.records.runs import RunResult
-from search.settings import (
+from search.settings.study import (
     BaselineSettings,
     FinalistSettings,
     RungSettings,

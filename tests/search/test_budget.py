@@ -7,7 +7,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from search.budget import excess, limits, matching, over
-from search.settings import BudgetSettings
+from search.settings.study import BudgetSettings
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
 from search.candidates import Candidates, check_objective
-from search.config_files import find_config
 from search.draws import Draw
-from search.experiment import ObjectiveSettings
 from search.identity import candidate_id
 from search.records.runs import RunSpec
-from search.settings import BaselineSettings, BudgetSettings, StudySettings
+from search.settings.config_files import find_config
+from search.settings.experiment import ObjectiveSettings
+from search.settings.study import BaselineSettings, BudgetSettings, StudySettings
 from search.space import Space
 
 VARIANT = {

@@ -16,7 +16,7 @@ from search.records.finalists_file import read_finalists
 from search.records.looks import Look, record_look
 from search.records.runs import RunResult
 from search.rungs import falls_short
-from search.settings import (
+from search.settings.study import (
     BaselineSettings,
     FinalistSettings,
     RungSettings,

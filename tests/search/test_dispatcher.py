@@ -15,8 +15,8 @@ from hybrid_swin.system.files import write_json_atomically
 from search import dispatcher as module
 from search.dispatcher import Dispatcher
 from search.executors import Event
-from search.experiment import WorkerSettings
 from search.records.runs import RunResult, RunSpec
+from search.settings.experiment import WorkerSettings
 
 
 def run(key="trials/0000", kind="trial", **changes):

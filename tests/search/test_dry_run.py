@@ -9,7 +9,7 @@ import pytest
 from hybrid_swin.system.console import Console
 from search import dry_run
 from search.records.runs import RunResult
-from search.settings import (
+from search.settings.study import (
     BaselineSettings,
     BudgetSettings,
     FinalistSettings,

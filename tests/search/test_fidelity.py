@@ -8,7 +8,7 @@ from scipy import stats
 
 from search.fidelity import RankCorrelation, audit, sentences
 from search.records.runs import RunResult, RunSpec
-from search.settings import RungSettings
+from search.settings.study import RungSettings
 
 RUNGS = RungSettings("asha", "epochs", 1, 2, audit=2)
 EPOCHS = 4

@@ -10,7 +10,7 @@ from search.finalists import choose_finalists, choosers, freeze
 from search.pareto import front, hypervolume
 from search.records.finalists_file import read_finalists
 from search.records.runs import RunResult, RunSpec
-from search.settings import StudyObjective
+from search.settings.study import StudyObjective
 
 
 def ended(key, score, state="complete", macs=1):

@@ -8,9 +8,9 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from hybrid_swin.errors import InputError
-from search.config_files import find_config
-from search.settings import DEFAULT_CONFIG, StudySettings
-from search.settings_file import add_settings, parse_settings
+from search.settings.config_files import find_config
+from search.settings.reading import add_settings, parse_settings
+from search.settings.study import DEFAULT_CONFIG, StudySettings
 from search.space import Space
 
 SPACE = {

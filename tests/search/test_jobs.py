@@ -22,7 +22,7 @@ from search.jobs import do_job
 from search.launch import check, prepare
 from search.records.runs import RunResult
 from search.records.validation import VALIDATION_FILE, read_answers
-from search.settings import BaselineSettings, StudyObjective, StudySettings
+from search.settings.study import BaselineSettings, StudyObjective, StudySettings
 
 VARIANT = {
     "image_size": 8,

@@ -12,7 +12,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
 from search import launch
 from search.launch import check, prepare, run_study
-from search.settings import BaselineSettings, BudgetSettings, StudyObjective, StudySettings
+from search.settings.study import BaselineSettings, BudgetSettings, StudyObjective, StudySettings
 from search.workplace import visible_gpus
 
 

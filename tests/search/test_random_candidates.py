@@ -8,7 +8,7 @@ import pytest
 from search.candidates import Candidates
 from search.random_candidates import RandomCandidates
 from search.samplers import sample_params
-from search.settings import BudgetSettings, StudySettings
+from search.settings.study import BudgetSettings, StudySettings
 from search.space import Space
 
 WIDTHS = {"from": 4, "to": 64, "step": 4}

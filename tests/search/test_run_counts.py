@@ -4,7 +4,7 @@ import pytest
 
 from search.candidates import Candidates
 from search.run_counts import can_stop, expected_runs
-from search.settings import (
+from search.settings.study import (
     BaselineSettings,
     FinalistSettings,
     RungSettings,

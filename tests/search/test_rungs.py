@@ -4,7 +4,7 @@ import pytest
 
 from search.records.runs import RunResult
 from search.rungs import Rungs, falls_short
-from search.settings import RungSettings
+from search.settings.study import RungSettings
 
 
 def history(*scores, monitor="val/accuracy"):

@@ -21,7 +21,7 @@ from search.samplers import (
     grid_size,
     neighbour,
 )
-from search.settings import (
+from search.settings.study import (
     BudgetSettings,
     RungSettings,
     SamplerSettings,

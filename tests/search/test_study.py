@@ -15,7 +15,7 @@ from search.candidates import Candidates
 from search.draws import Refusal
 from search.identity import derive_seed
 from search.samplers import Samplers, sample_params
-from search.settings import BudgetSettings, SamplerSettings, StudyObjective, StudySettings
+from search.settings.study import BudgetSettings, SamplerSettings, StudyObjective, StudySettings
 from search.space import Space
 from search.study import Study
 

@@ -3,7 +3,7 @@
 import json
 
 from search.leaderboard import Leaderboard
-from search.settings import StudySettings
+from search.settings.study import StudySettings
 from search.study_notes import study_notes
 
 

@@ -15,10 +15,10 @@ from hybrid_swin.__main__ import main as train_main
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.run_reference import run_data
 from search.cli.main import main
-from search.config_files import read_config
 from search.records.receipt import write_receipt
 from search.records.study_folder import claim
-from search.settings import StudySettings
+from search.settings.config_files import read_config
+from search.settings.study import StudySettings
 
 SHORT = {
     "inspect": ["--only", "similarity", "--images", "8"],

@@ -22,14 +22,14 @@ from hybrid_swin.spec.own_code.module_sources import module_sources
 from hybrid_swin.spec.variant import Variant
 from search.cli.main import main
 from search.cli.parsers import run_parser
-from search.compare.settings import ComparisonSettings
 from search.executors import Job
 from search.jobs import do_job
 from search.launch import check, prepare
 from search.records.study_file import read_fixed
 from search.records.study_folder import adopt_modules, claim
-from search.settings import DEFAULT_CONFIG, StudySettings
-from search.settings_file import parse_settings
+from search.settings.comparison import ComparisonSettings
+from search.settings.reading import parse_settings
+from search.settings.study import DEFAULT_CONFIG, StudySettings
 from tests.conftest import BRANCH
 
 VARIANT = {

@@ -16,8 +16,8 @@ from search.compare.conclusions import conclusions
 from search.compare.report import write_report
 from search.leaderboard import COLUMNS, Leaderboard
 from search.records.runs import iter_runs, read_run
+from search.settings.wandb import WandbSettings
 from search.wandb_board import WandbBoard
-from search.wandb_settings import WandbSettings
 
 ROOT = Path(__file__).parents[2]
 SECRET_DATA = {

@@ -16,8 +16,8 @@ from hybrid_swin.spec.own_code.trust import TRUST_HELP
 from hybrid_swin.spec.ranges import Range, check_ranges
 from hybrid_swin.system.kept_text import check_words, show
 from hybrid_swin.system.program import as_called, program
-from search.settings_file import build_settings
-from search.wandb_settings import WandbSettings, check_environment
+from search.settings.reading import build_settings
+from search.settings.wandb import WandbSettings, check_environment
 
 NOISE = "noise"  # in the place of a data source: random images
 

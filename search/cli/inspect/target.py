@@ -22,9 +22,9 @@ from hybrid_swin.spec.own_code.module_sources import check_data_code
 from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.system.yaml_files import read_yaml
 from search.cli.inspect.options import InspectQuestion
-from search.file_kinds import read_variant
 from search.records.runs import RUN_FILE, RunSpec, read_spec
 from search.records.settings import SETTINGS_FILE, read_data
+from search.settings.kinds import read_variant
 
 _LEVELS = 6  # from a checkpoint up to the folder of its study
 

@@ -13,9 +13,9 @@ from search.attribution.tables import sentences
 from search.attribution.trials import read_trials
 from search.cli.attribution import run
 from search.compare.plan_file import write_plan
-from search.compare.settings import ArmSettings, MatchSettings
 from search.records.looks import Look, record_look
 from search.records.validation import save_answers
+from search.settings.comparison import ArmSettings, MatchSettings
 from search.statistics.intervals import crossed_difference
 
 HALF = "+mdta(attention=false)"

@@ -7,9 +7,9 @@ from search.compare.arm_result import ArmResult
 from search.compare.differences import Versus
 from search.compare.plan import make_plan
 from search.compare.results import Comparison
-from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
 from search.records.runs import RunResult
 from search.records.settings import write_settings
+from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings
 
 IMAGES, CLASSES = 200, 10
 VARIANT = {

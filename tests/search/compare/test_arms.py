@@ -3,7 +3,7 @@ import pytest
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.block_words import parse
 from search.compare.arms import check_arms, default_arms, stages_of, words_with
-from search.compare.settings import ArmSettings
+from search.settings.comparison import ArmSettings
 
 
 def test_default_arms_isolate_every_part_of_mdta():

@@ -6,7 +6,7 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import read_json
 from search.compare import clock as module
 from search.compare.clock import LATENCY_FILE, Clock
-from search.compare.settings import MatchSettings
+from search.settings.comparison import MatchSettings
 
 TARGET = Variant(16, 1, 10, 2, 4, 2.0, (Stage(64, 1, 4, ("w_msa",)),))
 WIDER = Variant(16, 1, 10, 2, 4, 2.0, (Stage(64, 1, 4, ("w_msa+conv",)),))

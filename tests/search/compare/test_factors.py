@@ -3,7 +3,7 @@ import pytest
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from search.compare.factors import combinations, make_point, name_of
-from search.compare.settings import ComparisonSettings
+from search.settings.comparison import ComparisonSettings
 
 
 def test_every_combination_comes_once_in_order():

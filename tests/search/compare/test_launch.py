@@ -19,8 +19,8 @@ from search.compare.older import note_choice
 from search.compare.plan import make_plan
 from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
 from search.compare.results import Comparison
-from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
-from search.settings_file import read_config_as
+from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings
+from search.settings.reading import read_config_as
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "compare"
 PLUGIN = '''

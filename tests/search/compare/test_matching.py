@@ -4,7 +4,7 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
 from search.compare.matching import Matched, match_arm, with_pointwise
-from search.compare.settings import MatchSettings
+from search.settings.comparison import MatchSettings
 
 
 def variant(word, width=48, **fields):

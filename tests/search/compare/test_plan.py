@@ -6,8 +6,8 @@ import pytest
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from search.compare.plan import make_plan
-from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
 from search.records.runs import RunResult
+from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings
 from search.statistics.intervals import paired_difference
 
 VARIANT = {

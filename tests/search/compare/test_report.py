@@ -7,7 +7,7 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import read_json
 from search.compare.conclusions import conclusions
 from search.compare.report import print_report, write_report
-from search.compare.settings import ArmSettings
+from search.settings.comparison import ArmSettings
 
 FILES = {
     "comparison.json",

@@ -7,9 +7,9 @@ import pytest
 
 from hybrid_swin.system.files import json_ready
 from search.compare.arm_building import TrainedArm, images_of
-from search.compare.settings import MatchSettings
 from search.records.runs import iter_runs
 from search.records.validation import save_answers
+from search.settings.comparison import MatchSettings
 from search.statistics.intervals import crossed_difference
 
 BASE, WHOLE, HALF = "base", "+mdta", "+mdta(attention=false)"
@@ -148,7 +148,7 @@ def test_runs_of_other_code_or_images_are_noticed(fake, tmp_path):
 
 
 def test_less_is_better(fake, tmp_path):
-    from search.experiment import ObjectiveSettings
+    from search.settings.experiment import ObjectiveSettings
 
     changed = fake.settings(objective=ObjectiveSettings("val/loss", "min"), learning_rates=())
     made = fake.Made(tmp_path, changed)

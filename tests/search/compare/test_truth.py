@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from search.compare.plan import make_plan
-from search.compare.settings import ComparisonSettings
 from search.compare.truth import UNKNOWN, truth_of
-from search.experiment import ObjectiveSettings
-from search.settings_file import read_config_as
+from search.settings.comparison import ComparisonSettings
+from search.settings.experiment import ObjectiveSettings
+from search.settings.reading import read_config_as
 
 REACH = Path(__file__).parents[3] / "configs" / "compare" / "reach.yaml"
 

@@ -16,7 +16,7 @@ from search.launch import about_study
 from search.records import receipt
 from search.records.receipt import code_hash, write_receipt
 from search.records.study_folder import recorded_test_read
-from search.settings import FinalistSettings, StudySettings
+from search.settings.study import FinalistSettings, StudySettings
 from search.space import Space
 
 VARIANT = {

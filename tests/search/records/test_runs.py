@@ -18,7 +18,7 @@ from hybrid_swin.system.files import (
     write_text_atomically,
 )
 from search.records.runs import RunResult, RunSpec, iter_runs, read_run
-from search.records.schema import FutureVersionError, SchemaError
+from search.settings.schema import FutureVersionError, SchemaError
 
 
 def names(folder):

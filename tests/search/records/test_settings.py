@@ -7,7 +7,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import DamagedFileError
 from search.records.settings import SETTINGS_FILE, read_data, read_study
 from search.records.study_folder import claim
-from search.settings import FinalistSettings, StudyObjective, StudySettings
+from search.settings.study import FinalistSettings, StudyObjective, StudySettings
 
 
 @pytest.fixture

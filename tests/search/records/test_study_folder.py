@@ -15,14 +15,14 @@ from hybrid_swin.data.test_reads import LEDGER, read_ledger
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.system.files import write_json_atomically
-from search.experiment import WorkerSettings
 from search.records.study_folder import (
     adopt_plugins,
     claim,
     locked,
     recorded_test_read,
 )
-from search.settings import FinalistSettings, StudySettings
+from search.settings.experiment import WorkerSettings
+from search.settings.study import FinalistSettings, StudySettings
 
 HOLD = """
 import sys

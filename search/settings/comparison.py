@@ -8,14 +8,14 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.ranges import Range, check_ranges
 from hybrid_swin.spec.recipe import RANGES
 from hybrid_swin.training.metric_facts import facts_of
-from search.experiment import (
+from search.settings.experiment import (
     MOST_SEEDS,
     ExperimentSettings,
     check_looks,
     check_size,
     looks_of,
 )
-from search.names import check_label
+from search.settings.names import check_label
 
 DEFAULT_CONFIG = "configs/compare/digits.yaml"
 

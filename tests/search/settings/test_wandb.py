@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.wandb_settings import WandbSettings, check_environment, place
+from search.settings.wandb import WandbSettings, check_environment, place
 
 NETRC = "machine api.wandb.ai\n  login user\n  password not-a-real-key\n"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.yaml_files import read_yaml
-from search.compare.settings import ComparisonSettings
-from search.settings import StudySettings
+from search.settings.comparison import ComparisonSettings
+from search.settings.study import StudySettings
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.settings import StudySettings
+from search.settings.study import StudySettings
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 from hybrid_swin.errors import InputError, did_you_mean, unknown
 from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.system.yaml_files import read_yaml
-from search.recorded_code import CommandLine, settle_code
-from search.records.schema import FutureVersionError, SchemaError, check_version
+from search.settings.recorded_code import CommandLine, settle_code
+from search.settings.schema import FutureVersionError, SchemaError, check_version
 
 SCHEMA_VERSION = 1  # of settings that the program wrote
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -111,6 +111,6 @@ def _files_beside(path: Path) -> dict[str, Path]:
 
 def _bundled() -> Iterator[Path]:
     """The folder configs/ of a checkout, or its copy in an installed package."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     yield here.parent / "configs"
     yield here / "configs"

@@ -8,8 +8,8 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from hybrid_swin.errors import InputError
-from search.settings import DEFAULT_CONFIG, BaselineSettings, StudySettings
-from search.settings_file import add_settings, parse_settings
+from search.settings.reading import add_settings, parse_settings
+from search.settings.study import DEFAULT_CONFIG, BaselineSettings, StudySettings
 
 
 def parser():

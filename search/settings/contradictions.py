@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from hybrid_swin.errors import InputError
-from search.settings import BudgetSettings, StudySettings
+from search.settings.study import BudgetSettings, StudySettings
 
 
 def check_together(settings: StudySettings) -> None:

@@ -17,10 +17,10 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.parser_messages import explained
 from hybrid_swin.system.kept_text import check_words, hide, show, show_in_yaml
 from hybrid_swin.system.yaml_files import parse_yaml
-from search.config_files import read_config, read_receipt
-from search.experiment import ExperimentSettings
-from search.file_kinds import check_kind, kind_of
-from search.recorded_code import CommandLine
+from search.settings.config_files import read_config, read_receipt
+from search.settings.experiment import ExperimentSettings
+from search.settings.kinds import check_kind, kind_of
+from search.settings.recorded_code import CommandLine
 
 Settings = TypeVar("Settings")
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.ranges import Range, check_ranges
-from search.names import check_name
-from search.wandb_settings import WandbSettings
+from search.settings.names import check_name
+from search.settings.wandb import WandbSettings
 
 SCHEMA_VERSION = 1
 

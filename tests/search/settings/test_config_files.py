@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.config_files import find_config, read_config
-from search.settings import DEFAULT_CONFIG
+from search.settings.config_files import find_config, read_config
+from search.settings.study import DEFAULT_CONFIG
 
 
 @pytest.mark.parametrize(
     "name", ["configs/search/digits.yaml", "search/digits.yaml", "digits.yaml"]
 )
 def test_bundled_configs_are_found_from_any_folder(name, tmp_path, monkeypatch):
-    expected = Path(__file__).parents[2] / DEFAULT_CONFIG
+    expected = Path(__file__).parents[3] / DEFAULT_CONFIG
     monkeypatch.chdir(tmp_path)
     assert find_config(name).resolve() == expected
     assert find_config(name.removesuffix(".yaml")).resolve() == expected

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hybrid_swin.spec.ranges import Range, check_ranges
-from search.experiment import (
+from search.settings.experiment import (
     MOST_SEEDS,
     MOST_TRAININGS,
     ExperimentSettings,
@@ -13,8 +13,8 @@ from search.experiment import (
     check_size,
     looks_of,
 )
-from search.names import check_label
-from search.storage_url import check_storage
+from search.settings.names import check_label
+from search.settings.storage_url import check_storage
 
 DEFAULT_CONFIG = "configs/search/digits.yaml"
 

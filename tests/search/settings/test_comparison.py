@@ -1,7 +1,7 @@
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.compare.settings import ArmSettings, ComparisonSettings, MatchSettings
+from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings
 
 
 def test_an_arm_is_named_by_what_it_is():

@@ -7,9 +7,9 @@ import pytest
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
 from search.cli.main import main
-from search.compare.settings import ComparisonSettings
-from search.file_kinds import check_kind, kind_of, read_variant
-from search.settings import StudySettings
+from search.settings.comparison import ComparisonSettings
+from search.settings.kinds import check_kind, kind_of, read_variant
+from search.settings.study import StudySettings
 
 STUDY = "describes a study, for {} is no setting of a {}; `space FILE` looks at it"
 COMPARISON = "describes a comparison, for {} is no setting of a {}; `compare --config FILE` runs"

@@ -8,8 +8,8 @@ import pytest
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from search.experiment import WorkerSettings, differences
-from search.settings import (
+from search.settings.experiment import WorkerSettings, differences
+from search.settings.study import (
     BaselineSettings,
     BudgetSettings,
     FinalistSettings,

@@ -6,8 +6,8 @@ import pytest
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from search.contradictions import check_together, without_effect
-from search.settings import (
+from search.settings.contradictions import check_together, without_effect
+from search.settings.study import (
     BudgetSettings,
     RungSettings,
     SamplerSettings,

@@ -47,7 +47,7 @@ from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
-from search.launch import check
+from search.launch.study import check
 from search.leaderboard import Leaderboard
 from search.random_candidates import RandomCandidates
 from search.records.study_folder import claim, locked

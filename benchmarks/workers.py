@@ -32,7 +32,7 @@ from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
-from search.launch import check, prepare
+from search.launch.study import check, prepare
 from search.random_candidates import RandomCandidates
 from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import claim, locked
@@ -79,7 +79,7 @@ def settings_of(folder: Path, workers: int, trials: int, epochs: int) -> StudySe
 
 
 def run(settings: StudySettings) -> Watch:
-    """Run a study as `search.launch.run_study` does."""
+    """Run a study as `search.launch.study.run_study` does."""
     watch = Watch()
     space, candidates = check(settings)
     with locked(settings.path), start_workers(settings, settings.sampler.lookahead) as executor:

@@ -123,9 +123,9 @@ ORDER = [
     ["search.figures.writing"],
     ["search.settings.contradictions"],
     ["search.cli.space"],
-    ["search.launch"],
-    ["search.pilot"],
-    ["search.dry_run"],
+    ["search.launch.study"],
+    ["search.launch.pilot"],
+    ["search.launch.dry_run_study"],
     ["search.compare.arms", "search.compare.factors", "search.compare.matching"],
     ["search.compare.sides"],
     ["search.compare.plan"],
@@ -134,8 +134,8 @@ ORDER = [
     ["search.compare.conclusions"],
     ["search.compare.tables"],
     ["search.compare.report"],
-    ["search.compare.launch"],
-    ["search.compare.rehearsal"],
+    ["search.launch.comparison"],
+    ["search.launch.dry_run_comparison"],
     ["search.attribution"],
     ["search.cli.inspect.options"],
     ["search.cli.inspect.command"],
@@ -180,8 +180,8 @@ def rank(module):
 
 def test_the_walk_sees_imports():
     assert "hybrid_swin.errors" in imports("hybrid_swin.spec.registry")
-    assert "search.launch" in imports("search.cli.main")
-    assert "search.launch" not in imports("search.cli.main", always=True)
+    assert "search.launch.study" in imports("search.cli.main")
+    assert "search.launch.study" not in imports("search.cli.main", always=True)
     assert "hybrid_swin.spec.variant" not in imports("hybrid_swin.cost")
     for line in ORDER:
         assert set(line) <= set(MODULES)

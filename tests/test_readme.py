@@ -10,7 +10,7 @@ import yaml
 from hybrid_swin.network.contract import CHECKS, words_with
 from hybrid_swin.spec import registry
 from search.cli.main import main
-from search.launch import check
+from search.launch.study import check
 from search.settings.config_files import find_config
 from search.settings.reading import read_config_as
 from search.settings.study import StudySettings

@@ -121,7 +121,7 @@ class Replayed:
 
 
 def replay_study(settings: StudySettings, table: Table, table_seed: int) -> Replayed:
-    """Run a study as `search.launch.run_study` does, on the table.
+    """Run a study as `search.launch.study.run_study` does, on the table.
 
     Raises:
         InputError: settings that the table does not answer.

@@ -16,8 +16,8 @@ from search.attribution.trial import TEST, Trial, Trials, trial_of
 from search.compare.arm_building import TrainedArm, images_of, result_of
 from search.compare.arm_result import ArmResult, matched_by
 from search.compare.conclusions import GIVEN_RATES
-from search.compare.launch import read_plan
 from search.compare.plan import Plan
+from search.launch.comparison import read_plan
 from search.looking import about_looks, level_at, seeds_looked_at
 from search.records.looks import read_looks
 from search.records.predictions import Correctness

@@ -9,11 +9,11 @@ from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
 from search.compare.figures import save_differences
-from search.compare.launch import read_plan
 from search.compare.report import told
 from search.compare.results import Comparison
 from search.compare.tables import print_comparison
 from search.joint_board import join
+from search.launch.comparison import read_plan
 from search.leaderboard import Leaderboard
 from search.leaderboard_table import print_leaderboard, save_svg
 from search.records.looks import LOOKS

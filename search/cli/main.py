@@ -99,11 +99,11 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
 
     console = Console()
     if dry_run:
-        from search.dry_run import dry_run as rehearse
+        from search.launch.dry_run_study import dry_run as rehearse
 
         rehearse(settings, console)
         return 0
-    from search.launch import run_study
+    from search.launch.study import run_study
     from search.leaderboard_table import print_leaderboard
 
     def show(leaderboard: "Leaderboard") -> None:
@@ -126,12 +126,12 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
 
     console = Console()
     if dry_run:
-        from search.compare.rehearsal import rehearse
+        from search.launch.dry_run_comparison import rehearse
 
         rehearse(settings, console)
         return 0
-    from search.compare.launch import run_comparison
     from search.compare.report import print_report
+    from search.launch.comparison import run_comparison
 
     with _to_be_continued(settings.path):
         run_comparison(

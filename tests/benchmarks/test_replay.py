@@ -11,7 +11,7 @@ from hybrid_swin.system.files import read_json
 from search.draws import Draw
 from search.executors import Job
 from search.jobs import do_job
-from search.launch import check, prepare
+from search.launch.study import check, prepare
 from search.records.runs import RunResult
 from search.settings.study import (
     BaselineSettings,

@@ -455,8 +455,8 @@ def _places(plain):
 def stop_before_work(patch):
     """Let every command end where it would start workers, train or measure."""
     from hybrid_swin.training import fit as training
-    from search import dry_run
-    from search.compare import rehearsal
+    from search.launch import dry_run_comparison as rehearsal
+    from search.launch import dry_run_study as dry_run
 
     def stop(*given, **named):
         raise Stopped

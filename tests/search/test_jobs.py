@@ -19,7 +19,7 @@ from search import jobs
 from search.draws import Draw
 from search.executors import Job
 from search.jobs import do_job
-from search.launch import check, prepare
+from search.launch.study import check, prepare
 from search.records.runs import RunResult
 from search.records.validation import VALIDATION_FILE, read_answers
 from search.settings.study import BaselineSettings, StudyObjective, StudySettings

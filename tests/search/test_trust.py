@@ -24,7 +24,7 @@ from search.cli.main import main
 from search.cli.parsers import run_parser
 from search.executors import Job
 from search.jobs import do_job
-from search.launch import check, prepare
+from search.launch.study import check, prepare
 from search.records.study_file import read_fixed
 from search.records.study_folder import adopt_modules, claim
 from search.settings.comparison import ComparisonSettings

@@ -228,8 +228,8 @@ def test_a_study_whose_space_was_changed(tiny):
 def test_a_folder_of_the_other_kind_is_refused_before_any_work(
     refused, tmp_path, monkeypatch, command, found, dry_run, make_study
 ):
-    from search import launch
-    from search.compare import launch as compare_launch
+    from search.launch import comparison as compare_launch
+    from search.launch import study as launch
 
     for module in (launch, compare_launch):
         monkeypatch.setattr(module, "check", None)  # neither is any work begun
@@ -255,7 +255,8 @@ def test_a_refused_study_leaves_no_folder(refused, tmp_path):
 def test_an_interruption_promises_only_what_is_kept(
     capsys, tmp_path, monkeypatch, begun, make_study
 ):
-    from search import dry_run, launch
+    from search.launch import dry_run_study as dry_run
+    from search.launch import study as launch
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt

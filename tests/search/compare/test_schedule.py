@@ -7,7 +7,7 @@ import pytest
 
 from search.compare.plan import make_plan
 from search.compare.schedule import Schedule
-from search.pilot import Silent
+from search.launch.pilot import Silent
 from search.records.runs import RunResult
 
 

@@ -11,9 +11,9 @@ import yaml
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
-from search import launch
-from search.compare import launch as compare_launch
 from search.executors import Event
+from search.launch import comparison as compare_launch
+from search.launch import study as launch
 from search.records.predictions import write_predictions
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.records.study_folder import recorded_test_read

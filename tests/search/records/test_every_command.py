@@ -14,9 +14,11 @@ import pytest
 
 from hybrid_swin.__main__ import main as train
 from hybrid_swin.errors import InputError
-from search import dry_run, launch
 from search.cli.main import main
-from search.compare import rehearsal, report
+from search.compare import report
+from search.launch import dry_run_comparison as rehearsal
+from search.launch import dry_run_study as dry_run
+from search.launch import study as launch
 from search.wandb_summary import summary_of
 from tests.search.records import instant_folders
 

@@ -12,7 +12,7 @@ import search
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.settings import DataSettings
 from search.identity import derive_seed
-from search.launch import about_study
+from search.launch.study import about_study
 from search.records import receipt
 from search.records.receipt import code_hash, write_receipt
 from search.records.study_folder import recorded_test_read

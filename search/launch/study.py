@@ -20,11 +20,11 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search import budget, objectives
 from search.candidates import Candidates, check_objective
-from search.closing import closing
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
 from search.extremes import no_fit_message
 from search.identity import derive_seed
+from search.launch.closing import closing
 from search.leaderboard import Leaderboard
 from search.looking import next_target
 from search.objectives import reference_point

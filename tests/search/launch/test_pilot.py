@@ -5,8 +5,8 @@ import pytest
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
-from search import pilot
-from search.pilot import print_resolution, run_pilots, shortened
+from search.launch import pilot
+from search.launch.pilot import print_resolution, run_pilots, shortened
 from search.records.runs import RunResult, RunSpec
 from search.statistics.looks import pocock_level
 from search.statistics.power import detectable_difference, minimum_detectable_difference

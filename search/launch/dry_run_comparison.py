@@ -6,10 +6,10 @@ import tempfile
 from rich.table import Table
 
 from hybrid_swin.system.console import Console
-from search.compare.launch import check, prepare, say_cells
 from search.compare.plan import Entry, Plan
+from search.launch.comparison import check, prepare, say_cells
+from search.launch.pilot import print_resolution, run_pilots, shortened
 from search.looking import level_at, seeds_looked_at
-from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
 from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec

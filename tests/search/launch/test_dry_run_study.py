@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from hybrid_swin.system.console import Console
-from search import dry_run
+from search.launch import dry_run_study as dry_run
 from search.records.runs import RunResult
 from search.settings.study import (
     BaselineSettings,

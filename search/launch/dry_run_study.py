@@ -13,9 +13,9 @@ from hybrid_swin.system.console import Console
 from search.budget import limits
 from search.candidates import Candidates
 from search.draws import Draw
-from search.launch import Prepared, check, prepare
+from search.launch.pilot import print_resolution, run_pilots, shortened
+from search.launch.study import Prepared, check, prepare
 from search.looking import level_at, next_target, plan_of, seeds_looked_at
-from search.pilot import print_resolution, run_pilots, shortened
 from search.progress import duration
 from search.records.looks import read_looks
 from search.records.receipt import about_data

@@ -18,7 +18,6 @@ from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.candidates import check_objective
-from search.closing import closing
 from search.compare.clock import Clock
 from search.compare.older import note_choice
 from search.compare.plan import FirstWeights, Plan, make_plan
@@ -28,6 +27,7 @@ from search.compare.results import Comparison
 from search.compare.schedule import Schedule
 from search.dispatcher import Dispatcher
 from search.identity import derive_seed
+from search.launch.closing import closing
 from search.looking import next_target, note_older_look, target_so_far
 from search.progress import Terminal
 from search.records.looks import Look, read_looks, record_look

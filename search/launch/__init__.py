@@ -1,0 +1,1 @@
+"""From settings to a finished study or comparison, and rehearsals of both."""

@@ -6,10 +6,10 @@ from statistics import median
 
 from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard import Leaderboard
-from search.leaderboard_format import is_share, rows_text, score_text
 from search.row import Row
 from search.row_building import VARIED
 from search.row_intervals import items_of
+from search.statistics.formatting import is_share, rows_text, score_text
 from search.statistics.skewed_luck import CAUTION, skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 

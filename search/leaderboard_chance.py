@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from search.difference_format import interval_text, points, unit
 from search.leaderboard import Leaderboard
-from search.leaderboard_format import percent, range_text, score_text, score_unit
 from search.row import Row
 from search.row_against_reference import AgainstReference, Lead
 from search.row_intervals import Validated, differ_on_validation, pair_on_validation
 from search.statistics.best import selected_confidence
+from search.statistics.difference_format import interval_text, points, unit
+from search.statistics.formatting import percent, range_text, score_text, score_unit
 from search.statistics.intervals import Difference
 
 _SHORT = 0.95  # of the cost of the search: a random search below it is no equal

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from hybrid_swin.training.metric_facts import bounds_of
-from search.difference_format import interval_text, points, unit
 from search.leaderboard import Leaderboard
-from search.leaderboard_format import score_text, score_unit
 from search.row import Row
+from search.statistics.difference_format import interval_text, points, unit
+from search.statistics.formatting import score_text, score_unit
 from search.statistics.intervals import Interval
 from search.statistics.unpaired import unpaired_difference
 

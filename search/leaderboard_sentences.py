@@ -11,10 +11,10 @@ from search.leaderboard import Leaderboard
 from search.leaderboard_cautions import cautions
 from search.leaderboard_chance import chance, random_search, references
 from search.leaderboard_costs import on_front
-from search.leaderboard_format import percent, range_text, rows_text, score_text, score_unit
 from search.leaderboard_retraining import retraining
 from search.looking import about_looks
 from search.row import Row
+from search.statistics.formatting import percent, range_text, rows_text, score_text, score_unit
 
 
 def sentences(board: Leaderboard) -> list[str]:

@@ -15,10 +15,10 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.leaderboard import Leaderboard
 from search.leaderboard_costs import FEW, HEADS, TRAIN, cost_text, on_front, shown_costs
-from search.leaderboard_format import is_share, percent, range_text, score_text
 from search.leaderboard_sentences import sentences
 from search.row import Row
 from search.row_intervals import CONFIDENCE
+from search.statistics.formatting import is_share, percent, range_text, score_text
 from search.word_wrapping import Words
 
 BEST_OF_SEARCH = 10  # single runs shown

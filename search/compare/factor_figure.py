@@ -14,7 +14,7 @@ from search.compare.factors import name_of, short_names
 from search.compare.results import Comparison
 from search.compare.truth import UNKNOWN, Truth
 from search.figures.style import PALETTE
-from search.leaderboard_format import is_share
+from search.statistics.formatting import is_share
 
 MARKERS = "osD^vPX*<>p"
 _PANEL = 3.4  # inches

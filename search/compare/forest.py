@@ -10,7 +10,7 @@ from search.compare.differences import Versus
 from search.compare.lines import margin_text, percent, simultaneous_text
 from search.compare.results import Comparison
 from search.figures.style import BLUE, GREY, PALETTE, RED
-from search.leaderboard_format import is_share
+from search.statistics.formatting import is_share
 
 BETTER, WORSE, TIE, EQUAL = BLUE, RED, GREY, PALETTE[3]
 _COLOURS = {"better": BETTER, "worse": WORSE, "equal": EQUAL, "tie": TIE, "unknown": TIE}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from search.compare.arm_result import ArmResult, matched_by
 from search.compare.differences import Versus
 from search.compare.results import Comparison
-from search.difference_format import interval_text, p_text, points, unit
-from search.leaderboard_format import count_text, is_share, range_text, score_text
+from search.statistics.difference_format import interval_text, p_text, points, unit
+from search.statistics.formatting import count_text, is_share, range_text, score_text
 
 MARKS = {
     "+": "shown better",

@@ -21,8 +21,8 @@ from search.compare.lines import (
     percent,
 )
 from search.compare.results import Comparison
-from search.difference_format import unit
-from search.leaderboard_format import is_share
+from search.statistics.difference_format import unit
+from search.statistics.formatting import is_share
 
 _NARROW, _WIDE = 120, 140  # below so many columns, some are left to the files
 

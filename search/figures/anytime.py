@@ -21,8 +21,8 @@ from search.figures.style import (
     set_limits,
     short,
 )
-from search.leaderboard_format import is_share, score_text
 from search.records.runs import RunResult
+from search.statistics.formatting import is_share, score_text
 
 _UNITS = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
 

@@ -21,9 +21,9 @@ from search.figures.style import (
     set_limits,
     short,
 )
-from search.leaderboard_format import score_text
 from search.records.runs import RunResult
 from search.row_evidence import EndedRun
+from search.statistics.formatting import score_text
 
 _COLUMNS = 2
 _Curve = list[tuple[float, float]]

@@ -10,7 +10,6 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.program import door
 from search.budget import amount
 from search.leaderboard import Leaderboard
-from search.leaderboard_format import is_share
 from search.objectives import cost_of
 from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.settings import read_study
@@ -21,6 +20,7 @@ from search.row_intervals import CONFIDENCE, over_seeds
 from search.row_labels import labels
 from search.settings.comparison import ComparisonSettings
 from search.settings.study import BudgetSettings
+from search.statistics.formatting import is_share
 from search.statistics.intervals import Interval
 
 _COSTS = ("macs", "parameters")

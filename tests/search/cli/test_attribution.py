@@ -17,8 +17,8 @@ from search.attribution.trial import Trial, Trials
 from search.attribution.trials import read_trials
 from search.cli.attribution import run
 from search.cli.attribution_options import attribution_parser
-from search.difference_format import points
 from search.records.runs import iter_runs
+from search.statistics.difference_format import points
 
 WORDS = ("w_msa", "w_msa+mdta", "conv(kernel=7)+w_msa:gate")
 RANDOM = {"sampler": {"name": "random"}, "rungs": {"first": 0}}

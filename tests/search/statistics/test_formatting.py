@@ -1,6 +1,6 @@
 import pytest
 
-from search.leaderboard_format import count_text, range_text, score_text, seconds_text
+from search.statistics.formatting import count_text, range_text, score_text, seconds_text
 
 
 @pytest.mark.parametrize(

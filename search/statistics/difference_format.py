@@ -1,6 +1,6 @@
 """How differences are written: shares in percentage points with their sign, p-values short."""
 
-from search.leaderboard_format import is_share
+from search.statistics.formatting import is_share
 
 
 def points(value: float, monitor: str, sign: bool = True) -> str:

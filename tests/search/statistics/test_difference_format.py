@@ -1,4 +1,4 @@
-from search.difference_format import interval_text, p_text, points, unit
+from search.statistics.difference_format import interval_text, p_text, points, unit
 
 
 def test_points():

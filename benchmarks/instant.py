@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hybrid_swin.system.files import write_json_atomically
 from search.executors import Event, Job
-from search.identity import derive_seed
+from search.records.identity import derive_seed
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.rungs import falls_short
 

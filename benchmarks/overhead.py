@@ -34,7 +34,7 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.classifier import Classifier
 from search.dispatcher import Dispatcher
 from search.executors.local import LocalExecutor
-from search.identity import candidate_id
+from search.records.identity import candidate_id
 from search.records.receipt import code_hash
 from search.records.runs import RunSpec
 from search.settings.experiment import WorkerSettings

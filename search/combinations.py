@@ -14,7 +14,7 @@ from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError
 from search.budget import Matching
 from search.choices import RECIPE, Choice, Range, Tie, read_leaves
-from search.identity import candidate_id
+from search.records.identity import candidate_id
 from search.space import Space
 from search.value_checks import settings_of
 

@@ -18,9 +18,9 @@ from search.asking import Asked, Asking
 from search.candidates import Candidates
 from search.dispatcher import Dispatcher, View
 from search.finalists import choose_finalists, freeze
-from search.identity import derive_seed
 from search.looking import next_target
 from search.random_candidates import RandomCandidates
+from search.records.identity import derive_seed
 from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec
 from search.run_counts import expected_runs

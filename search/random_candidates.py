@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from search.candidates import Candidates
-from search.identity import derive_seed
+from search.records.identity import derive_seed
 from search.records.runs import RunSpec
 from search.samplers import sample_params
 from search.settings.study import StudySettings

@@ -9,7 +9,7 @@ import bisect
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from search.identity import derive_seed
+from search.records.identity import derive_seed
 from search.records.runs import RunResult
 from search.settings.study import RungSettings
 

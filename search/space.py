@@ -26,7 +26,7 @@ from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from search.choices import RECIPE, Choice, Range, Suggests, Tie, is_number, read_leaves
-from search.identity import candidate_id
+from search.records.identity import candidate_id
 from search.templates import Template
 from search.value_checks import check_values, settings_of
 

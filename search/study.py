@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hybrid_swin.errors import InputError
 from search.draws import Draw, Refusal
-from search.identity import derive_seed
 from search.memory import REFUSED, Memory, OptunaDirection
+from search.records.identity import derive_seed
 from search.records.journal import JOURNAL, discard_journal, repair_journal
 from search.records.runs import State
 from search.samplers import Samplers, choose_sampler

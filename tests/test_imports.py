@@ -93,7 +93,7 @@ ORDER = [
     ["search.statistics"],
     ["search.settings.schema"],
     ["search.settings.wandb", "search.settings.config_files", "search.settings.names"],
-    ["search.settings.experiment", "search.identity"],
+    ["search.settings.experiment", "search.records.identity"],
     ["search.settings.study", "search.settings.comparison"],
     ["search.settings.kinds"],
     ["search.settings.reading", "search.templates", "search.budget"],

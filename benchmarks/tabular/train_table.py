@@ -35,8 +35,8 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import write_json_atomically
 from search.choices import Choice
 from search.dispatcher import Dispatcher
-from search.identity import candidate_id, derive_seed
 from search.progress import Terminal
+from search.records.identity import candidate_id, derive_seed
 from search.records.predictions import read_correctness
 from search.records.receipt import about_data, code_hash
 from search.records.runs import RunResult, RunSpec

@@ -21,7 +21,7 @@ from search.compare.arms import check_arms, default_arms
 from search.compare.factors import Point, combinations, make_point, name_of
 from search.compare.matching import LatencyMatcher
 from search.compare.sides import Side, build_arm, sides_at
-from search.identity import candidate_id, derive_seed
+from search.records.identity import candidate_id, derive_seed
 from search.records.runs import RunResult, RunSpec
 from search.settings.comparison import ComparisonSettings, Matching
 from search.space import Space

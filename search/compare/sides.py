@@ -11,7 +11,7 @@ from hybrid_swin.spec.variant import Variant
 from search.compare.arms import SIZE, stages_of, words_with
 from search.compare.factors import Point
 from search.compare.matching import LatencyMatcher, Matched, match_arm, with_pointwise
-from search.identity import candidate_id
+from search.records.identity import candidate_id
 from search.settings.comparison import ArmSettings, ComparisonSettings, Matching
 from search.space import Space
 

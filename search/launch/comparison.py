@@ -26,12 +26,13 @@ from search.compare.report import write_report
 from search.compare.results import Comparison
 from search.compare.schedule import Schedule
 from search.dispatcher import Dispatcher
-from search.identity import derive_seed
 from search.launch.closing import closing
 from search.looking import next_target, note_older_look, target_so_far
 from search.progress import Terminal
+from search.records.identity import derive_seed
 from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data, write_receipt
+from search.records.repeating import say_what_differs
 from search.records.settings import SETTINGS_FILE, read_comparison_settings
 from search.records.study_file import STUDY_FILE, read_fixed
 from search.records.study_folder import (
@@ -42,7 +43,6 @@ from search.records.study_folder import (
     has_begun,
     locked,
 )
-from search.repeating import say_what_differs
 from search.settings.comparison import ComparisonSettings
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile

@@ -23,18 +23,18 @@ from search.candidates import Candidates, check_objective
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
 from search.extremes import no_fit_message
-from search.identity import derive_seed
 from search.launch.closing import closing
 from search.leaderboard import Leaderboard
 from search.looking import next_target
 from search.objectives import reference_point
 from search.progress import Terminal
 from search.random_candidates import RandomCandidates
+from search.records.identity import derive_seed
 from search.records.looks import read_looks
 from search.records.receipt import about_data, write_receipt
+from search.records.repeating import say_what_differs
 from search.records.runs import RunSpec
 from search.records.study_folder import adopt_modules, adopt_plugins, check_folder, claim, locked
-from search.repeating import say_what_differs
 from search.run_counts import expected_runs
 from search.samplers import choose_sampler, sample_params
 from search.settings.contradictions import check_together, without_effect

@@ -15,7 +15,7 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
 from search.candidates import Candidates, check_objective
 from search.draws import Draw
-from search.identity import candidate_id
+from search.records.identity import candidate_id
 from search.records.runs import RunSpec
 from search.settings.config_files import find_config
 from search.settings.experiment import ObjectiveSettings

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from hybrid_swin.errors import InputError
 from search.candidates import Candidates
 from search.draws import Refusal
-from search.identity import derive_seed
+from search.records.identity import derive_seed
 from search.samplers import Samplers, sample_params
 from search.settings.study import BudgetSettings, SamplerSettings, StudyObjective, StudySettings
 from search.space import Space

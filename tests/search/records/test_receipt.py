@@ -11,9 +11,9 @@ import pytest
 import search
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.settings import DataSettings
-from search.identity import derive_seed
 from search.launch.study import about_study
 from search.records import receipt
+from search.records.identity import derive_seed
 from search.records.receipt import code_hash, write_receipt
 from search.records.study_folder import recorded_test_read
 from search.settings.study import FinalistSettings, StudySettings

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from search.records.receipt import code_hash, versions
-from search.repeating import differences_from
+from search.records.repeating import differences_from
 from search.settings.config_files import read_config, read_receipt
 
 CLAIMED = {"data": {"data_hash": "d0"}, "plugins": {"blur.py": "b0"}, "precision": "32-true"}

@@ -11,14 +11,14 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from hybrid_swin.training.metric_facts import LOGGED, facts_of
-from search import budget
 from search.draws import Draw, Refusal
 from search.records.identity import candidate_id, derive_seed
 from search.records.runs import RUN_FILE, RunSpec, read_record
 from search.reference_size import count_parameters
 from search.settings.experiment import ExperimentSettings
 from search.settings.study import BaselineSettings, StudySettings
-from search.space import Space
+from search.space import budget
+from search.space.space import Space
 
 REFERENCE = "logistic_regression"
 

@@ -9,7 +9,7 @@ from search.records.identity import derive_seed
 from search.records.runs import RunSpec
 from search.samplers import sample_params
 from search.settings.study import StudySettings
-from search.space import Space
+from search.space.space import Space
 
 _EXHAUSTED_AFTER = 4000  # draws in a row that were known already or beyond the budget
 

@@ -20,7 +20,7 @@ from search.records.journal import JOURNAL, discard_journal, repair_journal
 from search.records.runs import State
 from search.samplers import Samplers, choose_sampler
 from search.settings.study import SamplerName, StudySettings
-from search.space import Space
+from search.space.space import Space
 from search.storage_patience import Patience
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says what matters

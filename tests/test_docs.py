@@ -12,7 +12,7 @@ from hybrid_swin.network.contract import CHECKS
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 from search.cli.main import main
-from search.space import Space
+from search.space.space import Space
 
 DOCS = Path(__file__).parents[1] / "docs"
 GUIDES = sorted(DOCS.glob("*.md"))

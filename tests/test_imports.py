@@ -96,16 +96,16 @@ ORDER = [
     ["search.settings.experiment", "search.records.identity"],
     ["search.settings.study", "search.settings.comparison"],
     ["search.settings.kinds"],
-    ["search.settings.reading", "search.templates", "search.budget"],
+    ["search.settings.reading", "search.space.templates", "search.space.budget"],
     ["search.records"],
-    ["search.choices", "search.cli.space_options"],
-    ["search.value_checks"],
-    ["search.pareto", "search.space"],
+    ["search.space.choices", "search.cli.space_options"],
+    ["search.space.checks"],
+    ["search.pareto", "search.space.space"],
     ["search.memory", "search.objectives"],
     ["search.gp_process"],
-    ["search.combinations"],
-    ["search.extremes"],
-    ["search.survey"],
+    ["search.space.combinations"],
+    ["search.space.extremes"],
+    ["search.space.survey"],
     ["search.samplers", "search.rungs", "search.finalists"],
     ["search.draws"],
     ["search.study", "search.candidates"],
@@ -267,9 +267,9 @@ LIGHT = [
     "search.cli.inspect.options",
     "search.cli.status",
     "hybrid_swin.inspection.request",
-    "search.space",
-    "search.survey",
-    "search.budget",
+    "search.space.space",
+    "search.space.survey",
+    "search.space.budget",
     "search.rungs",
     "search.cli.main",
 ]
@@ -291,7 +291,7 @@ for module in {LIGHT}:
     heavy = set(sys.modules) & set({HEAVY})
     assert not heavy, (module, heavy)
 from hybrid_swin.spec.published import published
-from search.space import Space
+from search.space.space import Space
 variant = published("swin_t")
 assert variant.id
 Space(variant.to_dict(), dict(epochs=3))

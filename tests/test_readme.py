@@ -14,7 +14,7 @@ from search.launch.study import check
 from search.settings.config_files import find_config
 from search.settings.reading import read_config_as
 from search.settings.study import StudySettings
-from search.space import Space
+from search.space.space import Space
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -16,7 +16,7 @@ from search.settings.study import (
     SamplerSettings,
     StudySettings,
 )
-from search.space import Space
+from search.space.space import Space
 
 Stopping = Literal["none", "asha", "hyperband", "halving", "median"]
 RUNGS: dict[str, RungSettings] = {

@@ -21,7 +21,7 @@ from search.records.runs import RunResult, RunSpec
 from search.rungs import falls_short
 from search.settings.experiment import ObjectiveSettings
 from search.settings.study import StudySettings
-from search.space import Space
+from search.space.space import Space
 from search.study import Study
 
 Ended = tuple[RunSpec, RunResult]

@@ -33,7 +33,6 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import write_json_atomically
-from search.choices import Choice
 from search.dispatcher import Dispatcher
 from search.progress import Terminal
 from search.records.identity import candidate_id, derive_seed
@@ -43,7 +42,8 @@ from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import locked
 from search.settings.reading import read_config_as
 from search.settings.study import StudySettings
-from search.space import Space
+from search.space.choices import Choice
+from search.space.space import Space
 from search.workplace import common_job_settings, start_workers
 
 HERE = Path(__file__).parent

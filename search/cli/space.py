@@ -9,14 +9,14 @@ from rich.table import Table
 from hybrid_swin.spec import ranges, registry
 from hybrid_swin.system.console import Console
 from search import objectives
-from search.budget import limits, matching, over
-from search.choices import Choice, Range, Tie
-from search.combinations import Candidate, Number, Part
-from search.extremes import settings_text, short
 from search.settings.study import StudySettings
-from search.space import Space
-from search.survey import Share, Survey, survey
-from search.templates import Template
+from search.space.budget import limits, matching, over
+from search.space.choices import Choice, Range, Tie
+from search.space.combinations import Candidate, Number, Part
+from search.space.extremes import settings_text, short
+from search.space.space import Space
+from search.space.survey import Share, Survey, survey
+from search.space.templates import Template
 from search.word_wrapping import Words
 
 Format = Literal["table", "json"]

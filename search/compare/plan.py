@@ -24,7 +24,7 @@ from search.compare.sides import Side, build_arm, sides_at
 from search.records.identity import candidate_id, derive_seed
 from search.records.runs import RunResult, RunSpec
 from search.settings.comparison import ComparisonSettings, Matching
-from search.space import Space
+from search.space.space import Space
 
 
 class FirstWeights(NamedTuple):

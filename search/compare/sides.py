@@ -13,7 +13,7 @@ from search.compare.factors import Point
 from search.compare.matching import LatencyMatcher, Matched, match_arm, with_pointwise
 from search.records.identity import candidate_id
 from search.settings.comparison import ArmSettings, ComparisonSettings, Matching
-from search.space import Space
+from search.space.space import Space
 
 COUNTERPART = "+pointwise as costly as {}"  # an arm's equal in cost under matching by control
 _RATE = "recipe.learning_rate"

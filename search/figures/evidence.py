@@ -8,7 +8,6 @@ from typing import Literal, Self
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.program import door
-from search.budget import amount
 from search.leaderboard import Leaderboard
 from search.objectives import cost_of
 from search.records.runs import RunResult, RunSpec, iter_runs
@@ -20,6 +19,7 @@ from search.row_intervals import CONFIDENCE, over_seeds
 from search.row_labels import labels
 from search.settings.comparison import ComparisonSettings
 from search.settings.study import BudgetSettings
+from search.space.budget import amount
 from search.statistics.formatting import is_share
 from search.statistics.intervals import Interval
 

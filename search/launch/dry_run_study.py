@@ -10,7 +10,6 @@ from rich.table import Table
 from hybrid_swin.data.summary import independent
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
-from search.budget import limits
 from search.candidates import Candidates
 from search.draws import Draw
 from search.launch.pilot import print_resolution, run_pilots, shortened
@@ -25,8 +24,9 @@ from search.run_counts import RunCounts, can_stop, expected_runs
 from search.samplers import sample_params
 from search.settings.contradictions import without_effect
 from search.settings.study import StudySettings
-from search.space import Space
-from search.value_checks import settings_of
+from search.space.budget import limits
+from search.space.checks import settings_of
+from search.space.space import Space
 from search.workplace import say_data, start_workers
 
 _DRAWS = 200  # random candidates that stand for the space

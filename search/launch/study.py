@@ -18,11 +18,10 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.fitting import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
-from search import budget, objectives
+from search import objectives
 from search.candidates import Candidates, check_objective
 from search.coordinator import Coordinator
 from search.dispatcher import Dispatcher
-from search.extremes import no_fit_message
 from search.launch.closing import closing
 from search.leaderboard import Leaderboard
 from search.looking import next_target
@@ -39,7 +38,9 @@ from search.run_counts import expected_runs
 from search.samplers import choose_sampler, sample_params
 from search.settings.contradictions import check_together, without_effect
 from search.settings.study import SamplerName, StudySettings
-from search.space import Space
+from search.space import budget
+from search.space.extremes import no_fit_message
+from search.space.space import Space
 from search.study import Study
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile

@@ -11,7 +11,7 @@ from benchmarks.tabular.table import SPACE, Table
 from search.records.runs import RunResult
 from search.settings.reading import read_config_as
 from search.settings.study import StudySettings
-from search.space import Space
+from search.space.space import Space
 
 EPOCHS = 18
 

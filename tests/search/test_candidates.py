@@ -20,7 +20,7 @@ from search.records.runs import RunSpec
 from search.settings.config_files import find_config
 from search.settings.experiment import ObjectiveSettings
 from search.settings.study import BaselineSettings, BudgetSettings, StudySettings
-from search.space import Space
+from search.space.space import Space
 
 VARIANT = {
     "image_size": 8,

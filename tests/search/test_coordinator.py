@@ -24,7 +24,7 @@ from search.settings.study import (
     StudyObjective,
     StudySettings,
 )
-from search.space import Space
+from search.space.space import Space
 from search.study import Study
 
 VARIANT = {

@@ -11,7 +11,7 @@ from hybrid_swin.errors import InputError
 from search.settings.config_files import find_config
 from search.settings.reading import add_settings, parse_settings
 from search.settings.study import DEFAULT_CONFIG, StudySettings
-from search.space import Space
+from search.space.space import Space
 
 SPACE = {
     "variant": {

@@ -9,7 +9,7 @@ from search.candidates import Candidates
 from search.random_candidates import RandomCandidates
 from search.samplers import sample_params
 from search.settings.study import BudgetSettings, StudySettings
-from search.space import Space
+from search.space.space import Space
 
 WIDTHS = {"from": 4, "to": 64, "step": 4}
 

@@ -11,7 +11,7 @@ from search.settings.study import (
     SamplerSettings,
     StudySettings,
 )
-from search.space import Space
+from search.space.space import Space
 
 VARIANT = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2}
 STAGE = {"width": 8, "depth": {"choose": [1, 2]}, "num_heads": 2}

@@ -28,7 +28,7 @@ from search.settings.study import (
     StudyObjective,
     StudySettings,
 )
-from search.space import Space
+from search.space.space import Space
 
 VARIANT = {
     "image_size": 8,

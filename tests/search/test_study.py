@@ -16,7 +16,7 @@ from search.draws import Refusal
 from search.records.identity import derive_seed
 from search.samplers import Samplers, sample_params
 from search.settings.study import BudgetSettings, SamplerSettings, StudyObjective, StudySettings
-from search.space import Space
+from search.space.space import Space
 from search.study import Study
 
 VARIANT = {

@@ -13,8 +13,8 @@ from hybrid_swin.spec import published, registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.run_reference import names_run
 from hybrid_swin.spec.variant import Variant
-from search.budget import amount
 from search.settings.kinds import read_variant
+from search.space.budget import amount
 
 if TYPE_CHECKING:
     from hybrid_swin.profiling.timing import Timing

@@ -17,7 +17,7 @@ from search.records.identity import derive_seed
 from search.records.receipt import code_hash, write_receipt
 from search.records.study_folder import recorded_test_read
 from search.settings.study import FinalistSettings, StudySettings
-from search.space import Space
+from search.space.space import Space
 
 VARIANT = {
     "image_size": 8,

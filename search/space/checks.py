@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from search.choices import Choice, Range
+from search.space.choices import Choice, Range
 
 Params = Mapping[str, Any]
 _RANDOM_SETTINGS = 300  # of the others, beside the first ones and those that differ in one value

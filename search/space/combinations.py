@@ -12,11 +12,11 @@ from typing import Any
 
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError
-from search.budget import Matching
-from search.choices import RECIPE, Choice, Range, Tie, read_leaves
 from search.records.identity import candidate_id
-from search.space import Space
-from search.value_checks import settings_of
+from search.space.budget import Matching
+from search.space.checks import settings_of
+from search.space.choices import RECIPE, Choice, Range, Tie, read_leaves
+from search.space.space import Space
 
 MOST = 4000  # combinations that are looked at one by one: seconds
 _ONE_IN = 10  # of the drawn, so many are asked how many other combinations are the same candidate

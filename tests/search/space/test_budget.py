@@ -6,8 +6,8 @@ from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
-from search.budget import excess, limits, matching, over
 from search.settings.study import BudgetSettings
+from search.space.budget import excess, limits, matching, over
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.choices import Choice, Range
-from search.value_checks import check_values, settings_of
+from search.space.checks import check_values, settings_of
+from search.space.choices import Choice, Range
 
 FIRST = {"a": 1, "b": 1, "c": 1}
 

@@ -2,8 +2,8 @@ import pytest
 from scipy import stats
 
 from hybrid_swin.errors import InputError
-from search.space import Space
-from search.survey import Share, survey
+from search.space.space import Space
+from search.space.survey import Share, survey
 
 VARIANT = {"image_size": 16, "in_channels": 1, "num_classes": 4, "patch_size": 2, "window_size": 4}
 

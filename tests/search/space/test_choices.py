@@ -4,7 +4,7 @@ from random import Random
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.choices import Choice, Range, Tie, read_leaves
+from search.space.choices import Choice, Range, Tie, read_leaves
 
 
 def read(node, path="mlp_ratio"):

@@ -7,7 +7,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from search.space import Space
+from search.space.space import Space
 
 VARIANT = {
     "image_size": 16,

@@ -14,7 +14,7 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import Window
-from search.templates import Template
+from search.space.templates import Template
 
 RECIPE = "recipe"
 _SPECIALS = ("choose", "from", "to", "step", "log", "same_as", "times")

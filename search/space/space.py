@@ -25,10 +25,10 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
-from search.choices import RECIPE, Choice, Range, Suggests, Tie, is_number, read_leaves
 from search.records.identity import candidate_id
-from search.templates import Template
-from search.value_checks import check_values, settings_of
+from search.space.checks import check_values, settings_of
+from search.space.choices import RECIPE, Choice, Range, Suggests, Tie, is_number, read_leaves
+from search.space.templates import Template
 
 
 class Space:

@@ -7,10 +7,10 @@ from statistics import NormalDist
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from search.budget import Matching, excess
-from search.combinations import Candidate, Maker, Number, Part, parts_of
-from search.extremes import least, never_fitting, never_made, too_dear
-from search.space import Space
+from search.space.budget import Matching, excess
+from search.space.combinations import Candidate, Maker, Number, Part, parts_of
+from search.space.extremes import least, never_fitting, never_made, too_dear
+from search.space.space import Space
 from search.statistics.wilson import wilson
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from search.combinations import Maker, Number, look, network_part, parts_of
-from search.space import Space
+from search.space.combinations import Maker, Number, look, network_part, parts_of
+from search.space.space import Space
 
 VARIANT = {"image_size": 16, "in_channels": 1, "num_classes": 4, "patch_size": 2, "window_size": 4}
 WORD = {

@@ -3,9 +3,9 @@
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.combinations import Maker, look, network_part
-from search.extremes import least, never_fitting, never_made, no_fit_message
-from search.space import Space
+from search.space.combinations import Maker, look, network_part
+from search.space.extremes import least, never_fitting, never_made, no_fit_message
+from search.space.space import Space
 
 VARIANT = {"image_size": 16, "in_channels": 1, "num_classes": 4, "patch_size": 2, "window_size": 4}
 RATIOS = {"from": 1, "to": 20, "step": 1}

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from search.budget import excess
-from search.choices import Choice, Range
-from search.combinations import Candidate, Maker, Parameters, Part, network_part
-from search.space import Space
+from search.space.budget import excess
+from search.space.choices import Choice, Range
+from search.space.combinations import Candidate, Maker, Parameters, Part, network_part
+from search.space.space import Space
 
 _TRIED = 24  # values of a range in a descent
 _STARTS = 3  # descents from the best that were drawn, beside that from the first values

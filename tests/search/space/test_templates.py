@@ -1,7 +1,7 @@
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.templates import Template
+from search.space.templates import Template
 
 PLACE = "stages.0.blocks.1"
 

@@ -1,0 +1,1 @@
+"""A variant with choices, as flat parameters and back, within a budget."""

@@ -92,7 +92,7 @@ def kill(process: "subprocess.Popen[bytes]", draw: random.Random) -> str:
     """Kill the coordinator, one worker, or all; says which."""
     what = draw.choice(["coordinator", "worker", "all"])
     workers = subprocess.run(
-        ["pgrep", "-P", str(process.pid), "-f", "search.worker"],  # noqa: S607
+        ["pgrep", "-P", str(process.pid), "-f", "search.execution.worker"],  # noqa: S607
         capture_output=True,
         text=True,
         check=False,

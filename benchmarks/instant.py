@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hybrid_swin.system.files import write_json_atomically
-from search.executors import Event, Job
+from search.execution.job import Event, Job
 from search.records.identity import derive_seed
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.rungs import falls_short

@@ -46,7 +46,7 @@ from benchmarks.tabular.replay import Silent
 from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
 from search.coordinator import Coordinator
-from search.dispatcher import Dispatcher
+from search.execution.dispatcher import Dispatcher
 from search.launch.study import check
 from search.leaderboard import Leaderboard
 from search.random_candidates import RandomCandidates

@@ -12,9 +12,9 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from hybrid_swin.training.metric_facts import LOGGED, facts_of
 from search.draws import Draw, Refusal
+from search.execution.reference_size import count_parameters
 from search.records.identity import candidate_id, derive_seed
 from search.records.runs import RUN_FILE, RunSpec, read_record
-from search.reference_size import count_parameters
 from search.settings.experiment import ExperimentSettings
 from search.settings.study import BaselineSettings, StudySettings
 from search.space import budget

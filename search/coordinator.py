@@ -16,7 +16,7 @@ from typing import Any
 from search import objectives
 from search.asking import Asked, Asking
 from search.candidates import Candidates
-from search.dispatcher import Dispatcher, View
+from search.execution.dispatcher import Dispatcher, View
 from search.finalists import choose_finalists, freeze
 from search.looking import next_target
 from search.random_candidates import RandomCandidates

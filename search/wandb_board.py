@@ -27,7 +27,7 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import DamagedFileError
 from hybrid_swin.system.processes import python_command, python_environment
-from search.executors.bounded_log import BoundedLog, Pump
+from search.execution.bounded_log import BoundedLog, Pump
 from search.records.runs import RunResult, RunSpec, iter_runs, read_run
 from search.records.settings import read_study
 from search.settings.experiment import ExperimentSettings

@@ -15,7 +15,7 @@ from benchmarks.tabular.table import Table
 from hybrid_swin.errors import InputError
 from search.candidates import Candidates
 from search.coordinator import Coordinator
-from search.dispatcher import Dispatcher
+from search.execution.dispatcher import Dispatcher
 from search.random_candidates import RandomCandidates
 from search.records.runs import RunResult, RunSpec
 from search.rungs import falls_short
@@ -30,7 +30,7 @@ _MANY = 10**6
 
 
 class TableDispatcher:
-    """Stands for `search.dispatcher.Dispatcher`: answers every run from the table, at once.
+    """Stands for `search.execution.dispatcher.Dispatcher`: answers every run from the table, at once.
 
     As in a worker, a run stops itself at the first rung that it falls short of, unless that is its
     last epoch. The search is on one seed of the table; retrained runs are on the others, in turn.

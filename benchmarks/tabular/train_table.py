@@ -33,7 +33,8 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import write_json_atomically
-from search.dispatcher import Dispatcher
+from search.execution.dispatcher import Dispatcher
+from search.execution.workers import common_job_settings, start_workers
 from search.progress import Terminal
 from search.records.identity import candidate_id, derive_seed
 from search.records.predictions import read_correctness
@@ -44,7 +45,6 @@ from search.settings.reading import read_config_as
 from search.settings.study import StudySettings
 from search.space.choices import Choice
 from search.space.space import Space
-from search.workplace import common_job_settings, start_workers
 
 HERE = Path(__file__).parent
 SEEDS, MORE_SEEDS = 3, 20

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from search.compare.plan import Entry, Plan
-from search.dispatcher import Dispatcher, View
+from search.execution.dispatcher import Dispatcher, View
 from search.records.runs import RunResult, RunSpec
 
 _AHEAD = 2  # runs that wait for each worker before the next seed's learning rates are asked for

@@ -25,7 +25,15 @@ from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
 from search.compare.report import write_report
 from search.compare.results import Comparison
 from search.compare.schedule import Schedule
-from search.dispatcher import Dispatcher
+from search.execution.dispatcher import Dispatcher
+from search.execution.workers import (
+    WANDB_SECONDS,
+    WANDB_SECONDS_WHEN_CUT_OFF,
+    common_job_settings,
+    image_cache,
+    say_data,
+    start_workers,
+)
 from search.launch.closing import closing
 from search.looking import next_target, note_older_look, target_so_far
 from search.progress import Terminal
@@ -46,14 +54,6 @@ from search.records.study_folder import (
 from search.settings.comparison import ComparisonSettings
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile
-from search.workplace import (
-    WANDB_SECONDS,
-    WANDB_SECONDS_WHEN_CUT_OFF,
-    common_job_settings,
-    image_cache,
-    say_data,
-    start_workers,
-)
 
 _MOST_WARNINGS = 5
 

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from hybrid_swin.system.console import Console
 from search.compare.plan import Entry, Plan
+from search.execution.workers import start_workers
 from search.launch.comparison import check, prepare, say_cells
 from search.launch.pilot import print_resolution, run_pilots, shortened
 from search.looking import level_at, seeds_looked_at
@@ -16,7 +17,6 @@ from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import check_folder
 from search.settings.comparison import ComparisonSettings
 from search.statistics.undertraining import FEWEST_EPOCHS
-from search.workplace import start_workers
 
 _WIDE = 110  # columns of a terminal that leave room for what was moved
 

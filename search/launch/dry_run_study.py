@@ -12,6 +12,7 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from search.candidates import Candidates
 from search.draws import Draw
+from search.execution.workers import say_data, start_workers
 from search.launch.pilot import print_resolution, run_pilots, shortened
 from search.launch.study import Prepared, check, prepare
 from search.looking import level_at, next_target, plan_of, seeds_looked_at
@@ -27,7 +28,6 @@ from search.settings.study import StudySettings
 from search.space.budget import limits
 from search.space.checks import settings_of
 from search.space.space import Space
-from search.workplace import say_data, start_workers
 
 _DRAWS = 200  # random candidates that stand for the space
 

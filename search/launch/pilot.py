@@ -9,8 +9,8 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from hybrid_swin.training.metric_facts import facts_of
-from search.dispatcher import Dispatcher
-from search.executors import Executor
+from search.execution.dispatcher import Dispatcher
+from search.execution.job import Executor
 from search.records.runs import RunResult, RunSpec
 from search.settings.experiment import ExperimentSettings
 from search.statistics.power import detectable_difference

@@ -21,7 +21,15 @@ from hybrid_swin.system.program import door
 from search import objectives
 from search.candidates import Candidates, check_objective
 from search.coordinator import Coordinator
-from search.dispatcher import Dispatcher
+from search.execution.dispatcher import Dispatcher
+from search.execution.workers import (
+    WANDB_SECONDS,
+    WANDB_SECONDS_WHEN_CUT_OFF,
+    common_job_settings,
+    image_cache,
+    say_data,
+    start_workers,
+)
 from search.launch.closing import closing
 from search.leaderboard import Leaderboard
 from search.looking import next_target
@@ -44,14 +52,6 @@ from search.space.space import Space
 from search.study import Study
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile
-from search.workplace import (
-    WANDB_SECONDS,
-    WANDB_SECONDS_WHEN_CUT_OFF,
-    common_job_settings,
-    image_cache,
-    say_data,
-    start_workers,
-)
 
 _DRAWS_TO_FIND_ONE = 300
 _DRAWS_FOR_DEAREST = 300

@@ -8,7 +8,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import write_json_atomically
-from search.dispatcher import View
+from search.execution.dispatcher import View
 from search.records.progress import PROGRESS_FILE
 from search.records.runs import SCHEMA_VERSION, RunResult, RunSpec
 

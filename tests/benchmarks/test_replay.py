@@ -9,8 +9,8 @@ from benchmarks.tabular.table import Table, Training
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import read_json
 from search.draws import Draw
-from search.executors import Job
-from search.jobs import do_job
+from search.execution.job import Job
+from search.execution.training_job import do_job
 from search.launch.study import check, prepare
 from search.records.runs import RunResult
 from search.settings.study import (

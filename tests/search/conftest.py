@@ -161,7 +161,7 @@ def workers_of(process):
     return [
         int(child)
         for child in children
-        if b"search.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"search.execution.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
 
 

@@ -470,7 +470,7 @@ def stop_before_work(patch):
         def close(self):
             pass
 
-    patch.setattr("search.workplace.LocalExecutor", NoWorkers)
+    patch.setattr("search.execution.workers.LocalExecutor", NoWorkers)
     patch.setattr(dry_run, "run_pilots", stop)
     patch.setattr(rehearsal, "run_pilots", stop)
     patch.setattr(training, "fit", stop)

@@ -22,8 +22,8 @@ from hybrid_swin.spec.own_code.module_sources import module_sources
 from hybrid_swin.spec.variant import Variant
 from search.cli.main import main
 from search.cli.parsers import run_parser
-from search.executors import Job
-from search.jobs import do_job
+from search.execution.job import Job
+from search.execution.training_job import do_job
 from search.launch.study import check, prepare
 from search.records.study_file import read_fixed
 from search.records.study_folder import adopt_modules, claim

@@ -39,7 +39,7 @@ def environment(tmp_path):
     "command",
     [
         ["-m", "hybrid_swin", "validate", "nowhere"],
-        ["-c", "import os; from search.worker import main; main(os.pipe()[0])"],
+        ["-c", "import os; from search.execution.worker import main; main(os.pipe()[0])"],
     ],
     ids=["command", "worker"],
 )

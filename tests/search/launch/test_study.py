@@ -10,10 +10,10 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
+from search.execution.workers import visible_gpus
 from search.launch import study as launch
 from search.launch.study import check, prepare, run_study
 from search.settings.study import BaselineSettings, BudgetSettings, StudyObjective, StudySettings
-from search.workplace import visible_gpus
 
 
 @pytest.mark.parametrize(

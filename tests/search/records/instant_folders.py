@@ -11,7 +11,7 @@ import yaml
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
-from search.executors import Event
+from search.execution.job import Event
 from search.launch import comparison as compare_launch
 from search.launch import study as launch
 from search.records.predictions import write_predictions

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.files import write_json_atomically
-from search.executors import Event, Executor, Job
+from search.execution.job import Event, Executor, Job
+from search.execution.silence import Silence
 from search.records.failure import FAILURE_FILE, FailureRecord, read_failure, write_failure
 from search.records.runs import (
     RESULT_FILE,
@@ -29,7 +30,6 @@ from search.records.runs import (
 )
 from search.records.torn import read_or_set_aside, set_aside
 from search.settings.experiment import WorkerSettings
-from search.silence import Silence
 
 _FINAL = (
     "final.ckpt"  # of a training that came to its end, as in hybrid_swin.training.resume (torch)

@@ -14,7 +14,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from hybrid_swin.training.hardware import resolve_accelerator, resolve_precision
-from search.executors.local import LocalExecutor, cpu_workers
+from search.execution.local_workers import LocalExecutor, cpu_workers
 from search.records.receipt import code_hash
 from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import ExperimentSettings

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from search.executors.bounded_log import BoundedLog, Pump
+from search.execution.bounded_log import BoundedLog, Pump
 
 
 def lines(count, start=0):

@@ -17,8 +17,8 @@ from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.processes import python_command, python_environment
-from search.executors import Event, Job
-from search.executors.bounded_log import BoundedLog, Pump
+from search.execution.bounded_log import BoundedLog, Pump
+from search.execution.job import Event, Job
 
 MEMORY_NEED = 2 * 1024**3  # bytes that one CPU worker may want
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
@@ -205,7 +205,7 @@ def _cause(code: int) -> str:
 
 def _spawn(pipe: int, output: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        python_command("search.worker", str(pipe)),
+        python_command("search.execution.worker", str(pipe)),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,

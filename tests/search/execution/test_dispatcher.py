@@ -12,9 +12,9 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import write_json_atomically
-from search import dispatcher as module
-from search.dispatcher import Dispatcher
-from search.executors import Event
+from search.execution import dispatcher as module
+from search.execution.dispatcher import Dispatcher
+from search.execution.job import Event
 from search.records.runs import RunResult, RunSpec
 from search.settings.experiment import WorkerSettings
 

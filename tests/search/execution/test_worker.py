@@ -2,8 +2,9 @@
 
 import pytest
 
-from search import jobs, worker
-from search.executors import Job
+from search.execution import training_job as jobs
+from search.execution import worker
+from search.execution.job import Job
 
 
 class Heard:

@@ -1,6 +1,6 @@
 """A worker process: imports once, then does one job after another until its pipe closes.
 
-It is started as ``python -m search.worker FD``, with the file descriptor of a duplex pipe. Jobs
+It is started as ``python -m search.execution.worker FD``, with the file descriptor of a duplex pipe. Jobs
 come in and events go out as JSON. What a job achieves it writes into its attempt's folder; the
 event only says that it is there.
 """
@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from search.executors import Job
+from search.execution.job import Job
 
 _LONGEST_TRACEBACK = 2**16  # characters that are kept; a message may hold a whole tensor
 
@@ -59,7 +59,7 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator
     channel = Channel(descriptor)
     try:
-        import search.jobs  # noqa: F401  # seconds, which the first job shall not wait for
+        import search.execution.training_job  # noqa: F401  # seconds, which the first job shall not wait for
     except Exception as error:
         traceback.print_exc()
         from hybrid_swin.errors.failed_imports import explained_import
@@ -75,7 +75,7 @@ def serve(channel: Channel, job: Job) -> None:
     """Do one job, and say what came of it."""
     from hybrid_swin.errors import InputError
     from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line, shortened
-    from search.jobs import do_job
+    from search.execution.training_job import do_job
 
     channel.say("started", job)
     try:

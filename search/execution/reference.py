@@ -14,7 +14,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from hybrid_swin.data.datamodule import ImageData
 from hybrid_swin.training.fit import Reading
 from hybrid_swin.training.metrics import make_metrics, update
-from search.reference_size import reduced_size
+from search.execution.reference_size import reduced_size
 
 _MOST_IMAGES = 20_000  # of the train split; more would cost memory and change little
 _REGULARISATIONS = (0.001, 0.01, 0.1, 1.0)

@@ -29,11 +29,11 @@ from hybrid_swin.training.fit import (
     fit,
     load_classifier,
 )
-from search.answers import ValidationAnswers, save_test_answers
-from search.executors import Job
+from search.execution.answers import ValidationAnswers, save_test_answers
+from search.execution.job import Job
+from search.execution.reference import fit_reference
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.records.study_folder import recorded_test_read
-from search.reference import fit_reference
 from search.rungs import falls_short
 
 Report = Callable[[dict[str, Any]], None]

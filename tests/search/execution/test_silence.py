@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from search.execution.silence import Silence
 from search.records.runs import RunSpec
-from search.silence import Silence
 
 MACS, BATCH = 1000, 64
 

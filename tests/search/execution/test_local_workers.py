@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.executors import Job, local
-from search.executors.local import LocalExecutor, cpu_workers
+from search.execution import local_workers as local
+from search.execution.job import Job
+from search.execution.local_workers import LocalExecutor, cpu_workers
 
 PATIENCE = 120  # seconds after which a test has waited in vain
 
@@ -38,7 +39,7 @@ def children():
         int(pid)
         for pid in pids
         if not Path(f"/proc/{pid}/cmdline").read_bytes()
-        or b"search.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        or b"search.execution.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     }
 
 
@@ -215,7 +216,7 @@ while True:
 @pytest.fixture
 def scripted(tmp_path, monkeypatch):
     """Make executors whose workers follow the script."""
-    script = tmp_path / "search.worker.py"
+    script = tmp_path / "search.execution.worker.py"
     script.write_text(SCRIPT)
     monkeypatch.setattr(local, "python_command", lambda _, *end: [sys.executable, script, *end])
     made = []

@@ -8,9 +8,9 @@ from sklearn.linear_model import LogisticRegression
 from hybrid_swin.data.datamodule import ImageData
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.variant import Variant
-from search import reference
-from search.reference import fit_reference
-from search.reference_size import count_parameters, reduced_size
+from search.execution import reference
+from search.execution.reference import fit_reference
+from search.execution.reference_size import count_parameters, reduced_size
 
 
 def variant(size=8, channels=1, classes=10):

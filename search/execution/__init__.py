@@ -1,0 +1,1 @@
+"""Where trainings happen: workers, what is sent to them, what comes back."""

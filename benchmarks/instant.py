@@ -11,7 +11,7 @@ from hybrid_swin.system.files import write_json_atomically
 from search.execution.job import Event, Job
 from search.records.identity import derive_seed
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
-from search.rungs import falls_short
+from search.study.rungs import falls_short
 
 BLOCK = 1000  # trials between two readings of memory
 LOOKAHEAD = 8

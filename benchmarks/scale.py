@@ -45,15 +45,15 @@ from benchmarks.scale_report import tables
 from benchmarks.tabular.replay import Silent
 from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
-from search.coordinator import Coordinator
 from search.execution.dispatcher import Dispatcher
 from search.launch.study import check
 from search.leaderboard import Leaderboard
-from search.random_candidates import RandomCandidates
 from search.records.study_folder import claim, locked
 from search.settings.reading import read_config_as
 from search.settings.study import FinalistSettings, RungSettings, SamplerSettings, StudySettings
-from search.study import Study
+from search.study.coordinator import Coordinator
+from search.study.random_candidates import RandomCandidates
+from search.study.sampling.study import Study
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -30,16 +30,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from benchmarks.tabular.replay import Silent  # threads are set before torch is imported
 from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
-from search.coordinator import Coordinator
 from search.execution.dispatcher import Dispatcher
 from search.execution.workers import start_workers
 from search.launch.study import check, prepare
-from search.random_candidates import RandomCandidates
 from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import claim, locked
 from search.settings.reading import read_config_as
 from search.settings.study import FinalistSettings, RungSettings, SamplerSettings, StudySettings
-from search.study import Study
+from search.study.coordinator import Coordinator
+from search.study.random_candidates import RandomCandidates
+from search.study.sampling.study import Study
 
 RESULTS = Path(__file__).parent / "results"
 ROUND = (1, 2, 2, 1)  # workers

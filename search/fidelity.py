@@ -17,9 +17,9 @@ from scipy import stats
 
 from hybrid_swin.system.files import natural_order
 from search.records.runs import RunResult, RunSpec
-from search.rungs import Rungs
 from search.settings.study import RungSettings
 from search.statistics.proportions import share_upper_bound
+from search.study.rungs import Rungs
 
 _LEAST = 5  # runs from which a rank correlation has an interval
 Ended = tuple[RunSpec, RunResult]

@@ -27,7 +27,6 @@ from hybrid_swin.system.files import (
     write_text_atomically,
 )
 from search.fidelity import Fidelity
-from search.looking import about_looks
 from search.records.looks import Look, record_look
 from search.records.predictions import Correctness
 from search.records.runs import SCHEMA_VERSION
@@ -36,6 +35,7 @@ from search.row_against_reference import AgainstReference, against_references
 from search.row_building import MIXED
 from search.row_comparison import LEVEL, Built, compare_rows
 from search.row_labels import labels, value_at
+from search.study.looks import about_looks
 from search.study_rows import StudyRows
 
 CSV_FILE = "leaderboard.csv"

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from search.leaderboard import Leaderboard
-from search.pareto import Direction, front
 from search.row import Row
 from search.statistics.formatting import count_text, seconds_text
+from search.study.pareto import Direction, front
 
 FEW = 2  # more costs searched against leave no room for something else
 TRAIN = "train"  # shown beside the costs of a network, none itself

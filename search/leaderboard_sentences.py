@@ -12,9 +12,9 @@ from search.leaderboard_cautions import cautions
 from search.leaderboard_chance import chance, random_search, references
 from search.leaderboard_costs import on_front
 from search.leaderboard_retraining import retraining
-from search.looking import about_looks
 from search.row import Row
 from search.statistics.formatting import percent, range_text, rows_text, score_text, score_unit
+from search.study.looks import about_looks
 
 
 def sentences(board: Leaderboard) -> list[str]:

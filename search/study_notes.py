@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from search import objectives
-from search.pareto import front, hypervolume
 from search.records.runs import RunResult, RunSpec
 from search.records.study_file import read_fixed
 from search.settings.study import BudgetSettings, StudyObjective, StudySettings
+from search.study import objectives
+from search.study.pareto import front, hypervolume
 
 Ended = Sequence[tuple[RunSpec, RunResult]]
 

@@ -13,16 +13,16 @@ import optuna
 
 from benchmarks.tabular.table import Table
 from hybrid_swin.errors import InputError
-from search.candidates import Candidates
-from search.coordinator import Coordinator
 from search.execution.dispatcher import Dispatcher
-from search.random_candidates import RandomCandidates
 from search.records.runs import RunResult, RunSpec
-from search.rungs import falls_short
 from search.settings.experiment import ObjectiveSettings
 from search.settings.study import StudySettings
 from search.space.space import Space
-from search.study import Study
+from search.study.candidates import Candidates
+from search.study.coordinator import Coordinator
+from search.study.random_candidates import RandomCandidates
+from search.study.rungs import falls_short
+from search.study.sampling.study import Study
 
 Ended = tuple[RunSpec, RunResult]
 # Images: so that rungs of images are asked for, which the table then refuses.

@@ -8,7 +8,6 @@ from rich.table import Table
 
 from hybrid_swin.spec import ranges, registry
 from hybrid_swin.system.console import Console
-from search import objectives
 from search.settings.study import StudySettings
 from search.space.budget import limits, matching, over
 from search.space.choices import Choice, Range, Tie
@@ -17,6 +16,7 @@ from search.space.extremes import settings_text, short
 from search.space.space import Space
 from search.space.survey import Share, Survey, survey
 from search.space.templates import Template
+from search.study import objectives
 from search.word_wrapping import Words
 
 Format = Literal["table", "json"]
@@ -54,8 +54,8 @@ def _check_others(settings: StudySettings, space: Space) -> None:
     Raises:
         InputError: data, an objective or a baseline that cannot be, or settings that contradict.
     """
-    from search.candidates import Candidates, check_objective
     from search.settings.contradictions import check_together
+    from search.study.candidates import Candidates, check_objective
 
     settings.data.validate()
     variant, _ = space.resolve(space.default())

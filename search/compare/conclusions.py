@@ -15,12 +15,12 @@ from search.compare.cost_conclusions import cost_conclusions, survival_conclusio
 from search.compare.differences import Versus
 from search.compare.lines import margin_text, percent, primary_text
 from search.compare.results import Comparison
-from search.looking import about_looks
 from search.row_intervals import items_of
 from search.statistics.difference_format import bound_text, interval_text, points, unit
 from search.statistics.formatting import is_share, score_text
 from search.statistics.skewed_luck import CAUTION, skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
+from search.study.looks import about_looks
 
 FEW_SEEDS = 5
 GIVEN_RATES = "Given these learning rates"  # conclusions, where one choice served all seeds

@@ -34,7 +34,7 @@ from search.execution.job import Job
 from search.execution.reference import fit_reference
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.records.study_folder import recorded_test_read
-from search.rungs import falls_short
+from search.study.rungs import falls_short
 
 Report = Callable[[dict[str, Any]], None]
 

@@ -9,7 +9,6 @@ from typing import Literal, Self
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.program import door
 from search.leaderboard import Leaderboard
-from search.objectives import cost_of
 from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.settings import read_study
 from search.records.study_file import read_fixed
@@ -22,6 +21,7 @@ from search.settings.study import BudgetSettings
 from search.space.budget import amount
 from search.statistics.formatting import is_share
 from search.statistics.intervals import Interval
+from search.study.objectives import cost_of
 
 _COSTS = ("macs", "parameters")
 

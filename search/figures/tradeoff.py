@@ -21,10 +21,10 @@ from search.figures.style import (
     set_limits,
     short,
 )
-from search.pareto import Direction, front
 from search.row_intervals import CONFIDENCE
 from search.settings.study import MEASURED_COSTS
 from search.statistics.formatting import count_text, percent
+from search.study.pareto import Direction, front
 
 _LABELS = {
     "macs": "MACs of one image",

@@ -4,8 +4,8 @@ from matplotlib.figure import Figure
 
 from search.figures.evidence import Evidence
 from search.figures.style import BLUE, lay_out
-from search.pareto import Direction, Front, Point, hypervolume
 from search.statistics.formatting import count_text, score_text
+from search.study.pareto import Direction, Front, Point, hypervolume
 
 _MOST_GROWTHS = 60
 

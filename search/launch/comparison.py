@@ -17,7 +17,6 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
-from search.candidates import check_objective
 from search.compare.clock import Clock
 from search.compare.older import note_choice
 from search.compare.plan import FirstWeights, Plan, make_plan
@@ -35,7 +34,6 @@ from search.execution.workers import (
     start_workers,
 )
 from search.launch.closing import closing
-from search.looking import next_target, note_older_look, target_so_far
 from search.progress import Terminal
 from search.records.identity import derive_seed
 from search.records.looks import Look, read_looks, record_look
@@ -52,6 +50,8 @@ from search.records.study_folder import (
     locked,
 )
 from search.settings.comparison import ComparisonSettings
+from search.study.candidates import check_objective
+from search.study.looks import next_target, note_older_look, target_so_far
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile
 

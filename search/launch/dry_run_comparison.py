@@ -10,13 +10,13 @@ from search.compare.plan import Entry, Plan
 from search.execution.workers import start_workers
 from search.launch.comparison import check, prepare, say_cells
 from search.launch.pilot import print_resolution, run_pilots, shortened
-from search.looking import level_at, seeds_looked_at
 from search.progress import duration
 from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import check_folder
 from search.settings.comparison import ComparisonSettings
 from search.statistics.undertraining import FEWEST_EPOCHS
+from search.study.looks import level_at, seeds_looked_at
 
 _WIDE = 110  # columns of a terminal that leave room for what was moved
 

@@ -10,24 +10,24 @@ from rich.table import Table
 from hybrid_swin.data.summary import independent
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
-from search.candidates import Candidates
-from search.draws import Draw
 from search.execution.workers import say_data, start_workers
 from search.launch.pilot import print_resolution, run_pilots, shortened
 from search.launch.study import Prepared, check, prepare
-from search.looking import level_at, next_target, plan_of, seeds_looked_at
 from search.progress import duration
 from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import check_folder
-from search.run_counts import RunCounts, can_stop, expected_runs
-from search.samplers import sample_params
 from search.settings.contradictions import without_effect
 from search.settings.study import StudySettings
 from search.space.budget import limits
 from search.space.checks import settings_of
 from search.space.space import Space
+from search.study.candidates import Candidates
+from search.study.expected_runs import RunCounts, can_stop, expected_runs
+from search.study.looks import level_at, next_target, plan_of, seeds_looked_at
+from search.study.sampling.draws import Draw
+from search.study.sampling.samplers import sample_params
 
 _DRAWS = 200  # random candidates that stand for the space
 

@@ -18,9 +18,6 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.fitting import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
-from search import objectives
-from search.candidates import Candidates, check_objective
-from search.coordinator import Coordinator
 from search.execution.dispatcher import Dispatcher
 from search.execution.workers import (
     WANDB_SECONDS,
@@ -32,24 +29,27 @@ from search.execution.workers import (
 )
 from search.launch.closing import closing
 from search.leaderboard import Leaderboard
-from search.looking import next_target
-from search.objectives import reference_point
 from search.progress import Terminal
-from search.random_candidates import RandomCandidates
 from search.records.identity import derive_seed
 from search.records.looks import read_looks
 from search.records.receipt import about_data, write_receipt
 from search.records.repeating import say_what_differs
 from search.records.runs import RunSpec
 from search.records.study_folder import adopt_modules, adopt_plugins, check_folder, claim, locked
-from search.run_counts import expected_runs
-from search.samplers import choose_sampler, sample_params
 from search.settings.contradictions import check_together, without_effect
 from search.settings.study import SamplerName, StudySettings
 from search.space import budget
 from search.space.extremes import no_fit_message
 from search.space.space import Space
-from search.study import Study
+from search.study import objectives
+from search.study.candidates import Candidates, check_objective
+from search.study.coordinator import Coordinator
+from search.study.expected_runs import expected_runs
+from search.study.looks import next_target
+from search.study.objectives import reference_point
+from search.study.random_candidates import RandomCandidates
+from search.study.sampling.samplers import choose_sampler, sample_params
+from search.study.sampling.study import Study
 from search.wandb_board import WandbBoard
 from search.watching.progress_file import ProgressFile
 

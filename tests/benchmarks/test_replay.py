@@ -8,7 +8,6 @@ from benchmarks.tabular.replay import TableDispatcher, replay_study
 from benchmarks.tabular.table import Table, Training
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import read_json
-from search.draws import Draw
 from search.execution.job import Job
 from search.execution.training_job import do_job
 from search.launch.study import check, prepare
@@ -20,6 +19,7 @@ from search.settings.study import (
     SamplerSettings,
     StudySettings,
 )
+from search.study.sampling.draws import Draw
 
 METRICS = ("val/accuracy", "val/loss")
 

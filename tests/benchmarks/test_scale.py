@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import scale, workers
 from benchmarks.instant import LOOKAHEAD, Instant, formula
-from search.draws import Draw
 from search.launch.study import check
+from search.study.sampling.draws import Draw
 
 
 def test_the_formula_stops_itself(tmp_path):

@@ -15,7 +15,6 @@ from hybrid_swin.spec import registry
 from hybrid_swin.system.files import read_json
 from hybrid_swin.training import classifier
 from hybrid_swin.training.optimization import make_optimizer
-from search.draws import Draw
 from search.execution import training_job as jobs
 from search.execution.job import Job
 from search.execution.training_job import do_job
@@ -23,6 +22,7 @@ from search.launch.study import check, prepare
 from search.records.runs import RunResult
 from search.records.validation import VALIDATION_FILE, read_answers
 from search.settings.study import BaselineSettings, StudyObjective, StudySettings
+from search.study.sampling.draws import Draw
 
 VARIANT = {
     "image_size": 8,

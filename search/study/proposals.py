@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import ParamSpec, TypeVar
 
-from search.candidates import Candidates
-from search.draws import Draw
 from search.records.runs import RunResult, RunSpec
-from search.rungs import Cutoffs
-from search.study import Study
+from search.study.candidates import Candidates
+from search.study.rungs import Cutoffs
+from search.study.sampling.draws import Draw
+from search.study.sampling.study import Study
 
 Asked = tuple[Draw, RunSpec]
 P = ParamSpec("P")

@@ -11,13 +11,13 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from hybrid_swin.errors import InputError
-from search.candidates import Candidates
-from search.draws import Refusal
 from search.records.identity import derive_seed
-from search.samplers import Samplers, sample_params
 from search.settings.study import BudgetSettings, SamplerSettings, StudyObjective, StudySettings
 from search.space.space import Space
-from search.study import Study
+from search.study.candidates import Candidates
+from search.study.sampling.draws import Refusal
+from search.study.sampling.samplers import Samplers, sample_params
+from search.study.sampling.study import Study
 
 VARIANT = {
     "image_size": 8,

@@ -8,9 +8,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from hybrid_swin.errors import InputError
-from search.pareto import Direction
 from search.records.runs import RunResult, RunSpec
 from search.settings.study import MEASURED_COSTS, StudyObjective
+from search.study.pareto import Direction
 
 # The worst a metric can sensibly be; of the loss it depends on the number of classes.
 _WORST = {"val/calibration_error": 1.0}

@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from search.finalists import choose_finalists, choosers, freeze
-from search.pareto import front, hypervolume
 from search.records.finalists_file import read_finalists
 from search.records.runs import RunResult, RunSpec
 from search.settings.study import StudyObjective
+from search.study.finalists import choose_finalists, choosers, freeze
+from search.study.pareto import front, hypervolume
 
 
 def ended(key, score, state="complete", macs=1):

@@ -11,7 +11,6 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from hybrid_swin.training.metric_facts import LOGGED, facts_of
-from search.draws import Draw, Refusal
 from search.execution.reference_size import count_parameters
 from search.records.identity import candidate_id, derive_seed
 from search.records.runs import RUN_FILE, RunSpec, read_record
@@ -19,6 +18,7 @@ from search.settings.experiment import ExperimentSettings
 from search.settings.study import BaselineSettings, StudySettings
 from search.space import budget
 from search.space.space import Space
+from search.study.sampling.draws import Draw, Refusal
 
 REFERENCE = "logistic_regression"
 

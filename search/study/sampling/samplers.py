@@ -23,11 +23,11 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from hybrid_swin.errors import InputError
-from search.gp_process import GpProcess
-from search.memory import MOST_SHOWN
 from search.settings.study import SamplerName, StudySettings
 from search.space import budget
 from search.space.space import Space
+from search.study.sampling.gp_process import GpProcess
+from search.study.sampling.sampler_view import MOST_SHOWN
 
 Distributions = dict[str, BaseDistribution]
 

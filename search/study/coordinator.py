@@ -13,20 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search import objectives
-from search.asking import Asked, Asking
-from search.candidates import Candidates
 from search.execution.dispatcher import Dispatcher, View
-from search.finalists import choose_finalists, freeze
-from search.looking import next_target
-from search.random_candidates import RandomCandidates
 from search.records.identity import derive_seed
 from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec
-from search.run_counts import expected_runs
-from search.rungs import Rungs
 from search.settings.study import StudySettings
-from search.study import Study
+from search.study import objectives
+from search.study.candidates import Candidates
+from search.study.expected_runs import expected_runs
+from search.study.finalists import choose_finalists, freeze
+from search.study.looks import next_target
+from search.study.proposals import Asked, Asking
+from search.study.random_candidates import RandomCandidates
+from search.study.rungs import Rungs
+from search.study.sampling.study import Study
 
 # Points of a learning curve that Optuna keeps beside the rungs: enough for a dashboard's plot.
 _CURVE_POINTS = 10

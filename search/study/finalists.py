@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import DamagedFileError, natural_order
-from search import objectives
-from search.pareto import front, hypervolume
 from search.records.finalists_file import read_finalists, write_finalists
 from search.records.runs import RunResult, RunSpec
 from search.settings.study import StudyObjective
+from search.study import objectives
+from search.study.pareto import front, hypervolume
 
 Ended = Sequence[tuple[RunSpec, RunResult]]
 _NAMES = {"baselines": "baseline", "random_search": "random search"}

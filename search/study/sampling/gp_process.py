@@ -19,7 +19,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from hybrid_swin.system.processes import python_command, python_environment
-from search.memory import REFUSED
+from search.study.sampling.sampler_view import REFUSED
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _TIME_TO_END = 2.0  # seconds
@@ -69,7 +69,7 @@ class GpProcess:
     def _start(self) -> None:
         ours, theirs = Pipe()
         self._process = subprocess.Popen(
-            python_command("search.gp_process", str(theirs.fileno())),
+            python_command("search.study.sampling.gp_process", str(theirs.fileno())),
             stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
             env=python_environment(**dict.fromkeys(_THREADS, "1")),
@@ -157,6 +157,8 @@ def _plain(trial: FrozenTrial, state: TrialState) -> FrozenTrial:
 
 
 if __name__ == "__main__":
-    from search.gp_process import serve as serve_here  # where what is sent says that it comes from
+    from search.study.sampling.gp_process import (
+        serve as serve_here,  # where what is sent says that it comes from
+    )
 
     serve_here(Connection(int(sys.argv[1])))

@@ -8,7 +8,7 @@ import pytest
 from optuna._hypervolume import compute_hypervolume
 from optuna.study._multi_objective import _is_pareto_front
 
-from search.pareto import Front, front, hypervolume
+from search.study.pareto import Front, front, hypervolume
 
 MIN3 = ["min"] * 3
 

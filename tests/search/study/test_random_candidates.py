@@ -5,11 +5,11 @@ import itertools
 
 import pytest
 
-from search.candidates import Candidates
-from search.random_candidates import RandomCandidates
-from search.samplers import sample_params
 from search.settings.study import BudgetSettings, StudySettings
 from search.space.space import Space
+from search.study.candidates import Candidates
+from search.study.random_candidates import RandomCandidates
+from search.study.sampling.samplers import sample_params
 
 WIDTHS = {"from": 4, "to": 64, "step": 4}
 

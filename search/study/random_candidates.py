@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from search.candidates import Candidates
 from search.records.identity import derive_seed
 from search.records.runs import RunSpec
-from search.samplers import sample_params
 from search.settings.study import StudySettings
 from search.space.space import Space
+from search.study.candidates import Candidates
+from search.study.sampling.samplers import sample_params
 
 _EXHAUSTED_AFTER = 4000  # draws in a row that were known already or beyond the budget
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from hybrid_swin.errors import InputError
-from search.storage_patience import Patience
+from search.study.sampling.storage_patience import Patience
 
 
 def away(reason="connection refused"):

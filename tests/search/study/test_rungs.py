@@ -3,8 +3,8 @@ import math
 import pytest
 
 from search.records.runs import RunResult
-from search.rungs import Rungs, falls_short
 from search.settings.study import RungSettings
+from search.study.rungs import Rungs, falls_short
 
 
 def history(*scores, monitor="val/accuracy"):

@@ -14,7 +14,7 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from search.pareto import Direction, Front
+from search.study.pareto import Direction, Front
 
 REFUSED = "refused"  # attribute of a draw that became no trial of ours: why it was refused
 OptunaDirection = Literal["maximize", "minimize"]

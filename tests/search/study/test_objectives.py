@@ -5,9 +5,9 @@ import math
 import pytest
 
 from hybrid_swin.errors import InputError
-from search import objectives
 from search.records.runs import RunResult, RunSpec
 from search.settings.study import StudyObjective
+from search.study import objectives
 
 SPEC = RunSpec(
     "s", "trials/0000", "trial", "search", "", {}, {}, "", "", 0, cost={"macs": 5, "parameters": 7}

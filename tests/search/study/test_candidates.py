@@ -13,14 +13,14 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
-from search.candidates import Candidates, check_objective
-from search.draws import Draw
 from search.records.identity import candidate_id
 from search.records.runs import RunSpec
 from search.settings.config_files import find_config
 from search.settings.experiment import ObjectiveSettings
 from search.settings.study import BaselineSettings, BudgetSettings, StudySettings
 from search.space.space import Space
+from search.study.candidates import Candidates, check_objective
+from search.study.sampling.draws import Draw
 
 VARIANT = {
     "image_size": 8,

@@ -6,9 +6,9 @@ import pytest
 
 from search.compare.plan_file import write_plan
 from search.compare.results import Comparison
-from search.looking import about_looks, level_at, next_target, target_so_far
 from search.records.looks import Look, record_look
 from search.statistics.looks import level_of_look, pocock_level
+from search.study.looks import about_looks, level_at, next_target, target_so_far
 
 PLANNED = (3, 5, 8, 10)
 

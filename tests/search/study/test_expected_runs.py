@@ -2,8 +2,6 @@
 
 import pytest
 
-from search.candidates import Candidates
-from search.run_counts import can_stop, expected_runs
 from search.settings.study import (
     BaselineSettings,
     FinalistSettings,
@@ -12,6 +10,8 @@ from search.settings.study import (
     StudySettings,
 )
 from search.space.space import Space
+from search.study.candidates import Candidates
+from search.study.expected_runs import can_stop, expected_runs
 
 VARIANT = {"image_size": 8, "in_channels": 1, "num_classes": 10, "patch_size": 2}
 STAGE = {"width": 8, "depth": {"choose": [1, 2]}, "num_heads": 2}

@@ -13,15 +13,15 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from hybrid_swin.errors import InputError
-from search.draws import Draw, Refusal
-from search.memory import REFUSED, Memory, OptunaDirection
 from search.records.identity import derive_seed
 from search.records.journal import JOURNAL, discard_journal, repair_journal
 from search.records.runs import State
-from search.samplers import Samplers, choose_sampler
 from search.settings.study import SamplerName, StudySettings
 from search.space.space import Space
-from search.storage_patience import Patience
+from search.study.sampling.draws import Draw, Refusal
+from search.study.sampling.sampler_view import REFUSED, Memory, OptunaDirection
+from search.study.sampling.samplers import Samplers, choose_sampler
+from search.study.sampling.storage_patience import Patience
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says what matters
 # Refused draws for one trial, before the space counts as used up: of what was known already, and in

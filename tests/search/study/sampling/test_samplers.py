@@ -11,16 +11,6 @@ import optuna
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.gp_process import GpProcess
-from search.memory import MOST_SHOWN, Memory
-from search.samplers import (
-    Samplers,
-    choose_sampler,
-    distributions,
-    grid_point,
-    grid_size,
-    neighbour,
-)
 from search.settings.study import (
     BudgetSettings,
     RungSettings,
@@ -29,6 +19,16 @@ from search.settings.study import (
     StudySettings,
 )
 from search.space.space import Space
+from search.study.sampling.gp_process import GpProcess
+from search.study.sampling.sampler_view import MOST_SHOWN, Memory
+from search.study.sampling.samplers import (
+    Samplers,
+    choose_sampler,
+    distributions,
+    grid_point,
+    grid_size,
+    neighbour,
+)
 
 VARIANT = {
     "image_size": 8,

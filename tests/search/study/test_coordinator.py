@@ -9,13 +9,9 @@ import optuna
 import pytest
 
 from hybrid_swin.data.test_reads import LEDGER
-from search.candidates import Candidates
-from search.coordinator import Coordinator
-from search.random_candidates import RandomCandidates
 from search.records.finalists_file import read_finalists
 from search.records.looks import Look, record_look
 from search.records.runs import RunResult
-from search.rungs import falls_short
 from search.settings.study import (
     BaselineSettings,
     FinalistSettings,
@@ -25,7 +21,11 @@ from search.settings.study import (
     StudySettings,
 )
 from search.space.space import Space
-from search.study import Study
+from search.study.candidates import Candidates
+from search.study.coordinator import Coordinator
+from search.study.random_candidates import RandomCandidates
+from search.study.rungs import falls_short
+from search.study.sampling.study import Study
 
 VARIANT = {
     "image_size": 8,

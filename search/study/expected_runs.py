@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.candidates import Candidates
-from search.rungs import Rungs
 from search.settings.study import StudySettings
+from search.study.candidates import Candidates
+from search.study.rungs import Rungs
 
 
 @dataclass(frozen=True)

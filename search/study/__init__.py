@@ -1,0 +1,1 @@
+"""The loop of a study: candidates asked for, stopped, chosen and retrained."""

@@ -47,7 +47,7 @@ from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
 from search.execution.dispatcher import Dispatcher
 from search.launch.study import check
-from search.leaderboard import Leaderboard
+from search.leaderboard.board import Leaderboard
 from search.records.study_folder import claim, locked
 from search.settings.reading import read_config_as
 from search.settings.study import FinalistSettings, RungSettings, SamplerSettings, StudySettings

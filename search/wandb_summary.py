@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.leaderboard import COLUMNS, Leaderboard
-from search.leaderboard_sentences import sentences
+from search.leaderboard.board import COLUMNS, Leaderboard
+from search.leaderboard.sentences import sentences
 from search.records.report import CSV_FILE, JSON_FILE, read_report, read_report_table
 
 _QUOTED = {f"'{sign}" for sign in "=+-@\t\r"}

@@ -116,7 +116,7 @@ ORDER = [
     ["search.watching.ended", "search.watching.holder", "search.watching.progress_file"],
     ["search.watching.status"],
     ["search.cli.status"],
-    ["search.row_building"],
+    ["search.leaderboard.rows.building"],
     ["search.study.coordinator", "search.execution.workers"],
     ["search.figures.style"],
     ["search.figures.evidence"],

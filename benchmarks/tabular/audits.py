@@ -23,7 +23,7 @@ from benchmarks.tabular.methods import RUNGS
 from benchmarks.tabular.replay import replay_study
 from benchmarks.tabular.table import CURVES, SPACE, Table
 from benchmarks.writing import write_report
-from search.fidelity import audit
+from search.leaderboard.rung_audit import audit
 from search.settings.reading import read_config_as
 from search.settings.study import FinalistSettings, SamplerName, SamplerSettings, StudySettings
 

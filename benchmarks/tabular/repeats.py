@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_swin.errors import InputError
+from search.leaderboard.rows.comparison import compare_rows
+from search.leaderboard.rows.evidence import Evidence
+from search.leaderboard.rows.row import Row
 from search.records.predictions import Correctness
-from search.row import Row
-from search.row_comparison import compare_rows
-from search.row_evidence import Evidence
 
 SEEDS = Path(__file__).parent / "seeds.npz"
 

@@ -18,10 +18,10 @@ from search.compare.arm_result import ArmResult, matched_by
 from search.compare.conclusions import GIVEN_RATES
 from search.compare.plan import Plan
 from search.launch.comparison import read_plan
+from search.leaderboard.rows.evidence import EndedRun
 from search.records.looks import read_looks
 from search.records.predictions import Correctness
 from search.records.runs import iter_runs
-from search.row_evidence import EndedRun
 from search.study.looks import about_looks, level_at, seeds_looked_at
 
 _FEWEST = 2  # arms, and test images

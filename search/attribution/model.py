@@ -41,8 +41,8 @@ from search.attribution.balance import leak
 from search.attribution.design import Adjust, Array, Design, make_design
 from search.attribution.fits import CandidatesFit, CrossedFit, Fit, LinearFit, right_of
 from search.attribution.trial import LEVEL, TEST, Trial, Trials
+from search.leaderboard.rows.comparison import agreeing
 from search.records.runs import SCHEMA_VERSION
-from search.row_comparison import agreeing
 from search.statistics.multiplicity import holm, simultaneous_confidence
 
 LEAST_FREEDOM = 5  # trials beyond coefficients

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from hybrid_swin.errors import InputError
 from search.attribution.trial import Trials, is_scored, trial_of
+from search.leaderboard.rows.evidence import Images
+from search.leaderboard.rows.intervals import items_of
 from search.records.predictions import Correctness
 from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.settings import read_study
 from search.records.validation import ACCURACY, VALIDATION_FILE, read_validated
-from search.row_evidence import Images
-from search.row_intervals import items_of
 from search.settings.comparison import ComparisonSettings
 from search.settings.study import StudySettings
 

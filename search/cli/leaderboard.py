@@ -12,10 +12,10 @@ from search.compare.figures import save_differences
 from search.compare.report import told
 from search.compare.results import Comparison
 from search.compare.tables import print_comparison
-from search.joint_board import join
 from search.launch.comparison import read_plan
-from search.leaderboard import Leaderboard
-from search.leaderboard_table import print_leaderboard, save_svg
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.joint_board import join
+from search.leaderboard.table import print_leaderboard, save_svg
 from search.records.looks import LOOKS
 from search.records.settings import is_comparison
 

@@ -28,7 +28,7 @@ from search.settings.reading import build_settings, parse_settings, parse_with_c
 from search.settings.study import DEFAULT_CONFIG, StudySettings
 
 if TYPE_CHECKING:
-    from search.leaderboard import Leaderboard
+    from search.leaderboard.board import Leaderboard
 
 _INTERRUPTED = 130
 
@@ -104,7 +104,7 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
         rehearse(settings, console)
         return 0
     from search.launch.study import run_study
-    from search.leaderboard_table import print_leaderboard
+    from search.leaderboard.table import print_leaderboard
 
     def show(leaderboard: "Leaderboard") -> None:
         print_leaderboard(leaderboard, console)

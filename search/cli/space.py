@@ -8,6 +8,7 @@ from rich.table import Table
 
 from hybrid_swin.spec import ranges, registry
 from hybrid_swin.system.console import Console
+from search.leaderboard.word_wrapping import Words
 from search.settings.study import StudySettings
 from search.space.budget import limits, matching, over
 from search.space.choices import Choice, Range, Tie
@@ -17,7 +18,6 @@ from search.space.space import Space
 from search.space.survey import Share, Survey, survey
 from search.space.templates import Template
 from search.study import objectives
-from search.word_wrapping import Words
 
 Format = Literal["table", "json"]
 

@@ -11,12 +11,12 @@ from search.compare.arm_result import ArmResult
 from search.compare.chance import Chance, judge
 from search.compare.differences import Side
 from search.compare.plan import Entry, Plan
+from search.leaderboard.rows.building import build_row
+from search.leaderboard.rows.evidence import EndedRun, Evidence, Images
+from search.leaderboard.rows.intervals import items_of
+from search.leaderboard.rows.row import Row
 from search.records.predictions import read_labels
 from search.records.runs import RunResult, RunSpec
-from search.row import Row
-from search.row_building import build_row
-from search.row_evidence import EndedRun, Evidence, Images
-from search.row_intervals import items_of
 
 
 @dataclass(frozen=True)

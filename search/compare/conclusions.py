@@ -15,7 +15,7 @@ from search.compare.cost_conclusions import cost_conclusions, survival_conclusio
 from search.compare.differences import Versus
 from search.compare.lines import margin_text, percent, primary_text
 from search.compare.results import Comparison
-from search.row_intervals import items_of
+from search.leaderboard.rows.intervals import items_of
 from search.statistics.difference_format import bound_text, interval_text, points, unit
 from search.statistics.formatting import is_share, score_text
 from search.statistics.skewed_luck import CAUTION, skewed_luck

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from search.row_evidence import Evidence
+from search.leaderboard.rows.evidence import Evidence
 from search.statistics.equivalence import equivalence_p
 from search.statistics.intervals import (
     Bounds,

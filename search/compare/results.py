@@ -20,11 +20,11 @@ from search.compare.arm_building import TrainedArm, images_of, result_of
 from search.compare.arm_result import ArmResult
 from search.compare.differences import Survival, Versus, adjust, difference_of, survives
 from search.compare.plan import Plan, is_primary
-from search.leaderboard import MEASURED
+from search.leaderboard.board import MEASURED
+from search.leaderboard.rows.evidence import lost_notes
 from search.records.looks import read_looks
 from search.records.runs import SCHEMA_VERSION, iter_runs
 from search.records.torn import notes_on
-from search.row_evidence import lost_notes
 from search.study.looks import level_at, seeds_looked_at
 
 _NESTED = ("versus", "controls", "levels", "residuals", "rate_scores", "words", "keys")

@@ -21,8 +21,8 @@ from search.figures.style import (
     set_limits,
     short,
 )
+from search.leaderboard.rows.evidence import EndedRun
 from search.records.runs import RunResult
-from search.row_evidence import EndedRun
 from search.statistics.formatting import score_text
 
 _COLUMNS = 2

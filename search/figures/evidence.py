@@ -8,14 +8,14 @@ from typing import Literal, Self
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.program import door
-from search.leaderboard import Leaderboard
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.rows.evidence import EndedRun, Images, fresh_splits
+from search.leaderboard.rows.intervals import CONFIDENCE, over_seeds
+from search.leaderboard.rows.labels import labels
+from search.leaderboard.rows.row import Row
 from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.settings import read_study
 from search.records.study_file import read_fixed
-from search.row import Row
-from search.row_evidence import EndedRun, Images, fresh_splits
-from search.row_intervals import CONFIDENCE, over_seeds
-from search.row_labels import labels
 from search.settings.comparison import ComparisonSettings
 from search.settings.study import BudgetSettings
 from search.space.budget import amount

@@ -21,7 +21,7 @@ from search.figures.style import (
     set_limits,
     short,
 )
-from search.row_intervals import CONFIDENCE
+from search.leaderboard.rows.intervals import CONFIDENCE
 from search.settings.study import MEASURED_COSTS
 from search.statistics.formatting import count_text, percent
 from search.study.pareto import Direction, front

@@ -28,7 +28,7 @@ from search.execution.workers import (
     start_workers,
 )
 from search.launch.closing import closing
-from search.leaderboard import Leaderboard
+from search.leaderboard.board import Leaderboard
 from search.progress import Terminal
 from search.records.identity import derive_seed
 from search.records.looks import read_looks

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hybrid_swin.training.metric_facts import facts_of
-from search.row import Row
+from search.leaderboard.rows.row import Row
 
 
 def is_share(monitor: str) -> bool:

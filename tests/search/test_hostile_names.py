@@ -10,7 +10,7 @@ from PIL import Image
 
 from hybrid_swin.__main__ import main as train_main
 from search.cli.main import main
-from search.leaderboard import Leaderboard
+from search.leaderboard.board import Leaderboard
 
 CLASSES = (
     "=HYPERLINK(A1)",

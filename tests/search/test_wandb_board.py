@@ -14,7 +14,7 @@ import pytest
 from search import wandb_board
 from search.compare.conclusions import conclusions
 from search.compare.report import write_report
-from search.leaderboard import COLUMNS, Leaderboard
+from search.leaderboard.board import COLUMNS, Leaderboard
 from search.records.runs import iter_runs, read_run
 from search.settings.wandb import WandbSettings
 from search.wandb_board import WandbBoard

@@ -5,7 +5,7 @@ import pytest
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import read_json
 from search.compare.report import write_report
-from search.leaderboard import COLUMNS, Leaderboard
+from search.leaderboard.board import COLUMNS, Leaderboard
 from search.wandb_summary import summary_of
 
 

@@ -16,7 +16,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import csv_cell
 from hybrid_swin.system.console import Console
 from search.cli.cost.rows import CostRow, Question, counted, matched, named_variants
-from search.word_wrapping import Words
+from search.leaderboard.word_wrapping import Words
 
 Format = Literal["table", "csv", "json"]
 

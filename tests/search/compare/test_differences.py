@@ -6,8 +6,8 @@ import pytest
 from scipy import optimize, stats
 
 from search.compare.differences import Side, Versus, adjust, difference_of, survives
+from search.leaderboard.rows.evidence import Evidence
 from search.records.predictions import Correctness
-from search.row_evidence import Evidence
 from search.statistics.equivalence import equivalence_p
 from search.statistics.intervals import Difference, crossed_difference, paired_difference
 from search.statistics.power import minimum_detectable_difference

@@ -19,8 +19,8 @@ from search.figures.style import BLACK, BLUE, FINALISTS, RED
 from search.figures.tradeoff import draw_tradeoff
 from search.figures.volume import draw_volume
 from search.figures.writing import write_study_figures
-from search.leaderboard import Leaderboard
-from search.leaderboard_sentences import sentences
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.sentences import sentences
 from search.statistics.intervals import score_interval
 
 

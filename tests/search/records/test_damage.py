@@ -7,7 +7,7 @@ import pytest
 from hybrid_swin.errors import InputError
 from search.cli.main import main
 from search.compare.clock import LATENCY_FILE, Clock
-from search.leaderboard import Leaderboard
+from search.leaderboard.board import Leaderboard
 from search.records.settings import read_study_settings
 from search.records.study_file import read_fixed, write_study_file
 from search.records.torn import set_aside

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from search.leaderboard import Leaderboard
+from search.leaderboard.board import Leaderboard
 from search.records.looks import LOOKS, Look, read_looks, record_look, with_current
 
 FIRST = Look(seeds=3, planned=3, command="run")

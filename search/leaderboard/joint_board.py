@@ -9,11 +9,11 @@ from pathlib import Path
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.program import door
-from search.leaderboard import Leaderboard
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.rows.building import MIXED, VARIED
+from search.leaderboard.rows.row import Row
+from search.leaderboard.rows.study_rows import StudyRows
 from search.records.settings import is_comparison
-from search.row import Row
-from search.row_building import MIXED, VARIED
-from search.study_rows import StudyRows
 
 
 def join(folders: Sequence[Path]) -> Leaderboard:

@@ -26,17 +26,17 @@ from hybrid_swin.system.files import (
     write_json_atomically,
     write_text_atomically,
 )
-from search.fidelity import Fidelity
+from search.leaderboard.rows.against_reference import AgainstReference, against_references
+from search.leaderboard.rows.building import MIXED
+from search.leaderboard.rows.comparison import LEVEL, Built, compare_rows
+from search.leaderboard.rows.labels import labels, value_at
+from search.leaderboard.rows.row import Row
+from search.leaderboard.rows.study_rows import StudyRows
+from search.leaderboard.rung_audit import Fidelity
 from search.records.looks import Look, record_look
 from search.records.predictions import Correctness
 from search.records.runs import SCHEMA_VERSION
-from search.row import Row
-from search.row_against_reference import AgainstReference, against_references
-from search.row_building import MIXED
-from search.row_comparison import LEVEL, Built, compare_rows
-from search.row_labels import labels, value_at
 from search.study.looks import about_looks
-from search.study_rows import StudyRows
 
 CSV_FILE = "leaderboard.csv"
 JSON_FILE = "leaderboard.json"

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from search.leaderboard_costs import cost_text
+from search.leaderboard.costs import cost_text
+from search.leaderboard.rows.building import _about_latency, build_mean_row, build_row
+from search.leaderboard.rows.comparison import choose_reference, compare_rows
 from search.records.runs import RunResult
-from search.row_building import _about_latency, build_mean_row, build_row
-from search.row_comparison import choose_reference, compare_rows
 from search.statistics.best import selected_confidence
 from search.statistics.intervals import crossed_difference, paired_difference, score_interval
 from search.statistics.probabilities import accuracy_interval

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from search.leaderboard import Leaderboard
-from search.row import Row
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.rows.row import Row
 from search.statistics.formatting import count_text, seconds_text
 from search.study.pareto import Direction, front
 

@@ -4,9 +4,9 @@ import re
 import numpy as np
 import pytest
 
-from search.joint_board import join
-from search.leaderboard import Leaderboard
-from search.leaderboard_sentences import sentences
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.joint_board import join
+from search.leaderboard.sentences import sentences
 from search.records.study_folder import recorded_test_read
 from search.records.validation import read_answers
 from search.statistics.intervals import crossed_difference, score_interval

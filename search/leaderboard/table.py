@@ -13,13 +13,13 @@ from hybrid_swin.errors.plain_text import harmless
 from hybrid_swin.spec.run_reference import TRAINED
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
-from search.leaderboard import Leaderboard
-from search.leaderboard_costs import FEW, HEADS, TRAIN, cost_text, on_front, shown_costs
-from search.leaderboard_sentences import sentences
-from search.row import Row
-from search.row_intervals import CONFIDENCE
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.costs import FEW, HEADS, TRAIN, cost_text, on_front, shown_costs
+from search.leaderboard.rows.intervals import CONFIDENCE
+from search.leaderboard.rows.row import Row
+from search.leaderboard.sentences import sentences
+from search.leaderboard.word_wrapping import Words
 from search.statistics.formatting import is_share, percent, range_text, score_text
-from search.word_wrapping import Words
 
 BEST_OF_SEARCH = 10  # single runs shown
 NARROW = 96  # below so many columns, costs that were not searched against are left to the files

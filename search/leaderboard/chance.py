@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from search.leaderboard import Leaderboard
-from search.row import Row
-from search.row_against_reference import AgainstReference, Lead
-from search.row_intervals import Validated, differ_on_validation, pair_on_validation
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.rows.against_reference import AgainstReference, Lead
+from search.leaderboard.rows.intervals import Validated, differ_on_validation, pair_on_validation
+from search.leaderboard.rows.row import Row
 from search.statistics.best import selected_confidence
 from search.statistics.difference_format import interval_text, points, unit
 from search.statistics.formatting import percent, range_text, score_text, score_unit

@@ -2,9 +2,9 @@
 
 import json
 
-from search.leaderboard import Leaderboard
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.study_notes import study_notes
 from search.settings.study import StudySettings
-from search.study_notes import study_notes
 
 
 def costs(macs):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from search.fidelity import RankCorrelation, audit, sentences
+from search.leaderboard.rung_audit import RankCorrelation, audit, sentences
 from search.records.runs import RunResult, RunSpec
 from search.settings.study import RungSettings
 

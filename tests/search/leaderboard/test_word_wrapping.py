@@ -4,7 +4,7 @@ import pytest
 from rich.table import Table
 
 from hybrid_swin.system.console import Console
-from search.word_wrapping import Words
+from search.leaderboard.word_wrapping import Words
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from statistics import fmean
 from typing import Any
 
 from hybrid_swin.training.metric_facts import bounds_of, facts_of
+from search.leaderboard.rows.evidence import Evidence
+from search.leaderboard.rows.row import Row
 from search.records.predictions import Correctness
-from search.row import Row
-from search.row_evidence import Evidence
 from search.statistics.intervals import (
     Difference,
     Interval,

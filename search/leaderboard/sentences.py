@@ -6,13 +6,13 @@ budget, several seeds, a score that selected) is conditional on it.
 
 from collections.abc import Sequence
 
-from search import fidelity
-from search.leaderboard import Leaderboard
-from search.leaderboard_cautions import cautions
-from search.leaderboard_chance import chance, random_search, references
-from search.leaderboard_costs import on_front
-from search.leaderboard_retraining import retraining
-from search.row import Row
+from search.leaderboard import rung_audit as fidelity
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.cautions import cautions
+from search.leaderboard.chance import chance, random_search, references
+from search.leaderboard.costs import on_front
+from search.leaderboard.retraining import retraining
+from search.leaderboard.rows.row import Row
 from search.statistics.formatting import percent, range_text, rows_text, score_text, score_unit
 from search.study.looks import about_looks
 

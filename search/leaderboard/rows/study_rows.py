@@ -8,18 +8,18 @@ from typing import Literal, Self
 
 from hybrid_swin.data.test_reads import LEDGER, Entry, ledger_beside, read_ledger, unreadable_lines
 from hybrid_swin.system.files import DamagedFileError
-from search.fidelity import Fidelity, audit
+from search.leaderboard.rows.building import build_mean_row, build_row
+from search.leaderboard.rows.evidence import EndedRun, Evidence, fresh_splits, lost_notes
+from search.leaderboard.rows.row import Row
+from search.leaderboard.rung_audit import Fidelity, audit
+from search.leaderboard.study_notes import study_notes
 from search.records.looks import Look, read_looks, with_current
 from search.records.runs import Kind, RunResult, RunSpec, iter_runs
 from search.records.settings import read_study_settings
 from search.records.torn import notes_on
-from search.row import Row
-from search.row_building import build_mean_row, build_row
-from search.row_evidence import EndedRun, Evidence, fresh_splits, lost_notes
 from search.statistics.looks import LEVEL
 from search.study.finalists import choosers
 from search.study.looks import level_at, plan_of, target_so_far
-from search.study_notes import study_notes
 
 LIMITED = ("parameters", "macs", "activations")  # what a budget may limit
 

@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 import pytest
 
 from hybrid_swin.system.console import Console
-from search.leaderboard import Leaderboard
-from search.leaderboard_table import print_leaderboard, save_svg
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.table import print_leaderboard, save_svg
 
 
 def printed(study, width=100, encoding="utf-8"):

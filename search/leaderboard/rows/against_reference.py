@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid_swin.training.metric_facts import bounds_of
-from search.row import Row
-from search.row_comparison import LEVEL, Built, agreeing
-from search.row_evidence import Evidence
-from search.row_intervals import items_of
+from search.leaderboard.rows.comparison import LEVEL, Built, agreeing
+from search.leaderboard.rows.evidence import Evidence
+from search.leaderboard.rows.intervals import items_of
+from search.leaderboard.rows.row import Row
 from search.statistics.intervals import Difference, crossed_difference, paired_difference
 from search.statistics.multiplicity import holm_with_missing, simultaneous_confidence
 

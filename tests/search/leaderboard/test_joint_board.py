@@ -8,9 +8,9 @@ import yaml
 
 from hybrid_swin.errors import InputError
 from search.cli.main import main
-from search.joint_board import join
-from search.leaderboard import COLUMNS, Leaderboard
-from search.leaderboard_sentences import sentences
+from search.leaderboard.board import COLUMNS, Leaderboard
+from search.leaderboard.joint_board import join
+from search.leaderboard.sentences import sentences
 from search.records.study_folder import recorded_test_read
 
 

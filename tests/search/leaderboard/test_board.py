@@ -8,8 +8,8 @@ import yaml
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import write_json_atomically
-from search.leaderboard import COLUMNS, JSON_ONLY, MEASURED, Leaderboard
-from search.leaderboard_sentences import sentences
+from search.leaderboard.board import COLUMNS, JSON_ONLY, MEASURED, Leaderboard
+from search.leaderboard.sentences import sentences
 from search.records.runs import read_run
 from search.records.study_folder import recorded_test_read
 

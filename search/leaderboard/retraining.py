@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from hybrid_swin.training.metric_facts import bounds_of
-from search.leaderboard import Leaderboard
-from search.row import Row
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.rows.row import Row
 from search.statistics.difference_format import interval_text, points, unit
 from search.statistics.formatting import score_text, score_unit
 from search.statistics.intervals import Interval

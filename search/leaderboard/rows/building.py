@@ -6,10 +6,10 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
+from search.leaderboard.rows.evidence import EndedRun, Evidence, Images, units_of, validated_of
+from search.leaderboard.rows.intervals import CONFIDENCE, over_seeds, with_intervals
+from search.leaderboard.rows.row import Fidelity, Proposer, Row
 from search.records.runs import RunResult, RunSpec, State
-from search.row import Fidelity, Proposer, Row
-from search.row_evidence import EndedRun, Evidence, Images, units_of, validated_of
-from search.row_intervals import CONFIDENCE, over_seeds, with_intervals
 from search.statistics.undertraining import undertrained
 
 MIXED, VARIED = "mixed", "varied"  # hashes of runs that differ, and of splits that were drawn anew

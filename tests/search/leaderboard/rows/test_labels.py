@@ -3,10 +3,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from search.joint_board import join
-from search.leaderboard import Leaderboard
-from search.leaderboard_sentences import sentences
-from search.row_labels import labels, value_at
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.joint_board import join
+from search.leaderboard.rows.labels import labels, value_at
+from search.leaderboard.sentences import sentences
 
 
 @dataclass(frozen=True)

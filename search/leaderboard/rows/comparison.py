@@ -11,9 +11,9 @@ from itertools import combinations
 
 from hybrid_swin.system.files import natural_order
 from hybrid_swin.training.metric_facts import bounds_of
-from search.row import Row
-from search.row_evidence import Evidence
-from search.row_intervals import items_of, with_intervals
+from search.leaderboard.rows.evidence import Evidence
+from search.leaderboard.rows.intervals import items_of, with_intervals
+from search.leaderboard.rows.row import Row
 from search.statistics.best import selected_confidence, set_of_the_best
 from search.statistics.intervals import Difference, Interval, crossed_difference, paired_difference
 from search.statistics.multiplicity import holm_with_missing, simultaneous_confidence

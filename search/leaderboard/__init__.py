@@ -1,0 +1,1 @@
+"""The leaderboard: rows, their order, ties and sentences."""

@@ -1,0 +1,1 @@
+"""Rows of the leaderboard, with what stands behind each of them."""

@@ -35,12 +35,12 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import write_json_atomically
 from search.execution.dispatcher import Dispatcher
 from search.execution.workers import common_job_settings, start_workers
-from search.progress import Terminal
 from search.records.identity import candidate_id, derive_seed
 from search.records.predictions import read_correctness
 from search.records.receipt import about_data, code_hash
 from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import locked
+from search.reporting.terminal import Terminal
 from search.settings.reading import read_config_as
 from search.settings.study import StudySettings
 from search.space.choices import Choice

@@ -14,10 +14,10 @@ def run(options: Any) -> int:
     from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
     from hybrid_swin.system.console import Console
     from hybrid_swin.system.files import write_json_atomically, write_text_atomically
-    from search.attribution.figures import save_svg
-    from search.attribution.model import attribute
-    from search.attribution.tables import render, to_csv, to_markdown
-    from search.attribution.trials import read_trials
+    from search.comparison.attribution.figures import save_svg
+    from search.comparison.attribution.model import attribute
+    from search.comparison.attribution.tables import render, to_csv, to_markdown
+    from search.comparison.attribution.trials import read_trials
 
     study = Path(options.study)
     adopt_kept_plugins(study, options.plugin, options.trust)

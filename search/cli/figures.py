@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors.plain_text import say
-from search.figures.writing import write_study_figures
+from search.reporting.figures.writing import write_study_figures
 
 
 def run(options: Any) -> int:

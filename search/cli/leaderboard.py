@@ -8,10 +8,10 @@ from typing import Any
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
-from search.compare.figures import save_differences
-from search.compare.report import told
-from search.compare.results import Comparison
-from search.compare.tables import print_comparison
+from search.comparison.report.figures import save_differences
+from search.comparison.report.files import told
+from search.comparison.report.tables import print_comparison
+from search.comparison.results.comparison import Comparison
 from search.launch.comparison import read_plan
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.joint_board import join

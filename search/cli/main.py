@@ -130,7 +130,7 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
 
         rehearse(settings, console)
         return 0
-    from search.compare.report import print_report
+    from search.comparison.report.files import print_report
     from search.launch.comparison import run_comparison
 
     with _to_be_continued(settings.path):

@@ -9,8 +9,8 @@ from typing import Any
 from hybrid_swin.spec.ranges import Range, check_ranges
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
-from search.watching.status import Status, Watcher
-from search.watching.table import render, what_it_found
+from search.reporting.status.status import Status, Watcher
+from search.reporting.status.table import render, what_it_found
 
 _SECONDS = Range(0, 86_400, open_below=True)
 

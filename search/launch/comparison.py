@@ -17,13 +17,13 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
-from search.compare.clock import Clock
-from search.compare.older import note_choice
-from search.compare.plan import FirstWeights, Plan, make_plan
-from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
-from search.compare.report import write_report
-from search.compare.results import Comparison
-from search.compare.schedule import Schedule
+from search.comparison.design.latency_match import Clock
+from search.comparison.design.plan import FirstWeights, Plan, make_plan
+from search.comparison.design.plan_file import PLAN_FILE, read_plan_file, write_plan
+from search.comparison.older import note_choice
+from search.comparison.report.files import write_report
+from search.comparison.results.comparison import Comparison
+from search.comparison.schedule import Schedule
 from search.execution.dispatcher import Dispatcher
 from search.execution.workers import (
     WANDB_SECONDS,
@@ -34,7 +34,6 @@ from search.execution.workers import (
     start_workers,
 )
 from search.launch.closing import closing
-from search.progress import Terminal
 from search.records.identity import derive_seed
 from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data, write_receipt
@@ -49,11 +48,12 @@ from search.records.study_folder import (
     has_begun,
     locked,
 )
+from search.reporting.status.progress_file import ProgressFile
+from search.reporting.terminal import Terminal
+from search.reporting.wandb.mirror import WandbBoard
 from search.settings.comparison import ComparisonSettings
 from search.study.candidates import check_objective
 from search.study.looks import next_target, note_older_look, target_so_far
-from search.wandb_board import WandbBoard
-from search.watching.progress_file import ProgressFile
 
 _MOST_WARNINGS = 5
 

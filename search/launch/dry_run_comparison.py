@@ -6,14 +6,14 @@ import tempfile
 from rich.table import Table
 
 from hybrid_swin.system.console import Console
-from search.compare.plan import Entry, Plan
+from search.comparison.design.plan import Entry, Plan
 from search.execution.workers import start_workers
 from search.launch.comparison import check, prepare, say_cells
 from search.launch.pilot import print_resolution, run_pilots, shortened
-from search.progress import duration
 from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import check_folder
+from search.reporting.terminal import duration
 from search.settings.comparison import ComparisonSettings
 from search.statistics.undertraining import FEWEST_EPOCHS
 from search.study.looks import level_at, seeds_looked_at

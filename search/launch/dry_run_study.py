@@ -13,11 +13,11 @@ from hybrid_swin.system.console import Console
 from search.execution.workers import say_data, start_workers
 from search.launch.pilot import print_resolution, run_pilots, shortened
 from search.launch.study import Prepared, check, prepare
-from search.progress import duration
 from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import check_folder
+from search.reporting.terminal import duration
 from search.settings.contradictions import without_effect
 from search.settings.study import StudySettings
 from search.space.budget import limits

@@ -29,13 +29,15 @@ from search.execution.workers import (
 )
 from search.launch.closing import closing
 from search.leaderboard.board import Leaderboard
-from search.progress import Terminal
 from search.records.identity import derive_seed
 from search.records.looks import read_looks
 from search.records.receipt import about_data, write_receipt
 from search.records.repeating import say_what_differs
 from search.records.runs import RunSpec
 from search.records.study_folder import adopt_modules, adopt_plugins, check_folder, claim, locked
+from search.reporting.status.progress_file import ProgressFile
+from search.reporting.terminal import Terminal
+from search.reporting.wandb.mirror import WandbBoard
 from search.settings.contradictions import check_together, without_effect
 from search.settings.study import SamplerName, StudySettings
 from search.space import budget
@@ -50,8 +52,6 @@ from search.study.objectives import reference_point
 from search.study.random_candidates import RandomCandidates
 from search.study.sampling.samplers import choose_sampler, sample_params
 from search.study.sampling.study import Study
-from search.wandb_board import WandbBoard
-from search.watching.progress_file import ProgressFile
 
 _DRAWS_TO_FIND_ONE = 300
 _DRAWS_FOR_DEAREST = 300
@@ -301,7 +301,7 @@ def run_study(
 
 def _draw(folder: Path, console: Console) -> None:
     """The figures, which must never cost a study."""
-    from search.figures.writing import write_study_figures
+    from search.reporting.figures.writing import write_study_figures
 
     try:
         write_study_figures(folder)

@@ -91,7 +91,7 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     _print(outcomes, subject, target, shown, console)
     console.print(f"\nnumbers and figures: {folder}/", highlight=False, soft_wrap=True)
     if question.wandb:
-        from search.inspect_wandb import send
+        from search.reporting.wandb.inspection import send
 
         names = [outcome.asked.name for outcome in outcomes]
         console.print(send(folder, question.log_images, names), highlight=False, soft_wrap=True)

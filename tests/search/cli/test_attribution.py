@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
-from search.attribution.figures import draw_effects, save_svg
-from search.attribution.model import NEW_CANDIDATES, ONE_SEED, attribute
-from search.attribution.tables import render, sentences, to_csv, to_markdown
-from search.attribution.trial import Trial, Trials
-from search.attribution.trials import read_trials
 from search.cli.attribution import run
 from search.cli.attribution_options import attribution_parser
+from search.comparison.attribution.figures import draw_effects, save_svg
+from search.comparison.attribution.model import NEW_CANDIDATES, ONE_SEED, attribute
+from search.comparison.attribution.tables import render, sentences, to_csv, to_markdown
+from search.comparison.attribution.trial import Trial, Trials
+from search.comparison.attribution.trials import read_trials
 from search.records.runs import iter_runs
 from search.statistics.difference_format import points
 

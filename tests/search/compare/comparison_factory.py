@@ -3,10 +3,10 @@
 import numpy as np
 
 from hybrid_swin.system.files import write_json_atomically
-from search.compare.arm_result import ArmResult
-from search.compare.differences import Versus
-from search.compare.plan import make_plan
-from search.compare.results import Comparison
+from search.comparison.design.plan import make_plan
+from search.comparison.results.arm_result import ArmResult
+from search.comparison.results.comparison import Comparison
+from search.comparison.results.differences import Versus
 from search.records.runs import RunResult
 from search.records.settings import write_settings
 from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings

@@ -12,15 +12,15 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.figure_files import write_figure
 from hybrid_swin.system.files import write_json_atomically
 from search.cli.main import main
-from search.figures.anytime import draw_anytime
-from search.figures.curves import draw_curves
-from search.figures.evidence import Evidence
-from search.figures.style import BLACK, BLUE, FINALISTS, RED
-from search.figures.tradeoff import draw_tradeoff
-from search.figures.volume import draw_volume
-from search.figures.writing import write_study_figures
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.sentences import sentences
+from search.reporting.figures.anytime import draw_anytime
+from search.reporting.figures.curves import draw_curves
+from search.reporting.figures.hypervolume import draw_volume
+from search.reporting.figures.pareto import draw_tradeoff
+from search.reporting.figures.study_data import Evidence
+from search.reporting.figures.style import BLACK, BLUE, FINALISTS, RED
+from search.reporting.figures.writing import write_study_figures
 from search.statistics.intervals import score_interval
 
 

@@ -13,11 +13,11 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.system.files import read_json, write_json_atomically
-from search.compare.clock import LATENCY_FILE
-from search.compare.older import note_choice
-from search.compare.plan import make_plan
-from search.compare.plan_file import PLAN_FILE, read_plan_file, write_plan
-from search.compare.results import Comparison
+from search.comparison.design.latency_match import LATENCY_FILE
+from search.comparison.design.plan import make_plan
+from search.comparison.design.plan_file import PLAN_FILE, read_plan_file, write_plan
+from search.comparison.older import note_choice
+from search.comparison.results.comparison import Comparison
 from search.launch.comparison import _say_first_weights, check, prepare, read_plan
 from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings
 from search.settings.reading import read_config_as

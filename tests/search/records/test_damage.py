@@ -6,7 +6,7 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from search.cli.main import main
-from search.compare.clock import LATENCY_FILE, Clock
+from search.comparison.design.latency_match import LATENCY_FILE, Clock
 from search.leaderboard.board import Leaderboard
 from search.records.settings import read_study_settings
 from search.records.study_file import read_fixed, write_study_file

@@ -15,11 +15,11 @@ import pytest
 from hybrid_swin.__main__ import main as train
 from hybrid_swin.errors import InputError
 from search.cli.main import main
-from search.compare import report
+from search.comparison.report import files as report
 from search.launch import dry_run_comparison as rehearsal
 from search.launch import dry_run_study as dry_run
 from search.launch import study as launch
-from search.wandb_summary import summary_of
+from search.reporting.wandb.summary import summary_of
 from tests.search.records import instant_folders
 
 BRACKETS = b'{"schema_version": 1, "variant": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"

@@ -3,12 +3,12 @@
 import pytest
 
 from hybrid_swin.errors import InputError
+from search.reporting.wandb.content import run_id
 from search.settings.comparison import ArmSettings, ComparisonSettings
 from search.settings.experiment import WorkerSettings
 from search.settings.names import MOST_LABEL, MOST_NAME
 from search.settings.study import BaselineSettings, FinalistSettings, StudySettings
 from search.settings.wandb import WandbSettings
-from search.wandb_content import run_id
 
 NAMES = ["", ".a", "a.", "..", "a/b", "a b", "a\n", "ä", "nul", "COM1.x", "x" * 115, "x" * 300]
 LABELS = ["a\nb", "a\x1b[31m", "\u202ea", " a", "a ", "x" * 201]

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from search.compare.plan_file import write_plan
-from search.compare.results import Comparison
+from search.comparison.design.plan_file import write_plan
+from search.comparison.results.comparison import Comparison
 from search.records.looks import Look, record_look
 from search.statistics.looks import level_of_look, pocock_level
 from search.study.looks import about_looks, level_at, next_target, target_so_far

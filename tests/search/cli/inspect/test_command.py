@@ -19,13 +19,13 @@ from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import write_json_atomically
-from search import inspect_wandb
 from search.cli.inspect import command as inspect_command
 from search.cli.inspect.command import inspect
 from search.cli.inspect.images import show_images
 from search.cli.inspect.options import InspectQuestion
 from search.cli.inspect.target import find_target
 from search.records.runs import RunSpec
+from search.reporting.wandb import inspection as inspect_wandb
 
 VARIANT = Variant(8, 1, 10, 2, 2, 2, [Stage(8, 2, 2, ("w_msa+mdta", "conv"))])
 NAMES = [str(digit) for digit in range(10)]

@@ -1,0 +1,1 @@
+"""What a comparison trains: arms at matched cost, and the plan that is kept of them."""

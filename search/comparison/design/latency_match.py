@@ -1,0 +1,102 @@
+"""Matching by the clock, measured once a comparison: a second look would find other widths."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.cost import count_cost
+from hybrid_swin.cost.latency_solver import Measured, match_latency
+from hybrid_swin.errors import InputError
+from hybrid_swin.profiling.timing import Setup, compare_times
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.files import write_json_atomically
+from hybrid_swin.training.hardware import resolve_accelerator
+from search.comparison.design.matching import Matched
+from search.records.runs import SCHEMA_VERSION, read_record
+from search.settings.comparison import ComparisonSettings
+from search.settings.schema import SchemaError, build, check_version
+
+LATENCY_FILE = "latency.json"
+_LEAST_TOLERANCE = 0.05  # the clock is no better
+_BATCH, _ROUNDS = 8, 10
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the file says of one network: itself, how far its costs are off, what was adjusted."""
+
+    variant: dict[str, Any]
+    residuals: dict[str, float]
+    adjuster: str
+
+
+class Clock:
+    """Makes networks as quick as others, interleaved; knows what it found before.
+
+    Args:
+        settings: of the comparison.
+        folder: what was found there before is taken.
+        measures: whether what is not known is measured; a comparison that is read only is not.
+
+    Raises:
+        InputError: what was found there before cannot be read.
+    """
+
+    def __init__(self, settings: ComparisonSettings, folder: Path, measures: bool = True) -> None:
+        workers = settings.workers
+        device = resolve_accelerator(workers.accelerator)
+        self._setup = Setup("cuda" if device == "gpu" else device, workers.threads, _BATCH)
+        self._tolerance = max(_LEAST_TOLERANCE, settings.match.tolerance)
+        self._measures = measures
+        path = folder / LATENCY_FILE
+        self._known = read_record(path, _found) if path.exists() else {}
+
+    def __call__(self, variant: Variant, target: Variant) -> Matched:
+        """The first network, as quick as the second.
+
+        Raises:
+            InputError: it cannot be, or it is not known and must not be measured.
+        """
+        key = f"{variant.id} as quick as {target.id}"
+        if key not in self._known and not self._measures:
+            raise InputError(f"{LATENCY_FILE} of the comparison does not know a network as quick")
+        if key not in self._known:
+            self._known[key] = self._measure(variant, target)
+        found = self._known[key]
+        return Matched(Variant.from_dict(found["variant"]), found["residuals"], found["adjuster"])
+
+    def save(self, folder: Path) -> None:
+        """Keep what was found in the comparison's folder, for when it goes on."""
+        about = {"device": self._setup.device, "threads": self._setup.threads, "batch": _BATCH}
+        write_json_atomically(
+            folder / LATENCY_FILE,
+            {"schema_version": SCHEMA_VERSION, "setup": about, "found": self._known},
+        )
+
+    def _measure(self, variant: Variant, target: Variant) -> dict[str, Any]:
+        def ratio(candidate: Variant) -> Measured:
+            timing = compare_times([target, candidate], "forward", self._setup, _ROUNDS)[-1]
+            return Measured(timing.ratio, timing.ratio_iqr)
+
+        match, time = match_latency(
+            variant, 1.0, ratio, reference=count_cost(target), tolerance=self._tolerance
+        )
+        residuals = match.residuals | {"latency": time.value - 1}
+        noise = f"takes {time.value:.3f} of its time (IQR {time.noise:.2g})"
+        return {
+            "variant": match.variant.to_dict(),
+            "residuals": residuals,
+            "adjuster": f"{match.adjuster}; {noise}",
+        }
+
+
+def _found(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the file says, whole; raises as `build`, also where a network cannot be."""
+    check_version(content, SCHEMA_VERSION)
+    found = content.get("found")
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise SchemaError("found is not a mapping of networks; delete it to have them timed again")
+    for one in found.values():
+        Variant.from_dict(build(_Found, one).variant)
+    return found

@@ -1,0 +1,137 @@
+"""``plan.json``: what a comparison trains, written once when it begins and read back ever after.
+
+Matched widths come from a search that may find others in another version of the program, or by
+another clock. So a comparison is planned once: whoever reads it, or goes on with it, takes the
+networks, recipes, costs and names that it began with.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args
+
+from hybrid_swin.cost import Cost
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.files import DamagedFileError, write_json_atomically
+from search.comparison.design.plan import Cell, Entry, FirstWeights, Plan
+from search.records.runs import read_record
+from search.settings.comparison import ComparisonSettings, Matching
+from search.settings.schema import SchemaError, check_version
+
+PLAN_FILE = "plan.json"
+_SCHEMA_VERSION = 1
+_MAKE_ANEW = "delete it to have the comparison planned again"
+
+
+def write_plan(plan: Plan, folder: Path) -> None:
+    """Write a plan into its comparison's folder, whole or not at all."""
+    content = {
+        "schema_version": _SCHEMA_VERSION,
+        "settings": _that_plan(plan.settings),
+        "init_hash": plan.init.hash,
+        "looks": list(plan.planned),
+        "entries": [_told(entry) for entry in plan.entries],
+    }
+    write_json_atomically(folder / PLAN_FILE, content)
+
+
+def read_plan_file(
+    folder: Path, settings: ComparisonSettings, init: FirstWeights | None = None
+) -> Plan | None:
+    """The plan that a comparison began with.
+
+    Args:
+        folder: the comparison's.
+        settings: as they are now; the seeds may have grown.
+        init: the weights that every arm starts from, where they were found; else as the file says.
+
+    Returns:
+        None where there is no plan, or one that was made for other settings.
+
+    Raises:
+        InputError: the file cannot be read; says how to have it made again.
+    """
+    path = folder / PLAN_FILE
+    if not os.path.lexists(path):
+        return None
+    try:
+        content = read_record(path, _checked)
+    except DamagedFileError as error:
+        raise DamagedFileError(path, f"{error.reason}; {_MAKE_ANEW}") from error
+    made_from, now = content["settings"], _that_plan(settings)
+    if any(value != now.get(name) for name, value in made_from.items()):  # later ones are new
+        return None
+    try:
+        entries = tuple(_entry(told) for told in content["entries"])
+        known = init or FirstWeights(
+            settings.init or "", str(content["init_hash"]), settings.weights_prefix
+        )
+        looks = tuple(content.get("looks") or settings.looks)
+        if not entries:
+            raise ValueError("no entries")
+        if any(type(seeds) is not int for seeds in looks) or list(looks) != sorted({*looks}):
+            raise ValueError(f"looks {looks}")
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        reason = f"{type(error).__name__}: {str(error)[:80]}; {_MAKE_ANEW}"
+        raise DamagedFileError(path, reason) from error
+    return Plan(settings, entries, known, looks)
+
+
+def _checked(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The content; its entries are not looked into, since they may need plug-ins."""
+    check_version(content, _SCHEMA_VERSION)
+    if not isinstance(content.get("settings"), dict):
+        raise SchemaError("it holds no settings")
+    return content
+
+
+def _that_plan(settings: ComparisonSettings) -> dict[str, Any]:
+    """The settings that a plan is made from; where plug-ins lie does not matter."""
+    return settings.fixed() | {"plugins": None}
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    told = {field.name: getattr(entry, field.name) for field in fields(Entry)}
+    return told | {
+        "cell": {"levels": dict(entry.cell.levels), "data": entry.cell.data.to_dict()},
+        "variant": entry.variant.to_dict(),
+        "recipes": [recipe.to_dict() for recipe in entry.recipes],
+        "cost": entry.cost.to_dict(),
+        "candidates": list(entry.candidates),
+    }
+
+
+def _entry(told: Mapping[str, Any]) -> Entry:
+    """An entry from what the file says of it. Raises what wrong types and missing keys raise."""
+    cell, matching = told["cell"], told["matching"]
+    if matching not in get_args(Matching):
+        raise ValueError(f"matching {matching!r}")
+    recipes = tuple(Recipe.from_dict(recipe) for recipe in told["recipes"])
+    candidates = tuple(_text(name) for name in told["candidates"])
+    if not recipes or len(recipes) != len(candidates):
+        raise ValueError(f"{len(recipes)} recipes and {len(candidates)} candidates")
+    return Entry(
+        cell=Cell(dict(cell["levels"]), DataSettings.from_dict(cell["data"])),
+        matching=matching,
+        arm=_text(told["arm"]),
+        against=None if told["against"] is None else _text(told["against"]),
+        controls={_text(cause): _text(arm) for cause, arm in told["controls"].items()},
+        variant=Variant.from_dict(told["variant"]),
+        recipes=recipes,
+        cost=Cost(**{field.name: int(told["cost"][field.name]) for field in fields(Cost)}),
+        residuals={_text(cost): float(share) for cost, share in told["residuals"].items()},
+        adjuster=_text(told["adjuster"]),
+        candidates=candidates,
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} where a text belongs")
+    return value

@@ -1,0 +1,42 @@
+"""What a comparison leaves to be read: tables, sentences, figures."""
+
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.files import write_json_atomically, write_text_atomically
+from search.comparison.design.plan import Plan
+from search.comparison.report.figures import save_figures
+from search.comparison.report.tables import print_comparison, to_latex, to_markdown
+from search.comparison.results.comparison import Comparison
+from search.comparison.results.conclusions import conclusions
+from search.comparison.results.reach_truth import truth_of
+from search.records.report import CSV_FILE, JSON_FILE
+
+MARKDOWN_FILE, LATEX_FILE = "comparison.md", "comparison.tex"
+
+
+def write_report(comparison: Comparison, plan: Plan, folder: Path) -> None:
+    """Write ``comparison`` as .json, .csv, .md and .tex, and the figures, into its folder."""
+    write_json_atomically(folder / JSON_FILE, told(comparison))
+    write_text_atomically(folder / CSV_FILE, comparison.to_csv())
+    write_text_atomically(folder / MARKDOWN_FILE, to_markdown(comparison))
+    write_text_atomically(folder / LATEX_FILE, to_latex(comparison))
+    save_figures(comparison, folder, truth_of(plan))
+
+
+def told(comparison: Comparison) -> dict[str, Any]:
+    """The content of ``comparison.json``."""
+    found = {"digest": comparison.digest(), "conclusions": conclusions(comparison)}
+    return comparison.to_dict() | found
+
+
+def print_report(comparison: Comparison, folder: Path, console: Console) -> None:
+    """Print table and sentences, and where the files are."""
+    print_comparison(comparison, console)
+    console.print(
+        f"\nresults: {folder}/comparison.md, .tex, .csv, .json; differences.svg; receipt.json says "
+        "what it takes to repeat them",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,217 @@
+"""The lines of a comparison's tables, as text: each arm, and below it its controls."""
+
+from dataclasses import dataclass
+
+from search.comparison.results.arm_result import ArmResult, matched_by
+from search.comparison.results.comparison import Comparison
+from search.comparison.results.differences import Versus
+from search.statistics.difference_format import interval_text, p_text, points, unit
+from search.statistics.formatting import count_text, is_share, range_text, score_text
+
+MARKS = {
+    "+": "shown better",
+    "-": "shown worse",
+    "≈": "shown equal within the margin",
+    "=": "not shown different",
+    "^": "still improving when training ended: kept out of conclusions",
+    "?": "too few epochs to tell whether training had ended: kept out of conclusions",
+    "~": "not shown to be better than a guess",
+    "v": "score of validation: test was not read",
+    "!": "a seed is missing: kept out of conclusions",
+    "|": "learning rate at the edge of those tried, in at least half of the seeds",
+}
+KEPT_OUT = "^?!"  # marks of arms that no conclusion speaks of
+_VERDICT_MARKS = {"better": "+", "worse": "-", "equal": "≈", "tie": "=", "unknown": ""}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table, as text; of a control, ``arm`` is what is taken away."""
+
+    place: str
+    arm: str
+    control: bool
+    cause: str
+    score: str
+    interval: str
+    difference: str
+    difference_interval: str
+    p: str
+    better: str
+    parameters: str
+    macs: str
+    rate: str
+    milestone: str
+    marks: str
+
+
+def lines_of(comparison: Comparison) -> list[Line]:
+    """Each arm with its difference to its reference, and below it those to its controls."""
+    lines = []
+    for result in comparison.results:
+        place = ", ".join(
+            filter(None, (result.cell, matched_by(result.matching) * _many(comparison)))
+        )
+        lines.append(_arm_line(result, comparison, place))
+        lines += [_control_line(v, comparison, place) for v in result.controls]
+    return lines
+
+
+def _arm_line(result: ArmResult, comparison: Comparison, place: str) -> Line:
+    monitor, test = comparison.monitor, result.test_mean is not None
+    mean = result.test_mean if test else result.validation_mean
+    low, high = (
+        (result.test_low, result.test_high)
+        if test
+        else (result.validation_low, result.validation_high)
+    )
+    versus = result.versus
+    marks = (
+        (_VERDICT_MARKS[versus.verdict] if versus else "")
+        + "^" * bool(result.undertrained)
+        + "?" * (result.whole and result.undertrained is None)
+        + "~" * bool(result.at_chance)
+        + "v" * (not test and mean is not None and _any_tested(comparison))
+        + "!" * (result.seeds < result.seeds_asked)
+        + "|" * result.rate_at_edge
+    )
+    return Line(
+        place=place,
+        arm=result.arm,
+        control=False,
+        cause="",
+        score=score_text(mean, monitor),
+        interval=range_text(low, high, monitor),
+        **_difference_cells(versus, monitor),
+        parameters=_cost(result.parameters, result.residuals.get("parameters")),
+        macs=_cost(result.macs, result.residuals.get("macs")),
+        rate=result.rates_text,
+        milestone=_milestone(result, comparison),
+        marks=marks,
+    )
+
+
+def _control_line(versus: Versus, comparison: Comparison, place: str) -> Line:
+    return Line(
+        place=place,
+        arm=versus.against,
+        cause=versus.cause,
+        control=True,
+        score="",
+        interval="",
+        **_difference_cells(versus, comparison.monitor),
+        parameters="",
+        macs="",
+        rate="",
+        milestone="",
+        marks=_VERDICT_MARKS[versus.verdict],
+    )
+
+
+def _difference_cells(versus: Versus | None, monitor: str) -> dict[str, str]:
+    if versus is None or versus.difference is None:
+        return {"difference": "", "difference_interval": "", "p": "", "better": ""}
+    better = ""
+    if versus.better is not None and versus.better_low is not None:
+        better = f"{versus.better:.2f} [{versus.better_low:.2f}, {versus.better_high:.2f}]"
+    return {
+        "difference": points(versus.difference, monitor),
+        "difference_interval": interval_text(versus.low, versus.high, monitor),
+        "p": p_text(versus.holm_p),
+        "better": better,
+    }
+
+
+def _cost(count: int | None, residual: float | None) -> str:
+    return count_text(count) + ("" if residual is None else f" {residual:+.1%}")
+
+
+def _milestone(result: ArmResult, comparison: Comparison) -> str:
+    if comparison.milestone is None or result.unsolved is None:
+        return ""
+    found = result.milestone_steps if _in_steps(comparison) else result.milestone_epochs
+    solved = result.seeds - result.unsolved
+    shown = format(found, "g") if found is not None else "-" if solved else "never"
+    return f"{shown} ({solved}/{result.seeds})"
+
+
+def milestone_head(comparison: Comparison) -> str:
+    """What the milestone's column counts."""
+    what = "steps" if _in_steps(comparison) else "epochs"
+    goal = score_text(comparison.milestone, comparison.monitor)
+    return f"{what} to {goal}{'%' * is_share(comparison.monitor)}"
+
+
+def _in_steps(comparison: Comparison) -> bool:
+    """Whether steps are known wherever epochs are."""
+    reached = [r for r in comparison.results if r.milestone_epochs is not None]
+    return bool(reached) and all(r.milestone_steps is not None for r in reached)
+
+
+def _any_tested(comparison: Comparison) -> bool:
+    """Whether the column of scores is headed as test."""
+    return any(result.test_mean is not None for result in comparison.results)
+
+
+def _many(comparison: Comparison) -> bool:
+    return len(comparison.matchings) > 1
+
+
+def percent(level: float) -> str:
+    """A level in few digits: 5%, 1.77%."""
+    return f"{100 * level:.3g}%"
+
+
+def margin_text(comparison: Comparison) -> str:
+    """The margin within which arms count as equal, in words; empty where that is not asked."""
+    if comparison.equivalence is None:
+        return ""
+    shown = 100 * comparison.equivalence if is_share(comparison.monitor) else comparison.equivalence
+    return f"{shown:g}{unit(comparison.monitor)}"
+
+
+def primary_text(comparison: Comparison) -> str:
+    """Which question is the primary one, and what it shares with the others."""
+    found = {
+        (r.arm, v.against): v.family
+        for r in comparison.results
+        for v in (r.versus, *r.controls)
+        if v is not None and v.primary
+    }
+    if not found:
+        return ""
+    (arm, against), own = next(iter(found.items()))
+    level = percent(comparison.level)
+    return (
+        f"the primary question, {arm} against {against}, has {level} of its own; the other "
+        f"{comparison.family - own} differences share another {level}"
+    )
+
+
+def interval_note(comparison: Comparison, better: bool) -> str:
+    """What the intervals of the table hold, each or together.
+
+    Args:
+        comparison: what the table shows.
+        better: whether it has the column ``P(better)``.
+    """
+    together = simultaneous_text(comparison)
+    equal = margin_text(comparison)
+    parts = [
+        f"Intervals of scores{' and of P(better)' * better} hold with 95% each, those of "
+        "differences with "
+        f"{together}; p is adjusted by Holm",
+        f"equal means within {equal}, by two one-sided tests that are adjusted alike"
+        if equal
+        else "",
+        primary_text(comparison),
+        "all given these learning rates, one choice of which served all seeds"
+        if comparison.given_rates
+        else "",
+    ]
+    return "; ".join(filter(None, parts)) + "."
+
+
+def simultaneous_text(comparison: Comparison) -> str:
+    """How sure the intervals of all differences are together."""
+    return f"{percent(1 - comparison.level)} together (Bonferroni)"

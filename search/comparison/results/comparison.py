@@ -1,0 +1,259 @@
+"""What a comparison found: every arm in every cell under every matching, with its doubt.
+
+``comparison.json`` holds everything; ``comparison.csv`` one line for each difference, and one for
+each arm that others are compared with.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from hybrid_swin.errors.plain_text import csv_cell
+from hybrid_swin.system.files import DamagedFileError, json_ready
+from hybrid_swin.training.metric_facts import bounds_of
+from search.comparison.design.plan import Plan, is_primary
+from search.comparison.results.arm_result import ArmResult
+from search.comparison.results.differences import Survival, Versus, adjust, difference_of, survives
+from search.comparison.results.trained_arm import TrainedArm, images_of, result_of
+from search.leaderboard.board import MEASURED
+from search.leaderboard.rows.evidence import lost_notes
+from search.records.looks import read_looks
+from search.records.runs import SCHEMA_VERSION, iter_runs
+from search.records.torn import notes_on
+from search.study.looks import level_at, seeds_looked_at
+
+_NESTED = ("versus", "controls", "levels", "residuals", "rate_scores", "words", "keys")
+_LISTS = ("learning_rates", "chosen_rates", "validation_scores", "test_scores")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Args:
+        name: the comparison's.
+        monitor: the objective, a validation metric.
+        mode: whether more (``max``) or less of it is better.
+        baseline: label of the arm that others are compared with.
+        factors: levels by factor.
+        matchings: how costs were made equal.
+        seeds: paired seeds asked.
+        choose_rate: how learning rates were chosen: ``per_seed``, ``once``, or ``one`` where there
+            was one to take.
+        milestone: a score on validation; None where none was set.
+        equivalence: a difference that counts as none, in the objective's unit; None: not asked.
+        primary: the primary question, as arm and what it is compared with; empty without one.
+        planned: numbers of seeds at which looks were planned when it began.
+        looked: those of all looks so far, this one among them.
+        level: of the tests of this look.
+        family: differences asked, also those without an answer yet.
+        orphans: finished runs of networks that are not in the plan.
+        pending: trainings that have not ended.
+        mixed: what differs between runs that should not (images, splits, code).
+        results: by cell, then matching, then arm.
+        damaged: what could not be read, and what follows, one sentence each.
+    """
+
+    name: str
+    monitor: str
+    mode: Literal["min", "max"]
+    baseline: str
+    factors: dict[str, list[Any]]
+    matchings: tuple[str, ...]
+    seeds: int
+    choose_rate: str
+    milestone: float | None
+    equivalence: float | None
+    primary: tuple[str, ...]
+    planned: tuple[int, ...]
+    looked: tuple[int, ...]
+    level: float
+    family: int
+    orphans: int
+    pending: int
+    mixed: tuple[str, ...]
+    results: tuple[ArmResult, ...]
+    damaged: tuple[str, ...] = ()
+
+    @classmethod
+    def from_folder(cls, folder: Path, plan: Plan) -> Self:
+        """Read a comparison, finished or not.
+
+        Raises:
+            InputError: a file of it cannot be read.
+        """
+        damaged: list[DamagedFileError] = []
+        runs = {spec.key: (spec, result) for spec, result in iter_runs(folder, damaged)}
+        built = [TrainedArm.read(folder, plan, entry, runs) for entry in plan.entries]
+        planned = plan.planned or plan.settings.looks
+        lost_looks: list[str] = []
+        looked = seeds_looked_at(read_looks(folder, lost_looks), plan.seeds)
+        level = level_at(planned, looked)
+        results, family = _compared(built, plan, level)
+        ours = {candidate for entry in plan.entries for candidate in entry.candidates}
+        chosen, final = plan.trainings()
+        settings = plan.settings
+        return cls(
+            name=settings.name,
+            monitor=settings.objective.monitor,
+            mode=settings.objective.mode,
+            baseline=next(entry.arm for entry in plan.entries if entry.against is None),
+            factors=dict(settings.factors),
+            matchings=tuple(settings.match.by),
+            seeds=plan.seeds,
+            choose_rate=settings.choose_rate if plan.chooses else "one",
+            milestone=settings.milestone,
+            equivalence=settings.margin,
+            primary=tuple(filter(None, (settings.primary.arm, settings.primary.against))),
+            planned=planned,
+            looked=looked,
+            level=level,
+            family=family,
+            orphans=sum(r is not None and s.candidate_id not in ours for s, r in runs.values()),
+            pending=chosen + final - len({k for arm in built for k in arm.ended}),
+            mixed=_mixed(built),
+            results=tuple(results),
+            damaged=(
+                *notes_on(damaged, folder),
+                *lost_looks,
+                *lost_notes(arm.evidence for arm in built),
+            ),
+        )
+
+    @property
+    def given_rates(self) -> bool:
+        """Whether conclusions hold for the chosen learning rates only: one choice for all."""
+        return self.choose_rate == "once"
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.mode == "max" else -1
+
+    def speaks_of(self, result: ArmResult, versus: Versus) -> bool:
+        """Whether a conclusion may speak of a difference of an arm to another.
+
+        Both are usable, and at least one is shown to have learnt something: two networks that guess
+        are neither alike nor different in what is asked.
+        """
+        place = (result.cell, result.matching, versus.against)
+        others = [r for r in self.results if (r.cell, r.matching, r.arm) == place]
+        return result.usable and all(
+            other.usable and not (result.at_chance and other.at_chance) for other in others
+        )
+
+    def sign_survives(self, cell: str, arm: str, cause: str = "") -> Survival:
+        """Whether an arm's difference is shown, with one sign, by parameters and by MACs.
+
+        Args:
+            cell: the factors' levels in words.
+            arm: its label.
+            cause: of the difference to a control; empty for the one to the baseline.
+        """
+        found: dict[str, Versus | None] = {}
+        for result in self.results:
+            if (result.cell, result.arm) == (cell, arm):
+                sides = (result.versus, *result.controls)
+                wanted = [v for v in sides if v is not None and v.cause == cause]
+                found[result.matching] = wanted[0] if wanted else None
+        return survives(found.get("parameters"), found.get("macs"))
+
+    def digest(self) -> str:
+        """Hash over every digit except what a clock or a memory gauge measured, and the name."""
+        told = self.to_dict()
+        del told["name"], told["schema_version"]
+        for result in told["results"]:
+            for name in MEASURED:
+                result.pop(name, None)  # arms have not all that rows of a study have
+            result["residuals"].pop("latency", None)
+        text = json.dumps(json_ready(told), sort_keys=True, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``comparison.json`` says of results."""
+        told = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        for result, plain in zip(self.results, told["results"], strict=True):
+            for versus in filter(None, (plain["versus"], *plain["controls"])):
+                del versus["estimate"]
+            if result.versus:
+                plain["versus"]["verdict"] = result.versus.verdict
+            for control, other in zip(result.controls, plain["controls"], strict=True):
+                other["verdict"] = control.verdict
+            plain["sign_survives"] = self.sign_survives(result.cell, result.arm)
+        return told
+
+    def to_csv(self) -> str:
+        """One line a difference, one for each arm without; every digit, unknown values empty."""
+        arm_columns = [f.name for f in fields(ArmResult) if f.name not in _NESTED + _LISTS]
+        versus_columns = [
+            f.name for f in fields(Versus) if f.name not in ("against", "sign", "estimate")
+        ]
+        heads = ["shared_seeds" if name == "seeds" else name for name in versus_columns]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        residuals = [f"residual_{name}" for name in ("parameters", "macs", "latency")]
+        rates = ["learning_rate", "given_learning_rates"]
+        titles = [*arm_columns, *rates, *residuals, "blocks", *heads, "verdict"]
+        writer.writerow(map(csv_cell, titles))
+        for result in self.results:
+            for versus in (result.versus, *result.controls):
+                if versus is None and result.controls:
+                    continue
+                against = replace(result, against=versus.against) if versus else result
+                cells = [getattr(against, name) for name in arm_columns]
+                rate = result.rates_text or result.learning_rate
+                cells += [rate, self.given_rates]
+                cells += [result.residuals.get(name[9:]) for name in residuals]
+                cells.append(" | ".join(result.words))
+                cells += [getattr(versus, name, None) for name in versus_columns]
+                cells.append(versus.verdict if versus else None)
+                writer.writerow([csv_cell(cell) for cell in cells])
+        return text.getvalue()
+
+
+def _compared(arms: Sequence[TrainedArm], plan: Plan, level: float) -> tuple[list[ArmResult], int]:
+    """All arms with their differences, adjusted together."""
+    settings = plan.settings
+    sign = 1 if settings.objective.mode == "max" else -1
+    bounds = bounds_of(settings.objective.monitor)
+    places = {(a.entry.cell.name, a.entry.matching, a.entry.arm): a for a in arms}
+    asked: list[tuple[str, Versus]] = []
+    owners: list[tuple[int, str]] = []
+    for index, arm in enumerate(arms):
+        entry = arm.entry
+        wanted = [("", entry.against)] if entry.against else []
+        for cause, label in (*wanted, *entry.controls.items()):
+            other = places[entry.cell.name, entry.matching, label or ""]
+            versus = difference_of(arm.side, other.side, cause, sign, bounds, images_of(arm, plan))
+            versus = replace(versus, primary=is_primary(settings, entry, versus.against))
+            asked.append((f"{entry.candidates[0]} - {other.entry.candidates[0]}", versus))
+            owners.append((index, cause))
+    adjusted, family = adjust(asked, level, settings.margin)
+    found: dict[int, dict[str, Versus]] = {}
+    for (index, cause), versus in zip(owners, adjusted, strict=True):
+        found.setdefault(index, {})[cause] = versus
+    results = []
+    for index, arm in enumerate(arms):
+        mine = found.get(index, {})
+        result = result_of(arm, plan)
+        controls = tuple(versus for cause, versus in mine.items() if cause)
+        results.append(replace(result, versus=mine.get(""), controls=controls))
+    return results, family
+
+
+def _mixed(arms: Sequence[TrainedArm]) -> tuple[str, ...]:
+    """What should be one over all runs of a cell and is not."""
+    found = []
+    for name, what in (("data_hash", "images"), ("split_hash", "splits"), ("code_hash", "code")):
+        seen: dict[str, set[str]] = {}
+        for arm in arms:
+            place = "" if name == "code_hash" else arm.entry.cell.name
+            seen.setdefault(place, set()).update(getattr(r, name) for _, r in arm.runs)
+        if any(len(hashes) > 1 for hashes in seen.values()):
+            found.append(what)
+    return tuple(found)

@@ -1,0 +1,84 @@
+"""The loop of a comparison: of each paired seed the learning rate, then the training itself."""
+
+from collections.abc import Callable
+
+from search.comparison.design.plan import Entry, Plan
+from search.execution.dispatcher import Dispatcher, View
+from search.records.runs import RunResult, RunSpec
+
+_AHEAD = 2  # runs that wait for each worker before the next seed's learning rates are asked for
+
+
+class Schedule:
+    """Runs one comparison to its end.
+
+    A seed of an arm begins as soon as its own learning rate is chosen; what it comes to depends on
+    the arm's own runs only, so workers and their timing change nothing. Seeds come one after the
+    other, so that a comparison that is ended early holds whole pairs.
+
+    Args:
+        plan: what is to be trained.
+        dispatcher: runs what is submitted.
+        on_finished: called with each run that has ended, for mirrors.
+        view: what watches.
+        slots: trainings at once.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        dispatcher: Dispatcher,
+        on_finished: Callable[[RunSpec], None],
+        view: View,
+        slots: int = 1,
+    ) -> None:
+        self._plan = plan
+        self._dispatcher = dispatcher
+        self._on_finished = on_finished
+        self._view = view
+        self._slots = slots
+        self._results: dict[str, RunResult] = {}
+        self._submitted: set[str] = set()
+
+    def run(self) -> None:
+        """Everything, or what is left of it."""
+        self._view.expect(sum(self._plan.trainings()))
+        seeds, asked = range(self._plan.seeds), 0
+        waiting = [(seed, entry) for seed in seeds for entry in self._plan.entries]
+        while waiting or self._dispatcher.busy:
+            while asked < len(seeds) and self._unended < _AHEAD * self._slots:
+                self._submit_selection(asked)
+                asked += 1
+                waiting = self._submit_finals(waiting)
+            for spec, result in self._dispatcher.results():
+                self._results[spec.key] = result
+                self._on_finished(spec)
+            waiting = self._submit_finals(waiting)
+
+    @property
+    def _unended(self) -> int:
+        """Runs that were submitted and have not ended."""
+        return len(self._submitted) - len(self._results)
+
+    def _submit_selection(self, seed: int) -> None:
+        """Submit the trainings that choose the learning rates of one final seed."""
+        for entry in self._plan.entries:
+            for rate in range(len(entry.recipes)):
+                for spec in self._plan.selection(entry, rate, seed):
+                    self._submit(spec)
+
+    def _submit_finals(self, waiting: list[tuple[int, Entry]]) -> list[tuple[int, Entry]]:
+        """Submit the final trainings of which the rate is chosen; returns the others."""
+        left = []
+        for seed, entry in waiting:
+            rate = self._plan.choose(entry, self._results, seed)
+            if rate is None:
+                left.append((seed, entry))
+                continue
+            self._submit(self._plan.final(entry, rate, seed))
+        return left
+
+    def _submit(self, spec: RunSpec) -> None:
+        if spec.key not in self._submitted:
+            self._submitted.add(spec.key)
+            self._dispatcher.submit(spec)

@@ -1,0 +1,292 @@
+"""How a study or comparison stands: what has ended, what runs, what is left and how long."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Literal
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.system.files import DamagedFileError, natural_order
+from search.records.ended import Ended
+from search.records.nearby import hint_of_studies
+from search.records.progress import Progress, read_progress
+from search.records.runs import PLACES
+from search.records.settings import SETTINGS_FILE, read_study
+from search.records.study_folder import RECEIPT
+from search.reporting.status.lock_holder import find_holder
+from search.reporting.status.run_scan import Failure, Runs
+from search.settings.comparison import ComparisonSettings
+from search.settings.experiment import ObjectiveSettings
+from search.settings.study import StudySettings
+
+_LAST = 5  # results shown
+_SEARCHED = ("trials", "baselines")
+
+Experiment = StudySettings | ComparisonSettings
+Activity = Literal["running", "finished", "not running", "unknown"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one kind; ``expected`` is None where the folder does not tell."""
+
+    ended: int
+    expected: int | None
+    states: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is being trained; epoch and score are None until the first epoch has ended."""
+
+    key: str
+    label: str
+    worker: str
+    seconds: float
+    epoch: int | None
+    epochs: int | None
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run that has ended; ``ago`` in seconds."""
+
+    key: str
+    label: str
+    state: str
+    score: float | None
+    epochs: int
+    ago: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """How an experiment stands.
+
+    Args:
+        name: of the study or comparison.
+        folder: where it lies.
+        kind: which of both it is.
+        activity: whether a process of this machine runs it.
+        process: the number of the one that runs it, or did last.
+        monitor: the objective.
+        ended: runs that have ended.
+        total: how many there will be, as far as is known.
+        about: whether that is an estimate.
+        groups: by the folder that the runs of one kind have.
+        training: what is being trained, or was when the process ended.
+        failures: attempts that failed.
+        unreadable: runs whose result cannot be read.
+        best: the best single run to its end, of a study.
+        best_of: how many such runs it is the best of.
+        training_seconds: of all ended runs, summed over workers.
+        seconds_left: an estimate; None where nothing tells.
+        basis: of that estimate, in words.
+        last: the runs that ended last.
+        damaged: what cannot be read beside results, one sentence each.
+    """
+
+    name: str
+    folder: str
+    kind: Literal["study", "comparison"]
+    activity: Activity
+    process: int | None
+    monitor: str
+    ended: int
+    total: int | None
+    about: bool
+    groups: dict[str, Group]
+    training: tuple[Training, ...]
+    failures: tuple[Failure, ...]
+    unreadable: tuple[str, ...]
+    best: Result | None
+    best_of: int
+    training_seconds: float
+    seconds_left: float | None
+    basis: str
+    last: tuple[Result, ...]
+    damaged: tuple[str, ...] = ()
+
+
+class Watcher:
+    """Looks at one folder, as often as asked.
+
+    Args:
+        folder: of a study or comparison.
+
+    Raises:
+        InputError: neither is there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._runs = Runs(folder)
+        if not (folder / SETTINGS_FILE).exists() and not (folder / "lock").exists():
+            raise InputError(
+                f"there is no study or comparison at {folder}"
+                + (hint_of_studies(folder) or "; give the folder of one, such as runs/digits")
+            )
+
+    def look(self) -> Status:
+        """How it stands now. What cannot be read is left out, never an error."""
+        settings, damage = self._settings()
+        holder = find_holder(self._folder)
+        damaged: list[DamagedFileError] = []
+        told = read_progress(self._folder, damaged)
+        damage += tuple(f"{error}; it may be deleted at any time" for error in damaged)
+        self._runs.refresh()
+        now, runs = time.time(), self._runs
+        comparison = isinstance(settings, ComparisonSettings)
+        objective = settings.objective if settings else ObjectiveSettings()
+        total = self._total(told)
+        groups = self._groups(_expected(settings, told))
+        if total is None:
+            expected = [group.expected for group in groups.values() if group.expected is not None]
+            total = sum(expected) if expected else None
+        left = None if total is None else max(0, total - len(runs.ended))
+        complete = [run for run in runs.ended.values() if _is_candidate(run)]
+        sign = -1.0 if objective.mode == "min" else 1.0
+        best = max(complete, key=lambda run: sign * (run.score or 0.0), default=None)
+        last = sorted(runs.ended.values(), key=lambda run: run.when)[-_LAST:]
+        seconds_left, basis = _time_left(runs.ended.values(), groups, left, _slots(settings, told))
+        return Status(
+            name=settings.name if settings else self._folder.name,
+            folder=str(self._folder),
+            kind="comparison" if comparison else "study",
+            activity=_activity(holder.alive, left),
+            process=holder.process,
+            monitor=objective.monitor,
+            ended=len(runs.ended),
+            total=total,
+            about=total is not None and told.about,
+            groups=groups,
+            training=self._training(told, now),
+            failures=tuple(sorted(runs.failures, key=lambda failure: natural_order(failure.key))),
+            unreadable=tuple(sorted(runs.unreadable, key=natural_order)),
+            best=None if best is None or comparison else self._result(best, now),
+            best_of=0 if comparison else len(complete),
+            training_seconds=sum(run.seconds for run in runs.ended.values()),
+            seconds_left=seconds_left,
+            basis=basis,
+            last=tuple(self._result(run, now) for run in reversed(last)),
+            damaged=damage,
+        )
+
+    def _settings(self) -> tuple[Experiment | None, tuple[str, ...]]:
+        """The settings, and what is wrong with them; none while a study is just beginning."""
+        if not (self._folder / SETTINGS_FILE).exists():
+            return None, ()
+        try:
+            return read_study(self._folder), ()
+        except InputError as error:
+            return None, (str(error),)
+
+    def _total(self, told: Progress) -> int | None:
+        """How many runs there will be, by the coordinator, or by its receipt where it told less."""
+        if told.total is not None:
+            return told.total
+        closed = not self._runs.waiting and (self._folder / RECEIPT).exists()
+        return len(self._runs.ended) if closed else None
+
+    def _groups(self, expected: Mapping[str, int]) -> dict[str, Group]:
+        states: dict[str, Counter[str]] = {place.partition("/")[0]: Counter() for place in PLACES}
+        for run in self._runs.ended.values():
+            states[_kind(run)][run.state] += 1
+        ended = {kind: sum(counts.values()) for kind, counts in states.items()}
+        return {
+            kind: Group(ended[kind], expected.get(kind), dict(counts))
+            for kind, counts in states.items()
+            if ended[kind] or expected.get(kind)
+        }
+
+    def _training(self, told: Progress, now: float) -> tuple[Training, ...]:
+        waiting = sorted(set(told.running) & set(self._runs.waiting), key=natural_order)
+        return tuple(
+            Training(
+                key=key,
+                label=self._runs.label(key),
+                worker=running.worker,
+                seconds=max(0.0, now - (running.since or now)),
+                epoch=running.epoch,
+                epochs=running.epochs,
+                score=running.score,
+            )
+            for key, running in ((key, told.running[key]) for key in waiting)
+        )
+
+    def _result(self, run: Ended, now: float) -> Result:
+        label, ago = self._runs.label(run.key), max(0.0, now - run.when)
+        return Result(run.key, label, run.state, run.score, run.epochs, ago)
+
+
+def _kind(run: Ended) -> str:
+    return run.key.partition("/")[0]
+
+
+def _is_candidate(run: Ended) -> bool:
+    return run.state == "complete" and run.score is not None and _kind(run) in _SEARCHED
+
+
+def _expected(settings: Experiment | None, told: Progress) -> dict[str, int]:
+    """How many runs of each kind a study comes to; empty for a comparison.
+
+    By the coordinator, or by the settings where it tells nothing.
+    """
+    if told.by_folder:
+        return told.by_folder
+    if not isinstance(settings, StudySettings):
+        return {}
+    trials, baselines, asked = settings.trials, len(settings.baselines), settings.finalists
+    arms = 2 if settings.sampler.random_search else 1
+    expected = {
+        "trials": trials,
+        "baselines": baselines,
+        "finalists": (baselines + arms * min(asked.top, trials)) * max(asked.looks),
+        "references": int(settings.data.class_path is None),
+    }
+    if not settings.sampler.random_search:  # else only the coordinator knows
+        expected["random"] = asked.random
+    return expected
+
+
+def _activity(alive: bool | None, left: int | None) -> Activity:
+    if alive:
+        return "running"
+    if left == 0:
+        return "finished"
+    return "unknown" if alive is None else "not running"
+
+
+def _slots(settings: Experiment | None, told: Progress) -> int:
+    count = told.slots or (settings.workers.count if settings else None)
+    return count if isinstance(count, int) and count > 0 else 1
+
+
+def _time_left(
+    ended: Iterable[Ended], groups: Mapping[str, Group], left: int | None, slots: int
+) -> tuple[float | None, str]:
+    """Seconds until the end, and what they are reckoned from."""
+    if not left:
+        return None, ""
+    taken: dict[str, list[float]] = {}
+    for run in ended:
+        if run.seconds:
+            taken.setdefault(_kind(run), []).append(run.seconds)
+            if run.state == "complete" and _kind(run) != "references":
+                taken.setdefault("complete", []).append(run.seconds)
+    means = {kind: fmean(seconds) for kind, seconds in taken.items()}
+    if "complete" not in means:
+        return None, "no training has run to its end yet"
+    seconds, spoken = 0.0, []
+    known = {k: g.expected - g.ended for k, g in groups.items() if g.expected is not None}
+    others = left - sum(max(0, count) for count in known.values())
+    for kind, count in {**known, "others" if known else "runs": others}.items():
+        if count > 0 and kind != "references":
+            mean = means.get(kind, means["complete"])
+            seconds += count * mean
+            spoken.append(f"{kind}: {count} of {mean:.3g} s")
+    return seconds / slots, f"{', '.join(spoken)} as so far, {slots} at once"

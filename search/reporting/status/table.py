@@ -1,0 +1,129 @@
+"""How a study stands, for a terminal."""
+
+import shlex
+from collections.abc import Sequence
+
+from rich.console import Group as Lines
+from rich.table import Table
+from rich.text import Text
+
+from hybrid_swin.errors.plain_text import unbroken
+from hybrid_swin.system.program import door
+from search.reporting.status.status import Status
+from search.reporting.terminal import duration
+
+_STATES = ("complete", "stopped", "diverged", "failed")
+_FAILURES = 5  # shown
+_ESTIMATED = ("audits", "random", "finalists")  # which the search decides
+
+
+def render(status: Status) -> Lines:
+    """Everything, top to bottom."""
+    parts: list[Table | Text] = [Text(f"{status.name}: {_activity(status)}", "bold"), _sums(status)]
+    if status.groups:
+        parts += [Text(), _groups(status)]
+    if status.training:
+        title = "being trained" if status.activity == "running" else "were being trained"
+        parts += [Text(), Text(title, "bold"), _training(status)]
+    parts += [Text(line, "red") for line in status.damaged]
+    if status.failures or status.unreadable:
+        parts += [Text(), *_failures(status)]
+    if status.last:
+        parts += [Text(), Text("last results", "bold"), _last(status)]
+    if status.best is not None:
+        parts += [Text(), _best(status)]
+    return Lines(*parts)
+
+
+def what_it_found(status: Status) -> str:
+    """The command that shows it, for a line that is not wrapped; empty while there is nothing."""
+    if status.activity != "finished":
+        return ""
+    return f"\nwhat it found:\n{door()} leaderboard {shlex.quote(status.folder)}"
+
+
+def _activity(status: Status) -> str:
+    who = "" if status.process is None else f" by process {status.process}"
+    if status.activity == "running":
+        waits = status.total is not None and status.ended >= status.total
+        return f"running{who}" + (", which writes the results" if waits else "")
+    if status.activity == "unknown":
+        return f"unknown whether it is running (last{who})" if who else "unknown if it is running"
+    if status.activity == "not running":
+        return "not running on this machine; the same command continues it"
+    return status.activity
+
+
+def _sums(status: Status) -> Text:
+    of = "" if status.total is None else f" of {'about ' * status.about}{status.total}"
+    said = f"{status.ended}{of} runs ended"
+    if status.training_seconds:
+        said += f" in {duration(status.training_seconds)} of training, summed over workers"
+    if status.total is not None and status.ended < status.total:
+        said += f"; {'about ' * status.about}{status.total - status.ended} left"
+        if status.seconds_left is not None:
+            said += f", about {duration(status.seconds_left)}"
+        said += f" ({status.basis})"
+    return Text(said)
+
+
+def _groups(status: Status) -> Table:
+    table = _grid()
+    table.add_row("", *(Text(word, "dim") for word in ("ended", *_STATES)))
+    for kind, group in status.groups.items():
+        about = "about " * (status.about and kind in _ESTIMATED)
+        of = "" if group.expected is None else f"/{about}{group.expected}"
+        counts = [str(group.states[state]) if state in group.states else "-" for state in _STATES]
+        table.add_row(kind, f"{group.ended}{of}", *counts)
+    return table
+
+
+def _training(status: Status) -> Table:
+    table = _grid([run.key for run in status.training])
+    for run in status.training:
+        epoch = "starting" if run.epoch is None else f"epoch {run.epoch}/{run.epochs}"
+        score = "" if run.score is None else f"{status.monitor} {run.score:.4f}"
+        since = f"for {duration(run.seconds)}" if status.activity == "running" else ""
+        table.add_row(run.key, _plain(run.label), epoch, score, since, Text(run.worker, "dim"))
+    return table
+
+
+def _last(status: Status) -> Table:
+    table = _grid([run.key for run in status.last])
+    for run in status.last:
+        score = "-" if run.score is None else f"{run.score:.4f}"
+        ago = f"{duration(run.ago)} ago"
+        table.add_row(run.key, _plain(run.label), score, f"{run.epochs} epochs", run.state, ago)
+    return table
+
+
+def _failures(status: Status) -> list[Text]:
+    said = [
+        Text(f"{failure.key}, attempt {failure.attempt}: {failure.error}", "yellow")
+        for failure in status.failures[-_FAILURES:]
+    ]
+    count = len(status.failures)
+    more = f", the last {_FAILURES}" if count > _FAILURES else ""
+    head = [Text(f"attempts that failed: {count}{more}", "bold")] if count else []
+    return head + said + [Text(f"{k}: result.json unreadable", "red") for k in status.unreadable]
+
+
+def _best(status: Status) -> Text:
+    best = status.best
+    if best is None or best.score is None:
+        return Text()
+    found = f"best of {status.best_of} single runs so far: {status.monitor} {best.score:.4f}"
+    warning = "One run's score flatters, the best of many most: only rows retrained tell."
+    return Text.assemble((found, "green"), f" {best.label} ({best.key}). {warning}")
+
+
+def _plain(text: str) -> Text:
+    """A user's words: no markup, no control codes."""
+    return Text(unbroken(text), "cyan")
+
+
+def _grid(keys: Sequence[str] = ()) -> Table:
+    """Columns of which the first, keys to be copied, is never cut."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, min_width=max(map(len, keys), default=None))
+    return table

@@ -1,0 +1,74 @@
+import pytest
+
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.errors import InputError
+from search.comparison.design.factors import combinations, make_point, name_of
+from search.settings.comparison import ComparisonSettings
+
+
+def test_every_combination_comes_once_in_order():
+    assert list(combinations({})) == [{}]
+    made = list(combinations({"fusion": ["sum", "gate"], "window_size": [2, 4]}))
+    assert [tuple(levels.values()) for levels in made] == [
+        ("sum", 2), ("sum", 4), ("gate", 2), ("gate", 4),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        ({"fusion": []}, "must be a list of levels"),
+        ({"fusion": "gate"}, "must be a list of levels"),
+        ({"window_size": [2, 4, 2]}, "the level 2 twice"),
+    ],
+)
+def test_levels_that_make_no_factor_are_refused(factors, message):
+    with pytest.raises(InputError, match=message):
+        list(combinations(factors))
+
+
+def point(levels, **settings):
+    return make_point(ComparisonSettings(**settings), levels)
+
+
+def test_levels_change_what_they_name():
+    made = point(
+        {
+            "base": ["w_msa", "sw_msa"],
+            "stages": [1],
+            "fusion": "gate",
+            "recipe.epochs": 3,
+            "data.split_seed": 7,
+        }
+    )
+    assert (made.base, made.stages, made.fusion) == (("w_msa", "sw_msa"), [1], "gate")
+    assert made.changes == {"recipe.epochs": 3}
+    assert made.data == DataSettings(split_seed=7)
+
+
+def test_a_level_may_set_several_values_at_once():
+    made = point({"size": {"image_size": 16, "data.options.path": "x"}}, data=DataSettings("npz"))
+    assert made.changes == {"image_size": 16}
+    assert made.data.options == {"path": "x"}
+    assert made.name == "size={image_size=16, path=x}"
+
+
+def test_names_are_short():
+    assert name_of({"data.options.reach": 4, "base": ["w_msa", "sw_msa"], "x": True}) == (
+        "reach=4, base=[w_msa sw_msa], x=true"
+    )
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        ({"data.nothing": 1}, "nothing"),
+        ({"data.option.reach": 1}, "did you mean options"),
+        ({"base": "w_msa"}, "list of block words"),
+        ({"fusion": 3}, "fusion's name"),
+        ({"data.split_seed": -1}, "split_seed"),
+    ],
+)
+def test_levels_of_the_wrong_kind_are_refused(levels, message):
+    with pytest.raises(InputError, match=message):
+        point(levels)

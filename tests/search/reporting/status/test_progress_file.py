@@ -1,0 +1,70 @@
+import errno
+import json
+
+import pytest
+
+from search.records.progress import PROGRESS_FILE
+from search.reporting.status import progress_file
+from search.reporting.status.progress_file import ProgressFile
+
+
+class Heard:
+    """A view that keeps what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def __getattr__(self, name):
+        return lambda *given: self.told.append((name, *given))
+
+
+@pytest.fixture
+def view(tmp_path):
+    return ProgressFile(Heard(), tmp_path, slots=3)
+
+
+def read(tmp_path):
+    return json.loads((tmp_path / PROGRESS_FILE).read_text())
+
+
+def test_it_tells_what_runs(view, make_study, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress_file, "_LEAST_SECONDS", 0.0)
+    study = make_study()
+    spec, result = study.trial(0, 0.5)
+    view.expect(31)
+    told = {"total": 31, "about": False, "by_folder": {}}
+    assert read(tmp_path) == {"schema_version": 1, **told, "slots": 3, "running": {}}
+    view.started(spec, "worker-0")
+    view.epoch(spec, "worker-0", {"epoch": 2, "epochs": 9, "score": float("nan")})
+    (running,) = read(tmp_path)["running"].values()
+    assert running.pop("since") > 0
+    assert running == {"worker": "worker-0", "epoch": 2, "epochs": 9, "score": None}
+    view.finished(spec, result, "worker-0")
+    view.note("a word")
+    view.expect(30, {"trials": 30}, about=True)
+    assert read(tmp_path)["running"] == {}
+    assert (read(tmp_path)["by_folder"], read(tmp_path)["about"]) == ({"trials": 30}, True)
+    names = [call[0] for call in view._view.told]
+    assert names == ["expect", "started", "epoch", "finished", "note", "expect"]
+    assert view._view.told[3] == ("finished", spec, result, "worker-0")
+
+
+def test_epochs_in_quick_succession_are_not_all_written(view, make_study, tmp_path):
+    spec, _ = make_study().trial(0, 0.5)
+    view.started(spec, "worker-0")
+    before = (tmp_path / PROGRESS_FILE).stat().st_mtime_ns
+    view.epoch(spec, "worker-0", {"epoch": 1, "epochs": 9, "score": 0.5})
+    assert (tmp_path / PROGRESS_FILE).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_folder_that_cannot_be_written_costs_nothing(view, make_study, monkeypatch, number):
+    spec, _ = make_study().trial(0, 0.5)
+
+    def refuse(*_):
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    view.expect(3)
+    view.started(spec, "worker-0")
+    assert len(view._view.told) == 2

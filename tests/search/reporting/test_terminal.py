@@ -1,0 +1,240 @@
+"""What a person sees, on a recorded terminal and elsewhere."""
+
+import dataclasses
+import io
+from types import SimpleNamespace
+
+import pytest
+
+from hybrid_swin.system.console import Console
+from search.records.runs import RunResult, RunSpec
+from search.reporting import terminal as progress
+from search.reporting.terminal import Terminal, duration
+
+
+def run(number=0, label="w_msa", stage="search"):
+    key = f"trials/{number:04d}"
+    return RunSpec("s", key, "trial", stage, label, {}, {}, "v", "c", 7)
+
+
+def ended(score=0.5, state="complete", **changes):
+    result = RunResult("k", 1, state, score, epochs=3, seconds={"total": 2.0})
+    return dataclasses.replace(result, **changes)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+class Screen:
+    """A view and what it has written."""
+
+    def __init__(self, is_terminal, total=10, mode="max", slots=2, width=100):
+        self.file = io.StringIO()
+        self.console = Console(
+            file=self.file, force_terminal=is_terminal, width=width, color_system=None
+        )
+        self.view = Terminal(self.console, total, "val/accuracy", mode, slots)
+
+    @property
+    def lines(self):
+        return self.file.getvalue().splitlines()
+
+    def shown(self):
+        """What stands on the terminal now."""
+        console = Console(file=io.StringIO(), width=100, record=True)
+        console.print(self.view._live.get_renderable())
+        return console.export_text()
+
+
+@pytest.fixture
+def plain(clock):
+    return Screen(is_terminal=False)
+
+
+@pytest.fixture
+def terminal(clock):
+    return Screen(is_terminal=True)
+
+
+# Elsewhere than on a terminal
+
+
+def test_one_plain_line_for_each_run_that_ends(plain, clock):
+    with plain.view as view:
+        view.started(run(3), "worker-0")
+        view.epoch(run(3), "worker-0", {"epoch": 1, "epochs": 3, "score": 0.25})
+        assert plain.lines == []
+        clock.now = 20.0
+        view.finished(run(3), ended(0.75), "worker-0")
+    # 9 more of 20 seconds by two workers
+    assert plain.lines == [
+        "[1/10] trials/0003 w_msa: val/accuracy 0.7500, 3 epochs, 2.0 s, about 90 s left".replace(
+            "90 s", "2 min"
+        )
+    ]
+    assert "\x1b" not in plain.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (ended(0.5, "stopped"), "val/accuracy 0.5000, 3 epochs, 2.0 s, stopped"),
+        (ended(None, "diverged"), "val/accuracy -, 3 epochs, 2.0 s, diverged"),
+        (ended(None, "failed", error="no memory", epochs=0, seconds={}),
+         "val/accuracy -, 0 epochs, 0.0 s, failed: no memory"),
+    ],
+)  # fmt: skip
+def test_how_a_run_ended(plain, result, words):
+    plain.view.finished(run(), result, "worker-0")
+    [line] = plain.lines
+    assert line == f"[1/10] trials/0000 w_msa: {words}"
+
+
+def test_runs_that_had_ended_before_are_counted_in_silence(plain, clock):
+    for number in range(4):
+        plain.view.finished(run(number), ended(), "")
+    assert plain.lines == []
+    plain.view.started(run(4), "worker-1")
+    clock.now = 10.0
+    plain.view.finished(run(4), ended(), "worker-1")
+    # They took none of the time, and what is left is five of ten seconds by two workers.
+    assert plain.lines[0].startswith("[5/10] ")
+    assert plain.lines[0].endswith(", about 25 s left")
+
+
+def test_after_the_last_run_nothing_is_left(clock):
+    screen = Screen(is_terminal=False, total=1)
+    screen.view.started(run(), "worker-0")
+    clock.now = 5.0
+    screen.view.finished(run(), ended(), "worker-0")
+    assert screen.lines == ["[1/1] trials/0000 w_msa: val/accuracy 0.5000, 3 epochs, 2.0 s"]
+
+
+def test_fewer_runs_than_it_looked_like(plain, clock):
+    plain.view.expect(3)
+    plain.view.started(run(), "worker-0")
+    clock.now = 6.0
+    plain.view.finished(run(), ended(), "worker-0")
+    assert plain.lines[0].startswith("[1/3] ")
+    assert plain.lines[0].endswith("about 6 s left")
+
+
+def test_an_estimated_number_of_runs_is_said_to_be_one(plain, terminal):
+    for screen in (plain, terminal):
+        screen.view.expect(30, {"trials": 30}, about=True)
+        screen.view.finished(run(), ended(), "worker-0")
+    assert plain.lines[0].startswith("[1/about 30] ")
+    assert "1/about 30" in terminal.shown()
+
+
+LABEL = "conv(kernel=7)[/red][bold] :smile:"
+
+
+def test_words_are_no_markup(plain, terminal):
+    plain.view.finished(run(label=LABEL), ended(), "worker-0")
+    plain.view.note(f"{LABEL} failed: index [0] of [/x]")
+    assert LABEL in plain.lines[0]
+    assert plain.lines[1] == f"{LABEL} failed: index [0] of [/x]"
+    terminal.view.started(run(label=LABEL), "worker-0")
+    terminal.view.finished(run(1, label=LABEL), ended(), "worker-1")
+    shown = terminal.shown()
+    assert shown.count(LABEL) == 2
+
+
+def test_long_lines_are_not_broken(plain):
+    plain.view.note("word " * 60)
+    assert len(plain.lines) == 1
+
+
+# On a terminal
+
+
+def test_each_worker_has_a_line(terminal):
+    view = terminal.view
+    for index in (10, 2):
+        view.started(run(index), f"worker-{index}")
+    view.epoch(run(2), "worker-2", {"epoch": 2, "epochs": 30, "score": 0.125})
+    lines = terminal.shown().splitlines()
+    assert lines[0].split() == [
+        "worker-2",
+        "trials/0002",
+        "w_msa",
+        "epoch",
+        "2/30",
+        "val/accuracy",
+        "0.1250",
+    ]
+    assert lines[1].split() == ["worker-10", "trials/0010", "w_msa", "starting"]
+    assert "0/10" in lines[2]
+    view.finished(run(2), ended(), "worker-2")
+    shown = terminal.shown()
+    assert "worker-2" not in shown and "worker-10" in shown
+    assert "1/10" in shown
+
+
+def test_an_epoch_without_a_score(terminal):
+    terminal.view.started(run(), "worker-0")
+    terminal.view.epoch(run(), "worker-0", {"epoch": 1, "epochs": 3, "score": float("nan")})
+    assert "val/accuracy nan" in terminal.shown()
+
+
+@pytest.mark.parametrize(("mode", "best"), [("max", "0.7000"), ("min", "0.2000")])
+def test_the_best_so_far_is_of_the_search(clock, mode, best):
+    screen = Screen(is_terminal=True, mode=mode)
+    assert "best" not in screen.shown()
+    for number, score in enumerate((0.4, 0.7, 0.2, 0.5)):
+        screen.view.finished(run(number), ended(score), "worker-0")
+    extreme = 0.9 if mode == "max" else 0.1
+    screen.view.finished(run(4), ended(extreme, "stopped"), "worker-0")
+    screen.view.finished(run(5), ended(None, "failed"), "worker-0")
+    screen.view.finished(run(6, stage="final"), ended(extreme), "worker-0")
+    number = 1 if mode == "max" else 2
+    assert f"best so far: {best} w_msa (trials/000{number})" in screen.shown()
+
+
+def test_the_time_left_is_told(terminal, clock):
+    terminal.view.started(run(), "worker-0")
+    clock.now = 600.0
+    terminal.view.finished(run(), ended(), "worker-0")
+    assert "about 45 min left" in terminal.shown()
+
+
+def test_the_display_is_live_and_goes_away(clock):
+    screen = Screen(is_terminal=True)
+    with screen.view as view:
+        view.started(run(), "worker-0")
+        view._live.refresh()
+        view.note("one thing")
+        view.finished(run(), ended(), "worker-0")
+    written = screen.file.getvalue()
+    assert "worker-0" in written and "one thing" in written
+    assert written.endswith("\x1b[1A\x1b[2K") or written.rstrip().endswith("\x1b[2K")
+    assert "trials/0000 w_msa: " not in written  # that line is for elsewhere
+
+
+def test_an_error_ends_the_display_too(clock):
+    screen = Screen(is_terminal=True)
+    with pytest.raises(KeyboardInterrupt), screen.view:
+        raise KeyboardInterrupt
+    assert not screen.view._live.is_started
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "1 s"),
+        (0.6, "1 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (3600, "60 min"),
+        (5399, "90 min"),
+        (5400, "1.5 h"),
+        (100_000, "27.8 h"),
+    ],
+)
+def test_times_in_words(seconds, words):
+    assert duration(seconds) == words

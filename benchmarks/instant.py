@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hybrid_swin.system.files import write_json_atomically
 from search.execution.job import Event, Job
+from search.execution.training_job import falls_short
 from search.records.identity import derive_seed
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
-from search.study.rungs import falls_short
 
 BLOCK = 1000  # trials between two readings of memory
 LOOKAHEAD = 8

@@ -14,6 +14,7 @@ import optuna
 from benchmarks.tabular.table import Table
 from hybrid_swin.errors import InputError
 from search.execution.dispatcher import Dispatcher
+from search.execution.training_job import falls_short
 from search.records.runs import RunResult, RunSpec
 from search.settings.experiment import ObjectiveSettings
 from search.settings.study import StudySettings
@@ -21,7 +22,6 @@ from search.space.space import Space
 from search.study.candidates import Candidates
 from search.study.coordinator import Coordinator
 from search.study.random_candidates import RandomCandidates
-from search.study.rungs import falls_short
 from search.study.sampling.study import Study
 
 Ended = tuple[RunSpec, RunResult]
@@ -30,7 +30,7 @@ _MANY = 10**6
 
 
 class TableDispatcher:
-    """Stands for `search.execution.dispatcher.Dispatcher`: answers every run from the table, at once.
+    """Stands for a `search.execution.dispatcher.Dispatcher`: answers every run from a table.
 
     As in a worker, a run stops itself at the first rung that it falls short of, unless that is its
     last epoch. The search is on one seed of the table; retrained runs are on the others, in turn.

@@ -8,11 +8,11 @@ from typing import Any
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
+from search.comparison.design.plan_file import read_plan
 from search.comparison.report.figures import save_differences
 from search.comparison.report.files import told
 from search.comparison.report.tables import print_comparison
 from search.comparison.results.comparison import Comparison
-from search.launch.comparison import read_plan
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.joint_board import join
 from search.leaderboard.table import print_leaderboard, save_svg

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as L
 
@@ -34,7 +34,6 @@ from search.execution.job import Job
 from search.execution.reference import fit_reference
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.records.study_folder import recorded_test_read
-from search.study.rungs import falls_short
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -309,3 +308,8 @@ def _groups(data: ImageData, index: Iterable[int]) -> int:
     """How many groups the images of a split are of; 0 where images have none."""
     groups = data.images.groups
     return 0 if groups is None else len({str(groups[i]) for i in index})
+
+
+def falls_short(score: float, cutoff: float, mode: Literal["max", "min"]) -> bool:
+    """Whether a score is below the cut-off; an equal one goes on, NaN does not."""
+    return not (score >= cutoff if mode == "max" else score <= cutoff)

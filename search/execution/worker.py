@@ -1,8 +1,8 @@
 """A worker process: imports once, then does one job after another until its pipe closes.
 
-It is started as ``python -m search.execution.worker FD``, with the file descriptor of a duplex pipe. Jobs
-come in and events go out as JSON. What a job achieves it writes into its attempt's folder; the
-event only says that it is there.
+It is started as ``python -m search.execution.worker FD``, with the file descriptor of a duplex
+pipe. Jobs come in and events go out as JSON. What a job achieves it writes into its attempt's
+folder; the event only says that it is there.
 """
 
 import json

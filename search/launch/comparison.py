@@ -14,7 +14,6 @@ from hybrid_swin.interop.weights.files import init_hash
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.comparison.design.latency_match import Clock
@@ -38,8 +37,6 @@ from search.records.identity import derive_seed
 from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data, write_receipt
 from search.records.repeating import say_what_differs
-from search.records.settings import SETTINGS_FILE, read_comparison_settings
-from search.records.study_file import STUDY_FILE, read_fixed
 from search.records.study_folder import (
     adopt_modules,
     adopt_plugins,
@@ -53,7 +50,7 @@ from search.reporting.terminal import Terminal
 from search.reporting.wandb.mirror import WandbBoard
 from search.settings.comparison import ComparisonSettings
 from search.study.candidates import check_objective
-from search.study.looks import next_target, note_older_look, target_so_far
+from search.study.looks import next_target, note_older_look
 
 _MOST_WARNINGS = 5
 
@@ -283,33 +280,6 @@ def say_cells(data: Mapping[str, Mapping[str, Any]], console: Console) -> None:
             f"{left_out} left out, stand in the receipt",
             highlight=False,
         )
-
-
-def read_plan(folder: Path) -> Plan:
-    """The plan of a comparison that has begun, from its folder alone, wherever that lies now.
-
-    One from before plans were kept is planned again.
-
-    Raises:
-        InputError: no comparison there, or a plan that cannot be read; or one to be planned again
-            with plug-ins that must not run, to count what they cost (a command lets them run by
-            ``adopt_kept_plugins`` before).
-    """
-    adopt_kept_plugins(folder, (), trust=False)
-    settings = read_comparison_settings(folder)
-    target = target_so_far(settings.looks, folder)
-    plan = read_plan_file(folder, settings)
-    if plan is not None:
-        return replace(plan, target=target)
-    if (folder / PLAN_FILE).exists():
-        raise InputError(
-            f"{SETTINGS_FILE} in {str(folder)!r} is not the one that its {PLAN_FILE} was made "
-            f"from; put it back ({STUDY_FILE} holds the settings that the comparison began with)"
-        )
-    known = read_fixed(folder).data
-    clock = Clock(settings, folder, measures=False) if "latency" in settings.match.by else None
-    first = FirstWeights(settings.init or "", known.get("init", ""), settings.weights_prefix)
-    return replace(make_plan(settings, clock, first), target=target)
 
 
 def _about(prepared: Prepared) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.rows.building import VARIED
 from search.leaderboard.rows.intervals import items_of
-from search.leaderboard.rows.row import Row
-from search.statistics.formatting import is_share, rows_text, score_text
+from search.leaderboard.rows.row import Row, rows_text
+from search.statistics.formatting import is_share, score_text
 from search.statistics.skewed_luck import CAUTION, skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 

@@ -12,8 +12,8 @@ from search.leaderboard.cautions import cautions
 from search.leaderboard.chance import chance, random_search, references
 from search.leaderboard.costs import on_front
 from search.leaderboard.retraining import retraining
-from search.leaderboard.rows.row import Row
-from search.statistics.formatting import percent, range_text, rows_text, score_text, score_unit
+from search.leaderboard.rows.row import Row, rows_text
+from search.statistics.formatting import percent, range_text, score_text, score_unit
 from search.study.looks import about_looks
 
 

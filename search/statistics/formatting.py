@@ -1,9 +1,6 @@
 """How the leaderboard writes numbers: shares in percent, counts and times in few characters."""
 
-from collections.abc import Sequence
-
 from hybrid_swin.training.metric_facts import facts_of
-from search.leaderboard.rows.row import Row
 
 
 def is_share(monitor: str) -> bool:
@@ -55,10 +52,3 @@ def seconds_text(seconds: float | None) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def rows_text(rows: Sequence[Row]) -> str:
-    """Rows by their number on the table: two candidates may have the same block words."""
-    if len(rows) > 3:
-        return ", ".join(f"#{row.rank}" if row.rank else row.label for row in rows)
-    return ", ".join(f"#{row.rank} {row.label}" if row.rank else row.label for row in rows)

@@ -112,8 +112,3 @@ def epoch_scores(
         for epoch in history
         if epoch["epoch"] in wanted and epoch.get(monitor) is not None
     }
-
-
-def falls_short(score: float, cutoff: float, mode: Literal["max", "min"]) -> bool:
-    """Whether a score is below the cut-off; an equal one goes on, NaN does not."""
-    return not (score >= cutoff if mode == "max" else score <= cutoff)

@@ -14,10 +14,10 @@ from pathlib import Path
 from hybrid_swin.errors import InputError
 from search.comparison.attribution.trial import TEST, Trial, Trials, trial_of
 from search.comparison.design.plan import Plan
+from search.comparison.design.plan_file import read_plan
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.conclusions import GIVEN_RATES
 from search.comparison.results.trained_arm import TrainedArm, images_of, result_of
-from search.launch.comparison import read_plan
 from search.leaderboard.rows.evidence import EndedRun
 from search.records.looks import read_looks
 from search.records.predictions import Correctness

@@ -7,20 +7,25 @@ networks, recipes, costs and names that it began with.
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
 from hybrid_swin.cost import Cost
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, write_json_atomically
-from search.comparison.design.plan import Cell, Entry, FirstWeights, Plan
+from search.comparison.design.latency_match import Clock
+from search.comparison.design.plan import Cell, Entry, FirstWeights, Plan, make_plan
 from search.records.runs import read_record
+from search.records.settings import SETTINGS_FILE, read_comparison_settings
+from search.records.study_file import STUDY_FILE, read_fixed
 from search.settings.comparison import ComparisonSettings, Matching
 from search.settings.schema import SchemaError, check_version
+from search.study.looks import target_so_far
 
 PLAN_FILE = "plan.json"
 _SCHEMA_VERSION = 1
@@ -37,6 +42,33 @@ def write_plan(plan: Plan, folder: Path) -> None:
         "entries": [_told(entry) for entry in plan.entries],
     }
     write_json_atomically(folder / PLAN_FILE, content)
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of a comparison that has begun, from its folder alone, wherever that lies now.
+
+    One from before plans were kept is planned again.
+
+    Raises:
+        InputError: no comparison there, or a plan that cannot be read; or one to be planned again
+            with plug-ins that must not run, to count what they cost (a command lets them run by
+            ``adopt_kept_plugins`` before).
+    """
+    adopt_kept_plugins(folder, (), trust=False)
+    settings = read_comparison_settings(folder)
+    target = target_so_far(settings.looks, folder)
+    plan = read_plan_file(folder, settings)
+    if plan is not None:
+        return replace(plan, target=target)
+    if (folder / PLAN_FILE).exists():
+        raise InputError(
+            f"{SETTINGS_FILE} in {str(folder)!r} is not the one that its {PLAN_FILE} was made "
+            f"from; put it back ({STUDY_FILE} holds the settings that the comparison began with)"
+        )
+    known = read_fixed(folder).data
+    clock = Clock(settings, folder, measures=False) if "latency" in settings.match.by else None
+    first = FirstWeights(settings.init or "", known.get("init", ""), settings.weights_prefix)
+    return replace(make_plan(settings, clock, first), target=target)
 
 
 def read_plan_file(

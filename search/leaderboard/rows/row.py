@@ -1,5 +1,6 @@
 """One line of the leaderboard: all runs of one candidate at one fidelity."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -156,3 +157,10 @@ class Row:
     variant: dict[str, Any] | None = None
     recipe: dict[str, Any] | None = None
     params: dict[str, Any] = field(default_factory=dict)
+
+
+def rows_text(rows: Sequence[Row]) -> str:
+    """Rows by their number on the table: two candidates may have the same block words."""
+    if len(rows) > 3:
+        return ", ".join(f"#{row.rank}" if row.rank else row.label for row in rows)
+    return ", ".join(f"#{row.rank} {row.label}" if row.rank else row.label for row in rows)

@@ -15,10 +15,10 @@ from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.system.files import read_json, write_json_atomically
 from search.comparison.design.latency_match import LATENCY_FILE
 from search.comparison.design.plan import make_plan
-from search.comparison.design.plan_file import PLAN_FILE, read_plan_file, write_plan
+from search.comparison.design.plan_file import PLAN_FILE, read_plan, read_plan_file, write_plan
 from search.comparison.older import note_choice
 from search.comparison.results.comparison import Comparison
-from search.launch.comparison import _say_first_weights, check, prepare, read_plan
+from search.launch.comparison import _say_first_weights, check, prepare
 from search.settings.comparison import ArmSettings, ComparisonSettings, MatchSettings
 from search.settings.reading import read_config_as
 

@@ -9,6 +9,7 @@ import optuna
 import pytest
 
 from hybrid_swin.data.test_reads import LEDGER
+from search.execution.training_job import falls_short
 from search.records.finalists_file import read_finalists
 from search.records.looks import Look, record_look
 from search.records.runs import RunResult
@@ -24,7 +25,6 @@ from search.space.space import Space
 from search.study.candidates import Candidates
 from search.study.coordinator import Coordinator
 from search.study.random_candidates import RandomCandidates
-from search.study.rungs import falls_short
 from search.study.sampling.study import Study
 
 VARIANT = {

@@ -2,9 +2,10 @@ import math
 
 import pytest
 
+from search.execution.training_job import falls_short
 from search.records.runs import RunResult
 from search.settings.study import RungSettings
-from search.study.rungs import Rungs, falls_short
+from search.study.rungs import Rungs
 
 
 def history(*scores, monitor="val/accuracy"):

@@ -14,142 +14,17 @@ MODULES = {
     for file in sorted((ROOT / package).rglob("*.py"))
 }
 
-# From the ground up: a module imports only from its own line and those above it.
-ORDER = [
-    ["hybrid_swin.errors.plain_text"],
-    ["hybrid_swin.errors"],
-    ["hybrid_swin.spec.ranges"],
-    ["hybrid_swin.spec.options", "hybrid_swin.system.yaml_files", "hybrid_swin.system.files"],
-    ["hybrid_swin.spec.window_rules"],
-    ["hybrid_swin.spec.registry", "hybrid_swin.spec.recipe"],
-    ["hybrid_swin.spec.block_words", "hybrid_swin.data.settings", "hybrid_swin.cost.formulas"],
-    ["hybrid_swin.spec.head_shares"],
-    ["hybrid_swin.spec.nominal_words", "hybrid_swin.spec.variant_values"],
-    ["hybrid_swin.spec.stage"],
-    ["hybrid_swin.spec.variant", "hybrid_swin.cost"],
-    ["hybrid_swin.spec.fitting"],
-    ["hybrid_swin.spec.run_reference"],
-    ["hybrid_swin.spec.published", "hybrid_swin.cost.stage_shapes", "hybrid_swin.network.tracing"],
-    ["hybrid_swin.spec.pretrained_windows"],
-    ["hybrid_swin.spec.other_names"],
-    ["hybrid_swin.spec.variant_changes"],
-    ["hybrid_swin.network.timm_facts"],
-    ["hybrid_swin.network.windows", "hybrid_swin.network.bare_layers"],
-    [
-        "hybrid_swin.cost.width_solver",
-        "hybrid_swin.cost.variant_files",
-        "hybrid_swin.network.depthwise",
+# From the ground up: a folder imports only from itself and from those before it.
+LAYERS = {
+    "hybrid_swin": [
+        *("errors", "system", "spec", "cost", "network", "data", "interop", "training"),
+        *("profiling", "inspection", "__main__"),
     ],
-    [
-        "hybrid_swin.network.resizing",
-        "hybrid_swin.network.head",
-        "hybrid_swin.network.feature_info",
+    "search": [
+        *("settings", "statistics", "records", "space", "execution", "study", "leaderboard"),
+        *("reporting", "comparison", "launch", "cli"),
     ],
-    ["hybrid_swin.network.branches", "hybrid_swin.network.branches._window_attention"],
-    ["hybrid_swin.network.fusions"],
-    ["hybrid_swin.network.block", "hybrid_swin.network.patches"],
-    ["hybrid_swin.network.first_weights"],
-    ["hybrid_swin.spec.kept_windows"],
-    ["hybrid_swin.network.backbone"],
-    ["hybrid_swin.network.model"],
-    ["hybrid_swin.inspection.subject", "hybrid_swin.inspection.measures.token_support"],
-    ["hybrid_swin.inspection"],
-    ["hybrid_swin.inspection.runner"],
-    ["hybrid_swin.network.pyramid"],
-    ["hybrid_swin.network.network_facts"],
-    ["hybrid_swin.interop.weights.whole_tensors"],
-    ["hybrid_swin.interop.weights.files", "hybrid_swin.interop.weights.version"],
-    ["hybrid_swin.interop.weights.layouts"],
-    ["hybrid_swin.interop.weights.networks", "hybrid_swin.interop.weights.rules"],
-    ["hybrid_swin.interop.weights.configs", "hybrid_swin.interop.weights.own_variant"],
-    ["hybrid_swin.interop.weights.judging"],
-    ["hybrid_swin.interop.weights.source", "hybrid_swin.interop.weights.mixers"],
-    ["hybrid_swin.interop.weights.completeness"],
-    [
-        "hybrid_swin.interop.weights.differences",
-        "hybrid_swin.interop.weights.outside",
-        "hybrid_swin.interop.weights.probe",
-        "hybrid_swin.interop.weights.shell",
-    ],
-    ["hybrid_swin.interop.weights.own_differences"],
-    ["hybrid_swin.interop.weights.block_differences"],
-    [
-        "hybrid_swin.interop.weights.plan",
-        "hybrid_swin.interop.weights.following",
-        "hybrid_swin.interop.weights.spelling",
-    ],
-    ["hybrid_swin.interop.weights.map_classes"],
-    ["hybrid_swin.interop.weights.other_sizes"],
-    ["hybrid_swin.interop.weights.load_save", "hybrid_swin.interop.surgery"],
-    ["hybrid_swin.network.contract", "hybrid_swin.training.classifier"],
-    ["hybrid_swin.training.fit"],
-    ["hybrid_swin.interop.trained"],
-    ["hybrid_swin.interop.variant_sources"],
-    ["hybrid_swin.interop.factory"],
-    ["hybrid_swin.interop.timm_registry"],
-    ["hybrid_swin.interop.export.export"],
-    ["hybrid_swin.training.commands"],
-    ["hybrid_swin.__main__"],
-    ["search.statistics"],
-    ["search.settings.schema"],
-    ["search.settings.wandb", "search.settings.config_files", "search.settings.names"],
-    ["search.settings.experiment", "search.records.identity"],
-    ["search.settings.study", "search.settings.comparison"],
-    ["search.settings.kinds"],
-    ["search.settings.reading", "search.space.templates", "search.space.budget"],
-    ["search.records"],
-    ["search.space.choices", "search.cli.space_options"],
-    ["search.space.checks"],
-    ["search.study.pareto", "search.space.space"],
-    ["search.study.sampling.sampler_view", "search.study.objectives"],
-    ["search.study.sampling.gp_process"],
-    ["search.space.combinations"],
-    ["search.space.extremes"],
-    ["search.space.survey"],
-    ["search.study.sampling.samplers", "search.study.rungs", "search.study.finalists"],
-    ["search.study.sampling.draws"],
-    ["search.study.sampling.study", "search.study.candidates"],
-    ["search.study.random_candidates", "search.study.proposals"],
-    ["search.study.expected_runs"],
-    ["search.execution.silence"],
-    ["search.execution.dispatcher"],
-    [
-        "search.reporting.status.run_scan",
-        "search.reporting.status.lock_holder",
-        "search.reporting.status.progress_file",
-    ],
-    ["search.reporting.status.status"],
-    ["search.cli.status"],
-    ["search.leaderboard.rows.building"],
-    ["search.study.coordinator", "search.execution.workers"],
-    ["search.reporting.figures.style"],
-    ["search.reporting.figures.study_data"],
-    ["search.reporting.figures.writing"],
-    ["search.settings.contradictions"],
-    ["search.cli.space"],
-    ["search.launch.study"],
-    ["search.launch.pilot"],
-    ["search.launch.dry_run_study"],
-    [
-        "search.comparison.design.arms",
-        "search.comparison.design.factors",
-        "search.comparison.design.matching",
-    ],
-    ["search.comparison.design.matched_arms"],
-    ["search.comparison.design.plan"],
-    ["search.comparison.schedule", "search.comparison.results.differences"],
-    ["search.comparison.results.comparison"],
-    ["search.comparison.results.conclusions"],
-    ["search.comparison.report.tables"],
-    ["search.comparison.report.files"],
-    ["search.launch.comparison"],
-    ["search.launch.dry_run_comparison"],
-    ["search.comparison.attribution"],
-    ["search.cli.inspect.options"],
-    ["search.cli.inspect.command"],
-    ["search.cli.parsers"],
-    ["search.cli.main"],
-]
+}
 # Packages that only these modules know.
 KNOWN_TO = {
     "optuna": (
@@ -184,11 +59,10 @@ def imports(module, *, always=False):
     return set(walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))))
 
 
-def rank(module):
-    for index, line in enumerate(ORDER):
-        if any(module == name or module.startswith(f"{name}.") for name in line):
-            return index
-    return None
+def layer(module):
+    """The package and the folder in it, as a position from the ground up."""
+    package, *inside = module.split(".")
+    return list(LAYERS).index(package), LAYERS[package].index(inside[0]) if inside else 99
 
 
 def test_the_walk_sees_imports():
@@ -196,8 +70,16 @@ def test_the_walk_sees_imports():
     assert "search.launch.study" in imports("search.cli.main")
     assert "search.launch.study" not in imports("search.cli.main", always=True)
     assert "hybrid_swin.spec.variant" not in imports("hybrid_swin.cost")
-    for line in ORDER:
-        assert set(line) <= set(MODULES)
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_every_folder_is_a_layer_and_the_top_has_few(package):
+    top = {p.stem for p in (ROOT / package).iterdir() if p.name not in ("__pycache__",)}
+    assert top == {"__init__", *LAYERS[package]}
+    assert len(top) <= 12
+    for folder in (ROOT / package).rglob("*"):
+        if folder.is_dir() and any(folder.glob("*.py")):
+            assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("hybrid_swin")])
@@ -207,10 +89,12 @@ def test_the_networks_know_nothing_of_the_search(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_run_downwards(module):
-    mine = rank(module)
-    if mine is not None:
-        upwards = [i for i in imports(module) if (rank(i) is not None and rank(i) > mine)]
-        assert not upwards
+    if module in LAYERS:  # a package's top gives names from all of it
+        return
+    above = [
+        i for i in imports(module) & MODULES.keys() - LAYERS.keys() if layer(i) > layer(module)
+    ]
+    assert not above
 
 
 def test_no_imports_run_in_a_circle():
@@ -234,13 +118,15 @@ def test_what_may_change_is_known_to_few(package):
 
 
 def test_a_network_is_built_without_lightning():
-    lower = [
-        m for m in MODULES if rank(m) is not None and rank(m) <= rank("hybrid_swin.network.model")
-    ]
-    assert len(lower) > 15
-    for module in lower:
+    needed, found = ["hybrid_swin.network.model"], set()
+    while needed:
+        module = needed.pop()
+        found.add(module)
+        needed += (imports(module, always=True) & MODULES.keys()) - found
+    assert len(found) > 15
+    for module in found:
         assert not {"lightning", "torchmetrics", "jsonargparse"} & {
-            i.split(".")[0] for i in imports(module)
+            i.split(".")[0] for i in imports(module, always=True)
         }
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection import Inspection
+from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.request import Asked
 from hybrid_swin.inspection.subject import Subject
 from hybrid_swin.spec import registry

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.options import Option
+from hybrid_swin.spec.own_code.former_names import find_former_names
 from hybrid_swin.spec.own_code.trust import unasked
 
 Kind = Literal["branch", "fusion", "data source", "inspection"]
@@ -223,26 +224,27 @@ def plugin_hash(kind: Kind, name: str) -> str:
 
 
 def _import_plugin(entry: Entry) -> Any:
-    module_name = f"hybrid_swin_plugins.{entry.name}_{entry.plugin_hash}"
-    if module_name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(module_name, entry.file)
+    unique = f"hybrid_swin_plugins.{entry.name}_{entry.plugin_hash}"
+    if unique not in sys.modules:
+        find_former_names()
+        spec = importlib.util.spec_from_file_location(unique, entry.file)
         if spec is None:
             raise InputError(f"plug-in {entry.file.name!r} cannot be imported")
         source = entry.file.read_bytes()
         if _digest(source) != entry.plugin_hash:
             raise InputError(f"plug-in {entry.file.name!r} has changed since it was read")
         module = importlib.util.module_from_spec(spec)
-        sys.modules[module_name] = module
+        sys.modules[unique] = module
         try:
             # not by its loader, which would take compiled code that lies beside the source
             code = compile(source, entry.file, "exec", dont_inherit=True)
             exec(code, vars(module))  # noqa: S102  # what the user asked for
         except (Exception, SystemExit) as error:
-            del sys.modules[module_name]
+            del sys.modules[unique]
             raise InputError(
                 f"plug-in {entry.file.name!r} fails on import: {type(error).__name__}: {error}"
             ) from error
-    return sys.modules[module_name]
+    return sys.modules[unique]
 
 
 def _classes(file: Path, kind: str) -> list[ast.ClassDef]:

@@ -21,7 +21,7 @@ def load(file):
 
 
 study_factory = load(HERE / "study_factory.py")
-comparison_factory = load(HERE / "compare" / "comparison_factory.py")
+comparison_factory = load(HERE / "comparison" / "comparison_factory.py")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast, final
 import numpy as np
 import torch
 
-from hybrid_swin.inspection import Inspection
 from hybrid_swin.inspection.measures.ablation import Reading, ablate
 from hybrid_swin.inspection.measures.branch_statistics import BranchFacts, observe
 from hybrid_swin.inspection.measures.intervals import (
@@ -23,6 +22,7 @@ from hybrid_swin.inspection.measures.sampling import (
     subset,
     why_no_accuracy,
 )
+from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.subject import BranchPlace, Subject
 
 if TYPE_CHECKING:

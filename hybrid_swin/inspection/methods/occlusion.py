@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection import Inspection, Place, Subject
 from hybrid_swin.inspection.measures.gradient_fields import distances
 from hybrid_swin.inspection.measures.intervals import mean_interval
 from hybrid_swin.inspection.measures.sampling import limited_note, subset
+from hybrid_swin.inspection.methods import Inspection, Place, Subject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast, final
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection import Inspection
 from hybrid_swin.inspection.measures.degradation import curve, draw_curve, left
 from hybrid_swin.inspection.measures.patch_grids import check_grid, cover, orders, possible_grids
 from hybrid_swin.inspection.measures.sampling import affordable, limited_note, subset
+from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.subject import Subject
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection import Inspection
 from hybrid_swin.inspection.figures.palette import block_label
 from hybrid_swin.inspection.measures import cka
 from hybrid_swin.inspection.measures.ablation import walk
+from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.subject import Place, Subject
 
 if TYPE_CHECKING:

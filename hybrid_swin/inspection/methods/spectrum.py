@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hybrid_swin.inspection import Inspection
 from hybrid_swin.inspection.measures import fourier
 from hybrid_swin.inspection.measures.attention import period_of
 from hybrid_swin.inspection.measures.branch_hooks import recorded
 from hybrid_swin.inspection.measures.intervals import mean_interval
 from hybrid_swin.inspection.measures.sampling import limited_note, subset
+from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.subject import BranchPlace, Subject
 from hybrid_swin.network.branches._window_attention import WindowAttention
 

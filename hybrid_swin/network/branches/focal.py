@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.cost import Cost, Grid, Window, depthwise, linear
 from hybrid_swin.network.branches import Branch
-from hybrid_swin.network.depthwise import convolve, depthwise_conv
+from hybrid_swin.network.layers import convolve, depthwise_conv
 
 
 class Focal(Branch):

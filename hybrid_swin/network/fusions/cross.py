@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from hybrid_swin.cost import Cost, Grid, layer_norm, linear
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.fusions import CostMaker, Fusion, Maker
-from hybrid_swin.network.normalization import channel_norm
+from hybrid_swin.network.layers import channel_norm
 from hybrid_swin.network.tracing import sides
 
 

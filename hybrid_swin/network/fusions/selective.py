@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.cost import Cost, Grid, layer_norm, linear
 from hybrid_swin.network.fusions import CostMaker, Fusion, Maker, silence
-from hybrid_swin.network.normalization import channel_norm
+from hybrid_swin.network.layers import channel_norm
 
 
 class Selective(Fusion):

@@ -6,7 +6,7 @@ import pytest
 
 from hybrid_swin.data.sources import Source
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection import Inspection
+from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.spec import registry

@@ -54,7 +54,7 @@ def test_a_plug_in_is_known_before_inspections_are_read(tmp_path, monkeypatch):
 
     monkeypatch.setattr(registry, "_plugins", {})
     path = tmp_path / "mine.py"
-    path.write_text("from hybrid_swin.inspection import Inspection\nclass A(Inspection): pass\n")
+    path.write_text("from hybrid_swin import Inspection\nclass A(Inspection): pass\n")
     assert asked(f"swin_t --only mine --plugin {path}").only == (Asked("mine"),)
 
 

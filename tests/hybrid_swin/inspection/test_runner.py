@@ -9,7 +9,7 @@ import torch
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection import Inspection
+from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.request import Asked, as_trained, parse_inspections
 from hybrid_swin.inspection.runner import (
     NEEDS_LABELS,
@@ -21,7 +21,7 @@ from hybrid_swin.inspection.runner import (
 from hybrid_swin.spec import registry
 
 OWN = '''
-from hybrid_swin.inspection import Inspection
+from hybrid_swin.inspection.methods import Inspection
 
 class Mean(Inspection):
     """Mean of the images."""

@@ -1,6 +1,6 @@
-"""Depthwise convolution of maps that lie channels-last, as blocks pass them."""
+"""Layers over maps whose channels lie last, as blocks pass them."""
 
-from typing import cast
+from typing import Literal, cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,3 +28,20 @@ def convolve(conv: nn.Module, x: Tensor) -> Tensor:
             return F.conv2d(x, conv.weight, conv.bias, *how).permute(0, 2, 3, 1)
     out: Tensor = conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     return out
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch norm over all axes but the last. (..., C) -> (..., C).
+
+    In training it needs more than one value a channel: pooled maps fail at a batch of 1.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., C) -> (..., C)."""
+        out: Tensor = super().forward(input.flatten(0, -2))
+        return out.view_as(input)
+
+
+def channel_norm(kind: Literal["layer", "batch"], dim: int) -> nn.Module:
+    """A layer norm, or a batch norm, of the last axis."""
+    return nn.LayerNorm(dim) if kind == "layer" else BatchNorm(dim)

@@ -48,7 +48,7 @@ from benchmarks.writing import write_report
 from search.execution.dispatcher import Dispatcher
 from search.launch.study import check
 from search.leaderboard.board import Leaderboard
-from search.records.study_folder import claim, locked
+from search.records.study_folder import bind_settings, locked
 from search.settings.reading import read_config_as
 from search.settings.study import FinalistSettings, RungSettings, SamplerSettings, StudySettings
 from search.study.coordinator import Coordinator
@@ -101,7 +101,7 @@ def run(settings: StudySettings, executor: Instant) -> dict[str, float]:
     clocks = Clocks()
     space, candidates = check(settings)
     with locked(settings.path):
-        claim(settings, {}, {}, {})
+        bind_settings(settings, {}, {}, {})
         study = Study(settings, space, settings.path)
         dispatcher = Dispatcher(settings.path, executor, settings.workers, {}, Silent())
         clocks.watch(space, "suggest", "proposing (TPE)")

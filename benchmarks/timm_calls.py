@@ -84,7 +84,7 @@ def data_config(timm: Any) -> str:
 
 def average(timm: Any) -> str:
     """Exponential moving average of the weights."""
-    model = hs.create_model("hybrid_t", img_size=64)
+    model: Any = hs.create_model("hybrid_t", img_size=64)
     ema = timm.utils.ModelEmaV3(model, decay=0.5)
     before = copy.deepcopy(ema.module.norm.weight.detach())
     with torch.no_grad():

@@ -33,7 +33,7 @@ WORDS = (
     "focal+xca:concat",
     "channel_group+large_conv",
 )
-SMALL = {"embed_dim": 16, "depths": (2, 2, 2), "num_heads": (2, 2, 4)}
+SMALL: dict[str, Any] = {"embed_dim": 16, "depths": (2, 2, 2), "num_heads": (2, 2, 4)}
 
 
 def register(timm: Any) -> list[str]:

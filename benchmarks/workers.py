@@ -34,7 +34,7 @@ from search.execution.dispatcher import Dispatcher
 from search.execution.workers import start_workers
 from search.launch.study import check, prepare
 from search.records.runs import RunResult, RunSpec
-from search.records.study_folder import claim, locked
+from search.records.study_folder import bind_settings, locked
 from search.settings.reading import read_config_as
 from search.settings.study import FinalistSettings, RungSettings, SamplerSettings, StudySettings
 from search.study.coordinator import Coordinator
@@ -84,7 +84,7 @@ def run(settings: StudySettings) -> Watch:
     space, candidates = check(settings)
     with locked(settings.path), start_workers(settings, settings.sampler.lookahead) as executor:
         prepared = prepare(settings, space, candidates)
-        claim(settings, {}, prepared.hashes, {})
+        bind_settings(settings, {}, prepared.hashes, {})
         study = Study(settings, space, settings.path)
         try:
             Coordinator(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hybrid_swin.errors import InputError
 from search.leaderboard.rows.comparison import compare_rows
-from search.leaderboard.rows.evidence import Evidence
+from search.leaderboard.rows.evidence import RowEvidence
 from search.leaderboard.rows.row import Row
 from search.records.predictions import Correctness
 
@@ -92,5 +92,5 @@ def board(
             search_score=None if search is None else float(search[place]),
         )
         draws = {seed: (seed, "") for seed in seeds}  # shared by place, as rows of one study are
-        rows.append((row, Evidence(tests, Correctness(seeds, ids, None, right), draws)))
+        rows.append((row, RowEvidence(tests, Correctness(seeds, ids, None, right), draws)))
     return compare_rows(rows, "val/accuracy", "max")

@@ -15,7 +15,7 @@ from benchmarks.tabular.table import Table
 from hybrid_swin.errors import InputError
 from search.execution.dispatcher import Dispatcher
 from search.execution.training_job import falls_short
-from search.records.runs import RunResult, RunSpec
+from search.records.runs import FinishedRun, RunResult, RunSpec
 from search.settings.experiment import ObjectiveSettings
 from search.settings.study import StudySettings
 from search.space.space import Space
@@ -24,7 +24,6 @@ from search.study.coordinator import Coordinator
 from search.study.random_candidates import RandomCandidates
 from search.study.sampling.study import Study
 
-Ended = tuple[RunSpec, RunResult]
 # Images: so that rungs of images are asked for, which the table then refuses.
 _MANY = 10**6
 
@@ -44,8 +43,8 @@ class TableDispatcher:
     def __init__(self, table: Table, objective: ObjectiveSettings, table_seed: int) -> None:
         self._table, self._objective, self._seed = table, objective, table_seed
         self._others = [seed for seed in table.seeds if seed != table_seed]
-        self._waiting: deque[Ended] = deque()
-        self.ended: list[Ended] = []
+        self._waiting: deque[FinishedRun] = deque()
+        self.ended: list[FinishedRun] = []
 
     @property
     def busy(self) -> bool:
@@ -60,7 +59,7 @@ class TableDispatcher:
         """
         self._waiting.append((spec, self._answer(spec)))
 
-    def results(self, timeout: float = 1.0) -> Iterator[Ended]:
+    def results(self, timeout: float = 1.0) -> Iterator[FinishedRun]:
         """All that was submitted and not fetched, in order."""
         while self._waiting:
             self.ended.append(self._waiting.popleft())
@@ -115,8 +114,8 @@ class Replayed:
         asking: seconds a trial that asking and telling took.
     """
 
-    trials: list[Ended]
-    others: list[Ended]
+    trials: list[FinishedRun]
+    others: list[FinishedRun]
     asking: float
 
 

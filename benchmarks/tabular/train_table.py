@@ -38,7 +38,7 @@ from search.execution.workers import common_job_settings, start_workers
 from search.records.identity import candidate_id, derive_seed
 from search.records.predictions import read_correctness
 from search.records.receipt import about_data, code_hash
-from search.records.runs import RunResult, RunSpec
+from search.records.runs import FinishedRun, RunSpec
 from search.records.study_folder import locked
 from search.reporting.terminal import Terminal
 from search.settings.reading import read_config_as
@@ -51,7 +51,6 @@ SEEDS, MORE_SEEDS = 3, 20
 # Of the 8: places in the order of the mean over the first seeds, as shares of all candidates.
 PLACES = (0.0, 0.004, 0.01, 0.04, 0.1, 0.25, 0.5, 0.75)
 METRICS = ("val/accuracy", "val/loss")
-Ended = list[tuple[RunSpec, RunResult]]
 
 
 def all_params(space: Space) -> Iterator[dict[str, Any]]:
@@ -99,7 +98,7 @@ def with_more_seeds(settings: StudySettings, spec: RunSpec) -> Iterator[RunSpec]
         )
 
 
-def train(dispatcher: Dispatcher, specs: list[RunSpec]) -> Ended:
+def train(dispatcher: Dispatcher, specs: list[RunSpec]) -> list[FinishedRun]:
     """All of these, in the order of ``specs``."""
     for spec in specs:
         dispatcher.submit(spec)
@@ -110,7 +109,7 @@ def train(dispatcher: Dispatcher, specs: list[RunSpec]) -> Ended:
     return [ended[spec.key] for spec in specs]
 
 
-def choose(ended: Ended) -> list[RunSpec]:
+def choose(ended: list[FinishedRun]) -> list[RunSpec]:
     """The 8: from the best by the mean over seeds down to the lower quartile."""
     by_candidate: dict[str, list[float]] = {}
     specs = {}
@@ -122,7 +121,7 @@ def choose(ended: Ended) -> list[RunSpec]:
     return [specs[ranked[place]] for place in places]
 
 
-def write_curves(ended: Ended, space: Space) -> None:
+def write_curves(ended: list[FinishedRun], space: Space) -> None:
     """One line a training, gzipped without a date so that equal tables are equal files."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -138,9 +137,9 @@ def write_curves(ended: Ended, space: Space) -> None:
         file.write(text.getvalue().encode())
 
 
-def write_seeds(ended: Ended, folder: Path) -> None:
+def write_seeds(ended: list[FinishedRun], folder: Path) -> None:
     """Validation accuracy (8 x 20) and which test images were got right (8 x 20 x images)."""
-    by_candidate: dict[str, Ended] = {}
+    by_candidate: dict[str, list[FinishedRun]] = {}
     for spec, result in ended:
         by_candidate.setdefault(spec.candidate_id, []).append((spec, result))
     validation, correct = [], []
@@ -162,7 +161,7 @@ def write_seeds(ended: Ended, folder: Path) -> None:
     )
 
 
-def write_receipt(settings: StudySettings, ended: Ended, data: LoadedData) -> None:
+def write_receipt(settings: StudySettings, ended: list[FinishedRun], data: LoadedData) -> None:
     """What it takes to make the table again."""
     write_json_atomically(
         HERE / "receipt.json",

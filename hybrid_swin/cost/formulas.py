@@ -16,14 +16,14 @@ from types import ModuleType
 from typing import Any
 
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.registry import Kind
+from hybrid_swin.spec.registry import PartKind
 
 _HERE = Path(__file__).parents[1]
 # Modules without torch, whose classes are to be everyone's.
 _SHARED = ("hybrid_swin.cost", "hybrid_swin.errors", "hybrid_swin.spec.window_rules")
 
 
-def load_formulas(kind: Kind, name: str) -> Any:
+def load_formulas(kind: PartKind, name: str) -> Any:
     """The class of a part, to be asked for its cost only; a plug-in's is imported with torch."""
     entry = registry.describe(kind, name)
     if entry.plugin_hash or "torch" in sys.modules:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hybrid_swin.cost import Cost, count_cost
-from hybrid_swin.cost.width_solver import Match, changes, check_tolerance, match_cost
+from hybrid_swin.cost.width_solver import WidthMatch, changes, check_tolerance, match_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
 
@@ -27,7 +27,7 @@ def match_latency(
     *,
     reference: Cost | None = None,
     tolerance: float = 0.05,
-) -> tuple[Match, Measured]:
+) -> tuple[WidthMatch, Measured]:
     """The variant with widths such that ``measure`` gives ``to``, and what it gave.
 
     Aims at MACs, first by the rule of three, then along the line through the nearest measurements;
@@ -73,7 +73,7 @@ def match_latency(
         )
     cost = count_cost(found)
     residuals = cost.relative_to(reference or Cost()) | {"latency": residual}
-    return Match(found, cost, residuals, changes(variant, found)), measured
+    return WidthMatch(found, cost, residuals, changes(variant, found)), measured
 
 
 def _least(seen: list[Measured]) -> Measured:

@@ -35,7 +35,7 @@ _DIGITS = (2, 3, 4, 6)  # of an MLP ratio; more only where fewer miss the target
 
 
 @dataclass(frozen=True)
-class Match:
+class WidthMatch:
     """A variant that meets a cost.
 
     Args:
@@ -58,7 +58,7 @@ def match_cost(
     *,
     tolerance: float = 0.01,
     fields: Collection[Field] = ("width", "mlp_ratio"),
-) -> Match:
+) -> WidthMatch:
     """The variant with widths such that it costs what ``to`` costs.
 
     Of all widths near one common scale whose cost is within the tolerance, those are taken with
@@ -102,7 +102,7 @@ def match_cost(
         if isinstance(target, Cost)
         else {str(by): getattr(cost, by) / amount - 1}
     )
-    return Match(solved, cost, residuals, changes(variant, solved))
+    return WidthMatch(solved, cost, residuals, changes(variant, solved))
 
 
 def check_tolerance(tolerance: float) -> None:

@@ -32,7 +32,7 @@ _EVENTS: tuple[Event, ...] = ("", "intent", "read")  # the later one says more
 
 
 @dataclass(frozen=True)
-class Entry:
+class RecordedRead:
     """One reading of a test split, or the intent of it.
 
     Args:
@@ -96,7 +96,7 @@ def intents_of(ledger: Path) -> Path:
 
 
 @contextmanager
-def recorded(entry: Entry, shared: Path, own: Path | None = None) -> Iterator[None]:
+def recorded(entry: RecordedRead, shared: Path, own: Path | None = None) -> Iterator[None]:
     """Write the intent of a reading, let it happen, write that it has happened.
 
     Each is written once for a study and key. A study's own ledger comes first and says when it was
@@ -118,7 +118,7 @@ def recorded(entry: Entry, shared: Path, own: Path | None = None) -> Iterator[No
     _record(replace(intent, event="read"), shared, own)
 
 
-def read_ledger(*ledgers: Path) -> list[Entry]:
+def read_ledger(*ledgers: Path) -> list[RecordedRead]:
     """All readings and intents of these ledgers, each once, as by `merged`.
 
     Lines that were torn by a kill are left out.
@@ -127,9 +127,9 @@ def read_ledger(*ledgers: Path) -> list[Entry]:
     return merged(entry for file in files for entry in _entries_of(file))
 
 
-def merged(entries: Iterable[Entry]) -> list[Entry]:
+def merged(entries: Iterable[RecordedRead]) -> list[RecordedRead]:
     """Each reading once: it takes its intent's place, and both that of a line that says neither."""
-    found: dict[tuple[str, str, str], Entry] = {}
+    found: dict[tuple[str, str, str], RecordedRead] = {}
     for entry in entries:
         known = found.setdefault(_identity(entry), entry)
         if _EVENTS.index(entry.event) > _EVENTS.index(known.event):
@@ -139,7 +139,7 @@ def merged(entries: Iterable[Entry]) -> list[Entry]:
     return [e for e in found.values() if e.study or (e.key, e.time) not in named]
 
 
-def _record(entry: Entry, shared: Path, own: Path | None) -> Entry:
+def _record(entry: RecordedRead, shared: Path, own: Path | None) -> RecordedRead:
     """Write one line for both ledgers unless it is there; returns it with its time."""
     if not entry.time:
         entry = replace(entry, time=datetime.now(UTC).isoformat(timespec="microseconds"))
@@ -150,24 +150,28 @@ def _record(entry: Entry, shared: Path, own: Path | None) -> Entry:
     return entry
 
 
-def _sameness(entry: Entry, own: Path | None) -> Callable[[Entry], bool]:
+def _sameness(entry: RecordedRead, own: Path | None) -> Callable[[RecordedRead], bool]:
     """What makes two lines one: in a study's own ledger the key alone, else the study beside it."""
     return lambda other: other.key == entry.key and (own is not None or other.study == entry.study)
 
 
-def _append(ledger: Path, entry: Entry, is_same: Callable[[Entry], bool]) -> Entry:
+def _append(
+    ledger: Path, entry: RecordedRead, is_same: Callable[[RecordedRead], bool]
+) -> RecordedRead:
     """Add a line to the file of its event unless it is there; returns the one that is there."""
 
-    def addition(entries: Iterable[Entry]) -> Entry | None:
+    def addition(entries: Iterable[RecordedRead]) -> RecordedRead | None:
         known.extend(filter(is_same, entries))
         return None if known else entry
 
-    known: list[Entry] = []
+    known: list[RecordedRead] = []
     _change(intents_of(ledger) if entry.event == "intent" else ledger, addition)
     return known[0] if known else entry
 
 
-def _change(ledger: Path, addition: Callable[[Iterable[Entry]], Entry | None]) -> None:
+def _change(
+    ledger: Path, addition: Callable[[Iterable[RecordedRead]], RecordedRead | None]
+) -> None:
     """Let the file's entries decide what is added, while no other process writes."""
     try:
         ledger.parent.mkdir(parents=True, exist_ok=True)
@@ -196,7 +200,7 @@ def unreadable_lines(*ledgers: Path) -> int:
     return sum(_parsed(_content(file))[1] for file in files)
 
 
-def _entries_of(file: Path) -> list[Entry]:
+def _entries_of(file: Path) -> list[RecordedRead]:
     """None where the file cannot be read: there is no reading that we could know of."""
     return _entries(_content(file))
 
@@ -208,16 +212,16 @@ def _content(file: Path) -> bytes:
         return b""
 
 
-def _entries(content: bytes) -> list[Entry]:
+def _entries(content: bytes) -> list[RecordedRead]:
     return _parsed(content)[0]
 
 
-def _parsed(content: bytes) -> tuple[list[Entry], int]:
+def _parsed(content: bytes) -> tuple[list[RecordedRead], int]:
     """The entries, and how many lines are none.
 
     From before other studies were counted, a line may lack the newer fields.
     """
-    names = [field.name for field in fields(Entry) if field.name != "event"]
+    names = [field.name for field in fields(RecordedRead) if field.name != "event"]
     lines, others = json_lines(content)
     found = []
     for data in lines:
@@ -226,11 +230,11 @@ def _parsed(content: bytes) -> tuple[list[Entry], int]:
             continue
         told = {name: str(data.get(name) or "") for name in names}
         event: Event = next((e for e in _EVENTS if e == data.get("event")), "")
-        found.append(Entry(**told, event=event))
+        found.append(RecordedRead(**told, event=event))
     return found, others
 
 
-def _identity(entry: Entry) -> tuple[str, str, str]:
+def _identity(entry: RecordedRead) -> tuple[str, str, str]:
     return entry.study, entry.key, entry.time
 
 

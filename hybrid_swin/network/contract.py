@@ -19,7 +19,7 @@ from hybrid_swin.network.block import build_mixer
 from hybrid_swin.network.first_weights import initialise, reset
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
-from hybrid_swin.spec.registry import Kind
+from hybrid_swin.spec.registry import PartKind
 
 DIM, HEADS, WINDOW = 24, 3, 4
 GRID: Grid = (8, 8)
@@ -242,7 +242,7 @@ CHECKS: tuple[Callable[[str], None], ...] = (
 )
 
 
-def words_with(kind: Kind, name: str) -> Iterator[str]:
+def words_with(kind: PartKind, name: str) -> Iterator[str]:
     """Block words in which a part must work: alone, and with every partner."""
     if kind == "branch":
         yield name

@@ -17,7 +17,7 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.options import Option, OptionValue, spell
-from hybrid_swin.spec.registry import Kind
+from hybrid_swin.spec.registry import PartKind
 from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, lay_windows, sides_of
 
 DEFAULT_FUSION = "sum"
@@ -84,7 +84,7 @@ class BlockWord:
 
     def plugin_hashes(self) -> dict[str, str]:
         """Source hashes of the plug-ins in this word: a part of what the network is."""
-        parts: list[tuple[Kind, Part]] = [("branch", b) for b in self.branches]
+        parts: list[tuple[PartKind, Part]] = [("branch", b) for b in self.branches]
         if self.fusion:
             parts.append(("fusion", self.fusion))
         hashes = {f"{kind} {p.name}": registry.plugin_hash(kind, p.name) for kind, p in parts}
@@ -104,7 +104,7 @@ def parse(text: str) -> BlockWord:
         match = _PART.match(text, position)
         if not match or fusion is not None:
             raise InputError(_grammar_message(text, position))
-        kind: Kind = "fusion" if separator == ":" else "branch"
+        kind: PartKind = "fusion" if separator == ":" else "branch"
         part = _checked(kind, match[1], match[2], text)
         if kind == "fusion":
             fusion = part
@@ -136,7 +136,7 @@ def without_idle_fusion(text: str) -> str:
     return branch
 
 
-def _checked(kind: Kind, name: str, inside: str | None, word: str) -> Part:
+def _checked(kind: PartKind, name: str, inside: str | None, word: str) -> Part:
     entry = registry.describe(kind, name)
     given: dict[str, OptionValue] = {}
     for item in (inside or "").split(";") if inside is not None else ():
@@ -206,7 +206,7 @@ def _gates(branch: str) -> bool:
     return bool(registry.describe("branch", branch).constants.get("gates_values"))
 
 
-def _without_defaults(kind: Kind, part: Part) -> Part:
+def _without_defaults(kind: PartKind, part: Part) -> Part:
     options = registry.describe(kind, part.name).options
     return Part(part.name, tuple((k, v) for k, v in part.options if v != options[k].default))
 

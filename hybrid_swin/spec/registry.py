@@ -22,7 +22,7 @@ from hybrid_swin.spec.options import Option
 from hybrid_swin.spec.own_code.former_names import find_former_names
 from hybrid_swin.spec.own_code.trust import unasked
 
-Kind = Literal["branch", "fusion", "data source", "inspection"]
+PartKind = Literal["branch", "fusion", "data source", "inspection"]
 
 _HERE = Path(__file__).parents[1]
 
@@ -70,10 +70,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")  # what a block word can spell
 
 
 @dataclass(frozen=True)
-class Entry:
+class PartInfo:
     """What the source of a part says about it."""
 
-    kind: Kind
+    kind: PartKind
     name: str
     file: Path
     class_name: str
@@ -100,18 +100,18 @@ _plugins: dict[tuple[str, str], Path] = {}
 _unasked: dict[Path, str] = {}  # hashes of those that are described, but must not run
 
 
-def names(kind: Kind) -> list[str]:
+def names(kind: PartKind) -> list[str]:
     """All names of a kind, built in and plugged in, sorted."""
     return sorted(_built_in(kind) | {name for k, name in _plugins if k == kind})
 
 
 @cache
-def _built_in(kind: Kind) -> frozenset[str]:
+def _built_in(kind: PartKind) -> frozenset[str]:
     files = (_HERE / _TABLES[kind].folder).glob("*.py")
     return frozenset(f.stem for f in files if not f.stem.startswith("_"))
 
 
-def describe(kind: Kind, name: str) -> Entry:
+def describe(kind: PartKind, name: str) -> PartInfo:
     """What is known of a part without importing it. Raises InputError for an unknown name."""
     known = isinstance(name, str) and (name in _built_in(kind) or (kind, name) in _plugins)
     if not known:
@@ -120,12 +120,12 @@ def describe(kind: Kind, name: str) -> Entry:
 
 
 @cache
-def _describe(kind: Kind, name: str) -> Entry:
+def _describe(kind: PartKind, name: str) -> PartInfo:
     plugin = _plugins.get((kind, name))
     return _read(plugin or _HERE / _TABLES[kind].folder / f"{name}.py", kind, bool(plugin))
 
 
-def load(kind: Kind, name: str) -> Any:
+def load(kind: PartKind, name: str) -> Any:
     """The class of a part, imported now. Raises InputError for code that nobody asked to run."""
     entry = describe(kind, name)
     if entry.file in _unasked:
@@ -137,12 +137,12 @@ def load(kind: Kind, name: str) -> Any:
     return getattr(module, entry.class_name)
 
 
-def module_name(kind: Kind, name: str) -> str:
+def module_name(kind: PartKind, name: str) -> str:
     """The module of a built-in part, ``hybrid_swin.network.branches.conv``."""
     return ".".join(("hybrid_swin", *_TABLES[kind].folder.split("/"), name))
 
 
-def read_plugin(path: str | Path) -> Entry:
+def read_plugin(path: str | Path) -> PartInfo:
     """What a user's file with one Branch, Fusion, Source or Inspection says about it.
 
     The file is read, not run. Raises InputError where it cannot be used.
@@ -173,7 +173,7 @@ def read_plugin(path: str | Path) -> Entry:
     return _read(file, kind, True)
 
 
-def add_plugin(path: str | Path, *, runs: bool = True) -> Entry:
+def add_plugin(path: str | Path, *, runs: bool = True) -> PartInfo:
     """Make the part in a user's file known under the file's stem.
 
     Args:
@@ -218,12 +218,12 @@ def source_hash(file: Path) -> str:
         raise InputError(f"plug-in {str(file)!r} cannot be read: {error.strerror}") from error
 
 
-def plugin_hash(kind: Kind, name: str) -> str:
+def plugin_hash(kind: PartKind, name: str) -> str:
     """The source hash of a plug-in, empty for a built-in part: identities depend on it."""
     return describe(kind, name).plugin_hash
 
 
-def _import_plugin(entry: Entry) -> Any:
+def _import_plugin(entry: PartInfo) -> Any:
     unique = f"hybrid_swin_plugins.{entry.name}_{entry.plugin_hash}"
     if unique not in sys.modules:
         find_former_names()
@@ -261,7 +261,7 @@ def _classes(file: Path, kind: str) -> list[ast.ClassDef]:
     ]
 
 
-def _read(file: Path, kind: Kind, is_plugin: bool) -> Entry:
+def _read(file: Path, kind: PartKind, is_plugin: bool) -> PartInfo:
     classes = _classes(file, kind)
     if len(classes) != 1:
         raise InputError(
@@ -282,14 +282,14 @@ def _read(file: Path, kind: Kind, is_plugin: bool) -> Entry:
                 options = _options(item, kind, source)
     summary = (ast.get_docstring(node) or "").split("\n")[0]
     digest = _digest(file.read_bytes()) if is_plugin else ""
-    return Entry(kind, file.stem, file, node.name, summary, options, constants, digest)
+    return PartInfo(kind, file.stem, file, node.name, summary, options, constants, digest)
 
 
 def _digest(source: bytes) -> str:
     return hashlib.sha256(source).hexdigest()[:10]
 
 
-def _parents(node: ast.ClassDef, kind: Kind) -> Iterator[tuple[Path, ast.ClassDef]]:
+def _parents(node: ast.ClassDef, kind: PartKind) -> Iterator[tuple[Path, ast.ClassDef]]:
     """The abstract class that parts of a kind share, with its file: options may stand there."""
     for base in node.bases:
         shared = _TABLES[kind].shared.get(_last_name(base))
@@ -312,7 +312,7 @@ def _assignments(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:
                     yield target.id, item.value
 
 
-def _options(init: ast.FunctionDef, kind: Kind, file: Path) -> dict[str, Option]:
+def _options(init: ast.FunctionDef, kind: PartKind, file: Path) -> dict[str, Option]:
     """The arguments of __init__ behind the contract's own, which must come first."""
     contract = _TABLES[kind].contract
     given = [a.arg for a in init.args.args[1:]]

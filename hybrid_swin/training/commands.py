@@ -16,7 +16,7 @@ from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.own_modules import shared_images
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.summary import describe, summary_lines
-from hybrid_swin.data.test_reads import Entry, ledger_near, recorded
+from hybrid_swin.data.test_reads import RecordedRead, ledger_near, recorded
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.plain_text import csv_cell, say
 from hybrid_swin.interop.trained import find_checkpoint
@@ -170,7 +170,7 @@ class _PrintEpochs(L.Callback):
 
 def _read(
     options: Namespace, split: training.Split, command: str
-) -> tuple[training.Reading, L.LightningDataModule]:
+) -> tuple[training.Evaluation, L.LightningDataModule]:
     folder, accelerator = Path(options.folder), options.accelerator
     refuse_reading(folder)
     try:
@@ -235,7 +235,7 @@ def _recorded(
     if isinstance(datamodule, ImageData):
         test_hash, data_hash = datamodule.splits.test_hash, datamodule.data_hash
     key = f"{command}/{weights_hash(folder / FINAL)}"
-    entry = Entry(folder.resolve().name, key, command, variant.id, test_hash, data_hash)
+    entry = RecordedRead(folder.resolve().name, key, command, variant.id, test_hash, data_hash)
     return recorded(entry, ledger_near(folder))
 
 

@@ -70,7 +70,7 @@ class FitResult:
         return {name: value for name, value in last.items() if name.startswith("val/")}
 
 
-class Reading(NamedTuple):
+class Evaluation(NamedTuple):
     """A split as the network sees it, in the split's order."""
 
     metrics: dict[str, float]
@@ -192,7 +192,7 @@ def evaluate(
     split: Split,
     *,
     accelerator: str = "auto",
-) -> Reading:
+) -> Evaluation:
     """Read one split with a trained network.
 
     Args:
@@ -230,7 +230,7 @@ def evaluate(
         torch.cat([read[name] for read in collect.batches]).cpu().numpy()
         for name in ("logits", "labels")
     )
-    return Reading(dict(metrics[0]), logits, labels)
+    return Evaluation(dict(metrics[0]), logits, labels)
 
 
 def load_classifier(checkpoint: str | Path) -> Classifier:

@@ -7,10 +7,10 @@ from rich.text import Text
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.registry import Entry, Kind
+from hybrid_swin.spec.registry import PartInfo, PartKind
 from hybrid_swin.system.console import Console
 
-_KINDS: tuple[tuple[Kind, str], ...] = (
+_KINDS: tuple[tuple[PartKind, str], ...] = (
     ("branch", "Branches: token mixers, joined by + in a block word"),
     ("fusion", "Fusions: how branches join, after : in a block word"),
     ("data source", "Data sources: data.source in a study"),
@@ -63,7 +63,7 @@ def check_plugins(plugins: Sequence[str]) -> int:
     return 1 if failures else 0
 
 
-def _check(entry: Entry, console: Console) -> int:
+def _check(entry: PartInfo, console: Console) -> int:
     from hybrid_swin.network.contract import CHECKS, words_with
 
     words = list(words_with(entry.kind, entry.name))
@@ -95,7 +95,7 @@ def _check(entry: Entry, console: Console) -> int:
     return failures
 
 
-def _options(entry: Entry) -> str:
+def _options(entry: PartInfo) -> str:
     return "; ".join(
         f"{o.name}={'required' if o.required else str(o.default).lower()}"
         + (f" ({o.allowed})" if o.choices else "")

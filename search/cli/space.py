@@ -12,7 +12,7 @@ from search.leaderboard.word_wrapping import Words
 from search.settings.study import StudySettings
 from search.space.budget import limits, matching, over
 from search.space.choices import Choice, Range, Tie
-from search.space.combinations import Candidate, Number, Part
+from search.space.combinations import Candidate, Number, SubSpace
 from search.space.extremes import settings_text, short
 from search.space.space import Space
 from search.space.survey import Share, Survey, survey
@@ -214,7 +214,7 @@ def _listed(values: Mapping[str, list[Any]]) -> str:
     return ", ".join(f"{path}={short(v)}" for path, some in values.items() for v in some)
 
 
-def _how(networks: Part, sought: str) -> str:
+def _how(networks: SubSpace, sought: str) -> str:
     return "" if networks.exact else f" (none {sought})"
 
 

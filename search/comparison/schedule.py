@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from search.comparison.design.plan import Entry, Plan
+from search.comparison.design.plan import ComparisonPlan, PlannedArm
 from search.execution.dispatcher import Dispatcher, View
 from search.records.runs import RunResult, RunSpec
 
@@ -26,7 +26,7 @@ class Schedule:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ComparisonPlan,
         dispatcher: Dispatcher,
         on_finished: Callable[[RunSpec], None],
         view: View,
@@ -67,7 +67,7 @@ class Schedule:
                 for spec in self._plan.selection(entry, rate, seed):
                     self._submit(spec)
 
-    def _submit_finals(self, waiting: list[tuple[int, Entry]]) -> list[tuple[int, Entry]]:
+    def _submit_finals(self, waiting: list[tuple[int, PlannedArm]]) -> list[tuple[int, PlannedArm]]:
         """Submit the final trainings of which the rate is chosen; returns the others."""
         left = []
         for seed, entry in waiting:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from hybrid_swin.data.datamodule import ImageData
-from hybrid_swin.training.fit import Reading, evaluate
+from hybrid_swin.training.fit import Evaluation, evaluate
 from search.records.predictions import write_predictions
 from search.records.validation import save_answers
 
@@ -54,7 +54,7 @@ class ValidationAnswers(L.Callback):
         save_answers(folder, right, [str(images.ids[i]) for i in index], groups)
 
 
-def save_test_answers(folder: Path, data: L.LightningDataModule, reading: Reading) -> None:
+def save_test_answers(folder: Path, data: L.LightningDataModule, reading: Evaluation) -> None:
     """Logits of the test split in the run's folder, with ids and groups where they are known."""
     known: dict[str, Any] = {}
     if isinstance(data, ImageData):

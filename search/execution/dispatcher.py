@@ -22,6 +22,7 @@ from search.records.failure import FAILURE_FILE, FailureRecord, read_failure, wr
 from search.records.runs import (
     RESULT_FILE,
     RUN_FILE,
+    FinishedRun,
     RunResult,
     RunSpec,
     read_record,
@@ -77,7 +78,7 @@ class Dispatcher:
         self._running: dict[str, tuple[RunSpec, Job]] = {}
         self._started: dict[str, tuple[float, str]] = {}  # when, and on which worker
         self._silence = Silence(workers.silence_factor, workers.silence_minutes)
-        self._finished: deque[tuple[RunSpec, RunResult]] = deque()
+        self._finished: deque[FinishedRun] = deque()
 
     @property
     def busy(self) -> bool:
@@ -148,7 +149,7 @@ class Dispatcher:
         else:
             _check_same(spec, found)
 
-    def results(self, timeout: float = 1.0) -> Iterator[tuple[RunSpec, RunResult]]:
+    def results(self, timeout: float = 1.0) -> Iterator[FinishedRun]:
         """The runs that have ended, after waiting at most ``timeout`` seconds for one.
 
         Raises:

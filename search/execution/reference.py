@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import adaptive_avg_pool2d
 
 from hybrid_swin.data.datamodule import ImageData
-from hybrid_swin.training.fit import Reading
+from hybrid_swin.training.fit import Evaluation
 from hybrid_swin.training.metrics import make_metrics, update
 from search.execution.reference_size import reduced_size
 
@@ -25,7 +25,7 @@ class Reference:
     """A fitted reference: its validation metrics with the objective, and its test reading."""
 
     validation: dict[str, float]
-    reading: Reading
+    reading: Evaluation
     score: float | None
 
 
@@ -49,7 +49,7 @@ def fit_reference(data: ImageData, monitor: str) -> Reference:
     test, test_labels = _pixels(data.test_dataloader())
     logits = _logits(model, test, data.num_classes)
     metrics = _metrics(_logits(model, validation, data.num_classes), validation_labels, "val/")
-    reading = Reading(_metrics(logits, test_labels, "test/"), logits, test_labels)
+    reading = Evaluation(_metrics(logits, test_labels, "test/"), logits, test_labels)
     return Reference(metrics, reading, metrics.get(monitor))
 
 

@@ -22,8 +22,8 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import OF_THE_DISK, SaveError, explained, write_json_atomically
 from hybrid_swin.training.classifier import DivergedError
 from hybrid_swin.training.fit import (
+    Evaluation,
     FitResult,
-    Reading,
     check_trained_on,
     evaluate,
     fit,
@@ -213,7 +213,7 @@ class _Training:
 
 def _read_test(
     checkpoint: Path, data: L.LightningDataModule, accelerator: str, notes: list[str]
-) -> Reading | None:
+) -> Evaluation | None:
     """The test split as a network sees it; none, and a note, where its answers are not finite."""
     try:
         return evaluate(checkpoint, data, "test", accelerator=accelerator)

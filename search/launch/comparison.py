@@ -16,8 +16,8 @@ from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
-from search.comparison.design.latency_match import Clock
-from search.comparison.design.plan import FirstWeights, Plan, make_plan
+from search.comparison.design.latency_match import LatencyMatch
+from search.comparison.design.plan import ComparisonPlan, FirstWeights, make_plan
 from search.comparison.design.plan_file import PLAN_FILE, read_plan_file, write_plan
 from search.comparison.older import note_choice
 from search.comparison.report.files import write_report
@@ -40,8 +40,8 @@ from search.records.repeating import say_what_differs
 from search.records.study_folder import (
     adopt_modules,
     adopt_plugins,
+    bind_settings,
     check_folder,
-    claim,
     has_begun,
     locked,
 )
@@ -58,7 +58,7 @@ _BATCH_TO_CHECK = 2  # images
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedComparison:
     """A comparison that can begin.
 
     Args:
@@ -69,7 +69,7 @@ class Prepared:
         modules: source hash of each data module of the user's own by its class path.
     """
 
-    plan: Plan
+    plan: ComparisonPlan
     data: dict[str, dict[str, Any]]
     plugins: dict[str, str]
     modules: dict[str, str]
@@ -93,7 +93,7 @@ class Prepared:
         return found
 
 
-def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
+def check(settings: ComparisonSettings) -> tuple[ComparisonPlan, LatencyMatch | None]:
     """Check all that needs no images, and match costs; by the clock where that is asked for.
 
     A comparison that has begun keeps the plan that it began with; no clock is needed then.
@@ -107,7 +107,7 @@ def check(settings: ComparisonSettings) -> tuple[Plan, Clock | None]:
     first_weights = _first_weights(settings.init, settings.weights_prefix)
     plan, clock = read_plan_file(settings.path, settings, first_weights), None
     if plan is None:
-        clock = Clock(settings, settings.path) if "latency" in settings.match.by else None
+        clock = LatencyMatch(settings, settings.path) if "latency" in settings.match.by else None
         follow = _follower(first_weights) if settings.follow_source else None
         plan = make_plan(settings, clock, first_weights, follow)
     plan = replace(plan, target=next_target(settings.looks, read_looks(settings.path)))
@@ -141,7 +141,7 @@ def _follower(first: FirstWeights) -> Callable[[str, Variant], Variant]:
     return follow
 
 
-def _check_first_weights(plan: Plan) -> None:
+def _check_first_weights(plan: ComparisonPlan) -> None:
     """Raise InputError where an arm's network cannot take them: no worker need find out."""
     arms: dict[Variant, str] = {}
     for entry in plan.entries:
@@ -153,7 +153,7 @@ def _check_first_weights(plan: Plan) -> None:
             raise InputError(f"arm {arm!r}: {error}") from None
 
 
-def _say_first_weights(plan: Plan, console: Console) -> None:
+def _say_first_weights(plan: ComparisonPlan, console: Console) -> None:
     """Print in what the first arm starts otherwise than in the source of its weights."""
     if not plan.init.file:
         return
@@ -164,7 +164,7 @@ def _say_first_weights(plan: Plan, console: Console) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
 
-def prepare(plan: Plan) -> Prepared:
+def prepare(plan: ComparisonPlan) -> PreparedComparison:
     """Read the images of every cell and adopt the plug-ins.
 
     Raises:
@@ -184,7 +184,7 @@ def prepare(plan: Plan) -> Prepared:
             data[cell.name] = about_data(loaded)
         else:  # made once here, so that what is wrong with it shows before the folder is claimed
             make_datamodule(cell.data, variant, _BATCH_TO_CHECK, settings.seed)
-    return Prepared(plan, data, plugins, modules)
+    return PreparedComparison(plan, data, plugins, modules)
 
 
 def run_comparison(
@@ -216,7 +216,7 @@ def run_comparison(
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         note_choice(settings, folder)
         auto = {"precision": job_settings["precision"]}
-        settled = claim(
+        settled = bind_settings(
             settings,
             plugins,
             prepared.hashes,
@@ -282,7 +282,7 @@ def say_cells(data: Mapping[str, Mapping[str, Any]], console: Console) -> None:
         )
 
 
-def _about(prepared: Prepared) -> dict[str, Any]:
+def _about(prepared: PreparedComparison) -> dict[str, Any]:
     """What the receipt says of a comparison beside what it says of every experiment."""
     settings = prepared.plan.settings
     chosen, final = prepared.plan.trainings()
@@ -302,7 +302,7 @@ def _about(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _selection_seeds(plan: Plan) -> list[int]:
+def _selection_seeds(plan: ComparisonPlan) -> list[int]:
     """Of the trainings that choose learning rates, which all arms share."""
     entry = plan.entries[0]
     found = [

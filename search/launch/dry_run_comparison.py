@@ -6,7 +6,7 @@ import tempfile
 from rich.table import Table
 
 from hybrid_swin.system.console import Console
-from search.comparison.design.plan import Entry, Plan
+from search.comparison.design.plan import ComparisonPlan, PlannedArm
 from search.execution.workers import start_workers
 from search.launch.comparison import check, prepare, say_cells
 from search.launch.pilot import print_resolution, run_pilots, shortened
@@ -69,7 +69,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
     )
 
 
-def print_arms(plan: Plan, console: Console) -> None:
+def print_arms(plan: ComparisonPlan, console: Console) -> None:
     """The matched networks of the first cell: what its factors change, others change alike."""
     first = plan.entries[0].cell.name
     if len(plan.cells) > 1:
@@ -87,7 +87,7 @@ def print_arms(plan: Plan, console: Console) -> None:
         console.print(table)
 
 
-def _cells(entry: Entry) -> tuple[str, ...]:
+def _cells(entry: PlannedArm) -> tuple[str, ...]:
     return (
         entry.arm,
         f"{entry.cost.parameters:,}",
@@ -102,7 +102,7 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{share:+.1%}"
 
 
-def _print_trainings(plan: Plan, console: Console) -> None:
+def _print_trainings(plan: ComparisonPlan, console: Console) -> None:
     chosen, final = plan.trainings()
     rates = ", ".join(f"{recipe.learning_rate:g}" for recipe in plan.entries[0].recipes)
     anew = "once" if plan.settings.choose_rate == "once" else "anew for each seed"
@@ -114,7 +114,7 @@ def _print_trainings(plan: Plan, console: Console) -> None:
     )
 
 
-def _pilots(plan: Plan) -> list[RunSpec]:
+def _pilots(plan: ComparisonPlan) -> list[RunSpec]:
     """The cheapest and the dearest network, by MACs."""
     by_macs = sorted(plan.entries, key=lambda entry: entry.cost.macs)
     chosen = {e.candidates[0]: e for e in (by_macs[0], by_macs[-1])}
@@ -122,7 +122,11 @@ def _pilots(plan: Plan) -> list[RunSpec]:
 
 
 def _print_time(
-    plan: Plan, pilots: list[RunSpec], results: list[RunResult], slots: int, console: Console
+    plan: ComparisonPlan,
+    pilots: list[RunSpec],
+    results: list[RunResult],
+    slots: int,
+    console: Console,
 ) -> None:
     """Pilot seconds, scaled by each network's MACs and epochs."""
     rates = [
@@ -145,7 +149,7 @@ def _print_time(
     )
 
 
-def _questions(plan: Plan, entry: Entry) -> list[tuple[str, ...]]:
+def _questions(plan: ComparisonPlan, entry: PlannedArm) -> list[tuple[str, ...]]:
     """The differences that are asked of an entry, as pairs of candidates."""
     here = {
         other.arm: other.candidates[0]

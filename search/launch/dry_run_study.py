@@ -12,7 +12,7 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from search.execution.workers import say_data, start_workers
 from search.launch.pilot import print_resolution, run_pilots, shortened
-from search.launch.study import Prepared, check, prepare
+from search.launch.study import PreparedStudy, check, prepare
 from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RunResult, RunSpec
@@ -89,7 +89,7 @@ def _print_plan(
     settings: StudySettings,
     space: Space,
     candidates: Candidates,
-    prepared: Prepared,
+    prepared: PreparedStudy,
     counts: RunCounts,
     console: Console,
 ) -> None:

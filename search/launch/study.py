@@ -34,7 +34,13 @@ from search.records.looks import read_looks
 from search.records.receipt import about_data, write_receipt
 from search.records.repeating import say_what_differs
 from search.records.runs import RunSpec
-from search.records.study_folder import adopt_modules, adopt_plugins, check_folder, claim, locked
+from search.records.study_folder import (
+    adopt_modules,
+    adopt_plugins,
+    bind_settings,
+    check_folder,
+    locked,
+)
 from search.reporting.status.progress_file import ProgressFile
 from search.reporting.terminal import Terminal
 from search.reporting.wandb.mirror import WandbBoard
@@ -59,7 +65,7 @@ _DRAWS_OF_RECIPES = 50
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedStudy:
     """A study that can begin: what it may train, and on what."""
 
     settings: StudySettings
@@ -154,7 +160,7 @@ def _check_budget(settings: StudySettings, space: Space, candidates: Candidates)
     )
 
 
-def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Prepared:
+def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> PreparedStudy:
     """Read the images and adopt the plug-ins.
 
     Raises:
@@ -173,7 +179,7 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
         variant, recipe = space.resolve(space.default())
         make_datamodule(settings.data, variant, recipe.batch_size, settings.seed)
     sampler = choose_sampler(settings, space)
-    return Prepared(settings, space, candidates, sampler, data, plugins, modules)
+    return PreparedStudy(settings, space, candidates, sampler, data, plugins, modules)
 
 
 def _check_image_rungs(settings: StudySettings, data: LoadedData) -> None:
@@ -216,7 +222,7 @@ def run_study(
         executor.wait_until_ready()  # they have started while the images were read
         job_settings = prepared.job_settings
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
-        settled = claim(
+        settled = bind_settings(
             settings,
             plugins,
             prepared.hashes,

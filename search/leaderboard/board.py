@@ -32,7 +32,7 @@ from search.leaderboard.rows.comparison import LEVEL, Built, compare_rows
 from search.leaderboard.rows.labels import labels, value_at
 from search.leaderboard.rows.row import Row
 from search.leaderboard.rows.study_rows import StudyRows
-from search.leaderboard.rung_audit import Fidelity
+from search.leaderboard.rung_audit import RungAudit
 from search.records.looks import Look, record_look
 from search.records.predictions import Correctness
 from search.records.runs import SCHEMA_VERSION
@@ -105,7 +105,7 @@ class Leaderboard:
     test_reads: int
     reference_reads: int
     against: tuple[str, ...] = ()
-    fidelity: Fidelity | None = None
+    fidelity: RungAudit | None = None
     random_cost: float | None = None
     readers: dict[str, int] = field(default_factory=dict)
     open_reads: int = 0

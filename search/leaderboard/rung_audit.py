@@ -16,13 +16,12 @@ from typing import Literal, Self
 from scipy import stats
 
 from hybrid_swin.system.files import natural_order
-from search.records.runs import RunResult, RunSpec
+from search.records.runs import FinishedRun
 from search.settings.study import RungSettings
 from search.statistics.proportions import share_upper_bound
 from search.study.rungs import Rungs
 
 _LEAST = 5  # runs from which a rank correlation has an interval
-Ended = tuple[RunSpec, RunResult]
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class RungReport:
 
 
 @dataclass(frozen=True)
-class Fidelity:
+class RungAudit:
     """What is known of a study's rungs.
 
     Args:
@@ -104,8 +103,8 @@ class Fidelity:
 
 
 def audit(
-    ended: Sequence[Ended], settings: RungSettings, monitor: str, mode: Literal["max", "min"]
-) -> Fidelity | None:
+    ended: Sequence[FinishedRun], settings: RungSettings, monitor: str, mode: Literal["max", "min"]
+) -> RungAudit | None:
     """What a study's ended runs tell of its rungs; None where it has none, or no trial ended."""
     if not settings.first:
         return None
@@ -140,7 +139,7 @@ def audit(
     ran = [run for run in trials if run[1].state in ("complete", "stopped")]
     passes = sum(result.passes for _, result in (*ran, *audits))
     full = sum(float((spec.recipe or {})["epochs"]) for spec, _ in ran)
-    return Fidelity(
+    return RungAudit(
         settings.over,
         tuple(reports),
         winner[0].key if winner else "",
@@ -156,10 +155,10 @@ def audit(
 def _report(
     rung: int,
     rungs: Rungs,
-    trials: Sequence[Ended],
-    whole: Sequence[Ended],
+    trials: Sequence[FinishedRun],
+    whole: Sequence[FinishedRun],
     retrained: Mapping[str, float],
-    winner: Ended | None,
+    winner: FinishedRun | None,
     factor: int,
     sign: int,
 ) -> RungReport:
@@ -183,12 +182,12 @@ def _report(
     )
 
 
-def _stopped_at(run: Ended, rung: int, rungs: Rungs) -> bool:
+def _stopped_at(run: FinishedRun, rung: int, rungs: Rungs) -> bool:
     reached = rungs.scores(run[1])
     return run[1].state == "stopped" and max(reached, default=0) == rung
 
 
-def _retrained(ended: Sequence[Ended]) -> dict[str, float]:
+def _retrained(ended: Sequence[FinishedRun]) -> dict[str, float]:
     """Mean of fresh seeds by the run that was retrained."""
     scores: dict[str, list[float]] = {}
     for spec, result in ended:
@@ -197,7 +196,9 @@ def _retrained(ended: Sequence[Ended]) -> dict[str, float]:
     return {origin: fmean(values) for origin, values in scores.items()}
 
 
-def _winner(ended: Sequence[Ended], retrained: Mapping[str, float], sign: int) -> Ended | None:
+def _winner(
+    ended: Sequence[FinishedRun], retrained: Mapping[str, float], sign: int
+) -> FinishedRun | None:
     """The best retrained run of the search; without any, the best trial that came to its end."""
     runs = [run for run in ended if run[0].kind in ("trial", "audit")]
     runs = [run for run in runs if run[1].state == "complete" and run[1].score is not None]
@@ -207,14 +208,14 @@ def _winner(ended: Sequence[Ended], retrained: Mapping[str, float], sign: int) -
     return max(runs, key=lambda run: sign * _score(run), default=None)
 
 
-def _score(run: Ended) -> float:
+def _score(run: FinishedRun) -> float:
     score = run[1].score
     if score is None:
         raise ValueError(f"{run[0].key} has no score")
     return score
 
 
-def sentences(fidelity: Fidelity | None) -> list[str]:
+def sentences(fidelity: RungAudit | None) -> list[str]:
     """What may be said of a study's rungs."""
     if fidelity is None or not fidelity.rungs:
         return []

@@ -3,16 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from search.records.runs import RunResult, RunSpec
+from search.records.runs import FinishedRun
 from search.records.study_file import read_fixed
 from search.settings.study import BudgetSettings, StudyObjective, StudySettings
 from search.study import objectives
 from search.study.pareto import front, hypervolume
 
-Ended = Sequence[tuple[RunSpec, RunResult]]
 
-
-def study_notes(folder: Path, settings: StudySettings, ended: Ended) -> list[str]:
+def study_notes(folder: Path, settings: StudySettings, ended: Sequence[FinishedRun]) -> list[str]:
     """Sentences on a study of several objectives, or of matched costs; else none."""
     said = _matched(settings.budget, ended)
     reference = read_fixed(folder).reference_point
@@ -21,7 +19,9 @@ def study_notes(folder: Path, settings: StudySettings, ended: Ended) -> list[str
     return said
 
 
-def _front(objective: StudyObjective, reference: Mapping[str, float], ended: Ended) -> list[str]:
+def _front(
+    objective: StudyObjective, reference: Mapping[str, float], ended: Sequence[FinishedRun]
+) -> list[str]:
     """How much of the objectives' space the search came to dominate."""
     points = [
         values
@@ -43,7 +43,7 @@ def _front(objective: StudyObjective, reference: Mapping[str, float], ended: End
     ]
 
 
-def _matched(budget: BudgetSettings, ended: Ended) -> list[str]:
+def _matched(budget: BudgetSettings, ended: Sequence[FinishedRun]) -> list[str]:
     """Which cost all networks share, and how far the others lie apart."""
     specs = [spec for spec, _ in ended if spec.matched]
     if not specs:

@@ -13,7 +13,7 @@ from search.settings.schema import FutureVersionError, SchemaError, build, check
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunSummary:
     """A run that has ended, as far as watching needs it.
 
     ``when`` is the time of its file, in seconds since 1970.
@@ -39,7 +39,7 @@ class _Told:
     epochs: int = 0
 
 
-def read_ended(file: str, key: str) -> Ended:
+def read_ended(file: str, key: str) -> RunSummary:
     """How a run has ended.
 
     Args:
@@ -70,7 +70,7 @@ def read_ended(file: str, key: str) -> Ended:
         raise DamagedFileError(Path(file), str(error)) from error
     if told.key != key:
         raise DamagedFileError(Path(file), f"it is of the run {told.key!r}")
-    return Ended(key, told.state, told.score, told.epochs, seconds, when, told.attempt)
+    return RunSummary(key, told.state, told.score, told.epochs, seconds, when, told.attempt)
 
 
 def _seconds(data: Mapping[str, Any]) -> float:

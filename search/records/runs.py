@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 RUN_FILE = "run.json"
 RESULT_FILE = "result.json"
 
-Kind = Literal["trial", "baseline", "audit", "random", "finalist", "reference"]
+RunKind = Literal["trial", "baseline", "audit", "random", "finalist", "reference"]
 Stage = Literal["search", "final"]
 State = Literal["complete", "stopped", "diverged", "failed"]
 
@@ -53,7 +53,7 @@ class RunSpec:
 
     study: str
     key: str
-    kind: Kind
+    kind: RunKind
     stage: Stage
     label: str
     variant: dict[str, Any] | None
@@ -147,6 +147,9 @@ class RunResult:
             if isinstance(value, bool) or not isinstance(value, int | float | None):
                 raise SchemaError(f"latency.{name} is not a number")
         return result
+
+
+FinishedRun = tuple[RunSpec, RunResult]
 
 
 def read_record(path: Path, parse: Callable[[Mapping[str, Any]], Content]) -> Content:

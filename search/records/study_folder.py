@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.data.test_reads import LEDGER, Entry, check_ledger, ledger_beside, recorded
+from hybrid_swin.data.test_reads import LEDGER, RecordedRead, check_ledger, ledger_beside, recorded
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.module_sources import check_modules, module_hashes
@@ -36,7 +36,8 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a study's folder: made where missing, and for one coordinator at a time.
 
     The lock is the system's, so it ends with the process however that dies. A folder that was made
-    here goes again if the body ends with an error before `claim`, unless a worker's log has lines.
+    here goes again if the body ends with an error before `bind_settings`, unless a worker's log has
+    lines.
 
     Raises:
         InputError: the folder cannot be written or locked, or another process holds it.
@@ -107,7 +108,7 @@ def has_begun(folder: Path) -> bool:
 
 
 def check_folder(settings: ExperimentSettings) -> None:
-    """Look at the folder before any work starts; `claim` looks again, at code and data as well.
+    """Look at the folder before any work starts; `bind_settings` also looks at code and data.
 
     Raises:
         InputError: an experiment with other settings has begun to train there, or one of the other
@@ -132,7 +133,7 @@ def check_folder(settings: ExperimentSettings) -> None:
         _refuse_others(settings, list(differences({"settings": known["settings"]}, fixed)))
 
 
-def claim(
+def bind_settings(
     settings: ExperimentSettings,
     plugins: Mapping[str, str],
     data: Mapping[str, str],
@@ -257,7 +258,7 @@ def recorded_test_read(
 
     Args:
         folder: the study's, whose own ledger is the truth about it; another lies beside it.
-        command: what reads, as in `Entry`.
+        command: what reads, as in `RecordedRead`.
         key: the run.
         candidate_id: what was trained.
         data: holds the ``test_hash`` and ``data_hash`` where we can know them.
@@ -267,6 +268,6 @@ def recorded_test_read(
     """
     study = Path(os.path.abspath(folder)).name
     test_hash, data_hash = (str(data.get(name) or "") for name in ("test_hash", "data_hash"))
-    entry = Entry(study, key, command, candidate_id, test_hash, data_hash)
+    entry = RecordedRead(study, key, command, candidate_id, test_hash, data_hash)
     with recorded(entry, ledger_beside(folder), folder / LEDGER):
         yield

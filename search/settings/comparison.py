@@ -19,7 +19,7 @@ from search.settings.names import check_label
 
 DEFAULT_CONFIG = "configs/compare/digits.yaml"
 
-Matching = Literal["macs", "parameters", "latency", "control", "none"]
+MatchBy = Literal["macs", "parameters", "latency", "control", "none"]
 ChooseRate = Literal["per_seed", "once"]
 
 
@@ -64,7 +64,7 @@ class MatchSettings:
         fields: what may move: width, mlp_ratio.
     """
 
-    by: tuple[Matching, ...] = ("macs",)
+    by: tuple[MatchBy, ...] = ("macs",)
     tolerance: float = 0.02
     fields: tuple[Literal["width", "mlp_ratio"], ...] = ("width", "mlp_ratio")
 
@@ -169,8 +169,8 @@ class ComparisonSettings(ExperimentSettings):
         if not self.match.by:
             raise InputError("match.by is empty; give macs, parameters, latency, control or none")
         for name in self.match.by:
-            if name not in get_args(Matching):
-                raise unknown("way to match", name, get_args(Matching))
+            if name not in get_args(MatchBy):
+                raise unknown("way to match", name, get_args(MatchBy))
         if len(set(self.match.by)) < len(self.match.by):
             raise InputError(f"match.by names one way twice: {', '.join(self.match.by)}")
         if self.choose_rate not in get_args(ChooseRate):

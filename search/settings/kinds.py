@@ -12,7 +12,7 @@ from search.settings.study import StudySettings
 
 
 @dataclass(frozen=True)
-class Kind:
+class ConfigKind:
     """What a file may describe.
 
     Args:
@@ -33,25 +33,27 @@ class Kind:
         return [key for key in keys if key in names]
 
 
-_VARIANT = Kind(
+_VARIANT = ConfigKind(
     "variant",
     Variant,
     "variants",
     "`cost {}` says what it costs; in a study it stands below variant:",
 )
 _KINDS = (
-    Kind("study", StudySettings, "search", "`space {}` looks at it, `run --config {}` runs it"),
-    Kind("comparison", ComparisonSettings, "compare", "`compare --config {}` runs it"),
+    ConfigKind(
+        "study", StudySettings, "search", "`space {}` looks at it, `run --config {}` runs it"
+    ),
+    ConfigKind("comparison", ComparisonSettings, "compare", "`compare --config {}` runs it"),
     _VARIANT,
 )
 
 
-def kind_of(settings: type) -> Kind:
+def kind_of(settings: type) -> ConfigKind:
     """The kind of file that holds these settings."""
     return next(kind for kind in _KINDS if kind.settings is settings)
 
 
-def check_kind(keys: Iterable[object], wanted: Kind, file: str, what: str) -> None:
+def check_kind(keys: Iterable[object], wanted: ConfigKind, file: str, what: str) -> None:
     """Refuse a file of another kind.
 
     Args:

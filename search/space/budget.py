@@ -25,7 +25,7 @@ def limits(budget: BudgetSettings) -> dict[str, int]:
     return {} if budget.mode == "match" else _amounts(budget)
 
 
-class Matching:
+class WidthMatcher:
     """Gives networks the widths with which they cost what they shall; by default none.
 
     Args:
@@ -51,7 +51,7 @@ class Matching:
         return match.variant, {"adjuster": match.adjuster, "residuals": match.residuals}
 
 
-def matching(budget: BudgetSettings, paths: Sequence[str]) -> Matching:
+def matching(budget: BudgetSettings, paths: Sequence[str]) -> WidthMatcher:
     """How costs are met: not at all where they are limited only.
 
     Args:
@@ -62,7 +62,7 @@ def matching(budget: BudgetSettings, paths: Sequence[str]) -> Matching:
         InputError: not exactly one cost to meet, or widths that are a choice as well.
     """
     if budget.mode == "limit":
-        return Matching()
+        return WidthMatcher()
     amounts = _amounts(budget)
     if len(amounts) != 1:
         given = " and ".join(amounts) or "neither"
@@ -77,7 +77,7 @@ def matching(budget: BudgetSettings, paths: Sequence[str]) -> Matching:
             "give one value, from which the proportions are taken"
         )
     [(by, to)] = amounts.items()
-    return Matching("parameters" if by == "parameters" else "macs", to, budget.tolerance)
+    return WidthMatcher("parameters" if by == "parameters" else "macs", to, budget.tolerance)
 
 
 def _amounts(budget: BudgetSettings) -> dict[str, int]:

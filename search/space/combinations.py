@@ -13,7 +13,7 @@ from typing import Any
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError
 from search.records.identity import candidate_id
-from search.space.budget import Matching
+from search.space.budget import WidthMatcher
 from search.space.checks import settings_of
 from search.space.choices import RECIPE, Choice, Range, Tie, read_leaves
 from search.space.space import Space
@@ -49,7 +49,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Part:
+class SubSpace:
     """Parameters that the rest of the space does not depend on, and what their values make.
 
     Args:
@@ -76,7 +76,7 @@ class Part:
         return self.looked_at == self.combinations
 
 
-class Maker:
+class CandidateFactory:
     """Makes candidates of a space's parameters.
 
     Those that are not given have the values of the first candidate that can be made: the first
@@ -87,9 +87,9 @@ class Maker:
         matching: gives networks widths that meet a cost; none by default.
     """
 
-    def __init__(self, space: Space, matching: Matching | None = None) -> None:
+    def __init__(self, space: Space, matching: WidthMatcher | None = None) -> None:
         self._space = space
-        self._matching = matching or Matching()
+        self._matching = matching or WidthMatcher()
         first = self._default = space.default()
         variant, _ = space.resolve(first)
         self._images = variant.image_size, variant.in_channels
@@ -114,7 +114,7 @@ class Maker:
         return Candidate(everything, candidate_id(variant, recipe), cost)
 
 
-def network_part(space: Space, maker: Maker, samples: int) -> Part:
+def network_part(space: Space, maker: CandidateFactory, samples: int) -> SubSpace:
     """The parameters that make networks; all where a recipe's values are tied to theirs.
 
     Args:
@@ -128,7 +128,7 @@ def network_part(space: Space, maker: Maker, samples: int) -> Part:
     return look(networks, "networks", maker, samples)
 
 
-def parts_of(space: Space, maker: Maker, samples: int) -> tuple[Part, ...]:
+def parts_of(space: Space, maker: CandidateFactory, samples: int) -> tuple[SubSpace, ...]:
     """The parts of a space, first that of the networks; arguments as there."""
     networks = network_part(space, maker, samples)
     recipes = tuple(p for p in space.parameters if p not in networks.parameters)
@@ -136,8 +136,13 @@ def parts_of(space: Space, maker: Maker, samples: int) -> tuple[Part, ...]:
 
 
 def look(
-    parameters: Parameters, kind: str, maker: Maker, samples: int, most: int = MOST, seed: int = 0
-) -> Part:
+    parameters: Parameters,
+    kind: str,
+    maker: CandidateFactory,
+    samples: int,
+    most: int = MOST,
+    seed: int = 0,
+) -> SubSpace:
     """What the values of some parameters make: of all combinations up to ``most``, else of some."""
     sizes = [p.size for p in parameters]
     combinations = None if None in sizes else math.prod(size for size in sizes if size is not None)
@@ -153,7 +158,7 @@ def look(
             distinct = _distinct_share(asked, parameters, maker) * Number(combinations)
     found = tuple(candidate for candidate in made if isinstance(candidate, Candidate))
     refusal = next((why for why in made if isinstance(why, str)), "")
-    return Part(kind, parameters, combinations, len(made), found, distinct, refusal)
+    return SubSpace(kind, parameters, combinations, len(made), found, distinct, refusal)
 
 
 def _all(parameters: Parameters) -> Iterator[Params]:
@@ -163,7 +168,7 @@ def _all(parameters: Parameters) -> Iterator[Params]:
 
 
 def _distinct_share(
-    drawn: Sequence[Candidate | str], parameters: Parameters, maker: Maker
+    drawn: Sequence[Candidate | str], parameters: Parameters, maker: CandidateFactory
 ) -> Number:
     """Distinct candidates a combination: the mean of 1/m over combinations drawn alike.
 
@@ -176,7 +181,7 @@ def _distinct_share(
     return Number(fmean(shares), stdev(shares) / math.sqrt(len(shares)))
 
 
-def _same(candidate: Candidate, parameters: Parameters, maker: Maker) -> float:
+def _same(candidate: Candidate, parameters: Parameters, maker: CandidateFactory) -> float:
     """How many combinations make this candidate."""
     count = 1.0
     for parameter in parameters:
@@ -189,7 +194,7 @@ def _same(candidate: Candidate, parameters: Parameters, maker: Maker) -> float:
     return count * _orders(candidate, parameters, maker)
 
 
-def _orders(candidate: Candidate, parameters: Parameters, maker: Maker) -> int:
+def _orders(candidate: Candidate, parameters: Parameters, maker: CandidateFactory) -> int:
     """In how many orders the values of this candidate's parameters make it.
 
     Of parameters of the same word and the same values, those are exchangeable whose exchange leaves
@@ -219,7 +224,7 @@ def _alike(parameters: Parameters) -> list[list[Choice | Range]]:
 
 
 def _exchange(
-    candidate: Candidate, group: Sequence[str], parameter: Choice | Range, maker: Maker
+    candidate: Candidate, group: Sequence[str], parameter: Choice | Range, maker: CandidateFactory
 ) -> bool:
     """Whether a parameter may change places with one of a group that has another value."""
     own = candidate.params[parameter.path]

@@ -5,7 +5,13 @@ from typing import Any
 
 from search.space.budget import excess
 from search.space.choices import Choice, Range
-from search.space.combinations import Candidate, Maker, Parameters, Part, network_part
+from search.space.combinations import (
+    Candidate,
+    CandidateFactory,
+    Parameters,
+    SubSpace,
+    network_part,
+)
 from search.space.space import Space
 
 _TRIED = 24  # values of a range in a descent
@@ -13,7 +19,7 @@ _STARTS = 3  # descents from the best that were drawn, beside that from the firs
 _SAMPLES = 300  # draws where a space is too large to be looked at whole
 
 
-def least(part: Part, maker: Maker, key: Callable[[Candidate], float]) -> Candidate:
+def least(part: SubSpace, maker: CandidateFactory, key: Callable[[Candidate], float]) -> Candidate:
     """The candidate with the least key: of all, or found by descent from the best that was drawn.
 
     Descent goes to the best value of one parameter after the other, until none gets better.
@@ -24,7 +30,7 @@ def least(part: Part, maker: Maker, key: Callable[[Candidate], float]) -> Candid
 
 
 def never_fitting(
-    part: Part, maker: Maker, limits: Mapping[str, int]
+    part: SubSpace, maker: CandidateFactory, limits: Mapping[str, int]
 ) -> dict[str, dict[str, list[Any]]]:
     """For each limit the values, by parameter, with which no candidate keeps it.
 
@@ -45,7 +51,7 @@ def never_fitting(
     return never
 
 
-def never_made(part: Part, maker: Maker) -> dict[str, list[Any]]:
+def never_made(part: SubSpace, maker: CandidateFactory) -> dict[str, list[Any]]:
     """The values, by parameter, with which there is no network at all, such as one of a cost.
 
     Exact where the part is; else what makes none in place of the value of any that was found.
@@ -65,11 +71,11 @@ def never_made(part: Part, maker: Maker) -> dict[str, list[Any]]:
 
 def no_fit_message(space: Space, limits: Mapping[str, int]) -> str:
     """Why no candidate of a space keeps the limits, in a sentence; empty where one does."""
-    maker = Maker(space)
+    maker = CandidateFactory(space)
     return too_dear(network_part(space, maker, _SAMPLES), maker, limits)
 
 
-def too_dear(part: Part, maker: Maker, limits: Mapping[str, int]) -> str:
+def too_dear(part: SubSpace, maker: CandidateFactory, limits: Mapping[str, int]) -> str:
     """The same of networks that were looked at.
 
     The cheapest is the one that exceeds the limits least, by the limit that it exceeds most.
@@ -105,8 +111,8 @@ def short(value: Any) -> str:
 def _never_keeps(
     parameter: Choice | Range,
     value: Any,
-    part: Part,
-    maker: Maker,
+    part: SubSpace,
+    maker: CandidateFactory,
     cost: Callable[[Candidate], float],
     most: float,
     cheapest: Candidate,
@@ -131,7 +137,7 @@ def _best(known: Sequence[Candidate], key: Callable[[Candidate], float]) -> list
 def _descend(
     starts: Sequence[Candidate | None],
     parameters: Parameters,
-    maker: Maker,
+    maker: CandidateFactory,
     key: Callable[[Candidate], float],
 ) -> Candidate:
     """Where descents end, the least: one may be stuck where only two changes at once help."""

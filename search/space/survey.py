@@ -7,8 +7,8 @@ from statistics import NormalDist
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from search.space.budget import Matching, excess
-from search.space.combinations import Candidate, Maker, Number, Part, parts_of
+from search.space.budget import WidthMatcher, excess
+from search.space.combinations import Candidate, CandidateFactory, Number, SubSpace, parts_of
 from search.space.extremes import least, never_fitting, never_made, too_dear
 from search.space.space import Space
 from search.statistics.wilson import wilson
@@ -51,14 +51,14 @@ class Survey:
 
     space: Space
     limits: Mapping[str, int]
-    parts: tuple[Part, ...]
+    parts: tuple[SubSpace, ...]
     cheapest: Candidate
     dearest: Candidate
     never: Mapping[str, Mapping[str, list[Any]]]
     unmade: Mapping[str, list[Any]]
 
     @property
-    def networks(self) -> Part:
+    def networks(self) -> SubSpace:
         """What makes the networks."""
         return self.parts[0]
 
@@ -79,13 +79,13 @@ class Survey:
         kept = [c for c in costs if max(excess(c, self.limits).values(), default=0) <= 0]
         return Share(len(kept), self.networks.looked_at, self.networks.exact)
 
-    def nothing(self, part: Part) -> Share:
+    def nothing(self, part: SubSpace) -> Share:
         """Combinations of a part that make no network or no recipe."""
         return Share(part.looked_at - len(part.candidates), part.looked_at, part.exact)
 
 
 def survey(
-    space: Space, limits: Mapping[str, int], samples: int, matching: Matching | None = None
+    space: Space, limits: Mapping[str, int], samples: int, matching: WidthMatcher | None = None
 ) -> Survey:
     """Look at a space.
 
@@ -98,7 +98,7 @@ def survey(
     Raises:
         InputError: no candidate fits.
     """
-    maker = Maker(space, matching)
+    maker = CandidateFactory(space, matching)
     parts = parts_of(space, maker, samples)
     networks = parts[0]
     if not networks.candidates and not maker({}):

@@ -16,14 +16,14 @@ from typing import Any
 from search.execution.dispatcher import Dispatcher, View
 from search.records.identity import derive_seed
 from search.records.looks import read_looks
-from search.records.runs import RunResult, RunSpec
+from search.records.runs import FinishedRun, RunResult, RunSpec
 from search.settings.study import StudySettings
 from search.study import objectives
 from search.study.candidates import Candidates
 from search.study.expected_runs import expected_runs
 from search.study.finalists import choose_finalists, freeze
 from search.study.looks import next_target
-from search.study.proposals import Asked, Asking
+from search.study.proposals import Asked, Proposals
 from search.study.random_candidates import RandomCandidates
 from search.study.rungs import Rungs
 from search.study.sampling.study import Study
@@ -32,8 +32,6 @@ from search.study.sampling.study import Study
 _CURVE_POINTS = 10
 # Seconds to wait for workers while a proposal is being made, and while none is.
 _SHORT, _LONG = 0.02, 1.0
-
-Ended = tuple[RunSpec, RunResult]
 
 
 class Coordinator:
@@ -76,7 +74,7 @@ class Coordinator:
         self._on_finished = on_finished
         self._view = view
         self._study = study
-        self._ended: dict[str, Ended] = {}
+        self._ended: dict[str, FinishedRun] = {}
         objective = settings.objective
         over_images = settings.rungs.over == "images"
         most = train_images if over_images else candidates.epochs
@@ -115,9 +113,9 @@ class Coordinator:
         while self._dispatcher.busy:
             self._collect(_LONG)
 
-    def _search(self) -> list[Ended]:
+    def _search(self) -> list[FinishedRun]:
         """Ask and tell until the trials are done; returns them."""
-        asking = Asking(self._study, self._candidates)
+        asking = Proposals(self._study, self._candidates)
         try:
             told = self._ask_and_tell(asking)
             asking.finish()
@@ -125,11 +123,11 @@ class Coordinator:
             asking.close()
         return told
 
-    def _ask_and_tell(self, asking: Asking) -> list[Ended]:
+    def _ask_and_tell(self, asking: Proposals) -> list[FinishedRun]:
         last, lookahead = self._settings.trials, self._settings.sampler.lookahead
         asked = 0
         waiting: deque[Asked] = deque()  # asked and not told
-        told: list[Ended] = []  # of 10,000, so light
+        told: list[FinishedRun] = []  # of 10,000, so light
         for index in range(min(lookahead, last)):
             asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
         if not last:
@@ -175,14 +173,16 @@ class Coordinator:
         self._expect(trials=trials, top=min(self._expected.top, trials * arms))
         self._submit_independent()
 
-    def _audits(self, told: Sequence[Ended]) -> list[RunSpec]:
+    def _audits(self, told: Sequence[FinishedRun]) -> list[RunSpec]:
         """Stopped trials to be trained to their end, drawn at random."""
         stopped = [spec for spec, result in told if result.state == "stopped"]
         stopped.sort(key=lambda spec: derive_seed(self._settings.seed, "audit", spec.key))
         drawn = stopped[: self._settings.rungs.audit]
         return [self._candidates.audit(self._candidates.whole(spec)) for spec in drawn]
 
-    def _random_search(self, told: Sequence[Ended], audits: Sequence[RunSpec]) -> list[RunSpec]:
+    def _random_search(
+        self, told: Sequence[FinishedRun], audits: Sequence[RunSpec]
+    ) -> list[RunSpec]:
         """Random candidates that cost as much to train as the search and its audits do."""
         if not self._settings.sampler.random_search:
             return []
@@ -195,12 +195,12 @@ class Coordinator:
         shares = sum(images / self._train_images for images in spec.image_rungs)
         return float((spec.recipe or {})["epochs"] * (1 + shares))
 
-    def _choose(self, ended: Sequence[Ended]) -> list[RunSpec]:
+    def _choose(self, ended: Sequence[FinishedRun]) -> list[RunSpec]:
         top = self._settings.finalists.top
         chosen = choose_finalists(ended, top, self._settings.objective, self._reference)
         return [self._candidates.whole(spec) for spec in chosen]
 
-    def _values(self, ended: Ended) -> list[float] | None:
+    def _values(self, ended: FinishedRun) -> list[float] | None:
         values = objectives.values_of(*ended, self._settings.objective.against)
         known = [value for value in values if value is not None and math.isfinite(value)]
         return known if len(known) == len(values) else None
@@ -232,7 +232,7 @@ class Coordinator:
             for spec in specs:
                 self._dispatcher.submit(self._candidates.finalist(spec, index))
 
-    def _wait_for(self, spec: RunSpec) -> Ended:
+    def _wait_for(self, spec: RunSpec) -> FinishedRun:
         while spec.key not in self._ended:
             self._collect(_LONG)
         return self._ended[spec.key]

@@ -6,17 +6,19 @@ from typing import Any
 
 from hybrid_swin.system.files import DamagedFileError, natural_order
 from search.records.finalists_file import read_finalists, write_finalists
-from search.records.runs import RunResult, RunSpec
+from search.records.runs import FinishedRun, RunSpec
 from search.settings.study import StudyObjective
 from search.study import objectives
 from search.study.pareto import front, hypervolume
 
-Ended = Sequence[tuple[RunSpec, RunResult]]
 _NAMES = {"baselines": "baseline", "random_search": "random search"}
 
 
 def choose_finalists(
-    ended: Ended, top: int, objective: StudyObjective, reference: Mapping[str, float] | None = None
+    ended: Sequence[FinishedRun],
+    top: int,
+    objective: StudyObjective,
+    reference: Mapping[str, float] | None = None,
 ) -> list[RunSpec]:
     """The best runs that came to their end, by validation; the earlier one where they tie.
 

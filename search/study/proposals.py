@@ -22,7 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Asking:
+class Proposals:
     """Trials that were asked and are not yet there.
 
     Args:

@@ -16,7 +16,7 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.run_reference import run_data
 from search.cli.main import main
 from search.records.receipt import write_receipt
-from search.records.study_folder import claim
+from search.records.study_folder import bind_settings
 from search.settings.config_files import read_config
 from search.settings.study import StudySettings
 
@@ -143,7 +143,7 @@ def fitted(tmp_path, monkeypatch):
     config = {"name": "s", "variant": variant, "recipe": {"epochs": 1, "batch_size": 8}}
     config |= {"data": data, "trials": 0, "baselines": [{"blocks": ["conv"]}]}
     settings = StudySettings(**{**config, "data": DataSettings(**data), "baselines": ()})
-    claim(settings, {}, {}, {"precision": "32-true"})
+    bind_settings(settings, {}, {}, {"precision": "32-true"})
     run = settings.path.resolve() / "baselines/00"
     run.mkdir(parents=True)
     settled = {"data": data, "precision": "32-true"}

@@ -26,7 +26,7 @@ from search.execution.job import Job
 from search.execution.training_job import do_job
 from search.launch.study import check, prepare
 from search.records.study_file import read_fixed
-from search.records.study_folder import adopt_modules, claim
+from search.records.study_folder import adopt_modules, bind_settings
 from search.settings.comparison import ComparisonSettings
 from search.settings.reading import parse_settings
 from search.settings.study import DEFAULT_CONFIG, StudySettings
@@ -318,8 +318,8 @@ def test_a_study_goes_on_with_the_data_module_that_it_began_with(their_data, tmp
     folder = tmp_path / "runs"
     settings = StudySettings(name="mine", folder=str(folder), data=DataSettings(**OWN))
     known = adopt_modules([PATH], settings.path)
-    claim(settings, {}, {}, {}, modules=known)
-    claim(settings, {}, {}, {}, modules=known)
+    bind_settings(settings, {}, {}, {}, modules=known)
+    bind_settings(settings, {}, {}, {}, modules=known)
     run = settings.path / "trials/0000"
     run.mkdir(parents=True)
     (run / "run.json").write_text("{}")

@@ -20,7 +20,7 @@ from hybrid_swin.network.model import HybridSwin
 
 
 @dataclass
-class Reading:
+class AblationScores:
     """How right a network is, image by image.
 
     Args:
@@ -66,7 +66,7 @@ def ablate(
     subject: Subject,
     alone: Sequence[tuple[Place, Mapping[Branch, Tensor]]],
     together: Sequence[Mapping[Branch, Tensor]],
-) -> tuple[Reading, list[Reading], list[Reading]]:
+) -> tuple[AblationScores, list[AblationScores], list[AblationScores]]:
     """Read the network whole, and with branches replaced by constants (C,).
 
     Args:
@@ -78,8 +78,8 @@ def ablate(
         The reading of the whole network, of each of ``alone`` and of each of ``together``.
     """
     model = subject.model
-    whole = Reading()
-    singles, groups = [Reading() for _ in alone], [Reading() for _ in together]
+    whole = AblationScores()
+    singles, groups = [AblationScores() for _ in alone], [AblationScores() for _ in together]
     for images, labels in subject.batches():
         if labels is None:
             raise ValueError("accuracy needs labels")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 import numpy as np
 import torch
 
-from hybrid_swin.inspection.measures.ablation import Reading, ablate
+from hybrid_swin.inspection.measures.ablation import AblationScores, ablate
 from hybrid_swin.inspection.measures.branch_statistics import BranchFacts, observe
 from hybrid_swin.inspection.measures.intervals import (
     Estimate,
@@ -177,7 +177,7 @@ def _shares(name: str, norms: list[list[float]], index: int) -> dict[str, float 
     return dict(inside.named(name))
 
 
-def _change(whole: Reading, reading: Reading) -> dict[str, Any]:
+def _change(whole: AblationScores, reading: AblationScores) -> dict[str, Any]:
     """What an ablation changes. Logits that do not move leave no doubt: no interval is needed."""
     accuracy = Estimate(0.0, 0.0, 0.0)
     if reading.moved:

@@ -16,7 +16,7 @@ from hybrid_swin.interop.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerPl
 from hybrid_swin.interop.weights.own_differences import UNKNOWN, fusion_reason, own_differences
 from hybrid_swin.interop.weights.positions import position_reasons
 from hybrid_swin.interop.weights.report import few
-from hybrid_swin.interop.weights.source import Source
+from hybrid_swin.interop.weights.source import WeightSource
 from hybrid_swin.network.block import Block
 from hybrid_swin.spec.block_words import BlockWord, Part, parse
 from hybrid_swin.spec.variant import Variant
@@ -34,7 +34,7 @@ class TakenBlock(NamedTuple):
     theirs: MixerSource
 
 
-def differences(at: TakenBlock, variant: Variant, source: Source) -> Iterator[Difference]:
+def differences(at: TakenBlock, variant: Variant, source: WeightSource) -> Iterator[Difference]:
     """Why a block computes something else than in the source."""
     part = at.word.branches[at.mixer.base or 0]
     kind = at.theirs.kind or ""
@@ -79,13 +79,13 @@ def differences(at: TakenBlock, variant: Variant, source: Source) -> Iterator[Di
         yield from map(Difference, position_reasons(source.positions, at.name, windows))
 
 
-def _place(at: TakenBlock, variant: Variant, source: Source) -> Place:
+def _place(at: TakenBlock, variant: Variant, source: WeightSource) -> Place:
     part, kind = at.word.branches[at.mixer.base or 0], (at.theirs.kind or "").partition("(")[0]
     scale = source.positions.scales.get(at.name)
     return Place(variant, at.stage, part, kind, _rows(at.theirs), at.theirs.window, scale)
 
 
-def attentions(at: TakenBlock, variant: Variant, source: Source) -> Iterator[Attention]:
+def attentions(at: TakenBlock, variant: Variant, source: WeightSource) -> Iterator[Attention]:
     """The block's window attentions that take one of the source's."""
     kind = at.theirs.kind or ""
     if not at.mixer.values or not kind:

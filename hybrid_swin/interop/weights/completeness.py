@@ -14,7 +14,7 @@ from torch import Tensor
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.layouts import names, spelling
 from hybrid_swin.interop.weights.report import few
-from hybrid_swin.interop.weights.source import Source
+from hybrid_swin.interop.weights.source import WeightSource
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
 
@@ -22,7 +22,7 @@ _ENDS = "norm.", "head."  # which a backbone alone, or maps of stages, do withou
 _COUNTS = "num_batches_tracked"  # of batch norms, which no output depends on
 
 
-def refuse_incomplete(source: Source, variant: Variant, target: Mapping[str, Tensor]) -> None:
+def refuse_incomplete(source: WeightSource, variant: Variant, target: Mapping[str, Tensor]) -> None:
     """Refuse a file of ours that does not hold all of the network that it says.
 
     Args:
@@ -52,7 +52,7 @@ def _names(variant: Variant) -> list[str]:
     return []
 
 
-def query_biases(attentions: Mapping[str, Iterable[str]], source: Source) -> list[str]:
+def query_biases(attentions: Mapping[str, Iterable[str]], source: WeightSource) -> list[str]:
     """Biases of queries, keys and values that a source does not have, and computes without.
 
     Args:
@@ -73,13 +73,13 @@ def query_biases(attentions: Mapping[str, Iterable[str]], source: Source) -> lis
     return absent
 
 
-def lacks_half(name: str, source: Source) -> bool:
+def lacks_half(name: str, source: WeightSource) -> bool:
     """Whether something else of a parameter's layer is there, so that this is lost."""
     layer = name.rpartition(".")[0]
     return any(other.startswith(f"{layer}.") for other in source.weights)
 
 
-def refuse_parts(absent: list[str], source: Source, hint: str = "") -> NoReturn:
+def refuse_parts(absent: list[str], source: WeightSource, hint: str = "") -> NoReturn:
     """Raise the InputError for what is missing, by the source's own names."""
     layout = spelling(source.layout, source.raw)
     theirs = dict.fromkeys(own for name in absent for own in names(layout, name))

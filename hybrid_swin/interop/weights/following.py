@@ -11,7 +11,7 @@ from hybrid_swin.interop.weights.differences import Attention, source_layout
 from hybrid_swin.interop.weights.judging import Judgement
 from hybrid_swin.interop.weights.mixers import TABLE
 from hybrid_swin.interop.weights.report import few
-from hybrid_swin.interop.weights.source import Source
+from hybrid_swin.interop.weights.source import WeightSource
 from hybrid_swin.network.branches import NormedBranch
 from hybrid_swin.network.branches._window_attention import WindowAttention
 from hybrid_swin.network.fusions import Fusion
@@ -23,7 +23,7 @@ from hybrid_swin.spec.window_rules import sides_of
 
 
 def followed(
-    variant: Variant, attentions: Sequence[Attention], source: Source
+    variant: Variant, attentions: Sequence[Attention], source: WeightSource
 ) -> tuple[Variant, list[str]]:
     """The variant with the source's rules as options of its words, and what to say of it.
 

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from hybrid_swin.errors import InputError, check_flags, unknown
 from hybrid_swin.interop.weights.following import followed, relay
 from hybrid_swin.interop.weights.other_sizes import say_other_sizes
-from hybrid_swin.interop.weights.plan import Plan, make_plan
+from hybrid_swin.interop.weights.plan import LoadPlan, make_plan
 from hybrid_swin.interop.weights.probe import measure_difference
 from hybrid_swin.interop.weights.report import WeightReport
-from hybrid_swin.interop.weights.source import Source, read_source
+from hybrid_swin.interop.weights.source import WeightSource, read_source
 from hybrid_swin.interop.weights.spelling import WRITTEN, spelt
 from hybrid_swin.interop.weights.whole_tensors import refuse_unreal
 from hybrid_swin.network.network_facts import check_told, told_of
@@ -121,14 +121,14 @@ def _network(model: nn.Module) -> tuple[nn.Module, Variant]:
     return model, variant
 
 
-def _let_branches_act(plan: Plan) -> None:
+def _let_branches_act(plan: LoadPlan) -> None:
     for index in plan.starts:
         why = "an identity start was not asked for"
         plan.blocks[index] = replace(plan.blocks[index], how="changed", why=why)
     plan.starts.clear()
 
 
-def _apply(model: nn.Module, plan: Plan) -> None:
+def _apply(model: nn.Module, plan: LoadPlan) -> None:
     """Write the plan's values; where that fails, put back what was there."""
     state: dict[str, Tensor] = model.state_dict()
     before = {name: tensor.clone() for name, tensor in state.items()}
@@ -148,7 +148,7 @@ def _apply(model: nn.Module, plan: Plan) -> None:
         raise
 
 
-def _measure(model: nn.Module, variant: Variant, source: Source, plan: Plan) -> None:
+def _measure(model: nn.Module, variant: Variant, source: WeightSource, plan: LoadPlan) -> None:
     """Say by how much blocks differ: the first of those that differ for one reason."""
     said: set[str] = set()
     for index, difference in plan.differences.items():
@@ -175,7 +175,7 @@ def _measure(model: nn.Module, variant: Variant, source: Source, plan: Plan) -> 
 
 
 def _report(
-    model: nn.Module, variant: Variant, source: Source, plan: Plan, follows: bool
+    model: nn.Module, variant: Variant, source: WeightSource, plan: LoadPlan, follows: bool
 ) -> WeightReport:
     resized = {r.name for r in plan.resized}
     left_out = set(plan.left_out)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from hybrid_swin.interop.weights.differences import Attention, Place, is_strided, source_window
 from hybrid_swin.interop.weights.map_classes import distance, images_of
 from hybrid_swin.interop.weights.outside import OTHER_LOGITS
-from hybrid_swin.interop.weights.plan import Plan
+from hybrid_swin.interop.weights.plan import LoadPlan
 from hybrid_swin.interop.weights.rules import EPS, Rules
-from hybrid_swin.interop.weights.source import Source
+from hybrid_swin.interop.weights.source import WeightSource
 from hybrid_swin.spec.block_words import window_layout
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import Grid, WindowLayout, sides_of
@@ -40,7 +40,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def say_other_sizes(variant: Variant, plan: Plan, source: Source, follows: bool) -> str:
+def say_other_sizes(variant: Variant, plan: LoadPlan, source: WeightSource, follows: bool) -> str:
     """A sentence on logits at other sizes; none if they differ at all, or if nothing is known.
 
     Args:
@@ -69,7 +69,7 @@ def say_other_sizes(variant: Variant, plan: Plan, source: Source, follows: bool)
     return "; ".join(said) + (hint if any("differ" in text for text in said) else "")
 
 
-def _may_be_equal(plan: Plan) -> bool:
+def _may_be_equal(plan: LoadPlan) -> bool:
     """Whether nothing but how windows lie sets the model apart."""
     for index, block in enumerate(plan.blocks):
         alone = index in plan.differences and plan.differences[index].why == block.why
@@ -79,7 +79,7 @@ def _may_be_equal(plan: Plan) -> bool:
     return len(blocks) == len(plan.blocks) and not (plan.resized or plan.outside or plan.left_out)
 
 
-def _by_rules(variant: Variant, plan: Plan, rules: Rules) -> str:
+def _by_rules(variant: Variant, plan: LoadPlan, rules: Rules) -> str:
     alike = _alike(plan)
     found = differing_sizes(variant, alike, rules)
     if not found:
@@ -96,7 +96,7 @@ def _by_rules(variant: Variant, plan: Plan, rules: Rules) -> str:
     return f"differ from those of {rules.library} {where}"
 
 
-def _alike(plan: Plan) -> list[Attention]:
+def _alike(plan: LoadPlan) -> list[Attention]:
     """One of all attentions that are alike in a stage."""
     alike = {
         (a.place.stage, a.place.part, a.place.kind, a.place.rows, a.theirs): a

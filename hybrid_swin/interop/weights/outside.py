@@ -8,12 +8,12 @@ from torch import Tensor
 
 from hybrid_swin.interop.weights.report import few
 from hybrid_swin.interop.weights.rules import EPS
-from hybrid_swin.interop.weights.source import Source
+from hybrid_swin.interop.weights.source import WeightSource
 from hybrid_swin.interop.weights.version import merging_norm, usual_merging
 from hybrid_swin.spec.variant import Variant
 
 if TYPE_CHECKING:
-    from hybrid_swin.interop.weights.plan import Plan
+    from hybrid_swin.interop.weights.plan import LoadPlan
 
 _NORMALISER = re.compile(r"(^|\.)(mean|std|pixel_mean|pixel_std|image_mean|image_std)$")
 _BETWEEN = re.compile(
@@ -25,7 +25,7 @@ OTHER_LOGITS = "its logits are others"
 _POSITIONS = "absolute_pos_embed", "position_embeddings", "pos_embed"
 
 
-def look_outside(plan: "Plan", variant: Variant, source: Source) -> None:
+def look_outside(plan: "LoadPlan", variant: Variant, source: WeightSource) -> None:
     """Add to a plan what differs outside of blocks, and the names that have no place there."""
     judgement = source.judgement
     plan.outside += judgement.differs
@@ -70,7 +70,7 @@ def look_outside(plan: "Plan", variant: Variant, source: Source) -> None:
         )
 
 
-def _is_trunk(name: str, plan: "Plan") -> bool:
+def _is_trunk(name: str, plan: "LoadPlan") -> bool:
     """Whether a name of timm's is of something between blocks that the model should have."""
     stage = re.match(r"layers\.\d+\.(?!blocks\.)", name)
     return bool(_BETWEEN.match(name)) or (
@@ -88,7 +88,7 @@ def _may_act(name: str, tensor: Tensor) -> bool:
     return "." not in name and name not in _OF_TRAININGS and not counts
 
 
-def _look_at_merging(plan: "Plan", variant: Variant, source: Source) -> None:
+def _look_at_merging(plan: "LoadPlan", variant: Variant, source: WeightSource) -> None:
     """Say where no shape shows a merging's norm, and the model's is not a plain Swin's."""
     usual = usual_merging(source.weights)
     told = source.variant is not None or merging_norm(source.weights) is not None
@@ -100,7 +100,7 @@ def _look_at_merging(plan: "Plan", variant: Variant, source: Source) -> None:
     )
 
 
-def _look_behind(plan: "Plan", source: Source) -> None:
+def _look_behind(plan: "LoadPlan", source: WeightSource) -> None:
     """Note what a source's head has beside the one layer of ours."""
     if "head.fc.weight" not in plan.values:
         return
@@ -113,7 +113,7 @@ def _look_behind(plan: "Plan", source: Source) -> None:
         )
 
 
-def look_at_pool(plan: "Plan", pool: object, source: Source) -> None:
+def look_at_pool(plan: "LoadPlan", pool: object, source: WeightSource) -> None:
     """Note a head that reads what another pool gave, or features that another pool gives.
 
     Args:
@@ -130,7 +130,7 @@ def look_at_pool(plan: "Plan", pool: object, source: Source) -> None:
         )
 
 
-def _look_at_positions(plan: "Plan", source: Source, key: str) -> None:
+def _look_at_positions(plan: "LoadPlan", source: WeightSource, key: str) -> None:
     embedding = source.raw[key]
     size = _rms(embedding)
     if size == 0:

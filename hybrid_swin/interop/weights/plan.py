@@ -16,7 +16,7 @@ from hybrid_swin.interop.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerSo
 from hybrid_swin.interop.weights.outside import look_at_pool, look_outside
 from hybrid_swin.interop.weights.report import BlockStart, Resized, few
 from hybrid_swin.interop.weights.shell import plan_head, plan_shell, refuse
-from hybrid_swin.interop.weights.source import Source
+from hybrid_swin.interop.weights.source import WeightSource
 from hybrid_swin.interop.weights.version import refuse_other_version
 from hybrid_swin.network.block import Block
 from hybrid_swin.network.fusions import Fusion
@@ -31,7 +31,7 @@ _NOTHING = 16  # exp(-16) is nothing beside 1, in single precision
 
 
 @dataclass
-class Plan:
+class LoadPlan:
     """What to do to a network.
 
     Args:
@@ -59,7 +59,7 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
 
-def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
+def make_plan(model: nn.Module, variant: Variant, source: WeightSource) -> LoadPlan:
     """Compare a network with the weights of another.
 
     Raises:
@@ -82,7 +82,7 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
         packed = name.endswith((".weight", ".bias", TABLE)) and not tensor.is_floating_point()
         if packed or tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
             _refuse_kind(name, tensor, source)
-    plan = Plan(notes=[source.choice] if source.choice else [])
+    plan = LoadPlan(notes=[source.choice] if source.choice else [])
     plan.notes += source.judgement.notes
     if source.positions.tables:
         plan.notes.append(
@@ -105,7 +105,9 @@ def make_plan(model: nn.Module, variant: Variant, source: Source) -> Plan:
     return plan
 
 
-def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -> Source:
+def _with_query_bias(
+    plan: LoadPlan, target: Mapping[str, Tensor], source: WeightSource
+) -> WeightSource:
     """The source with zeros where it has no biases of queries, keys and values: the same function.
 
     A network whose config says that it has none did not use those that may be in the file. Raises
@@ -133,7 +135,7 @@ def _with_query_bias(plan: Plan, target: Mapping[str, Tensor], source: Source) -
     return replace(source, weights=source.weights | zeros, keys=keys)
 
 
-def _plan_mixers(plan: Plan, model: nn.Module, variant: Variant, source: Source) -> None:
+def _plan_mixers(plan: LoadPlan, model: nn.Module, variant: Variant, source: WeightSource) -> None:
     taken: list[TakenBlock] = []
     mixers = _mixer_names(source)
     for index, (name, i, j, block) in enumerate(_blocks(model)):
@@ -175,7 +177,9 @@ def _assumed_windows(taken: Iterable[TakenBlock]) -> list[str]:
     ]
 
 
-def _start(plan: Plan, index: int, at: TakenBlock, variant: Variant, source: Source) -> BlockStart:
+def _start(
+    plan: LoadPlan, index: int, at: TakenBlock, variant: Variant, source: WeightSource
+) -> BlockStart:
     """How a block starts."""
     how, why = at.mixer.how, at.mixer.why
     if how != "fresh":
@@ -195,7 +199,7 @@ def _start(plan: Plan, index: int, at: TakenBlock, variant: Variant, source: Sou
     return BlockStart(at.name, str(at.word), how, why)
 
 
-def _unplaced(plan: Plan, block: str, source: Source) -> list[str]:
+def _unplaced(plan: LoadPlan, block: str, source: WeightSource) -> list[str]:
     """The source's names of what belongs to a block and has no place in the model's."""
     own = [n for n in source.weights if n.startswith(f"{block}.") and n not in plan.used]
     named = [key for name in own for key in source.keys[name]]
@@ -208,7 +212,7 @@ def _blocks(model: nn.Module) -> Iterator[tuple[str, int, int, Block]]:
             yield f"layers.{i}.blocks.{j}", i, j, block
 
 
-def _mixer_names(source: Source) -> set[frozenset[str]]:
+def _mixer_names(source: WeightSource) -> set[frozenset[str]]:
     """Names of the weights within each mixer of a source."""
     found: dict[str, set[str]] = {}
     for name in source.weights:
@@ -218,7 +222,7 @@ def _mixer_names(source: Source) -> set[frozenset[str]]:
     return {frozenset(names) for names in found.values()}
 
 
-def _mixer_source(source: Source, i: int, j: int, prefix: str) -> MixerSource:
+def _mixer_source(source: WeightSource, i: int, j: int, prefix: str) -> MixerSource:
     weights = {
         name.removeprefix(prefix): tensor
         for name, tensor in source.weights.items()
@@ -242,14 +246,14 @@ def _window_of(variant: Variant, stage: int, part: Part) -> Grid:
     return lay_windows(variant.grids[stage], nominal, small).window  # type: ignore[arg-type]
 
 
-def _told_window(source: Source, stage: int, block: str) -> Grid | None:
+def _told_window(source: WeightSource, stage: int, block: str) -> Grid | None:
     """What a foreign source says of the windows of a block."""
     if block in source.positions.scales:
         return source.positions.scales[block].window
     return source.positions.windows.get(block, source.judgement.window_at(stage))
 
 
-def _copy_norm(plan: Plan, block: Block, name: str, source: Source) -> None:
+def _copy_norm(plan: LoadPlan, block: Block, name: str, source: WeightSource) -> None:
     """The source's first norm for each branch that has one of its own, of that width."""
     for own, tensor in block.state_dict().items():
         norm = re.fullmatch(r"attn\.branches\.\d+\.norm\.(weight|bias)", own)
@@ -259,7 +263,7 @@ def _copy_norm(plan: Plan, block: Block, name: str, source: Source) -> None:
             plan.used.add(f"{name}.norm1.{norm[1]}")
 
 
-def _note_masks(plan: Plan, source: Source) -> None:
+def _note_masks(plan: LoadPlan, source: WeightSource) -> None:
     """Say where a mask that is added twice may hide what ours, as the authors', does not quite."""
     rules = next((rules for rules in source.judgement.rules if rules.masks > 1), None)
     logs = [t for n, t in plan.values.items() if n.endswith(f".{SCALE}") and t.numel()]
@@ -272,7 +276,7 @@ def _note_masks(plan: Plan, source: Source) -> None:
         )
 
 
-def _check_values(plan: Plan, target: Mapping[str, Tensor], source: Source) -> None:
+def _check_values(plan: LoadPlan, target: Mapping[str, Tensor], source: WeightSource) -> None:
     """Refuse numbers that are not the model's kind; note what is not finite."""
     bad = []
     for name, tensor in plan.values.items():
@@ -294,7 +298,7 @@ def _is_finite(tensor: Tensor) -> bool:
     return bool(torch.isfinite(tensor.float() if tensor.itemsize == 1 else tensor).all())
 
 
-def _refuse_kind(name: str, tensor: Tensor, source: Source) -> NoReturn:
+def _refuse_kind(name: str, tensor: Tensor, source: WeightSource) -> NoReturn:
     dtype, layout = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, tensor.layout))
     raise InputError(
         f"{source.name}: {name} is {dtype} ({layout}, on {tensor.device}), which the model cannot "

@@ -8,16 +8,16 @@ from torch import Tensor
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.completeness import lacks_half, refuse_parts
 from hybrid_swin.interop.weights.report import Resized
-from hybrid_swin.interop.weights.source import Source, depths
+from hybrid_swin.interop.weights.source import WeightSource, depths
 from hybrid_swin.network.resizing import channels_rule, resize_channels
 
 if TYPE_CHECKING:
-    from hybrid_swin.interop.weights.plan import Plan
+    from hybrid_swin.interop.weights.plan import LoadPlan
 
 _STEM, HEAD = "patch_embed.proj.weight", "head."
 
 
-def plan_shell(plan: "Plan", target: Mapping[str, Tensor], source: Source) -> None:
+def plan_shell(plan: "LoadPlan", target: Mapping[str, Tensor], source: WeightSource) -> None:
     """Add stem, merging, norms and MLPs to a plan. Raises InputError for another network's."""
     differing, missing = [], []
     ours, theirs = depths(target), depths(source.weights)
@@ -54,7 +54,7 @@ def plan_shell(plan: "Plan", target: Mapping[str, Tensor], source: Source) -> No
         refuse_parts(missing, source, hint)
 
 
-def _may_miss(name: str, source: Source) -> bool:
+def _may_miss(name: str, source: WeightSource) -> bool:
     """Whether a checkpoint can do without: the last norm, and norms that its branches have."""
     if lacks_half(name, source):
         return False
@@ -64,7 +64,7 @@ def _may_miss(name: str, source: Source) -> bool:
     return bool(part) and any(n.startswith(f"{block}.attn.branches.") for n in source.weights)
 
 
-def refuse(differing: list[str], target: Mapping[str, Tensor], source: Source) -> NoReturn:
+def refuse(differing: list[str], target: Mapping[str, Tensor], source: WeightSource) -> NoReturn:
     """Raise the InputError for weights of another network, with the sizes of both."""
     ours, theirs = _sizes(target), _sizes(source.weights)
     others = [
@@ -96,7 +96,7 @@ def _listed(numbers: Iterable[object]) -> str:
     return "-".join(map(str, numbers)) or "none"
 
 
-def plan_head(plan: "Plan", target: Mapping[str, Tensor], source: Source) -> None:
+def plan_head(plan: "LoadPlan", target: Mapping[str, Tensor], source: WeightSource) -> None:
     """All of the head, or nothing: of other classes it is left fresh."""
     ours = {name: tensor for name, tensor in target.items() if name.startswith(HEAD)}
     theirs = {name: source.weights[name] for name in ours if name in source.weights}

@@ -23,7 +23,7 @@ from hybrid_swin.spec.variant import Variant
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightSource:
     """Weights to be taken.
 
     Args:
@@ -67,7 +67,7 @@ class Source:
         return has_v2_names(self.weights)
 
 
-def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = None) -> Source:
+def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = None) -> WeightSource:
     """Read a file, or take a mapping, and recognise its layout.
 
     Args:
@@ -109,7 +109,7 @@ def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = Non
     variant = _variant(file)
     if variant is not None and depths(named) != [stage.depth for stage in variant.stages]:
         variant = None  # of another network than the weights
-    return Source(
+    return WeightSource(
         name=file.name,
         layout=layout,
         place=network.name,

@@ -13,7 +13,7 @@ from hybrid_swin.cost import Cost, Grid
 from hybrid_swin.network.branches import Branch, NormedBranch
 
 
-class Maker(Protocol):
+class BranchMaker(Protocol):
     """Makes one branch of the width and heads that a fusion wants."""
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid
-from hybrid_swin.network.fusions import CostMaker, Fusion, Maker, silence
+from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion, silence
 
 
 class Cascade(Fusion):
@@ -23,7 +23,7 @@ class Cascade(Fusion):
 
     ordered = True
 
-    def __init__(self, dim: int, num_heads: int, makers: Sequence[Maker]) -> None:
+    def __init__(self, dim: int, num_heads: int, makers: Sequence[BranchMaker]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(make(dim, num_heads) for make in makers)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid, linear
-from hybrid_swin.network.fusions import CostMaker, Fusion, Maker
+from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion
 
 
 class Concat(Fusion):
@@ -17,7 +17,7 @@ class Concat(Fusion):
 
     symmetric = True
 
-    def __init__(self, dim: int, num_heads: int, makers: Sequence[Maker]) -> None:
+    def __init__(self, dim: int, num_heads: int, makers: Sequence[BranchMaker]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(make(dim, num_heads) for make in makers)
         self.join = nn.Linear(len(makers) * dim, dim)

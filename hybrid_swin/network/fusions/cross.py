@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.cost import Cost, Grid, layer_norm, linear
 from hybrid_swin.network.branches import Branch
-from hybrid_swin.network.fusions import CostMaker, Fusion, Maker
+from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion
 from hybrid_swin.network.layers import channel_norm
 from hybrid_swin.network.tracing import sides
 
@@ -51,7 +51,7 @@ class Cross(Fusion):
         self,
         dim: int,
         num_heads: int,
-        makers: Sequence[Maker],
+        makers: Sequence[BranchMaker],
         norm: Literal["layer", "batch"] = "layer",
         padding: Literal["attention", "both"] = "attention",
     ) -> None:
@@ -126,7 +126,7 @@ class Cross(Fusion):
         return total + linear(math.prod(grid_size), dim, dim)
 
 
-def _attention(makers: Sequence[Maker | CostMaker]) -> int:
+def _attention(makers: Sequence[BranchMaker | CostMaker]) -> int:
     """Which branch has its values gated."""
     return max(i for i, make in enumerate(makers) if make.gates_values)
 

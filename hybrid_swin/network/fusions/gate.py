@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid, linear
-from hybrid_swin.network.fusions import CostMaker, Fusion, Maker, silence
+from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion, silence
 
 
 class Gate(Fusion):
@@ -33,7 +33,7 @@ class Gate(Fusion):
         self,
         dim: int,
         num_heads: int,
-        makers: Sequence[Maker],
+        makers: Sequence[BranchMaker],
         per: Literal["channel", "pixel"] = "channel",
     ) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid
-from hybrid_swin.network.fusions import CostMaker, Fusion, Maker
+from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion
 
 
 class Scale(Fusion):
@@ -29,7 +29,7 @@ class Scale(Fusion):
     symmetric = True
 
     def __init__(
-        self, dim: int, num_heads: int, makers: Sequence[Maker], init: float = 1.0
+        self, dim: int, num_heads: int, makers: Sequence[BranchMaker], init: float = 1.0
     ) -> None:
         super().__init__()
         self.branches = nn.ModuleList(make(dim, num_heads) for make in makers)

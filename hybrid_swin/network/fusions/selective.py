@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.cost import Cost, Grid, layer_norm, linear
-from hybrid_swin.network.fusions import CostMaker, Fusion, Maker, silence
+from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion, silence
 from hybrid_swin.network.layers import channel_norm
 
 
@@ -34,7 +34,7 @@ class Selective(Fusion):
         self,
         dim: int,
         num_heads: int,
-        makers: Sequence[Maker],
+        makers: Sequence[BranchMaker],
         norm: Literal["layer", "batch"] = "layer",
     ) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid, linear
-from hybrid_swin.network.fusions import CostMaker, Fusion, Maker
+from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion
 from hybrid_swin.spec.head_shares import share_heads
 
 
@@ -30,7 +30,7 @@ class Split(Fusion):
     heads_per_branch = True
 
     def __init__(
-        self, dim: int, num_heads: int, makers: Sequence[Maker], ratio: str = "equal"
+        self, dim: int, num_heads: int, makers: Sequence[BranchMaker], ratio: str = "equal"
     ) -> None:
         super().__init__()
         heads = share_heads(num_heads, len(makers), ratio)

@@ -7,7 +7,7 @@ from operator import add
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid
-from hybrid_swin.network.fusions import CostMaker, Fusion, Maker, silence
+from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion, silence
 
 
 class Sum(Fusion):
@@ -15,7 +15,7 @@ class Sum(Fusion):
 
     symmetric = True
 
-    def __init__(self, dim: int, num_heads: int, makers: Sequence[Maker]) -> None:
+    def __init__(self, dim: int, num_heads: int, makers: Sequence[BranchMaker]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(make(dim, num_heads) for make in makers)
 

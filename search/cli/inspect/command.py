@@ -12,7 +12,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin.data.test_reads import LEDGER, Entry, ledger_beside, ledger_near, recorded
+from hybrid_swin.data.test_reads import LEDGER, RecordedRead, ledger_beside, ledger_near, recorded
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.request import Asked, as_trained
 from hybrid_swin.inspection.runner import Outcome, make_inspections, run_inspections, save_figure
@@ -21,9 +21,9 @@ from hybrid_swin.interop.weights.files import weights_hash
 from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready, read_json, write_json_atomically
-from search.cli.inspect.images import Shown, make_subject_of, show_images
+from search.cli.inspect.images import ShownImages, make_subject_of, show_images
 from search.cli.inspect.options import InspectQuestion
-from search.cli.inspect.target import Target, find_target
+from search.cli.inspect.target import TargetNetwork, find_target
 from search.records.study_file import STUDY_FILE
 from search.records.study_folder import recorded_test_read
 
@@ -99,7 +99,7 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
 
 
 def _test_reading(
-    question: InspectQuestion, target: Target, shown: Shown
+    question: InspectQuestion, target: TargetNetwork, shown: ShownImages
 ) -> tuple[AbstractContextManager[None], str]:
     """What writes down that a trained network is shown test images, and where that is, in words.
 
@@ -118,7 +118,7 @@ def _test_reading(
     else:
         ledger, key = ledger_near(home), f"inspect/{weights_hash(target.checkpoint)}{other}"
         hashes = (shown.about.get("test_hash", ""), shown.about["data_hash"])
-        kept = recorded(Entry(home.name, key, "inspect", candidate, *hashes), ledger)
+        kept = recorded(RecordedRead(home.name, key, "inspect", candidate, *hashes), ledger)
         where = str(ledger)
     return kept, f"this reading is recorded in {where} as {key}"
 
@@ -211,7 +211,7 @@ def _identity(about: Mapping[str, Any]) -> list[Any]:
     return [about.get(key) for key in _IDENTITY]
 
 
-def _about(question: InspectQuestion, target: Target, shown: Shown) -> dict[str, Any]:
+def _about(question: InspectQuestion, target: TargetNetwork, shown: ShownImages) -> dict[str, Any]:
     return {
         "target": question.target,
         **target.about(),
@@ -229,7 +229,11 @@ def _versions() -> dict[str, str]:
 
 
 def _print(
-    outcomes: Sequence[Outcome], subject: Subject, target: Target, shown: Shown, console: Console
+    outcomes: Sequence[Outcome],
+    subject: Subject,
+    target: TargetNetwork,
+    shown: ShownImages,
+    console: Console,
 ) -> None:
     variant = subject.model.variant
     weights = "trained" if subject.trained else "random weights: it speaks of the architecture"

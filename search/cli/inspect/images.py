@@ -20,14 +20,14 @@ from hybrid_swin.inspection.subject import Subject, make_subject
 from hybrid_swin.training.hardware import resolve_accelerator
 from search.cli.inspect.known import as_recorded, check_own, check_unseen, far_off, normalised
 from search.cli.inspect.options import InspectQuestion
-from search.cli.inspect.target import Target, check_data_module, settings_of
+from search.cli.inspect.target import TargetNetwork, check_data_module, settings_of
 
 _MACS_AT_ONCE = 40e9
 _MOST_AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class ShownImages:
     """Images as the network sees them, and what is known of them.
 
     Args:
@@ -49,7 +49,7 @@ class Shown:
     notes: tuple[str, ...] = ()
 
 
-def show_images(question: InspectQuestion, target: Target) -> Shown:
+def show_images(question: InspectQuestion, target: TargetNetwork) -> ShownImages:
     """The images that are asked for, drawn by the seed.
 
     Raises:
@@ -60,7 +60,7 @@ def show_images(question: InspectQuestion, target: Target) -> Shown:
         generator = torch.Generator().manual_seed(question.seed)
         size = (question.images, variant.in_channels, *variant.image_size)
         about = {"source": "noise", "split": None, "data_hash": None, "images": question.images}
-        return Shown(torch.randn(size, generator=generator), None, None, about)
+        return ShownImages(torch.randn(size, generator=generator), None, None, about)
     settings = question.data or settings_of(target, question.target, question.trust)
     settings.validate()
     notes: tuple[str, ...] = ()
@@ -72,7 +72,9 @@ def show_images(question: InspectQuestion, target: Target) -> Shown:
     return dataclasses.replace(shown, settings=settings, notes=(*notes, *shown.notes))
 
 
-def make_subject_of(question: InspectQuestion, target: Target, shown: Shown) -> Subject:
+def make_subject_of(
+    question: InspectQuestion, target: TargetNetwork, shown: ShownImages
+) -> Subject:
     """Network and images together, on the device that is asked for.
 
     Raises:
@@ -93,7 +95,9 @@ def make_subject_of(question: InspectQuestion, target: Target, shown: Shown) -> 
     )
 
 
-def _source_images(settings: DataSettings, question: InspectQuestion, target: Target) -> Shown:
+def _source_images(
+    settings: DataSettings, question: InspectQuestion, target: TargetNetwork
+) -> ShownImages:
     variant = target.model.variant
     cache = None if target.home is None else target.home.parent / ".images"  # as trainings have it
     cache = cache if cache is not None and cache.is_dir() else None
@@ -119,7 +123,7 @@ def _source_images(settings: DataSettings, question: InspectQuestion, target: Ta
         "test_hash": loaded.splits.test_hash,
         "images": len(indices),
     }
-    return Shown(images, labels, names, about, why_no_labels=why_not, notes=notes)
+    return ShownImages(images, labels, names, about, why_no_labels=why_not, notes=notes)
 
 
 def _grouped(loaded: LoadedData, indices: np.ndarray[Any, Any]) -> tuple[str, ...]:
@@ -133,7 +137,7 @@ def _grouped(loaded: LoadedData, indices: np.ndarray[Any, Any]) -> tuple[str, ..
     )
 
 
-def _why_no_labels(loaded: LoadedData, target: Target) -> str | None:
+def _why_no_labels(loaded: LoadedData, target: TargetNetwork) -> str | None:
     """Why the outputs of a trained network are not the images' classes; None where they are."""
     names, outputs = loaded.images.class_names, target.model.variant.num_classes
     if target.checkpoint is None or not outputs:
@@ -166,7 +170,9 @@ def _refuse_labels(why_not: str, question: InspectQuestion) -> None:
             )
 
 
-def _own_images(settings: DataSettings, question: InspectQuestion, target: Target) -> Shown:
+def _own_images(
+    settings: DataSettings, question: InspectQuestion, target: TargetNetwork
+) -> ShownImages:
     """Images of a LightningDataModule of the user's own, as it gives them."""
     from hybrid_swin.data.datamodule import make_datamodule
     from hybrid_swin.data.own_modules import drawn_alike
@@ -204,7 +210,7 @@ def _own_images(settings: DataSettings, question: InspectQuestion, target: Targe
         "images": len(x_BCHW),
     }
     answers = torch.cat(labels)[: question.images].long() if variant.num_classes else None
-    return Shown(x_BCHW, answers, None, about)
+    return ShownImages(x_BCHW, answers, None, about)
 
 
 def _draw(available: int, question: InspectQuestion) -> np.ndarray[Any, Any]:

@@ -16,12 +16,14 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.network.image_facts import Normalisation
 from hybrid_swin.spec import registry
 from search.cli.inspect.options import InspectQuestion
-from search.cli.inspect.target import Target, settings_of
+from search.cli.inspect.target import TargetNetwork, settings_of
 
 _FAR = 5.0  # spreads from the mean of what was learned, or times its spread
 
 
-def as_recorded(settings: DataSettings, target: Target) -> tuple[DataSettings, tuple[str, ...]]:
+def as_recorded(
+    settings: DataSettings, target: TargetNetwork
+) -> tuple[DataSettings, tuple[str, ...]]:
     """Other images are read as those of the training were, where the settings do not say how."""
     learned = target.normalisation
     if learned is None or settings.class_path is not None:
@@ -52,7 +54,7 @@ def far_off(images: Tensor) -> tuple[str, ...]:
 
 
 def check_unseen(
-    loaded: LoadedData, question: InspectQuestion, target: Target, cache: Path | None
+    loaded: LoadedData, question: InspectQuestion, target: TargetNetwork, cache: Path | None
 ) -> None:
     """Raise InputError where the network has learned from what is to be shown as unseen.
 
@@ -86,7 +88,7 @@ def check_unseen(
     )
 
 
-def _trained_on(target: Target, cache: Path | None) -> LoadedData | None:
+def _trained_on(target: TargetNetwork, cache: Path | None) -> LoadedData | None:
     """The images of the training as its settings give them; None if they give others by now."""
     variant = target.model.variant
     with suppress(InputError):
@@ -118,7 +120,7 @@ def _check_scale(images: np.ndarray[Any, Any], learned: Normalisation) -> None:
     )
 
 
-def check_own(module: Any, question: InspectQuestion, target: Target) -> None:
+def check_own(module: Any, question: InspectQuestion, target: TargetNetwork) -> None:
     """Set a module up as for training; InputError where its own network has seen other images."""
     from hybrid_swin.data.own_modules import set_up
     from hybrid_swin.data.same_images import check_data

@@ -30,7 +30,7 @@ _LEVELS = 6  # from a checkpoint up to the folder of its study
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
+class TargetNetwork:
     """The network that is meant.
 
     Args:
@@ -69,7 +69,7 @@ class Target:
         }
 
 
-def find_target(question: InspectQuestion) -> Target:
+def find_target(question: InspectQuestion) -> TargetNetwork:
     """Build or load the network.
 
     Raises:
@@ -81,7 +81,7 @@ def find_target(question: InspectQuestion) -> Target:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(question.seed)
             model = HybridSwin(variant)
-        return Target(path.stem, model)
+        return TargetNetwork(path.stem, model)
     try:
         exists = path.exists()
     except (OSError, ValueError):
@@ -95,7 +95,7 @@ def find_target(question: InspectQuestion) -> Target:
     home = _home(checkpoint)
     adopt_kept_plugins(checkpoint, question.plugins, question.trust)
     trained = load_trained(checkpoint)
-    return Target(
+    return TargetNetwork(
         _short_name(path, checkpoint, home),
         trained.model,
         checkpoint,
@@ -160,7 +160,7 @@ def _began_in(home: Path | None) -> str:
     return str(_settings_in(home).get(WORKING_FOLDER) or began_in(home))
 
 
-def settings_of(target: Target, named: str, trust: bool) -> DataSettings:
+def settings_of(target: TargetNetwork, named: str, trust: bool) -> DataSettings:
     """The images that a network was trained on.
 
     Args:
@@ -188,7 +188,9 @@ def settings_of(target: Target, named: str, trust: bool) -> DataSettings:
     return settings
 
 
-def check_data_module(settings: DataSettings, target: Target, named: str, trust: bool) -> None:
+def check_data_module(
+    settings: DataSettings, target: TargetNetwork, named: str, trust: bool
+) -> None:
     """Raise InputError where a data module must not be imported, or is not as it was recorded.
 
     Args:

@@ -13,15 +13,14 @@ from pathlib import Path
 
 from hybrid_swin.errors import InputError
 from search.comparison.attribution.trial import TEST, Trial, Trials, trial_of
-from search.comparison.design.plan import Plan
+from search.comparison.design.plan import ComparisonPlan
 from search.comparison.design.plan_file import read_plan
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.conclusions import GIVEN_RATES
 from search.comparison.results.trained_arm import TrainedArm, images_of, result_of
-from search.leaderboard.rows.evidence import EndedRun
 from search.records.looks import read_looks
 from search.records.predictions import Correctness
-from search.records.runs import iter_runs
+from search.records.runs import FinishedRun, iter_runs
 from search.study.looks import about_looks, level_at, seeds_looked_at
 
 _FEWEST = 2  # arms, and test images
@@ -84,7 +83,7 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
     )
 
 
-def _trial(arm: TrainedArm, run: EndedRun, on_test: bool) -> Trial:
+def _trial(arm: TrainedArm, run: FinishedRun, on_test: bool) -> Trial:
     """A run as a trial of its arm, at whatever learning rate was chosen for its seed."""
     trial = replace(trial_of(*run), candidate=_candidate(arm))
     score = arm.evidence.scores[trial.replicate] if on_test else trial.score
@@ -132,7 +131,7 @@ def _validated(arms: Sequence[TrainedArm]) -> dict[str, Correctness]:
     return known if len(known) == len(found) and len(of) == 1 and enough else {}
 
 
-def _presumed(results: Sequence[ArmResult], plan: Plan) -> list[str]:
+def _presumed(results: Sequence[ArmResult], plan: ComparisonPlan) -> list[str]:
     """What every effect is given: learning rates that one choice made, arms that guess."""
     said = []
     if plan.chooses and plan.settings.choose_rate == "once":
@@ -149,7 +148,7 @@ def _presumed(results: Sequence[ArmResult], plan: Plan) -> list[str]:
     return said
 
 
-def _matching(plan: Plan, match: str | None) -> str:
+def _matching(plan: ComparisonPlan, match: str | None) -> str:
     allowed = plan.settings.match.by
     if match is None:
         return allowed[0]
@@ -161,7 +160,7 @@ def _matching(plan: Plan, match: str | None) -> str:
     return match
 
 
-def _about_matching(plan: Plan, by: str) -> str:
+def _about_matching(plan: ComparisonPlan, by: str) -> str:
     others = [other for other in plan.settings.match.by if other != by]
     more = f"; for the others: --match {' or '.join(others)}" if others else ""
     return (

@@ -12,7 +12,7 @@ from hybrid_swin.profiling.timing import Setup, compare_times
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
 from hybrid_swin.training.hardware import resolve_accelerator
-from search.comparison.design.matching import Matched
+from search.comparison.design.matching import MatchedNetwork
 from search.records.runs import SCHEMA_VERSION, read_record
 from search.settings.comparison import ComparisonSettings
 from search.settings.schema import SchemaError, build, check_version
@@ -31,7 +31,7 @@ class _Found:
     adjuster: str
 
 
-class Clock:
+class LatencyMatch:
     """Makes networks as quick as others, interleaved; knows what it found before.
 
     Args:
@@ -52,7 +52,7 @@ class Clock:
         path = folder / LATENCY_FILE
         self._known = read_record(path, _found) if path.exists() else {}
 
-    def __call__(self, variant: Variant, target: Variant) -> Matched:
+    def __call__(self, variant: Variant, target: Variant) -> MatchedNetwork:
         """The first network, as quick as the second.
 
         Raises:
@@ -64,7 +64,9 @@ class Clock:
         if key not in self._known:
             self._known[key] = self._measure(variant, target)
         found = self._known[key]
-        return Matched(Variant.from_dict(found["variant"]), found["residuals"], found["adjuster"])
+        return MatchedNetwork(
+            Variant.from_dict(found["variant"]), found["residuals"], found["adjuster"]
+        )
 
     def save(self, folder: Path) -> None:
         """Keep what was found in the comparison's folder, for when it goes on."""

@@ -10,9 +10,14 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from search.comparison.design.arms import SIZE, stages_of, words_with
 from search.comparison.design.factors import Point
-from search.comparison.design.matching import LatencyMatcher, Matched, match_arm, with_pointwise
+from search.comparison.design.matching import (
+    LatencyMatcher,
+    MatchedNetwork,
+    match_arm,
+    with_pointwise,
+)
 from search.records.identity import candidate_id
-from search.settings.comparison import ArmSettings, ComparisonSettings, Matching
+from search.settings.comparison import ArmSettings, ComparisonSettings, MatchBy
 from search.space.space import Space
 
 COUNTERPART = "+pointwise as costly as {}"  # an arm's equal in cost under matching by control
@@ -20,14 +25,14 @@ _RATE = "recipe.learning_rate"
 
 
 @dataclass(frozen=True)
-class Side:
+class MatchedArm:
     """An arm, matched: what an entry holds beside its cell."""
 
     arm: str
     against: str | None
     controls: dict[str, str]
     recipe: Recipe
-    matched: Matched
+    matched: MatchedNetwork
 
 
 Built = Mapping[str, tuple[Variant, Recipe]]
@@ -65,15 +70,15 @@ def sides_at(
     arms: Sequence[ArmSettings],
     built: Built,
     baseline: str,
-    matching: Matching,
+    matching: MatchBy,
     latency: LatencyMatcher | None,
     where: str,
-) -> Iterator[Side]:
+) -> Iterator[MatchedArm]:
     """All arms at one point under one matching, the baseline first."""
     plain, recipe = built[baseline]
     counterparts: dict[str, str] = {}
     first = next(arm for arm in arms if arm.name == baseline)
-    yield Side(baseline, None, dict(first.controls), recipe, Matched(plain, {}))
+    yield MatchedArm(baseline, None, dict(first.controls), recipe, MatchedNetwork(plain, {}))
     for arm in arms:
         if arm.name == baseline:
             continue
@@ -85,7 +90,7 @@ def sides_at(
                 )
             else:
                 matched = match_arm(variant, plain, matching, settings.match, latency)
-                yield Side(arm.name, baseline, dict(arm.controls), recipe, matched)
+                yield MatchedArm(arm.name, baseline, dict(arm.controls), recipe, matched)
         except InputError as error:
             at = f" at {where}" if where else ""
             raise InputError(f"arm {arm.name!r}{at}, matched by {matching}: {error}") from None
@@ -99,20 +104,20 @@ def _with_counterpart(
     plain: Variant,
     baseline: str,
     known: dict[str, str],
-) -> Iterator[Side]:
+) -> Iterator[MatchedArm]:
     """The arm as it is, behind the baseline made as costly as it.
 
     Arms of one cost share a counterpart: ``known`` holds its label by network and recipe.
     """
     if arm.add and all(part.name == "pointwise" for part in parse(arm.add).branches):
         over = count_cost(variant).relative_to(count_cost(plain))
-        yield Side(arm.name, baseline, {}, recipe, Matched(variant, over))
+        yield MatchedArm(arm.name, baseline, {}, recipe, MatchedNetwork(variant, over))
         return  # it is a counterpart itself
     counterpart = with_pointwise(plain, variant, settings.match.tolerance)
     over = count_cost(counterpart.variant).relative_to(count_cost(plain))
     name = known.setdefault(candidate_id(counterpart.variant, recipe), COUNTERPART.format(arm.name))
     if name == COUNTERPART.format(arm.name):
-        yield Side(name, baseline, {}, recipe, replace(counterpart, residuals=over))
+        yield MatchedArm(name, baseline, {}, recipe, replace(counterpart, residuals=over))
     residuals = count_cost(variant).relative_to(count_cost(counterpart.variant))
     controls = {**arm.controls, SIZE: name}
-    yield Side(arm.name, name, controls, recipe, Matched(variant, residuals))
+    yield MatchedArm(arm.name, name, controls, recipe, MatchedNetwork(variant, residuals))

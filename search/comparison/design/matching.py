@@ -8,14 +8,14 @@ from hybrid_swin.cost.width_solver import match_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.variant import Variant
-from search.settings.comparison import Matching, MatchSettings
+from search.settings.comparison import MatchBy, MatchSettings
 
 _MOST_RATIO = 64.0  # of `pointwise`
 _HALVINGS = 40
 
 
 @dataclass(frozen=True)
-class Matched:
+class MatchedNetwork:
     """A network of the wanted cost.
 
     Args:
@@ -29,17 +29,17 @@ class Matched:
     adjuster: str = ""
 
 
-LatencyMatcher = Callable[[Variant, Variant], Matched]
+LatencyMatcher = Callable[[Variant, Variant], MatchedNetwork]
 """Makes the first as quick as the second, by the clock."""
 
 
 def match_arm(
     variant: Variant,
     target: Variant,
-    by: Matching,
+    by: MatchBy,
     settings: MatchSettings,
     latency: LatencyMatcher | None,
-) -> Matched:
+) -> MatchedNetwork:
     """An arm with the target's cost.
 
     Raises:
@@ -53,11 +53,11 @@ def match_arm(
         match = match_cost(
             variant, target, by, tolerance=settings.tolerance, fields=settings.fields
         )
-        return Matched(match.variant, match.residuals, match.adjuster)
-    return Matched(variant, count_cost(variant).relative_to(count_cost(target)))
+        return MatchedNetwork(match.variant, match.residuals, match.adjuster)
+    return MatchedNetwork(variant, count_cost(variant).relative_to(count_cost(target)))
 
 
-def with_pointwise(plain: Variant, arm: Variant, tolerance: float) -> Matched:
+def with_pointwise(plain: Variant, arm: Variant, tolerance: float) -> MatchedNetwork:
     """The plain network with a `pointwise` branch in the blocks that differ, as costly as the arm.
 
     All branches have the same ratio of hidden units, solved for the arm's MACs. Its residuals are
@@ -87,7 +87,7 @@ def with_pointwise(plain: Variant, arm: Variant, tolerance: float) -> Matched:
             f"{tolerance:.1%}; the nearest has {count_cost(solved).macs:,}; allow a larger "
             "match.tolerance"
         )
-    return Matched(solved, residuals, f"pointwise ratio {high:.4g}")
+    return MatchedNetwork(solved, residuals, f"pointwise ratio {high:.4g}")
 
 
 def _beside(plain: Variant, arm: Variant, ratio: float) -> Variant:

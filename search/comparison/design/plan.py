@@ -19,11 +19,11 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from search.comparison.design.arms import check_arms, default_arms
 from search.comparison.design.factors import Point, combinations, make_point, name_of
-from search.comparison.design.matched_arms import Side, build_arm, sides_at
+from search.comparison.design.matched_arms import MatchedArm, build_arm, sides_at
 from search.comparison.design.matching import LatencyMatcher
 from search.records.identity import candidate_id, derive_seed
 from search.records.runs import RunResult, RunSpec
-from search.settings.comparison import ComparisonSettings, Matching
+from search.settings.comparison import ComparisonSettings, MatchBy
 from search.space.space import Space
 
 
@@ -57,7 +57,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlannedArm:
     """One arm in one cell under one matching.
 
     Args:
@@ -76,7 +76,7 @@ class Entry:
     """
 
     cell: Cell
-    matching: Matching
+    matching: MatchBy
     arm: str
     against: str | None
     controls: dict[str, str]
@@ -89,7 +89,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """All that a comparison trains.
 
     Args:
@@ -101,7 +101,7 @@ class Plan:
     """
 
     settings: ComparisonSettings
-    entries: tuple[Entry, ...]
+    entries: tuple[PlannedArm, ...]
     init: FirstWeights = ANEW
     planned: tuple[int, ...] = ()
     target: int | None = None
@@ -121,7 +121,7 @@ class Plan:
         """Paired seeds of every arm."""
         return self.target or self.settings.looks[-1]
 
-    def selection(self, entry: Entry, rate: int, seed: int = 0) -> list[RunSpec]:
+    def selection(self, entry: PlannedArm, rate: int, seed: int = 0) -> list[RunSpec]:
         """The runs that judge an entry's learning rate number ``rate`` for final seed ``seed``.
 
         Empty where the rate is alone. With ``choose_rate: once`` all final seeds share them. Their
@@ -138,16 +138,18 @@ class Plan:
             for index in range(each)
         ]
 
-    def selections(self, entry: Entry, rate: int) -> list[RunSpec]:
+    def selections(self, entry: PlannedArm, rate: int) -> list[RunSpec]:
         """The runs that judge a learning rate for any of the final seeds."""
         found = [s for seed in range(self.seeds) for s in self.selection(entry, rate, seed)]
         return list({spec.key: spec for spec in found}.values())
 
-    def final(self, entry: Entry, rate: int, seed: int) -> RunSpec:
+    def final(self, entry: PlannedArm, rate: int, seed: int) -> RunSpec:
         """The run of paired seed number ``seed`` at a learning rate."""
         return self._spec(entry, rate, "final", seed, seed)
 
-    def choose(self, entry: Entry, results: Mapping[str, RunResult], seed: int = 0) -> int | None:
+    def choose(
+        self, entry: PlannedArm, results: Mapping[str, RunResult], seed: int = 0
+    ) -> int | None:
         """Number of the rate that validation prefers for a final seed; the first where scores tie.
 
         Args:
@@ -185,7 +187,9 @@ class Plan:
         sets = {entry.candidates for entry in self.entries}
         return len(chosen), len(sets) * self.seeds
 
-    def _spec(self, entry: Entry, rate: int, stage: Any, index: int, *purpose: object) -> RunSpec:
+    def _spec(
+        self, entry: PlannedArm, rate: int, stage: Any, index: int, *purpose: object
+    ) -> RunSpec:
         """Run number ``index`` of a candidate; ``purpose`` makes its seed."""
         candidate, settings = entry.candidates[rate], self.settings
         search = stage == "search"
@@ -218,7 +222,7 @@ def make_plan(
     latency: LatencyMatcher | None = None,
     init: FirstWeights = ANEW,
     follow: Callable[[str, Variant], Variant] | None = None,
-) -> Plan:
+) -> ComparisonPlan:
     """Work out cells and arms, and match their costs. Nothing is trained.
 
     Args:
@@ -238,7 +242,7 @@ def make_plan(
             f"{space.parameters[0].path} is a choice; a comparison does not search: vary it in "
             "factors, or give arms"
         )
-    entries: list[Entry] = []
+    entries: list[PlannedArm] = []
     for levels in combinations(settings.factors):
         point = make_point(settings, levels)
         built = {
@@ -251,12 +255,12 @@ def make_plan(
                 entries.append(_entry(settings, side, point, matching, init.hash))
     _check_distinct(entries)
     _check_primary(settings, entries)
-    return Plan(settings, tuple(entries), init, settings.looks)
+    return ComparisonPlan(settings, tuple(entries), init, settings.looks)
 
 
 def _entry(
-    settings: ComparisonSettings, side: Side, point: Point, matching: Matching, init_hash: str
-) -> Entry:
+    settings: ComparisonSettings, side: MatchedArm, point: Point, matching: MatchBy, init_hash: str
+) -> PlannedArm:
     variant = side.matched.variant
     try:
         recipes = tuple(
@@ -270,7 +274,7 @@ def _entry(
     except InputError as error:
         raise InputError(f"arm {side.arm!r}: {error}") from None
     data = json.dumps(point.data.to_dict(), sort_keys=True)
-    return Entry(
+    return PlannedArm(
         cell=Cell(dict(point.levels), point.data),
         matching=matching,
         arm=side.arm,
@@ -285,7 +289,7 @@ def _entry(
     )
 
 
-def _check_distinct(entries: Sequence[Entry]) -> None:
+def _check_distinct(entries: Sequence[PlannedArm]) -> None:
     """Refuse two arms that are one network: their difference would be nothing but noise.
 
     So are two cells whose arms are all the same, such as of windows of 4 and of 4x4: each would
@@ -315,7 +319,7 @@ def _check_distinct(entries: Sequence[Entry]) -> None:
             )
 
 
-def _check_primary(settings: ComparisonSettings, entries: Sequence[Entry]) -> None:
+def _check_primary(settings: ComparisonSettings, entries: Sequence[PlannedArm]) -> None:
     """Refuse a primary question that no difference of the comparison answers."""
     wanted = settings.primary
     if not wanted.arm:
@@ -338,7 +342,7 @@ def _check_primary(settings: ComparisonSettings, entries: Sequence[Entry]) -> No
         raise unknown(f"primary.against for arm {wanted.arm!r}", wanted.against, against)
 
 
-def is_primary(settings: ComparisonSettings, entry: Entry, against: str) -> bool:
+def is_primary(settings: ComparisonSettings, entry: PlannedArm, against: str) -> bool:
     """Whether an entry's difference to an arm is the primary question."""
     wanted = settings.primary
     return entry.arm == wanted.arm and against == (wanted.against or entry.against)

@@ -18,12 +18,12 @@ from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, write_json_atomically
-from search.comparison.design.latency_match import Clock
-from search.comparison.design.plan import Cell, Entry, FirstWeights, Plan, make_plan
+from search.comparison.design.latency_match import LatencyMatch
+from search.comparison.design.plan import Cell, ComparisonPlan, FirstWeights, PlannedArm, make_plan
 from search.records.runs import read_record
 from search.records.settings import SETTINGS_FILE, read_comparison_settings
 from search.records.study_file import STUDY_FILE, read_fixed
-from search.settings.comparison import ComparisonSettings, Matching
+from search.settings.comparison import ComparisonSettings, MatchBy
 from search.settings.schema import SchemaError, check_version
 from search.study.looks import target_so_far
 
@@ -32,7 +32,7 @@ _SCHEMA_VERSION = 1
 _MAKE_ANEW = "delete it to have the comparison planned again"
 
 
-def write_plan(plan: Plan, folder: Path) -> None:
+def write_plan(plan: ComparisonPlan, folder: Path) -> None:
     """Write a plan into its comparison's folder, whole or not at all."""
     content = {
         "schema_version": _SCHEMA_VERSION,
@@ -44,7 +44,7 @@ def write_plan(plan: Plan, folder: Path) -> None:
     write_json_atomically(folder / PLAN_FILE, content)
 
 
-def read_plan(folder: Path) -> Plan:
+def read_plan(folder: Path) -> ComparisonPlan:
     """The plan of a comparison that has begun, from its folder alone, wherever that lies now.
 
     One from before plans were kept is planned again.
@@ -66,14 +66,16 @@ def read_plan(folder: Path) -> Plan:
             f"from; put it back ({STUDY_FILE} holds the settings that the comparison began with)"
         )
     known = read_fixed(folder).data
-    clock = Clock(settings, folder, measures=False) if "latency" in settings.match.by else None
+    clock = (
+        LatencyMatch(settings, folder, measures=False) if "latency" in settings.match.by else None
+    )
     first = FirstWeights(settings.init or "", known.get("init", ""), settings.weights_prefix)
     return replace(make_plan(settings, clock, first), target=target)
 
 
 def read_plan_file(
     folder: Path, settings: ComparisonSettings, init: FirstWeights | None = None
-) -> Plan | None:
+) -> ComparisonPlan | None:
     """The plan that a comparison began with.
 
     Args:
@@ -112,7 +114,7 @@ def read_plan_file(
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"{type(error).__name__}: {str(error)[:80]}; {_MAKE_ANEW}"
         raise DamagedFileError(path, reason) from error
-    return Plan(settings, entries, known, looks)
+    return ComparisonPlan(settings, entries, known, looks)
 
 
 def _checked(content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -128,8 +130,8 @@ def _that_plan(settings: ComparisonSettings) -> dict[str, Any]:
     return settings.fixed() | {"plugins": None}
 
 
-def _told(entry: Entry) -> dict[str, Any]:
-    told = {field.name: getattr(entry, field.name) for field in fields(Entry)}
+def _told(entry: PlannedArm) -> dict[str, Any]:
+    told = {field.name: getattr(entry, field.name) for field in fields(PlannedArm)}
     return told | {
         "cell": {"levels": dict(entry.cell.levels), "data": entry.cell.data.to_dict()},
         "variant": entry.variant.to_dict(),
@@ -139,16 +141,16 @@ def _told(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _entry(told: Mapping[str, Any]) -> Entry:
+def _entry(told: Mapping[str, Any]) -> PlannedArm:
     """An entry from what the file says of it. Raises what wrong types and missing keys raise."""
     cell, matching = told["cell"], told["matching"]
-    if matching not in get_args(Matching):
+    if matching not in get_args(MatchBy):
         raise ValueError(f"matching {matching!r}")
     recipes = tuple(Recipe.from_dict(recipe) for recipe in told["recipes"])
     candidates = tuple(_text(name) for name in told["candidates"])
     if not recipes or len(recipes) != len(candidates):
         raise ValueError(f"{len(recipes)} recipes and {len(candidates)} candidates")
-    return Entry(
+    return PlannedArm(
         cell=Cell(dict(cell["levels"]), DataSettings.from_dict(cell["data"])),
         matching=matching,
         arm=_text(told["arm"]),

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from search.comparison.design.factors import name_of, short_names
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
-from search.comparison.results.reach_truth import UNKNOWN, Truth
+from search.comparison.results.reach_truth import UNKNOWN, KnownAccuracy
 from search.reporting.figures.style import PALETTE
 from search.statistics.formatting import is_share
 
@@ -21,7 +21,7 @@ _PANEL = 3.4  # inches
 
 
 def draw_factor(
-    comparison: Comparison, factor: str, figure: Figure, truth: Truth = UNKNOWN
+    comparison: Comparison, factor: str, figure: Figure, truth: KnownAccuracy = UNKNOWN
 ) -> None:
     """Scores with intervals, and where there is a milestone steps to it, against a factor.
 
@@ -138,7 +138,7 @@ def _known(
     results: Sequence[ArmResult],
     arms: Sequence[str],
     comparison: Comparison,
-    truth: Truth,
+    truth: KnownAccuracy,
 ) -> None:
     """What is known beforehand: the ceiling of each arm, and the best possible."""
     for index, arm in enumerate(arms):
@@ -207,7 +207,7 @@ def _shown(value: float, comparison: Comparison) -> float:
     return 100 * value if is_share(comparison.monitor) else value
 
 
-def _handles(arms: Sequence[str], truth: Truth) -> list[Line2D]:
+def _handles(arms: Sequence[str], truth: KnownAccuracy) -> list[Line2D]:
     handles = [
         Line2D([], [], markersize=4.5, label=arm, **_style(index)) for index, arm in enumerate(arms)
     ]

@@ -8,7 +8,7 @@ from search.comparison.design.factors import short_names
 from search.comparison.report.by_factor import draw_factor
 from search.comparison.report.forest import draw_differences
 from search.comparison.results.comparison import Comparison
-from search.comparison.results.reach_truth import UNKNOWN, Truth
+from search.comparison.results.reach_truth import UNKNOWN, KnownAccuracy
 
 
 def numeric_factors(comparison: Comparison) -> list[str]:
@@ -21,7 +21,9 @@ def numeric_factors(comparison: Comparison) -> list[str]:
     ]
 
 
-def save_figures(comparison: Comparison, folder: Path, truth: Truth = UNKNOWN) -> list[Path]:
+def save_figures(
+    comparison: Comparison, folder: Path, truth: KnownAccuracy = UNKNOWN
+) -> list[Path]:
     """Write the forest plot, and one figure for each numeric factor; the same numbers, same files.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any
 
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
-from search.comparison.design.plan import Plan
+from search.comparison.design.plan import ComparisonPlan
 from search.comparison.report.figures import save_figures
 from search.comparison.report.tables import print_comparison, to_latex, to_markdown
 from search.comparison.results.comparison import Comparison
@@ -16,7 +16,7 @@ from search.records.report import CSV_FILE, JSON_FILE
 MARKDOWN_FILE, LATEX_FILE = "comparison.md", "comparison.tex"
 
 
-def write_report(comparison: Comparison, plan: Plan, folder: Path) -> None:
+def write_report(comparison: Comparison, plan: ComparisonPlan, folder: Path) -> None:
     """Write ``comparison`` as .json, .csv, .md and .tex, and the figures, into its folder."""
     write_json_atomically(folder / JSON_FILE, told(comparison))
     write_text_atomically(folder / CSV_FILE, comparison.to_csv())

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 from hybrid_swin.errors.plain_text import csv_cell
 from hybrid_swin.system.files import DamagedFileError, json_ready
 from hybrid_swin.training.metric_facts import bounds_of
-from search.comparison.design.plan import Plan, is_primary
+from search.comparison.design.plan import ComparisonPlan, is_primary
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.differences import Survival, Versus, adjust, difference_of, survives
 from search.comparison.results.trained_arm import TrainedArm, images_of, result_of
@@ -81,7 +81,7 @@ class Comparison:
     damaged: tuple[str, ...] = ()
 
     @classmethod
-    def from_folder(cls, folder: Path, plan: Plan) -> Self:
+    def from_folder(cls, folder: Path, plan: ComparisonPlan) -> Self:
         """Read a comparison, finished or not.
 
         Raises:
@@ -216,7 +216,9 @@ class Comparison:
         return text.getvalue()
 
 
-def _compared(arms: Sequence[TrainedArm], plan: Plan, level: float) -> tuple[list[ArmResult], int]:
+def _compared(
+    arms: Sequence[TrainedArm], plan: ComparisonPlan, level: float
+) -> tuple[list[ArmResult], int]:
     """All arms with their differences, adjusted together."""
     settings = plan.settings
     sign = 1 if settings.objective.mode == "max" else -1

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from search.leaderboard.rows.evidence import Evidence
+from search.leaderboard.rows.evidence import RowEvidence
 from search.statistics.equivalence import equivalence_p
 from search.statistics.intervals import (
     Bounds,
@@ -117,7 +117,7 @@ class Versus:
 
 
 @dataclass(frozen=True)
-class Side:
+class ArmScores:
     """What a difference needs of an arm.
 
     Args:
@@ -128,12 +128,12 @@ class Side:
 
     label: str
     validation: dict[int, float]
-    evidence: Evidence
+    evidence: RowEvidence
 
 
 def difference_of(
-    first: Side,
-    second: Side,
+    first: ArmScores,
+    second: ArmScores,
     cause: str,
     sign: int,
     bounds: Bounds | None = None,

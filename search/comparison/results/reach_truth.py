@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from hybrid_swin.data.sources.constellation import ConstellationSource
 from hybrid_swin.data.synthetic.bayes import constellation_accuracy
 from hybrid_swin.inspection.measures.reach_ceiling import variant_ceiling
-from search.comparison.design.plan import Cell, Plan
+from search.comparison.design.plan import Cell, ComparisonPlan
 
 _SOURCE = "constellation"
 
 
 @dataclass(frozen=True)
-class Truth:
+class KnownAccuracy:
     """Known accuracies.
 
     Args:
@@ -25,10 +25,10 @@ class Truth:
     best: dict[str, float] = field(default_factory=dict)
 
 
-UNKNOWN = Truth()
+UNKNOWN = KnownAccuracy()
 
 
-def truth_of(plan: Plan) -> Truth:
+def truth_of(plan: ComparisonPlan) -> KnownAccuracy:
     """What is known of each arm in each cell; nothing of other tasks and other metrics.
 
     An arm's ceiling is that of its network under the first matching: neither widths nor weights
@@ -47,7 +47,7 @@ def truth_of(plan: Plan) -> Truth:
             source = _source(entry.cell)
             found = variant_ceiling(entry.variant, source.layout, source.cell).accuracy
             ceilings[key] = min(found, best[entry.cell.name])
-    return Truth(ceilings, best)
+    return KnownAccuracy(ceilings, best)
 
 
 def _source(cell: Cell) -> ConstellationSource:

@@ -7,16 +7,16 @@ from pathlib import Path
 from statistics import fmean, median_low
 from typing import Any, Self
 
-from search.comparison.design.plan import Entry, Plan
+from search.comparison.design.plan import ComparisonPlan, PlannedArm
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.chance import Chance, judge
-from search.comparison.results.differences import Side
+from search.comparison.results.differences import ArmScores
 from search.leaderboard.rows.building import build_row
-from search.leaderboard.rows.evidence import EndedRun, Evidence, Images
+from search.leaderboard.rows.evidence import Images, RowEvidence
 from search.leaderboard.rows.intervals import items_of
 from search.leaderboard.rows.row import Row
 from search.records.predictions import read_labels
-from search.records.runs import RunResult, RunSpec
+from search.records.runs import FinishedRun, RunResult, RunSpec
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class TrainedArm:
         chance: what a guess scores on test, and whether it is beaten; None: not known.
     """
 
-    entry: Entry
+    entry: PlannedArm
     rates: tuple[int | None, ...]
     row: Row | None
-    evidence: Evidence
-    runs: tuple[EndedRun, ...]
+    evidence: RowEvidence
+    runs: tuple[FinishedRun, ...]
     ended: tuple[str, ...]
     rate_scores: dict[str, float]
     chance: Chance | None = None
@@ -47,8 +47,8 @@ class TrainedArm:
     def read(
         cls,
         folder: Path,
-        plan: Plan,
-        entry: Entry,
+        plan: ComparisonPlan,
+        entry: PlannedArm,
         known: Mapping[str, tuple[RunSpec, RunResult | None]],
     ) -> Self:
         """Pick an entry's runs out of all of the folder, by key."""
@@ -61,7 +61,7 @@ class TrainedArm:
             plan.final(entry, rate, seed).key for seed, rate in enumerate(rates) if rate is not None
         ]
         runs = tuple((known[key][0], results[key]) for key in finals if key in results)
-        row, evidence = None, Evidence({}, None)
+        row, evidence = None, RowEvidence({}, None)
         if runs:
             row, evidence = build_row(folder, runs, objective.monitor, objective.mode)
         return cls(
@@ -80,11 +80,11 @@ class TrainedArm:
         )
 
     @property
-    def side(self) -> Side:
+    def side(self) -> ArmScores:
         """What differences need of it."""
         whole = {s.seed_index: r.score for s, r in self.runs if r.state == "complete"}
         scores = {seed: score for seed, score in whole.items() if score is not None}
-        return Side(self.entry.arm, scores, self.evidence)
+        return ArmScores(self.entry.arm, scores, self.evidence)
 
     @property
     def chosen(self) -> tuple[float | None, ...]:
@@ -93,7 +93,7 @@ class TrainedArm:
         return tuple(None if n is None else recipes[n].learning_rate for n in self.rates)
 
 
-def result_of(arm: TrainedArm, plan: Plan) -> ArmResult:
+def result_of(arm: TrainedArm, plan: ComparisonPlan) -> ArmResult:
     """The line of an arm, without its differences.
 
     Its residual of latency is there only where arms were matched by the clock, measured in turn:
@@ -130,7 +130,7 @@ def result_of(arm: TrainedArm, plan: Plan) -> ArmResult:
     return replace(result, **_milestone(arm, plan))
 
 
-def images_of(arm: TrainedArm, plan: Plan) -> tuple[int, int]:
+def images_of(arm: TrainedArm, plan: ComparisonPlan) -> tuple[int, int]:
     """Images that a score is a share of, on validation and on test; 0 where it is no such share.
 
     Of images that belong together a whole group counts as one: they are not independent.
@@ -139,7 +139,7 @@ def images_of(arm: TrainedArm, plan: Plan) -> tuple[int, int]:
     return items_of(monitor, images.validation) or 0, items_of(monitor, images.test) or 0
 
 
-def _milestone(arm: TrainedArm, plan: Plan) -> dict[str, Any]:
+def _milestone(arm: TrainedArm, plan: ComparisonPlan) -> dict[str, Any]:
     """Epochs and steps until validation first reached the milestone; never: infinitely many."""
     goal, objective = plan.settings.milestone, plan.settings.objective
     whole = [result for _, result in arm.runs if result.state == "complete"]
@@ -165,7 +165,11 @@ def _milestone(arm: TrainedArm, plan: Plan) -> dict[str, Any]:
 
 
 def _chance(
-    folder: Path, runs: Sequence[EndedRun], evidence: Evidence, entry: Entry, monitor: str
+    folder: Path,
+    runs: Sequence[FinishedRun],
+    evidence: RowEvidence,
+    entry: PlannedArm,
+    monitor: str,
 ) -> Chance | None:
     """What guessing comes to on the arm's test images; whole groups are one image."""
     tested = [(s, r) for s, r in runs if r.state == "complete" and r.test is not None]

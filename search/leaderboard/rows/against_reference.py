@@ -7,7 +7,7 @@ import numpy as np
 
 from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard.rows.comparison import LEVEL, Built, agreeing
-from search.leaderboard.rows.evidence import Evidence
+from search.leaderboard.rows.evidence import RowEvidence
 from search.leaderboard.rows.intervals import items_of
 from search.leaderboard.rows.row import Row
 from search.statistics.intervals import Difference, crossed_difference, paired_difference
@@ -68,7 +68,9 @@ def against_references(
     return tuple(found.values())
 
 
-def difference_to_fixed(row: Evidence, fixed: Evidence, monitor: str) -> tuple[Difference, str]:
+def difference_to_fixed(
+    row: RowEvidence, fixed: RowEvidence, monitor: str
+) -> tuple[Difference, str]:
     """The row minus a model that has no seeds, on the same images, and what that speaks of.
 
     Each seed is compared with the one answer of the reference: over seeds and images where the
@@ -90,7 +92,7 @@ def difference_to_fixed(row: Evidence, fixed: Evidence, monitor: str) -> tuple[D
 
 
 def _against(
-    reference: Row, evidence: Evidence, ranked: Sequence[Built], monitor: str, level: float
+    reference: Row, evidence: RowEvidence, ranked: Sequence[Built], monitor: str, level: float
 ) -> AgainstReference:
     tested = [(row, mine) for row, mine in ranked if len(mine.scores) > 1 and row.rank is not None]
     found = [difference_to_fixed(mine, evidence, monitor) for _, mine in tested]

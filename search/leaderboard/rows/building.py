@@ -6,10 +6,10 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
-from search.leaderboard.rows.evidence import EndedRun, Evidence, Images, units_of, validated_of
+from search.leaderboard.rows.evidence import Images, RowEvidence, units_of, validated_of
 from search.leaderboard.rows.intervals import CONFIDENCE, over_seeds, with_intervals
-from search.leaderboard.rows.row import Fidelity, Proposer, Row
-from search.records.runs import RunResult, RunSpec, State
+from search.leaderboard.rows.row import Proposer, Row, RowKind
+from search.records.runs import FinishedRun, RunResult, RunSpec, State
 from search.statistics.undertraining import undertrained
 
 MIXED, VARIED = "mixed", "varied"  # hashes of runs that differ, and of splits that were drawn anew
@@ -18,11 +18,11 @@ _WORST_LAST: tuple[State, ...] = ("complete", "stopped", "diverged", "failed")
 
 def build_row(
     folder: Path,
-    runs: Sequence[EndedRun],
+    runs: Sequence[FinishedRun],
     monitor: str,
     mode: Literal["min", "max"],
     search_score: float | None = None,
-) -> tuple[Row, Evidence]:
+) -> tuple[Row, RowEvidence]:
     """Boil the ended runs of one candidate at one fidelity down to a row.
 
     A seed that stopped, diverged or failed has no place in the mean; the row's state and ``seeds``
@@ -33,7 +33,7 @@ def build_row(
     whole = [run for run in runs if run[1].state == "complete" and run[1].score is not None]
     scores = tuple(result.score for _, result in whole if result.score is not None)
     shown = scores or _scores_of_broken(results)
-    evidence = Evidence.of(folder, whole, monitor)
+    evidence = RowEvidence.of(folder, whole, monitor)
     row = Row(
         label=spec.label,
         variant_id=spec.variant_id,
@@ -59,7 +59,9 @@ def build_row(
     return with_intervals(row, evidence, monitor), evidence
 
 
-def build_mean_row(folder: Path, runs: Sequence[EndedRun], monitor: str) -> tuple[Row, Evidence]:
+def build_mean_row(
+    folder: Path, runs: Sequence[FinishedRun], monitor: str
+) -> tuple[Row, RowEvidence]:
     """What a candidate drawn at random gives: the mean of some, with an interval over them.
 
     Each was trained once, with a fresh seed, so the interval covers candidates and seeds.
@@ -97,10 +99,10 @@ def build_mean_row(folder: Path, runs: Sequence[EndedRun], monitor: str) -> tupl
         **_about_scores(whole),
     )
     validated = validated_of(folder, dict(enumerate(whole)), monitor)
-    return row, Evidence({}, None, units=units_of(whole), images=images, validated=validated)
+    return row, RowEvidence({}, None, units=units_of(whole), images=images, validated=validated)
 
 
-def _about_runs(runs: Sequence[EndedRun]) -> dict[str, Any]:
+def _about_runs(runs: Sequence[FinishedRun]) -> dict[str, Any]:
     """Columns over all ended runs of a row: how they ended, what they took, what they were of."""
     results = [result for _, result in runs]
     return {
@@ -119,7 +121,7 @@ def _about_runs(runs: Sequence[EndedRun]) -> dict[str, Any]:
     }
 
 
-def _about_scores(whole: Sequence[EndedRun]) -> dict[str, Any]:
+def _about_scores(whole: Sequence[FinishedRun]) -> dict[str, Any]:
     """Columns over the runs that came to their end with a score."""
     return {
         "seeds": len(whole),
@@ -137,7 +139,7 @@ def _proposer(spec: RunSpec) -> Proposer:
     return "random search" if (spec.origin or spec.key).startswith("random/") else "search"
 
 
-def _fidelity(spec: RunSpec) -> Fidelity:
+def _fidelity(spec: RunSpec) -> RowKind:
     return "reference" if spec.kind == "reference" else spec.stage
 
 

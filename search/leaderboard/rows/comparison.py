@@ -11,7 +11,7 @@ from itertools import combinations
 
 from hybrid_swin.system.files import natural_order
 from hybrid_swin.training.metric_facts import bounds_of
-from search.leaderboard.rows.evidence import Evidence
+from search.leaderboard.rows.evidence import RowEvidence
 from search.leaderboard.rows.intervals import items_of, with_intervals
 from search.leaderboard.rows.row import Row
 from search.statistics.best import selected_confidence, set_of_the_best
@@ -23,7 +23,7 @@ from search.statistics.unpaired import unpaired_crossed_difference, unpaired_dif
 LEVEL = 0.05
 FEWEST_PAIRS = 3  # a paired test on two seeds of many knows less than all of them unpaired
 
-Built = tuple[Row, Evidence]
+Built = tuple[Row, RowEvidence]
 Compared = tuple[Difference, bool]  # and whether it is paired
 
 
@@ -73,7 +73,7 @@ def choose_reference(ranked: Sequence[Built], mode: str) -> int:
     return min(range(len(ranked)), key=place)
 
 
-def difference_on_test(first: Evidence, second: Evidence, monitor: str) -> Compared | None:
+def difference_on_test(first: RowEvidence, second: RowEvidence, monitor: str) -> Compared | None:
     """The first minus the second on test, and whether it is paired; None where one has no score.
 
     Seeds that both rows had, with the same split, are pairs. They are used where they are all seeds

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from search.records.predictions import Correctness, read_correctness
-from search.records.runs import RunResult, RunSpec
+from search.records.runs import FinishedRun
 from search.records.validation import lost_answers, read_validated
-
-EndedRun = tuple[RunSpec, RunResult]
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Images:
     test: int = 0
 
     @classmethod
-    def of(cls, runs: Iterable[EndedRun]) -> Self:
+    def of(cls, runs: Iterable[FinishedRun]) -> Self:
         """Of these runs."""
         results = [result for _, result in runs]
         return cls(
@@ -31,7 +29,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RowEvidence:
     """What a comparison on test needs of a row.
 
     Args:
@@ -56,7 +54,7 @@ class Evidence:
     lost_validated: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, folder: Path, whole: Sequence[EndedRun], monitor: str) -> Self:
+    def of(cls, folder: Path, whole: Sequence[FinishedRun], monitor: str) -> Self:
         """Of runs that came to their end, in a study's folder."""
         metric = monitor.replace("val/", "test/", 1)
         scores = {
@@ -82,13 +80,13 @@ class Evidence:
         )
 
 
-def validated_of(folder: Path, runs: Mapping[int, EndedRun], monitor: str) -> Correctness | None:
+def validated_of(folder: Path, runs: Mapping[int, FinishedRun], monitor: str) -> Correctness | None:
     """The validation images that retrained runs, by a number each, got right."""
     return read_validated(*_retrained(folder, runs), monitor)
 
 
 def _retrained(
-    folder: Path, runs: Mapping[int, EndedRun]
+    folder: Path, runs: Mapping[int, FinishedRun]
 ) -> tuple[dict[int, Path], dict[int, float]]:
     """Folder and score of each retrained run."""
     final = {n: (s, r) for n, (s, r) in runs.items() if s.stage == "final" and r.score is not None}
@@ -96,7 +94,7 @@ def _retrained(
     return {number: folder / spec.key for number, (spec, _) in final.items()}, scores
 
 
-def fresh_splits(ended: Iterable[EndedRun]) -> bool | None:
+def fresh_splits(ended: Iterable[FinishedRun]) -> bool | None:
     """Whether retrained runs validated on other images than the search did."""
     splits: dict[str, set[str]] = {"search": set(), "final": set()}
     for spec, result in ended:
@@ -110,7 +108,7 @@ def fresh_splits(ended: Iterable[EndedRun]) -> bool | None:
     return False if searched else None
 
 
-def units_of(runs: Iterable[EndedRun]) -> frozenset[tuple[Any, ...]]:
+def units_of(runs: Iterable[FinishedRun]) -> frozenset[tuple[Any, ...]]:
     """What makes two trainings one, so that they must not be counted as two.
 
     Candidate, seed, images, splits and code, or, where the code differs (in a comment, say), the
@@ -125,7 +123,7 @@ def units_of(runs: Iterable[EndedRun]) -> frozenset[tuple[Any, ...]]:
     return frozenset(found)
 
 
-def lost_notes(evidence: Iterable[Evidence]) -> list[str]:
+def lost_notes(evidence: Iterable[RowEvidence]) -> list[str]:
     """One sentence for each file that is lost, without which an interval cannot cover images."""
     rows = list(evidence)
     reasons = dict.fromkeys(reason for one in rows for reason in one.lost)

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from hybrid_swin.training.metric_facts import bounds_of, facts_of
-from search.leaderboard.rows.evidence import Evidence
+from search.leaderboard.rows.evidence import RowEvidence
 from search.leaderboard.rows.row import Row
 from search.records.predictions import Correctness
 from search.statistics.intervals import (
@@ -43,7 +43,7 @@ def items_of(monitor: str, images: int) -> int | None:
 
 
 def with_intervals(
-    row: Row, evidence: Evidence, monitor: str, confidence: float = CONFIDENCE
+    row: Row, evidence: RowEvidence, monitor: str, confidence: float = CONFIDENCE
 ) -> Row:
     """The row with its intervals on validation and test."""
     images = evidence.images

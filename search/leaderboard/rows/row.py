@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from search.records.runs import State
 
-Fidelity = Literal["final", "search", "random", "reference"]
+RowKind = Literal["final", "search", "random", "reference"]
 Proposer = Literal["baseline", "search", "random search", "chance", "reference"]
 
 
@@ -98,7 +98,7 @@ class Row:
     variant_id: str
     candidate_id: str
     origin: str
-    fidelity: Fidelity
+    fidelity: RowKind
     is_baseline: bool
     state: State
     seeds: int

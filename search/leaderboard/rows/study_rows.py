@@ -6,15 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
-from hybrid_swin.data.test_reads import LEDGER, Entry, ledger_beside, read_ledger, unreadable_lines
+from hybrid_swin.data.test_reads import (
+    LEDGER,
+    RecordedRead,
+    ledger_beside,
+    read_ledger,
+    unreadable_lines,
+)
 from hybrid_swin.system.files import DamagedFileError
 from search.leaderboard.rows.building import build_mean_row, build_row
-from search.leaderboard.rows.evidence import EndedRun, Evidence, fresh_splits, lost_notes
+from search.leaderboard.rows.evidence import RowEvidence, fresh_splits, lost_notes
 from search.leaderboard.rows.row import Row
-from search.leaderboard.rung_audit import Fidelity, audit
+from search.leaderboard.rung_audit import RungAudit, audit
 from search.leaderboard.study_notes import study_notes
 from search.records.looks import Look, read_looks, with_current
-from search.records.runs import Kind, RunResult, RunSpec, iter_runs
+from search.records.runs import FinishedRun, RunKind, RunResult, RunSpec, iter_runs
 from search.records.settings import read_study_settings
 from search.records.torn import notes_on
 from search.statistics.looks import LEVEL
@@ -58,13 +64,13 @@ class StudyRows:
     name: str
     monitor: str
     mode: Literal["min", "max"]
-    built: tuple[tuple[Row, Evidence], ...]
+    built: tuple[tuple[Row, RowEvidence], ...]
     pending: int
     test_reads: int
     reference_reads: int
-    readings: tuple[Entry, ...] = ()
+    readings: tuple[RecordedRead, ...] = ()
     against: tuple[str, ...] = ()
-    fidelity: Fidelity | None = None
+    fidelity: RungAudit | None = None
     random_cost: float | None = None
     fresh_splits: bool | None = None
     budgeted: bool = False
@@ -168,7 +174,7 @@ class StudyRows:
 
 def _readings(
     folder: Path, runs: Sequence[tuple[RunSpec, RunResult | None]]
-) -> tuple[list[Entry], list[Kind]]:
+) -> tuple[list[RecordedRead], list[RunKind]]:
     """What is known of readings of the test split, and the kinds of this study's runs that read it.
 
     A study's results say more than its ledger: a run with a test score has read the split, also
@@ -179,8 +185,8 @@ def _readings(
     kinds = {spec.key: spec.kind for spec, _ in runs}
     tested = {spec.key: result for spec, result in runs if result and result.test is not None}
     own = {(entry.key, entry.time) for entry in read_ledger(folder / LEDGER)}
-    found: list[Entry] = []
-    mine: dict[str, Entry] = {}  # by run
+    found: list[RecordedRead] = []
+    mine: dict[str, RecordedRead] = {}  # by run
     for entry in read_ledger(folder / LEDGER, ledger_beside(folder)):
         is_own = (entry.key, entry.time) in own if own else entry.study == name
         if is_own and entry.key in kinds:
@@ -188,7 +194,7 @@ def _readings(
         else:
             found.append(entry)
     for key, result in tested.items():
-        entry = mine.get(key, Entry(name, key, "study", ""))
+        entry = mine.get(key, RecordedRead(name, key, "study", ""))
         hashes = entry.test_hash or result.test_hash, entry.data_hash or result.data_hash
         mine[key] = replace(entry, test_hash=hashes[0], data_hash=hashes[1], event="read")
     for key, entry in mine.items():
@@ -208,7 +214,7 @@ def _lost_readings(folder: Path) -> list[str]:
     ]
 
 
-def _random_cost(ended: Iterable[EndedRun]) -> float | None:
+def _random_cost(ended: Iterable[FinishedRun]) -> float | None:
     """In passes over the images times MACs."""
     spent = {"trial": 0.0, "audit": 0.0, "random": 0.0}
     for spec, result in ended:
@@ -218,9 +224,9 @@ def _random_cost(ended: Iterable[EndedRun]) -> float | None:
     return spent["random"] / searched if spent["random"] and searched else None
 
 
-def _grouped(ended: Iterable[EndedRun]) -> list[list[EndedRun]]:
+def _grouped(ended: Iterable[FinishedRun]) -> list[list[FinishedRun]]:
     """Runs of one row: the seeds of a retrained candidate; every other run stands alone."""
-    groups: dict[tuple[str, str], list[EndedRun]] = {}
+    groups: dict[tuple[str, str], list[FinishedRun]] = {}
     for spec, result in ended:
         groups.setdefault(_group(spec), []).append((spec, result))
     return list(groups.values())

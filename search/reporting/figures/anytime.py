@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from search.records.runs import RunResult
-from search.reporting.figures.study_data import Evidence, whole
+from search.reporting.figures.study_data import StudyData, whole
 from search.reporting.figures.style import (
     BLACK,
     BLUE,
@@ -27,7 +27,7 @@ from search.statistics.formatting import is_share, score_text
 _UNITS = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
 
 
-def draw_anytime(evidence: Evidence, figure: Figure) -> bool:
+def draw_anytime(evidence: StudyData, figure: Figure) -> bool:
     """Every trial as a dot, the best so far as a line; False, and nothing, without a score."""
     results = [result for _, result in evidence.trials]
     scored = [evidence.shown(r.score) for r in results if r.score is not None]
@@ -66,7 +66,7 @@ def draw_anytime(evidence: Evidence, figure: Figure) -> bool:
     return True
 
 
-def _lines(evidence: Evidence) -> str:
+def _lines(evidence: StudyData) -> str:
     """What the labelled lines are, as far as there are any."""
     drawn = {
         "baselines (single runs, dashed)": whole(evidence.baselines),
@@ -76,7 +76,9 @@ def _lines(evidence: Evidence) -> str:
     return f" Labelled lines: {said}." if said else ""
 
 
-def _draw(axes: Axes, x: Sequence[float], results: Sequence[RunResult], evidence: Evidence) -> None:
+def _draw(
+    axes: Axes, x: Sequence[float], results: Sequence[RunResult], evidence: StudyData
+) -> None:
     many = is_many(len(results))
     size = 5 if many else 14
     for label, state, face in (
@@ -122,7 +124,7 @@ def _draw(axes: Axes, x: Sequence[float], results: Sequence[RunResult], evidence
         )
 
 
-def _best_so_far(evidence: Evidence) -> list[tuple[int, float]]:
+def _best_so_far(evidence: StudyData) -> list[tuple[int, float]]:
     """Where a trial to its end was better than all before it, and its score."""
     found: list[tuple[int, float]] = []
     for place, (_, result) in enumerate(evidence.trials):
@@ -132,7 +134,7 @@ def _best_so_far(evidence: Evidence) -> list[tuple[int, float]]:
     return found
 
 
-def _title(evidence: Evidence) -> str:
+def _title(evidence: StudyData) -> str:
     best, count = _best_so_far(evidence), len(evidence.trials)
     if not best:
         return f"{evidence.study}: none of {count} trials ran to its end yet"

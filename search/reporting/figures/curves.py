@@ -6,9 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from search.leaderboard.rows.evidence import EndedRun
-from search.records.runs import RunResult
-from search.reporting.figures.study_data import Evidence
+from search.records.runs import FinishedRun, RunResult
+from search.reporting.figures.study_data import StudyData
 from search.reporting.figures.style import (
     BLACK,
     FINALISTS,
@@ -29,7 +28,7 @@ _COLUMNS = 2
 _Curve = list[tuple[float, float]]
 
 
-def draw_curves(evidence: Evidence, figure: Figure) -> bool:
+def draw_curves(evidence: StudyData, figure: Figure) -> bool:
     """All trials, the finalists in colour; False, and nothing, where no epoch is known."""
     trials = [(run, _curve(run[1], evidence)) for run in evidence.trials]
     finalists = [row for row in evidence.retrained if not row.is_baseline]
@@ -82,7 +81,7 @@ def draw_curves(evidence: Evidence, figure: Figure) -> bool:
     return True
 
 
-def _curve(result: RunResult, evidence: Evidence) -> _Curve:
+def _curve(result: RunResult, evidence: StudyData) -> _Curve:
     """Epochs and scores; epochs without one are left out."""
     scores = [(epoch["epoch"], epoch.get(evidence.monitor)) for epoch in result.history]
     return [(x, evidence.shown(y)) for x, y in scores if y is not None and y == y]
@@ -97,7 +96,7 @@ def _with_points(curves: Sequence[_Curve]) -> list[_Curve]:
     ]
 
 
-def _cutoffs(trials: Sequence[EndedRun]) -> dict[int, list[float]]:
+def _cutoffs(trials: Sequence[FinishedRun]) -> dict[int, list[float]]:
     """By rung the scores that trials needed there, in the trials' order, each change once."""
     found: dict[int, list[float]] = {}
     for spec, _ in trials:
@@ -108,7 +107,7 @@ def _cutoffs(trials: Sequence[EndedRun]) -> dict[int, list[float]]:
     return dict(sorted(found.items()))
 
 
-def _draw_cutoffs(axes: Axes, cutoffs: dict[int, list[float]], evidence: Evidence) -> None:
+def _draw_cutoffs(axes: Axes, cutoffs: dict[int, list[float]], evidence: StudyData) -> None:
     first = True
     for epoch, scores in cutoffs.items():
         if epoch > axes.get_xlim()[1]:
@@ -130,17 +129,17 @@ def _draw_cutoffs(axes: Axes, cutoffs: dict[int, list[float]], evidence: Evidenc
         first = False
 
 
-def _said(cutoffs: dict[int, list[float]], evidence: Evidence) -> str:
+def _said(cutoffs: dict[int, list[float]], evidence: StudyData) -> str:
     """The last cut-offs in words: beside the lines they would overlap."""
     last = [f"{score_text(s[-1], evidence.monitor)} at epoch {e}" for e, s in cutoffs.items()]
     return f"Last cut-offs: {', '.join(last)}."
 
 
-def _over_images(evidence: Evidence) -> bool:
+def _over_images(evidence: StudyData) -> bool:
     return any(spec.image_rungs for spec, _ in evidence.trials)
 
 
-def _title(evidence: Evidence) -> str:
+def _title(evidence: StudyData) -> str:
     results = [result for _, result in evidence.trials]
     stopped = [result for result in results if result.state == "stopped"]
     planned = sum(result.epochs_planned for result in results)

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from search.reporting.figures.study_data import Evidence
+from search.reporting.figures.study_data import StudyData
 from search.reporting.figures.style import BLUE, lay_out
 from search.statistics.formatting import count_text, score_text
 from search.study.pareto import Direction, Front, Point, hypervolume
@@ -10,7 +10,7 @@ from search.study.pareto import Direction, Front, Point, hypervolume
 _MOST_GROWTHS = 60
 
 
-def draw_volume(evidence: Evidence, figure: Figure) -> bool:
+def draw_volume(evidence: StudyData, figure: Figure) -> bool:
     """The dominated volume over trials; False, and nothing, where no reference point is known."""
     reference = evidence.reference_point
     if not reference or not evidence.trials:
@@ -37,7 +37,7 @@ def draw_volume(evidence: Evidence, figure: Figure) -> bool:
 
 
 def _grow(
-    evidence: Evidence, names: list[str], directions: list[Direction]
+    evidence: StudyData, names: list[str], directions: list[Direction]
 ) -> tuple[list[float], int]:
     """The volume after each trial, and the number of the last one that made it grow.
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from search.leaderboard.rows.intervals import CONFIDENCE
-from search.reporting.figures.study_data import Evidence, Retrained, whole
+from search.reporting.figures.study_data import Retrained, StudyData, whole
 from search.reporting.figures.style import (
     BLACK,
     FINALISTS,
@@ -38,7 +38,7 @@ _COLUMNS = 3
 _SAME_PLACE = 0.01  # of a cost, and of the range of means: closer points hide each other
 
 
-def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
+def draw_tradeoff(evidence: StudyData, figure: Figure) -> bool:
     """One panel a cost; False, and nothing, where no trial ran to its end."""
     trials = whole(evidence.full)
     costs = [name for name in evidence.against if any(name in spec.cost for spec, _ in trials)]
@@ -69,7 +69,7 @@ def draw_tradeoff(evidence: Evidence, figure: Figure) -> bool:
     return True
 
 
-def _bars(evidence: Evidence) -> str:
+def _bars(evidence: StudyData) -> str:
     """What bars are, where rows were retrained, and what a fall from a dot is due to."""
     if not evidence.retrained:
         return ""
@@ -85,7 +85,7 @@ def _bars(evidence: Evidence) -> str:
     return f"{text}; what a mean is worse than its dot is luck of the search{other}."
 
 
-def _at_one_place(evidence: Evidence, costs: Sequence[str]) -> str:
+def _at_one_place(evidence: StudyData, costs: Sequence[str]) -> str:
     """Which retrained rows hide each other, as points of one cost and one mean do."""
     means = [row.interval.mean for row in evidence.retrained]
     near = _SAME_PLACE * (max(means) - min(means)) if means else 0.0
@@ -108,7 +108,7 @@ def _at_one_place(evidence: Evidence, costs: Sequence[str]) -> str:
     return f" At one place, the best mean first: {'; '.join(hidden)}." if hidden else ""
 
 
-def _draw_cost(axes: Axes, evidence: Evidence, cost: str) -> None:
+def _draw_cost(axes: Axes, evidence: StudyData, cost: str) -> None:
     points = [
         (float(spec.cost[cost]), evidence.shown(score))
         for spec, score in whole(evidence.full)
@@ -157,7 +157,7 @@ def _draw_cost(axes: Axes, evidence: Evidence, cost: str) -> None:
     axes.set_xlabel(_LABELS.get(cost, cost), fontsize=8)
 
 
-def _draw_retrained(axes: Axes, evidence: Evidence, cost: str) -> None:
+def _draw_retrained(axes: Axes, evidence: StudyData, cost: str) -> None:
     colours = iter(FINALISTS[:-1])
     named: set[str] = set()  # colours: two rows may have one label
     for row in evidence.retrained:
@@ -185,7 +185,7 @@ def _draw_retrained(axes: Axes, evidence: Evidence, cost: str) -> None:
         named.add(colour)
 
 
-def _title(evidence: Evidence, costs: Sequence[str]) -> str:
+def _title(evidence: StudyData, costs: Sequence[str]) -> str:
     """Of the first cost; where there are several, of all together too, as on the leaderboard."""
     trials = [(s, score) for s, score in whole(evidence.full) if all(c in s.cost for c in costs)]
     points = [(*(float(spec.cost[cost]) for cost in costs), score) for spec, score in trials]

@@ -9,11 +9,11 @@ from typing import Literal, Self
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.program import door
 from search.leaderboard.board import Leaderboard
-from search.leaderboard.rows.evidence import EndedRun, Images, fresh_splits
+from search.leaderboard.rows.evidence import Images, fresh_splits
 from search.leaderboard.rows.intervals import CONFIDENCE, over_seeds
 from search.leaderboard.rows.labels import labels
 from search.leaderboard.rows.row import Row
-from search.records.runs import RunResult, RunSpec, iter_runs
+from search.records.runs import FinishedRun, RunResult, RunSpec, iter_runs
 from search.records.settings import read_study
 from search.records.study_file import read_fixed
 from search.settings.comparison import ComparisonSettings
@@ -43,12 +43,12 @@ class Retrained:
     is_baseline: bool
     cost: Mapping[str, float]
     interval: Interval
-    runs: tuple[EndedRun, ...]
+    runs: tuple[FinishedRun, ...]
     confidence: float = CONFIDENCE
 
 
 @dataclass(frozen=True)
-class Evidence:
+class StudyData:
     """A study's ended runs and what they are judged by.
 
     Args:
@@ -71,10 +71,10 @@ class Evidence:
     study: str
     monitor: str
     mode: Literal["max", "min"]
-    trials: tuple[EndedRun, ...] = ()
-    audits: tuple[EndedRun, ...] = ()
-    baselines: tuple[EndedRun, ...] = ()
-    references: tuple[EndedRun, ...] = ()
+    trials: tuple[FinishedRun, ...] = ()
+    audits: tuple[FinishedRun, ...] = ()
+    baselines: tuple[FinishedRun, ...] = ()
+    references: tuple[FinishedRun, ...] = ()
     retrained: tuple[Retrained, ...] = ()
     against: tuple[str, ...] = _COSTS
     limits: Mapping[str, float] | None = None
@@ -98,7 +98,7 @@ class Evidence:
             )
         monitor, mode = settings.objective.monitor, settings.objective.mode
         against: tuple[str, ...] = settings.objective.against
-        kinds: dict[str, list[EndedRun]] = {}
+        kinds: dict[str, list[FinishedRun]] = {}
         for spec, result in iter_runs(folder):
             if result is not None:
                 run = (_with_measured_costs(spec, result, against), result)
@@ -122,7 +122,7 @@ class Evidence:
         )
 
     @property
-    def full(self) -> tuple[EndedRun, ...]:
+    def full(self) -> tuple[FinishedRun, ...]:
         """The trials, with their audits in the place of those that were stopped."""
         audits = {run[0].origin: run for run in self.audits}
         return tuple(audits.get(run[0].key, run) for run in self.trials)
@@ -150,15 +150,15 @@ def _with_measured_costs(spec: RunSpec, result: RunResult, against: Sequence[str
     return replace(spec, cost={**spec.cost, **known}) if known else spec  # type: ignore[dict-item]
 
 
-def whole(runs: Sequence[EndedRun]) -> list[tuple[RunSpec, float]]:
+def whole(runs: Sequence[FinishedRun]) -> list[tuple[RunSpec, float]]:
     """Runs to their end, with their scores."""
     return [(s, r.score) for s, r in runs if r.state == "complete" and r.score is not None]
 
 
 def _retrained(
-    finalists: Sequence[EndedRun], monitor: str, mode: str, best: Row | None
+    finalists: Sequence[FinishedRun], monitor: str, mode: str, best: Row | None
 ) -> tuple[Retrained, ...]:
-    groups: dict[str, list[EndedRun]] = {}
+    groups: dict[str, list[FinishedRun]] = {}
     for run in finalists:
         groups.setdefault(run[0].candidate_id, []).append(run)
     found = []

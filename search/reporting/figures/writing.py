@@ -8,7 +8,7 @@ from search.reporting.figures.anytime import draw_anytime
 from search.reporting.figures.curves import draw_curves
 from search.reporting.figures.hypervolume import draw_volume
 from search.reporting.figures.pareto import draw_tradeoff
-from search.reporting.figures.study_data import Evidence
+from search.reporting.figures.study_data import StudyData
 
 FOLDER = "figures"
 _DRAWN = {
@@ -27,6 +27,6 @@ def write_study_figures(folder: Path) -> list[Path]:
     Raises:
         InputError: no study there, or a file of it cannot be read.
     """
-    evidence = Evidence.from_folder(folder)
+    evidence = StudyData.from_folder(folder)
     files = {folder / FOLDER / f"{name}.svg": draw for name, draw in _DRAWN.items()}
     return [file for file, draw in files.items() if write_figure(file, partial(draw, evidence))]

@@ -12,7 +12,7 @@ from pathlib import Path
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.files import MissingFileError
-from search.records.ended import Ended, read_ended
+from search.records.ended import RunSummary, read_ended
 from search.records.failure import read_failure
 from search.records.runs import PLACES, RESULT_FILE, RUN_FILE, read_spec
 
@@ -31,7 +31,7 @@ class Runs:
     """The runs of one folder; ``refresh`` reads what is new."""
 
     folder: Path
-    ended: dict[str, Ended] = field(default_factory=dict)
+    ended: dict[str, RunSummary] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     _failures: dict[str, list[Failure]] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import DamagedFileError, natural_order
-from search.records.ended import Ended
+from search.records.ended import RunSummary
 from search.records.nearby import hint_of_studies
 from search.records.progress import Progress, read_progress
 from search.records.runs import PLACES
@@ -218,16 +218,16 @@ class Watcher:
             for key, running in ((key, told.running[key]) for key in waiting)
         )
 
-    def _result(self, run: Ended, now: float) -> Result:
+    def _result(self, run: RunSummary, now: float) -> Result:
         label, ago = self._runs.label(run.key), max(0.0, now - run.when)
         return Result(run.key, label, run.state, run.score, run.epochs, ago)
 
 
-def _kind(run: Ended) -> str:
+def _kind(run: RunSummary) -> str:
     return run.key.partition("/")[0]
 
 
-def _is_candidate(run: Ended) -> bool:
+def _is_candidate(run: RunSummary) -> bool:
     return run.state == "complete" and run.score is not None and _kind(run) in _SEARCHED
 
 
@@ -267,7 +267,7 @@ def _slots(settings: Experiment | None, told: Progress) -> int:
 
 
 def _time_left(
-    ended: Iterable[Ended], groups: Mapping[str, Group], left: int | None, slots: int
+    ended: Iterable[RunSummary], groups: Mapping[str, Group], left: int | None, slots: int
 ) -> tuple[float | None, str]:
     """Seconds until the end, and what they are reckoned from."""
     if not left:

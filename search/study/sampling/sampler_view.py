@@ -24,7 +24,7 @@ OptunaDirection = Literal["maximize", "minimize"]
 MOST_SHOWN, BEST_SHOWN = 1000, 100
 
 
-class Memory:
+class SamplerView:
     """Draws by their number, and the results that are known by now.
 
     Args:

@@ -19,7 +19,7 @@ from search.records.runs import State
 from search.settings.study import SamplerName, StudySettings
 from search.space.space import Space
 from search.study.sampling.draws import Draw, Refusal
-from search.study.sampling.sampler_view import REFUSED, Memory, OptunaDirection
+from search.study.sampling.sampler_view import REFUSED, OptunaDirection, SamplerView
 from search.study.sampling.samplers import Samplers, choose_sampler
 from search.study.sampling.storage_patience import Patience
 
@@ -94,7 +94,7 @@ class Study:
         self._patience.keep(lambda: self._claim("" if in_folder else owner))
         self._storage = self._study._storage
         self._several = len(directions(settings)) > 1
-        self._memory = Memory(directions(settings), self._samplers.sees_all)
+        self._memory = SamplerView(directions(settings), self._samplers.sees_all)
         self._taken: dict[int, FrozenTrial] = {}  # by our index
         self._refused: Counter[int] = Counter()  # draws for our trial of this index
         self._repeated: Counter[int] = Counter()  # of these, known already

@@ -10,7 +10,7 @@ import pytest
 
 from hybrid_swin.data.test_reads import (
     VARIABLE,
-    Entry,
+    RecordedRead,
     check_ledger,
     intents_of,
     ledger_beside,
@@ -21,7 +21,7 @@ from hybrid_swin.data.test_reads import (
 )
 from hybrid_swin.errors import InputError
 
-ENTRY = Entry("mine", "finalists/c/0", "study", "c", "7e57", "d0d0")
+ENTRY = RecordedRead("mine", "finalists/c/0", "study", "c", "7e57", "d0d0")
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_lines_from_before_the_test_split_had_a_hash_are_kept_and_completed(ledg
     old = {"key": ENTRY.key, "candidate_id": "c", "split_hash": "5e5e", "time": "2024-05-01"}
     own.write_text(json.dumps(old) + "\n")
     record(ENTRY, shared, own)
-    old_entry = Entry("", ENTRY.key, "", "c", time="2024-05-01")
+    old_entry = RecordedRead("", ENTRY.key, "", "c", time="2024-05-01")
     assert own.read_text().count("\n") == 1  # whatever came of it, it is written down
     named = replace(ENTRY, time="2024-05-01", event="read")
     assert read_ledger(shared) == read_ledger(own, shared) == [named]
@@ -199,7 +199,7 @@ def test_what_cannot_be_written_is_one_message(ledgers):
 def test_lines_that_cannot_be_read_are_counted_and_swallow_no_other(tmp_path):
     ledger = tmp_path / "test_reads.jsonl"
     lines = [b"[" * 100_000, b"\xff\xfe", b"garbage", b'{"key": 7}', b"[1]", b'{"key": NaN}']
-    with recorded(Entry("mine", "a", "study", "c"), ledger):
+    with recorded(RecordedRead("mine", "a", "study", "c"), ledger):
         pass
     whole = ledger.read_bytes()
     ledger.write_bytes(b"\n".join(lines) + b"\n\n" + whole)

@@ -6,7 +6,7 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from search.cli.main import main
-from search.comparison.design.latency_match import LATENCY_FILE, Clock
+from search.comparison.design.latency_match import LATENCY_FILE, LatencyMatch
 from search.leaderboard.board import Leaderboard
 from search.records.settings import read_study_settings
 from search.records.study_file import read_fixed, write_study_file
@@ -123,8 +123,8 @@ def test_a_damaged_latency_file_is_one_line_and_its_advice_works(tmp_path, conte
     settings = ComparisonSettings(folder=str(tmp_path))
     (tmp_path / LATENCY_FILE).write_bytes(content)
     with pytest.raises(InputError, match=r"latency\.json"):
-        Clock(settings, tmp_path)
+        LatencyMatch(settings, tmp_path)
     (tmp_path / LATENCY_FILE).unlink()
-    clock = Clock(settings, tmp_path)
+    clock = LatencyMatch(settings, tmp_path)
     clock.save(tmp_path)
-    Clock(settings, tmp_path)
+    LatencyMatch(settings, tmp_path)

@@ -6,7 +6,7 @@ import yaml
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import DamagedFileError
 from search.records.settings import SETTINGS_FILE, read_data, read_study
-from search.records.study_folder import claim
+from search.records.study_folder import bind_settings
 from search.settings.study import FinalistSettings, StudyObjective, StudySettings
 
 
@@ -19,7 +19,7 @@ def study(tmp_path):
         finalists=FinalistSettings(seeds=9),
     )
     settings.path.mkdir()
-    claim(settings, {}, {}, {"owner": "me"})
+    bind_settings(settings, {}, {}, {"owner": "me"})
     return settings
 
 
@@ -64,7 +64,7 @@ def test_damaged_settings_are_set_aside_and_written_again(study, damage):
     for read in (read_study, read_data):
         with pytest.raises(DamagedFileError, match=SETTINGS_FILE):
             read(study.path)
-    claim(study, {}, {}, {"owner": "me"}, said.append)
+    bind_settings(study, {}, {}, {"owner": "me"}, said.append)
     assert path.read_bytes() == whole
     assert (study.path / "settings.yaml.torn").exists()
     assert len(said) == 1 and "settings.yaml.torn" in said[0] and len(said[0]) < 320
@@ -82,7 +82,7 @@ def test_missing_settings_of_a_study_that_has_begun_are_no_missing_study(study, 
 def test_settings_of_a_later_program_are_refused_and_stay(study):
     path = study.path / SETTINGS_FILE
     path.write_text("schema_version: 99")
-    for read in (read_study, lambda folder: claim(study, {}, {}, {"owner": "me"})):
+    for read in (read_study, lambda folder: bind_settings(study, {}, {}, {"owner": "me"})):
         with pytest.raises(InputError, match="99 is of a later program"):
             read(study.path)
     assert path.read_text() == "schema_version: 99"

@@ -17,7 +17,7 @@ from hybrid_swin.spec import registry
 from hybrid_swin.system.files import write_json_atomically
 from search.records.study_folder import (
     adopt_plugins,
-    claim,
+    bind_settings,
     locked,
     recorded_test_read,
 )
@@ -135,14 +135,14 @@ def study(tmp_path):
 
 def test_a_folder_keeps_its_settings(study):
     first = study(recipe={"epochs": 3})
-    assert claim(first, {}, {"data_hash": "d0"}, AUTO) == AUTO
+    assert bind_settings(first, {}, {"data_hash": "d0"}, AUTO) == AUTO
     written = yaml.safe_load((first.path / "settings.yaml").read_text())
     assert written == {"schema_version": 1, **first.to_dict()}
     fixed = (first.path / "study.json").read_bytes()
-    claim(first, {}, {"data_hash": "d0"}, AUTO)
+    bind_settings(first, {}, {"data_hash": "d0"}, AUTO)
     # What may change is written anew; what may not stays.
     more = study(recipe={"epochs": 3}, trials=50, finalists=FinalistSettings(5, 8))
-    claim(more, {}, {"data_hash": "d0"}, AUTO)
+    bind_settings(more, {}, {"data_hash": "d0"}, AUTO)
     assert yaml.safe_load((first.path / "settings.yaml").read_text())["trials"] == 50
     assert (first.path / "study.json").read_bytes() == fixed
 
@@ -161,60 +161,60 @@ def test_a_folder_keeps_its_settings(study):
 def test_a_folder_of_another_study_is_refused(study, settings, plugins, data, words):
     mine = {"recipe": {"epochs": 3}}
     old_plugins, old_data = {"blur.py": "b0"}, {"data_hash": "d0", "split_hash": "s0"}
-    claim(study(**mine), old_plugins, old_data, AUTO)
+    bind_settings(study(**mine), old_plugins, old_data, AUTO)
     write_json_atomically(study().path / "trials/0000/run.json", {})
     before = (study().path / "settings.yaml").read_bytes()
     with pytest.raises(InputError, match="was begun with other settings") as caught:
-        claim(study(**(mine | settings)), old_plugins | plugins, old_data | data, AUTO)
+        bind_settings(study(**(mine | settings)), old_plugins | plugins, old_data | data, AUTO)
     assert words in str(caught.value)
     assert (study().path / "settings.yaml").read_bytes() == before
-    claim(study(**mine), old_plugins, old_data, AUTO)
+    bind_settings(study(**mine), old_plugins, old_data, AUTO)
 
 
 def test_lost_files_let_no_other_settings_in(study):
     """study.json and its copy are lost, as in a folder that was copied in part."""
     first = study(recipe={"epochs": 3})
-    claim(first, {}, {}, AUTO)
+    bind_settings(first, {}, {}, AUTO)
     write_json_atomically(first.path / "trials/0000/run.json", {})
     for damage in (lambda path: path.write_text("{"), lambda path: path.unlink()):
         for name in ("study.json", "study.copy.json"):
             damage(first.path / name)
         with pytest.raises(InputError, match=r"settings.recipe.epochs: 3 -> 4"):
-            claim(study(recipe={"epochs": 4}), {}, {}, AUTO)
-        assert claim(study(recipe={"epochs": 3}, trials=50), {}, {}, AUTO) == AUTO
+            bind_settings(study(recipe={"epochs": 4}), {}, {}, AUTO)
+        assert bind_settings(study(recipe={"epochs": 3}, trials=50), {}, {}, AUTO) == AUTO
 
 
 def test_a_folder_in_which_nothing_was_trained_takes_other_settings(study):
     first = {"owner": "me", "precision": "32-true"}
-    claim(study(), {"blur.py": "b0"}, {"data_hash": "d0"}, first)
+    bind_settings(study(), {"blur.py": "b0"}, {"data_hash": "d0"}, first)
     again = {"owner": "somebody", "precision": "bf16-mixed"}
     other = study(recipe={"epochs": 4}), {"blur.py": "b1"}, {"data_hash": "d1"}
     settled = {"owner": "me", "precision": "bf16-mixed"}
-    assert claim(*other, again) == settled
+    assert bind_settings(*other, again) == settled
     write_json_atomically(study().path / "baselines/00/run.json", {})
-    assert claim(*other, first) == settled
+    assert bind_settings(*other, first) == settled
     with pytest.raises(InputError, match="was begun with other settings"):
-        claim(study(), {"blur.py": "b0"}, {"data_hash": "d0"}, first)
+        bind_settings(study(), {"blur.py": "b0"}, {"data_hash": "d0"}, first)
 
 
 def test_where_plug_ins_lie_and_who_works_does_not_matter(study):
-    claim(study(plugins=("here/blur.py",)), {"blur.py": "b0"}, {}, AUTO)
+    bind_settings(study(plugins=("here/blur.py",)), {"blur.py": "b0"}, {}, AUTO)
     moved = study(plugins=("there/blur.py",), workers=WorkerSettings(count=3))
-    claim(moved, {"blur.py": "b0"}, {}, AUTO)
+    bind_settings(moved, {"blur.py": "b0"}, {}, AUTO)
 
 
 def test_precision_stays_what_it_was_on_another_machine(study):
-    assert claim(study(), {}, {}, OTHER) == OTHER
-    assert claim(study(), {}, {}, AUTO) == OTHER
+    assert bind_settings(study(), {}, {}, OTHER) == OTHER
+    assert bind_settings(study(), {}, {}, AUTO) == OTHER
 
 
 def test_a_folder_from_before_precision_was_kept_is_taken(study):
-    claim(study(), {}, {}, AUTO)
+    bind_settings(study(), {}, {}, AUTO)
     path = study().path / "study.json"
     content = json.loads(path.read_text())
     del content["precision"]
     path.write_text(json.dumps(content))
-    assert claim(study(), {}, {}, AUTO) == AUTO
+    assert bind_settings(study(), {}, {}, AUTO) == AUTO
 
 
 # Plug-ins
@@ -284,5 +284,5 @@ def test_every_reading_is_written_once_in_the_folder_and_beside_it(tmp_path):
 def test_a_study_that_could_not_record_its_readings_is_refused_at_once(study, tmp_path):
     (tmp_path / LEDGER).mkdir()
     with pytest.raises(InputError, match="reading of the test split cannot be recorded"):
-        claim(study(), {}, {}, "32-true")
+        bind_settings(study(), {}, {}, "32-true")
     assert not (study().path / "study.json").exists()

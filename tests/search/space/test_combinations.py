@@ -7,7 +7,7 @@ import pytest
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
-from search.space.combinations import Maker, Number, look, network_part, parts_of
+from search.space.combinations import CandidateFactory, Number, look, network_part, parts_of
 from search.space.space import Space
 
 VARIANT = {"image_size": 16, "in_channels": 1, "num_classes": 4, "patch_size": 2, "window_size": 4}
@@ -42,7 +42,7 @@ def idle():
 def counted():
     """That space with all its networks looked at."""
     found = idle()
-    return found, network_part(found, Maker(found), samples=10)
+    return found, network_part(found, CandidateFactory(found), samples=10)
 
 
 def brute(found):
@@ -60,7 +60,7 @@ def brute(found):
 def test_few_combinations_are_all_looked_at():
     found = space(stage(blocks=[WORD], width={"choose": [16, 24]}, num_heads={"choose": [2, 3]}))
     made = brute(found)
-    networks, recipes = parts_of(found, Maker(found), samples=10)
+    networks, recipes = parts_of(found, CandidateFactory(found), samples=10)
     assert networks.exact
     assert recipes.exact
     assert (networks.kind, networks.combinations, networks.looked_at) == ("networks", 36, 36)
@@ -76,7 +76,7 @@ def test_few_combinations_are_all_looked_at():
 def test_the_estimate_meets_what_is_counted(seed, counted):
     found, everything = counted
     assert everything.exact
-    part = look(everything.parameters, "networks", Maker(found), 800, most=0, seed=seed)
+    part = look(everything.parameters, "networks", CandidateFactory(found), 800, most=0, seed=seed)
     assert not part.exact
     assert part.combinations == everything.combinations == 1458
     assert 0 < part.distinct.error < 0.2 * everything.distinct.value
@@ -88,7 +88,7 @@ def test_the_estimate_meets_what_is_counted(seed, counted):
 
 def test_the_standard_error_is_what_estimates_scatter_by():
     found = space(stage(blocks=[WORD]))
-    maker = Maker(found)
+    maker = CandidateFactory(found)
     networks = network_part(found, maker, samples=10)
     parts = [
         look(networks.parameters, "networks", maker, 200, most=0, seed=seed) for seed in range(20)
@@ -106,7 +106,7 @@ def test_idle_values_of_a_range_are_counted():
     scale = {"word": "{mixer}:scale(init={r})", "mixer": {"choose": ["w_msa", "w_msa+mdta"]}}
     first = stage(blocks=[scale | {"r": {"from": 1, "to": 40, "step": 1}}, focal], num_heads=4)
     found = space(first)
-    maker = Maker(found)
+    maker = CandidateFactory(found)
     networks = network_part(found, maker, samples=10)
     assert networks.distinct == Number((40 + 1) * 4)
     part = look(networks.parameters, "networks", maker, samples=400, most=0)
@@ -121,7 +121,7 @@ def test_windows_that_lie_alike_on_the_maps_are_one_candidate():
         space(plain, stage(blocks=["w_msa", "grid"], width=32), **sizes)
     either = {"choose": ["w_msa", "w_msa(small_map=pad)"]}
     found = space(stage(blocks=[{"word": "{mixer}", "mixer": either}]), **sizes)
-    networks = network_part(found, Maker(found), samples=10)
+    networks = network_part(found, CandidateFactory(found), samples=10)
     assert (networks.looked_at, networks.distinct) == (8, Number(4))
 
 
@@ -140,7 +140,7 @@ BRANCHES = {"choose": ["w_msa", "mdta", "conv", "conv(kernel=5)", "pointwise"]}
 def test_orders_of_branches_are_counted(word, names, of_one):
     block = {"word": word, **dict.fromkeys(names, BRANCHES)}
     found = space(stage(blocks=[block]))
-    maker = Maker(found)
+    maker = CandidateFactory(found)
     networks = network_part(found, maker, samples=10)
     part = look(networks.parameters, "networks", maker, samples=400, most=0)
     assert of_one is None or networks.distinct.value == of_one
@@ -150,7 +150,7 @@ def test_orders_of_branches_are_counted(word, names, of_one):
 def test_branches_of_two_blocks_are_not_exchanged_with_each_other():
     block = {"word": "{a}+{b}", "a": BRANCHES, "b": BRANCHES}
     found = space(stage(blocks=[block, block]))
-    maker = Maker(found)
+    maker = CandidateFactory(found)
     parameters = network_part(found, maker, samples=10).parameters
     part = look(parameters, "networks", maker, samples=600, most=0)
     assert abs(part.distinct.value - 15 * 15) < 4 * part.distinct.error
@@ -160,7 +160,7 @@ def test_a_value_between_any_two_has_no_end():
     found = space(
         stage(blocks=[WORD]), recipe={"learning_rate": {"from": 0.001, "to": 0.01, "log": True}}
     )
-    networks, recipes = parts_of(found, Maker(found), samples=30)
+    networks, recipes = parts_of(found, CandidateFactory(found), samples=30)
     assert networks.exact
     assert (networks.combinations, networks.distinct) == (9, Number(5))
     assert (recipes.combinations, recipes.distinct, recipes.looked_at) == (None, None, 30)
@@ -178,7 +178,7 @@ def test_a_recipe_that_is_tied_to_the_network_is_not_parted_from_it():
         ({"drop_path": {"choose": [0, {"times": ["mlp_ratio", 0.1]}]}}, {"mlp_ratio": 2.0}),
     ):
         found = space(stage(), recipe=recipe, **fields)
-        part, nothing_left = parts_of(found, Maker(found), samples=10)
+        part, nothing_left = parts_of(found, CandidateFactory(found), samples=10)
         assert (nothing_left.parameters, nothing_left.distinct) == ((), Number(1))
         assert (part.kind, part.parameters) == ("candidates", found.parameters)
         assert part.distinct == Number(len({identity for identity, _ in brute(found).values()}))
@@ -192,7 +192,11 @@ def test_a_start_of_norms_counts_behind_mixers_alone(norm, distinct):
     recipe = {"learning_rate": {"choose": [0.001, 0.002]}}
     recipe |= {"zero_init_residual": {"choose": [True, False]}}
     found = space(stage(norm=norm), recipe=recipe)
-    parts = [p.distinct.value for p in parts_of(found, Maker(found), samples=9) if p.parameters]
+    parts = [
+        p.distinct.value
+        for p in parts_of(found, CandidateFactory(found), samples=9)
+        if p.parameters
+    ]
     assert math.prod(parts) == len({identity for identity, _ in brute(found).values()})
     assert parts == distinct
 
@@ -205,7 +209,7 @@ def test_a_start_of_norms_is_not_to_be_chosen_where_no_norm_stands_behind_a_mixe
 
 def test_what_is_for_other_images_is_no_candidate():
     found = space(stage(), image_size={"choose": [16, 8]})
-    networks = network_part(found, Maker(found), samples=10)
+    networks = network_part(found, CandidateFactory(found), samples=10)
     assert (networks.looked_at, len(networks.candidates)) == (2, 1)
 
 

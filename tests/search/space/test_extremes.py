@@ -3,7 +3,7 @@
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.space.combinations import Maker, look, network_part
+from search.space.combinations import CandidateFactory, look, network_part
 from search.space.extremes import least, never_fitting, never_made, no_fit_message
 from search.space.space import Space
 
@@ -26,7 +26,7 @@ def space(**fields):
 def looked_at():
     """All networks, and a dozen drawn."""
     found = space()
-    maker = Maker(found)
+    maker = CandidateFactory(found)
     every = network_part(found, maker, samples=10)
     return maker, every, look(every.parameters, "networks", maker, samples=12, most=0)
 
@@ -48,7 +48,7 @@ def test_descent_finds_what_looking_at_all_finds(looked_at, name, sign):
 
 def test_descent_starts_from_the_first_values_where_no_draw_is_a_network():
     found = space(width={"from": 16, "to": 31, "step": 1}, num_heads=16)
-    maker = Maker(found)
+    maker = CandidateFactory(found)
     parameters = network_part(found, maker, samples=10).parameters
     drawn = look(parameters, "networks", maker, samples=2, most=0)
     assert drawn.candidates == ()
@@ -85,7 +85,7 @@ def test_what_never_fits_is_told_with_the_cheapest():
     found = space()
     assert no_fit_message(found, {}) == ""
     assert no_fit_message(found, {"macs": 10**9}) == ""
-    every = network_part(found, Maker(found), samples=10)
+    every = network_part(found, CandidateFactory(found), samples=10)
     least_macs = min(c.cost.macs for c in every.candidates)
     assert no_fit_message(found, {"macs": least_macs}) == ""
     message = no_fit_message(found, {"macs": least_macs - 1, "parameters": 10**9})
@@ -97,7 +97,7 @@ def test_what_never_fits_is_told_with_the_cheapest():
 
 def test_the_cheapest_is_the_one_that_exceeds_its_worst_limit_least():
     found = space()
-    every = network_part(found, Maker(found), samples=10)
+    every = network_part(found, CandidateFactory(found), samples=10)
     limits = {"macs": 50_000, "parameters": 1_000}
     worst = min(max(c.cost.macs / 50_000, c.cost.parameters / 1_000) - 1 for c in every.candidates)
     assert f"{worst:.1%} above" in no_fit_message(found, limits)
@@ -121,8 +121,13 @@ def test_values_that_are_never_made_are_found_among_drawn_ones_too():
     """Images of 16 pixels are none of a study that begins with 8."""
     variant = {**VARIANT, "stages": [{"width": 16, "depth": 1, "num_heads": 2, "blocks": ["conv"]}]}
     found = Space({**variant, "image_size": {"choose": [8, 16]}, "mlp_ratio": RATIOS}, {})
-    maker = Maker(found)
+    maker = CandidateFactory(found)
     every = network_part(found, maker, samples=10)
     drawn = look(every.parameters, "networks", maker, samples=12, most=0)
     assert never_made(every, maker) == never_made(drawn, maker) == {"image_size": [16]}
-    assert never_made(network_part(space(), Maker(space()), samples=10), Maker(space())) == {}
+    assert (
+        never_made(
+            network_part(space(), CandidateFactory(space()), samples=10), CandidateFactory(space())
+        )
+        == {}
+    )

@@ -3,7 +3,7 @@ import pytest
 from hybrid_swin.cost import count_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
-from search.comparison.design.matching import Matched, match_arm, with_pointwise
+from search.comparison.design.matching import MatchedNetwork, match_arm, with_pointwise
 from search.settings.comparison import MatchSettings
 
 
@@ -32,7 +32,7 @@ def test_without_matching_the_residuals_are_told():
 
 
 def test_latency_is_met_by_the_clock_that_is_given():
-    quick = Matched(variant("w_msa+mdta", 32), {"latency": 0.01}, "widths 48 to 32")
+    quick = MatchedNetwork(variant("w_msa+mdta", 32), {"latency": 0.01}, "widths 48 to 32")
     settings = MatchSettings()
     found = match_arm(
         variant("w_msa+mdta"), variant("w_msa"), "latency", settings, lambda v, t: quick

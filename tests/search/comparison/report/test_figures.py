@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from search.comparison.report.by_factor import draw_factor
 from search.comparison.report.figures import numeric_factors, save_figures
 from search.comparison.report.forest import BETTER, TIE, WORSE, draw_differences
-from search.comparison.results.reach_truth import Truth
+from search.comparison.results.reach_truth import KnownAccuracy
 
 CONTROL = "+mdta(attention=false)"
 FACTOR = "data.options.reach"
@@ -92,7 +92,7 @@ def test_labels_do_not_overlap_or_leave_the_figure(fake):
 
 def test_scores_and_steps_against_a_factor(by_reach):
     cells = ("reach=2", "reach=4", "reach=6")
-    truth = Truth(
+    truth = KnownAccuracy(
         {(cells[0], "base"): 1.0, (cells[1], "base"): 0.5},
         dict(zip(cells, (0.98, 0.97, 0.96), strict=True)),
     )

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from search.comparison.results.differences import Side, Versus, adjust, difference_of, survives
-from search.leaderboard.rows.evidence import Evidence
+from search.comparison.results.differences import ArmScores, Versus, adjust, difference_of, survives
+from search.leaderboard.rows.evidence import RowEvidence
 from search.records.predictions import Correctness
 from search.statistics.equivalence import equivalence_p
 from search.statistics.intervals import Difference, crossed_difference, paired_difference
@@ -15,7 +15,7 @@ from search.statistics.quantiles import half_width
 
 
 def side(label, scores, validation=None, correct=None):
-    return Side(label, validation or {}, Evidence(scores, correct))
+    return ArmScores(label, validation or {}, RowEvidence(scores, correct))
 
 
 def correctness(matrix, ids=None):

@@ -18,7 +18,7 @@ from search.reporting.figures.anytime import draw_anytime
 from search.reporting.figures.curves import draw_curves
 from search.reporting.figures.hypervolume import draw_volume
 from search.reporting.figures.pareto import draw_tradeoff
-from search.reporting.figures.study_data import Evidence
+from search.reporting.figures.study_data import StudyData
 from search.reporting.figures.style import BLACK, BLUE, FINALISTS, RED
 from search.reporting.figures.writing import write_study_figures
 from search.statistics.intervals import score_interval
@@ -62,7 +62,7 @@ def searched(make_study):
 
 
 def evidence_of(study):
-    return Evidence.from_folder(study.folder)
+    return StudyData.from_folder(study.folder)
 
 
 def test_the_best_so_far_is_of_trials_to_their_end(searched):
@@ -294,7 +294,7 @@ def test_ten_thousand_trials_stay_below_a_megabyte(make_study, tmp_path, draw):
         run = replace(spec, key=f"trials/{number:04d}", cost=cost, cutoffs={"5": score})
         many.append((run, replace(result, score=score, state=state, history=curve)))
     point = {"val/accuracy": 0.0, "macs": 1e6}
-    evidence = Evidence("many", "val/accuracy", "max", tuple(many), reference_point=point)
+    evidence = StudyData("many", "val/accuracy", "max", tuple(many), reference_point=point)
     assert write_figure(tmp_path / "figure.svg", lambda figure: draw(evidence, figure))
     assert (tmp_path / "figure.svg").stat().st_size < 1_000_000
 
@@ -327,21 +327,21 @@ def test_captions_speak_of_what_is_drawn(make_study):
     study = make_study("bare")
     study.trial(0, 0.8)
     study.trial(1, 0.9)
-    bare = Evidence.from_folder(study.folder)
+    bare = StudyData.from_folder(study.folder)
     texts = [said(drawn(draw, bare)) for draw in (draw_anytime, draw_tradeoff, draw_curves)]
     for text, absent in zip(texts, ("Labelled lines", "Bars:", "Colour: finalists"), strict=True):
         assert absent not in text
     study.finalist("a", [0.85], origin="trials/0001")
     study.baseline(0, 0.6)
-    text = said(drawn(draw_tradeoff, Evidence.from_folder(study.folder)))
+    text = said(drawn(draw_tradeoff, StudyData.from_folder(study.folder)))
     assert (
         "Bars: means of retrained rows over fresh seeds; what a mean is worse" in text
     )  # one seed
     assert "than its dot is luck of the search." in text  # the splits were given
     assert "Labelled lines: baselines (single runs, dashed)." in said(
-        drawn(draw_anytime, Evidence.from_folder(study.folder))
+        drawn(draw_anytime, StudyData.from_folder(study.folder))
     )
     study.finalist("b", [0.85, 0.8], origin="trials/0000", split_hash="other")
-    text = said(drawn(draw_tradeoff, Evidence.from_folder(study.folder)))
+    text = said(drawn(draw_tradeoff, StudyData.from_folder(study.folder)))
     assert "over fresh seeds with 95% intervals over them" in text
     assert "luck of the search or of other validation images." in text

@@ -20,7 +20,7 @@ from search.settings.study import (
 )
 from search.space.space import Space
 from search.study.sampling.gp_process import GpProcess
-from search.study.sampling.sampler_view import MOST_SHOWN, Memory
+from search.study.sampling.sampler_view import MOST_SHOWN, SamplerView
 from search.study.sampling.samplers import (
     Samplers,
     choose_sampler,
@@ -164,7 +164,10 @@ def test_what_is_good_is_a_tenth_of_the_trials_however_many_draws_were_refused()
 
 def test_every_proposal_of_a_genetic_search_can_become_a_parent():
     settings = study(name="nsga2")
-    samplers, memory = Samplers("nsga2", settings, space_of(settings)), Memory(["maximize"], True)
+    samplers, memory = (
+        Samplers("nsga2", settings, space_of(settings)),
+        SamplerView(["maximize"], True),
+    )
     point = {"mlp_ratio": 2, "stages.0.width": 24, "recipe.learning_rate": 0.004}
     for number, refused in enumerate([0, 5, 25]):
         trial = memory.ask(samplers.make(number, number, 0, refused, point if refused else None))
@@ -177,8 +180,8 @@ def test_every_proposal_of_a_genetic_search_can_become_a_parent():
 
 
 def test_of_many_trials_the_best_and_the_latest_are_shown():
-    memory = Memory(["maximize"], sees_all=False)
-    whole = Memory(["maximize"], sees_all=True)
+    memory = SamplerView(["maximize"], sees_all=False)
+    whole = SamplerView(["maximize"], sees_all=True)
     for number in range(MOST_SHOWN + 500):
         for each in (memory, whole):
             trial = optuna.trial.create_trial(value=float(number == 3), params={}, distributions={})
@@ -191,7 +194,7 @@ def test_of_many_trials_the_best_and_the_latest_are_shown():
 
 
 def test_of_several_objectives_the_front_and_the_latest_are_shown():
-    memory = Memory(["maximize", "minimize"], sees_all=False)
+    memory = SamplerView(["maximize", "minimize"], sees_all=False)
     for number in range(MOST_SHOWN + 200):
         values = [float(number == 3), float(number != 5)]
         trial = optuna.trial.create_trial(values=values, params={}, distributions={})
@@ -203,7 +206,7 @@ def test_of_several_objectives_the_front_and_the_latest_are_shown():
 
 
 def test_a_trial_that_ended_late_is_shown_as_if_it_had_not():
-    memory = Memory(["maximize"], sees_all=False)
+    memory = SamplerView(["maximize"], sees_all=False)
     for number in range(MOST_SHOWN + 300):
         trial = optuna.trial.create_trial(value=float(number), params={}, distributions={})
         memory.restore(trial, known=number != 7)
@@ -246,7 +249,7 @@ def fill(memory, samplers, space, count):
 def test_a_gaussian_process_finds_more_than_chance():
     samplers, space = gaussian()
     try:
-        memory = Memory(["maximize"], sees_all=False)
+        memory = SamplerView(["maximize"], sees_all=False)
         fill(memory, samplers, space, 14)
         late = [memory.frozen(n).params["recipe.learning_rate"] for n in range(8, 14)]
         assert min(abs(rate - 0.003) for rate in late) < 0.0005

@@ -19,16 +19,16 @@ READERS = {
 }
 # Modules beside search/records that open files, and which: none of them is a study's record.
 OTHERS = {
-    "config_files.py": "configs of the user's own",
-    "file_kinds.py": "variants of the user's own",
-    "cost_table.py": "variants that `cost --save` writes",
-    "inspect_command.py": "the index of a folder of inspections",
-    "inspect_wandb.py": "a folder of inspections",
-    "inspect_subject.py": "a checkpoint, for its hash",
-    "wandb_board.py": "the list of what the mirror has written",
-    "executors/bounded_log.py": "logs",
-    "executors/local.py": "what the system says of its memory and cores",
-    "watching/holder.py": "the lock, as text",
+    "settings/config_files.py": "configs of the user's own",
+    "settings/kinds.py": "variants of the user's own",
+    "cli/cost/command.py": "variants that `cost --save` writes",
+    "cli/inspect/command.py": "the index of a folder of inspections",
+    "reporting/wandb/inspection.py": "a folder of inspections",
+    "cli/inspect/target.py": "a checkpoint, for its hash",
+    "reporting/wandb/mirror.py": "the list of what the mirror has written",
+    "execution/bounded_log.py": "logs",
+    "execution/local_workers.py": "what the system says of its memory and cores",
+    "reporting/status/lock_holder.py": "the lock, as text",
 }
 
 

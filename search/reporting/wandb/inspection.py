@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import read_json
-from search.settings.wandb import WandbSettings, place
 from search.reporting.wandb.content import harmless
+from search.settings.wandb import WandbSettings, place
 
 
 def send(folder: Path, log_images: bool, names: Sequence[str]) -> str:

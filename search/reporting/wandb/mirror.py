@@ -1,13 +1,14 @@
 """The W&B mirror of a study: written from its folder, by a process of its own.
 
-The coordinator holds a `WandbBoard` and tells it which runs have ended. The process behind it,
-``python -m search.reporting.wandb.mirror STUDY_FOLDER``, reads JSON lines, ``{"run": "trials/0007"}`` and at
-the end ``{"finish": true}``, and writes one W&B run for each, then one ``study`` run with the
-ranked table and the ``leaderboard`` artifact. It can be late, fail or be killed: the search never
-waits for it, and what it missed is mirrored at the end or the next time. ``wandb_mirrored.txt``
-remembers what is written; it and the ``wandb`` folder may be deleted at any time.
+The coordinator holds a `WandbBoard` and tells it which runs are finished. The process behind it,
+``python -m search.reporting.wandb.mirror STUDY_FOLDER``, reads JSON lines,
+``{"run": "trials/0007"}`` and at the end ``{"finish": true}``. It writes one W&B run for each, then
+one ``study`` run with the ranked table and the ``leaderboard`` artifact. It can be late, fail or be
+killed: the search never waits for it, and what it missed is mirrored at the end or the next time.
+``wandb_mirrored.txt`` remembers what is written; it and the ``wandb`` folder may be deleted at any
+time.
 
-Beside `inspect_wandb` this is the only file that imports wandb, and only that process does so.
+Besides ``inspection.py`` this is the only file that imports wandb, and only that process does so.
 """
 
 import json
@@ -305,7 +306,7 @@ def _place(settings: ExperimentSettings, study_folder: Path) -> WandbPlace:
 def main(arguments: Sequence[str]) -> int:
     """Read messages until ``finish`` or the end of the input, and mirror."""
     if len(arguments) != 1:
-        print("usage: echo '{\"finish\": true}' | python -m search.reporting.wandb.mirror STUDY_FOLDER")
+        print(f"usage: echo '{{\"finish\": true}}' | python -m {__spec__.name} STUDY_FOLDER")
         return 2
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(AttributeError, OSError):

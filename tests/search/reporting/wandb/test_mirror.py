@@ -11,13 +11,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from search.reporting.wandb import mirror as wandb_board
-from search.comparison.results.conclusions import conclusions
 from search.comparison.report.files import write_report
+from search.comparison.results.conclusions import conclusions
 from search.leaderboard.board import COLUMNS, Leaderboard
 from search.records.runs import iter_runs, read_run
-from search.settings.wandb import WandbSettings
+from search.reporting.wandb import mirror as wandb_board
 from search.reporting.wandb.mirror import WandbBoard
+from search.settings.wandb import WandbSettings
 
 ROOT = Path(__file__).parents[4]
 SECRET_DATA = {
@@ -301,7 +301,8 @@ def test_the_search_does_not_import_wandb():
         for file in (ROOT / package).rglob("*.py")
         if "import wandb" in file.read_text().replace("no wandb import", "")
     ]
-    assert sorted(users) == ["search/reporting/wandb/inspection.py", "search/reporting/wandb/mirror.py"]
+    folder = "search/reporting/wandb"
+    assert sorted(users) == [f"{folder}/inspection.py", f"{folder}/mirror.py"]
 
 
 def test_a_comparison_is_mirrored_as_a_table_with_its_conclusions(fake, tmp_path):

@@ -10,6 +10,7 @@ from hybrid_swin.spec import ranges, registry
 from hybrid_swin.system.console import Console
 from search.leaderboard.word_wrapping import Words
 from search.settings.study import StudySettings
+from search.settings.unused_plugins import unused_plugins
 from search.space.budget import limits, matching, over
 from search.space.choices import Choice, Range, Tie
 from search.space.combinations import Candidate, Number, SubSpace
@@ -45,6 +46,8 @@ def print_space(settings: StudySettings, samples: int, output: Format = "table")
     console.print(_parameters(found.space))
     console.print()
     console.print(_facts(found), highlight=False)
+    for note in unused_plugins(settings):
+        console.print(f"\n{note}", style="yellow", markup=False, highlight=False)
     return 0
 
 

@@ -49,6 +49,7 @@ from search.reporting.status.progress_file import ProgressFile
 from search.reporting.terminal import Terminal
 from search.reporting.wandb.mirror import WandbBoard
 from search.settings.comparison import ComparisonSettings
+from search.settings.unused_plugins import unused_plugins
 from search.study.candidates import check_objective
 from search.study.looks import next_target, note_older_look
 
@@ -153,6 +154,12 @@ def _check_first_weights(plan: ComparisonPlan) -> None:
             raise InputError(f"arm {arm!r}: {error}") from None
 
 
+def say_unused_plugins(settings: ComparisonSettings, console: Console) -> None:
+    """Print which plug-ins no arm uses."""
+    for note in unused_plugins(settings):
+        console.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
 def _say_first_weights(plan: ComparisonPlan, console: Console) -> None:
     """Print in what the first arm starts otherwise than in the source of its weights."""
     if not plan.init.file:
@@ -224,6 +231,7 @@ def run_comparison(
             say=lambda text: console.print(text, style="yellow", markup=False, highlight=False),
             modules=prepared.modules,
         )
+        say_unused_plugins(settings, console)
         say_what_differs(receipt, settings.path, console)
         _say_first_weights(plan, console)
         if clock is not None:

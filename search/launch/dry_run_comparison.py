@@ -8,7 +8,7 @@ from rich.table import Table
 from hybrid_swin.system.console import Console
 from search.comparison.design.plan import ComparisonPlan, PlannedArm
 from search.execution.workers import start_workers
-from search.launch.comparison import check, prepare, say_cells
+from search.launch.comparison import check, prepare, say_cells, say_unused_plugins
 from search.launch.pilot import print_resolution, run_pilots, shortened
 from search.records.looks import read_looks
 from search.records.runs import RunResult, RunSpec
@@ -39,6 +39,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
         with start_workers(settings=rehearsal.settings) as executor:
             prepared = prepare(rehearsal)
             say_cells(prepared.data, console)
+            say_unused_plugins(settings, console)
             print_arms(plan, console)
             _print_trainings(plan, console)
             pilots = _pilots(rehearsal)

@@ -6,6 +6,7 @@ import statistics
 import tempfile
 
 from rich.table import Table
+from rich.text import Text
 
 from hybrid_swin.data.summary import independent
 from hybrid_swin.spec.recipe import Recipe
@@ -115,7 +116,7 @@ def _print_plan(
     sampler, why = prepared.sampler
     table.add_row("sampler", f"{sampler}: {why}")
     for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
-        table.add_row("note", note)
+        table.add_row("note", Text(note))
     for spec in candidates.baselines:
         table.add_row(
             "",

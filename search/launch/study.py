@@ -239,7 +239,7 @@ def run_study(
         if settings.sampler.name == "auto" and settings.trials:
             console.print(f"sampler {sampler}: {why}", highlight=False)
         for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
-            console.print(note, style="yellow", highlight=False)
+            console.print(note, style="yellow", markup=False, highlight=False)
         say_what_differs(receipt, settings.path, console)
         about_images = about_data(prepared.data)
         say_data(about_images, console)

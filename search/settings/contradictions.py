@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from hybrid_swin.errors import InputError
 from search.settings.study import BudgetSettings, StudySettings
+from search.settings.unused_plugins import unused_plugins
 
 
 def check_together(settings: StudySettings) -> None:
@@ -20,6 +21,7 @@ def without_effect(settings: StudySettings, epochs: int, sampler: str) -> Iterat
         epochs: of its longest training.
         sampler: the chosen one.
     """
+    yield from unused_plugins(settings)
     trials, rungs, budget = settings.trials, settings.rungs, settings.budget
     if not trials:
         return

@@ -198,6 +198,12 @@ def test_a_part_of_ones_own_is_counted(config, told, write_plugin):
     assert found["candidates"]["value"] == 4
 
 
+def test_a_part_of_ones_own_that_no_block_uses_is_said(config, shown, write_plugin):
+    plugin = str(write_plugin("pool"))
+    text = shown(config(), "--plugin", plugin)
+    assert "plug-in pool.py: no block uses its word `pool`" in " ".join(text.split())
+
+
 def test_a_space_without_choices(config, shown):
     said = shown(config(stage={"width": 16, "blocks": ["conv"]}))
     assert "combinations 1 candidates 1 distinct, all counted" in said

@@ -102,3 +102,9 @@ def test_recipes_that_are_hardly_meant_are_told(told):
     assert "recipe.warmup_epochs 2 does not end before recipe.epochs 2" in text
     _, text = told()
     assert "is more than" not in text and "does not end before" not in text
+
+
+def test_a_plugin_that_no_block_uses_is_said(told, write_plugin):
+    _, text = told(plugins=[str(write_plugin("pool"))])
+    assert "plug-in pool.py: no block uses its word `pool`; add it to blocks" in text
+    assert "`blocks: {choose: [[w_msa], [pool]]}`" in text

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ Work = Literal["forward", "training"]
 Step = Callable[[], object]
 
 _THREADS, _BATCH = Range(1, 1024), Range(1, 2**16)
+_LATENCY_ROUNDS = 15
 _LEAST_SECONDS = 0.02  # of one sample: shorter steps are repeated within it
 
 
@@ -193,6 +194,36 @@ def _timing(own: Sequence[float], first: Sequence[float]) -> Timing:
         _iqr(ratios),
         len(own),
     )
+
+
+def measure_latency(
+    network: nn.Module, variant: Variant, accelerator: str
+) -> dict[str, Any] | None:
+    """Milliseconds of a forward pass on one batch: median, and a 95% interval of it.
+
+    With the threads of this process, alone: beside whatever else the machine is doing. Two of
+    these figures do not show a difference; only networks measured in turn do. None if the device
+    has too little memory for it: a trained network must not be lost over a timing.
+    """
+    kind = resolve_accelerator(accelerator)
+    setup = Setup("cuda" if kind == "gpu" else kind, torch.get_num_threads())
+    network = network.to(setup.device).eval()
+    try:
+        step = forward_step(network, variant, setup)
+        [seconds] = interleaved([step], setup.synchronize, _LATENCY_ROUNDS)
+    except torch.OutOfMemoryError:
+        return None
+    low, middle, high = median_interval(seconds)
+    return {
+        "median_ms": middle * 1e3,
+        "low_ms": low * 1e3,
+        "high_ms": high * 1e3,
+        "rounds": _LATENCY_ROUNDS,
+        "batch": setup.batch,
+        "threads": setup.threads,
+        "device": device_name(kind),
+        "beside_other_work": True,  # other workers may train on the same machine
+    }
 
 
 def median_interval(

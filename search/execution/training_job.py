@@ -13,7 +13,7 @@ from hybrid_swin.data.datamodule import ImageData, make_datamodule
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import say
-from hybrid_swin.profiling.latency import measure_latency
+from hybrid_swin.profiling.timing import measure_latency
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import check_hash
 from hybrid_swin.spec.own_code.module_sources import check_modules

@@ -52,14 +52,3 @@ def align(hsic_LL: Tensor) -> Tensor:
     own_L = hsic_LL.diagonal()
     roots = torch.where(own_L > 0, own_L, torch.nan).sqrt()
     return hsic_LL / torch.outer(roots, roots)
-
-
-def debiased_cka(x_ND: Tensor, y_ND: Tensor) -> float:
-    """Debiased CKA of two representations of the same images: 1 for itself, 0 where unrelated.
-
-    Rotating or scaling either side changes nothing. It may lie below 0 by chance.
-
-    Source: Similarity of Neural Network Representations Revisited, 2019,
-    https://arxiv.org/abs/1905.00414
-    """
-    return float(align(debiased_hsic(torch.stack([gram(x_ND), gram(y_ND)])))[0, 1])

@@ -2,10 +2,9 @@
 
 from itertools import product
 
-import numpy as np
 import pytest
 
-from hybrid_swin.data.synthetic.bayes import constellation_accuracy, context_xor_accuracy
+from hybrid_swin.data.synthetic.bayes import constellation_accuracy
 from hybrid_swin.errors import InputError
 
 
@@ -35,34 +34,10 @@ def test_one_bit_by_enumeration_of_all_cells_and_flips(flip):
     assert constellation_accuracy(1, flip) == pytest.approx(best)
 
 
-@pytest.mark.parametrize(("cells", "best"), [(4, 0.661), (32, 0.981)])
-def test_context_xor(cells, best):
-    assert context_xor_accuracy(cells, cells, 0.7) == pytest.approx(best, abs=5e-4)
-
-
-@pytest.mark.parametrize(("context", "content"), [(1, 1), (2, 3), (4, 2)])
-def test_context_xor_by_enumeration_of_all_cells(context, content):
-    p, best = 0.7, 0.0
-    for cells in product((1, -1), repeat=context + content):
-        chance = [0.0, 0.0]
-        for hidden, label in product((1, -1), (0, 1)):
-            signs = [hidden] * context + [hidden * (2 * label - 1)] * content
-            agree = np.equal(cells, signs)
-            chance[label] += np.prod(np.where(agree, p, 1 - p)) / 2
-        best += max(chance) / 2
-    assert context_xor_accuracy(context, content, p) == pytest.approx(best)
-
-
 @pytest.mark.parametrize(
-    ("function", "numbers", "message"),
-    [
-        (constellation_accuracy, (0, 0.1), "bits must be at least 1"),
-        (constellation_accuracy, (4, 1.1), "flip must be a probability"),
-        (context_xor_accuracy, (0, 4, 0.7), "context must be at least 1"),
-        (context_xor_accuracy, (4, 0, 0.7), "content must be at least 1"),
-        (context_xor_accuracy, (4, 4, float("nan")), "agreement must be a probability"),
-    ],
+    ("numbers", "message"),
+    [((0, 0.1), "bits must be at least 1"), ((4, 1.1), "flip must be a probability")],
 )
-def test_impossible_numbers_are_refused(function, numbers, message):
+def test_impossible_numbers_are_refused(numbers, message):
     with pytest.raises(InputError, match=message):
-        function(*numbers)
+        constellation_accuracy(*numbers)

@@ -11,10 +11,10 @@ import math
 import os
 import re
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hybrid_swin.errors import InputError
 
@@ -126,20 +126,33 @@ def write_bytes_atomically(path: Path, content: bytes | memoryview) -> None:
     Raises:
         FileError: the system refuses (a full disk, no rights, ...); the old file is untouched.
     """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise FileError(explained(error, path)) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file under a temporary name, which takes the place of ``path`` once it is on the disk.
+
+    What ends the writing leaves the old file as it was.
+    """
     # a name of our own, so that a late writer of the same file cannot tear it
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise FileError(explained(error, path)) from error
+        raise
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -5,16 +5,14 @@ the identity of the training inside, so that one rename replaces them together.
 """
 
 import io
-import os
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from hybrid_swin.system.files import SaveError
+from hybrid_swin.system.files import SaveError, replacing
 
 SCHEMA_VERSION = 1
 
@@ -24,7 +22,7 @@ class UnreadableStateError(Exception):
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
-    """Write to a temporary name, flush to the disk, rename.
+    """Write a state, whole or not at all.
 
     Raises:
         SaveError: the disk is full or the folder cannot be written, with ``errno`` kept.
@@ -33,16 +31,10 @@ def save_state(state: Mapping[str, Any], path: Path) -> None:
     buffer = io.BytesIO()
     torch.save({**state, "schema_version": SCHEMA_VERSION}, buffer)
     content = buffer.getbuffer()
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with replacing(path) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise SaveError(
             error.errno,
             f"the checkpoint ({len(content) / 1e6:.1f} MB) could not be written: {error.strerror}; "

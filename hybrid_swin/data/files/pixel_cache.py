@@ -8,12 +8,9 @@ may be deleted at any time.
 """
 
 import json
-import os
-import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 from hybrid_swin.data.files.facts import FileFacts
 from hybrid_swin.data.pixels import digest
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.files import replacing
 
 Row = NDArray[Any] | str  # one image (H, W, C), or the reason why there is none
 _SPARE_BYTES = 64 * 1024**2
@@ -124,7 +122,7 @@ def _prepare(folder: Path, key: str, size: int) -> None:
     """Make the folder, clear what killed builders of this key left there, and check the room."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(f"{key}.*.tmp"):
+        for left in folder.glob(f".{key}.*.tmp"):
             if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
                 left.unlink(missing_ok=True)
     except OSError as error:
@@ -152,7 +150,7 @@ def _write(
 ) -> None:
     reasons: dict[int, str] = {}
     dtype: np.dtype[Any] | None = None
-    with _replacing(folder / f"{key}.npy") as file:
+    with replacing(folder / f"{key}.npy") as file:
         for index, row in enumerate(rows):
             if isinstance(row, str):
                 reasons[index] = row
@@ -172,7 +170,7 @@ def _write(
                 raise RuntimeError("this version of NumPy writes headers of varying length")
         file.flush()
         sha256 = "" if dtype is None else digest(np.load(file.name, mmap_mode="r"))
-    with _replacing(folder / f"{key}.json") as file:
+    with replacing(folder / f"{key}.json") as file:
         seal = {"sha256": sha256, "reasons": reasons, "facts": facts.to_dict()}
         file.write(json.dumps(seal).encode())
 
@@ -183,17 +181,3 @@ def _write_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...])
     header: dict[str, Any] = {"descr": descr, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
     return file.tell()
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file under a temporary name that takes its own name once it is wholly on the disk."""
-    temporary = path.with_name(f"{path.stem}.{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

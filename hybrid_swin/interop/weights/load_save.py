@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,7 +24,7 @@ from hybrid_swin.interop.weights.spelling import WRITTEN, spelt
 from hybrid_swin.interop.weights.whole_tensors import refuse_unreal
 from hybrid_swin.network.network_facts import check_told, told_of
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.system.files import SaveError
+from hybrid_swin.system.files import SaveError, replacing
 
 _PICKLED = ".pth", ".pt", ".bin"
 
@@ -242,7 +241,12 @@ def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> No
         buffer = io.BytesIO()
         torch.save(state, buffer)
         content = buffer.getvalue()
-    _write(content, file)
+    try:
+        with replacing(file) as stream:
+            stream.write(content)
+    except OSError as error:
+        what = f"the weights could not be written: {error.strerror}"
+        raise SaveError(error.errno, what, str(file)) from error
 
 
 def _texts(model: nn.Module, variant: Variant) -> dict[str, str]:
@@ -267,19 +271,3 @@ def _target(path: str | Path) -> Path:
     if not file.parent.is_dir():
         raise InputError(f"weights cannot be written to {str(path)!r}: there is no such folder")
     return file
-
-
-def _write(content: bytes, file: Path) -> None:
-    temporary = file.with_name(f".{file.name}.tmp")
-    try:
-        with open(temporary, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise SaveError(
-            error.errno, f"the weights could not be written: {error.strerror}", str(file)
-        ) from error

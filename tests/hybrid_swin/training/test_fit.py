@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 
 import lightning.pytorch as L
 import numpy as np
@@ -278,8 +279,12 @@ def test_a_damaged_checkpoint_is_said_and_done_without(uninterrupted, tmp_path, 
     assert_same_bits(result, uninterrupted)
 
 
+def _temporary(folder):
+    return folder / f".last.ckpt.{os.getpid()}-{threading.get_ident()}.tmp"
+
+
 def test_a_leftover_of_a_torn_write_is_no_obstacle(uninterrupted, tmp_path):
-    (tmp_path / ".last.ckpt.tmp").write_bytes(b"half a check")
+    _temporary(tmp_path).write_bytes(b"half a check")
     assert_same_bits(train(tmp_path), uninterrupted)
 
 
@@ -288,7 +293,7 @@ def test_a_full_disk_is_one_error_and_the_training_can_go_on(uninterrupted, tmp_
     class FullDisk(L.Callback):
         def on_train_epoch_start(self, trainer, pl_module):
             if trainer.current_epoch == 1:
-                (tmp_path / ".last.ckpt.tmp").symlink_to("/dev/full")
+                _temporary(tmp_path).symlink_to("/dev/full")
 
     with pytest.raises(SaveError, match="could not be written: No space left"):
         train(tmp_path, [FullDisk()])

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,8 @@ def test_a_full_disk_is_one_error_and_leaves_the_previous_file(tmp_path):
     path = tmp_path / "a.ckpt"
     save_state(STATE, path)
     before = path.read_bytes()
-    (tmp_path / ".a.ckpt.tmp").symlink_to("/dev/full")
+    temporary = tmp_path / f".a.ckpt.{os.getpid()}-{threading.get_ident()}.tmp"
+    temporary.symlink_to("/dev/full")
     with pytest.raises(SaveError) as error:
         save_state({"weights": torch.zeros(100_000)}, path)
     assert error.value.errno == errno.ENOSPC

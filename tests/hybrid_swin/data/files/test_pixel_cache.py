@@ -116,7 +116,7 @@ def test_decoding_that_fails_leaves_no_trace(tmp_path):
 
 
 def test_what_a_killed_builder_left_is_removed_but_a_living_one_is_spared(tmp_path):
-    abandoned, living = tmp_path / "key.1.tmp", tmp_path / "key.2.tmp"
+    abandoned, living = tmp_path / ".key.npy.1-1.tmp", tmp_path / ".key.npy.2-1.tmp"
     for path in (abandoned, living):
         path.touch()
     long_ago = time.time() - 7200

@@ -118,15 +118,24 @@ def test_what_may_change_is_known_to_few(package):
     assert knowing == set(KNOWN_TO[package])
 
 
-def test_a_network_is_built_without_lightning():
-    needed, found = ["hybrid_swin.network.model"], set()
+@pytest.mark.parametrize(
+    ("module", "others"),
+    [
+        ("hybrid_swin.network.model", {"jsonargparse"}),
+        ("search.launch.study", set()),
+        ("search.launch.comparison", set()),
+    ],
+)
+def test_only_what_trains_waits_for_lightning(module, others):
+    """A study's own process does not: its workers import it meanwhile."""
+    needed, found = [module], set()
     while needed:
         module = needed.pop()
         found.add(module)
         needed += (imports(module, always=True) & MODULES.keys()) - found
     assert len(found) > 15
     for module in found:
-        assert not {"lightning", "torchmetrics", "jsonargparse"} & {
+        assert not ({"lightning", "torchmetrics"} | others) & {
             i.split(".")[0] for i in imports(module, always=True)
         }
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 
 
 def seed_all(seed: int, *place: object) -> None:
@@ -22,6 +21,8 @@ def seed_all(seed: int, *place: object) -> None:
 @contextmanager
 def seeded(seed: int, *place: object) -> Iterator[None]:
     """The same for what is inside; after it, the generators go on as if nothing had been drawn."""
+    from lightning.pytorch.utilities.seed import isolate_rng  # seconds to import
+
     with isolate_rng(include_cuda=False):
         seed_all(seed, *place)
         yield

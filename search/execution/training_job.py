@@ -31,7 +31,6 @@ from hybrid_swin.training.fit import (
 )
 from search.execution.answers import ValidationAnswers, save_test_answers
 from search.execution.job import Job
-from search.execution.reference import fit_reference
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.records.study_folder import recorded_test_read
 
@@ -234,6 +233,8 @@ def _recorded(spec: RunSpec, job: Job, data: L.LightningDataModule) -> AbstractC
 
 def _reference(spec: RunSpec, job: Job, settings: Mapping[str, Any]) -> RunResult:
     """The logistic regression; ``settings['variant']`` says what images there are."""
+    from search.execution.reference import fit_reference  # scikit-learn, for this job alone
+
     variant = Variant.from_dict(settings["variant"])
     data = _data(settings, variant, 256, spec.seed)
     if not isinstance(data, ImageData):

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.data.datamodule import make_datamodule
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.trained import find_checkpoint
@@ -190,6 +189,8 @@ def prepare(plan: ComparisonPlan) -> PreparedComparison:
             loaded.check_classes(variant.num_classes)
             data[cell.name] = about_data(loaded)
         else:  # made once here, so that what is wrong with it shows before the folder is claimed
+            from hybrid_swin.data.datamodule import make_datamodule  # Lightning: seconds to import
+
             make_datamodule(cell.data, variant, _BATCH_TO_CHECK, settings.seed)
     return PreparedComparison(plan, data, plugins, modules)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.data.datamodule import make_datamodule
 from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
@@ -176,6 +175,8 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
         data.check_classes(variant.num_classes)
         _check_image_rungs(settings, data)
     else:  # made once here, so that what is wrong with it shows before the study is claimed
+        from hybrid_swin.data.datamodule import make_datamodule  # Lightning: seconds to import
+
         variant, recipe = space.resolve(space.default())
         make_datamodule(settings.data, variant, recipe.batch_size, settings.seed)
     sampler = choose_sampler(settings, space)

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ KNOWN_TO = {
 }
 
 
+@cache
 def imports(module, *, always=False):
     """What a module imports, also inside functions; `always`: only what it imports at once."""
 
@@ -56,7 +58,7 @@ def imports(module, *, always=False):
                     yield name if name in MODULES else child.module
             yield from walk(child)
 
-    return set(walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))))
+    return frozenset(walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))))
 
 
 def layer(module):

@@ -1,9 +1,7 @@
 """From settings to a finished comparison: everything is checked before anything is trained."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from hybrid_swin.data.loading import load_data
@@ -22,31 +20,12 @@ from search.comparison.older import note_choice
 from search.comparison.report.files import write_report
 from search.comparison.results.comparison import Comparison
 from search.comparison.schedule import Schedule
-from search.execution.dispatcher import Dispatcher
-from search.execution.workers import (
-    WANDB_SECONDS,
-    WANDB_SECONDS_WHEN_CUT_OFF,
-    common_job_settings,
-    image_cache,
-    say_data,
-    start_workers,
-)
-from search.launch.closing import closing
+from search.execution.workers import common_job_settings, image_cache, say_data
+from search.launch.session import Session
 from search.records.identity import derive_seed
 from search.records.looks import Look, read_looks, record_look
-from search.records.receipt import about_data, write_receipt
-from search.records.repeating import say_what_differs
-from search.records.study_folder import (
-    adopt_modules,
-    adopt_plugins,
-    bind_settings,
-    check_folder,
-    has_begun,
-    locked,
-)
-from search.reporting.status.progress_file import ProgressFile
-from search.reporting.terminal import Terminal
-from search.reporting.wandb.mirror import WandbBoard
+from search.records.receipt import about_data
+from search.records.study_folder import adopt_modules, adopt_plugins, has_begun
 from search.settings.comparison import ComparisonSettings
 from search.settings.unused_plugins import unused_plugins
 from search.study.candidates import check_objective
@@ -213,27 +192,14 @@ def run_comparison(
         InputError: something that the user must mend; what has been finished is kept.
         KeyboardInterrupt: after everything has been put in order.
     """
-    begin = time.monotonic()
-    check_folder(settings)
+    session = Session(settings, console, receipt)
     plan, clock = check(settings)
     folder = settings.path
-    with locked(folder), start_workers(settings) as executor:
+    with session.opened():
         prepared = prepare(plan)
-        executor.wait_until_ready()  # they have started while the images were read
-        job_settings = prepared.job_settings
-        plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         note_choice(settings, folder)
-        auto = {"precision": job_settings["precision"]}
-        settled = bind_settings(
-            settings,
-            plugins,
-            prepared.hashes,
-            auto,
-            say=lambda text: console.print(text, style="yellow", markup=False, highlight=False),
-            modules=prepared.modules,
-        )
+        session.bind(prepared, {})
         say_unused_plugins(settings, console)
-        say_what_differs(receipt, settings.path, console)
         _say_first_weights(plan, console)
         if clock is not None:
             clock.save(folder)
@@ -244,38 +210,17 @@ def run_comparison(
             prepared = replace(prepared, plan=plan)
             write_plan(plan, folder)
         say_cells(prepared.data, console)
-        board = WandbBoard(folder)
-        objective, total = settings.objective, sum(plan.trainings())
-        terminal = Terminal(console, total, objective.monitor, objective.mode, executor.slots)
-        view = ProgressFile(terminal, folder, executor.slots)
-        common = job_settings | settled
-        schedule = Schedule(
-            plan,
-            Dispatcher(folder, executor, settings.workers, common, view),
-            on_finished=lambda spec: board.notify(spec.key),
-            view=view,
-            slots=executor.slots,
-        )
-        patience = [WANDB_SECONDS_WHEN_CUT_OFF]
-        found: list[Comparison] = []
+        work = session.begin(sum(plan.trainings()))
+        schedule = Schedule(plan, work.dispatcher, work.on_finished, work.view, work.slots)
 
-        def write_results() -> None:
+        def write() -> Comparison:
             comparison = Comparison.from_folder(folder, plan)
             write_report(comparison, plan, folder)
             if not comparison.pending:
                 record_look(folder, Look(plan.seeds, settings.looks[-1], "compare"))
-            write_receipt(settings, time.monotonic() - begin, **_about(prepared))
-            found.append(comparison)
-            if patience[-1] == WANDB_SECONDS:
-                board.finish()
-                show(comparison)
+            return comparison
 
-        mirrored = lambda: board.close(patience[-1], console.print)  # noqa: E731
-        with closing(executor.close, write_results, mirrored):
-            with terminal:
-                schedule.run()
-            patience.append(WANDB_SECONDS)
-    return found[0]
+        return session.finish(schedule.run, write, lambda: _about(prepared), show)
 
 
 def say_cells(data: Mapping[str, Mapping[str, Any]], console: Console) -> None:

@@ -3,7 +3,6 @@
 import itertools
 import secrets
 import shlex
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,32 +16,14 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.fitting import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
-from search.execution.dispatcher import Dispatcher
-from search.execution.workers import (
-    WANDB_SECONDS,
-    WANDB_SECONDS_WHEN_CUT_OFF,
-    common_job_settings,
-    image_cache,
-    say_data,
-    start_workers,
-)
-from search.launch.closing import closing
+from search.execution.workers import common_job_settings, image_cache, say_data
+from search.launch.session import Session
 from search.leaderboard.board import Leaderboard
 from search.records.identity import derive_seed
 from search.records.looks import read_looks
-from search.records.receipt import about_data, write_receipt
-from search.records.repeating import say_what_differs
+from search.records.receipt import about_data
 from search.records.runs import RunSpec
-from search.records.study_folder import (
-    adopt_modules,
-    adopt_plugins,
-    bind_settings,
-    check_folder,
-    locked,
-)
-from search.reporting.status.progress_file import ProgressFile
-from search.reporting.terminal import Terminal
-from search.reporting.wandb.mirror import WandbBoard
+from search.records.study_folder import adopt_modules, adopt_plugins
 from search.settings.contradictions import check_together, without_effect
 from search.settings.study import SamplerName, StudySettings
 from search.space import budget
@@ -210,100 +191,61 @@ def run_study(
         InputError: something that the user must mend; what has been finished is kept.
         KeyboardInterrupt: after everything has been put in order.
     """
-    begin = time.monotonic()
-
-    def say(text: str) -> None:
-        console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
-
-    check_folder(settings)
+    session = Session(settings, console, receipt)
     space, candidates = check(settings)
-    lookahead = settings.sampler.lookahead
-    with locked(settings.path), start_workers(settings, lookahead, console.print) as executor:
+    folder = settings.path
+    with session.opened(settings.sampler.lookahead):
         prepared = prepare(settings, space, candidates)
-        executor.wait_until_ready()  # they have started while the images were read
-        job_settings = prepared.job_settings
-        plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
-        settled = bind_settings(
-            settings,
-            plugins,
-            prepared.hashes,
+        settled = session.bind(
+            prepared,
             {
-                "precision": job_settings["precision"],
                 "sampler": list(prepared.sampler),
                 "reference_point": prepared.reference,
                 "owner": secrets.token_hex(8),
             },
-            say,
-            prepared.modules,
         )
         sampler, why = settled["sampler"]
         if settings.sampler.name == "auto" and settings.trials:
             console.print(f"sampler {sampler}: {why}", highlight=False)
         for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
-            console.print(note, style="yellow", markup=False, highlight=False)
-        say_what_differs(receipt, settings.path, console)
-        about_images = about_data(prepared.data)
-        say_data(about_images, console)
-        study = Study(settings, space, settings.path, sampler, owner=settled["owner"], say=say)
+            session.say(note)
+        say_data(about_data(prepared.data), console)
+        study = Study(settings, space, folder, sampler, owner=settled["owner"], say=session.say)
         if study.repaired:
-            console.print(
+            session.say(
                 f"the Optuna journal ended in a torn line, as after a kill: its last "
-                f"{study.repaired} bytes were cut off; nothing finished is lost",
-                style="yellow",
-                highlight=False,
+                f"{study.repaired} bytes were cut off; nothing finished is lost"
             )
-        board = WandbBoard(settings.path)
-        objective = settings.objective
         train_images = len(prepared.data.splits.train) if prepared.data else 0
-        seeds = next_target(settings.finalists.looks, read_looks(settings.path))
-        terminal = Terminal(
-            console,
-            expected_runs(settings, candidates, train_images, seeds).total,
-            objective.monitor,
-            objective.mode,
-            executor.slots,
-        )
-        view = ProgressFile(terminal, settings.path, executor.slots)
+        seeds = next_target(settings.finalists.looks, read_looks(folder))
+        work = session.begin(expected_runs(settings, candidates, train_images, seeds).total)
         coordinator = Coordinator(
             settings,
-            settings.path,
+            folder,
             candidates,
             RandomCandidates(settings, space, candidates),
             study,
-            Dispatcher(
-                settings.path,
-                executor,
-                settings.workers,
-                job_settings | {"precision": settled["precision"]},
-                view,
-            ),
+            work.dispatcher,
             train_images=train_images,
             reference=settled["reference_point"],
-            on_finished=lambda spec: board.notify(spec.key),
-            view=view,
+            on_finished=work.on_finished,
+            view=work.view,
         )
-        patience = [WANDB_SECONDS_WHEN_CUT_OFF]
-        found: list[Leaderboard] = []
 
-        def write_results() -> None:
-            leaderboard = Leaderboard.from_folder(settings.path)
+        def write() -> Leaderboard:
+            leaderboard = Leaderboard.from_folder(folder)
             leaderboard.record_looks("run")
-            leaderboard.write(settings.path)
-            seconds = time.monotonic() - begin
-            about = about_study(settings, space, prepared.data, study.summary(), seeds)
-            write_receipt(settings, seconds, **about)
-            found.append(leaderboard)
-            if patience[-1] == WANDB_SECONDS:
-                board.finish()
-                _draw(settings.path, console)
-                show(leaderboard)
+            leaderboard.write(folder)
+            return leaderboard
 
-        mirrored = lambda: board.close(patience[-1], console.print)  # noqa: E731
-        with closing(executor.close, study.close, write_results, mirrored):
-            with terminal:
-                coordinator.run()
-            patience.append(WANDB_SECONDS)
-    return found[0]
+        def about() -> dict[str, Any]:
+            return about_study(settings, space, prepared.data, study.summary(), seeds)
+
+        def draw_and_show(leaderboard: Leaderboard) -> None:
+            _draw(folder, console)
+            show(leaderboard)
+
+        return session.finish(coordinator.run, write, about, draw_and_show, study.close)
 
 
 def _draw(folder: Path, console: Console) -> None:

@@ -11,6 +11,7 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
 from search.execution.workers import visible_gpus
+from search.launch import session
 from search.launch import study as launch
 from search.launch.study import check, prepare, run_study
 from search.settings.study import BaselineSettings, BudgetSettings, StudyObjective, StudySettings
@@ -78,7 +79,7 @@ def test_corrected_own_data_begins_in_the_same_folder(tmp_path, monkeypatch):
         raise Begun
 
     idle = SimpleNamespace(wait_until_ready=lambda: None)
-    monkeypatch.setattr(launch, "start_workers", lambda *_: contextlib.nullcontext(idle))
+    monkeypatch.setattr(session, "start_workers", lambda *_: contextlib.nullcontext(idle))
     monkeypatch.setattr(launch, "Study", stop)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "own_data.py").write_text(OWN_MODULE)

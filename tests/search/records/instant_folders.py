@@ -12,8 +12,7 @@ from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
 from search.execution.job import Event
-from search.launch import comparison as compare_launch
-from search.launch import study as launch
+from search.launch import session
 from search.records.predictions import write_predictions
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
 from search.records.study_folder import recorded_test_read
@@ -160,8 +159,7 @@ def keep_weights(spec, file):
 def use_instant_workers(monkeypatch):
     """Let commands of this process train in no time; returns the list of keys that they train."""
     workers = InstantWorkers()
-    for module in (launch, compare_launch):
-        monkeypatch.setattr(module, "start_workers", lambda *_: nullcontext(workers))
+    monkeypatch.setattr(session, "start_workers", lambda *_: nullcontext(workers))
     return workers.trained
 
 

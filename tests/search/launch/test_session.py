@@ -5,7 +5,7 @@ import pytest
 
 from hybrid_swin.system.files import explained
 from search.cli import main as cli
-from search.launch.closing import closing
+from search.launch.session import closing
 
 
 def failing(text):

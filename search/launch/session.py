@@ -1,0 +1,213 @@
+"""What a start of a study and one of a comparison share, from the lock to the receipt.
+
+A launch says only what differs: what it checks, reads, prints, trains and writes. ::
+
+    session = Session(settings, console, receipt)
+    ...                                           # check all that needs no images
+    with session.opened():                        # the folder is locked, workers are started
+        prepared = ...                            # read the images
+        settled = session.bind(prepared, ...)     # tie the folder to settings, code and data
+        work = session.begin(prepared, total)     # what its loop needs: dispatcher, view, mirror
+        return session.finish(loop.run, write, about, show)
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from hybrid_swin.system.console import Console
+from search.execution.dispatcher import Dispatcher, View
+from search.execution.local_workers import LocalExecutor
+from search.execution.workers import (
+    WANDB_SECONDS,
+    WANDB_SECONDS_WHEN_CUT_OFF,
+    start_workers,
+)
+from search.records.receipt import write_receipt
+from search.records.repeating import say_what_differs
+from search.records.runs import RunSpec
+from search.records.study_folder import bind_settings, check_folder, locked
+from search.reporting.status.progress_file import ProgressFile
+from search.reporting.terminal import Terminal
+from search.reporting.wandb.mirror import WandbBoard
+from search.settings.experiment import ExperimentSettings
+
+Result = TypeVar("Result")
+
+
+class Prepared(Protocol):
+    """A study or comparison that can begin."""
+
+    @property
+    def job_settings(self) -> dict[str, Any]:
+        """What a job needs to know beside its run."""
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Of the images, the split and first weights, as far as they can be known."""
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """Source hash of each plug-in's copy by its path."""
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """Source hash of each data module of the user's own by its class path."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the loop of a study or comparison is given.
+
+    Args:
+        dispatcher: runs what is submitted.
+        view: what watches.
+        on_finished: is called with each run that has ended.
+        slots: trainings at once.
+    """
+
+    dispatcher: Dispatcher
+    view: View
+    on_finished: Callable[[RunSpec], None]
+    slots: int
+
+
+class Session:
+    """One start of a study or comparison, to its end.
+
+    Args:
+        settings: of the study or comparison.
+        console: for the user.
+        receipt: of one that is repeated; what differs from it is told first.
+
+    Raises:
+        InputError: the folder is of other settings, or of the other kind.
+    """
+
+    def __init__(
+        self, settings: ExperimentSettings, console: Console, receipt: Mapping[str, Any] | None
+    ) -> None:
+        self._begin = time.monotonic()
+        self._settings, self._folder = settings, settings.path
+        self._console, self._receipt = console, receipt
+        check_folder(settings)
+
+    def say(self, text: str) -> None:
+        """Print a line that the user should see."""
+        self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def opened(self, lookahead: int | None = None) -> Iterator[None]:
+        """Hold the folder, and workers, which take seconds to start: the images are read meanwhile.
+
+        Raises:
+            InputError: as `locked` and `start_workers`.
+        """
+        with (
+            locked(self._folder),
+            start_workers(self._settings, lookahead, self._console.print) as executor,
+        ):
+            self._executor: LocalExecutor = executor
+            yield
+
+    def bind(self, prepared: Prepared, automatic: Mapping[str, Any]) -> dict[str, Any]:
+        """Tie the folder to what results depend on; gives what was settled when it began.
+
+        Args:
+            prepared: with the images read.
+            automatic: what ``auto`` stands for today, beside the precision.
+
+        Raises:
+            InputError: as `bind_settings`, or workers cannot start.
+        """
+        self._executor.wait_until_ready()
+        self._common = prepared.job_settings
+        plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
+        automatic = {"precision": self._common["precision"], **automatic}
+        settled = bind_settings(
+            self._settings, plugins, prepared.hashes, automatic, self.say, prepared.modules
+        )
+        self._common["precision"] = settled["precision"]
+        say_what_differs(self._receipt, self._folder, self._console)
+        return settled
+
+    def begin(self, total: int) -> Work:
+        """Start the mirror and the display; ``total`` runs are expected."""
+        slots, objective = self._executor.slots, self._settings.objective
+        self._board = WandbBoard(self._folder)
+        self._terminal = Terminal(self._console, total, objective.monitor, objective.mode, slots)
+        view = ProgressFile(self._terminal, self._folder, slots)
+        workers = self._settings.workers
+        dispatcher = Dispatcher(self._folder, self._executor, workers, self._common, view)
+        return Work(dispatcher, view, lambda spec: self._board.notify(spec.key), slots)
+
+    def finish(
+        self,
+        loop: Callable[[], None],
+        write: Callable[[], Result],
+        about: Callable[[], Mapping[str, Any]],
+        show: Callable[[Result], None],
+        *close: Callable[[], object],
+    ) -> Result:
+        """Run the loop to its end, and put everything in order, whatever ended it.
+
+        The order: workers end, then what the loop used, results and the receipt are written, the
+        result is shown if the loop came to its end, and the mirror is waited for last.
+
+        Args:
+            loop: trains.
+            write: makes the result from the folder, and writes it there.
+            about: what the receipt says beside what it says of every experiment.
+            show: is given the result before the mirror is waited for.
+            close: ends what the loop used.
+        """
+        whole = False
+        found: list[Result] = []
+
+        def conclude() -> None:
+            result = write()
+            write_receipt(self._settings, time.monotonic() - self._begin, **about())
+            found.append(result)
+            if whole:
+                self._board.finish()
+                show(result)
+
+        def mirror() -> None:
+            patience = WANDB_SECONDS if whole else WANDB_SECONDS_WHEN_CUT_OFF
+            self._board.close(patience, self._console.print)
+
+        with closing(self._executor.close, *close, conclude, mirror):
+            with self._terminal:
+                loop()
+            whole = True
+        return found[0]
+
+
+@contextmanager
+def closing(*steps: Callable[[], object]) -> Iterator[None]:
+    """Take every step after the body, also those after one that failed.
+
+    Raises:
+        Exception: what the body raised, and only if it raised nothing, what the first step that
+            failed did: on a full disk all of them fail, and the first failure is the one to tell.
+    """
+    failures: list[Exception] = []
+    try:
+        yield
+    except BaseException:
+        _take(steps, failures)
+        raise
+    _take(steps, failures)
+    if failures:
+        raise failures[0]
+
+
+def _take(steps: tuple[Callable[[], object], ...], failures: list[Exception]) -> None:
+    for step in steps:
+        try:
+            step()
+        except Exception as error:
+            failures.append(error)

@@ -14,6 +14,7 @@ from search.comparison.report.files import told
 from search.comparison.report.tables import print_comparison
 from search.comparison.results.comparison import Comparison
 from search.leaderboard.board import Leaderboard
+from search.leaderboard.end.page import print_end
 from search.leaderboard.joint_board import join
 from search.leaderboard.table import print_leaderboard, save_svg
 from search.records.looks import LOOKS
@@ -51,7 +52,7 @@ def run(options: Any) -> int:
     elif isinstance(found, Comparison):
         print_comparison(found, Console())
     else:
-        print_leaderboard(found, Console())
+        (print_leaderboard if options.all else print_end)(found, Console())
     if options.svg:
         if isinstance(found, Comparison):
             save_differences(found, Path(options.svg))

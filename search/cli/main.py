@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 
@@ -26,9 +26,6 @@ from search.settings.comparison import ComparisonSettings
 from search.settings.kinds import use_of
 from search.settings.reading import build_settings, parse_settings, parse_with_config, receipt_among
 from search.settings.study import DEFAULT_CONFIG, StudySettings
-
-if TYPE_CHECKING:
-    from search.leaderboard.board import Leaderboard
 
 _INTERRUPTED = 130
 
@@ -104,19 +101,12 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
         rehearse(settings, console)
         return 0
     from search.launch.study import run_study
-    from search.leaderboard.table import print_leaderboard
-
-    def show(leaderboard: "Leaderboard") -> None:
-        print_leaderboard(leaderboard, console)
-        console.print(
-            f"\nresults: {settings.path}/leaderboard.csv, .json, figures/; receipt.json says what "
-            "it takes to repeat them",
-            highlight=False,
-            soft_wrap=True,
-        )
+    from search.leaderboard.end.page import print_end
 
     with _to_be_continued(settings.path):
-        run_study(settings, console, receipt_among(arguments), show)
+        run_study(
+            settings, console, receipt_among(arguments), lambda board: print_end(board, console)
+        )
     return 0
 
 

@@ -35,7 +35,7 @@ examples:
   python search.py run --print_config > mine.yaml               all settings, to be edited
   python search.py space mine.yaml                              what there is to search, and fits
   python search.py status runs/digits --watch 2                 how it stands, from another shell
-  python search.py leaderboard runs/digits                      the table again
+  python search.py leaderboard runs/digits                      the answer again; --all: all of it
   python search.py leaderboard runs/digits runs/wide            both studies in one table
   python search.py compare --dry-run                            arms and controls at equal cost
   python search.py compare --config reach.yaml                  which distance can a block bridge?
@@ -125,13 +125,18 @@ def _leaderboard_parser() -> ArgumentParser:
         help="the folder of the study or comparison; or of several studies",
     )
     parser.add_argument(
+        "--all",
+        action="store_true",
+        help="the full page: every row and every sentence, instead of the answer on one page",
+    )
+    parser.add_argument(
         "--format",
         default="table",
         choices=["table", "csv", "json"],
         help="what to print",
     )
     parser.add_argument(
-        "--svg", type=str, default=None, help="write the table as a picture as well"
+        "--svg", type=str, default=None, help="write the full page as a picture as well"
     )
     add_code_options(parser)
     return parser

@@ -30,6 +30,7 @@ from search.leaderboard.rows.against_reference import AgainstReference, against_
 from search.leaderboard.rows.building import MIXED
 from search.leaderboard.rows.comparison import LEVEL, Built, compare_rows
 from search.leaderboard.rows.labels import labels, value_at
+from search.leaderboard.rows.questions import Question, ask
 from search.leaderboard.rows.row import Row
 from search.leaderboard.rows.study_rows import StudyRows
 from search.leaderboard.rung_audit import RungAudit
@@ -94,6 +95,10 @@ class Leaderboard:
         references: the retrained rows against what is no network.
         validated: by the keys of a row which validation images its seeds got right, where these
             are one for all; in no file, and of a single study only.
+        questions: what the answer of the study is made from; none while it is waiting; in no file.
+        limits: what a candidate may cost at most, in words; in no file.
+        matched: whether widths were solved so that all networks have one cost; in no file.
+        damaged: of the notes, those on files that cannot be read; in no file.
         notes: what must be said beside the rows.
     """
 
@@ -122,6 +127,10 @@ class Leaderboard:
     level: float = LEVEL
     references: tuple[AgainstReference, ...] = ()
     validated: Mapping[tuple[str, ...], Correctness] = field(default_factory=dict)
+    questions: tuple[Question, ...] = ()
+    limits: tuple[str, ...] = ()
+    matched: bool = False
+    damaged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -149,6 +158,7 @@ class Leaderboard:
         monitor, waiting = studies[0].monitor, any(study.is_waiting for study in studies)
         looks = [study.looks_until_now for study in studies]
         level = min(study.level for study in studies)
+        matched = any(study.matched for study in studies)
         in_order = _ordered(built, monitor, studies[0].mode, None if waiting else level)
         rows = _told_apart([row for row, _ in in_order])
         in_order = list(zip(rows, (evidence for _, evidence in in_order), strict=True))
@@ -187,6 +197,18 @@ class Leaderboard:
             validated={}
             if several
             else {row.keys: e.validated for row, e in in_order if e.validated is not None},
+            questions=()
+            if waiting
+            else ask(
+                [b for b in final if _tier(b[0]) == 0],
+                monitor,
+                studies[0].mode,
+                level,
+                matched,
+            ),
+            limits=tuple(dict.fromkeys(limit for study in studies for limit in study.limits)),
+            matched=matched,
+            damaged=tuple(note for study in studies for note in study.damaged),
             notes=(*notes, *(_looked(studies) if several else studies[0].notes)),
         )
 
@@ -232,7 +254,8 @@ class Leaderboard:
         told["references"] = [asdict(one) for one in self.references]
         told["looks"] = [{"seeds": look.seeds, "planned": look.planned} for look in self.looks]
         del told["new_looks"]
-        del told["folders"], told["validated"]
+        for name in ("folders", "validated", "questions", "limits", "matched", "damaged"):
+            del told[name]
         if not self.studies:
             del told["studies"]
             for row in told["rows"]:
@@ -259,12 +282,16 @@ class Leaderboard:
 
 
 def _looked(studies: Sequence[StudyRows]) -> list[str]:
-    """Of several studies, which were looked at more often than once and lower the level of all."""
+    """Of several: which were looked at more often than once, so that the level of all is lower.
+
+    And what of each cannot be read.
+    """
     said = []
     for study in studies:
         looked = [look.seeds for look in study.looks_until_now]
         about = about_looks(study.planned_looks, looked, 1, f"at study {study.name}")
         said += [f"{text} All tests here are at the lowest level of a study." for text in about]
+        said += [f"Study {study.name}: {text}" for text in study.damaged]
     return said
 
 

@@ -86,10 +86,16 @@ def _seeds(board: Leaderboard, final: Sequence[Row]) -> list[str]:
             "the score is no share of images: these speak of new seeds on these images, not of new "
             "images."
         )
-    luck = [row for row in compared if skewed_luck(row.test_scores, _images(row, board))]
+    luck = luck_of(board, final)
     if luck:
         said.append(f"Of {rows_text(luck)}, {CAUTION}.")
     return said
+
+
+def luck_of(board: Leaderboard, final: Sequence[Row]) -> list[Row]:
+    """Compared rows near the ceiling, whose seeds differ more than intervals can know."""
+    compared = [row for row in final if row.difference is not None or row.is_test_reference]
+    return [row for row in compared if skewed_luck(row.test_scores, _images(row, board))]
 
 
 def _images(row: Row, board: Leaderboard) -> int:
@@ -122,7 +128,7 @@ def _rows(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     said += [
         f"The rows differ in their {what} ({name}): compare with care."
         for name, what in DIFFERENCES.items()
-        if _differ(board, name)
+        if differ(board, name)
     ]
     if "latency" in board.against and any(row.latency_ms is not None for row in board.rows):
         said.append(
@@ -134,7 +140,7 @@ def _rows(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     return said
 
 
-def _differ(board: Leaderboard, name: str) -> bool:
+def differ(board: Leaderboard, name: str) -> bool:
     """Whether rows that are compared differ in what one of their hashes is of.
 
     Finalists validate on images drawn anew, and have the search's test images. Trials that a rung

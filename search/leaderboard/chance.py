@@ -9,20 +9,35 @@ from search.leaderboard.rows.row import Row
 from search.statistics.best import selected_confidence
 from search.statistics.difference_format import interval_text, points, unit
 from search.statistics.formatting import percent, range_text, score_text, score_unit
-from search.statistics.intervals import Difference
+from search.statistics.intervals import Difference, Interval
 
 _SHORT = 0.95  # of the cost of the search: a random search below it is no equal
 _NAMED = 3  # rows whose leads are written out
 
 
+def gain_on_chance(board: Leaderboard) -> Interval | None:
+    """By how much the best of the search differs from random candidates; None if unknown."""
+    best, mean, searched = _best_and_mean(board)
+    if best is None or mean is None or min(best.seeds, mean.seeds) < 2 or board.waiting:
+        return None
+    sides = _with_images(best, board), _with_images(mean, board)
+    found = differ_on_validation(*sides, board.monitor)
+    return found.at(selected_confidence(searched))
+
+
+def _best_and_mean(board: Leaderboard) -> tuple[Row | None, Row | None, int]:
+    """The best of the search, the mean of random candidates, and how many the search chose."""
+    searched = [row for row in board.rows if "search" in row.chosen_by]
+    mean = next((row for row in board.rows if row.fidelity == "random"), None)
+    if board.studies or mean is None or mean.validation_mean is None:
+        return None, None, 0
+    return next((row for row in searched if row.rank), None), mean, len(searched)
+
+
 def chance(board: Leaderboard) -> list[str]:
     """What no search at all would have given; each study has a chance of its own."""
-    if board.studies:
-        return []
-    searched = [row for row in board.rows if "search" in row.chosen_by]
-    best = next((row for row in searched if row.rank), None)
-    mean = next((row for row in board.rows if row.fidelity == "random"), None)
-    if best is None or mean is None or mean.validation_mean is None:
+    best, mean, searched = _best_and_mean(board)
+    if best is None or mean is None:
         return []
     within = " within the budget" * board.budgeted
     text = f"A random candidate{within} gets {_score(mean.validation_mean, board)} on validation "
@@ -34,13 +49,13 @@ def chance(board: Leaderboard) -> list[str]:
         text += f", 95% interval over candidates {span}"
     if min(best.seeds, mean.seeds) < 2 or board.waiting:
         return [f"{text})."]
-    confidence = selected_confidence(len(searched))
+    confidence = selected_confidence(searched)
     found = differ_on_validation(
         _with_images(best, board), _with_images(mean, board), board.monitor
     )
-    gain, of_the_best = found.at(confidence), f", since it is the best of {len(searched)} retrained"
+    gain, of_the_best = found.at(confidence), f", since it is the best of {searched} retrained"
     what = _covers(found, board, "seeds and candidates")
-    held = f" ({percent(confidence)}{of_the_best * (len(searched) > 1)}; {what})"
+    held = f" ({percent(confidence)}{of_the_best * (searched > 1)}; {what})"
     return [
         f"{text}); the best of the search differs from that by {points(gain.mean, board.monitor)}"
         f"{unit(board.monitor)} {_span(gain.low, gain.high, board)}"

@@ -11,7 +11,10 @@ from search.leaderboard.board import Leaderboard
 from search.leaderboard.cautions import cautions
 from search.leaderboard.chance import chance, random_search, references
 from search.leaderboard.costs import on_front
+from search.leaderboard.end.answer import base_of, beyond_text, named
 from search.leaderboard.retraining import retraining
+from search.leaderboard.rows.controls import SIZE
+from search.leaderboard.rows.questions import Question
 from search.leaderboard.rows.row import Row, rows_text
 from search.statistics.formatting import percent, range_text, score_text, score_unit
 from search.study.looks import about_looks
@@ -23,6 +26,7 @@ def sentences(board: Leaderboard) -> list[str]:
     return [
         *_best(board),
         *_comparison(board, final),
+        *_questions(board),
         *_looks(board),
         *chance(board),
         *random_search(board, final),
@@ -126,6 +130,30 @@ def _against_reference(board: Leaderboard, final: Sequence[Row]) -> list[str]:
             f"{rows_text(unpaired)}."
         )
     return sentences
+
+
+def _questions(board: Leaderboard) -> list[str]:
+    """Every question that the answer is made from, with its interval."""
+    base = base_of(board)
+    if base is None or not board.questions:
+        return []
+    rows = {row.keys: row for row in board.rows}
+    asked = [q for q in board.questions if q.against == base.keys]
+    controls = [q for q in board.questions if q.against != base.keys]
+    text = ", ".join(_told(q, f"#{rows[q.row].rank}", board) for q in asked)
+    said = f"The answer's questions on test (Holm, {percent(board.level)} over all "
+    said += f"{len(board.questions)}; intervals hold together): against {named(base)}, {text}"
+    for q in controls:
+        row, control = rows[q.row], rows[q.against]
+        said += "; " + _told(q, f"#{row.rank} against its control #{control.rank}", board)
+        said += f", which lacks its {q.cause}" if q.cause != SIZE else ", of its size"
+    return [f"{said}."]
+
+
+def _told(question: Question, name: str, board: Leaderboard) -> str:
+    words = {"ahead": "shown ahead", "behind": "shown behind", "tie": "not shown different"}
+    size = beyond_text(question, board.monitor)
+    return f"{name} {size} ({words.get(question.verdict, 'not tested')})"
 
 
 def _looks(board: Leaderboard) -> list[str]:

@@ -1,4 +1,4 @@
-"""The leaderboard in a terminal or a picture: two tables and a few sentences."""
+"""The whole leaderboard in a terminal or a picture: the answer, two tables, all sentences."""
 
 import io
 import shlex
@@ -15,6 +15,8 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.costs import FEW, HEADS, TRAIN, cost_text, on_front, shown_costs
+from search.leaderboard.end.answer import answer
+from search.leaderboard.end.layout import left_out_text
 from search.leaderboard.rows.intervals import CONFIDENCE
 from search.leaderboard.rows.row import Row
 from search.leaderboard.sentences import sentences
@@ -39,7 +41,7 @@ def print_leaderboard(board: Leaderboard, console: Console | None = None) -> Non
     """Print to a console, by default the terminal, and how to look closer at the best row."""
     console = console or Console()
     console.print(render(board, console.width, ascii_only=console.options.ascii_only))
-    run = _best_run(board)
+    run = best_run(board)
     if run is not None:
         command = f"{door()} inspect {shlex.quote(str(run))}"
         console.print(Text(f"\na closer look at the best: {command}", "dim"), soft_wrap=True)
@@ -56,7 +58,7 @@ def save_svg(board: Leaderboard, path: Path, width: int = 100) -> None:
 def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Group:
     """Everything, for a console of ``width`` columns, which may know no ``±``."""
     plus_minus = "+-" if ascii_only else "±"
-    parts: list[Table | Text] = []
+    parts: list[Table | Text] = [Text(answer(board), style="bold"), Text()]
     final = [row for row in board.rows if row.fidelity == "final" and row.rank is not None]
     if final:
         means = [row for row in board.rows if row.fidelity == "random"]
@@ -71,6 +73,9 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
             text = f"  intervals: 95%; of #1 {confidence}, since it was chosen among the rows"
             parts.append(Text(text, style="dim"))
         reads = sorted({r.test_reads for r in final if r.test_mean is not None and r.test_reads})
+        gone = _gone(board, width)
+        if gone:
+            parts.append(Text(f"  {left_out_text(gone, NARROW)}", style="dim"))
         if reads:
             times = " or ".join(map(str, reads))
             parts.append(Text(f"  times that the test split has been read: {times}", style="dim"))
@@ -89,7 +94,7 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
     return Group(*parts)
 
 
-def _best_run(board: Leaderboard) -> Path | None:
+def best_run(board: Leaderboard) -> Path | None:
     """The first run folder with weights of the best retrained row."""
     best = next((row for row in board.rows if row.fidelity == "final" and row.rank), None)
     if best is None or not board.folders:
@@ -97,6 +102,17 @@ def _best_run(board: Leaderboard) -> Path | None:
     folder = dict(zip(board.studies, board.folders, strict=False)).get(best.study, board.folders[0])
     runs = (folder / key for key in best.keys)
     return next((run for run in runs if any(run.glob(TRAINED))), None)
+
+
+def _gone(board: Leaderboard, width: int) -> list[str]:
+    """Columns that a console of this width has no room for."""
+    if width >= NARROW:
+        return []
+    costs = shown_costs(board, False)
+    gone = [HEADS[cost].replace("\n", " ") for cost in shown_costs(board, True)]
+    gone = [head for head in gone if head not in {HEADS[c].replace("\n", " ") for c in costs}]
+    gone += ["intervals on test"] * (len(costs) > FEW) + ["seeds"] * (len(costs) > FEW + 1)
+    return gone
 
 
 def _final_table(

@@ -158,12 +158,12 @@ def _with_differences(
             difference_paired=paired,
             difference_p=p,
             difference_shown=shown,
-            difference_detectable=_detectable(difference, 1 - confidence),
+            difference_detectable=detectable(difference, 1 - confidence),
         )
     return rows
 
 
-def _detectable(difference: Difference, level: float) -> float | None:
+def detectable(difference: Difference, level: float) -> float | None:
     """The least true difference that would be found four times in five, given this error."""
     if difference.p_value is None or difference.seed_part + difference.item_part <= 0:
         return None

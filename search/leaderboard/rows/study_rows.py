@@ -23,6 +23,7 @@ from search.records.looks import Look, read_looks, with_current
 from search.records.runs import FinishedRun, RunKind, RunResult, RunSpec, iter_runs
 from search.records.settings import read_study_settings
 from search.records.torn import notes_on
+from search.settings.study import BudgetSettings
 from search.statistics.looks import LEVEL
 from search.study.finalists import choosers
 from search.study.looks import level_at, plan_of, target_so_far
@@ -53,11 +54,14 @@ class StudyRows:
         fresh_splits: whether fresh seeds drew other validation images than the search had; False
             where the splits were given, None where nobody can tell.
         budgeted: whether a budget limits what a candidate may cost.
+        limits: what it may cost at most, in words, such as ``400K parameters``.
+        matched: whether widths were solved so that all networks have one cost.
         tried: candidates that came to their end, of which the search's finalists were chosen.
         planned: fresh seeds that are asked for, now.
         plan: numbers of fresh seeds at which looks are planned, by the settings.
         looks: when conclusions were drawn from it before.
-        notes: what must be said beside the rows.
+        damaged: what cannot be read, and what follows, one sentence each.
+        remarks: what else must be said beside the rows.
     """
 
     folder: Path
@@ -74,12 +78,20 @@ class StudyRows:
     random_cost: float | None = None
     fresh_splits: bool | None = None
     budgeted: bool = False
+    limits: tuple[str, ...] = ()
+    matched: bool = False
     tried: int = 0
     pending_finals: int = 0
     planned: int = 0
     plan: tuple[int, ...] = ()
     looks: tuple[Look, ...] = ()
-    notes: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be said beside the rows."""
+        return (*self.damaged, *self.remarks)
 
     @property
     def is_waiting(self) -> bool:
@@ -154,6 +166,8 @@ class StudyRows:
             random_cost=None if len(runs) > len(ended) else _random_cost(ended),
             fresh_splits=fresh_splits(ended),
             budgeted=any(getattr(settings.budget, cost, None) is not None for cost in LIMITED),
+            limits=_limits(settings.budget),
+            matched=settings.budget.mode == "match",
             tried=sum(
                 spec.kind in ("trial", "audit") and result.state == "complete"
                 for spec, result in ended
@@ -162,14 +176,20 @@ class StudyRows:
             planned=target_so_far(settings.finalists.looks, folder),
             plan=settings.finalists.looks,
             looks=tuple(looks),
-            notes=(
+            damaged=(
                 *notes_on(damaged, folder),
                 *lost_lines,
                 *_lost_readings(folder),
                 *lost_notes(e for _, e in built),
-                *study_notes(folder, settings, ended),
             ),
+            remarks=tuple(study_notes(folder, settings, ended)),
         )
+
+
+def _limits(budget: BudgetSettings) -> tuple[str, ...]:
+    words = {"parameters": "parameters", "macs": "MACs"}
+    limits = ((getattr(budget, name), word) for name, word in words.items())
+    return tuple(f"{limit} {word}" for limit, word in limits if limit is not None)
 
 
 def _readings(

@@ -1,0 +1,298 @@
+"""The answer of a study in one sentence, with its doubt.
+
+It says no more than corrected tests on test images bear out: what is ahead of the first baseline,
+which of those is better, what the gain is credited to, and what all of it is conditional on. A part
+gets the credit for a gain only where the row is shown ahead of its control without it. Rows that
+were still improving, or lost a seed, are left out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+
+from hybrid_swin.training.metric_facts import bounds_of
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.costs import on_front
+from search.leaderboard.rows.controls import SIZE
+from search.leaderboard.rows.questions import Question, first_baseline
+from search.leaderboard.rows.row import Row
+from search.statistics.difference_format import points, unit
+from search.statistics.formatting import score_text, score_unit
+
+NAMED = 3  # rows and causes that are written out
+_LONG = 32  # characters of a label
+
+
+def answer(board: Leaderboard) -> str:
+    """What the study found, in one sentence."""
+    for early in (_nothing_yet, _waiting):
+        if said := early(board):
+            return said
+    clauses = [*_front(board), *_differences(board), *_references(board)]
+    return f"{_capital('; '.join(clauses))} ({_given(board)})."
+
+
+def usable(row: Row) -> bool:
+    """Whether the answer may speak of a row: no seed lost, and not still improving at the end."""
+    return row.seeds == row.seeds_asked and not row.undertrained
+
+
+def named(row: Row) -> str:
+    """A row by its number and, if it is short, its label."""
+    place = f"#{row.rank} " if row.rank else ""
+    return f"{place}{row.label}" if len(row.label) <= _LONG or not place else place.strip()
+
+
+def ahead_text(question: Question, monitor: str) -> str:
+    """By how much the row is ahead: ``5.4 points [3.0, 7.8]``; of one behind the size only."""
+    sign = -1 if question.verdict == "behind" else 1
+    ends = sorted(sign * end for end in (question.low, question.high) if end is not None)
+    size = f"{points(sign * question.ahead, monitor, sign=False)}{unit(monitor)}"
+    span = ", ".join(points(end, monitor, sign=False) for end in ends)
+    return f"{size} [{span}]" if span else size
+
+
+def beyond_text(question: Question, monitor: str) -> str:
+    """What the row is beyond the other one: ``+5.4 [3.0, 7.8]``, with its sign."""
+    size = points(question.ahead, monitor)
+    if question.low is None or question.high is None:
+        return size
+    ends = (points(end, monitor, sign=False) for end in (question.low, question.high))
+    return f"{size} [{', '.join(ends)}]"
+
+
+def base_of(board: Leaderboard) -> Row | None:
+    """The row that all others are asked against: the first baseline, or the reference row."""
+    rows = [row for row in board.rows if row.fidelity == "final" and row.seeds >= 2]
+    first = first_baseline(rows)
+    if first is not None:
+        return rows[first]
+    return next((row for row in rows if row.is_test_reference), None)
+
+
+def _nothing_yet(board: Leaderboard) -> str:
+    if board.best is not None:
+        return ""
+    if not board.rows:
+        return f"No run of study {board.study!r} has ended yet."
+    retrained = any(row.fidelity == "final" and row.seeds for row in board.rows)
+    if retrained:
+        return (
+            "Nothing is concluded: each row was retrained with one seed, which gives no interval; "
+            "finalists.seeds 5 gives one."
+        )
+    if not any(row.rank for row in board.rows):
+        states = [row.state for row in board.rows if row.fidelity in ("search", "final")]
+        how = ", ".join(
+            f"{states.count(state)} {state}"
+            for state in ("stopped", "diverged", "failed")
+            if state in states
+        )
+        return (
+            f"Nothing is concluded: no run came to its end with a score{f' ({how})' * bool(how)}."
+        )
+    return (
+        "Nothing is concluded: nothing was retrained over several seeds, and of single runs the "
+        "luckiest stands first."
+    )
+
+
+def _waiting(board: Leaderboard) -> str:
+    if not board.waiting:
+        return ""
+    count = (
+        f"{board.pending} run{'s' * (board.pending != 1)}" if board.pending else "retrained runs"
+    )
+    return (
+        f"Nothing is concluded yet: {count} still to come, and nothing is concluded before, so "
+        "that looking early costs nothing."
+    )
+
+
+def _front(board: Leaderboard) -> list[str]:
+    rows = on_front(board, [r for r in board.rows if r.fidelity == "final" and r.rank and r.seeds])
+    if not rows:
+        return []
+    metric = board.monitor.rpartition("/")[2]
+    against = " and ".join(board.against)
+    some = f"{_and(named(row) for row in rows[:NAMED])}{_more(rows)}"
+    stand = "stand" if len(rows) > 1 else "stands"
+    return [f"on the front of {metric} on validation against {against} {stand} {some}"]
+
+
+def _differences(board: Leaderboard) -> list[str]:
+    """What is ahead of the baseline and what is behind it, or what could have been found."""
+    base = base_of(board)
+    if base is None or not board.questions:
+        return ["the only row that was retrained over several seeds is compared with no other"]
+    if not usable(base):
+        why = "still improving when training ended" if base.undertrained else "short of a seed"
+        return [f"nothing is concluded, since {named(base)}, the row to compare with, was {why}"]
+    rows = {row.keys: row for row in board.rows}
+    asked = [
+        (rows[q.row], q) for q in board.questions if q.against == base.keys and usable(rows[q.row])
+    ]
+    if not asked:
+        return [
+            f"nothing is concluded, since every row beside {named(base)} was still improving when "
+            "training ended or lost a seed"
+        ]
+    ahead = [(row, q) for row, q in asked if q.verdict == "ahead"]
+    behind = [(row, q) for row, q in asked if q.verdict == "behind"]
+    if not ahead and not behind:
+        return [f"nothing is shown to differ from {named(base)} on test: {_could(board, asked)}"]
+    said = []
+    if ahead:
+        said.append(f"on test, {_sized(ahead, board, 'ahead of')} {named(base)}")
+        said += _which(board, [row for row, _ in ahead])
+        said += _causes(board, [row for row, _ in ahead], base.keys, rows)
+    else:
+        said.append("on test, nothing is shown ahead of " + named(base))
+    if behind and not ahead:
+        said.append(f"{_sized(behind, board, 'behind it')}")
+    elif behind:
+        said.append(f"{_and(named(r) for r, _ in behind[:NAMED])}{_more(behind)} are behind it")
+        said[-1] = said[-1].replace(" are ", " is ") if len(behind) == 1 else said[-1]
+    return said
+
+
+def _sized(found: Sequence[tuple[Row, Question]], board: Leaderboard, place: str) -> str:
+    """``a is ahead of``, with its size, or several rows with the size of each."""
+    if len(found) == 1:
+        row, question = found[0]
+        return f"{named(row)} is {ahead_text(question, board.monitor)} {place}"
+    sizes = _and(f"{named(row)} ({ahead_text(q, board.monitor)})" for row, q in found[:NAMED])
+    return f"{sizes}{_more(found)} are {place}"
+
+
+def _which(board: Leaderboard, ahead: Sequence[Row]) -> list[str]:
+    """Which of the rows that are ahead is better, as far as the set of the best tells."""
+    if len(ahead) < 2:
+        return []
+    best = [row for row in board.rows if row.may_be_best]
+    if len(best) == 1 and best[0].keys in {row.keys for row in ahead}:
+        return [f"the best of all is shown to be {named(best[0])}"]
+    inside = [row for row in ahead if row.may_be_best]
+    if len(inside) < 2:
+        return []
+    which = "the two" if len(ahead) == 2 else "them" if len(inside) == len(ahead) else _hash(inside)
+    return [f"which of {which} is better is not shown"]
+
+
+def _causes(
+    board: Leaderboard,
+    ahead: Sequence[Row],
+    base: tuple[str, ...],
+    rows: Mapping[tuple[str, ...], Row],
+) -> list[str]:
+    """What the controls say of each gain, the first few rows; and of which no control is there."""
+    said, without = [], []
+    for row in ahead:
+        found = [  # the baseline itself, if it lacks a whole branch, says no more than the gain
+            q
+            for q in board.questions
+            if q.row == row.keys and q.cause and q.against != base and usable(rows[q.against])
+        ]
+        if found:
+            said.append(_cause(row, found, rows))
+        elif not row.is_baseline or not _is_control(board, row):
+            without.append(row)
+    said = said[:2]
+    if without and not said:
+        said.append(f"what the gain of {_hash(without)} is due to was not tested by a control")
+    return said
+
+
+def _cause(row: Row, found: Sequence[Question], rows: Mapping[tuple[str, ...], Row]) -> str:
+    """A gain and its causes: what a control bears out, and what gets no credit."""
+    by = {verdict: [q for q in found if q.verdict == verdict] for verdict in ("ahead", "behind")}
+    open_ = [q for q in found if q.verdict in ("tie", "unknown")]
+    size = [q for q in found if q.cause == SIZE]
+    helps = [q.cause for q in by["ahead"] if q.cause != SIZE]
+    idle = [q.cause for q in open_ if q.cause != SIZE]
+    hurts = [q.cause for q in by["behind"] if q.cause != SIZE]
+    name = named(row)
+    parts = []
+    if helps:
+        parts.append(f"its {_and(helps)} {'is' if len(helps) == 1 else 'are'} shown to help")
+    if idle:
+        parts.append(f"its {_and(idle)} {'gets' if len(idle) == 1 else 'get'} no credit")
+    if hurts:
+        parts.append(f"its {_and(hurts)} {'is' if len(hurts) == 1 else 'are'} shown to hurt")
+    if any(q.verdict != "ahead" for q in size):
+        control = rows[size[0].against]
+        parts.append(f"size alone may explain it (it is not shown ahead of {named(control)})")
+    elif size:
+        parts.append("size alone does not explain it")
+    return f"of the gain of {name}, " + ", ".join(parts)
+
+
+def _is_control(board: Leaderboard, row: Row) -> bool:
+    return any(q.cause and q.against == row.keys for q in board.questions)
+
+
+def _could(board: Leaderboard, asked: Sequence[tuple[Row, Question]]) -> str:
+    """What could have been found, where nothing was."""
+    seeds, images = _seeds(board), _images(board)
+    known = [q.detectable for _, q in asked if q.detectable is not None]
+    many = f"{seeds} seeds{f' and {images:,} images' * bool(images)}"
+    if not known:
+        return f"with {many} no difference could be tested"
+    least = median(known)
+    low, high = bounds_of(board.monitor) or (0.0, float("inf"))
+    if least >= high - low:
+        return f"{many} could not have found any difference"
+    size = f"{points(least, board.monitor, sign=False)}{unit(board.monitor)}"
+    return f"{many} would have found {size}, four times in five"
+
+
+def _references(board: Leaderboard) -> list[str]:
+    """A model without a network that does as well is the first thing to know."""
+    said = []
+    sign = 1 if board.mode == "max" else -1
+    for told in board.references:
+        score = f"{score_text(told.score, board.monitor)}{score_unit(board.monitor)}"
+        if all(lead.shown and sign * lead.difference < 0 for lead in told.leads):
+            said.append(f"{told.label} ({score}, no network) is ahead of every row")
+        elif not any(lead.shown and sign * lead.difference > 0 for lead in told.leads):
+            said.append(f"no row is shown ahead of {told.label} ({score}, no network)")
+    return said
+
+
+def _given(board: Leaderboard) -> str:
+    """What the answer is conditional on."""
+    images = _images(board)
+    given = [f"{_seeds(board)} seeds", *([f"{images:,} test images"] if images else [])]
+    if board.limits:
+        given.append(("at " if board.matched else "at most ") + " and ".join(board.limits))
+    if board.level < 0.05:
+        given.append(f"tests at {100 * board.level:.3g}%")
+    return ", ".join(given)
+
+
+def _seeds(board: Leaderboard) -> str:
+    """Seeds of the rows: ``5``, or ``3 to 5``."""
+    found = [row.seeds for row in board.rows if row.fidelity == "final" and row.seeds >= 2]
+    low, high = min(found), max(found)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _images(board: Leaderboard) -> int:
+    found = [row.test_images for row in board.rows if row.fidelity == "final" and row.test_images]
+    return min(found, default=0)
+
+
+def _hash(rows: Sequence[Row]) -> str:
+    return _and(f"#{row.rank}" for row in rows)
+
+
+def _more(found: Sequence[object]) -> str:
+    return f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+
+
+def _and(items: Iterable[str]) -> str:
+    *first, last = list(items)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,154 @@
+"""The end of a study on one page: the answer, the retrained rows, three cautions, the rest."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.program import door
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.costs import HEADS, TRAIN, cost_text, shown_costs
+from search.leaderboard.end.answer import answer, base_of, beyond_text
+from search.leaderboard.end.cautions import top_cautions
+from search.leaderboard.end.layout import NARROW, EndPage, left_out_text, small_table
+from search.leaderboard.rows.questions import Question
+from search.leaderboard.rows.row import Row
+from search.leaderboard.table import best_run
+from search.leaderboard.word_wrapping import Words
+from search.statistics.formatting import is_share, range_text, score_text
+
+_SINGLE = 5  # runs of the search, where nothing is retrained
+_MARKS = {
+    "+": "ahead of {}",
+    "-": "behind {}",
+    "=": "not shown to differ from {}",
+    "^": "still improving when training ended",
+    "!": "a seed was lost",
+}
+_VERDICTS = {"ahead": "+", "behind": "-", "tie": "=", "unknown": ""}
+
+
+def print_end(board: Leaderboard, console: Console | None = None) -> None:
+    """Print the page to a console, by default the terminal."""
+    console = console or Console()
+    width = console.width
+    rows = _rows(board)
+    EndPage(
+        answer(board),
+        lambda count: _table(board, rows, count, width),
+        len(rows),
+        top_cautions(board),
+        _where(board),
+    ).print(console)
+
+
+def _rows(board: Leaderboard) -> list[Row]:
+    """Retrained rows; while there are none, the first single runs."""
+    final = [row for row in board.rows if row.fidelity == "final" and row.rank is not None]
+    return final or [row for row in board.rows if row.rank is not None][:_SINGLE]
+
+
+def _where(board: Leaderboard) -> list[tuple[str, str]]:
+    if not board.folders:
+        return []
+    folders = " ".join(shlex.quote(str(folder)) for folder in board.folders)
+    found = [("all", f"{door()} leaderboard {folders} --all")]
+    run = best_run(board)
+    if run is not None:
+        found.append(("closer", f"{door()} inspect {shlex.quote(str(run))}"))
+    if len(board.folders) == 1:
+        files = "leaderboard.csv, leaderboard.json, figures/, receipt.json"
+        found.append(("files", f"{board.folders[0]}: {files}"))
+    return found
+
+
+def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> RenderableType:
+    retrained = any(row.fidelity == "final" for row in rows)
+    base = base_of(board)
+    shown = _chosen(rows, base, count)
+    wide = width >= NARROW
+    asked = {q.row: q for q in board.questions if base is not None and q.against == base.keys}
+    tested = any(row.test_mean is not None for row in shown)
+    costs = [cost for cost in shown_costs(board, wide) if cost != TRAIN]
+    costs = costs if wide or board.against else ["macs"]
+    unit = " %" if is_share(board.monitor) else ""
+    validation = wide or not tested
+    what = "retrained with fresh seeds" if retrained else "single runs, one seed each"
+    table = small_table(f"{board.study}: {what}, ranked by validation")
+    table.add_column("#", justify="right")
+    if board.studies:
+        table.add_column("study", overflow="fold")
+    table.add_column("blocks", overflow="fold", min_width=12)
+    if validation:
+        table.add_column("validation" + unit, justify="right", no_wrap=True)
+    if tested:
+        table.add_column("test" + unit, justify="right", no_wrap=True)
+    if asked and base is not None:
+        table.add_column(f"against #{base.rank}", justify="right", no_wrap=True)
+    for cost in costs:
+        table.add_column(HEADS[cost], justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    marks = [_marks(row, asked.get(row.keys)) for row in shown]
+    for row, mark in zip(shown, marks, strict=True):
+        table.add_row(
+            str(row.rank or ""),
+            *([Words(row.study)] if board.studies else []),
+            Words(row.label),
+            *([_score(row, board, "validation", wide)] if validation else []),
+            *([_score(row, board, "test", True)] if tested else []),
+            *([_beyond(asked, row, board)] if asked and base is not None else []),
+            *(cost_text(row, cost) for cost in costs),
+            mark,
+        )
+    return Group(table, *_below(board, rows, shown, marks, base, width, costs, validation))
+
+
+def _below(
+    board: Leaderboard,
+    rows: Sequence[Row],
+    shown: Sequence[Row],
+    marks: Sequence[str],
+    base: Row | None,
+    width: int,
+    costs: Sequence[str],
+    validation: bool,
+) -> list[Text]:
+    """What the marks mean, and which rows and columns are not there."""
+    name = f"#{base.rank}" if base is not None else ""
+    used = [f"{m} {text.format(name)}" for m, text in _MARKS.items() if m in "".join(marks)]
+    lines = ["; ".join(used)] if used else []
+    if len(shown) < len(rows):
+        lines.append(f"{len(rows) - len(shown)} more rows: --all")
+    full = [cost for cost in shown_costs(board, True) if cost != TRAIN]
+    gone = [] if validation else ["validation"]
+    gone += [HEADS[cost].replace("\n", " ").replace("- ", "") for cost in full if cost not in costs]
+    lines.append(left_out_text(gone, NARROW) if width < NARROW else "")
+    return [Text(line, "dim") for line in lines if line]
+
+
+def _chosen(rows: Sequence[Row], base: Row | None, count: int) -> list[Row]:
+    """The first rows; the row that others are compared with is always among them."""
+    shown = list(rows[:count])
+    if base is not None and base in rows and base not in shown:
+        shown[-1] = base
+    return shown
+
+
+def _marks(row: Row, question: Question | None) -> str:
+    return (
+        (_VERDICTS[question.verdict] if question else "")
+        + "^" * bool(row.undertrained)
+        + "!" * (row.seeds < row.seeds_asked)
+    )
+
+
+def _score(row: Row, board: Leaderboard, split: str, with_range: bool) -> str:
+    mean, low, high = (getattr(row, f"{split}_{name}") for name in ("mean", "low", "high"))
+    span = range_text(low, high, board.monitor) if with_range else ""
+    return f"{score_text(mean, board.monitor)} {span}".strip()
+
+
+def _beyond(asked: Mapping[tuple[str, ...], Question], row: Row, board: Leaderboard) -> str:
+    return beyond_text(asked[row.keys], board.monitor) if row.keys in asked else ""

@@ -1,0 +1,81 @@
+"""Which cautions stand on the end page: the first three, in the order that the module states."""
+
+import pytest
+
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.end.cautions import SHOWN, top_cautions
+
+
+def shown(study):
+    return top_cautions(Leaderboard.from_folder(study.folder))
+
+
+SHORT = {"epochs": 3, "history": [{"epoch": e + 1, "val/accuracy": 0.9} for e in range(3)]}
+
+
+def two_rows(study, seeds=5, **changes):
+    study.finalist("a", [0.93, 0.94, 0.95, 0.94, 0.93][:seeds], label="mdta", skill=3.0, **changes)
+    base = {"is_baseline": True, "origin": "baselines/00"}
+    study.finalist("b", [0.83, 0.84, 0.85, 0.84, 0.83][:seeds], label="plain", **base)
+    return study
+
+
+def test_a_sound_study_has_none(make_study):
+    assert shown(two_rows(make_study())) == []
+
+
+def test_three_at_most_and_the_worst_first(make_study):
+    study = two_rows(make_study(), seeds=3, code_hash="other code", **SHORT)
+    study.trial(5, 0.9, ended=False)
+    found = shown(study)
+    assert len(found) == SHOWN == 3
+    assert found[0] == "1 run has not ended: this is no final result."
+    assert found[1].startswith("Rows differ in their ")
+    assert "seeds give wide" not in " ".join(found)  # true, and further down
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"code_hash": "other"}, "Rows differ in their code, not in their blocks alone."),
+        (SHORT, "Below 5 epochs nobody can tell whether training had ended."),
+        (
+            {"history": [{"epoch": e + 1, "val/accuracy": 0.04 * e} for e in range(20)]},
+            "Still improving when training ended, so left out of the answer, was #1: train longer",
+        ),
+        ({"cost": {"macs": 2_420_000}}, "#1: 2.0 times the MACs of #2 plain, so size may explain"),
+    ],
+)
+def test_what_is_said_of_rows(make_study, changes, words):
+    assert words in " ".join(shown(two_rows(make_study(), **changes)))
+
+
+def test_equal_costs_are_no_caution_where_they_were_matched(make_study):
+    budget = {"mode": "match", "macs": "1.2M"}
+    study = two_rows(make_study(budget=budget), cost={"macs": 2_420_000})
+    assert "size" not in " ".join(shown(study))
+
+
+def test_few_seeds_and_readings_by_others(make_study):
+    study = two_rows(make_study(), seeds=3)
+    assert shown(study) == ["3 seeds give wide intervals; 5 are the least for a claim."]
+    other = study.folder.parent / "test_reads.jsonl"
+    read = (
+        '{"study": "other", "key": "finalists/c/0", "reader": "study", "time": "2026-01-01", '
+        '"test_hash": "7e577e5700", "data_hash": "d0d0d0d0d0", "event": "read"}\n'
+    )
+    other.write_text(read)
+    assert any("1 of them by other studies or commands" in text for text in shown(study))
+
+
+def test_a_search_that_is_no_better_than_chance(make_study):
+    study = two_rows(make_study())
+    for number, score in enumerate((0.95, 0.93, 0.96)):
+        study.run(
+            f"random/{number:02d}", "random", score, "w_msa", stage="final", seed_index=number
+        )
+    found = "The best of the search is not shown better than random candidates:"
+    assert found in shown(study)[0]
+    for number in range(3):  # candidates by chance that are worse
+        study.run(f"random/{number:02d}", "random", 0.2, "w_msa", stage="final", seed_index=number)
+    assert found not in " ".join(shown(study))

@@ -1,0 +1,71 @@
+import pytest
+
+from hybrid_swin.system.console import Console
+from search.leaderboard.board import Leaderboard
+from search.leaderboard.end.layout import MOST_LINES
+from search.leaderboard.end.page import print_end
+from search.leaderboard.joint_board import join
+
+
+def printed(board, width):
+    console = Console(width=width, color_system=None)
+    with console.capture() as capture:
+        print_end(board, console)
+    return capture.get()
+
+
+def of(study, width=80):
+    return printed(Leaderboard.from_folder(study.folder), width)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("rows", [0, 12])
+def test_it_fits_a_screen(whole_study, width, rows):
+    study = whole_study(seeds=3)
+    for number in range(rows):
+        label = f"conv(kernel={number})+w_msa | mdta+w_msa:gate | conv+w_msa:split"
+        study.finalist(f"more{number}", [0.9, 0.91, 0.92], f"trials/{number:04d}", label)
+    text = of(study, width)
+    lines = text.splitlines()
+    drawn = sum(max(1, -(-len(line) // width)) for line in lines)
+    assert drawn <= MOST_LINES
+    table = lines[: next(i for i, line in enumerate(lines) if line.startswith("all "))]
+    assert max(map(len, table)) <= width
+    assert "…" not in text
+    assert ("more rows: --all" in text) == bool(rows)
+    assert "w_msa | sw_msa" in text  # what the others are compared with is never left out
+
+
+def test_the_parts_in_their_order(whole_study):
+    study = whole_study()
+    text = of(study)
+    marks = ["On test, #1 w_msa+mdta", "ranked by validation", "against #4", "\n1  w_msa+mdta"]
+    marks += ["+ ahead of #4", "\n! ", f"leaderboard {study.folder} --all", "files "]
+    places = [text.index(mark) for mark in marks]
+    assert places == sorted(places)
+
+
+def test_a_narrow_table_says_what_it_leaves_out(whole_study):
+    study = whole_study()
+    narrow, wide = of(study), of(study, 120)
+    assert "left out below 96 columns: validation, params;" in narrow
+    assert "validation %" not in narrow and "params" not in narrow.replace("validation, params", "")
+    assert "left out" not in wide
+    assert "validation %" in wide and "params" in wide
+
+
+def test_single_runs_where_nothing_is_retrained(make_study):
+    study = make_study()
+    for number in range(8):
+        study.trial(number, 0.9 - 0.01 * number)
+    text = of(study)
+    assert "single runs, one seed each" in text
+    assert text.count("\n 1  ") + text.count("\n1  ") == 1 and "90.0" in text and "85.0" not in text
+    assert "leaderboard" in of(make_study("empty"))
+
+
+def test_several_studies(whole_study):
+    one, other = whole_study("one"), whole_study("other")
+    text = printed(join([one.folder, other.folder]), 80)
+    assert f"leaderboard {one.folder} {other.folder} --all" in text
+    assert "study" in text and "files   " not in text

@@ -8,10 +8,9 @@ from hybrid_swin.system.console import Console
 from search.launch import dry_run_comparison as dry_run
 from search.records.runs import RunResult
 from search.settings.comparison import ArmSettings
-from tests.search.comparison.comparison_factory import settings
 
 
-def test_a_plugin_that_no_arm_uses_is_said(monkeypatch, tmp_path, write_plugin):
+def test_a_plugin_that_no_arm_uses_is_said(monkeypatch, tmp_path, write_plugin, fake):
     def train(settings, executor, job_settings, specs):
         seconds = {"fit": 3.0, "total": 4.0}
         return [RunResult(s.key, 1, "complete", 0.9, epochs=3, seconds=seconds) for s in specs]
@@ -21,7 +20,7 @@ def test_a_plugin_that_no_arm_uses_is_said(monkeypatch, tmp_path, write_plugin):
     monkeypatch.setattr(dry_run, "run_pilots", train)
 
     def said(**given):
-        asked = settings(folder=str(tmp_path), plugins=[str(write_plugin("pool"))], **given)
+        asked = fake.settings(folder=str(tmp_path), plugins=[str(write_plugin("pool"))], **given)
         text = io.StringIO()
         dry_run.rehearse(asked, Console(file=text, width=1000))
         return text.getvalue()

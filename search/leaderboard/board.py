@@ -56,8 +56,8 @@ JSON_ONLY = (
 COLUMNS = ("rank", *(f.name for f in fields(Row) if f.name not in ("rank", "study", *JSON_ONLY)))
 MEASURED = ("train_seconds", "latency_ms", "latency_low", "latency_high", "peak_memory_mb")
 
-# what a digest leaves out beside: it says nothing of what was found
-_CIRCUMSTANCES = ("study", "test_reads")
+# A digest leaves these out as well: they do not say what was found.
+_CIRCUMSTANCES = ("study", "test_reads", "code_hash")
 _STATES = ("complete", "stopped", "diverged", "failed")
 
 
@@ -221,8 +221,8 @@ class Leaderboard:
         """Hash over every column and every digit, except what a clock or a memory gauge measured.
 
         Left out: ``train_seconds``, ``latency_ms`` with its ends, ``peak_memory_mb``, the study's
-        name, and ``test_reads``, which grows with other studies. Two studies with equal digests
-        found the same, to the last digit.
+        name, ``test_reads``, which grows with other studies, and the program's ``code_hash``. Two
+        studies with equal digests found the same, to the last digit.
         """
         without = (*MEASURED, *_CIRCUMSTANCES)
         rows = [{k: v for k, v in vars(row).items() if k not in without} for row in self.rows]

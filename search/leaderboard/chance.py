@@ -7,8 +7,15 @@ from search.leaderboard.rows.against_reference import AgainstReference, Lead
 from search.leaderboard.rows.intervals import Validated, differ_on_validation, pair_on_validation
 from search.leaderboard.rows.row import Row
 from search.statistics.best import selected_confidence
-from search.statistics.difference_format import interval_text, points, unit
-from search.statistics.formatting import percent, range_text, score_text, score_unit
+from search.statistics.formatting import (
+    interval_text,
+    percent,
+    points,
+    range_text,
+    score_text,
+    score_unit,
+    unit,
+)
 from search.statistics.intervals import Difference, Interval
 
 _SHORT = 0.95  # of the cost of the search: a random search below it is no equal

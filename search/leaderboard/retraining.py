@@ -6,8 +6,7 @@ from statistics import fmean
 from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.rows.row import Row
-from search.statistics.difference_format import interval_text, points, unit
-from search.statistics.formatting import score_text, score_unit
+from search.statistics.formatting import interval_text, points, score_text, score_unit, unit
 from search.statistics.intervals import Interval
 from search.statistics.unpaired import unpaired_difference
 

@@ -12,8 +12,7 @@ from matplotlib.patches import Rectangle
 
 from hybrid_swin.system.figure_files import write_figure
 from search.comparison.attribution.model import Attribution, Effect
-from search.statistics.difference_format import interval_text, points
-from search.statistics.formatting import is_share
+from search.statistics.formatting import interval_text, is_share, points
 
 COLOURS = "RdBu"  # told apart by the colour-blind; red hurts, blue helps where more is better
 CELL = (1.75, 0.62)  # inches

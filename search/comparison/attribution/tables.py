@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hybrid_swin.errors.plain_text import csv_cell, markdown
 from search.comparison.attribution.model import Attribution, Effect
-from search.statistics.difference_format import interval_text, p_text, points, unit
+from search.statistics.formatting import interval_text, p_text, points, unit
 
 COLUMNS = (
     *("stage", "blocks", "effect", "low", "high", "confidence", "p_value", "holm_p", "shown"),

@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.differences import Versus
-from search.statistics.difference_format import interval_text, p_text, points, unit
-from search.statistics.formatting import count_text, is_share, range_text, score_text
+from search.statistics.formatting import (
+    count_text,
+    interval_text,
+    is_share,
+    p_text,
+    points,
+    range_text,
+    score_text,
+    unit,
+)
 
 MARKS = {
     "+": "shown better",

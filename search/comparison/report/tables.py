@@ -21,8 +21,7 @@ from search.comparison.report.rows import (
 )
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.conclusions import conclusions
-from search.statistics.difference_format import unit
-from search.statistics.formatting import is_share
+from search.statistics.formatting import is_share, unit
 
 _NARROW, _WIDE = 120, 140  # below so many columns, some are left to the files
 

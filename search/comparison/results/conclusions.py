@@ -16,8 +16,14 @@ from search.comparison.results.comparison import Comparison
 from search.comparison.results.cost_conclusions import cost_conclusions, survival_conclusions
 from search.comparison.results.differences import Versus
 from search.leaderboard.rows.intervals import items_of
-from search.statistics.difference_format import bound_text, interval_text, points, unit
-from search.statistics.formatting import is_share, score_text
+from search.statistics.formatting import (
+    bound_text,
+    interval_text,
+    is_share,
+    points,
+    score_text,
+    unit,
+)
 from search.statistics.skewed_luck import CAUTION, skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 from search.study.looks import about_looks

@@ -15,8 +15,7 @@ from search.leaderboard.costs import on_front
 from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.questions import Question, first_baseline
 from search.leaderboard.rows.row import Row
-from search.statistics.difference_format import points, unit
-from search.statistics.formatting import score_text, score_unit
+from search.statistics.formatting import points, score_text, score_unit, unit
 
 NAMED = 3  # rows and causes that are written out
 _LONG = 32  # characters of a label

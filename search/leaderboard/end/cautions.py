@@ -25,7 +25,7 @@ from search.leaderboard.chance import gain_on_chance
 from search.leaderboard.end.answer import NAMED, base_of, named, usable
 from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.row import Row
-from search.statistics.difference_format import interval_text, points, unit
+from search.statistics.formatting import interval_text, points, unit
 from search.statistics.looks import LEVEL
 from search.statistics.undertraining import FEWEST_EPOCHS
 

@@ -18,7 +18,7 @@ from search.comparison.attribution.tables import render, sentences, to_csv, to_m
 from search.comparison.attribution.trial import Trial, Trials
 from search.comparison.attribution.trials import read_trials
 from search.records.runs import iter_runs
-from search.statistics.difference_format import points
+from search.statistics.formatting import points
 
 WORDS = ("w_msa", "w_msa+mdta", "conv(kernel=7)+w_msa:gate")
 RANDOM = {"sampler": {"name": "random"}, "rungs": {"first": 0}}

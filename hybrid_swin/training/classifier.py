@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics import MetricCollection
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 from hybrid_swin.data.batches import Batch
 from hybrid_swin.data.own_modules import count_classes
@@ -18,7 +18,7 @@ from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.augmentation import augment
-from hybrid_swin.training.metrics import make_metrics, update
+from hybrid_swin.training.metrics import measure
 from hybrid_swin.training.optimization import make_optimizer, make_schedule
 
 # Reading the loss back stops a GPU's queue; on a CPU it costs nothing.
@@ -33,7 +33,7 @@ class Classifier(L.LightningModule):
     """Images (B, C, H, W) and labels (B,) in; cross entropy down.
 
     Everything logged is logged once an epoch: ``train/loss`` (as optimised: smoothed and weighted)
-    and the metrics of ``make_metrics`` under ``val/`` and ``test/``.
+    and the metrics of ``measure`` under ``val/`` and ``test/``.
 
     Args:
         variant: as ``Variant.to_dict`` gives it.
@@ -75,9 +75,6 @@ class Classifier(L.LightningModule):
         self._counted: list[int] | None = (
             None  # train images by class, where the weights are theirs
         )
-        metrics = make_metrics(self.variant.num_classes)
-        self.val_metrics = metrics.clone(prefix="val/")
-        self.test_metrics = metrics.clone(prefix="test/")
         # Sums of the epoch so far; on the device, so that a step needs no transfer.
         self.register_buffer("_loss_sum", torch.zeros(()), persistent=False)
         self._images_seen = 0
@@ -172,11 +169,11 @@ class Classifier(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation split's metrics."""
-        self._log_metrics(self.val_metrics)
+        self._log_metrics("val/")
 
     def on_test_epoch_end(self) -> None:
         """Log the test split's metrics."""
-        self._log_metrics(self.test_metrics)
+        self._log_metrics("test/")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW, and its schedule stepped once an optimiser step."""
@@ -205,16 +202,17 @@ class Classifier(L.LightningModule):
         self._read.append(read)
         return read
 
-    def _log_metrics(self, metrics: MetricCollection) -> None:
+    def _log_metrics(self, prefix: str) -> None:
         """All metrics, once over the split: each batch would cost them as much as the network."""
-        logits = torch.cat([read["logits"] for read in self._read])
-        labels = torch.cat([read["labels"] for read in self._read])
+        logits, labels = (
+            _of_all_devices(torch.cat([read[name] for read in self._read]))
+            for name in ("logits", "labels")
+        )
         self._read.clear()
         if not bool(torch.isfinite(logits).all()):
             raise DivergedError("the network's answers are not finite")
-        update(metrics, logits, labels)
-        self.log_dict(metrics.compute(), batch_size=len(labels))
-        metrics.reset()
+        found = {f"{prefix}{name}": value for name, value in measure(logits, labels).items()}
+        self.log_dict(found, batch_size=len(labels))
 
     def _check_labels(self, labels: Tensor) -> None:
         for label in set(labels.tolist()):
@@ -239,6 +237,13 @@ class Classifier(L.LightningModule):
         )
         self._loss_sum.zero_()
         self._images_seen = 0
+
+
+def _of_all_devices(rows: Tensor) -> Tensor:
+    """The rows that each device has of a split, together."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.cat(gather_all_tensors(rows))
+    return rows
 
 
 def classification_loss(

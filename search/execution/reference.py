@@ -13,7 +13,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from hybrid_swin.data.datamodule import ImageData
 from hybrid_swin.training.fit import Evaluation
-from hybrid_swin.training.metrics import make_metrics, update
+from hybrid_swin.training.metrics import measure
 from search.execution.reference_size import reduced_size
 
 _MOST_IMAGES = 20_000  # of the train split; more would cost memory and change little
@@ -54,9 +54,8 @@ def fit_reference(data: ImageData, monitor: str) -> Reference:
 
 
 def _metrics(logits: np.ndarray, labels: np.ndarray, prefix: str) -> dict[str, float]:
-    metrics = make_metrics(logits.shape[1]).clone(prefix=prefix)
-    update(metrics, torch.from_numpy(logits), torch.from_numpy(labels))
-    values = {name: float(value) for name, value in metrics.compute().items()}
+    found = measure(torch.from_numpy(logits), torch.from_numpy(labels))
+    values = {f"{prefix}{name}": float(value) for name, value in found.items()}
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 

@@ -1,7 +1,7 @@
-"""Facts about an array of images that may not fit in memory: its digest, its mean and spread."""
+"""Facts about an array of images that may not fit in memory: digest, mean, spread, equal images."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -114,3 +114,25 @@ def mean_and_std(
     mean, std = near + offset, np.sqrt(np.maximum(squares / count - offset**2, 0))
     scale = full_scale(images)
     return tuple((mean / scale).tolist()), tuple((std / scale).tolist())
+
+
+def find_copies(images: NDArray[Any]) -> tuple[NDArray[np.int64], ...]:
+    """Indices of equal images, two or more together, ordered by their first one.
+
+    Images are known by the hash of their middle row, and those that share one by that of the whole.
+
+    Args:
+        images: (N, ...).
+    """
+    rows = _by_hash((i, images[i, images.shape[1] // 2]) for i in range(len(images)))
+    alike = sorted(i for group in rows for i in group)
+    return tuple(np.array(group) for group in _by_hash((i, images[i]) for i in alike))
+
+
+def _by_hash(parts: Iterable[tuple[int, NDArray[Any]]]) -> list[list[int]]:
+    """Indices of equal parts, two or more together, in order."""
+    by_hash: dict[bytes, list[int]] = {}
+    for index, part in parts:
+        key = hashlib.blake2b(np.ascontiguousarray(part).data, digest_size=16).digest()
+        by_hash.setdefault(key, []).append(index)
+    return [group for group in by_hash.values() if len(group) > 1]

@@ -17,9 +17,9 @@ from hybrid_swin.interop.trained import load, load_facts
 from hybrid_swin.interop.variant_sources import resolve_variant, trained_path
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.network.head import Pool
-from hybrid_swin.network.image_facts import kept_facts
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.network_facts import NetworkFacts
+from hybrid_swin.network.pretrained_cfg import kept_facts
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec import published, registry
 from hybrid_swin.spec.recipe import WeightInit

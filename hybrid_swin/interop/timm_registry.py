@@ -9,10 +9,15 @@ from torch import nn
 from hybrid_swin.errors import InputError, did_you_mean, shown
 from hybrid_swin.interop.factory import create_model
 from hybrid_swin.interop.weights.load_save import load_weights
-from hybrid_swin.network.image_facts import IMAGE_FACTS, for_channels
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.pretrained_cfg import (
+    IMAGE_FACTS,
+    LABELS,
+    for_channels,
+    pretrained_cfg,
+    shape_facts,
+)
 from hybrid_swin.network.pyramid import Pyramid
-from hybrid_swin.network.timm_facts import LABELS, pretrained_cfg, shape_facts
 from hybrid_swin.spec import published
 
 __all__ = ["register_with_timm"]

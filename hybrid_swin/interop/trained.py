@@ -17,9 +17,9 @@ from hybrid_swin.interop.weights.files import (
 )
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.own_variant import hub_facts, own_pool, own_variant
-from hybrid_swin.network.image_facts import Normalisation
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.network_facts import NetworkFacts, as_cfg
+from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec.run_reference import STARTS, names_run, refuse_study, run_start
 from hybrid_swin.spec.variant import Variant

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hybrid_swin.errors import InputError, did_you_mean, here, shown, unknown
 from hybrid_swin.spec import block_words, published, registry
-from hybrid_swin.spec.other_names import meant_by
+from hybrid_swin.spec.published import meant_by
 from hybrid_swin.spec.run_reference import names_run, run_folder, run_variant
 from hybrid_swin.spec.variant import Variant
 

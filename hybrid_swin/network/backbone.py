@@ -14,12 +14,12 @@ from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.first_weights import reset
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.patches import PatchEmbed, PatchMerging
-from hybrid_swin.network.timm_facts import arguments_after, facts_after
+from hybrid_swin.network.pretrained_cfg import arguments_after, facts_after
 from hybrid_swin.network.tracing import is_traced
-from hybrid_swin.spec.kept_windows import with_windows_kept
-from hybrid_swin.spec.ranges import Range
 from hybrid_swin.spec.recipe import WeightInit
+from hybrid_swin.spec.values import Range
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.variant_changes import with_windows_kept
 from hybrid_swin.spec.window_rules import Window
 
 _RATIOS = Range(1, 2**16, whole=True)

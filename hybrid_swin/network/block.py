@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Grid, Window, blame_plugin
-from hybrid_swin.network.bare_layers import is_bare, is_unwatched
 from hybrid_swin.network.branches import Branch, NormedBranch
 from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.layers import is_bare, is_unwatched
 from hybrid_swin.spec.block_words import BlockWord, Part
 from hybrid_swin.spec.registry import load
 from hybrid_swin.spec.stage import Norm

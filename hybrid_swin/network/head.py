@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.spec.ranges import SHARE
+from hybrid_swin.spec.values import SHARE
 
 Pool = Literal["avg", "max", "avgmax", "catavgmax", ""]
 """Over the map: mean, maximum, their mean, the two side by side, or nothing; timm's names."""

@@ -2,11 +2,12 @@
 
 from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules import module as torch_module
 
-from hybrid_swin.network.bare_layers import is_bare
-from hybrid_swin.network.tracing import sides
+from hybrid_swin.network.tracing import is_plain, sides
 
 
 def depthwise_conv(dim: int, kernel: int, bias: bool) -> nn.Conv2d:
@@ -45,3 +46,33 @@ class BatchNorm(nn.BatchNorm1d):
 def channel_norm(kind: Literal["layer", "batch"], dim: int) -> nn.Module:
     """A layer norm, or a batch norm, of the last axis."""
     return nn.LayerNorm(dim) if kind == "layer" else BatchNorm(dim)
+
+
+def is_bare(layer: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether a layer is of this very class, and a call runs nothing but the class's ``forward``.
+
+    Only then may its formula stand in for the call. It may not where others have hooks on the
+    layer, have replaced its class or its ``forward``, or compute its weight (LoRA, pruning, weight
+    norm, parametrisations).
+    """
+    own = layer.__dict__
+    return (
+        type(layer) is kind
+        and not ("forward" in own or "weight" in own or "bias" in own)
+        and not (layer._forward_hooks or layer._forward_pre_hooks)
+        and not (layer._backward_hooks or layer._backward_pre_hooks)
+        and layer._compiled_call_impl is None
+        and not _hooked_everywhere()
+    )
+
+
+def _hooked_everywhere() -> bool:
+    """Whether hooks of all modules exist; the compiler looks at them itself."""
+    return not torch.compiler.is_compiling() and bool(
+        torch_module._has_any_global_hook()  # type: ignore[no-untyped-call]
+    )
+
+
+def is_unwatched() -> bool:
+    """Whether no mode, tracer or transform sees each operation and what it gives."""
+    return is_plain() and not torch._C._len_torch_function_stack()

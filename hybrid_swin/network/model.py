@@ -12,9 +12,9 @@ from hybrid_swin.network.feature_info import stages_info, stages_taken
 from hybrid_swin.network.first_weights import initialise
 from hybrid_swin.network.head import Head, Pool
 from hybrid_swin.network.patches import PatchEmbed, check_images, check_size
-from hybrid_swin.network.timm_facts import LABELS, pretrained_cfg
-from hybrid_swin.spec.ranges import SHARE
+from hybrid_swin.network.pretrained_cfg import LABELS, pretrained_cfg
 from hybrid_swin.spec.recipe import WeightInit
+from hybrid_swin.spec.values import SHARE
 from hybrid_swin.spec.variant import Variant
 
 

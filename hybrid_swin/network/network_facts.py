@@ -16,8 +16,8 @@ from torch import nn
 from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
 from hybrid_swin.network.head import Pool
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.pretrained_cfg import pretrained_cfg
 from hybrid_swin.network.pyramid import Pyramid
-from hybrid_swin.network.timm_facts import pretrained_cfg
 from hybrid_swin.spec.recipe import WeightInit
 from hybrid_swin.spec.variant import Variant
 

@@ -9,7 +9,7 @@ from hybrid_swin.network.backbone import Backbone
 from hybrid_swin.network.feature_info import FeatureInfo, stages_info, stages_taken
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.patches import check_images, check_size
-from hybrid_swin.network.timm_facts import shape_facts
+from hybrid_swin.network.pretrained_cfg import shape_facts
 
 
 class Pyramid(Backbone):

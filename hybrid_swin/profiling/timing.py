@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.model import HybridSwin
-from hybrid_swin.spec.ranges import Range, check_ranges
+from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.hardware import device_name, resolve_accelerator
 

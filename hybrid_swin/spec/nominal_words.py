@@ -7,6 +7,7 @@ knows what they do.
 import math
 from collections.abc import Iterable, Sequence
 
+from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import (
     LAYING,
@@ -16,7 +17,6 @@ from hybrid_swin.spec.block_words import (
     Part,
     window_layout,
 )
-from hybrid_swin.spec.head_shares import share_heads
 from hybrid_swin.spec.window_rules import Grid, Window, sides_of, window_of
 
 
@@ -131,3 +131,27 @@ def _pads(word: BlockWord, grid: Grid, window_size: Window) -> bool:
         return True
     masked = part.kwargs.get("mask_padding") or part.name not in WINDOWED
     return not masked and window_layout(part, grid, window_size).padded != grid
+
+
+def share_heads(num_heads: int, branches: int, ratio: str) -> list[int]:
+    """Whole heads for each branch, at least one, as near to the ratio as whole heads allow."""
+    shares = [1] * branches if ratio == "equal" else _shares(ratio, branches)
+    if num_heads < branches:
+        raise InputError(f"split: num_heads {num_heads} is too few for {branches} branches")
+    heads = [1] * branches
+    for _ in range(num_heads - branches):
+        # The next head goes to the branch that is furthest behind its share (then to the first).
+        behind = [heads[i] / shares[i] for i in range(branches)]
+        heads[behind.index(min(behind))] += 1
+    return heads
+
+
+def _shares(ratio: str, branches: int) -> list[int]:
+    parts = ratio.split("-")
+    if len(parts) != branches or not all(p.isdigit() and int(p) > 0 for p in parts):
+        example = "-".join(map(str, range(1, branches + 1)))
+        raise InputError(
+            f"split: ratio {ratio!r} does not fit {branches} branches; write one "
+            f"whole number a branch, for example ratio={example}"
+        )
+    return [int(p) for p in parts]

@@ -28,6 +28,7 @@ are those that `matching.match_cost` finds for Swin-T's MACs, so that size does 
 ``hybrid_t``: other blocks from stage to stage, as large as Swin-T likewise.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,7 @@ from typing import Any
 from hybrid_swin.errors import unknown
 from hybrid_swin.spec.stage import Norm, Stage
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.variant_changes import ARGUMENT, first_windows
 
 MATCH_TOLERANCE = 0.005
 """How near the MACs of ``hybrid_*`` are to Swin-T's, as a share."""
@@ -50,6 +52,16 @@ _SWIN_V2 = (
 _PLAIN = ("w_msa", "sw_msa")
 _V2_BLOCKS = tuple(f"{word}(attention=cosine;bias=continuous)" for word in _PLAIN)
 _T_DEPTHS, _T_HEADS = (2, 2, 6, 2), (3, 6, 12, 24)
+# What timm, Microsoft and Hugging Face call ours; torchvision's names are the same.
+_THEIRS = re.compile(
+    r"swin_?(?P<v2>v2)?_(?P<size>tiny|small|base|large|[tsbl])(?![a-z0-9])(_patch4)?"
+    r"(_window(?P<first>\d+)(to(?P<last>\d+))?_(?P<image>\d+)(to(?P<larger>\d+))?)?"
+)
+_OTHERS = {
+    "davit_tiny": "davit_like_t",
+    "mixformer_b4": "mixformer_like_b4",
+    "swin_s3_tiny": "s3_t",
+}
 
 
 @dataclass(frozen=True)
@@ -158,3 +170,40 @@ def _row(name: str) -> _Row:
     if name not in _TABLE:
         raise unknown("variant", name, _TABLE)
     return _TABLE[name]
+
+
+def meant_by(name: str) -> str:
+    """The end of a message with our name, and arguments, for a name from elsewhere; '' for none.
+
+    ``swin_base_patch4_window12_384.ms_in22k`` is 'swin_b' with img_size=384, window_size=12.
+    """
+    simple = name.strip().rpartition("/")[2].rpartition(":")[2].casefold().replace("-", "_")
+    plain = simple.partition(".")[0]
+    if plain in names():
+        return f"; did you mean {plain!r}?"
+    for theirs, ours in _OTHERS.items():
+        if plain == theirs or plain.startswith(f"{theirs}_"):
+            return f"; did you mean {ours!r}?"
+    found = _THEIRS.match(plain)
+    if found is None:
+        return ""
+    ours = f"swin_{'v2_' if found['v2'] else ''}{found['size'][0]}"
+    arguments = _arguments(found, ours)
+    return f"; did you mean {ours!r}{' with ' + arguments if arguments else ''}?"
+
+
+def _arguments(found: re.Match[str], ours: str) -> str:
+    """What to pass where a name's sizes are not those of ours."""
+    if not found["first"]:
+        return ""
+    variant = published(ours)
+    window = int(found["last"] or found["first"])
+    image = int(found["larger"] or found["image"])
+    said = []
+    if (image, image) != variant.image_size:
+        said.append(f"img_size={image}")
+    if window != variant.window_size:
+        said.append(f"window_size={window}")
+    if found["v2"] and found["last"]:
+        said.append(f"{ARGUMENT}={first_windows(int(found['first']), int(found['image']))}")
+    return ", ".join(said)

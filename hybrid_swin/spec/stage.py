@@ -7,14 +7,14 @@ from typing import Any, Literal, get_args
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import BlockWord, parse
-from hybrid_swin.spec.variant_values import (
+from hybrid_swin.spec.values import (
     check_choice,
     check_fields,
     plain_window,
     read_whole,
     read_window,
 )
-from hybrid_swin.spec.window_rules import Window, spell_window
+from hybrid_swin.spec.window_rules import Window, spell_size
 
 _MOST_BLOCKS = 10**4  # beyond any network
 
@@ -69,7 +69,7 @@ class Stage:
     def name(self) -> str:
         """Readable ASCII name: depth x width, and what is special."""
         window = self.window_size
-        special = [] if window is None else [f"window={spell_window(window)}"]
+        special = [] if window is None else [f"window={spell_size(window)}"]
         special += [f"norm={self.norm}"] if self.norm != "pre" else []
         return f"{self.depth}x{self.width}" + (f"({';'.join(special)})" if special else "")
 

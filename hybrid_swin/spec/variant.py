@@ -14,7 +14,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec.block_words import BlockWord, parse
 from hybrid_swin.spec.nominal_words import lie_alike, window_on_map, word_on_map
 from hybrid_swin.spec.stage import Stage, check_heads, read_stage
-from hybrid_swin.spec.variant_values import (
+from hybrid_swin.spec.values import (
     check_choice,
     check_fields,
     plain_window,
@@ -23,7 +23,7 @@ from hybrid_swin.spec.variant_values import (
     read_whole,
     read_window,
 )
-from hybrid_swin.spec.window_rules import Grid, Window, sides_of, window_of
+from hybrid_swin.spec.window_rules import Grid, Window, sides_of, spell_size, window_of
 from hybrid_swin.system.yaml_files import read_yaml
 
 _MOST_MLP_RATIO = 1000  # beyond any network
@@ -87,14 +87,14 @@ class Variant:
     def _check_grids(self) -> None:
         if max(self.image_size) < self.patch_size:
             raise InputError(
-                f"image_size {_size(self.image_size)} is smaller than patch_size "
+                f"image_size {spell_size(self.image_size)} is smaller than patch_size "
                 f"{self.patch_size}; choose a patch_size of at most "
                 f"{max(self.image_size)}"
             )
         for index in range(1, len(self.stages)):
             if max(self.grids[index - 1]) < 2:
                 raise InputError(
-                    f"stages.{index}: image_size {_size(self.image_size)} with patch_size "
+                    f"stages.{index}: image_size {spell_size(self.image_size)} with patch_size "
                     f"{self.patch_size} is down to one token after {index} stages, so there is "
                     "nothing left to merge; use fewer stages, a smaller patch_size or larger images"
                 )
@@ -260,10 +260,6 @@ def _stages(value: Any) -> tuple[Stage, ...]:
     if not isinstance(value, list | tuple) or not value:
         raise InputError(f"stages must be a list with at least one stage; got {value!r}")
     return tuple(read_stage(item, f"stages.{i}") for i, item in enumerate(value))
-
-
-def _size(size: tuple[int, int]) -> str:
-    return "x".join(map(str, size))
 
 
 def _freeze(instance: Any, name: str, value: Any) -> None:

@@ -1,13 +1,18 @@
-"""A variant with other fields, by our names or timm's."""
+"""A variant with other fields, by our names or timm's, or with other windows."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hybrid_swin.errors import InputError, did_you_mean, shown
-from hybrid_swin.spec.pretrained_windows import ARGUMENT, with_pretrained_windows
+from hybrid_swin.spec.block_words import PRETRAINED, WINDOWED, BlockWord, Part, parse, window_layout
+from hybrid_swin.spec.registry import load, plugin_hash
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import Grid, Window, sides_of, spell_size, window_of
+
+ARGUMENT = "pretrained_window_sizes"  # of timm: windows of a first training, by stage
+_PATCH, _STAGES = 4, 4  # of all published networks
 
 # timm's argument names beside ours
 _SYNONYMS = {"img_size": "image_size", "in_chans": "in_channels"}
@@ -104,3 +109,108 @@ def timm_arguments(variant: Variant) -> dict[str, Any]:
     ours = {ours: timms for timms, ours in _SYNONYMS.items()}
     fields = variant.to_dict() | {"merging_norm": variant.merging_norm}
     return {ours.get(name, name): value for name, value in fields.items()}
+
+
+def first_windows(window: int, image: int) -> tuple[int, ...]:
+    """Windows of each stage of a published network at so many pixels: no larger than its maps."""
+    return tuple(min(window, image // _PATCH // 2**stage) for stage in range(_STAGES))
+
+
+def with_pretrained_windows(variant: Variant, sizes: int | Sequence[int]) -> Variant:
+    """The variant whose continuous position biases count offsets by these windows.
+
+    Args:
+        variant: of Swin Transformer V2, or with other words that have ``bias=continuous``.
+        sizes: tokens a side, one for all stages or one each; 0 for the windows in use.
+
+    Raises:
+        InputError: something else, or no such bias in a stage that has a size.
+    """
+    each: list[Any] = (
+        list(sizes) if isinstance(sizes, list | tuple) else [sizes] * len(variant.stages)
+    )
+    whole = all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in each)
+    if len(each) != len(variant.stages) or not whole:
+        raise InputError(
+            f"{ARGUMENT} must be one whole number, or {len(variant.stages)} of them, one a stage, "
+            f"0 for the windows in use; got {sizes!r:.80}"
+        )
+    stages = zip(variant.stages, each, strict=True)
+    return dataclasses.replace(
+        variant, stages=tuple(_scaled_stage(i, *pair) for i, pair in enumerate(stages))
+    )
+
+
+def _scaled_stage(index: int, stage: Stage, side: int) -> Stage:
+    words = [(word, parse(word)) for word in stage.blocks]
+    spelt = [word if (new := _scaled_word(old, side)) == old else str(new) for word, old in words]
+    if side and not any(_counts(part) for _, word in words for part in word.branches):
+        raise InputError(
+            f"{ARGUMENT}: stage {index} has no continuous position bias that a size of {side} "
+            "would scale; give 0 for it, or blocks such as w_msa(bias=continuous)"
+        )
+    return dataclasses.replace(stage, blocks=tuple(spelt))
+
+
+def _scaled_word(word: BlockWord, side: int) -> BlockWord:
+    return dataclasses.replace(
+        word, branches=tuple(_scaled_part(part, side) for part in word.branches)
+    )
+
+
+def _scaled_part(part: Part, side: int) -> Part:
+    if not _counts(part):
+        return part
+    options = part.kwargs | {PRETRAINED: side}
+    if not side:
+        del options[PRETRAINED]
+    return Part(part.name, tuple(sorted(options.items())))
+
+
+def _counts(part: Part) -> bool:
+    return part.kwargs.get("bias") == "continuous"
+
+
+def with_windows_kept(variant: Variant, image_size: Grid | int) -> Variant:
+    """The variant for images of another size, in which windows lie as they are.
+
+    A window that has shrunk to a map stays as small on a larger one, which then stands in its
+    stage; only where the new map is smaller still it shrinks to that.
+
+    Raises:
+        InputError: no image_size, or a stage has branches of which only some have shrunk.
+    """
+    changed = dataclasses.replace(variant, image_size=image_size)  # type: ignore[arg-type]  # checked there
+    stages = tuple(_kept_stage(variant, changed, index) for index in range(len(variant.stages)))
+    return dataclasses.replace(changed, stages=stages)
+
+
+def _kept_stage(before: Variant, after: Variant, index: int) -> Stage:
+    stage, window, grid = before.stages[index], before.window_sizes[index], after.grids[index]
+    parts = list(_windowed(before, index))
+    in_use = [_fitted(part, before.grids[index], window) for part in parts]
+    kept = [_fitted(part, grid, mine) for part, mine in zip(parts, in_use, strict=True)]
+    for other in dict.fromkeys((window, *in_use)):
+        if [_fitted(part, grid, other) for part in parts] == kept:
+            return stage if other == window else dataclasses.replace(stage, window_size=other)
+    told = ", ".join(f"{part} {spell_size(w)}" for part, w in zip(parts, in_use, strict=True))
+    raise InputError(
+        f"stages.{index}: its windows differ ({told}) and cannot all stay for images of "
+        f"{spell_size(after.image_size)}; give window_size or window_ratio as well"
+    )
+
+
+def _windowed(variant: Variant, index: int) -> Iterator[Part]:
+    """Branches that have windows, or may, being plug-ins."""
+    parts = {part for word in variant.block_words[index] for part in word.branches}
+    for part in sorted(parts):
+        if part.name in WINDOWED or plugin_hash("branch", part.name):
+            yield part
+
+
+def _fitted(part: Part, grid: Grid, window: Window) -> Window:
+    """The window as a branch has it on a nominal map."""
+    if part.name in WINDOWED:
+        return window_of(window_layout(part, grid, window).window)
+    cls = load("branch", part.name)
+    return window_of(sides_of(cls.fitted_window(window, grid, **part.kwargs)))

@@ -106,6 +106,6 @@ def window_of(sides: Grid) -> Window:
     return sides[0] if sides[0] == sides[1] else sides
 
 
-def spell_window(window: Window) -> str:
-    """``7``, or ``7x9``."""
-    return "x".join(map(str, window)) if isinstance(window, tuple) else str(window)
+def spell_size(size: Window) -> str:
+    """``7`` for a window of equal sides, ``7x9`` for any pair of height and width."""
+    return "x".join(map(str, size)) if isinstance(size, tuple) else str(size)

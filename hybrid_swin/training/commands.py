@@ -24,9 +24,8 @@ from hybrid_swin.interop.variant_sources import resolve_variant
 from hybrid_swin.interop.weights.files import weights_hash
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.network.model import HybridSwin
-from hybrid_swin.spec.fitting import check_fit, fit_notes
 from hybrid_swin.spec.own_code.module_sources import check_data_code, module_hashes
-from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe, check_fit, fit_notes
 from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, with_paths_found, working_folder
 from hybrid_swin.spec.run_reference import names_run, refuse_reading
 from hybrid_swin.spec.variant import Variant

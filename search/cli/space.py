@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from rich.table import Table
 
-from hybrid_swin.spec import ranges, registry
+from hybrid_swin.spec import registry
+from hybrid_swin.spec.values import Range as Allowed
+from hybrid_swin.spec.values import check_ranges
 from hybrid_swin.system.console import Console
 from search.leaderboard.word_wrapping import Words
 from search.settings.study import StudySettings
@@ -31,7 +33,7 @@ def print_space(settings: StudySettings, samples: int, output: Format = "table")
     Raises:
         InputError: a space that is none, or of which nothing fits the budget.
     """
-    ranges.check_ranges({"--samples": (samples, ranges.Range(10, 1_000_000))})
+    check_ranges({"--samples": (samples, Allowed(10, 1_000_000))})
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
     with Console(stderr=True).status("looking at the space"):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.spec.ranges import Range, check_ranges
+from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
 from search.reporting.status.status import Status, Watcher

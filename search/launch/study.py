@@ -13,7 +13,7 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.fitting import fit_notes
+from hybrid_swin.spec.recipe import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.workers import common_job_settings, image_cache, say_data

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.spec.ranges import Range, check_ranges
 from hybrid_swin.spec.recipe import RANGES
+from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.training.metric_facts import facts_of
 from search.settings.experiment import (
     MOST_SEEDS,

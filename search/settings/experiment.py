@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec.ranges import Range, check_ranges
+from hybrid_swin.spec.values import Range, check_ranges
 from search.settings.names import check_name
 from search.settings.wandb import WandbSettings
 

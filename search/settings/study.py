@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hybrid_swin.spec.ranges import Range, check_ranges
+from hybrid_swin.spec.values import Range, check_ranges
 from search.settings.experiment import (
     MOST_SEEDS,
     MOST_TRAININGS,

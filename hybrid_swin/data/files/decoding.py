@@ -21,8 +21,7 @@ from hybrid_swin.data.files.deep_pixels import (
     read_deep,
     upright,
 )
-from hybrid_swin.data.files.facts import FileFacts
-from hybrid_swin.data.files.remarks import has_other_profile, seen
+from hybrid_swin.data.files.facts import FileFacts, has_other_profile, seen
 from hybrid_swin.data.pixels import full_scale_of, in_range
 from hybrid_swin.errors import InputError
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_swin.data.copies import find_copies
+from hybrid_swin.data.pixels import find_copies
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.spec.options import RANGE_WORDS, as_range
 

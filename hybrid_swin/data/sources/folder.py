@@ -26,14 +26,14 @@ class FolderSource(Source):
     spellings of these, such as 'Training', 'val' or 'test_set', do as well, and slips are refused.
     Every file that is not hidden counts, at any depth, also through links. Files that are no
     readable image are left out by name. Formats: BMP, GIF, JPEG, PNG, PPM, TIFF, WebP, with the
-    rules of ``image_files.Decoder``. Decoded pixels are kept in the cache under a key of the files'
+    rules of ``decoding.Decoder``. Decoded pixels are kept in the cache under a key of the files'
     names, sizes and times.
 
     Args:
         path: folder of the class folders; with ``csv``, the folder that its paths start from.
         csv: table with the columns path, label and, where wanted, split and group; its paths start
             from its own folder where ``path`` is not given.
-        resize: how another size becomes the variant's, see ``image_files.Decoder``.
+        resize: how another size becomes the variant's, see ``decoding.Decoder``.
         value_range: [low, high], the pixel values that become 0 and 1; values outside are clipped.
             Without it values are kept as they are (8 and 16 bits as shares of their full scale).
         layout: whether the first level of folders are classes or splits; auto: as they are named.

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hybrid_swin.network.bare_layers import is_bare
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.fusions.cascade import Cascade
 from hybrid_swin.network.fusions.concat import Concat
@@ -20,6 +19,7 @@ from hybrid_swin.network.fusions.scale import Scale
 from hybrid_swin.network.fusions.selective import Selective
 from hybrid_swin.network.fusions.split import Split
 from hybrid_swin.network.fusions.sum import Sum
+from hybrid_swin.network.layers import is_bare
 
 
 def gates(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None:

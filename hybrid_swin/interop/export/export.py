@@ -21,9 +21,9 @@ from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.errors.plain_text import say
 from hybrid_swin.interop.export.formats import FORMATS, IMAGES, LOGITS, Format, as_facts
 from hybrid_swin.interop.trained import find_checkpoint, load_trained
-from hybrid_swin.network.image_facts import Normalisation, with_images
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.network_facts import as_plain, check_told, told_of
+from hybrid_swin.network.pretrained_cfg import Normalisation, with_images
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.variant import Variant

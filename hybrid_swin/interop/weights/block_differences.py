@@ -60,8 +60,8 @@ def differences(at: TakenBlock, variant: Variant, source: WeightSource) -> Itera
             yield Difference(unknown_windows(side), False)
     elif source.judgement.rules and not source.judgement.maybe_ours:
         yield from map(Difference, mlp_and_norm_reasons(source.judgement.rules[0]))
-    if source.judgement.unknown:
-        fields = few(source.judgement.unknown)
+    if source.judgement.config.unknown:
+        fields = few(source.judgement.config.unknown)
         yield Difference(f"what fields of its config may change is not known here: {fields}", False)
     if at.mixer.resized:
         yield Difference("its bias table is interpolated (bicubic)")

@@ -21,7 +21,7 @@ from hybrid_swin.interop.weights.rules import (
     Rules,
 )
 from hybrid_swin.spec import published
-from hybrid_swin.spec.pretrained_windows import ARGUMENT, first_windows
+from hybrid_swin.spec.variant_changes import ARGUMENT, first_windows
 
 READ = (
     *("model_type", "architectures", "hidden_act", "layer_norm_eps"),
@@ -33,39 +33,24 @@ IN_SHAPES = (
     *("hidden_size", "num_layers", "stage_names", "num_labels", "id2label", "label2id"),
 )  # of Swin V2 window_size is in no shape, and is read
 IDLE = {
-    "hidden_dropout_prob": "drops in training only",
-    "attention_probs_dropout_prob": "drops in training only",
-    "drop_path_rate": "drops in training only",
-    "initializer_range": "first weights, which the file replaces",
-    "encoder_stride": "of the decoder for masked images",
-    "out_features": "which maps a backbone gives",
-    "out_indices": "which maps a backbone gives",
-    "problem_type": "which loss the head has",
-    "dtype": "how numbers are stored",
-    "torch_dtype": "how numbers are stored",
-    **dict.fromkeys(  # of any model, which older configs list
-        (
-            *("add_cross_attention", "bad_words_ids", "begin_suppress_tokens", "bos_token_id"),
-            *("cross_attention_hidden_size", "decoder_start_token_id", "diversity_penalty"),
-            *("do_sample", "early_stopping", "encoder_no_repeat_ngram_size", "eos_token_id"),
-            *("exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id"),
-            *("forced_eos_token_id", "is_decoder", "length_penalty", "max_length", "min_length"),
-            *("no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_return_sequences"),
-            *("output_scores", "pad_token_id", "prefix", "remove_invalid_values"),
-            *("repetition_penalty", "return_dict_in_generate", "sep_token_id", "suppress_tokens"),
-            *("task_specific_params", "temperature", "tf_legacy_loss", "tie_encoder_decoder"),
-            *("tie_word_embeddings", "tokenizer_class", "top_k", "top_p", "torchscript"),
-            *("typical_p", "use_bfloat16", "_attn_implementation_autoset"),
-        ),
-        "of generated text, or of the library's own handling",
-    ),
-    **dict.fromkeys(
-        (
-            *("_name_or_path", "transformers_version", "chunk_size_feed_forward", "path_norm"),
-            *("output_attentions", "output_hidden_states", "return_dict", "is_encoder_decoder"),
-        ),
-        "of the library's own handling",
-    ),
+    *("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate"),  # training only
+    "initializer_range",  # of first weights, which the file replaces
+    *("out_features", "out_indices"),  # maps that a backbone gives
+    *("encoder_stride", "problem_type"),  # of the decoder for masked images, and of the loss
+    *("dtype", "torch_dtype", "_name_or_path", "transformers_version", "path_norm"),
+    *("output_attentions", "output_hidden_states", "return_dict", "chunk_size_feed_forward"),
+    # of any model, which older configs list
+    *("add_cross_attention", "bad_words_ids", "begin_suppress_tokens", "bos_token_id"),
+    *("cross_attention_hidden_size", "decoder_start_token_id", "diversity_penalty", "do_sample"),
+    *("early_stopping", "encoder_no_repeat_ngram_size", "eos_token_id", "finetuning_task"),
+    *("exponential_decay_length_penalty", "forced_bos_token_id", "forced_eos_token_id"),
+    *("is_decoder", "is_encoder_decoder", "length_penalty", "max_length", "min_length"),
+    *("no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_return_sequences"),
+    *("output_scores", "pad_token_id", "prefix", "remove_invalid_values", "repetition_penalty"),
+    *("return_dict_in_generate", "sep_token_id", "suppress_tokens", "task_specific_params"),
+    *("temperature", "tf_legacy_loss", "tie_encoder_decoder", "tie_word_embeddings"),
+    *("tokenizer_class", "top_k", "top_p", "torchscript", "typical_p", "use_bfloat16"),
+    "_attn_implementation_autoset",
 }
 _PARTS = "encoder", "backbone_config", "vision_config"  # where other models keep a Swin's config
 _BACKBONES = "maskformer-swin", "SwinBackbone"  # which always shift and pad
@@ -102,6 +87,16 @@ class ConfigFacts:
     pretrained: tuple[Grid | None, ...] = ()
     differs: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+
+    def window_at(self, stage: int) -> Grid | None:
+        """The window of a stage's blocks, where it is told."""
+        if len(self.windows) == 1:
+            return self.windows[0]
+        return self.windows[stage] if stage < len(self.windows) else None
+
+    def pretrained_at(self, stage: int) -> Grid | None:
+        """The window of a stage's first training; None if it is the one in use."""
+        return self.pretrained[stage] if stage < len(self.pretrained) else None
 
 
 def read_config(config: Mapping[str, Any]) -> ConfigFacts:

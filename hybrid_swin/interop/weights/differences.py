@@ -9,7 +9,7 @@ from hybrid_swin.interop.weights.rules import EPS, Rules
 from hybrid_swin.network.resizing import window_of_table
 from hybrid_swin.spec.block_words import LAYING, PRETRAINED, Part, window_layout
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, sides_of
+from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, sides_of, spell_size
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,9 @@ def unknown_windows(place: Place) -> str:
     """What is not known of a source that does not say its windows, in words."""
     window = place.layout.window
     by = counts_by(place.part, window)
-    first = f", first trained with {_by(by)}" if by not in (None, window) and by else ""
-    return f"the source does not say if its windows are of {_by(window)}{first}; no weight shows it"
+    first = f", first trained with {spell_size(by)}" if by not in (None, window) and by else ""
+    size = spell_size(window)
+    return f"the source does not say if its windows are of {size}{first}; no weight shows it"
 
 
 def _scaled_by(place: Place, theirs: WindowLayout, judgement: Judgement) -> Grid | None:
@@ -150,7 +151,7 @@ def _scaled_by(place: Place, theirs: WindowLayout, judgement: Judgement) -> Grid
         return place.scale.by
     if place.told is None:
         return None
-    return judgement.pretrained_at(place.stage) or theirs.window
+    return judgement.config.pretrained_at(place.stage) or theirs.window
 
 
 def counts_by(part: Part, window: Grid) -> Grid | None:
@@ -189,17 +190,20 @@ def mlp_and_norm_reasons(rules: Rules) -> Iterator[str]:
 
 def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout, may_follow: bool) -> str:
     ours, grid = place.layout, place.variant.grids[place.stage]
-    on = f"on a map of {_by(grid)}"
+    spelt, library = spell_size(grid), rules.library
+    on = f"on a map of {spelt}"
     if place.part.name != place.kind and any(ours.shift) != any(theirs.shift):
         return f"{place.part.name} where a Swin has {place.kind}"
     if ours.window != theirs.window:
-        why = f"windows of {_by(ours.window)} {on}, {_by(theirs.window)} in {rules.library}"
+        here, there = spell_size(ours.window), spell_size(theirs.window)
+        why = f"windows of {here} {on}, {there} in {library}"
     elif ours.shift != theirs.shift:
-        why = f"a shift of {_by(ours.shift)} {on}, {_by(theirs.shift)} in {rules.library}"
+        here, there = spell_size(ours.shift), spell_size(theirs.shift)
+        why = f"a shift of {here} {on}, {there} in {library}"
     elif ours.padded != theirs.padded:
-        why = f"a map of {_by(grid)} is padded otherwise than in {rules.library}"
+        why = f"a map of {spelt} is padded otherwise than in {library}"
     else:
-        why = f"a map of {_by(grid)} is padded, then rolled; {rules.library} rolls it first"
+        why = f"a map of {spelt} is padded, then rolled; {library} rolls it first"
     word = rules.part(place.kind)
     others = tuple(o for o in place.part.options if o[0] not in LAYING)
     like = Part(word.name, tuple(sorted((*word.options, *others))))
@@ -207,18 +211,15 @@ def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout, may_follow:
         follow = " or load with follow_source=True" if may_follow else ""
         return f"{why} (write {like}{follow} to have that)"
     if rules.fixed_elsewhere(place.variant):
-        size = _by(rules.made_for or place.variant.image_size)
+        size = spell_size(rules.made_for or place.variant.image_size)
         return f"{why}, made for {size} (make the model with that image_size to have that)"
     return why
 
 
 def scale_reason(ours: Grid, theirs: Grid) -> str:
     """That two continuous biases count offsets by other windows, in words."""
-    why = f"position biases count offsets by windows of {_by(ours)}, by {_by(theirs)} in the source"
+    here, there = spell_size(ours), spell_size(theirs)
+    why = f"position biases count offsets by windows of {here}, by {there} in the source"
     if theirs[0] != theirs[1]:
         return f"{why}, which no {PRETRAINED} of ours is: it is one number for both sides"
     return f"{why} (write {PRETRAINED}={theirs[0]} to have that)"
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from hybrid_swin.cost import Grid
 from hybrid_swin.interop.weights.configs import ConfigFacts, read_config, timm_facts
 from hybrid_swin.interop.weights.files import WeightFile
 from hybrid_swin.interop.weights.own_variant import own_name
@@ -46,48 +45,21 @@ class Judgement:
         basis: what they are known from.
         maybe_ours: whether it may be a network of ours, in timm's names, without its variant.
         is_hybrid: whether it can only be one, by the names of its mixers: not a plain Swin's.
-        differs: what makes its network another, beside blocks.
         notes: what else to say.
-        positions: whether it added absolute position embeddings, where a config says.
-        qkv_bias: whether it used biases of queries, keys and values, where a config says.
-        windows: tokens of its windows, where a config says, of all stages or of each.
-        pretrained: windows of the first training of each stage, of V2; None for those in use.
-        unknown: fields of its config that may make its network another.
+        config: what a config says of the network.
     """
 
     rules: tuple[Rules, ...] = ()
     basis: str = ""
     maybe_ours: bool = False
     is_hybrid: bool = False
-    differs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    positions: bool | None = None
-    qkv_bias: bool | None = None
-    windows: tuple[Grid, ...] = ()
-    pretrained: tuple[Grid | None, ...] = ()
-    unknown: tuple[str, ...] = ()
-
-    def window_at(self, stage: int) -> Grid | None:
-        """The window of a stage's blocks, where a config says."""
-        if len(self.windows) == 1:
-            return self.windows[0]
-        return self.windows[stage] if stage < len(self.windows) else None
-
-    def pretrained_at(self, stage: int) -> Grid | None:
-        """The window of a stage's first training; None if it is the one in use."""
-        return self.pretrained[stage] if stage < len(self.pretrained) else None
+    config: ConfigFacts = field(default_factory=ConfigFacts)
 
     @property
     def libraries(self) -> tuple[str, ...]:
         """Whose rules they are."""
         return ("hybrid_swin",) if self.is_hybrid else tuple(r.library for r in self.rules)
-
-
-@dataclass
-class _Found:
-    facts: ConfigFacts = field(default_factory=ConfigFacts)
-    basis: str = ""
-    notes: list[str] = field(default_factory=list)
 
 
 def judge(
@@ -114,24 +86,13 @@ def judge(
     if own:
         basis = f"{own}, one of ours, without a variant that fits"
         return Judgement(basis=basis, maybe_ours=True, is_hybrid=True)
-    found = _config(file, layout, weights, depths)
-    facts = found.facts
-    if facts.rules is not None:
-        rules = facts.rules
+    config, basis, notes = _config(file, layout, weights, depths)
+    if config.rules is not None:
+        rules = config.rules
         backbone = layout == "huggingface" and _has(keys, "hidden_states_norms")
-        if backbone and not facts.is_v2:
+        if backbone and not config.is_v2:
             rules = replace(TRANSFORMERS_BACKBONE, activation=rules.activation, eps=rules.eps)
-        return Judgement(
-            (rules,),
-            found.basis,
-            differs=facts.differs,
-            notes=tuple(found.notes),
-            positions=facts.positions,
-            qkv_bias=facts.qkv_bias,
-            windows=facts.windows,
-            pretrained=facts.pretrained,
-            unknown=facts.unknown,
-        )
+        return Judgement((rules,), basis, notes=tuple(notes), config=config)
     maybe_ours = layout == "timm"
     basis = "its defaults, no config beside"
     is_hybrid = maybe_ours and _has_other_mixers(weights)
@@ -144,36 +105,39 @@ def judge(
         basis,
         maybe_ours,
         is_hybrid,
-        notes=tuple(found.notes),
+        tuple(notes),
     )
 
 
 def _config(
     file: WeightFile, layout: str, weights: Mapping[str, Tensor], depths: Sequence[int]
-) -> _Found:
-    """What the config beside the weights says, or the arguments within, as timm's script saves."""
-    found = _Found()
+) -> tuple[ConfigFacts, str, list[str]]:
+    """What the config beside the weights says, or the arguments within, as timm's script saves.
+
+    With what it is, and notes on one that is not used.
+    """
+    facts, basis = ConfigFacts(), ""
     arch = file.content.get("arch")
     if layout == "timm" and isinstance(arch, str) and arch.startswith("swin"):
         arguments = getattr(file.content.get("args"), "model_kwargs", None)
         given = arguments if isinstance(arguments, Mapping) else {}
-        found.facts, found.basis = timm_facts(arch, given), f"its arch {arch[:40]!r}"
+        facts, basis = timm_facts(arch, given), f"its arch {arch[:40]!r}"
     elif file.config is not None:
         if ("architecture" in file.config) == (layout in ("timm", "microsoft")):
-            found.facts = read_config(file.config)
-        found.basis = "the config.json beside it"
+            facts = read_config(file.config)
+        basis = "the config.json beside it"
     elif file.config_problem:
-        found.notes.append(
-            f"the config.json beside it cannot be read ({file.config_problem}), so the library's "
-            "defaults are assumed"
+        return (
+            facts,
+            basis,
+            [
+                f"the config.json beside it cannot be read ({file.config_problem}), so the "
+                "library's defaults are assumed"
+            ],
         )
-    facts = found.facts
     if facts.rules is None:
-        if file.config is not None:
-            found.notes.append(
-                f"the config.json beside it is of no Swin in the layout of {layout}: not used"
-            )
-        return found
+        what = f"the config.json beside it is of no Swin in the layout of {layout}: not used"
+        return facts, basis, [what] if file.config is not None else []
     stem = weights.get("patch_embed.proj.weight")
     width = len(stem) if stem is not None and stem.ndim else None
     other = (
@@ -181,12 +145,12 @@ def _config(
         or (facts.depths and list(facts.depths) != list(depths))
         or (facts.width and facts.width != width)
     )
-    if other:
-        version = "V2, " if facts.is_v2 else ""
-        told = f"{version}depths {list(facts.depths or ())}, width {facts.width}"
-        found.notes.append(f"the config.json beside it is of another network ({told}): not used")
-        found.facts = ConfigFacts()
-    return found
+    if not other:
+        return facts, basis, []
+    version = "V2, " if facts.is_v2 else ""
+    told = f"{version}depths {list(facts.depths or ())}, width {facts.width}"
+    what = f"the config.json beside it is of another network ({told}): not used"
+    return ConfigFacts(), basis, [what]
 
 
 def _guessed(

@@ -1,17 +1,16 @@
 """At which sizes of images, beside its own, a network's logits are not the source's."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hybrid_swin.interop.weights.differences import Attention, Place, is_strided, source_window
-from hybrid_swin.interop.weights.map_classes import distance, images_of
 from hybrid_swin.interop.weights.outside import OTHER_LOGITS
 from hybrid_swin.interop.weights.plan import LoadPlan
 from hybrid_swin.interop.weights.rules import EPS, Rules
 from hybrid_swin.interop.weights.source import WeightSource
 from hybrid_swin.spec.block_words import window_layout
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.spec.window_rules import Grid, WindowLayout, sides_of
+from hybrid_swin.spec.window_rules import Grid, WindowLayout, sides_of, spell_size
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "small_map": {
@@ -57,7 +56,9 @@ def say_other_sizes(variant: Variant, plan: LoadPlan, source: WeightSource, foll
     if source.variant is not None:
         found = [_own_differing(variant, source.variant, a) for a in _alike(plan)]
         sizes = sorted(filter(None, found), key=lambda image: distance(variant, image))
-        return f"{what} differ from the source's, as at {_by(sizes[0])}{hint}" if sizes else ""
+        return (
+            f"{what} differ from the source's, as at {spell_size(sizes[0])}{hint}" if sizes else ""
+        )
     judgement, said = source.judgement, []
     hint = hint if len(judgement.rules) == 1 else ""  # follow_source would refuse to guess
     for rules in judgement.rules:
@@ -88,9 +89,9 @@ def _by_rules(variant: Variant, plan: LoadPlan, rules: Rules) -> str:
         return f"are those of {rules.library} wherever it takes the image{cut}"
     theirs = rules.made_for or variant.image_size
     given = theirs[0] if theirs[0] == theirs[1] else theirs
-    sizes = {"made_for": _by(theirs), "given": given}
+    sizes = {"made_for": spell_size(theirs), "given": given}
     where = ", ".join(
-        _WORDS[kind][rule].format(**sizes, image=_by(image))
+        _WORDS[kind][rule].format(**sizes, image=spell_size(image))
         for (kind, rule), image in found.items()
     )
     return f"differ from those of {rules.library} {where}"
@@ -211,5 +212,45 @@ def _ours(variant: Variant, attention: Attention, image: Grid) -> WindowLayout:
     return window_layout(attention.place.part, grids[0], variant.window_sizes[stage], grids[1])
 
 
-def _by(size: Grid) -> str:
-    return f"{size[0]}x{size[1]}"
+def images_of(variant: Variant, stage: int, windows: Iterable[Grid]) -> Iterator[Grid]:
+    """Sizes of images with one map of each class in a stage, the nearest to the model's first.
+
+    Along an axis rules ask whether the map is shorter than the window, as long, or longer; then
+    whether windows divide it, and whether padding is as wide as the shift. All rules ask it of both
+    axes, and ``square`` windows which of the two is shorter. What holds on one map of each of these
+    classes holds on all.
+
+    Args:
+        variant: the network.
+        stage: from 0.
+        windows: all windows that may lie on the stage's maps, but for those that shrink to them.
+    """
+    pixels = variant.patch_size * 2**stage
+    later = len(variant.stages) - 1 - stage
+    own = variant.image_size
+    sides = [n * pixels for n in _sides({side for w in windows for side in w}, later)]
+    images = {(height, width) for height in sides for width in sides}
+    images |= {(own[0], side) for side in sides} | {(side, own[1]) for side in sides}
+
+    yield from sorted(images - {own}, key=lambda image: distance(variant, image))
+
+
+def distance(variant: Variant, image: Grid) -> tuple[bool, bool, int, Grid]:
+    """What sorts sizes of images: square ones, then such as share a side with the model's."""
+    apart = [abs(side - own) for side, own in zip(image, variant.image_size, strict=True)]
+    return image[0] != image[1], min(apart) > 0, sum(apart), (-image[0], -image[1])
+
+
+def _sides(windows: set[int], later: int) -> list[int]:
+    """Sides of maps, of windows that are longer than 1.
+
+    Some libraries take no map that is smaller than the window or odd in this stage or a later one:
+    for these each class is also there on maps that stay large, and even.
+    """
+    found = {1}
+    for side in windows:
+        near = {side - 1, side, side + 1, side + side // 2, 2 * side - 1, 2 * side}
+        large = {side * 2**later + n for n in (0, 1, side // 2, side - 1, side)}
+        even = {n * side * 2**k for n in (1, 2, 3) for k in range(later + 1)}
+        found |= near | large | even | {2**k for k in range(later + 1)}
+    return sorted(n for n in found if n > 0)

@@ -11,6 +11,7 @@ from hybrid_swin.interop.weights.rules import EPS
 from hybrid_swin.interop.weights.source import WeightSource
 from hybrid_swin.interop.weights.version import merging_norm, usual_merging
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import spell_size
 
 if TYPE_CHECKING:
     from hybrid_swin.interop.weights.plan import LoadPlan
@@ -28,7 +29,7 @@ _POSITIONS = "absolute_pos_embed", "position_embeddings", "pos_embed"
 def look_outside(plan: "LoadPlan", variant: Variant, source: WeightSource) -> None:
     """Add to a plan what differs outside of blocks, and the names that have no place there."""
     judgement = source.judgement
-    plan.outside += judgement.differs
+    plan.outside += judgement.config.differs
     _look_at_merging(plan, variant, source)
     _look_behind(plan, source)
     trunk = [
@@ -47,9 +48,9 @@ def look_outside(plan: "LoadPlan", variant: Variant, source: WeightSource) -> No
     plan.left_out += [*positions, *others]
     if others:
         plan.outside.append(f"the model has no place for the source's {few(others)}")
-    if positions and judgement.positions is not False:
+    if positions and judgement.config.positions is not False:
         _look_at_positions(plan, source, positions[0])
-    elif judgement.positions and not positions:
+    elif judgement.config.positions and not positions:
         plan.outside.append("its config says that it adds position embeddings, but there are none")
     normaliser = [key for key in source.raw if _NORMALISER.search(key)]
     if normaliser:
@@ -65,8 +66,8 @@ def look_outside(plan: "LoadPlan", variant: Variant, source: WeightSource) -> No
     if rules.images != "pad" and any(s % variant.patch_size for s in variant.image_size):
         does = "cuts them off" if rules.images == "cut" else "refuses them"
         plan.outside.append(
-            f"sides of {_by(variant.image_size)} that patches of {variant.patch_size} do not "
-            f"divide are padded; {rules.library} {does}"
+            f"sides of {spell_size(variant.image_size)} that patches of {variant.patch_size} do "
+            f"not divide are padded; {rules.library} {does}"
         )
 
 
@@ -147,7 +148,3 @@ def _look_at_positions(plan: "LoadPlan", source: WeightSource, key: str) -> None
 
 def _rms(tensor: Tensor) -> float:
     return float(tensor.to(torch.float64).square().mean().sqrt())
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

@@ -25,7 +25,7 @@ from hybrid_swin.spec.block_words import (
 from hybrid_swin.spec.nominal_words import branch_on_map, word_on_map
 from hybrid_swin.spec.options import OptionValue
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.spec.window_rules import WindowLayout, spell_window
+from hybrid_swin.spec.window_rules import WindowLayout, spell_size
 
 HEADLESS = frozenset({"conv", "focal", "identity", "large_conv", "pointwise"})
 """Built-in branches that compute the same with any number of heads."""
@@ -105,7 +105,7 @@ def _windows_reason(ours: Place, source: Variant, mine: Part, theirs: Part) -> s
     if here.window != there.window:
         return "other windows than in the source"
     if here != there or _others(mine, grid, here) != _others(theirs, grid, there):
-        return f"{mine} where the source has {theirs}, on a map of {grid[0]}x{grid[1]}"
+        return f"{mine} where the source has {theirs}, on a map of {spell_size(grid)}"
     by, counted = counts_by(mine, here.window), counts_by(theirs, there.window)
     return scale_reason(by, counted) if by and counted and by != counted else ""
 
@@ -129,8 +129,8 @@ def _sizes_reasons(ours: Place, word: BlockWord, source: Variant) -> Iterator[Di
     plugins = word.plugin_hashes()
     if not plugins:
         return
-    grids = [f"{h}x{w}" for h, w in (v.grids[ours.stage] for v in (ours.variant, source))]
-    sizes = [spell_window(v.window_sizes[ours.stage]) for v in (ours.variant, source)]
+    grids = [spell_size(v.grids[ours.stage]) for v in (ours.variant, source)]
+    sizes = [spell_size(v.window_sizes[ours.stage]) for v in (ours.variant, source)]
     for what, (here, there) in (("maps", grids), ("windows", sizes)):
         if here != there:
             name = next(iter(plugins)).split()[-1]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hybrid_swin.interop.weights.files import WeightFile
-from hybrid_swin.network.image_facts import IMAGE_FACTS
+from hybrid_swin.network.pretrained_cfg import IMAGE_FACTS
 from hybrid_swin.spec import published
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.variant_changes import changed, of_variant

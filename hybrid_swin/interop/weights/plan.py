@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.block_differences import TakenBlock, attentions, differences
-from hybrid_swin.interop.weights.completeness import query_biases, refuse_incomplete
 from hybrid_swin.interop.weights.differences import Attention, Difference
 from hybrid_swin.interop.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerSource, plan_mixer
 from hybrid_swin.interop.weights.outside import look_at_pool, look_outside
+from hybrid_swin.interop.weights.refusals import query_biases, refuse_incomplete
 from hybrid_swin.interop.weights.report import BlockStart, Resized, few
 from hybrid_swin.interop.weights.shell import plan_head, plan_shell, refuse
 from hybrid_swin.interop.weights.source import WeightSource
@@ -250,7 +250,7 @@ def _told_window(source: WeightSource, stage: int, block: str) -> Grid | None:
     """What a foreign source says of the windows of a block."""
     if block in source.positions.scales:
         return source.positions.scales[block].window
-    return source.positions.windows.get(block, source.judgement.window_at(stage))
+    return source.positions.windows.get(block, source.judgement.config.window_at(stage))
 
 
 def _copy_norm(plan: LoadPlan, block: Block, name: str, source: WeightSource) -> None:

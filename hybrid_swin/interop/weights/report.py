@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hybrid_swin.spec.window_rules import spell_size
+
 How = Literal["taken", "identity start", "changed", "unsure", "fresh"]
 _MEANINGS: dict[How, str] = {
     "taken": "as in the source",
@@ -120,7 +122,7 @@ class WeightReport:
                 lines.append(f"  {title}: {len(items)}" + (f" ({few(items)})" if items else ""))
         if self.rules:
             lines.append(f"  compared by the rules of: {' or '.join(self.rules)} ({self.basis})")
-        size = f" at {self.image_size[0]}x{self.image_size[1]}" if any(self.image_size) else ""
+        size = f" at {spell_size(self.image_size)}" if any(self.image_size) else ""
         for how, meaning in _MEANINGS.items():
             at = size if how == "taken" else ""
             for why in dict.fromkeys(b.why for b in self.blocks if b.how == how):

@@ -51,7 +51,7 @@ from hybrid_swin.spec.window_rules import (
     WindowLayout,
     lay_windows,
     sides_of,
-    spell_window,
+    spell_size,
     window_of,
 )
 
@@ -136,32 +136,29 @@ class Rules:
         grids = variant.grids if image is None else variant.grids_of(image)
         grid, sides = grids[stage], sides_of(window)
         if self.halves == "even" and stage and any(s % 2 for s in grids[stage - 1]):
-            return f"{self.library} takes no odd map of {_by(grids[stage - 1])} to merge"
+            return f"{self.library} takes no odd map of {spell_size(grids[stage - 1])} to merge"
         if not self.oblong and sides[0] != sides[1]:
-            return f"{self.library} takes no windows of {_by(sides)}"
+            return f"{self.library} takes no windows of {spell_size(sides)}"
         new_tables = self.one_size and image is not None
         if new_tables or not self.small_maps:
             if grid[0] < sides[0] or grid[1] < sides[1]:
-                spelt = spell_window(window_of(sides))
-                return f"{self.library} takes no map of {_by(grid)} with windows of {spelt}"
+                spelt = spell_size(window_of(sides))
+                return f"{self.library} takes no map of {spell_size(grid)} with windows of {spelt}"
         shift: Shift = self.shift if shifted else "none"
         made_for = self.made_for or variant.image_size
         nominal = grid if self.one_size else variant.grids_of(made_for)[stage]
         if self.by_height:
             height = made_for[0] // variant.patch_size // 2**stage
             if height < 1:
-                return f"{self.library} makes no stage {stage} for images of {_by(made_for)}"
+                return f"{self.library} makes no stage {stage} for images of {spell_size(made_for)}"
             shift = "always" if shifted and height > sides[0] else "none"
             side = min(height, sides[0])
             return lay_windows(grid, (side, side), "pad", shift, self.roll)
         laid = lay_windows(grid, sides, self.small_map, shift, self.roll, nominal)
         if not self.pads_maps and laid.padded != grid:
-            return f"{self.library} takes no map of {_by(grid)} with windows of {_by(laid.window)}"
+            spelt = spell_size(laid.window)
+            return f"{self.library} takes no map of {spell_size(grid)} with windows of {spelt}"
         return laid
-
-
-def _by(size: Grid) -> str:
-    return f"{size[0]}x{size[1]}"
 
 
 TIMM = Rules("timm", "fixed", "fixed", "bare", oblong=True, images="refuse")

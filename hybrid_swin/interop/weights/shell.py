@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.completeness import lacks_half, refuse_parts
+from hybrid_swin.interop.weights.refusals import lacks_half, refuse_parts
 from hybrid_swin.interop.weights.report import Resized
 from hybrid_swin.interop.weights.source import WeightSource, depths
 from hybrid_swin.network.resizing import channels_rule, resize_channels

@@ -12,6 +12,7 @@ from hybrid_swin.interop.weights.rules import DEFAULTS, DEFAULTS_V2
 from hybrid_swin.network.windows import log_offsets, relative_position_index
 from hybrid_swin.spec.block_words import LAYING, PRETRAINED, BlockWord, Part, window_layout
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.window_rules import spell_size
 
 WRITTEN = "timm", "microsoft", "torchvision", "huggingface"
 _V2 = {"attention": "cosine", "bias": "continuous"}
@@ -103,7 +104,7 @@ def _check_plain(variant: Variant, layout: str, is_v2: bool) -> None:
             windows.add(_check_block(variant, layout, is_v2, (i, j), word))
         _check_scale(variant, layout, i)
     if layout != "microsoft" and len(windows) > 1:
-        listed = ", ".join(f"{h}x{w}" for h, w in sorted(windows))
+        listed = ", ".join(map(spell_size, sorted(windows)))
         raise InputError(
             f"layout {layout!r} has one window size for all stages; the model's windows are "
             f"{listed}; {_INSTEAD}"

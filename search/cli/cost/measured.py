@@ -7,7 +7,7 @@ from hybrid_swin.cost.latency_solver import Measured, match_latency
 from hybrid_swin.profiling.memory import peak_memory
 from hybrid_swin.profiling.timing import Setup, Timing, Work, compare_times
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.ranges import Range, check_ranges
+from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.spec.variant import Variant
 from search.cli.cost.rows import (
     CostRow,

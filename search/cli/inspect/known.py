@@ -13,7 +13,7 @@ from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.data.pixels import full_scale
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.network.image_facts import Normalisation
+from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.spec import registry
 from search.cli.inspect.options import InspectQuestion
 from search.cli.inspect.target import TargetNetwork, settings_of

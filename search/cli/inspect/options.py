@@ -13,7 +13,7 @@ from hybrid_swin.errors.parser_messages import explained
 from hybrid_swin.inspection.request import Asked, parse_inspections
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.trust import TRUST_HELP
-from hybrid_swin.spec.ranges import Range, check_ranges
+from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.system.kept_text import check_words, show
 from hybrid_swin.system.program import as_called, program
 from search.settings.reading import build_settings

@@ -14,8 +14,8 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.interop.trained import find_checkpoint, load_trained
 from hybrid_swin.interop.variant_sources import resolve_variant
-from hybrid_swin.network.image_facts import Normalisation
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.spec import published
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins, recorded_hashes, study_of
 from hybrid_swin.spec.own_code.module_sources import check_data_code

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.spec.fitting import check_fit
-from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe, check_fit
 from hybrid_swin.spec.variant import Variant
 from search.comparison.design.arms import check_arms, default_arms
 from search.comparison.design.factors import Point, combinations, make_point, name_of

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybrid_swin.data.copies import find_copies
+from hybrid_swin.data.pixels import find_copies
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.sources import LabelledImages
 from hybrid_swin.data.splits import make_splits

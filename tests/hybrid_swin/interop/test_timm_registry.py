@@ -16,7 +16,7 @@ import hybrid_swin as hs
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop import timm_registry
 from hybrid_swin.interop.trained import load_trained
-from hybrid_swin.network.image_facts import Normalisation
+from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.spec.variant_changes import changed, of_variant
 
 SMALL = {"img_size": 32, "embed_dim": 16, "depths": (2, 2), "num_heads": (2, 2), "window_size": 4}

@@ -11,8 +11,8 @@ import torch
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.trained import find_checkpoint, load, load_trained
-from hybrid_swin.network.image_facts import Normalisation, kept_facts
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.pretrained_cfg import Normalisation, kept_facts
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 

@@ -2,7 +2,7 @@ import pytest
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec.other_names import meant_by
+from hybrid_swin.spec.published import meant_by
 
 
 @pytest.mark.parametrize(

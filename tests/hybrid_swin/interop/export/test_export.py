@@ -13,8 +13,8 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.interop.export import formats as export_formats
 from hybrid_swin.interop.export.export import TOLERANCE, export_model
 from hybrid_swin.interop.trained import load_trained
-from hybrid_swin.network.image_facts import Normalisation
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.stage import Stage

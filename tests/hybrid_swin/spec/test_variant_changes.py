@@ -4,7 +4,7 @@ import pytest
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec.pretrained_windows import with_pretrained_windows
+from hybrid_swin.spec.variant_changes import with_pretrained_windows
 
 V2 = "attention=cosine;bias=continuous"
 

@@ -5,9 +5,8 @@ import math
 import pytest
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec.fitting import check_fit
-from hybrid_swin.spec.ranges import Range, check_ranges
-from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.spec.recipe import Recipe, check_fit
+from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.spec.variant import Variant
 
 HUGE = [10**400, -(10**400), 2**63, math.inf, -math.inf, math.nan, "1" * 400, "010x", True, None]

@@ -1,4 +1,4 @@
-"""Files of which a part is missing, told from files that never had it.
+"""What cannot be loaded or saved: tensors without numbers, and files of which a part is missing.
 
 A kind of parameter is missing from all blocks, as biases of queries are from some Swins, or the
 file is incomplete. One of a network of ours that says its variant holds all that this has.
@@ -6,16 +6,17 @@ file is incomplete. One of a network of ours that says its variant holds all tha
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.layouts import names, spelling
 from hybrid_swin.interop.weights.report import few
 from hybrid_swin.interop.weights.source import WeightSource
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.tracing import is_distributed
 from hybrid_swin.spec.variant import Variant
 
 _ENDS = "norm.", "head."  # which a backbone alone, or maps of stages, do without
@@ -63,11 +64,11 @@ def query_biases(attentions: Mapping[str, Iterable[str]], source: WeightSource) 
         InputError: some attentions have them.
     """
     expected = [bias for biases in attentions.values() for bias in biases]
-    if source.judgement.qkv_bias is False:  # those in the file were not used
+    if source.judgement.config.qkv_bias is False:  # those in the file were not used
         return expected
     absent = [bias for bias in expected if bias not in source.weights]
     there = {_kind(bias) for bias in expected if bias in source.weights}
-    partly = [bias for bias in absent if _kind(bias) in there or source.judgement.qkv_bias]
+    partly = [bias for bias in absent if _kind(bias) in there or source.judgement.config.qkv_bias]
     if partly:
         refuse_parts(partly, source)
     return absent
@@ -94,3 +95,52 @@ def refuse_parts(absent: list[str], source: WeightSource, hint: str = "") -> NoR
 
 def _kind(bias: str) -> str:
     return bias.rpartition(".attn.")[2]
+
+
+_STATE_DICT = "torch.distributed.checkpoint.state_dict"
+_WHOLE = "StateDictOptions(full_state_dict=True)"
+_SHARDED = {
+    "load": "load before fully_shard, or give a state dict to set_model_state_dict",
+    "save": "gather it by get_model_state_dict, and load that into a network that is not sharded",
+}
+_EMPTY = {
+    "load": "make it on another device, or call model.to_empty(device='cpu') and "
+    "model.reset_parameters() first",
+    "save": "load weights into a network on another device first",
+}
+
+
+def refuse_unreal(model: nn.Module, use: Literal["load", "save"]) -> None:
+    """Refuse a network whose tensors cannot be written to, or read.
+
+    Args:
+        model: the network.
+        use: what to do to it.
+
+    Raises:
+        InputError: it is sharded, on the meta device, or made of fake tensors.
+    """
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_distributed(tensor):
+            raise InputError(
+                f"weights cannot be {_past(use)}: the network is sharded ({name}); {_SHARDED[use]} "
+                f"with {_WHOLE}, both of {_STATE_DICT}"
+            )
+        if tensor.is_meta or _is_fake(tensor):
+            where = "on the meta device" if tensor.is_meta else "made of fake tensors"
+            raise InputError(
+                f"weights cannot be {_past(use)}: the network is {where} ({name}), which hold"
+                f"{'s' * tensor.is_meta} no numbers; {_EMPTY[use]}"
+            )
+
+
+def _past(use: str) -> str:
+    return {"load": "loaded", "save": "saved"}[use]
+
+
+def _is_fake(tensor: Tensor) -> bool:
+    if type(tensor) in (Tensor, nn.Parameter):
+        return False
+    from torch._subclasses.fake_tensor import FakeTensor  # half a second, which most never need
+
+    return isinstance(tensor, FakeTensor)

@@ -19,8 +19,8 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.registry import PartKind
 
 _HERE = Path(__file__).parents[1]
-# Modules without torch, whose classes are to be everyone's.
-_SHARED = ("hybrid_swin.cost", "hybrid_swin.errors", "hybrid_swin.spec.window_rules")
+# Folders without torch, whose classes are to be everyone's.
+_SHARED = ("hybrid_swin.cost", "hybrid_swin.errors", "hybrid_swin.spec")
 
 
 def load_formulas(kind: PartKind, name: str) -> Any:
@@ -76,7 +76,7 @@ def _import(
 
 
 def _ours(name: str) -> ModuleType:
-    return importlib.import_module(name) if name in _SHARED else _without_torch(name)
+    return importlib.import_module(name) if name.startswith(_SHARED) else _without_torch(name)
 
 
 def _file(name: str) -> Path:

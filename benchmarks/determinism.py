@@ -88,15 +88,23 @@ class Study:
         return sum(1 for _ in runs.glob("*/**/result.json")) if runs.exists() else 0
 
 
-def kill(process: "subprocess.Popen[bytes]", draw: random.Random) -> str:
-    """Kill the coordinator, one worker, or all; says which."""
-    what = draw.choice(["coordinator", "worker", "all"])
-    workers = subprocess.run(
-        ["pgrep", "-P", str(process.pid), "-f", "search.execution.worker"],  # noqa: S607
+def children(pid: int, command: str = "") -> list[str]:
+    """Process ids of a process's children whose command line holds a text."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(pid), *(["-f", command] if command else [])],  # noqa: S607
         capture_output=True,
         text=True,
         check=False,
-    ).stdout.split()
+    )
+    return found.stdout.split()
+
+
+def kill(process: "subprocess.Popen[bytes]", draw: random.Random) -> str:
+    """Kill the coordinator, one worker, or all; says which."""
+    what = draw.choice(["coordinator", "worker", "all"])
+    servers = children(process.pid, "search.execution.fork_server")
+    workers = [worker for server in servers for worker in children(int(server))]
+    workers = workers or children(process.pid, "search.execution.worker")
     if what == "worker" and workers:
         os.kill(int(draw.choice(workers)), signal.SIGKILL)
     elif what == "all":

@@ -52,9 +52,19 @@ def python_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module of ours as ``__main__`` in a new process."""
     import json
 
-    path, last = _sorted_out()
-    places = json.dumps({"path": path, "last": _last or last})
+    places = json.dumps(import_places())
     return [sys.executable, "-P", os.path.abspath(__file__), places, module, *arguments]
+
+
+def import_places() -> "dict[str, list[str]]":
+    """Where a new process looks for modules by the rule: first, and last."""
+    path, last = _sorted_out()
+    return {"path": path, "last": _last or last}
+
+
+def take_places(places: "dict[str, list[str]]") -> None:
+    """Look for modules where another process's `import_places` says."""
+    sys.path[:], _last[:] = places["path"], places["last"]
 
 
 def python_environment(**changes: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Persistent worker processes on this machine.
 
-Each worker imports once and then serves jobs through a pipe. It ends when its pipe closes, so a
+Each worker serves jobs through a pipe. It comes from a server that has imported all it needs, or is
+started by itself and imports once (see ``forked_workers``). It ends when its pipe closes, so a
 coordinator that is killed leaves nothing behind; it ignores Ctrl-C, which is the coordinator's.
 """
 
@@ -18,11 +19,11 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.processes import python_command, python_environment
 from search.execution.bounded_log import BoundedLog, Pump
+from search.execution.forked_workers import THREAD_VARIABLES, ForkedWorker, fork_worker
 from search.execution.job import Event, Job
 
 MEMORY_NEED = 2 * 1024**3  # bytes that one CPU worker may want
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Workers that die so often in a row before they begin a job will not get better.
 _STILLBORN_LIMIT = 3
 _LOOK_AGAIN = 1.0  # seconds
@@ -32,7 +33,7 @@ _TIME_TO_DIE = 2.0  # seconds from a closed pipe to the end of its process
 @dataclass
 class _Worker:
     name: str
-    process: subprocess.Popen[bytes]
+    process: "subprocess.Popen[bytes] | ForkedWorker"
     pipe: "Connection[Any, Any]"
     environment: Mapping[str, str]
     output: Pump
@@ -61,7 +62,7 @@ class LocalExecutor:
         self._workers: list[_Worker] = []
         try:
             for index in range(count):
-                environment = {variable: str(threads) for variable in _THREAD_VARIABLES}
+                environment = {variable: str(threads) for variable in THREAD_VARIABLES}
                 if gpus:
                     environment["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
                 self._workers.append(self._start(f"worker-{index}", environment))
@@ -125,7 +126,8 @@ class LocalExecutor:
         log = self._files.setdefault(name, BoundedLog(self._logs / f"{name}.log"))
         output = Pump(log)
         try:
-            process = _spawn(theirs.fileno(), output.writer, environment)
+            started = theirs.fileno(), output.writer, environment
+            process = fork_worker(*started) or _spawn(*started)
         finally:
             os.close(output.writer)
             theirs.close()
@@ -157,7 +159,9 @@ class LocalExecutor:
             worker.process.wait(_TIME_TO_DIE)  # so that its own exit code is not that of a kill
         self._end(worker)
         innocent = worker.job is not None and not worker.begun
-        if not worker.ready or innocent:
+        if _never_begun(worker.process):
+            pass  # its server cannot fork: the next one is started by itself
+        elif not worker.ready or innocent:
             self._stillborn += 1
         if self._stillborn >= _STILLBORN_LIMIT:
             why = worker.output.last_line() or _cause(worker.process.returncode)
@@ -199,7 +203,13 @@ class LocalExecutor:
                     worker.job, worker.begun = self._queue.popleft(), False
 
 
-def _cause(code: int) -> str:
+def _never_begun(process: "subprocess.Popen[bytes] | ForkedWorker") -> bool:
+    return isinstance(process, ForkedWorker) and not process.has_begun
+
+
+def _cause(code: int | None) -> str:
+    if code is None:
+        return "was lost with the process that had started it"
     return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 

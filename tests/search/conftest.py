@@ -156,13 +156,19 @@ class TinyStudy:
 
 
 def workers_of(process):
-    """Process ids of a coordinator's workers."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [
-        int(child)
-        for child in children
-        if b"search.execution.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    """Process ids of a coordinator's workers: those of its server, or its own."""
+    found = []
+    for child in children_of(process.pid):
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"search.execution.fork_server" in command:
+            found += children_of(child)
+        elif b"search.execution.worker" in command:
+            found.append(child)
+    return found
+
+
+def children_of(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def is_gone(pid):

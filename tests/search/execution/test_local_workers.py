@@ -218,6 +218,7 @@ def scripted(tmp_path, monkeypatch):
     """Make executors whose workers follow the script."""
     script = tmp_path / "search.execution.worker.py"
     script.write_text(SCRIPT)
+    monkeypatch.setattr(local, "fork_worker", lambda *_: None)
     monkeypatch.setattr(local, "python_command", lambda _, *end: [sys.executable, script, *end])
     made = []
 

@@ -1,0 +1,214 @@
+"""Workers from a server that has imported all they need: the second costs no import.
+
+``server()`` is this process's one server, started at the first call; the door calls it before it
+reads settings, so that imports and the rest of a start overlap. ``fork_worker`` gives None where no
+worker can come from there: on systems other than Linux, where the server cannot fork safely
+(see ``fork_server``), and where this process has changed since in what imports depend on, such as
+``sys.path``. Workers are then started one by one.
+"""
+
+import atexit
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from hybrid_swin.system.processes import import_places, python_command, python_environment
+
+TRAINING = ("search.execution.training_job",)
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Variables of the environment that Python and libraries read when they are loaded.
+_READ_AT_IMPORT = (
+    "PYTHON",
+    "LD_",
+    "OMP_",
+    "MKL_",
+    "OPENBLAS_",
+    "KMP_",
+    "GOMP_",
+    "TORCH",
+    "PYTORCH",
+)
+_LARGEST = 2**17  # bytes of a message
+_CANCELLED = -9  # what a worker that was given up before it began ended with
+
+_started: "Server | None" = None
+
+
+class ForkedWorker:
+    """A worker's process, as ``subprocess.Popen`` shows those that we start ourselves.
+
+    Attributes:
+        returncode: what it ended with, negative for a signal; None while it runs or if unknown.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control, self._pid = control, 0
+        self.returncode: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; waits for the server, which may be importing. 0 if it never began."""
+        while not self._pid and self._listen(None):
+            pass
+        return self._pid
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there has been such a process."""
+        self._listen(0)
+        return bool(self._pid)
+
+    def kill(self) -> None:
+        """Kill it; one that the server has not begun never begins."""
+        if not self.has_begun:
+            self._end(_CANCELLED)
+        with suppress(OSError):
+            self._control.send(b"kill")
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait for its end, as far as the server knows of it.
+
+        Raises:
+            subprocess.TimeoutExpired: it lives on.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while self._listen(None if end is None else max(0.0, end - time.monotonic())):
+            if end is not None and time.monotonic() >= end:
+                raise subprocess.TimeoutExpired("a forked worker", timeout or 0.0)
+        return self.returncode
+
+    def _listen(self, timeout: float | None) -> bool:
+        """Take a message if one comes; False if none will come."""
+        if self._control.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        if not poll.poll(None if timeout is None else timeout * 1000):
+            return True
+        try:
+            message = self._control.recv(_LARGEST)
+        except OSError:
+            message = b""
+        about = json.loads(message or b"{}")
+        if "pid" in about:
+            self._pid = about["pid"]
+        else:
+            self._end(about.get("code"))
+        return "pid" in about
+
+    def _end(self, code: int | None) -> None:
+        self._control.close()
+        self.returncode = code
+
+
+class Server:
+    """The coordinator's side of a server. Args: modules: what it imports."""
+
+    def __init__(self, modules: Sequence[str] = TRAINING) -> None:
+        self.owner = os.getpid()
+        self._environment = _plain_environment()
+        self._places = import_places()
+        self._answer: dict[str, str | None] = {}
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                python_command("search.execution.fork_server", str(theirs.fileno()), *modules),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # whoever cannot import says so in its own log
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env=self._environment | dict.fromkeys(THREAD_VARIABLES, "1"),
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def wait_until_ready(self) -> str | None:
+        """Wait until it has imported. Returns why it cannot fork; None if it can."""
+        if not self._answer:
+            self._answer = json.loads(self._socket.recv(_LARGEST) or b'{"refused": "it ended"}')
+        return self._answer.get("refused")
+
+    def can_serve(self) -> bool:
+        """Whether a worker of it is as one that is started now by itself."""
+        now, path = _plain_environment(), import_places()["path"]
+        same = all(
+            now.get(name) == self._environment.get(name)
+            for name in now.keys() | self._environment.keys()
+            if name.startswith(_READ_AT_IMPORT) and name not in THREAD_VARIABLES
+        )
+        behind = path[: len(self._places["path"])] == self._places["path"]
+        return same and behind and self._process.poll() is None
+
+    def fork(self, pipe: int, output: int, environment: Mapping[str, str]) -> ForkedWorker:
+        """A worker on a pipe, with its output and its variables of the environment.
+
+        Raises:
+            OSError: the server has just ended.
+        """
+        wanted = python_environment(**environment)
+        inherited = self._environment | dict.fromkeys(THREAD_VARIABLES, "1")
+        changes = {k: v for k, v in wanted.items() if inherited.get(k) != v}
+        request = {
+            "environment": changes,
+            "without": [name for name in inherited if name not in wanted],
+            "places": import_places(),
+            "threads": int(wanted.get(THREAD_VARIABLES[0], "1")),
+        }
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        folder = os.open(".", os.O_PATH | os.O_DIRECTORY)
+        try:
+            sent = [pipe, output, folder, theirs.fileno()]
+            socket.send_fds(self._socket, [json.dumps(request).encode()], sent)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(folder)
+        return ForkedWorker(ours)
+
+    def close(self) -> None:
+        """End it, and with it the workers that are left."""
+        self._socket.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def server() -> Server | None:
+    """This process's server, started if need be; None where there is none."""
+    global _started
+    if not hasattr(socket, "send_fds") or sys.platform != "linux":
+        return None
+    if _started is None or _started.owner != os.getpid():
+        _started = Server()
+        atexit.register(_close, _started)
+    return _started
+
+
+def fork_worker(pipe: int, output: int, environment: Mapping[str, str]) -> ForkedWorker | None:
+    """A worker of the server; None where it must be started in another way."""
+    found = server()
+    if found is None or not found.can_serve():
+        return None
+    try:
+        return found.fork(pipe, output, environment)
+    except OSError:
+        return None
+
+
+def _close(server: Server) -> None:
+    if server.owner == os.getpid():
+        server.close()
+
+
+def _plain_environment() -> dict[str, str]:
+    return python_environment()

@@ -1,0 +1,236 @@
+"""Workers from a preloaded server: cheap after the first, alone with their settings, no orphans."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing.connection import Pipe
+from pathlib import Path
+
+import pytest
+
+from search.execution import forked_workers as forked
+from search.execution import local_workers as local
+from search.execution.forked_workers import Server
+from search.execution.local_workers import LocalExecutor
+
+PATIENCE = 120  # seconds after which a test has waited in vain
+LIGHT = ("json",)  # what a server imports where no worker trains
+
+
+def wait_until(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def threads(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def is_gone(pid):
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] == "Z"  # for init to reap
+    except OSError:
+        return True
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Make this process's server, for the length of a test."""
+    made = []
+
+    def make(*modules):
+        made.append(Server(modules))
+        monkeypatch.setattr(forked, "_started", made[-1])
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def fork(server):
+    """Fork a worker that has nothing to do, and whose output nobody reads."""
+    ends = []
+
+    def make(one, **environment):
+        ours, theirs = Pipe()
+        ends.append(ours)
+        with theirs, open(os.devnull, "wb") as output:
+            return one.fork(theirs.fileno(), output.fileno(), environment)
+
+    yield make
+    for end in ends:
+        end.close()
+
+
+def test_the_second_worker_costs_no_imports(tmp_path):
+    """And the server, which has forked one that trains, still is what may be forked."""
+    shared = forked.server()
+    assert shared.wait_until_ready() is None
+    imports = cpu_seconds(shared.pid)
+    executor = LocalExecutor(1, 1, tmp_path)
+    try:
+        executor.wait_until_ready()
+        worker = executor._workers[0].process.pid
+        assert cpu_seconds(worker) < min(1.0, imports / 5)
+        assert threads(shared.pid) == 1
+        assert not any(
+            "nvidia" in str(p.resolve()) for p in Path(f"/proc/{shared.pid}/fd").iterdir()
+        )
+    finally:
+        executor.close()
+    assert not Path(f"/proc/{worker}").exists()
+    assert forked.server() is shared
+
+
+NOTES = """
+import json, os, sys, torch
+from search.execution import worker
+def note(pipe):
+    about = [os.getcwd(), torch.get_num_threads(), os.environ["CUDA_VISIBLE_DEVICES"]]
+    print(json.dumps([*about, os.environ.get("LEFT"), os.environ.get("NEW"), sys.path[-1]]))
+    print(sys.stdin.read(), os.read(pipe, 9), file=sys.stderr)
+    raise SystemExit(3)
+worker.main = note
+"""
+
+
+def test_a_worker_is_as_one_that_was_started_by_itself(server, tmp_path, monkeypatch):
+    (tmp_path / "notes.py").write_text(NOTES)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setenv("LEFT", "at the server's start")
+    monkeypatch.chdir("/")
+    server("notes")
+    monkeypatch.delenv("LEFT")
+    monkeypatch.setenv("NEW", "since")
+    monkeypatch.setattr(sys, "path", [*sys.path, "/behind/everything"])
+    monkeypatch.chdir(tmp_path)
+    ours, theirs = Pipe()
+    environment = dict.fromkeys(forked.THREAD_VARIABLES, "2") | {"CUDA_VISIBLE_DEVICES": "7"}
+    with ours, theirs, (tmp_path / "output").open("wb") as output:
+        ours.send_bytes(b"hello")
+        worker = forked.fork_worker(theirs.fileno(), output.fileno(), environment)
+        assert worker.wait(PATIENCE) == 3
+    seen, rest = (tmp_path / "output").read_text().splitlines()
+    assert json.loads(seen) == [str(tmp_path), 2, "7", None, "since", "/behind/everything"]
+    assert "hello" in rest
+
+
+def test_a_server_with_a_thread_forks_nobody_and_workers_start_by_themselves(
+    server, tmp_path, monkeypatch
+):
+    (tmp_path / "leaves_a_thread.py").write_text(
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import sys\nfrom multiprocessing.connection import Connection\n"
+        "pipe = Connection(int(sys.argv[1]))\n"
+        'pipe.send_bytes(b\'{"kind": "ready"}\')\npipe.recv_bytes()\n'
+    )
+    monkeypatch.setattr(local, "python_command", lambda _, *end: [sys.executable, script, *end])
+    refusing = server("leaves_a_thread")
+    executor = LocalExecutor(4, 1, tmp_path / "logs")
+    try:
+        wait_until(lambda: executor.events(0.1) or all(w.ready for w in executor._workers))
+        kinds = {type(worker.process) for worker in executor._workers}
+    finally:
+        executor.close()
+    assert kinds == {subprocess.Popen}
+    assert refusing.wait_until_ready() == "it has 2 threads"
+
+
+def test_what_imports_depend_on_must_not_have_changed(server, tmp_path, monkeypatch):
+    one = server(*LIGHT)
+    assert one.can_serve()
+    with monkeypatch.context() as changed:
+        first, *others = sys.path
+        changed.setattr(sys, "path", [first, str(tmp_path), *others])
+        assert not one.can_serve()
+    with monkeypatch.context() as changed:
+        changed.setenv("PYTHONWARNINGS", "error")
+        assert not one.can_serve()
+    assert one.can_serve()
+    os.kill(one.pid, signal.SIGKILL)
+    wait_until(lambda: not one.can_serve())
+
+
+def test_where_there_is_no_server_workers_start_by_themselves(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(forked, "_started", None)
+    assert forked.fork_worker(0, 1, {}) is None
+    assert forked._started is None
+
+
+def test_a_worker_can_be_killed_before_and_after_it_has_begun(server, fork):
+    one = server(*LIGHT)
+    early = fork(one)
+    early.kill()
+    assert early.wait(PATIENCE) == -signal.SIGKILL
+    late = fork(one)
+    pid = late.pid
+    assert Path(f"/proc/{pid}").exists()
+    with pytest.raises(subprocess.TimeoutExpired):
+        late.wait(0.01)
+    late.kill()
+    assert late.wait(PATIENCE) == -signal.SIGKILL
+    assert not Path(f"/proc/{pid}").exists()
+    ended = fork(one)
+    os.kill(ended.pid, signal.SIGTERM)
+    assert ended.wait(PATIENCE) == -signal.SIGTERM
+
+
+# A script as users write them: without a guard, so that whatever imports it runs it again.
+SCRIPT = """
+import sys, time
+from multiprocessing.connection import Pipe
+from search.execution.forked_workers import Server
+print("once", flush=True)
+server = Server(sys.argv[1:])
+print(server.pid, flush=True)
+ours, theirs = Pipe()
+worker = server.fork(theirs.fileno(), 2, {})
+theirs.close()
+print(worker.pid, flush=True)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("imports", ["json", "time_to_be_killed"])
+def test_nobody_outlives_a_coordinator_that_is_killed(tmp_path, imports):
+    """Neither while they serve nor, at once, while the server still imports."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    (tmp_path / "time_to_be_killed.py").write_text("import time\ntime.sleep(1000)\n")
+    places = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])
+    process = subprocess.Popen(
+        [sys.executable, "-P", str(script), imports],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": places},
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "once\n"
+        pids = [int(process.stdout.readline())]
+        if imports == "json":
+            pids.append(int(process.stdout.readline()))
+        assert not any(map(is_gone, pids))
+    finally:
+        process.kill()
+        left, _ = process.communicate()
+    assert left == ""
+    wait_until(lambda: all(map(is_gone, pids)))

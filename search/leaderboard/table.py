@@ -109,8 +109,7 @@ def _gone(board: Leaderboard, width: int) -> list[str]:
     if width >= NARROW:
         return []
     costs = shown_costs(board, False)
-    gone = [HEADS[cost].replace("\n", " ") for cost in shown_costs(board, True)]
-    gone = [head for head in gone if head not in {HEADS[c].replace("\n", " ") for c in costs}]
+    gone = [HEADS[c].replace("\n", " ") for c in shown_costs(board, True) if c not in costs]
     gone += ["intervals on test"] * (len(costs) > FEW) + ["seeds"] * (len(costs) > FEW + 1)
     return gone
 

@@ -65,10 +65,8 @@ def _incomplete(board: Leaderboard) -> Iterator[str]:
 def _not_to_be_judged(final: list[Row]) -> Iterator[str]:
     young = [row for row in final if row.undertrained]
     if young:
-        were = "was" if len(young) == 1 else "were"
         yield (
-            f"Still improving when training ended, so left out of the answer, {were} "
-            f"{_some(young)}: train longer (recipe.epochs)."
+            f"Still improving at the end, so left out: {_some(young)}. Train longer (recipe.epochs)."
         )
     unknown = [row for row in final if row.undertrained is None and row.seeds]
     if any(row.epochs < FEWEST_EPOCHS for row in unknown):
@@ -77,7 +75,7 @@ def _not_to_be_judged(final: list[Row]) -> Iterator[str]:
         yield f"Nobody can tell whether training had ended of {_some(unknown)}."
     lost = [row for row in final if row.seeds < row.seeds_asked]
     if lost:
-        yield f"Seeds were lost, so left out of the answer: {_some(lost)}."
+        yield f"Seeds were lost, so left out: {_some(lost)}."
 
 
 def _chance(board: Leaderboard) -> Iterator[str]:
@@ -89,7 +87,7 @@ def _chance(board: Leaderboard) -> Iterator[str]:
         return
     size = f"{points(found.mean, board.monitor)}{unit(board.monitor)}"
     span = interval_text(found.low, found.high, board.monitor)
-    yield f"The best of the search is not shown better than random candidates: {size} {span}."
+    yield f"The search is not shown to beat random candidates: {size} {span}."
 
 
 def _size(board: Leaderboard) -> Iterator[str]:

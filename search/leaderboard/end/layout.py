@@ -73,9 +73,4 @@ def small_table(title: str) -> Table:
 
 def left_out_text(columns: Sequence[str], wide: int) -> str:
     """What a narrow terminal does not show, and how to see it; empty if all is shown."""
-    if not columns:
-        return ""
-    return (
-        f"left out below {wide} columns: {', '.join(columns)}; a wider terminal or --format csv "
-        "shows them"
-    )
+    return f"left out below {wide} columns: {', '.join(columns)}; see --format csv" * bool(columns)

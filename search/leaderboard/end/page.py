@@ -85,7 +85,8 @@ def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> R
         table.add_column("validation" + unit, justify="right", no_wrap=True)
     if tested:
         table.add_column("test" + unit, justify="right", no_wrap=True)
-    if asked and base is not None:
+    compared = wide and bool(asked)
+    if compared and base is not None:
         table.add_column(f"against #{base.rank}", justify="right", no_wrap=True)
     for cost in costs:
         table.add_column(HEADS[cost], justify="right", no_wrap=True)
@@ -98,33 +99,32 @@ def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> R
             Words(row.label),
             *([_score(row, board, "validation", wide)] if validation else []),
             *([_score(row, board, "test", True)] if tested else []),
-            *([_beyond(asked, row, board)] if asked and base is not None else []),
+            *([_beyond(asked, row, board)] if compared else []),
             *(cost_text(row, cost) for cost in costs),
             mark,
         )
-    return Group(table, *_below(board, rows, shown, marks, base, width, costs, validation))
+    hidden = [] if wide else _hidden(board, costs, validation, base if asked else None)
+    return Group(table, *_below(len(rows) - len(shown), "".join(marks), base, hidden))
 
 
-def _below(
-    board: Leaderboard,
-    rows: Sequence[Row],
-    shown: Sequence[Row],
-    marks: Sequence[str],
-    base: Row | None,
-    width: int,
-    costs: Sequence[str],
-    validation: bool,
-) -> list[Text]:
+def _hidden(
+    board: Leaderboard, costs: Sequence[str], validation: bool, base: Row | None
+) -> list[str]:
+    """Columns that a narrow terminal has no room for."""
+    full = [cost for cost in shown_costs(board, True) if cost != TRAIN]
+    return [
+        *([] if validation else ["validation"]),
+        *([] if base is None else [f"against #{base.rank}"]),
+        *(HEADS[cost].replace("-\n", "").replace("\n", " ") for cost in full if cost not in costs),
+    ]
+
+
+def _below(more: int, marks: str, base: Row | None, hidden: Sequence[str]) -> list[Text]:
     """What the marks mean, and which rows and columns are not there."""
     name = f"#{base.rank}" if base is not None else ""
-    used = [f"{m} {text.format(name)}" for m, text in _MARKS.items() if m in "".join(marks)]
-    lines = ["; ".join(used)] if used else []
-    if len(shown) < len(rows):
-        lines.append(f"{len(rows) - len(shown)} more rows: --all")
-    full = [cost for cost in shown_costs(board, True) if cost != TRAIN]
-    gone = [] if validation else ["validation"]
-    gone += [HEADS[cost].replace("\n", " ").replace("- ", "") for cost in full if cost not in costs]
-    lines.append(left_out_text(gone, NARROW) if width < NARROW else "")
+    said = [f"{mark} {text.format(name)}" for mark, text in _MARKS.items() if mark in marks]
+    said += [f"{more} more row{'s' * (more > 1)}: --all"] if more else []
+    lines = ["; ".join(said), left_out_text(hidden, NARROW)]
     return [Text(line, "dim") for line in lines if line]
 
 

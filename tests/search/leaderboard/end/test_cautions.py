@@ -41,7 +41,7 @@ def test_three_at_most_and_the_worst_first(make_study):
         (SHORT, "Below 5 epochs nobody can tell whether training had ended."),
         (
             {"history": [{"epoch": e + 1, "val/accuracy": 0.04 * e} for e in range(20)]},
-            "Still improving when training ended, so left out of the answer, was #1: train longer",
+            "Still improving at the end, so left out: #1. Train longer (recipe.epochs).",
         ),
         ({"cost": {"macs": 2_420_000}}, "#1: 2.0 times the MACs of #2 plain, so size may explain"),
     ],
@@ -74,7 +74,7 @@ def test_a_search_that_is_no_better_than_chance(make_study):
         study.run(
             f"random/{number:02d}", "random", score, "w_msa", stage="final", seed_index=number
         )
-    found = "The best of the search is not shown better than random candidates:"
+    found = "The search is not shown to beat random candidates: "
     assert found in shown(study)[0]
     for number in range(3):  # candidates by chance that are worse
         study.run(f"random/{number:02d}", "random", 0.2, "w_msa", stage="final", seed_index=number)

@@ -9,6 +9,7 @@ from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
 from search.comparison.design.plan_file import read_plan
+from search.comparison.report.end_page import print_end as print_comparison_end
 from search.comparison.report.figures import save_differences
 from search.comparison.report.files import told
 from search.comparison.report.tables import print_comparison
@@ -50,7 +51,10 @@ def run(options: Any) -> int:
         content = told(found) if isinstance(found, Comparison) else found.to_dict()
         print(json.dumps(json_ready(content), indent=1))
     elif isinstance(found, Comparison):
-        print_comparison(found, Console())
+        if options.all:
+            print_comparison(found, Console())
+        else:
+            print_comparison_end(found, folder, Console())
     else:
         (print_leaderboard if options.all else print_end)(found, Console())
     if options.svg:

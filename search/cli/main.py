@@ -120,7 +120,7 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
 
         rehearse(settings, console)
         return 0
-    from search.comparison.report.files import print_report
+    from search.comparison.report.end_page import print_end
     from search.launch.comparison import run_comparison
 
     with _to_be_continued(settings.path):
@@ -128,7 +128,7 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
             settings,
             console,
             receipt_among(arguments),
-            lambda comparison: print_report(comparison, settings.path, console),
+            lambda comparison: print_end(comparison, settings.path, console),
         )
     return 0
 

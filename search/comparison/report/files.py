@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
 from search.comparison.design.plan import ComparisonPlan
 from search.comparison.report.figures import save_figures
-from search.comparison.report.tables import print_comparison, to_latex, to_markdown
+from search.comparison.report.tables import to_latex, to_markdown
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.conclusions import conclusions
 from search.comparison.results.reach_truth import truth_of
@@ -29,14 +28,3 @@ def told(comparison: Comparison) -> dict[str, Any]:
     """The content of ``comparison.json``."""
     found = {"digest": comparison.digest(), "conclusions": conclusions(comparison)}
     return comparison.to_dict() | found
-
-
-def print_report(comparison: Comparison, folder: Path, console: Console) -> None:
-    """Print table and sentences, and where the files are."""
-    print_comparison(comparison, console)
-    console.print(
-        f"\nresults: {folder}/comparison.md, .tex, .csv, .json; differences.svg; receipt.json says "
-        "what it takes to repeat them",
-        highlight=False,
-        soft_wrap=True,
-    )

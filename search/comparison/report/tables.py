@@ -19,8 +19,10 @@ from search.comparison.report.rows import (
     milestone_head,
     percent,
 )
+from search.comparison.results.answer import answer
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.conclusions import conclusions
+from search.leaderboard.end.layout import left_out_text
 from search.statistics.formatting import is_share, unit
 
 _NARROW, _WIDE = 120, 140  # below so many columns, some are left to the files
@@ -63,15 +65,25 @@ def render(comparison: Comparison, width: int = 120) -> Group:
         arm = Text(("  less " if line.control else "") + unbroken(line.arm))
         style = "dim" if line.control or set(line.marks) & set(KEPT_OUT) else ""
         table.add_row(arm, *cells, line.marks, style=style)
+    gone = _gone(names, bool(any(line.rate for line in lines)))
     used = [f"{m} {text}" for m, text in MARKS.items() if any(m in line.marks for line in lines)]
     parts: list[Table | Text] = [table]
     if used:
         parts.append(Text("  " + ";  ".join(used), style="dim"))
     parts.append(Text("  " + interval_note(comparison, "better" in names), style="dim"))
+    if gone:
+        parts.append(Text(f"  {left_out_text(gone, _WIDE)}", style="dim"))
     said = Table.grid(padding=(0, 1, 0, 0))
     for sentence in conclusions(comparison):
         said.add_row("-", Text(unbroken(sentence)))
-    return Group(*parts, Text(), said)
+    return Group(Text(answer(comparison), style="bold"), Text(), *parts, Text(), said)
+
+
+def _gone(names: Sequence[str], with_rates: bool) -> list[str]:
+    """Columns that the console has no room for."""
+    heads = {"better": "P(better)", "parameters": "params", "macs": "MACs"}
+    heads |= {"rate": "lr"} if with_rates else {}
+    return [head for name, head in heads.items() if name not in names]
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:

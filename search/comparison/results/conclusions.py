@@ -302,11 +302,7 @@ def _doubt(comparison: Comparison) -> list[str]:
         )
     if 2 <= seeds < FEW_SEEDS:
         said.append(f"{seeds} seeds give wide intervals; {FEW_SEEDS} are the least for a claim.")
-    luck = [
-        _place(r, comparison)
-        for r in comparison.results
-        if r.usable and skewed_luck(r.test_scores, _images(r, comparison))
-    ]
+    luck = [_place(result, comparison) for result in luck_of(comparison)]
     if luck:
         said.append(f"Of {_list(luck)}, {CAUTION}.")
     if any(v.covers == "seeds" for v in all_versus):
@@ -315,6 +311,15 @@ def _doubt(comparison: Comparison) -> list[str]:
         chose = ", which also chose the learning rates" * (comparison.choose_rate != "one")
         said.append(f"Where test was not read, differences are on validation{chose}.")
     return said
+
+
+def luck_of(comparison: Comparison) -> list[ArmResult]:
+    """Arms near the ceiling, whose seeds differ more than intervals can know."""
+    return [
+        result
+        for result in comparison.results
+        if result.usable and skewed_luck(result.test_scores, _images(result, comparison))
+    ]
 
 
 def _images(result: ArmResult, comparison: Comparison) -> int:

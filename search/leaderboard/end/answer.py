@@ -6,18 +6,27 @@ gets the credit for a gain only where the row is shown ahead of its control with
 were still improving, or lost a seed, are left out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.costs import on_front
+from search.leaderboard.end.wording import (
+    NAMED,
+    Credit,
+    capital,
+    could_text,
+    listed,
+    more,
+    size_text,
+)
 from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.questions import Question, first_baseline
 from search.leaderboard.rows.row import Row
-from search.statistics.formatting import points, score_text, score_unit, unit
+from search.statistics.formatting import points, score_text, score_unit
 
-NAMED = 3  # rows and causes that are written out
 _LONG = 32  # characters of a label
 
 
@@ -27,7 +36,7 @@ def answer(board: Leaderboard) -> str:
         if said := early(board):
             return said
     clauses = [*_front(board), *_differences(board), *_references(board)]
-    return f"{_capital('; '.join(clauses))} ({_given(board)})."
+    return f"{capital('; '.join(clauses))} ({_given(board)})."
 
 
 def usable(row: Row) -> bool:
@@ -42,12 +51,9 @@ def named(row: Row) -> str:
 
 
 def ahead_text(question: Question, monitor: str) -> str:
-    """By how much the row is ahead: ``5.4 points [3.0, 7.8]``; of one behind the size only."""
-    sign = -1 if question.verdict == "behind" else 1
-    ends = sorted(sign * end for end in (question.low, question.high) if end is not None)
-    size = f"{points(sign * question.ahead, monitor, sign=False)}{unit(monitor)}"
-    span = ", ".join(points(end, monitor, sign=False) for end in ends)
-    return f"{size} [{span}]" if span else size
+    """By how much the row is ahead, or behind if that is shown."""
+    behind = question.verdict == "behind"
+    return size_text(question.ahead, question.low, question.high, monitor, behind)
 
 
 def beyond_text(question: Question, monitor: str) -> str:
@@ -113,7 +119,7 @@ def _front(board: Leaderboard) -> list[str]:
         return []
     metric = board.monitor.rpartition("/")[2]
     against = " and ".join(board.against)
-    some = f"{_and(named(row) for row in rows[:NAMED])}{_more(rows)}"
+    some = f"{listed(named(row) for row in rows[:NAMED])}{more(rows)}"
     stand = "stand" if len(rows) > 1 else "stands"
     return [f"on the front of {metric} on validation against {against} {stand} {some}"]
 
@@ -149,7 +155,7 @@ def _differences(board: Leaderboard) -> list[str]:
     if behind and not ahead:
         said.append(f"{_sized(behind, board, 'behind it')}")
     elif behind:
-        said.append(f"{_and(named(r) for r, _ in behind[:NAMED])}{_more(behind)} are behind it")
+        said.append(f"{listed(named(r) for r, _ in behind[:NAMED])}{more(behind)} are behind it")
         said[-1] = said[-1].replace(" are ", " is ") if len(behind) == 1 else said[-1]
     return said
 
@@ -159,8 +165,8 @@ def _sized(found: Sequence[tuple[Row, Question]], board: Leaderboard, place: str
     if len(found) == 1:
         row, question = found[0]
         return f"{named(row)} is {ahead_text(question, board.monitor)} {place}"
-    sizes = _and(f"{named(row)} ({ahead_text(q, board.monitor)})" for row, q in found[:NAMED])
-    return f"{sizes}{_more(found)} are {place}"
+    sizes = listed(f"{named(row)} ({ahead_text(q, board.monitor)})" for row, q in found[:NAMED])
+    return f"{sizes}{more(found)} are {place}"
 
 
 def _which(board: Leaderboard, ahead: Sequence[Row]) -> list[str]:
@@ -192,7 +198,7 @@ def _causes(
             if q.row == row.keys and q.cause and q.against != base and usable(rows[q.against])
         ]
         if found:
-            said.append(_cause(row, found, rows))
+            said.append(_credit(found, rows).text(named(row)))
         elif not row.is_baseline or not _is_control(board, row):
             without.append(row)
     said = said[:2]
@@ -201,28 +207,18 @@ def _causes(
     return said
 
 
-def _cause(row: Row, found: Sequence[Question], rows: Mapping[tuple[str, ...], Row]) -> str:
-    """A gain and its causes: what a control bears out, and what gets no credit."""
-    by = {verdict: [q for q in found if q.verdict == verdict] for verdict in ("ahead", "behind")}
-    open_ = [q for q in found if q.verdict in ("tie", "unknown")]
+def _credit(found: Sequence[Question], rows: Mapping[tuple[str, ...], Row]) -> Credit:
+    """What a control bears out, and what gets no credit."""
     size = [q for q in found if q.cause == SIZE]
-    helps = [q.cause for q in by["ahead"] if q.cause != SIZE]
-    idle = [q.cause for q in open_ if q.cause != SIZE]
-    hurts = [q.cause for q in by["behind"] if q.cause != SIZE]
-    name = named(row)
-    parts = []
-    if helps:
-        parts.append(f"its {_and(helps)} {'is' if len(helps) == 1 else 'are'} shown to help")
-    if idle:
-        parts.append(f"its {_and(idle)} {'gets' if len(idle) == 1 else 'get'} no credit")
-    if hurts:
-        parts.append(f"its {_and(hurts)} {'is' if len(hurts) == 1 else 'are'} shown to hurt")
-    if any(q.verdict != "ahead" for q in size):
-        control = rows[size[0].against]
-        parts.append(f"size alone may explain it (it is not shown ahead of {named(control)})")
-    elif size:
-        parts.append("size alone does not explain it")
-    return f"of the gain of {name}, " + ", ".join(parts)
+    parts = [q for q in found if q.cause != SIZE]
+    explains = any(q.verdict != "ahead" for q in size)
+    return Credit(
+        helps=[q.cause for q in parts if q.verdict == "ahead"],
+        idle=[q.cause for q in parts if q.verdict in ("tie", "unknown")],
+        hurts=[q.cause for q in parts if q.verdict == "behind"],
+        size="explains" if explains else "refuted" if size else "",
+        control=named(rows[size[0].against]) if size else "",
+    )
 
 
 def _is_control(board: Leaderboard, row: Row) -> bool:
@@ -231,17 +227,11 @@ def _is_control(board: Leaderboard, row: Row) -> bool:
 
 def _could(board: Leaderboard, asked: Sequence[tuple[Row, Question]]) -> str:
     """What could have been found, where nothing was."""
-    seeds, images = _seeds(board), _images(board)
+    images = _images(board)
+    many = f"{_seeds(board)} seeds{f' and {images:,} images' * bool(images)}"
     known = [q.detectable for _, q in asked if q.detectable is not None]
-    many = f"{seeds} seeds{f' and {images:,} images' * bool(images)}"
-    if not known:
-        return f"with {many} no difference could be tested"
-    least = median(known)
-    low, high = bounds_of(board.monitor) or (0.0, float("inf"))
-    if least >= high - low:
-        return f"{many} could not have found any difference"
-    size = f"{points(least, board.monitor, sign=False)}{unit(board.monitor)}"
-    return f"{many} would have found {size}, four times in five"
+    low, high = bounds_of(board.monitor) or (0.0, math.inf)
+    return could_text(median(known) if known else None, many, high - low, board.monitor)
 
 
 def _references(board: Leaderboard) -> list[str]:
@@ -281,17 +271,4 @@ def _images(board: Leaderboard) -> int:
 
 
 def _hash(rows: Sequence[Row]) -> str:
-    return _and(f"#{row.rank}" for row in rows)
-
-
-def _more(found: Sequence[object]) -> str:
-    return f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-
-
-def _and(items: Iterable[str]) -> str:
-    *first, last = list(items)
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return listed(f"#{row.rank}" for row in rows)

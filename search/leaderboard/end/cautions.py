@@ -22,7 +22,8 @@ from itertools import islice
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.cautions import DIFFERENCES, FEW_SEEDS, differ, luck_of
 from search.leaderboard.chance import gain_on_chance
-from search.leaderboard.end.answer import NAMED, base_of, named, usable
+from search.leaderboard.end.answer import base_of, named, usable
+from search.leaderboard.end.wording import NAMED, listed
 from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.row import Row
 from search.statistics.formatting import interval_text, points, unit
@@ -65,9 +66,8 @@ def _incomplete(board: Leaderboard) -> Iterator[str]:
 def _not_to_be_judged(final: list[Row]) -> Iterator[str]:
     young = [row for row in final if row.undertrained]
     if young:
-        yield (
-            f"Still improving at the end, so left out: {_some(young)}. Train longer (recipe.epochs)."
-        )
+        some = _some(young)
+        yield f"Still improving at the end, so left out: {some}. Train longer (recipe.epochs)."
     unknown = [row for row in final if row.undertrained is None and row.seeds]
     if any(row.epochs < FEWEST_EPOCHS for row in unknown):
         yield f"Below {FEWEST_EPOCHS} epochs nobody can tell whether training had ended."
@@ -103,8 +103,7 @@ def _size(board: Leaderboard) -> Iterator[str]:
         if row.keys in ahead - answered and usable(row) and (row.macs or 0) > _COSTLIER * base.macs
     ]
     if costly:
-        times = " and ".join(f"{(r.macs or 0) / base.macs:.1f}" for r in costly[:NAMED])
-        times = times.replace(" and ", ", ", max(0, len(costly[:NAMED]) - 2))
+        times = listed(f"{(r.macs or 0) / base.macs:.1f}" for r in costly[:NAMED])
         yield (
             f"{_some(costly)}: {times} times the MACs of {named(base)}, so size may explain "
             f"{'its' if len(costly) == 1 else 'their'} gain."

@@ -5,7 +5,8 @@ import pytest
 
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import read_json
-from search.comparison.report.files import print_report, write_report
+from search.comparison.report.end_page import print_end
+from search.comparison.report.files import write_report
 from search.comparison.results.conclusions import conclusions
 from search.settings.comparison import ArmSettings
 
@@ -40,8 +41,8 @@ def test_all_files_say_the_same(made, tmp_path):
 
 def test_what_is_printed_names_the_files(made, tmp_path):
     out = io.StringIO()
-    print_report(made.read(), tmp_path, Console(file=out, width=120))
-    assert f"results: {tmp_path}/comparison.md" in out.getvalue()
+    print_end(made.read(), tmp_path, Console(file=out, width=120))
+    assert f"files   {tmp_path}: comparison.md" in out.getvalue()
     for result in made.read().results:
         assert result.arm in out.getvalue()
 

@@ -1,0 +1,102 @@
+"""Words that the answers of studies and comparisons share."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from search.statistics.formatting import points, unit
+
+NAMED = 3  # rows, arms or causes that are written out
+
+
+@dataclass(frozen=True)
+class Credit:
+    """What the controls of a gain say, by the parts that these lack.
+
+    Args:
+        helps: parts without which it is shown worse.
+        idle: parts without which it is not shown different.
+        equal: parts without which it is shown equal.
+        hurts: parts without which it is shown better.
+        size: ``explains`` if a control of its size may do as well, ``refuted`` if it is shown to be
+            worse; empty if there is none.
+        control: the control of its size.
+    """
+
+    helps: Sequence[str] = ()
+    idle: Sequence[str] = ()
+    equal: Sequence[str] = ()
+    hurts: Sequence[str] = ()
+    size: str = ""
+    control: str = ""
+
+    def text(self, name: str) -> str:
+        """A clause on the gain of a row or an arm; empty if no control says anything."""
+        parts = [
+            _part(self.helps, "is shown to help", "are shown to help"),
+            _part(self.idle, "gets no credit", "get no credit"),
+            _part(self.equal, "is shown not to matter", "are shown not to matter"),
+            _part(self.hurts, "is shown to hurt", "are shown to hurt"),
+        ]
+        if self.size == "explains":
+            parts.append(f"size alone may explain it (it is not shown ahead of {self.control})")
+        elif self.size:
+            parts.append("size alone does not explain it")
+        said = ", ".join(filter(None, parts))
+        return f"of the gain of {name}, {said}" if said else ""
+
+
+def _part(parts: Sequence[str], one: str, several: str) -> str:
+    return f"its {listed(parts)} {one if len(parts) == 1 else several}" if parts else ""
+
+
+def size_text(
+    ahead: float, low: float | None, high: float | None, monitor: str, behind: bool = False
+) -> str:
+    """By how much something is ahead: ``5.4 points [3.0, 7.8]``; of what is behind the size only.
+
+    Args:
+        ahead: in the objective's unit; negative if it is behind.
+        low: its interval, with ``high``.
+        high: see ``low``.
+        monitor: the objective.
+        behind: whether the text says that it is behind.
+    """
+    sign = -1 if behind else 1
+    size = f"{points(sign * ahead, monitor, sign=False)}{unit(monitor)}"
+    if low is None or high is None:
+        return size
+    ends = sorted((sign * low, sign * high))
+    return f"{size} [{', '.join(points(end, monitor, sign=False) for end in ends)}]"
+
+
+def could_text(least: float | None, many: str, whole: float, monitor: str) -> str:
+    """What could have been found, where nothing was.
+
+    Args:
+        least: the least true difference that is found four times in five; None if unknown.
+        many: seeds and images in words.
+        whole: the largest difference that there can be.
+        monitor: the objective.
+    """
+    if least is None:
+        return f"with {many} no difference could be tested"
+    if least >= whole:
+        return f"{many} could not have found any difference"
+    size = f"{points(least, monitor, sign=False)}{unit(monitor)}"
+    return f"{many} would have found {size}, four times in five"
+
+
+def listed(items: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *first, last = list(items)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def more(found: Sequence[object]) -> str:
+    """What follows a list of which the first few are named."""
+    return f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+
+
+def capital(text: str) -> str:
+    """With a capital first."""
+    return text[:1].upper() + text[1:]

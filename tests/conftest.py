@@ -7,8 +7,7 @@ import pytest
 from hybrid_swin.spec import registry
 
 BRANCH = '''
-from hybrid_swin.network.branches import Branch
-from hybrid_swin.cost import Cost, linear
+from hybrid_swin import Branch, Cost, linear
 from torch import nn
 
 

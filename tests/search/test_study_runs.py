@@ -154,8 +154,7 @@ def test_ends_when_the_space_is_used_up(tiny):
 PLUGIN = '''
 from torch import Tensor, nn
 
-from hybrid_swin.network.branches import Branch
-from hybrid_swin.cost import Cost, linear
+from hybrid_swin import Branch, Cost, linear
 
 
 class Scale(Branch):

@@ -55,4 +55,4 @@ def _former(name: str) -> str:
 def find_former_names() -> None:
     """From now on also import modules by the names that they had."""
     if not any(isinstance(finder, _FormerNames) for finder in sys.meta_path):
-        sys.meta_path.append(_FormerNames())
+        sys.meta_path.insert(0, _FormerNames())  # before the files of a folder that has moved

@@ -19,8 +19,7 @@ MEGABYTES = 120
 GREEDY = f'''
 import torch
 from torch import nn
-from hybrid_swin.network.branches import Branch
-from hybrid_swin.cost import linear
+from hybrid_swin import Branch, linear
 
 
 class Greedy(Branch):

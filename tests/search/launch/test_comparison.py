@@ -28,8 +28,7 @@ PLUGIN = '''
 
 from torch import nn
 
-from hybrid_swin.network.branches import Branch
-from hybrid_swin.cost import Cost, linear
+from hybrid_swin import Branch, Cost, linear
 
 
 class Mirror(Branch):

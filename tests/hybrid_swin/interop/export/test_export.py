@@ -154,8 +154,7 @@ def test_a_network_works_on_after_a_tracer_saw_it():
 LIAR = """
 import torch
 from torch import nn
-from hybrid_swin.network.branches import Branch
-from hybrid_swin.cost import Cost
+from hybrid_swin import Branch, Cost
 
 
 class Liar(Branch):

@@ -16,8 +16,7 @@ from hybrid_swin.spec.block_words import parse
 
 PLUGIN = '''
 import torch
-from hybrid_swin.network.branches import Branch
-from hybrid_swin.cost import Cost
+from hybrid_swin import Branch, Cost
 
 
 class Tilt(Branch):

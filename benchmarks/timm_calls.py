@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 import hybrid_swin as hs
-from hybrid_swin.interop.weights.rules import TIMM
+from hybrid_swin.interop.weights.source.rules import TIMM
 
 IMAGES = (2, 3, 224, 224)
 NAMES = "swin_t", "hybrid_t"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hybrid_swin.errors import InputError, shown
-from hybrid_swin.interop.weights.files import (
+from hybrid_swin.interop.weights.load_save import load_weights
+from hybrid_swin.interop.weights.source.files import (
     FINAL,
     IN_FOLDERS,
     INDEXES,
@@ -15,8 +16,7 @@ from hybrid_swin.interop.weights.files import (
     read_weights,
     trained_in,
 )
-from hybrid_swin.interop.weights.load_save import load_weights
-from hybrid_swin.interop.weights.own_variant import hub_facts, own_pool, own_variant
+from hybrid_swin.interop.weights.source.own_variant import hub_facts, own_pool, own_variant
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.network_facts import NetworkFacts, as_cfg
 from hybrid_swin.network.pretrained_cfg import Normalisation

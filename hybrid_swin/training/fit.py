@@ -16,8 +16,8 @@ from hybrid_swin.data.own_modules import seed_for_setup, set_up
 from hybrid_swin.data.same_images import check_data
 from hybrid_swin.data.seeding import seed_all
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.interop.weights.files import init_hash
 from hybrid_swin.interop.weights.load_save import load_weights
+from hybrid_swin.interop.weights.source.files import init_hash
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.classifier import Classifier, DivergedError, check_classes

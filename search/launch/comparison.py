@@ -7,8 +7,8 @@ from typing import Any
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.trained import find_checkpoint
-from hybrid_swin.interop.weights.files import init_hash
 from hybrid_swin.interop.weights.load_save import load_weights
+from hybrid_swin.interop.weights.source.files import init_hash
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.variant import Variant

@@ -4,7 +4,7 @@ import torch
 
 import hybrid_swin as hs
 from benchmarks import sizes
-from hybrid_swin.interop.weights.layouts import names, split
+from hybrid_swin.interop.weights.source.layouts import names, split
 
 
 def test_a_library_is_measured_as_it_is_and_followed(monkeypatch):

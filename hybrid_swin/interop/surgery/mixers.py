@@ -1,7 +1,7 @@
 """A mixer made to take the place of a block's own."""
 
 from hybrid_swin.interop.surgery.host import Host
-from hybrid_swin.interop.weights.mixers import MixerPlan, MixerSource, plan_mixer
+from hybrid_swin.interop.weights.filling.mixers import MixerPlan, MixerSource, plan_mixer
 from hybrid_swin.interop.weights.report import BlockStart, How
 from hybrid_swin.network.block import build_mixer
 from hybrid_swin.network.branches import Branch

@@ -1,1 +1,1 @@
-"""What checkpoints hold and where it goes: files, layouts, plans, reports."""
+"""Weights from files and to files: read, compared with the network, filled in, reported, written."""

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, check_flags, unknown
-from hybrid_swin.interop.weights.following import followed, relay
-from hybrid_swin.interop.weights.other_sizes import say_other_sizes
-from hybrid_swin.interop.weights.plan import LoadPlan, make_plan
-from hybrid_swin.interop.weights.probe import measure_difference
-from hybrid_swin.interop.weights.refusals import refuse_unreal
+from hybrid_swin.interop.weights.comparison.other_sizes import say_other_sizes
+from hybrid_swin.interop.weights.comparison.probe import measure_difference
+from hybrid_swin.interop.weights.filling.following import followed, relay
+from hybrid_swin.interop.weights.filling.plan import LoadPlan, make_plan
+from hybrid_swin.interop.weights.filling.refusals import refuse_unreal
 from hybrid_swin.interop.weights.report import WeightReport
-from hybrid_swin.interop.weights.source import WeightSource, read_source
+from hybrid_swin.interop.weights.source.weight_source import WeightSource, read_source
 from hybrid_swin.interop.weights.spelling import WRITTEN, spelt
 from hybrid_swin.network.network_facts import check_told, told_of
 from hybrid_swin.spec.variant import Variant

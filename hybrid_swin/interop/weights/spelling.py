@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.layouts import names, split
-from hybrid_swin.interop.weights.mixers import SCALE, TABLE
-from hybrid_swin.interop.weights.rules import DEFAULTS, DEFAULTS_V2
+from hybrid_swin.interop.weights.filling.mixers import SCALE, TABLE
+from hybrid_swin.interop.weights.source.layouts import names, split
+from hybrid_swin.interop.weights.source.rules import DEFAULTS, DEFAULTS_V2
 from hybrid_swin.network.windows import log_offsets, relative_position_index
 from hybrid_swin.spec.block_words import LAYING, PRETRAINED, BlockWord, Part, window_layout
 from hybrid_swin.spec.variant import Variant

@@ -17,7 +17,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.request import Asked, as_trained
 from hybrid_swin.inspection.runner import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspection.subject import Subject
-from hybrid_swin.interop.weights.files import weights_hash
+from hybrid_swin.interop.weights.source.files import weights_hash
 from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready, read_json, write_json_atomically

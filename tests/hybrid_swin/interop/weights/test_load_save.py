@@ -9,7 +9,7 @@ from torch import nn
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.layouts import DERIVED, names, recognise_all, split, to_timm
+from hybrid_swin.interop.weights.source.layouts import DERIVED, names, recognise_all, split, to_timm
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec import registry

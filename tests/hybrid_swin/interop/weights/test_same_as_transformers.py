@@ -24,7 +24,7 @@ from transformers.models.maskformer.modeling_maskformer_swin import MaskFormerSw
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.configs import IDLE, IN_SHAPES, READ
+from hybrid_swin.interop.weights.source.configs import IDLE, IN_SHAPES, READ
 
 SIZES = {"patch_size": 2, "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4}
 SIZES |= {"mlp_ratio": 2.0, "num_labels": 3, "image_size": 32}

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from transformers import SwinConfig, SwinForImageClassification
 
 import hybrid_swin as hs
-from hybrid_swin.interop.weights.layouts import names, split
+from hybrid_swin.interop.weights.source.layouts import names, split
 
 WINDOW, HEADS = 7, 2
 SQUARE = (96, 128, 160, 192, 224, 256, 288, 320, 352, 384)

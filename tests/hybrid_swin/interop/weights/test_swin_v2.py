@@ -12,8 +12,8 @@ from transformers import Swinv2Backbone, Swinv2Config, Swinv2ForImageClassificat
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.layouts import recognise_all, to_timm
-from hybrid_swin.interop.weights.own_differences import UNKNOWN
+from hybrid_swin.interop.weights.comparison.own_differences import UNKNOWN
+from hybrid_swin.interop.weights.source.layouts import recognise_all, to_timm
 
 SIZES = {"patch_size": 2, "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4}
 SIZES |= {"mlp_ratio": 2.0, "num_labels": 3, "image_size": 16}
@@ -264,7 +264,7 @@ def test_what_timms_config_says_and_ours_cannot_is_told(golden, arguments, how, 
 
 
 def test_the_names_of_timms_networks_say_both_trainings():
-    from hybrid_swin.interop.weights.configs import timm_facts
+    from hybrid_swin.interop.weights.source.configs import timm_facts
 
     facts = timm_facts("swinv2_base_window12to24_192to384.ms_in22k_ft_in1k", {})
     assert (

@@ -2,7 +2,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hybrid_swin.interop.weights.layouts import LAYOUTS, join, names, recognise_all, split, to_timm
+from hybrid_swin.interop.weights.source.layouts import (
+    LAYOUTS,
+    join,
+    names,
+    recognise_all,
+    split,
+    to_timm,
+)
 from hybrid_swin.network.patches import PatchMerging
 
 LIBRARIES = "timm", "microsoft", "torchvision", "huggingface"

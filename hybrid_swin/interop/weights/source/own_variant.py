@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hybrid_swin.interop.weights.files import WeightFile
+from hybrid_swin.interop.weights.source.files import WeightFile
 from hybrid_swin.network.pretrained_cfg import IMAGE_FACTS
 from hybrid_swin.spec import published
 from hybrid_swin.spec.variant import Variant

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.layouts import names, spelling
 from hybrid_swin.interop.weights.report import few
-from hybrid_swin.interop.weights.source import WeightSource
+from hybrid_swin.interop.weights.source.layouts import names, spelling
+from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.tracing import is_distributed
 from hybrid_swin.spec.variant import Variant

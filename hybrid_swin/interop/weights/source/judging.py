@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from hybrid_swin.interop.weights.configs import ConfigFacts, read_config, timm_facts
-from hybrid_swin.interop.weights.files import WeightFile
-from hybrid_swin.interop.weights.own_variant import own_name
-from hybrid_swin.interop.weights.rules import (
+from hybrid_swin.interop.weights.source.configs import ConfigFacts, read_config, timm_facts
+from hybrid_swin.interop.weights.source.files import WeightFile
+from hybrid_swin.interop.weights.source.own_variant import own_name
+from hybrid_swin.interop.weights.source.rules import (
     DEFAULTS,
     DEFAULTS_V2,
     MICROSOFT_DENSE,
@@ -18,7 +18,7 @@ from hybrid_swin.interop.weights.rules import (
     TRANSFORMERS_BACKBONE,
     Rules,
 )
-from hybrid_swin.interop.weights.version import has_v2_names
+from hybrid_swin.interop.weights.source.version import has_v2_names
 from hybrid_swin.spec.variant import Variant
 
 _DENSE_HEADS = re.compile(r"(^|\.)(neck|bbox_head|roi_head|rpn_head|decode_head|mask_head)\.")

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.layouts import names, split
-from hybrid_swin.interop.weights.rules import MICROSOFT, TIMM, TORCHVISION, TRANSFORMERS
+from hybrid_swin.interop.weights.source.layouts import names, split
+from hybrid_swin.interop.weights.source.rules import MICROSOFT, TIMM, TORCHVISION, TRANSFORMERS
 
 RULES = {
     "timm": TIMM,

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.files import read_weights
+from hybrid_swin.interop.weights.source.files import read_weights
 
 WEIGHTS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(500)}
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.layouts import names, split
-from hybrid_swin.interop.weights.rules import DEFAULTS, Rules
+from hybrid_swin.interop.weights.source.layouts import names, split
+from hybrid_swin.interop.weights.source.rules import DEFAULTS, Rules
 from hybrid_swin.network.windows import relative_position_index
 
 WINDOW, PATCH, HEADS = 4, 2, (2, 4)

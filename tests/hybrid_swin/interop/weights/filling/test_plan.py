@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.layouts import names, split
 from hybrid_swin.interop.weights.load_save import load_weights
+from hybrid_swin.interop.weights.source.layouts import names, split
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec.stage import Stage
 

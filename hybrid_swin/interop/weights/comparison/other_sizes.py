@@ -3,11 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from hybrid_swin.interop.weights.differences import Attention, Place, is_strided, source_window
-from hybrid_swin.interop.weights.outside import OTHER_LOGITS
-from hybrid_swin.interop.weights.plan import LoadPlan
-from hybrid_swin.interop.weights.rules import EPS, Rules
-from hybrid_swin.interop.weights.source import WeightSource
+from hybrid_swin.interop.weights.comparison.differences import (
+    Attention,
+    Place,
+    is_strided,
+    source_window,
+)
+from hybrid_swin.interop.weights.comparison.outside import OTHER_LOGITS
+from hybrid_swin.interop.weights.filling.plan import LoadPlan
+from hybrid_swin.interop.weights.source.rules import EPS, Rules
+from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.spec.block_words import window_layout
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import Grid, WindowLayout, sides_of, spell_size

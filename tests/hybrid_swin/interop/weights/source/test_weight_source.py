@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.trained import load
-from hybrid_swin.interop.weights.source import read_source
+from hybrid_swin.interop.weights.source.weight_source import read_source
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.files import init_hash, weights_hash
+from hybrid_swin.interop.weights.source.files import init_hash, weights_hash
 
 
 @pytest.fixture

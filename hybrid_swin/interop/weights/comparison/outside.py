@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.interop.weights.report import few
-from hybrid_swin.interop.weights.rules import EPS
-from hybrid_swin.interop.weights.source import WeightSource
-from hybrid_swin.interop.weights.version import merging_norm, usual_merging
+from hybrid_swin.interop.weights.source.rules import EPS
+from hybrid_swin.interop.weights.source.version import merging_norm, usual_merging
+from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import spell_size
 
 if TYPE_CHECKING:
-    from hybrid_swin.interop.weights.plan import LoadPlan
+    from hybrid_swin.interop.weights.filling.plan import LoadPlan
 
 _NORMALISER = re.compile(r"(^|\.)(mean|std|pixel_mean|pixel_std|image_mean|image_std)$")
 _BETWEEN = re.compile(

@@ -10,7 +10,7 @@ from transformers import Swinv2Config, Swinv2Model
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.layouts import names, split
+from hybrid_swin.interop.weights.source.layouts import names, split
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.training.classifier import Classifier
 

@@ -6,7 +6,7 @@ another network unless it is known to change nothing.
 
 from collections.abc import Iterator, Sequence
 
-from hybrid_swin.interop.weights.differences import (
+from hybrid_swin.interop.weights.comparison.differences import (
     Difference,
     Place,
     counts_by,

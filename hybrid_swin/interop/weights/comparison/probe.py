@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.cost import Grid
-from hybrid_swin.interop.weights.rules import Rules
+from hybrid_swin.interop.weights.source.rules import Rules
 from hybrid_swin.network import windows
 from hybrid_swin.network.resizing import offsets
 from hybrid_swin.spec.window_rules import WindowLayout

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from hybrid_swin.interop.weights.differences import (
+from hybrid_swin.interop.weights.comparison.differences import (
     Attention,
     Difference,
     Place,
@@ -12,11 +12,21 @@ from hybrid_swin.interop.weights.differences import (
     mlp_and_norm_reasons,
     unknown_windows,
 )
-from hybrid_swin.interop.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerPlan, MixerSource
-from hybrid_swin.interop.weights.own_differences import UNKNOWN, fusion_reason, own_differences
-from hybrid_swin.interop.weights.positions import position_reasons
+from hybrid_swin.interop.weights.comparison.own_differences import (
+    UNKNOWN,
+    fusion_reason,
+    own_differences,
+)
+from hybrid_swin.interop.weights.filling.mixers import (
+    CONTINUOUS,
+    SCALE,
+    TABLE,
+    MixerPlan,
+    MixerSource,
+)
 from hybrid_swin.interop.weights.report import few
-from hybrid_swin.interop.weights.source import WeightSource
+from hybrid_swin.interop.weights.source.positions import position_reasons
+from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.block import Block
 from hybrid_swin.spec.block_words import BlockWord, Part, parse
 from hybrid_swin.spec.variant import Variant

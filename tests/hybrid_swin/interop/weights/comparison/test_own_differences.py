@@ -7,9 +7,9 @@ import torch
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.own_differences import HEADLESS
-from hybrid_swin.interop.weights.probe import measure_difference
-from hybrid_swin.interop.weights.rules import TIMM
+from hybrid_swin.interop.weights.comparison.own_differences import HEADLESS
+from hybrid_swin.interop.weights.comparison.probe import measure_difference
+from hybrid_swin.interop.weights.source.rules import TIMM
 from hybrid_swin.network.block import build_mixer
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse

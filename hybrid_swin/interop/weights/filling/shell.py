@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NoReturn
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.refusals import lacks_half, refuse_parts
+from hybrid_swin.interop.weights.filling.refusals import lacks_half, refuse_parts
 from hybrid_swin.interop.weights.report import Resized
-from hybrid_swin.interop.weights.source import WeightSource, depths
+from hybrid_swin.interop.weights.source.weight_source import WeightSource, depths
 from hybrid_swin.network.resizing import channels_rule, resize_channels
 
 if TYPE_CHECKING:
-    from hybrid_swin.interop.weights.plan import LoadPlan
+    from hybrid_swin.interop.weights.filling.plan import LoadPlan
 
 _STEM, HEAD = "patch_embed.proj.weight", "head."
 

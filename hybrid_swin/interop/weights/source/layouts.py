@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from hybrid_swin.interop.weights.version import has_v2_names
+from hybrid_swin.interop.weights.source.version import has_v2_names
 
 LAYOUTS = "timm", "microsoft", "torchvision", "huggingface", "openmmlab"
 _HF5 = "huggingface (5.x)"  # in memory; files keep the names of 4.x

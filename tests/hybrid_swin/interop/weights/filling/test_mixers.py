@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.mixers import MixerSource, plan_mixer
+from hybrid_swin.interop.weights.filling.mixers import MixerSource, plan_mixer
 from hybrid_swin.network.block import build_mixer
 from hybrid_swin.network.resizing import resize_table
 from hybrid_swin.spec.block_words import parse

@@ -7,11 +7,11 @@ from typing import Any
 from torch import nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.differences import Attention, source_layout
-from hybrid_swin.interop.weights.judging import Judgement
-from hybrid_swin.interop.weights.mixers import TABLE
+from hybrid_swin.interop.weights.comparison.differences import Attention, source_layout
+from hybrid_swin.interop.weights.filling.mixers import TABLE
 from hybrid_swin.interop.weights.report import few
-from hybrid_swin.interop.weights.source import WeightSource
+from hybrid_swin.interop.weights.source.judging import Judgement
+from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.branches import NormedBranch
 from hybrid_swin.network.branches._window_attention import WindowAttention
 from hybrid_swin.network.fusions import Fusion

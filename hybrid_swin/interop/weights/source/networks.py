@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.files import WeightFile
-from hybrid_swin.interop.weights.layouts import LAYOUTS, recognise_all
 from hybrid_swin.interop.weights.report import few
+from hybrid_swin.interop.weights.source.files import WeightFile
+from hybrid_swin.interop.weights.source.layouts import LAYOUTS, recognise_all
 
 _DEEPEST = 5
 _AVERAGED = re.compile(

@@ -9,15 +9,25 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.block_differences import TakenBlock, attentions, differences
-from hybrid_swin.interop.weights.differences import Attention, Difference
-from hybrid_swin.interop.weights.mixers import CONTINUOUS, SCALE, TABLE, MixerSource, plan_mixer
-from hybrid_swin.interop.weights.outside import look_at_pool, look_outside
-from hybrid_swin.interop.weights.refusals import query_biases, refuse_incomplete
+from hybrid_swin.interop.weights.comparison.block_differences import (
+    TakenBlock,
+    attentions,
+    differences,
+)
+from hybrid_swin.interop.weights.comparison.differences import Attention, Difference
+from hybrid_swin.interop.weights.comparison.outside import look_at_pool, look_outside
+from hybrid_swin.interop.weights.filling.mixers import (
+    CONTINUOUS,
+    SCALE,
+    TABLE,
+    MixerSource,
+    plan_mixer,
+)
+from hybrid_swin.interop.weights.filling.refusals import query_biases, refuse_incomplete
+from hybrid_swin.interop.weights.filling.shell import plan_head, plan_shell, refuse
 from hybrid_swin.interop.weights.report import BlockStart, Resized, few
-from hybrid_swin.interop.weights.shell import plan_head, plan_shell, refuse
-from hybrid_swin.interop.weights.source import WeightSource
-from hybrid_swin.interop.weights.version import refuse_other_version
+from hybrid_swin.interop.weights.source.version import refuse_other_version
+from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.block import Block
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.tracing import is_distributed

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hybrid_swin.cost import Grid
-from hybrid_swin.interop.weights.rules import (
+from hybrid_swin.interop.weights.source.rules import (
     ALWAYS_PARTITION,
     EXACT_GELU,
     TIMM,

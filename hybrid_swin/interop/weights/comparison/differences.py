@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from hybrid_swin.interop.weights.judging import Judgement
-from hybrid_swin.interop.weights.positions import Scale
-from hybrid_swin.interop.weights.rules import EPS, Rules
+from hybrid_swin.interop.weights.source.judging import Judgement
+from hybrid_swin.interop.weights.source.positions import Scale
+from hybrid_swin.interop.weights.source.rules import EPS, Rules
 from hybrid_swin.network.resizing import window_of_table
 from hybrid_swin.spec.block_words import LAYING, PRETRAINED, Part, window_layout
 from hybrid_swin.spec.variant import Variant

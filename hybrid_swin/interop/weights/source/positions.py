@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.cost import Grid
-from hybrid_swin.interop.weights.layouts import place_of
-from hybrid_swin.interop.weights.mixers import TABLE
+from hybrid_swin.interop.weights.filling.mixers import TABLE
+from hybrid_swin.interop.weights.source.layouts import place_of
 from hybrid_swin.network.resizing import windows_of
 from hybrid_swin.network.windows import log_offsets, relative_position_index, shift_mask
 from hybrid_swin.spec.window_rules import WindowLayout

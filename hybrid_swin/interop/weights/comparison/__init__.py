@@ -1,0 +1,1 @@
+"""What a network computes otherwise than the source of its weights: blocks, sizes, all around."""

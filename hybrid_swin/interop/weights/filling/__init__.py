@@ -1,0 +1,1 @@
+"""Which weight goes where, and what is refused before any is written."""

@@ -1,1 +1,1 @@
-"""Weights from files and to files: read, compared with the network, filled in, reported, written."""
+"""Weights from files and to files: read, compared with the network, taken, reported, written."""

@@ -24,13 +24,7 @@ def check_class_names(names: Sequence[str]) -> None:
 
 
 def check_no_splits(names: Sequence[str], where: str, advice: str) -> None:
-    """Raise InputError for classes such as 'train_cat' and 'test_cat': each would be a class.
-
-    Args:
-        names: of all classes.
-        where: where they stand.
-        advice: what to do.
-    """
+    """Raise InputError for classes such as 'train_cat' and 'test_cat': each would be a class."""
     parts = [without_split(name) for name in names]
     first: dict[str, str] = {}
     for name, (_, rest) in zip(names, parts, strict=True):

@@ -46,13 +46,7 @@ def tie_copies(
 
 
 def follow_copies(split_of: _Indices, units: _Indices, free: int) -> _Indices:
-    """Splits in which free images have the split of their unit, unless it has several.
-
-    Args:
-        split_of: the split of each image, or ``free``.
-        units: as ``tie_copies`` gives them.
-        free: marks an image without a split.
-    """
+    """Splits in which free images have the split of their unit, unless it has several."""
     fixed = split_of != free
     lowest = np.full(units.max() + 1, np.iinfo(np.int64).max)
     highest = np.full(units.max() + 1, np.iinfo(np.int64).min)
@@ -71,14 +65,7 @@ def units_per_class(labels: _Indices, units: _Indices, classes: int) -> _Indices
 def untied_copies(
     images: LabelledImages, units: _Indices, split_of: _Indices, drawn: NDArray[np.bool_]
 ) -> int:
-    """How many images have a copy of their class beside them that another draw may part from them.
-
-    Args:
-        images: with labels, and copies found.
-        units: what was drawn together.
-        split_of: the split of each image.
-        drawn: the images that another draw may move.
-    """
+    """How many images have a copy of their class beside them that another draw may part."""
     every = np.ones(len(images.class_names), np.bool_)
     return sum(
         len(copies)

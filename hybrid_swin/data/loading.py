@@ -57,11 +57,7 @@ def load_data(
 ) -> LoadedData:
     """Load and split images, or find them in this process.
 
-    Args:
-        settings: of a source; not of a user's own module.
-        image_size: (height, width) in pixels that the network takes.
-        in_channels: channels that the network takes.
-        cache: folder for decoded images; None to keep them in memory.
+    Without a ``cache`` folder decoded images are kept in memory.
 
     Raises:
         InputError: the images cannot be had or cannot be split.

@@ -54,11 +54,7 @@ def data_notes(
 
 
 def range_notes(ranges: Mapping[str, tuple[float, float]]) -> list[str]:
-    """Splits whose values seem to be in other units, as 0 to 1 beside 0 to 255.
-
-    Args:
-        ranges: smallest and largest value in each split.
-    """
+    """Splits whose values seem to be in other units, as 0 to 1 beside 0 to 255."""
     found = _far_apart(ranges)
     if not found:
         return []

@@ -76,12 +76,7 @@ def as_floats(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def extremes(images: NDArray[Any], parts: Sequence[NDArray[np.int64]]) -> list[tuple[float, float]]:
-    """The smallest and the largest value in each part.
-
-    Args:
-        images: (N, ...).
-        parts: indices of each part, at least one.
-    """
+    """The smallest and the largest value in each part."""
     low, high = np.zeros(len(images)), np.zeros(len(images))
     for chunk in chunks(images):
         values = images[chunk].reshape(len(images[chunk]), -1)
@@ -120,9 +115,6 @@ def find_copies(images: NDArray[Any]) -> tuple[NDArray[np.int64], ...]:
     """Indices of equal images, two or more together, ordered by their first one.
 
     Images are known by the hash of their middle row, and those that share one by that of the whole.
-
-    Args:
-        images: (N, ...).
     """
     rows = _by_hash((i, images[i, images.shape[1] // 2]) for i in range(len(images)))
     alike = sorted(i for group in rows for i in group)

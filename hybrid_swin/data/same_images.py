@@ -29,11 +29,7 @@ def check_data(saved: Mapping[str, Any], data: object, folder: Path, hint: str) 
 
     Classes by other names are other classes: no label, and so no hash, need change with them.
 
-    Args:
-        saved: what a checkpoint holds; what it does not say cannot differ.
-        data: images that are loaded, or a data module that is set up.
-        folder: of the training, for the message.
-        hint: what to do, for the message.
+    What the saved checkpoint does not say cannot differ.
     """
     identity = saved.get("identity", {})
     for name, now in data_identity(data).items():

@@ -198,9 +198,7 @@ def check_fit(variant: Variant, recipe: Recipe) -> None:
 def fit_notes(recipes: Iterable[Recipe], images: int | None) -> list[str]:
     """What recipes ask for that a training can do, and is hardly meant, a sentence each.
 
-    Args:
-        recipes: at least one; the furthest of them is told of.
-        images: of an epoch; None where they are not known.
+    ``images`` are those of an epoch, if known.
     """
     recipes, notes = list(recipes), []
     batch = max(recipe.batch_size for recipe in recipes)

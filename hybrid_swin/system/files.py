@@ -81,12 +81,7 @@ class DamagedFileError(InputError):
 
 
 def explained(error: OSError, path: str | Path | None = None) -> str:
-    """One sentence on a refusal of the system: the path, the reason, and what to do.
-
-    Args:
-        error: the refusal.
-        path: the file that it is about, where the error itself does not name it.
-    """
+    """One sentence on a refusal of the system: the path, the reason, and what to do."""
     place = path or error.filename2 or error.filename
     where = f"{shortened(os.fsdecode(place))}: " if place else ""
     number = error.errno or 0

@@ -37,10 +37,6 @@ class DifferentlyRead(InputError):
 def read_yaml(path: str | Path, what: str) -> Any:
     """The plain values in a file; one that is named ``.json`` is JSON.
 
-    Args:
-        path: the file.
-        what: how messages call it, as in ``config 'mine.yaml'``.
-
     Raises:
         InputError: it cannot be read, is no YAML (JSON), gives a key twice, is too large or too
             deep, or holds a value that programs read in different ways, such as ``010`` or ``no``.

@@ -52,10 +52,7 @@ def resolve_precision(
     ``auto`` is bf16-mixed where the hardware multiplies it faster than float32: CUDA from compute
     capability 8.0, and a CPU with AVX512-BF16 or AMX where the network is not tiny; else 32-true.
 
-    Args:
-        precision: a recipe's.
-        accelerator: as ``fit`` takes it.
-        macs: of the network, for one image; unknown counts as not tiny.
+    ``macs`` are those of one image; unknown counts as not tiny.
 
     Raises:
         InputError: 16-mixed without a GPU.

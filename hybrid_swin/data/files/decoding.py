@@ -109,10 +109,6 @@ class Decoder:
     ) -> Iterator[NDArray[Any] | str]:
         """Pixels of each file, (H, W, C), or the reason why there are none; in order.
 
-        Args:
-            files: what to decode.
-            facts: told of each file.
-
         Raises:
             InputError: an image that must have the size already has another, or files of depths
                 that have no common scale.

@@ -95,13 +95,7 @@ def split_counts(source: str, train: int, validation: int, test: int) -> dict[Sp
 
 
 def check_size(source: str, side: int, counts: Mapping[SplitName, int]) -> None:
-    """Raise InputError for more pixels than a machine holds.
-
-    Args:
-        source: for the message.
-        side: pixels a side of an image.
-        counts: images of each split.
-    """
+    """Raise InputError for more pixels than a machine holds."""
     images = sum(counts.values())
     if side > _MOST_PIXELS or images * side * side > _MOST_PIXELS:
         raise InputError(

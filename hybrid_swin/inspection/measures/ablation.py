@@ -69,11 +69,6 @@ def ablate(
 ) -> tuple[AblationScores, list[AblationScores], list[AblationScores]]:
     """Read the network whole, and with branches replaced by constants (C,).
 
-    Args:
-        subject: with labels.
-        alone: what to replace within one block, with that block.
-        together: what to replace all over the network.
-
     Returns:
         The reading of the whole network, of each of ``alone`` and of each of ``together``.
     """

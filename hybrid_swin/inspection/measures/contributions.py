@@ -23,12 +23,7 @@ from hybrid_swin.network.layers import is_bare
 
 
 def gates(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None:
-    """The weight of each branch, as it multiplies (B, H, W, C); None where there is none.
-
-    Args:
-        fusion: ``gate``, ``selective`` or ``scale``; others have no such weights.
-        outs: what the branches gave, (B, H, W, C) each.
-    """
+    """The weight of each branch, as it multiplies (B, H, W, C); None where there is none."""
     if isinstance(fusion, Gate):
         return list(fusion.gates(outs).unbind(dim=-2))
     if isinstance(fusion, Selective):

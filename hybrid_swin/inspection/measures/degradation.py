@@ -92,14 +92,7 @@ def draw_curve(
     places: Sequence[float],
     prepare: Callable[["Axes"], None],
 ) -> None:
-    """What is left of the accuracy, with its interval; on the right, the accuracy itself.
-
-    Args:
-        numbers: of ``curve``.
-        figure: an empty one.
-        places: horizontal place of each row.
-        prepare: names the horizontal axis.
-    """
+    """What is left of the accuracy, with its interval; on the right, the accuracy itself."""
     figure.set_layout_engine("constrained")
     figure.set_size_inches(6, 4)
     axes = figure.add_subplot()

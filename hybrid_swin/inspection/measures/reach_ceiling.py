@@ -113,10 +113,7 @@ def cells_seen(
 def variant_ceiling(variant: "Variant", layout: Layout, cell: int) -> Ceiling:
     """The ceiling of a variant, from the exact support of its tokens.
 
-    Args:
-        variant: for images of ``grid * cell`` pixels a side.
-        layout: where constellations may stand.
-        cell: pixels a side of a cell.
+    A cell has ``cell`` pixels a side.
 
     Raises:
         InputError: the variant takes images of another size.

@@ -16,10 +16,7 @@ LEAST = 16
 def affordable(subject: Subject, gmacs: float, passes: float) -> int:
     """Images that so many billions of multiply-accumulates allow, at least 16 (or all).
 
-    Args:
-        subject: whose network and size of images count.
-        gmacs: what may be spent.
-        passes: how often the whole network is run on each image.
+    ``passes`` is how often the whole network is run on each image.
     """
     variant = subject.model.variant
     nominal = variant.image_size[0] * variant.image_size[1]

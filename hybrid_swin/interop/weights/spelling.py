@@ -22,11 +22,6 @@ _INSTEAD = "save in layout 'timm', and load with hybrid_swin"
 def spelt(model: nn.Module, variant: Variant, layout: str) -> Iterator[tuple[str, Tensor]]:
     """A network's weights by a layout's names.
 
-    Args:
-        model: of the variant.
-        variant: what it is.
-        layout: one of ``WRITTEN``; ``timm`` has names for every network.
-
     Raises:
         InputError: the layout has no names for it, or its library would compute another network.
     """

@@ -60,9 +60,7 @@ def _is_study(folder: Path) -> bool:
 def recorded_hashes(study: Path, kind: str = "plugins") -> dict[str, str]:
     """Source hashes of a study's code, as it recorded them at its beginning.
 
-    Args:
-        study: its folder.
-        kind: ``plugins``, by file name; or ``modules``, by ``class_path``.
+    Of ``plugins`` by file name; of ``modules`` by ``class_path``.
     """
     found = recorded_of(study).get(kind)
     return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}

@@ -71,10 +71,7 @@ def check_modules(
 ) -> None:
     """Raise InputError where a data module is not the recorded one of its name.
 
-    Args:
-        class_paths: of data modules; those without a recorded hash are passed over.
-        recorded: hashes by class path.
-        source: what recorded them, for the message.
+    Those without a recorded hash are passed over.
     """
     for path in class_paths:
         if path is None or path not in recorded:
@@ -89,12 +86,7 @@ def check_data_code(
 ) -> None:
     """Raise InputError where a data module that a folder names must not be imported.
 
-    Args:
-        class_path: of the module; None where there is none.
-        recorded: hashes by class path.
-        source: what names it, for the message.
-        trust: whether the command line trusts what the folder names.
-        how: as of `unasked_data_module`.
+    ``how`` is as of `unasked_data_module`.
     """
     if class_path is None:
         return

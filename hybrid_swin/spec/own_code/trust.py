@@ -27,12 +27,7 @@ def add_code_options(parser: Any) -> None:
 
 
 def unasked(plugins: Mapping[Path, str], source: str = "") -> InputError:
-    """The refusal to run plug-ins that came from elsewhere.
-
-    Args:
-        plugins: source hashes by file.
-        source: what names them; their folder if not given.
-    """
+    """The refusal to run plug-ins that came from elsewhere."""
     files = {_short(file): found for file, found in plugins.items()}
     first = next(iter(files))
     listed = ", ".join(f"{name!r} (hash {found})" for name, found in list(files.items())[:_LISTED])
@@ -50,11 +45,7 @@ def unasked_data_module(
 ) -> InputError:
     """The refusal to import a data module that came from elsewhere.
 
-    Args:
-        class_path: of the module.
-        source: what names it.
-        found: its file and the hash over its sources; None if it is not there.
-        by_name: whether the command takes ``--data.class_path``.
+    ``by_name``: the command takes ``--data.class_path``.
     """
     name = class_path if len(class_path) <= _LONGEST else class_path[:_LONGEST] + "..."
     option = f", or name it: --data.class_path {shlex.quote(name)}" if by_name else ""

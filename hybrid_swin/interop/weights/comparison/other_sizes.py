@@ -47,11 +47,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
 def say_other_sizes(variant: Variant, plan: LoadPlan, source: WeightSource, follows: bool) -> str:
     """A sentence on logits at other sizes; none if they differ at all, or if nothing is known.
 
-    Args:
-        variant: the model's.
-        plan: what it takes.
-        source: of whom.
-        follows: whether the model has just taken over the source's rules.
+    ``follows``: the model has just taken over the source's rules.
     """
     if not _may_be_equal(plan):
         return ""
@@ -224,11 +220,6 @@ def images_of(variant: Variant, stage: int, windows: Iterable[Grid]) -> Iterator
     whether windows divide it, and whether padding is as wide as the shift. All rules ask it of both
     axes, and ``square`` windows which of the two is shorter. What holds on one map of each of these
     classes holds on all.
-
-    Args:
-        variant: the network.
-        stage: from 0.
-        windows: all windows that may lie on the stage's maps, but for those that shrink to them.
     """
     pixels = variant.patch_size * 2**stage
     later = len(variant.stages) - 1 - stage

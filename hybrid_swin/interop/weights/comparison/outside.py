@@ -115,13 +115,7 @@ def _look_behind(plan: "LoadPlan", source: WeightSource) -> None:
 
 
 def look_at_pool(plan: "LoadPlan", pool: object, source: WeightSource) -> None:
-    """Note a head that reads what another pool gave, or features that another pool gives.
-
-    Args:
-        plan: with its head planned.
-        pool: of the model's head; None if it has none.
-        source: of the weights.
-    """
+    """Note a head that reads what another pool gave, or features that another pool gives."""
     read = "head.fc.weight"
     same = read in plan.values or read not in source.weights
     if pool and source.pool and pool != source.pool and same:

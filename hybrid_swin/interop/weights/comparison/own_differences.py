@@ -41,11 +41,7 @@ def own_differences(
 ) -> Iterator[Difference]:
     """How a block differs from that of another network of ours whose weights it has.
 
-    Args:
-        ours: where.
-        word: the model's.
-        source: the other network.
-        parts: the model's branches, each with the source's branch whose weights it has.
+    ``parts`` are the model's branches, each with the source's whose weights it has.
     """
     for mine, theirs in parts:
         why = _branch_reason(ours, source, mine, theirs)
@@ -61,10 +57,7 @@ def own_differences(
 def fusion_reason(ours: Place, word: BlockWord, theirs: BlockWord) -> str:
     """Why the fusion of a block differs from that of the source's mixer; empty if it does not.
 
-    Args:
-        ours: where.
-        word: the model's.
-        theirs: the source's, of as many branches.
+    Both words have as many branches.
     """
     if word.fusion is None or theirs.fusion is None:
         return ""

@@ -29,11 +29,6 @@ def followed(
 
     Window attentions that do not take the source's keep their own rules.
 
-    Args:
-        variant: the model's.
-        attentions: the model's that take the source's.
-        source: the weights.
-
     Raises:
         InputError: it is not known by whose rules the source computed.
     """
@@ -158,11 +153,6 @@ def _spelt(stage: Stage, before: Sequence[BlockWord], after: Sequence[BlockWord]
 
 def relay(model: nn.Module, before: Variant, after: Variant) -> tuple[int, Callable[[], None]]:
     """Lay a network's windows by the words of another variant, in place.
-
-    Args:
-        model: of the variant ``before``.
-        before: its words.
-        after: words with other rules, and otherwise the same.
 
     Returns:
         How many bias tables are of another size now, and so other parameters; and what undoes it.

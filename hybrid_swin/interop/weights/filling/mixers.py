@@ -69,11 +69,6 @@ def plan_mixer(mixer: Branch | Fusion, word: BlockWord, source: MixerSource) -> 
     several that is the most like it: ``base`` says which, and ``identity_start(base)`` is the
     caller's to do.
 
-    Args:
-        mixer: to be filled.
-        word: the canonical word that it was built from.
-        source: what is there.
-
     Raises:
         InputError: an attention of which a part is missing, one of another number of heads, or a
             bias table of no window.

@@ -26,11 +26,6 @@ _COUNTS = "num_batches_tracked"  # of batch norms, which no output depends on
 def refuse_incomplete(source: WeightSource, variant: Variant, target: Mapping[str, Tensor]) -> None:
     """Refuse a file of ours that does not hold all of the network that it says.
 
-    Args:
-        source: the file.
-        variant: the model's.
-        target: the model's parameters, by its own names.
-
     Raises:
         InputError: something is missing, beside the whole head or the whole last norm.
     """
@@ -56,9 +51,7 @@ def _names(variant: Variant) -> list[str]:
 def query_biases(attentions: Mapping[str, Iterable[str]], source: WeightSource) -> list[str]:
     """Biases of queries, keys and values that a source does not have, and computes without.
 
-    Args:
-        attentions: timm's names of the biases of each attention.
-        source: the weights.
+    ``attentions`` has timm's names of the biases of each.
 
     Raises:
         InputError: some attentions have them.
@@ -112,10 +105,6 @@ _EMPTY = {
 
 def refuse_unreal(model: nn.Module, use: Literal["load", "save"]) -> None:
     """Refuse a network whose tensors cannot be written to, or read.
-
-    Args:
-        model: the network.
-        use: what to do to it.
 
     Raises:
         InputError: it is sharded, on the meta device, or made of fake tensors.

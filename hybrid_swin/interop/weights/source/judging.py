@@ -72,13 +72,7 @@ def judge(
 ) -> Judgement:
     """The rules of a source.
 
-    Args:
-        file: what was read.
-        layout: whose names the weights have.
-        weights: by timm's names.
-        keys: all names in the file.
-        variant: that of a network of ours.
-        depths: blocks of each stage.
+    ``weights`` has timm's names, ``keys`` are all names in the file.
     """
     if variant is not None:
         return Judgement(basis="its variant")

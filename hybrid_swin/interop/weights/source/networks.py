@@ -80,10 +80,6 @@ def choose_network(file: WeightFile, prefix: str | None = None) -> tuple[Network
 
     Of two the averaged one is taken, since that is what training scripts report.
 
-    Args:
-        file: what was read.
-        prefix: where the network lies; None leaves the choice to us.
-
     Raises:
         InputError: no Swin, none at ``prefix``, or several of which none is more likely meant; an
             adapter, or quantised weights.

@@ -59,11 +59,7 @@ def read_positions(
 ) -> Positions:
     """What a source says of positions.
 
-    Args:
-        raw: its tensors, by its own names.
-        named: its weights, by timm's names.
-        layout: whose names it has.
-        prefix: of them.
+    ``raw`` has the source's own names, ``named`` timm's.
     """
     tables, odd, masks, windows, scales = {}, set(), {}, {}, {}
     for key, tensor in raw.items():
@@ -100,10 +96,7 @@ def position_reasons(
 ) -> Iterator[str]:
     """Why a block with the source's weights attends otherwise.
 
-    Args:
-        positions: what the source says.
-        block: timm's name.
-        windows: those of the model's block; None where it attends to none.
+    ``windows`` are those of the model's block; None if it has none.
     """
     if block in positions.odd:
         yield "the source's relative_position_index pairs tokens as no bias table of ours does"

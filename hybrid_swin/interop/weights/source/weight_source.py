@@ -70,10 +70,6 @@ class WeightSource:
 def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = None) -> WeightSource:
     """Read a file, or take a mapping, and recognise its layout.
 
-    Args:
-        source: a path, or a state dict, plain or wrapped.
-        prefix: where the network lies in it, if it holds several.
-
     Raises:
         InputError: a file that cannot be read, or what is no weights of a Swin.
     """

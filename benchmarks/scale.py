@@ -53,7 +53,7 @@ from search.settings.reading import read_config_as
 from search.settings.study import FinalistSettings, RungSettings, SamplerSettings, StudySettings
 from search.study.coordinator import Coordinator
 from search.study.random_candidates import RandomCandidates
-from search.study.sampling.study import Study
+from search.study.sampling.study import OptunaStudy
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -102,7 +102,7 @@ def run(settings: StudySettings, executor: Instant) -> dict[str, float]:
     space, candidates = check(settings)
     with locked(settings.path):
         bind_settings(settings, {}, {}, {})
-        study = Study(settings, space, settings.path)
+        study = OptunaStudy(settings, space, settings.path)
         dispatcher = Dispatcher(settings.path, executor, settings.workers, {}, Silent())
         clocks.watch(space, "suggest", "proposing (TPE)")
         clocks.watch(candidates, "judge", "judging draws")

@@ -39,7 +39,7 @@ from search.settings.reading import read_config_as
 from search.settings.study import FinalistSettings, RungSettings, SamplerSettings, StudySettings
 from search.study.coordinator import Coordinator
 from search.study.random_candidates import RandomCandidates
-from search.study.sampling.study import Study
+from search.study.sampling.study import OptunaStudy
 
 RESULTS = Path(__file__).parent / "results"
 ROUND = (1, 2, 2, 1)  # workers
@@ -79,13 +79,13 @@ def settings_of(folder: Path, workers: int, trials: int, epochs: int) -> StudySe
 
 
 def run(settings: StudySettings) -> Watch:
-    """Run a study as `search.launch.study.run_study` does."""
+    """Run a study as `search.launch.study.launch_study` does."""
     watch = Watch()
     space, candidates = check(settings)
     with locked(settings.path), start_workers(settings, settings.sampler.lookahead) as executor:
         prepared = prepare(settings, space, candidates)
         bind_settings(settings, {}, prepared.hashes, {})
-        study = Study(settings, space, settings.path)
+        study = OptunaStudy(settings, space, settings.path)
         try:
             Coordinator(
                 settings,

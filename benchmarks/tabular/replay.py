@@ -22,7 +22,7 @@ from search.space.space import Space
 from search.study.candidates import Candidates
 from search.study.coordinator import Coordinator
 from search.study.random_candidates import RandomCandidates
-from search.study.sampling.study import Study
+from search.study.sampling.study import OptunaStudy
 
 # Images: so that rungs of images are asked for, which the table then refuses.
 _MANY = 10**6
@@ -120,7 +120,7 @@ class Replayed:
 
 
 def replay_study(settings: StudySettings, table: Table, table_seed: int) -> Replayed:
-    """Run a study as `search.launch.study.run_study` does, on the table.
+    """Run a study as `search.launch.study.launch_study` does, on the table.
 
     Raises:
         InputError: settings that the table does not answer.
@@ -134,14 +134,14 @@ def replay_study(settings: StudySettings, table: Table, table_seed: int) -> Repl
         settings = dataclasses.replace(settings, folder=folder)
         settings.path.mkdir()
         storage = optuna.storages.InMemoryStorage()
-        study = _Timed(Study(settings, space, Path(folder), storage=storage))
+        study = _Timed(OptunaStudy(settings, space, Path(folder), storage=storage))
         try:
             Coordinator(
                 settings,
                 settings.path,
                 candidates,
                 RandomCandidates(settings, space, candidates),
-                cast(Study, study),
+                cast(OptunaStudy, study),
                 cast(Dispatcher, dispatcher),
                 train_images=_MANY,
                 reference={},
@@ -167,7 +167,7 @@ class Silent:
 class _Timed:
     """A study that adds up the seconds of asking and telling."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: OptunaStudy) -> None:
         self._study = study
         self.knows = study.knows
         self.close = study.close

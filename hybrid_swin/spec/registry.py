@@ -201,6 +201,19 @@ def add_plugin(path: str | Path, *, runs: bool = True) -> PartInfo:
     return entry
 
 
+def forget_plugin(path: str | Path) -> None:
+    """Let another file take the name of this one, as in a session that runs several studies.
+
+    Raises:
+        InputError: it is not a plug-in.
+    """
+    entry = read_plugin(path)
+    known = _plugins.pop((entry.kind, entry.name), None)
+    if known is not None:
+        _unasked.pop(known, None)
+    _describe.cache_clear()
+
+
 def runnable_plugins() -> list[Path]:
     """Files of all plug-ins that are known and may run, as another process needs them."""
     return [file for file in _plugins.values() if file not in _unasked]

@@ -14,11 +14,14 @@ class Console(console.Console):
     """Rich's console without markup and emoji codes, which prints no control characters.
 
     ``[b]``, ``:gate:`` and ESC may stand in a path, a label or an error's message. What is to be
-    seen in a style is a ``Text``, or printed with ``style``.
+    seen in a style is a ``Text``, or printed with ``style``. A notebook gets plain lines as a file
+    does: nothing is drawn over, and no line becomes an output of its own.
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(markup=False, emoji=False, **options)
+        if console.Console().is_jupyter:
+            options = {"force_terminal": False, **options}  # a kernel sets FORCE_COLOR
+        super().__init__(markup=False, emoji=False, force_jupyter=False, **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -2,9 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -92,44 +90,29 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _run(parser: ArgumentParser, arguments: list[str]) -> int:
     settings, dry_run = parse_settings(parser, arguments, StudySettings, DEFAULT_CONFIG)
-    from hybrid_swin.system.console import Console
-
-    console = Console()
     if dry_run:
+        from hybrid_swin.system.console import Console
         from search.launch.dry_run_study import dry_run as rehearse
 
-        rehearse(settings, console)
+        rehearse(settings, Console())
         return 0
-    from search.launch.study import run_study
-    from search.leaderboard.end.page import print_end
+    from search.launch.start import run_study
 
-    with _to_be_continued(settings.path):
-        run_study(
-            settings, console, receipt_among(arguments), lambda board: print_end(board, console)
-        )
+    run_study(settings, receipt=receipt_among(arguments), report=True)
     return 0
 
 
 def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
     settings, dry_run = parse_settings(parser, arguments, ComparisonSettings, DEFAULT_COMPARISON)
-    from hybrid_swin.system.console import Console
-
-    console = Console()
     if dry_run:
+        from hybrid_swin.system.console import Console
         from search.launch.dry_run_comparison import rehearse
 
-        rehearse(settings, console)
+        rehearse(settings, Console())
         return 0
-    from search.comparison.report.end_page import print_end
-    from search.launch.comparison import run_comparison
+    from search.launch.start import compare
 
-    with _to_be_continued(settings.path):
-        run_comparison(
-            settings,
-            console,
-            receipt_among(arguments),
-            lambda comparison: print_end(comparison, settings.path, console),
-        )
+    compare(settings, receipt=receipt_among(arguments), report=True)
     return 0
 
 
@@ -186,19 +169,6 @@ def _cost(options: Any) -> int:
     from search.cli.cost.command import print_costs
 
     return print_costs(question_of(options), options.format, options.save)
-
-
-@contextmanager
-def _to_be_continued(folder: Path) -> Iterator[None]:
-    """Let an interruption say that the same command goes on, if the folder keeps any training."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        from search.records.study_folder import has_begun
-
-        if has_begun(folder):
-            raise KeyboardInterrupt("the same command continues where this one ended") from None
-        raise
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -174,7 +174,7 @@ def prepare(plan: ComparisonPlan) -> PreparedComparison:
     return PreparedComparison(plan, data, plugins, modules)
 
 
-def run_comparison(
+def launch_comparison(
     settings: ComparisonSettings,
     console: Console,
     receipt: Mapping[str, Any] | None = None,

@@ -37,7 +37,7 @@ from search.study.looks import next_target
 from search.study.objectives import reference_point
 from search.study.random_candidates import RandomCandidates
 from search.study.sampling.samplers import choose_sampler, sample_params
-from search.study.sampling.study import Study
+from search.study.sampling.study import OptunaStudy
 
 _DRAWS_TO_FIND_ONE = 300
 _DRAWS_FOR_DEAREST = 300
@@ -173,7 +173,7 @@ def _check_image_rungs(settings: StudySettings, data: LoadedData) -> None:
         )
 
 
-def run_study(
+def launch_study(
     settings: StudySettings,
     console: Console,
     receipt: Mapping[str, Any] | None = None,
@@ -210,7 +210,9 @@ def run_study(
         for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
             session.say(note)
         say_data(about_data(prepared.data), console)
-        study = Study(settings, space, folder, sampler, owner=settled["owner"], say=session.say)
+        study = OptunaStudy(
+            settings, space, folder, sampler, owner=settled["owner"], say=session.say
+        )
         if study.repaired:
             session.say(
                 f"the Optuna journal ended in a torn line, as after a kill: its last "

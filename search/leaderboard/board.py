@@ -7,9 +7,7 @@ references) last. So a single lucky run never stands above a row with
 better evidence. Validation chooses and orders; test is shown and compared, it never orders.
 """
 
-import csv
 import hashlib
-import io
 import json
 import math
 from collections import Counter
@@ -19,13 +17,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hybrid_swin.data.test_reads import merged
-from hybrid_swin.errors.plain_text import csv_cell
 from hybrid_swin.system.files import (
     json_ready,
     natural_order,
     write_json_atomically,
     write_text_atomically,
 )
+from search.leaderboard.row_table import RowTable
 from search.leaderboard.rows.against_reference import AgainstReference, against_references
 from search.leaderboard.rows.building import MIXED
 from search.leaderboard.rows.comparison import LEVEL, Built, compare_rows
@@ -54,6 +52,17 @@ JSON_ONLY = (
     "params",
 )
 COLUMNS = ("rank", *(f.name for f in fields(Row) if f.name not in ("rank", "study", *JSON_ONLY)))
+_SHOWN = (
+    "label",
+    "fidelity",
+    "validation_mean",
+    "validation_low",
+    "validation_high",
+    "test_mean",
+    "seeds",
+    "parameters",
+    "macs",
+)
 MEASURED = ("train_seconds", "latency_ms", "latency_low", "latency_high", "peak_memory_mb")
 
 # A digest leaves these out as well: they do not say what was found.
@@ -262,18 +271,21 @@ class Leaderboard:
                 del row["study"]
         return told
 
-    def to_csv(self) -> str:
-        """The flat columns, then one a parameter; floats with every digit, unknown values empty."""
-        text, columns = io.StringIO(), self.columns
+    def table(self) -> RowTable:
+        """The rows of the CSV: the flat columns, then one per parameter."""
+        columns = self.columns
         paths = dict.fromkeys(path for row in self.rows for path in row.params)
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(map(csv_cell, [*columns, *(f"params.{path}" for path in paths)]))
+        rows = []
         for row in self.rows:
-            values = [getattr(row, name) for name in columns]
             own = row.params
-            chosen = [own[path] if path in own else value_at(row, path) for path in paths]
-            writer.writerow(map(csv_cell, (*values, *chosen)))
-        return text.getvalue()
+            chosen = {f"params.{p}": own[p] if p in own else value_at(row, p) for p in paths}
+            rows.append({name: getattr(row, name) for name in columns} | chosen)
+        shown = ("rank", "study", *_SHOWN) if self.studies else ("rank", *_SHOWN)
+        return RowTable([*columns, *(f"params.{path}" for path in paths)], rows, shown)
+
+    def to_csv(self) -> str:
+        """The table as CSV; floats with every digit, unknown values empty."""
+        return self.table().to_csv()
 
     def write(self, study_folder: Path) -> None:
         """Write ``leaderboard.csv`` and ``leaderboard.json`` into the study's folder."""

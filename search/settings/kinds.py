@@ -20,12 +20,14 @@ class ConfigKind:
         settings: the dataclass whose fields stand in the file.
         folder: where bundled files of this kind are, below ``configs/``.
         use: what to do with a file, whose name stands for ``{}``.
+        call: what to do with settings that are no file.
     """
 
     name: str
     settings: type
     folder: str
     use: str
+    call: str
 
     def known(self, keys: Iterable[object]) -> list[object]:
         """Those of the keys that are settings of this kind."""
@@ -38,12 +40,23 @@ _VARIANT = ConfigKind(
     Variant,
     "variants",
     "`cost {}` says what it costs; in a study it stands below variant:",
+    "in a study it stands below variant",
 )
 _KINDS = (
     ConfigKind(
-        "study", StudySettings, "search", "`space {}` looks at it, `run --config {}` runs it"
+        "study",
+        StudySettings,
+        "search",
+        "`space {}` looks at it, `run --config {}` runs it",
+        "`search.run_study` runs it",
     ),
-    ConfigKind("comparison", ComparisonSettings, "compare", "`compare --config {}` runs it"),
+    ConfigKind(
+        "comparison",
+        ComparisonSettings,
+        "compare",
+        "`compare --config {}` runs it",
+        "`search.compare` runs it",
+    ),
     _VARIANT,
 )
 
@@ -53,13 +66,13 @@ def kind_of(settings: type) -> ConfigKind:
     return next(kind for kind in _KINDS if kind.settings is settings)
 
 
-def check_kind(keys: Iterable[object], wanted: ConfigKind, file: str, what: str) -> None:
+def check_kind(keys: Iterable[object], wanted: ConfigKind, file: str | None, what: str) -> None:
     """Refuse a file of another kind.
 
     Args:
         keys: those at the top of the file.
         wanted: the kind that is asked for.
-        file: its name.
+        file: its name; None for settings of a Python program.
         what: how messages call it.
 
     Raises:
@@ -71,7 +84,7 @@ def check_kind(keys: Iterable[object], wanted: ConfigKind, file: str, what: str)
         strange = next(key for key in found.known(keys) if key not in wanted.known(keys))
         raise InputError(
             f"{what} describes a {found.name}, for {strange!r} is no setting of a {wanted.name}; "
-            + found.use.replace("{}", file)
+            + (found.call if file is None else found.use.replace("{}", file))
         )
 
 

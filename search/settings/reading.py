@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
@@ -79,12 +79,8 @@ def read_config_as(name: str, settings: type[Settings]) -> Settings:
     Raises:
         InputError: as ``parse_settings``.
     """
-    parser = ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--config", action="config")
-    parser.add_argument("--dry-run", action="store_true", dest="dry_run")
-    add_settings(parser, settings)  # type: ignore[arg-type]
-    parsed = _parse(parser, [f"--config={_checked(name, settings, None)}"])
-    return build_settings(settings, parsed, "")
+    content = config_content(name, settings, None)
+    return build_from(content, settings, f"config {name!r}")
 
 
 def _with_configs(
@@ -172,10 +168,38 @@ def _checked(name: str, settings: type, said: CommandLine | None) -> str:
 
     ``said``: what the command line says of code; None where none is to be run.
     """
+    return _as_option(config_content(name, settings, said), settings, f"config {name!r}")
+
+
+def config_content(name: str, settings: type, said: CommandLine | None) -> dict[str, Any]:
+    """The plain values in a config, its names checked; arguments and errors as above."""
     kind = kind_of(settings)
     content = read_config(name, kind.folder, said)
     check_kind(content, kind, name, f"config {name!r}")
-    _check_keys(content, settings, f"setting of {Path(name).name}", "")
+    check_keys(content, settings, f"setting of {Path(name).name}")
+    return content
+
+
+def build_from(content: dict[str, Any], settings: type[Settings], what: str) -> Settings:
+    """The settings that plain values describe, checked as those of a file are.
+
+    Args:
+        content: settings by name; its keys have been checked.
+        settings: what it describes.
+        what: how messages call it.
+
+    Raises:
+        InputError: as ``parse_settings``.
+    """
+    parser = ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--config", action="config")
+    add_settings(parser, settings)  # type: ignore[arg-type]
+    parsed = _parse(parser, [f"--config={_as_option(content, settings, what)}"])
+    return build_settings(settings, parsed, "")
+
+
+def _as_option(content: dict[str, Any], settings: type, what: str) -> str:
+    """Plain values as text that jsonargparse takes in the place of a file's name."""
     if isinstance(content.get("plugins"), str):
         content["plugins"] = [content["plugins"]]
     data = content.get("data")
@@ -185,10 +209,10 @@ def _checked(name: str, settings: type, said: CommandLine | None) -> str:
     try:
         return json.dumps(hide(content, settings), default=str)
     except (ValueError, TypeError) as error:
-        raise InputError(f"config {name!r} holds what is no plain value: {error}") from error
+        raise InputError(f"{what} holds what is not a plain value: {error}") from error
 
 
-def _check_keys(content: dict[Any, Any], settings: type, kind: str, path: str) -> None:
+def check_keys(content: Mapping[Any, Any], settings: type, kind: str, path: str = "") -> None:
     """Refuse unknown and empty settings, here and below; a wrong name with the nearest known."""
     allowed = [f.name for f in dataclasses.fields(settings)]
     for key, value in content.items():
@@ -202,7 +226,7 @@ def _check_keys(content: dict[Any, Any], settings: type, kind: str, path: str) -
             here = f"{place}.{index}" if listed else place
             if not isinstance(item, dict):
                 raise InputError(_no_mapping(here, inner, item))
-            _check_keys(item, inner, f"setting of {here}", f"{here}.")
+            check_keys(item, inner, f"setting of {here}", f"{here}.")
 
 
 def build_settings(settings: type[Settings], parsed: Any, path: str) -> Settings:

@@ -26,7 +26,7 @@ from search.study.looks import next_target
 from search.study.proposals import Asked, Proposals
 from search.study.random_candidates import RandomCandidates
 from search.study.rungs import Rungs
-from search.study.sampling.study import Study
+from search.study.sampling.study import OptunaStudy
 
 # Points of a learning curve that Optuna keeps beside the rungs: enough for a dashboard's plot.
 _CURVE_POINTS = 10
@@ -56,7 +56,7 @@ class Coordinator:
         folder: Path,
         candidates: Candidates,
         randoms: RandomCandidates,
-        study: Study,
+        study: OptunaStudy,
         dispatcher: Dispatcher,
         train_images: int,
         reference: Mapping[str, float],

@@ -15,7 +15,7 @@ from search.records.runs import RunResult, RunSpec
 from search.study.candidates import Candidates
 from search.study.rungs import Cutoffs
 from search.study.sampling.draws import Draw
-from search.study.sampling.study import Study
+from search.study.sampling.study import OptunaStudy
 
 Asked = tuple[Draw, RunSpec]
 P = ParamSpec("P")
@@ -30,7 +30,7 @@ class Proposals:
         candidates: judges draws and makes runs of them.
     """
 
-    def __init__(self, study: Study, candidates: Candidates) -> None:
+    def __init__(self, study: OptunaStudy, candidates: Candidates) -> None:
         self._study = study
         self._candidates = candidates
         self._thread = ThreadPoolExecutor(1, "study")

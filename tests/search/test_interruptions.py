@@ -93,7 +93,7 @@ def test_interruptions_end_in_order(tiny, finished, workers_of, is_gone):
         send(process.pid, what)
         code, output = end(process)
         assert code == 130, output
-        assert "the same command continues" in output
+        assert "started again, it continues" in output
         assert "Traceback" not in output
         assert all(map(is_gone, workers))
         assert (tiny.folder / "leaderboard.csv").exists()  # of what there is

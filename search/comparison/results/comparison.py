@@ -4,16 +4,13 @@
 each arm that others are compared with.
 """
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from hybrid_swin.errors.plain_text import csv_cell
 from hybrid_swin.system.files import DamagedFileError, json_ready
 from hybrid_swin.training.metric_facts import bounds_of
 from search.comparison.design.plan import ComparisonPlan, is_primary
@@ -21,6 +18,7 @@ from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.differences import Survival, Versus, adjust, difference_of, survives
 from search.comparison.results.trained_arm import TrainedArm, images_of, result_of
 from search.leaderboard.board import MEASURED
+from search.leaderboard.row_table import RowTable
 from search.leaderboard.rows.evidence import lost_notes
 from search.records.looks import read_looks
 from search.records.runs import SCHEMA_VERSION, iter_runs
@@ -28,6 +26,18 @@ from search.records.torn import notes_on
 from search.study.looks import level_at, seeds_looked_at
 
 _NESTED = ("versus", "controls", "levels", "residuals", "rate_scores", "words", "keys")
+_SHOWN = (
+    "cell",
+    "arm",
+    "against",
+    "test_mean",
+    "shared_seeds",
+    "difference",
+    "low",
+    "high",
+    "holm_p",
+    "verdict",
+)
 _LISTS = ("learning_rates", "chosen_rates", "validation_scores", "test_scores")
 
 
@@ -187,19 +197,17 @@ class Comparison:
             plain["sign_survives"] = self.sign_survives(result.cell, result.arm)
         return told
 
-    def to_csv(self) -> str:
-        """One line a difference, one for each arm without; every digit, unknown values empty."""
+    def table(self) -> RowTable:
+        """The rows of the CSV: one per difference, and one for each arm without."""
         arm_columns = [f.name for f in fields(ArmResult) if f.name not in _NESTED + _LISTS]
         versus_columns = [
             f.name for f in fields(Versus) if f.name not in ("against", "sign", "estimate")
         ]
         heads = ["shared_seeds" if name == "seeds" else name for name in versus_columns]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         residuals = [f"residual_{name}" for name in ("parameters", "macs", "latency")]
         rates = ["learning_rate", "given_learning_rates"]
         titles = [*arm_columns, *rates, *residuals, "blocks", *heads, "verdict"]
-        writer.writerow(map(csv_cell, titles))
+        rows = []
         for result in self.results:
             for versus in (result.versus, *result.controls):
                 if versus is None and result.controls:
@@ -212,8 +220,12 @@ class Comparison:
                 cells.append(" | ".join(result.words))
                 cells += [getattr(versus, name, None) for name in versus_columns]
                 cells.append(versus.verdict if versus else None)
-                writer.writerow([csv_cell(cell) for cell in cells])
-        return text.getvalue()
+                rows.append(dict(zip(titles, cells, strict=True)))
+        return RowTable(titles, rows, _SHOWN)
+
+    def to_csv(self) -> str:
+        """The table as CSV; every digit, unknown values empty."""
+        return self.table().to_csv()
 
 
 def _compared(

@@ -48,7 +48,7 @@ class _UnreadableStorage(InputError):
         self.reason = reason
 
 
-class Study:
+class OptunaStudy:
     """Ask and tell, in an order that depends on nothing but the seed.
 
     Optuna's trials are our trials and the refused draws between them. A refusal for cost is an

@@ -256,12 +256,12 @@ def test_an_interruption_promises_only_what_is_kept(
     capsys, tmp_path, monkeypatch, begun, make_study
 ):
     from search.launch import dry_run_study as dry_run
-    from search.launch import study as launch
+    from search.launch import start
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(launch, "run_study", interrupt)
+    monkeypatch.setattr(start, "launch_study", interrupt)
     monkeypatch.setattr(dry_run, "dry_run", interrupt)
     if begun:
         make_study("runs/bad").trial(0, 0.5)
@@ -269,7 +269,7 @@ def test_an_interruption_promises_only_what_is_kept(
     assert main(["run", "--config", config, "--dry-run"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
     assert main(["run", "--config", config]) == 130
-    goes_on = "; the same command continues where this one ended" * begun
+    goes_on = "; started again, it continues where it ended" * begun
     assert capsys.readouterr().err == f"interrupted{goes_on}\n"
 
 

@@ -13,7 +13,7 @@ from hybrid_swin.system.console import Console
 from search.execution.workers import visible_gpus
 from search.launch import session
 from search.launch import study as launch
-from search.launch.study import check, prepare, run_study
+from search.launch.study import check, launch_study, prepare
 from search.settings.study import BaselineSettings, BudgetSettings, StudyObjective, StudySettings
 
 
@@ -80,7 +80,7 @@ def test_corrected_own_data_begins_in_the_same_folder(tmp_path, monkeypatch):
 
     idle = SimpleNamespace(wait_until_ready=lambda: None)
     monkeypatch.setattr(session, "start_workers", lambda *_: contextlib.nullcontext(idle))
-    monkeypatch.setattr(launch, "Study", stop)
+    monkeypatch.setattr(launch, "OptunaStudy", stop)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "own_data.py").write_text(OWN_MODULE)
     stage = {"width": 8, "depth": 1, "num_heads": 2, "blocks": ["w_msa"]}
@@ -92,7 +92,7 @@ def test_corrected_own_data_begins_in_the_same_folder(tmp_path, monkeypatch):
         recipe = {"epochs": epochs}
         folder = str(tmp_path / "runs")
         settings = StudySettings(folder=folder, variant=variant, recipe=recipe, data=data, trials=0)
-        run_study(settings, Console())
+        launch_study(settings, Console())
 
     with pytest.raises(InputError, match="Missing"):
         run("Missing")

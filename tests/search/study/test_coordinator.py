@@ -25,7 +25,7 @@ from search.space.space import Space
 from search.study.candidates import Candidates
 from search.study.coordinator import Coordinator
 from search.study.random_candidates import RandomCandidates
-from search.study.sampling.study import Study
+from search.study.sampling.study import OptunaStudy
 
 VARIANT = {
     "image_size": 8,
@@ -135,7 +135,7 @@ class Played:
         self.view, self.mirrored, self.events = Watch(), [], []
         space = Space(study_settings.variant, study_settings.recipe)
         candidates = Candidates(study_settings, space)
-        self.study = Study(study_settings, space, study_settings.path, storage=self.storage)
+        self.study = OptunaStudy(study_settings, space, study_settings.path, storage=self.storage)
         ask, tell = self.study.ask, self.study.tell
 
         def note_ask(index, judge):

@@ -17,7 +17,7 @@ from search.space.space import Space
 from search.study.candidates import Candidates
 from search.study.sampling.draws import Refusal
 from search.study.sampling.samplers import Samplers, sample_params
-from search.study.sampling.study import Study
+from search.study.sampling.study import OptunaStudy
 
 VARIANT = {
     "image_size": 8,
@@ -57,7 +57,7 @@ class Place:
         self.space = Space(self.settings.variant, self.settings.recipe)
 
     def open(self):
-        return Study(self.settings, self.space, self.folder)
+        return OptunaStudy(self.settings, self.space, self.folder)
 
     def trials(self):
         storage = optuna.storages.JournalStorage(
@@ -362,7 +362,7 @@ def test_damage_in_a_journal_is_said_and_costs_nothing(tmp_path, damage, where):
     lines = journal.read_bytes().splitlines(keepends=True)
     damaged = b"".join([*lines[:where], damage, *lines[where:]])
     journal.write_bytes(damaged)
-    Study(place.settings, place.space, place.folder, say=said.append).close()
+    OptunaStudy(place.settings, place.space, place.folder, say=said.append).close()
     assert len(said) == 1 and len(said[0]) < 400
     assert "optuna.journal is damaged" in said[0] and "optuna.journal.torn" in said[0]
     assert (place.folder / "optuna.journal.torn").read_bytes() == damaged
@@ -373,7 +373,7 @@ def test_damage_in_a_journal_is_said_and_costs_nothing(tmp_path, damage, where):
 def test_a_folder_in_the_place_of_a_journal_is_set_aside(place):
     said = []
     (place.folder / "optuna.journal").mkdir()
-    Study(place.settings, place.space, place.folder, say=said.append).close()
+    OptunaStudy(place.settings, place.space, place.folder, say=said.append).close()
     assert len(said) == 1 and "a folder stands where a file belongs" in said[0]
     assert (place.folder / "optuna.journal").is_file()
 
@@ -396,11 +396,11 @@ def test_another_study_of_the_same_name_is_refused(place, tmp_path):
 def test_another_folder_with_the_same_database_is_refused(place):
     """Each has a lock of its own, and neither could tell whose a trial is."""
     storage = optuna.storages.InMemoryStorage()
-    first = Study(place.settings, place.space, place.folder, storage=storage, owner="one")
+    first = OptunaStudy(place.settings, place.space, place.folder, storage=storage, owner="one")
     assert first.ask(0, take).number == 0
     with pytest.raises(InputError, match="another study 's', of another folder; give another"):
-        Study(place.settings, place.space, place.folder, storage=storage, owner="two")
-    again = Study(place.settings, place.space, place.folder, storage=storage, owner="one")
+        OptunaStudy(place.settings, place.space, place.folder, storage=storage, owner="two")
+    again = OptunaStudy(place.settings, place.space, place.folder, storage=storage, owner="one")
     assert again.knows(0)
 
 
@@ -410,7 +410,7 @@ def test_another_folder_with_the_same_database_is_refused(place):
 def test_hundreds_of_dear_draws_do_not_use_up_a_space(place, reason, most, monkeypatch):
     storage = optuna.storages.InMemoryStorage()
     random = dataclasses.replace(place.settings, sampler=SamplerSettings("random", lookahead=2))
-    study = Study(random, place.space, place.folder, storage=storage)
+    study = OptunaStudy(random, place.space, place.folder, storage=storage)
     refused = []
 
     def judge(params):

@@ -1,0 +1,124 @@
+"""Settings as a Python program gives them: an object, a file's name or a dict, and overrides."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hybrid_swin.errors import InputError, shown
+from search.settings.config_files import read_receipt
+from search.settings.experiment import ExperimentSettings
+from search.settings.kinds import check_kind, kind_of
+from search.settings.reading import build_from, check_keys, config_content
+from search.settings.recorded_code import CommandLine
+
+Settings = TypeVar("Settings", bound=ExperimentSettings)
+Source = ExperimentSettings | Mapping[str, Any] | str | os.PathLike[str] | None
+
+# Keys of a mapping that is a value of the space, not a group of settings.
+_OF_CHOICES = frozenset({"choose", "from", "to", "step", "same_as", "times", "word"})
+
+
+def resolve_settings(
+    kind: type[Settings],
+    source: Source,
+    overrides: Mapping[str, Any],
+    default: str,
+    trust: bool = False,
+) -> tuple[Settings, dict[str, Any] | None]:
+    """The settings that are meant, and the receipt that they are from, if any.
+
+    Args:
+        kind: what they describe.
+        source: settings, a file or the name of a bundled config, or a dict; None: the default one.
+        overrides: changes by name, or by path as in ``{"recipe.epochs": 20}``. A mapping changes
+            what it names and leaves the rest.
+        default: the config if there is no source.
+        trust: whether the code that a receipt or a study's folder names may run.
+
+    Raises:
+        InputError: the same as on the command line: an unknown setting, a wrong type or value, a
+            file that cannot be read.
+    """
+    changes = _nested(overrides)
+    check_keys(changes, kind, "setting")
+    if isinstance(source, kind) and not changes:
+        return source, None
+    content, receipt = _content(kind, default if source is None else source, changes, trust)
+    content = _merged(content, changes)
+    return build_from(content, kind, "the settings"), receipt
+
+
+def _content(
+    kind: type[Settings], source: Source, changes: Mapping[str, Any], trust: bool
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The plain values of a source; the changes say which code is the user's own word."""
+    if isinstance(source, str | os.PathLike):
+        name = os.fspath(source)
+        return config_content(name, kind, _said(changes, trust)), read_receipt(name)
+    if isinstance(source, ExperimentSettings | Mapping):
+        content = _plain(source)
+        check_kind(content, kind_of(kind), None, "what was given")
+        check_keys(content, kind, "setting")
+        return content, None
+    raise InputError(
+        f"settings must be {kind.__name__}, a dict, or the name of a file or a bundled config; "
+        f"got {shown(source)}"
+    )
+
+
+def _said(changes: Mapping[str, Any], trust: bool) -> CommandLine:
+    plugins = changes.get("plugins", ())
+    data = changes.get("data")
+    class_path = data.get("class_path") if isinstance(data, Mapping) else None
+    return CommandLine(
+        plugins=(plugins,) if isinstance(plugins, str) else tuple(map(str, plugins)),
+        whole_list="plugins" in changes,
+        class_paths=(str(class_path),) if class_path else (),
+        trust=trust,
+    )
+
+
+def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides as plain values, their paths as mappings in each other."""
+    found: dict[str, Any] = {}
+    for path, value in overrides.items():
+        *above, last = str(path).split(".")
+        if any(part.isdigit() for part in (*above, last)):
+            raise InputError(
+                f"{path}: an entry of a list cannot be set alone; give the whole list, or change a "
+                "copy of the file"
+            )
+        change: dict[str, Any] = {last: _plain(value)}
+        for part in reversed(above):
+            change = {part: change}
+        found = _merged(found, change)
+    return found
+
+
+def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(content)
+    for name, change in changes.items():
+        before = merged.get(name)
+        both = isinstance(before, dict) and isinstance(change, dict)
+        if both and not _OF_CHOICES & (before.keys() | change.keys()):  # type: ignore[union-attr]
+            merged[name] = _merged(before, change)  # type: ignore[arg-type]
+        else:
+            merged[name] = change
+    return merged
+
+
+def _plain(value: Any) -> Any:
+    """A value as it stands in a file: settings as mappings, paths as text, arrays as lists."""
+    if hasattr(value, "to_dict"):
+        return _plain(value.to_dict())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | range):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value.tolist() if hasattr(value, "tolist") else value  # of numpy

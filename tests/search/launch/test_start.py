@@ -1,0 +1,133 @@
+"""Studies and comparisons from Python: the same as the commands, in one process."""
+
+import inspect
+import os
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import pytest
+import rich.console
+
+import search
+from hybrid_swin.system.console import Console
+from search.cli.main import main
+from tests.search.records import instant_folders
+
+STUDY, COMPARISON = instant_folders.STUDY, instant_folders.COMPARISON
+
+
+@pytest.fixture
+def instant(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return instant_folders.use_instant_workers(monkeypatch)
+
+
+def test_a_study_is_what_the_command_prints_and_writes(instant, tmp_path, capsys):
+    study = search.run_study(STUDY, trials=4)
+    said = capsys.readouterr().out
+    assert "images     8 x 8" in said
+    assert "retrained" not in said  # the report is asked for
+    assert len(instant) == 1 + 4 + 1 + 2 * 2
+    assert study.folder == Path("runs/study")
+    assert study.leaderboard.to_csv() == (study.folder / "leaderboard.csv").read_text()
+    assert [row.fidelity for row in study.finalists] == ["final"] * len(study.finalists)
+    assert study.best == study.finalists[0]
+    config = instant_folders.write_config(tmp_path / "study.yaml", {**STUDY, "trials": 4})
+    assert main(["run", "--config", str(config)]) == 0
+    assert " ".join(study.report(80).split()) in " ".join(capsys.readouterr().out.split())
+    again = search.open_study(study.folder)
+    assert again.leaderboard.to_csv() == study.leaderboard.to_csv()
+    assert again.report() == study.report()
+
+
+def test_a_comparison_is_what_the_command_prints_and_writes(instant, tmp_path, capsys):
+    found = search.compare(COMPARISON, progress=False)
+    assert capsys.readouterr().out == ""
+    assert found.leaderboard.to_csv() == (found.folder / "comparison.csv").read_text()
+    assert {arm.arm for arm in found.finalists} == {"base", "+mdta"}
+    assert found.best in found.finalists
+    assert main(["leaderboard", str(found.folder)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed in " ".join(found.report(80).split())
+    again = search.open_study(found.folder)
+    assert isinstance(again, search.ComparisonStudy)
+    assert again.report() == found.report()
+
+
+def test_one_process_runs_a_plugin_and_its_next_version(instant, write_plugin):
+    plugin = write_plugin("pool")
+    for version in ("one", "two"):
+        plugin.write_text(plugin.read_text() + f"# {version}\n")
+        study = search.run_study(
+            {**STUDY, "plugins": [str(plugin)]}, name=version, trials=0, progress=False
+        )
+        assert version in (study.folder / "plugins" / "pool.py").read_text()
+
+
+def test_settings_that_cannot_be_meant_start_nothing(instant, tmp_path):
+    for call in (search.run_study, search.compare):
+        with pytest.raises(search.InputError, match="did you mean"):
+            call(recipie={"epochs": 1})
+    with pytest.raises(search.InputError, match="the folder of a study"):
+        search.open_study(tmp_path / "nowhere")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_interruption_says_what_is_kept(instant, monkeypatch):
+    def interrupt(self, *_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(instant_folders.InstantWorkers, "events", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="started again, it continues"):
+        search.run_study(STUDY, progress=False)
+    assert search.open_study("runs/study").board.pending
+
+
+def test_a_notebook_gets_lines_and_nothing_that_is_drawn_over(monkeypatch, capsys):
+    monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console = Console()
+    assert not console.is_terminal
+    console.print("a line", style="yellow")
+    assert capsys.readouterr().out == "a line\n"
+
+
+def test_types_are_seen_by_an_editor():
+    """Every name is there for tools that do not run the program, and says what it gives."""
+    source = inspect.getsource(search)
+    for name in search.__all__:
+        assert f"import {name} as {name}\n" in source
+        assert inspect.getdoc(getattr(search, name))
+    assert typing.get_type_hints(search.run_study)["return"] is search.Study
+    assert typing.get_type_hints(search.compare)["return"] is search.ComparisonStudy
+    assert set(dir(search)) == set(search.__all__)
+    with pytest.raises(AttributeError, match="run_stduy"):
+        _ = search.run_stduy
+
+
+def test_a_script_needs_no_guard(tmp_path, tiny):
+    """Workers start without running the script again, wherever it lies and whatever it is."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+open("begun", "a").write("x")
+import search
+study = search.run_study({str(tiny.config)!r}, trials=0, name="plain",
+    finalists={{"seeds": 1, "top": 0, "random": 0}}, recipe={{"epochs": 1}}, workers={{"count": 1}})
+print(len(study.finalists), "retrained")
+"""
+    )
+    environment = {**os.environ, "WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 retrained" in done.stdout
+    assert (tmp_path / "begun").read_text() == "x"

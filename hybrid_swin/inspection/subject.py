@@ -5,7 +5,7 @@ Legend of shapes: N images, B images of a batch, C channels, H and W pixels or t
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,11 @@ class Place:
     mixer: Branch | Fusion
     block: Block
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """What a row of numbers says of it."""
+        return {"block": self.name, "stage": self.stage, "index": self.index, "word": self.word}
+
 
 @dataclass(frozen=True, eq=False)
 class BranchPlace:
@@ -63,6 +68,15 @@ class BranchPlace:
     def bare(self) -> Branch:
         """The branch itself, without a norm of its own."""
         return self.module.branch if isinstance(self.module, NormedBranch) else self.module
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What a row of numbers says of it."""
+        return self.place.named | {"branch": self.name, "branch_index": self.index}
+
+    def undefined(self, reason: str) -> dict[str, str]:
+        """An entry of ``undefined``: why there are no numbers of it."""
+        return {"block": self.place.name, "branch": self.name, "reason": reason}
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hybrid_swin.inspection.figures.palette import GREY, block_label, colours, markers, name_blocks
+from hybrid_swin.inspection.figures.palette import (
+    GREY,
+    block_label,
+    colours,
+    markers,
+    name_blocks,
+    side_by_side,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,9 +119,7 @@ def _points(
     axes: "Axes", rows: _Rows, at: Mapping[str, int], style: _Style, name: str, errors: Any
 ) -> None:
     """A point a branch with its interval, the branches of a block side by side."""
-    for row in rows:
-        count = 1 + max(other["branch_index"] for other in rows if other["block"] == row["block"])
-        x = at[row["block"]] + 0.5 * ((row["branch_index"] + 0.5) / count - 0.5)
+    for row, x in side_by_side(rows, at):
         colour, marker = style[row["branch"]]
         axes.errorbar(x, row[name], errors(row), fmt=marker, ms=4, capsize=2, color=colour)
 

@@ -4,7 +4,7 @@ Source: Color Universal Design (Okabe and Ito), 2008, https://jfly.uni-koeln.de/
 by colour-blind readers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#A6761D")
@@ -27,8 +27,17 @@ def block_label(row: Mapping[str, Any]) -> str:
     return f"{row['stage']}.{row['index']}"
 
 
-def name_blocks(axes: Any, labels: list[str], room: int = 16) -> None:
+def name_blocks(axes: Any, labels: list[str]) -> None:
     """Name the places 0, 1, ... of a horizontal axis by blocks, leaving some out where crowded."""
-    step = -(-len(labels) // room)
+    step = -(-len(labels) // 16)
     axes.set_xticks(range(0, len(labels), step), labels[::step])
     axes.set_xlim(-0.6, len(labels) - 0.4)
+
+
+def side_by_side(
+    rows: Sequence[Mapping[str, Any]], at: Mapping[str, int]
+) -> Iterator[tuple[Mapping[str, Any], float]]:
+    """Each row of a branch with its place: the branches of a block stand around the block's."""
+    for row in rows:
+        count = 1 + max(other["branch_index"] for other in rows if other["block"] == row["block"])
+        yield row, at[row["block"]] + 0.5 * ((row["branch_index"] + 0.5) / count - 0.5)

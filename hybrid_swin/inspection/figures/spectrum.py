@@ -4,7 +4,14 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hybrid_swin.inspection.figures.palette import GREY, block_label, colours, markers, name_blocks
+from hybrid_swin.inspection.figures.palette import (
+    GREY,
+    block_label,
+    colours,
+    markers,
+    name_blocks,
+    side_by_side,
+)
 from hybrid_swin.inspection.measures.fourier import tiled
 
 if TYPE_CHECKING:
@@ -19,9 +26,6 @@ def draw_spectrum(numbers: Mapping[str, Any], figure: "Figure") -> None:
     rows = numbers["rows"]
     stages = sorted({row["stage"] for row in rows})
     figure.set_layout_engine("constrained")
-    if not stages:
-        figure.text(0.5, 0.5, "no map of at least 8 x 8 tokens", ha="center", va="center")
-        return
     figure.set_size_inches(max(6.0, 0.8 + 2.9 * len(stages)), 5.6)
     grid = figure.add_gridspec(2, len(stages), height_ratios=[3, 2])
     colour = colours(row["branch"] for row in rows)
@@ -76,9 +80,7 @@ def _draw_shares(axes: "Axes", rows: list[Mapping[str, Any]], colour: Mapping[st
     labels = list({row["block"]: block_label(row) for row in rows}.values())
     at = {block: i for i, block in enumerate(dict.fromkeys(row["block"] for row in rows))}
     marker = markers(colour)
-    for row in rows:
-        count = 1 + max(other["branch_index"] for other in rows if other["block"] == row["block"])
-        x = at[row["block"]] + 0.5 * ((row["branch_index"] + 0.5) / count - 0.5)
+    for row, x in side_by_side(rows, at):
         value, low, high = (row[f"high_share_out{end}"] for end in ("", "_low", "_high"))
         axes.plot(x, row["high_share_in"], "_", color=GREY, ms=9, mew=1.5, label="branch input")
         axes.errorbar(

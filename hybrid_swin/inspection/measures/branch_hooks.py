@@ -1,11 +1,12 @@
-"""Reading or replacing what a branch gives to its fusion, while the network runs."""
+"""Reading what blocks and branches give while the network runs, or replacing it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch import Tensor
 
+from hybrid_swin.inspection.subject import Subject
 from hybrid_swin.network.branches import Branch
 
 Tap = Callable[[Tensor, Tensor], None]
@@ -70,3 +71,14 @@ def _replaced_methods(
             delattr(branch, name)
             if before is not None:
                 setattr(branch, name, before)
+
+
+def block_maps(subject: Subject, images: Tensor) -> list[Tensor]:
+    """What every block gives for a batch of images, (B, H, W, C) each."""
+    maps: list[Tensor] = []
+    with ExitStack() as stack:
+        for place in subject.blocks():
+            handle = place.block.register_forward_hook(lambda module, given, out: maps.append(out))
+            stack.callback(handle.remove)
+        subject.model.forward_features(images.to(subject.device))
+    return maps

@@ -97,11 +97,6 @@ def draw_curve(
     figure.set_size_inches(6, 4)
     axes = figure.add_subplot()
     rows = numbers["rows"]
-    if not rows:
-        axes.set_axis_off()
-        reason = numbers["undefined"][0]["reason"]
-        axes.text(0.5, 0.5, f"undefined: {reason}", ha="center", va="center", wrap=True)
-        return
     values, lows, highs = ([row[f"relative{end}"] for row in rows] for end in ("", "_low", "_high"))
     axes.fill_between(places, lows, highs, color=COLOURS[0], alpha=0.2, lw=0, label="95% interval")
     axes.plot(places, values, "o-", color=COLOURS[0])

@@ -56,11 +56,7 @@ class Supports:
         self._seed = seed
 
     def all_tokens(self) -> NDArray[np.bool_]:
-        """Which input tokens can influence each token of the final map, before pooling.
-
-        Returns:
-            (tokens_out, tokens_in), both row by row.
-        """
+        """As ``token_support``, row by row."""
         height, width = self._grids[-1]
         tokens = height * width
         asked = np.eye(tokens, dtype=bool).reshape(tokens, height, width)
@@ -104,10 +100,7 @@ class Supports:
 
 
 def token_support(model: HybridSwin, grid: Grid | None = None, seed: int = 0) -> NDArray[np.bool_]:
-    """Which input tokens can influence each token of the final map. (tokens_out, tokens_in).
-
-    As ``Supports(model, grid, seed).all_tokens()``.
-    """
+    """Which input tokens can influence each token of the final map. (tokens_out, tokens_in)."""
     return Supports(model, grid, seed).all_tokens()
 
 

@@ -42,4 +42,4 @@ class Inspection(ABC):
 
     @abstractmethod
     def draw(self, numbers: Mapping[str, Any], figure: "Figure") -> None:
-        """Draw what ``measure`` gave onto an empty figure. What is undefined is not drawn."""
+        """Draw what ``measure`` gave, where there are rows, onto an empty figure."""

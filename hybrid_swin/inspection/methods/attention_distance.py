@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.inspection.figures.palette import COLOURS
 from hybrid_swin.inspection.measures.attention import Layout, attention_shown, layout_of
 from hybrid_swin.inspection.measures.intervals import mean_interval
 from hybrid_swin.inspection.measures.sampling import limited_note, subset
@@ -25,7 +26,7 @@ _REASONS = {
     "pooled": "attends to means over regions, which stand at no single place",
 }
 _OTHERWISE = "shows no attention that can be read: only branches derived from WindowAttention do"
-_COLOURS = {"w_msa": "#0072b2", "sw_msa": "#d55e00", "grid": "#009e73"}
+_COLOURS = dict(zip(("w_msa", "sw_msa", "grid"), COLOURS, strict=False))
 
 
 class AttentionDistance(Inspection):
@@ -87,8 +88,6 @@ class AttentionDistance(Inspection):
     def draw(self, numbers: Mapping[str, Any], figure: "Figure") -> None:
         """Each head a dot with its interval, by block; a bar where even attention would be."""
         rows = numbers["rows"]
-        if not rows:
-            return
         columns = list(dict.fromkeys((row["block"], row["branch"]) for row in rows))
         figure.set_size_inches(max(4.5, 0.55 * len(columns) + 2.2), 4.2)
         axis = figure.subplots()
@@ -97,24 +96,13 @@ class AttentionDistance(Inspection):
             heads = [row for row in rows if (row["block"], row["branch"]) == column]
             name = column[1].partition("(")[0]
             spread = np.linspace(-0.28, 0.28, len(heads)) if len(heads) > 1 else np.zeros(1)
+            colour = _COLOURS.get(name, COLOURS[3])
             for offset, row in zip(spread, heads, strict=True):
                 label = "_" if name in labelled else f"{name}, a head"
                 labelled.add(name)
-                axis.plot(
-                    at + offset,
-                    row["distance"],
-                    "o",
-                    markersize=3.5,
-                    color=_COLOURS.get(name, "#cc79a7"),
-                    label=label,
-                )
-                axis.vlines(
-                    at + offset,
-                    row["distance_low"],
-                    row["distance_high"],
-                    color=_COLOURS.get(name, "#cc79a7"),
-                    linewidth=0.8,
-                )
+                x, low, high = at + offset, row["distance_low"], row["distance_high"]
+                axis.plot(x, row["distance"], "o", markersize=3.5, color=colour, label=label)
+                axis.vlines(x, low, high, color=colour, linewidth=0.8)
             label = "_" if at else "even attention"
             axis.hlines(heads[0]["uniform"], at - 0.4, at + 0.4, color="#444444", label=label)
         axis.set_xticks(range(len(columns)), [_tick(*column) for column in columns], fontsize=8)
@@ -156,8 +144,7 @@ class _Reader:
                 reason = f"puts all weight of head {head} on padding, in every image"
                 if not np.isfinite(padding_K[head]):
                     reason = f"has no finite attention in head {head}"
-                where = {"block": self._place.place.name, "branch": self._place.name}
-                undefined.append({**where, "reason": reason})
+                undefined.append(self._place.undefined(reason))
                 continue
             estimate = mean_interval(defined)
             rows.append(
@@ -217,7 +204,7 @@ def _sorted_out(
             defined.append(branch)
             continue
         reason = _REASONS.get(branch.name.partition("(")[0], _OTHERWISE)
-        undefined.append({"block": branch.place.name, "branch": branch.name, "reason": reason})
+        undefined.append(branch.undefined(reason))
     return defined, undefined
 
 

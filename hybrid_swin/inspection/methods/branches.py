@@ -61,11 +61,12 @@ class Branches(Inspection):
         facts = observe(used)
         rows = [_row(branch, facts[branch.place.name]) for branch in branches]
         undefined = [
-            {"block": b.place.name, "branch": b.name, "reason": "no branch of the block gives more "
-             "than zeros, so there is nothing to share"}
-            for b, row in zip(branches, rows, strict=True)
+            branch.undefined(
+                "no branch of the block gives more than zeros, so there is nothing to share"
+            )
+            for branch, row in zip(branches, rows, strict=True)
             if row["share"] is None
-        ]  # fmt: skip
+        ]
         numbers: dict[str, Any] = {
             "what": "What each branch contributes to its block, and what is lost without it.",
             "units": "shares from 0 to 1; changes of accuracy from -1 to 1, of loss in nats",
@@ -143,15 +144,7 @@ def _points(change: float) -> str:
 
 
 def _row(branch: BranchPlace, facts: BranchFacts) -> dict[str, Any]:
-    place = branch.place
-    row: dict[str, Any] = {
-        "block": place.name,
-        "stage": place.stage,
-        "index": place.index,
-        "word": place.word,
-        "branch": branch.name,
-        "branch_index": branch.index,
-    }
+    row = branch.named
     row |= _shares("share", facts.norms, branch.index)
     row |= _shares("joined_share", facts.joined, branch.index)
     row |= mean_interval(facts.update).named("update")

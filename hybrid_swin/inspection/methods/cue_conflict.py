@@ -180,12 +180,6 @@ class CueConflict(Inspection):
         """Accuracy by mode; below, which cue decides."""
         figure.set_layout_engine("constrained")
         figure.set_size_inches(6.5, 4.8)
-        if not numbers["rows"]:
-            reason = numbers["undefined"][0]["reason"]
-            axes = figure.add_subplot()
-            axes.set_axis_off()
-            axes.text(0.5, 0.5, f"undefined: {reason}", ha="center", va="center", wrap=True)
-            return
         above, below = figure.subplots(2, 1)
         _draw_modes(above, numbers["modes"])
         _draw_decisions(below, numbers["rows"])

@@ -1,15 +1,15 @@
 """`occlusion`: how much a token changes when a patch at some distance comes from another image."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.inspection.measures.branch_hooks import block_maps
 from hybrid_swin.inspection.measures.gradient_fields import distances
 from hybrid_swin.inspection.measures.intervals import mean_interval
 from hybrid_swin.inspection.measures.sampling import limited_note, subset
@@ -66,12 +66,12 @@ class Occlusion(Inspection):
             for start in range(0, count, used.batch_size):
                 chosen = np.arange(start, min(start + used.batch_size, count))
                 clean_BCHW = used.images[chosen]
-                clean = _maps(used, places, clean_BCHW)
+                clean = block_maps(used, clean_BCHW)
                 for _ in range(self.patches):
                     changed_BCHW, corners = _replace(used, chosen, side, generator)
                     differs = (changed_BCHW != clean_BCHW).flatten(1).any(dim=1).numpy()
                     unchanged += int((~differs).sum())
-                    changed = _maps(used, places, changed_BCHW)
+                    changed = block_maps(used, changed_BCHW)
                     for curve, before, after in zip(curves, clean, changed, strict=True):
                         curve.add(chosen, before, after, corners, differs)
         if unchanged == count * self.patches:
@@ -207,7 +207,7 @@ class _Curve:
 
     def block(self) -> dict[str, Any]:
         """Distances of the block as a whole."""
-        return self._named() | {
+        return self._place.named | {
             "mean_distance": self._weighted / self._total if self._total else 0.0,
             "farthest": self._farthest,
         }
@@ -220,7 +220,7 @@ class _Curve:
             by_image = [float(np.mean(means)) for means in self._values[step].values()]
             estimate = mean_interval(by_image)
             rows.append(
-                self._named()
+                self._place.named
                 | {
                     "distance": float(np.mean(self._at[step])),
                     "from": max(0.0, (step - 0.5) * self._step),
@@ -234,10 +234,6 @@ class _Curve:
                 }
             )
         return rows
-
-    def _named(self) -> dict[str, Any]:
-        place = self._place
-        return {"block": place.name, "stage": place.stage, "index": place.index, "word": place.word}
 
 
 def token_distances(place: Place, corner: NDArray[np.int64], patch: int) -> NDArray[np.float64]:
@@ -264,24 +260,3 @@ def _replace(
         window = (slice(None), slice(top, top + side), slice(left, left + side))
         changed_BCHW[index][window] = subject.images[others[index]][window]
     return changed_BCHW, corners
-
-
-def _maps(subject: Subject, places: list[Place], images: Tensor) -> list[Tensor]:
-    """What every block gives, (B, H, W, C) each."""
-    maps: list[Tensor] = []
-    with _collecting(places, maps):
-        subject.model.forward_features(images.to(subject.device))
-    return maps
-
-
-@contextmanager
-def _collecting(places: list[Place], into: list[Tensor]) -> Iterator[None]:
-    def keep(_module: nn.Module, _arguments: Any, out: Tensor) -> None:
-        into.append(out)
-
-    handles = [place.block.register_forward_hook(keep) for place in places]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

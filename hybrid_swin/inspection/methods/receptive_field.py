@@ -8,6 +8,7 @@ import torch
 
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
+from hybrid_swin.inspection.figures.palette import COLOURS
 from hybrid_swin.inspection.measures.gradient_fields import (
     Map,
     gradient_mass,
@@ -97,8 +98,6 @@ class ReceptiveField(Inspection):
         from matplotlib.patches import Circle, Rectangle
 
         rows = numbers["rows"]
-        if not rows:
-            return
         height, width = numbers["image_size"]
         figure.set_size_inches(max(4.6, 2.9 * len(rows) + 1.0), 3.6)
         figure.set_layout_engine("constrained")
@@ -126,7 +125,9 @@ class ReceptiveField(Inspection):
                 )
             (top, bottom), (left, right) = row["support"]["rows"], row["support"]["columns"]
             box = Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fill=False)
-            box.set(edgecolor="#d55e00", linewidth=2, linestyle=":", label="support", clip_on=False)
+            box.set(
+                edgecolor=COLOURS[1], linewidth=2, linestyle=":", label="support", clip_on=False
+            )
             axis.add_patch(box)
             axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xlabel="column (pixels)")
             axis.set_facecolor("#dddddd")

@@ -11,7 +11,7 @@ from torch import Tensor
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.figures.palette import block_label
 from hybrid_swin.inspection.measures import cka
-from hybrid_swin.inspection.measures.ablation import walk
+from hybrid_swin.inspection.measures.branch_hooks import block_maps
 from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.subject import Place, Subject
 
@@ -80,15 +80,7 @@ class Similarity(Inspection):
             if row[len(numbers["rows"])] is None:
                 reason = "its output is the same for all images, as far as the estimate can tell"
                 numbers["undefined"].append({"block": place.name, "branch": None, "reason": reason})
-            numbers["rows"].append(
-                {
-                    "block": place.name,
-                    "stage": place.stage,
-                    "index": place.index,
-                    "word": place.word,
-                    "cka": row,
-                }
-            )
+            numbers["rows"].append(place.named | {"cka": row})
         return numbers | {"summary": _summary(numbers["rows"])}
 
     def _hsic(self, subject: Subject, places: list[Place]) -> tuple[Tensor, int, int]:
@@ -99,7 +91,7 @@ class Similarity(Inspection):
         waiting, left = 0, len(subject.images)  # images in kept, images to come
         for images, _ in subject.batches():
             # Cut where a minibatch is full, whatever the number of images that run at a time.
-            features = [self._represent(x) for x in _outputs(subject, images)]
+            features = [self._represent(x) for x in block_maps(subject, images)]
             start = 0
             while start < len(images):
                 room = (self.minibatch or len(subject.images)) - waiting
@@ -125,10 +117,6 @@ class Similarity(Inspection):
         figure.set_layout_engine("constrained")
         figure.set_size_inches(6, 5.8)
         axes = figure.add_subplot()
-        if not rows:
-            axes.set_axis_off()
-            axes.text(0.5, 0.5, numbers["undefined"][0]["reason"], ha="center", wrap=True)
-            return
         known = [[math.nan if v is None else v for v in row["cka"]] for row in rows]
         image = axes.imshow(known, vmin=0, vmax=1, cmap="viridis", origin="lower")
         labels = [block_label(row) for row in rows]
@@ -144,22 +132,6 @@ class Similarity(Inspection):
         axes.set_title(f"{numbers['images']} images", fontsize="medium")
         figure.colorbar(image, ax=axes, label="debiased CKA (below 0 shown as 0)", shrink=0.8)
         figure.supxlabel("\n".join(wrap(_CAVEAT, 90)), fontsize="small")
-
-
-def _outputs(subject: Subject, images: Tensor) -> list[Tensor]:
-    """What every block gives, (B, H, W, C) each."""
-    outputs: list[Tensor] = []
-    handles = [
-        place.block.register_forward_hook(lambda module, inputs, out: outputs.append(out))
-        for place in subject.blocks()
-    ]
-    try:
-        for _ in walk(subject.model, images):
-            pass
-    finally:
-        for handle in handles:
-            handle.remove()
-    return outputs
 
 
 def _summary(rows: list[dict[str, Any]]) -> str:

@@ -55,7 +55,7 @@ class Spectrum(Inspection):
             if min(branch.place.grid) < fourier.SMALLEST_SIDE:
                 height, width = branch.place.grid
                 reason = f"its map of {height} x {width} tokens is smaller than 8 x 8"
-                undefined.append(_undefined(branch, reason))
+                undefined.append(branch.undefined(reason))
             else:
                 watched.append(branch)
         seen = {branch.module: _Seen() for branch in watched}
@@ -67,7 +67,7 @@ class Spectrum(Inspection):
             row = seen[branch.module].row(branch)
             if row is None:
                 reason = "its input or output is the same at every token of every image"
-                undefined.append(_undefined(branch, reason))
+                undefined.append(branch.undefined(reason))
             else:
                 rows.append(row)
         notes = limited_note(subject, used, "images")
@@ -134,12 +134,7 @@ class _Seen:
         period = period_of(bare, place.grid) if isinstance(bare, WindowAttention) else None
         before, after = (mean_interval(np.array(s)) for s in self.shares)
         return {
-            "block": place.name,
-            "stage": place.stage,
-            "index": place.index,
-            "word": place.word,
-            "branch": branch.name,
-            "branch_index": branch.index,
+            **branch.named,
             "grid": list(place.grid),
             "frequency": frequency_R.tolist(),
             "transfer": fourier.ring_means(transfer_HW, ring_HW).tolist(),
@@ -148,7 +143,3 @@ class _Seen:
             **before.named("high_share_in"),
             **after.named("high_share_out"),
         }
-
-
-def _undefined(branch: BranchPlace, reason: str) -> dict[str, str]:
-    return {"block": branch.place.name, "branch": branch.name, "reason": reason}

@@ -61,4 +61,3 @@ def test_the_grid_that_fits(subject):
 def test_an_untrained_network_has_no_curve(subject):
     numbers = PatchDrop().measure(subject(trained=False))
     assert numbers["undefined"][0]["reason"] == "the network is not trained"
-    drawn(numbers)

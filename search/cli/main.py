@@ -16,13 +16,14 @@ from hybrid_swin.interop.export.options import run_export
 from hybrid_swin.system.files import explained as explain_refusal
 from hybrid_swin.system.kept_text import check_words, show
 from search.cli.cost.options import question_of
+from search.cli.in_time import parse_in_time
 from search.cli.inspect.options import question_of as inspect_question_of
 from search.cli.parsers import COMMANDS, door_parser
 from search.cli.space_options import SAMPLES
 from search.settings.comparison import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.settings.comparison import ComparisonSettings
 from search.settings.kinds import use_of
-from search.settings.reading import build_settings, parse_settings, parse_with_config, receipt_among
+from search.settings.reading import build_settings, parse_with_config, receipt_among
 from search.settings.study import DEFAULT_CONFIG, StudySettings
 
 _INTERRUPTED = 130
@@ -89,8 +90,11 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _run(parser: ArgumentParser, arguments: list[str]) -> int:
-    settings, dry_run = parse_settings(parser, arguments, StudySettings, DEFAULT_CONFIG)
-    if dry_run:
+    asked = parse_in_time(parser, arguments, StudySettings, DEFAULT_CONFIG)
+    settings = asked.settings
+    if asked.dry_run and asked.proposed:
+        return 0  # all is said
+    if asked.dry_run:
         from hybrid_swin.system.console import Console
         from search.launch.dry_run_study import dry_run as rehearse
 
@@ -98,13 +102,16 @@ def _run(parser: ArgumentParser, arguments: list[str]) -> int:
         return 0
     from search.launch.start import run_study
 
-    run_study(settings, receipt=receipt_among(arguments), report=True)
+    run_study(settings, receipt=receipt_among(arguments), report=True, time_plan=asked.plan)
     return 0
 
 
 def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
-    settings, dry_run = parse_settings(parser, arguments, ComparisonSettings, DEFAULT_COMPARISON)
-    if dry_run:
+    asked = parse_in_time(parser, arguments, ComparisonSettings, DEFAULT_COMPARISON)
+    settings = asked.settings
+    if asked.dry_run and asked.proposed:
+        return 0  # all is said
+    if asked.dry_run:
         from hybrid_swin.system.console import Console
         from search.launch.dry_run_comparison import rehearse
 
@@ -112,7 +119,7 @@ def _compare(parser: ArgumentParser, arguments: list[str]) -> int:
         return 0
     from search.launch.start import compare
 
-    compare(settings, receipt=receipt_among(arguments), report=True)
+    compare(settings, receipt=receipt_among(arguments), report=True, time_plan=asked.plan)
     return 0
 
 

@@ -11,6 +11,7 @@ from hybrid_swin.spec.own_code.trust import PLUGIN_HELP, TRUST_HELP, add_code_op
 from hybrid_swin.system.program import as_called, program
 from search.cli.attribution_options import attribution_parser
 from search.cli.cost.options import cost_parser
+from search.cli.in_time import add_time_options
 from search.cli.inspect.options import inspect_parser
 from search.cli.space_options import space_parser
 from search.cli.status_options import figures_parser, status_parser
@@ -30,6 +31,7 @@ Without a command it runs the default study on bundled real data: python search.
 EPILOG = """\
 examples:
   python search.py                                              the default study
+  python search.py run --images photos --hours 1                your own images, done in an hour
   python search.py run --config configs/search/digits.yaml --trials 40 --finalists.seeds 5
   python search.py run --dry-run                                what it would train, and how long
   python search.py run --print_config > mine.yaml               all settings, to be edited
@@ -107,6 +109,10 @@ def _settings_parser(
         help=dry_run,
     )
     parser.add_argument("--trust", action="store_true", default=SUPPRESS, help=TRUST_HELP)
+    if settings is StudySettings:
+        add_time_options(parser, "study", "trials")
+    else:
+        add_time_options(parser, "comparison", "seeds")
     add_settings(parser, settings)
     return parser
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from search.comparison.design.plan import ComparisonPlan, PlannedArm
 from search.execution.dispatcher import Dispatcher, View
 from search.records.runs import RunResult, RunSpec
+from search.study.deadline import Deadline
 
 _AHEAD = 2  # runs that wait for each worker before the next seed's learning rates are asked for
 
@@ -22,6 +23,7 @@ class Schedule:
         on_finished: called with each run that has ended, for mirrors.
         view: what watches.
         slots: trainings at once.
+        deadline: until when it must have ended; None for no such limit.
     """
 
     def __init__(
@@ -31,29 +33,54 @@ class Schedule:
         on_finished: Callable[[RunSpec], None],
         view: View,
         slots: int = 1,
+        deadline: Deadline | None = None,
     ) -> None:
         self._plan = plan
         self._dispatcher = dispatcher
         self._on_finished = on_finished
         self._view = view
         self._slots = slots
+        self._deadline = deadline
+        self.seeds = plan.seeds  # fewer where the time is over
         self._results: dict[str, RunResult] = {}
         self._submitted: set[str] = set()
 
     def run(self) -> None:
         """Everything, or what is left of it."""
         self._view.expect(sum(self._plan.trainings()))
-        seeds, asked = range(self._plan.seeds), 0
-        waiting = [(seed, entry) for seed in seeds for entry in self._plan.entries]
-        while waiting or self._dispatcher.busy:
-            while asked < len(seeds) and self._unended < _AHEAD * self._slots:
+        asked = 0
+        waiting: list[tuple[int, PlannedArm]] = []
+        if self._deadline is None:
+            waiting = [(s, entry) for s in range(self.seeds) for entry in self._plan.entries]
+        while waiting or asked < self.seeds or self._dispatcher.busy:
+            while asked < self.seeds and self._unended < _AHEAD * self._slots:
+                if not self._has_time_for(asked):
+                    break
                 self._submit_selection(asked)
+                if self._deadline is not None:
+                    waiting += [(asked, entry) for entry in self._plan.entries]
                 asked += 1
                 waiting = self._submit_finals(waiting)
             for spec, result in self._dispatcher.results():
                 self._results[spec.key] = result
+                if self._deadline is not None:
+                    self._deadline.heard(spec, result)
                 self._on_finished(spec)
             waiting = self._submit_finals(waiting)
+
+    def _has_time_for(self, seed: int) -> bool:
+        """Whether a further seed of all arms can end in time; sets the seeds where it cannot."""
+        if self._deadline is None:
+            return True
+        chosen, final = self._plan.trainings()
+        shared = chosen if self._plan.settings.choose_rate == "once" else 0
+        each = (chosen + final - shared) / self._plan.seeds
+        if self._deadline.allows_seed(seed, each, self._unended):
+            return True
+        self._view.note(self._deadline.last_word)
+        self.seeds = seed
+        self._view.expect(round(shared + seed * each))
+        return False
 
     @property
     def _unended(self) -> int:

@@ -85,6 +85,11 @@ class Dispatcher:
         """Whether any run is still to come."""
         return bool(self._running or self._finished)
 
+    @property
+    def running(self) -> int:
+        """Runs that were submitted and have not ended."""
+        return len(self._running)
+
     def submit(self, spec: RunSpec, begun: bool = False) -> None:
         """Take a run; its result comes out of ``results``, at once where it is there already.
 

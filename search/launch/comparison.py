@@ -21,6 +21,8 @@ from search.comparison.report.files import write_report
 from search.comparison.results.comparison import Comparison
 from search.comparison.schedule import Schedule
 from search.execution.workers import common_job_settings, image_cache, say_data
+from search.launch.hours.time_plan import TimePlan, of_hours
+from search.launch.opening import say_opening
 from search.launch.session import Session
 from search.records.identity import derive_seed
 from search.records.looks import Look, read_looks, record_look
@@ -179,6 +181,7 @@ def launch_comparison(
     console: Console,
     receipt: Mapping[str, Any] | None = None,
     show: Callable[[Comparison], None] = lambda comparison: None,
+    time_plan: TimePlan | None = None,
 ) -> Comparison:
     """Begin a comparison or go on with it, to its end.
 
@@ -187,6 +190,7 @@ def launch_comparison(
         console: for the user.
         receipt: of a comparison that is repeated; what differs from it is told first.
         show: is given the result before anything is waited for.
+        time_plan: what fits into the hours given; None for no limit.
 
     Raises:
         InputError: something that the user must mend; what has been finished is kept.
@@ -209,24 +213,52 @@ def launch_comparison(
             plan = replace(plan, target=next_target(settings.looks, read_looks(folder)))
             prepared = replace(prepared, plan=plan)
             write_plan(plan, folder)
-        say_cells(prepared.data, console)
+        decided = time_plan.limit.seeds if time_plan else 0
+        if decided:  # in an earlier start
+            plan = replace(plan, target=min(plan.seeds, decided))
+        say_opening(settings, next(iter(prepared.data.values())), _words(plan, time_plan), console)
+        say_other_cells(prepared.data, console)
         work = session.begin(sum(plan.trainings()))
-        schedule = Schedule(plan, work.dispatcher, work.on_finished, work.view, work.slots)
+        deadline = time_plan.deadline(folder, work.slots) if time_plan else None
+        if deadline is not None:
+            deadline.begin()
+        loop = Schedule(plan, work.dispatcher, work.on_finished, work.view, work.slots, deadline)
 
         def write() -> Comparison:
-            comparison = Comparison.from_folder(folder, plan)
-            write_report(comparison, plan, folder)
+            trained = replace(plan, target=loop.seeds)
+            if deadline is not None and len(settings.looks) == 1:
+                session.settle(replace(settings, seeds=loop.seeds))
+            comparison = Comparison.from_folder(folder, trained)
+            write_report(comparison, trained, folder)
             if not comparison.pending:
-                record_look(folder, Look(plan.seeds, settings.looks[-1], "compare"))
+                record_look(folder, Look(trained.seeds, settings.looks[-1], "compare"))
             return comparison
 
-        return session.finish(schedule.run, write, lambda: _about(prepared), show)
+        def about() -> dict[str, Any]:
+            return _about(replace(prepared, plan=replace(plan, target=loop.seeds)))
+
+        return session.finish(loop.run, write, about, show)
+
+
+def _words(plan: ComparisonPlan, time_plan: TimePlan | None) -> str:
+    """What is to be trained, in a line."""
+    chosen, final = plan.trainings()
+    choice = f"{chosen} trainings choose learning rates, " if chosen else ""
+    return (
+        f"{len({entry.arm for entry in plan.entries})} arms over {plan.seeds} paired seeds: "
+        f"{choice}{chosen + final} trainings in all{of_hours(time_plan)}"
+    )
 
 
 def say_cells(data: Mapping[str, Mapping[str, Any]], console: Console) -> None:
     """Say what was understood of the images of the first cell; the receipt has those of all."""
+    say_data(next(iter(data.values())), console)
+    say_other_cells(data, console)
+
+
+def say_other_cells(data: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """Say that there are more images than those of the first cell, if there are."""
     first, *others = data.items()
-    say_data(first[1], console)
     if others:
         left_out = sum(len(about.get("left_out", ())) for _, about in others)
         console.print(

@@ -9,7 +9,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from hybrid_swin.training.metric_facts import facts_of
-from search.execution.dispatcher import Dispatcher
+from search.execution.dispatcher import Dispatcher, View
 from search.execution.job import Executor
 from search.records.runs import RunResult, RunSpec
 from search.settings.experiment import ExperimentSettings
@@ -36,13 +36,23 @@ def run_pilots(
     executor: Executor,
     job_settings: Mapping[str, Any],
     specs: Iterable[RunSpec],
+    view: View | None = None,
 ) -> list[RunResult]:
     """Run shortened trainings in the experiment's folder, a temporary one; in the order given.
+
+    Args:
+        settings: of the experiment.
+        executor: its workers.
+        job_settings: what jobs need to know.
+        specs: the trainings.
+        view: what watches; nothing where left out.
 
     Raises:
         InputError: one that does not come to the end of an epoch.
     """
-    dispatcher = Dispatcher(settings.path, executor, settings.workers, job_settings, Silent())
+    dispatcher = Dispatcher(
+        settings.path, executor, settings.workers, job_settings, view or Silent()
+    )
     asked = list(specs)
     for spec in asked:
         dispatcher.submit(spec)

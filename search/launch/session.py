@@ -29,6 +29,7 @@ from search.execution.workers import (
 from search.records.receipt import write_receipt
 from search.records.repeating import say_what_differs
 from search.records.runs import RunSpec
+from search.records.settings import write_settings
 from search.records.study_folder import bind_settings, check_folder, locked
 from search.reporting.status.progress_file import ProgressFile
 from search.reporting.terminal import Terminal
@@ -143,6 +144,12 @@ class Session:
         workers = self._settings.workers
         dispatcher = Dispatcher(self._folder, self._executor, workers, self._common, view)
         return Work(dispatcher, view, lambda spec: self._board.notify(spec.key), slots)
+
+    def settle(self, settings: ExperimentSettings) -> None:
+        """Write the settings as the clock has decided them; the receipt has them, too."""
+        if settings != self._settings:
+            self._settings = settings
+            write_settings(self._folder, settings)
 
     def finish(
         self,

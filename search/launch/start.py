@@ -8,6 +8,7 @@ from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
 from search.comparison.results.comparison import Comparison
 from search.launch.comparison import launch_comparison
+from search.launch.hours.time_plan import TimePlan
 from search.launch.outcome import ComparisonStudy, Study
 from search.launch.study import launch_study
 from search.leaderboard.board import Leaderboard
@@ -26,6 +27,7 @@ def run_study(
     report: bool = False,
     trust: bool = False,
     receipt: Mapping[str, Any] | None = None,
+    time_plan: TimePlan | None = None,
     **overrides: Any,
 ) -> Study:
     """Run a study, or go on with it, to its end.
@@ -47,6 +49,7 @@ def run_study(
             folder name may run.
         receipt: content of the ``receipt.json`` of a study that is repeated, if ``settings`` is not
             its name: what differs from it is printed.
+        time_plan: what fits into so many hours, by `plan_study`; None for no limit.
         overrides: settings by name, as on the command line. A mapping changes what it names and
             leaves the rest; a path may be given as in ``**{"recipe.epochs": 20}``.
 
@@ -62,7 +65,9 @@ def run_study(
     with _in_order(known):
         console, show = Console(quiet=not progress), _shows(report)
         return opened(
-            launch_study(known, console, receipt or found, lambda board: show(opened(board)))
+            launch_study(
+                known, console, receipt or found, lambda board: show(opened(board)), time_plan
+            )
         )
 
 
@@ -73,6 +78,7 @@ def compare(
     report: bool = False,
     trust: bool = False,
     receipt: Mapping[str, Any] | None = None,
+    time_plan: TimePlan | None = None,
     **overrides: Any,
 ) -> ComparisonStudy:
     """Run a comparison of arms at matched cost, or go on with it, to its end.
@@ -94,7 +100,9 @@ def compare(
     with _in_order(known):
         console, show = Console(quiet=not progress), _shows(report)
         return opened(
-            launch_comparison(known, console, receipt or found, lambda c: show(opened(c)))
+            launch_comparison(
+                known, console, receipt or found, lambda c: show(opened(c)), time_plan
+            )
         )
 
 

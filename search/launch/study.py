@@ -5,7 +5,7 @@ import secrets
 import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.recipe import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
-from search.execution.workers import common_job_settings, image_cache, say_data
+from search.execution.workers import common_job_settings, image_cache
+from search.launch.hours.time_plan import TimePlan, of_hours
+from search.launch.opening import say_opening
 from search.launch.session import Session
 from search.leaderboard.board import Leaderboard
 from search.records.identity import derive_seed
@@ -24,6 +26,7 @@ from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RunSpec
 from search.records.study_folder import adopt_modules, adopt_plugins
+from search.records.time_limit import TimeLimit
 from search.settings.contradictions import check_together, without_effect
 from search.settings.study import SamplerName, StudySettings
 from search.space import budget
@@ -32,7 +35,7 @@ from search.space.space import Space
 from search.study import objectives
 from search.study.candidates import Candidates, check_objective
 from search.study.coordinator import Coordinator
-from search.study.expected_runs import expected_runs
+from search.study.expected_runs import RunCounts, expected_runs
 from search.study.looks import next_target
 from search.study.objectives import reference_point
 from search.study.random_candidates import RandomCandidates
@@ -178,6 +181,7 @@ def launch_study(
     console: Console,
     receipt: Mapping[str, Any] | None = None,
     show: Callable[[Leaderboard], None] = lambda leaderboard: None,
+    time_plan: TimePlan | None = None,
 ) -> Leaderboard:
     """Begin a study or go on with it, to its end.
 
@@ -186,6 +190,7 @@ def launch_study(
         console: for the user.
         receipt: of a study that is repeated; what differs from it is told first.
         show: is given the result before anything is waited for.
+        time_plan: what fits into the hours given; None for no limit.
 
     Raises:
         InputError: something that the user must mend; what has been finished is kept.
@@ -209,7 +214,7 @@ def launch_study(
             console.print(f"sampler {sampler}: {why}", highlight=False)
         for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
             session.say(note)
-        say_data(about_data(prepared.data), console)
+        about_images = about_data(prepared.data)
         study = OptunaStudy(
             settings, space, folder, sampler, owner=settled["owner"], say=session.say
         )
@@ -220,7 +225,12 @@ def launch_study(
             )
         train_images = len(prepared.data.splits.train) if prepared.data else 0
         seeds = next_target(settings.finalists.looks, read_looks(folder))
-        work = session.begin(expected_runs(settings, candidates, train_images, seeds).total)
+        counts = expected_runs(settings, candidates, train_images, seeds)
+        say_opening(settings, about_images, _plan(counts, time_plan), console)
+        work = session.begin(counts.total)
+        deadline = time_plan.deadline(folder, work.slots) if time_plan else None
+        if deadline is not None:
+            deadline.begin()
         coordinator = Coordinator(
             settings,
             folder,
@@ -232,9 +242,12 @@ def launch_study(
             reference=settled["reference_point"],
             on_finished=work.on_finished,
             view=work.view,
+            deadline=deadline,
         )
 
         def write() -> Leaderboard:
+            if deadline is not None:
+                session.settle(_as_decided(settings, deadline.limit))
             leaderboard = Leaderboard.from_folder(folder)
             leaderboard.record_looks("run")
             leaderboard.write(folder)
@@ -248,6 +261,24 @@ def launch_study(
             show(leaderboard)
 
         return session.finish(coordinator.run, write, about, draw_and_show, study.close)
+
+
+def _plan(counts: RunCounts, time_plan: TimePlan | None) -> str:
+    """What is to be trained, in a line."""
+    top = f" and the best {counts.top}" if counts.top else ""
+    return (
+        f"{counts.trials} trials, {counts.baselines} baselines, then these{top} over "
+        f"{counts.seeds} seeds: {counts.words} trainings{of_hours(time_plan)}"
+    )
+
+
+def _as_decided(settings: StudySettings, limit: TimeLimit) -> StudySettings:
+    """The settings with the trials and seeds for which there was time."""
+    trials = min(settings.trials, limit.trials or settings.trials)
+    finalists = settings.finalists
+    if limit.seeds and len(finalists.looks) == 1:
+        finalists = replace(finalists, seeds=min(limit.seeds, finalists.looks[0]))
+    return replace(settings, trials=trials, finalists=finalists)
 
 
 def _draw(folder: Path, console: Console) -> None:

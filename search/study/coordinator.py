@@ -20,7 +20,8 @@ from search.records.runs import FinishedRun, RunResult, RunSpec
 from search.settings.study import StudySettings
 from search.study import objectives
 from search.study.candidates import Candidates
-from search.study.expected_runs import expected_runs
+from search.study.deadline import Deadline, Pending
+from search.study.expected_runs import expected_runs, full_trainings
 from search.study.finalists import choose_finalists, freeze
 from search.study.looks import next_target
 from search.study.proposals import Asked, Proposals
@@ -32,6 +33,7 @@ from search.study.sampling.study import OptunaStudy
 _CURVE_POINTS = 10
 # Seconds to wait for workers while a proposal is being made, and while none is.
 _SHORT, _LONG = 0.02, 1.0
+_AHEAD = 2  # retrained networks that wait for each worker before a further seed is decided
 
 
 class Coordinator:
@@ -48,6 +50,7 @@ class Coordinator:
         reference: the point from which hypervolumes are measured.
         on_finished: called with each run that has ended, for mirrors.
         view: what watches.
+        deadline: until when it must have ended; None for no such limit.
     """
 
     def __init__(
@@ -62,9 +65,11 @@ class Coordinator:
         reference: Mapping[str, float],
         on_finished: Callable[[RunSpec], None],
         view: View,
+        deadline: Deadline | None = None,
     ) -> None:
         self._settings = settings
         self._seeds = next_target(settings.finalists.looks, read_looks(folder))
+        self._deadline = deadline
         self._folder = folder
         self._candidates = candidates
         self._randoms = randoms
@@ -79,7 +84,8 @@ class Coordinator:
         over_images = settings.rungs.over == "images"
         most = train_images if over_images else candidates.epochs
         self._rungs = Rungs(settings.rungs, objective.monitor, objective.mode, settings.seed, most)
-        self._trials = settings.trials
+        decided = deadline.limit.trials if deadline else 0  # in an earlier start
+        self._trials = min(settings.trials, decided or settings.trials)
         self._means = list(randoms.finals(settings.finalists.random))
         expected = expected_runs(settings, candidates, train_images, self._seeds)
         self._expected = replace(expected, means=len(self._means))
@@ -109,7 +115,10 @@ class Coordinator:
         freeze(self._folder, chosen, self._view.note)
         finalists = _once([*chosen["search"], *chosen["random_search"]], self._candidates.baselines)
         self._expect(top=len(finalists))
-        self._submit_finals(finalists)
+        if self._deadline is None:
+            self._submit_finals(finalists)
+        else:
+            self._submit_finals_in_time(finalists, self._deadline)
         while self._dispatcher.busy:
             self._collect(_LONG)
 
@@ -124,7 +133,7 @@ class Coordinator:
         return told
 
     def _ask_and_tell(self, asking: Proposals) -> list[FinishedRun]:
-        last, lookahead = self._settings.trials, self._settings.sampler.lookahead
+        last, lookahead = self._trials, self._settings.sampler.lookahead
         asked = 0
         waiting: deque[Asked] = deque()  # asked and not told
         told: list[FinishedRun] = []  # of 10,000, so light
@@ -153,13 +162,40 @@ class Coordinator:
                 self._rungs.tell(draw.index, result)
                 asking.tell(draw, result, self._values((spec, result)), self._curve(result))
                 told.append((self._candidates.light(spec), replace(result, history=(), metrics={})))
+                if index < last and not self._has_time_for(index, len(told)):
+                    last = index
+                    if asked == last:
+                        self._submit_independent()
                 if index < last:
                     asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
         return told
 
+    def _has_time_for(self, index: int, told: int) -> bool:
+        """Whether a further trial leaves time for the finalists."""
+        if self._deadline is None:
+            return True
+        expected = self._expected
+        chance = expected.random_search > 0
+        worth = full_trainings(self._settings, index, max(1, self._rungs.most))
+        pending = Pending(
+            search=max(self._dispatcher.running, index - told) + expected.audits,
+            random_search=worth + expected.audits if chance else 0,
+            finals=(expected.baselines + expected.top) * self._seeds + expected.means,
+        )
+        if self._deadline.allows_trial(index, pending):
+            return True
+        self._view.note(self._deadline.last_word)
+        self._trials = index
+        self._expect(trials=index)
+        return False
+
     def _submit_independent(self) -> None:
         """What the search's outcome does not change: workers need not wait for its end."""
-        self._submit_finals(self._candidates.baselines)
+        if self._deadline is None:
+            self._submit_finals(self._candidates.baselines)
+        else:
+            least = min(self._seeds, self._deadline.least_seeds)
+            self._submit_finals(self._candidates.baselines, range(least))
         for spec in self._means:
             self._dispatcher.submit(spec)
 
@@ -226,11 +262,26 @@ class Coordinator:
         self._expected = expected = replace(self._expected, **known)
         self._view.expect(expected.total, expected.by_folder, expected.about)
 
-    def _submit_finals(self, specs: Sequence[RunSpec]) -> None:
+    def _submit_finals(self, specs: Sequence[RunSpec], seeds: Sequence[int] | None = None) -> None:
         """Seed by seed, so that all rows fill up alike."""
-        for index in range(self._seeds):
+        for index in range(self._seeds) if seeds is None else seeds:
             for spec in specs:
                 self._dispatcher.submit(self._candidates.finalist(spec, index))
+
+    def _submit_finals_in_time(self, finalists: Sequence[RunSpec], deadline: Deadline) -> None:
+        """The finals seed by seed, as long as the next seed of all rows leaves none unfinished."""
+        least = min(self._seeds, deadline.least_seeds)
+        self._submit_finals(finalists, range(least))
+        rows = [*self._candidates.baselines, *finalists]
+        for index in range(least, self._seeds):
+            while self._dispatcher.running > _AHEAD * deadline.slots:
+                self._collect(_LONG)
+            if not deadline.allows_seed(index, len(rows), self._dispatcher.running):
+                self._view.note(deadline.last_word)
+                self._seeds = index
+                self._expect(seeds=index)
+                return
+            self._submit_finals(rows, [index])
 
     def _wait_for(self, spec: RunSpec) -> FinishedRun:
         while spec.key not in self._ended:
@@ -239,6 +290,8 @@ class Coordinator:
 
     def _collect(self, timeout: float) -> None:
         for spec, result in self._dispatcher.results(timeout):
+            if self._deadline is not None:
+                self._deadline.heard(spec, result)
             if spec.kind in ("trial", "audit", "random"):
                 self._ended[spec.key] = (spec, result)  # somebody waits for it
             self._on_finished(spec)

@@ -74,7 +74,7 @@ def expected_runs(
     finalists, chance = settings.finalists, settings.sampler.random_search
     audits = min(settings.rungs.audit, trials) if can_stop(settings, candidates.epochs) else 0
     most_of_a_rung = train_images if settings.rungs.over == "images" else candidates.epochs
-    worth = _full_trainings(settings, trials, max(1, most_of_a_rung)) + audits
+    worth = full_trainings(settings, trials, max(1, most_of_a_rung)) + audits
     return RunCounts(
         baselines=len(candidates.baselines),
         references=int(settings.data.class_path is None),
@@ -95,7 +95,7 @@ def can_stop(settings: StudySettings, epochs: int) -> bool:
     return bool(settings.trials and rungs.first and before_the_end)
 
 
-def _full_trainings(settings: StudySettings, trials: int, most: int) -> float:
+def full_trainings(settings: StudySettings, trials: int, most: int) -> float:
     """How many trainings to the end cost what the trials do, if each rung passes 1/factor on."""
     over, factor, objective = settings.rungs.over, settings.rungs.factor, settings.objective
     rungs = Rungs(settings.rungs, objective.monitor, objective.mode, settings.seed, most)

@@ -54,6 +54,7 @@ class Rungs:
         self._monitor = monitor
         self._mode = mode
         self._seed = seed
+        self.most = most
         powers = range(_MOST_RUNGS if settings.first else 0)
         every = (settings.first * settings.factor**power for power in powers)
         self.all = tuple(rung for rung in every if rung < most)

@@ -91,7 +91,7 @@ def test_a_folder_of_classes(tiny, photos):
     root, _ = photos
     output, receipt = run(tiny, {"source": "folder", "options": {"path": str(root)}})
     assert "1 image(s) that cannot be used, first 'dark/broken.jpg'" in output
-    assert "classes    3: dark, light, striped; 40 images each" in output
+    assert "classes 3: dark, light, striped; 40 images each" in output
     assert [name for name, _ in receipt["data"]["left_out"]] == ["dark/broken.jpg"]
     assert receipt["data"]["classes"] == list(CLASSES)
     assert sum(receipt["data"]["images"].values()) == 120

@@ -58,17 +58,9 @@ class FolderSource(Source):
     ) -> LabelledImages:
         """All readable images, sorted by folder or in the table's order."""
         decoder = Decoder(image_size, in_channels, self.resize, self.value_range)
-        try:
-            listing = self._list()
-        except OSError as error:
-            raise InputError(f"data source folder: {shown(str(error), 160)}") from error
+        listing = self.listing()
         items = listing.items
         names = class_order(item.label for item in items)
-        if len(names) < 2:
-            raise InputError(
-                f"data source folder: {shown(self.csv or self.path, 120)} holds the class(es) "
-                f"{shown(list(names), 90)}; a classifier needs at least two"
-            )
         files, facts = [item.file for item in items], FileFacts()
         pixels = load_pixels(
             lambda: decoder.decode_all(files, facts),
@@ -100,6 +92,24 @@ class FolderSource(Source):
             value_range=self.value_range,
             resize=self.resize,
         )
+
+    def listing(self) -> Listing:
+        """The files in a fixed order, and what lies beside them; no image is read.
+
+        Raises:
+            InputError: there is no such place, it can be read in two ways, or holds one class.
+        """
+        try:
+            listing = self._list()
+        except OSError as error:
+            raise InputError(f"data source folder: {shown(str(error), 160)}") from error
+        names = class_order(item.label for item in listing.items)
+        if len(names) < 2:
+            raise InputError(
+                f"data source folder: {shown(self.csv or self.path, 120)} holds the class(es) "
+                f"{shown(list(names), 90)}; a classifier needs at least two"
+            )
+        return listing
 
     def _list(self) -> Listing:
         """The files in a fixed order, and what lies beside them."""

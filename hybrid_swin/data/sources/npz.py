@@ -53,6 +53,13 @@ class NpzSource(Source):
         self.path = path
         self.value_range = check_range("data source npz", value_range)
 
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images. Raises InputError as `load` does."""
+        path = user_path(self.path, "path")
+        parts = _parts(_read(path), path.name)
+        height, width, channels = parts[0].images.shape[1:]
+        return height, width, channels
+
     def load(
         self, image_size: tuple[int, int], in_channels: int, cache: Path | None
     ) -> LabelledImages:

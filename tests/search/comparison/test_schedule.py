@@ -9,6 +9,8 @@ from search.comparison.design.plan import make_plan
 from search.comparison.schedule import Schedule
 from search.launch.pilot import Silent
 from search.records.runs import RunResult
+from search.records.time_limit import TimeLimit, read_time_limit
+from search.study.deadline import Deadline
 
 
 class Shuffled:
@@ -99,3 +101,66 @@ def test_seeds_begin_arm_by_arm_so_that_an_early_end_leaves_pairs(fake, tmp_path
     dispatcher, _ = schedule(plan, tmp_path / "c")
     seeds = [key.rsplit("/", 1)[1] for key in dispatcher.submitted]
     assert seeds == sorted(seeds)
+
+
+class Timed(Shuffled):
+    """Two workers, on which each training takes so many seconds."""
+
+    def __init__(self, folder, seconds):
+        super().__init__(folder, 0)
+        self.now, self.seconds = 0.0, seconds
+
+    def results(self):
+        ended = super().results()
+        self.now += self.seconds * len(ended) / 2
+        return [(s, dataclasses.replace(r, seconds={"total": self.seconds})) for s, r in ended]
+
+
+def in_time(plan, folder, ends, seconds=1.0, limit=None):
+    folder.mkdir(exist_ok=True)
+    dispatcher = Timed(folder, seconds)
+    deadline = Deadline(
+        limit or TimeLimit(1.0, 0, plan.seeds),
+        folder,
+        ends,
+        2,
+        least_seeds=3,
+        search_seconds=1.0,
+        final_seconds=1.0,
+        clock=lambda: dispatcher.now,
+    )
+    schedule = Schedule(plan, dispatcher, lambda spec: None, Silent(), 2, deadline)
+    schedule.run()
+    return schedule, dispatcher, deadline
+
+
+@pytest.mark.parametrize("rates", [True, False])
+def test_as_many_whole_seeds_are_trained_as_there_is_time_for(fake, tmp_path, rates):
+    settings = fake.settings(seeds=20)
+    if not rates:
+        settings = dataclasses.replace(settings, learning_rates=())
+    plan = make_plan(settings)
+    ends = 50 if rates else 20
+    schedule, dispatcher, _ = in_time(plan, tmp_path, ends)
+    runs = (2 * 3 if rates else 0) + 3  # of each seed
+    assert len(dispatcher.submitted) == schedule.seeds * runs
+    assert 3 < schedule.seeds < 20
+    assert ends - runs <= dispatcher.now <= ends  # no time is left for another seed
+    assert read_time_limit(tmp_path).seeds == schedule.seeds
+
+
+def test_the_least_seeds_are_trained_and_a_decision_is_repeated(fake, tmp_path):
+    plan = make_plan(fake.settings(seeds=5))
+    first, dispatcher, deadline = in_time(plan, tmp_path / "a", ends=5, seconds=4.0)
+    assert first.seeds == 3 == deadline.limit.seeds
+    again, other, _ = in_time(plan, tmp_path / "b", 1000, 0.1, deadline.limit)
+    assert sorted(other.submitted) == sorted(dispatcher.submitted)
+    assert again.seeds == 3
+
+
+def test_time_enough_changes_nothing(fake, tmp_path):
+    plan = make_plan(fake.settings(seeds=4))
+    _, dispatcher, deadline = in_time(plan, tmp_path / "a", ends=1000)
+    free, _ = schedule(plan, tmp_path / "b")
+    assert sorted(dispatcher.submitted) == sorted(free.submitted)
+    assert deadline.limit.seeds == 0

@@ -13,6 +13,7 @@ from search.execution.training_job import falls_short
 from search.records.finalists_file import read_finalists
 from search.records.looks import Look, record_look
 from search.records.runs import RunResult
+from search.records.time_limit import TimeLimit, read_time_limit
 from search.settings.study import (
     BaselineSettings,
     FinalistSettings,
@@ -24,6 +25,7 @@ from search.settings.study import (
 from search.space.space import Space
 from search.study.candidates import Candidates
 from search.study.coordinator import Coordinator
+from search.study.deadline import Deadline
 from search.study.random_candidates import RandomCandidates
 from search.study.sampling.study import OptunaStudy
 
@@ -93,6 +95,10 @@ class Trainings:
     def busy(self):
         return bool(self.waiting)
 
+    @property
+    def running(self):
+        return len(self.waiting)
+
     def submit(self, spec, begun=False):
         assert spec.key not in [s.key for s in self.submitted], "asked for twice"
         self.submitted.append(spec)
@@ -128,7 +134,7 @@ class Watch:
 class Played:
     """A study, run to its end."""
 
-    def __init__(self, study_settings, trainings=None, storage=None):
+    def __init__(self, study_settings, trainings=None, storage=None, deadline=None):
         self.settings = study_settings
         self.trainings = trainings or Trainings()
         self.storage = storage or optuna.storages.InMemoryStorage()
@@ -158,6 +164,7 @@ class Played:
             reference={"val/accuracy": 0.0, "macs": 1e6},
             on_finished=lambda spec: self.mirrored.append(spec.key),
             view=self.view,
+            deadline=deadline,
         )
 
     def run(self):
@@ -525,3 +532,82 @@ def test_a_lost_storage_is_made_again_from_the_results(play, tmp_path):
     assert [(t.state, t.params, t.value) for t in again.optuna_trials()] == [
         (t.state, t.params, t.value) for t in expected.optuna_trials()
     ]
+
+
+# In time
+
+
+class Timed(Trainings):
+    """Two workers, on which each training takes so many seconds."""
+
+    def __init__(self, seconds, **given):
+        super().__init__(workers=2, **given)
+        self.now, self.seconds = 0.0, seconds
+
+    def results(self, timeout=1.0):
+        for spec, result in super().results(timeout):
+            self.now += self.seconds / 2
+            yield spec, dataclasses.replace(result, seconds={"total": self.seconds})
+
+
+SEEDS = FinalistSettings(top=2, seeds=4, random=1)
+WHOLE = 2 + 1 + 10 + 4 * (2 + 2) + 1  # baselines, reference, trials, finals, mean
+
+
+def in_time(folder, trainings, ends, limit=None, **changes):
+    """Play a study that ends at ``ends`` seconds; trainings were expected to take one."""
+    sampler = SamplerSettings("random", lookahead=4)
+    changes = {"finalists": SEEDS, "rungs": RungSettings(first=0), "sampler": sampler} | changes
+    made = settings(folder, **changes)
+    deadline = Deadline(
+        limit or TimeLimit(1.0, made.trials, 4),
+        made.path,
+        ends,
+        2,
+        least_trials=4,
+        least_seeds=3,
+        search_seconds=1.0,
+        final_seconds=1.0,
+        clock=lambda: trainings.now,
+    )
+    return Played(made, trainings, deadline=deadline).run(), deadline
+
+
+def test_with_time_enough_everything_is_trained(tmp_path):
+    played, deadline = in_time(tmp_path, Timed(1.0), ends=100)
+    assert len(played.trainings.ended) == WHOLE
+    assert (deadline.limit.trials, deadline.limit.seeds) == (0, 0)
+
+
+@pytest.mark.parametrize("ends", [13, 14, 15])
+def test_slow_trainings_make_fewer_trials_and_all_ends_in_time(tmp_path, ends):
+    played, deadline = in_time(tmp_path, Timed(1.0), ends=ends)
+    trials = deadline.limit.trials
+    assert 4 <= trials == len(played.keys("trial")) < 10
+    assert len(played.keys("finalist")) == 4 * (2 + 2)  # all seeds of all finalists
+    assert played.trainings.now <= ends
+    assert f"no trial after {trials}" in played.view.notes[0]
+    assert read_time_limit(played.settings.path).trials == trials
+
+
+def test_much_slower_trainings_make_fewer_seeds_and_the_least_is_reached(tmp_path):
+    """Three times as slow as thought: the least trials, and the least seeds of all rows."""
+    played, deadline = in_time(tmp_path, Timed(3.0), ends=20)
+    assert (deadline.limit.trials, deadline.limit.seeds) == (4, 3)
+    assert len(played.keys("finalist")) == 3 * (2 + 2)
+    assert sum(played.view.expected[-1][0].values()) == len(played.trainings.ended)
+
+
+def test_what_was_decided_is_repeated_by_a_later_start(tmp_path):
+    """A second start has all the time of the world, and does what the first one did."""
+    first, deadline = in_time(tmp_path / "a", Timed(3.0), ends=20)
+    again, _ = in_time(tmp_path / "b", Timed(0.1), ends=1000, limit=deadline.limit)
+    assert sorted(again.trainings.ended) == sorted(first.trainings.ended)
+    assert again.trials() == first.trials()
+
+
+def test_a_study_that_is_cut_is_the_study_of_so_many_trials(tmp_path):
+    cut, deadline = in_time(tmp_path / "a", Timed(1.0), ends=16)
+    short, _ = in_time(tmp_path / "b", Timed(1.0), ends=1000, trials=deadline.limit.trials)
+    assert cut.events == short.events
+    assert sorted(cut.trainings.ended) == sorted(short.trainings.ended)

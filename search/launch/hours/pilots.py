@@ -1,0 +1,165 @@
+"""Timed pilots of a few epochs of few images, on all workers at once."""
+
+import dataclasses
+import itertools
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hybrid_swin.data.loading import LoadedData
+from hybrid_swin.data.settings import DataSettings
+from search.execution.local_workers import LocalExecutor
+from search.execution.workers import image_cache
+from search.launch.hours.pace import Pace, PilotTiming, pace_of
+from search.launch.pilot import Silent, run_pilots
+from search.records.runs import RunSpec
+from search.settings.experiment import ExperimentSettings
+
+Settings = TypeVar("Settings", bound=ExperimentSettings)
+
+_SHARE = 0.04  # of the hours, that pilots may take
+_GUESS = 1e10  # MACs a second, before anything was measured
+_EPOCHS = 5
+_STEP = 3  # forward passes that a training step costs
+
+
+class _EpochTimes(Silent):
+    """Notes when each epoch of each training ended."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, list[float]] = {}
+
+    def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
+        """Note the time."""
+        self._ends.setdefault(spec.key, []).append(time.monotonic())
+
+    def mean(self, key: str) -> float:
+        """Seconds of an epoch after the first, in which much is made for the first time."""
+        ends = self._ends.get(key, [])
+        return (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class SplitSizes:
+    """Images of an epoch, of validation and of test.
+
+    Of a data module of the user's own 1, 0 and 1: what an epoch holds is not known, and is the same
+    for all trainings.
+    """
+
+    epoch: int
+    validation: int
+    test: int
+
+
+def split_sizes(data: LoadedData | None, settings: DataSettings) -> SplitSizes:
+    """The sizes of loaded images; ``None`` for a data module of the user's own."""
+    if data is None:
+        return SplitSizes(1, 0, 1)
+    splits = data.splits
+    epoch = min(settings.epoch_images or len(splits.train), len(splits.train))
+    return SplitSizes(epoch, len(splits.validation), len(splits.test))
+
+
+@contextmanager
+def pilot_folder(settings: Settings) -> Iterator[Settings]:
+    """The settings in a temporary folder, which shares the decoded images of their own."""
+    cache = image_cache(settings).absolute()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="hybrid-swin-") as temporary:
+        image_cache(dataclasses.replace(settings, folder=temporary)).symlink_to(cache)
+        rehearsal = dataclasses.replace(settings, folder=temporary)
+        Path(rehearsal.path).mkdir()
+        yield rehearsal
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """A training to be timed.
+
+    Args:
+        spec: of a few epochs.
+        images: of one of them.
+    """
+
+    spec: RunSpec
+    images: int
+
+
+def short_pilots(
+    specs: Iterable[RunSpec], data: DataSettings, sizes: SplitSizes, hours: float
+) -> list[Pilot]:
+    """Trainings of a few epochs of few images, which take a small share of the hours.
+
+    The networks of the lowest and the highest MACs, and the lowest one on a single batch: so the
+    parts of `Pace` can be told apart.
+    """
+    ordered = sorted(specs, key=lambda spec: spec.cost["macs"])
+    low, high = _short(ordered[0]), _short(ordered[-1])
+    if data.class_path is not None:
+        return [Pilot(low, sizes.epoch), Pilot(high, sizes.epoch)]
+    batch = max(int((spec.recipe or {})["batch_size"]) for spec in (low, high))
+    affordable = hours * 3600 * _SHARE * _GUESS / (_EPOCHS * _STEP * high.cost["macs"])
+    most = max(1, min(sizes.epoch, max(2 * batch, int(affordable))))
+    images = ((low, min(batch, most)), (low, most), (high, most))
+    return [
+        Pilot(
+            dataclasses.replace(spec, data=dataclasses.replace(data, epoch_images=count).to_dict()),
+            count,
+        )
+        for spec, count in images
+    ]
+
+
+def _short(spec: RunSpec) -> RunSpec:
+    recipe = dict(spec.recipe or {})
+    epochs = min(_EPOCHS, int(recipe["epochs"]))
+    return dataclasses.replace(spec, recipe=recipe | {"epochs": epochs}, stage="search")
+
+
+def time_pilots(
+    settings: ExperimentSettings,
+    executor: LocalExecutor,
+    job_settings: Mapping[str, Any],
+    pilots: Sequence[Pilot],
+    sizes: SplitSizes,
+    start: float,
+) -> Pace:
+    """Train pilots on all workers at once, and measure the pace.
+
+    Args:
+        settings: of a `pilot_folder`.
+        executor: the workers.
+        job_settings: what jobs need to know.
+        pilots: the trainings.
+        sizes: of the splits.
+        start: seconds until a worker was ready.
+
+    Raises:
+        InputError: a pilot that does not come to the end of an epoch.
+    """
+    warm = max(executor.slots, len(pilots))
+    # those before are the first in their workers, which nearly no training is
+    chosen = list(itertools.islice(itertools.cycle(pilots), executor.slots + warm))
+    keyed = [
+        dataclasses.replace(pilot.spec, key=f"trials/{index:04d}", seed=index)
+        for index, pilot in enumerate(chosen)
+    ]
+    watch = _EpochTimes()
+    results = run_pilots(settings, executor, job_settings, keyed, watch)
+    timings = [
+        PilotTiming(
+            macs=spec.cost["macs"],
+            images=pilot.images,
+            validation=sizes.validation,
+            epochs=result.epochs,
+            epoch=watch.mean(spec.key) or result.seconds["fit"] / result.epochs,
+            total=result.seconds["total"],
+        )
+        for pilot, spec, result in list(zip(chosen, keyed, results, strict=True))[-warm:]
+    ]
+    return pace_of(timings, start, executor.slots)

@@ -1,0 +1,158 @@
+"""Fits the trials of a study to the hours."""
+
+import dataclasses
+import itertools
+import math
+import statistics
+import time
+
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.system.console import Console
+from search.execution.workers import start_workers
+from search.launch.hours.instead import shorter_settings
+from search.launch.hours.pace import Pace
+from search.launch.hours.pilots import (
+    SplitSizes,
+    pilot_folder,
+    short_pilots,
+    split_sizes,
+    time_pilots,
+)
+from search.launch.hours.time_plan import LEAST_SEEDS, Clock, TimePlan
+from search.launch.hours.wall_time import CLOSING, StudyWork, most_that_fit, too_long
+from search.launch.study import check, prepare
+from search.records.looks import read_looks
+from search.records.runs import RunSpec
+from search.records.study_folder import check_folder, has_begun
+from search.records.time_limit import TimeLimit, read_time_limit
+from search.settings.study import StudySettings
+from search.space.space import Space
+from search.study.candidates import Candidates
+from search.study.expected_runs import expected_runs, full_trainings
+from search.study.looks import next_target
+from search.study.sampling.samplers import sample_params
+
+_DRAWS = 40  # random candidates that stand for the space
+
+
+def plan_study(
+    settings: StudySettings, clock: Clock, console: Console
+) -> tuple[StudySettings, TimePlan]:
+    """Fit a study's trials to the hours.
+
+    The settings' own number is the most, as Optuna's ``n_trials`` is beside its ``timeout``. A
+    study that has begun with these hours keeps what was planned then; one that has begun with
+    others is fitted anew at the pace that was measured then.
+
+    Args:
+        settings: the study.
+        clock: the hours.
+        console: for the user.
+
+    Returns:
+        The settings with the trials that fit, and the plan.
+
+    Raises:
+        InputError: even the least number of trials does not fit.
+    """
+    check_folder(settings)
+    space, candidates = check(settings)
+    known = read_time_limit(settings.path) if has_begun(settings.path) else None
+    pace, sizes = _measure(settings, space, candidates, clock, known, console)
+    work = study_work(settings, space, candidates, pace, sizes)
+    if known is not None and known.hours == clock.hours:
+        return _planned(settings, work, pace, clock, known)
+    seeds = next_target(settings.finalists.looks, read_looks(settings.path))
+    least, left = least_trials(settings), clock.to_plan(pace.start)
+    trials = most_that_fit(
+        lambda count: work.seconds(count, seeds, pace.slots), least, settings.trials, left
+    )
+    if work.seconds(trials, seeds, pace.slots) > left or trials < least:
+        needed = work.seconds(least, seeds, pace.slots) + pace.start + CLOSING + clock.gone
+        instead = shorter_settings(settings, seeds, "finalists.seeds")
+        raise too_long("a study of these settings", needed, clock.hours, instead)
+    limit = TimeLimit(clock.hours, trials, seeds, pace=pace.to_dict())
+    return _planned(settings, work, pace, clock, limit)
+
+
+def _planned(
+    settings: StudySettings, work: StudyWork, pace: Pace, clock: Clock, limit: TimeLimit
+) -> tuple[StudySettings, TimePlan]:
+    trials = min(settings.trials, limit.planned_trials)
+    planned = dataclasses.replace(settings, trials=trials)
+    looks = len(settings.finalists.looks) > 1  # planned ones are kept
+    seeds = limit.planned_seeds
+    plan = TimePlan(
+        limit,
+        clock.ends,
+        work.seconds(trials, seeds, pace.slots) + pace.start + CLOSING,
+        work.trial,
+        work.final,
+        least_trials(planned),
+        seeds if looks else min(seeds, LEAST_SEEDS),
+    )
+    return planned, plan
+
+
+def _measure(
+    settings: StudySettings,
+    space: Space,
+    candidates: Candidates,
+    clock: Clock,
+    known: TimeLimit | None,
+    console: Console,
+) -> tuple[Pace, SplitSizes]:
+    """The pace of an earlier start, or of pilots; and the sizes of the splits."""
+    with pilot_folder(settings) as rehearsal:
+        if known is not None:
+            data = prepare(rehearsal, space, candidates).data
+            return Pace(**known.pace), split_sizes(data, settings.data)
+        started = time.monotonic()
+        with start_workers(rehearsal, settings.sampler.lookahead) as executor:
+            prepared = prepare(rehearsal, space, candidates)
+            executor.wait_until_ready()
+            ready = time.monotonic() - started
+            sizes = split_sizes(prepared.data, settings.data)
+            runs = [*candidates.baselines, *_drawn(settings, space, candidates)]
+            pilots = short_pilots(runs, settings.data, sizes, clock.hours)
+            console.print("timing pilot trainings ...", style="dim")
+            job = prepared.job_settings
+            return time_pilots(rehearsal, executor, job, pilots, sizes, ready), sizes
+
+
+def least_trials(settings: StudySettings) -> int:
+    """So few trials that a search is still one: as many as are under way at once, or finalists."""
+    return min(settings.trials, max(settings.finalists.top, settings.sampler.lookahead))
+
+
+def _drawn(settings: StudySettings, space: Space, candidates: Candidates) -> list[RunSpec]:
+    """Random candidates that may be trained, and the first values."""
+    drawn = itertools.islice(sample_params(space, settings.seed + 1), _DRAWS)
+    looked = [candidates.look_at(params) for params in (space.default(), *drawn)]
+    return [spec for spec in looked if isinstance(spec, RunSpec)]
+
+
+def study_work(
+    settings: StudySettings, space: Space, candidates: Candidates, pace: Pace, sizes: SplitSizes
+) -> StudyWork:
+    """Seconds of a study's trainings at a pace."""
+
+    def seconds(spec: RunSpec, test: int = 0) -> float:
+        epochs = Recipe.from_dict(spec.recipe or {}).epochs
+        return pace.training(spec.cost["macs"], epochs, sizes.epoch, sizes.validation, test)
+
+    drawn = _drawn(settings, space, candidates) or candidates.baselines
+    counts = expected_runs(settings, candidates, sizes.epoch)
+    most = sizes.epoch if settings.rungs.over == "images" else candidates.epochs
+    fewest = math.inf if candidates.combinations is None else candidates.combinations
+    return StudyWork(
+        trial=statistics.fmean([seconds(spec) for spec in drawn] or [0.0]),
+        baselines=sum(seconds(spec) for spec in candidates.baselines),
+        final=statistics.fmean([seconds(spec, sizes.test) for spec in drawn] or [0.0]),
+        final_baselines=sum(seconds(spec, sizes.test) for spec in candidates.baselines),
+        worth=lambda trials: full_trainings(settings, int(min(trials, fewest)), max(1, most)),
+        audits=counts.audits,
+        arms=2 if settings.sampler.random_search else 1,
+        top=settings.finalists.top,
+        means=counts.means,
+    )

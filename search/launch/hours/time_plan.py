@@ -1,0 +1,95 @@
+"""What was planned for the hours of a command, and when they end."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybrid_swin.errors import InputError
+from search.launch.hours.wall_time import CLOSING, PLANNED
+from search.records.time_limit import TimeLimit
+from search.reporting.terminal import duration
+from search.study.deadline import Deadline
+
+LEAST_SEEDS = 3  # with which a difference can be shown
+_MOST_HOURS = 24 * 366.0
+_SHARE_TO_END = 0.95  # of the hours, at which the last training must have ended
+
+
+@dataclass(frozen=True)
+class TimePlan:
+    """What was planned for the hours, and when they end.
+
+    Args:
+        limit: the decisions.
+        ends: when the last training must have ended, as ``time.monotonic`` counts.
+        seconds: that trainings, start and end are expected to take.
+        search_seconds: of one training of the search.
+        final_seconds: of one retrained network.
+        least_trials: that are asked for in any case.
+        least_seeds: that are trained in any case.
+    """
+
+    limit: TimeLimit
+    ends: float
+    seconds: float
+    search_seconds: float
+    final_seconds: float
+    least_trials: int = 0
+    least_seeds: int = LEAST_SEEDS
+
+    def deadline(self, folder: Path, slots: int) -> Deadline:
+        """What watches the clock while trainings run."""
+        return Deadline(
+            self.limit,
+            folder,
+            self.ends,
+            slots,
+            least_trials=self.least_trials,
+            least_seeds=self.least_seeds,
+            search_seconds=self.search_seconds,
+            final_seconds=self.final_seconds,
+        )
+
+
+def of_hours(plan: TimePlan | None) -> str:
+    """How much of the hours is planned, for the end of a line; empty for no limit."""
+    if plan is None:
+        return ""
+    hours = duration(plan.limit.hours * 3600)
+    return f"; about {duration(plan.seconds)} of {hours}"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The hours of a command.
+
+    Args:
+        hours: that it may take.
+        begin: when it began, as ``time.monotonic`` counts.
+
+    Raises:
+        InputError: hours in which nothing can be done, or that nobody waits for.
+    """
+
+    hours: float
+    begin: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.hours <= _MOST_HOURS:
+            raise InputError(
+                f"--hours must be above 0 and at most {_MOST_HOURS:g}; got {self.hours:g}"
+            )
+
+    @property
+    def ends(self) -> float:
+        """When the last training must have ended."""
+        return self.begin + self.hours * 3600 * _SHARE_TO_END - CLOSING
+
+    @property
+    def gone(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.begin
+
+    def to_plan(self, start: float) -> float:
+        """Seconds of trainings that may be planned now, if a worker starts in ``start`` seconds."""
+        return self.hours * 3600 * PLANNED - self.gone - start - CLOSING

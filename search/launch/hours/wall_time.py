@@ -1,0 +1,97 @@
+"""How long a study or a comparison takes from start to end, and what fits into so many hours."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hybrid_swin.errors import InputError
+
+#: Share of the hours that is planned with; the rest is for pilots that were too quick.
+PLANNED = 0.8
+#: Seconds for figures, tables and the mirror's last words after the last training.
+CLOSING = 10.0
+
+
+@dataclass(frozen=True)
+class StudyWork:
+    """Seconds of one training of each kind, and how many of each there are.
+
+    Args:
+        trial: seconds of a trial that is not stopped.
+        baselines: seconds of all baselines, trained once each.
+        final: seconds of a retrained trial.
+        final_baselines: seconds of all baselines, retrained over one seed.
+        worth: by a number of trials, how many unstopped trials cost as much.
+        audits: stopped trials that are trained to their end.
+        arms: 2 where a random search of the same cost runs beside the search, else 1.
+        top: retrained candidates of each arm.
+        means: random candidates that are trained as finalists.
+    """
+
+    trial: float
+    baselines: float
+    final: float
+    final_baselines: float
+    worth: Callable[[int], float]
+    audits: int
+    arms: int
+    top: int
+    means: int
+
+    def seconds(self, trials: int, seeds: int, slots: int) -> float:
+        """From the first training to the last, on so many workers.
+
+        At the end of the search and at the end of the study the slots wait for one training each.
+        """
+        search = self.arms * (self.worth(trials) + min(self.audits, trials)) * self.trial
+        top = self.arms * min(self.top, trials)
+        finals = seeds * (self.final_baselines + top * self.final) + self.means * self.final
+        waits = self.trial + self.final
+        return (self.baselines + self.trial + search + finals) / slots + waits
+
+
+@dataclass(frozen=True)
+class ComparisonWork:
+    """Seconds of the trainings of a comparison.
+
+    Args:
+        once: of those that choose learning rates for all seeds.
+        per_seed: of one seed of all arms, with the choice of its learning rates.
+        longest: of one training.
+    """
+
+    once: float
+    per_seed: float
+    longest: float
+
+    def seconds(self, seeds: int, slots: int) -> float:
+        """From the first training to the last, on so many workers."""
+        return (self.once + seeds * self.per_seed) / slots + 2 * self.longest
+
+
+def most_that_fit(seconds: Callable[[int], float], least: int, most: int, time: float) -> int:
+    """The largest number from ``least`` to ``most`` that takes at most ``time``; 0 for none."""
+    if seconds(least) > time:
+        return 0
+    low, high = least, most
+    while low < high:
+        middle = -(-(low + high) // 2)
+        low, high = (middle, high) if seconds(middle) <= time else (low, middle - 1)
+    return low
+
+
+def hours_for(seconds: float) -> float:
+    """The hours to give so that trainings of so many seconds are planned, rounded up."""
+    hours = seconds / PLANNED / 3600
+    digits = 1 if hours >= 1 else 2 if hours >= 0.1 else 3
+    unit: int = 10**digits
+    return math.ceil(hours * unit) / unit
+
+
+def too_long(what: str, seconds: float, hours: float, instead: str) -> InputError:
+    """The error for settings of which even the least takes longer than the hours given."""
+    needed = hours_for(seconds)
+    return InputError(
+        f"{what} takes at least {needed:g} h on this machine, and --hours is {hours:g}; give "
+        f"--hours {needed:g}, or {instead}"
+    )

@@ -1,0 +1,70 @@
+"""What a run says first: its data, its plan, its folder and its mirror, in four lines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hybrid_swin.data.summary import summary_lines
+from hybrid_swin.system.console import Console
+from search.records.runs import PLACES, RESULT_FILE
+from search.settings.experiment import ExperimentSettings
+from search.settings.wandb import place
+
+_COLOURS = {1: "grey", 3: "colour", 4: "colour with opacity"}
+_MIRRORS = {
+    "online": "online, project {project}",
+    "offline": "offline, in {dir}; `wandb sync` sends it later",
+    "disabled": "disabled",
+}
+
+
+def say_opening(
+    settings: ExperimentSettings, about: Mapping[str, Any], plan: str, console: Console
+) -> None:
+    """Print the four lines; then what was left out of the images and what is odd about them.
+
+    Args:
+        settings: the study or comparison.
+        about: what ``about_data`` says of its images; empty for a data module of the user's own.
+        plan: what is to be trained, in words.
+        console: where to.
+    """
+    lines = [
+        ("data", _data(settings, about)),
+        ("plan", plan),
+        ("folder", _folder(settings)),
+        ("W&B", _mirror(settings)),
+    ]
+    cautions = []
+    if about:
+        odd = any(about["copies"][name] for name in ("in_two_splits", "under_two_labels"))
+        wanted = ("left out", "note", *(["copies"] if odd else []))
+        cautions = [line for line in summary_lines(about) if line[0] in wanted]
+    for heading, text in [*lines, *cautions]:
+        style = None if heading in dict(lines) else "yellow"
+        console.print(f"{heading:<11}{text}", style=style, highlight=False, soft_wrap=True)
+
+
+def _data(settings: ExperimentSettings, about: Mapping[str, Any]) -> str:
+    data = settings.data
+    if not about:
+        return f"of the data module {data.class_path}; it is not looked at here"
+    options, lines = data.options, dict(summary_lines(about))
+    source = options.get("path") or options.get("csv") or data.source
+    height, width, channels = about["pixels"]["shape"]
+    colour = _COLOURS.get(channels, f"{channels} channels")
+    return (
+        f"{source}, {height} x {width} pixels, {colour}; classes {lines['classes']}; "
+        f"{lines['splits']}"
+    )
+
+
+def _folder(settings: ExperimentSettings) -> str:
+    folder = settings.path
+    done = sum(1 for kind in PLACES for _ in folder.glob(f"{kind}/{RESULT_FILE}"))
+    return f"{folder} ({f'going on: {done} trainings are done' if done else 'new'})"
+
+
+def _mirror(settings: ExperimentSettings) -> str:
+    where = place(settings.wandb, settings.name, settings.path)
+    text = _MIRRORS.get(where.mode, where.mode)
+    return text.format(project=where.project, dir=where.dir / "wandb")

@@ -1,0 +1,1 @@
+"""Settings for a folder of images: what lies there, rules, presets, and the file to go on from."""

@@ -1,0 +1,151 @@
+"""The size of the network and the numbers of steps, trials and seeds that fit the time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from search.launch.hours.pace import Pace
+from search.launch.hours.wall_time import ComparisonWork, StudyWork
+from search.launch.proposal.images import ImageCounts
+from search.launch.proposal.network import BASELINES, NetworkSize
+from search.launch.proposal.presets import Preset, Span
+from search.launch.proposal.recipe import schedule
+from search.settings.study import RungSettings, SamplerSettings, StudySettings
+from search.study.expected_runs import full_trainings
+
+ARMS = 6  # of a comparison that names none
+_SHARES = (0.25, 0.5, 0.75, 1.0)  # of the way from wanted to most
+LOOKAHEAD = 8
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a proposal settles by the clock.
+
+    Args:
+        network: its size.
+        steps: of one training.
+        trials: of a study.
+        seeds: of each finalist or arm.
+    """
+
+    network: NetworkSize
+    steps: int
+    trials: int
+    seeds: int
+
+
+Seconds = Callable[[Choice], float]
+
+
+def rungs_of(epochs: int, preset: Preset) -> RungSettings:
+    """Trials are first judged after a ninth of their epochs, then after a third.
+
+    Source: A System for Massively Parallel Hyperparameter Tuning, 2018,
+    https://arxiv.org/abs/1810.05934 (a factor of 3 or 4)
+    """
+    return RungSettings(first=max(2, epochs // 9), factor=3, audit=preset.audit)
+
+
+def study_seconds(pace: Pace, counts: ImageCounts, preset: Preset) -> Seconds:
+    """What a study takes from its first training to its last, by its numbers."""
+
+    def seconds(choice: Choice) -> float:
+        plan = schedule(counts.train, choice.steps)
+        size = plan.epochs, plan.epoch_images, counts.validation
+        trial = pace.training(choice.network.most_macs, *size)
+        final = pace.training(choice.network.most_macs, *size, counts.test)
+        sampler = SamplerSettings(lookahead=LOOKAHEAD)
+        settings = StudySettings(rungs=rungs_of(plan.epochs, preset), sampler=sampler)
+        work = StudyWork(
+            trial=trial,
+            baselines=len(BASELINES) * trial,
+            final=final,
+            final_baselines=len(BASELINES) * final,
+            worth=lambda trials: full_trainings(settings, trials, plan.epochs),
+            audits=preset.audit,
+            arms=2 if preset.random_search else 1,
+            top=preset.top,
+            means=preset.random,
+        )
+        return work.seconds(choice.trials, choice.seeds, pace.slots)
+
+    return seconds
+
+
+def comparison_seconds(pace: Pace, counts: ImageCounts, preset: Preset) -> Seconds:
+    """What a comparison takes from its first training to its last, by its numbers."""
+
+    def seconds(choice: Choice) -> float:
+        plan = schedule(counts.train, choice.steps)
+        size = plan.epochs, plan.epoch_images, counts.validation
+        train = pace.training(choice.network.macs, *size)
+        final = pace.training(choice.network.macs, *size, counts.test)
+        rates = len(preset.learning_rates)
+        selection = rates * train if rates > 1 else 0.0
+        work = ComparisonWork(once=0.0, per_seed=ARMS * (selection + final), longest=final)
+        return work.seconds(choice.seeds, pace.slots)
+
+    return seconds
+
+
+def choose(
+    networks: Sequence[NetworkSize], preset: Preset, seconds: Seconds, time: float
+) -> Choice | None:
+    """The largest network that fits with the wanted numbers; then the numbers that fit it.
+
+    Where none fits, the smallest one with fewer trials, then fewer seeds, then fewer steps. What
+    time is left goes to seeds, trials and steps in turn: a network of another size would be another
+    question, more of these are a better answer.
+
+    Args:
+        networks: from the largest down.
+        preset: the numbers' ranges.
+        seconds: what a choice takes.
+        time: what there is.
+
+    Returns:
+        None if even the least does not fit.
+    """
+    wanted = [
+        Choice(network, preset.steps.wanted, preset.trials.wanted, preset.seeds.wanted)
+        for network in networks
+    ]
+    fitting = next((choice for choice in wanted if seconds(choice) <= time), None)
+    if fitting is None:
+        return _shrunk(wanted[-1], preset, seconds, time)
+    for share in _SHARES:
+        for name in ("seeds", "trials", "steps"):
+            more = _with(fitting, name, _between(getattr(preset, name), share))
+            if seconds(more) <= time:
+                fitting = more
+    return fitting
+
+
+def least(networks: Sequence[NetworkSize], preset: Preset) -> Choice:
+    """The smallest network with the least numbers."""
+    return Choice(networks[-1], preset.steps.least, preset.trials.least, preset.seeds.least)
+
+
+def _shrunk(choice: Choice, preset: Preset, seconds: Seconds, time: float) -> Choice | None:
+    for name in ("trials", "seeds", "steps"):
+        span = getattr(preset, name)
+        for value in _downwards(span):
+            choice = _with(choice, name, value)
+            if seconds(choice) <= time:
+                return choice
+    return None
+
+
+def _with(choice: Choice, name: str, value: int) -> Choice:
+    numbers = {"steps": choice.steps, "trials": choice.trials, "seeds": choice.seeds, name: value}
+    return replace(choice, steps=numbers["steps"], trials=numbers["trials"], seeds=numbers["seeds"])
+
+
+def _downwards(span: Span) -> list[int]:
+    """Some numbers from the wanted to the least."""
+    steps = [round(span.wanted + (span.least - span.wanted) * share) for share in _SHARES]
+    return list(dict.fromkeys(steps))
+
+
+def _between(span: Span, share: float) -> int:
+    return round(span.wanted + (span.most - span.wanted) * share)

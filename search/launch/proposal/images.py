@@ -1,0 +1,157 @@
+"""What lies in a folder, table or array file: how many images, of which sizes and colours."""
+
+import re
+import statistics
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hybrid_swin.data.files.decoding import FORMATS
+from hybrid_swin.data.loading import load_data
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.data.sources.folder import FolderSource
+from hybrid_swin.data.sources.npz import NpzSource
+from hybrid_swin.data.summary import independent
+from hybrid_swin.errors import InputError, here, shown
+from search.settings.names import MOST_NAME
+
+_SAMPLE = 200  # files whose size and colours are read, evenly over all
+_GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
+_ORIENTATION = 0x0112
+_STRANGE = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class ImageSizes:
+    """What a look at the images' headers tells.
+
+    Args:
+        source: name of the data source that reads them.
+        options: its options.
+        size: (height, width), the medians.
+        fixed: whether images have this size and cannot be resized.
+        channels: 1 for grey, 3 for colour; of arrays as they are.
+    """
+
+    source: str
+    options: dict[str, Any]
+    size: tuple[int, int]
+    fixed: bool
+    channels: int
+
+
+@dataclass(frozen=True)
+class ImageCounts:
+    """What the loaded images tell.
+
+    Args:
+        classes: how many.
+        train: images to learn from.
+        validation: images to choose by.
+        test: images to report.
+        tested: independent ones among them: groups, if images have groups.
+        given: splits that the source gives.
+        groups: groups of images that belong together; 0 if there are none.
+        least: images of the smallest class.
+        most: images of the largest class.
+    """
+
+    classes: int
+    train: int
+    validation: int
+    test: int
+    tested: int
+    given: tuple[str, ...]
+    groups: int
+    least: int
+    most: int
+
+
+def name_of(path: str) -> str:
+    """A study's name from the images' path."""
+    stem = Path(path).expanduser().absolute()
+    word = _STRANGE.sub("-", stem.stem if stem.is_file() else stem.name).strip("-")
+    return word[:MOST_NAME] or "images"
+
+
+def look_at(path: str) -> ImageSizes:
+    """Read the headers of a sample of the images.
+
+    Args:
+        path: a folder by class, a folder with train, val and test, a CSV, or an .npz file.
+
+    Raises:
+        InputError: nothing is there, or what is there cannot be used.
+    """
+    place = Path(path).expanduser()
+    if place.is_dir():
+        return _of_files("folder", {"path": path}, FolderSource(path=path))
+    if place.suffix.lower() == ".csv" and place.is_file():
+        return _of_files("folder", {"csv": path}, FolderSource(csv=path))
+    if place.suffix.lower() == ".npz" and place.is_file():
+        height, width, channels = NpzSource(path).shape()
+        return ImageSizes("npz", {"path": path}, (height, width), True, channels)
+    if place.exists():
+        raise InputError(
+            f"--images {shown(path, 120)} is a file of another kind; give a folder with one folder "
+            "per class, a folder with train, val and test, a .csv or an .npz"
+        )
+    raise InputError(f"--images {shown(path, 120)}: there is no such folder or file{here(path)}")
+
+
+def _of_files(source: str, options: dict[str, Any], files: FolderSource) -> ImageSizes:
+    listing = files.listing()
+    chosen = listing.items[:: -(-len(listing.items) // _SAMPLE) or 1]
+    found = [header for item in chosen if (header := _header(item.file))]
+    sizes = [size for size, _ in found] or [(64, 64)]  # loading them says what is wrong
+    channels = 1 if found and all(grey for _, grey in found) else 3
+    return ImageSizes(source, options, _typical(sizes), False, channels)
+
+
+def _header(file: Path) -> tuple[tuple[int, int], bool] | None:
+    """Size and whether it is grey; None for a file that cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(file, formats=FORMATS) as opened:
+                width, height = opened.size
+                if opened.getexif().get(_ORIENTATION) in _TURNED:
+                    width, height = height, width
+                return (height, width), opened.mode in _GREY_MODES
+    except Exception:  # a damaged file can break any step
+        return None
+
+
+def _typical(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The median height and width."""
+    heights, widths = zip(*sizes, strict=True)
+    return round(statistics.median(heights)), round(statistics.median(widths))
+
+
+def load_counts(
+    data: DataSettings, image_size: tuple[int, int], channels: int, cache: Path
+) -> ImageCounts:
+    """Load and split the images.
+
+    Raises:
+        InputError: they cannot be used or split.
+    """
+    loaded = load_data(data, image_size, channels, cache)
+    images, splits = loaded.images, loaded.splits
+    labels = [int((images.labels == index).sum()) for index in range(len(images.class_names))]
+    return ImageCounts(
+        classes=len(images.class_names),
+        train=len(splits.train),
+        validation=len(splits.validation),
+        test=len(splits.test),
+        tested=independent(images, splits.test),
+        given=tuple(sorted(set(images.splits or ()) - {""})),
+        groups=len(set(images.groups or ()) - {""}),
+        least=min(labels),
+        most=max(labels),
+    )

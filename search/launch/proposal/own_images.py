@@ -1,0 +1,192 @@
+"""`--images`: from a folder to settings that fit the hours, by rules and a timed pilot."""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hybrid_swin.cost import count_cost
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.system.console import Console
+from hybrid_swin.system.program import door
+from search.execution.workers import common_job_settings, image_cache, start_workers
+from search.launch.hours.pilots import SplitSizes, pilot_folder, short_pilots, time_pilots
+from search.launch.hours.time_plan import LEAST_SEEDS, Clock, TimePlan
+from search.launch.hours.wall_time import CLOSING, too_long
+from search.launch.pilot import print_resolution
+from search.launch.proposal.begin_file import write_begin_file
+from search.launch.proposal.choice import (
+    LOOKAHEAD,
+    Choice,
+    Seconds,
+    choose,
+    comparison_seconds,
+    least,
+    study_seconds,
+)
+from search.launch.proposal.content import comparison_content, data_of, study_content
+from search.launch.proposal.images import ImageCounts, load_counts, look_at
+from search.launch.proposal.network import BASELINES, NetworkSize, network_sizes
+from search.launch.proposal.presets import Preset
+from search.launch.proposal.recipe import batch_size, schedule
+from search.launch.proposal.words import COMMANDS, Kind, Measured, file_head, reasons
+from search.records.runs import RunSpec
+from search.records.time_limit import TimeLimit
+from search.settings.experiment import ExperimentSettings
+
+_QUESTIONS = 11  # differences of the default arms to the first one, and to their controls
+_NARROWEST = {"study": 16, "comparison": 24}  # below 24, widths are too coarse to match costs
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Settings for a folder of images, and the plan for the time.
+
+    Args:
+        file: where they were written.
+        plan: what fits into the hours.
+    """
+
+    file: Path
+    plan: TimePlan
+
+
+def propose(
+    kind: Kind,
+    images: str,
+    clock: Clock,
+    preset: tuple[str, Preset],
+    base: ExperimentSettings,
+    console: Console,
+    command: str,
+) -> Proposal:
+    """Look at the images, time a pilot, settle all settings, write and say them.
+
+    Args:
+        kind: what they are for.
+        images: a folder, a CSV or an .npz file.
+        clock: the hours.
+        preset: its name and numbers.
+        base: name, folder and workers.
+        console: for the user.
+        command: what was typed, for the file's head.
+
+    Raises:
+        InputError: images that cannot be used, or hours in which even the least does not fit.
+    """
+    measured = _measure(kind, images, clock, preset[1], base, console)
+    seconds = _seconds(kind, measured, preset[1])
+    choice = choose(measured.networks, preset[1], seconds, clock.to_plan(measured.pace.start))
+    if choice is None:
+        needed = seconds(least(measured.networks, preset[1])) + clock.gone
+        needed += measured.pace.start + CLOSING
+        instead = "--preset quick" if preset[0] == "careful" else "a settings file of your own"
+        raise too_long(f"a {kind} of these images", needed, clock.hours, instead)
+    make = study_content if kind == "study" else comparison_content
+    content = make(base.name, measured.sizes, measured.counts, choice, preset[1])
+    planned = seconds(choice) + measured.pace.start + CLOSING
+    lines = reasons(kind, measured, choice, preset, planned, clock.hours)
+    head = file_head(kind, base, command, measured, lines)
+    file = write_begin_file(base.path, content, head)
+    for heading, text in lines:
+        console.print(f"{heading:<11}{text}", highlight=False, soft_wrap=True)
+    go_on = f"{door()} {COMMANDS[kind]} --config {file}"
+    console.print(
+        f"{'settings':<11}{file}; to change some, edit it and go on with `{go_on}`",
+        highlight=False,
+        soft_wrap=True,
+    )
+    questions = len(BASELINES) + preset[1].top - 1 if kind == "study" else _QUESTIONS
+    print_resolution(
+        choice.seeds,
+        "finalists.seeds" if kind == "study" else "seeds",
+        measured.counts.tested,
+        console,
+        questions,
+        grouped=measured.counts.groups > 0,
+    )
+    return Proposal(file, _time_plan(kind, measured, choice, seconds(choice), clock))
+
+
+def _measure(
+    kind: Kind,
+    images: str,
+    clock: Clock,
+    preset: Preset,
+    base: ExperimentSettings,
+    console: Console,
+) -> Measured:
+    sizes = look_at(images)
+    shape = network_sizes(sizes, 2, preset.largest, preset.widest)[0].image_size
+    with pilot_folder(base) as rehearsal:
+        started = time.monotonic()
+        with start_workers(rehearsal, LOOKAHEAD) as executor:
+            cache = image_cache(rehearsal)
+            console.print(f"reading the images of {images} ...", style="dim")
+            data = DataSettings.from_dict(data_of(sizes))
+            counts = load_counts(data, shape, sizes.channels, cache)
+            everything = counts.train + counts.validation + counts.test
+            data = DataSettings.from_dict(data_of(sizes, everything))
+            counts = load_counts(data, shape, sizes.channels, cache)
+            executor.wait_until_ready()
+            ready = time.monotonic() - started
+            found = network_sizes(sizes, counts.classes, preset.largest, preset.widest)
+            networks = [n for n in found if n.width >= _NARROWEST[kind]]
+            settings = dataclasses.replace(rehearsal, data=data)
+            runs = [_pilot(network, counts) for network in (networks[0], networks[-1])]
+            split = SplitSizes(counts.train, counts.validation, counts.test)
+            pilots = short_pilots(runs, data, split, clock.hours)
+            console.print("timing pilot trainings ...", style="dim")
+            job = common_job_settings(settings, networks[0].variant(), {})
+            pace = time_pilots(settings, executor, job, pilots, split, ready)
+    return Measured(sizes, counts, networks, pace)
+
+
+def _pilot(network: NetworkSize, counts: ImageCounts) -> RunSpec:
+    variant, batch = network.variant(), batch_size(counts.train)
+    recipe = Recipe(epochs=5, batch_size=batch, warmup_epochs=1)
+    return RunSpec(
+        study="pilot",
+        key="",
+        kind="trial",
+        stage="search",
+        label="pilot",
+        variant=variant.to_dict(),
+        recipe=recipe.to_dict(),
+        variant_id=variant.id,
+        candidate_id=variant.id,
+        seed=0,
+        cost=count_cost(variant).to_dict(),
+    )
+
+
+def _seconds(kind: Kind, measured: Measured, preset: Preset) -> Seconds:
+    make = study_seconds if kind == "study" else comparison_seconds
+    return make(measured.pace, measured.counts, preset)
+
+
+def _time_plan(
+    kind: Kind, measured: Measured, choice: Choice, seconds: float, clock: Clock
+) -> TimePlan:
+    plan, pace, counts = (
+        schedule(measured.counts.train, choice.steps),
+        measured.pace,
+        measured.counts,
+    )
+    macs = choice.network.most_macs if kind == "study" else choice.network.macs
+    size = plan.epochs, plan.epoch_images, counts.validation
+    return TimePlan(
+        TimeLimit(
+            clock.hours,
+            choice.trials if kind == "study" else 0,
+            choice.seeds,
+            pace=pace.to_dict(),
+        ),
+        clock.ends,
+        seconds + pace.start + CLOSING,
+        pace.training(macs, *size),
+        pace.training(macs, *size, counts.test),
+        least_trials=min(choice.trials, LOOKAHEAD) if kind == "study" else 0,
+        least_seeds=min(choice.seeds, LEAST_SEEDS),
+    )

@@ -1,0 +1,97 @@
+"""Presets of `--preset`: how many trials, seeds and steps; the only place where they stand.
+
+Each number is a range. The wanted values choose the size of the network: the largest one with which
+they fit the time. If even the smallest network is too slow, numbers go down to the least; what time
+is left raises them up to the most. The least are the least that conclusions need: 3 seeds give an
+interval (`ComparisonSettings`), and 10 epochs tell whether a training had ended (`undertrained`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hybrid_swin.errors import unknown
+
+PresetName = Literal["quick", "careful"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """The least, the wanted and the most of a number."""
+
+    least: int
+    wanted: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset means.
+
+    Args:
+        hours: where --hours is left out.
+        trials: of a study.
+        seeds: fresh ones of each finalist, or paired ones of each arm.
+        steps: of one training, in batches.
+        top: trials that become finalists.
+        random: random candidates whose mean is a row.
+        random_search: a second search that does not learn, of the same cost.
+        audit: stopped trials that are trained to their end.
+        learning_rates: times the rule's, that arms of a comparison choose from.
+        widest: width of the first stage of the largest network.
+        largest: pixels along the shorter side of an image.
+    """
+
+    hours: float
+    trials: Span
+    seeds: Span
+    steps: Span
+    top: int
+    random: int
+    random_search: bool
+    audit: int
+    learning_rates: tuple[float, ...]
+    widest: int
+    largest: int
+
+
+PRESETS: dict[str, Preset] = {
+    "quick": Preset(
+        hours=1.0,
+        trials=Span(4, 8, 24),
+        seeds=Span(3, 3, 5),
+        steps=Span(100, 400, 1600),
+        top=2,
+        random=2,
+        random_search=False,
+        audit=0,
+        learning_rates=(1.0,),
+        widest=48,
+        largest=64,
+    ),
+    "careful": Preset(
+        hours=8.0,
+        trials=Span(8, 24, 100),
+        seeds=Span(3, 5, 10),
+        steps=Span(300, 1500, 12_000),
+        top=3,
+        random=5,
+        random_search=True,
+        audit=2,
+        learning_rates=(0.5, 1.0, 2.0),
+        widest=64,
+        largest=128,
+    ),
+}
+
+
+def preset_of(name: str | None, hours: float | None) -> tuple[str, Preset]:
+    """A preset and its name; without a name, careful from 4 hours on.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name is None:
+        name = "careful" if hours is not None and hours >= 4 else "quick"
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
+    return name, PRESETS[name]

@@ -1,0 +1,61 @@
+"""``time_limit.json``: what was decided so that a study or comparison ends in time.
+
+The clock decides how many trials or seeds there are, and a clock says something else every time. So
+each decision is written down when it is made, and a start that goes on repeats it: results stay a
+function of the settings, the seed and this file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.system.files import MissingFileError, write_json_atomically
+from search.records.runs import read_record
+from search.settings.experiment import SCHEMA_VERSION
+from search.settings.schema import build, check_version
+
+TIME_LIMIT_FILE = "time_limit.json"
+
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """The decisions of one study or comparison.
+
+    Args:
+        hours: that were given.
+        planned_trials: that fitted by the pilot; 0 in a comparison.
+        planned_seeds: that fitted by the pilot.
+        trials: that were asked for when time ran out; 0 as long as that is open.
+        seeds: that were trained when time ran out; 0 as long as that is open.
+        pace: what the pilot measured.
+        why: one sentence for each decision.
+    """
+
+    hours: float
+    planned_trials: int
+    planned_seeds: int
+    trials: int = 0
+    seeds: int = 0
+    pace: dict[str, Any] = field(default_factory=dict)
+    why: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "TimeLimit":
+        """Read the file's content. Raises SchemaError for one that does not hold what it should."""
+        check_version(data, SCHEMA_VERSION)
+        return build(cls, data, least={"planned_trials": 0, "planned_seeds": 0})
+
+
+def read_time_limit(folder: Path) -> TimeLimit | None:
+    """The decisions in a folder; None where there are none. Raises as `read_record`."""
+    try:
+        return read_record(folder / TIME_LIMIT_FILE, TimeLimit.from_dict)
+    except MissingFileError:
+        return None
+
+
+def write_time_limit(folder: Path, limit: TimeLimit) -> None:
+    """Write the decisions. Raises FileError where the system refuses."""
+    content = {"schema_version": SCHEMA_VERSION, **asdict(limit)}
+    write_json_atomically(folder / TIME_LIMIT_FILE, content)

@@ -1,0 +1,144 @@
+"""Whether one more trial or seed fits into the time that is left; decided once and written down."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from search.records.runs import RunResult, RunSpec
+from search.records.time_limit import TimeLimit, write_time_limit
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Trainings that are still to come if no further trial is asked for.
+
+    Args:
+        search: of the search: trials that were asked for and have not ended, and audits.
+        random_search: of a random search beside it.
+        finals: retrained networks, over all seeds.
+    """
+
+    search: float
+    random_search: float
+    finals: float
+
+
+class Deadline:
+    """Keeps a study or comparison within its hours.
+
+    What a training takes is the mean of those that have ended, or the pilot's until one has. The
+    clock only ever says "no more": which trial or seed comes next does not depend on it.
+
+    Args:
+        limit: the decisions so far.
+        folder: where they are written.
+        ends: when the last training must have ended, by ``clock``.
+        slots: trainings at once.
+        least_trials: trials that are asked for in any case.
+        least_seeds: seeds that are trained in any case.
+        search_seconds: of one training of the search, by the pilot.
+        final_seconds: of one retrained network, by the pilot.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        limit: TimeLimit,
+        folder: Path,
+        ends: float,
+        slots: int,
+        *,
+        least_trials: int = 0,
+        least_seeds: int = 2,
+        search_seconds: float = 0.0,
+        final_seconds: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limit = limit
+        self.slots = slots
+        self.least_seeds = least_seeds
+        self._folder = folder
+        self._ends = ends
+        self._least_trials = least_trials
+        self._clock = clock
+        self._expected = {"search": search_seconds, "final": final_seconds}
+        self._took: dict[str, list[float]] = {"search": [], "final": []}
+
+    def begin(self) -> None:
+        """Write down what was planned, before the first training."""
+        write_time_limit(self._folder, self.limit)
+
+    def heard(self, spec: RunSpec, result: RunResult) -> None:
+        """Learn from a training that has ended."""
+        total = result.seconds.get("total", 0.0)
+        if spec.kind != "reference" and result.state in ("complete", "stopped") and total:
+            self._took[spec.stage].append(total)
+
+    def allows_trial(self, index: int, pending: Pending) -> bool:
+        """Whether trial ``index`` is to be asked for; the first "no" is for good.
+
+        Args:
+            index: of the trial.
+            pending: what is to come without it.
+        """
+        if self.limit.trials:
+            return index < self.limit.trials
+        trial, final = self._seconds("search"), self._seconds("final")
+        arms = 2 if pending.random_search else 1
+        work = (pending.search + pending.random_search + arms) * trial + pending.finals * final
+        needed = work / self.slots + trial + final
+        if index < self._least_trials or needed <= self.left:
+            return True
+        self._decide(
+            f"no trial after {index} was begun: with it, {needed:.0f} s were needed to the end, "
+            f"and {max(0.0, self.left):.0f} s were left",
+            trials=index,
+        )
+        return False
+
+    def allows_seed(self, index: int, runs: float, waiting: float) -> bool:
+        """Whether seed ``index`` of all networks is to be trained; the first "no" is for good.
+
+        Args:
+            index: of the seed.
+            runs: trainings that it takes.
+            waiting: trainings that are to come without it.
+        """
+        if self.limit.seeds:
+            return index < self.limit.seeds
+        final = self._seconds("final")
+        needed = (runs + waiting) * final / self.slots + final
+        if index < self.least_seeds or needed <= self.left:
+            return True
+        self._decide(
+            f"no seed after {index} was begun: with it, {needed:.0f} s were needed to the end, and "
+            f"{max(0.0, self.left):.0f} s were left",
+            seeds=index,
+        )
+        return False
+
+    @property
+    def left(self) -> float:
+        """Seconds until the last training must have ended."""
+        return self._ends - self._clock()
+
+    @property
+    def last_word(self) -> str:
+        """Why it was decided last."""
+        return self.limit.why[-1] if self.limit.why else ""
+
+    def _seconds(self, stage: str) -> float:
+        took = self._took[stage]
+        if took:
+            return statistics.fmean(took)
+        expected, search = self._expected[stage], self._took["search"]
+        if stage == "final" and search and self._expected["search"]:
+            # as much slower than the pilot as trials were; stopped ones only make it less
+            return expected * max(1.0, max(search) / self._expected["search"])
+        return expected
+
+    def _decide(self, why: str, **decided: int) -> None:
+        self.limit = replace(self.limit, why=(*self.limit.why, why), **decided)  # type: ignore[arg-type]
+        write_time_limit(self._folder, self.limit)

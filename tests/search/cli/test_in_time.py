@@ -1,0 +1,298 @@
+"""`--images`, `--hours` and `--preset`: what is taken, refused and settled; no pilot is trained."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from hybrid_swin.system.console import Console
+from search.cli.in_time import parse_in_time, take_options
+from search.cli.main import main
+from search.cli.parsers import compare_parser, run_parser
+from search.launch.hours import comparison as comparison_hours
+from search.launch.hours import study as study_hours
+from search.launch.hours.pace import Pace
+from search.launch.proposal import own_images
+from search.records.settings import write_settings
+from search.records.time_limit import TimeLimit, write_time_limit
+from search.settings.comparison import DEFAULT_CONFIG as DEFAULT_COMPARISON
+from search.settings.comparison import ComparisonSettings
+from search.settings.study import DEFAULT_CONFIG, StudySettings
+
+PACE = Pace(0.05, 1e-4, 3e-10, 0.3, 5.0, 2)
+
+
+@pytest.fixture
+def paced(monkeypatch, tmp_path):
+    """The pace of a machine, as if pilots had told it; and a working folder. Counts the pilots."""
+    pilots = []
+
+    def tell(settings, executor, job_settings, chosen, sizes, start):
+        pilots.append(chosen)
+        return PACE
+
+    for module in (own_images, study_hours, comparison_hours):
+        monkeypatch.setattr(module, "time_pilots", tell)
+        monkeypatch.setattr(module, "start_workers", NoWorkers)
+    monkeypatch.chdir(tmp_path)
+    return pilots
+
+
+class NoWorkers:
+    """Stands for workers that are ready."""
+
+    slots = 2
+
+    def __init__(self, *_):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def wait_until_ready(self):
+        pass
+
+
+def digits(root, count=200):
+    """scikit-learn's digits as files, one folder per class."""
+    data = load_digits()
+    for index in range(count):
+        place = root / f"{data.target[index]}" / f"{index}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((data.images[index] * 15).astype(np.uint8)).save(place)
+    return root
+
+
+def textures(root, classes, each, size, mode="RGB"):
+    """Colour gratings, an orientation per class."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[: size[0], : size[1]]
+    for label in range(classes):
+        angle = np.pi * label / classes
+        for index in range(each):
+            phase = rng.uniform(0, 6.3)
+            wave = np.sin(0.7 * (np.cos(angle) * x + np.sin(angle) * y) + phase)
+            pixels = 127 + 60 * wave[..., None] + rng.normal(0, 20, (*size, 3))
+            place = root / f"class{label}" / f"{index}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+            image.convert(mode).save(place)
+    return root
+
+
+def settle(*words, kind=StudySettings):
+    """What the command would do, and what it says."""
+    text = io.StringIO()
+    parser, default = (
+        (run_parser(), DEFAULT_CONFIG)
+        if kind is StudySettings
+        else (compare_parser(), DEFAULT_COMPARISON)
+    )
+    found = parse_in_time(parser, words, kind, default, Console(file=text, width=1000))
+    return found, text.getvalue()
+
+
+# What is taken and refused
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--hours"], "--hours needs a value"),
+        (["--hours", "soon"], "must be a number of hours, such as 1 or 0.5; got 'soon'"),
+        (["--hours", "0"], "must be above 0"),
+        (["--hours", "nan"], "must be above 0"),
+        (["--preset", "quick"], "--preset quick belongs to --images"),
+        (["--images", "nowhere"], "--images 'nowhere': there is no such folder or file"),
+        (["--images", "a.txt"], "is a file of another kind"),
+        (["--images", "x", "--config", "digits.yaml"], "give one of the two"),
+        (["--images", "x", "--preset", "quik"], "did you mean 'quick'?"),
+        (["--images", "one"], "holds the class(es) ['only']; a classifier needs at least two"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_done(paced, capsys, tmp_path, words, message):
+    (tmp_path / "a.txt").write_text("no images")
+    (tmp_path / "one" / "only").mkdir(parents=True)
+    Image.new("L", (8, 8)).save(tmp_path / "one" / "only" / "1.png")
+    assert main(["run", *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+    assert not paced
+
+
+def test_options_are_taken_wherever_they_stand():
+    options, others = take_options(["--trials", "3", "--hours=2", "--images", "a b", "--dry-run"])
+    assert (options.images, options.hours, options.preset) == ("a b", 2.0, None)
+    assert others == ["--trials", "3", "--dry-run"]
+
+
+# Images of every kind
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "channels", "classes"),
+    [
+        (lambda root: digits(root), 8, 1, 10),
+        (lambda root: textures(root, 3, 20, (40, 60)), 40, 3, 3),
+        (lambda root: textures(root, 2, 30, (32, 32)), 32, 3, 2),
+        (lambda root: textures(root, 40, 4, (32, 32)), 32, 3, 40),
+        (lambda root: textures(root, 4, 15, (28, 28), "L"), 28, 1, 4),
+        (lambda root: textures(root, 2, 3, (900, 700)), [64, 64], 3, 2),
+        (lambda root: textures(root, 2, 4, (40, 80)), [40, 80], 3, 2),
+    ],
+    ids=["digits", "small", "two", "many", "grey", "large", "wide"],
+)
+@pytest.mark.parametrize("kind", [StudySettings, ComparisonSettings])
+def test_settings_fit_the_images(paced, tmp_path, make, shape, channels, classes, kind):
+    make(tmp_path / "photos")
+    found, text = settle("--images", "photos", "--hours", "0.3", kind=kind)
+    variant = found.settings.variant
+    shape = shape[0] if isinstance(shape, list) and shape[0] == shape[1] else shape
+    assert variant["image_size"] == shape
+    assert (variant["in_channels"], variant["num_classes"]) == (channels, classes)
+    assert found.plan.seconds < 0.3 * 3600
+    assert len(paced) == 1
+    flip = found.settings.recipe["flip"]
+    assert flip == ("none" if channels == 1 else "horizontal")
+    for heading in ("images", "network", "training", "plan", "settings", "seeds"):
+        assert f"\n{heading}" in text
+
+
+def test_a_file_that_cannot_be_read_is_left_out(paced, tmp_path):
+    textures(tmp_path / "photos", 2, 10, (16, 16))
+    (tmp_path / "photos" / "class0" / "0.png").write_bytes(b"\x89PNG broken")
+    found, text = settle("--images", "photos", "--hours", "0.3")
+    assert found.settings.variant["image_size"] == 16
+    assert "2 classes of 9 to 10 images" in text
+
+
+def test_given_splits_a_table_and_arrays(paced, tmp_path):
+    for split in ("train", "val", "test"):
+        textures(tmp_path / "split" / split, 2, 6, (16, 16))
+    _, text = settle("--images", "split", "--hours", "0.3")
+    assert "train 12, validation 12, test 12 (test, train, validation given)" in text
+    rows = [
+        f"split/{s}/class{c}/{i}.png,{c},g{i}" for s in ("train",) for c in (0, 1) for i in range(6)
+    ]
+    (tmp_path / "table.csv").write_text("path,label,group\n" + "\n".join(rows))
+    found, text = settle("--images", "table.csv", "--hours", "0.3")
+    assert found.settings.data.options == {"csv": "table.csv"}
+    assert "6 groups" in text
+    images = np.random.default_rng(0).integers(0, 255, (60, 20, 30, 3), np.uint8)
+    np.savez(tmp_path / "set.npz", train_images=images, train_labels=np.arange(60) % 3)
+    found, _ = settle("--images", "set.npz", "--hours", "0.3")
+    assert found.settings.data.source == "npz"
+    assert found.settings.variant["image_size"] == [20, 30]
+
+
+# The file, and going on
+
+
+def test_the_file_is_what_is_run_and_can_be_edited(paced, tmp_path):
+    digits(tmp_path / "photos")
+    found, text = settle("--images", "photos", "--hours", "0.5")
+    file = tmp_path / "runs" / "photos" / "begin.yaml"
+    again, _ = settle("--config", str(file))
+    assert again.settings == found.settings
+    assert again.plan is None
+    head = file.read_text().split("name:")[0]
+    assert "run --images photos --hours 0.5" in head
+    assert "Measured: 0.05 s for each epoch" in head
+    assert "run --config runs/photos/begin.yaml" in text
+
+
+def test_a_file_that_was_edited_is_kept_beside_the_new_one(paced, tmp_path):
+    digits(tmp_path / "photos")
+    settle("--images", "photos", "--hours", "0.5")
+    file = tmp_path / "runs" / "photos" / "begin.yaml"
+    file.write_text(file.read_text().replace("mlp_ratio: 2.0", "mlp_ratio: 3.0"))
+    settle("--images", "photos", "--hours", "0.5")
+    assert yaml.safe_load(file.read_text())["variant"]["mlp_ratio"] == 2.0
+    assert yaml.safe_load((file.parent / "begin.old.yaml").read_text())["variant"]["mlp_ratio"] == 3
+
+
+def test_other_options_override_the_proposal_and_are_fitted(paced, tmp_path):
+    digits(tmp_path / "photos")
+    found, _ = settle(
+        "--images", "photos", "--hours", "0.3", "--recipe.epochs", "20", "--name", "x"
+    )
+    assert found.settings.recipe["epochs"] == 20
+    assert found.settings.name == "x"
+    assert len(paced) == 2  # of the proposal, and of what was changed
+    plain, _ = settle("--images", "photos", "--hours", "0.3", "--folder", "there")
+    assert plain.settings.path.as_posix() == "there/photos"
+    assert len(paced) == 3
+
+
+def test_a_study_that_has_begun_keeps_its_settings_and_its_plan(paced, tmp_path):
+    digits(tmp_path / "photos")
+    first, _ = settle("--images", "photos", "--hours", "0.3")
+    folder = tmp_path / "runs" / "photos"
+    write_time_limit(folder, first.plan.limit)
+    write_settings(folder, first.settings)
+    place = folder / "trials" / "0000"
+    place.mkdir(parents=True)
+    (place / "run.json").write_text("{}")
+    textures(tmp_path / "photos", 2, 10, (16, 16))  # more images: nothing is proposed anew
+    again, text = settle("--images", "photos", "--hours", "0.3", kind=StudySettings)
+    assert "going on with the settings in runs/photos/begin.yaml" in text
+    assert again.settings == first.settings
+    assert again.plan.limit == first.plan.limit
+    assert len(paced) == 1
+
+
+def test_another_studys_folder_is_refused(paced, tmp_path, capsys):
+    digits(tmp_path / "photos")
+    place = tmp_path / "runs" / "photos" / "trials" / "0000"
+    place.mkdir(parents=True)
+    (place / "run.json").write_text("{}")
+    assert main(["run", "--images", "photos", "--hours", "0.3"]) == 2
+    assert "give another --name" in capsys.readouterr().err
+
+
+# Hours with a file
+
+
+def test_trials_are_fitted_to_the_hours_and_never_more_than_asked_for(paced, tmp_path):
+    trials = []
+    for hours in ("0.2", "0.4", "100"):
+        found, _ = settle("--config", "digits.yaml", "--hours", hours, "--trials", "2000")
+        trials.append(found.settings.trials)
+        assert found.plan.limit.planned_trials == found.settings.trials
+    assert 3 < trials[0] < trials[1] < trials[2] == 2000
+
+
+def test_seeds_of_a_comparison_are_fitted_to_the_hours(paced, tmp_path):
+    words = ["--learning_rates", "[0.003]", "--seeds", "40"]
+    few, _ = settle("--hours", "0.3", *words, kind=ComparisonSettings)
+    all_of_them, _ = settle("--hours", "100", *words, kind=ComparisonSettings)
+    assert 3 <= few.settings.seeds < 40 == all_of_them.settings.seeds
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_too_little_time_is_refused_with_what_to_give(paced, capsys, command):
+    assert main([command, "--hours", "0.02"]) == 2
+    error = capsys.readouterr().err
+    what = "study" if command == "run" else "comparison"
+    assert f"a {what} of these settings takes at least 0." in error
+    assert "--hours is 0.02; give --hours 0." in error
+    assert "fewer epochs: --recipe.epochs 1" in error
+
+
+def test_the_plan_that_was_refused_fits_the_hours_that_were_named(paced, capsys):
+    main(["run", "--hours", "0.02"])
+    hours = capsys.readouterr().err.partition("give --hours ")[2].partition(",")[0]
+    found, _ = settle("--hours", str(float(hours) + 0.01))
+    assert found.settings.trials >= 3
+
+
+def test_a_limit_is_plain_json(tmp_path):
+    write_time_limit(tmp_path, TimeLimit(1.0, 3, 3, pace=PACE.to_dict()))
+    assert Pace(**json.loads((tmp_path / "time_limit.json").read_text())["pace"]) == PACE

@@ -1,8 +1,8 @@
 """What the guides show works as it stands there."""
 
 import itertools
+import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -103,18 +103,6 @@ def test_stripes_keep_the_contract_with_options_and_partners(stripes, word):
         check(word)
 
 
-def test_the_commands_for_stripes_run(stripes, capsys):
-    commands = "".join(code("adding_a_branch.md", "bash")).splitlines()
-    ours = [shlex.split(line)[2:] for line in commands if line.startswith("python search.py")]
-    assert [words[0] for words in ours] == ["blocks", "blocks", "cost", "run", "run"]
-    for words in ours[:3]:
-        assert main(words) == 0
-    out = capsys.readouterr().out
-    assert "fails" not in out
-    assert "stripes (plug-in)" in out
-    assert "w_msa+stripe" in out
-
-
 def test_the_study_of_stripes_is_one(stripes, capsys):
     with pytest.raises(SystemExit) as end:
         main(["run", "--config", "stripes.yaml", "--print_config"])
@@ -137,15 +125,36 @@ def test_the_guide_to_weights_runs(tmp_path, monkeypatch, capsys):
             assert shown == text
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
-def test_files_that_a_guide_names_exist(guide):
-    for path in re.findall(r"\]\(([^)#:]+)\)", guide.read_text(encoding="utf-8")):
-        assert (DOCS / path).exists(), path
-
-
 def test_calls_of_timm_work_in_their_order():
     import torch
 
     names = {"images": torch.randn(1, 3, 96, 96)}
     run(code("timm.md", "python")[0], names)
     assert names["model"](torch.randn(1, 3, 128, 96)).shape == (1, 16, 12, 192)
+
+
+def test_the_space_of_the_page_is_one_of_which_some_fits(tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text(code("searching.md", "yaml")[0])
+    assert main(["space", str(tmp_path / "mine.yaml"), "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [p["path"] for p in told["parameters"] if p["kind"] != "tie"] == [
+        "stages.0.width",
+        "stages.0.blocks",
+        "recipe.learning_rate",
+    ]
+    assert 0.1 < told["fits"]["share"] < 0.9
+
+
+def test_words_with_gaps_are_a_space():
+    snippet = yaml.safe_load(
+        next(b for b in code("searching.md", "yaml") if b.startswith("blocks"))
+    )
+    shell = {"image_size": 32, "in_channels": 3, "num_classes": 10, "patch_size": 2}
+    stage = {"width": 32, "depth": 2, "num_heads": 4, **snippet}
+    space = Space({**shell, "stages": [stage]}, {})
+    paths = [p.path for p in space.parameters]
+    assert paths == [f"stages.0.blocks.{end}" for end in ("0.mixer", "0.fusion", "1.kernel")]
+
+
+def test_the_example_of_the_winner_runs():
+    run(code("winner.md", "python")[0], {})

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hybrid_swin.cost.formulas import load_formulas as load
 from hybrid_swin.errors import InputError
@@ -99,36 +99,38 @@ class BranchCost:
     normed: bool
 
     @property
+    def _class(self) -> Any:
+        return load("branch", self.part.name)
+
+    @property
     def gates_values(self) -> bool:
         """Whether the branch's values can be gated."""
-        return bool(load("branch", self.part.name).gates_values)
+        return bool(self._class.gates_values)
 
     def __call__(self, dim: int, num_heads: int) -> Cost:
         """The whole branch, with its own norm where it has one."""
-        branch = load("branch", self.part.name)
         with blame_plugin(self.part, self.window_size):
-            cost: Cost = branch.cost(
+            cost: Cost = self._class.cost(
                 dim, num_heads, self.window_size, self.grid_size, **self.part.kwargs
             )
         return cost + layer_norm(dim) if self.normed else cost
 
     def without_projection(self, dim: int, num_heads: int) -> Cost:
         """The branch without its last projection."""
-        branch = load("branch", self.part.name)
-        projection: Cost = branch.projection_cost(dim, self.grid_size, **self.part.kwargs)
+        projection: Cost = self._class.projection_cost(dim, self.grid_size, **self.part.kwargs)
         return self(dim, num_heads) - projection
 
     @property
     def padded(self) -> Grid:
         """How large the branch makes the map by zeros that it then takes for tokens."""
-        branch = load("branch", self.part.name)
-        grid: Grid = branch.padded_grid(self.window_size, self.grid_size, **self.part.kwargs)
+        sizes = self.window_size, self.grid_size
+        grid: Grid = self._class.padded_grid(*sizes, **self.part.kwargs)
         return grid
 
     def on(self, grid_size: Grid) -> "BranchCost":
         """The same branch, made for this map, on another."""
-        branch = load("branch", self.part.name)
-        window = branch.fitted_window(self.window_size, self.grid_size, **self.part.kwargs)
+        sizes = self.window_size, self.grid_size
+        window = self._class.fitted_window(*sizes, **self.part.kwargs)
         return replace(self, window_size=window, grid_size=grid_size)
 
 

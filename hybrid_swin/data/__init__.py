@@ -4,11 +4,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_FORMER = (
-    "LabelledImages",
-    "Source",
-    "SplitName",
-)  # plug-ins of earlier versions import these from here
+# Plug-ins of earlier versions import these from here.
+_FORMER = "LabelledImages", "Source", "SplitName"
 
 
 def __getattr__(name: str) -> "Any":

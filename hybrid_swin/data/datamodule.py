@@ -67,17 +67,8 @@ class ImageData(LightningDataModule):
 
     One training, one process: Lightning must not be given several devices for it.
 
-    Attributes:
-        batch_size: images of a full batch. All the others are there after ``setup``.
-        images: what the source gave, with ids and groups.
-        splits: image indices of train, validation and test.
-        class_names: one name a class.
-        num_classes: number of classes.
-        class_counts: train images of each class.
-        left_out: (id, reason) of each image that could not be used.
-        mean: of each channel; 255 counts as 1 where the source gives uint8.
-        std: of each channel; 1 where all values are equal.
-        data_hash: ten hex digits over all pixels, labels and ids.
+    After ``setup`` it says what ``LoadedData`` does, and ``class_names``, ``num_classes`` and
+    ``left_out`` of the images.
     """
 
     batch_size: int

@@ -3,17 +3,25 @@
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec import registry
+from hybrid_swin.spec.values import check_fields
 
 Duplicates = Literal["warn", "drop", "refuse"]
 
 # Fields that came later, as they were before: what leaves them so is written as it was then.
 _LATER = {"epoch_images": 0, "validation_seed": None, "train_images": 0, "duplicates": "warn"}
 
+# Why a module of the user's own takes none of them.
+_OF_A_MODULE = {
+    "epoch_images": "its own train loader may give fewer images",
+    "validation_seed": "it draws its own splits",
+    "train_images": "its own train loader may give fewer images",
+    "duplicates": "its images are not looked at",
+}
 _MOST_PROCESSES = 1024  # as many as the largest machines have cores
 
 
@@ -65,10 +73,7 @@ class DataSettings:
         """Read what ``to_dict`` gives. Raises InputError for an unknown key or a wrong value."""
         if not isinstance(data, Mapping):
             raise InputError(f"data must be a mapping such as {{source: digits}}; got {data!r}")
-        known = [f.name for f in fields(cls)]
-        for key in data:
-            if key not in known:
-                raise unknown("field of data", key, known)
+        check_fields(data, cls, "field of data")
         settings = cls(**data)
         settings.validate()
         return settings
@@ -110,22 +115,12 @@ class DataSettings:
             raise InputError(
                 "data.options belong to a source; with data.class_path write data.init_args"
             )
-        for name in ("epoch_images", "train_images"):
-            if getattr(self, name):
+        for name, unset in _LATER.items():
+            if getattr(self, name) != unset:
                 raise InputError(
                     f"data.{name} {getattr(self, name)} belongs to a source; with data.class_path "
-                    "leave it out, and let the module's own train loader give fewer images"
+                    f"leave it out: {_OF_A_MODULE[name]}"
                 )
-        if self.duplicates != "warn":
-            raise InputError(
-                f"data.duplicates {self.duplicates} belongs to a source; the images of a module "
-                "with data.class_path are not looked at"
-            )
-        if self.validation_seed is not None:
-            raise InputError(
-                f"data.validation_seed {self.validation_seed} belongs to a source; a module with "
-                "data.class_path draws its own splits"
-            )
         parts = str(self.class_path).split(".")
         if len(parts) < 2 or not all(part.isidentifier() for part in parts):
             raise InputError(

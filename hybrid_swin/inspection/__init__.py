@@ -4,12 +4,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_FORMER = (
-    "BranchPlace",
-    "Inspection",
-    "Place",
-    "Subject",
-)  # plug-ins of earlier versions import these from here
+# Plug-ins of earlier versions import these from here.
+_FORMER = "BranchPlace", "Inspection", "Place", "Subject"
 
 
 def __getattr__(name: str) -> "Any":

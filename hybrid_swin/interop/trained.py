@@ -10,11 +10,9 @@ from hybrid_swin.errors import InputError, shown
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.source.files import (
     FINAL,
-    IN_FOLDERS,
-    INDEXES,
     WeightFile,
+    checkpoint_in,
     read_weights,
-    trained_in,
 )
 from hybrid_swin.interop.weights.source.own_variant import hub_facts, own_pool, own_variant
 from hybrid_swin.network.model import HybridSwin
@@ -54,13 +52,13 @@ def load(path: str | Path, drop_path_rate: float = 0.0) -> HybridSwin | Pyramid:
     return _load(path, drop_path_rate)[0]
 
 
-def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
+def load_trained(path: str | Path) -> Trained:
     """The same with what the checkpoint knows of the images.
 
     Raises:
         InputError: likewise; or a network that gives maps of stages instead of logits.
     """
-    model, file = _load(path, drop_path_rate)
+    model, file = _load(path)
     if not isinstance(model, HybridSwin):
         raise InputError(
             f"{file.name} is of a network that gives maps of stages (features_only), not logits; "
@@ -70,7 +68,7 @@ def load_trained(path: str | Path, drop_path_rate: float = 0.0) -> Trained:
     return Trained(model, Normalisation.from_dict(cfg), cfg.get("label_names"), _identity(file))
 
 
-def _load(path: str | Path, drop_path_rate: float) -> tuple[HybridSwin | Pyramid, WeightFile]:
+def _load(path: str | Path, drop_path_rate: float = 0.0) -> tuple[HybridSwin | Pyramid, WeightFile]:
     path = find_checkpoint(path)
     file = read_weights(path)
     variant, facts = _variant(file), _network(file)
@@ -116,10 +114,9 @@ def find_checkpoint(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_dir():
         return path
-    published = (path / name for name in (*IN_FOLDERS, *INDEXES))
-    for file in (trained_in(path), *published):
-        if file is not None and file.is_file():
-            return file
+    inside = checkpoint_in(path)
+    if inside is not None:
+        return inside
     refuse_study(path)
     raise InputError(
         f"{str(path)!r} holds no finished training (no {FINAL}); give the folder of one, or a file"

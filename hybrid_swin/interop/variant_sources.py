@@ -9,6 +9,7 @@ from hybrid_swin.spec import block_words, published, registry
 from hybrid_swin.spec.published import meant_by
 from hybrid_swin.spec.run_reference import names_run, run_folder, run_variant
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.files import given_path
 
 _VARIANTS = ".yaml", ".yml"
 _WEIGHTS = ".ckpt", ".safetensors", ".pth", ".pt", ".bin", ".index.json"
@@ -58,17 +59,15 @@ def trained_path(source: str | Path | Variant) -> Path | None:
     if text.endswith(_VARIANTS) or text in published.names():
         return None
     plain = text.removeprefix(_LOCAL)
-    try:
-        path = Path(plain).expanduser()
-        exists = path.exists()
-    except (OSError, RuntimeError, ValueError):  # an unknown ~user, a name that no system takes
+    path = given_path(plain)
+    if path is None:
         if _looks_like_path(plain):
-            raise InputError(f"{shown(plain)} is not a path") from None
+            raise InputError(f"{shown(plain)} is not a path")
         return None
     if names_run(path):
         return run_folder(path)
     is_path = plain != text or not isinstance(source, str) or _looks_like_path(plain)
-    if exists and (is_path or not _is_word(text)):
+    if path.exists() and (is_path or not _is_word(text)):
         return path if plain else None
     if is_path:
         raise _no_such_path(plain, path)

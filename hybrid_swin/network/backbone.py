@@ -70,7 +70,9 @@ class Backbone(nn.Module):
         layers: the stages.
         weight_init: first weights of linear layers.
         zero_init_residual: whether norms behind mixers and MLPs start at 0, or at 1.
-        pretrained_cfg: what timm's tools want to know of a network.
+        pretrained_cfg: what timm's tools want to know of a network: size, mean and std of its
+            images, names of its first and last layer. Mean and std are ImageNet's, or .5 for other
+            than three channels, unless the network was trained here.
         timm_name: the name under which timm made it; empty if it did not.
     """
 

@@ -12,13 +12,13 @@ from contextlib import suppress
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Grid, mixer_cost
+from hybrid_swin.cost import Grid, Window, mixer_cost
 from hybrid_swin.cost.counting import counted_cost
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.block import build_mixer
 from hybrid_swin.network.first_weights import initialise, reset
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.block_words import parse
+from hybrid_swin.spec.block_words import BlockWord, parse
 from hybrid_swin.spec.registry import PartKind
 
 DIM, HEADS, WINDOW = 24, 3, 4
@@ -168,11 +168,15 @@ def costs_what_it_says(word: str) -> None:
     """The closed-form cost equals the counted one, on divisible and other grids."""
     parsed = parse(word).canonical()
     for grid, normed in (((8, 8), False), ((7, 7), False), ((5, 9), True), ((3, 2), False)):
-        told = mixer_cost(parsed, DIM, HEADS, WINDOW, grid, normed)
-        mixer = build_mixer(parsed, DIM, HEADS, WINDOW, grid, normed)
-        counted = counted_cost(mixer, (*grid, DIM))
-        if told != counted:
-            raise ContractError(f"cost() says {told}, counted on a grid of {grid}: {counted}")
+        _check_cost(parsed, WINDOW, grid, normed)
+
+
+def _check_cost(word: BlockWord, window: Window, grid: Grid, normed: bool = False) -> None:
+    told = mixer_cost(word, DIM, HEADS, window, grid, normed)
+    mixer = build_mixer(word, DIM, HEADS, window, grid, normed)
+    counted = counted_cost(mixer, (*grid, DIM))
+    if told != counted:
+        raise ContractError(f"cost() says {told}, counted on a grid of {grid}: {counted}")
 
 
 def takes_oblong_windows(word: str) -> None:
@@ -185,11 +189,7 @@ def takes_oblong_windows(word: str) -> None:
             if out.shape != (1, *grid, DIM) or not out.isfinite().all():
                 raise ContractError(f"gives another shape, NaN or infinity on a grid of {grid}")
         for grid in ((5, 9), (1, 6)):
-            mixer = build_mixer(parsed, DIM, HEADS, OBLONG, grid)
-            told = mixer_cost(parsed, DIM, HEADS, OBLONG, grid)
-            counted = counted_cost(mixer, (*grid, DIM))
-            if told != counted:
-                raise ContractError(f"cost() says {told}, counted on a grid of {grid}: {counted}")
+            _check_cost(parsed, OBLONG, grid)
     except Exception as error:  # whatever the user's code raises is a finding
         raise ContractError(f"with a window of two sides, {OBLONG}: {error}") from error
 

@@ -34,12 +34,6 @@ class HybridSwin(Backbone):
         global_pool: how the last map is pooled (see ``Pool``).
         strict_img_size: refuse images of another size than the variant's.
 
-    Attributes:
-        pretrained_cfg: what timm's tools want to know of a network: size, mean and std of its
-            images, names of its first and last layer. Mean and std are ImageNet's, or .5 for other
-            than three channels, unless the network was trained here.
-        feature_info: channels, reduction and module of each stage's map.
-
     Raises:
         InputError: a rate below 0, or of 1 and more, which would keep nothing; a pool that does
             not exist.

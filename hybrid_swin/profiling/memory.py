@@ -21,7 +21,7 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.processes import python_command, python_environment
-from hybrid_swin.training.hardware import PeakMemory
+from hybrid_swin.training.hardware import PeakMemory, resident_memory
 
 # Run first, so that what libraries load and keep at their first use is not counted.
 _SMALL = Variant((32, 32), stages=(Stage(16, 2, 2, ("w_msa+mdta", "conv+sw_msa")),))
@@ -101,13 +101,8 @@ def _in_use(setup: Setup) -> float:
     """Megabytes now."""
     if setup.device == "cuda":
         return torch.cuda.memory_allocated() / 1e6
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    except OSError:
-        pass
-    return PeakMemory(setup.device).read()  # where nothing tells: the most so far
+    now = resident_memory("VmRSS")
+    return PeakMemory(setup.device).read() if now is None else now  # at least the most so far
 
 
 def main() -> None:

@@ -3,15 +3,15 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
 
-from hybrid_swin.errors import InputError, did_you_mean, unknown
-from hybrid_swin.spec.values import Range
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec.values import Range, check_choice, check_fields
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.yaml_files import read_yaml
 
@@ -108,13 +108,7 @@ class Recipe:
         for name, allowed in RANGES.items():
             object.__setattr__(self, name, allowed.read(name, getattr(self, name)))
         for name, choices in _CHOICES.items():
-            value = getattr(self, name)
-            if value not in choices:
-                raise InputError(
-                    f"{name} must be one of {', '.join(choices)}; got {value!r}"
-                    + (" (quote it in YAML)" if isinstance(value, bool) else "")
-                    + did_you_mean(value, choices)
-                )
+            check_choice(getattr(self, name), choices, name)
         if not isinstance(self.zero_init_residual, bool):
             raise InputError(
                 f"zero_init_residual must be true or false; got {self.zero_init_residual!r}"
@@ -162,10 +156,7 @@ class Recipe:
         """Read what ``to_dict`` gives. Unknown fields are refused with the nearest known one."""
         if not isinstance(data, Mapping):
             raise InputError(f"a recipe is a mapping such as {{epochs: 30}}; got {data!r}")
-        allowed = [f.name for f in fields(cls)]
-        for key in data:
-            if key not in allowed:
-                raise unknown("field of a recipe", key, allowed)
+        check_fields(data, cls, "field of a recipe")
         return cls(**data)
 
     @classmethod

@@ -21,6 +21,7 @@ from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.options import Option
 from hybrid_swin.spec.own_code.former_names import find_former_names
 from hybrid_swin.spec.own_code.trust import unasked
+from hybrid_swin.system.files import given_path
 
 PartKind = Literal["branch", "fusion", "data source", "inspection"]
 
@@ -147,13 +148,10 @@ def read_plugin(path: str | Path) -> PartInfo:
 
     The file is read, not run. Raises InputError where it cannot be used.
     """
-    try:
-        file = Path(path).expanduser().resolve()
-        exists = file.is_file() and file.suffix == ".py"
-    except (OSError, RuntimeError, ValueError):  # an unknown ~user, a name that no system takes
-        exists = False
-    if not exists:
+    given = given_path(path)
+    if given is None or not given.is_file() or given.suffix != ".py":
         raise InputError(f"plug-in {str(path)!r} is not a file; give the path of a .py file")
+    file = given.resolve()
     if not _NAME.fullmatch(file.stem):
         raise InputError(
             f"plug-in {file.name!r}: the file's name becomes the part's name; use "

@@ -84,6 +84,7 @@ def check_choice(value: Any, choices: tuple[str, ...], where: str) -> None:
     if value not in choices:
         raise InputError(
             f"{where} must be one of {', '.join(choices)}; got {value!r}"
+            + (" (quote it in YAML)" if isinstance(value, bool) else "")
             + did_you_mean(value, choices)
         )
 

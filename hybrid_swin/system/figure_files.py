@@ -18,7 +18,7 @@ _NO_GLYPH = "Glyph .* missing from"  # a box stands for it, which is no news to 
 _STAMPS = {".svg": {"Date": None}, ".png": {"Software": None}}  # what would differ each time
 
 
-def write_figure(file: Path, draw: Callable[[Figure], Any], dots_per_inch: int = 150) -> bool:
+def write_figure(file: Path, draw: Callable[[Figure], Any]) -> bool:
     """Write a figure in the format that the file's name ends in.
 
     Labels may hold anything that users call their own: ``$`` begins no formula in them, and
@@ -28,7 +28,6 @@ def write_figure(file: Path, draw: Callable[[Figure], Any], dots_per_inch: int =
     Args:
         file: it is written whole or not at all.
         draw: draws into an empty figure.
-        dots_per_inch: of what is not made of lines.
 
     Returns:
         Whether there was anything to draw; no file is written else.
@@ -43,7 +42,7 @@ def write_figure(file: Path, draw: Callable[[Figure], Any], dots_per_inch: int =
             return False
         _show_only(figure)
         kind, stamp = file.suffix.removeprefix("."), _STAMPS.get(file.suffix)
-        figure.savefig(content, format=kind, dpi=dots_per_inch, metadata=stamp)
+        figure.savefig(content, format=kind, dpi=150, metadata=stamp)
     write_bytes_atomically(file, content.getvalue())
     return True
 

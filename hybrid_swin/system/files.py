@@ -94,6 +94,16 @@ def explained(error: OSError, path: str | Path | None = None) -> str:
     )
 
 
+def given_path(path: str | Path) -> Path | None:
+    """A path as its user wrote it, ~ expanded; None for one that no system takes."""
+    try:
+        found = Path(path).expanduser()
+        found.exists()
+    except (OSError, RuntimeError, TypeError, ValueError):  # too long, ~nobody, a null byte
+        return None
+    return found
+
+
 def shortened(value: object) -> str:
     """A text on one line, cut in the middle where it is long."""
     text = " ".join(str(value).split())

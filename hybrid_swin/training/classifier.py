@@ -153,19 +153,14 @@ class Classifier(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """``logits`` in float32 (B, num_classes) and ``labels`` (B,)."""
-        return self._read_batch(batch)
+        if batch_idx == 0:
+            self._read.clear()  # what an interrupted reading left
+        images, labels = batch
+        read = {"logits": self.model(images).float(), "labels": labels}
+        self._read.append(read)
+        return read
 
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """``logits`` in float32 (B, num_classes) and ``labels`` (B,)."""
-        return self._read_batch(batch)
-
-    def on_validation_epoch_start(self) -> None:
-        """Forget what an interrupted reading left."""
-        self._read.clear()
-
-    def on_test_epoch_start(self) -> None:
-        """Forget what an interrupted reading left."""
-        self._read.clear()
+    test_step = validation_step
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation split's metrics."""
@@ -195,12 +190,6 @@ class Classifier(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
-
-    def _read_batch(self, batch: Batch) -> dict[str, Tensor]:
-        images, labels = batch
-        read = {"logits": self.model(images).float(), "labels": labels}
-        self._read.append(read)
-        return read
 
     def _log_metrics(self, prefix: str) -> None:
         """All metrics, once over the split: each batch would cost them as much as the network."""

@@ -293,14 +293,11 @@ class _Collect(L.Callback):
         self.batches: list[dict[str, torch.Tensor]] = []
 
     def on_validation_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any, **__: Any
     ) -> None:
         self.batches.append(outputs)
 
-    def on_test_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
-    ) -> None:
-        self.batches.append(outputs)
+    on_test_batch_end = on_validation_batch_end
 
 
 def _trainer(device: str, precision: str, **options: Any) -> L.Trainer:

@@ -3,6 +3,7 @@
 import platform
 import sys
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -103,13 +104,24 @@ class PeakMemory:
         """Megabytes (10^6 bytes)."""
         if self._cuda:
             return torch.cuda.max_memory_allocated() / 1e6
-        try:
-            for line in Path("/proc/self/status").read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024 / 1e6
-        except OSError:
-            pass
-        return _lifetime_peak()
+        peak = resident_memory("VmHWM")
+        return _lifetime_peak() if peak is None else peak
+
+
+def resident_memory(kind: Literal["VmHWM", "VmRSS"]) -> float | None:
+    """Megabytes of this process at its peak or now; None where the system does not say."""
+    found = _line_of("/proc/self/status", kind)
+    return int(found.split()[0]) * 1024 / 1e6 if found else None
+
+
+def _line_of(file: str, name: str) -> str:
+    """What a line of a system file says after its name and colon; '' where there is none."""
+    try:
+        lines = Path(file).read_text().splitlines()
+    except OSError:
+        return ""
+    found = (line.partition(":")[2].strip() for line in lines if line.startswith(name))
+    return next(found, "")
 
 
 def _lifetime_peak() -> float:
@@ -133,10 +145,5 @@ def _cpu_multiplies_bf16() -> bool:
 
 
 def _cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+    known = _line_of("/proc/cpuinfo", "model name")
+    return known or platform.processor() or platform.machine()

@@ -7,7 +7,7 @@ only. So a training that is resumed gives the same bits as one that was never in
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -213,12 +213,7 @@ class EpochKeeper(Checkpoint):
             "global_step": self.progress.global_step,
             "identity": self.identity,
             "data": data_facts(trainer.datamodule),  # type: ignore[attr-defined]
-            "progress": {
-                "history": self.progress.history,
-                "fit_seconds": self.progress.fit_seconds,
-                "global_step": self.progress.global_step,
-                "state": self.progress.state,
-            },
+            "progress": asdict(self.progress),
         }
         if name == LAST:
             state |= {

@@ -24,7 +24,7 @@ from hybrid_swin.interop.weights.source.weight_source import WeightSource, read_
 from hybrid_swin.interop.weights.spelling import WRITTEN, spelt
 from hybrid_swin.network.network_facts import check_told, told_of
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.system.files import SaveError, replacing
+from hybrid_swin.system.files import SaveError, given_path, replacing
 
 _PICKLED = ".pth", ".pt", ".bin"
 
@@ -256,12 +256,8 @@ def _texts(model: nn.Module, variant: Variant) -> dict[str, str]:
 
 def _target(path: str | Path) -> Path:
     """Where to write. Raises InputError where that cannot be."""
-    try:
-        file = Path(path).expanduser()
-        is_path = "\0" not in str(file)
-    except (RuntimeError, TypeError):  # an unknown ~user
-        is_path = False
-    if not is_path:
+    file = given_path(path)
+    if file is None or "\0" in str(file):
         raise InputError(f"weights cannot be written to {path!r}: it is not a path")
     if file.suffix not in (".safetensors", *_PICKLED):
         raise InputError(

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.run_reference import refuse_study
+from hybrid_swin.system.files import given_path
 
 FINAL = "final.ckpt"  # as in epochs.py, which needs Lightning
 IN_FOLDERS = "model.safetensors", "pytorch_model.bin"  # as Hugging Face names them
@@ -144,27 +145,24 @@ def _config_beside(file: Path) -> tuple[Mapping[str, Any] | None, str]:
     return (config, "") if isinstance(config, dict) else (None, "it is not a mapping")
 
 
-def trained_in(folder: Path) -> Path | None:
-    """The checkpoint of a finished training: the folder's own, or that of its last attempt."""
+def checkpoint_in(folder: Path) -> Path | None:
+    """A folder's checkpoint: of a finished training, its last attempt first, or Hugging Face's."""
     attempts = folder.glob(f"attempt-*/{FINAL}")
     newest = sorted(attempts, key=lambda file: (len(str(file)), str(file)), reverse=True)
-    return next((file for file in (folder / FINAL, *newest) if file.is_file()), None)
+    published = (folder / name for name in (*IN_FOLDERS, *INDEXES))
+    files = (folder / FINAL, *newest, *published)
+    return next((file for file in files if file.is_file()), None)
 
 
 def _find(path: str | Path) -> Path:
     """The file that a path means. Raises InputError with what is there instead."""
-    try:
-        file = Path(path).expanduser()
-        exists, is_folder = file.exists(), file.is_dir()
-    except (OSError, RuntimeError, ValueError):  # an unknown ~user, a name that no system takes
-        raise InputError(f"{str(path)!r} is not a path; give that of a checkpoint") from None
-    if is_folder:
-        trained = trained_in(file)
-        if trained is not None:
-            return trained
-        for name in (*IN_FOLDERS, *INDEXES):
-            if (file / name).is_file():
-                return file / name
+    file = given_path(path)
+    if file is None:
+        raise InputError(f"{str(path)!r} is not a path; give that of a checkpoint")
+    if file.is_dir():
+        inside = checkpoint_in(file)
+        if inside is not None:
+            return inside
         refuse_study(file)
         if any((file / name).is_file() for name in _ADAPTERS):
             raise InputError(
@@ -176,6 +174,7 @@ def _find(path: str | Path) -> Path:
             f"file{_others(file, '')}"
         )
     shard = _SHARD.fullmatch(file.name)
+    exists = file.exists()
     if exists and shard and int(shard[3]) > 1:
         raise InputError(
             f"checkpoint {str(file)!r} is one of {int(shard[3])} parts; give the path of the "

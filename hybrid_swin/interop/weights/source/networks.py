@@ -27,17 +27,24 @@ _LIGHTNING = "current_model_state", "state_dict"
 _FIRST_BLOCK = re.compile(
     r"((encoder\.)?layers[._]0\.blocks\.0|features\.1\.0|stages\.0\.blocks\.0)\."
 )
-_ADAPTER = re.compile(
-    r"\.base_layer\.|(^|[._])(lora_|ia3_l|hada_w|lokr_w|oft_|boft_|vera_lambda|fourierft_)"
-)
-# torch's pruning, weight and spectral norm keep the weight in parts
-_REPARAMETRISED = re.compile(
-    r"\.((weight|bias)_(orig|mask|[uvg])|parametrizations\..*\.original\d*)$"
-)
-_QUANTISED = re.compile(
-    r"\.(absmax|quant_map|nested_absmax|quant_state\..*|SCB|weight_format|qweight|qzeros|"
-    r"zero_point|_packed_params.*)$"
-)
+# Weights that cannot be used without what made them: by a name among theirs, and what to do.
+_UNUSABLE = {
+    re.compile(
+        r"\.base_layer\.|(^|[._])(lora_|ia3_l|hada_w|lokr_w|oft_|boft_|vera_lambda|fourierft_)"
+    ): "holds an adapter ({}), so its weights are not those that the network used; merge it where "
+    "it was trained (peft: model.merge_and_unload()), and save the whole network",
+    # torch's pruning, weight and spectral norm
+    re.compile(
+        r"\.((weight|bias)_(orig|mask|[uvg])|parametrizations\..*\.original\d*)$"
+    ): "holds weights in parts ({}), as pruning or a weight norm keeps them; join them where they "
+    "were made (torch.nn.utils.prune.remove, parametrize.remove_parametrizations, "
+    "remove_weight_norm), and save again",
+    re.compile(
+        r"\.(absmax|quant_map|nested_absmax|quant_state\..*|SCB|weight_format|qweight|qzeros|"
+        r"zero_point|_packed_params.*)$"
+    ): "holds quantised weights ({}); take those in floating point, or dequantise them where they "
+    "were made (transformers: model.dequantize())",
+}
 
 
 @dataclass(frozen=True)
@@ -179,26 +186,10 @@ def _equal(one: Network, other: Network) -> bool:
 
 def _check_whole(name: str, weights: Mapping[str, Tensor]) -> None:
     """Refuse what cannot be used without what made it. Raises InputError."""
-    adapter = [key for key in weights if _ADAPTER.search(key)]
-    if adapter:
-        raise InputError(
-            f"{name} holds an adapter ({few(adapter, 1)}), so its weights are not those that the "
-            "network used; merge it where it was trained (peft: model.merge_and_unload()), and "
-            "save the whole network"
-        )
-    parts = [key for key in weights if _REPARAMETRISED.search(key)]
-    if parts:
-        raise InputError(
-            f"{name} holds weights in parts ({few(parts, 1)}), as pruning or a weight norm keeps "
-            "them; join them where they were made (torch.nn.utils.prune.remove, "
-            "parametrize.remove_parametrizations, remove_weight_norm), and save again"
-        )
-    quantised = [key for key in weights if _QUANTISED.search(key)]
-    if quantised:
-        raise InputError(
-            f"{name} holds quantised weights ({few(quantised, 1)}); take those in floating point, "
-            "or dequantise them where they were made (transformers: model.dequantize())"
-        )
+    for names, message in _UNUSABLE.items():
+        found = [key for key in weights if names.search(key)]
+        if found:
+            raise InputError(f"{name} {message.format(few(found, 1))}")
 
 
 def _what_else(file: WeightFile) -> str:

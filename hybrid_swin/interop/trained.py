@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.source.files import (
-    FINAL,
     WeightFile,
     checkpoint_in,
     read_weights,
@@ -21,6 +20,7 @@ from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec.run_reference import STARTS, names_run, refuse_study, run_start
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.file_names import FINAL
 
 
 class Trained(NamedTuple):

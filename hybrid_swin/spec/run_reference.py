@@ -15,17 +15,18 @@ from hybrid_swin.spec.own_code.module_sources import check_data_code, class_path
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.recorded_paths import began_in, with_paths_found
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.file_names import FINAL, RUN_FILE
 from hybrid_swin.system.files import read_json
 from hybrid_swin.system.program import door
 
 STARTS = "weight_init", "zero_init_residual"  # what a recipe says of first weights
-_RUN, TRAINED = "run.json", "attempt-*/final.ckpt"  # what a run was asked, and its weights
+TRAINED = f"attempt-*/{FINAL}"  # the weights of a run
 
 
 def names_run(path: str | Path) -> bool:
     """Whether a path means a run of a study: its folder or ``run.json``; or a study itself."""
     path = Path(path)
-    return path.name == _RUN or os.path.isfile(path / _RUN) or is_study(path)
+    return path.name == RUN_FILE or os.path.isfile(path / RUN_FILE) or is_study(path)
 
 
 def is_study(folder: Path) -> bool:
@@ -41,7 +42,7 @@ def run_variant(path: str | Path) -> Variant:
 def run_folder(path: str | Path) -> Path:
     """The folder of a run, of which the path may be the ``run.json``."""
     path = Path(path)
-    return path.parent if path.name == _RUN else path
+    return path.parent if path.name == RUN_FILE else path
 
 
 def run_recipe(path: str | Path) -> Recipe:
@@ -141,11 +142,11 @@ def refuse_reading(folder: Path) -> None:
 
     A study has read its splits itself, under rules of its own.
     """
-    run = next((f for f in (folder, folder.parent) if os.path.isfile(f / _RUN)), None)
+    run = next((f for f in (folder, folder.parent) if os.path.isfile(f / RUN_FILE)), None)
     if is_study(folder):
         study, what, network = folder, "a study", _example(folder) or "RUN"
     elif run is not None:
-        up = [".." for _ in Path(str(_content(run / _RUN).get("key", ""))).parts]
+        up = [".." for _ in Path(str(_content(run / RUN_FILE).get("key", ""))).parts]
         study, what, network = run.joinpath(*up), "a run of a study", str(run)
     else:
         return
@@ -159,7 +160,7 @@ def refuse_reading(folder: Path) -> None:
 def _read(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     refuse_study(path)
-    file = path if path.name == _RUN else path / _RUN
+    file = path if path.name == RUN_FILE else path / RUN_FILE
     content = _content(file)
     if not all(isinstance(content.get(name), dict) for name in ("variant", "recipe")):
         raise InputError(f"{str(file)!r} is of no network; give a trial, baseline or finalist")

@@ -29,13 +29,12 @@ from hybrid_swin.spec.recipe import Recipe, check_fit, fit_notes
 from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, with_paths_found, working_folder
 from hybrid_swin.spec.run_reference import names_run, refuse_reading
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.file_names import DATA_FILE, FINAL, RESULT_FILE, SETTINGS_FILE
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
 from hybrid_swin.system.yaml_files import read_yaml
 from hybrid_swin.training import fit as training
 from hybrid_swin.training.hardware import resolve_accelerator
-from hybrid_swin.training.resume import FINAL
 
-SETTINGS, RESULT, DATA = "settings.yaml", "result.json", "data.json"
 SCHEMA_VERSION = 1
 
 
@@ -91,11 +90,11 @@ def fit(options: Namespace) -> int:
         weights_prefix=options.weights_prefix,
     )
     # After the training has accepted the folder: that of another training stays as it was.
-    write_text_atomically(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False))
-    write_json_atomically(folder / DATA, about_data)
+    write_text_atomically(folder / SETTINGS_FILE, yaml.safe_dump(settings, sort_keys=False))
+    write_json_atomically(folder / DATA_FILE, about_data)
     summary: dict[str, Any] = {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(result)
     summary["checkpoint"] = result.checkpoint and result.checkpoint.name
-    write_json_atomically(folder / RESULT, summary)
+    write_json_atomically(folder / RESULT_FILE, summary)
     for note in result.notes:
         say(f"note: {note}")
     say(
@@ -152,7 +151,7 @@ def _describe(
         return {}
     datamodule.setup()
     about = describe(load_data(data, variant.image_size, variant.in_channels, None))
-    for heading, text in summary_lines(about, DATA):
+    for heading, text in summary_lines(about, DATA_FILE):
         say(f"{heading:<11}{text}")
     return about
 
@@ -180,12 +179,12 @@ def _read(
         data, seed = DataSettings.from_dict(found), int(settings["seed"])
     except (_NotOfAFit, KeyError, TypeError, OverflowError) as error:
         raise InputError(
-            f"{str(folder)!r} is not the folder of a finished fit ({SETTINGS}: {error}); "
+            f"{str(folder)!r} is not the folder of a finished fit ({SETTINGS_FILE}: {error}); "
             "give the --folder of `python -m hybrid_swin fit`"
         ) from error
     recorded = settings.get("modules")
     recorded = recorded if isinstance(recorded, dict) else {}
-    source = f"{folder.name}/{SETTINGS}"
+    source = f"{folder.name}/{SETTINGS_FILE}"
     check_data_code(data.class_path, recorded, source, options.trust, by_name=False)
     datamodule = make_datamodule(data, variant, recipe.batch_size, seed)
     network = training.load_classifier(folder / FINAL)
@@ -212,7 +211,7 @@ class _NotOfAFit(Exception):
 
 def _settings(folder: Path) -> dict[str, Any]:
     try:
-        content = read_yaml(folder / SETTINGS, "it")
+        content = read_yaml(folder / SETTINGS_FILE, "it")
     except InputError as error:
         raise _NotOfAFit(str(error)) from error
     if not isinstance(content, dict):

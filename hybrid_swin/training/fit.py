@@ -20,6 +20,7 @@ from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.source.files import init_hash
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.file_names import FINAL, LAST
 from hybrid_swin.training.classifier import Classifier, DivergedError, check_classes
 from hybrid_swin.training.hardware import (
     PeakMemory,
@@ -28,7 +29,7 @@ from hybrid_swin.training.hardware import (
     resolve_precision,
 )
 from hybrid_swin.training.quiet import quiet
-from hybrid_swin.training.resume import FINAL, LAST, EpochKeeper, identify
+from hybrid_swin.training.resume import EpochKeeper, identify
 from hybrid_swin.training.state import UnreadableStateError, load_state
 
 State = Literal["complete", "stopped", "diverged"]

@@ -23,9 +23,9 @@ from hybrid_swin.data.sources import LabelledImages
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.file_names import FINAL, LAST
 from hybrid_swin.training.state import save_state
 
-LAST, FINAL = "last.ckpt", "final.ckpt"
 _ELSEWHERE = "choose another folder, or start it again without resuming"
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
+from hybrid_swin.system.file_names import FINAL
 from hybrid_swin.system.files import write_json_atomically
 from search.execution.job import Event, Executor, Job
 from search.execution.silence import Silence
@@ -32,9 +33,6 @@ from search.records.runs import (
 from search.records.torn import read_or_set_aside, set_aside
 from search.settings.experiment import WorkerSettings
 
-_FINAL = (
-    "final.ckpt"  # of a training that came to its end, as in hybrid_swin.training.resume (torch)
-)
 _MOST_HANGS = 2  # a run that has hung so often hangs again
 _ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
 
@@ -196,7 +194,7 @@ class Dispatcher:
         now = time.monotonic()
         if event.kind == "started":
             self._started[event.key] = (now, event.worker)
-            trained = (Path(job.folder) / _FINAL).exists()
+            trained = (Path(job.folder) / FINAL).exists()
             self._silence.begin(spec, now, job.attempt, trained)
             self._view.started(spec, event.worker)
         elif event.kind == "epoch":

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.file_names import RESULT_FILE as RESULT_FILE
+from hybrid_swin.system.file_names import RUN_FILE as RUN_FILE
 from hybrid_swin.system.files import DamagedFileError, MissingFileError, natural_order, read_json
 from hybrid_swin.system.program import door
 from search.settings.schema import FutureVersionError, SchemaError, build, check_version
 
 SCHEMA_VERSION = 1
-RUN_FILE = "run.json"
-RESULT_FILE = "result.json"
 
 RunKind = Literal["trial", "baseline", "audit", "random", "finalist", "reference"]
 Stage = Literal["search", "final"]

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from hybrid_swin.errors import InputError, shown
+from hybrid_swin.system.file_names import SETTINGS_FILE as SETTINGS_FILE
 from hybrid_swin.system.files import (
     DamagedFileError,
     FileError,
@@ -22,7 +23,6 @@ from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.settings.schema import FutureVersionError, SchemaError, build, check_version
 from search.settings.study import StudySettings
 
-SETTINGS_FILE = "settings.yaml"
 _MADE_AGAIN = "the command that began it writes it again"
 
 # What studies and comparisons did before a setting existed, where that is not its default.

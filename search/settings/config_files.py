@@ -7,13 +7,13 @@ from typing import Any
 
 from hybrid_swin.errors import InputError, did_you_mean, unknown
 from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
+from hybrid_swin.system.file_names import SETTINGS_FILE
 from hybrid_swin.system.yaml_files import read_yaml
 from search.settings.recorded_code import CommandLine, settle_code
 from search.settings.schema import FutureVersionError, SchemaError, check_version
 
 SCHEMA_VERSION = 1  # of settings that the program wrote
 _SUFFIXES = (".yaml", ".yml", ".json")
-_SETTINGS = "settings.yaml"  # of a study or a comparison
 _FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare name is looked for
 
 
@@ -48,7 +48,7 @@ def _find_paths(settings: dict[str, Any], content: dict[str, Any], file: Path) -
     """Let a receipt's and a study's relative paths be found from any working folder."""
     receipt = _is_receipt(content)
     began = content.get(WORKING_FOLDER) if receipt else None
-    if not receipt and file.name == _SETTINGS:
+    if not receipt and file.name == SETTINGS_FILE:
         began = began_in(file.parent)
     if isinstance(began, str) and isinstance(settings.get("data"), dict):
         settings["data"] = with_paths_found(settings["data"], began)

@@ -8,10 +8,9 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.trust import other_code
+from hybrid_swin.system.file_names import COPY_FILE, PLUGIN_FOLDER, SETTINGS_FILE, STUDY_FILE
 from hybrid_swin.system.files import read_json
 
-_FOLDER, _SETTINGS = "plugins", "settings.yaml"
-_FIXED, _COPY = "study.json", "study.copy.json"
 _LEVELS = 6  # from a checkpoint up to the folder of its study
 
 
@@ -35,7 +34,7 @@ def adopt_kept_plugins(place: str | Path, named: Iterable[str], trust: bool) -> 
     recorded = recorded_hashes(study)
     for entry in entries:
         check_hash(entry.file, recorded, repr(study.name))
-    for file in sorted((study / _FOLDER).glob("*.py")):
+    for file in sorted((study / PLUGIN_FOLDER).glob("*.py")):
         if not file.is_file() or any(file.name == entry.file.name for entry in entries):
             continue
         check_hash(file, recorded, repr(study.name))
@@ -53,8 +52,8 @@ def study_of(place: str | Path) -> Path | None:
 
 
 def _is_study(folder: Path) -> bool:
-    settled = (folder / _SETTINGS).is_file() and (folder / _FOLDER).is_dir()
-    return settled or (folder / _FIXED).is_file()
+    settled = (folder / SETTINGS_FILE).is_file() and (folder / PLUGIN_FOLDER).is_dir()
+    return settled or (folder / STUDY_FILE).is_file()
 
 
 def recorded_hashes(study: Path, kind: str = "plugins") -> dict[str, str]:
@@ -68,7 +67,7 @@ def recorded_hashes(study: Path, kind: str = "plugins") -> dict[str, str]:
 
 def recorded_of(study: Path) -> dict[str, Any]:
     """What a study recorded at its beginning; empty where that cannot be read."""
-    for name in (_FIXED, _COPY):
+    for name in (STUDY_FILE, COPY_FILE):
         with suppress(InputError):  # damaged: its copy says the same
             return read_json(study / name)
     return {}

@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.run_reference import refuse_study
+from hybrid_swin.system.file_names import FINAL
 from hybrid_swin.system.files import given_path
 
-FINAL = "final.ckpt"  # as in epochs.py, which needs Lightning
 IN_FOLDERS = "model.safetensors", "pytorch_model.bin"  # as Hugging Face names them
 INDEXES = tuple(f"{name}.index.json" for name in IN_FOLDERS)  # of weights in several files
 _ADAPTERS = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"

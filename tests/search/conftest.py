@@ -1,13 +1,20 @@
+import atexit
 import importlib.util
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import yaml
+
+from search.execution import forked_workers
 
 HERE = Path(__file__).parent
 
@@ -18,6 +25,70 @@ def load(file):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+class Doors:
+    """Opens the door in processes that are forked, not started (see door_server.py)."""
+
+    def __init__(self):
+        self._server = None
+
+    def open(self, *arguments):
+        """Run a command of the door, such as ``run --config mine.yaml``."""
+        if self._server is None:
+            sys.path.append(str(HERE))
+            self._server = forked_workers.Server(("door_server",))
+            sys.path.remove(str(HERE))
+            assert self._server.wait_until_ready() is None
+            atexit.register(self._server.close)
+        output, theirs = os.pipe()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        forked = self._server.fork(
+            nothing, theirs, {"ARGUMENTS_OF_THE_DOOR": json.dumps(arguments)}
+        )
+        os.close(theirs)
+        os.close(nothing)
+        return ForkedStudy(forked, open(output, encoding="utf-8", errors="replace"))
+
+
+class ForkedStudy:
+    """A study's process, as `subprocess.Popen` shows it."""
+
+    def __init__(self, forked, output):
+        self._forked, self.stdout, self.pid = forked, output, forked.pid
+
+    @property
+    def returncode(self):
+        return self._forked.returncode
+
+    def poll(self):
+        with suppress(subprocess.TimeoutExpired):
+            self._forked.wait(0)
+        return self.returncode
+
+    def terminate(self):
+        os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self):
+        self._forked.kill()
+
+    def communicate(self, timeout=300):
+        alarm = threading.Timer(timeout, self.kill)
+        alarm.start()
+        with self.stdout:
+            output = self.stdout.read()
+        self._forked.wait(timeout)
+        alarm.cancel()
+        return output, None
+
+
+DOORS = Doors()
+
+
+@pytest.fixture(scope="session")
+def doors():
+    """Opens the door in processes of their own."""
+    return DOORS
 
 
 study_factory = load(HERE / "study_factory.py")
@@ -109,19 +180,12 @@ class TinyStudy:
         return self.root / "runs" / "tiny"
 
     def command(self, *more, config=None):
-        door = Path(__file__).parents[2] / "search.py"
         given = ["--config", str(config or self.config), "--folder", str(self.root / "runs")]
-        return [sys.executable, str(door), "run", *given, *more]
+        return ["run", *given, *more]
 
     def start(self, *more):
         """Start in a process group of its own, as a shell does."""
-        return subprocess.Popen(
-            self.command(*more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        return DOORS.open(*self.command(*more))
 
     def run(self, *more, code=0):
         process = self.start(*more)
@@ -160,7 +224,7 @@ def workers_of(process):
     found = []
     for child in children_of(process.pid):
         command = Path(f"/proc/{child}/cmdline").read_bytes()
-        if b"search.execution.fork_server" in command:
+        if Path(f"/proc/{child}/comm").read_text() == "fork_server\n":
             found += children_of(child)
         elif b"search.execution.worker" in command:
             found.append(child)

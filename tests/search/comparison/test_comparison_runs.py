@@ -1,8 +1,6 @@
 """Whole comparisons, as a user runs them: what they leave depends on their seed only."""
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -42,20 +40,14 @@ RUNS = 2 * 3 * (2 + 1) * 2  # cells x arms x (learning rates + the seed) x seeds
 class Tiny:
     """A comparison in a folder of its own, started as a user does."""
 
-    def __init__(self, root, **changes):
-        self.root, self.folder = root, root / "runs" / "tiny"
+    def __init__(self, doors, root, **changes):
+        self.doors, self.root, self.folder = doors, root, root / "runs" / "tiny"
         self.config = root / "tiny.yaml"
         self.config.write_text(yaml.safe_dump({**SETTINGS, **changes}))
 
     def start(self, *more):
         given = ["--config", str(self.config), "--folder", str(self.root / "runs"), *more]
-        return subprocess.Popen(
-            [sys.executable, str(ROOT / "search.py"), "compare", *given],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        return self.doors.open("compare", *given)
 
     def run(self, *more, code=0):
         process = self.start(*more)
@@ -76,15 +68,15 @@ class Tiny:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    made = Tiny(tmp_path_factory.mktemp("compared"))
+def finished(doors, tmp_path_factory):
+    made = Tiny(doors, tmp_path_factory.mktemp("compared"))
     made.output = made.run()
     return made
 
 
 @pytest.fixture
-def tiny(tmp_path):
-    return lambda **changes: Tiny(tmp_path, **changes)
+def tiny(doors, tmp_path):
+    return lambda **changes: Tiny(doors, tmp_path, **changes)
 
 
 def test_trains_every_arm_and_reads_test_once_a_seed(finished):
@@ -129,10 +121,11 @@ def test_what_is_shown_is_what_is_saved(finished):
     assert len(told["results"]) == 6
     for name in ("comparison.csv", "comparison.md", "comparison.tex", "differences.svg"):
         assert (finished.folder / name).stat().st_size > 200
+    page, _ = finished.doors.open("leaderboard", str(finished.folder), "--all").communicate()
     for result in told["results"]:
-        assert f"{100 * result['test_mean']:.1f}" in finished.output
+        assert f"{100 * result['test_mean']:.1f}" in page
         assert result["seeds"] == 2
-    assert "Fewer than 5 epochs do not tell" in " ".join(finished.output.split())
+    assert "Fewer than 5 epochs do not tell" in " ".join(page.split())
     receipt = finished.read("receipt.json")
     assert receipt["trainings"] == {"for_learning_rates": 24, "over_seeds": 12}
     assert set(receipt["data"]) == {"split_seed=0", "split_seed=1"}

@@ -3,6 +3,8 @@
 import json
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from search.records.receipt import code_hash, versions
 from search.records.repeating import differences_from
 from search.settings.config_files import read_config, read_receipt
 
+DOOR = Path(__file__).parents[3] / "search.py"
 CLAIMED = {"data": {"data_hash": "d0"}, "plugins": {"blur.py": "b0"}, "precision": "32-true"}
 
 
@@ -17,9 +20,8 @@ def test_a_study_is_repeated_from_its_receipt_alone(finished, tiny, tmp_path):
     receipt = tmp_path / "elsewhere" / "receipt.json"
     receipt.parent.mkdir()
     shutil.copyfile(finished.folder / "receipt.json", receipt)
-    done = subprocess.run(
-        tiny.command("--name", "again", config=receipt), capture_output=True, text=True, timeout=300
-    )
+    command = [sys.executable, str(DOOR), *tiny.command("--name", "again", config=receipt)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "not as in the receipt" not in done.stdout
     boards = [

@@ -209,8 +209,8 @@ def tables(report: Mapping[str, Any]) -> str:
         "",
         f"`{report['command']}`; {report['hardware']}; torch {report['versions']['torch']}, "
         f"Lightning {report['versions']['lightning']}. Load when it began: {report['load']:.1f} "
-        f"processes. Medians of {report['rounds']} rounds, in seconds by the clock (CPU seconds of "
-        "all processes).",
+        f"processes. Medians over rounds ({report['rounds']}), in seconds by the clock "
+        "(CPU seconds of all processes).",
         "",
         f"| from the start to | {' | '.join(names)} |",
         f"|---|{'---|' * len(names)}",

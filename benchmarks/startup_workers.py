@@ -57,8 +57,11 @@ def serve(folder: Path) -> dict[str, Cost]:
         executor.submit(job("nothing", 1, "train", str(folder), {}))
 
     def begun(executor: Any, clock: Clock) -> Cost:
-        wait_for(executor, "started")
-        return clock.read()
+        kinds = wait_for(executor, "started")
+        cost = clock.read()
+        if "failed" not in kinds:
+            wait_for(executor, "failed")
+        return cost
 
     def ask() -> tuple[Any, Cost]:
         clock = Clock()
@@ -68,8 +71,7 @@ def serve(folder: Path) -> dict[str, Cost]:
 
     first, cost = ask()
     measured = {WORKERS[0]: cost}
-    wait_for(first, "failed")
-    clock = Clock()
+    clock = Clock()  # another worker has just been asked for in the place of the first
     submit(first)
     measured[WORKERS[1]] = begun(first, clock)
     second, measured[WORKERS[2]] = ask()
@@ -80,12 +82,13 @@ def serve(folder: Path) -> dict[str, Cost]:
     return measured
 
 
-def wait_for(executor: Any, kind: str) -> None:
-    """Wait for an event."""
+def wait_for(executor: Any, kind: str) -> set[str]:
+    """Wait for an event; returns it with those that came at once."""
     until = time.monotonic() + PATIENCE
-    while not any(event.kind == kind for event in executor.events(1.0)):
+    while kind not in (kinds := {event.kind for event in executor.events(1.0)}):
         if time.monotonic() > until:
             raise RuntimeError(f"no job has {kind}")
+    return kinds
 
 
 def find(names: Sequence[str]) -> Any:

@@ -30,6 +30,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from hybrid_swin.system.processes import take_places
 
 LARGEST = 2**17  # bytes of a message
@@ -37,7 +39,6 @@ DESCRIPTORS = 4  # that come with a request
 # What the first training imports besides, while nothing waits: for the workers after the first.
 LATER = ("sklearn.datasets", "sklearn.linear_model")
 _PATIENCE = 2.0  # seconds for a thread that has been told to end
-_GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -103,19 +104,18 @@ class _Server:
         self._workers: dict[int, socket.socket] = {}  # by process id
         self._later = list(LATER)
         self._may_fork = True
+        self._wake, self._signalled = os.pipe()  # tells of workers that have ended
 
     def serve(self) -> None:
         """Fork, kill and report until the coordinator is gone; then end all workers."""
-        wake, signalled = os.pipe()
-        for descriptor in (wake, signalled):
+        for descriptor in (self._wake, self._signalled):
             os.set_blocking(descriptor, False)
-        signal.set_wakeup_fd(signalled)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # so that the pipe tells of it
+        signal.set_wakeup_fd(self._signalled)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # the default would not wake us
         gc.freeze()  # what is shared with the workers stays so
-        self._private = (wake, signalled)
         while True:
             poll = select.poll()
-            poll.register(wake, select.POLLIN)
+            poll.register(self._wake, select.POLLIN)
             # without POLLIN only its end is an event
             poll.register(self._coordinator, select.POLLIN if self._may_fork else 0)
             by_descriptor = {one.fileno(): pid for pid, one in self._workers.items()}
@@ -128,9 +128,9 @@ class _Server:
                     importlib.import_module(self._later.pop(0))
                 gc.freeze()
                 continue
-            if wake in events:
+            if self._wake in events:
                 with suppress(BlockingIOError):
-                    os.read(wake, LARGEST)
+                    os.read(self._wake, LARGEST)
             for descriptor in by_descriptor.keys() & events.keys():
                 self._kill(by_descriptor[descriptor])
             self._reap()
@@ -195,7 +195,7 @@ class _Server:
             os.fchdir(folder)
             for stream in (1, 2):
                 os.dup2(output, stream)
-            for descriptor in (folder, output, *self._private):
+            for descriptor in (folder, output, self._wake, self._signalled):
                 os.close(descriptor)
             gc.enable()
             for name in request["without"]:
@@ -203,6 +203,7 @@ class _Server:
             os.environ.update(request["environment"])
             take_places(request["places"])
             _use_threads(request["threads"])
+            np.random.seed()  # the other generators do so by themselves, or are never random
             from search.execution.worker import main as work
 
             work(pipe)

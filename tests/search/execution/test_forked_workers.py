@@ -96,12 +96,13 @@ def test_the_second_worker_costs_no_imports(tmp_path):
 
 
 NOTES = """
-import json, os, sys, torch
+import json, os, sys, numpy, random, torch
 from search.execution import worker
 def note(pipe):
     about = [os.getcwd(), torch.get_num_threads(), os.environ["CUDA_VISIBLE_DEVICES"]]
     print(json.dumps([*about, os.environ.get("LEFT"), os.environ.get("NEW"), sys.path[-1]]))
     print(sys.stdin.read(), os.read(pipe, 9), file=sys.stderr)
+    print(random.random(), numpy.random.random(), file=sys.stderr)
     raise SystemExit(3)
 worker.main = note
 """
@@ -117,15 +118,20 @@ def test_a_worker_is_as_one_that_was_started_by_itself(server, tmp_path, monkeyp
     monkeypatch.setenv("NEW", "since")
     monkeypatch.setattr(sys, "path", [*sys.path, "/behind/everything"])
     monkeypatch.chdir(tmp_path)
-    ours, theirs = Pipe()
     environment = dict.fromkeys(forked.THREAD_VARIABLES, "2") | {"CUDA_VISIBLE_DEVICES": "7"}
-    with ours, theirs, (tmp_path / "output").open("wb") as output:
-        ours.send_bytes(b"hello")
-        worker = forked.fork_worker(theirs.fileno(), output.fileno(), environment)
-        assert worker.wait(PATIENCE) == 3
-    seen, rest = (tmp_path / "output").read_text().splitlines()
-    assert json.loads(seen) == [str(tmp_path), 2, "7", None, "since", "/behind/everything"]
-    assert "hello" in rest
+    drawn = set()
+    for _ in range(2):
+        ours, theirs = Pipe()
+        with ours, theirs, (tmp_path / "output").open("wb") as output:
+            ours.send_bytes(b"hello")
+            worker = forked.fork_worker(theirs.fileno(), output.fileno(), environment)
+            assert worker.wait(PATIENCE) == 3
+        lines = (tmp_path / "output").read_text().splitlines()
+        seen = next(line for line in lines if line.startswith("["))
+        assert json.loads(seen) == [str(tmp_path), 2, "7", None, "since", "/behind/everything"]
+        assert any("hello" in line for line in lines)
+        drawn |= {number for line in lines if line.startswith("0.") for number in line.split()}
+    assert len(drawn) == 4
 
 
 def test_a_server_with_a_thread_forks_nobody_and_workers_start_by_themselves(

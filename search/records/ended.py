@@ -20,22 +20,11 @@ class RunSummary:
     """
 
     key: str
-    state: str
-    score: float | None
-    epochs: int
-    seconds: float
-    when: float
-    attempt: int = 1
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What the file says of it."""
-
-    key: str
     attempt: int
     state: State
     score: float | None
+    seconds: float
+    when: float
     epochs: int = 0
 
 
@@ -58,8 +47,8 @@ def read_ended(file: str, key: str) -> RunSummary:
         if not isinstance(data, dict):
             raise SchemaError("it does not hold an object")
         check_version(data, SCHEMA_VERSION)
-        told = build(_Told, data, least={"attempt": 1, "epochs": 0})
-        seconds = _seconds(data)
+        data |= {"seconds": _seconds(data), "when": when}
+        told = build(RunSummary, data, least={"attempt": 1, "epochs": 0})
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(f"there is no {file}") from error
     except IsADirectoryError as error:
@@ -70,7 +59,7 @@ def read_ended(file: str, key: str) -> RunSummary:
         raise DamagedFileError(Path(file), str(error)) from error
     if told.key != key:
         raise DamagedFileError(Path(file), f"it is of the run {told.key!r}")
-    return RunSummary(key, told.state, told.score, told.epochs, seconds, when, told.attempt)
+    return told
 
 
 def _seconds(data: Mapping[str, Any]) -> float:

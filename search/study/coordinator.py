@@ -24,7 +24,7 @@ from search.study.deadline import Deadline, Pending
 from search.study.expected_runs import expected_runs, full_trainings
 from search.study.finalists import choose_finalists, freeze
 from search.study.looks import next_target
-from search.study.proposals import Asked, Proposals
+from search.study.proposals import Proposals
 from search.study.random_candidates import RandomCandidates
 from search.study.rungs import Rungs
 from search.study.sampling.study import OptunaStudy
@@ -135,7 +135,7 @@ class Coordinator:
     def _ask_and_tell(self, asking: Proposals) -> list[FinishedRun]:
         last, lookahead = self._trials, self._settings.sampler.lookahead
         asked = 0
-        waiting: deque[Asked] = deque()  # asked and not told
+        waiting: deque[RunSpec] = deque()  # asked and not told
         told: list[FinishedRun] = []  # of 10,000, so light
         for index in range(min(lookahead, last)):
             asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
@@ -149,18 +149,19 @@ class Coordinator:
                     continue
                 asked += 1
                 waiting.append(trial)
-                self._dispatcher.submit(trial[1], trial[1].key in self._candidates.begun)
+                self._dispatcher.submit(trial, trial.key in self._candidates.begun)
                 if asked == last:
                     self._submit_independent()
             if last == asked < self._trials:
                 self._say_used_up(last)
             if self._dispatcher.busy:
                 self._collect(0.0 if len(asking) else _LONG)
-            while waiting and waiting[0][1].key in self._ended:
-                (draw, spec), index = waiting.popleft(), len(told) + lookahead
+            while waiting and waiting[0].key in self._ended:
+                spec, number = waiting.popleft(), len(told)
+                index = number + lookahead
                 result = self._ended.pop(spec.key)[1]
-                self._rungs.tell(draw.index, result)
-                asking.tell(draw, result, self._values((spec, result)), self._curve(result))
+                self._rungs.tell(number, result)
+                asking.tell(number, result, self._values((spec, result)), self._curve(result))
                 told.append((self._candidates.light(spec), replace(result, history=(), metrics={})))
                 if index < last and not self._has_time_for(index, len(told)):
                     last = index

@@ -14,10 +14,8 @@ from typing import ParamSpec, TypeVar
 from search.records.runs import RunResult, RunSpec
 from search.study.candidates import Candidates
 from search.study.rungs import Cutoffs
-from search.study.sampling.draws import Draw
 from search.study.sampling.study import OptunaStudy
 
-Asked = tuple[Draw, RunSpec]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -35,7 +33,7 @@ class Proposals:
         self._candidates = candidates
         self._thread = ThreadPoolExecutor(1, "study")
         self._apart = False  # whether the thread has begun
-        self._asked: deque[Future[Asked | None]] = deque()
+        self._asked: deque[Future[RunSpec | None]] = deque()
         self._told: deque[Future[None]] = deque()
         self._used_up = False
 
@@ -50,15 +48,15 @@ class Proposals:
 
     def tell(
         self,
-        draw: Draw,
+        index: int,
         result: RunResult,
         values: Sequence[float] | None,
         curve: Sequence[tuple[int, float]],
     ) -> None:
-        """Tell how a trial ended."""
-        self._told.append(self._do(self._study.tell, draw, result.state, values, curve))
+        """Tell how trial ``index`` ended."""
+        self._told.append(self._do(self._study.tell, index, result.state, values, curve))
 
-    def next(self, timeout: float) -> list[Asked | None]:
+    def next(self, timeout: float) -> list[RunSpec | None]:
         """The trials that are there, in order; None where the space holds no further one.
 
         Waits at most ``timeout`` seconds for the first. Raises what asking or telling raised.
@@ -89,11 +87,11 @@ class Proposals:
         done.set_result(call(*given, **named))
         return done
 
-    def _ask(self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int]) -> Asked | None:
+    def _ask(self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int]) -> RunSpec | None:
         if self._used_up:
             return None
         draw = self._study.ask(index, self._candidates.judge)
         if draw is None:
             self._used_up = True
             return None
-        return draw, self._candidates.trial(draw, cutoffs, image_rungs)
+        return self._candidates.trial(draw, cutoffs, image_rungs)

@@ -143,45 +143,44 @@ class OptunaStudy:
 
     def tell(
         self,
-        draw: Draw,
+        index: int,
         state: State,
         values: Sequence[float] | None,
         curve: Sequence[tuple[int, float]] = (),
     ) -> None:
-        """Tell how a trial ended: its objectives' values, and some of its scores by epoch.
+        """Tell how trial ``index`` ended: its objectives' values, and some of its scores by epoch.
 
         A diverged trial is a pruned one without a curve, which to TPE is worse than any with one:
         its candidate is to blame. A failed one teaches nothing: the machine may be to blame.
         """
-        frozen = self._taken[draw.index]
+        frozen = self._taken[index]
         if frozen.state != TrialState.RUNNING:
             return  # told before the coordinator was killed
-        tell = lambda: self._tell(draw, frozen._trial_id, state, values, curve)  # noqa: E731
-        self._taken[draw.index] = self._patience.keep(tell)
+        tell = lambda: self._tell(frozen, state, values, curve)  # noqa: E731
+        self._taken[index] = self._patience.keep(tell)
 
     def _tell(
         self,
-        draw: Draw,
-        trial_id: int,
+        trial: FrozenTrial,
         state: State,
         values: Sequence[float] | None,
         curve: Sequence[tuple[int, float]],
     ) -> FrozenTrial:
         """Write a trial's end, or what of it is not yet written; returns the trial."""
-        stored = self._storage.get_trial(trial_id)
+        stored = self._storage.get_trial(trial._trial_id)
         if stored.state != TrialState.RUNNING:
             return stored  # written, though the answer did not arrive
         # Optuna keeps no curves of trials with several objectives.
         for epoch, value in () if state == "diverged" or self._several else curve:
             if epoch not in stored.intermediate_values:
-                self._storage.set_trial_intermediate_value(trial_id, epoch, value)
+                self._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
         if state in ("stopped", "diverged"):
-            self._study.tell(draw.number, state=TrialState.PRUNED)
+            self._study.tell(trial.number, state=TrialState.PRUNED)
         elif state == "failed" or values is None:
-            self._study.tell(draw.number, state=TrialState.FAIL)
+            self._study.tell(trial.number, state=TrialState.FAIL)
         else:
-            self._study.tell(draw.number, list(values))
-        return self._storage.get_trial(trial_id)
+            self._study.tell(trial.number, list(values))
+        return self._storage.get_trial(trial._trial_id)
 
     def summary(self) -> dict[str, int]:
         """How many draws were taken and refused, by state; asks no storage."""

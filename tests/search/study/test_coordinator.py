@@ -148,9 +148,9 @@ class Played:
             self.events.append(("asked", index))
             return ask(index, judge)
 
-        def note_tell(draw, *rest):
-            self.events.append(("told", draw.index))
-            tell(draw, *rest)
+        def note_tell(index, *rest):
+            self.events.append(("told", index))
+            tell(index, *rest)
 
         self.study.ask, self.study.tell = note_ask, note_tell
         self.coordinator = Coordinator(

@@ -75,7 +75,7 @@ class Place:
                 candidates.trial(draw, {})
                 draws.append(draw)
             score = fitness(draws[told].params)
-            study.tell(draws[told], "complete", [score], [(1, score / 2), (2, score)])
+            study.tell(told, "complete", [score], [(1, score / 2), (2, score)])
         study.close()
         return [
             (t.state, t.params, t.value, t.constraints, t.intermediate_values, t.user_attrs)
@@ -131,7 +131,7 @@ def test_an_open_trial_is_given_again(place):
 def test_a_told_trial_is_given_again(place):
     study = place.open()
     first = study.ask(0, take)
-    study.tell(first, "complete", [0.5])
+    study.tell(0, "complete", [0.5])
     assert place.open().ask(0, take) == first
     assert len(place.trials()) == 1
 
@@ -150,15 +150,15 @@ def test_a_told_trial_is_given_again(place):
 )
 def test_how_trials_end(place, state, score, expected, curve):
     study = place.open()
-    draw = study.ask(0, take)
-    study.tell(draw, state, None if score is None else [score], [(1, 0.25), (2, 0.5)])
+    study.ask(0, take)
+    study.tell(0, state, None if score is None else [score], [(1, 0.25), (2, 0.5)])
     [trial] = place.trials()
     assert (trial.state, trial.intermediate_values) == (expected, curve)
     if expected == TrialState.COMPLETE:
         assert trial.value == score
     # Once told, it stays as it is.
     for again in (study, place.open()):
-        again.tell(draw, "complete", [0.9], [(3, 0.9)])
+        again.tell(0, "complete", [0.9], [(3, 0.9)])
     assert place.trials() == [trial]
 
 

@@ -34,6 +34,7 @@ from hybrid_swin.system.files import write_json_atomically, write_text_atomicall
 from hybrid_swin.system.yaml_files import read_yaml
 from hybrid_swin.training import fit as training
 from hybrid_swin.training.hardware import resolve_accelerator
+from hybrid_swin.training.metric_facts import metric_text
 
 SCHEMA_VERSION = 1
 
@@ -161,7 +162,7 @@ class _PrintEpochs(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         values = "  ".join(
-            f"{k} {float(v):.4f}" for k, v in sorted(trainer.callback_metrics.items())
+            f"{k} {metric_text(k, float(v))}" for k, v in sorted(trainer.callback_metrics.items())
         )
         say(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {values}")
 
@@ -239,4 +240,4 @@ def _recorded(
 
 def _print_metrics(metrics: dict[str, float]) -> None:
     for name, value in sorted(metrics.items()):
-        say(f"{name:<24}{value:.4f}")
+        say(f"{name:<24}{metric_text(name, value)}")

@@ -56,3 +56,9 @@ def bounds_of(monitor: str) -> tuple[float, float] | None:
     """The least and the largest value of a metric; None where nobody knows."""
     facts = facts_of(monitor)
     return facts.bounds if facts else None
+
+
+def metric_text(name: str, value: float) -> str:
+    """A metric as it is written: a share in percent, four decimals else."""
+    facts = facts_of(name)
+    return f"{100 * value:.1f}%" if facts is not None and facts.in_percent else f"{value:.4f}"

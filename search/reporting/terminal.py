@@ -1,6 +1,11 @@
-"""What a person sees while a study runs: one line a worker, the best so far, the time left."""
+"""What a person sees while a study runs: one line a worker, the best so far, the time left.
+
+Elsewhere than on a terminal (a pipe, CI, a log of Slurm): one line each few seconds, less often as
+a study grows long.
+"""
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,12 +18,15 @@ from rich.text import Text
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import natural_order
 from search.records.runs import RunResult, RunSpec
+from search.statistics.formatting import score_text, score_unit
 
 _REFRESH = 4  # a second
+# Seconds between two lines elsewhere: the first ones, the share of the time so far, at most.
+_LEAST, _SHARE, _MOST = 5.0, 1 / 60, 300.0
 
 
 class Terminal:
-    """Live progress on a terminal; one plain line for each ended run elsewhere.
+    """Live progress on a terminal; plain lines with counts and the time left elsewhere.
 
     Args:
         console: where to write.
@@ -44,6 +52,10 @@ class Terminal:
         self._best: tuple[float, str] | None = None
         self._workers: dict[str, tuple[RunSpec, Mapping[str, Any], float]] = {}
         self._seconds: list[float] = []
+        self._begun = self._told = time.monotonic()
+        self._untold = False  # whether a run has ended since the last line
+        self._states: Counter[str] = Counter()
+        self._errors: set[str] = set()
         self._live = Live(
             get_renderable=self._render,
             console=console,
@@ -59,6 +71,8 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         if self._console.is_terminal:
             self._live.stop()
+        elif self._untold:
+            self._tell()
 
     def expect(
         self, total: int, by_folder: Mapping[str, int] | None = None, about: bool = False
@@ -75,6 +89,7 @@ class Terminal:
         """A run has ended an epoch."""
         begun = self._workers.get(worker, (spec, {}, time.monotonic()))[2]
         self._workers[worker] = (spec, data, begun)
+        self._tell_in_time()
 
     def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
         """A run has ended; without a worker it had ended before this start."""
@@ -84,8 +99,11 @@ class Terminal:
             self._seconds.append(time.monotonic() - begun[2])
         self._note_best(spec, result)
         self._bar.update(self._task, completed=self._ended, left=self._left())
-        if not self._console.is_terminal and worker:
-            self._print(self._line(spec, result))
+        self._states[result.state] += 1
+        if worker:
+            self._untold = True
+            self._tell_failure(spec, result)
+            self._tell_in_time()
 
     def note(self, text: str) -> None:
         """Something that a person should know."""
@@ -102,29 +120,47 @@ class Terminal:
         if self._best is None or sign * result.score > sign * self._best[0]:
             self._best = (result.score, f"{spec.label} ({spec.key})")
 
-    def _line(self, spec: RunSpec, result: RunResult) -> str:
-        score = "-" if result.score is None else f"{result.score:.4f}"
-        how = "" if result.state == "complete" else f", {result.state}"
-        why = f": {result.error}" if result.state == "failed" else ""
-        return (
-            f"[{self._ended}/{self._of}] {spec.key} {spec.label}: {self._monitor} {score}, "
-            f"{result.epochs} epochs, {result.seconds.get('total', 0.0):.1f} s{how}{why}"
-            f"{self._left(', ')}"
-        )
+    def _tell_in_time(self) -> None:
+        """A line elsewhere than on a terminal, if the last one is long enough ago."""
+        now = time.monotonic()
+        pause = min(max(_LEAST, _SHARE * (now - self._begun)), _MOST)
+        if not self._console.is_terminal and now - self._told >= pause:
+            self._tell()
 
-    def _left(self, before: str = "") -> str:
+    def _tell(self) -> None:
+        self._told, self._untold = time.monotonic(), False
+        names = ("stopped", "diverged", "failed")
+        counts = [f"{self._states[name]} {name}" for name in names if self._states[name]]
+        parts = [
+            f"[{self._ended}/{self._of}] {', '.join(counts)}".strip(),
+            f"best so far {self._score(self._best[0])} {self._best[1]}" if self._best else "",
+            self._left(),
+        ]
+        self._print(", ".join(filter(None, parts)))
+
+    def _tell_failure(self, spec: RunSpec, result: RunResult) -> None:
+        """Why a run failed, at once elsewhere than on a terminal; each reason once."""
+        new = result.error not in self._errors
+        if result.state == "failed" and new and not self._console.is_terminal:
+            self._errors.add(result.error or "")
+            self._print(f"{spec.key} {spec.label} failed: {result.error}")
+
+    def _score(self, value: float) -> str:
+        return score_text(value, self._monitor) + score_unit(self._monitor)
+
+    def _left(self) -> str:
         """The time left, from the runs so far: stopped ones make it shorter than it looks."""
         if not self._seconds or self._ended >= self._total:
             return ""
         mean = sum(self._seconds) / len(self._seconds)
         seconds = mean * (self._total - self._ended) / self._slots
-        return f"{before}about {duration(seconds)} left"
+        return f"about {duration(seconds)} left"
 
     def _render(self) -> Group:
         table = Table.grid(padding=(0, 2))
         for name, (spec, data, _) in sorted(self._workers.items(), key=_by_number):
             epoch = f"epoch {data['epoch']}/{data['epochs']}" if data else "starting"
-            score = f"{self._monitor} {data['score']:.4f}" if data else ""
+            score = f"{self._monitor} {self._score(data['score'])}" if data else ""
             table.add_row(
                 Text(name, style="dim"),
                 Text(spec.key),
@@ -132,7 +168,11 @@ class Terminal:
                 Text(epoch),
                 Text(score),
             )
-        best = "" if self._best is None else f"best so far: {self._best[0]:.4f} {self._best[1]}"
+        best = (
+            ""
+            if self._best is None
+            else f"best so far: {self._score(self._best[0])} {self._best[1]}"
+        )
         return Group(table, self._bar, Text(best, style="green"))
 
 

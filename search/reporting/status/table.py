@@ -11,6 +11,7 @@ from hybrid_swin.errors.plain_text import unbroken
 from hybrid_swin.system.program import door
 from search.reporting.status.status import Status
 from search.reporting.terminal import duration
+from search.statistics.formatting import score_text, score_unit
 
 _STATES = ("complete", "stopped", "diverged", "failed")
 _FAILURES = 5  # shown
@@ -82,7 +83,7 @@ def _training(status: Status) -> Table:
     table = _grid([run.key for run in status.training])
     for run in status.training:
         epoch = "starting" if run.epoch is None else f"epoch {run.epoch}/{run.epochs}"
-        score = "" if run.score is None else f"{status.monitor} {run.score:.4f}"
+        score = "" if run.score is None else f"{status.monitor} {_score(run.score, status)}"
         since = f"for {duration(run.seconds)}" if status.activity == "running" else ""
         table.add_row(run.key, _plain(run.label), epoch, score, since, Text(run.worker, "dim"))
     return table
@@ -91,7 +92,7 @@ def _training(status: Status) -> Table:
 def _last(status: Status) -> Table:
     table = _grid([run.key for run in status.last])
     for run in status.last:
-        score = "-" if run.score is None else f"{run.score:.4f}"
+        score = _score(run.score, status)
         ago = f"{duration(run.ago)} ago"
         table.add_row(run.key, _plain(run.label), score, f"{run.epochs} epochs", run.state, ago)
     return table
@@ -112,9 +113,15 @@ def _best(status: Status) -> Text:
     best = status.best
     if best is None or best.score is None:
         return Text()
-    found = f"best of {status.best_of} single runs so far: {status.monitor} {best.score:.4f}"
+    score = _score(best.score, status)
+    found = f"best of {status.best_of} single runs so far: {status.monitor} {score}"
     warning = "One run's score flatters, the best of many most: only rows retrained tell."
     return Text.assemble((found, "green"), f" {best.label} ({best.key}). {warning}")
+
+
+def _score(value: float | None, status: Status) -> str:
+    unit = "" if value is None else score_unit(status.monitor)
+    return score_text(value, status.monitor) + unit
 
 
 def _plain(text: str) -> Text:

@@ -63,35 +63,48 @@ def terminal(clock):
 # Elsewhere than on a terminal
 
 
-def test_one_plain_line_for_each_run_that_ends(plain, clock):
+def test_one_line_each_few_seconds_however_many_runs_end(plain, clock):
     with plain.view as view:
-        view.started(run(3), "worker-0")
-        view.epoch(run(3), "worker-0", {"epoch": 1, "epochs": 3, "score": 0.25})
-        assert plain.lines == []
-        clock.now = 20.0
-        view.finished(run(3), ended(0.75), "worker-0")
-    # 9 more of 20 seconds by two workers
+        for number in range(8):
+            view.started(run(number), "worker-0")
+            clock.now += 2.0
+            view.finished(run(number), ended(0.5 + 0.05 * number), "worker-0")
     assert plain.lines == [
-        "[1/10] trials/0003 w_msa: val/accuracy 0.7500, 3 epochs, 2.0 s, about 90 s left".replace(
-            "90 s", "2 min"
-        )
+        "[3/10], best so far 60.0% w_msa (trials/0002), about 7 s left",
+        "[6/10], best so far 75.0% w_msa (trials/0005), about 4 s left",
+        "[8/10], best so far 85.0% w_msa (trials/0007), about 2 s left",
     ]
     assert "\x1b" not in plain.file.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("result", "words"),
-    [
-        (ended(0.5, "stopped"), "val/accuracy 0.5000, 3 epochs, 2.0 s, stopped"),
-        (ended(None, "diverged"), "val/accuracy -, 3 epochs, 2.0 s, diverged"),
-        (ended(None, "failed", error="no memory", epochs=0, seconds={}),
-         "val/accuracy -, 0 epochs, 0.0 s, failed: no memory"),
-    ],
-)  # fmt: skip
-def test_how_a_run_ended(plain, result, words):
-    plain.view.finished(run(), result, "worker-0")
-    [line] = plain.lines
-    assert line == f"[1/10] trials/0000 w_msa: {words}"
+def test_long_trainings_are_heard_of_too(plain, clock):
+    plain.view.started(run(), "worker-0")
+    for epoch in range(3):
+        clock.now += 4.0
+        data = {"epoch": epoch + 1, "epochs": 9, "score": 0.25}
+        plain.view.epoch(run(), "worker-0", data)
+    assert plain.lines == ["[0/10]"]
+
+
+def test_lines_grow_rare_as_a_study_grows_long(plain, clock):
+    for hour in range(48):
+        for minute in range(60):
+            clock.now = 3600.0 * hour + 60.0 * minute
+            plain.view.epoch(run(), "worker-0", {"epoch": 1, "epochs": 9, "score": 0.25})
+    assert 100 < len(plain.lines) < 60 * 12 + 48 * 12  # one in five minutes at most, in the end
+
+
+def test_what_did_not_complete_is_counted_and_each_reason_said_once(plain, clock):
+    for number, state in enumerate(("stopped", "failed", "failed", "diverged", "complete")):
+        error = "no memory" if state == "failed" else None
+        score = None if state in ("failed", "diverged") else 0.5
+        plain.view.finished(run(number), ended(score, state, error=error), "worker-0")
+    assert plain.lines == ["trials/0001 w_msa failed: no memory"]
+    with plain.view:
+        pass
+    assert plain.lines[1] == (
+        "[5/10] 1 stopped, 1 diverged, 2 failed, best so far 50.0% w_msa (trials/0004)"
+    )
 
 
 def test_runs_that_had_ended_before_are_counted_in_silence(plain, clock):
@@ -102,7 +115,7 @@ def test_runs_that_had_ended_before_are_counted_in_silence(plain, clock):
     clock.now = 10.0
     plain.view.finished(run(4), ended(), "worker-1")
     # They took none of the time, and what is left is five of ten seconds by two workers.
-    assert plain.lines[0].startswith("[5/10] ")
+    assert plain.lines[0].startswith("[5/10], best")
     assert plain.lines[0].endswith(", about 25 s left")
 
 
@@ -111,7 +124,7 @@ def test_after_the_last_run_nothing_is_left(clock):
     screen.view.started(run(), "worker-0")
     clock.now = 5.0
     screen.view.finished(run(), ended(), "worker-0")
-    assert screen.lines == ["[1/1] trials/0000 w_msa: val/accuracy 0.5000, 3 epochs, 2.0 s"]
+    assert screen.lines == ["[1/1], best so far 50.0% w_msa (trials/0000)"]
 
 
 def test_fewer_runs_than_it_looked_like(plain, clock):
@@ -119,22 +132,32 @@ def test_fewer_runs_than_it_looked_like(plain, clock):
     plain.view.started(run(), "worker-0")
     clock.now = 6.0
     plain.view.finished(run(), ended(), "worker-0")
-    assert plain.lines[0].startswith("[1/3] ")
+    assert plain.lines[0].startswith("[1/3]")
     assert plain.lines[0].endswith("about 6 s left")
 
 
-def test_an_estimated_number_of_runs_is_said_to_be_one(plain, terminal):
+def test_an_estimated_number_of_runs_is_said_to_be_one(plain, terminal, clock):
+    clock.now = 6.0
     for screen in (plain, terminal):
         screen.view.expect(30, {"trials": 30}, about=True)
         screen.view.finished(run(), ended(), "worker-0")
-    assert plain.lines[0].startswith("[1/about 30] ")
+    assert plain.lines[0].startswith("[1/about 30]")
     assert "1/about 30" in terminal.shown()
+
+
+def test_a_metric_that_is_no_share_is_no_percentage(clock):
+    file = io.StringIO()
+    view = Terminal(Console(file=file, width=100), 10, "val/loss", "min", 1)
+    clock.now = 6.0
+    view.finished(run(), ended(0.25), "worker-0")
+    assert "best so far 0.250 w_msa" in file.getvalue()
 
 
 LABEL = "conv(kernel=7)[/red][bold] :smile:"
 
 
-def test_words_are_no_markup(plain, terminal):
+def test_words_are_no_markup(plain, terminal, clock):
+    clock.now = 6.0
     plain.view.finished(run(label=LABEL), ended(), "worker-0")
     plain.view.note(f"{LABEL} failed: index [0] of [/x]")
     assert LABEL in plain.lines[0]
@@ -166,7 +189,7 @@ def test_each_worker_has_a_line(terminal):
         "epoch",
         "2/30",
         "val/accuracy",
-        "0.1250",
+        "12.5%",
     ]
     assert lines[1].split() == ["worker-10", "trials/0010", "w_msa", "starting"]
     assert "0/10" in lines[2]
@@ -179,10 +202,10 @@ def test_each_worker_has_a_line(terminal):
 def test_an_epoch_without_a_score(terminal):
     terminal.view.started(run(), "worker-0")
     terminal.view.epoch(run(), "worker-0", {"epoch": 1, "epochs": 3, "score": float("nan")})
-    assert "val/accuracy nan" in terminal.shown()
+    assert "val/accuracy nan%" in terminal.shown()
 
 
-@pytest.mark.parametrize(("mode", "best"), [("max", "0.7000"), ("min", "0.2000")])
+@pytest.mark.parametrize(("mode", "best"), [("max", "70.0%"), ("min", "20.0%")])
 def test_the_best_so_far_is_of_the_search(clock, mode, best):
     screen = Screen(is_terminal=True, mode=mode)
     assert "best" not in screen.shown()

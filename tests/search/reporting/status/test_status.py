@@ -90,7 +90,7 @@ def test_a_study_that_was_cut_off(study, printed):
     assert "were being trained" in said
     assert "epoch 3/20" in said
     assert "trials/0003, attempt 1: out of memory" in said
-    assert "best of 2 single runs so far: val/accuracy 0.9000 w_msa (trials/0000)" in said
+    assert "best of 2 single runs so far: val/accuracy 90.0% w_msa (trials/0000)" in said
     assert "flatters" in said
 
 

@@ -34,6 +34,7 @@ from hybrid_swin.spec.own_code.trust import add_code_options
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.run_reference import with_runs
 from hybrid_swin.system.kept_text import check_words, show, show_parsed
+from hybrid_swin.system.program import SEARCH_COMMANDS, door, of_the_other
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
 
@@ -92,6 +93,9 @@ def _parse(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
     """The command and its options; their values are read as a file's would be."""
     commands = parser._subcommands_action
     known = commands.choices if commands and commands.choices else {}
+    if words and words[0] not in known:
+        if other := of_the_other(words, SEARCH_COMMANDS, door()):
+            raise InputError(other)
     own = known.get(words[0], parser) if words else parser
     try:
         parsed = parser.parse_args(check_words(words, own))

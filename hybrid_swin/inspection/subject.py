@@ -26,7 +26,7 @@ class Place:
         name: full name of the module, such as ``layers.0.blocks.1``.
         stage: from 0.
         index: of the block within its stage, from 0.
-        word: the canonical block word, such as ``mdta+w_msa``.
+        word: the block word as it was written, such as ``w_msa+mdta``.
         stride: pixels a side that one token stands for.
         grid: tokens (height, width) of the block's map for the subject's images.
         mixer: what exchanges information between tokens, ``block.attn``.
@@ -162,13 +162,13 @@ def blocks_of(model: HybridSwin, image_size: Grid) -> list[Place]:
     for stage, layer in enumerate(model.layers):
         if stage:
             stride, height, width = 2 * stride, -(-height // 2), -(-width // 2)
-        words = model.variant.block_words[stage]
+        words = model.variant.stages[stage].words()
         blocks = cast(nn.Sequential, layer.blocks)
         for index, (word, module) in enumerate(zip(words, blocks, strict=True)):
             block = cast(Block, module)
             name = f"layers.{stage}.blocks.{index}"
             grid = (height, width)
-            places.append(Place(name, stage, index, str(word), stride, grid, block.attn, block))
+            places.append(Place(name, stage, index, word, stride, grid, block.attn, block))
     return places
 
 

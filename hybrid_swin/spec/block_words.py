@@ -82,6 +82,22 @@ class BlockWord:
             branches, fusion = _sorted(branches, fusion, constants.get("per_branch", ()))
         return BlockWord(branches, fusion)
 
+    def spelled(self) -> str:
+        """The canonical word as people write it: windows first, the default fusion not named.
+
+        Windows come first because the other branches stand beside them: ``w_msa+mdta:gate``.
+        Identities are made of `canonical`, whose order is the alphabet's.
+        """
+        word = self.canonical()
+        if word.fusion is None:
+            return str(word)
+        branches, fusion = word.branches, word.fusion
+        constants = registry.describe("fusion", fusion.name).constants
+        if not constants.get("ordered", False):
+            per_branch = constants.get("per_branch", ())
+            branches, fusion = _sorted(branches, fusion, per_branch, windows_first=True)
+        return str(BlockWord(branches, None if fusion == Part(DEFAULT_FUSION) else fusion))
+
     def plugin_hashes(self) -> dict[str, str]:
         """Source hashes of the plug-ins in this word: a part of what the network is."""
         parts: list[tuple[PartKind, Part]] = [("branch", b) for b in self.branches]
@@ -223,14 +239,21 @@ def window_layout(
 
 
 def _sorted(
-    branches: tuple[Part, ...], fusion: Part, per_branch: Iterable[str]
+    branches: tuple[Part, ...],
+    fusion: Part,
+    per_branch: Iterable[str],
+    windows_first: bool = False,
 ) -> tuple[tuple[Part, ...], Part]:
-    """Sort the branches, and with them the options that hold one value a branch (``1-3``)."""
+    """Sort the branches, and with them the options that hold one value per branch (``1-3``)."""
     options = fusion.kwargs
     split = {key: str(options[key]).split("-") for key in per_branch if key in options}
     order = sorted(
         range(len(branches)),
-        key=lambda i: (str(branches[i]), *(int(values[i]) for values in split.values())),
+        key=lambda i: (
+            windows_first and branches[i].name not in WINDOWED,
+            str(branches[i]),
+            *(int(values[i]) for values in split.values()),
+        ),
     )
     for key, values in split.items():
         options[key] = "-".join(values[i] for i in order)

@@ -3,7 +3,16 @@
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+# Two programs share the work; each knows the other's commands.
+TRAINING = "python -m hybrid_swin"
+TRAINING_COMMANDS = ("fit", "validate", "test", "predict", "export")
+SEARCH_COMMANDS = (
+    *("run", "compare", "space", "inspect", "attribution", "leaderboard", "status", "figures"),
+    *("blocks", "cost", "export"),
+)
 
 _SCRIPT = "search.py"
 _INSTALLED = "hybrid-swin"  # the console script
@@ -31,6 +40,19 @@ def door() -> str:
     if ours == os.path.join("hybrid_swin", "__main__.py") and not _in_checkout():
         return _INSTALLED
     return f"python {_SCRIPT}"
+
+
+def of_the_other(words: Sequence[str], commands: Sequence[str], program: str) -> str | None:
+    """A message on a command that the other program has; None if it has not.
+
+    Args:
+        words: of the command line, the command first.
+        commands: of the other program.
+        program: how that is called.
+    """
+    if not words or words[0] not in commands:
+        return None
+    return f"{words[0]!r} is a command of the other program; type: {program} {shlex.join(words)}"
 
 
 def as_called(text: str) -> str:

@@ -9,10 +9,18 @@ from contextlib import contextmanager
 _MESSAGES = (
     # Images lie in memory: worker processes would cost more than they bring.
     r".*does not have many workers which may be a bottleneck.*",
+    # A training is one process: srun has nothing to start beside it.
+    r"The `srun` command is available on your system but is not used.*",
+    # The same data loaders serve every epoch of a short training.
+    r"Consider setting `persistent_workers=True`.*",
+    # We log by epoch, not by step.
+    r"The number of training batches \(\d+\) is smaller than the logging interval.*",
+    # A training goes on in the folder that it began in.
+    r"Checkpoint directory .* exists and is not empty.*",
     # https://github.com/Lightning-AI/pytorch-lightning/issues/21326
     r"`isinstance\(treespec, LeafSpec\)` is deprecated.*",
     # The caller chose the device.
-    r"GPU available but not used.*",
+    r"[GT]PU available but not used.*",
 )
 # Banners and tips at INFO: "GPU available: False", "`Trainer.fit` stopped: ...".
 _LOGGERS = ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda")

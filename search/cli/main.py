@@ -15,6 +15,7 @@ from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.interop.export.options import run_export
 from hybrid_swin.system.files import explained as explain_refusal
 from hybrid_swin.system.kept_text import check_words, show
+from hybrid_swin.system.program import TRAINING, TRAINING_COMMANDS, of_the_other
 from search.cli.cost.options import question_of
 from search.cli.in_time import parse_in_time
 from search.cli.inspect.options import question_of as inspect_question_of
@@ -67,6 +68,8 @@ def _dispatch(arguments: list[str]) -> int:
     if name not in COMMANDS and (use := use_of(name)):
         raise InputError(f"{name!r} is a file, not a command; {use}")
     if name not in COMMANDS:
+        if other := of_the_other(arguments, TRAINING_COMMANDS, TRAINING):
+            raise InputError(other)
         raise unknown("command", name, COMMANDS)
     parser = COMMANDS[name][0]()
     parser.exit_on_error = False

@@ -1,16 +1,20 @@
 """The command `status`: look once, or again and again."""
 
 import json
+import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.errors import InputError
 from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
-from search.reporting.status.status import Status, Watcher
-from search.reporting.status.table import render, what_it_found
+from search.records.nearby import studies_in
+from search.reporting.status.status import Status, Watcher, is_study
+from search.reporting.status.table import render, render_list, what_it_found
 
 _SECONDS = Range(0, 86_400, open_below=True)
 
@@ -24,7 +28,14 @@ def run(options: Any) -> int:
     pause = options.watch
     if pause is not None:
         check_ranges({"--watch": (pause, _SECONDS)})
-    watcher, console = Watcher(Path(options.study)), Console()
+    folder, console = Path(options.study), Console()
+    if not is_study(folder) and (names := studies_in(folder)):
+        if pause is not None:
+            one = shlex.quote(str(folder / names[0]))
+            raise InputError(f"--watch looks at one study; give one of {folder}, such as {one}")
+        _list([Watcher(folder / name).look() for name in names], options.format, console)
+        return 0
+    watcher = Watcher(folder)
     status = watcher.look()
     _show(status, options.format, console, again=pause is not None)
     try:
@@ -35,6 +46,15 @@ def run(options: Any) -> int:
     except KeyboardInterrupt:
         pass  # of the looking, not of the study
     return 0
+
+
+def _list(found: Sequence[Status], form: str, console: Console) -> None:
+    """All studies of a folder, a line each."""
+    if form == "json":
+        told = [{"schema_version": 1, **asdict(status)} for status in found]
+        print(json.dumps(json_ready(told), indent=1))
+    else:
+        console.print(render_list(found))
 
 
 def _show(status: Status, form: str, console: Console, again: bool) -> None:

@@ -24,7 +24,7 @@ def status_parser(formatter: Any) -> ArgumentParser:
         formatter_class=formatter,
         description=_STATUS,
     )
-    _add_folder(parser, "the folder of the study or comparison")
+    _add_folder(parser, "the folder of the study or comparison; or of several, to list them")
     parser.add_argument(
         "--format", default="table", choices=["table", "json"], help="what to print"
     )

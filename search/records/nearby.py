@@ -12,18 +12,18 @@ _NAMED = 5  # studies that a message lists
 
 def hint_of_studies(folder: Path) -> str:
     """The end of a message on a folder that is no study's; empty if no study is near."""
-    if inside := _studies_in(folder):
+    if inside := studies_in(folder):
         more = f" and {len(inside) - _NAMED} more" if len(inside) > _NAMED else ""
         one = shown(str(folder / inside[0]))
         names = ", ".join(inside[:_NAMED])
         return f"; it holds the folders of {names}{more}: give one of them, such as {one}"
-    beside = _studies_in(folder.parent)
+    beside = studies_in(folder.parent)
     near = did_you_mean(folder.name, beside)
     found = next((name for name in beside if near.endswith(f" {name!r}?")), None)
     return "" if found is None else f"; did you mean {shown(str(folder.parent / found))}?"
 
 
-def _studies_in(folder: Path) -> list[str]:
+def studies_in(folder: Path) -> list[str]:
     """Names of the studies and comparisons in a folder, as far as it can be read."""
     with suppress(OSError):
         return sorted(inner.name for inner in folder.iterdir() if _is_study(inner))

@@ -21,6 +21,7 @@ from hybrid_swin.interop.trained import load
 Run = Callable[[Tensor], Tensor]
 
 IMAGES, LOGITS = "images", "logits"  # input and output of a graph
+BATCH = "batch"  # their first axis, as graphs name it
 _ONNX_PACKAGES = "onnx", "onnxscript", "onnxruntime"
 _ONNX_LIMIT = 2 * 1024**3  # bytes of one protobuf
 
@@ -57,7 +58,7 @@ class Format:
 
 def _trace(network: nn.Module, images: Tensor) -> torch.export.ExportedProgram:
     """The computation with the batch left open. Sizes are fixed: windows and masks follow them."""
-    batch = torch.export.Dim("batch", min=1)
+    batch = torch.export.Dim(BATCH, min=1)
     program = torch.export.export(network, (images,), dynamic_shapes=({0: batch},), strict=False)
     for node in program.graph.nodes:  # the paths of our files are nobody's business
         node.meta.pop("stack_trace", None)
@@ -77,6 +78,7 @@ def _write_onnx(network: nn.Module, images: Tensor, facts: Mapping[str, str], fi
             dynamo=True,
             input_names=[IMAGES],
             output_names=[LOGITS],
+            dynamic_shapes=({0: BATCH},),  # which names the axis
             verbose=False,
         )
     if program is None:

@@ -25,7 +25,8 @@ def fitting_mixer(host: Host, word: BlockWord, identity_start: bool) -> tuple[Mi
             parameter.requires_grad_(name not in plan.values)
     how, why = _start(host, word, mixer, plan, identity_start)
     mixer.to(host.like.device, host.like.dtype).train(host.mixer.training)
-    return mixer, BlockStart(host.name, str(word), how, "; ".join(filter(None, (why, host.note))))
+    why = "; ".join(filter(None, (why, host.note)))
+    return mixer, BlockStart(host.name, word.spelled(), how, why)
 
 
 def _start(
@@ -41,7 +42,7 @@ def _start(
             return "changed", "its fusion cannot start as one of its branches, so all act at once"
     part = word.branches[plan.base or 0]
     if len(host.word.branches) == 1 and not _same(part, host.word.branches[0], host):
-        return "changed", f"{part} where the block had {host.word}"
+        return "changed", f"{part} where the block had {host.word.spelled()}"
     return ("changed", host.caution) if host.caution else (plan.how, "")
 
 

@@ -123,7 +123,7 @@ def _check_block(
         place = "behind" if is_v2 else "before"
         raise InputError(
             f"layout {layout!r} holds {what}, in which layers.{i}.blocks.{j} is "
-            f"{str(Part(kind, own))!r} with norms {place} it; the model's is {str(word)!r}; "
+            f"{str(Part(kind, own))!r} with norms {place} it; the model's is {word.spelled()!r}; "
             f"{_INSTEAD}"
         )
     ours = window_layout(part, variant.grids[i], variant.window_sizes[i])
@@ -133,7 +133,7 @@ def _check_block(
         raise InputError(
             f"layout {layout!r} holds {'Swin V2s' if is_v2 else 'plain Swins'}, and in "
             f"{rules.library} layers.{i}.blocks.{j} is what we call {str(rules.part(kind))!r}; "
-            f"the model's is {str(word)!r}; {_INSTEAD}"
+            f"the model's is {word.spelled()!r}; {_INSTEAD}"
         )
     return ours.window
 

@@ -63,7 +63,7 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
         console.print(
             Text.assemble(("note", "yellow"), f": {note}"), highlight=False, soft_wrap=True
         )
-    folder = Path(question.out) if question.out else Path(FOLDER) / target.name
+    folder = Path(question.out) if question.out else _default_folder(target)
     index = Index(folder, _about(question, target, shown))
     if index.replaced:
         console.print(
@@ -96,6 +96,16 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
         names = [outcome.asked.name for outcome in outcomes]
         console.print(send(folder, question.log_images, names), highlight=False, soft_wrap=True)
     return 0
+
+
+def _default_folder(target: TargetNetwork) -> Path:
+    """In the folder of the run or the training; of a network without one in the working folder."""
+    if target.home is None or target.checkpoint is None:
+        return Path(FOLDER) / target.name
+    folder = target.checkpoint.resolve().parent
+    folder = (folder.parent if folder.name.startswith("attempt-") else folder) / FOLDER
+    here = Path.cwd().resolve()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _test_reading(

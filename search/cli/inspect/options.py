@@ -49,7 +49,8 @@ class InspectQuestion:
         split: which of them.
         images: how many of them, drawn by the seed; of a user's own module the first.
         only: inspections with their options; None for all.
-        out: a folder; None for one in `inspections/`, named after the target.
+        out: a folder; None for `inspections` in the folder of the run or training, or, of a network
+            without one, for a folder in `inspections/` that is named after it.
         format: of the figures.
         seed: of every random choice, the weights of a network without any included.
         device: what to compute on.
@@ -122,7 +123,10 @@ def inspect_parser(formatter: Any) -> ArgumentParser:
         help="how many of them, drawn by --seed; of --data.class_path the first of its loader",
     )
     parser.add_argument(
-        "--out", type=str, default=None, help="folder to write to (default: inspections/NAME)"
+        "--out",
+        type=str,
+        default=None,
+        help="folder to write to (default: RUN/inspections; without a run inspections/NAME)",
     )
     parser.add_argument("--format", type=Format, default="svg", help="of the figures")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice")

@@ -112,6 +112,11 @@ class Status:
     damaged: tuple[str, ...] = ()
 
 
+def is_study(folder: Path) -> bool:
+    """Whether a folder is that of a study or comparison, also one that is about to begin."""
+    return (folder / SETTINGS_FILE).exists() or (folder / "lock").exists()
+
+
 class Watcher:
     """Looks at one folder, as often as asked.
 
@@ -125,7 +130,7 @@ class Watcher:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._runs = Runs(folder)
-        if not (folder / SETTINGS_FILE).exists() and not (folder / "lock").exists():
+        if not is_study(folder):
             raise InputError(
                 f"there is no study or comparison at {folder}"
                 + (hint_of_studies(folder) or "; give the folder of one, such as runs/digits")

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Group as Lines
 from rich.table import Table
@@ -34,6 +35,23 @@ def render(status: Status) -> Lines:
     if status.best is not None:
         parts += [Text(), _best(status)]
     return Lines(*parts)
+
+
+def render_list(found: Sequence[Status]) -> Table:
+    """Several studies, a line each."""
+    table = _grid([Path(status.folder).name for status in found])
+    for status in found:
+        of = "" if status.total is None else f"/{'about ' * status.about}{status.total}"
+        left = status.seconds_left if status.activity == "running" else None
+        table.add_row(
+            Path(status.folder).name,
+            status.kind,
+            status.activity,
+            f"{status.ended}{of} runs",
+            "" if left is None else f"about {duration(left)} left",
+            "" if status.best is None else f"best run {_score(status.best.score, status)}",
+        )
+    return table
 
 
 def what_it_found(status: Status) -> str:

@@ -216,6 +216,23 @@ def test_a_ratio_is_sorted_with_its_branches():
     assert canonical == "conv+w_msa:split(ratio=1-3)"
 
 
+@pytest.mark.parametrize(
+    ("word", "spelled"),
+    [
+        ("mdta+w_msa", "w_msa+mdta"),
+        ("conv+mdta+sw_msa:gate", "sw_msa+conv+mdta:gate"),
+        ("mdta+w_msa:split(ratio=1-3)", "w_msa+mdta:split(ratio=3-1)"),
+        ("mdta+w_msa:cascade", "mdta+w_msa:cascade"),  # whose order matters
+        ("conv(kernel=3)", "conv"),
+        ("w_msa", "w_msa"),
+        ("mdta+w_msa:sum", "w_msa+mdta"),
+    ],
+)
+def test_people_write_windows_first(word, spelled):
+    assert parse(word).spelled() == spelled
+    assert parse(spelled).canonical() == parse(word).canonical()
+
+
 def test_the_order_counts_where_the_fusion_says_so(write_plugin):
     assert not same("w_msa+mdta:cascade", "mdta+w_msa:cascade")
     registry.add_plugin(write_plugin("chain", ORDERED))

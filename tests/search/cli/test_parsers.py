@@ -2,6 +2,8 @@
 
 import pytest
 
+from hybrid_swin.system.program import SEARCH_COMMANDS, TRAINING_COMMANDS
+from search.cli.main import main
 from search.cli.parsers import COMMANDS
 
 
@@ -20,3 +22,14 @@ def test_a_plugin_takes_one_file_and_leaves_what_follows(line, name, expected):
         options = COMMANDS[command][0]().parse_args(arguments)
         assert options.plugin == ["a.py", "b.py"]
         assert options[name] == expected
+
+
+def test_the_other_program_knows_these_commands():
+    assert set(SEARCH_COMMANDS) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(set(TRAINING_COMMANDS) - set(COMMANDS)))
+def test_a_command_of_training_is_answered_by_its_command_line(name, capsys):
+    assert main([name, "runs/my study"]) == 2
+    said = capsys.readouterr().err
+    assert f"type: python -m hybrid_swin {name} 'runs/my study'" in said

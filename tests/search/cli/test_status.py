@@ -76,3 +76,19 @@ def test_what_must_be_mended(tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
     assert main(["status", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_folder_of_studies_lists_them(whole_study, capsys):
+    one = whole_study("one")
+    whole_study("other")
+    for study in ("one", "other"):
+        (one.folder.parent / study / "study.json").write_text("{}")
+    runs = str(one.folder.parent)
+    assert main(["status", runs]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["one", "other"]
+    assert all("study" in line and "runs" in line and "best run 97.0%" in line for line in lines)
+    assert main(["status", runs, "--format", "json"]) == 0
+    assert [told["name"] for told in json.loads(capsys.readouterr().out)] == ["one", "other"]
+    assert main(["status", runs, "--watch", "1"]) == 2
+    assert f"--watch looks at one study; give one of {runs}" in capsys.readouterr().err

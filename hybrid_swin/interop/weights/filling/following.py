@@ -49,7 +49,7 @@ def followed(
         if why:
             stay.setdefault(why, []).append(attention.name)
     others = [
-        f"layers.{i}.blocks.{j} {word}"
+        f"layers.{i}.blocks.{j} {word.spelled()}"
         for i, j, word in _without(variant, attentions, source.variant)
     ]
     if others:
@@ -144,7 +144,7 @@ def _spelt(stage: Stage, before: Sequence[BlockWord], after: Sequence[BlockWord]
     if list(before) == list(after):
         return stage
     new = [
-        spelt if old == word else str(word)
+        spelt if old == word else word.spelled()
         for spelt, old, word in zip(stage.words(), before, after, strict=True)
     ]
     count = next(n for n in range(1, len(new) + 1) if new == (new[:n] * len(new))[: len(new)])

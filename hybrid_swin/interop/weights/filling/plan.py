@@ -206,7 +206,7 @@ def _start(
             why = "; ".join(difference.why for difference in found)
             if first.theirs is not None:
                 plan.differences[index] = first
-    return BlockStart(at.name, str(at.word), how, why)
+    return BlockStart(at.name, at.word.spelled(), how, why)
 
 
 def _unplaced(plan: LoadPlan, block: str, source: WeightSource) -> list[str]:

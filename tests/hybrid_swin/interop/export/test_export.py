@@ -54,6 +54,8 @@ def test_every_branch_and_fusion_runs_in_onnx_runtime(tmp_path):
     session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
     assert [i.name for i in session.get_inputs()] == ["images"]
     assert [o.name for o in session.get_outputs()] == ["logits"]
+    ends = (*session.get_inputs(), *session.get_outputs())
+    assert [end.shape[0] for end in ends] == ["batch", "batch"]
     images = torch.randn(5, 2, 6, 9)
     logits = torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
     with torch.no_grad():

@@ -121,6 +121,15 @@ def test_numbers_figures_and_an_index_are_written(variant_file, tmp_path, monkey
     assert "inspections/small/" in output
 
 
+def test_what_is_seen_of_a_run_is_written_into_its_folder(run_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = run_folder()
+    output = told(InspectQuestion(str(run), images=4, only=FAST[:1]))
+    assert (run / "inspections" / "index.json").is_file()
+    shown = run.resolve().relative_to(tmp_path.resolve()) / "inspections"
+    assert f"numbers and figures: {shown}/" in output
+
+
 def test_a_run_is_shown_what_it_was_trained_on(run_folder, tmp_path):
     question = InspectQuestion(str(run_folder()), images=5, only=FAST, out=str(tmp_path / "out"))
     output = told(question)

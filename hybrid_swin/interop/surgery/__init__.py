@@ -8,8 +8,7 @@ from torch import nn
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.interop.surgery import huggingface_blocks, own_blocks, timm_blocks
 from hybrid_swin.interop.surgery.host import Host
-from hybrid_swin.interop.surgery.mixers import fitting_mixer
-from hybrid_swin.interop.surgery.replacement import Replacement
+from hybrid_swin.interop.surgery.replacement import Replacement, fitting_mixer
 from hybrid_swin.network.backbone import Backbone
 from hybrid_swin.spec.block_words import BlockWord, Part, parse
 from hybrid_swin.spec.stage import Stage

@@ -12,7 +12,7 @@ from transformers import Swinv2Backbone, Swinv2Config, Swinv2ForImageClassificat
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.comparison.own_differences import UNKNOWN
+from hybrid_swin.interop.weights.comparison.block_differences import UNKNOWN
 from hybrid_swin.interop.weights.source.layouts import recognise_all, to_timm
 
 SIZES = {"patch_size": 2, "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2], "window_size": 4}

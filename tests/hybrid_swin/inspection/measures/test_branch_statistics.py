@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from hybrid_swin.inspection.measures.contributions import contributions
+from hybrid_swin.inspection.measures.branch_statistics import contributions
 from hybrid_swin.network.block import build_mixer
 from hybrid_swin.spec.block_words import parse
 

@@ -7,7 +7,7 @@ import torch
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.comparison.own_differences import HEADLESS
+from hybrid_swin.interop.weights.comparison.block_differences import HEADLESS
 from hybrid_swin.interop.weights.comparison.probe import measure_difference
 from hybrid_swin.interop.weights.source.rules import TIMM
 from hybrid_swin.network.block import build_mixer

@@ -11,16 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_swin.data.sources import LabelledImages, Source, SplitName, check_shape
-from hybrid_swin.data.synthetic.drawing import (
-    Images,
-    check_drawing,
-    check_size,
-    gather,
-    paint,
-    random_numbers,
-    split_counts,
-    stripes,
-)
+from hybrid_swin.data.synthetic import drawing
 from hybrid_swin.data.synthetic.layout import Layout
 from hybrid_swin.errors import InputError
 
@@ -94,11 +85,11 @@ class ConstellationSource(Source):
         seed: int = 0,
     ) -> None:
         self.layout = Layout(grid, reach, side, constellations, margin)
-        check_drawing("constellation", cell, noise, amplitude, seed)
+        drawing.check_drawing("constellation", cell, noise, amplitude, seed)
         if not 0 <= flip <= 0.5:
             raise InputError(f"constellation: flip must be a number from 0 to 0.5; got {flip}")
-        self.counts = split_counts("constellation", train, validation, test)
-        check_size("constellation", grid * cell, self.counts)
+        self.counts = drawing.split_counts("constellation", train, validation, test)
+        drawing.check_size("constellation", grid * cell, self.counts)
         self.cell, self.flip, self.noise, self.amplitude = cell, flip, noise, amplitude
         self.polarity, self.seed = polarity, seed
 
@@ -108,14 +99,14 @@ class ConstellationSource(Source):
         """All images of the three splits, float32, with one channel."""
         side = self.layout.grid * self.cell
         check_shape("data source constellation", (side, side, 1), image_size, in_channels)
-        return gather(self.images, self.counts, ("rows match", "columns match"))
+        return drawing.gather(self.images, self.counts, ("rows match", "columns match"))
 
-    def images(self, split: SplitName, indices: NDArray[np.int64]) -> Images:
+    def images(self, split: SplitName, indices: NDArray[np.int64]) -> drawing.Images:
         """Images (N, H, W) float32 and labels (N,) of these indices, in their order."""
         cells, noise = self._draw(split, indices)
-        vertical, horizontal, _ = stripes(self.cell)
-        pixels = paint(np.where(cells.bits > 0, cells.signs, 0), vertical)
-        pixels += paint(np.where(cells.bits < 0, cells.signs, 0), horizontal)
+        vertical, horizontal, _ = drawing.stripes(self.cell)
+        pixels = drawing.paint(np.where(cells.bits > 0, cells.signs, 0), vertical)
+        pixels += drawing.paint(np.where(cells.bits < 0, cells.signs, 0), horizontal)
         pixels *= np.float32(self.amplitude)
         pixels += noise * np.float32(self.noise)
         return pixels, cells.labels
@@ -133,7 +124,7 @@ class ConstellationSource(Source):
         # Of each constellation: where it stands, its bits, which cells flip, their polarity.
         shapes = [(many, 2), (many, bits), (many, 2, 2, bits), (many, 2, 2, bits)]
         sizes = [int(np.prod(shape)) for shape in shapes]
-        uniform, noise = random_numbers(
+        uniform, noise = drawing.random_numbers(
             self.seed, split, indices, sum(sizes), layout.grid * self.cell
         )
         where, sides, flips, signs = (

@@ -10,16 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_swin.data.sources import LabelledImages, Source, SplitName, check_shape
-from hybrid_swin.data.synthetic.drawing import (
-    Images,
-    check_drawing,
-    check_size,
-    gather,
-    paint,
-    random_numbers,
-    split_counts,
-    stripes,
-)
+from hybrid_swin.data.synthetic import drawing
 from hybrid_swin.errors import InputError
 
 
@@ -79,9 +70,9 @@ class ContextXorSource(Source):
             raise InputError(
                 f"context_xor: agreement must be a number from 0.5 to 1; got {agreement}"
             )
-        check_drawing("context_xor", cell, noise, amplitude, seed)
-        self.counts = split_counts("context_xor", train, validation, test)
-        check_size("context_xor", grid * cell, self.counts)
+        drawing.check_drawing("context_xor", cell, noise, amplitude, seed)
+        self.counts = drawing.split_counts("context_xor", train, validation, test)
+        drawing.check_size("context_xor", grid * cell, self.counts)
         self.grid, self.cell, self.context, self.content = grid, cell, context, content
         self.agreement, self.noise, self.amplitude, self.seed = agreement, noise, amplitude, seed
 
@@ -91,15 +82,15 @@ class ContextXorSource(Source):
         """All images of the three splits, float32, with one channel."""
         side = self.grid * self.cell
         check_shape("data source context_xor", (side, side, 1), image_size, in_channels)
-        return gather(self.images, self.counts, ("against the context", "with the context"))
+        return drawing.gather(self.images, self.counts, ("against the context", "with the context"))
 
-    def images(self, split: SplitName, indices: NDArray[np.int64]) -> Images:
+    def images(self, split: SplitName, indices: NDArray[np.int64]) -> drawing.Images:
         """Images (N, H, W) float32 and labels (N,) of these indices, in their order."""
         context, content, noise = self._draw(split, indices)
-        vertical, horizontal, checkers = stripes(self.cell)
-        pixels = paint(context, checkers)
-        pixels += paint(np.where(content > 0, content, 0), vertical)
-        pixels += paint(np.where(content < 0, -content, 0), horizontal)
+        vertical, horizontal, checkers = drawing.stripes(self.cell)
+        pixels = drawing.paint(context, checkers)
+        pixels += drawing.paint(np.where(content > 0, content, 0), vertical)
+        pixels += drawing.paint(np.where(content < 0, -content, 0), horizontal)
         pixels *= np.float32(self.amplitude)
         pixels += noise * np.float32(self.noise)
         return pixels, np.asarray(indices, np.int64) % 2
@@ -115,7 +106,7 @@ class ContextXorSource(Source):
     ) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.float32]]:
         """Context, content, and standard normal noise of every pixel."""
         count, everywhere, used = len(indices), self.grid**2, self.context + self.content
-        uniform, noise = random_numbers(
+        uniform, noise = drawing.random_numbers(
             self.seed, split, indices, 1 + everywhere + used, self.grid * self.cell
         )
         hidden = np.where(uniform[:, :1] < 0.5, 1, -1)

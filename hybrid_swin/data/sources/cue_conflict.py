@@ -11,15 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_swin.data.sources import LabelledImages, Source, SplitName, check_shape
-from hybrid_swin.data.synthetic.drawing import (
-    Images,
-    check_drawing,
-    check_size,
-    gather,
-    paint,
-    random_numbers,
-    stripes,
-)
+from hybrid_swin.data.synthetic import drawing
 from hybrid_swin.data.synthetic.layout import Layout
 from hybrid_swin.errors import InputError, unknown
 
@@ -116,7 +108,7 @@ class CueConflictSource(Source):
             self.layout = Layout(grid, reach, side, 1, margin)
         except InputError as error:
             raise InputError("cue_conflict" + str(error).removeprefix("constellation")) from error
-        check_drawing("cue_conflict", cell, noise, amplitude, seed)
+        drawing.check_drawing("cue_conflict", cell, noise, amplitude, seed)
         if not brightness >= 0:
             raise InputError(f"cue_conflict: brightness must be at least 0; got {brightness}")
         if not 1 / _CLASSES < purity <= 1:
@@ -133,7 +125,7 @@ class CueConflictSource(Source):
                     f"cue_conflict: {name} must be a multiple of {_PAIRS} images, so that classes "
                     f"and their pairs are balanced; got {count}"
                 )
-        check_size("cue_conflict", grid * cell, self.counts)
+        drawing.check_size("cue_conflict", grid * cell, self.counts)
         self.mode, self.cell, self.seed = mode, cell, seed
         self.purity, self.noise = purity, noise
         self.amplitude, self.brightness = amplitude, brightness
@@ -144,7 +136,7 @@ class CueConflictSource(Source):
         """All images of the three splits, float32, with one channel."""
         side = self.layout.grid * self.cell
         check_shape("data source cue_conflict", (side, side, 1), image_size, in_channels)
-        return gather(self.images, self.counts, CLASS_NAMES)
+        return drawing.gather(self.images, self.counts, CLASS_NAMES)
 
     def cues(self, indices: NDArray[np.int64]) -> Cues:
         """The classes of both cues, also of one that the mode leaves out."""
@@ -153,11 +145,13 @@ class CueConflictSource(Source):
         turn = 1 + index // _CLASSES % (_CLASSES - 1) if self.mode == "conflict" else 0
         return Cues(arrangement, (arrangement + turn) % _CLASSES)
 
-    def images(self, split: SplitName, indices: NDArray[np.int64]) -> Images:
+    def images(self, split: SplitName, indices: NDArray[np.int64]) -> drawing.Images:
         """Images (N, H, W) float32 and labels (N,) of these indices, in their order."""
         layout, cues = self.layout, self.cues(indices)
         n = layout.grid
-        uniform, noise = random_numbers(self.seed, split, indices, 3 + 3 * n * n, n * self.cell)
+        uniform, noise = drawing.random_numbers(
+            self.seed, split, indices, 3 + 3 * n * n, n * self.cell
+        )
         where, sign, cells = np.split(uniform, [2, 3], axis=1)
         pure, other, polarity = np.moveaxis(cells.reshape(-1, 3, n, n), 1, 0)
         if self.mode == "arrangement":
@@ -166,15 +160,15 @@ class CueConflictSource(Source):
             step = np.where(pure < self.purity, 0, 1 + ((_CLASSES - 1) * other).astype(np.int64))
             shown = (cues.texture[:, None, None] + step) % _CLASSES
         signs = np.where(polarity < 0.5, 1, -1)
-        vertical, horizontal, checkerboard = stripes(self.cell)
+        vertical, horizontal, checkerboard = drawing.stripes(self.cell)
         pixels = noise * np.float32(self.noise)
         for k, texture in enumerate((horizontal, vertical, checkerboard)):
             of_class = np.where(shown == k, signs, 0).astype(np.int8)
-            pixels += np.float32(self.amplitude) * paint(of_class, texture)
+            pixels += np.float32(self.amplitude) * drawing.paint(of_class, texture)
         if self.mode != "texture":
             flat = np.ones((self.cell, self.cell), np.int8)
             blocks = self._blocks(cues.arrangement, where, sign)
-            pixels += np.float32(self.brightness) * paint(blocks, flat)
+            pixels += np.float32(self.brightness) * drawing.paint(blocks, flat)
         return pixels, cues.arrangement
 
     def _blocks(

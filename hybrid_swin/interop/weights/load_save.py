@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from hybrid_swin.errors import InputError, check_flags, unknown
 from hybrid_swin.interop.weights.comparison.other_sizes import say_other_sizes
 from hybrid_swin.interop.weights.comparison.probe import measure_difference
-from hybrid_swin.interop.weights.filling.following import followed, relay
+from hybrid_swin.interop.weights.filling.following import followed, relay, restored_on_failure
 from hybrid_swin.interop.weights.filling.plan import LoadPlan, make_plan
 from hybrid_swin.interop.weights.filling.refusals import refuse_unreal
 from hybrid_swin.interop.weights.report import WeightReport
@@ -80,11 +80,11 @@ def load_weights(
     model, before = _network(model)
     refuse_unreal(model, "load")
     found = read_source(source, weights_prefix)
-    variant, plan, undo = before, make_plan(model, before, found), _nothing
-    try:
+    variant, plan = before, make_plan(model, before, found)
+    with restored_on_failure(model):
         if follow_source:
             variant, said = followed(before, plan.attentions, found)
-            tables, undo = relay(model, before, variant)
+            tables = relay(model, before, variant)
             plan = make_plan(model, variant, found)
             plan.notes += said
             if tables:
@@ -95,17 +95,10 @@ def load_weights(
         if not identity_start:
             _let_branches_act(plan)
         _apply(model, plan)
-    except BaseException:
-        undo()
-        raise
     if variant is not before:
         model.variant = variant  # type: ignore[assignment]  # of a Backbone, or a network like it
     _measure(model, variant, found, plan)
     return _report(model, variant, found, plan, follow_source)
-
-
-def _nothing() -> None:
-    """Undo nothing."""
 
 
 def _network(model: nn.Module) -> tuple[nn.Module, Variant]:
@@ -128,23 +121,16 @@ def _let_branches_act(plan: LoadPlan) -> None:
 
 
 def _apply(model: nn.Module, plan: LoadPlan) -> None:
-    """Write the plan's values; where that fails, put back what was there."""
+    """Write the plan's values, and let mixers start as one of their branches."""
     state: dict[str, Tensor] = model.state_dict()
-    before = {name: tensor.clone() for name, tensor in state.items()}
-    try:
-        with torch.no_grad():
-            for name, value in plan.values.items():
-                state[name].copy_(value)
-        for index, (fusion, base) in plan.starts.items():
-            if not fusion.identity_start(base):
-                block = plan.blocks[index]
-                why = "its fusion cannot start as one of its branches, so the others act at once"
-                plan.blocks[index] = replace(block, how="changed", why=why)
-    except BaseException:
-        with torch.no_grad():
-            for name, tensor in before.items():
-                state[name].copy_(tensor)
-        raise
+    with torch.no_grad():
+        for name, value in plan.values.items():
+            state[name].copy_(value)
+    for index, (fusion, base) in plan.starts.items():
+        if not fusion.identity_start(base):
+            block = plan.blocks[index]
+            why = "its fusion cannot start as one of its branches, so the others act at once"
+            plan.blocks[index] = replace(block, how="changed", why=why)
 
 
 def _measure(model: nn.Module, variant: Variant, source: WeightSource, plan: LoadPlan) -> None:

@@ -1,9 +1,11 @@
 """The source's rules of padding, rolling and shifting, taken over by a network that is built."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from hybrid_swin.errors import InputError
@@ -151,35 +153,43 @@ def _spelt(stage: Stage, before: Sequence[BlockWord], after: Sequence[BlockWord]
     return replace(stage, blocks=tuple(new[:count]))
 
 
-def relay(model: nn.Module, before: Variant, after: Variant) -> tuple[int, Callable[[], None]]:
+def relay(model: nn.Module, before: Variant, after: Variant) -> int:
     """Lay a network's windows by the words of another variant, in place.
 
-    Returns:
-        How many bias tables are of another size now, and so other parameters; and what undoes it.
+    Returns how many bias tables are of another size now, and so other parameters.
     """
-    kept = []
+    changed = 0
     for i, layer in enumerate(model.layers):  # type: ignore[arg-type]  # a Sequential
         for j, block in enumerate(layer.blocks):
-            parts = zip(
-                before.block_words[i][j].branches,
-                after.block_words[i][j].branches,
-                _branches(block.attn),
-                strict=True,
-            )
+            words = before.block_words[i][j], after.block_words[i][j]
+            parts = zip(*(word.branches for word in words), _branches(block.attn), strict=True)
             for old, new, branch in parts:
                 if old != new and isinstance(branch, WindowAttention):
-                    kept.append((branch, {name: getattr(branch, name) for name in _names(branch)}))
+                    table = getattr(branch, TABLE, None)
                     branch.follow(after.window_sizes[i], **_laying(new))
+                    changed += getattr(branch, TABLE, None) is not table
+    return changed
 
-    def undo() -> None:
-        for branch, values in kept:
+
+@contextmanager
+def restored_on_failure(model: nn.Module) -> Iterator[None]:
+    """Put back a network's weights, and how its windows lie, where what is inside fails."""
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    laid = [
+        (branch, {name: getattr(branch, name) for name in _names(branch)})
+        for branch in model.modules()
+        if isinstance(branch, WindowAttention)
+    ]
+    try:
+        yield
+    except BaseException:
+        for branch, values in laid:
             for name, value in values.items():
                 setattr(branch, name, value)
-
-    changed = [
-        branch for branch, values in kept if values.get(TABLE) is not getattr(branch, TABLE, None)
-    ]
-    return len(changed), undo
+        with torch.no_grad():
+            for name, tensor in model.state_dict().items():
+                tensor.copy_(weights[name])
+        raise
 
 
 def _branches(mixer: nn.Module) -> list[nn.Module]:

@@ -1,4 +1,4 @@
-"""What a built module costs, counted while it runs: the check on the closed forms of `cost.py`."""
+"""What a built module costs, counted while it runs: the check on the closed forms."""
 
 import copy
 from typing import Any

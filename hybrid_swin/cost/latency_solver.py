@@ -31,7 +31,7 @@ def match_latency(
     """The variant with widths such that ``measure`` gives ``to``, and what it gave.
 
     Aims at MACs, first by the rule of three, then along the line through the nearest measurements;
-    `matching.match_cost` finds the widths. Ends when the target is met within the tolerance, or
+    `width_solver.match_cost` finds the widths. Ends when the target is met within the tolerance, or
     when there are no widths left to try.
 
     Args:

@@ -1,6 +1,6 @@
 """The width solver: the same variant, made as wide as a given cost allows.
 
-Costs are closed forms (`cost.py`), so nothing is built and a variant takes milliseconds.
+Costs are closed forms, so nothing is built and a variant takes milliseconds.
 """
 
 import math

@@ -22,7 +22,7 @@ stem and merging (MixFormer: four convolutions, and one), layer norm (batch norm
 
 ``hybrid_*_t``: Swin-T with one branch added to every block, ``w_msa+mdta`` and ``sw_msa+mdta`` in
 turn: shifts stay where Swin-T has them, so that in a block the branch is all that differs. Widths
-are those that `matching.match_cost` finds for Swin-T's MACs, so that size does not differ either.
+are those that ``match_cost`` finds for Swin-T's MACs, so that size does not differ either.
 ``hybrid_pointwise_t`` adds a branch that mixes no tokens: the control.
 
 ``hybrid_t``: other blocks from stage to stage, as large as Swin-T likewise.

@@ -1,6 +1,5 @@
 """Which test images a finalist got right: the seeds x images matrix behind a test interval."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hybrid_swin.system.files import replacing
 
 PREDICTIONS_FILE = "predictions.npz"
 
@@ -69,12 +70,8 @@ def write_predictions(run_folder: Path, arrays: Mapping[str, Any]) -> None:
         run_folder: of the run.
         arrays: labels, logits, and ids and groups where they are known.
     """
-    temporary = run_folder / f".{PREDICTIONS_FILE}.tmp"
-    with temporary.open("wb") as file:
+    with replacing(run_folder / PREDICTIONS_FILE) as file:
         np.savez_compressed(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(run_folder / PREDICTIONS_FILE)
 
 
 def has_predictions(run_folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Colours and labels that the figures of inspections share.
+"""The colours of all figures, and labels that those of inspections share.
 
 Source: Color Universal Design (Okabe and Ito), 2008, https://jfly.uni-koeln.de/color/: told apart
 by colour-blind readers.
@@ -7,7 +7,8 @@ by colour-blind readers.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#A6761D")
+PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#A6761D")
+COLOURS = (*PALETTE[1:7], PALETTE[0], PALETTE[7])  # of categories: black comes late
 GREY = "#767676"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 

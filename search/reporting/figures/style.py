@@ -7,11 +7,12 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart by the colour-blind: https://jfly.uni-koeln.de/color/
-PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31")
+from hybrid_swin.inspection.figures.palette import GREY as GREY
+from hybrid_swin.inspection.figures.palette import PALETTE as PALETTE
+
 BLACK, BLUE, RED = PALETTE[:3]
 FINALISTS = PALETTE[1:]  # one a candidate; further ones share the last
-GREY, PALE = "#8c8c8c", "#b4b4b4"
+PALE = "#b4b4b4"
 _VECTORS = 1_000  # more points than that become one picture inside the SVG
 
 LEFT, PANEL, TALL, GAP = 0.75, 3.9, 3.1, 0.25  # inches

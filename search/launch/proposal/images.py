@@ -59,6 +59,7 @@ class ImageCounts:
         groups: groups of images that belong together; 0 if there are none.
         least: images of the smallest class.
         most: images of the largest class.
+        left_out: files that cannot be used.
     """
 
     classes: int
@@ -70,6 +71,7 @@ class ImageCounts:
     groups: int
     least: int
     most: int
+    left_out: int = 0
 
 
 def name_of(path: str) -> str:
@@ -154,4 +156,5 @@ def load_counts(
         groups=len(set(images.groups or ()) - {""}),
         least=min(labels),
         most=max(labels),
+        left_out=len(images.left_out),
     )

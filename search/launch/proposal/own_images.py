@@ -14,7 +14,6 @@ from search.execution.workers import common_job_settings, image_cache, start_wor
 from search.launch.hours.pilots import SplitSizes, pilot_folder, short_pilots, time_pilots
 from search.launch.hours.time_plan import LEAST_SEEDS, Clock, TimePlan
 from search.launch.hours.wall_time import CLOSING, too_long
-from search.launch.pilot import print_resolution
 from search.launch.proposal.begin_file import write_begin_file
 from search.launch.proposal.choice import (
     LOOKAHEAD,
@@ -30,7 +29,7 @@ from search.launch.proposal.images import ImageCounts, load_counts, look_at
 from search.launch.proposal.network import BASELINES, NetworkSize, network_sizes
 from search.launch.proposal.presets import Preset
 from search.launch.proposal.recipe import batch_size, schedule
-from search.launch.proposal.words import COMMANDS, Kind, Measured, file_head, reasons
+from search.launch.proposal.words import COMMANDS, Kind, Measured, file_head, reasons, resolution
 from search.records.runs import RunSpec
 from search.records.time_limit import TimeLimit
 from search.settings.experiment import ExperimentSettings
@@ -87,6 +86,8 @@ def propose(
     content = make(base.name, measured.sizes, measured.counts, choice, preset[1])
     planned = seconds(choice) + measured.pace.start + CLOSING
     lines = reasons(kind, measured, choice, preset, planned, clock.hours)
+    questions = len(BASELINES) + preset[1].top - 1 if kind == "study" else _QUESTIONS
+    lines.append(("resolution", resolution(choice.seeds, measured.counts, questions)))
     head = file_head(kind, base, command, measured, lines)
     file = write_begin_file(base.path, content, head)
     for heading, text in lines:
@@ -96,15 +97,6 @@ def propose(
         f"{'settings':<11}{file}; to change some, edit it and go on with `{go_on}`",
         highlight=False,
         soft_wrap=True,
-    )
-    questions = len(BASELINES) + preset[1].top - 1 if kind == "study" else _QUESTIONS
-    print_resolution(
-        choice.seeds,
-        "finalists.seeds" if kind == "study" else "seeds",
-        measured.counts.tested,
-        console,
-        questions,
-        grouped=measured.counts.groups > 0,
     )
     return Proposal(file, _time_plan(kind, measured, choice, seconds(choice), clock))
 

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from hybrid_swin.system.program import door
@@ -16,10 +17,14 @@ from search.launch.proposal.presets import Preset
 from search.launch.proposal.recipe import learning_rate, schedule
 from search.reporting.terminal import duration
 from search.settings.experiment import ExperimentSettings
+from search.statistics.power import detectable_difference
 
 Kind = Literal["study", "comparison"]
 
 COMMANDS: dict[Kind, str] = {"study": "run", "comparison": "compare"}
+_SPREADS = (0.005, 0.02)  # standard deviations between seeds, as shares of 1
+_CHANGED = (0.02, 0.1)  # shares of the test images on which two rows differ
+_LEVEL = 0.05
 _COLOURS = {1: "grey", 3: "colour"}
 
 
@@ -65,8 +70,33 @@ def reasons(
         ("images", _images(measured.sizes, measured.counts)),
         ("network", _network(kind, choice.network)),
         ("training", _training(kind, measured.counts, choice, preset[1])),
-        ("plan", f"{preset[0]}: {numbers}; {time} on {workers}, less if trainings turn out slower"),
+        (
+            "plan",
+            f"{preset[0]}: {numbers}; {time} on {workers}, fewer if these are slower",
+        ),
     ]
+
+
+def resolution(seeds: int, counts: ImageCounts, questions: int) -> str:
+    """The smallest difference that so many seeds and test images find, over what is usual.
+
+    Args:
+        seeds: of each row.
+        counts: of the images.
+        questions: differences asked at once: the first step of Holm's level is for one of them.
+    """
+    least = [
+        detectable_difference(seeds, counts.tested, spread, changed**0.5, _LEVEL / questions)
+        for spread, changed in product(_SPREADS, _CHANGED)
+    ]
+    what = f"{seeds} seeds and {counts.tested:,} test {'groups' if counts.groups else 'images'}"
+    if min(least) >= 1:
+        return f"{what} show no difference, however large: more test images are needed"
+    low, high = 100 * min(least), min(100.0, 100 * max(least))
+    return (
+        f"{what} find, four times in five, a difference of {low:.0f} to {high:.0f} points, by how "
+        f"much seeds and images vary, among {questions}"
+    )
 
 
 def _images(sizes: ImageSizes, counts: ImageCounts) -> str:
@@ -74,11 +104,12 @@ def _images(sizes: ImageSizes, counts: ImageCounts) -> str:
     each = many if few == many else f"{few} to {many}"
     how = f"{', '.join(counts.given)} given" if counts.given else "drawn"
     groups = f", {counts.groups:,} groups" if counts.groups else ""
+    some = f"; {counts.left_out:,} file{'s' * (counts.left_out > 1)} left out"
     colour = _COLOURS.get(sizes.channels, f"{sizes.channels} channels")
     return (
         f"{counts.classes:,} classes of {each} images; median {sizes.size[0]} x {sizes.size[1]} "
         f"pixels, {colour}; train {counts.train:,}, validation {counts.validation:,}, test "
-        f"{counts.test:,} ({how}{groups})"
+        f"{counts.test:,} ({how}{groups}){some * (counts.left_out > 0)}"
     )
 
 

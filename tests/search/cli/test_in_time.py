@@ -161,7 +161,7 @@ def test_settings_fit_the_images(paced, tmp_path, make, shape, channels, classes
     assert len(paced) == 1
     flip = found.settings.recipe["flip"]
     assert flip == ("none" if channels == 1 else "horizontal")
-    for heading in ("images", "network", "training", "plan", "settings", "seeds"):
+    for heading in ("images", "network", "training", "plan", "settings", "resolution"):
         assert f"\n{heading}" in text
 
 
@@ -171,6 +171,7 @@ def test_a_file_that_cannot_be_read_is_left_out(paced, tmp_path):
     found, text = settle("--images", "photos", "--hours", "0.3")
     assert found.settings.variant["image_size"] == 16
     assert "2 classes of 9 to 10 images" in text
+    assert "; 1 file left out" in text
 
 
 def test_given_splits_a_table_and_arrays(paced, tmp_path):
@@ -240,7 +241,7 @@ def test_a_study_that_has_begun_keeps_its_settings_and_its_plan(paced, tmp_path)
     place = folder / "trials" / "0000"
     place.mkdir(parents=True)
     (place / "run.json").write_text("{}")
-    textures(tmp_path / "photos", 2, 10, (16, 16))  # more images: nothing is proposed anew
+    digits(tmp_path / "photos", 300)  # more images: nothing is proposed anew
     again, text = settle("--images", "photos", "--hours", "0.3", kind=StudySettings)
     assert "going on with the settings in runs/photos/begin.yaml" in text
     assert again.settings == first.settings
@@ -271,7 +272,7 @@ def test_trials_are_fitted_to_the_hours_and_never_more_than_asked_for(paced, tmp
 
 def test_seeds_of_a_comparison_are_fitted_to_the_hours(paced, tmp_path):
     words = ["--learning_rates", "[0.003]", "--seeds", "40"]
-    few, _ = settle("--hours", "0.3", *words, kind=ComparisonSettings)
+    few, _ = settle("--hours", "0.4", *words, kind=ComparisonSettings)
     all_of_them, _ = settle("--hours", "100", *words, kind=ComparisonSettings)
     assert 3 <= few.settings.seeds < 40 == all_of_them.settings.seeds
 

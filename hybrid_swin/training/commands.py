@@ -26,8 +26,13 @@ from hybrid_swin.interop.weights.source.files import weights_hash
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.own_code.module_sources import check_data_code, module_hashes
 from hybrid_swin.spec.recipe import Recipe, check_fit, fit_notes
-from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, with_paths_found, working_folder
-from hybrid_swin.spec.run_reference import names_run, refuse_reading
+from hybrid_swin.spec.run_reference import (
+    WORKING_FOLDER,
+    names_run,
+    refuse_reading,
+    with_paths_found,
+    working_folder,
+)
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import DATA_FILE, FINAL, RESULT_FILE, SETTINGS_FILE
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically

@@ -29,8 +29,7 @@ from hybrid_swin.training.hardware import (
     resolve_precision,
 )
 from hybrid_swin.training.quiet import quiet
-from hybrid_swin.training.resume import EpochKeeper, identify
-from hybrid_swin.training.state import UnreadableStateError, load_state
+from hybrid_swin.training.resume import EpochKeeper, UnreadableStateError, identify, load_state
 
 State = Literal["complete", "stopped", "diverged"]
 Split = Literal["validation", "test"]

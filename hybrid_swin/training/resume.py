@@ -2,9 +2,14 @@
 
 All randomness of epoch e (from 0) derives from (seed, e), and a state is saved between two epochs
 only. So a training that is resumed gives the same bits as one that was never interrupted.
+
+A state's file is a Lightning checkpoint (``Classifier.load_from_checkpoint`` reads it) with the
+history and the identity of the training inside, so that one rename replaces them together.
 """
 
+import io
 import time
+import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -13,6 +18,7 @@ from typing import Any
 
 import lightning
 import lightning.pytorch as L
+import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from hybrid_swin.data.datamodule import ImageData
@@ -24,8 +30,9 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, LAST
-from hybrid_swin.training.state import save_state
+from hybrid_swin.system.files import SaveError, replacing
 
+SCHEMA_VERSION = 1  # of a state
 _ELSEWHERE = "choose another folder, or start it again without resuming"
 
 
@@ -225,3 +232,57 @@ class EpochKeeper(Checkpoint):
         if trainer.is_global_zero:
             save_state(state, self.folder / name)
         self._last_save = time.monotonic()
+
+
+class UnreadableStateError(Exception):
+    """A file is there, but it is torn, altered or not ours."""
+
+
+def save_state(state: Mapping[str, Any], path: Path) -> None:
+    """Write a state, whole or not at all.
+
+    Raises:
+        SaveError: the disk is full or the folder cannot be written, with ``errno`` kept.
+    """
+    # In memory first: torch reports a full disk as a RuntimeError about its own stream.
+    buffer = io.BytesIO()
+    torch.save({**state, "schema_version": SCHEMA_VERSION}, buffer)
+    content = buffer.getbuffer()
+    try:
+        with replacing(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise SaveError(
+            error.errno,
+            f"the checkpoint ({len(content) / 1e6:.1f} MB) could not be written: {error.strerror}; "
+            "the previous one is intact, so free space or mend the folder and run again to resume",
+            str(path),
+        ) from error
+
+
+def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
+    """Read what ``save_state`` wrote, checked against its checksums.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        UnreadableStateError: torn, altered, or no training's state.
+    """
+    content = path.read_bytes()
+    try:
+        # torch checks no checksum itself: one flipped bit would be a silently different network.
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            broken = archive.testzip()
+        if broken is not None:
+            raise UnreadableStateError(f"{path.name} is damaged at {broken!r}")
+        state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    except UnreadableStateError:
+        raise
+    except Exception as error:  # a torn file may fail anywhere in zipfile's or pickle's reading
+        raise UnreadableStateError(
+            f"{path.name} cannot be read ({type(error).__name__}: {str(error).splitlines()[0]})"
+            if str(error)
+            else f"{path.name} cannot be read ({type(error).__name__})"
+        ) from error
+    if not isinstance(state, dict) or state.get("schema_version") != SCHEMA_VERSION:
+        raise UnreadableStateError(f"{path.name} is not a training state of this version")
+    return state

@@ -13,7 +13,7 @@ import search
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.data.summary import describe
 from hybrid_swin.data.test_reads import LEDGER, read_ledger
-from hybrid_swin.spec.recorded_paths import WORKING_FOLDER
+from hybrid_swin.spec.run_reference import WORKING_FOLDER
 from hybrid_swin.system.files import DamagedFileError, write_json_atomically
 from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.study_file import read_fixed

@@ -13,7 +13,7 @@ from hybrid_swin.data.test_reads import LEDGER, RecordedRead, check_ledger, ledg
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.module_sources import check_modules, module_hashes
-from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, working_folder
+from hybrid_swin.spec.run_reference import WORKING_FOLDER, working_folder
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from search.records.runs import PLACES, RUN_FILE
 from search.records.settings import SETTINGS_FILE, read_study, write_settings

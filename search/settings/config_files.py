@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError, did_you_mean, unknown
-from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
+from hybrid_swin.spec.run_reference import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.system.file_names import SETTINGS_FILE
 from hybrid_swin.system.yaml_files import read_yaml
 from search.settings.recorded_code import CommandLine, settle_code

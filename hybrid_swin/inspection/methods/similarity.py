@@ -1,4 +1,7 @@
-"""`similarity`: how alike the representations of all blocks are."""
+"""`similarity`: how alike the representations of all blocks are.
+
+Shapes: N images, D features, L layers.
+"""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +13,6 @@ from torch import Tensor
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.figures.palette import block_label
-from hybrid_swin.inspection.measures import cka
 from hybrid_swin.inspection.measures.branch_hooks import block_maps
 from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.subject import Place, Subject
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FEWEST = 4  # images, for the debiased estimate
+_COLUMNS = 16384  # features at a time, so that no copy in float64 is large
 _CAVEAT = (
     "CKA can be moved far without changing what the network computes (few far-off images, or "
     "directions that later layers ignore, can dominate it): read it as a description."
@@ -72,7 +75,7 @@ class Similarity(Inspection):
             numbers["undefined"].append({"block": "all", "branch": None, "reason": reason})
             return numbers
         hsic_LL, batches, used = self._hsic(subject, places)
-        cka_LL = cka.align(hsic_LL / batches)
+        cka_LL = align(hsic_LL / batches)
         if used < count:
             numbers["notes"].append(f"The last {count - used} image(s) fill no minibatch of 4.")
         alike = [[float(v) if math.isfinite(v) else None for v in row] for row in cka_LL.tolist()]
@@ -101,8 +104,8 @@ class Similarity(Inspection):
                 start, waiting, left = start + taken, waiting + taken, left - taken
                 if taken == room or not left:
                     if waiting >= _FEWEST:
-                        grams = torch.stack([cka.gram(torch.cat(layer)) for layer in kept])
-                        total += cka.debiased_hsic(grams)
+                        grams = torch.stack([gram(torch.cat(layer)) for layer in kept])
+                        total += debiased_hsic(grams)
                         batches, used = batches + 1, used + waiting
                     kept, waiting = [[] for _ in places], 0
         return total, batches, used
@@ -148,3 +151,48 @@ def _summary(rows: list[dict[str, Any]]) -> str:
         return said
     value, one, other = min(steps)
     return f"{said}; of neighbours least {value:.2f}, {one} and {other}"
+
+
+def gram(features_ND: Tensor) -> Tensor:
+    """X Xᵀ with a zero diagonal, in float64. (N, D) -> (N, N).
+
+    The features are centred first: the estimator does it anyway, but rounding would not.
+    """
+    total = torch.zeros(len(features_ND), len(features_ND), dtype=torch.float64)
+    for part in torch.split(features_ND, _COLUMNS, dim=1):
+        x = part.double()
+        x = x - x.mean(dim=0)
+        total += x @ x.T
+    return total.fill_diagonal_(0)
+
+
+def debiased_hsic(grams_LNN: Tensor) -> Tensor:
+    """The unbiased estimate of HSIC between all pairs of layers. (L, N, N) -> (L, L).
+
+        HSIC1(K, L) = [tr(KL) + 1ᵀK1 · 1ᵀL1 / ((n-1)(n-2)) - 2/(n-2) · 1ᵀKL1] / (n(n-3))
+
+    for K and L with zero diagonals.
+
+    Raises:
+        ValueError: fewer than 4 images.
+
+    Source: Feature Selection via Dependence Maximization, 2012,
+    https://www.jmlr.org/papers/v13/song12a.html; Do Wide and Deep Networks Learn the Same Things?,
+    2020, https://arxiv.org/abs/2010.15327
+    """
+    n = grams_LNN.shape[-1]
+    if n < 4:
+        raise ValueError(f"{n} images; the debiased estimate needs at least 4")
+    flat = grams_LNN.flatten(1)
+    rows_LN = grams_LNN.sum(dim=-1)
+    sums_L = rows_LN.sum(dim=-1)
+    total = flat @ flat.T + torch.outer(sums_L, sums_L) / ((n - 1) * (n - 2))
+    total = total - 2 / (n - 2) * (rows_LN @ rows_LN.T)
+    return total / (n * (n - 3))
+
+
+def align(hsic_LL: Tensor) -> Tensor:
+    """CKA(K, L) = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)). (L, L); NaN where a root is not."""
+    own_L = hsic_LL.diagonal()
+    roots = torch.where(own_L > 0, own_L, torch.nan).sqrt()
+    return hsic_LL / torch.outer(roots, roots)

@@ -19,7 +19,7 @@ from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.spec import published
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins, recorded_hashes, study_of
 from hybrid_swin.spec.own_code.module_sources import check_data_code
-from hybrid_swin.spec.recorded_paths import WORKING_FOLDER, began_in, with_paths_found
+from hybrid_swin.spec.run_reference import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.system.yaml_files import read_yaml
 from search.cli.inspect.options import InspectQuestion
 from search.records.runs import RUN_FILE, RunSpec, read_spec

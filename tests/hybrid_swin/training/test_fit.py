@@ -18,7 +18,7 @@ from hybrid_swin.system.files import SaveError
 from hybrid_swin.training import classifier
 from hybrid_swin.training.fit import evaluate, fit, load_classifier
 from hybrid_swin.training.optimization import make_optimizer
-from hybrid_swin.training.state import load_state
+from hybrid_swin.training.resume import load_state
 
 VARIANT = Variant.from_dict(
     {

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hybrid_swin.system.files import SaveError
-from hybrid_swin.training.state import UnreadableStateError, load_state, save_state
+from hybrid_swin.training.resume import UnreadableStateError, load_state, save_state
 
 STATE = {"weights": torch.arange(1000.0), "history": [{"epoch": 1, "val/loss": 0.5}]}
 

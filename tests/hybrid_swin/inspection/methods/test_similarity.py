@@ -5,8 +5,7 @@ import torch
 from matplotlib.figure import Figure
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.measures.cka import align, debiased_hsic, gram
-from hybrid_swin.inspection.methods.similarity import Similarity
+from hybrid_swin.inspection.methods.similarity import Similarity, align, debiased_hsic, gram
 from hybrid_swin.inspection.subject import make_subject
 
 

@@ -14,7 +14,7 @@ from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec import registry
 from hybrid_swin.system.files import SaveError
-from hybrid_swin.training.state import save_state
+from hybrid_swin.training.resume import save_state
 
 LIBRARIES = "timm", "microsoft", "torchvision", "huggingface"
 FUSIONS = [

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hybrid_swin.inspection.measures.cka import align, debiased_hsic, gram
+from hybrid_swin.inspection.methods.similarity import align, debiased_hsic, gram
 
 
 def noise(*shape, seed=0):
@@ -54,7 +54,7 @@ def test_the_formula_written_out():
 def test_features_are_taken_in_parts(monkeypatch):
     x = noise(8, 50)
     whole = gram(x)
-    monkeypatch.setattr("hybrid_swin.inspection.measures.cka._COLUMNS", 7)
+    monkeypatch.setattr("hybrid_swin.inspection.methods.similarity._COLUMNS", 7)
     torch.testing.assert_close(gram(x), whole)
     assert whole.dtype == torch.float64
     assert whole.diagonal().abs().max() == 0

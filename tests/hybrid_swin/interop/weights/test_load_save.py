@@ -362,7 +362,7 @@ def test_where_an_identity_start_is_impossible_it_says_what_is_fresh(golden, sma
     assert {b.how for b in report.blocks} == {"fresh"}
     assert set(report.fresh) == {name for name in first if ".attn." in name}
     same({n: model.state_dict()[n] for n in report.fresh}, {n: first[n] for n in report.fresh})
-    assert "blocks with a fresh mixer: 4 (layers.0.blocks.0 conv+w_msa" in str(report)
+    assert "blocks with a fresh mixer: 4 (layers.0.blocks.0 w_msa+conv" in str(report)
 
 
 def test_a_silent_branch_that_cannot_be_is_said(golden, small_swin):

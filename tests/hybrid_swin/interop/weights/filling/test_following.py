@@ -147,8 +147,8 @@ def test_of_a_hybrid_the_attention_follows_and_other_branches_stay():
     network = model(words=words)
     report = hs.load_weights(network, spelt("torchvision"), follow_source=True)
     assert words_of(network) == (
-        "mdta+w_msa(small_map=pad):sum",
-        "conv+sw_msa(small_map=pad):gate",
+        "w_msa(small_map=pad)+mdta",
+        "sw_msa(small_map=pad)+conv:gate",
     )
     assert {block.how for block in report.blocks} == {"identity start"}
     assert not any("cannot follow" in note for note in report.notes)

@@ -5,7 +5,6 @@ from typing import Any
 
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
 from search.comparison.design.plan import ComparisonPlan
-from search.comparison.report.figures import save_figures
 from search.comparison.report.tables import to_latex, to_markdown
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.conclusions import conclusions
@@ -17,11 +16,13 @@ MARKDOWN_FILE, LATEX_FILE = "comparison.md", "comparison.tex"
 
 def write_report(comparison: Comparison, plan: ComparisonPlan, folder: Path) -> None:
     """Write ``comparison`` as .json, .csv, .md and .tex, and the figures, into its folder."""
+    from search.comparison.report import figures  # matplotlib, which a run needs at its end only
+
     write_json_atomically(folder / JSON_FILE, told(comparison))
     write_text_atomically(folder / CSV_FILE, comparison.to_csv())
     write_text_atomically(folder / MARKDOWN_FILE, to_markdown(comparison))
     write_text_atomically(folder / LATEX_FILE, to_latex(comparison))
-    save_figures(comparison, folder, truth_of(plan))
+    figures.save_figures(comparison, folder, truth_of(plan))
 
 
 def told(comparison: Comparison) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 from hybrid_swin.__main__ import main as train
 from hybrid_swin.errors import InputError
 from search.cli.main import main
-from search.comparison.report import files as report
+from search.comparison.report import figures as report
 from search.launch import dry_run_comparison as rehearsal
 from search.launch import dry_run_study as dry_run
 from search.launch import study as launch

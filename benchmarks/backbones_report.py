@@ -90,7 +90,7 @@ def _table(part: dict[str, Any], timed: dict[str, Any], peak_tflops: float | Non
 
 
 def utilisation(model: dict[str, Any], mode: str, rate: float, peak_tflops: float) -> float:
-    """Model FLOP utilisation: FLOPs of the network's products a second, over the GPU's peak.
+    """Model FLOP utilisation: FLOPs of the network's products per second, over the GPU's peak.
 
     A MAC is 2 FLOPs, and a backward pass is 2 forward passes.
     """

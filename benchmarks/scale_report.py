@@ -34,7 +34,7 @@ def tables(report: dict[str, Any]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
-        "What it is spent on, mean ms a trial; *asking, in all* holds proposing, judging and "
+        "What it is spent on, mean ms per trial; *asking, in all* holds proposing, judging and "
         "storing, in a thread of its own beside the rest:",
         "",
         "| part | ms |",

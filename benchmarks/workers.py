@@ -6,7 +6,7 @@ Commands::
     python -m benchmarks.workers --rounds 1 --trials 20
 
 One thread a worker. Machines are noisy, so a round is A B B A (1, 2, 2, 1 workers). The study is a
-random search in the tabular benchmark's space, 6 epochs a training, the same trials in all four.
+random search in the tabular benchmark's space, 6 epochs per training, the same trials in all four.
 Start-up is not counted, nor the end, when a worker has nothing left to do: the clock runs from the
 end of the first 4 trials to the end of the last but one, while all workers are busy.
 

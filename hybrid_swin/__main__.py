@@ -143,7 +143,7 @@ def _fit_parser() -> ArgumentParser:
     )
     for name, what in (
         ("num_classes", "classes"),
-        ("image_size", "pixels a side"),
+        ("image_size", "pixels per side"),
         ("in_channels", "image channels"),
     ):
         parser.add_argument(f"--{name}", type=int | None, help=f"{what}, instead of the variant's")

@@ -73,7 +73,7 @@ def test_the_memory_of_training_grows_with_the_batch(tiny):
     small, large = (
         backbones.peak_memory(tiny, name, "training", "fp32", batch, "cpu") for batch in (1, 512)
     )
-    # at 512 images the MLPs' hidden maps alone are 2 * 2 * 4 * 8 * 64 numbers an image
+    # at 512 images the MLPs' hidden maps alone are 2 * 2 * 4 * 8 * 64 numbers per image
     assert large - small > 0.9 * 511 * 8192 * 4 / 1e6
 
 

@@ -62,7 +62,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Course:
-    """One search: its trials in order, on a seed of the table; seconds a trial of asking."""
+    """One search: its trials in order, on a seed of the table; seconds per trial of asking."""
 
     table_seed: int
     steps: tuple[Step, ...]

@@ -111,7 +111,7 @@ class Replayed:
     Args:
         trials: in the order in which they were told.
         others: baselines, audits, finalists and random runs, in the order in which they ended.
-        asking: seconds a trial that asking and telling took.
+        asking: seconds per trial that asking and telling took.
     """
 
     trials: list[FinishedRun]

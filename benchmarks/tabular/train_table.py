@@ -5,7 +5,7 @@ half of it on 2 cores; started again it goes on). All 270 candidates of ``space.
 over 3 seeds, which vary initialisation, order of the images and the validation split; then 8 of
 them, from the best to the lower quartile, over 20 further seeds, with one reading of test each.
 
-Writes ``curves.csv.gz`` (one line a training: candidate, seed, seconds, validation accuracy and
+Writes ``curves.csv.gz`` (one line per training: candidate, seed, seconds, validation accuracy and
 loss by epoch), ``seeds.npz`` (the 8 x 20: validation accuracy, and which test images were got
 right) and ``receipt.json``.
 """
@@ -122,7 +122,7 @@ def choose(ended: list[FinishedRun]) -> list[RunSpec]:
 
 
 def write_curves(ended: list[FinishedRun], space: Space) -> None:
-    """One line a training, gzipped without a date so that equal tables are equal files."""
+    """One line per training, gzipped without a date so that equal tables are equal files."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     paths = [parameter.path for parameter in space.parameters]

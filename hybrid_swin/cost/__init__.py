@@ -71,7 +71,7 @@ def depthwise(tokens: int, channels: int, kernel: int, bias: bool = True) -> Cos
 
 
 def layer_norm(channels: int) -> Cost:
-    """A LayerNorm: parameters only, since it is no matrix product."""
+    """A LayerNorm: parameters only, since it is not a matrix product."""
     return Cost(parameters=2 * channels)
 
 

@@ -68,7 +68,7 @@ def _head_dims(head_dim: float) -> Sequence[int]:
 
 
 def _least_heads(variant: Variant, index: int) -> int:
-    """The heads that the stage's fusions want: one a branch, or one at all."""
+    """The heads that the stage's fusions want: one per branch, or one at all."""
     return max(
         len(word.branches)
         if word.fusion

@@ -36,7 +36,7 @@ def make_datamodule(
     Args:
         settings: which images, or which LightningDataModule.
         variant: says what images the network takes.
-        batch_size: images a step.
+        batch_size: images per step.
         seed: of the order of the training images.
         cache: folder for decoded images; None to keep them in memory.
 
@@ -178,7 +178,7 @@ def _import(class_path: str) -> Callable[..., LightningDataModule]:
         raise unknown(f"class of module {module_name}", class_name, known)
     if not (inspect.isclass(cls) and issubclass(cls, LightningDataModule)):
         raise InputError(
-            f"data.class_path {class_path}: {class_name} is no LightningDataModule of "
+            f"data.class_path {class_path}: {class_name} is not a LightningDataModule of "
             "lightning.pytorch (pytorch_lightning has another class of that name); "
             "derive it from lightning.pytorch.LightningDataModule"
         )

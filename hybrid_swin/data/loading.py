@@ -97,7 +97,7 @@ def _load_images(
     broken = pixels.first_not_finite(images.images)
     if broken is not None:
         raise InputError(
-            f"image {images.ids[broken]!r} holds a NaN or an infinity; mend it or take it out"
+            f"image {images.ids[broken]!r} holds a NaN or an infinity; fix it or take it out"
         )
     return images, _hash(images)
 

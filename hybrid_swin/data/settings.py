@@ -43,8 +43,8 @@ class DataSettings:
         class_path: a LightningDataModule of your own instead of a source, as package.module.Class.
         init_args: arguments of that class.
         num_workers: processes that prepare batches; 0 is fastest where the images fit in memory.
-        train_images: learn from so many images of the train split only, each class by its share; a
-            smaller number's images are among a larger one's; 0 for all.
+        train_images: learn from this number of train images only, each class by its share; 0 for
+            all. The images of a smaller number are among those of a larger one.
         epoch_images: images of an epoch, drawn anew from the train split for each epoch, none
             twice in an epoch; 0 for the whole train split. So a large or endless set is validated
             as often as wished, and the recipe's epochs and warm-up count these shorter epochs.
@@ -124,7 +124,7 @@ class DataSettings:
         parts = str(self.class_path).split(".")
         if len(parts) < 2 or not all(part.isidentifier() for part in parts):
             raise InputError(
-                f"data.class_path {self.class_path!r} is no importable name; "
+                f"data.class_path {self.class_path!r} is not an importable name; "
                 "write it as package.module.Class"
             )
 

@@ -1,7 +1,8 @@
 """Reserved words as people spell them: what is taken, what could mean two things, what is a slip.
 
 A word of the user's that is nearly a reserved one must not silently become something else: a folder
-'Trainig' is no class, a column 'spilt' is not to be passed over. One table for each kind of word.
+'Trainig' is not a class, a column 'spilt' is not to be passed over. One table for each kind of
+word.
 """
 
 import re
@@ -26,7 +27,7 @@ class Words:
         ambiguous: spelling, and the reserved words that it could mean.
         inside: reserved words that no longer word holds by chance.
         exact: further spellings, too short or too common to look for slips of them.
-        fillers: words that say nothing: alone they are no slip.
+        fillers: words that say nothing: alone they are not a slip.
     """
 
     kind: str

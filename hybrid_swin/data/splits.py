@@ -265,8 +265,8 @@ def _leave_out(images: LabelledImages, split_of: _Indices, settings: DataSetting
     classes = len(np.unique(labels))
     if not classes <= wanted <= len(train):
         raise InputError(
-            f"data.train_images {wanted} must be from {classes} (one a class) to {len(train)} (the "
-            "whole train split)"
+            f"data.train_images {wanted} must be from {classes} (one per class) to {len(train)} "
+            "(the whole train split)"
         )
     order = np.random.RandomState(settings.split_seed).permutation(len(train))
     place = np.empty(len(train))

@@ -100,8 +100,8 @@ def recorded(entry: RecordedRead, shared: Path, own: Path | None = None) -> Iter
     """Write the intent of a reading, let it happen, write that it has happened.
 
     Each is written once for a study and key. A study's own ledger comes first and says when it was
-    begun: a study that goes on is no further reading, one that is begun again under an old name is.
-    Where an exception ends the reading nobody knows how far it came: the intent stays alone.
+    begun: a study that goes on is not a further reading, one that is begun again under an old name
+    is. Where an exception ends the reading nobody knows how far it came: the intent stays alone.
 
     Args:
         entry: without its time and event.

@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: one sentence, no traceback, exit code 2."""
+"""Errors that the user must fix: one sentence, no traceback, exit code 2."""
 
 import os
 import re

@@ -5,7 +5,8 @@ import re
 from typing import Any
 
 # Control characters, line and paragraph separators, marks that turn the direction of text or have
-# no width or show nothing, halves of surrogate pairs and what is no character, which no file takes.
+# no width or show nothing, halves of surrogate pairs and what is not a character,
+# which no file takes.
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff\U000e0000-\U000e007f]"

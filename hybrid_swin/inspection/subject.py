@@ -27,7 +27,7 @@ class Place:
         stage: from 0.
         index: of the block within its stage, from 0.
         word: the block word as it was written, such as ``w_msa+mdta``.
-        stride: pixels a side that one token stands for.
+        stride: pixels per side that one token stands for.
         grid: tokens (height, width) of the block's map for the subject's images.
         mixer: what exchanges information between tokens, ``block.attn``.
         block: the whole block.

@@ -201,7 +201,7 @@ def count_cost(source: str | Path | Variant) -> Cost:
 def list_models(pattern: str = "*") -> list[str]:
     """Published names that match a shell pattern, such as ``swin*``.
 
-    Raises InputError for what is no text.
+    Raises InputError for what is not text.
     """
     if not isinstance(pattern, str):
         raise InputError(f"names are listed by a pattern such as 'swin*'; got {shown(pattern)}")

@@ -196,7 +196,7 @@ def _told_cfg(told: Any, file: WeightFile) -> dict[str, Any]:
 
 
 def _text(file: WeightFile, name: str) -> Any:
-    """A text beside the weights of safetensors, read. Raises InputError if it is no JSON."""
+    """A text beside the weights of safetensors, read. Raises InputError if it is not JSON."""
     try:
         return json.loads(file.metadata.get(name, "null"))
     except (ValueError, RecursionError) as error:

@@ -188,7 +188,7 @@ class Backbone(nn.Module):
             img_size: pixels, one number or (height, width); as it is if not given.
             patch_size: cannot be changed in place.
             window_size: of every stage's windows, one number of tokens or (height, width).
-            window_ratio: the same as a share: tokens a side of the first map over this.
+            window_ratio: the same as a share: tokens per side of the first map over this.
             always_partition: an option of the branches, ``small_map=pad``.
 
         Returns:

@@ -77,7 +77,7 @@ class DropPath(nn.Module):
     def rate(self, rate: float) -> None:
         self._rate, self._drops = rate, rate > 0
         # A compiled block holds for one value of each number that it reads, but for all of arrays:
-        # blocks that differ only in their rates then share it. These are no buffers, which
+        # blocks that differ only in their rates then share it. These are not buffers, which
         # ``to_empty`` would empty and no file could fill.
         self._arrays = tuple(np.array(n, dtype=np.float32) for n in (rate, 1.0 - rate))
 

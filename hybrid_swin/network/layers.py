@@ -34,7 +34,7 @@ def convolve(conv: nn.Module, x: Tensor) -> Tensor:
 class BatchNorm(nn.BatchNorm1d):
     """Batch norm over all axes but the last. (..., C) -> (..., C).
 
-    In training it needs more than one value a channel: pooled maps fail at a batch of 1.
+    In training it needs more than one value per channel: pooled maps fail at a batch of 1.
     """
 
     def forward(self, input: Tensor) -> Tensor:

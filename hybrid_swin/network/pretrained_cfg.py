@@ -80,7 +80,7 @@ def with_images(cfg: Mapping[str, Any], images: Normalisation) -> dict[str, Any]
 
 
 def untrained(channels: int) -> dict[str, tuple[float, ...]]:
-    """Mean and std that are taken where nothing is known: ImageNet's, or .5."""
+    """Mean and std if they are unknown: ImageNet's, or .5."""
     if channels == 3:
         return {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
     return {"mean": (0.5,) * channels, "std": (0.5,) * channels}

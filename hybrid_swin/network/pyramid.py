@@ -13,7 +13,7 @@ from hybrid_swin.network.pretrained_cfg import shape_facts
 
 
 class Pyramid(Backbone):
-    """Maps of stages: images (B, C, H, W) to a list of (B, C', H', W'), one a stage.
+    """Maps of stages: images (B, C, H, W) to a list of (B, C', H', W'), one per stage.
 
     The maps are permuted views, so they lie channels-last. Sides that do not divide are rounded
     up. Names of parameters are those of ``HybridSwin``, whose head and final norm are missing.

@@ -60,7 +60,7 @@ def peak_memory(
         check=False,
     )
     if done.returncode < 0:
-        raise _refusal(variant, work, setup, "ends for want of memory")
+        raise _refusal(variant, work, setup, "runs out of memory")
     if done.returncode:
         raise RuntimeError(f"{__name__} failed:\n{done.stderr}")
     answer = json.loads(done.stdout.strip().rpartition("\n")[2])

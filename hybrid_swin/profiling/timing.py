@@ -33,7 +33,7 @@ class Setup:
     Args:
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
         threads: CPU threads.
-        batch: images a step.
+        batch: images per step.
 
     Raises:
         InputError: a device that is not here, or numbers below 1.

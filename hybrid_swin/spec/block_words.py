@@ -142,7 +142,7 @@ def parse(text: str) -> BlockWord:
 def without_idle_fusion(text: str) -> str:
     """``w_msa:gate`` as ``w_msa``, since one branch leaves a fusion nothing to join.
 
-    What is no such word stays as it is. Raises InputError for a fusion that does not exist.
+    What is not such a word stays as it is. Raises InputError for a fusion that does not exist.
     """
     branch, _, joined = text.partition(":")
     fusion = _PART.fullmatch(joined)

@@ -152,6 +152,6 @@ def _shares(ratio: str, branches: int) -> list[int]:
         example = "-".join(map(str, range(1, branches + 1)))
         raise InputError(
             f"split: ratio {ratio!r} does not fit {branches} branches; write one "
-            f"whole number a branch, for example ratio={example}"
+            f"whole number per branch, for example ratio={example}"
         )
     return [int(p) for p in parts]

@@ -48,14 +48,14 @@ _ENDS = {"min_learning_rate": "", "warmup_learning_rate": ", or warmup_epochs to
 class Recipe:
     """How a network is trained: AdamW, linear warm-up, then a cosine.
 
-    Swin's paper trains on ImageNet-1k for 300 epochs of 1,024 images a step. Defaults marked
+    Swin's paper trains on ImageNet-1k for 300 epochs of 1,024 images per step. Defaults marked
     (Swin) are from its appendix A2.1, (code) from the authors' ``config.py``, whose learning rates
-    are for 512 images a step and grow with them. All others are ours, for small images and short
+    are for 512 images per step and grow with them. All others are ours, for small images and short
     trainings; Swin's is named where it has another.
 
     Args:
         epochs: passes over the train split. Swin: 300.
-        batch_size: images a step. Swin: 1,024.
+        batch_size: images per step. Swin: 1,024.
         learning_rate: peak, reached at the end of the warm-up (Swin). Not scaled with the batch.
         weight_decay: AdamW's (Swin); biases, norms, bias tables and temperatures are exempt.
         warmup_epochs: epochs of linear warm-up; may be a fraction. At ``epochs`` or more the whole

@@ -87,7 +87,7 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
     and ``--data`` its recipe and its data.
 
     Raises:
-        InputError: it is no such run; or its data are a module's that nobody asked to run.
+        InputError: it is not such a run; or its data are a module's that nobody asked to run.
     """
 
     def data_of(path: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Stage:
     norm: Norm = "pre"
 
     def norms_branches(self, word: BlockWord) -> bool:
-        """Whether a block of this word has a norm a branch; one branch alone is just `pre`."""
+        """Whether a block of this word has a norm per branch; one branch alone is just `pre`."""
         return self.norm == "branch" and len(word.branches) > 1
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Stage:
         return fields
 
     def words(self) -> tuple[str, ...]:
-        """One word a block: ``blocks`` cycled over the depth, as the user wrote them."""
+        """One word per block: ``blocks`` cycled over the depth, as the user wrote them."""
         return tuple(self.blocks[i % len(self.blocks)] for i in range(self.depth))
 
     @property

@@ -46,7 +46,7 @@ class Range:
         """A value as a number of this range; text is taken where it spells one, as in 1e-3.
 
         Raises:
-            InputError: it is no such number.
+            InputError: it is not such a number.
         """
         number = value
         if isinstance(number, str) and len(number) < 100 and _NUMBER.fullmatch(number):
@@ -90,7 +90,7 @@ def check_choice(value: Any, choices: tuple[str, ...], where: str) -> None:
 
 
 def check_fields(data: Mapping[str, Any], cls: type, kind: str) -> None:
-    """Raise InputError for a key that is no field of a dataclass."""
+    """Raise InputError for a key that is not a field of a dataclass."""
     allowed = [f.name for f in fields(cls)]
     for key in data:
         if key not in allowed:

@@ -39,8 +39,8 @@ class Variant:
         image_size: pixels, one number or (height, width).
         in_channels: image channels.
         num_classes: outputs of the head; 0 for none.
-        patch_size: pixels a side of a token.
-        window_size: tokens a side of an attention window, one number or (height, width).
+        patch_size: pixels per side of a token.
+        window_size: tokens per side of an attention window, one number or (height, width).
         mlp_ratio: hidden width of a block's MLP over the block's width.
         stages: from the finest grid to the coarsest; between two, patch merging halves the grid.
         merging_norm: where patch merging normalises: ``pre``, the four tokens before their

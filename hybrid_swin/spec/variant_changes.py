@@ -72,17 +72,19 @@ def _stages(variant: Variant, given: Mapping[str, Any]) -> tuple[Stage, ...]:
     count = next(iter(counts.values()), len(variant.stages))
     if set(counts.values()) - {count}:
         said = ", ".join(f"{name} {number}" for name, number in counts.items())
-        raise InputError(f"one value a stage each, and as many of all; got {said}")
+        raise InputError(f"one value per stage each, and as many of all; got {said}")
     known = len(variant.stages)
     width = values.get("embed_dim", None if count == known else variant.stages[0].width)
     if width is not None and not isinstance(width, list):
         if not isinstance(width, int | float):
-            raise InputError(f"embed_dim must be a whole number, or one a stage; got {width!r:.80}")
+            raise InputError(
+                f"embed_dim must be a whole number, or one per stage; got {width!r:.80}"
+            )
         values["embed_dim"] = [width * 2**i for i in range(count)]
     for name, value in values.items():
         if not isinstance(value, list):
             raise InputError(
-                f"{name} must have one value a stage, such as (2, 2, 6, 2); got {value!r}"
+                f"{name} must have one value per stage, such as (2, 2, 6, 2); got {value!r}"
             )
     kept = [*variant.stages, *[variant.stages[-1]] * count][:count]
     if count > known and len(counts.keys() & {"depths", "num_heads"}) < 2:
@@ -121,7 +123,7 @@ def with_pretrained_windows(variant: Variant, sizes: int | Sequence[int]) -> Var
 
     Args:
         variant: of Swin Transformer V2, or with other words that have ``bias=continuous``.
-        sizes: tokens a side, one for all stages or one each; 0 for the windows in use.
+        sizes: tokens per side, one for all stages or one each; 0 for the windows in use.
 
     Raises:
         InputError: something else, or no such bias in a stage that has a size.
@@ -132,8 +134,8 @@ def with_pretrained_windows(variant: Variant, sizes: int | Sequence[int]) -> Var
     whole = all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in each)
     if len(each) != len(variant.stages) or not whole:
         raise InputError(
-            f"{ARGUMENT} must be one whole number, or {len(variant.stages)} of them, one a stage, "
-            f"0 for the windows in use; got {sizes!r:.80}"
+            f"{ARGUMENT} must be one whole number, or {len(variant.stages)} of them, one per "
+            f"stage, 0 for the windows in use; got {sizes!r:.80}"
         )
     stages = zip(variant.stages, each, strict=True)
     return dataclasses.replace(

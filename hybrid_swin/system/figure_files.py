@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter
 from hybrid_swin.errors.plain_text import harmless
 from hybrid_swin.system.files import write_bytes_atomically
 
-_NO_GLYPH = "Glyph .* missing from"  # a box stands for it, which is no news to who reads Chinese
+_NO_GLYPH = "Glyph .* missing from"  # a box stands for it, which is not news to who reads Chinese
 _STAMPS = {".svg": {"Date": None}, ".png": {"Software": None}}  # what would differ each time
 
 

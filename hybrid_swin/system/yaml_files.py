@@ -38,7 +38,7 @@ def read_yaml(path: str | Path, what: str) -> Any:
     """The plain values in a file; one that is named ``.json`` is JSON.
 
     Raises:
-        InputError: it cannot be read, is no YAML (JSON), gives a key twice, is too large or too
+        InputError: it cannot be read, is not YAML (JSON), gives a key twice, is too large or too
             deep, or holds a value that programs read in different ways, such as ``010`` or ``no``.
     """
     try:
@@ -66,7 +66,7 @@ def parse_yaml(text: str, what: str) -> Any:
         place = getattr(error, "problem_mark", None)
         where = f" in line {place.line + 1}, column {place.column + 1}" if place else ""
         problem = getattr(error, "problem", None) or error
-        raise InputError(f"{what} is no YAML{where}: {problem}") from error
+        raise InputError(f"{what} is not YAML{where}: {problem}") from error
 
 
 def _text(file: Path, most: int, what: str) -> str:
@@ -87,7 +87,7 @@ def _parse_json(text: str, what: str) -> Any:
     except RecursionError:
         raise InputError(f"{what} is nested too deeply") from None
     except ValueError as error:
-        raise InputError(f"{what} is no JSON: {error}") from error
+        raise InputError(f"{what} is not JSON: {error}") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise _Refused(f"{name} is no number that a setting can have; write a finite one")
+    raise _Refused(f"{name} is not a number that a setting can have; write a finite one")
 
 
 def _instead(tag: str, text: str) -> str | None:

@@ -163,7 +163,7 @@ def _describe(
 
 
 class _PrintEpochs(L.Callback):
-    """One line an epoch."""
+    """One line per epoch."""
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         values = "  ".join(
@@ -230,7 +230,7 @@ def _recorded(
 ) -> AbstractContextManager[None]:
     """Write down that the test split is read, before and after.
 
-    The same weights read again tell nothing new, and are no further reading.
+    The same weights read again tell nothing new, and are not a further reading.
 
     Raises:
         InputError: it cannot be written down, and must not be done.

@@ -104,7 +104,7 @@ def fit(
         datamodule: its data, in batches of ``recipe.batch_size`` (not checked). Where it has
             ``data_hash`` and ``splits.hash``, a folder of other data is refused.
         seed: of initialisation and of all randomness of training.
-        folder: gets ``last.ckpt`` between epochs and ``final.ckpt`` at the end; one a training.
+        folder: gets ``last.ckpt`` between epochs and ``final.ckpt`` at the end; one per training.
         accelerator: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``.
         devices: Lightning's. More than one re-executes the calling script on each.
         callbacks: Lightning callbacks of the caller. In ``on_train_epoch_end`` they find the epoch

@@ -17,7 +17,7 @@ from torchmetrics.functional.classification import (
     multiclass_f1_score,
 )
 
-TOP5_FROM_CLASSES = 10  # with fewer classes the five best are no achievement
+TOP5_FROM_CLASSES = 10  # with fewer classes the five best are not an achievement
 CALIBRATION_BINS = 15
 
 

@@ -41,7 +41,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe, *, fused: bool) -> AdamW:
 def learning_rate(step: int, recipe: Recipe, steps_per_epoch: int) -> float:
     """The learning rate of optimiser step ``step``, counted from 0.
 
-    With s steps an epoch, w = round(warmup_epochs * s) and T = epochs * s:
+    With s steps per epoch, w = round(warmup_epochs * s) and T = epochs * s:
 
         start + (peak - start) * step / w                              for step < w
         min + (peak - min) * (1 + cos(pi (step - w) / (T - w))) / 2    for w <= step < T

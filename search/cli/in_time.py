@@ -95,7 +95,7 @@ def take_options(arguments: Sequence[str]) -> tuple[TimeOptions, list[str]]:
     """The options, and the other arguments.
 
     Raises:
-        InputError: an option without a value, or hours that are no number.
+        InputError: an option without a value, or hours that are not a number.
     """
     found: dict[str, str] = {}
     others, words = [], iter(arguments)

@@ -48,7 +48,7 @@ examples:
   python search.py export runs/digits/finalists/0a1b2c/0 --format onnx
 
 The same command continues a study that was interrupted, also after kill -9.
-Exit codes: 0 done, 2 something to mend (one message says what), 130 interrupted.
+Exit codes: 0 done, 2 something to fix (one message says what), 130 interrupted.
 """
 
 

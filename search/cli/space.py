@@ -198,7 +198,7 @@ def _sentences(found: Survey) -> Iterator[tuple[str, str]]:
     if found.limits:
         most = ", ".join(f"{value:,} {name}" for name, value in found.limits.items())
         yield "within budget", f"{_share_text(found.fitting, networks.kind)} keep {most}"
-    for heading, candidate in (("cheapest", found.cheapest), ("dearest", found.dearest)):
+    for heading, candidate in (("lowest cost", found.cheapest), ("highest cost", found.dearest)):
         costs = ", ".join(
             f"{getattr(candidate.cost, name):,} {label}"
             for name, label in (

@@ -14,7 +14,7 @@ SAMPLES = 1000
 
 DESCRIPTION = f"""\
 What a study's space holds, before anything is trained: its parameters, how many candidates they
-make, how many of these fit the budget, the cheapest and the dearest, and the values that never fit.
+make, how many of these fit the budget, the lowest and highest cost, and the values that never fit.
 The study's file comes first; without one: {DEFAULT_CONFIG}.
 """
 

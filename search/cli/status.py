@@ -63,7 +63,7 @@ def _show(status: Status, form: str, console: Console, again: bool) -> None:
         print(json.dumps(content, indent=None if again else 1), flush=True)
         return
     if again:
-        console.clear()  # nothing where the output is no terminal
+        console.clear()  # nothing where the output is not a terminal
     console.print(render(status), soft_wrap=False)
     if found := what_it_found(status):
         console.print(found, soft_wrap=True, highlight=False)

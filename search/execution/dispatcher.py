@@ -156,7 +156,7 @@ class Dispatcher:
         """The runs that have ended, after waiting at most ``timeout`` seconds for one.
 
         Raises:
-            InputError: a worker met something that the user must mend.
+            InputError: a worker met something that the user must fix.
         """
         if not self._finished:
             for event in self._executor.events(timeout):
@@ -281,7 +281,7 @@ class Dispatcher:
         """End what took too long altogether, or has been silent for too long."""
         limit = self._workers.time_limit_minutes * 60
         now = time.monotonic()
-        # Without one epoch in all that time it is no slow training, but one that hangs.
+        # Without one epoch in all that time it is not a slow training, but one that hangs.
         late = {
             key: (
                 f"took longer than {limit / 60:g} minutes",

@@ -41,7 +41,7 @@ def do_job(job: Job, report: Report) -> None:
     """Do a job and leave its result in the attempt's folder.
 
     Raises:
-        InputError: what the user must mend, such as a full disk.
+        InputError: what the user must fix, such as a full disk.
     """
     begin = time.perf_counter()
     settings = job.settings

@@ -193,7 +193,7 @@ def launch_comparison(
         time_plan: what fits into the hours given; None for no limit.
 
     Raises:
-        InputError: something that the user must mend; what has been finished is kept.
+        InputError: something that the user must fix; what has been finished is kept.
         KeyboardInterrupt: after everything has been put in order.
     """
     session = Session(settings, console, receipt)

@@ -116,7 +116,7 @@ def _print_trainings(plan: ComparisonPlan, console: Console) -> None:
 
 
 def _pilots(plan: ComparisonPlan) -> list[RunSpec]:
-    """The cheapest and the dearest network, by MACs."""
+    """The networks of the lowest and the highest cost, by MACs."""
     by_macs = sorted(plan.entries, key=lambda entry: entry.cost.macs)
     chosen = {e.candidates[0]: e for e in (by_macs[0], by_macs[-1])}
     return [shortened(plan.final(entry, 0, 0)) for entry in chosen.values()]

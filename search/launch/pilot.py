@@ -101,8 +101,8 @@ def print_resolution(
     if facts is None or not facts.per_image:
         console.print(
             f"seeds      {seeds} seeds; how small a difference they show is not known beforehand: "
-            f"{monitor} is no share of images, and tests of it are over seeds alone, on these test "
-            "images",
+            f"{monitor} is not a share of images, and tests of it are over seeds alone, on these "
+            "test images",
             highlight=False,
         )
         return

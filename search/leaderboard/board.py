@@ -101,7 +101,7 @@ class Leaderboard:
         planned_looks: numbers of seeds at which looks were planned.
         new_looks: of each study the look that this is, where it is one; in no file.
         level: of all tests together; less than .05 where seeds were added after a look.
-        references: the retrained rows against what is no network.
+        references: the retrained rows against what is not a network.
         validated: by the keys of a row which validation images its seeds got right, where these
             are one for all; in no file, and of a single study only.
         questions: what the answer of the study is made from; none while it is waiting; in no file.
@@ -223,7 +223,7 @@ class Leaderboard:
 
     @property
     def best(self) -> Row | None:
-        """The first row, where it has several seeds: a single run is no winner."""
+        """The first row, where it has several seeds: a single run is not a winner."""
         return self.rows[0] if self.rows and _tier(self.rows[0]) == 0 else None
 
     def digest(self) -> str:
@@ -339,7 +339,7 @@ def _told_apart(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def _tier(row: Row) -> int:
-    """0 several fresh seeds, 1 one, 2 a run of the search, 3 broken, then what is no candidate."""
+    """0 several fresh seeds, 1 one, 2 a run of the search, 3 broken, 4 not a candidate."""
     if row.fidelity in ("random", "reference"):
         return 4 if row.fidelity == "random" else 5
     if row.fidelity == "final" and row.seeds >= 2:

@@ -83,8 +83,8 @@ def _seeds(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     if any(row.test_covers == "seeds" for row in compared):
         said.append(
             "Comparisons on test are over seeds where it is not known which images were right, or "
-            "the score is no share of images: these speak of new seeds on these images, not of new "
-            "images."
+            "the score is not a share of images: these speak of new seeds on these images, not of "
+            "new images."
         )
     luck = luck_of(board, final)
     if luck:
@@ -132,11 +132,11 @@ def _rows(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     ]
     if "latency" in board.against and any(row.latency_ms is not None for row in board.rows):
         said.append(
-            "Latencies were measured beside other work and not in turn: their differences are no "
-            "finding. `python search.py cost --measure` measures variants in turn."
+            "Latencies were measured beside other work and not in turn: their differences are "
+            "not a finding. `python search.py cost --measure` measures variants in turn."
         )
     if board.pending:
-        said.append(f"{board.pending} run(s) have not ended: this is no final result.")
+        said.append(f"{board.pending} run(s) have not ended: this is not a final result.")
     return said
 
 

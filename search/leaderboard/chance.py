@@ -18,7 +18,7 @@ from search.statistics.formatting import (
 )
 from search.statistics.intervals import Difference, Interval
 
-_SHORT = 0.95  # of the cost of the search: a random search below it is no equal
+_SHORT = 0.95  # of the cost of the search: a random search below it is not an equal
 _NAMED = 3  # rows whose leads are written out
 
 

@@ -46,7 +46,7 @@ def join(folders: Sequence[Path]) -> Leaderboard:
     notes = [*repeated]
     if single:
         notes.append(
-            f"{single} single runs of the searches are left out: one seed each, they are no "
+            f"{single} single runs of the searches are left out: one seed each, they are not "
             "evidence between studies."
         )
     splits = {row.split_hash for row in rows if row.fidelity == "final"}

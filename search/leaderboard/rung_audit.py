@@ -61,7 +61,7 @@ class RungReport:
         with_retrained: the same with the means of fresh seeds, over what was retrained.
         winner_place: place of the winner's score there among all, 1 for the best.
         keeps_winner: whether the winner is among the best 1/factor of all scores there. It came to
-            its end, so this is no evidence on what was stopped; audits are.
+            its end, so this is not evidence on what was stopped; audits are.
         audits: of the runs of ``with_end``, stopped trials that were trained to their end.
     """
 

@@ -16,7 +16,7 @@ _WITHIN = re.compile(r"(?<=[+:|])(?=\S)|(?<=\S)(?=[+:|])")  # behind a sign if i
 class Words:
     """Plain text for a cell; a piece is folded only where it is longer than a line.
 
-    Square brackets are no markup, control codes no command.
+    Square brackets are not markup, control codes no command.
     """
 
     text: str

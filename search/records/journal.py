@@ -24,8 +24,8 @@ def repair_journal(path: Path, say: Say = lambda text: None) -> int:
     """Take what is whole of a journal; says how many bytes of a torn last line were cut off.
 
     A coordinator killed while writing leaves half a line. Optuna reads past it, but its next write
-    would be glued to it and make the journal unreadable for good. Damage anywhere else is no
-    kill's: the file is set aside, and its lines before the damage are written anew.
+    would be glued to it and make the journal unreadable for good. Damage anywhere else is not
+    a kill's: the file is set aside, and its lines before the damage are written anew.
 
     Args:
         path: of the journal.

@@ -3,7 +3,7 @@
 Who looks at 3 seeds, then adds some and looks again, has several chances of a false alarm. So a
 look is written down (one JSON line in ``looks.jsonl``, in the folder of the study or comparison),
 said, and paid for by the level at which the next one is tested. The same seeds looked at again are
-no further look.
+not a further look.
 """
 
 import fcntl
@@ -76,7 +76,7 @@ def with_current(looks: Sequence[Look], current: Look) -> list[Look]:
 def record_look(folder: Path, look: Look) -> bool:
     """Write a look down, once for the same seeds; says whether that was possible.
 
-    Not to be able to is no reason to show nothing: a finished study may lie on a read-only disk.
+    Not to be able to is not a reason to show nothing: a finished study may lie on a read-only disk.
     """
     try:
         with (folder / LOOKS).open("ab+") as file:  # O_APPEND: nothing is overwritten

@@ -11,7 +11,7 @@ _NAMED = 5  # studies that a message lists
 
 
 def hint_of_studies(folder: Path) -> str:
-    """The end of a message on a folder that is no study's; empty if no study is near."""
+    """The end of a message on a folder that is not a study's; empty if no study is near."""
     if inside := studies_in(folder):
         more = f" and {len(inside) - _NAMED} more" if len(inside) > _NAMED else ""
         one = shown(str(folder / inside[0]))

@@ -113,7 +113,7 @@ def read_validated(
         monitor: what it is a score of.
 
     Returns:
-        None where scores are no means over images, a file is missing or torn (studies of earlier
+        None where scores are not means over images, a file is missing or torn (studies of earlier
         versions have none), tells another score, or is of other images than the first.
     """
     if monitor != ACCURACY or not folders:

@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: one line a worker, the best so far, the time left.
+"""What a person sees while a study runs: one line per worker, the best so far, the time left.
 
 Elsewhere than on a terminal (a pipe, CI, a log of Slurm): one line each few seconds, less often as
 a study grows long.
@@ -110,7 +110,7 @@ class Terminal:
         self._print(text, "yellow")
 
     def _print(self, text: str, style: str = "") -> None:
-        """A line as it is: labels, paths and errors are no markup."""
+        """A line as it is: labels, paths and errors are not markup."""
         self._console.print(Text(" ".join(text.splitlines()), style), soft_wrap=True)
 
     def _note_best(self, spec: RunSpec, result: RunResult) -> None:

@@ -41,7 +41,7 @@ class WorkerSettings:
     """Where trainings run.
 
     Args:
-        count: worker processes; auto is one a visible GPU, else one a usable CPU core as memory
+        count: worker processes; auto is one per visible GPU, else one per usable CPU core as memory
             allows.
         threads: CPU threads of each worker.
         accelerator: as Lightning names it: auto, cpu, gpu, mps, ...
@@ -51,8 +51,8 @@ class WorkerSettings:
         silence_factor: an attempt that is silent for this many times the slowest epoch (or start,
             or end) of comparable runs so far is killed; it costs one attempt, and a run that has
             hung twice is not tried again. A large value switches this off.
-        silence_minutes: silence of at most so many minutes is never too long.
-        checkpoint_seconds: an interrupted training continues from a state at most so old.
+        silence_minutes: a shorter silence is never too long.
+        checkpoint_seconds: an interrupted training continues from a state that is at most this old.
     """
 
     count: int | Literal["auto"] = "auto"

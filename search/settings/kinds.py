@@ -20,7 +20,7 @@ class ConfigKind:
         settings: the dataclass whose fields stand in the file.
         folder: where bundled files of this kind are, below ``configs/``.
         use: what to do with a file, whose name stands for ``{}``.
-        call: what to do with settings that are no file.
+        call: what to do with settings that are not a file.
     """
 
     name: str
@@ -83,13 +83,13 @@ def check_kind(keys: Iterable[object], wanted: ConfigKind, file: str | None, wha
     if found is not wanted:
         strange = next(key for key in found.known(keys) if key not in wanted.known(keys))
         raise InputError(
-            f"{what} describes a {found.name}, for {strange!r} is no setting of a {wanted.name}; "
-            + (found.call if file is None else found.use.replace("{}", file))
+            f"{what} describes a {found.name}, for {strange!r} is not a setting of a "
+            f"{wanted.name}; " + (found.call if file is None else found.use.replace("{}", file))
         )
 
 
 def use_of(file: str) -> str:
-    """What to do with a YAML file that was given as if it were a command; empty if it is no file.
+    """What to do with a YAML file that was given as if it were a command; empty for others.
 
     Of a file that cannot be read, what to do with a study's.
     """

@@ -37,10 +37,10 @@ class StudyObjective(ObjectiveSettings):
         mode: whether more or less of it is better.
         against: costs to be kept low at the same time: parameters, macs and activations are known
             before training; latency (ms) and memory (MiB) are measured by workers, so that a study
-            against them is no function of its seed alone.
+            against them depends on more than its seed.
         reference: the worst values that still count for the hypervolume, by name; for what is left
             out a score of 0 (a loss that of guessing), and 1.1 times the budget's limit or else the
-            dearest candidate seen. Needed for latency and memory.
+            highest-cost candidate seen. Needed for latency and memory.
     """
 
     against: tuple[CostName, ...] = ()
@@ -52,8 +52,8 @@ class BudgetSettings:
     """What a network may cost.
 
     Args:
-        parameters: at most so many, as a number or with K, M or G (`2M`).
-        macs: at most so many multiply-accumulates for one image, as a number or with K, M, G.
+        parameters: the largest number, plain or with K, M or G (`2M`).
+        macs: the largest number of multiply-accumulates for one image, likewise.
         mode: limit refuses what costs more before it is trained; match gives every candidate and
             baseline the widths that meet the one cost that is given.
         tolerance: how far a matched cost may be off, as a share.
@@ -73,11 +73,11 @@ class SamplerSettings:
         name: tpe learns from all trials, also stopped ones; gp (a Gaussian process) from those that
             ran to their end; nsga2 breeds them; random and grid do not learn; auto chooses grid,
             tpe or gp by the space, the trials, the rungs and the lookahead, and says why.
-        startup_trials: so many trials are drawn at random before tpe and gp start to learn.
+        startup_trials: trials that are drawn at random before tpe and gp start to learn.
         population: trials of one generation of nsga2.
-        lookahead: so many trials are under way or asked ahead: trial i is asked when exactly those
-            up to i - lookahead are told, whatever the workers' timing, so that a study depends on
-            its seed only. At least twice the workers.
+        lookahead: trials that are proposed ahead of results. Trial i is proposed when exactly the
+            results up to trial i - lookahead are known, so that a study depends on its seed and
+            not on the workers' timing. Give at least twice the workers.
         random_search: train a random search of the same training cost as well, and its best among
             the finalists: what did learning from results bring?
     """
@@ -95,13 +95,13 @@ class RungSettings:
 
     Args:
         name: asha stops at every rung; hyperband begins some trials at later rungs, some at none,
-            in case early scores mislead.
+            because early scores can mislead.
         over: rungs are epochs of one training, or trainings on ever more images.
-        first: the first rung: so many epochs, or so many train images; 0 for no rungs.
+        first: the first rung, in epochs or train images; 0 for no rungs.
         factor: a trial goes on past a rung if it is among the best 1/factor there; the next rung
             is factor times as many epochs or images away.
-        audit: so many stopped trials, drawn at random, are trained to their end after all, to know
-            whether the rungs threw good ones away. They can become finalists.
+        audit: stopped trials, drawn at random, that are trained to their end after all. They show
+            whether the rungs stop good ones, and can become finalists.
 
     Source: A System for Massively Parallel Hyperparameter Tuning, 2018,
     https://arxiv.org/abs/1810.05934; Hyperband, 2018, https://arxiv.org/abs/1603.06560
@@ -125,8 +125,8 @@ class FinalistSettings:
             never which ones test. A rising list, such as [3, 5, 8], plans looks: each start trains
             up to the next of them and concludes, at levels that keep false alarms over all looks
             together at 5%.
-        random: so many candidates drawn at random within the budget, trained once each: their mean
-            is a row, which says what no search at all would have given.
+        random: candidates that are drawn at random within the budget and trained once each. Their
+            mean is a row: what you get without a search.
     """
 
     top: int = 3

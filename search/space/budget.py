@@ -20,7 +20,7 @@ def limits(budget: BudgetSettings) -> dict[str, int]:
     """The budget's limits as numbers; none where costs are matched.
 
     Raises:
-        InputError: one is no amount.
+        InputError: one is not an amount.
     """
     return {} if budget.mode == "match" else _amounts(budget)
 

@@ -166,7 +166,7 @@ def read_leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield path, Template(path, node["word"])
         for key, item in node.items():
             if "." in str(key):
-                raise InputError(f"{path or 'variant'}: {key!r} is no name; nest it instead")
+                raise InputError(f"{path or 'variant'}: {key!r} is not a name; nest it instead")
             if not (word and key == "word"):
                 yield from read_leaves(item, f"{path}.{key}" if path else str(key))
     elif isinstance(node, list | tuple) and any(
@@ -189,7 +189,7 @@ def _check_specials(node: Mapping[str, Any], path: str, word: bool) -> None:
         if of_value or (meant and key not in _FIELDS):
             hint = f"; did you mean {meant[0]!r}?" if meant else ""
             raise InputError(
-                f"{path or 'variant'}: {key!r} is no choice{hint} (write a value, {_FORMS})"
+                f"{path or 'variant'}: {key!r} is not a choice{hint} (write a value, {_FORMS})"
             )
 
 
@@ -208,7 +208,7 @@ def _special(node: Mapping[str, Any], path: str) -> Choice | Range | Tie:
         return Tie(str(pair[0]), pair[1])
     if {"from", "to"} <= keys <= {"from", "to", "step", "log"}:
         return _range(node, path)
-    raise InputError(f"{path}: {dict(node)!r} is no choice; write {_FORMS}")
+    raise InputError(f"{path}: {dict(node)!r} is not a choice; write {_FORMS}")
 
 
 def _choice(values: Any, path: str) -> Choice:
@@ -227,7 +227,7 @@ def _choice(values: Any, path: str) -> Choice:
 def _range(node: Mapping[str, Any], path: str) -> Range:
     low, high, step, log = node["from"], node["to"], node.get("step"), node.get("log", False)
     if not (is_number(low) and is_number(high)) or not low < high:
-        raise InputError(f"{path}: from {low!r} to {high!r} is no range of numbers")
+        raise InputError(f"{path}: from {low!r} to {high!r} is not a range of numbers")
     if step is not None and (not is_number(step) or step <= 0 or log):
         raise InputError(f"{path}: step must be a number above 0, and not beside log; got {step!r}")
     if log is not False and (log is not True or low <= 0):

@@ -1,4 +1,4 @@
-"""The cheapest and the dearest candidates of a space, and what never fits a budget or is made."""
+"""Candidates of lowest and highest cost, and what never fits a budget or is made."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -78,7 +78,7 @@ def no_fit_message(space: Space, limits: Mapping[str, int]) -> str:
 def too_dear(part: SubSpace, maker: CandidateFactory, limits: Mapping[str, int]) -> str:
     """The same of networks that were looked at.
 
-    The cheapest is the one that exceeds the limits least, by the limit that it exceeds most.
+    The lowest-cost one exceeds the limits least, by the limit that it exceeds most.
     """
     if not limits:
         return ""
@@ -93,7 +93,7 @@ def too_dear(part: SubSpace, maker: CandidateFactory, limits: Mapping[str, int])
     )
     values = settings_text(best.params, part.parameters)
     return (
-        f"no candidate fits the budget: the cheapest{'' if part.exact else ' found'}"
+        f"no candidate fits the budget: the lowest-cost one{'' if part.exact else ' found'}"
         f"{f' ({values})' if values else ''} has {said}; raise the budget or add cheaper values"
     )
 

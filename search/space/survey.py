@@ -43,8 +43,8 @@ class Survey:
         space: the space.
         limits: the budget.
         parts: of the space, first that of the networks.
-        cheapest: by MACs; among all where the networks are exact, else found.
-        dearest: likewise.
+        cheapest: lowest cost by MACs; among all where the networks are exact, else found.
+        dearest: highest cost, likewise.
         never: for each limit the values, by parameter, that never keep it.
         unmade: the values, by parameter, that never make a network.
     """

@@ -26,7 +26,7 @@ class Template:
     """A word with gaps, in the place of a block word.
 
     Raises:
-        InputError: no text, braces that are no gap, or a place where no block word stands.
+        InputError: no text, braces that are not a gap, or a place where no block word stands.
     """
 
     path: str
@@ -43,7 +43,7 @@ class Template:
         stray = re.search(r"[{}].*", _GAP.sub("", self.text))
         if stray:
             raise InputError(
-                f"{self.path}.word: {stray[0]!r} in {self.text!r} is no gap; write {{name}}, a "
+                f"{self.path}.word: {stray[0]!r} in {self.text!r} is not a gap; write {{name}}, a "
                 "name of letters, digits and underscores"
             )
 
@@ -56,7 +56,7 @@ class Template:
         """The block word of these values, less a fusion that stands behind a single branch.
 
         Raises:
-            InputError: a gap without a value, a value without a gap or one that is no text, number
+            InputError: a gap without a value, a value without a gap or one that is not text, number
                 or truth, or a fusion that does not exist.
         """
         for name in self.gaps:
@@ -73,7 +73,7 @@ class Template:
                 )
             if not isinstance(value, str | int | float):
                 raise InputError(
-                    f"{self.path}.{name}: {value!r} is no piece of a word; give text, a number, "
+                    f"{self.path}.{name}: {value!r} is not a piece of a word; give text, a number, "
                     "true or false, or {choose: [...]} of them"
                 )
         word = _GAP.sub(lambda gap: spell(values[gap[1]]), self.text)

@@ -16,8 +16,8 @@ def set_of_the_best(
     Row i leaves the set where some row j is shown better than it at the one-sided level
     level / (count - 1). The truly best row is as good as each of the others or better, so the
     chance that one of ``count - 1`` tests throws it out is at most ``level``, whatever the others
-    are: no row has to be named beforehand, and the one that looks best is no reference. Where two
-    rows are equally best, each of them is in the set with that chance.
+    are: no row has to be named beforehand, and the one that looks best is not a reference. Where
+    two rows are equally best, each of them is in the set with that chance.
 
     Args:
         differences: first row minus second for pairs (i, j), in either order; what is missing, or

@@ -1,4 +1,4 @@
-"""Is a difference small? Not being shown different is no answer; this is."""
+"""Is a difference small? Not being shown different is not an answer; this is."""
 
 from search.statistics.intervals import Difference
 

@@ -124,9 +124,9 @@ def score_interval(
     interval. Where the images are unknown, they have none.
 
     Args:
-        scores: one a seed.
+        scores: one per seed.
         bounds: least and largest value of the metric; none: no bounds.
-        items: images that each score is a share of; none where it is no such share.
+        items: images that each score is a share of; none where it is not such a share.
         confidence: of the interval.
 
     Raises:
@@ -174,7 +174,7 @@ def paired_difference(
         second: the other's, same seeds in the same order.
         confidence: of the interval.
         bounds: least and largest value of the metric; no difference is beyond their distance.
-        items: images that each score is a share of; none where it is no such share.
+        items: images that each score is a share of; none where it is not such a share.
     """
     a_S, b_S = finite(first), finite(second)
     if len(a_S) != len(b_S):
@@ -227,7 +227,7 @@ def difference_of_parts(
     """A difference with its interval and its p-value, from its parts.
 
     Args:
-        parts: ``items`` is 0 where nothing is known of images.
+        parts: ``items`` is 0 if the images are unknown.
         seed_df: degrees of freedom of the seed part.
         confidence: of the interval.
         bounds: of the metric.

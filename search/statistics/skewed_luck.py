@@ -17,12 +17,12 @@ def skewed_luck(scores: Sequence[float], items: int) -> bool:
     """Whether the luck of seeds, beyond that of single images, is large near the ceiling.
 
     With m the mean share of errors and s their standard deviation over seeds it is where m <= .1
-    and s^2 - m (1 - m) / I > (m / 2)^2. No small change to the intervals mends it: t wider by a
+    and s^2 - m (1 - m) / I > (m / 2)^2. No small change to the intervals repairs it: t wider by a
     quarter, and luck on the logit scale, leave .83 to .90 and widen all other intervals. See "Very
     large luck" in ``benchmarks/results/simulated.md``.
 
     Args:
-        scores: shares of images that are right, one a seed.
+        scores: shares of images that are right, one per seed.
         items: I, how many images (or groups).
     """
     errors = 1 - np.asarray(scores, dtype=float)

@@ -42,4 +42,4 @@ def undertrained(
     if mode == "max" and 0 <= curve.min() and curve.max() <= 1 and items > 0:
         p = float(last.mean())
         noise = max(noise, math.sqrt(p * (1 - p) / items))
-    return gain > noise + 1e-12  # rounding alone is no gain
+    return gain > noise + 1e-12  # rounding alone is not a gain

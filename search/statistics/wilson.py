@@ -1,4 +1,4 @@
-"""Wilson's interval of a share, for counts that are no whole numbers. Imports no scipy: quick."""
+"""Wilson's interval of a share, for counts that are not whole numbers. Imports no scipy: quick."""
 
 import math
 
@@ -6,7 +6,7 @@ import math
 def wilson(p: float, k: float) -> tuple[float, float]:
     """All shares p' with |p - p'| <= sqrt(k p' (1 - p')), k = t*^2 / n: within [0, 1] by itself.
 
-    For an effective count n that is no whole number; scipy's takes counts only.
+    For an effective count n that is not a whole number; scipy's takes counts only.
 
     Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927,
     https://doi.org/10.2307/2276774

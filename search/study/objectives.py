@@ -14,7 +14,7 @@ from search.study.pareto import Direction
 
 # The worst a metric can sensibly be; of the loss it depends on the number of classes.
 _WORST = {"val/calibration_error": 1.0}
-# The reference lies this much beyond the largest cost, so that the dearest network counts as well.
+# The reference lies this much beyond the largest cost, so that the highest one counts.
 _BEYOND = 1.1
 
 
@@ -56,7 +56,7 @@ def check(objective: StudyObjective) -> None:
     for name, value in objective.reference.items():
         if name not in names(objective):
             raise InputError(
-                f"objective.reference: {name!r} is no objective; they are "
+                f"objective.reference: {name!r} is not an objective; they are "
                 f"{', '.join(names(objective))}"
             )
         if not math.isfinite(value):

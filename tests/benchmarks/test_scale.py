@@ -42,7 +42,7 @@ def test_a_study_runs_and_goes_on(tmp_path, capsys):
 
 
 def test_the_rate_leaves_out_start_and_end():
-    # the first 4 end late, the last drags on; between them one a second
+    # the first 4 end late, the last drags on; between them one per second
     assert workers.rate([50, 51, 52, 53, 54, 55, 56, 99]) == pytest.approx(60)
 
 

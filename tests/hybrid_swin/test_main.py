@@ -157,7 +157,7 @@ def test_class_names_do_nothing_in_a_table(files, tmp_path):
     with output.open(newline="", encoding="utf-8") as file:
         heads, *rows = csv.reader(file)
     shown = ["'=cmd|' /C calc'!A0", "?[31mred?", "line??break", "?tfel", 'a,b "c"']
-    logits = [name.removeprefix("'") for name in shown]  # behind a word it is no formula
+    logits = [name.removeprefix("'") for name in shown]  # behind a word it is not a formula
     assert heads == ["id", "label", "answer", *(f"logit {name}" for name in logits)]
     assert {row[1] for row in rows} <= set(shown) and len(rows) > 5
     assert not any(cell.startswith("=") for row in rows for cell in row)

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 
 
 def load(file):
-    """A module by its path: tests are no package, and a package "tests" may be installed."""
+    """A module by its path: tests are not a package, and a package "tests" may be installed."""
     spec = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -144,7 +144,7 @@ class Mutations:
 
     def _case(self):
         case = self.random.choice(self.kinds)()
-        # what a system can hand over: no lone surrogates, but bytes that are no UTF-8
+        # what a system can hand over: no lone surrogates, but bytes that are not UTF-8
         case.command = [word.replace("\ud800", "\udcff") for word in case.command]
         return case
 

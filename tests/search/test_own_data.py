@@ -46,7 +46,7 @@ def image(rng, label):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Eight scenes of five images for each of three classes, and one file that is no image."""
+    """Eight scenes of five images for each of three classes, and one file that is not an image."""
     rng = np.random.default_rng(0)
     root = tmp_path / "photos"
     rows = []

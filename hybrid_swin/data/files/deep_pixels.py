@@ -21,7 +21,7 @@ _OTHER_BYTE = {
     for order, other in (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))
 }
 _BITS, _SAMPLE_FORMAT, _PLANAR, _PHOTOMETRIC = 258, 339, 284, 262  # tags of TIFF
-_EXTRA_SAMPLES = 338  # 0: channels that are no opacity
+_EXTRA_SAMPLES = 338  # 0: channels that are not opacity
 _SIGNED, _SEPARATE, _WHITE_IS_ZERO = 2, 2, 0  # values of these
 _SCALED_TO_16 = ("PNG", "PPM")  # formats whose mode 'I' is 16 bits
 

@@ -48,7 +48,7 @@ class Listing:
     Args:
         items: what should be images.
         left_out: (name, reason) of images that belong nowhere.
-        ignored: (name, reason) of what is no image.
+        ignored: (name, reason) of what is not an image.
         notes: how words were read.
     """
 
@@ -112,7 +112,7 @@ def _are_splits(root: Path, folders: list[Path], layout: FolderLayout) -> bool:
     if None in known:
         raise InputError(
             f"{_where(root)} holds {_names(folders)}: splits and others at one level. Give either "
-            "one folder a class, or nothing but train and, where wanted, validation and test; "
+            "one folder per class, or nothing but train and, where wanted, validation and test; "
             + _HINT
         )
     if len(set(known)) < len(known) or "train" not in known:
@@ -163,11 +163,11 @@ def _list_classes(
     listing: Listing,
     layout: FolderLayout,
 ) -> None:
-    """The files of a folder that holds one folder a class."""
+    """The files of a folder that holds one folder per class."""
     if not classes:
         raise InputError(
             f"{_where(folder)} holds no class folder; "
-            "sort the images into one folder a class, or give option 'csv'"
+            "sort the images into one folder per class, or give option 'csv'"
         )
     for part in classes:
         if layout != "classes" and is_no_label(part.name):
@@ -206,7 +206,7 @@ def _check_no_masks(root: Path, folders: list[Path]) -> None:
     if simple & IMAGE_FOLDERS and simple & MASK_FOLDERS:
         raise InputError(
             f"{_where(root)} holds {_names(folders)}: images beside masks or labels in files, not "
-            f"one folder a class; give option 'csv' with the columns path and label, or {_HINT}"
+            f"one folder per class; give option 'csv' with the columns path and label, or {_HINT}"
         )
 
 
@@ -231,7 +231,7 @@ def _check_no_splits(root: Path, folders: list[Path]) -> None:
 def _check_not_repeated(folder: Path, parts: list[Path], split: str) -> None:
     """Raise InputError where each class holds the same folders, as sites or splits would.
 
-    Years and dates are no classes.
+    Years and dates are not classes.
     """
     held = [_look_into(part) for part in parts]
     if len(parts) < 2 or any(inside.files for inside in held):
@@ -295,7 +295,7 @@ def _begins_as_image(file: Path) -> bool:
 
 
 def _pass_over(root: Path, inside: _Inside, listing: Listing, why: str = "") -> None:
-    """Note what is no image and, where images belong nowhere here, these."""
+    """Note what is not an image and, where images belong nowhere here, these."""
     listing.ignored += [
         (path.relative_to(root).as_posix(), reason) for path, reason in inside.ignored
     ]

@@ -65,8 +65,8 @@ def read_table(table: Path, root: Path) -> Listing:
         ) from error
     except csv.Error as error:
         raise InputError(
-            f"{table.name} cannot be read as CSV: {error}; save it with commas, one line an image, "
-            "quotes closed"
+            f"{table.name} cannot be read as CSV: {error}; save it with commas, one line per "
+            "image, quotes closed"
         ) from error
     for line, row in cells:
         if any("\0" in cell for cell in row):
@@ -245,7 +245,7 @@ def _note_split_words(
 
 def _check_table(table: str, root: Path, items: list[Item]) -> None:
     if not items:
-        raise InputError(f"{table} lists no image; give one line an image")
+        raise InputError(f"{table} lists no image; give one line per image")
     missing = [item.id for item in items if not _is_file(item.file)]
     if missing:
         what = "are not there"
@@ -257,7 +257,7 @@ def _check_table(table: str, root: Path, items: list[Item]) -> None:
             f"in {shown(str(root))}; {turned}correct the table or option 'path'"
         )
     for name in _twice(items):
-        raise InputError(f"{table}: {shown(name)} is listed twice; keep one line an image")
+        raise InputError(f"{table}: {shown(name)} is listed twice; keep one line per image")
 
 
 def _exists(path: Path) -> bool:

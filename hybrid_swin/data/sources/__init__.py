@@ -36,7 +36,7 @@ class LabelledImages:
         groups: what must not be torn apart by a split, such as a patient; '' stands alone.
         splits: 'train', 'validation' or 'test' where it is given, '' where it is free.
         left_out: (id, reason) of each image that could not be used.
-        ignored: (name, reason) of each file beside them that is no image.
+        ignored: (name, reason) of each file beside them that is not an image.
         notes: what was taken in a sense that its user should know, one sentence each.
         stored: how the images are stored where they come from, such as 'RGB, 8 bits'.
         value_range: (low, high), the pixel values that became 0 and 1; None where all were kept.

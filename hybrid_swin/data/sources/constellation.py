@@ -1,6 +1,7 @@
 """The reach task: which distance must a network bridge? Images whose truth is known.
 
-Legend of shapes: N images, n cells a side, M constellations, k = s² cells of a block, H, W pixels.
+Legend of shapes: N images, n cells per side, M constellations, k = s² cells of a block,
+H, W pixels.
 """
 
 from dataclasses import dataclass
@@ -49,10 +50,10 @@ class ConstellationSource(Source):
     the classes are exactly balanced.
 
     Args:
-        grid: cells a side.
-        cell: pixels a side of a cell, even; best the network's patch size.
+        grid: cells per side.
+        cell: pixels per side of a cell, even; best the network's patch size.
         reach: cells from a block's cell to its partners.
-        side: cells a side of a block; side² bits of evidence.
+        side: cells per side of a block; side² bits of evidence.
         constellations: how many an image holds, each in a sub-square of its own and all of the
             image's class; a perfect square.
         margin: empty cells along each border. A window's size less one keeps what zero padding

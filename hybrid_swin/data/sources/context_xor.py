@@ -1,6 +1,6 @@
 """Context XOR: what some cells say turns the meaning of others, wherever they stand.
 
-Legend of shapes: N images, n cells a side, H, W pixels.
+Legend of shapes: N images, n cells per side, H, W pixels.
 """
 
 from pathlib import Path
@@ -29,8 +29,8 @@ class ContextXorSource(Source):
     the classes are exactly balanced.
 
     Args:
-        grid: cells a side.
-        cell: pixels a side of a cell, even; best the network's patch size.
+        grid: cells per side.
+        cell: pixels per side of a cell, even; best the network's patch size.
         context: context cells.
         content: content cells.
         agreement: probability with which a cell shows its sign.

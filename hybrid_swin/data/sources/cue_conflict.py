@@ -1,6 +1,6 @@
 """Images with a local and a global cue to the class, which can be made to disagree.
 
-Legend of shapes: N images, n cells a side, c pixels a side of a cell, K = 3 classes.
+Legend of shapes: N images, n cells per side, c pixels per side of a cell, K = 3 classes.
 """
 
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class CueConflictSource(Source):
     classes: what sees one block at a time is at chance.
 
     A network is trained on ``agree`` and then looked into by the inspection ``cue_conflict``.
-    Images have one channel and ``grid * cell`` pixels a side, 16 by default; give
+    Images have one channel and ``grid * cell`` pixels per side, 16 by default; give
     ``image_size: 16``, ``in_channels: 1``, ``num_classes: 3`` and ``patch_size: 2``.
 
     Image ``index`` of a split derives from (seed, split, index) alone; the modes share its draws.
@@ -67,10 +67,10 @@ class CueConflictSource(Source):
         mode: ``agree``: both cues show the label; ``texture``: no arrangement; ``arrangement``:
             each cell's texture is any of the three alike; ``conflict``: the texture is another
             class's, and the label is the arrangement's.
-        grid: cells a side.
-        cell: pixels a side of a cell, even; best the network's patch size.
+        grid: cells per side.
+        cell: pixels per side of a cell, even; best the network's patch size.
         reach: cells from a block's cell to its partners.
-        side: cells a side of a block.
+        side: cells per side of a block.
         margin: cells along each border where no block stands.
         purity: share of the cells that show the class's texture, above 1/3 and up to 1.
         amplitude: of the textures, plus and minus.

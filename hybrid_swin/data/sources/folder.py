@@ -1,4 +1,4 @@
-"""Image files: a folder a class, or a table of files."""
+"""Image files: a folder per class, or a table of files."""
 
 import hashlib
 from collections.abc import Iterable
@@ -24,8 +24,8 @@ class FolderSource(Source):
 
     Without ``csv`` the layout is path/class/*, or path/{train,validation,test}/class/*; usual
     spellings of these, such as 'Training', 'val' or 'test_set', do as well, and slips are refused.
-    Every file that is not hidden counts, at any depth, also through links. Files that are no
-    readable image are left out by name. Formats: BMP, GIF, JPEG, PNG, PPM, TIFF, WebP, with the
+    Every file that is not hidden counts, at any depth, also through links. Files that are not
+    readable images are left out by name. Formats: BMP, GIF, JPEG, PNG, PPM, TIFF, WebP, with the
     rules of ``decoding.Decoder``. Decoded pixels are kept in the cache under a key of the files'
     names, sizes and times.
 
@@ -120,7 +120,7 @@ class FolderSource(Source):
         if not self.path:
             raise InputError(
                 "data source folder: option 'path' is missing; give the folder that holds one "
-                "folder a class, or option 'csv'"
+                "folder per class, or option 'csv'"
             )
         root = user_path(self.path, "path")
         if not root.is_dir():

@@ -139,7 +139,7 @@ def _read(path: Path) -> _Found:
 
 def _array(file: Any, name: str) -> NDArray[Any]:
     array = file[name]
-    if not isinstance(array, np.ndarray):  # NumPy gives the bytes of what is no array
+    if not isinstance(array, np.ndarray):  # NumPy gives the bytes of what is not an array
         raise ValueError(f"member {name!r} is not a NumPy array")
     return array
 
@@ -280,10 +280,10 @@ def _images(images: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 def _column(values: NDArray[Any], count: int, where: str) -> list[str]:
-    """Labels, groups or names as text, one an image."""
+    """Labels, groups or names as text, one per image."""
     if values.shape not in ((count,), (count, 1)):
         raise InputError(
-            f"{where}: shape {values.shape}; one value an image is needed, ({count},) or "
+            f"{where}: shape {values.shape}; one value per image is needed, ({count},) or "
             f"({count}, 1); several labels an image are not supported"
         )
     kind = values.dtype.kind
@@ -297,7 +297,7 @@ def _column(values: NDArray[Any], count: int, where: str) -> list[str]:
 
 
 def _labels(values: NDArray[Any], count: int, where: str) -> list[str]:
-    """Labels as text, one an image; InputError for what marks that there is none."""
+    """Labels as text, one per image; InputError for what marks that there is none."""
     found = _column(values, count, where)
     negative = next((text for text in found if re.fullmatch(r"-\d+", text)), None)
     if negative:
@@ -327,7 +327,7 @@ def _check_wrapped(values: NDArray[Any], where: str) -> None:
 
 
 def _groups(values: NDArray[Any], count: int, where: str) -> list[str]:
-    """Groups as text, one an image; '' is none."""
+    """Groups as text, one per image; '' is none."""
     found = _column(values, count, where)
     strange = next((text for text in found if text and is_no_group(text)), None)
     if strange is not None:

@@ -1,6 +1,6 @@
 """What the tasks of known truth share: numbers by index, textures, and their three splits.
 
-Legend of shapes: N images, n cells a side, c pixels a side of a cell, H = W = n c pixels.
+Legend of shapes: N images, n cells per side, c pixels per side of a cell, H = W = n c pixels.
 """
 
 from collections.abc import Callable, Mapping

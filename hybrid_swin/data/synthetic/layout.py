@@ -21,9 +21,9 @@ class Layout:
     """A grid of n x n cells and what stands on it.
 
     Args:
-        grid: cells a side, n.
+        grid: cells per side, n.
         reach: cells from a cell to its partners, r.
-        side: cells a side of a block, s; s² bits of evidence.
+        side: cells per side of a block, s; s² bits of evidence.
         constellations: number of constellations M, a perfect square.
         margin: empty cells along each border, m.
 
@@ -59,21 +59,21 @@ class Layout:
         root = isqrt(self.constellations)
         if root * root != self.constellations:
             raise InputError(
-                f"constellation: constellations {self.constellations} is no perfect square; "
+                f"constellation: constellations {self.constellations} is not a perfect square; "
                 f"choose {root**2} or {(root + 1) ** 2}"
             )
         inside = self.grid - 2 * self.margin
         if inside < 1 or inside % root:
             raise InputError(
                 f"constellation: the interior, grid {self.grid} less twice the margin "
-                f"{self.margin}, has {inside} cells a side, which {root} x {root} constellations "
+                f"{self.margin}, has {inside} cells per side, which {root} x {root} constellations "
                 f"cannot share; choose a grid of {2 * self.margin} and a multiple of {root}"
             )
         if self.room < self.reach + self.side:
             least = 2 * self.margin + root * (self.reach + self.side)
             raise InputError(
                 f"constellation: reach {self.reach} and side {self.side} need "
-                f"{self.reach + self.side} cells a side, but each of the {root} x {root} "
+                f"{self.reach + self.side} cells per side, but each of the {root} x {root} "
                 f"sub-squares has {self.room}; choose a grid of at least {least}, or less reach, "
                 "side or margin"
             )

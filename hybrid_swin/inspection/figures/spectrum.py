@@ -22,7 +22,7 @@ _TICKS = {0: "0", 0.5: "π/2", 1: "π", math.sqrt(2): "√2 π"}
 
 
 def draw_spectrum(numbers: Mapping[str, Any], figure: "Figure") -> None:
-    """T by frequency, a panel a stage (thin: a block, thick: their mean); shares below."""
+    """T by frequency, a panel per stage (thin: a block, thick: their mean); shares below."""
     rows = numbers["rows"]
     stages = sorted({row["stage"] for row in rows})
     figure.set_layout_engine("constrained")

@@ -145,11 +145,11 @@ def gates(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None:
 
 
 def contributions(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None:
-    """The terms that sum up to the mixer's output (but for a bias), one a branch.
+    """The terms that sum up to the mixer's output (but for a bias), one per branch.
 
     ``sum`` and ``cascade``: b_i itself; ``gate``, ``selective``, ``scale``: g_i b_i; ``concat`` and
     ``split``: W_i b_i, with W_i the columns of the projection that belong to the branch. None for
-    other fusions, such as ``cross``, whose output is no such sum.
+    other fusions, such as ``cross``, whose output is not such a sum.
     """
     if isinstance(fusion, Sum | Cascade):
         return list(outs)

@@ -87,7 +87,7 @@ def mass_deviations(mass: Map) -> Point:
 
 
 def pooled(mass: Map, most: int) -> tuple[Map, int]:
-    """At most ``most`` cells a side, each the sum of a square of pixels; and the squares' side."""
+    """At most ``most`` cells per side, each the sum of a square of pixels; and its side."""
     side = -(-max(mass.shape) // most)
     height, width = (-(-length // side) for length in mass.shape)
     whole = np.zeros((height * side, width * side))

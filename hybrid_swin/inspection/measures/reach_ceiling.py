@@ -1,6 +1,7 @@
 """What an architecture can reach on the reach task: from what its tokens see, whatever its weights.
 
-Legend of shapes: T tokens of the last map, n cells a side, P offsets along one axis, k = s² cells.
+Legend of shapes: T tokens of the last map, n cells per side, P offsets along one axis,
+k = s² cells.
 """
 
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def ceiling(layout: Layout, seen: NDArray[np.bool_]) -> Ceiling:
     cells = layout.grid**2
     if seen.ndim != 2 or seen.shape[1] != cells:
         raise InputError(
-            f"seen has shape {seen.shape}, but a grid of {layout.grid} cells a side needs "
+            f"seen has shape {seen.shape}, but a grid of {layout.grid} cells per side needs "
             f"(tokens, {cells}); give cells_seen of a network for these images"
         )
     counts = seen.astype(np.float32)
@@ -96,9 +97,9 @@ def cells_seen(
     Args:
         support: (T, H W), which input tokens it sees.
         grid: (H, W), input tokens.
-        patch_size: pixels a side of an input token.
-        cells: cells a side, n.
-        cell: pixels a side of a cell.
+        patch_size: pixels per side of an input token.
+        cells: cells per side, n.
+        cell: pixels per side of a cell.
 
     Returns:
         (T, n n), row by row; a cell is seen if any of its pixels is.
@@ -113,7 +114,7 @@ def cells_seen(
 def variant_ceiling(variant: "Variant", layout: Layout, cell: int) -> Ceiling:
     """The ceiling of a variant, from the exact support of its tokens.
 
-    A cell has ``cell`` pixels a side.
+    A cell has ``cell`` pixels per side.
 
     Raises:
         InputError: the variant takes images of another size.

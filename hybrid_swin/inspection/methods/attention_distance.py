@@ -52,7 +52,7 @@ class AttentionDistance(Inspection):
         self.images = images
 
     def measure(self, subject: Subject) -> dict[str, Any]:
-        """One row a head: distance with its 95% interval, that of even attention, their ratio."""
+        """One row per head: distance with its 95% interval, that of even attention, their ratio."""
         used = subset(subject, self.images)
         defined, undefined = _sorted_out(used.branches())
         readers = {place: _Reader(place) for place in defined}
@@ -133,7 +133,7 @@ class _Reader:
         self._padding.append(padding_share(attention, self._layout))
 
     def rows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """One row a head, and the heads that have no distance in any image."""
+        """One row per head, and the heads that have no distance in any image."""
         values_NK = torch.cat(self._distances).numpy()
         padding_K = torch.cat(self._padding).mean(dim=0).tolist()
         uniform = even_distance(self._layout, self._far)
@@ -169,7 +169,7 @@ def pair_distances(layout: Layout, stride: int) -> Tensor:
 
 
 def mean_distance(attention: Tensor, layout: Layout, far: Tensor) -> Tensor:
-    """D_h of each image, over queries and keys that are no padding. (B, G, K, N, N) -> (B, K).
+    """D_h of each image, over queries and keys that are not padding. (B, G, K, N, N) -> (B, K).
 
     Queries whose every weight is on padding do not count; NaN where an image has no other.
     """

@@ -54,7 +54,7 @@ class Branches(Inspection):
         self.gmacs = gmacs
 
     def measure(self, subject: Subject) -> dict[str, Any]:
-        """Rows: one a branch. ``together``: one a branch name. ``clean``: the whole network."""
+        """Rows: one per branch. ``together``: one per branch name. ``clean``: the whole network."""
         branches = subject.branches()
         reason = why_no_accuracy(subject)
         used = subset(subject, affordable(subject, self.gmacs, _passes(branches, reason)))

@@ -138,7 +138,7 @@ class CueConflict(Inspection):
             )
         if height % self.grid or height // self.grid % 2:
             return (
-                f"images of {height} pixels are no {self.grid} cells of an even number of pixels; "
+                f"images of {height} pixels are not {self.grid} cells of an even number of pixels; "
                 "give the training's grid as an option"
             )
         return None

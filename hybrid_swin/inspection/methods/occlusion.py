@@ -37,7 +37,7 @@ class Occlusion(Inspection):
         images: so many of the subject's images, drawn by its seed, are changed; intervals are over
             images.
         patches: changed places an image, one at a time.
-        patch: pixels a side, a multiple of the variant's patch_size; 0 takes a 14th of the image.
+        patch: pixels per side, a multiple of the variant's patch_size; 0 takes a 14th of the image.
 
     Source: after Visualizing and Understanding Convolutional Networks, 2013, section 4.2,
     https://arxiv.org/abs/1311.2901
@@ -101,7 +101,7 @@ class Occlusion(Inspection):
         }
 
     def draw(self, numbers: Mapping[str, Any], figure: "Figure") -> None:
-        """Influence against distance, a panel a stage, a line a block; exact zeros are left out."""
+        """Influence against distance, a panel per stage, a line per block, without exact zeros."""
         import matplotlib
 
         rows = numbers["rows"]

@@ -107,7 +107,7 @@ def _shares(text: str) -> list[float]:
         shares = [-1.0]
     if not all(0 < share < 1 for share in shares):
         raise InputError(
-            f"patch_drop: shares {text!r} is no list of numbers between 0 and 1; "
+            f"patch_drop: shares {text!r} is not a list of numbers between 0 and 1; "
             "write it as 0.25-0.5"
         )
     return shares

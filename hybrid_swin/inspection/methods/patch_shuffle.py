@@ -97,6 +97,6 @@ def _whole_numbers(text: str) -> list[int]:
     parts = text.split("-")
     if not all(part.isdigit() and int(part) > 0 for part in parts):
         raise InputError(
-            f"patch_shuffle: grids {text!r} is no list of whole numbers; write it as 2-4-8, or auto"
+            f"patch_shuffle: grids {text!r} is not a list of whole numbers; write 2-4-8, or auto"
         )
     return [int(part) for part in parts]

@@ -59,7 +59,7 @@ class ReceptiveField(Inspection):
         self.images, self.row, self.column = images, row, column
 
     def measure(self, subject: Subject) -> dict[str, Any]:
-        """One row a stage: radii and deviations in pixels, support, and the map itself."""
+        """One row per stage: radii and deviations in pixels, support, and the map itself."""
         used = subset(subject, self.images)
         places = _last_blocks(used)
         tokens = [self._token(place.grid) for place in places]

@@ -48,7 +48,7 @@ class Spectrum(Inspection):
 
     @torch.no_grad()
     def measure(self, subject: Subject) -> dict[str, Any]:
-        """Rows: one a branch, with ``frequency`` and ``transfer`` as lists."""
+        """Rows: one per branch, with ``frequency`` and ``transfer`` as lists."""
         used = subset(subject, max(1, self.images))
         undefined, watched = [], []
         for branch in used.branches():
@@ -87,7 +87,7 @@ class Spectrum(Inspection):
         }
 
     def draw(self, numbers: Mapping[str, Any], figure: "Figure") -> None:
-        """T by frequency, a panel a stage; below, the share of high frequencies by block."""
+        """T by frequency, a panel per stage; below, the share of high frequencies by block."""
         from hybrid_swin.inspection.figures.spectrum import draw_spectrum
 
         draw_spectrum(numbers, figure)

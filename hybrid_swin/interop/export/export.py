@@ -110,7 +110,7 @@ def export_model(
     if normalisation is not None and not isinstance(normalisation, Normalisation):
         raise InputError(f"normalisation must be a Normalisation; got {shown(normalisation)}")
     if class_names is not None and not isinstance(class_names, list | tuple):
-        raise InputError(f"class_names are a list, one a class; got {shown(class_names)}")
+        raise InputError(f"class_names are a list, one per class; got {shown(class_names)}")
     path = Path(path).expanduser()
     name = _format_name(path, format)
     kind = FORMATS[name]

@@ -21,7 +21,7 @@ def add_export_options(parser: ArgumentParser) -> ArgumentParser:
     parser.add_argument(
         "--image_size",
         type=int | tuple[int, int] | None,
-        help="pixels a side, or [height, width], that the computation is for; the variant's if "
+        help="pixels per side, or [height, width], that the computation is for; the variant's if "
         "not given",
     )
     parser.add_argument(

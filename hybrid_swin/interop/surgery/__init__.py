@@ -44,8 +44,8 @@ def replace_blocks(
             has ``sw_msa``, both do.
 
     Raises:
-        InputError: a model that is no Swin, a stage or block that it lacks, or a word that cannot
-            be read or does not fit its heads. The model is then as it was.
+        InputError: a model that is not a Swin, a stage or block that it lacks, or a word that
+            cannot be read or does not fit its heads. The model is then as it was.
     """
     if shift not in get_args(Shift):
         raise unknown("shift", shift, get_args(Shift))

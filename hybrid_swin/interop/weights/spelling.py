@@ -86,7 +86,7 @@ def _check_pool(model: nn.Module, layout: str) -> None:
 
 
 def _check_plain(variant: Variant, layout: str, is_v2: bool) -> None:
-    """Refuse what is no plain Swin, or Swin V2, by the layout's rules."""
+    """Refuse what is not a plain Swin, or Swin V2, by the layout's rules."""
     what, norm = ("Swin V2s", "post") if is_v2 else ("plain Swins", "pre")
     if variant.merging_norm != norm and len(variant.stages) > 1:
         raise InputError(
@@ -142,7 +142,7 @@ def _check_scale(variant: Variant, layout: str, stage: int) -> None:
     """Refuse several first trainings of one stage, or one that torchvision does not know."""
     sides = {word.branches[0].kwargs.get(PRETRAINED, 0) for word in variant.block_words[stage]}
     if len(sides) > 1 or (layout == "torchvision" and sides != {0}):
-        each = "one a stage" if layout != "torchvision" else "none"
+        each = "one per stage" if layout != "torchvision" else "none"
         listed = ", ".join(map(str, sorted(sides, key=str)))
         raise InputError(
             f"layout {layout!r} has {each} of {PRETRAINED}; the model's stage {stage} has "

@@ -22,7 +22,7 @@ class MDTA(Branch):
     convolution it is channel attention alone; without the attention (the map is the identity) it
     is a convolution between two linear layers, and queries and keys are not computed.
 
-    Restormer's MLP, which is gated and convolves as well, is no part of it.
+    Restormer's MLP, which is gated and convolves as well, is not a part of it.
 
     Parameters 4C² + 27C + K; MACs 4NC² + 27NC + 2NC²/K for N tokens.
 

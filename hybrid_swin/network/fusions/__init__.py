@@ -48,7 +48,7 @@ class CostMaker(Protocol):
 class Fusion(nn.Module):
     """Several branches as one mixer. (B, H, W, C) -> (B, H, W, C).
 
-    ``__init__`` takes ``dim``, ``num_heads``, ``makers`` (one a branch, which a fusion calls with
+    ``__init__`` takes ``dim``, ``num_heads``, ``makers`` (one per branch, which a fusion calls with
     the width and heads that it wants) and then the fusion's own options, typed, with defaults.
     It keeps the branches in ``self.branches``.
     """
@@ -60,7 +60,7 @@ class Fusion(nn.Module):
     symmetric: ClassVar[bool] = False
     """Whether it treats all branches alike, by their names as well: they may change places."""
     per_branch: ClassVar[tuple[str, ...]] = ()
-    """Options that hold one value a branch, written ``1-3``."""
+    """Options that hold one value per branch, written ``1-3``."""
     heads_per_branch: ClassVar[bool] = False
     """Whether each branch needs at least one attention head of its own."""
     halves_heads: ClassVar[bool] = False

@@ -51,7 +51,7 @@ def print_costs(question: Question, output: Format = "table", save: str | None =
 
 
 def answer(question: Question, progress: Callable[[str], object]) -> Answer:
-    """Count, match and measure. Raises InputError for what the user must mend."""
+    """Count, match and measure. Raises InputError for what the user must fix."""
     by_clock = question.by == "latency"
     if question.match is None and by_clock:
         raise InputError("--by latency says what --match shall meet; give --match as well")

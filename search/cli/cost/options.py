@@ -83,7 +83,7 @@ def cost_parser(formatter: Any) -> ArgumentParser:
         help="what to measure on",
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads to measure with")
-    parser.add_argument("--batch", type=int, default=8, help="images a step")
+    parser.add_argument("--batch", type=int, default=8, help="images per step")
     parser.add_argument("--rounds", type=int, default=10, help="samples of each, taken in turn")
     parser.add_argument(
         "--format",

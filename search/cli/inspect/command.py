@@ -199,7 +199,7 @@ def _known(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The subject and the inspections of the index that lies there; empty where there is none.
 
     Raises:
-        InputError: the file is no index of inspections.
+        InputError: the file is not an index of inspections.
     """
     if not (folder / INDEX).exists():
         return {}, {}

@@ -64,14 +64,14 @@ class LinearFit:
     """Coefficients (columns,) with a covariance: t with so many degrees of freedom.
 
     Where scores are shares of images, two image trainings that stand for what the sample may lack
-    are counted in, as in `paired_difference`: scores that are all equal are no certainty.
+    are counted in, as in `paired_difference`: scores that are all equal are not a certainty.
 
     Args:
         coefficients: (columns,).
         covariance: (columns, columns).
         freedom: degrees of freedom of the covariance.
         weights: (columns, C), the pseudo-inverse of the design's matrix.
-        items: image trainings behind an effect; 0 where scores are no shares of images.
+        items: image trainings behind an effect; 0 where scores are not shares of images.
     """
 
     coefficients: Array

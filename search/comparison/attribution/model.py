@@ -5,12 +5,12 @@
 The effects of a stage's words add up to zero: +.02 is two points above the mean of the words tried
 there. Two ways to an interval:
 
-- one training a candidate (a random study): the heteroscedasticity-consistent covariance HC3,
+- one training per candidate (a random study): the heteroscedasticity-consistent covariance HC3,
   (X'X)^-1 X' diag(e_i^2 / (1 - h_i)^2) X (X'X)^-1, h the leverages, and t with n - p degrees of
   freedom;
 - the same candidates at each of S paired seeds (a comparison): each seed gives its own estimate
   of every effect, and of each test image too, where it is known which images were right: then
-  intervals cover new seeds and new images (`CrossedFit`). What the model leaves out is no noise
+  intervals cover new seeds and new images (`CrossedFit`). What the model leaves out is not noise
   then. Where the candidates are a whole factorial (see `balance`), a main effect is the mean over
   the other stages' words as tried. Where they are not, what blocks do only together leaks into the
   effects, which a note says; the intervals know nothing of it.

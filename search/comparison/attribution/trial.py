@@ -46,7 +46,7 @@ class Trials:
         right: by candidate which images were right, the same images for all: of the split that
             ``monitor`` names; empty where that is not known of every trial.
         level: of tests: 5%, or what looks at growing seeds have left of it.
-        images: that a score is a share of (groups, where images have them); 0: it is no such share.
+        images: that a score is a share of (groups, where images have them); 0: it is not a share.
     """
 
     study: str

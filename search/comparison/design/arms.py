@@ -96,7 +96,7 @@ def stages_of(level: Any, count: int) -> tuple[int, ...]:
     for stage in listed:
         if not isinstance(stage, int) or isinstance(stage, bool) or not 0 <= stage < count:
             raise InputError(
-                f"factors.stages: {level!r} is no choice of stages; give all, or a list of "
+                f"factors.stages: {level!r} is not a choice of stages; give all, or a list of "
                 f"numbers from 0 to {count - 1}"
             )
     return tuple(listed)

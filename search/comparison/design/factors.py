@@ -104,12 +104,14 @@ def make_point(settings: ComparisonSettings, levels: Mapping[str, Any]) -> Point
 
 
 def _set(data: dict[str, Any], path: str, value: Any, where: str) -> None:
-    """Set a value below the data's settings; what is no setting there is refused by them."""
+    """Set a value below the data's settings; what is not a setting there is refused by them."""
     *parents, last = path.split(".")
     for name in parents:
         inner = data.get(name)
         if not isinstance(inner, dict):
-            raise InputError(f"factors: {where} is no setting of the data; did you mean options?")
+            raise InputError(
+                f"factors: {where} is not a setting of the data; did you mean options?"
+            )
         data = inner
     data[last] = value
 

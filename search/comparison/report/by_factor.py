@@ -1,4 +1,4 @@
-"""Scores, and steps to the milestone, against a numeric factor: one line an arm."""
+"""Scores, and steps to the milestone, against a numeric factor: one line per arm."""
 
 import math
 from collections.abc import Sequence

@@ -57,7 +57,7 @@ def _incomplete(comparison: Comparison) -> Iterator[str]:
         yield f"{count} file{'s' * (count > 1)} could not be read: --all says which."
     if comparison.pending:
         trainings = "training has" if comparison.pending == 1 else "trainings have"
-        yield f"{comparison.pending} {trainings} not ended: this is no final result."
+        yield f"{comparison.pending} {trainings} not ended: this is not a final result."
 
 
 def _not_to_be_judged(comparison: Comparison) -> Iterator[str]:

@@ -18,7 +18,7 @@ _ROW, _PANEL = 0.24, 3.4  # inches
 
 
 def draw_differences(comparison: Comparison, figure: Figure) -> None:
-    """A forest plot: one row a difference, one column a way of matching; ties are grey."""
+    """A forest plot: one row per difference, one column a way of matching; ties are grey."""
     rows = _forest_rows(comparison)
     labels = list(dict.fromkeys(row[0] for row in rows))
     tall = max(len(labels), 1) * _ROW

@@ -66,7 +66,7 @@ def conclusions(comparison: Comparison) -> list[str]:
 def _pending(comparison: Comparison) -> list[str]:
     if not comparison.pending:
         return []
-    return [f"{comparison.pending} training(s) have not ended: this is no final result."]
+    return [f"{comparison.pending} training(s) have not ended: this is not a final result."]
 
 
 def _kept_out(comparison: Comparison) -> list[str]:
@@ -176,7 +176,7 @@ def _by_verdict(item: tuple[tuple[str, str], list[str]]) -> int:
 
 
 def _causes(comparison: Comparison) -> list[str]:
-    """What an arm's controls say, one sentence a cause."""
+    """What an arm's controls say, one sentence per cause."""
     asked: dict[tuple[str, str, str, str], list[tuple[ArmResult, Versus]]] = {}
     uncontrolled: dict[str, None] = {}
     open_causes: dict[str, None] = {}
@@ -353,8 +353,8 @@ def _cautions(comparison: Comparison) -> list[str]:
     shared = _shared_lines(comparison)
     if shared:
         said.append(
-            f"One and the same trainings stand in several lines of the table, so these are no "
-            f"independent evidence for each other: {_list(shared)}."
+            f"One and the same trainings stand in several lines of the table, so these are "
+            f"not independent evidence for each other: {_list(shared)}."
         )
     if comparison.mixed:
         said.append(f"Runs differ in their {_list(comparison.mixed)}: compare with care.")

@@ -149,7 +149,7 @@ def difference_of(
         cause: what the other lacks, where it is a control.
         sign: 1 where more is better, -1 where less is.
         bounds: of the metric.
-        images: that a score is a share of, on validation and on test; 0: it is no such share.
+        images: that a score is a share of, on validation and on test; 0: it is not such a share.
     """
     on_test = bool(first.evidence.scores and second.evidence.scores)
     a, b = (

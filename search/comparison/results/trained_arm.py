@@ -131,7 +131,7 @@ def result_of(arm: TrainedArm, plan: ComparisonPlan) -> ArmResult:
 
 
 def images_of(arm: TrainedArm, plan: ComparisonPlan) -> tuple[int, int]:
-    """Images that a score is a share of, on validation and on test; 0 where it is no such share.
+    """Images that a score is a share of, on validation and on test; 0 where it is not such a share.
 
     Of images that belong together a whole group counts as one: they are not independent.
     """

@@ -37,7 +37,7 @@ class Schedule:
 
 
 def batch_size(train: int) -> int:
-    """Images in a step: the largest power of two from 16 to 128 that leaves 10 steps an epoch.
+    """Images in a step: the largest power of two from 16 to 128 that leaves 10 steps per epoch.
 
     Source: Revisiting Small Batch Training for Deep Neural Networks, 2018,
     https://arxiv.org/abs/1804.07612 (small batches generalise best; large ones only save time)

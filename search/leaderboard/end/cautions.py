@@ -51,7 +51,7 @@ def _in_order(board: Leaderboard) -> Iterator[str]:
     yield from _doubt(board, final)
     yield from _flattered(board)
     if "latency" in board.against and any(row.latency_ms is not None for row in board.rows):
-        yield "Latencies were not measured in turn: their differences are no finding."
+        yield "Latencies were not measured in turn: their differences are not a finding."
 
 
 def _incomplete(board: Leaderboard) -> Iterator[str]:
@@ -60,7 +60,7 @@ def _incomplete(board: Leaderboard) -> Iterator[str]:
         yield f"{count} file{'s' * (count > 1)} could not be read: --all says which."
     if board.pending:
         runs = "run has" if board.pending == 1 else "runs have"
-        yield f"{board.pending} {runs} not ended: this is no final result."
+        yield f"{board.pending} {runs} not ended: this is not a final result."
 
 
 def _not_to_be_judged(final: list[Row]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Retrained rows against what is no network: a lead on test with its interval and its verdict."""
+"""Retrained rows against what is not a network: a lead on test, its interval and its verdict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class AgainstReference:
         score: on test.
         covers: what the intervals speak of: ``seeds and images``, or ``seeds``.
         confidence: of each interval.
-        leads: one a row that was tested.
+        leads: one per row that was tested.
     """
 
     label: str

@@ -1,6 +1,6 @@
 """Retrained rows beside each other on test: against one of them, and which of them may be the best.
 
-Validation orders the rows. So that the order itself is no evidence, the row that the others are
+Validation orders the rows. So that the order itself is not evidence, the row that the others are
 compared with is chosen on runs that are not compared: by the score that it had in the search. And
 which rows may be the best is told by all pairs, with no row named beforehand.
 """

@@ -30,14 +30,14 @@ Validated = tuple[Row, Correctness | None]  # and which validation images it got
 def over_seeds(
     scores: Sequence[float], monitor: str, images: int, confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """Of a metric's scores, one a seed (or candidate), on splits of so many images."""
+    """Of a metric's scores, one per seed (or candidate), on splits of so many images."""
     if not scores:
         return None
     return score_interval(scores, bounds_of(monitor), items_of(monitor, images), confidence)
 
 
 def items_of(monitor: str, images: int) -> int | None:
-    """How many images a score is a share of; None where it is no such share, or nobody knows."""
+    """How many images a score is a share of; None where it is not such a share, or nobody knows."""
     facts = facts_of(monitor)
     return images if facts and facts.per_image and images else None
 

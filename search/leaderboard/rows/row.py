@@ -86,7 +86,7 @@ class Row:
         chosen_by: who had a retrained row retrained; ``search`` and ``random search`` may agree,
             also on a ``baseline``.
         validation_scores: one a completed seed, in the order of the seed index.
-        test_scores: one a seed.
+        test_scores: one per seed.
         metrics: mean validation metrics at the last epoch.
         test_metrics: mean test metrics.
         variant: the network as data.

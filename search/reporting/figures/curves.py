@@ -44,7 +44,7 @@ def draw_curves(evidence: StudyData, figure: Figure) -> bool:
         figure,
         _title(evidence),
         "Grey: trials, single runs of one seed."
-        + " Colour: finalists retrained over fresh seeds, one line a seed." * bool(finalists)
+        + " Colour: finalists retrained over fresh seeds, one line per seed." * bool(finalists)
         + (f" {_said(cutoffs, evidence)}" if cutoffs else ""),
         below=legend_height(entries, columns),
     )

@@ -196,8 +196,8 @@ def _title(evidence: StudyData, costs: Sequence[str]) -> str:
     alone = f" alone ({together} on that against {' and '.join(costs)})" if len(costs) > 1 else ""
     return (
         f"{evidence.study}: {len(on_front)} of {len(points)} trials that came to their end are on "
-        f"the front of score against {_LABELS.get(costs[0], costs[0])}{alone}; from the cheapest "
-        f"to the dearest of them the cost grows {_ratio(on_front)}"
+        f"the front of score against {_LABELS.get(costs[0], costs[0])}{alone}; from the lowest "
+        f"to the highest cost it grows {_ratio(on_front)}"
     )
 
 

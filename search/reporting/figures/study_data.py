@@ -35,7 +35,7 @@ class Retrained:
         is_baseline: whether no score chose it.
         cost: of its network, by the cost's name.
         interval: the one on the leaderboard.
-        runs: one a seed.
+        runs: one per seed.
         confidence: of the interval: higher for the row that is named as the best.
     """
 

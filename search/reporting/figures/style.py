@@ -11,7 +11,7 @@ from hybrid_swin.inspection.figures.palette import GREY as GREY
 from hybrid_swin.inspection.figures.palette import PALETTE as PALETTE
 
 BLACK, BLUE, RED = PALETTE[:3]
-FINALISTS = PALETTE[1:]  # one a candidate; further ones share the last
+FINALISTS = PALETTE[1:]  # one per candidate; further ones share the last
 PALE = "#b4b4b4"
 _VECTORS = 1_000  # more points than that become one picture inside the SVG
 

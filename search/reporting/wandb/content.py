@@ -80,7 +80,7 @@ def summary(spec: RunSpec, result: RunResult) -> dict[str, Any]:
 
 
 def history(result: RunResult) -> Iterator[dict[str, float]]:
-    """One dict an epoch; values that are no numbers are left out."""
+    """One dict an epoch; values that are not numbers are left out."""
     for index, epoch in enumerate(result.history):
         yield {"epoch": index + 1, **_finite(epoch)}
 

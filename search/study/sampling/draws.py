@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a draw is no candidate. ``excess`` > 0 by name teaches the sampler where not to look."""
+    """Why a draw is not a candidate. ``excess`` > 0 by name teaches the sampler what to avoid."""
 
     reason: str
     excess: Mapping[str, float] | None = None

@@ -151,7 +151,7 @@ class OptunaStudy:
         """Tell how trial ``index`` ended: its objectives' values, and some of its scores by epoch.
 
         A diverged trial is a pruned one without a curve, which to TPE is worse than any with one:
-        its candidate is to blame. A failed one teaches nothing: the machine may be to blame.
+        its candidate is the cause. A failed one teaches nothing: the machine may be the cause.
         """
         frozen = self._taken[index]
         if frozen.state != TrialState.RUNNING:

@@ -29,7 +29,7 @@ def test_a_head_dim_is_a_multiple_of_eight_near_the_original():
     [
         (0.75, Shape(288, 12)),  # the heads stay, though 9 heads of 32 would keep the head dim
         (344 / 384, Shape(352, 11)),  # no head dim divides 344
-        (336 / 384, Shape(336, 14)),  # heads of 24, since 28 is no multiple of 8
+        (336 / 384, Shape(336, 14)),  # heads of 24, since 28 is not a multiple of 8
         (320 / 384, Shape(320, 10)),  # of 32 and 40, the original 32
     ],
 )

@@ -29,7 +29,7 @@ def test_each_class_is_drawn_by_its_share(seed, shares):
 
 
 def test_small_classes_are_in_each_part_and_the_total_stays_right():
-    labels = np.repeat(np.arange(100), 10)  # 1.5 images a class: rounding alone would give 200
+    labels = np.repeat(np.arange(100), 10)  # 1.5 images per class: rounding alone would give 200
     counts = table(labels, draw_images(labels, SHARES, np.random.RandomState(0)))
     assert counts.min() >= 1
     assert counts.sum(axis=1).tolist() == [650, 150, 200]

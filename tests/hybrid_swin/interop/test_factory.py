@@ -48,7 +48,7 @@ def test_fields_are_changed_by_our_names_and_by_timms():
         (small(), {"features_only": "yes"}, "features_only must be True or False; got 'yes'"),
         (small(), {"device": "gpu"}, "device must be one that torch has here, .*; got 'gpu'"),
         (small(), {"dtype": "half"}, "dtype must be one of torch's, .*; got 'half'"),
-        (small(), {"embed_dim": {}}, "embed_dim must be a whole number, or one a stage; got {}"),
+        (small(), {"embed_dim": {}}, "embed_dim must be a whole number, or one per stage; got {}"),
         (small(), {"out_indices": (0,)}, "set features_only=True as well"),
         (small(), {"features_only": True, "out_indices": (1,)}, "stage 1 does not exist"),
     ],
@@ -59,7 +59,7 @@ def test_what_cannot_be_made_is_refused(source, changes, message):
 
 
 def test_none_means_the_default():
-    """As timm's scripts pass what their users did not say; '' is no checkpoint."""
+    """As timm's scripts pass what their users did not say; '' is not a checkpoint."""
     names = ("pretrained", "features_only", "out_indices", "checkpoint_path", "follow_source")
     names += ("drop_rate", "drop_path_rate", "global_pool", "strict_img_size", "device", "dtype")
     model = hs.create_model(small(), **dict.fromkeys((*names, "num_classes", "img_size")))

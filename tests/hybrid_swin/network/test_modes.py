@@ -114,7 +114,7 @@ def default_dtype(dtype):
         torch.set_default_dtype(before)
 
 
-# jvp of torch's own operations scripts them; its word about that is no concern of ours.
+# jvp of torch's own operations scripts them; its word about that is not a concern of ours.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 MODES = [
     fake,

@@ -236,7 +236,7 @@ def windows(model):
 
 @torch.no_grad()
 def test_windows_that_small_maps_had_shrunk_stay():
-    """Of 48 pixels, maps of 12, 6, 3 and 2 tokens a side; on 128 they would be of 7."""
+    """Of 48 pixels, maps of 12, 6, 3 and 2 tokens per side; on 128 they would be of 7."""
     model = make("swin_t", img_size=48, window_size=7).eval()
     assert windows(model) == [(7, 7), (6, 6), (3, 3), (2, 2)]
     images = [torch.randn(1, 3, *size) for size in ((48, 48), (128, 128), (40, 100))]
@@ -403,7 +403,7 @@ def test_stages_by_timms_names():
         ({"global_pool": "mean"}, "unknown global_pool 'mean'"),
         ({"global_pool": ""}, "1000 classes cannot be read from"),
         ({"drop_rate": 1.5}, "drop_rate must be a number of at least 0"),
-        ({"depths": 2}, "depths must have one value a stage"),
+        ({"depths": 2}, "depths must have one value per stage"),
         ({"depths": (1, 2), "num_heads": (2,)}, "as many of all; got depths 2, num_heads 1"),
         ({"depths": (1,) * 5}, "5 stages of a variant of 4: give depths and num_heads of all"),
         ({"window_size": (7, 9, 7)}, "or two for height and width, such as .*; got .7, 9, 7"),

@@ -81,7 +81,7 @@ def test_what_fails_is_answered(raised, said, write_plugin, monkeypatch, capsys)
 @pytest.mark.parametrize(
     ("code", "out", "message"),
     [
-        (-9, "", "forward of 'conv 1x16' with a batch of 2 ends for want of memory"),
+        (-9, "", "forward of 'conv 1x16' with a batch of 2 runs out of memory"),
         (0, '{"error": "does not fit in memory"}', "does not fit in memory; choose another batch"),
     ],
 )

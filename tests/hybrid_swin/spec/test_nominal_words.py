@@ -14,7 +14,7 @@ CONFIGS = Path(__file__).parents[3] / "configs" / "variants"
 
 
 def of(word, size=8, window=4, heads=4, **fields):
-    """One stage; a map of as many tokens a side as the image has pixels."""
+    """One stage; a map of as many tokens per side as the image has pixels."""
     stage = Stage(16, 1, heads, (word,), **fields)
     return Variant(size, 1, 3, 1, window, 2, [stage])
 

@@ -62,7 +62,7 @@ def test_files_of_variants_and_recipes_are_read_alike(kind, tmp_path):
     with pytest.raises(InputError, match=r"mine\.yaml': 'epochs' is given twice, in lines 1 and 2"):
         kind.from_yaml(tmp_path / "mine.yaml")
     (tmp_path / "mine.yaml").write_text("epochs: [3")
-    with pytest.raises(InputError, match=r"mine\.yaml' is no YAML in line 1, column 11") as error:
+    with pytest.raises(InputError, match=r"mine\.yaml' is not YAML in line 1, column 11") as error:
         kind.from_yaml(tmp_path / "mine.yaml")
     assert "\n" not in str(error.value)
 
@@ -134,11 +134,11 @@ def test_files_that_would_cost_much_or_are_no_plain_values(read, text, said):
 def test_json_is_read_as_strictly(tmp_path):
     file = tmp_path / "receipt.json"
     for text, said in (
-        ('{"a": NaN}', "NaN is no number"),
-        ('{"a": -Infinity}', "-Infinity is no number"),
+        ('{"a": NaN}', "NaN is not a number"),
+        ('{"a": -Infinity}', "-Infinity is not a number"),
         ('{"a": {"b": 1, "b": 2}}', "'b' is given twice"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"a": 010}', "is no JSON"),
+        ('{"a": 010}', "is not JSON"),
     ):
         file.write_text(text)
         with pytest.raises(InputError, match=said):

@@ -179,7 +179,7 @@ def test_wrong_settings(refused, tmp_path, changes, words):
 
 def test_a_file_that_is_no_yaml(refused, tmp_path):
     (tmp_path / "bad.yaml").write_text("name: [a\n")
-    assert "is no YAML in line 2" in refused("run", "--config", "bad.yaml")
+    assert "is not YAML in line 2" in refused("run", "--config", "bad.yaml")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="tells whether it may write by being refused")

@@ -211,7 +211,7 @@ def test_a_space_without_choices(config, shown):
 
 def test_where_nothing_fits_the_cheapest_is_named(config, refused):
     message = refused(config(budget={"macs": 1000}))
-    assert "no candidate fits the budget: the cheapest (stages.0.width=16, " in message
+    assert "no candidate fits the budget: the lowest-cost one (stages.0.width=16, " in message
     assert "above the 1,000" in message
 
 
@@ -315,7 +315,7 @@ def test_where_the_first_network_cannot_be_matched_the_others_are_told(config, s
     assert told(path)["never_made"] == {"stages.0.blocks.0": ["w_msa"]}
     text = shown(path)
     assert "no network 25.0%, 1 of 4 networks: 'w_msa 2x16' cannot have 30,000 macs" in text
-    assert "never made a network with stages.0.blocks.0=w_msa cheapest" in text
+    assert "never made a network with stages.0.blocks.0=w_msa lowest cost" in text
     assert "no recipe" not in text
 
 

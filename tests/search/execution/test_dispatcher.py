@@ -207,7 +207,7 @@ def test_an_attempt_that_was_cut_off_goes_on_from_its_checkpoint(place):
     # A late writer of the first attempt cannot touch it.
     (first / "last.ckpt").write_text("late")
     assert (second / "last.ckpt").read_text() == "epoch 2"
-    # A kill is no failure of the run.
+    # A kill is not a failure of the run.
     place.executor.finish(job)
     assert [result.attempt for _, result in place.collect()] == [2]
     assert not list(place.folder.rglob("failure.json"))
@@ -399,7 +399,7 @@ def clock(monkeypatch):
 def test_an_attempt_that_takes_too_long_is_ended_and_counts(place, clock):
     place.start(time_limit_minutes=2, attempts=2)
     place.dispatcher.submit(run())
-    clock.now += 10_000  # waiting for a worker is no attempt
+    clock.now += 10_000  # waiting for a worker is not an attempt
     assert place.collect() == [] and place.executor.cancelled == []
     for number in (1, 2):
         place.executor.say("started", place.jobs[-1])

@@ -34,7 +34,7 @@ def wait_for(executor, *kinds, count=1):
 def children():
     """Process ids of our children, unreaped ones included."""
     pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    # pytest's own, such as a coverage server, are no workers
+    # pytest's own, such as a coverage server, are not workers
     return {
         int(pid)
         for pid in pids

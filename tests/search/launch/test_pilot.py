@@ -52,7 +52,7 @@ def test_groups_are_what_is_counted():
 
 def test_another_metric_is_no_share_of_images():
     told = printed(5, "seeds", 1900, monitor="val/f1")
-    assert "val/f1 is no share of images, and tests of it are over seeds alone" in told
+    assert "val/f1 is not a share of images, and tests of it are over seeds alone" in told
     assert "points" not in told and "accuracy" not in told
 
 

@@ -271,7 +271,7 @@ def test_a_folder_without_settings_is_no_study(make_study, tmp_path):
         Leaderboard.from_folder(tmp_path)
     study = make_study()
     (study.folder / "settings.yaml").write_text("a: [")
-    with pytest.raises(InputError, match="no YAML"):
+    with pytest.raises(InputError, match="not YAML"):
         Leaderboard.from_folder(study.folder)
     (study.folder / "settings.yaml").write_text(yaml.safe_dump(["a"]))
     with pytest.raises(InputError, match="holds a list"):

@@ -488,7 +488,7 @@ def test_seeds_that_are_added_after_a_look_are_told_and_paid_for(make_study):
     first = grown(study, 3)
     assert (first.level, len(first.looks)) == (0.05, 1)
     assert "This is look" not in " ".join(sentences(first))
-    for _ in range(2):  # the same seeds again are no further look
+    for _ in range(2):  # the same seeds again are not a further look
         assert first.record_looks("leaderboard") == []
         assert Leaderboard.from_folder(study.folder).level == 0.05
     waiting = grown(study, 3, planned=5)

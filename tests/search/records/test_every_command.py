@@ -165,7 +165,7 @@ def folder(templates, tmp_path):
 def code_of(command):
     try:
         return command()
-    except (Untrained, InputError):  # before a training; of what is no command
+    except (Untrained, InputError):  # before a training; of what is not a command
         return 0
 
 

@@ -11,9 +11,9 @@ from search.settings.comparison import ComparisonSettings
 from search.settings.kinds import check_kind, kind_of, read_variant
 from search.settings.study import StudySettings
 
-STUDY = "describes a study, for {} is no setting of a {}; `space FILE` looks at it"
-COMPARISON = "describes a comparison, for {} is no setting of a {}; `compare --config FILE` runs"
-VARIANT = "describes a variant, for {} is no setting of a {}; `cost FILE` says"
+STUDY = "describes a study, for {} is not a setting of a {}; `space FILE` looks at it"
+COMPARISON = "describes a comparison, for {} is not a setting of a {}; `compare --config FILE` runs"
+VARIANT = "describes a variant, for {} is not a setting of a {}; `cost FILE` says"
 
 
 @pytest.mark.parametrize(

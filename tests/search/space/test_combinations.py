@@ -114,7 +114,7 @@ def test_idle_values_of_a_range_are_counted():
 
 
 def test_windows_that_lie_alike_on_the_maps_are_one_candidate():
-    """Maps of 8 and 4 tokens a side, on which windows shrink unless they pad them."""
+    """Maps of 8 and 4 tokens per side, on which windows shrink unless they pad them."""
     sizes = {"window_size": {"choose": [4, 8, 9, [9, 12]]}}
     plain = stage(blocks=["w_msa"])
     with pytest.raises(InputError, match=r"window_size: 8 and 9 and .* are the same candidate"):

@@ -89,7 +89,7 @@ def test_what_never_fits_is_told_with_the_cheapest():
     least_macs = min(c.cost.macs for c in every.candidates)
     assert no_fit_message(found, {"macs": least_macs}) == ""
     message = no_fit_message(found, {"macs": least_macs - 1, "parameters": 10**9})
-    assert message.startswith("no candidate fits the budget: the cheapest (mlp_ratio=1, stages.0.w")
+    assert message.startswith("no candidate fits the budget: the lowest-cost one (mlp_ratio=1, st")
     assert f"has {least_macs:,} macs, 0.0% above the {least_macs - 1:,}" in message
     assert "parameters, which fits; raise the budget or add cheaper values" in message
     assert "\n" not in message
@@ -106,13 +106,13 @@ def test_the_cheapest_is_the_one_that_exceeds_its_worst_limit_least():
 def test_a_space_too_large_to_look_at_is_told_as_found():
     found = space(width={"from": 24, "to": 24_000, "step": 6}, num_heads=2)
     message = no_fit_message(found, {"macs": 1000})
-    assert "the cheapest found (mlp_ratio=1, stages.0.width=24, stages.0.depth=1" in message
+    assert "the lowest-cost one found (mlp_ratio=1, stages.0.width=24, stages.0.depth=1" in message
 
 
 def test_a_space_without_choices_has_a_cheapest():
     fixed = {"width": 16, "depth": 1, "num_heads": 2, "blocks": ["conv"]}
     found = Space({**VARIANT, "stages": [fixed]}, {})
-    assert "the cheapest has " in no_fit_message(found, {"macs": 10})
+    assert "the lowest-cost one has " in no_fit_message(found, {"macs": 10})
     with pytest.raises(InputError, match="divisible"):
         Space({**VARIANT, "stages": [fixed | {"num_heads": 3}]}, {})
 

@@ -426,7 +426,7 @@ def test_a_change_that_cannot_be_is_refused(changes, message):
         found.resolve(found.default(), changes)
 
 
-# What is no space
+# What is not a space
 
 
 @pytest.mark.parametrize(
@@ -437,7 +437,7 @@ def test_a_change_that_cannot_be_is_refused(changes, message):
         ({(3,): 3}, {}, "unknown field of a variant 3"),
         ({}, {"epoch": 3}, "unknown recipe setting 'epoch'; did you mean 'epochs'"),
         ({}, {None: 3}, "unknown recipe setting None"),
-        ({}, {"epochs": {"a": {"b": 1}}}, r"recipe\.epochs: 'a' is no choice \(write a"),
+        ({}, {"epochs": {"a": {"b": 1}}}, r"recipe\.epochs: 'a' is not a choice \(write a"),
         (
             {},
             {"epochs": 0},
@@ -448,7 +448,7 @@ def test_a_change_that_cannot_be_is_refused(changes, message):
         ({("stages", 1): {}}, {}, r"stages\.1: blocks, depth, num_heads, width missing"),
         ({("stages", 1, "blocks"): []}, {}, r"stages\.1\.blocks must be a list"),
         ({("stages", 0, "width"): {"choose": [30, 32]}}, {}, "num_heads must be a whole number"),
-        ({("stages", 0, "a.b"): 3}, {}, r"stages\.0: 'a\.b' is no name"),
+        ({("stages", 0, "a.b"): 3}, {}, r"stages\.0: 'a\.b' is not a name"),
     ],
 )
 def test_what_makes_no_network_at_its_first_values_is_refused(changes, recipe, message):

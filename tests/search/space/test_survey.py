@@ -45,7 +45,7 @@ def test_a_space_is_told_as_it_is():
 
 
 def test_where_nothing_fits_there_is_nothing_to_tell():
-    with pytest.raises(InputError, match="no candidate fits the budget: the cheapest"):
+    with pytest.raises(InputError, match="no candidate fits the budget: the lowest-cost one"):
         survey(space(), {"macs": 1}, 100)
 
 

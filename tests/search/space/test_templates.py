@@ -51,7 +51,7 @@ def test_a_word_is_text(text):
 
 @pytest.mark.parametrize("text", ["{}", "{0}", "{a b}", "{a", "a}", "{{a}}", "{a:3}", "{a.b}"])
 def test_a_brace_that_is_no_gap(text):
-    with pytest.raises(InputError, match=r"blocks\.1\.word: .* is no gap; write {name}"):
+    with pytest.raises(InputError, match=r"blocks\.1\.word: .* is not a gap; write {name}"):
         Template(PLACE, f"conv(kernel={text})")
 
 
@@ -62,9 +62,9 @@ def test_a_brace_that_is_no_gap(text):
         ("{kernel}", {"kernal": 3}, r"no value for it.*\(given without a gap: kernal\)"),
         ("{a}", {"a": "conv", "b": 3}, r"blocks\.1\.b: '{a}' has no gap {b}.*its gaps: a"),
         ("conv", {"b": 3}, "its gaps: none"),
-        ("{a}", {"a": None}, r"blocks\.1\.a: None is no piece of a word"),
-        ("{a}", {"a": ["conv"]}, r"is no piece of a word; give text, a number"),
-        ("{a}", {"a": {"b": 1}}, "is no piece of a word"),
+        ("{a}", {"a": None}, r"blocks\.1\.a: None is not a piece of a word"),
+        ("{a}", {"a": ["conv"]}, r"is not a piece of a word; give text, a number"),
+        ("{a}", {"a": {"b": 1}}, "is not a piece of a word"),
         ("{a}:{f}", {"a": "conv", "f": "gaet"}, "'conv:gaet': unknown fusion .*mean 'gate'"),
     ],
 )

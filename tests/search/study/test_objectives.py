@@ -41,7 +41,7 @@ def test_what_was_not_measured_is_not_known():
         (StudyObjective(reference={"macs": 5.0}), "give objective.against, such as .macs., or"),
         (
             StudyObjective(against=("parameters",), reference={"macs": 5.0}),
-            "'macs' is no objective; they are val/accuracy, parameters",
+            "'macs' is not an objective; they are val/accuracy, parameters",
         ),
         (
             StudyObjective(against=("latency",), reference={"latency": -50.0}),

@@ -124,7 +124,7 @@ def _shards(index: Path, name: str) -> dict[str, Path]:
         found = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         places = {str(key): str(place) for key, place in found.items()}
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{name} is no index of weights ({_first_line(error)})") from error
+        raise InputError(f"{name} is not an index of weights ({_first_line(error)})") from error
     for place in places.values():
         if Path(place).name != place or not (index.parent / place).is_file():
             raise InputError(f"{name} names {place[:100]!r}, which is not in its folder")
@@ -291,7 +291,7 @@ def _read_pickle(file: Path, name: str) -> Mapping[Any, Any]:
 
 
 def _what_else(start: bytes) -> str:
-    """What a file is that is no checkpoint, and what to do."""
+    """What a file is that is not a checkpoint, and what to do."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not start:
         return "is empty; copy or download it again"

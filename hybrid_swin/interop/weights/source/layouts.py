@@ -158,7 +158,7 @@ def _without_prefix(keys: Iterable[str], prefix: str) -> dict[str, str]:
 
 
 def _name_last_norm(own: dict[str, str], layout: str) -> None:
-    """Backbones of dense tasks have a norm a stage; the last one's is the network's."""
+    """Backbones of dense tasks have a norm per stage; the last one's is the network's."""
     stages = [int(m[1]) for name in own if (m := re.match(r"(?:layers|stages)\.(\d+)\.", name))]
     stages += [int(m[1]) for name in own if (m := re.match(r"encoder\.layers\.(\d+)\.", name))]
     last = max(stages, default=0)

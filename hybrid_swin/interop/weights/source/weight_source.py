@@ -71,7 +71,7 @@ def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = Non
     """Read a file, or take a mapping, and recognise its layout.
 
     Raises:
-        InputError: a file that cannot be read, or what is no weights of a Swin.
+        InputError: a file that cannot be read, or what is not weights of a Swin.
     """
     if isinstance(source, str | Path):
         file = read_weights(source)

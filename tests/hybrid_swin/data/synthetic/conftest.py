@@ -1,6 +1,6 @@
 """Is there a shortcut? A bag of local features with strong heads, on the cells of a task.
 
-Legend of shapes: N images, n cells a side, w cells a side of a window, F filters.
+Legend of shapes: N images, n cells per side, w cells per side of a window, F filters.
 """
 
 from typing import NamedTuple
@@ -44,7 +44,7 @@ def shortcut_accuracy(
 
     Args:
         source: the task.
-        window: cells a side of a feature, w.
+        window: cells per side of a feature, w.
         filters: random filters, F.
         train: images of the train split to fit the heads to.
         test: images of the test split to read.

@@ -1,4 +1,4 @@
-"""Terms of a mixer's output, one a branch."""
+"""Terms of a mixer's output, one per branch."""
 
 import pytest
 import torch

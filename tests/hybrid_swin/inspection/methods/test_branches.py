@@ -100,7 +100,7 @@ def test_ablation_against_a_slow_reference(subject):
     for name, row in found.items():
         modules = [b.module for b in branches if b.name == name]
         assert row["accuracy_change"] == pytest.approx(change(modules))
-    assert any(row["accuracy_change"] for row in numbers["together"])  # it is no test of nothing
+    assert any(row["accuracy_change"] for row in numbers["together"])  # it is not a test of nothing
     for name, row in found.items():
         assert f"without {name} {100 * row['accuracy_change']:+.1f} points [" in numbers["summary"]
     assert len(drawn(numbers).axes) == 4

@@ -506,7 +506,7 @@ def test_transformers_loads_what_is_written_for_it(tmp_path):
             {"w_msa": FIRST},
             "has none of pretrained_window_size; the model's sta",
         ),
-        ("huggingface", {"w_msa": FIRST, "sw_msa": ""}, "has one a stage of .* stage 0 has 0, 2;"),
+        ("huggingface", {"w_msa": FIRST, "sw_msa": ""}, "has one per stage of .* stage 0 has 0"),
         ("huggingface", {"size": (32, 16)}, r"in transformers layers.1.blocks.1 is what we call"),
         ("huggingface", {"add": "+conv"}, "holds plain Swins"),
     ],

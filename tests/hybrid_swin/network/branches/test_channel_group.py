@@ -64,7 +64,7 @@ def test_scaled_by_tokens_it_is_florences():
 
 @pytest.mark.parametrize("scale", ["head", "tokens"])
 def test_tokens_change_places_freely(scale):
-    """DaViT's convolutions, which tell where a token lies, are no part of it."""
+    """DaViT's convolutions, which tell where a token lies, are not a part of it."""
     module, x = build(scale), torch.randn(1, 4, 4, DIM).double()
     order = torch.randperm(16)
     turned = x.flatten(1, 2)[:, order].view_as(x)

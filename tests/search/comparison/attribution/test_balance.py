@@ -27,7 +27,7 @@ def test_a_whole_factorial_leaks_nothing():
     assert leak_of(WHOLE) == ""
     assert leak_of(WHOLE * 2) == ""
     assert leak_of(WHOLE * 2, interactions=True) == ""
-    assert leak_of(WHOLE * 2, adjust="macs") == ""  # a cost is no factor
+    assert leak_of(WHOLE * 2, adjust="macs") == ""  # a cost is not a factor
     assert leak_of([(word,) for word in (*WORDS, "base")]) == ""  # nothing stands beside it
 
 

@@ -240,7 +240,7 @@ def test_a_cost_that_hardly_varies_is_not_adjusted_for(spread, refused):
     else:
         told = attribute(study(rows), adjust="macs")
         assert told.covariates == ("log macs",)
-        assert not told.whole  # at equal cost is no mean over what stood there
+        assert not told.whole  # at equal cost is not a mean over what stood there
 
 
 def test_coding_adds_up_to_zero():

@@ -213,7 +213,7 @@ def test_too_few_epochs_leave_it_open_whether_training_had_ended(fake, tmp_path)
 
 
 def test_images_that_belong_together_count_as_one(fake, tmp_path):
-    """A score on 200 images of 20 patients is no share of 200 independent answers."""
+    """A score on 200 images of 20 patients is not a share of 200 independent answers."""
     made = fake.Made(tmp_path / "made").fill()
     for entry in made.plan.entries:
         for spec in made.finals(entry):

@@ -212,7 +212,7 @@ def test_single_seeds_conclude_nothing(fake, said):
     alone = fake.versus(0.2, low=None, high=None, p_value=None, holm_p=None, seeds=1)
     text = said(fake.arm(WHOLE, alone, seeds=1), base=fake.arm("base", seeds=1), pending=8)
     assert text.splitlines() == [
-        "8 training(s) have not ended: this is no final result.",
+        "8 training(s) have not ended: this is not a final result.",
         "No arm has two completed trainings over seeds: a single one gives no interval, so nothing "
         "is concluded.",
     ]

@@ -29,7 +29,7 @@ def test_three_at_most_and_the_worst_first(make_study):
     study.trial(5, 0.9, ended=False)
     found = shown(study)
     assert len(found) == SHOWN == 3
-    assert found[0] == "1 run has not ended: this is no final result."
+    assert found[0] == "1 run has not ended: this is not a final result."
     assert found[1].startswith("Rows differ in their ")
     assert "seeds give wide" not in " ".join(found)  # true, and further down
 

@@ -20,7 +20,7 @@ from hybrid_swin import Branch, Cost
 
 
 class Tilt(Branch):
-    """Scale by a number that is no parameter."""
+    """Scale by a number that is not a parameter."""
 
     def __init__(self, dim, num_heads, window_size, grid_size, by: int = 1):
         super().__init__()

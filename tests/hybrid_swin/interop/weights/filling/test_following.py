@@ -21,7 +21,7 @@ DENSE = "w_msa(small_map=pad)", "sw_msa(shift=always;small_map=pad)"
 
 
 def variant(size=32, words=PLAIN, stages=2, **changes):
-    """Maps of 16 and 8 tokens a side at 32 pixels, windows of 4."""
+    """Maps of 16 and 8 tokens per side at 32 pixels, windows of 4."""
     built = [hs.Stage(8 * 2**i, 2, 2, words) for i in range(stages)]
     return hs.Variant(size, 3, 3, 2, 4, 2, built, **changes)
 
@@ -90,7 +90,7 @@ def test_a_lightning_checkpoint_keeps_the_words_that_the_network_has():
 
 
 def test_windows_that_stay_whole_keep_the_sources_tables():
-    """On maps of 3 tokens a side ours shrink: the tables are of other shapes, then of theirs."""
+    """On maps of 3 tokens per side ours shrink: the tables are of other shapes, then of theirs."""
     network = model(12)
     table = network.layers[1].blocks[0].attn.relative_position_bias_table
     assert len(table) == 25

@@ -162,7 +162,7 @@ def test_damage_anywhere_ends_in_one_message(tmp_path, kind):
     assert refused > 50
 
 
-# What is no file of weights
+# What is not a file of weights
 
 
 @pytest.mark.parametrize(

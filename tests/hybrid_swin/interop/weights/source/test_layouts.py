@@ -119,7 +119,7 @@ def test_openmmlabs_names_are_read(golden, prefix):
     assert prefix + "stages.0.blocks.1.ffn.layers.0.0.weight" in theirs
     assert prefix + "patch_embed.projection.weight" in theirs
     theirs["head.fc.weight"], theirs["head.fc.bias"] = timm["head.fc.weight"], timm["head.fc.bias"]
-    for kind in ("weight", "bias"):  # a norm a stage
+    for kind in ("weight", "bias"):  # a norm per stage
         theirs[f"{prefix}norm1.{kind}"] = theirs.pop(f"{prefix}norm.{kind}")
         theirs[f"{prefix}norm0.{kind}"] = torch.zeros(24)
     assert recognise(theirs) == ("openmmlab", prefix)

@@ -1,4 +1,4 @@
-"""Which of a file's networks is taken, and what is no network."""
+"""Which of a file's networks is taken, and what is not a network."""
 
 import json
 
@@ -170,7 +170,7 @@ def test_another_network_beside_is_none_to_choose_from(two, small_swin):
         hs.load_weights(small_swin(), weights, weights_prefix=3)
 
 
-# What is no network
+# What is not a network
 
 
 @pytest.mark.parametrize(
@@ -275,9 +275,9 @@ def test_one_part_and_a_broken_index_are_refused(golden, small_swin, tmp_path):
     ):
         hs.load_weights(small_swin(), part)
     for text, said in (
-        ("{", "is no index of weights"),
-        ("[" * 100_000, "is no index of weights"),
-        ('{"weight_map": 3}', "is no index of weights"),
+        ("{", "is not an index of weights"),
+        ("[" * 100_000, "is not an index of weights"),
+        ('{"weight_map": 3}', "is not an index of weights"),
         (json.dumps({"weight_map": {"a": "../b"}}), "names '../b', which is not in its folder"),
         (json.dumps({"weight_map": {"a": "gone.bin"}}), "names 'gone.bin', which is not in its"),
         (json.dumps({"weight_map": {**places, "b": part.name}}), "does not hold 'b'; copy them"),

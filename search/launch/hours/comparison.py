@@ -10,7 +10,7 @@ from search.launch.comparison import check, prepare
 from search.launch.hours.instead import shorter_settings
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import SplitSizes, pilot_folder, short_pilots, time_pilots
-from search.launch.hours.time_plan import LEAST_SEEDS, Clock, TimePlan
+from search.launch.hours.time_plan import FEWEST_SEEDS, LEAST_SEEDS, Clock, TimePlan
 from search.launch.hours.wall_time import CLOSING, ComparisonWork, most_that_fit, too_long
 from search.records.study_folder import check_folder, has_begun
 from search.records.time_limit import TimeLimit, read_time_limit
@@ -54,8 +54,8 @@ def plan_comparison(
         seeds = min(plan.seeds, limit.planned_seeds)
         settings = dataclasses.replace(settings, seeds=seeds)
     seconds = work.seconds(limit.planned_seeds, pace.slots) + pace.start + CLOSING
-    final = work.longest
-    return settings, TimePlan(limit, clock.ends, seconds, final, final, least_seeds=least)
+    final, fewest = work.longest, least if looks else FEWEST_SEEDS
+    return settings, TimePlan(limit, clock.ends, seconds, final, final, least_seeds=fewest)
 
 
 def _measure(

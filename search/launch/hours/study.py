@@ -18,7 +18,7 @@ from search.launch.hours.pilots import (
     split_sizes,
     time_pilots,
 )
-from search.launch.hours.time_plan import LEAST_SEEDS, Clock, TimePlan
+from search.launch.hours.time_plan import FEWEST_SEEDS, Clock, TimePlan
 from search.launch.hours.wall_time import CLOSING, StudyWork, most_that_fit, too_long
 from search.launch.study import check, prepare
 from search.records.looks import read_looks
@@ -89,7 +89,7 @@ def _planned(
         work.trial,
         work.final,
         least_trials(planned),
-        seeds if looks else min(seeds, LEAST_SEEDS),
+        seeds if looks else min(seeds, FEWEST_SEEDS),
     )
     return planned, plan
 

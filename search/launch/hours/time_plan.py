@@ -10,7 +10,8 @@ from search.records.time_limit import TimeLimit
 from search.reporting.terminal import duration
 from search.study.deadline import Deadline
 
-LEAST_SEEDS = 3  # with which a difference can be shown
+LEAST_SEEDS = 3  # that are planned: fewer can hardly show a difference
+FEWEST_SEEDS = 2  # that are trained where the time is over early: one gives no interval
 _MOST_HOURS = 24 * 366.0
 _SHARE_TO_END = 0.95  # of the hours, at which the last training must have ended
 
@@ -35,7 +36,7 @@ class TimePlan:
     search_seconds: float
     final_seconds: float
     least_trials: int = 0
-    least_seeds: int = LEAST_SEEDS
+    least_seeds: int = FEWEST_SEEDS
 
     def deadline(self, folder: Path, slots: int) -> Deadline:
         """What watches the clock while trainings run."""

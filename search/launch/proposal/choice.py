@@ -14,7 +14,6 @@ from search.study.expected_runs import full_trainings
 
 ARMS = 6  # of a comparison that names none
 _SHARES = (0.25, 0.5, 0.75, 1.0)  # of the way from wanted to most
-LOOKAHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,18 @@ def rungs_of(epochs: int, preset: Preset) -> RungSettings:
     return RungSettings(first=max(2, epochs // 9), factor=3, audit=preset.audit)
 
 
+def sampler_of(trials: int, slots: int, preset: Preset) -> SamplerSettings:
+    """Twice as many trials under way as workers, so that none waits; a third of all at random.
+
+    Where few trials are known when the next is asked for, a sampler can learn little.
+    """
+    return SamplerSettings(
+        startup_trials=min(SamplerSettings.startup_trials, max(2, trials // 3)),
+        lookahead=2 * slots,
+        random_search=preset.random_search,
+    )
+
+
 def study_seconds(pace: Pace, counts: ImageCounts, preset: Preset) -> Seconds:
     """What a study takes from its first training to its last, by its numbers."""
 
@@ -54,8 +65,7 @@ def study_seconds(pace: Pace, counts: ImageCounts, preset: Preset) -> Seconds:
         size = plan.epochs, plan.epoch_images, counts.validation
         trial = pace.training(choice.network.most_macs, *size)
         final = pace.training(choice.network.most_macs, *size, counts.test)
-        sampler = SamplerSettings(lookahead=LOOKAHEAD)
-        settings = StudySettings(rungs=rungs_of(plan.epochs, preset), sampler=sampler)
+        settings = StudySettings(rungs=rungs_of(plan.epochs, preset))
         work = StudyWork(
             trial=trial,
             baselines=len(BASELINES) * trial,

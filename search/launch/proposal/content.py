@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from search.launch.proposal.choice import LOOKAHEAD, Choice, rungs_of
+from search.launch.proposal.choice import Choice, rungs_of, sampler_of
 from search.launch.proposal.images import ImageCounts, ImageSizes
 from search.launch.proposal.network import BASELINES, PLAIN
 from search.launch.proposal.presets import Preset
@@ -33,12 +33,18 @@ def data_of(sizes: ImageSizes, images: int = 0, epoch_images: int = 0) -> dict[s
 
 
 def study_content(
-    name: str, sizes: ImageSizes, counts: ImageCounts, choice: Choice, preset: Preset
+    name: str,
+    sizes: ImageSizes,
+    counts: ImageCounts,
+    choice: Choice,
+    preset: Preset,
+    slots: int,
 ) -> dict[str, Any]:
-    """A study's settings. The first learning rate is that of baselines."""
+    """A study's settings on so many workers. The first learning rate is that of baselines."""
     plan, network = schedule(counts.train, choice.steps), choice.network
     rate = learning_rate(plan.batch)
     rungs = rungs_of(plan.epochs, preset)
+    sampler = sampler_of(choice.trials, slots, preset)
     return {
         "name": name,
         "seed": 0,
@@ -48,7 +54,11 @@ def study_content(
         "budget": {"macs": network.most_macs},
         "baselines": [dict(baseline) for baseline in BASELINES],
         "trials": choice.trials,
-        "sampler": {"lookahead": LOOKAHEAD, "random_search": preset.random_search},
+        "sampler": {
+            "startup_trials": sampler.startup_trials,
+            "lookahead": sampler.lookahead,
+            "random_search": sampler.random_search,
+        },
         "rungs": {"first": rungs.first, "factor": rungs.factor, "audit": rungs.audit},
         "finalists": {"top": preset.top, "seeds": choice.seeds, "random": preset.random},
     }

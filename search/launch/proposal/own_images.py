@@ -12,11 +12,10 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.workers import common_job_settings, image_cache, start_workers
 from search.launch.hours.pilots import SplitSizes, pilot_folder, short_pilots, time_pilots
-from search.launch.hours.time_plan import LEAST_SEEDS, Clock, TimePlan
+from search.launch.hours.time_plan import FEWEST_SEEDS, Clock, TimePlan
 from search.launch.hours.wall_time import CLOSING, too_long
 from search.launch.proposal.begin_file import write_begin_file
 from search.launch.proposal.choice import (
-    LOOKAHEAD,
     Choice,
     Seconds,
     choose,
@@ -82,8 +81,12 @@ def propose(
         needed += measured.pace.start + CLOSING
         instead = "--preset quick" if preset[0] == "careful" else "a settings file of your own"
         raise too_long(f"a {kind} of these images", needed, clock.hours, instead)
-    make = study_content if kind == "study" else comparison_content
-    content = make(base.name, measured.sizes, measured.counts, choice, preset[1])
+    about = base.name, measured.sizes, measured.counts, choice, preset[1]
+    content = (
+        study_content(*about, measured.pace.slots)
+        if kind == "study"
+        else comparison_content(*about)
+    )
     planned = seconds(choice) + measured.pace.start + CLOSING
     lines = reasons(kind, measured, choice, preset, planned, clock.hours)
     questions = len(BASELINES) + preset[1].top - 1 if kind == "study" else _QUESTIONS
@@ -113,7 +116,7 @@ def _measure(
     shape = network_sizes(sizes, 2, preset.largest, preset.widest)[0].image_size
     with pilot_folder(base) as rehearsal:
         started = time.monotonic()
-        with start_workers(rehearsal, LOOKAHEAD) as executor:
+        with start_workers(rehearsal) as executor:
             cache = image_cache(rehearsal)
             console.print(f"reading the images of {images} ...", style="dim")
             data = DataSettings.from_dict(data_of(sizes))
@@ -179,6 +182,6 @@ def _time_plan(
         seconds + pace.start + CLOSING,
         pace.training(macs, *size),
         pace.training(macs, *size, counts.test),
-        least_trials=min(choice.trials, LOOKAHEAD) if kind == "study" else 0,
-        least_seeds=min(choice.seeds, LEAST_SEEDS),
+        least_trials=min(choice.trials, 2 * pace.slots) if kind == "study" else 0,
+        least_seeds=FEWEST_SEEDS,
     )

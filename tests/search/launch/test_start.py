@@ -27,7 +27,7 @@ def instant(monkeypatch, tmp_path):
 def test_a_study_is_what_the_command_prints_and_writes(instant, tmp_path, capsys):
     study = search.run_study(STUDY, trials=4)
     said = capsys.readouterr().out
-    assert "images     8 x 8" in said
+    assert "8 x 8 pixels" in said
     assert "retrained" not in said  # the report is asked for
     assert len(instant) == 1 + 4 + 1 + 2 * 2
     assert study.folder == Path("runs/study")

@@ -8,6 +8,7 @@ from search.launch.proposal.choice import (
     choose,
     comparison_seconds,
     least,
+    sampler_of,
     study_seconds,
 )
 from search.launch.proposal.images import ImageCounts, ImageSizes
@@ -54,3 +55,9 @@ def test_a_larger_network_comes_before_more_trials():
         larger = [n for n in NETWORKS if n.macs > found.network.macs]
         for network in larger[-1:]:
             assert seconds(Choice(network, preset.steps.wanted, *wanted)) > time
+
+
+@pytest.mark.parametrize(("trials", "slots", "startup"), [(4, 2, 2), (12, 1, 4), (100, 16, 6)])
+def test_no_worker_waits_and_a_third_of_the_trials_is_drawn_at_random(trials, slots, startup):
+    sampler = sampler_of(trials, slots, PRESETS["quick"])
+    assert (sampler.lookahead, sampler.startup_trials) == (2 * slots, startup)

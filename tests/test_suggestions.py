@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from hybrid_swin.__main__ import COMMANDS as TRAINING
 from hybrid_swin.__main__ import make_parser
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST
 from hybrid_swin.spec.run_reference import refuse_reading, with_runs
-from search.cli import main as cli
-from search.cli.parsers import EPILOG
-from search.settings.comparison import ComparisonSettings
+from search.cli.commands import COMMANDS, EPILOG
 from search.settings.config_files import find_config
-from search.settings.reading import parse_settings
-from search.settings.study import DEFAULT_CONFIG, StudySettings
+from search.settings.study import DEFAULT_CONFIG
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,25 +70,12 @@ def test_a_documented_command_is_one(line, tmp_path, monkeypatch):
     words = shlex.split(line.replace("$RUN", str(study(tmp_path / "s"))), comments=True)
     words = words[: words.index(">")] if ">" in words else words
     monkeypatch.chdir(tmp_path)
+    command, *rest = words[3:] if words[1] == "-m" else [*words[2:], "run"][:1] + words[3:]
     if words[1] == "-m":
-        make_parser().parse_args(with_runs(words[3:]))
-        return
-    reads = {"_run": StudySettings, "_compare": ComparisonSettings}
-    for name, kind in reads.items():
-        default = DEFAULT_CONFIG if name == "_run" else "configs/compare/digits.yaml"
-
-        def read(parser, arguments, kind=kind, default=default):
-            parse_settings(parser, arguments, kind, default)
-            return 0
-
-        monkeypatch.setattr(cli, name, read)
-    monkeypatch.setattr(cli, "_inspect", lambda p, a: cli.inspect_question_of(p, a) and 0)
-    for name in ("_status", "_figures", "_leaderboard", "_attribution", "_blocks", "_cost"):
-        monkeypatch.setattr(cli, name, lambda options: 0)
-    monkeypatch.setattr(cli, "run_export", lambda options: 0)
-    if "--print_config" in words:
+        make_parser(command).build(TRAINING[command][0], with_runs(rest))
+    elif "--print_config" in words:
         with pytest.raises(SystemExit) as ended:
-            cli.main(words[2:])
+            COMMANDS[command].parse(command, rest)
         assert not ended.value.code
     else:
-        assert cli.main(words[2:]) == 0
+        COMMANDS[command].parse(command, rest)

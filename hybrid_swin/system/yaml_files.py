@@ -52,6 +52,11 @@ def read_yaml(path: str | Path, what: str) -> Any:
     return _parse_json(text, what) if is_json else parse_yaml(text, what)
 
 
+def to_yaml(content: Any) -> str:
+    """Plain values as YAML that every reader, ``parse_yaml`` too, reads back as the same."""
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
 def parse_yaml(text: str, what: str) -> Any:
     """The plain values in a text; arguments and errors as of ``read_yaml``."""
     if len(text) > _YAML_BYTES:
@@ -204,3 +209,11 @@ def _inside(node: yaml.Node) -> list[yaml.Node]:
 _Loader.add_implicit_resolver(
     _FLOAT, re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
 )
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML in which a text that some program would take for another value stands in quotes."""
+
+
+for _tag, _pattern in ((_FLOAT, _NUMBER), (_INT, _OCTAL_1_2), (_INT, _ZEROS_FIRST)):
+    _Dumper.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern.pattern})$"), None)

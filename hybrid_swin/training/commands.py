@@ -4,12 +4,10 @@ import csv
 import dataclasses
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import lightning.pytorch as L
 import numpy as np
-import yaml
-from jsonargparse import Namespace
 
 from hybrid_swin.data.datamodule import ImageData, make_datamodule
 from hybrid_swin.data.loading import load_data
@@ -17,7 +15,7 @@ from hybrid_swin.data.own_modules import shared_images
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.summary import describe, summary_lines
 from hybrid_swin.data.test_reads import RecordedRead, ledger_near, recorded
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import csv_cell, say
 from hybrid_swin.interop.trained import find_checkpoint
 from hybrid_swin.interop.variant_sources import resolve_variant
@@ -36,20 +34,21 @@ from hybrid_swin.spec.run_reference import (
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import DATA_FILE, FINAL, RESULT_FILE, SETTINGS_FILE
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
-from hybrid_swin.system.yaml_files import read_yaml
+from hybrid_swin.system.yaml_files import read_yaml, to_yaml
 from hybrid_swin.training import fit as training
 from hybrid_swin.training.hardware import resolve_accelerator
 from hybrid_swin.training.metric_facts import metric_text
+from hybrid_swin.training.options import FitOptions, PredictOptions, ReadOptions
 
 SCHEMA_VERSION = 1
 
 
-def fit(options: Namespace) -> int:
+def fit(options: FitOptions) -> int:
     """Say what the images are, train, print an epoch a line, and leave all of it in the folder."""
     changes = {
-        name: options[name]
+        name: getattr(options, name)
         for name in ("num_classes", "image_size", "in_channels")
-        if options[name] is not None
+        if getattr(options, name) is not None
     }
     variant = dataclasses.replace(resolve_variant(options.variant), **changes)
     recipe, data, folder = options.recipe, options.data, Path(options.folder)
@@ -96,7 +95,7 @@ def fit(options: Namespace) -> int:
         weights_prefix=options.weights_prefix,
     )
     # After the training has accepted the folder: that of another training stays as it was.
-    write_text_atomically(folder / SETTINGS_FILE, yaml.safe_dump(settings, sort_keys=False))
+    write_text_atomically(folder / SETTINGS_FILE, to_yaml(settings))
     write_json_atomically(folder / DATA_FILE, about_data)
     summary: dict[str, Any] = {"schema_version": SCHEMA_VERSION} | dataclasses.asdict(result)
     summary["checkpoint"] = result.checkpoint and result.checkpoint.name
@@ -111,20 +110,18 @@ def fit(options: Namespace) -> int:
     return 0 if result.state == "complete" else 1
 
 
-def read(options: Namespace, split: training.Split) -> int:
+def read(options: ReadOptions, split: training.Split) -> int:
     """Print a split's metrics."""
     reading, _ = _read(options, split, "test")
     _print_metrics(reading.metrics)
     return 0
 
 
-def predict(options: Namespace) -> int:
+def predict(options: PredictOptions) -> int:
     """Write id, label and logits of every image of a split."""
     output = Path(options.output)
     if output.suffix not in (".csv", ".npz"):
         raise InputError(f"output {options.output!r} must end in .csv or .npz")
-    if options.split not in get_args(training.Split):
-        raise unknown("split", options.split, get_args(training.Split))
     reading, datamodule = _read(options, options.split, "predict")
     ids = [str(index) for index in range(len(reading.labels))]
     names = [str(k) for k in range(reading.logits.shape[1])]
@@ -173,7 +170,7 @@ class _PrintEpochs(L.Callback):
 
 
 def _read(
-    options: Namespace, split: training.Split, command: str
+    options: ReadOptions, split: training.Split, command: str
 ) -> tuple[training.Evaluation, L.LightningDataModule]:
     folder, accelerator = Path(options.folder), options.accelerator
     refuse_reading(folder)

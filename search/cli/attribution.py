@@ -1,10 +1,11 @@
 """The command `attribution`: read, fit, print, write."""
 
 from pathlib import Path
-from typing import Any
+
+from search.cli.options import AttributionOptions
 
 
-def run(options: Any) -> int:
+def run(options: AttributionOptions) -> int:
     """Print and write the effects of a study's blocks; returns the exit code.
 
     Raises:

@@ -9,6 +9,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.registry import PartInfo, PartKind
 from hybrid_swin.system.console import Console
+from search.cli.options import BlocksOptions
 
 _KINDS: tuple[tuple[PartKind, str], ...] = (
     ("branch", "Branches: token mixers, joined by + in a block word"),
@@ -21,6 +22,11 @@ _CHECKED_BY = {
     "data source": "a data source is checked by `run --dry-run`",
     "inspection": "an inspection is checked by `inspect --plugin FILE --only NAME`",
 }
+
+
+def run(options: BlocksOptions) -> int:
+    """List all parts, or check the user's own. Returns the exit code."""
+    return check_plugins(options.plugin) if options.check else print_catalogue(options.plugin)
 
 
 def print_catalogue(plugins: Sequence[str]) -> int:

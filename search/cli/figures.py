@@ -1,13 +1,13 @@
 """The command `figures`."""
 
 from pathlib import Path
-from typing import Any
 
 from hybrid_swin.errors.plain_text import say
+from search.cli.options import FiguresOptions
 from search.reporting.figures.writing import write_study_figures
 
 
-def run(options: Any) -> int:
+def run(options: FiguresOptions) -> int:
     """Draw and say what was written; returns the exit code.
 
     Raises:

@@ -2,17 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
+from search.cli.options import LeaderboardOptions
 from search.comparison.report.figures import save_differences
 from search.comparison.report.files import told
 from search.launch.outcome import ComparisonStudy, Study, open_study, read_board
 from search.leaderboard.table import save_svg
 
 
-def run(options: Any) -> int:
+def run(options: LeaderboardOptions) -> int:
     """Print what the folders hold in the format asked for; returns the exit code.
 
     Raises:

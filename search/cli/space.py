@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from rich.table import Table
 
@@ -10,6 +10,7 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.values import Range as Allowed
 from hybrid_swin.spec.values import check_ranges
 from hybrid_swin.system.console import Console
+from search.cli.options import SpaceOptions
 from search.leaderboard.word_wrapping import Words
 from search.settings.study import StudySettings
 from search.settings.unused_plugins import unused_plugins
@@ -22,26 +23,24 @@ from search.space.survey import Share, Survey, survey
 from search.space.templates import Template
 from search.study import objectives
 
-Format = Literal["table", "json"]
-
 _IDLE = "idle values counted one parameter at a time, orders of branches one word at a time"
 
 
-def print_space(settings: StudySettings, samples: int, output: Format = "table") -> int:
+def print_space(options: SpaceOptions, settings: StudySettings) -> int:
     """Look at a study's space and print what is there.
 
     Raises:
         InputError: a space that is none, or of which nothing fits the budget.
     """
-    check_ranges({"--samples": (samples, Allowed(10, 1_000_000))})
+    check_ranges({"--samples": (options.samples, Allowed(10, 1_000_000))})
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
     with Console(stderr=True).status("looking at the space"):
         space = Space(settings.variant, settings.recipe)
         _check_others(settings, space)
         met = matching(settings.budget, [p.path for p in space.parameters])
-        found = survey(space, limits(settings.budget), samples, met)
-    if output == "json":
+        found = survey(space, limits(settings.budget), options.samples, met)
+    if options.format == "json":
         print(json.dumps({"study": settings.name, **to_dict(found)}, indent=1))
         return 0
     console = Console()

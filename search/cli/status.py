@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
+from search.cli.options import StatusOptions
 from search.records.nearby import studies_in
 from search.reporting.status.status import Status, Watcher, is_study
 from search.reporting.status.table import render, render_list, what_it_found
@@ -19,7 +19,7 @@ from search.reporting.status.table import render, render_list, what_it_found
 _SECONDS = Range(0, 86_400, open_below=True)
 
 
-def run(options: Any) -> int:
+def run(options: StatusOptions) -> int:
     """Print how a study stands; returns the exit code.
 
     Raises:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import DamagedFileError, FileError, MissingFileError, explained
+from hybrid_swin.system.schema import FutureVersionError, SchemaError, build, check_version
 from search.records.runs import SCHEMA_VERSION, State
-from search.settings.schema import FutureVersionError, SchemaError, build, check_version
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from hybrid_swin.system.files import write_json_atomically
+from hybrid_swin.system.schema import build, check_version
 from search.records.runs import SCHEMA_VERSION, read_record
-from search.settings.schema import build, check_version
 
 FAILURE_FILE = "failure.json"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import DamagedFileError, MissingFileError, write_json_atomically
+from hybrid_swin.system.schema import SchemaError, check_version
 from search.records.runs import SCHEMA_VERSION, read_record
 from search.records.torn import Say, read_or_set_aside
-from search.settings.schema import SchemaError, check_version
 
 FINALISTS_FILE = "finalists.json"
 _VERSION = "schema_version"

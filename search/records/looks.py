@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import json_lines
-from search.settings.schema import SchemaError, build
+from hybrid_swin.system.schema import SchemaError, build
 
 LOOKS = "looks.jsonl"
 _LEAST = {"seeds": 0, "planned": 0}

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
+from hybrid_swin.system.schema import build, check_version
 from search.records.runs import SCHEMA_VERSION, read_record
-from search.settings.schema import build, check_version
 
 PROGRESS_FILE = "progress.json"
 

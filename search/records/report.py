@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hybrid_swin.system.files import DamagedFileError, FileError, MissingFileError, explained
+from hybrid_swin.system.schema import build, check_version
 from search.records.runs import SCHEMA_VERSION, read_record
-from search.settings.schema import build, check_version
 
 JSON_FILE, CSV_FILE = "comparison.json", "comparison.csv"
 

@@ -17,7 +17,7 @@ from hybrid_swin.system.file_names import RESULT_FILE as RESULT_FILE
 from hybrid_swin.system.file_names import RUN_FILE as RUN_FILE
 from hybrid_swin.system.files import DamagedFileError, MissingFileError, natural_order, read_json
 from hybrid_swin.system.program import door
-from search.settings.schema import FutureVersionError, SchemaError, build, check_version
+from hybrid_swin.system.schema import FutureVersionError, SchemaError, build, check_version
 
 SCHEMA_VERSION = 1
 

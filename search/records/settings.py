@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.system.file_names import SETTINGS_FILE as SETTINGS_FILE
 from hybrid_swin.system.files import (
@@ -15,12 +13,12 @@ from hybrid_swin.system.files import (
     explained,
     write_text_atomically,
 )
-from hybrid_swin.system.yaml_files import read_yaml
+from hybrid_swin.system.schema import FutureVersionError, SchemaError, build, check_version
+from hybrid_swin.system.yaml_files import read_yaml, to_yaml
 from search.records.nearby import hint_of_studies
 from search.records.study_file import STUDY_FILE, read_study_file
 from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings
-from search.settings.schema import FutureVersionError, SchemaError, build, check_version
 from search.settings.study import StudySettings
 
 _MADE_AGAIN = "the command that began it writes it again"
@@ -86,7 +84,7 @@ def write_settings(folder: Path, settings: ExperimentSettings) -> None:
     The version stands at its end, so that a file that was cut off at the end of a line lacks it.
     """
     content = settings.to_dict() | {"schema_version": SCHEMA_VERSION}
-    write_text_atomically(folder / SETTINGS_FILE, yaml.safe_dump(content, sort_keys=False))
+    write_text_atomically(folder / SETTINGS_FILE, to_yaml(content))
 
 
 def _content(folder: Path) -> dict[str, Any]:

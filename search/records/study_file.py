@@ -12,9 +12,9 @@ from typing import Any
 from hybrid_swin.system.file_names import COPY_FILE as COPY_FILE
 from hybrid_swin.system.file_names import STUDY_FILE as STUDY_FILE
 from hybrid_swin.system.files import DamagedFileError, MissingFileError, write_json_atomically
+from hybrid_swin.system.schema import build, check_version
 from search.records.runs import read_record
 from search.settings.experiment import SCHEMA_VERSION
-from search.settings.schema import build, check_version
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import MissingFileError, write_json_atomically
+from hybrid_swin.system.schema import build, check_version
 from search.records.runs import read_record
 from search.settings.experiment import SCHEMA_VERSION
-from search.settings.schema import build, check_version
 
 TIME_LIMIT_FILE = "time_limit.json"
 

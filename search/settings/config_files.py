@@ -8,9 +8,9 @@ from typing import Any
 from hybrid_swin.errors import InputError, did_you_mean, unknown
 from hybrid_swin.spec.run_reference import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.system.file_names import SETTINGS_FILE
+from hybrid_swin.system.schema import FutureVersionError, SchemaError, check_version
 from hybrid_swin.system.yaml_files import read_yaml
 from search.settings.recorded_code import CommandLine, settle_code
-from search.settings.schema import FutureVersionError, SchemaError, check_version
 
 SCHEMA_VERSION = 1  # of settings that the program wrote
 _SUFFIXES = (".yaml", ".yml", ".json")

@@ -90,7 +90,7 @@ class ExperimentSettings:
     name: str = "study"
     folder: str = "runs"
     seed: int = 0
-    plugins: Sequence[str] = ()  # no tuple: jsonargparse would append nothing to it
+    plugins: tuple[str, ...] = ()
     data: DataSettings = field(default_factory=DataSettings)
     variant: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)

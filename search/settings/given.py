@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hybrid_swin.errors import InputError, shown
+from hybrid_swin.system.schema import build_settings
 from search.settings.config_files import read_receipt
 from search.settings.experiment import ExperimentSettings
 from search.settings.kinds import check_kind, kind_of
-from search.settings.reading import build_from, check_keys, config_content
+from search.settings.reading import config_content
 from search.settings.recorded_code import CommandLine
 
 Settings = TypeVar("Settings", bound=ExperimentSettings)
@@ -42,12 +43,10 @@ def resolve_settings(
             file that cannot be read.
     """
     changes = _nested(overrides)
-    check_keys(changes, kind, "setting")
     if isinstance(source, kind) and not changes:
         return source, None
     content, receipt = _content(kind, default if source is None else source, changes, trust)
-    content = _merged(content, changes)
-    return build_from(content, kind, "the settings"), receipt
+    return build_settings(kind, _merged(content, changes)), receipt
 
 
 def _content(
@@ -60,7 +59,6 @@ def _content(
     if isinstance(source, ExperimentSettings | Mapping):
         content = _plain(source)
         check_kind(content, kind_of(kind), None, "what was given")
-        check_keys(content, kind, "setting")
         return content, None
     raise InputError(
         f"settings must be {kind.__name__}, a dict, or the name of a file or a bundled config; "

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
-from docstring_parser import parse
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec import registry
@@ -25,6 +24,7 @@ from hybrid_swin.spec.options import Option
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.options import explained_arguments, explained_fields
 from search.settings.comparison import (
     ArmSettings,
     ComparisonSettings,
@@ -103,23 +103,10 @@ def page() -> str:
 
 def _rows(prefix: str, owner: type) -> Iterator[Sequence[str]]:
     """One row per setting; what has a section of its own is named there."""
-    documented, hints = _documented(owner), get_type_hints(owner)
+    documented, hints = explained_fields(owner), get_type_hints(owner)
     for field in fields(owner):
         name = f"`{prefix}{field.name}`"
-        yield name, _type(hints[field.name]), _default(field), documented.get(field.name, "")
-
-
-def _documented(owner: type) -> dict[str, str]:
-    """What the docstrings of a class and of those above it say of each field."""
-    found: dict[str, str] = {}
-    for cls in reversed(owner.__mro__):
-        if is_dataclass(cls):
-            found |= _arguments(cls.__doc__ or "")
-    return found
-
-
-def _arguments(docstring: str) -> dict[str, str]:
-    return {p.arg_name: _line(p.description or "") for p in parse(docstring).params}
+        yield name, _type(hints[field.name]), _default(field), _line(documented.get(field.name, ""))
 
 
 def _line(text: str) -> str:
@@ -171,10 +158,10 @@ def _spelt(value: Any) -> str:
 
 def _source_rows(name: str) -> Iterator[Sequence[str]]:
     entry = registry.describe("data source", name)
-    documented = _arguments(_docstring(entry.file, entry.class_name))
+    documented = explained_arguments(_docstring(entry.file, entry.class_name))
     for option in entry.options.values():
         default = "required" if option.required else _spelt(option.default)
-        words = documented.get(option.name, "")
+        words = _line(documented.get(option.name, ""))
         setting = f"`data.options.{option.name}`"
         yield f"`{name}`", setting, _option_type(option), default, words
 

@@ -248,14 +248,14 @@ class Mutations:
         return Case([*base, *given], {"mine.yaml": yaml.safe_dump(plain)})
 
     def options(self):
-        from search.cli.parsers import COMMANDS
+        from search.cli.commands import COMMANDS
 
         if not hasattr(self, "_options"):
             self._options = [
                 (name, action)
-                for name, (make, _) in COMMANDS.items()
-                for action in make()._actions
-                if not {"--help", "--print_config"} & set(action.option_strings)
+                for name, command in COMMANDS.items()
+                for action in command.parser(name)._actions
+                if not {"--help", "--print-config"} & set(action.option_strings)
             ]
         return self._options
 
@@ -284,11 +284,10 @@ class Mutations:
         return Case(["cost", f"--image-size={self.random.choice((32, 64))}", word])
 
     def fit(self):
-        from hybrid_swin.__main__ import make_parser
+        from hybrid_swin.__main__ import COMMANDS, make_parser
 
         if not hasattr(self, "_fit"):
-            commands = make_parser()._subcommands_action.choices
-            self._fit = [(n, a) for n in commands for a in commands[n]._actions]
+            self._fit = [(name, a) for name in COMMANDS for a in make_parser(name)._actions]
         name, action = self.random.choice(self._fit)
         base = {
             "fit": ["fit", "--variant", "variant.yaml", "--folder", "out"],

@@ -108,13 +108,12 @@ def test_the_unchanged_input_is_taken(mutations, stopped, tmp_path):
 
 def numbers():
     """Every option that takes a number, of every command."""
-    from search.cli.parsers import COMMANDS
+    from search.cli.commands import COMMANDS
 
-    for command, (make, _) in COMMANDS.items():
-        for action in make()._actions:
-            hint = getattr(action, "_typehint", action.type)
-            if action.option_strings and {int, float} & {hint, *get_args(hint)}:
-                yield command, action.option_strings[-1]
+    for name, command in COMMANDS.items():
+        for path, hint in command.parser(name).hints.items():
+            if {int, float} & {hint, *get_args(hint)}:
+                yield name, f"--{path}"
 
 
 @pytest.mark.parametrize(("command", "option"), sorted(set(numbers())))

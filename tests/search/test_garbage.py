@@ -5,12 +5,11 @@ import random
 
 import pytest
 import yaml
-from jsonargparse import ArgumentParser
 
 from hybrid_swin.errors import InputError
 from search.settings.config_files import find_config
-from search.settings.reading import add_settings, parse_settings
-from search.settings.study import DEFAULT_CONFIG, StudySettings
+from search.settings.reading import read_config_as
+from search.settings.study import StudySettings
 from search.space.space import Space
 
 SPACE = {
@@ -89,19 +88,13 @@ def test_no_garbage_in_a_file_raises_anything_but_an_input_error(seed, spoil, tm
     rng = random.Random(seed)
     valid = yaml.safe_load(find_config("digits").read_text())
     valid |= {"sampler": {"name": "tpe"}, "workers": {"count": 1}, "wandb": {"tags": ["a"]}}
-    parser = ArgumentParser()
-    parser.add_argument("--config", action="config")
-    parser.add_argument("--dry-run", action="store_true", dest="dry_run")
-    add_settings(parser, StudySettings)
     path = tmp_path / "mine.yaml"
     for _ in range(12):
         content = copy.deepcopy(valid)
         spoil(content, rng, IN_FILES)
         path.write_text(yaml.safe_dump(content))
         try:
-            settings, _ = parse_settings(
-                parser, [f"--config={path}"], StudySettings, DEFAULT_CONFIG
-            )
+            settings = read_config_as(str(path), StudySettings)
         except InputError as error:
             assert str(error)
         else:

@@ -20,16 +20,15 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.own_code.module_sources import module_sources
 from hybrid_swin.spec.variant import Variant
+from search.cli.commands import COMMANDS
 from search.cli.main import main
-from search.cli.parsers import run_parser
 from search.execution.job import Job
 from search.execution.training_job import do_job
 from search.launch.study import check, prepare
 from search.records.study_file import read_fixed
 from search.records.study_folder import adopt_modules, bind_settings
 from search.settings.comparison import ComparisonSettings
-from search.settings.reading import parse_settings
-from search.settings.study import DEFAULT_CONFIG, StudySettings
+from search.settings.study import StudySettings
 from tests.conftest import BRANCH
 
 VARIANT = {
@@ -307,8 +306,7 @@ def test_a_worker_does_not_import_a_data_module_that_has_changed(their_data):
 def test_a_data_module_of_ones_own_config_runs(their_data, tmp_path, capsys):
     config = {"data": OWN, "variant": PLAIN, "trials": 0, "baselines": [{"blocks": ["conv"]}]}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
-    arguments = ["--config", "mine.yaml"]
-    settings, _ = parse_settings(run_parser(), arguments, StudySettings, DEFAULT_CONFIG)
+    _, settings, _ = COMMANDS["run"].parse("run", ["--config", "mine.yaml"])
     with pytest.raises(InputError, match="unknown class of module their_data"):  # it is empty
         prepare(settings, *check(settings))
     assert their_data.mark.exists()

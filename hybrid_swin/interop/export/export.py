@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.errors.plain_text import say
 from hybrid_swin.interop.export.formats import FORMATS, IMAGES, LOGITS, Format, as_facts
+from hybrid_swin.interop.export.options import ExportOptions
 from hybrid_swin.interop.trained import find_checkpoint, load_trained
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.network_facts import as_plain, check_told, told_of
@@ -154,27 +155,19 @@ def export_model(
     return Exported(path, name, kind.runner, told, difference)
 
 
-def export_checkpoint(
-    checkpoint: str,
-    format: str,
-    output: str | None,
-    image_size: Any,
-    values: Values,
-    plugins: Sequence[str],
-    trust: bool = False,
-) -> int:
+def export_checkpoint(options: ExportOptions) -> int:
     """The command: export a training's network with what its checkpoint knows, and say so."""
-    adopt_kept_plugins(checkpoint, plugins, trust)
-    if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
-    trained = load_trained(checkpoint)
-    file = find_checkpoint(checkpoint)
+    adopt_kept_plugins(options.checkpoint, options.plugin, options.trust)
+    if options.format not in FORMATS:
+        raise unknown("format", options.format, FORMATS)
+    trained = load_trained(options.checkpoint)
+    file = find_checkpoint(options.checkpoint)
     exported = export_model(
         trained.model,
-        output or file.with_suffix(FORMATS[format].suffix),
-        format,
-        image_size=image_size,
-        values=values,
+        options.output or file.with_suffix(FORMATS[options.format].suffix),
+        options.format,
+        image_size=options.image_size,
+        values=options.input,
     )
     say(exported)
     return 0

@@ -9,21 +9,26 @@ that was recorded. Else one message says which files these are, and what to type
 import os
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hybrid_swin.errors import InputError
 
-TRUST_HELP = "run the plug-ins and data modules that the folder or receipt names"
-PLUGIN_HELP = "a file with a branch, fusion or data source of your own; may be given again"
 _LISTED = 2  # so many files stand in a message
 _LONGEST = 80  # characters of a path in a message
 
 
-def add_code_options(parser: Any) -> None:
-    """Give the parser of a command the options that let code run."""
-    parser.add_argument("--plugin", type=str, default=[], action="append", help=PLUGIN_HELP)
-    parser.add_argument("--trust", action="store_true", help=TRUST_HELP)
+@dataclass(frozen=True, kw_only=True)
+class CodeOptions:
+    """Options that let code run.
+
+    Args:
+        plugin: a file with a branch, fusion or data source of your own; may be given again.
+        trust: run the plug-ins and data modules that the folder or receipt names.
+    """
+
+    plugin: tuple[str, ...] = ()
+    trust: bool = False
 
 
 def unasked(plugins: Mapping[Path, str], source: str = "") -> InputError:

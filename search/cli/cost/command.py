@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.table import Table
 
@@ -17,8 +17,6 @@ from hybrid_swin.errors.plain_text import csv_cell
 from hybrid_swin.system.console import Console
 from search.cli.cost.rows import CostRow, Question, counted, matched, named_variants
 from search.leaderboard.word_wrapping import Words
-
-Format = Literal["table", "csv", "json"]
 
 _COUNTS = ("parameters", "macs", "activations")
 _ANY_WIDTH = 1000  # columns
@@ -34,16 +32,16 @@ class Answer:
     measured_with: str = ""
 
 
-def print_costs(question: Question, output: Format = "table", save: str | None = None) -> int:
-    """Answer a question on the terminal; ``save`` is a folder for the variants as files."""
+def print_costs(question: Question) -> int:
+    """Answer a question on the terminal."""
     waits = question.measure or question.by == "latency"
     with Console(stderr=True).status("measuring") if waits else nullcontext() as status:
         found = answer(question, status.update if status else lambda _: None)
-    if save is not None:
-        save_variants(found, Path(save))
-    if output == "json":
+    if question.save is not None:
+        save_variants(found, Path(question.save))
+    if question.format == "json":
         print(json.dumps(to_dict(found), indent=1))
-    elif output == "csv":
+    elif question.format == "csv":
         print(to_csv(found), end="")
     else:
         _print_tables(found)

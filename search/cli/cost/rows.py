@@ -11,6 +11,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.interop.variant_sources import resolve_variant
 from hybrid_swin.spec import published, registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
+from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.spec.run_reference import names_run
 from hybrid_swin.spec.variant import Variant
 from search.settings.kinds import read_variant
@@ -27,37 +28,50 @@ _MILLISECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:ms)?")
 
 
 @dataclass(frozen=True)
-class Question:
-    """What the user asks of `cost`.
+class Question(CodeOptions):
+    """What variants cost, side by side: parameters, MACs and activations in closed form.
+
+    With --measure also time and memory; with --match as they would be if they cost as much as
+    another.
 
     Args:
-        variants: published names, YAML files, runs of studies or block words; none for all
-            published ones.
-        plugins: files with parts that they use.
-        image_size: instead of their own, ``224`` or ``224x160``.
-        match: the variant, or the amount, whose cost they shall meet.
-        by: which cost.
-        tolerance: how nearly, as a share; by default 0.01, and 0.05 for latency.
-        measure: whether to take time and memory.
-        device: see `measuring.Setup`, as for the next two.
-        threads: see there.
-        batch: see there.
-        rounds: see `measuring.compare_times`.
-        trust: whether the plug-ins that studies keep may run.
+        variants: published names (swin_t), YAML files, folders of studies' runs, or block words
+            such as w_msa+mdta, which take the place of Swin-T's blocks; none for all published
+            ones.
+        image_size: pixels instead of the variants' own, 224 or 224x160.
+        match: change widths, then the MLP ratio, so that each costs what this variant costs; or an
+            amount such as 2M, or milliseconds.
+        by: the cost to match.
+        tolerance: how nearly to match, as a share; left out, 0.01, and 0.05 for latency.
+        measure: take time and memory of a forward pass and of a training step.
+        device: what to measure on.
+        threads: CPU threads to measure with.
+        batch: images per step.
+        rounds: samples of each, taken in turn.
+        save: a folder to write the variants to, as YAML.
+        format: what to print.
+        plugin: a file with branches or fusions that the variants use; may be given again.
+
+    Examples:
+      python search.py cost                                         all published variants
+      python search.py cost swin_t "w_msa+mdta" mine.yaml
+      python search.py cost "w_msa+mdta" --match swin_t --by macs --save matched/
+      python search.py cost mine.yaml --match 2M --by parameters
+      python search.py cost swin_t hybrid_t --measure --batch 1 --image-size 64
     """
 
     variants: tuple[str, ...] = ()
-    plugins: tuple[str, ...] = ()
     image_size: str | None = None
     match: str | None = None
     by: By = "macs"
     tolerance: float | None = None
     measure: bool = False
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
     batch: int = 8
     rounds: int = 10
-    trust: bool = False
+    save: str | None = None
+    format: Literal["table", "csv", "json"] = "table"
 
     @property
     def nearness(self) -> float:
@@ -95,11 +109,11 @@ class CostRow:
 
 def named_variants(question: Question) -> list[tuple[str, Variant]]:
     """What the question names; parts of the user's own become known."""
-    for plugin in question.plugins:
+    for plugin in question.plugin:
         registry.add_plugin(plugin)
     for place in (*question.variants, question.match or ""):
         if names_run(place):
-            adopt_kept_plugins(place, question.plugins, question.trust)
+            adopt_kept_plugins(place, question.plugin, question.trust)
     names = question.variants or sorted(published.names(), key=lambda name: name != "swin_t")
     return [(name, find_variant(name, question.image_size)) for name in names]
 

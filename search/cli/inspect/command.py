@@ -45,7 +45,7 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
             inspections that were asked for can be made.
     """
     console = console or Console()
-    asked = question.only or tuple(Asked(name) for name in registry.names("inspection"))
+    asked = question.inspections or tuple(Asked(name) for name in registry.names("inspection"))
     make_inspections(asked)  # refuse now what cannot be
     target = find_target(question)
     shown = show_images(question, target)

@@ -162,7 +162,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _refuse_labels(why_not: str, question: InspectQuestion) -> None:
     """Raise InputError where an inspection that needs labels was named."""
-    for asked, inspection in make_inspections(question.only or ()):
+    for asked, inspection in make_inspections(question.inspections or ()):
         if inspection.needs_labels:
             raise InputError(
                 f"{asked.name} asks how right the network is, but {why_not}; give images of the "

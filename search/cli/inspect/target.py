@@ -93,7 +93,7 @@ def find_target(question: InspectQuestion) -> TargetNetwork:
         )
     checkpoint = find_checkpoint(path)
     home = _home(checkpoint)
-    adopt_kept_plugins(checkpoint, question.plugins, question.trust)
+    adopt_kept_plugins(checkpoint, question.plugin, question.trust)
     trained = load_trained(checkpoint)
     return TargetNetwork(
         _short_name(path, checkpoint, home),

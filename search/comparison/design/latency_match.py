@@ -11,11 +11,11 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.profiling.timing import Setup, compare_times
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import write_json_atomically
+from hybrid_swin.system.schema import SchemaError, build, check_version
 from hybrid_swin.training.hardware import resolve_accelerator
 from search.comparison.design.matching import MatchedNetwork
 from search.records.runs import SCHEMA_VERSION, read_record
 from search.settings.comparison import ComparisonSettings
-from search.settings.schema import SchemaError, build, check_version
 
 LATENCY_FILE = "latency.json"
 _LEAST_TOLERANCE = 0.05  # the clock is no better

@@ -1,17 +1,15 @@
 import io
 import json
+import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from jsonargparse import DefaultHelpFormatter
 from matplotlib.figure import Figure
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
-from search.cli.attribution import run
-from search.cli.attribution_options import attribution_parser
+from search.cli.main import main
 from search.comparison.attribution.figures import draw_effects, save_svg
 from search.comparison.attribution.model import NEW_CANDIDATES, ONE_SEED, attribute
 from search.comparison.attribution.tables import render, sentences, to_csv, to_markdown
@@ -47,12 +45,8 @@ def fill(study, count=45):
 
 
 def test_the_command_prints_and_writes(random_study, tmp_path, capsys):
-    study = random_study()
-    parser = attribution_parser(DefaultHelpFormatter)
-    options = parser.parse_args(
-        [str(study.folder), "--interactions", "--out", str(tmp_path / "out")]
-    )
-    assert run(options) == 0
+    study, out = random_study(), str(tmp_path / "out")
+    assert main(["attribution", str(study.folder), "--interactions", "--out", out]) == 0
     assert "w_msa+mdta helps" in capsys.readouterr().out.replace("\n", " ")
     told = json.loads((tmp_path / "out" / "attribution.json").read_text())
     assert told["covariates"] == ["recipe.learning_rate"]
@@ -221,16 +215,6 @@ def test_the_heat_map_marks_what_is_not_shown(tmp_path):
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
-def test_no_study_there(tmp_path):
-    with pytest.raises(InputError, match=r"is .* the folder of a study"):
-        run(
-            SimpleNamespace(
-                study=str(tmp_path),
-                out=None,
-                match=None,
-                interactions=False,
-                adjust="none",
-                plugin=[],
-                trust=False,
-            )
-        )
+def test_no_study_there(tmp_path, capsys):
+    assert main(["attribution", str(tmp_path)]) == 2
+    assert re.search(r"is .* the folder of a study", capsys.readouterr().err)

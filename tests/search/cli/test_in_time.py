@@ -10,18 +10,17 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from hybrid_swin.system.console import Console
-from search.cli.in_time import parse_in_time, take_options
+from search.cli.commands import COMMANDS
+from search.cli.in_time import in_time
 from search.cli.main import main
-from search.cli.parsers import compare_parser, run_parser
 from search.launch.hours import comparison as comparison_hours
 from search.launch.hours import study as study_hours
 from search.launch.hours.pace import Pace
 from search.launch.proposal import own_images
 from search.records.settings import write_settings
 from search.records.time_limit import TimeLimit, write_time_limit
-from search.settings.comparison import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.settings.comparison import ComparisonSettings
-from search.settings.study import DEFAULT_CONFIG, StudySettings
+from search.settings.study import StudySettings
 
 PACE = Pace(0.05, 1e-4, 3e-10, 0.3, 5.0, 2)
 
@@ -90,12 +89,9 @@ def textures(root, classes, each, size, mode="RGB"):
 def settle(*words, kind=StudySettings):
     """What the command would do, and what it says."""
     text = io.StringIO()
-    parser, default = (
-        (run_parser(), DEFAULT_CONFIG)
-        if kind is StudySettings
-        else (compare_parser(), DEFAULT_COMPARISON)
-    )
-    found = parse_in_time(parser, words, kind, default, Console(file=text, width=1000))
+    command = COMMANDS["run" if kind is StudySettings else "compare"]
+    options, settings, given = command.parse("", words)
+    found = in_time(options, settings, given, Console(file=text, width=1000))
     return found, text.getvalue()
 
 
@@ -105,10 +101,10 @@ def settle(*words, kind=StudySettings):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--hours"], "--hours needs a value"),
-        (["--hours", "soon"], "must be a number of hours, such as 1 or 0.5; got 'soon'"),
+        (["--hours"], "--hours: expected one argument"),
+        (["--hours", "soon"], "hours must be a number; got 'soon'"),
         (["--hours", "0"], "must be above 0"),
-        (["--hours", "nan"], "must be above 0"),
+        (["--hours", "nan"], "hours must be a number; got 'nan'"),
         (["--preset", "quick"], "--preset quick belongs to --images"),
         (["--images", "nowhere"], "--images 'nowhere': there is no such folder or file"),
         (["--images", "a.txt"], "is a file of another kind"),
@@ -125,12 +121,6 @@ def test_what_cannot_be_is_refused_before_anything_is_done(paced, capsys, tmp_pa
     assert message in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
     assert not paced
-
-
-def test_options_are_taken_wherever_they_stand():
-    options, others = take_options(["--trials", "3", "--hours=2", "--images", "a b", "--dry-run"])
-    assert (options.images, options.hours, options.preset) == ("a b", 2.0, None)
-    assert others == ["--trials", "3", "--dry-run"]
 
 
 # Images of every kind

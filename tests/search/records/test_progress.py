@@ -36,11 +36,14 @@ def test_no_file(tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"total": "seven"}, "total is 'seven', not a whole number"),
-        ({"total": -1}, "total is -1"),
-        ({"running": {"trials/0003": 1}}, "running.trials/0003 is 1, not a mapping"),
+        ({"total": "seven"}, "total must be a whole number; got 'seven'"),
+        ({"total": -1}, "total must be at least 0; got -1"),
+        (
+            {"running": {"trials/0003": 1}},
+            "running.trials/0003 must be a mapping",
+        ),
         ({"running": {"trials/0003": {"since": 1e999}}}, "not JSON"),
-        ({"by_folder": {"trials": True}}, "by_folder.trials is True"),
+        ({"by_folder": {"trials": True}}, "by_folder.trials must be a whole number; got True"),
         ({"schema_version": 2}, "of a later program"),
     ],
 )

@@ -20,6 +20,7 @@ READERS = {
 # Modules beside search/records that open files, and which: none of them is a study's record.
 OTHERS = {
     "settings/config_files.py": "configs of the user's own",
+    "settings/reference_page.py": "sources, for their docstrings",
     "settings/kinds.py": "variants of the user's own",
     "cli/cost/command.py": "variants that `cost --save` writes",
     "cli/inspect/command.py": "the index of a folder of inspections",

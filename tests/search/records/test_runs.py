@@ -17,8 +17,8 @@ from hybrid_swin.system.files import (
     write_json_atomically,
     write_text_atomically,
 )
+from hybrid_swin.system.schema import FutureVersionError, SchemaError
 from search.records.runs import RunResult, RunSpec, iter_runs, read_run
-from search.settings.schema import FutureVersionError, SchemaError
 
 
 def names(folder):
@@ -116,7 +116,7 @@ def test_newer_keys_are_ignored_and_other_versions_refused(make_study):
         with pytest.raises(FutureVersionError, match="schema_version 2 is of a later program"):
             cls.from_dict({**data, "schema_version": 2})
         for none in (None, "1", True, 0, 1.5):
-            with pytest.raises(SchemaError, match="schema_version is"):
+            with pytest.raises(SchemaError, match="schema_version must be 1"):
                 cls.from_dict({**data, "schema_version": none})
 
 
@@ -126,9 +126,9 @@ def test_mistakes_in_files_are_named(make_study):
     del data["label"], data["seed"]
     with pytest.raises(SchemaError, match="label is missing"):
         RunSpec.from_dict(data)
-    with pytest.raises(SchemaError, match="kind is 'trail', not one of trial, baseline"):
+    with pytest.raises(SchemaError, match="got 'trail'; did you mean 'trial'"):
         RunSpec.from_dict({**spec.to_dict(), "kind": "trail"})
-    with pytest.raises(SchemaError, match="state is 'done'"):
+    with pytest.raises(SchemaError, match="stopped, diverged, failed; got 'done'"):
         RunResult.from_dict({**result.to_dict(), "state": "done"})
 
 

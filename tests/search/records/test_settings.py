@@ -39,7 +39,7 @@ def test_no_cut_at_the_end_of_a_line_is_taken_for_other_settings(study):
     [
         ({"name": "another"}, "name is 'another', but 'mine' in study.json"),
         ({"objective": {"monitor": "val/accuracy", "mode": "min"}}, "objective.monitor is"),
-        ({"schema_version": None}, "schema_version is None"),
+        ({"schema_version": None}, "schema_version must be 1; got None"),
     ],
 )
 def test_settings_of_another_study_are_named(study, change, reason):

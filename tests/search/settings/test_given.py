@@ -7,10 +7,9 @@ import pytest
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from search.cli.parsers import run_parser
+from search.cli.commands import COMMANDS
 from search.settings.comparison import ComparisonSettings
 from search.settings.given import resolve_settings
-from search.settings.reading import parse_settings
 from search.settings.study import DEFAULT_CONFIG, RungSettings, StudySettings
 
 
@@ -19,7 +18,7 @@ def study(source=None, overrides=None, **more):
 
 
 def typed(*words):
-    return parse_settings(run_parser(), words, StudySettings, DEFAULT_CONFIG)[0]
+    return COMMANDS["run"].parse("run", words)[1]
 
 
 def test_all_ways_to_say_the_same_give_the_same():

@@ -3,8 +3,9 @@
 from dataclasses import fields
 from pathlib import Path
 
+from hybrid_swin.system.options import explained_fields
 from search.settings import reference_page
-from search.settings.reference_page import _SECTIONS, _documented, page
+from search.settings.reference_page import _SECTIONS, page
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 
@@ -16,7 +17,7 @@ def test_the_committed_page_is_up_to_date():
 
 def test_every_setting_is_described():
     for title, prefix, owner in _SECTIONS:
-        missing = [f.name for f in fields(owner) if not _documented(owner).get(f.name)]
+        missing = [f.name for f in fields(owner) if not explained_fields(owner).get(f.name)]
         assert not missing, (title, prefix, missing)
 
 

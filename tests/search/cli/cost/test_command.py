@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -95,9 +96,9 @@ def test_matches_say_what_moved(capsys):
 
 def test_csv_and_json_hold_the_same_figures(capsys):
     question = Question(("swin_t", "conv"), match="3G")
-    print_costs(question, "csv")
+    print_costs(replace(question, format="csv"))
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
-    print_costs(question, "json")
+    print_costs(replace(question, format="json"))
     told = json.loads(capsys.readouterr().out)["rows"]
     assert [r["name"] for r in rows] == [r["name"] for r in told] == ["swin_t", "conv"]
     for row, other in zip(rows, told, strict=True):
@@ -110,17 +111,17 @@ def test_csv_and_json_hold_the_same_figures(capsys):
 def test_variants_are_saved_and_nothing_is_overwritten(tmp_path, capsys):
     folder, word = tmp_path / "new" / "matched", "w_msa+mdta:gate(per=pixel)"
     question = Question((word,), match="swin_t")
-    print_costs(question, save=str(folder))
+    print_costs(replace(question, save=str(folder)))
     assert sorted(f.name for f in folder.iterdir()) == [
         "swin_t.yaml", "w_msa+mdta-gate-per-pixel.yaml"
     ]  # fmt: skip
     saved = folder / "w_msa+mdta-gate-per-pixel.yaml"
     assert saved.read_text().startswith(f"# {word}, matched by macs to swin_t\n")
     assert abs(count_cost(Variant.from_yaml(saved)).macs / 4_490_566_656 - 1) <= 0.01
-    print_costs(question, save=str(folder))
+    print_costs(replace(question, save=str(folder)))
     saved.write_text("mine")
     with pytest.raises(InputError, match="is there already; name another folder"):
-        print_costs(question, save=str(folder))
+        print_costs(replace(question, save=str(folder)))
     assert saved.read_text() == "mine"
 
 
@@ -129,7 +130,7 @@ def test_runs_of_a_study_are_saved_under_their_places(make_study, tmp_path):
     study.finalist("one", [0.9], skill=None)
     study.finalist("two", [0.8], skill=None)
     names = tuple(str(study.folder / f"finalists/{name}/0") for name in ("one", "two"))
-    print_costs(Question(names), save=str(tmp_path / "saved"))
+    print_costs(Question(names, save=str(tmp_path / "saved")))
     one, two = sorted(file.name for file in (tmp_path / "saved").iterdir())
     assert (one[-20:], two[-20:]) == ("finalists-one-0.yaml", "finalists-two-0.yaml")
 
@@ -139,14 +140,14 @@ def test_two_variants_of_one_name_are_not_saved(tmp_path, tiny):
     other.parent.mkdir()
     other.write_text(TINY % "mdta")
     with pytest.raises(InputError, match="two variants would be written to"):
-        print_costs(Question((tiny[1], str(other))), save=str(tmp_path / "saved"))
+        print_costs(Question((tiny[1], str(other)), save=str(tmp_path / "saved")))
     assert not (tmp_path / "saved").exists()
 
 
 def test_a_folder_that_cannot_be_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        print_costs(Question(("swin_t",)), save=str(tmp_path / "file" / "folder"))
+        print_costs(Question(("swin_t",), save=str(tmp_path / "file" / "folder")))
 
 
 def test_time_and_memory_are_shown_with_what_measured_them(tiny, monkeypatch, capsys):
@@ -159,7 +160,7 @@ def test_time_and_memory_are_shown_with_what_measured_them(tiny, monkeypatch, ca
     assert "forward ms" in out and "training MB" in out
     assert out.count(" 12.3") == 4
     assert out.count("1.000 (0)") == 2
-    print_costs(question, "csv")
+    print_costs(replace(question, format="csv"))
     first, second = csv.DictReader(capsys.readouterr().out.splitlines())
     for row in (first, second):
         assert float(row["forward_median_ms"]) > 0 < float(row["training_median_ms"])

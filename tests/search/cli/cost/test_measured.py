@@ -34,7 +34,7 @@ def figures(monkeypatch):
 
 
 def test_each_row_gets_its_own_figures(figures):
-    question = Question(("swin_t", "swin_s"), plugins=(), rounds=3)
+    question = Question(("swin_t", "swin_s"), plugin=(), rounds=3)
     said = []
     rows = measured(counted(named_variants(question)), question, CPU, said.append)
     for row in rows:

@@ -10,8 +10,8 @@ def asked(monkeypatch):
     """What the command line asks of `cost`."""
     calls = []
 
-    def print_costs(*arguments):
-        calls.append(arguments)
+    def print_costs(question):
+        calls.append(question)
         return 0
 
     monkeypatch.setattr(cost_table, "print_costs", print_costs)
@@ -25,15 +25,28 @@ def test_options_arrive_as_they_are_given(asked):
         "--format csv"
     )
     assert main(line.split()) == 0
-    question = Question(
-        ("swin_t", "conv"), ("a.py",), "64x32", "2M", "parameters", 0.05, True, "cpu", 2, 4, 3
-    )
-    assert asked == [(question, "csv", "here")]
+    assert asked == [
+        Question(
+            ("swin_t", "conv"),
+            plugin=("a.py",),
+            image_size="64x32",
+            match="2M",
+            by="parameters",
+            tolerance=0.05,
+            measure=True,
+            device="cpu",
+            threads=2,
+            batch=4,
+            rounds=3,
+            save="here",
+            format="csv",
+        )
+    ]
 
 
 def test_without_options_nothing_is_measured_or_matched(asked):
     assert main(["cost"]) == 0
-    assert asked == [(Question(), "table", None)]
+    assert asked == [Question()]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_without_names_all_are_meant_and_swin_t_comes_first():
 
 
 def test_parts_of_the_users_own_are_known(write_plugin):
-    question = Question(("average",), plugins=(str(write_plugin("average")),))
+    question = Question(("average",), plugin=(str(write_plugin("average")),))
     assert named_variants(question)[0][1].stages[0].blocks == ("average",)
 
 

@@ -13,7 +13,6 @@ from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.test_reads import LEDGER, read_ledger
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.request import Asked
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
@@ -29,7 +28,7 @@ from search.reporting.wandb import inspection as inspect_wandb
 
 VARIANT = Variant(8, 1, 10, 2, 2, 2, [Stage(8, 2, 2, ("w_msa+mdta", "conv"))])
 NAMES = [str(digit) for digit in range(10)]
-FAST = (Asked("receptive_field", {"images": 2}), Asked("attention_distance"))
+FAST = "receptive_field(images=2),attention_distance"
 NOISE = DataSettings(source="noise")
 
 
@@ -338,11 +337,13 @@ def test_another_seed_is_another_network_and_other_images(variant_file):
 
 def test_a_folder_never_mixes_two_networks(variant_file, run_folder, tmp_path):
     out = tmp_path / "out"
-    told(InspectQuestion(variant_file, DataSettings(), images=3, only=FAST[:1], out=str(out)))
-    told(InspectQuestion(variant_file, DataSettings(), images=3, only=FAST[1:], out=str(out)))
+    given = {"images": 3, "out": str(out)}
+    fields, distances = FAST.split(",")
+    told(InspectQuestion(variant_file, DataSettings(), only=fields, **given))
+    told(InspectQuestion(variant_file, DataSettings(), only=distances, **given))
     index = json.loads((out / "index.json").read_text())
     assert list(index["inspections"]) == ["receptive_field", "attention_distance"]
-    output = told(InspectQuestion(str(run_folder()), images=3, only=FAST[1:], out=str(out)))
+    output = told(InspectQuestion(str(run_folder()), only=distances, **given))
     assert "are replaced: receptive_field, attention_distance\n" in output
     assert sorted(f.name for f in out.iterdir()) == [
         "attention_distance.json",
@@ -356,7 +357,7 @@ def test_one_network_spelled_differently_is_one(run_folder, tmp_path, monkeypatc
     folder = run_folder()
     spellings = (str(folder), f"{folder}/", str(folder.relative_to(tmp_path)))
     for target, name in zip(spellings, ("branches", "receptive_field", "similarity"), strict=True):
-        question = InspectQuestion(target, images=4, only=(Asked(name),), out="o")
+        question = InspectQuestion(target, images=4, only=name, out="o")
         assert "are replaced" not in told(question)
     index = json.loads((tmp_path / "o" / "index.json").read_text())
     assert list(index["inspections"]) == ["branches", "receptive_field", "similarity"]
@@ -405,7 +406,7 @@ def test_a_read_only_folder_is_refused_before_anything_is_computed(
 
 
 def test_what_cannot_be_made_is_listed_beside_what_can(variant_file, tmp_path):
-    only = (Asked("receptive_field"), Asked("patch_drop"))
+    only = "receptive_field,patch_drop"
     output = told(
         InspectQuestion(variant_file, NOISE, images=4, only=only, out=str(tmp_path / "o"))
     )
@@ -413,7 +414,7 @@ def test_what_cannot_be_made_is_listed_beside_what_can(variant_file, tmp_path):
     index = json.loads((tmp_path / "o" / "index.json").read_text())
     entry = index["inspections"]["patch_drop"]
     assert entry["reason"] and entry["figure"] is None
-    alone = InspectQuestion(variant_file, NOISE, images=4, only=only[1:], out=str(tmp_path / "p"))
+    alone = InspectQuestion(variant_file, NOISE, images=4, only="patch_drop", out="p")
     with pytest.raises(InputError, match="nothing that was asked for can be inspected here"):
         inspect(alone, Console(file=StringIO()))
 
@@ -479,7 +480,7 @@ def test_data_of_another_size_is_refused(variant_file):
 
 
 def test_classes_that_the_network_has_not_learned_are_refused(run_folder):
-    named = {"only": (Asked("spectrum"), Asked("patch_drop"))}
+    named = {"only": "spectrum,patch_drop"}
     few = Variant(8, 1, 3, 2, 2, 2, VARIANT.stages)
     question = InspectQuestion(str(run_folder(few, names=None)), **named)
     with pytest.raises(InputError, match="tells 3 classes apart, but the images are of 10") as told:

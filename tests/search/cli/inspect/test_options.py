@@ -3,16 +3,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from jsonargparse import DefaultHelpFormatter
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.request import Asked
-from search.cli.inspect.options import InspectQuestion, inspect_parser, question_of
+from search.cli.commands import COMMANDS
+from search.cli.inspect.options import InspectQuestion, question_of
 
 
 def asked(line):
-    return question_of(inspect_parser(DefaultHelpFormatter), line.split())
+    return question_of(COMMANDS["inspect"].parser("inspect"), line.split())
 
 
 def test_options_arrive_as_they_are_given():
@@ -26,7 +26,7 @@ def test_options_arrive_as_they_are_given():
         data=DataSettings(source="folder", options={"path": "mine"}, test_share=0.3),
         split="test",
         images=9,
-        only=(Asked("spectrum"), Asked("occlusion", {"patch": 16})),
+        only="spectrum,occlusion(patch=16)",
         out="there",
         format="png",
         seed=4,
@@ -55,13 +55,13 @@ def test_a_plug_in_is_known_before_inspections_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "_plugins", {})
     path = tmp_path / "mine.py"
     path.write_text("from hybrid_swin import Inspection\nclass A(Inspection): pass\n")
-    assert asked(f"swin_t --only mine --plugin {path}").only == (Asked("mine"),)
+    assert asked(f"swin_t --only mine --plugin {path}").inspections == (Asked("mine"),)
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", "inspect needs a network"),
+        ("", "inspect needs target; --help says more"),
         ("swin_t swin_s", "stray argument 'swin_s'"),
         ("swin_t --imags 3", "did you mean '--images'"),
         ("swin_t --images one", "images must be a whole number"),
@@ -87,9 +87,8 @@ def test_what_cannot_be_is_one_message(line, message):
 def test_questions_import_nothing_heavy():
     code = """
 import sys
-from jsonargparse import DefaultHelpFormatter
-from search.cli.inspect.options import inspect_parser, question_of
-question_of(inspect_parser(DefaultHelpFormatter), sys.argv[1:])
+from search.cli.commands import COMMANDS
+COMMANDS["inspect"].parse("inspect", sys.argv[1:])
 print(set(sys.modules) & {"torch", "lightning", "optuna", "wandb", "matplotlib", "scipy"})
 """
     command = [sys.executable, "-c", code, "swin_t", "--data", "digits", "--only", "spectrum"]

@@ -1,0 +1,71 @@
+"""Options of the commands of ``python -m hybrid_swin``."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.spec.own_code.trust import CodeOptions
+from hybrid_swin.spec.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions(CodeOptions):
+    """What to train, on what, and how.
+
+    Args:
+        variant: a YAML file, a published name such as swin_t, or a run of a study, such as
+            runs/digits/finalists/0a1b2c/0, whose recipe and data may be given as --recipe and
+            --data likewise; --run RUN stands for all three.
+        folder: where the training is kept.
+        num_classes: classes, instead of the variant's.
+        image_size: pixels per side, instead of the variant's.
+        in_channels: image channels, instead of the variant's.
+        recipe: a YAML file, a mapping, or a run of a study.
+        data: a YAML file, a mapping, or a run of a study.
+        seed: of all randomness.
+        accelerator: auto, cpu, gpu or mps.
+        init: weights to start from, as far as they fit.
+        weights_prefix: which network of --init, if it holds several, such as ema.
+        follow_source: pad, roll and shift windows as the library of --init does.
+        resume: go on with what the folder holds.
+    """
+
+    variant: str
+    folder: str
+    num_classes: int | None = None
+    image_size: int | None = None
+    in_channels: int | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+    data: DataSettings = field(default_factory=DataSettings)
+    seed: int = 0
+    accelerator: str = "auto"
+    init: str | None = None
+    weights_prefix: str | None = None
+    follow_source: bool = False
+    resume: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions(CodeOptions):
+    """Which training to use.
+
+    Args:
+        folder: of a finished fit.
+        accelerator: auto, cpu, gpu or mps.
+    """
+
+    folder: str
+    accelerator: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions(ReadOptions):
+    """What to predict.
+
+    Args:
+        output: a .csv or .npz file to write.
+        split: whose images.
+    """
+
+    output: str
+    split: Literal["validation", "test"] = "test"

@@ -1,0 +1,189 @@
+"""What may be said to each command; `inspect` and `cost` have theirs in folders of their own.
+
+A docstring is the command's help: what it does, its options, examples.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec.own_code.trust import CodeOptions
+from search.settings.reading import ConfigOptions
+
+Output = Literal["table", "csv", "json"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeOptions(ConfigOptions):
+    """Options of what trains: on which images, for how long.
+
+    Args:
+        images: your own images: one folder per class, a folder with train, val and test, a .csv or
+            an .npz. All settings are proposed from what lies there and a timed pilot, and written
+            to begin.yaml in the folder of the study or comparison.
+        hours: the most that the whole command takes, its end page included: a study's trials and a
+            comparison's seeds are fitted to it; with --images, 1 where left out.
+        preset: with --images: quick, or careful with more seeds, trials and epochs; by the hours
+            where left out.
+    """
+
+    images: str | None = None
+    hours: float | None = None
+    preset: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.preset is not None and self.images is None:
+            raise InputError(
+                f"--preset {self.preset} belongs to --images; a --config has its own numbers"
+            )
+        if self.images is not None and self.print_config:
+            raise InputError(
+                "--images writes all settings to begin.yaml; leave --print_config out, and give "
+                "--dry-run to train nothing"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(TimeOptions):
+    """Run a study, or go on with it. Without --config: configs/search/digits.yaml.
+
+    Any setting of the file can be overridden here, for example --recipe.epochs 20.
+
+    Args:
+        dry_run: train nothing: say what would be trained, the time and disk that a timed pilot
+            tells, and the smallest difference these seeds can show.
+    """
+
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(TimeOptions):
+    """Compare arms with their controls at matched cost over paired seeds, or go on with it.
+
+    Without --config: configs/compare/digits.yaml. Any setting can be overridden here.
+
+    Args:
+        dry_run: train nothing: say what would be trained, the time that a timed pilot tells, the
+            matched costs, and the smallest difference these seeds can show.
+    """
+
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceOptions(ConfigOptions):
+    """What a study's space holds, before anything is trained.
+
+    Its parameters, how many candidates they make, how many of these fit the budget, the lowest and
+    highest cost, and the values that never fit. The study's file comes first; without one:
+    configs/search/digits.yaml.
+
+    Args:
+        samples: combinations to draw where there are too many to look at one by one; more are
+            slower and narrow the intervals.
+        format: what to print.
+
+    Examples:
+      python search.py space
+      python search.py space mine.yaml --budget.macs 50M
+      python search.py space mine.yaml --samples 5000 --format json
+    """
+
+    samples: int = 1000
+    format: Literal["table", "json"] = "table"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardOptions(CodeOptions):
+    """Show a study's leaderboard, or what a comparison found; finished or not.
+
+    Several studies stand in one table where they have the same objective, images and test split.
+
+    Args:
+        studies: the folder of the study or comparison; or of several studies.
+        all: the full page: every row and every sentence, instead of the answer on one page.
+        format: what to print.
+        svg: write the full page as a picture as well.
+    """
+
+    studies: tuple[str, ...] = ("runs/digits",)
+    all: bool = False
+    format: Output = "table"
+    svg: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusOptions:
+    """How a study or a comparison stands, from another shell while it runs, or after.
+
+    What has ended, what is being trained, the best so far, the time left. Reads the folder only and
+    disturbs nothing.
+
+    Args:
+        study: the folder of the study or comparison; or of several, to list them.
+        format: what to print.
+        watch: look again every so many seconds while it runs; json: one line each.
+    """
+
+    study: str = "runs/digits"
+    format: Literal["table", "json"] = "table"
+    watch: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FiguresOptions:
+    """Draw a study's figures again, finished or not, into STUDY/figures.
+
+    The best score against trials and time, scores against costs, learning curves. A study draws
+    them by itself at its end.
+
+    Args:
+        study: the folder of the study.
+    """
+
+    study: str = "runs/digits"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributionOptions(CodeOptions):
+    """What each block does in each stage, with intervals that hold together with 95%.
+
+    From the trials of a random study without early stopping, or from the paired seeds of a
+    comparison's arms, matched in one way. Trials that a sampler chose or a rung stopped are
+    refused: they are biased.
+
+    Args:
+        study: the folder of a study or of a comparison.
+        out: a folder for attribution.json, .csv, .md and the heat map; the study's if left out.
+        match: of a comparison, tell of the arms matched by this, such as macs or parameters; left
+            out, the first of its match.by.
+        interactions: also what the blocks of two stages do together beyond the sum of their
+            effects.
+        adjust: tell effects at equal cost of this kind; none: with what a block costs more in them.
+
+    Examples:
+      python search.py run --name random --sampler.name random --rungs.first 0 --trials 60
+      python search.py attribution runs/random
+      python search.py attribution runs/random --interactions --adjust macs --out effects/
+      python search.py attribution runs/digits-controls --match parameters
+    """
+
+    study: str
+    out: str | None = None
+    match: str | None = None
+    interactions: bool = False
+    adjust: Literal["none", "macs", "parameters"] = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlocksOptions:
+    """List branches, fusions and data sources with their options, yours too; check your own.
+
+    Args:
+        plugin: a file with a branch, fusion or data source of your own; may be given again.
+        check: run the contract tests on the plug-ins.
+    """
+
+    plugin: tuple[str, ...] = ()
+    check: bool = False

@@ -186,6 +186,7 @@ LIGHT = [
     "search.space.budget",
     "search.study.rungs",
     "search.cli.main",
+    "search.execution.forked_workers",
 ]
 
 

@@ -1,10 +1,7 @@
 """What a user should look at again before training on images: a sentence each."""
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -12,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_swin.data.sources import LabelledImages
-from hybrid_swin.data.spellings import is_doubtful_label
+from hybrid_swin.data.spellings import folded, is_doubtful_label
 from hybrid_swin.data.splits import Splits
 from hybrid_swin.errors import shown
 
 _SPLITS = ("train", "validation", "test")
 _FEW = 5  # train images of a class
 _FAR = 10.0  # times the values of another split: they are in other units
-_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?")
 
 
 def data_notes(
@@ -88,9 +84,9 @@ def class_notes(names: Iterable[str]) -> list[str]:
 
     Signs count ('C' and 'C++' are two), but for '_' and '-' between words.
     """
-    alike: dict[object, list[str]] = {}
+    alike: dict[str, list[str]] = {}
     for name in names:
-        alike.setdefault(_bare(name), []).append(name)
+        alike.setdefault(folded(name).replace(" ", "") or name, []).append(name)
     return [
         f"classes {', '.join(map(shown, same[:-1][:4]))} and {shown(same[-1])} differ in nothing "
         "but spelling"
@@ -106,15 +102,6 @@ def doubtful_classes(names: Iterable[str]) -> list[str]:
         for name in names
         if is_doubtful_label(name)
     ]
-
-
-def _bare(name: str) -> object:
-    """Equal for names that are nearly one."""
-    plain = unicodedata.normalize("NFKC", name).casefold().strip()
-    if _NUMBER.fullmatch(plain):
-        return Decimal(plain)
-    words = re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", plain))
-    return re.sub(r"(?<![\d.])0+(?=\d)", "", words)
 
 
 def _missing_classes(names: Sequence[str], counts: NDArray[Any]) -> list[str]:

@@ -232,10 +232,7 @@ def _found(name: str, value: Any, began: str) -> Any:
     if not began or not _is_path(name, value):
         return value
     place = _join(value, began)
-    try:
-        return place if os.path.exists(place) else value
-    except ValueError:  # a name that no system takes
-        return value
+    return place if os.path.exists(place) else value
 
 
 def _is_path(name: str, value: Any) -> bool:

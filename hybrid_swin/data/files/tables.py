@@ -4,9 +4,8 @@ import codecs
 import csv
 import os
 import re
-import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -46,7 +45,7 @@ def read_table(table: Path, root: Path) -> Listing:
     Raises:
         InputError: a table that cannot be read or can be read in two ways.
     """
-    if not _is_file(table):
+    if not os.path.isfile(table):
         raise InputError(
             f"data source folder: csv {shown(str(table), 120)} is not a file; correct 'csv'"
         )
@@ -83,13 +82,6 @@ def read_table(table: Path, root: Path) -> Listing:
     labels = [*dict.fromkeys(item.label for item in listing.items)]
     check_no_splits(labels, f"{table.name}, labels", "write the split in a column 'split'")
     return listing
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return stat.S_ISREG(path.stat().st_mode)
-    except (OSError, ValueError):  # no such name, or one that no system takes
-        return False
 
 
 def _encoding(table: Path) -> str:
@@ -246,30 +238,16 @@ def _note_split_words(
 def _check_table(table: str, root: Path, items: list[Item]) -> None:
     if not items:
         raise InputError(f"{table} lists no image; give one line per image")
-    missing = [item.id for item in items if not _is_file(item.file)]
+    missing = [item.id for item in items if not os.path.isfile(item.file)]
     if missing:
         what = "are not there"
-        if any(_exists(item.file) for item in items if not _is_file(item.file)):
+        if any(os.path.exists(item.file) for item in items if not os.path.isfile(item.file)):
             what = "are not there or not files"
         turned = "write / for \\ in its paths, or " if "\\" in missing[0] else ""
         raise InputError(
             f"{table}: {len(missing)} of {len(items)} files {what}, such as {shown(missing[0])} "
             f"in {shown(str(root))}; {turned}correct the table or option 'path'"
         )
-    for name in _twice(items):
-        raise InputError(f"{table}: {shown(name)} is listed twice; keep one line per image")
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _twice(items: list[Item]) -> Iterator[str]:
-    seen: set[str] = set()
-    for item in items:
-        if item.id in seen:
-            yield item.id
-        seen.add(item.id)
+    for name, count in Counter(item.id for item in items).items():
+        if count > 1:
+            raise InputError(f"{table}: {shown(name)} is listed twice; keep one line per image")

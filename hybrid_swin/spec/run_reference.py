@@ -231,14 +231,10 @@ def with_paths_found(data: Any, began: str) -> Any:
 def _found(name: str, value: Any, began: str) -> Any:
     if not began or not _is_path(name, value):
         return value
-    place = _join(value, began)
+    place = os.path.normpath(os.path.join(began, value))
     return place if os.path.exists(place) else value
 
 
 def _is_path(name: str, value: Any) -> bool:
     named = str(name) in _NAMES or str(name).endswith(_ENDS)
     return named and isinstance(value, str) and bool(value) and not value.startswith("~")
-
-
-def _join(value: str, began: str) -> str:
-    return os.path.normpath(os.path.join(began, value)) if began else value

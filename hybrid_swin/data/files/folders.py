@@ -101,7 +101,8 @@ def _are_splits(root: Path, folders: list[Path], layout: FolderLayout) -> bool:
     odd = [folder for folder in folders if SPLITS.is_near(folder.name)]
     if layout == "auto" and len(known) > known.count(None):
         alone = len(known) - known.count(None) + sum(_is_ambiguous(folder) for folder in odd) == 1
-        if alone and len(folders) > 1 and not _holds_classes(folders[_first(known)]):
+        split = next(folder for folder, meaning in zip(folders, known, strict=True) if meaning)
+        if alone and len(folders) > 1 and not _holds_classes(split):
             return False  # a class may be called 'train', or 'valid' beside 'invalid'
     elif layout == "auto" and not any(_is_alike(folder, folders) for folder in odd):
         return False
@@ -121,10 +122,6 @@ def _are_splits(root: Path, folders: list[Path], layout: FolderLayout) -> bool:
             f"where wanted, validation and test; {_HINT}"
         )
     return True
-
-
-def _first(known: list[str | None]) -> int:
-    return next(index for index, meaning in enumerate(known) if meaning)
 
 
 def _is_ambiguous(folder: Path) -> bool:

@@ -61,7 +61,7 @@ class ReceptiveField(Inspection):
     def measure(self, subject: Subject) -> dict[str, Any]:
         """One row per stage: radii and deviations in pixels, support, and the map itself."""
         used = subset(subject, self.images)
-        places = _last_blocks(used)
+        places = list({place.stage: place for place in used.blocks()}.values())  # the last of each
         tokens = [self._token(place.grid) for place in places]
         masses = _gradient_masses(used, tokens)
         size = (subject.images.shape[-2], subject.images.shape[-1])
@@ -151,11 +151,6 @@ class ReceptiveField(Inspection):
             for share, side in zip((self.row, self.column), grid, strict=True)
         )
         return row, column
-
-
-def _last_blocks(subject: Subject) -> list[Place]:
-    """The last block of each stage."""
-    return list({place.stage: place for place in subject.blocks()}.values())
 
 
 def _gradient_masses(subject: Subject, tokens: list[Grid]) -> list[Map]:

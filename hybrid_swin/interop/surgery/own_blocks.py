@@ -50,7 +50,7 @@ def host(model: Backbone, stage: int, index: int) -> Host:
         parent=block,
         key="attn",
         old=mixer,
-        wrap=_itself,
+        wrap=lambda mixer: mixer,
     )
 
 
@@ -64,10 +64,6 @@ def _window(mixer: nn.Module, window: Window, grid: Grid) -> Grid:
     """The window that bias tables are for."""
     inside = (part.window for part in mixer.modules() if isinstance(part, WindowAttention))
     return next(inside, lay_windows(grid, sides_of(window)).window)
-
-
-def _itself(mixer: nn.Module) -> nn.Module:
-    return mixer
 
 
 def changed(variant: Variant, stage: int, words: Mapping[int, BlockWord]) -> Variant:

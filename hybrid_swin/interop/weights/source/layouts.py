@@ -48,7 +48,7 @@ def names(layout: str, name: str) -> tuple[str, ...]:
     """What a layout calls timm's parameter ``name``; three names where it keeps rows in thirds."""
     theirs = _NAMES[layout](name)
     if "{}" in theirs:
-        return tuple(theirs.format(part) for part in _thirds(layout))
+        return tuple(theirs.format(part) for part in _THIRDS[layout])
     return (theirs,)
 
 
@@ -280,10 +280,10 @@ def _huggingface5(name: str) -> str:
     )
 
 
-def _thirds(layout: str) -> tuple[str, str, str]:
-    return ("q_proj", "k_proj", "v_proj") if layout == _HF5 else ("query", "key", "value")
-
-
+_THIRDS = {
+    "huggingface": ("query", "key", "value"),
+    _HF5: ("q_proj", "k_proj", "v_proj"),
+}
 _NAMES: dict[str, Callable[[str], str]] = {
     "timm": str,
     "microsoft": _microsoft,

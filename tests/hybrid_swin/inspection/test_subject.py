@@ -11,9 +11,9 @@ def test_blocks_have_their_place(small_swin, looked_at):
     model = small_swin("w_msa+mdta", "conv", image_size=(30, 56))
     places = looked_at(model=model).blocks()
     assert [(p.name, p.stage, p.index, p.word, p.stride, p.grid) for p in places] == [
-        ("layers.0.blocks.0", 0, 0, "mdta+w_msa:sum", 4, (8, 14)),
+        ("layers.0.blocks.0", 0, 0, "w_msa+mdta", 4, (8, 14)),
         ("layers.0.blocks.1", 0, 1, "conv", 4, (8, 14)),
-        ("layers.1.blocks.0", 1, 0, "mdta+w_msa:sum", 8, (4, 7)),
+        ("layers.1.blocks.0", 1, 0, "w_msa+mdta", 8, (4, 7)),
         ("layers.1.blocks.1", 1, 1, "conv", 8, (4, 7)),
     ]
     for place in places:

@@ -22,6 +22,7 @@ from hybrid_swin.data.sources.digits import DigitsSource
 from hybrid_swin.data.test_reads import read_ledger
 from hybrid_swin.interop.trained import load, load_trained
 from hybrid_swin.interop.weights.load_save import save_weights
+from hybrid_swin.training.metric_facts import metric_text
 
 VARIANT = """
 image_size: 8
@@ -85,7 +86,8 @@ def test_validate_prints_what_fit_measured(trained, capsys):
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
     measured = json.loads((trained / "result.json").read_text())["history"][-1]
     assert printed.keys() == {name for name in measured if name.startswith("val/")}
-    assert all(float(printed[name]) == pytest.approx(measured[name], abs=1e-4) for name in printed)
+    assert printed == {name: metric_text(name, measured[name]) for name in printed}
+    assert printed["val/accuracy"].endswith("%") and not printed["val/loss"].endswith("%")
 
 
 def test_test_prints_the_other_split(trained, capsys):

@@ -7,6 +7,7 @@ from hybrid_swin.inspection.figures.palette import (
     GREY,
     block_label,
     colours,
+    in_percent,
     markers,
     name_blocks,
     side_by_side,
@@ -93,6 +94,7 @@ def _draw_ablation(axes: "Axes", rows: _Rows, at: Mapping[str, int], style: _Sty
     _points(axes, rows, at, style, "accuracy_change", _interval)
     axes.axhline(0, color=GREY, lw=0.8)
     axes.set_ylabel("accuracy change\nwithout the branch")
+    in_percent(axes.yaxis)
 
 
 def _draw_together(axes: "Axes", together: _Rows, style: _Style) -> None:
@@ -112,6 +114,7 @@ def _draw_together(axes: "Axes", together: _Rows, style: _Style) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set_xlabel("accuracy change without all branches of a name, 95% interval")
+    in_percent(axes.xaxis)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -42,3 +42,10 @@ def side_by_side(
     for row in rows:
         count = 1 + max(other["branch_index"] for other in rows if other["block"] == row["block"])
         yield row, at[row["block"]] + 0.5 * ((row["branch_index"] + 0.5) / count - 0.5)
+
+
+def in_percent(axis: Any) -> None:
+    """Write the shares on an axis in percent, as tables and sentences have them."""
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(1.0))

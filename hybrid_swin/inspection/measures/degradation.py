@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from hybrid_swin.inspection.figures.palette import COLOURS, GREY
+from hybrid_swin.inspection.figures.palette import COLOURS, GREY, in_percent
 from hybrid_swin.inspection.measures.intervals import Estimate, proportion, relative_accuracy
 from hybrid_swin.inspection.measures.sampling import why_no_accuracy
 from hybrid_swin.inspection.subject import Subject
@@ -114,6 +114,7 @@ def draw_curve(
         ),
     )
     right.set_ylabel("accuracy")
+    in_percent(right.yaxis)
     axes.spines["top"].set_visible(False)
-    axes.set_title(f"{numbers['images']} images; chance {chance:.3g}", fontsize="medium")
+    axes.set_title(f"{numbers['images']} images; chance {100 * chance:.3g}%", fontsize="medium")
     axes.legend(frameon=False)

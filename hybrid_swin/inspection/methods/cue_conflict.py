@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hybrid_swin.data.sources.cue_conflict import CLASS_NAMES, MODES, CueConflictSource, Mode
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.figures.palette import COLOURS, GREY
+from hybrid_swin.inspection.figures.palette import COLOURS, GREY, in_percent
 from hybrid_swin.inspection.measures.intervals import proportion
 from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.subject import Subject
@@ -244,6 +244,7 @@ def _draw_modes(axes: "Axes", modes: list[Mapping[str, Any]]) -> None:
     axes.set_xlim(-0.5, len(modes) - 0.4)
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("accuracy")
+    in_percent(axes.yaxis)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from search.leaderboard.board import COLUMNS, Leaderboard
+from search.leaderboard.end.answer import answer
 from search.leaderboard.sentences import sentences
 from search.records.report import CSV_FILE, JSON_FILE, read_report, read_report_table
+from search.statistics.formatting import is_share
 
 _QUOTED = {f"'{sign}" for sign in "=+-@\t\r"}
 _COMPARISON = (JSON_FILE, CSV_FILE, "comparison.md")
@@ -51,16 +53,24 @@ def summary_of(folder: Path) -> Summary:
 def _of_study(board: Leaderboard) -> Summary:
     told = {"digest": board.digest(), "rows": len(board.rows), "test_reads": board.test_reads}
     if board.best is not None:
-        told |= {"best": board.best.label, "objective": board.best.validation_mean}
+        told |= {"best": board.best.label, **_objective(board)}
     return Summary(
         "leaderboard",
         {"monitor": board.monitor, "mode": board.mode},
-        sentences(board),
+        [answer(board), *sentences(board)],
         COLUMNS,
         [[getattr(row, name) for name in COLUMNS] for row in board.rows],
         told,
         board.write,
     )
+
+
+def _objective(board: Leaderboard) -> dict[str, float]:
+    """The best row's mean on validation, shares in percent as in all that people read."""
+    mean = board.best.validation_mean if board.best else None
+    if mean is None:
+        return {}
+    return {"objective (%)": 100 * mean} if is_share(board.monitor) else {"objective": mean}
 
 
 def _of_comparison(folder: Path) -> Summary:

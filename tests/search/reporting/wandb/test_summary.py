@@ -6,6 +6,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import read_json
 from search.comparison.report.files import write_report
 from search.leaderboard.board import COLUMNS, Leaderboard
+from search.leaderboard.end.answer import answer
 from search.reporting.wandb.summary import summary_of
 
 
@@ -15,6 +16,9 @@ def test_a_study_is_its_leaderboard(studies, tmp_path):
     assert (found.name, found.columns) == ("leaderboard", COLUMNS)
     assert len(found.rows) == len(board.rows)
     assert found.told["digest"] == board.digest()
+    assert found.sentences[0] == answer(board)
+    assert "objective" not in found.told  # a share, which people read in percent
+    assert found.told["objective (%)"] == pytest.approx(100 * board.best.validation_mean)
     (tmp_path / "out").mkdir()
     found.write(tmp_path / "out")
     assert (tmp_path / "out" / "leaderboard.csv").read_text() == board.to_csv()

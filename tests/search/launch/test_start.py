@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 import typing
@@ -27,7 +28,7 @@ def instant(monkeypatch, tmp_path):
 def test_a_study_is_what_the_command_prints_and_writes(instant, tmp_path, capsys):
     study = search.run_study(STUDY, trials=4)
     said = capsys.readouterr().out
-    assert "8 x 8 pixels" in said
+    assert "data       digits, 8 x 8 pixels" in said
     assert "retrained" not in said  # the report is asked for
     assert len(instant) == 1 + 4 + 1 + 2 * 2
     assert study.folder == Path("runs/study")
@@ -131,3 +132,12 @@ print(len(study.finalists), "retrained")
     assert done.returncode == 0, done.stderr
     assert "1 retrained" in done.stdout
     assert (tmp_path / "begun").read_text() == "x"
+
+
+def test_the_page_for_notebooks_runs_as_it_stands(instant, capsys):
+    page = Path(__file__).parents[3] / "docs" / "python.md"
+    names = {}
+    for listing in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        exec(compile(listing, page.name, "exec"), names)  # noqa: S102  # our own page
+    assert names["study"].folder == Path("runs/mine")
+    assert names["study"].report() in capsys.readouterr().out

@@ -46,7 +46,10 @@ def resolve_settings(
     if isinstance(source, kind) and not changes:
         return source, None
     content, receipt = _content(kind, default if source is None else source, changes, trust)
-    return build_settings(kind, _merged(content, changes)), receipt
+    content = _merged(content, changes)
+    if isinstance(content.get("plugins"), str):
+        content["plugins"] = [content["plugins"]]
+    return build_settings(kind, content), receipt
 
 
 def _content(

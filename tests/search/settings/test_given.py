@@ -97,7 +97,7 @@ def test_code_of_a_receipt_runs_only_if_trusted(tmp_path, write_plugin):
     receipt.write_text(json.dumps({"settings": settings, "code_hash": "c"}))
     with pytest.raises(InputError, match=r"pool\.py"):
         study(receipt)
-    assert study(receipt, plugins=[plugin]).plugins == [plugin]
+    assert study(receipt, plugins=plugin).plugins == (plugin,)
     known, found = resolve_settings(StudySettings, receipt, {}, DEFAULT_CONFIG, trust=True)
-    assert known.plugins == [plugin]
+    assert known.plugins == (plugin,)
     assert found["code_hash"] == "c"

@@ -68,9 +68,9 @@ def _measure(
             return Pace(**known.pace), _sizes(there, prepare(there).data)
         started = time.monotonic()
         with start_workers(rehearsal) as executor:
-            prepared = prepare(there)
-            executor.wait_until_ready()
+            executor.wait_until_ready()  # before images are decoded, which is done once
             ready = time.monotonic() - started
+            prepared = prepare(there)
             sizes = _sizes(there, prepared.data)
             dearest = max(there.entries, key=lambda entry: entry.cost.macs)
             cell = dearest.cell  # stands for all cells

@@ -109,9 +109,9 @@ def _measure(
             return Pace(**known.pace), split_sizes(data, settings.data)
         started = time.monotonic()
         with start_workers(rehearsal, settings.sampler.lookahead) as executor:
-            prepared = prepare(rehearsal, space, candidates)
-            executor.wait_until_ready()
+            executor.wait_until_ready()  # before images are decoded, which is done once
             ready = time.monotonic() - started
+            prepared = prepare(rehearsal, space, candidates)
             sizes = split_sizes(prepared.data, settings.data)
             runs = [*candidates.baselines, *_drawn(settings, space, candidates)]
             pilots = short_pilots(runs, settings.data, sizes, clock.hours)

@@ -117,6 +117,8 @@ def _measure(
     with pilot_folder(base) as rehearsal:
         started = time.monotonic()
         with start_workers(rehearsal) as executor:
+            executor.wait_until_ready()  # before images are decoded, which is done once
+            ready = time.monotonic() - started
             cache = image_cache(rehearsal)
             console.print(f"reading the images of {images} ...", style="dim")
             data = DataSettings.from_dict(data_of(sizes))
@@ -124,8 +126,6 @@ def _measure(
             everything = counts.train + counts.validation + counts.test
             data = DataSettings.from_dict(data_of(sizes, everything))
             counts = load_counts(data, shape, sizes.channels, cache)
-            executor.wait_until_ready()
-            ready = time.monotonic() - started
             found = network_sizes(sizes, counts.classes, preset.largest, preset.widest)
             networks = [n for n in found if n.width >= _NARROWEST[kind]]
             settings = dataclasses.replace(rehearsal, data=data)

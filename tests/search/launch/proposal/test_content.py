@@ -1,6 +1,7 @@
 """A proposal's settings are a study and a comparison that can begin."""
 
 import pytest
+from search.settings.schema import build
 
 from search.comparison.design.plan import make_plan
 from search.launch.proposal.choice import Choice
@@ -10,7 +11,6 @@ from search.launch.proposal.network import network_sizes
 from search.launch.proposal.presets import PRESETS
 from search.launch.study import check
 from search.settings.comparison import ComparisonSettings
-from search.settings.schema import build
 from search.settings.study import StudySettings
 
 COUNTS = ImageCounts(10, 1000, 200, 300, 300, (), 0, 100, 100)

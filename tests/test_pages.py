@@ -21,6 +21,10 @@ from PIL import Image
 from hybrid_swin.__main__ import main as train_main
 from search.cli.main import main as search_main
 from search.launch import dry_run_comparison, dry_run_study
+from search.launch.hours import comparison as comparison_hours
+from search.launch.hours import study as study_hours
+from search.launch.hours.pace import Pace
+from search.launch.proposal import own_images
 from search.records.runs import RunResult
 from tests.search.records import instant_folders
 
@@ -79,10 +83,14 @@ def instant(monkeypatch):
         seconds = {"fit": 3.0, "total": 4.0}
         return [RunResult(s.key, 1, "complete", 0.9, epochs=3, seconds=seconds) for s in specs]
 
-    for module in (dry_run_study, dry_run_comparison):
+    pace = Pace(0.01, 1e-4, 1e-11, 0.5, 1.0, 2)
+    in_time = own_images, study_hours, comparison_hours
+    for module in in_time:
+        monkeypatch.setattr(module, "time_pilots", lambda *_: pace)
+    for module in (dry_run_study, dry_run_comparison, *in_time):
         workers = nullcontext(instant_folders.InstantWorkers())
         monkeypatch.setattr(module, "start_workers", lambda *_, workers=workers, **__: workers)
-        monkeypatch.setattr(module, "run_pilots", pilots)
+        monkeypatch.setattr(module, "run_pilots", pilots, raising=False)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     return trained
 
@@ -118,7 +126,8 @@ class Shell:
             return subprocess.run(line, shell=True, cwd=self.folder, check=False).returncode  # noqa: S602
         if words[:2] == ["python", "search.py"]:
             command = words[2] if len(words) > 2 else "run"
-            more = [] if "--dry-run" in words else SHORTER.get(command, [])
+            planned = {"--dry-run", "--images"} & {*words}
+            more = [] if planned else SHORTER.get(command, [])
             return search_main([command, *words[3:], *more])
         if words[:3] == ["python", "-m", "hybrid_swin"]:
             return train_main([*words[3:], *SHORTER.get(words[3], [])])

@@ -57,7 +57,7 @@ class Options(ArgumentParser):
         Args:
             options: the dataclass.
             path: where it stands, such as ``recipe.``.
-            dashes: spell options with dashes in help, as those that are no settings of a file.
+            dashes: spell options with dashes in help, as those that are not settings of a file.
         """
         about, summary = explained_fields(options), (options.__doc__ or "").partition("\n")[0]
         group = self.add_argument_group(path[:-1], summary) if path else self

@@ -7,7 +7,7 @@ A launch says only what differs: what it checks, reads, prints, trains and write
     with session.opened():                        # the folder is locked, workers are started
         prepared = ...                            # read the images
         settled = session.bind(prepared, ...)     # tie the folder to settings, code and data
-        work = session.begin(prepared, total)     # what its loop needs: dispatcher, view, mirror
+        work = session.begin(total)               # what its loop needs: dispatcher, view, mirror
         return session.finish(loop.run, write, about, show)
 """
 

@@ -1,5 +1,6 @@
 """Begin a study or a comparison, or go on with it, from Python; the commands start here too."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,9 @@ from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
 from search.comparison.results.comparison import Comparison
 from search.launch.comparison import launch_comparison
-from search.launch.hours.time_plan import TimePlan
+from search.launch.hours.comparison import plan_comparison
+from search.launch.hours.study import plan_study
+from search.launch.hours.time_plan import Clock, TimePlan
 from search.launch.outcome import ComparisonStudy, Study
 from search.launch.study import launch_study
 from search.leaderboard.board import Leaderboard
@@ -25,6 +28,7 @@ def run_study(
     *,
     progress: bool = True,
     report: bool = False,
+    hours: float | None = None,
     trust: bool = False,
     receipt: Mapping[str, Any] | None = None,
     time_plan: TimePlan | None = None,
@@ -45,11 +49,13 @@ def run_study(
             receipt or of a bundled config; None for the default study.
         progress: whether to print notes and progress.
         report: whether to print the report at the end.
+        hours: that all of it may take: fewer trials are asked for if there is no time for all, of a
+            comparison fewer seeds; None for no limit.
         trust: whether the plug-ins and data modules that a receipt or the settings of a study's
             folder name may run.
         receipt: content of the ``receipt.json`` of a study that is repeated, if ``settings`` is not
             its name: what differs from it is printed.
-        time_plan: what fits into so many hours, by `plan_study`; None for no limit.
+        time_plan: what fits into the hours, if that is known already.
         overrides: settings by name, as on the command line. A mapping changes what it names and
             leaves the rest; a path may be given as in ``**{"recipe.epochs": 20}``.
 
@@ -57,6 +63,7 @@ def run_study(
         InputError: something that the user must fix; what has been finished is kept.
         KeyboardInterrupt: after everything has been put in order.
     """
+    begin = time.monotonic()
     known, found = resolve_settings(StudySettings, settings, overrides, DEFAULT_CONFIG, trust)
 
     def opened(board: Leaderboard) -> Study:
@@ -64,6 +71,8 @@ def run_study(
 
     with _in_order(known):
         console, show = Console(quiet=not progress), _shows(report)
+        if hours is not None:
+            known, time_plan = plan_study(known, Clock(hours, begin), console)
         return opened(
             launch_study(
                 known, console, receipt or found, lambda board: show(opened(board)), time_plan
@@ -76,6 +85,7 @@ def compare(
     *,
     progress: bool = True,
     report: bool = False,
+    hours: float | None = None,
     trust: bool = False,
     receipt: Mapping[str, Any] | None = None,
     time_plan: TimePlan | None = None,
@@ -90,6 +100,7 @@ def compare(
 
     Arguments and errors are those of `run_study`, with `ComparisonSettings`.
     """
+    begin = time.monotonic()
     known, found = resolve_settings(
         ComparisonSettings, settings, overrides, DEFAULT_COMPARISON, trust
     )
@@ -99,6 +110,8 @@ def compare(
 
     with _in_order(known):
         console, show = Console(quiet=not progress), _shows(report)
+        if hours is not None:
+            known, time_plan = plan_comparison(known, Clock(hours, begin), console)
         return opened(
             launch_comparison(
                 known, console, receipt or found, lambda c: show(opened(c)), time_plan

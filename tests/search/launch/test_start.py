@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import typing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import rich.console
 import search
 from hybrid_swin.system.console import Console
 from search.cli.main import main
+from search.launch import start
 from tests.search.records import instant_folders
 
 STUDY, COMPARISON = instant_folders.STUDY, instant_folders.COMPARISON
@@ -74,6 +76,24 @@ def test_settings_that_cannot_be_meant_start_nothing(instant, tmp_path):
     with pytest.raises(search.InputError, match="the folder of a study"):
         search.open_study(tmp_path / "nowhere")
     assert not (tmp_path / "runs").exists()
+
+
+def test_hours_are_fitted_by_what_the_commands_fit_them_by(instant, monkeypatch):
+    def fit(settings, clock, _):
+        fewer = {"trials": 2} if hasattr(settings, "trials") else {"seeds": 2}
+        fitted.append((clock.hours, settings.name))
+        return replace(settings, **fewer), None
+
+    fitted = []
+    monkeypatch.setattr(start, "plan_study", fit)
+    monkeypatch.setattr(start, "plan_comparison", fit)
+    study = search.run_study(STUDY, hours=0.5, progress=False)
+    assert sum(key.startswith("trials/") for key in instant) == 2
+    found = search.compare(COMPARISON, hours=2, progress=False)
+    assert {arm.seeds_asked for arm in found.finalists} == {2}
+    assert fitted == [(0.5, study.folder.name), (2, found.folder.name)]
+    with pytest.raises(search.InputError, match="hours must be above 0"):
+        search.run_study(STUDY, hours=0)
 
 
 def test_an_interruption_says_what_is_kept(instant, monkeypatch):

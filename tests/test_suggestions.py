@@ -73,7 +73,14 @@ def test_a_documented_command_is_one(line, tmp_path, monkeypatch):
     command, *rest = words[3:] if words[1] == "-m" else [*words[2:], "run"][:1] + words[3:]
     if words[1] == "-m":
         make_parser(command).build(TRAINING[command][0], with_runs(rest))
-    elif "--print_config" in words:
+        return
+    if "--config" in rest:
+        place = rest.index("--config")
+        try:
+            find_config(rest[place + 1])
+        except InputError:  # an earlier step of the page writes it
+            del rest[place : place + 2]
+    if {"--print_config", "--help"} & set(words):
         with pytest.raises(SystemExit) as ended:
             COMMANDS[command].parse(command, rest)
         assert not ended.value.code

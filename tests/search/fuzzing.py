@@ -466,6 +466,9 @@ def stop_before_work(patch):
         def __init__(self, *given):
             pass
 
+        def wait_until_ready(self):
+            raise Stopped
+
         def close(self):
             pass
 

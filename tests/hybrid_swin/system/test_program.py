@@ -2,12 +2,12 @@
 
 import pytest
 
-from hybrid_swin.__main__ import main, make_parser
+from hybrid_swin.__main__ import COMMANDS, main
 from hybrid_swin.system.program import SEARCH_COMMANDS, TRAINING_COMMANDS
 
 
 def test_the_commands_of_training_are_those_that_its_parser_has():
-    assert set(make_parser()._subcommands_action.choices) == set(TRAINING_COMMANDS)
+    assert set(COMMANDS) == set(TRAINING_COMMANDS)
 
 
 @pytest.mark.parametrize("name", sorted(set(SEARCH_COMMANDS) - set(TRAINING_COMMANDS)))

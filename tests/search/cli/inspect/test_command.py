@@ -123,7 +123,7 @@ def test_numbers_figures_and_an_index_are_written(variant_file, tmp_path, monkey
 def test_what_is_seen_of_a_run_is_written_into_its_folder(run_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = run_folder()
-    output = told(InspectQuestion(str(run), images=4, only=FAST[:1]))
+    output = told(InspectQuestion(str(run), images=4, only="attention_distance"))
     assert (run / "inspections" / "index.json").is_file()
     shown = run.resolve().relative_to(tmp_path.resolve()) / "inspections"
     assert f"numbers and figures: {shown}/" in output
@@ -414,7 +414,7 @@ def test_what_cannot_be_made_is_listed_beside_what_can(variant_file, tmp_path):
     index = json.loads((tmp_path / "o" / "index.json").read_text())
     entry = index["inspections"]["patch_drop"]
     assert entry["reason"] and entry["figure"] is None
-    alone = InspectQuestion(variant_file, NOISE, images=4, only="patch_drop", out="p")
+    alone = InspectQuestion(variant_file, NOISE, images=4, only="patch_drop", out=str(tmp_path))
     with pytest.raises(InputError, match="nothing that was asked for can be inspected here"):
         inspect(alone, Console(file=StringIO()))
 

@@ -8,7 +8,7 @@ have been one, and is told as that. A ledger of before there were two files hold
 intent, which does not say what became of it.
 
 A split is known by `Splits.test_hash`: its images and labels, however the others are divided. Other
-splits of the same images are told by `Entry.data_hash`; they may have images in common with it.
+splits of the same images are told by `RecordedRead.data_hash`; they may have images in common.
 """
 
 import fcntl

@@ -154,9 +154,9 @@ def test_what_is_no_reading_is_left_out(ledgers):
 WRITE = """
 import sys
 from pathlib import Path
-from hybrid_swin.data.test_reads import Entry, recorded
+from hybrid_swin.data.test_reads import RecordedRead, recorded
 for number in range(50):
-    entry = Entry(sys.argv[2], f"finalists/c/{number}", "study", "c" * 3000)
+    entry = RecordedRead(sys.argv[2], f"finalists/c/{number}", "study", "c" * 3000)
     with recorded(entry, Path(sys.argv[1])):
         pass
 """

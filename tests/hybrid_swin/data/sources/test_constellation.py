@@ -147,7 +147,7 @@ def every_draw(monkeypatch, flip, **options):
     flipped = (rows[:, -cells:] < flip).sum(axis=1)
     weights = flip**flipped * (1 - flip) ** (cells - flipped)
     monkeypatch.setattr(
-        constellation, "random_numbers", lambda *_: (uniform, np.zeros((len(rows), 1, 1)))
+        constellation.drawing, "random_numbers", lambda *_: (uniform, np.zeros((len(rows), 1, 1)))
     )
     return [(source.cells("train", np.full(len(rows), y)).bits, weights) for y in (0, 1)]
 

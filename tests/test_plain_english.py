@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 UNIT = "one|line|row|panel|seconds|ms|MiB|steps|images|tokens|pixels|cells|values?|norm|word"
-OF = "trial|difference|seed|class|run|stage|side|row|step|image|branch|head|arm|block|cell"
+OF = "trial|difference|seed|class|run|stage|side|row|step|epoch|image|branch|head|arm|block|cell"
 # What not to write, and what to write.
 PHRASES = {
     r"\bdearest\b(?!:)": "highest-cost",

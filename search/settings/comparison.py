@@ -90,15 +90,10 @@ class ComparisonSettings(ExperimentSettings):
     Args:
         name: the comparison's name and its folder's.
         folder: where comparisons are kept.
-        seed: everything random in it derives from it.
-        plugins: files of your own branches, fusions or data sources; --plugin FILE adds one.
-        data: what is trained on.
         variant: the network that every arm starts from; {same_as: path} and {times: [path, factor]}
             tie values.
         recipe: how all arms are trained.
         objective: what is measured.
-        workers: where trainings run.
-        wandb: the mirror in Weights & Biases.
         arms: what is compared; left out, the network, mdta and conv beside its mixers, and the
             controls that tell why they help.
         baseline: label of the arm that the others are compared with; the first where left out.

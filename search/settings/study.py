@@ -163,14 +163,10 @@ class StudySettings(ExperimentSettings):
         name: the study's name and its folder's.
         folder: where studies are kept.
         seed: everything random in the study derives from it.
-        plugins: files of your own branches, fusions or data sources; --plugin FILE adds one.
-        data: what is trained on.
         variant: the network, with {choose: [...]} or {from:, to:, step:|log:} where a value is
             searched; {same_as: path} and {times: [path, factor]} tie values.
         recipe: how it is trained; choices as above.
         objective: what is improved.
-        workers: where trainings run.
-        wandb: the mirror in Weights & Biases.
         budget: what a network may cost.
         baselines: rows that every result is seen against.
         sampler: how candidates are proposed.

@@ -65,6 +65,7 @@ class Deadline:
         self._clock = clock
         self._expected = {"search": search_seconds, "final": final_seconds}
         self._took: dict[str, list[float]] = {"search": [], "final": []}
+        self._whole: list[float] = []  # trainings of the search that no rung stopped
 
     def begin(self) -> None:
         """Write down what was planned, before the first training."""
@@ -73,8 +74,11 @@ class Deadline:
     def heard(self, spec: RunSpec, result: RunResult) -> None:
         """Learn from a training that has ended."""
         total = result.seconds.get("total", 0.0)
-        if spec.kind != "reference" and result.state in ("complete", "stopped") and total:
-            self._took[spec.stage].append(total)
+        if spec.kind == "reference" or result.state not in ("complete", "stopped") or not total:
+            return
+        self._took[spec.stage].append(total)
+        if spec.stage == "search" and result.state == "complete":
+            self._whole.append(total)
 
     def allows_trial(self, index: int, pending: Pending) -> bool:
         """Whether trial ``index`` is to be asked for; the first "no" is for good.
@@ -133,10 +137,10 @@ class Deadline:
         took = self._took[stage]
         if took:
             return statistics.fmean(took)
-        expected, search = self._expected[stage], self._took["search"]
-        if stage == "final" and search and self._expected["search"]:
-            # as much slower than the pilot as trials were; stopped ones only make it less
-            return expected * max(1.0, max(search) / self._expected["search"])
+        expected, pilot = self._expected[stage], self._expected["search"]
+        if stage == "final" and self._whole and pilot:
+            # as much slower than the pilot as whole trainings of the search were
+            return expected * max(1.0, statistics.fmean(self._whole) / pilot)
         return expected
 
     def _decide(self, why: str, **decided: int) -> None:

@@ -80,6 +80,16 @@ def test_finals_are_slower_as_trials_are(at):
     assert not deadline.allows_seed(3, 9, 0)
 
 
+def test_finals_are_expected_from_whole_trainings_on_average(at):
+    """One slow start and two stopped trials do not make all finals slow, or quick."""
+    deadline = at(100 - (8 * 9 / 2 + 9))  # finals of 9 s, at 6 s trials for the pilot's 4 s
+    for seconds, state in ((10.0, "complete"), (2.0, "complete"), (1.0, "stopped")):
+        result = RunResult("trials/0000", 1, state, 0.5, seconds={"total": seconds})
+        deadline.heard(SPEC, result)
+    assert deadline.allows_seed(3, 8, 0)
+    assert not deadline.allows_seed(3, 9, 0)
+
+
 def test_a_reference_tells_nothing_of_trainings(at):
     deadline = at(100 - NEEDED)
     spec = replace(SPEC, kind="reference", stage="final")

@@ -119,7 +119,7 @@ class ComparisonSettings(ExperimentSettings):
         equivalence: a difference below it counts as none, in percentage points for shares, in the
             metric's unit else; then arms can be shown equal.
         primary: the one question that gets 5% of its own; the others share another 5%.
-        milestone: a score on validation; the steps until an arm first reaches it are told.
+        milestone: a score on validation; the table reports the steps until an arm first reaches it.
     """
 
     free: ClassVar[tuple[str, ...]] = (*ExperimentSettings.free, "seeds")

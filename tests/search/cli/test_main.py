@@ -321,7 +321,7 @@ def test_leaderboard_shows_a_study_in_every_format(finished, capsys):
     assert capsys.readouterr().out == (finished.folder / "leaderboard.csv").read_text()
 
 
-@pytest.mark.parametrize("command", ["leaderboard", "status", "figures", "attribution"])
+@pytest.mark.parametrize("command", ["leaderboard", "figures", "attribution"])
 def test_a_folder_of_studies_and_a_slip_name_the_studies(refused, make_study, command):
     for name in ("tiny", "wide"):
         make_study(f"runs/{name}").trial(0, 0.5)

@@ -34,6 +34,8 @@ def open_door(pipe):
     os.close(pipe)
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    added = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:0] = [place for place in added if place and place not in sys.path]
     sys.argv = [str(DOOR), *json.loads(os.environ.pop(ARGUMENTS))]
     sys.stdout.reconfigure(line_buffering=True)
     forked_workers.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": ForkedServer})

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ SHORT = {
 def commands(text):
     """The commands in a text, in backticks or at the end of a line."""
     found = re.findall(r"`((?:python|hybrid-swin) [^`]+)`", text)
-    found += re.findall(r"(?:^|: )(python \S*search\.py [^`\n]+)$", text, re.MULTILINE)
+    found += re.findall(r"(?:^|: |^\w+ +)(python \S*search\.py [^`\n]+)$", text, re.MULTILINE)
     return [shlex.split(command) for command in dict.fromkeys(found)]
 
 
@@ -52,18 +53,20 @@ def moved(finished, tmp_path, monkeypatch):
     return folder
 
 
-def test_what_a_study_prints(finished, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    [inspect] = commands(finished.output)
+def test_what_a_study_prints(finished, moved):
+    output = finished.output.replace(str(finished.folder), shlex.quote(str(moved)))
+    whole, inspect = commands(output)
+    assert whole[-1] == "--all" and execute(whole) == 0
     assert inspect[2] == "inspect" and execute(inspect) == 0
-    assert list(tmp_path.glob("inspections/*/index.json"))
+    assert list(moved.glob("finalists/*/*/inspections/index.json"))
 
 
 def test_what_status_and_leaderboard_print(moved, capsys):
     assert main(["status", str(moved)]) == 0
     [leaderboard] = commands(capsys.readouterr().out)
     assert execute(leaderboard) == 0
-    [inspect] = commands(capsys.readouterr().out)
+    whole, inspect = commands(capsys.readouterr().out)
+    assert whole[-1] == "--all" and execute(whole) == 0
     assert inspect[2] == "inspect" and execute(inspect) == 0
 
 
@@ -110,7 +113,7 @@ def test_the_program_goes_by_the_name_that_it_was_called(
 ):
     monkeypatch.setattr(sys, "argv", [called])
     for arguments in (["--help"], ["space", "--help"], ["cost", "--help"]):
-        with pytest.raises(SystemExit):
+        with suppress(SystemExit):
             main(arguments)
         shown = capsys.readouterr().out
         assert shown.startswith(usage)

@@ -50,7 +50,7 @@ def test_words_keep_their_other_parts_and_their_spelling():
         (
             "swin_v2_t",
             (12, 12),
-            r"one whole number, or 4 of them, one a .* got \(12, 12",
+            r"one whole number, or 4 of them, one per .* got \(12, 12",
         ),
         ("swin_v2_t", (12, 12, 12, 6.0), "must be one whole number"),
         ("swin_v2_t", -1, "must be one whole number"),

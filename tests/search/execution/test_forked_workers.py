@@ -75,7 +75,16 @@ def fork(server):
         end.close()
 
 
-def test_the_second_worker_costs_no_imports(tmp_path):
+@pytest.fixture
+def no_server(monkeypatch):
+    """This process has no server yet: one that other tests began may be of another environment."""
+    monkeypatch.setattr(forked, "_started", None)
+    yield
+    if forked._started is not None:
+        forked._started.close()
+
+
+def test_the_second_worker_costs_no_imports(no_server, tmp_path):
     """And the server, which has forked one that trains, still is what may be forked."""
     shared = forked.server()
     assert shared.wait_until_ready() is None

@@ -28,6 +28,9 @@ OTHERS = {
     "cli/inspect/target.py": "a checkpoint, for its hash",
     "reporting/wandb/mirror.py": "the list of what the mirror has written",
     "execution/bounded_log.py": "logs",
+    "execution/forked_workers.py": "the working folder",
+    "launch/proposal/begin_file.py": "a proposal that the user may have changed",
+    "launch/proposal/images.py": "images of the user's own",
     "execution/local_workers.py": "what the system says of its memory and cores",
     "reporting/status/lock_holder.py": "the lock, as text",
 }

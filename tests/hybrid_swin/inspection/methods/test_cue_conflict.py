@@ -126,7 +126,7 @@ def test_the_options_are_the_sources():
         ({"class_names": ("cat", "dog", "cow")}, "not trained on the data source cue_conflict"),
         ({"class_names": None}, "the images shown carry no class names"),
         ({"images": torch.zeros(1, 3, 16, 16)}, "cue_conflict makes (1, H, H)"),
-        ({"images": torch.zeros(1, 1, 24, 24)}, "no 8 cells of an even number"),
+        ({"images": torch.zeros(1, 1, 24, 24)}, "not 8 cells of an even number"),
     ],
 )
 def test_other_networks_are_undefined_with_the_reason(options, reason):

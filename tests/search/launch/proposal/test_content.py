@@ -1,8 +1,8 @@
 """A proposal's settings are a study and a comparison that can begin."""
 
 import pytest
-from search.settings.schema import build
 
+from hybrid_swin.system.schema import build
 from search.comparison.design.plan import make_plan
 from search.launch.proposal.choice import Choice
 from search.launch.proposal.content import comparison_content, data_of, study_content

@@ -253,7 +253,7 @@ def test_another_studys_folder_is_refused(paced, tmp_path, capsys):
 
 def test_trials_are_fitted_to_the_hours_and_never_more_than_asked_for(paced, tmp_path):
     trials = []
-    for hours in ("0.2", "0.4", "100"):
+    for hours in ("0.15", "0.2", "100"):
         found, _ = settle("--config", "digits.yaml", "--hours", hours, "--trials", "2000")
         trials.append(found.settings.trials)
         assert found.plan.limit.planned_trials == found.settings.trials

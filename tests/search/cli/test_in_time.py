@@ -253,11 +253,12 @@ def test_another_studys_folder_is_refused(paced, tmp_path, capsys):
 
 def test_trials_are_fitted_to_the_hours_and_never_more_than_asked_for(paced, tmp_path):
     trials = []
-    for hours in ("0.15", "0.2", "100"):
-        found, _ = settle("--config", "digits.yaml", "--hours", hours, "--trials", "2000")
+    more = ("--trials", "60", "--recipe.epochs", "200")  # so long that seconds of a start are few
+    for hours in ("0.95", "1.02", "100"):
+        found, _ = settle("--config", "digits.yaml", "--hours", hours, *more)
         trials.append(found.settings.trials)
         assert found.plan.limit.planned_trials == found.settings.trials
-    assert 3 < trials[0] < trials[1] < trials[2] == 2000
+    assert 3 < trials[0] < trials[1] < trials[2] == 60
 
 
 def test_seeds_of_a_comparison_are_fitted_to_the_hours(paced, tmp_path):

@@ -177,14 +177,14 @@ def measure(checkouts: Mapping[str, Path], rounds: int) -> dict[str, Any]:
     for index in range(rounds):
         turn = list(checkouts.items())
         for name, checkout in turn if index % 2 == 0 else reversed(turn):
-            with tempfile.TemporaryDirectory() as scratch:
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
                 folder = Path(scratch)
                 one = {HELP: time_help(checkout, folder)}
                 one |= time_workers(checkout, folder)
                 one |= time_study(checkout, folder)
             found[name]["rounds"].append(one)
             print(f"round {index + 1}, {name}: {json.dumps(one)}", flush=True)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         for name, checkout in checkouts.items():
             time_imports(checkout, Path(scratch))  # so that all is compiled and in memory
             found[name]["imports"] = time_imports(checkout, Path(scratch))

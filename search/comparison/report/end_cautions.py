@@ -19,8 +19,8 @@ from itertools import islice
 
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.comparison import Comparison
-from search.comparison.results.conclusions import FEW_SEEDS, luck_of
 from search.comparison.results.differences import LEVEL
+from search.comparison.results.doubts import FEW_SEEDS, luck_of
 from search.leaderboard.end.cautions import SHOWN
 from search.leaderboard.end.wording import NAMED, listed
 from search.statistics.undertraining import FEWEST_EPOCHS

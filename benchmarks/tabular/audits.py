@@ -150,17 +150,18 @@ def tables(report: dict[str, Any]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
-        "*And has lost*: of those that say so. Rank correlation of scores at the first rung with "
-        "the final ones, told over what came to its end and true over all trials:",
+        "*And has lost*: of the studies whose page says so. Rank correlation of scores at the "
+        "first rung with the final ones: as a study estimates it from trials that came to their "
+        "end, and true over all trials:",
         "",
-        "| | told | true | the told interval holds the true one |",
+        "| | estimated | true | the interval holds the true one |",
         "|---|---|---|---|",
     ]
     for name, found in report["methods"].items():
-        told = [one["correlation"] for one in found if one["correlation"] is not None]
+        estimates = [one["correlation"] for one in found if one["correlation"] is not None]
         cells = [
             name,
-            f"{fmean(told):.2f}" if told else "unknown",
+            f"{fmean(estimates):.2f}" if estimates else "unknown",
             f"{fmean(one['true_correlation'] for one in found):.2f}",
             _share([one["held"] for one in found if one["held"] is not None]),
         ]

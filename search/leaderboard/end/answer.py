@@ -149,24 +149,26 @@ def _differences(board: Leaderboard) -> list[str]:
     if ahead:
         said.append(f"on test, {_sized(ahead, board, 'ahead of')} {named(base)}")
         said += _which(board, [row for row, _ in ahead])
-        said += _causes(board, [row for row, _ in ahead], base.keys, rows)
+        said += _cause(board, [row for row, _ in ahead], base.keys, rows)
     else:
         said.append("on test, nothing is shown ahead of " + named(base))
     if behind and not ahead:
         said.append(f"{_sized(behind, board, 'behind it')}")
     elif behind:
-        said.append(f"{listed(named(r) for r, _ in behind[:NAMED])}{more(behind)} are behind it")
-        said[-1] = said[-1].replace(" are ", " is ") if len(behind) == 1 else said[-1]
+        are = "is" if len(behind) == 1 else "are"
+        place = f"#{base.rank}" if base.rank else base.label
+        said.append(f"{_hash([row for row, _ in behind])} {are} behind {place}")
     return said
 
 
 def _sized(found: Sequence[tuple[Row, Question]], board: Leaderboard, place: str) -> str:
-    """``a is ahead of``, with its size, or several rows with the size of each."""
+    """``a is ahead of``, with its size; two rows with the size of each; the first and how many."""
+    row, question = found[0]
     if len(found) == 1:
-        row, question = found[0]
         return f"{named(row)} is {ahead_text(question, board.monitor)} {place}"
-    sizes = listed(f"{named(row)} ({ahead_text(q, board.monitor)})" for row, q in found[:NAMED])
-    return f"{sizes}{more(found)} are {place}"
+    sizes = [f"{named(row)} ({ahead_text(q, board.monitor)})" for row, q in found]
+    some = sizes if len(found) == 2 else [sizes[0], f"{len(found) - 1} more"]
+    return f"{listed(some)} are {place}"
 
 
 def _which(board: Leaderboard, ahead: Sequence[Row]) -> list[str]:
@@ -183,14 +185,14 @@ def _which(board: Leaderboard, ahead: Sequence[Row]) -> list[str]:
     return [f"which of {which} is better is not shown"]
 
 
-def _causes(
+def _cause(
     board: Leaderboard,
     ahead: Sequence[Row],
     base: tuple[str, ...],
     rows: Mapping[tuple[str, ...], Row],
 ) -> list[str]:
-    """What the controls say of each gain, the first few rows; and of which no control is there."""
-    said, without = [], []
+    """What the controls say of the gain of the first row that has any; or that none has."""
+    without = []
     for row in ahead:
         found = [  # the baseline itself, if it lacks a whole branch, says no more than the gain
             q
@@ -198,13 +200,12 @@ def _causes(
             if q.row == row.keys and q.cause and q.against != base and usable(rows[q.against])
         ]
         if found:
-            said.append(_credit(found, rows).text(named(row)))
-        elif not row.is_baseline or not _is_control(board, row):
+            return [_credit(found, rows).text(named(row))]
+        if not row.is_baseline or not _is_control(board, row):
             without.append(row)
-    said = said[:2]
-    if without and not said:
-        said.append(f"what the gain of {_hash(without)} is due to was not tested by a control")
-    return said
+    if not without:
+        return []
+    return [f"what the gain of {_hash(without)} is due to was not tested by a control"]
 
 
 def _credit(found: Sequence[Question], rows: Mapping[tuple[str, ...], Row]) -> Credit:

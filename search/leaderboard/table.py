@@ -27,7 +27,7 @@ BEST_OF_SEARCH = 10  # single runs shown
 NARROW = 96  # below so many columns, costs that were not searched against are left to the files
 MARKS = {
     "*": "on the Pareto front of validation",
-    "=": "may be the best on test (this set contains it with 95%)",
+    "?": "may be the best on test (this set contains it with 95%)",
     "R": "the reference row: others are compared with it on test",
     "^": "still improving when training ended",
     "~": "compared with the reference row without pairs of seeds",
@@ -250,7 +250,7 @@ def _marks(board: Leaderboard, rows: list[Row]) -> list[str]:
             mark
             for mark, holds in (
                 ("*", row.rank in front),
-                ("=", row.may_be_best),
+                ("?", row.may_be_best),
                 ("R", row.is_test_reference),
                 ("~", row.difference_paired is False),
                 ("^", row.undertrained),
@@ -267,7 +267,7 @@ def _legend(board: Leaderboard) -> dict[str, str]:
     share = percent(1 - board.level)
     return (
         MARKS
-        | {"=": MARKS["="].replace("95%", share)}
+        | {"?": MARKS["?"].replace("95%", share)}
         | {"*": f"{MARKS['*']} against {' and '.join(board.against)}"}
     )
 

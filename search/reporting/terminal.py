@@ -23,6 +23,7 @@ from search.statistics.formatting import score_text, score_unit
 _REFRESH = 4  # a second
 # Seconds between two lines elsewhere: the first ones, the share of the time so far, at most.
 _LEAST, _SHARE, _MOST = 5.0, 1 / 60, 300.0
+_QUIET = 6  # times as long while no run has ended
 
 
 class Terminal:
@@ -123,7 +124,8 @@ class Terminal:
     def _tell_in_time(self) -> None:
         """A line elsewhere than on a terminal, if the last one is long enough ago."""
         now = time.monotonic()
-        pause = min(max(_LEAST, _SHARE * (now - self._begun)), _MOST)
+        pause = max(_LEAST, _SHARE * (now - self._begun)) * (1 if self._untold else _QUIET)
+        pause = min(pause, _MOST)
         if not self._console.is_terminal and now - self._told >= pause:
             self._tell()
 

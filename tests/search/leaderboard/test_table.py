@@ -31,8 +31,8 @@ def test_the_final_table_says_what_the_rows_say(whole_study):
     assert line[5] == f"{100 * best.test_mean:.1f}"
     assert line[8:11] == ["5", "23.4K", "1.2M"]
     marks = [line.split()[-1] for line in lines if re.match(r"\s*[24] ", line)]
-    assert marks == ["=", "B"]
-    assert "= may be the best on test (this set contains it with 95%);  R the" in "\n".join(lines)
+    assert marks == ["?", "B"]
+    assert "? may be the best on test (this set contains it with 95%);  R the" in "\n".join(lines)
     assert "intervals: 95%; of #1 98.75%, since it was chosen among the rows" in "\n".join(lines)
     assert "still improving" not in "\n".join(lines)
 

@@ -79,11 +79,11 @@ def test_one_line_each_few_seconds_however_many_runs_end(plain, clock):
 
 def test_long_trainings_are_heard_of_too(plain, clock):
     plain.view.started(run(), "worker-0")
-    for epoch in range(3):
+    for epoch in range(9):
         clock.now += 4.0
         data = {"epoch": epoch + 1, "epochs": 9, "score": 0.25}
         plain.view.epoch(run(), "worker-0", data)
-    assert plain.lines == ["[0/10]"]
+    assert plain.lines == ["[0/10]"]  # after half a minute, since no run has ended
 
 
 def test_lines_grow_rare_as_a_study_grows_long(plain, clock):

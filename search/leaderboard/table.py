@@ -4,7 +4,6 @@ import io
 import shlex
 from pathlib import Path
 
-from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +15,7 @@ from hybrid_swin.system.program import door
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.costs import FEW, HEADS, TRAIN, cost_text, on_front, shown_costs
 from search.leaderboard.end.answer import answer
-from search.leaderboard.end.layout import left_out_text
+from search.leaderboard.end.layout import NARROW, left_out_text, listing, table_for
 from search.leaderboard.rows.intervals import CONFIDENCE
 from search.leaderboard.rows.row import Row
 from search.leaderboard.sentences import sentences
@@ -24,7 +23,7 @@ from search.leaderboard.word_wrapping import Words
 from search.statistics.formatting import is_share, percent, range_text, score_text
 
 BEST_OF_SEARCH = 10  # single runs shown
-NARROW = 96  # below so many columns, costs that were not searched against are left to the files
+_GIVES_WAY = ("#", "seeds", "epochs", *HEADS.values())
 MARKS = {
     "*": "on the Pareto front of validation",
     "?": "may be the best on test (this set contains it with 95%)",
@@ -87,11 +86,7 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
         if not board.studies:
             parts.append(Text(f"  {_not_shown(board, len(search))}", style="dim"))
     parts.append(Text())
-    said = Table.grid(padding=(0, 1, 0, 0))
-    for sentence in sentences(board):
-        said.add_row("-", Text(sentence))
-    parts.append(said)
-    return Group(*parts)
+    return Group(*parts, listing("-", sentences(board)))
 
 
 def best_run(board: Leaderboard) -> Path | None:
@@ -121,34 +116,28 @@ def _final_table(
     with_range = width >= NARROW or len(costs) <= FEW
     with_seeds = width >= NARROW or len(costs) <= FEW + 1
     unit = " %" if is_share(board.monitor) else ""
-    table = _table(f"{board.study}: retrained with fresh seeds, ranked by {board.monitor}")
-    table.add_column("#", justify="right")
-    if board.studies:
-        table.add_column("study", overflow="fold")
-    table.add_column("blocks", overflow="fold", min_width=12, ratio=1)
-    table.add_column("validation" + unit, justify="right", no_wrap=True)
-    table.add_column("test" + unit, justify="right", no_wrap=True)
-    if with_seeds:
-        table.add_column("seeds", justify="right")
-    for cost in costs:
-        table.add_column(HEADS[cost], justify="right")
-    table.add_column("", no_wrap=True)
-    signed = _is_symmetric(rows, board.monitor)
-    for place, row in enumerate(rows):
+    signed = plus_minus if _is_symmetric(rows, board.monitor) else ""
+    lines: list[dict[str, str | Words]] = []
+    for row, mark in zip(rows, marks, strict=True):
+        span = range_text(row.test_low, row.test_high, board.monitor) if with_range else ""
+        lines.append(
+            {
+                "#": str(row.rank or ""),
+                **study_cell(board, row),
+                "blocks": Words(row.label),
+                "validation" + unit: _validation(row, board.monitor, signed, with_range),
+                "test" + unit: f"{score_text(row.test_mean, board.monitor)} {span}".strip(),
+                **({"seeds": _seeds(row)} if with_seeds else {}),
+                **{HEADS[cost]: cost_text(row, cost) for cost in costs},
+                "": mark,
+            }
+        )
+    title = f"{board.study}: retrained with fresh seeds, ranked by {board.monitor}"
+    table = table_for(title, lines[0], _GIVES_WAY, expand=True)
+    for place, (row, line) in enumerate(zip(rows, lines, strict=True)):
         if place and row.fidelity != rows[place - 1].fidelity:
             table.add_section()
-        span = range_text(row.test_low, row.test_high, board.monitor) if with_range else ""
-        table.add_row(
-            str(row.rank or ""),
-            *_study(board, row),
-            Words(row.label),
-            _validation(row, board.monitor, plus_minus if signed else "", with_range),
-            f"{score_text(row.test_mean, board.monitor)} {span}".strip(),
-            *([_seeds(row)] if with_seeds else []),
-            *(cost_text(row, cost) for cost in costs),
-            marks[place],
-            style="bold" if row is board.best else "",
-        )
+        table.add_row(*line.values(), style="bold" if row is board.best else "")
     return table
 
 
@@ -157,62 +146,39 @@ def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], wi
     costs = costs if width >= NARROW else costs[:FEW]
     unit = " %" if is_share(board.monitor) else ""
     retrained = {r.origin: r.rank for r in board.rows if r.fidelity == "final" and r.rank}
-    table = _table(
-        "references"
-        if board.studies
-        else "single runs of the search (one seed each: no evidence of a difference)"
-    )
-    table.add_column("#", justify="right")
-    if board.studies:
-        table.add_column("study", overflow="fold")
-    table.add_column("blocks", overflow="fold", min_width=12, ratio=1)
-    table.add_column("validation" + unit, justify="right", no_wrap=True)
-    table.add_column("epochs", justify="right")
-    for cost in costs:
-        table.add_column(HEADS[cost], justify="right")
-    table.add_column("run", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for row in rows:
-        note = f"now # {retrained[row.origin]}" if row.origin in retrained else ""
-        table.add_row(
-            str(row.rank),
-            Words(row.label),
-            score_text(row.validation_mean, board.monitor),
-            str(row.epochs),
-            *(cost_text(row, cost) for cost in costs),
-            row.origin,
-            note,
+    lines: list[dict[str, str | Words]] = []
+    for row in (*rows, *references):
+        known, note, own = costs, "", row.origin
+        if row.fidelity == "reference":
+            known, own = ["parameters"], "reference"
+            if row.test_mean is not None:
+                note = f"test {score_text(row.test_mean, board.monitor)}"
+        elif row.origin in retrained:
+            note = f"now # {retrained[row.origin]}"
+        lines.append(
+            {
+                "#": str(row.rank or ""),
+                **study_cell(board, row),
+                "blocks": Words(row.label),
+                "validation" + unit: score_text(row.validation_mean, board.monitor),
+                "epochs": str(row.epochs) if row.fidelity == "search" else "",
+                **{HEADS[c]: cost_text(row, c) if c in known else "" for c in costs},
+                "run": own,
+                "": note,
+            }
         )
-    if rows and references:
-        table.add_section()
-    for row in references:
-        test = score_text(row.test_mean, board.monitor)
-        table.add_row(
-            "",
-            *_study(board, row),
-            Words(row.label),
-            score_text(row.validation_mean, board.monitor),
-            "",
-            *(cost_text(row, cost) if cost == "parameters" else "" for cost in costs),
-            "reference",
-            f"test {test}" if row.test_mean is not None else "",
-        )
+    what = "single runs of the search (one seed each: no evidence of a difference)"
+    table = table_for("references" if board.studies else what, lines[0], _GIVES_WAY, expand=True)
+    for place, line in enumerate(lines):
+        if place == len(rows) > 0:
+            table.add_section()
+        table.add_row(*line.values())
     return table
 
 
-def _table(title: str) -> Table:
-    return Table(
-        title=Text(title),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        expand=True,
-        padding=(0, 1, 0, 0),
-    )
-
-
-def _study(board: Leaderboard, row: Row) -> list[Words]:
-    return [Words(row.study)] if board.studies else []
+def study_cell(board: Leaderboard, row: Row) -> dict[str, Words]:
+    """The study that a row is of, where there are several."""
+    return {"study": Words(row.study)} if board.studies else {}
 
 
 def _is_symmetric(rows: list[Row], monitor: str) -> bool:

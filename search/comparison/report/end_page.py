@@ -11,12 +11,14 @@ from hybrid_swin.errors.plain_text import unbroken
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.comparison.report.end_cautions import top_cautions
-from search.comparison.report.rows import KEPT_OUT, MARKS, Line, lines_of, percent
+from search.comparison.report.rows import MARKS, Line, heads_of, lines_of
+from search.comparison.report.tables import arm_text
 from search.comparison.results.answer import answer
 from search.comparison.results.comparison import Comparison
-from search.leaderboard.end.layout import NARROW, EndPage, left_out_text, small_table
-from search.statistics.formatting import is_share, unit
+from search.leaderboard.end.layout import NARROW, EndPage, left_out_text, table_for
+from search.statistics.formatting import unit
 
+_COLUMNS = ("arm", "place", "score", "difference", "p", "macs", "marks")
 _SHORT = {
     "^": "still improving: left out",
     "?": "too few epochs: left out",
@@ -45,43 +47,27 @@ def print_end(comparison: Comparison, folder: Path, console: Console | None = No
 
 
 def _table(comparison: Comparison, lines: Sequence[Line], count: int, width: int) -> RenderableType:
-    wide = width >= NARROW
     shown = _chosen(lines, count)
-    percents = " %" if is_share(comparison.monitor) else ""
-    tested = any(r.test_mean is not None for r in comparison.results)
-    places = any(line.place for line in shown)
-    rest = percent(1 - comparison.level)
-    table = small_table(
+    heads = heads_of(comparison, shown)
+    names = [name for name in _COLUMNS if name in heads and (name != "p" or width >= NARROW)]
+    table = table_for(
         f"{comparison.name}: {comparison.seeds} paired seeds, differences in"
-        f"{unit(comparison.monitor) or ' ' + comparison.monitor.rpartition('/')[2]}"
+        f"{unit(comparison.monitor) or ' ' + comparison.monitor.rpartition('/')[2]}",
+        (heads[name] for name in names),
+        show_edge=False,
     )
-    table.add_column("arm", overflow="fold")
-    if places:
-        table.add_column("at", overflow="fold")
-    split = "test" if tested else "validation"
-    table.add_column(f"{split}{percents}", justify="right", no_wrap=True)
-    table.add_column(f"difference ({rest} together)", justify="right", no_wrap=True)
-    if wide:
-        table.add_column("p (Holm)", justify="right", no_wrap=True)
-    table.add_column("MACs", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
     for line in shown:
-        table.add_row(
-            Text(("  less " if line.control else "") + unbroken(line.arm)),
-            *([Text(unbroken(line.place))] if places else []),
-            f"{line.score} {line.interval}".strip(),
-            f"{line.difference} {line.difference_interval}".strip(),
-            *([line.p] if wide else []),
-            line.macs.split()[0] if line.macs else "",
-            line.marks,
-            style="dim" if line.control or set(line.marks) & set(KEPT_OUT) else "",
-        )
+        cells = {
+            name: Text(unbroken(getattr(line, name))) if name == "place" else getattr(line, name)
+            for name in names
+        }
+        cells |= {"arm": arm_text(line), "macs": line.macs.partition(" ")[0]}
+        table.add_row(*cells.values(), style=line.style)
     marks = "".join(line.marks for line in shown)
     said = [f"{mark} {_SHORT.get(mark, text)}" for mark, text in MARKS.items() if mark in marks]
     more = len(lines) - len(shown)
     said += [f"{more} more line{'s' * (more > 1)}: --all"] if more else []
-    hidden = [] if wide else ["p (Holm)"]
-    below = ["; ".join(said), left_out_text(hidden, NARROW)]
+    below = ["; ".join(said), left_out_text(["p (Holm)"] * ("p" not in names), NARROW)]
     return Group(table, *(Text(text, "dim") for text in below if text))
 
 

@@ -1,5 +1,6 @@
 """The lines of a comparison's tables, as text: each arm, and below it its controls."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.comparison.results.arm_result import ArmResult, matched_by
@@ -28,41 +29,75 @@ MARKS = {
     "!": "a seed is missing: kept out of conclusions",
     "|": "learning rate at the edge of those tried, in at least half of the seeds",
 }
-KEPT_OUT = "^?!"  # marks of arms that no conclusion speaks of
+_KEPT_OUT = "^?!"  # marks of arms that no conclusion speaks of
 _VERDICT_MARKS = {"better": "+", "worse": "-", "equal": "≈", "tie": "=", "unknown": ""}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a table, as text; of a control, ``arm`` is what is taken away."""
+    """One line of a table, as text; of a control, ``arm`` is what is taken away.
+
+    Scores and differences have their interval behind them.
+    """
 
     place: str
     arm: str
-    control: bool
-    cause: str
-    score: str
-    interval: str
-    difference: str
-    difference_interval: str
-    p: str
-    better: str
-    parameters: str
-    macs: str
-    rate: str
-    milestone: str
-    marks: str
+    cause: str = ""
+    score: str = ""
+    difference: str = ""
+    p: str = ""
+    better: str = ""
+    parameters: str = ""
+    macs: str = ""
+    rate: str = ""
+    milestone: str = ""
+    marks: str = ""
+
+    @property
+    def control(self) -> bool:
+        """Whether it is the difference to a control."""
+        return bool(self.cause)
+
+    @property
+    def style(self) -> str:
+        """Of the line in a terminal."""
+        return "dim" if self.control or set(self.marks) & set(_KEPT_OUT) else ""
 
 
 def lines_of(comparison: Comparison) -> list[Line]:
     """Each arm with its difference to its reference, and below it those to its controls."""
     lines = []
+    many = len(comparison.matchings) > 1
     for result in comparison.results:
-        place = ", ".join(
-            filter(None, (result.cell, matched_by(result.matching) * _many(comparison)))
-        )
+        place = ", ".join(filter(None, (result.cell, matched_by(result.matching) * many)))
         lines.append(_arm_line(result, comparison, place))
-        lines += [_control_line(v, comparison, place) for v in result.controls]
+        for versus in result.controls:
+            cells = _difference_cells(versus, comparison.monitor)
+            marks = _VERDICT_MARKS[versus.verdict]
+            lines.append(Line(place, versus.against, versus.cause, **cells, marks=marks))
     return lines
+
+
+def heads_of(comparison: Comparison, lines: Sequence[Line]) -> dict[str, str]:
+    """Columns of which there is anything to say, by the name of the line's field."""
+    unit = " %" if is_share(comparison.monitor) else ""
+    heads = {
+        "place": "at",
+        "arm": "arm",
+        "score": ("test" if _any_tested(comparison) else "validation") + unit,
+        "difference": f"difference ({percent(1 - comparison.level)} together)",
+        "p": "p (Holm)",
+        "better": "P(better)",
+        "parameters": "params",
+        "macs": "MACs",
+        "rate": "lr",
+        "milestone": _milestone_head(comparison),
+        "marks": "",
+    }
+    empty = {name for name in ("place", "rate") if not any(getattr(x, name) for x in lines)}
+    if comparison.milestone is None:
+        empty.add("milestone")
+    return {name: head for name, head in heads.items() if name not in empty}
 
 
 def _arm_line(result: ArmResult, comparison: Comparison, place: str) -> Line:
@@ -86,10 +121,7 @@ def _arm_line(result: ArmResult, comparison: Comparison, place: str) -> Line:
     return Line(
         place=place,
         arm=result.arm,
-        control=False,
-        cause="",
-        score=score_text(mean, monitor),
-        interval=range_text(low, high, monitor),
+        score=f"{score_text(mean, monitor)} {range_text(low, high, monitor)}".strip(),
         **_difference_cells(versus, monitor),
         parameters=_cost(result.parameters, result.residuals.get("parameters")),
         macs=_cost(result.macs, result.residuals.get("macs")),
@@ -99,32 +131,15 @@ def _arm_line(result: ArmResult, comparison: Comparison, place: str) -> Line:
     )
 
 
-def _control_line(versus: Versus, comparison: Comparison, place: str) -> Line:
-    return Line(
-        place=place,
-        arm=versus.against,
-        cause=versus.cause,
-        control=True,
-        score="",
-        interval="",
-        **_difference_cells(versus, comparison.monitor),
-        parameters="",
-        macs="",
-        rate="",
-        milestone="",
-        marks=_VERDICT_MARKS[versus.verdict],
-    )
-
-
 def _difference_cells(versus: Versus | None, monitor: str) -> dict[str, str]:
     if versus is None or versus.difference is None:
-        return {"difference": "", "difference_interval": "", "p": "", "better": ""}
+        return {}
     better = ""
     if versus.better is not None and versus.better_low is not None:
         better = f"{versus.better:.2f} [{versus.better_low:.2f}, {versus.better_high:.2f}]"
+    size, span = points(versus.difference, monitor), interval_text(versus.low, versus.high, monitor)
     return {
-        "difference": points(versus.difference, monitor),
-        "difference_interval": interval_text(versus.low, versus.high, monitor),
+        "difference": f"{size} {span}".strip(),
         "p": p_text(versus.holm_p),
         "better": better,
     }
@@ -143,8 +158,7 @@ def _milestone(result: ArmResult, comparison: Comparison) -> str:
     return f"{shown} ({solved}/{result.seeds})"
 
 
-def milestone_head(comparison: Comparison) -> str:
-    """What the milestone's column counts."""
+def _milestone_head(comparison: Comparison) -> str:
     what = "steps" if _in_steps(comparison) else "epochs"
     goal = score_text(comparison.milestone, comparison.monitor)
     return f"{what} to {goal}{'%' * is_share(comparison.monitor)}"
@@ -159,10 +173,6 @@ def _in_steps(comparison: Comparison) -> bool:
 def _any_tested(comparison: Comparison) -> bool:
     """Whether the column of scores is headed as test."""
     return any(result.test_mean is not None for result in comparison.results)
-
-
-def _many(comparison: Comparison) -> bool:
-    return len(comparison.matchings) > 1
 
 
 def percent(level: float) -> str:

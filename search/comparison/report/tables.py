@@ -1,58 +1,33 @@
 """A comparison as tables: for a terminal, in Markdown and in LaTeX (booktabs)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from rich import box
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.errors.plain_text import latex, markdown, unbroken
 from hybrid_swin.system.console import Console
-from search.comparison.report.rows import (
-    KEPT_OUT,
-    MARKS,
-    Line,
-    interval_note,
-    lines_of,
-    milestone_head,
-    percent,
-)
+from search.comparison.report.rows import MARKS, Line, heads_of, interval_note, lines_of
 from search.comparison.results.answer import answer
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.conclusions import conclusions
-from search.leaderboard.end.layout import left_out_text
-from search.statistics.formatting import is_share, unit
+from search.leaderboard.end.layout import left_out_text, listing, table_for
+from search.statistics.formatting import unit
 
 _NARROW, _WIDE = 120, 140  # below so many columns, some are left to the files
+_FROM = {"better": _WIDE, "parameters": _NARROW, "macs": _NARROW, "rate": _WIDE}
+_LEFT = ("place", "arm", "marks")
 
 
 def render(comparison: Comparison, width: int = 120) -> Group:
     """Table and sentences for a console of ``width`` columns."""
     lines = lines_of(comparison)
-    table = Table(
-        title=Text(_title(comparison)),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("arm", overflow="fold")  # alone gives way: figures and marks are never cut
-    names = ["score", "difference", "p"]
-    heads = [_score_head(comparison), _difference_head(comparison), "p (Holm)"]
-    if width >= _WIDE:
-        names, heads = [*names, "better"], [*heads, "P(better)"]
-    if width >= _NARROW:
-        names, heads = [*names, "parameters", "macs"], [*heads, "params", "MACs"]
-    if width >= _WIDE and any(line.rate for line in lines):
-        names, heads = [*names, "rate"], [*heads, "lr"]
-    if comparison.milestone is not None:
-        names, heads = [*names, "milestone"], [*heads, milestone_head(comparison)]
-    for head in heads:
-        shown = re.sub(r" (?=to |\()", "\n", head)
-        table.add_column(shown, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    heads = heads_of(comparison, lines)
+    heads.pop("place", None)
+    gone = [heads.pop(name) for name, least in _FROM.items() if name in heads and width < least]
+    breaks = (re.sub(r" (?=to |\()", "\n", head) for head in heads.values())
+    table = table_for(_title(comparison), breaks)
     place = None
     for line in lines:
         if line.place != place:
@@ -60,30 +35,22 @@ def render(comparison: Comparison, width: int = 120) -> Group:
                 table.add_section()
             place = line.place
             if place:
-                table.add_row(Text(place, style="italic"), *[""] * (len(heads) + 1))
-        cells = [_joined(line, name) for name in names]
-        arm = Text(("  less " if line.control else "") + unbroken(line.arm))
-        style = "dim" if line.control or set(line.marks) & set(KEPT_OUT) else ""
-        table.add_row(arm, *cells, line.marks, style=style)
-    gone = _gone(names, bool(any(line.rate for line in lines)))
+                table.add_row(Text(place, style="italic"), *[""] * (len(heads) - 1))
+        cells = {name: getattr(line, name) for name in heads} | {"arm": arm_text(line)}
+        table.add_row(*cells.values(), style=line.style)
     used = [f"{m} {text}" for m, text in MARKS.items() if any(m in line.marks for line in lines)]
-    parts: list[Table | Text] = [table]
-    if used:
-        parts.append(Text("  " + ";  ".join(used), style="dim"))
-    parts.append(Text("  " + interval_note(comparison, "better" in names), style="dim"))
-    if gone:
-        parts.append(Text(f"  {left_out_text(gone, _WIDE)}", style="dim"))
-    said = Table.grid(padding=(0, 1, 0, 0))
-    for sentence in conclusions(comparison):
-        said.add_row("-", Text(unbroken(sentence)))
-    return Group(Text(answer(comparison), style="bold"), Text(), *parts, Text(), said)
+    notes = [";  ".join(used), interval_note(comparison, "better" in heads)]
+    notes.append(left_out_text(gone, _WIDE))
+    return Group(
+        *(Text(answer(comparison), style="bold"), Text(), table),
+        *(Text(f"  {note}", style="dim") for note in notes if note),
+        *(Text(), listing("-", conclusions(comparison))),
+    )
 
 
-def _gone(names: Sequence[str], with_rates: bool) -> list[str]:
-    """Columns that the console has no room for."""
-    heads = {"better": "P(better)", "parameters": "params", "macs": "MACs"}
-    heads |= {"rate": "lr"} if with_rates else {}
-    return [head for name, head in heads.items() if name not in names]
+def arm_text(line: Line) -> Text:
+    """The first cell of a line in a terminal."""
+    return Text(("  less " if line.control else "") + unbroken(line.arm))
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
@@ -94,19 +61,18 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
 
 def to_markdown(comparison: Comparison) -> str:
     """Table and sentences as Markdown."""
-    names, heads = _written_columns(comparison)
-    rows = [[markdown(value) for value in row] for row in _written_rows(comparison, names)]
+    lines = lines_of(comparison)
+    heads = _written_heads(comparison, lines)
+    rows = [[markdown(value) for value in row] for row in _written_rows(lines, heads)]
     table = [
         f"**{markdown(_title(comparison))}**",
         "",
-        f"| {' | '.join(markdown(head) for head in heads)} |",
-        "|"
-        + "|".join("---" if name in ("place", "arm", "marks") else "--:" for name in names)
-        + "|",
+        f"| {' | '.join(markdown(head) for head in heads.values())} |",
+        "|" + "|".join("---" if name in _LEFT else "--:" for name in heads) + "|",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]
     said = [f"- {markdown(sentence)}" for sentence in conclusions(comparison)]
-    legend = _legend(rows_marks(comparison))
+    legend = _legend(lines)
     marks = [f"Marks: {markdown(legend)}", ""] if legend else []  # not a list, though it has "+"
     note = [markdown(interval_note(comparison, True)), ""]
     return "\n".join([*table, "", *note, *marks, *said]) + "\n"
@@ -114,11 +80,12 @@ def to_markdown(comparison: Comparison) -> str:
 
 def to_latex(comparison: Comparison) -> str:
     r"""A table for LaTeX; needs \usepackage{booktabs}."""
-    names, heads = _written_columns(comparison)
-    columns = "".join("l" if name in ("place", "arm", "marks") else "r" for name in names)
+    lines = lines_of(comparison)
+    heads = _written_heads(comparison, lines)
+    columns = "".join("l" if name in _LEFT else "r" for name in heads)
     body = []
     place = None
-    for line, row in zip(lines_of(comparison), _written_rows(comparison, names), strict=True):
+    for line, row in zip(lines, _written_rows(lines, heads), strict=True):
         if place not in (None, line.place):
             body.append(r"\midrule")
         place = line.place
@@ -129,66 +96,34 @@ def to_latex(comparison: Comparison) -> str:
             r"% needs \usepackage{booktabs}",
             r"\begin{tabular}{" + columns + "}",
             r"\toprule",
-            " & ".join(latex(head) for head in heads) + r" \\",
+            " & ".join(latex(head) for head in heads.values()) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
-            rf"\multicolumn{{{len(names)}}}{{p{{.9\linewidth}}}}{{\footnotesize "
+            rf"\multicolumn{{{len(heads)}}}{{p{{.9\linewidth}}}}{{\footnotesize "
             f"{latex(interval_note(comparison, True))}}} \\\\",
             r"\end{tabular}",
-            f"% {_legend(rows_marks(comparison))}",
+            f"% {_legend(lines)}",
             "",
         ]
     )
 
 
-def rows_marks(comparison: Comparison) -> str:
-    """All marks that occur."""
-    return "".join(line.marks for line in lines_of(comparison))
+def _written_heads(comparison: Comparison, lines: Sequence[Line]) -> dict[str, str]:
+    """The columns of Markdown and LaTeX; that of places has no head."""
+    heads = heads_of(comparison, lines)
+    return heads | ({"place": ""} if "place" in heads else {})
 
 
-def _written_columns(comparison: Comparison) -> tuple[list[str], list[str]]:
-    """Names and heads for Markdown and LaTeX."""
-    names = ["arm", "score", "difference", "p", "better", "parameters", "macs"]
-    heads = ["arm", _score_head(comparison), _difference_head(comparison), "p (Holm)", "P(better)"]
-    heads += ["params", "MACs"]
-    if any(line.place for line in lines_of(comparison)):
-        names, heads = ["place", *names], ["", *heads]
-    if any(line.rate for line in lines_of(comparison)):
-        names, heads = [*names, "rate"], [*heads, "lr"]
-    if comparison.milestone is not None:
-        names, heads = [*names, "milestone"], [*heads, milestone_head(comparison)]
-    return [*names, "marks"], [*heads, ""]
-
-
-def _written_rows(comparison: Comparison, names: Sequence[str]) -> list[list[str]]:
+def _written_rows(lines: Sequence[Line], names: Iterable[str]) -> list[list[str]]:
     rows, place = [], None
-    for line in lines_of(comparison):
-        row = [_joined(line, name) for name in names]
-        if "place" in names:
-            row[names.index("place")] = line.place if line.place != place else ""
+    for line in lines:
+        own = {"place": line.place if line.place != place else ""}
         if line.control:
-            row[names.index("arm")] = f"less {line.arm} ({line.cause})"
+            own["arm"] = f"less {line.arm} ({line.cause})"
         place = line.place
-        rows.append(row)
+        rows.append([own.get(name, getattr(line, name)) for name in names])
     return rows
-
-
-def _joined(line: Line, name: str) -> str:
-    """A cell; scores and differences with their interval."""
-    value: str = getattr(line, name)
-    more = {"score": line.interval, "difference": line.difference_interval}.get(name, "")
-    return f"{value} {more}".strip()
-
-
-def _score_head(comparison: Comparison) -> str:
-    test = any(result.test_mean is not None for result in comparison.results)
-    return ("test" if test else "validation") + (" %" if is_share(comparison.monitor) else "")
-
-
-def _difference_head(comparison: Comparison) -> str:
-    """The head says that the intervals below it hold together."""
-    return f"difference ({percent(1 - comparison.level)} together)"
 
 
 def _title(comparison: Comparison) -> str:
@@ -200,5 +135,6 @@ def _title(comparison: Comparison) -> str:
     )
 
 
-def _legend(marks: str) -> str:
-    return "; ".join(f"{mark} {text}" for mark, text in MARKS.items() if mark in marks)
+def _legend(lines: Sequence[Line]) -> str:
+    used = "".join(line.marks for line in lines)
+    return "; ".join(f"{mark} {text}" for mark, text in MARKS.items() if mark in used)

@@ -1,7 +1,8 @@
 """A page of at most 25 lines, at the console's width: the table gives way, nothing else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -14,6 +15,7 @@ from hybrid_swin.system.console import Console
 MOST_LINES = 25
 FEWEST_ROWS = 3  # of the table, whatever else there is to say
 NARROW = 96  # below so many columns, some columns are left out
+_WORDS = ("study", "blocks", "arm", "at")  # heads of columns that fold
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,9 @@ class EndPage:
         parts: list[RenderableType] = [Text(unbroken(self.answer), "bold"), Text()]
         if self.rows:
             parts += [self.table(shown), Text()]
-        cautions = Table.grid(padding=(0, 1, 0, 0))
-        for caution in self.cautions:
-            cautions.add_row("!", Text(unbroken(caution)))
-        return Group(*parts, *([cautions] if self.cautions else []), Text())
+        if self.cautions:
+            parts.append(listing("!", self.cautions))
+        return Group(*parts, Text())
 
     def _lines(self, console: Console, shown: int) -> int:
         body = console.render_lines(self._body(shown), pad=False)
@@ -59,16 +60,41 @@ class EndPage:
         return len(body) + sum(-(-(8 + len(text)) // width) for _, text in self.where)
 
 
-def small_table(title: str) -> Table:
-    """An empty table with little around it."""
-    return Table(
+def table_for(
+    title: str, heads: Iterable[str], gives_way: Collection[str] = (), **options: Any
+) -> Table:
+    """An empty table: columns of words fold, figures and marks are never cut.
+
+    Args:
+        title: above it.
+        heads: of its columns; the last one, of marks, may be empty.
+        gives_way: heads of figures that are cut after all where there is no room.
+        options: of `rich.table.Table`.
+    """
+    table = Table(
         title=Text(title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
-        show_edge=False,
         padding=(0, 1, 0, 0),
+        **options,
     )
+    for head in heads:
+        if head in _WORDS:
+            least, ratio = (12, 1) if head == "blocks" else (None, None)
+            table.add_column(head, overflow="fold", min_width=least, ratio=ratio)
+        else:
+            left, whole = head in ("run", ""), head not in gives_way
+            table.add_column(head, justify="left" if left else "right", no_wrap=whole)
+    return table
+
+
+def listing(sign: str, sentences: Iterable[str]) -> Table:
+    """Sentences below each other behind a sign."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for sentence in sentences:
+        table.add_row(sign, Text(unbroken(sentence)))
+    return table
 
 
 def left_out_text(columns: Sequence[str], wide: int) -> str:

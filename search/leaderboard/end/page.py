@@ -12,10 +12,10 @@ from search.leaderboard.board import Leaderboard
 from search.leaderboard.costs import HEADS, TRAIN, cost_text, shown_costs
 from search.leaderboard.end.answer import answer, base_of, beyond_text
 from search.leaderboard.end.cautions import top_cautions
-from search.leaderboard.end.layout import NARROW, EndPage, left_out_text, small_table
+from search.leaderboard.end.layout import NARROW, EndPage, left_out_text, table_for
 from search.leaderboard.rows.questions import Question
 from search.leaderboard.rows.row import Row
-from search.leaderboard.table import best_run
+from search.leaderboard.table import best_run, study_cell
 from search.leaderboard.word_wrapping import Words
 from search.statistics.formatting import is_share, range_text, score_text
 
@@ -76,35 +76,28 @@ def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> R
     unit = " %" if is_share(board.monitor) else ""
     validation = wide or not tested
     what = "retrained with fresh seeds" if retrained else "single runs, one seed each"
-    table = small_table(f"{board.study}: {what}, ranked by validation")
-    table.add_column("#", justify="right")
-    if board.studies:
-        table.add_column("study", overflow="fold")
-    table.add_column("blocks", overflow="fold", min_width=12)
-    if validation:
-        table.add_column("validation" + unit, justify="right", no_wrap=True)
-    if tested:
-        table.add_column("test" + unit, justify="right", no_wrap=True)
-    compared = wide and bool(asked)
-    if compared and base is not None:
-        table.add_column(f"against #{base.rank}", justify="right", no_wrap=True)
-    for cost in costs:
-        table.add_column(HEADS[cost], justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    marks = [_marks(row, asked.get(row.keys)) for row in shown]
-    for row, mark in zip(shown, marks, strict=True):
-        table.add_row(
-            str(row.rank or ""),
-            *([Words(row.study)] if board.studies else []),
-            Words(row.label),
-            *([_score(row, board, "validation", wide)] if validation else []),
-            *([_score(row, board, "test", True)] if tested else []),
-            *([_beyond(asked, row, board)] if compared else []),
-            *(cost_text(row, cost) for cost in costs),
-            mark,
-        )
+    lines: list[dict[str, str | Words]] = []
+    for row in shown:
+        cells: dict[str, str | Words] = {
+            "#": str(row.rank or ""),
+            **study_cell(board, row),
+            "blocks": Words(row.label),
+        }
+        if validation:
+            cells["validation" + unit] = _score(row, board, "validation", wide)
+        if tested:
+            cells["test" + unit] = _score(row, board, "test", True)
+        if wide and asked and base is not None:
+            cells[f"against #{base.rank}"] = _beyond(asked, row, board)
+        cells |= {HEADS[cost]: cost_text(row, cost) for cost in costs}
+        lines.append({**cells, "": _marks(row, asked.get(row.keys))})
+    title = f"{board.study}: {what}, ranked by validation"
+    table = table_for(title, lines[0], show_edge=False)
+    for line in lines:
+        table.add_row(*line.values())
+    marks = "".join(_marks(row, asked.get(row.keys)) for row in shown)
     hidden = [] if wide else _hidden(board, costs, validation, base if asked else None)
-    return Group(table, *_below(len(rows) - len(shown), "".join(marks), base, hidden))
+    return Group(table, *_below(len(rows) - len(shown), marks, base, hidden))
 
 
 def _hidden(

@@ -43,7 +43,7 @@ class NormalisedImages:
         held_bytes: int = HELD_BYTES,
     ) -> None:
         self._images = images
-        self._scale = full_scale(images)
+        self._scale = full_scale(images.dtype)
         self._mean = torch.tensor(mean, dtype=torch.float64).view(-1, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float64).view(-1, 1, 1)
         self._held: Tensor | None = None

@@ -27,22 +27,19 @@ def tie_copies(
         tied: by label, whether copies of this class are drawn together.
     """
     units = np.arange(len(images.ids)) if groups is None else groups
-    first: dict[int, int] = {}  # of a unit that is tied to a smaller one
-
-    def root(unit: int) -> int:
-        while unit in first:
-            unit = first[unit]
-        return unit
-
-    for members in _of_one_class(images, tied):
-        roots = sorted({root(int(unit)) for unit in units[members]})
-        first.update(dict.fromkeys(roots[1:], roots[0]))
-    if not first:
+    pairs = [
+        (units[copies[0]], units[other])
+        for copies in _of_one_class(images, tied)
+        for other in copies[1:]
+    ]
+    if not pairs:
         return units
-    merged = np.arange(units.max() + 1)
-    for unit in first:
-        merged[unit] = root(unit)
-    return merged[units]
+    from scipy.sparse import coo_array, csgraph  # half a second, which few sets need
+
+    count = units.max() + 1
+    ties = coo_array((np.ones(len(pairs)), np.transpose(pairs)), shape=(count, count))
+    _, merged = csgraph.connected_components(ties, directed=False)
+    return np.asarray(merged[units], np.int64)
 
 
 def follow_copies(split_of: _Indices, units: _Indices, free: int) -> _Indices:

@@ -36,13 +36,8 @@ def first_not_finite(images: NDArray[Any]) -> int | None:
     return None
 
 
-def full_scale(images: NDArray[Any]) -> float:
+def full_scale(dtype: np.dtype[Any]) -> float:
     """What counts as 1: the largest whole number of the type, 1 in floating point numbers."""
-    return full_scale_of(images.dtype)
-
-
-def full_scale_of(dtype: np.dtype[Any]) -> float:
-    """The same for a type: 255 for uint8, 65535 for uint16."""
     return 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
 
 
@@ -107,7 +102,7 @@ def mean_and_std(
     count = len(indices) * images[0].size / channels
     offset = total / count
     mean, std = near + offset, np.sqrt(np.maximum(squares / count - offset**2, 0))
-    scale = full_scale(images)
+    scale = full_scale(images.dtype)
     return tuple((mean / scale).tolist()), tuple((std / scale).tolist())
 
 

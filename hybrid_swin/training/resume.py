@@ -48,7 +48,7 @@ def data_facts(datamodule: object) -> dict[str, Any]:
     return {
         "mean": list(datamodule.mean),
         "std": list(datamodule.std),
-        "full_scale": full_scale(datamodule.images.images),
+        "full_scale": full_scale(datamodule.images.images.dtype),
         **data_options(datamodule.images),
         "class_names": list(datamodule.class_names),
     }

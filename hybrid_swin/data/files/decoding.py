@@ -22,7 +22,7 @@ from hybrid_swin.data.files.deep_pixels import (
     upright,
 )
 from hybrid_swin.data.files.facts import FileFacts, has_other_profile, seen
-from hybrid_swin.data.pixels import full_scale_of, in_range
+from hybrid_swin.data.pixels import full_scale, in_range
 from hybrid_swin.errors import InputError
 
 Resize = Literal["crop", "squash", "pad", "none"]
@@ -221,7 +221,7 @@ class Decoder:
 
     def _channels(self, values: NDArray[Any], notes: list[str]) -> NDArray[Any]:
         """Deep pixels (H, W, C') in the network's channels (H, W, C)."""
-        scale, found = full_scale_of(values.dtype), values.shape[-1]
+        scale, found = full_scale(values.dtype), values.shape[-1]
         if found == self.in_channels and found != 2:
             return values
         alpha = values[..., -1:] if found in (2, 4) else None

@@ -42,32 +42,11 @@ class FileFacts:
         self.smallest = min(low[0], size[0]), min(low[1], size[1])
         self.largest = max(high[0], size[0]), max(high[1], size[1])
 
-    def clear(self) -> None:
-        """Begin anew."""
-        self.__init__()  # type: ignore[misc]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {
-            "kinds": self.kinds,
-            "notes": self.notes,
-            "sizes": [self.smallest, self.largest],
-            "proportions": self.proportions,
-            "tops": self.tops,
-        }
-
-    def read(self, data: Mapping[str, Any]) -> None:
-        """Become what ``to_dict`` gave."""
-        for name, mine in (("kinds", self.kinds), ("notes", self.notes)):
-            mine.clear()
-            mine |= {
-                str(key): (int(count), int(first)) for key, (count, first) in data[name].items()
-            }
-        shapes = data["proportions"]
-        self.proportions = shapes and (shapes[0], shapes[1])
-        self.tops = {str(kind): float(top) for kind, top in data["tops"].items()}
-        low, high = data["sizes"]
-        self.smallest, self.largest = low and (low[0], low[1]), high and (high[0], high[1])
+    def become(self, data: Mapping[str, Any]) -> None:
+        """Take over what ``asdict`` and JSON gave; of an empty mapping, begin anew."""
+        pairs = ("smallest", "largest", "proportions")
+        given = {name: tuple(data[name]) for name in pairs if data.get(name)}
+        self.__init__(**{**data, **given})  # type: ignore[misc]
 
 
 _ORIENTATION = 0x0112  # of EXIF

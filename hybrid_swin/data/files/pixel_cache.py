@@ -11,6 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -70,7 +71,7 @@ def load_pixels(
         try:
             _write(folder, key, decode(), count, shape, facts)
         except _Deeper:
-            facts.clear()
+            facts.become({})
             _write(folder, key, map(_as_16_bits, decode()), count, shape, facts)
         stored = _open(folder, key, count, shape, facts)
     if stored is None:
@@ -107,14 +108,14 @@ def _open(
     try:
         seal = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
         reasons = {int(index): str(reason) for index, reason in seal["reasons"].items()}
-        facts.read(seal["facts"])
+        facts.become(seal["facts"])
         if len(reasons) == count:  # an empty file cannot be mapped
             return StoredPixels(np.empty((0, *shape), np.uint8), reasons)
         images = np.lib.format.open_memmap(folder / f"{key}.npy", mode="r")
         whole = images.shape == (count - len(reasons), *shape) and digest(images) == seal["sha256"]
         return StoredPixels(images, reasons) if whole else None
     except Exception:  # damaged bytes can break any step of reading them
-        facts.clear()
+        facts.become({})
         return None
 
 
@@ -171,7 +172,7 @@ def _write(
         file.flush()
         sha256 = "" if dtype is None else digest(np.load(file.name, mmap_mode="r"))
     with replacing(folder / f"{key}.json") as file:
-        seal = {"sha256": sha256, "reasons": reasons, "facts": facts.to_dict()}
+        seal = {"sha256": sha256, "reasons": reasons, "facts": asdict(facts)}
         file.write(json.dumps(seal).encode())
 
 

@@ -17,7 +17,7 @@ def test_moments_of_some_images(dtype):
     images = (values if dtype == np.uint8 else values / 255).astype(dtype)
     indices = np.array([0, 3, 4, *range(10, 37)])
     mean, std = pixels.mean_and_std(images, indices)
-    whole = images[indices].astype(np.float64) / pixels.full_scale(images)
+    whole = images[indices].astype(np.float64) / pixels.full_scale(images.dtype)
     np.testing.assert_allclose(mean, whole.mean(axis=(0, 1, 2)), rtol=1e-9)
     np.testing.assert_allclose(std, whole.std(axis=(0, 1, 2)), rtol=1e-9)
 

@@ -1,70 +1,13 @@
-"""Whether a block of the model computes what the source's block computes, and why if not."""
+"""Whether a block of the model computes what a foreign source's block computes, and why if not."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from hybrid_swin.interop.weights.source.judging import Judgement
-from hybrid_swin.interop.weights.source.positions import Scale
+from hybrid_swin.interop.weights.comparison.attentions import Attention, is_strided
 from hybrid_swin.interop.weights.source.rules import EPS, Rules
-from hybrid_swin.network.resizing import window_of_table
+from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.spec.block_words import LAYING, PRETRAINED, Part, window_layout
-from hybrid_swin.spec.variant import Variant
-from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, sides_of, spell_size
-
-
-@dataclass(frozen=True)
-class Place:
-    """A block of the model, and what stands there in the source.
-
-    Args:
-        variant: the model's.
-        stage: of the block.
-        part: the model's branch that has the source's attention.
-        kind: the source's attention: ``w_msa`` or ``sw_msa``.
-        rows: of the source's bias table; 0 where it has none.
-        told: what the source says of its windows, if it does.
-        scale: the windows of the source's continuous bias, where the source has a table of them.
-    """
-
-    variant: Variant
-    stage: int
-    part: Part
-    kind: str
-    rows: int
-    told: Grid | None = None
-    scale: Scale | None = None
-
-    @property
-    def layout(self) -> WindowLayout:
-        """The windows of the model's branch, on the nominal map."""
-        return window_layout(self.part, self.variant.grids[self.stage], self.window)
-
-    @property
-    def window(self) -> Window:
-        """The stage's window size."""
-        return self.variant.window_sizes[self.stage]
-
-
-@dataclass(frozen=True)
-class Attention:
-    """A window attention of the model with the weights of one of the source's.
-
-    Args:
-        block: its index in the stage.
-        branch: which branch of the block's word it is.
-        place: where it stands.
-        theirs: the source's word for it, if the source is a network of ours.
-    """
-
-    block: int
-    branch: int
-    place: Place
-    theirs: Part | None = None
-
-    @property
-    def name(self) -> str:
-        """The block's, with the attention's word."""
-        return f"layers.{self.place.stage}.blocks.{self.block} {self.place.part}"
+from hybrid_swin.spec.window_rules import Grid, WindowLayout, spell_size
 
 
 @dataclass(frozen=True)
@@ -86,14 +29,16 @@ class Difference:
     by: Grid | None = None
 
 
-def foreign_difference(place: Place, judgement: Judgement) -> Difference | None:
+def foreign_difference(attention: Attention, source: WeightSource) -> Difference | None:
     """How a plain Swin's block differs, by the rules of its library; None if it does not."""
-    found = [_by_rules(place, rules, judgement) for rules in judgement.rules]
+    judgement = source.judgement
+    found = [_by_rules(attention, rules, source) for rules in judgement.rules]
     differing = [difference for difference in found if difference is not None]
     if not differing:
         return None
     first = differing[0]
-    if judgement.maybe_ours:
+    # A table for another window is not that of a network like the model, ours or not.
+    if judgement.maybe_ours and not attention.at.mixer.resized:
         why = f"unless the source is of this very network: {first.why}"
         return replace(first, why=why, certain=False)
     if len(differing) < len(found):
@@ -102,56 +47,32 @@ def foreign_difference(place: Place, judgement: Judgement) -> Difference | None:
     return first
 
 
-def _by_rules(place: Place, rules: Rules, judgement: Judgement) -> Difference | None:
-    theirs = source_layout(place, rules)
+def _by_rules(attention: Attention, rules: Rules, source: WeightSource) -> Difference | None:
+    theirs = attention.source_layout(rules)
     if isinstance(theirs, str):
         return Difference(f"{theirs}, so there is nothing to compare with", False, rules)
-    by = _scaled_by(place, theirs, judgement)
-    reasons = list(_reasons(place, rules, theirs, by, len(judgement.rules) == 1))
+    by = _scaled_by(attention, theirs, source)
+    reasons = list(_reasons(attention, rules, theirs, by, len(source.judgement.rules) == 1))
     return Difference("; ".join(reasons), True, rules, theirs, by) if reasons else None
 
 
-def source_layout(place: Place, rules: Rules) -> WindowLayout | str:
-    """The windows of a source's block, on the model's nominal map; or why there are none.
-
-    A table of biases tells their size: it is that of the model's windows if these are as large by
-    the source's rules, else that of windows of its own. V2 has none: there the source says it, or
-    they are taken for the model's.
-    """
-    window = source_window(place, rules)
-    return rules.lay(place.variant, place.stage, window, place.kind == "sw_msa")
-
-
-def source_window(place: Place, rules: Rules) -> Window:
-    """The nominal window of a source's block."""
-    laid = rules.lay(place.variant, place.stage, place.window, place.kind == "sw_msa")
-    window = sides_of(place.window) if isinstance(laid, str) else laid.window
-    own = window_of_table(place.rows, window, place.told) if place.rows else place.told
-    return place.window if own is None or own == window else own
-
-
-def is_strided(part: Part, laid: WindowLayout) -> bool:
-    """Whether a branch's windows gather tokens from all over the map, as `grid`'s do."""
-    axes = zip(laid.window, laid.padded, strict=True)
-    return part.name == "grid" and not all(side in (1, whole) for side, whole in axes)
-
-
-def unknown_windows(place: Place) -> str:
+def unknown_windows(attention: Attention) -> str:
     """What is not known of a source that does not say its windows, in words."""
-    window = place.layout.window
-    by = counts_by(place.part, window)
+    window = attention.layout().window
+    by = counts_by(attention.part, window)
     first = f", first trained with {spell_size(by)}" if by not in (None, window) and by else ""
     size = spell_size(window)
     return f"the source does not say if its windows are of {size}{first}; no weight shows it"
 
 
-def _scaled_by(place: Place, theirs: WindowLayout, judgement: Judgement) -> Grid | None:
+def _scaled_by(attention: Attention, theirs: WindowLayout, source: WeightSource) -> Grid | None:
     """The window by which a source's continuous bias counts offsets; None if it is not known."""
-    if place.scale is not None:
-        return place.scale.by
-    if place.told is None:
+    scale = source.positions.scales.get(attention.at.name)
+    if scale is not None:
+        return scale.by
+    if attention.at.theirs.window is None:
         return None
-    return judgement.config.pretrained_at(place.stage) or theirs.window
+    return source.judgement.config.pretrained_at(attention.at.stage) or theirs.window
 
 
 def counts_by(part: Part, window: Grid) -> Grid | None:
@@ -159,23 +80,23 @@ def counts_by(part: Part, window: Grid) -> Grid | None:
     options = part.kwargs
     if options.get("bias") != "continuous":
         return None
-    side = options.get("pretrained_window_size")
+    side = options.get(PRETRAINED)
     return (side, side) if isinstance(side, int) and side else window
 
 
 def _reasons(
-    place: Place, rules: Rules, theirs: WindowLayout, by: Grid | None, may_follow: bool
+    attention: Attention, rules: Rules, theirs: WindowLayout, by: Grid | None, may_follow: bool
 ) -> Iterator[str]:
-    ours, grid = place.layout, place.variant.grids[place.stage]
-    if is_strided(place.part, ours):
-        yield f"{place.part.name} where a Swin has {place.kind}"
+    ours, part = attention.layout(), attention.part
+    if is_strided(part, ours):
+        yield f"{part.name} where a Swin has {attention.kind}"
     elif theirs != ours:
-        yield _layout_reason(place, rules, theirs, may_follow)
-    mine = counts_by(place.part, ours.window)
+        yield _layout_reason(attention, rules, theirs, may_follow)
+    mine = counts_by(part, ours.window)
     own = mine == ours.window and by == theirs.window  # then they differ with the windows
     if by is not None and mine is not None and by != mine and not own:
         yield scale_reason(mine, by)
-    if place.part.kwargs.get("mask_padding") and ours.padded != grid:
+    if part.kwargs.get("mask_padding") and ours.padded != attention.at.grid:
         yield "no token attends to padding, which in the source all do"
     yield from mlp_and_norm_reasons(rules)
 
@@ -188,30 +109,31 @@ def mlp_and_norm_reasons(rules: Rules) -> Iterator[str]:
         yield f"norms have eps {EPS:g} where the source has {rules.eps:g}"
 
 
-def _layout_reason(place: Place, rules: Rules, theirs: WindowLayout, may_follow: bool) -> str:
-    ours, grid = place.layout, place.variant.grids[place.stage]
-    spelt, library = spell_size(grid), rules.library
-    on = f"on a map of {spelt}"
-    if place.part.name != place.kind and any(ours.shift) != any(theirs.shift):
-        return f"{place.part.name} where a Swin has {place.kind}"
+def _layout_reason(
+    attention: Attention, rules: Rules, theirs: WindowLayout, may_follow: bool
+) -> str:
+    at, part, kind, ours = attention.at, attention.part, attention.kind, attention.layout()
+    spelt, library = spell_size(at.grid), rules.library
+    if part.name != kind and any(ours.shift) != any(theirs.shift):
+        return f"{part.name} where a Swin has {kind}"
     if ours.window != theirs.window:
         here, there = spell_size(ours.window), spell_size(theirs.window)
-        why = f"windows of {here} {on}, {there} in {library}"
+        why = f"windows of {here} on a map of {spelt}, {there} in {library}"
     elif ours.shift != theirs.shift:
         here, there = spell_size(ours.shift), spell_size(theirs.shift)
-        why = f"a shift of {here} {on}, {there} in {library}"
+        why = f"a shift of {here} on a map of {spelt}, {there} in {library}"
     elif ours.padded != theirs.padded:
         why = f"a map of {spelt} is padded otherwise than in {library}"
     else:
         why = f"a map of {spelt} is padded, then rolled; {library} rolls it first"
-    word = rules.part(place.kind)
-    others = tuple(o for o in place.part.options if o[0] not in LAYING)
+    word = rules.part(kind)
+    others = tuple(o for o in part.options if o[0] not in LAYING)
     like = Part(word.name, tuple(sorted((*word.options, *others))))
-    if window_layout(like, grid, place.window) == theirs:
+    if window_layout(like, at.grid, at.window) == theirs:
         follow = " or load with follow_source=True" if may_follow else ""
         return f"{why} (write {like}{follow} to have that)"
-    if rules.fixed_elsewhere(place.variant):
-        size = spell_size(rules.made_for or place.variant.image_size)
+    if rules.fixed_elsewhere(at.variant):
+        size = spell_size(rules.made_for or at.variant.image_size)
         return f"{why}, made for {size} (make the model with that image_size to have that)"
     return why
 

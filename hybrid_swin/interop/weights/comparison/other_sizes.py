@@ -3,19 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from hybrid_swin.interop.weights.comparison.differences import (
-    Attention,
-    Place,
-    is_strided,
-    source_window,
-)
+from hybrid_swin.interop.weights.comparison.attentions import Attention, is_strided
 from hybrid_swin.interop.weights.comparison.outside import OTHER_LOGITS
 from hybrid_swin.interop.weights.filling.plan import LoadPlan
 from hybrid_swin.interop.weights.source.rules import EPS, Rules
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.spec.block_words import window_layout
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.spec.window_rules import Grid, WindowLayout, sides_of, spell_size
+from hybrid_swin.spec.window_rules import Grid, sides_of, spell_size
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "small_map": {
@@ -55,7 +50,7 @@ def say_other_sizes(variant: Variant, plan: LoadPlan, source: WeightSource, foll
     same_head = "head.fc.weight" in plan.values and not any(OTHER_LOGITS in n for n in plan.notes)
     what = "logits" if same_head else "maps of features"
     if source.variant is not None:
-        found = [_own_differing(variant, source.variant, a) for a in _alike(plan)]
+        found = [_own_differing(a, source.variant) for a in _alike(plan)]
         sizes = sorted(filter(None, found), key=lambda image: distance(variant, image))
         return (
             f"{what} differ from the source's, as at {spell_size(sizes[0])}{hint}" if sizes else ""
@@ -77,13 +72,12 @@ def _may_be_equal(plan: LoadPlan) -> bool:
         alone = index in plan.differences and plan.differences[index].why == block.why
         if block.how not in ("taken", "identity start") and not alone:
             return False
-    blocks = {(attention.place.stage, attention.block) for attention in plan.attentions}
+    blocks = {attention.at.name for attention in plan.attentions}
     return len(blocks) == len(plan.blocks) and not (plan.resized or plan.outside or plan.left_out)
 
 
 def _by_rules(variant: Variant, plan: LoadPlan, rules: Rules) -> str:
-    alike = _alike(plan)
-    found = differing_sizes(variant, alike, rules)
+    found = _differing_sizes(variant, _alike(plan), rules)
     if not found:
         cut = f", but for sides that patches of {variant.patch_size} do not divide, which it cuts"
         cut = cut if rules.images == "cut" else ""
@@ -100,14 +94,11 @@ def _by_rules(variant: Variant, plan: LoadPlan, rules: Rules) -> str:
 
 def _alike(plan: LoadPlan) -> list[Attention]:
     """One of all attentions that are alike in a stage."""
-    alike = {
-        (a.place.stage, a.place.part, a.place.kind, a.place.rows, a.theirs): a
-        for a in plan.attentions
-    }
+    alike = {(a.at.stage, a.part, a.kind, a.rows, a.theirs): a for a in plan.attentions}
     return list(alike.values())
 
 
-def differing_sizes(
+def _differing_sizes(
     variant: Variant, attentions: Sequence[Attention], rules: Rules
 ) -> dict[tuple[str, str], Grid]:
     """Each kind of difference between the model's windows and those of rules, with one image.
@@ -117,11 +108,10 @@ def differing_sizes(
     """
     found: dict[tuple[str, str], Grid] = {}
     for attention in attentions:
-        stage = attention.place.stage
         first: dict[tuple[str, str], Grid] = {}
-        for image in images_of(variant, stage, _windows(variant, attention, rules)):
-            for kind in _differing(variant, attention, rules, image):
-                if kind not in first and _takes(variant, attentions, rules, image):
+        for image in images_of(variant, attention.at.stage, _windows(attention, rules)):
+            for kind in _differing(attention, rules, image):
+                if kind not in first and _takes(attentions, rules, image):
                     first[kind] = image
         for kind, image in first.items():
             nearest = min(image, found.get(kind, image), key=lambda i: distance(variant, i))
@@ -129,88 +119,64 @@ def differing_sizes(
     return found
 
 
-def _windows(variant: Variant, attention: Attention, rules: Rules) -> set[Grid]:
+def _windows(attention: Attention, rules: Rules) -> set[Grid]:
     """Windows that may lie on maps of the attention's stage."""
-    place = attention.place
-    window = source_window(place, rules)
-    nominal = rules.lay(variant, place.stage, window, False)
+    window = attention.source_window(rules)
+    nominal = rules.lay(attention.at.variant, attention.at.stage, window, False)
     theirs = {sides_of(window)} | ({nominal.window} if not isinstance(nominal, str) else set())
-    return {place.layout.window, *theirs}
+    return {attention.layout().window, *theirs}
 
 
-def _takes(variant: Variant, attentions: Sequence[Attention], rules: Rules, image: Grid) -> bool:
+def _takes(attentions: Sequence[Attention], rules: Rules, image: Grid) -> bool:
     """Whether the library takes images of a size."""
-    places = [attention.place for attention in attentions]
-    laid = (_theirs(variant, place, rules, image) for place in places)
-    return not any(isinstance(layout, str) for layout in laid)
+    return not any(isinstance(a.source_layout(rules, image), str) for a in attentions)
 
 
-def _theirs(variant: Variant, place: Place, rules: Rules, image: Grid) -> WindowLayout | str:
-    return rules.lay(
-        variant, place.stage, source_window(place, rules), place.kind == "sw_msa", image
-    )
-
-
-def _differing(
-    variant: Variant, attention: Attention, rules: Rules, image: Grid
-) -> Iterator[tuple[str, str]]:
+def _differing(attention: Attention, rules: Rules, image: Grid) -> Iterator[tuple[str, str]]:
     """How a block's windows lie otherwise on images of a size: which of the rules, and what it is.
 
     Nothing where the library takes no such image.
     """
-    place = attention.place
-    theirs = _theirs(variant, place, rules, image)
+    part, variant = attention.part, attention.at.variant
+    grid = variant.grids_of(image)[attention.at.stage]
+    ours, theirs = attention.layout(image), attention.source_layout(rules, image)
     if isinstance(theirs, str):
         return
-    ours = _ours(variant, attention, image)
     own = replace(rules, made_for=None)
-    if is_strided(place.part, ours):
+    if is_strided(part, ours):
         yield "word", ""
     elif ours == theirs:
         pass
-    elif rules.fixed_elsewhere(variant) and ours == _theirs(variant, place, own, image):
+    elif rules.fixed_elsewhere(variant) and ours == attention.source_layout(own, image):
         yield "made_for", ""
     elif ours.window != theirs.window:
         yield "small_map", rules.small_map
     elif ours.shift != theirs.shift:
-        yield ("shift", rules.shift) if place.part.name == place.kind else ("word", "")
+        yield ("shift", rules.shift) if part.name == attention.kind else ("word", "")
     else:
         yield "roll", rules.roll
-    if (
-        place.part.kwargs.get("mask_padding")
-        and ours.padded != variant.grids_of(image)[place.stage]
-    ):
+    if part.kwargs.get("mask_padding") and ours.padded != grid:
         yield "mask", ""
 
 
-def _own_differing(variant: Variant, source: Variant, attention: Attention) -> Grid | None:
+def _own_differing(attention: Attention, source: Variant) -> Grid | None:
     """An image on which an attention of ours is not the source's, also one of ours."""
-    stage, theirs = attention.place.stage, attention.theirs
+    stage, mine, theirs = attention.at.stage, attention.part, attention.theirs
     if theirs is None:
         return None
-    there = window_layout(theirs, source.grids[stage], source.window_sizes[stage])
-    windows = {attention.place.layout.window, there.window}
-    images = images_of(variant, stage, windows)
-    return next((i for i in images if _own_differs(variant, source, attention, i)), None)
-
-
-def _own_differs(variant: Variant, source: Variant, attention: Attention, image: Grid) -> bool:
-    stage, theirs = attention.place.stage, attention.theirs
-    if theirs is None:
-        return False
-    grids = source.grids[stage], source.grids_of(image)[stage]
-    there = window_layout(theirs, grids[0], source.window_sizes[stage], grids[1])
-    ours, masks = _ours(variant, attention, image), (attention.place.part, theirs)
-    masked = [bool(part.kwargs.get("mask_padding")) for part in masks]
-    if is_strided(attention.place.part, ours) != is_strided(theirs, there):
-        return True
-    return ours != there or (masked[0] != masked[1] and ours.padded != grids[1])
-
-
-def _ours(variant: Variant, attention: Attention, image: Grid) -> WindowLayout:
-    stage = attention.place.stage
-    grids = variant.grids[stage], variant.grids_of(image)[stage]
-    return window_layout(attention.place.part, grids[0], variant.window_sizes[stage], grids[1])
+    nominal, window = source.grids[stage], source.window_sizes[stage]
+    windows = {attention.layout().window, window_layout(theirs, nominal, window).window}
+    one_masks = bool(mine.kwargs.get("mask_padding")) != bool(theirs.kwargs.get("mask_padding"))
+    for image in images_of(attention.at.variant, stage, windows):
+        grid = source.grids_of(image)[stage]
+        here, there = attention.layout(image), window_layout(theirs, nominal, window, grid)
+        if (
+            here != there
+            or is_strided(mine, here) != is_strided(theirs, there)
+            or (one_masks and here.padded != grid)
+        ):
+            return image
+    return None
 
 
 def images_of(variant: Variant, stage: int, windows: Iterable[Grid]) -> Iterator[Grid]:
@@ -227,7 +193,6 @@ def images_of(variant: Variant, stage: int, windows: Iterable[Grid]) -> Iterator
     sides = [n * pixels for n in _sides({side for w in windows for side in w}, later)]
     images = {(height, width) for height in sides for width in sides}
     images |= {(own[0], side) for side in sides} | {(side, own[1]) for side in sides}
-
     yield from sorted(images - {own}, key=lambda image: distance(variant, image))
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.comparison.differences import Attention, source_layout
+from hybrid_swin.interop.weights.comparison.attentions import Attention
 from hybrid_swin.interop.weights.filling.mixers import TABLE
 from hybrid_swin.interop.weights.report import few
 from hybrid_swin.interop.weights.source.judging import Judgement
@@ -46,7 +46,7 @@ def followed(
     stay: dict[str, list[str]] = {}
     words = [list(stage) for stage in variant.block_words]
     for attention in attentions:
-        stage, j = attention.place.stage, attention.block
+        stage, j = attention.at.stage, attention.at.number
         words[stage][j], why = _followed(words[stage][j], attention, judgement)
         if why:
             stay.setdefault(why, []).append(attention.name)
@@ -96,7 +96,7 @@ def _one_library(name: str, judgement: Judgement) -> str:
 
 def _followed(word: BlockWord, attention: Attention, judgement: Judgement) -> tuple[BlockWord, str]:
     """A block's word with the source's rules, and why it cannot follow all of them."""
-    part, kind = word.branches[attention.branch], attention.place.kind
+    part, kind = word.branches[attention.branch], attention.kind
     if part.name != kind:
         return word, f"{part.name} where the source has {kind}"
     theirs = attention.theirs or judgement.rules[0].part(kind)
@@ -113,27 +113,27 @@ def _followed(word: BlockWord, attention: Attention, judgement: Judgement) -> tu
 
 def _is_of_larger(attention: Attention, judgement: Judgement) -> bool:
     """Whether windows would have shrunk if the source had been made for the model's images."""
-    place, rules = attention.place, judgement.rules[0]
-    laid = rules.lay(place.variant, place.stage, place.window, False)
-    whole = sides_of(place.window)
-    own = window_of_table(place.rows, whole, place.told)
+    at = attention.at
+    laid = judgement.rules[0].lay(at.variant, at.stage, at.window, False)
+    whole = sides_of(at.window)
+    own = window_of_table(attention.rows, whole, at.theirs.window)
     return not isinstance(laid, str) and own == whole != laid.window
 
 
 def _is_fixed_elsewhere(attention: Attention, judgement: Judgement) -> bool:
     """Whether windows are others than of a source that is made for the model's images."""
-    place, rules = attention.place, judgement.rules[0]
-    if not rules.fixed_elsewhere(place.variant):
+    rules = judgement.rules[0]
+    if not rules.fixed_elsewhere(attention.at.variant):
         return False
     own = replace(rules, made_for=None)
-    return source_layout(place, rules) != source_layout(place, own)
+    return attention.source_layout(rules) != attention.source_layout(own)
 
 
 def _without(
     variant: Variant, attentions: Sequence[Attention], source: Variant | None
 ) -> Iterator[tuple[int, int, BlockWord]]:
     """Blocks of which no attention takes the source's, and whose words are not the source's."""
-    taken = {(attention.place.stage, attention.block) for attention in attentions}
+    taken = {(attention.at.stage, attention.at.number) for attention in attentions}
     for i, words in enumerate(variant.block_words):
         for j, word in enumerate(words):
             alike = source is not None and source.block_words[i][j] == word

@@ -44,6 +44,11 @@ class MixerSource:
         """Whether it is one branch."""
         return not any(name.startswith("branches.") for name in self.weights)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is the attention of a plain Swin, or of a network of ours with the same."""
+        return self.is_bare and self.kind in _WINDOWED
+
     def window_of(self, table: str) -> Grid | None:
         """What the source says of the windows of a bias table, by the table's name."""
         first, _, rest = table.partition(".")

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.comparison.block_differences import (
+from hybrid_swin.interop.weights.comparison.attentions import (
+    Attention,
     TakenBlock,
-    attentions,
-    differences,
+    attentions_of,
 )
-from hybrid_swin.interop.weights.comparison.differences import Attention, Difference
+from hybrid_swin.interop.weights.comparison.block_differences import differences
+from hybrid_swin.interop.weights.comparison.differences import Difference
 from hybrid_swin.interop.weights.comparison.outside import look_at_pool, look_outside
 from hybrid_swin.interop.weights.filling.mixers import (
     CONTINUOUS,
@@ -163,11 +164,11 @@ def _plan_mixers(plan: LoadPlan, model: nn.Module, variant: Variant, source: Wei
             plan.starts[index] = block.attn, mixer.base
         if isinstance(block.norm1, nn.Identity):
             _copy_norm(plan, block, name, source)
-        taken.append(TakenBlock(name, i, j, block, word, mixer, theirs))
+        taken.append(TakenBlock(variant, i, j, block, mixer, theirs))
     plan.notes += _assumed_windows(taken)
     for index, at in enumerate(taken):  # all is known by now of what has a place
-        plan.blocks.append(_start(plan, index, at, variant, source))
-        plan.attentions += attentions(at, variant, source)
+        plan.blocks.append(_start(plan, index, at, source))
+        plan.attentions += attentions_of(at, source.variant)
 
 
 def _assumed_windows(taken: Iterable[TakenBlock]) -> list[str]:
@@ -187,13 +188,11 @@ def _assumed_windows(taken: Iterable[TakenBlock]) -> list[str]:
     ]
 
 
-def _start(
-    plan: LoadPlan, index: int, at: TakenBlock, variant: Variant, source: WeightSource
-) -> BlockStart:
+def _start(plan: LoadPlan, index: int, at: TakenBlock, source: WeightSource) -> BlockStart:
     """How a block starts."""
     how, why = at.mixer.how, at.mixer.why
     if how != "fresh":
-        found = list(differences(at, variant, source))
+        found = list(differences(at, source))
         unplaced = _unplaced(plan, at.name, source)
         if unplaced:
             plan.left_out += unplaced

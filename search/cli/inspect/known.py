@@ -111,7 +111,7 @@ def normalised(
 
 def _check_scale(images: np.ndarray[Any, Any], learned: Normalisation) -> None:
     """Raise InputError where whole numbers, shares of their full scale, stand for others."""
-    if (learned.full_scale == 1) == (full_scale(images) == 1):
+    if (learned.full_scale == 1) == (full_scale(images.dtype) == 1):
         return
     before = "floating point numbers" if learned.full_scale == 1 else "whole numbers"
     raise InputError(

@@ -32,7 +32,7 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.classifier import Classifier
-from search.execution.dispatcher import Dispatcher
+from search.execution.dispatcher import Dispatcher, Silent
 from search.execution.local_workers import LocalExecutor
 from search.records.identity import candidate_id
 from search.records.receipt import code_hash
@@ -116,15 +116,6 @@ def our_trial(dispatcher: Dispatcher, index: int) -> tuple[float, float]:
     total = time.perf_counter() - begin
     loop = ended[0][1].seconds["fit"]
     return total - loop, loop
-
-
-class Silent:
-    """Watches without a word."""
-
-    def started(self, *_: Any) -> None:
-        """Say nothing."""
-
-    epoch = finished = note = expect = started
 
 
 def main() -> None:

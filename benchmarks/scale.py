@@ -42,10 +42,9 @@ import numpy as np  # threads are set before anything heavy is imported
 
 from benchmarks.instant import BLOCK, LOOKAHEAD, Handed, Instant, resident
 from benchmarks.scale_report import tables
-from benchmarks.tabular.replay import Silent
 from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
-from search.execution.dispatcher import Dispatcher
+from search.execution.dispatcher import Dispatcher, Silent
 from search.launch.study import check
 from search.leaderboard.board import Leaderboard
 from search.records.study_folder import bind_settings, locked

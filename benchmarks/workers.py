@@ -27,10 +27,9 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks.tabular.replay import Silent  # threads are set before torch is imported
 from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
-from search.execution.dispatcher import Dispatcher
+from search.execution.dispatcher import Dispatcher, Silent  # after threads are set
 from search.execution.workers import start_workers
 from search.launch.study import check, prepare
 from search.records.runs import RunResult, RunSpec

@@ -20,12 +20,8 @@ from PIL import Image
 
 from hybrid_swin.__main__ import main as train_main
 from search.cli.main import main as search_main
-from search.launch import dry_run_comparison, dry_run_study
-from search.launch.hours import comparison as comparison_hours
-from search.launch.hours import study as study_hours
+from search.launch.hours import pilots
 from search.launch.hours.pace import Pace
-from search.launch.proposal import own_images
-from search.records.runs import RunResult
 from tests.search.records import instant_folders
 
 ROOT = Path(__file__).parents[1]
@@ -79,18 +75,10 @@ def instant(monkeypatch):
     """Trainings of studies, comparisons and dry runs take no time."""
     trained = instant_folders.use_instant_workers(monkeypatch)
 
-    def pilots(settings, executor, job_settings, specs):
-        seconds = {"fit": 3.0, "total": 4.0}
-        return [RunResult(s.key, 1, "complete", 0.9, epochs=3, seconds=seconds) for s in specs]
-
     pace = Pace(0.01, 1e-4, 1e-11, 0.5, 1.0, 2)
-    in_time = own_images, study_hours, comparison_hours
-    for module in in_time:
-        monkeypatch.setattr(module, "time_pilots", lambda *_: pace)
-    for module in (dry_run_study, dry_run_comparison, *in_time):
-        workers = nullcontext(instant_folders.InstantWorkers())
-        monkeypatch.setattr(module, "start_workers", lambda *_, workers=workers, **__: workers)
-        monkeypatch.setattr(module, "run_pilots", pilots, raising=False)
+    workers = nullcontext(instant_folders.InstantWorkers())
+    monkeypatch.setattr(pilots, "start_workers", lambda *_: workers)
+    monkeypatch.setattr(pilots.PilotWorkers, "pace", lambda *_: pace)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     return trained
 

@@ -13,7 +13,7 @@ import optuna
 
 from benchmarks.tabular.table import Table
 from hybrid_swin.errors import InputError
-from search.execution.dispatcher import Dispatcher
+from search.execution.dispatcher import Dispatcher, Silent
 from search.execution.training_job import falls_short
 from search.records.runs import FinishedRun, RunResult, RunSpec
 from search.settings.experiment import ObjectiveSettings
@@ -153,15 +153,6 @@ def replay_study(settings: StudySettings, table: Table, table_seed: int) -> Repl
     trials = [run for run in dispatcher.ended if run[0].kind == "trial"]
     others = [run for run in dispatcher.ended if run[0].kind != "trial"]
     return Replayed(trials, others, study.seconds / max(1, len(trials)))
-
-
-class Silent:
-    """Watches without a word."""
-
-    def note(self, *_: Any) -> None:
-        """Say nothing."""
-
-    started = epoch = finished = expect = note
 
 
 class _Timed:

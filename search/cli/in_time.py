@@ -111,7 +111,7 @@ def _of_images(
         command = f"{door()} {name} {shlex.join(words)}"
         kind: Any = "comparison" if comparison else "study"
         clock = _clock(hours)
-        plan = propose(kind, images, clock, preset, base, console, command).plan
+        plan = propose(kind, images, clock, preset, base, console, command)
     _, found, _ = COMMANDS[name].parse(name, [f"--config={file}", *words])
     found = replace(found, name=base.name)
     if plan is None or _changes(words):

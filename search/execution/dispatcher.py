@@ -49,6 +49,15 @@ class View(Protocol):
     ) -> None: ...
 
 
+class Silent:
+    """Watches without a word."""
+
+    def started(self, *given: Any, **named: Any) -> None:
+        """Say nothing."""
+
+    epoch = finished = note = expect = started
+
+
 class Dispatcher:
     """Takes runs and gives results.
 

@@ -1,17 +1,16 @@
 """What a comparison would do, before it does it: trainings, time, costs, and what it can show."""
 
 import dataclasses
-import tempfile
 
 from rich.table import Table
 
 from hybrid_swin.system.console import Console
 from search.comparison.design.plan import ComparisonPlan, PlannedArm
-from search.execution.workers import start_workers
 from search.launch.comparison import check, prepare, say_cells, say_unused_plugins
-from search.launch.pilot import print_resolution, run_pilots, shortened
+from search.launch.hours.comparison import comparison_work, pilots_pace, split_sizes_of
+from search.launch.hours.pilots import pilot_workers
+from search.launch.resolution import print_resolution
 from search.records.looks import read_looks
-from search.records.runs import RunResult, RunSpec
 from search.records.study_folder import check_folder
 from search.reporting.terminal import duration
 from search.settings.comparison import ComparisonSettings
@@ -31,21 +30,19 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
     """
     check_folder(settings)
     plan, _ = check(settings)
-    with tempfile.TemporaryDirectory(prefix="hybrid-swin-") as temporary:
-        rehearsal = dataclasses.replace(
-            plan, settings=dataclasses.replace(settings, folder=temporary)
-        )
-        rehearsal.settings.path.mkdir()
-        with start_workers(settings=rehearsal.settings) as executor:
-            prepared = prepare(rehearsal)
-            say_cells(prepared.data, console)
-            say_unused_plugins(settings, console)
-            print_arms(plan, console)
-            _print_trainings(plan, console)
-            pilots = _pilots(rehearsal)
-            console.print(f"timing {len(pilots)} pilot trainings ...", style="dim")
-            results = run_pilots(rehearsal.settings, executor, prepared.job_settings, pilots)
-        _print_time(plan, pilots, results, executor.slots, console)
+    with pilot_workers(settings, keep_images=False) as workers:
+        prepared = prepare(dataclasses.replace(plan, settings=workers.settings))
+        say_cells(prepared.data, console)
+        say_unused_plugins(settings, console)
+        print_arms(plan, console)
+        _print_trainings(plan, console)
+        console.print("timing pilot trainings ...", style="dim")
+        pace = pilots_pace(prepared, workers)
+    work = comparison_work(plan, pace, split_sizes_of(prepared))
+    took = duration(work.seconds(plan.seeds, pace.slots))
+    console.print(
+        f"time       about {took} on {pace.slots} workers, by timed pilots", highlight=False
+    )
     images = [data["independent"]["test"] for data in prepared.data.values() if data]
     grouped = any(data and data["groups"] for data in prepared.data.values())
     questions = len({pair for entry in plan.entries for pair in _questions(plan, entry)})
@@ -111,41 +108,6 @@ def _print_trainings(plan: ComparisonPlan, console: Console) -> None:
     console.print(
         f"trainings  {choice}{final} over {plan.seeds} paired seeds: {chosen + final} in "
         f"all, for {len({e.arm for e in plan.entries})} arms in {len(plan.cells)} cell(s)",
-        highlight=False,
-    )
-
-
-def _pilots(plan: ComparisonPlan) -> list[RunSpec]:
-    """The networks of the lowest and the highest cost, by MACs."""
-    by_macs = sorted(plan.entries, key=lambda entry: entry.cost.macs)
-    chosen = {e.candidates[0]: e for e in (by_macs[0], by_macs[-1])}
-    return [shortened(plan.final(entry, 0, 0)) for entry in chosen.values()]
-
-
-def _print_time(
-    plan: ComparisonPlan,
-    pilots: list[RunSpec],
-    results: list[RunResult],
-    slots: int,
-    console: Console,
-) -> None:
-    """Pilot seconds, scaled by each network's MACs and epochs."""
-    rates = [
-        r.seconds["fit"] / r.epochs / s.cost["macs"] for s, r in zip(pilots, results, strict=True)
-    ]
-    around = max(r.seconds["total"] - r.seconds["fit"] for r in results)
-    total, seen = 0.0, set()
-    for entry in plan.entries:
-        for rate, candidate in enumerate(entry.candidates):
-            if candidate in seen:
-                continue
-            seen.add(candidate)
-            runs = len(plan.selections(entry, rate)) + plan.seeds / len(entry.recipes)
-            one = max(rates) * entry.cost.macs * entry.recipes[rate].epochs + around
-            total += runs * one
-    console.print(
-        f"time       about {duration(total / slots)} on {slots} workers, by the slower of "
-        f"{len(pilots)} pilots",
         highlight=False,
     )
 

@@ -2,32 +2,30 @@
 
 import dataclasses
 import itertools
-import statistics
-import tempfile
 
 from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.data.summary import independent
-from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
-from search.execution.workers import say_data, start_workers
-from search.launch.pilot import print_resolution, run_pilots, shortened
+from search.execution.workers import say_data
+from search.launch.hours.pilots import pilot_workers, split_sizes
+from search.launch.hours.study import pilot_runs, study_work
+from search.launch.hours.wall_time import StudyWork
+from search.launch.resolution import print_resolution
 from search.launch.study import PreparedStudy, check, prepare
 from search.records.looks import read_looks
 from search.records.receipt import about_data
-from search.records.runs import RunResult, RunSpec
+from search.records.runs import RESULT_FILE
 from search.records.study_folder import check_folder
 from search.reporting.terminal import duration
 from search.settings.contradictions import without_effect
 from search.settings.study import StudySettings
 from search.space.budget import limits
-from search.space.checks import settings_of
 from search.space.space import Space
 from search.study.candidates import Candidates
 from search.study.expected_runs import RunCounts, can_stop, expected_runs
 from search.study.looks import level_at, next_target, plan_of, seeds_looked_at
-from search.study.sampling.draws import Draw
 from search.study.sampling.samplers import sample_params
 
 _DRAWS = 200  # random candidates that stand for the space
@@ -43,21 +41,23 @@ def dry_run(settings: StudySettings, console: Console) -> None:
     """
     check_folder(settings)
     space, candidates = check(settings)
-    with tempfile.TemporaryDirectory(prefix="hybrid-swin-") as temporary:
-        rehearsal = dataclasses.replace(settings, folder=temporary)
-        rehearsal.path.mkdir()
-        with start_workers(rehearsal, settings.sampler.lookahead) as executor:
-            prepared = prepare(rehearsal, space, candidates)
-            images = prepared.data.splits if prepared.data else None
-            seeds = next_target(settings.finalists.looks, read_looks(settings.path))
-            counts = expected_runs(settings, candidates, len(images.train) if images else 0, seeds)
-            _print_plan(settings, space, candidates, prepared, counts, console)
-            console.print(f"timing {executor.slots} pilot trainings ...", style="dim")
-            pilots = _pilots(candidates, space, executor.slots)
-            results = run_pilots(rehearsal, executor, prepared.job_settings, pilots)
-        size = sum(f.stat().st_size for f in rehearsal.path.glob("trials/**/*") if f.is_file())
-        macs, bytes_of_one = pilots[0].cost["macs"], size / len(results)
-        _print_estimate(settings, space, candidates, counts, results, macs, bytes_of_one, console)
+    with pilot_workers(settings, settings.sampler.lookahead, keep_images=False) as workers:
+        prepared = prepare(workers.settings, space, candidates)
+        sizes = split_sizes(prepared.data, settings.data)
+        seeds = next_target(settings.finalists.looks, read_looks(settings.path))
+        images = len(prepared.data.splits.train) if prepared.data else 0
+        counts = expected_runs(settings, candidates, images, seeds)
+        _print_plan(settings, space, candidates, prepared, counts, console)
+        console.print("timing pilot trainings ...", style="dim")
+        runs = pilot_runs(settings, space, candidates)
+        pace = workers.pace(runs, settings.data, sizes, prepared.job_settings)
+        pilots = [file for file in workers.settings.path.glob("trials/**/*") if file.is_file()]
+        size = sum(file.stat().st_size for file in pilots)
+        bytes_per_run = size / max(1, sum(file.name == RESULT_FILE for file in pilots))
+    work = study_work(settings, space, candidates, pace, sizes)
+    _print_time(settings, work, counts, pace.slots, can_stop(settings, candidates.epochs), console)
+    megabytes = max(1, bytes_per_run * counts.total / 1e6)
+    console.print(f"disk       about {megabytes:.0f} MB in {settings.path}", highlight=False)
     rows, tested = counts.baselines + counts.top, None
     if prepared.data is not None:
         tested = independent(prepared.data.images, prepared.data.splits.test)
@@ -72,18 +72,6 @@ def dry_run(settings: StudySettings, console: Console) -> None:
         level=level_at(plan_of(looks) or settings.finalists.looks, seeds_looked_at(looks, seeds)),
         grouped=prepared.data is not None and prepared.data.images.groups is not None,
     )
-
-
-def _pilots(candidates: Candidates, space: Space, count: int) -> list[RunSpec]:
-    """The first candidate that may be trained, for a few epochs, over so many seeds.
-
-    Where there is none, as where only baselines are trained, the first of these.
-    """
-    looked_at = map(candidates.look_at, settings_of(space.parameters, space.default()))
-    allowed = (spec for spec in looked_at if isinstance(spec, RunSpec))
-    first = next(itertools.chain(allowed, candidates.baselines), None)
-    pilot = shortened(first or candidates.trial(Draw(0, 0, space.default()), {}))
-    return [dataclasses.replace(pilot, key=f"trials/{i:04d}", seed=i) for i in range(count)]
 
 
 def _print_plan(
@@ -145,39 +133,24 @@ def _trainings(counts: RunCounts) -> str:
     )
 
 
-def _print_estimate(
+def _print_time(
     settings: StudySettings,
-    space: Space,
-    candidates: Candidates,
+    work: StudyWork,
     counts: RunCounts,
-    results: list[RunResult],
-    pilot_macs: int,
-    bytes_per_run: float,
+    slots: int,
+    stops: bool,
     console: Console,
 ) -> None:
-    """Pilot seconds, scaled by each network's MACs and epochs."""
-    per_epoch = statistics.mean(r.seconds["fit"] / r.epochs for r in results)
-    around = statistics.mean(r.seconds["total"] - r.seconds["fit"] for r in results)
-
-    def seconds(spec: RunSpec) -> float:
-        epochs = Recipe.from_dict(spec.recipe or {}).epochs
-        return per_epoch * epochs * spec.cost["macs"] / pilot_macs + around
-
-    drawn = itertools.islice(sample_params(space, settings.seed + 1), 40)
-    draws = [d for d in drawn if not candidates.judge(d)]
-    trial = statistics.mean([seconds(candidates.trial(Draw(0, 0, d), {})) for d in draws] or [0.0])
-    fixed = sum(seconds(spec) for spec in candidates.baselines)
-    finals = counts.seeds * (fixed + counts.top * trial) + counts.means * trial
-    rungs, arms = settings.rungs, 2 if settings.sampler.random_search else 1
-    search = arms * (counts.trials + counts.audits) * trial
-    if rungs.first and rungs.over == "images":  # 1/factor of the images, 1/factor of these, ...
-        search *= rungs.factor / (rungs.factor - 1)
-    total = (fixed + search + finals) / len(results)
-    stops = can_stop(settings, candidates.epochs)
+    """What the study takes, and if trials may be stopped, what it would take without."""
+    rungs = settings.rungs
+    # 1/factor of the images, 1/factor of these, ...: each rung is a training of its own
+    each = rungs.factor / (rungs.factor - 1) if rungs.first and rungs.over == "images" else 1.0
+    unstopped = dataclasses.replace(work, worth=lambda trials: each * trials)
+    most, expected = (
+        duration(one.seconds(counts.trials, counts.seeds, slots)) for one in (unstopped, work)
+    )
     console.print(
-        f"time       {'at most ' * stops}about {duration(total)} on {len(results)} workers "
-        f"({per_epoch:.2f} s an epoch in the pilot){'; stopped trials make it less' * stops}",
+        f"time       {'at most ' * stops}about {most} on {slots} workers, by timed pilots"
+        + f"; about {expected} if rungs stop as many trials as they should" * stops,
         highlight=False,
     )
-    megabytes = max(1, bytes_per_run * counts.total / 1e6)
-    console.print(f"disk       about {megabytes:.0f} MB in {settings.path}", highlight=False)

@@ -454,8 +454,6 @@ def _places(plain):
 def stop_before_work(patch):
     """Let every command end where it would start workers, train or measure."""
     from hybrid_swin.training import fit as training
-    from search.launch import dry_run_comparison as rehearsal
-    from search.launch import dry_run_study as dry_run
 
     def stop(*given, **named):
         raise Stopped
@@ -473,8 +471,6 @@ def stop_before_work(patch):
             pass
 
     patch.setattr("search.execution.workers.LocalExecutor", NoWorkers)
-    patch.setattr(dry_run, "run_pilots", stop)
-    patch.setattr(rehearsal, "run_pilots", stop)
     patch.setattr(training, "fit", stop)
     patch.setattr("search.cli.cost.measured.peak_memory", stop)
     patch.setattr("search.cli.cost.measured.compare_times", stop)

@@ -1,17 +1,14 @@
 """Fits the seeds of a comparison to the hours."""
 
-import dataclasses
-import time
+from dataclasses import replace
 
 from hybrid_swin.system.console import Console
 from search.comparison.design.plan import ComparisonPlan, PlannedArm
-from search.execution.workers import start_workers
-from search.launch.comparison import check, prepare
-from search.launch.hours.instead import shorter_settings
+from search.launch.comparison import PreparedComparison, check, prepare
 from search.launch.hours.pace import Pace
-from search.launch.hours.pilots import SplitSizes, pilot_folder, short_pilots, time_pilots
-from search.launch.hours.time_plan import FEWEST_SEEDS, LEAST_SEEDS, Clock, TimePlan
-from search.launch.hours.wall_time import CLOSING, ComparisonWork, most_that_fit, too_long
+from search.launch.hours.pilots import PilotWorkers, SplitSizes, pilot_folder, pilot_workers
+from search.launch.hours.time_plan import FEWEST_SEEDS, Clock, TimePlan
+from search.launch.hours.wall_time import CLOSING, LEAST_SEEDS, ComparisonWork, shorter_settings
 from search.records.study_folder import check_folder, has_begun
 from search.records.time_limit import TimeLimit, read_time_limit
 from search.settings.comparison import ComparisonSettings
@@ -22,10 +19,7 @@ def plan_comparison(
 ) -> tuple[ComparisonSettings, TimePlan]:
     """Fit a comparison's seeds to the hours; the settings' own number is the most.
 
-    Args:
-        settings: the comparison. Planned looks are kept: then the next one fits, or nothing does.
-        clock: the hours.
-        console: for the user.
+    Planned looks are kept: then the next one fits, or nothing does.
 
     Returns:
         The settings with the seeds that fit, and the plan.
@@ -40,19 +34,18 @@ def plan_comparison(
     work = comparison_work(plan, pace, sizes)
     looks = len(settings.looks) > 1
     least = plan.seeds if looks else min(plan.seeds, LEAST_SEEDS)
-    if known is not None and known.hours == clock.hours:
-        limit = known
-    else:
-        left = clock.to_plan(pace.start)
-        seeds = most_that_fit(lambda n: work.seconds(n, pace.slots), least, plan.seeds, left)
-        if not seeds:
-            needed = work.seconds(least, pace.slots) + pace.start + CLOSING + clock.gone
-            instead = shorter_settings(settings, plan.seeds if looks else least, "seeds")
-            raise too_long("a comparison of these settings", needed, clock.hours, instead)
+    limit = known
+    if limit is None or limit.hours != clock.hours:
+        seeds = clock.fit(
+            "a comparison of these settings",
+            lambda count: work.seconds(count, pace.slots),
+            (least, plan.seeds),
+            pace,
+            shorter_settings(settings, least, "seeds"),
+        )
         limit = TimeLimit(clock.hours, 0, seeds, pace=pace.to_dict())
     if not looks:
-        seeds = min(plan.seeds, limit.planned_seeds)
-        settings = dataclasses.replace(settings, seeds=seeds)
+        settings = replace(settings, seeds=min(plan.seeds, limit.planned_seeds))
     seconds = work.seconds(limit.planned_seeds, pace.slots) + pace.start + CLOSING
     final, fewest = work.longest, least if looks else FEWEST_SEEDS
     return settings, TimePlan(limit, clock.ends, seconds, final, final, least_seeds=fewest)
@@ -62,30 +55,32 @@ def _measure(
     plan: ComparisonPlan, clock: Clock, known: TimeLimit | None, console: Console
 ) -> tuple[Pace, dict[str, SplitSizes]]:
     """The pace of an earlier start, or of pilots; and the sizes of the splits of each cell."""
-    with pilot_folder(plan.settings) as rehearsal:
-        there = dataclasses.replace(plan, settings=rehearsal)
-        if known is not None:
-            return Pace(**known.pace), _sizes(there, prepare(there).data)
-        started = time.monotonic()
-        with start_workers(rehearsal) as executor:
-            executor.wait_until_ready()  # before images are decoded, which is done once
-            ready = time.monotonic() - started
-            prepared = prepare(there)
-            sizes = _sizes(there, prepared.data)
-            dearest = max(there.entries, key=lambda entry: entry.cost.macs)
-            cell = dearest.cell  # stands for all cells
-            runs = [there.final(e, 0, 0) for e in there.entries if e.cell.name == cell.name]
-            pilots = short_pilots(runs, cell.data, sizes[cell.name], clock.hours)
-            console.print("timing pilot trainings ...", style="dim")
-            job = prepared.job_settings
-            return time_pilots(rehearsal, executor, job, pilots, sizes[cell.name], ready), sizes
+    if known is not None:
+        with pilot_folder(plan.settings) as rehearsal:
+            there = replace(plan, settings=rehearsal)
+            return Pace(**known.pace), split_sizes_of(prepare(there))
+    with pilot_workers(plan.settings) as workers:
+        prepared = prepare(replace(plan, settings=workers.settings))
+        console.print("timing pilot trainings ...", style="dim")
+        return pilots_pace(prepared, workers, clock.hours), split_sizes_of(prepared)
 
 
-def _sizes(plan: ComparisonPlan, about: dict[str, dict[str, object]]) -> dict[str, SplitSizes]:
+def pilots_pace(
+    prepared: PreparedComparison, workers: PilotWorkers[ComparisonSettings], hours: float = 1.0
+) -> Pace:
+    """The pace of pilots in the cell of the highest cost, which stands for all cells."""
+    plan = prepared.plan
+    cell = max(plan.entries, key=lambda entry: entry.cost.macs).cell
+    runs = [plan.final(entry, 0, 0) for entry in plan.entries if entry.cell.name == cell.name]
+    sizes = split_sizes_of(prepared)[cell.name]
+    return workers.pace(runs, cell.data, sizes, prepared.job_settings, hours)
+
+
+def split_sizes_of(prepared: PreparedComparison) -> dict[str, SplitSizes]:
     """By a cell's name; of a data module of the user's own 1, 0 and 1."""
     found = {}
-    for cell in plan.cells:
-        images = about[cell.name].get("images")
+    for cell in prepared.plan.cells:
+        images = prepared.data[cell.name].get("images")
         if not isinstance(images, dict):
             found[cell.name] = SplitSizes(1, 0, 1)
             continue

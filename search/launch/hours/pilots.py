@@ -1,21 +1,20 @@
 """Timed pilots of a few epochs of few images, on all workers at once."""
 
-import dataclasses
 import itertools
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.errors import InputError
+from search.execution.dispatcher import Dispatcher, Silent
 from search.execution.local_workers import LocalExecutor
-from search.execution.workers import image_cache
+from search.execution.workers import image_cache, start_workers
 from search.launch.hours.pace import Pace, PilotTiming, pace_of
-from search.launch.pilot import Silent, run_pilots
 from search.records.runs import RunSpec
 from search.settings.experiment import ExperimentSettings
 
@@ -66,15 +65,89 @@ def split_sizes(data: LoadedData | None, settings: DataSettings) -> SplitSizes:
 
 
 @contextmanager
-def pilot_folder(settings: Settings) -> Iterator[Settings]:
-    """The settings in a temporary folder, which shares the decoded images of their own."""
-    cache = image_cache(settings).absolute()
-    cache.mkdir(parents=True, exist_ok=True)
+def pilot_folder(settings: Settings, keep_images: bool = True) -> Iterator[Settings]:
+    """The settings in a temporary folder, which shares the decoded images of their own.
+
+    Without ``keep_images`` nothing is left behind: they are decoded there, and go with it.
+    """
     with tempfile.TemporaryDirectory(prefix="hybrid-swin-") as temporary:
-        image_cache(dataclasses.replace(settings, folder=temporary)).symlink_to(cache)
-        rehearsal = dataclasses.replace(settings, folder=temporary)
-        Path(rehearsal.path).mkdir()
+        rehearsal = replace(settings, folder=temporary)
+        if keep_images:
+            cache = image_cache(settings).absolute()
+            cache.mkdir(parents=True, exist_ok=True)
+            image_cache(rehearsal).symlink_to(cache)
+        rehearsal.path.mkdir()
         yield rehearsal
+
+
+@contextmanager
+def pilot_workers(
+    settings: Settings, lookahead: int | None = None, keep_images: bool = True
+) -> "Iterator[PilotWorkers[Settings]]":
+    """Workers in a `pilot_folder`. Raises InputError as `start_workers`."""
+    with pilot_folder(settings, keep_images) as rehearsal:
+        started = time.monotonic()
+        with start_workers(rehearsal, lookahead) as executor:
+            executor.wait_until_ready()  # before images are decoded, which is done once
+            yield PilotWorkers(rehearsal, executor, time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class PilotWorkers(Generic[Settings]):
+    """Workers that are ready for pilots.
+
+    Args:
+        settings: of their folder.
+        executor: the workers.
+        start: seconds until they were ready.
+    """
+
+    settings: Settings
+    executor: LocalExecutor
+    start: float
+
+    def pace(
+        self,
+        specs: Iterable[RunSpec],
+        data: DataSettings,
+        sizes: SplitSizes,
+        job_settings: Mapping[str, Any],
+        hours: float = 1.0,
+    ) -> Pace:
+        """Train pilots on all workers at once, and measure the pace.
+
+        Args:
+            specs: trainings of which pilots are made.
+            data: their images.
+            sizes: of the splits.
+            job_settings: what jobs need to know.
+            hours: of which pilots take a small share.
+
+        Raises:
+            InputError: a pilot that does not come to the end of an epoch.
+        """
+        pilots, slots = short_pilots(specs, data, sizes, hours), self.executor.slots
+        warm = max(slots, len(pilots))
+        # those before are the first in their workers, which nearly no training is
+        chosen = list(itertools.islice(itertools.cycle(pilots), slots + warm))
+        watch = _EpochTimes()
+        workers, timings = self.settings.workers, {}
+        dispatcher = Dispatcher(self.settings.path, self.executor, workers, job_settings, watch)
+        for index, pilot in enumerate(chosen):
+            dispatcher.submit(replace(pilot.spec, key=f"trials/{index:04d}", seed=index))
+        while dispatcher.busy:
+            for spec, result in dispatcher.results():
+                if not result.epochs:
+                    raise InputError(f"the pilot training {result.state}: {result.error}")
+                timings[spec.seed] = PilotTiming(
+                    macs=spec.cost["macs"],
+                    images=chosen[spec.seed].images,
+                    validation=sizes.validation,
+                    epochs=result.epochs,
+                    epoch=watch.mean(spec.key) or result.seconds["fit"] / result.epochs,
+                    total=result.seconds["total"],
+                )
+        return pace_of([timings[index] for index in range(slots, slots + warm)], self.start, slots)
 
 
 @dataclass(frozen=True)
@@ -107,10 +180,7 @@ def short_pilots(
     most = max(1, min(sizes.epoch, max(2 * batch, int(affordable))))
     images = ((low, min(batch, most)), (low, most), (high, most))
     return [
-        Pilot(
-            dataclasses.replace(spec, data=dataclasses.replace(data, epoch_images=count).to_dict()),
-            count,
-        )
+        Pilot(replace(spec, data=replace(data, epoch_images=count).to_dict()), count)
         for spec, count in images
     ]
 
@@ -118,48 +188,4 @@ def short_pilots(
 def _short(spec: RunSpec) -> RunSpec:
     recipe = dict(spec.recipe or {})
     epochs = min(_EPOCHS, int(recipe["epochs"]))
-    return dataclasses.replace(spec, recipe=recipe | {"epochs": epochs}, stage="search")
-
-
-def time_pilots(
-    settings: ExperimentSettings,
-    executor: LocalExecutor,
-    job_settings: Mapping[str, Any],
-    pilots: Sequence[Pilot],
-    sizes: SplitSizes,
-    start: float,
-) -> Pace:
-    """Train pilots on all workers at once, and measure the pace.
-
-    Args:
-        settings: of a `pilot_folder`.
-        executor: the workers.
-        job_settings: what jobs need to know.
-        pilots: the trainings.
-        sizes: of the splits.
-        start: seconds until a worker was ready.
-
-    Raises:
-        InputError: a pilot that does not come to the end of an epoch.
-    """
-    warm = max(executor.slots, len(pilots))
-    # those before are the first in their workers, which nearly no training is
-    chosen = list(itertools.islice(itertools.cycle(pilots), executor.slots + warm))
-    keyed = [
-        dataclasses.replace(pilot.spec, key=f"trials/{index:04d}", seed=index)
-        for index, pilot in enumerate(chosen)
-    ]
-    watch = _EpochTimes()
-    results = run_pilots(settings, executor, job_settings, keyed, watch)
-    timings = [
-        PilotTiming(
-            macs=spec.cost["macs"],
-            images=pilot.images,
-            validation=sizes.validation,
-            epochs=result.epochs,
-            epoch=watch.mean(spec.key) or result.seconds["fit"] / result.epochs,
-            total=result.seconds["total"],
-        )
-        for pilot, spec, result in list(zip(chosen, keyed, results, strict=True))[-warm:]
-    ]
-    return pace_of(timings, start, executor.slots)
+    return replace(spec, recipe=recipe | {"epochs": epochs}, stage="search")

@@ -1,25 +1,16 @@
 """Fits the trials of a study to the hours."""
 
-import dataclasses
 import itertools
 import math
 import statistics
-import time
+from dataclasses import replace
 
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
-from search.execution.workers import start_workers
-from search.launch.hours.instead import shorter_settings
 from search.launch.hours.pace import Pace
-from search.launch.hours.pilots import (
-    SplitSizes,
-    pilot_folder,
-    short_pilots,
-    split_sizes,
-    time_pilots,
-)
+from search.launch.hours.pilots import SplitSizes, pilot_folder, pilot_workers, split_sizes
 from search.launch.hours.time_plan import FEWEST_SEEDS, Clock, TimePlan
-from search.launch.hours.wall_time import CLOSING, StudyWork, most_that_fit, too_long
+from search.launch.hours.wall_time import CLOSING, StudyWork, shorter_settings
 from search.launch.study import check, prepare
 from search.records.looks import read_looks
 from search.records.runs import RunSpec
@@ -30,6 +21,7 @@ from search.space.space import Space
 from search.study.candidates import Candidates
 from search.study.expected_runs import expected_runs, full_trainings
 from search.study.looks import next_target
+from search.study.sampling.draws import Draw
 from search.study.sampling.samplers import sample_params
 
 _DRAWS = 40  # random candidates that stand for the space
@@ -44,11 +36,6 @@ def plan_study(
     study that has begun with these hours keeps what was planned then; one that has begun with
     others is fitted anew at the pace that was measured then.
 
-    Args:
-        settings: the study.
-        clock: the hours.
-        console: for the user.
-
     Returns:
         The settings with the trials that fit, and the plan.
 
@@ -60,38 +47,30 @@ def plan_study(
     known = read_time_limit(settings.path) if has_begun(settings.path) else None
     pace, sizes = _measure(settings, space, candidates, clock, known, console)
     work = study_work(settings, space, candidates, pace, sizes)
-    if known is not None and known.hours == clock.hours:
-        return _planned(settings, work, pace, clock, known)
-    seeds = next_target(settings.finalists.looks, read_looks(settings.path))
-    least, left = least_trials(settings), clock.to_plan(pace.start)
-    trials = most_that_fit(
-        lambda count: work.seconds(count, seeds, pace.slots), least, settings.trials, left
-    )
-    if work.seconds(trials, seeds, pace.slots) > left or trials < least:
-        needed = work.seconds(least, seeds, pace.slots) + pace.start + CLOSING + clock.gone
-        instead = shorter_settings(settings, seeds, "finalists.seeds")
-        raise too_long("a study of these settings", needed, clock.hours, instead)
-    limit = TimeLimit(clock.hours, trials, seeds, pace=pace.to_dict())
-    return _planned(settings, work, pace, clock, limit)
-
-
-def _planned(
-    settings: StudySettings, work: StudyWork, pace: Pace, clock: Clock, limit: TimeLimit
-) -> tuple[StudySettings, TimePlan]:
-    trials = min(settings.trials, limit.planned_trials)
-    planned = dataclasses.replace(settings, trials=trials)
+    limit = known
+    if limit is None or limit.hours != clock.hours:
+        seeds = next_target(settings.finalists.looks, read_looks(settings.path))
+        trials = clock.fit(
+            "a study of these settings",
+            lambda count: work.seconds(count, seeds, pace.slots),
+            (least_trials(settings), settings.trials),
+            pace,
+            shorter_settings(settings, seeds, "finalists.seeds"),
+        )
+        limit = TimeLimit(clock.hours, trials, seeds, pace=pace.to_dict())
+    settings = replace(settings, trials=min(settings.trials, limit.planned_trials))
     looks = len(settings.finalists.looks) > 1  # planned ones are kept
     seeds = limit.planned_seeds
     plan = TimePlan(
         limit,
         clock.ends,
-        work.seconds(trials, seeds, pace.slots) + pace.start + CLOSING,
+        work.seconds(settings.trials, seeds, pace.slots) + pace.start + CLOSING,
         work.trial,
         work.final,
-        least_trials(planned),
+        least_trials(settings),
         seeds if looks else min(seeds, FEWEST_SEEDS),
     )
-    return planned, plan
+    return settings, plan
 
 
 def _measure(
@@ -103,26 +82,28 @@ def _measure(
     console: Console,
 ) -> tuple[Pace, SplitSizes]:
     """The pace of an earlier start, or of pilots; and the sizes of the splits."""
-    with pilot_folder(settings) as rehearsal:
-        if known is not None:
+    if known is not None:
+        with pilot_folder(settings) as rehearsal:
             data = prepare(rehearsal, space, candidates).data
             return Pace(**known.pace), split_sizes(data, settings.data)
-        started = time.monotonic()
-        with start_workers(rehearsal, settings.sampler.lookahead) as executor:
-            executor.wait_until_ready()  # before images are decoded, which is done once
-            ready = time.monotonic() - started
-            prepared = prepare(rehearsal, space, candidates)
-            sizes = split_sizes(prepared.data, settings.data)
-            runs = [*candidates.baselines, *_drawn(settings, space, candidates)]
-            pilots = short_pilots(runs, settings.data, sizes, clock.hours)
-            console.print("timing pilot trainings ...", style="dim")
-            job = prepared.job_settings
-            return time_pilots(rehearsal, executor, job, pilots, sizes, ready), sizes
+    with pilot_workers(settings, settings.sampler.lookahead) as workers:
+        prepared = prepare(workers.settings, space, candidates)
+        sizes = split_sizes(prepared.data, settings.data)
+        runs = pilot_runs(settings, space, candidates)
+        console.print("timing pilot trainings ...", style="dim")
+        job = prepared.job_settings
+        return workers.pace(runs, settings.data, sizes, job, clock.hours), sizes
 
 
 def least_trials(settings: StudySettings) -> int:
     """So few trials that a search is still one: as many as are under way at once, or finalists."""
     return min(settings.trials, max(settings.finalists.top, settings.sampler.lookahead))
+
+
+def pilot_runs(settings: StudySettings, space: Space, candidates: Candidates) -> list[RunSpec]:
+    """Runs that stand for all of a study: what may be trained, or else what stands first."""
+    found = [*candidates.baselines, *_drawn(settings, space, candidates)]
+    return found or [candidates.trial(Draw(0, 0, space.default()), {})]
 
 
 def _drawn(settings: StudySettings, space: Space, candidates: Candidates) -> list[RunSpec]:

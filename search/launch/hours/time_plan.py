@@ -1,16 +1,17 @@
 """What was planned for the hours of a command, and when they end."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
-from search.launch.hours.wall_time import CLOSING, PLANNED
+from search.launch.hours.pace import Pace
+from search.launch.hours.wall_time import CLOSING, PLANNED, most_that_fit, too_long
 from search.records.time_limit import TimeLimit
 from search.reporting.terminal import duration
 from search.study.deadline import Deadline
 
-LEAST_SEEDS = 3  # that are planned: fewer can hardly show a difference
 FEWEST_SEEDS = 2  # that are trained where the time is over early: one gives no interval
 _MOST_HOURS = 24 * 366.0
 _SHARE_TO_END = 0.95  # of the hours, at which the last training must have ended
@@ -94,3 +95,30 @@ class Clock:
     def to_plan(self, start: float) -> float:
         """Seconds of trainings that may be planned now, if a worker starts in ``start`` seconds."""
         return self.hours * 3600 * PLANNED - self.gone - start - CLOSING
+
+    def fit(
+        self,
+        what: str,
+        seconds: Callable[[int], float],
+        numbers: tuple[int, int],
+        pace: Pace,
+        instead: str,
+    ) -> int:
+        """The largest number that fits.
+
+        Args:
+            what: it is a number of, for the message.
+            seconds: from the first training to the last, by the number.
+            numbers: the least and the most.
+            pace: of this machine.
+            instead: what to give instead of more hours.
+
+        Raises:
+            InputError: even the least takes longer.
+        """
+        (least, most), left = numbers, self.to_plan(pace.start)
+        found = most_that_fit(seconds, least, most, left)
+        if found < least or seconds(found) > left:
+            needed = seconds(least) + pace.start + CLOSING + self.gone
+            raise too_long(what, needed, self.hours, instead)
+        return found

@@ -5,11 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.recipe import Recipe
+from search.settings.experiment import ExperimentSettings
 
 #: Share of the hours that is planned with; the rest is for pilots that were too quick.
 PLANNED = 0.8
 #: Seconds for figures, tables and the mirror's last words after the last training.
 CLOSING = 10.0
+LEAST_SEEDS = 3  # that are planned: fewer can hardly show a difference
+_SMALLEST, _SHORTEST = 16, 20  # pixels and epochs that are not halved any more
 
 
 @dataclass(frozen=True)
@@ -95,3 +99,24 @@ def too_long(what: str, seconds: float, hours: float, instead: str) -> InputErro
         f"{what} takes at least {needed:g} h on this machine, and --hours is {hours:g}; give "
         f"--hours {needed:g}, or {instead}"
     )
+
+
+def shorter_settings(settings: ExperimentSettings, seeds: int, setting: str) -> str:
+    """Options to give instead of more hours, the most effective first.
+
+    Args:
+        settings: the study or comparison.
+        seeds: that it has.
+        setting: where they stand.
+    """
+    size = settings.variant.get("image_size")
+    side = size[0] if isinstance(size, list | tuple) else size
+    ways = []
+    if isinstance(side, int) and side >= 2 * _SMALLEST and settings.data.source == "folder":
+        ways.append(f"a smaller image size: --variant.image_size {side // 2}")
+    epochs = settings.recipe.get("epochs", Recipe.epochs)
+    if isinstance(epochs, int) and epochs >= _SHORTEST:
+        ways.append(f"fewer epochs: --recipe.epochs {epochs // 2}")
+    if seeds > LEAST_SEEDS:
+        ways.append(f"fewer seeds: --{setting} {LEAST_SEEDS}")
+    return ", or ".join(ways) or "smaller widths and fewer baselines or arms"

@@ -1,17 +1,14 @@
 """`--images`: from a folder to settings that fit the hours, by rules and a timed pilot."""
 
 import dataclasses
-import time
-from dataclasses import dataclass
-from pathlib import Path
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
-from search.execution.workers import common_job_settings, image_cache, start_workers
-from search.launch.hours.pilots import SplitSizes, pilot_folder, short_pilots, time_pilots
+from search.execution.workers import common_job_settings, image_cache
+from search.launch.hours.pilots import SplitSizes, pilot_workers
 from search.launch.hours.time_plan import FEWEST_SEEDS, Clock, TimePlan
 from search.launch.hours.wall_time import CLOSING, too_long
 from search.launch.proposal.begin_file import write_begin_file
@@ -37,19 +34,6 @@ _QUESTIONS = 11  # differences of the default arms to the first one, and to thei
 _NARROWEST = {"study": 16, "comparison": 24}  # below 24, widths are too coarse to match costs
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """Settings for a folder of images, and the plan for the time.
-
-    Args:
-        file: where they were written.
-        plan: what fits into the hours.
-    """
-
-    file: Path
-    plan: TimePlan
-
-
 def propose(
     kind: Kind,
     images: str,
@@ -58,7 +42,7 @@ def propose(
     base: ExperimentSettings,
     console: Console,
     command: str,
-) -> Proposal:
+) -> TimePlan:
     """Look at the images, time a pilot, settle all settings, write and say them.
 
     Args:
@@ -69,6 +53,9 @@ def propose(
         base: name, folder and workers.
         console: for the user.
         command: what was typed, for the file's head.
+
+    Returns:
+        What fits into the hours.
 
     Raises:
         InputError: images that cannot be used, or hours in which even the least does not fit.
@@ -101,7 +88,7 @@ def propose(
         highlight=False,
         soft_wrap=True,
     )
-    return Proposal(file, _time_plan(kind, measured, choice, seconds(choice), clock))
+    return _time_plan(kind, measured, choice, seconds(choice), clock)
 
 
 def _measure(
@@ -114,27 +101,22 @@ def _measure(
 ) -> Measured:
     sizes = look_at(images)
     shape = network_sizes(sizes, 2, preset.largest, preset.widest)[0].image_size
-    with pilot_folder(base) as rehearsal:
-        started = time.monotonic()
-        with start_workers(rehearsal) as executor:
-            executor.wait_until_ready()  # before images are decoded, which is done once
-            ready = time.monotonic() - started
-            cache = image_cache(rehearsal)
-            console.print(f"reading the images of {images} ...", style="dim")
-            data = DataSettings.from_dict(data_of(sizes))
-            counts = load_counts(data, shape, sizes.channels, cache)
-            everything = counts.train + counts.validation + counts.test
-            data = DataSettings.from_dict(data_of(sizes, everything))
-            counts = load_counts(data, shape, sizes.channels, cache)
-            found = network_sizes(sizes, counts.classes, preset.largest, preset.widest)
-            networks = [n for n in found if n.width >= _NARROWEST[kind]]
-            settings = dataclasses.replace(rehearsal, data=data)
-            runs = [_pilot(network, counts) for network in (networks[0], networks[-1])]
-            split = SplitSizes(counts.train, counts.validation, counts.test)
-            pilots = short_pilots(runs, data, split, clock.hours)
-            console.print("timing pilot trainings ...", style="dim")
-            job = common_job_settings(settings, networks[0].variant(), {})
-            pace = time_pilots(settings, executor, job, pilots, split, ready)
+    with pilot_workers(base) as workers:
+        cache = image_cache(workers.settings)
+        console.print(f"reading the images of {images} ...", style="dim")
+        data = DataSettings.from_dict(data_of(sizes))
+        counts = load_counts(data, shape, sizes.channels, cache)
+        everything = counts.train + counts.validation + counts.test
+        data = DataSettings.from_dict(data_of(sizes, everything))
+        counts = load_counts(data, shape, sizes.channels, cache)
+        found = network_sizes(sizes, counts.classes, preset.largest, preset.widest)
+        networks = [n for n in found if n.width >= _NARROWEST[kind]]
+        settings = dataclasses.replace(workers.settings, data=data)
+        runs = [_pilot(network, counts) for network in (networks[0], networks[-1])]
+        split = SplitSizes(counts.train, counts.validation, counts.test)
+        console.print("timing pilot trainings ...", style="dim")
+        job = common_job_settings(settings, networks[0].variant(), {})
+        pace = workers.pace(runs, data, split, job, clock.hours)
     return Measured(sizes, counts, networks, pace)
 
 

@@ -13,10 +13,8 @@ from hybrid_swin.system.console import Console
 from search.cli.commands import COMMANDS
 from search.cli.in_time import in_time
 from search.cli.main import main
-from search.launch.hours import comparison as comparison_hours
-from search.launch.hours import study as study_hours
+from search.launch.hours import pilots as timed
 from search.launch.hours.pace import Pace
-from search.launch.proposal import own_images
 from search.records.settings import write_settings
 from search.records.time_limit import TimeLimit, write_time_limit
 from search.settings.comparison import ComparisonSettings
@@ -30,13 +28,12 @@ def paced(monkeypatch, tmp_path):
     """The pace of a machine, as if pilots had told it; and a working folder. Counts the pilots."""
     pilots = []
 
-    def tell(settings, executor, job_settings, chosen, sizes, start):
-        pilots.append(chosen)
+    def tell(self, specs, *_):
+        pilots.append(specs)
         return PACE
 
-    for module in (own_images, study_hours, comparison_hours):
-        monkeypatch.setattr(module, "time_pilots", tell)
-        monkeypatch.setattr(module, "start_workers", NoWorkers)
+    monkeypatch.setattr(timed.PilotWorkers, "pace", tell)
+    monkeypatch.setattr(timed, "start_workers", NoWorkers)
     monkeypatch.chdir(tmp_path)
     return pilots
 

@@ -6,18 +6,18 @@ from types import SimpleNamespace
 
 from hybrid_swin.system.console import Console
 from search.launch import dry_run_comparison as dry_run
-from search.records.runs import RunResult
+from search.launch.hours import pilots as hours
+from search.launch.hours.pace import Pace
 from search.settings.comparison import ArmSettings
 
 
 def test_a_plugin_that_no_arm_uses_is_said(monkeypatch, tmp_path, write_plugin, fake):
-    def train(settings, executor, job_settings, specs):
-        seconds = {"fit": 3.0, "total": 4.0}
-        return [RunResult(s.key, 1, "complete", 0.9, epochs=3, seconds=seconds) for s in specs]
-
-    workers = nullcontext(SimpleNamespace(slots=2))
-    monkeypatch.setattr(dry_run, "start_workers", lambda **_: workers)
-    monkeypatch.setattr(dry_run, "run_pilots", train)
+    pace, idle = (
+        Pace(0.1, 1e-3, 1e-10, 1.0, 5.0, 2),
+        SimpleNamespace(slots=2, wait_until_ready=lambda: None),
+    )
+    monkeypatch.setattr(hours, "start_workers", lambda *_: nullcontext(idle))
+    monkeypatch.setattr(hours.PilotWorkers, "pace", lambda *_: pace)
 
     def said(**given):
         asked = fake.settings(folder=str(tmp_path), plugins=[str(write_plugin("pool"))], **given)

@@ -8,7 +8,8 @@ import pytest
 
 from hybrid_swin.system.console import Console
 from search.launch import dry_run_study as dry_run
-from search.records.runs import RunResult
+from search.launch.hours import pilots as hours
+from search.launch.hours.pace import Pace
 from search.settings.study import (
     BaselineSettings,
     BudgetSettings,
@@ -31,17 +32,13 @@ def told(monkeypatch, tmp_path):
     """Rehearse a study; gives the pilots and what was said of it."""
     pilots = []
 
-    def train(settings, executor, job_settings, specs):
+    def pace(self, specs, *_):
         pilots.extend(specs)
-        seconds = {"fit": 3.0, "total": 4.0}
-        return [
-            RunResult(spec.key, 1, "complete", 0.9, epochs=3, epochs_planned=3, seconds=seconds)
-            for spec in pilots
-        ]
+        return Pace(0.1, 1e-3, 1e-10, 1.0, 5.0, 2)
 
-    workers = nullcontext(SimpleNamespace(slots=2))
-    monkeypatch.setattr(dry_run, "start_workers", lambda *_: workers)
-    monkeypatch.setattr(dry_run, "run_pilots", train)
+    idle = SimpleNamespace(slots=2, wait_until_ready=lambda: None)
+    monkeypatch.setattr(hours, "start_workers", lambda *_: nullcontext(idle))
+    monkeypatch.setattr(hours.PilotWorkers, "pace", pace)
 
     def rehearse(baselines=(), recipe=None, **settings):
         stages = [{**STAGE, "blocks": [WORDS]}]
@@ -60,18 +57,23 @@ def told(monkeypatch, tmp_path):
     return rehearse
 
 
-def test_the_pilot_is_a_network_that_can_be_matched(told):
+def test_pilots_are_networks_that_can_be_matched(told):
     """The first of this space, `w_msa`, has no widths that meet the cost."""
     pilots, _ = told(budget=BudgetSettings(macs="30K", mode="match", tolerance=0.05))
-    assert [spec.label for spec in pilots] == ["mdta"] * 2
-    assert [(spec.key, spec.seed) for spec in pilots] == [("trials/0000", 0), ("trials/0001", 1)]
+    words = {spec.label for spec in pilots}
+    assert "mdta" in words and "w_msa" not in words
 
 
 def test_the_pilot_of_nothing_but_a_baseline_is_that(told):
     """No trial keeps the budget, and none is asked for."""
     baseline = BaselineSettings(label="small", set={"stages.0.depth": 1})
     pilots, _ = told(trials=0, budget=BudgetSettings(macs="40K"), baselines=(baseline,))
-    assert [spec.label for spec in pilots] == ["small"] * 2
+    assert [spec.label for spec in pilots] == ["small"]
+
+
+def test_pilots_of_nothing_at_all_are_of_the_first_network(told):
+    pilots, _ = told(trials=0, budget=BudgetSettings(macs="40K"))
+    assert len(pilots) == 1
 
 
 def test_all_trainings_are_named_and_summed(told):

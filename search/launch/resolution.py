@@ -1,68 +1,17 @@
-"""Timed pilot trainings, and what so many seeds can show: what every rehearsal tells."""
+"""What so many seeds and test images can show, said before anything is trained."""
 
-import dataclasses
-from collections.abc import Iterable, Mapping
 from itertools import product
-from typing import Any
 
-from hybrid_swin.errors import InputError
-from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from hybrid_swin.training.metric_facts import facts_of
-from search.execution.dispatcher import Dispatcher, View
-from search.execution.job import Executor
-from search.records.runs import RunResult, RunSpec
-from search.settings.experiment import ExperimentSettings
 from search.statistics.power import detectable_difference
 from search.statistics.wilson import wilson
 
-_EPOCHS = 3
 _SPREADS = (0.005, 0.01, 0.02)  # standard deviations between seeds, as shares of 1
 _CHANGED = (0.02, 0.1)  # shares of the test images on which two arms differ
 _LEVEL = 0.05
 _ACCURACIES = (0.8, 0.95, 0.99)  # of which it is said how well the test images tell them
 _Z = 1.96
-
-
-def shortened(spec: RunSpec) -> RunSpec:
-    """The same run for a few epochs."""
-    recipe = Recipe.from_dict(spec.recipe or {})
-    short = dataclasses.replace(recipe, epochs=min(_EPOCHS, recipe.epochs))
-    return dataclasses.replace(spec, recipe=short.to_dict(), stage="search")
-
-
-def run_pilots(
-    settings: ExperimentSettings,
-    executor: Executor,
-    job_settings: Mapping[str, Any],
-    specs: Iterable[RunSpec],
-    view: View | None = None,
-) -> list[RunResult]:
-    """Run shortened trainings in the experiment's folder, a temporary one; in the order given.
-
-    Args:
-        settings: of the experiment.
-        executor: its workers.
-        job_settings: what jobs need to know.
-        specs: the trainings.
-        view: what watches; nothing where left out.
-
-    Raises:
-        InputError: one that does not come to the end of an epoch.
-    """
-    dispatcher = Dispatcher(
-        settings.path, executor, settings.workers, job_settings, view or Silent()
-    )
-    asked = list(specs)
-    for spec in asked:
-        dispatcher.submit(spec)
-    results: dict[str, RunResult] = {}
-    while dispatcher.busy:
-        results |= {spec.key: result for spec, result in dispatcher.results()}
-    broken = [result for result in results.values() if not result.epochs]
-    if broken:
-        raise InputError(f"the pilot training {broken[0].state}: {broken[0].error}")
-    return [results[spec.key] for spec in asked]
 
 
 def print_resolution(
@@ -137,24 +86,3 @@ def print_resolution(
             f"than: {told}",
             highlight=False,
         )
-
-
-class Silent:
-    """Watches without a word."""
-
-    def started(self, spec: RunSpec, worker: str) -> None:
-        """Say nothing."""
-
-    def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
-        """Say nothing."""
-
-    def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
-        """Say nothing."""
-
-    def note(self, text: str) -> None:
-        """Say nothing."""
-
-    def expect(
-        self, total: int, by_folder: Mapping[str, int] | None = None, about: bool = False
-    ) -> None:
-        """Say nothing."""

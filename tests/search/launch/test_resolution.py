@@ -1,13 +1,7 @@
 import io
 
-import pytest
-
-from hybrid_swin.errors import InputError
-from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
-from search.launch import pilot
-from search.launch.pilot import print_resolution, run_pilots, shortened
-from search.records.runs import RunResult, RunSpec
+from search.launch.resolution import print_resolution
 from search.statistics.looks import pocock_level
 from search.statistics.power import detectable_difference, minimum_detectable_difference
 
@@ -62,47 +56,3 @@ def test_a_planned_look_pays_its_share():
     expected = minimum_detectable_difference(3, 0.01, level=level)
     assert f"at this look ({level:.2%} over all of them)" in told
     assert f"{100 * expected:.1f} (at 1)" in told
-
-
-def spec(epochs):
-    recipe = Recipe(epochs=epochs).to_dict()
-    return RunSpec(
-        study="s",
-        key="finalists/a/0",
-        kind="finalist",
-        stage="final",
-        label="a",
-        variant=None,
-        recipe=recipe,
-        variant_id="v",
-        candidate_id="a",
-        seed=0,
-        cost={"macs": 1},
-    )
-
-
-@pytest.mark.parametrize(("epochs", "expected"), [(40, 3), (2, 2)])
-def test_a_pilot_is_short_and_reads_no_test(epochs, expected):
-    short = shortened(spec(epochs))
-    assert short.recipe == {**spec(epochs).recipe, "epochs": expected}
-    assert short.stage == "search"
-
-
-def test_a_pilot_that_breaks_is_told(fake, tmp_path, monkeypatch):
-    class Broken:
-        def __init__(self, *given):
-            self.busy = False
-
-        def submit(self, one):
-            self.spec, self.busy = one, True
-
-        def results(self):
-            self.busy = False
-            failed = RunResult(
-                key=self.spec.key, attempt=1, state="failed", score=None, error="no memory"
-            )
-            return [(self.spec, failed)]
-
-    monkeypatch.setattr(pilot, "Dispatcher", Broken)
-    with pytest.raises(InputError, match="the pilot training failed: no memory"):
-        run_pilots(fake.settings(folder=str(tmp_path)), None, {}, [spec(3)])

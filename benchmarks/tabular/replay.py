@@ -162,7 +162,6 @@ class _Timed:
         self._study = study
         self.knows = study.knows
         self.close = study.close
-        self.wait_no_longer = study.wait_no_longer
         self.seconds = 0.0
 
     def ask(self, *arguments: Any) -> Any:

@@ -160,16 +160,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+def read_bytes(path: Path) -> bytes:
+    """The content of a file.
 
     Raises:
         MissingFileError: there is no such file.
-        DamagedFileError: it is not a file, not JSON, or not an object.
+        DamagedFileError: a folder stands in its place.
         FileError: the system refuses to read it.
     """
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingFileError(
             f"there is no {shortened(path)}; is this the folder of a study?"
@@ -178,6 +178,17 @@ def read_json(path: Path) -> dict[str, Any]:
         raise DamagedFileError(path, "a folder stands where a file belongs") from error
     except OSError as error:
         raise FileError(explained(error, path)) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DamagedFileError: it is not a file, not JSON, or not an object.
+        FileError: the system refuses to read it.
+    """
+    content = read_bytes(path)
     if not content.strip(b" \t\r\n\0"):
         raise DamagedFileError(path, "it is empty")
     try:

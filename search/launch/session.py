@@ -157,19 +157,17 @@ class Session:
         write: Callable[[], Result],
         about: Callable[[], Mapping[str, Any]],
         show: Callable[[Result], None],
-        *close: Callable[[], object],
     ) -> Result:
         """Run the loop to its end, and put everything in order, whatever ended it.
 
-        The order: workers end, then what the loop used, results and the receipt are written, the
-        result is shown if the loop came to its end, and the mirror is waited for last.
+        The order: workers end, results and the receipt are written, the result is shown if the loop
+        came to its end, and the mirror is waited for last.
 
         Args:
             loop: trains.
             write: makes the result from the folder, and writes it there.
             about: what the receipt says beside what it says of every experiment.
             show: is given the result before the mirror is waited for.
-            close: ends what the loop used.
         """
         whole = False
         found: list[Result] = []
@@ -186,7 +184,7 @@ class Session:
             patience = WANDB_SECONDS if whole else WANDB_SECONDS_WHEN_CUT_OFF
             self._board.close(patience, self._console.print)
 
-        with closing(self._executor.close, *close, conclude, mirror):
+        with closing(self._executor.close, conclude, mirror):
             with self._terminal:
                 loop()
             whole = True

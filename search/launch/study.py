@@ -218,11 +218,6 @@ def launch_study(
         study = OptunaStudy(
             settings, space, folder, sampler, owner=settled["owner"], say=session.say
         )
-        if study.repaired:
-            session.say(
-                f"the Optuna journal ended in a torn line, as after a kill: its last "
-                f"{study.repaired} bytes were cut off; nothing finished is lost"
-            )
         train_images = len(prepared.data.splits.train) if prepared.data else 0
         seeds = next_target(settings.finalists.looks, read_looks(folder))
         counts = expected_runs(settings, candidates, train_images, seeds)
@@ -260,7 +255,7 @@ def launch_study(
             _draw(folder, console)
             show(leaderboard)
 
-        return session.finish(coordinator.run, write, about, draw_and_show, study.close)
+        return session.finish(coordinator.run, write, about, draw_and_show)
 
 
 def _plan(counts: RunCounts, time_plan: TimePlan | None) -> str:

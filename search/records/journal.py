@@ -5,23 +5,22 @@ what is lost behind it is told again from the finished trials.
 """
 
 import json
-import logging
+from itertools import takewhile
 from pathlib import Path
 
 from hybrid_swin.system.files import (
     DamagedFileError,
-    FileError,
-    explained,
+    MissingFileError,
+    read_bytes,
     write_bytes_atomically,
 )
 from search.records.torn import Say, set_aside
 
 JOURNAL = "optuna.journal"
-_THEN = "its whole lines before that are taken, and the rest is told again from the finished trials"
 
 
-def repair_journal(path: Path, say: Say = lambda text: None) -> int:
-    """Take what is whole of a journal; says how many bytes of a torn last line were cut off.
+def repair_journal(path: Path, say: Say = lambda text: None) -> None:
+    """Take what is whole of a journal.
 
     A coordinator killed while writing leaves half a line. Optuna reads past it, but its next write
     would be glued to it and make the journal unreadable for good. Damage anywhere else is not
@@ -29,48 +28,41 @@ def repair_journal(path: Path, say: Say = lambda text: None) -> int:
 
     Args:
         path: of the journal.
-        say: is told of damage, in one line.
+        say: is told of what is cut off or damaged, in one line.
 
     Raises:
         FileError: the system refuses.
     """
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return 0
-    except IsADirectoryError:
-        _begin_again(path, b"", "a folder stands where a file belongs", say)
-        return 0
-    except OSError as error:
-        raise FileError(explained(error, path)) from error
-    whole = content.rfind(b"\n") + 1
-    lines = content[:whole].splitlines(keepends=True)
-    bad = next((index for index, line in enumerate(lines) if not _is_entry(line)), None)
-    if bad is not None:
-        _begin_again(path, b"".join(lines[:bad]), f"line {bad + 1} is not one of Optuna's", say)
-        return 0
-    if whole == len(content):
-        return 0
-    with path.open("r+b") as file:
-        file.truncate(whole)
-    logging.getLogger(__name__).info("cut %d bytes off %s", len(content) - whole, path)
-    return len(content) - whole
+        content = read_bytes(path)
+    except MissingFileError:
+        return
+    except DamagedFileError as error:
+        begin_again(path, error.reason, say)
+        return
+    lines = list(takewhile(_is_entry, content.splitlines(keepends=True)))
+    whole = b"".join(lines)
+    others = content[len(whole) :]
+    if b"\n" in others:
+        begin_again(path, f"line {len(lines) + 1} is not one of Optuna's", say, whole)
+    elif others:
+        write_bytes_atomically(path, whole)
+        say(
+            f"the Optuna journal ended in a torn line, as after a kill: its last {len(others)} "
+            "bytes were cut off; nothing finished is lost"
+        )
 
 
-def discard_journal(path: Path, reason: str, say: Say) -> None:
-    """Set a journal aside that is none of this study; it is made again from the finished trials."""
+def begin_again(path: Path, reason: str, say: Say, whole: bytes = b"") -> None:
+    """Set a damaged journal aside, and take what is whole of it."""
     torn = set_aside(path)
+    if whole:
+        write_bytes_atomically(path, whole)
+    said = "its whole lines before that are taken, and the rest is" if whole else "it is"
     say(
-        f"{DamagedFileError(path, reason)}; it is kept as {torn.name}, and made again from the "
+        f"{DamagedFileError(path, reason)}; it is kept as {torn.name}; {said} made again from the "
         "finished trials"
     )
-
-
-def _begin_again(path: Path, content: bytes, reason: str, say: Say) -> None:
-    torn = set_aside(path)
-    if content:
-        write_bytes_atomically(path, content)
-    say(f"{DamagedFileError(path, reason)}; it is kept as {torn.name}; {_THEN}")
 
 
 def _is_entry(line: bytes) -> bool:
@@ -78,4 +70,4 @@ def _is_entry(line: bytes) -> bool:
         data = json.loads(line)
     except (ValueError, RecursionError):
         return False
-    return isinstance(data, dict) and isinstance(data.get("op_code"), int)
+    return line.endswith(b"\n") and isinstance(data, dict) and isinstance(data.get("op_code"), int)

@@ -72,7 +72,7 @@ class Proposals:
 
     def close(self) -> None:
         """Drop what has not begun, and wait for what has, but not for a storage that is away."""
-        self._study.wait_no_longer()
+        self._study.close()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def finish(self) -> None:

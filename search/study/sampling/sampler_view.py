@@ -8,16 +8,17 @@ go.
 
 import heapq
 from collections.abc import Container, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search.study.pareto import Direction, Front
 
+WAYS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
 REFUSED = "refused"  # attribute of a draw that became no trial of ours: why it was refused
-OptunaDirection = Literal["maximize", "minimize"]
 
 # TPE keeps at most 25 of the best apart and weighs the others the less the older they are. So the
 # best and the latest say almost all, and the time of a draw does not grow with the study.
@@ -28,25 +29,21 @@ class SamplerView:
     """Draws by their number, and the results that are known by now.
 
     Args:
-        directions: maximize or minimize, one an objective.
+        directions: whether more or less is better, of each objective.
         sees_all: show samplers every trial; else the best and the latest of many.
     """
 
-    def __init__(self, directions: Sequence[OptunaDirection], sees_all: bool) -> None:
-        self._storage = optuna.storages.InMemoryStorage()
-        name = optuna.create_study(storage=self._storage, directions=list(directions)).study_name
-        ways: list[Direction] = ["max" if way == "maximize" else "min" for way in directions]
-        self._study = _Shown(name, self._storage)
-        self._study.best = None if sees_all else _Best(ways)
-
-    @property
-    def count(self) -> int:
-        """How many draws there are; the number of the next."""
-        return len(self._storage._studies[self._study._study_id].trials)
+    def __init__(self, directions: Sequence[Direction], sees_all: bool) -> None:
+        self._storage = _Shown(None if sees_all else _Best(directions))
+        ways = [WAYS[direction] for direction in directions]
+        self._study = optuna.create_study(storage=self._storage, directions=ways)
+        self._id = self._storage.get_study_id_from_name(self._study.study_name)
+        self.count = 0  # draws; the number of the next
 
     def ask(self, sampler: BaseSampler) -> optuna.Trial:
         """Open the next draw."""
         self._study.sampler = sampler
+        self.count += 1
         return self._study.ask()
 
     def restore(self, trial: FrozenTrial, known: bool) -> None:
@@ -59,7 +56,8 @@ class SamplerView:
                 user_attrs=trial.user_attrs,
                 system_attrs=trial.system_attrs,
             )
-        self._storage.create_new_trial(self._study._study_id, template_trial=trial)
+        self.count += 1
+        self._storage.create_new_trial(self._id, template_trial=trial)
 
     def end(self, number: int, state: TrialState) -> None:
         """End a draw without a result."""
@@ -78,28 +76,31 @@ class SamplerView:
     @property
     def attributes(self) -> dict[str, Any]:
         """What samplers keep at the study, such as the parents of a generation."""
-        return self._storage.get_study_system_attrs(self._study._study_id)
+        return self._storage.get_study_system_attrs(self._id)
 
     def keep(self, name: str, value: Any) -> None:
         """Give samplers back what they kept."""
-        self._storage.set_study_system_attr(self._study._study_id, name, value)
+        self._storage.set_study_system_attr(self._id, name, value)
 
 
-class _Shown(optuna.Study):
-    """What is shown of many trials: the best and the latest."""
+class _Shown(optuna.storages.InMemoryStorage):
+    """Shows of many trials the best and the latest; without ``best`` every trial."""
 
-    best: "_Best | None" = None  # None: samplers see every trial
+    def __init__(self, best: "_Best | None") -> None:
+        super().__init__()
+        self._best = best
 
-    def _get_trials(
+    def get_all_trials(
         self,
+        study_id: int,
         deepcopy: bool = True,
         states: Container[TrialState] | None = None,
-        use_cache: bool = False,
     ) -> list[FrozenTrial]:
-        trials = super()._get_trials(deepcopy, use_cache=use_cache)
-        if len(trials) > MOST_SHOWN and self.best is not None:
+        """What is shown, of these states."""
+        trials = super().get_all_trials(study_id, deepcopy)
+        if len(trials) > MOST_SHOWN and self._best is not None:
             late = trials[BEST_SHOWN - MOST_SHOWN :]
-            trials = [*self.best.of(trials, len(trials) - len(late)), *late]
+            trials = [*self._best.of(trials, len(trials) - len(late)), *late]
         return [t for t in trials if states is None or t.state in states]
 
 

@@ -26,7 +26,7 @@ from hybrid_swin.errors import InputError
 from search.settings.study import SamplerName, StudySettings
 from search.space import budget
 from search.space.space import Space
-from search.study.sampling.gp_process import GpProcess
+from search.study.sampling.gaussian_process import GaussianProcess
 from search.study.sampling.sampler_view import MOST_SHOWN
 
 Distributions = dict[str, BaseDistribution]
@@ -96,7 +96,6 @@ class Samplers:
         self._space = distributions(space)
         self._relative = {k: d for k, d in sorted(self._space.items()) if not d.single()}
         self._several = len(settings.objective.against) > 0
-        self._gp = GpProcess() if name == "gp" else None
         self.size = grid_size(self._space) if name == "grid" else None
 
     @property
@@ -126,21 +125,21 @@ class Samplers:
         """
         options = self._settings.sampler
         if self._name == "grid":
-            return Fixed(grid_point(self._space, number, self._settings.seed))
+            return fixed(grid_point(self._space, number, self._settings.seed))
         walk: BaseSampler | None = None
         if self._name == "random" or refused >= _ANYWHERE_AFTER:
             walk = optuna.samplers.RandomSampler(seed=seed)
         elif near is not None and self._relative and refused >= _NEARBY_AFTER:
-            walk = Fixed(neighbour(self._relative, near, seed))
+            walk = fixed(neighbour(self._relative, near, seed))
         elif self._name == "tpe" and learnt < options.startup_trials:
             walk = optuna.samplers.RandomSampler(seed=seed)
         if self._name == "nsga2":
             genetic = optuna.samplers.NSGAIISampler(population_size=options.population, seed=seed)
-            return genetic if walk is None else OfGeneration(walk, genetic)
+            return genetic if walk is None else Flat(walk, {}, genetic)
         if walk is not None:
             return walk
-        if self._gp is not None:
-            return Flat(self._gp.sampler(seed, options.startup_trials), self._relative)
+        if self._name == "gp":
+            return GaussianProcess(seed, options.startup_trials, self._relative)
         # Optuna's own default: multivariate for one objective, one by one for several. It counts
         # draws that were refused for their cost as trials, so the start is counted here. So is how
         # many it takes for good: a tenth of all draws would at a tight budget be every trial.
@@ -152,17 +151,28 @@ class Samplers:
             tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=1, gamma=lambda _: good)
         return Flat(tpe, {} if self._several else self._relative)
 
-    def close(self) -> None:
-        """End the process of the Gaussian process, if there is one."""
-        if self._gp is not None:
-            self._gp.close()
-
 
 class Flat(BaseSampler):
-    """A sampler that is told its space; Optuna would compare all trials' spaces at every draw."""
+    """A sampler that is told its space; Optuna would compare all trials' spaces at every draw.
 
-    def __init__(self, inner: BaseSampler, space: Distributions) -> None:
-        self._inner, self._space = inner, space
+    Args:
+        inner: proposes.
+        space: what it proposes jointly.
+        genetic: counts the draw to its generation, so that it can become a parent.
+    """
+
+    def __init__(
+        self,
+        inner: BaseSampler,
+        space: Distributions,
+        genetic: optuna.samplers.NSGAIISampler | None = None,
+    ) -> None:
+        self._inner, self._space, self._genetic = inner, space, genetic
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Write down of which generation the trial is."""
+        if self._genetic is not None:
+            self._genetic.get_trial_generation(study, trial)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -183,58 +193,12 @@ class Flat(BaseSampler):
         return self._inner.sample_independent(study, trial, param_name, param_distribution)
 
 
-class Fixed(BaseSampler):
-    """Gives values that are known beforehand (Optuna's own sampler for this is experimental)."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """Nothing is drawn jointly."""
-        return {}
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: Distributions
-    ) -> dict[str, Any]:
-        """Nothing is drawn jointly."""
-        return {}
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: Any
-    ) -> Any:
-        """The value of one parameter."""
-        return self._values[param_name]
-
-
-class OfGeneration(BaseSampler):
-    """Proposals from elsewhere that belong to a generation, so that they can become parents."""
-
-    def __init__(self, inner: BaseSampler, genetic: optuna.samplers.NSGAIISampler) -> None:
-        self._inner, self._genetic = inner, genetic
-
-    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Write down of which generation the trial is."""
-        self._genetic.get_trial_generation(study, trial)
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        """That of the inner sampler."""
-        return self._inner.infer_relative_search_space(study, trial)
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: Distributions
-    ) -> dict[str, Any]:
-        """What the inner sampler proposes."""
-        return self._inner.sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: Any
-    ) -> Any:
-        """What the inner sampler proposes for one parameter."""
-        return self._inner.sample_independent(study, trial, param_name, param_distribution)
+def fixed(values: Mapping[str, Any]) -> BaseSampler:
+    """Gives values that are known beforehand."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        inner = optuna.samplers.RandomSampler(seed=0)
+        return optuna.samplers.PartialFixedSampler(dict(values), inner)
 
 
 def neighbour(space: Distributions, point: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -1,26 +1,23 @@
 """The Optuna side of a study: storage, drawing candidates, telling results."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from hybrid_swin.errors import InputError
 from search.records.identity import derive_seed
-from search.records.journal import JOURNAL, discard_journal, repair_journal
+from search.records.journal import JOURNAL
 from search.records.runs import State
 from search.settings.study import SamplerName, StudySettings
 from search.space.space import Space
+from search.study.objectives import directions
 from search.study.sampling.draws import Draw, Refusal
-from search.study.sampling.sampler_view import REFUSED, OptunaDirection, SamplerView
+from search.study.sampling.sampler_view import REFUSED, SamplerView
 from search.study.sampling.samplers import Samplers, choose_sampler
+from search.study.sampling.storage import claim, open_database, open_journal, open_study
 from search.study.sampling.storage_patience import Patience
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says what matters
@@ -29,23 +26,8 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says wha
 _MOST_KNOWN, _MOST_REFUSED = 400, 4000
 
 _FOR = "trial"  # attribute of an Optuna trial: which of our trials it was drawn for
-_FROM_ELSEWHERE = (
-    f", or, if only {JOURNAL} came from another folder, delete it: it is made again from the "
-    "finished trials"
-)
-# Attributes of the Optuna study: of which settings it is, and of which folder.
-_SETTINGS, _OWNER = "settings", "folder"
-
 
 Judge = Callable[[dict[str, Any]], Refusal | None]
-
-
-class _UnreadableStorage(InputError):
-    """A storage that cannot be opened; ``reason`` says why."""
-
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class OptunaStudy:
@@ -81,20 +63,21 @@ class OptunaStudy:
         owner: str = "",
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self.repaired = 0
         self._settings = settings
         where = settings.storage or str(folder / JOURNAL)
         self._patience = Patience(where, settings.storage_wait_seconds, say)
         self._space = space
         self._samplers = Samplers(sampler or choose_sampler(settings, space)[0], settings, space)
-        self._say = say
-        in_folder = storage is None and not settings.storage
-        self._study = self._open_journal(folder) if in_folder else self._open(folder, storage)
-        # a journal in the folder is this folder's, whatever became of the file that says so
-        self._patience.keep(lambda: self._claim("" if in_folder else owner))
-        self._storage = self._study._storage
-        self._several = len(directions(settings)) > 1
-        self._memory = SamplerView(directions(settings), self._samplers.sees_all)
+        if storage is not None:
+            self._study, self._storage = open_study(settings, storage)
+        elif settings.storage:
+            self._study, self._storage = open_database(settings, settings.storage)
+        else:  # a journal in the folder is this folder's, whatever became of the file that says so
+            owner = ""
+            self._study, self._storage = open_journal(settings, folder, say)
+        self._id = self._storage.get_study_id_from_name(settings.name)
+        self._patience.keep(lambda: claim(self._study, settings, owner))
+        self._memory = SamplerView(directions(settings.objective), self._samplers.sees_all)
         self._taken: dict[int, FrozenTrial] = {}  # by our index
         self._refused: Counter[int] = Counter()  # draws for our trial of this index
         self._repeated: Counter[int] = Counter()  # of these, known already
@@ -102,11 +85,6 @@ class OptunaStudy:
         self._earlier = self._restore()  # draws that are not yet in the memory
 
     def close(self) -> None:
-        """End what samplers have started."""
-        self.wait_no_longer()
-        self._samplers.close()
-
-    def wait_no_longer(self) -> None:
         """Let a call fail at once where the storage does not answer; another thread may call it."""
         self._patience.end()
 
@@ -167,20 +145,22 @@ class OptunaStudy:
         curve: Sequence[tuple[int, float]],
     ) -> FrozenTrial:
         """Write a trial's end, or what of it is not yet written; returns the trial."""
-        stored = self._storage.get_trial(trial._trial_id)
+        known_as = self._storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
+        stored = self._storage.get_trial(known_as)
         if stored.state != TrialState.RUNNING:
             return stored  # written, though the answer did not arrive
         # Optuna keeps no curves of trials with several objectives.
-        for epoch, value in () if state == "diverged" or self._several else curve:
+        several = self._settings.objective.against
+        for epoch, value in () if state == "diverged" or several else curve:
             if epoch not in stored.intermediate_values:
-                self._storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
+                self._storage.set_trial_intermediate_value(known_as, epoch, value)
         if state in ("stopped", "diverged"):
             self._study.tell(trial.number, state=TrialState.PRUNED)
         elif state == "failed" or values is None:
             self._study.tell(trial.number, state=TrialState.FAIL)
         else:
             self._study.tell(trial.number, list(values))
-        return self._storage.get_trial(trial._trial_id)
+        return self._storage.get_trial(known_as)
 
     def summary(self) -> dict[str, int]:
         """How many draws were taken and refused, by state; asks no storage."""
@@ -191,67 +171,6 @@ class OptunaStudy:
             "refused_as_known": known,
             "running": sum(t.state == TrialState.RUNNING for t in self._taken.values()),
         }
-
-    def _open_journal(self, folder: Path) -> optuna.Study:
-        """The study in the folder's journal; a new one where Optuna cannot read that."""
-        try:
-            return self._open(folder, None)
-        except _UnreadableStorage as error:
-            discard_journal(folder / JOURNAL, error.reason, self._say)
-            return self._open(folder, None)
-
-    def _open(self, folder: Path, storage: optuna.storages.BaseStorage | None) -> optuna.Study:
-        try:
-            return optuna.create_study(
-                study_name=self._settings.name,
-                storage=storage or self._storage_at(folder),
-                directions=directions(self._settings),
-                load_if_exists=True,
-                pruner=optuna.pruners.NopPruner(),
-            )
-        except Exception as error:  # whatever a database driver or a damaged file raises
-            where = self._settings.storage or folder / JOURNAL
-            mend = (
-                "check the address, the server and PGPASSWORD, and that its driver is installed"
-                if self._settings.storage
-                else "delete it: it is made again from the finished trials"
-            )
-            reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-            raise _UnreadableStorage(
-                f"the Optuna storage {str(where)!r} cannot be opened ({reason}); {mend}", reason
-            ) from error
-
-    def _claim(self, owner: str) -> None:
-        """Refuse a study that is not ours: a database knows studies by their name only."""
-        text = json.dumps(self._settings.fixed() | {"plugins": []}, sort_keys=True)
-        mark = hashlib.sha256(text.encode()).hexdigest()[:10]
-        known = self._study.user_attrs
-        for name, own, whose in ((_OWNER, owner, "folder"), (_SETTINGS, mark, "settings")):
-            if own and known.get(name, own) != own:
-                if name == _SETTINGS and not self._study.get_trials(deepcopy=False):
-                    del known[name]  # claimed, and ended before the first trial
-                    continue
-                elsewhere = "" if self._settings.storage or name == _OWNER else _FROM_ELSEWHERE
-                raise InputError(
-                    f"the Optuna storage holds another study {self._settings.name!r}, of another "
-                    f"{whose}; give another --name{elsewhere}"
-                )
-        for name, own in {_SETTINGS: mark, _OWNER: owner}.items() - known.items():
-            if not own:
-                continue
-            self._study.set_user_attr(name, own)
-
-    def _storage_at(self, folder: Path) -> Any:
-        if self._settings.storage:
-            return self._settings.storage
-        journal = folder / JOURNAL
-        # The study's own lock is held: a lock file here was left by a coordinator that was killed.
-        for stale in folder.glob(f"{JOURNAL}.lock*"):
-            with suppress(FileNotFoundError):
-                stale.unlink()
-        self.repaired = repair_journal(journal, self._say)
-        backend = JournalFileBackend(str(journal), JournalFileOpenLock(str(journal)))
-        return optuna.storages.JournalStorage(backend)
 
     def _restore(self) -> list[FrozenTrial]:
         """Bring back the draws of earlier starts."""
@@ -322,26 +241,19 @@ class OptunaStudy:
         kept = self._kept()
         for name, value in self._memory.attributes.items():
             if name not in kept:
-                self._storage.set_study_system_attr(self._study._study_id, name, value)
+                self._storage.set_study_system_attr(self._id, name, value)
         frozen = self._memory.frozen(number)
-        made = self._storage.create_new_trial(self._study._study_id, template_trial=frozen)
+        made = self._storage.create_new_trial(self._id, template_trial=frozen)
         return self._storage.get_trial(made)
 
     def _written(self, number: int) -> FrozenTrial | None:
         """The draw in the storage, where its writing was cut off after it had taken effect."""
-        study = self._study._study_id
         try:
-            made = self._storage.get_trial_id_from_study_id_trial_number(study, number)
+            made = self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
         except KeyError:
             return None
         return self._storage.get_trial(made)
 
     def _kept(self) -> dict[str, Any]:
         """What samplers keep at the study."""
-        return self._storage.get_study_system_attrs(self._study._study_id)
-
-
-def directions(settings: StudySettings) -> list[OptunaDirection]:
-    """Optuna's directions: of the score, and of the costs that are to be low."""
-    costs: list[OptunaDirection] = ["minimize"] * len(settings.objective.against)
-    return ["maximize" if settings.objective.mode == "max" else "minimize", *costs]
+        return self._storage.get_study_system_attrs(self._id)

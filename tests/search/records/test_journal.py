@@ -10,8 +10,10 @@ ENTRY = b'{"op_code": 4}\n'
     [(b"", b""), (ENTRY + ENTRY, ENTRY + ENTRY), (ENTRY + b"b", ENTRY), (b"ab", b"")],
 )
 def test_only_a_torn_line_is_cut_off(tmp_path, before, after):
-    path = tmp_path / "journal"
-    assert repair_journal(path) == 0
+    path, said = tmp_path / "journal", []
+    repair_journal(path, said.append)
     path.write_bytes(before)
-    assert repair_journal(path) == len(before) - len(after)
+    repair_journal(path, said.append)
     assert path.read_bytes() == after
+    cut = len(before) - len(after)
+    assert [f"last {cut} bytes" in line for line in said] == [True] * bool(cut)

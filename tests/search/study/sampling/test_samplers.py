@@ -1,11 +1,6 @@
 """Which sampler is chosen and why, the grid, and what draws cost as a study grows."""
 
 import dataclasses
-import os
-import signal
-import sys
-import time
-from pathlib import Path
 
 import optuna
 import pytest
@@ -19,8 +14,7 @@ from search.settings.study import (
     StudySettings,
 )
 from search.space.space import Space
-from search.study.sampling.gp_process import GpProcess
-from search.study.sampling.sampler_view import MOST_SHOWN, SamplerView
+from search.study.sampling.sampler_view import MOST_SHOWN, REFUSED, SamplerView
 from search.study.sampling.samplers import (
     Samplers,
     choose_sampler,
@@ -127,7 +121,7 @@ def test_known_candidates_are_left_by_steps():
     samplers = Samplers("tpe", settings, space_of(settings))
     point = {"mlp_ratio": 2, "stages.0.width": 24, "recipe.learning_rate": 0.004}
     kinds = [type(samplers.make(9, 9, 99, refused, point)).__name__ for refused in range(30)]
-    assert kinds == ["Flat"] * 2 + ["Fixed"] * 22 + ["RandomSampler"] * 6
+    assert kinds == ["Flat"] * 2 + ["PartialFixedSampler"] * 22 + ["RandomSampler"] * 6
     # What costs too much teaches the sampler, which is asked again.
     assert type(samplers.make(9, 9, 99, 5, None)).__name__ == "Flat"
 
@@ -138,11 +132,8 @@ def test_where_there_is_nothing_to_choose_the_walk_stands(name):
     settings = dataclasses.replace(study(recipe={}, name=name), variant=plain)
     assert not space_of(settings).parameters
     samplers = Samplers(name, settings, space_of(settings))
-    try:
-        for refused in range(30):
-            samplers.make(refused, refused, 99, refused, {})
-    finally:
-        samplers.close()
+    for refused in range(30):
+        samplers.make(refused, refused, 99, refused, {})
 
 
 def test_draws_that_were_refused_do_not_end_the_random_start():
@@ -166,7 +157,7 @@ def test_every_proposal_of_a_genetic_search_can_become_a_parent():
     settings = study(name="nsga2")
     samplers, memory = (
         Samplers("nsga2", settings, space_of(settings)),
-        SamplerView(["maximize"], True),
+        SamplerView(["max"], True),
     )
     point = {"mlp_ratio": 2, "stages.0.width": 24, "recipe.learning_rate": 0.004}
     for number, refused in enumerate([0, 5, 25]):
@@ -180,8 +171,8 @@ def test_every_proposal_of_a_genetic_search_can_become_a_parent():
 
 
 def test_of_many_trials_the_best_and_the_latest_are_shown():
-    memory = SamplerView(["maximize"], sees_all=False)
-    whole = SamplerView(["maximize"], sees_all=True)
+    memory = SamplerView(["max"], sees_all=False)
+    whole = SamplerView(["max"], sees_all=True)
     for number in range(MOST_SHOWN + 500):
         for each in (memory, whole):
             trial = optuna.trial.create_trial(value=float(number == 3), params={}, distributions={})
@@ -194,7 +185,7 @@ def test_of_many_trials_the_best_and_the_latest_are_shown():
 
 
 def test_of_several_objectives_the_front_and_the_latest_are_shown():
-    memory = SamplerView(["maximize", "minimize"], sees_all=False)
+    memory = SamplerView(["max", "min"], sees_all=False)
     for number in range(MOST_SHOWN + 200):
         values = [float(number == 3), float(number != 5)]
         trial = optuna.trial.create_trial(values=values, params={}, distributions={})
@@ -206,7 +197,7 @@ def test_of_several_objectives_the_front_and_the_latest_are_shown():
 
 
 def test_a_trial_that_ended_late_is_shown_as_if_it_had_not():
-    memory = SamplerView(["maximize"], sees_all=False)
+    memory = SamplerView(["max"], sees_all=False)
     for number in range(MOST_SHOWN + 300):
         trial = optuna.trial.create_trial(value=float(number), params={}, distributions={})
         memory.restore(trial, known=number != 7)
@@ -219,13 +210,7 @@ def test_a_trial_that_ended_late_is_shown_as_if_it_had_not():
     assert shown == [*range(300, 400), *range(400, MOST_SHOWN + 300)]
 
 
-# The Gaussian process in its own process
-
-LINE = {"x": optuna.distributions.FloatDistribution(0, 1)}
-PAST = [
-    optuna.trial.create_trial(value=x, params={"x": x}, distributions=LINE) for x in (0.1, 0.5, 0.9)
-]
-QUESTION = (["maximize"], PAST, LINE, 0)
+# The Gaussian process
 
 
 def gaussian():
@@ -248,37 +233,41 @@ def fill(memory, samplers, space, count):
 
 def test_a_gaussian_process_finds_more_than_chance():
     samplers, space = gaussian()
+    memory = SamplerView(["max"], sees_all=False)
+    fill(memory, samplers, space, 14)
+    late = [memory.frozen(n).params["recipe.learning_rate"] for n in range(8, 14)]
+    assert min(abs(rate - 0.003) for rate in late) < 0.0005
+
+
+def test_it_has_one_thread_and_leaves_the_others_as_they_were(monkeypatch):
+    import torch
+
+    threads, inside = torch.get_num_threads(), []
+    propose = optuna.samplers.GPSampler.sample_relative
+
+    def counted(*arguments):
+        inside.append(torch.get_num_threads())
+        return propose(*arguments)
+
+    monkeypatch.setattr(optuna.samplers.GPSampler, "sample_relative", counted)
+    torch.set_num_threads(2)
     try:
-        memory = SamplerView(["maximize"], sees_all=False)
-        fill(memory, samplers, space, 14)
-        late = [memory.frozen(n).params["recipe.learning_rate"] for n in range(8, 14)]
-        assert min(abs(rate - 0.003) for rate in late) < 0.0005
+        samplers, space = gaussian()
+        fill(SamplerView(["max"], sees_all=False), samplers, space, 5)
+        assert inside == [1, 1]
+        assert torch.get_num_threads() == 2
     finally:
-        samplers.close()
+        torch.set_num_threads(threads)
 
 
-def test_it_is_one_process_with_one_thread_that_ends_with_its_owner():
-    process = GpProcess()
-    process.ask(QUESTION)
-    child = process._process.pid
-    if sys.platform == "linux":
-        assert b"OMP_NUM_THREADS=1" in Path(f"/proc/{child}/environ").read_bytes()
-    process.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
-
-
-def test_a_killed_process_is_replaced():
-    process = GpProcess()
-    first = process.ask(QUESTION)
-    os.kill(process._process.pid, signal.SIGKILL)
-    time.sleep(0.1)
-    assert process.ask(QUESTION) == first
-    process.close()
-
-
-def test_what_it_cannot_answer_is_said():
-    process = GpProcess()
-    with pytest.raises(RuntimeError, match="the Gaussian process failed"):
-        process.ask((["maximize"], [], {"x": "no distribution"}, 0))
-    process.close()
+def test_what_was_refused_just_now_is_not_proposed_again():
+    samplers, space = gaussian()
+    memory = SamplerView(["max"], sees_all=False)
+    fill(memory, samplers, space, 6)
+    proposed = []
+    for number in range(6, 9):
+        trial = memory.ask(samplers.make(number, 0, 6))
+        proposed.append(space.suggest(trial)["recipe.learning_rate"])
+        trial.set_user_attr(REFUSED, "known")
+        memory.end(number, optuna.trial.TrialState.FAIL)
+    assert len({round(rate, 6) for rate in proposed}) == 3

@@ -1,0 +1,102 @@
+"""Where Optuna keeps a study, a journal in its folder or a database: opened, and tied to it."""
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+from hybrid_swin.errors import InputError
+from search.records.journal import JOURNAL, begin_again, repair_journal
+from search.records.torn import Say
+from search.settings.study import StudySettings
+from search.study.objectives import directions
+from search.study.sampling.sampler_view import WAYS
+
+Opened = tuple[optuna.Study, BaseStorage]
+
+_FROM_ELSEWHERE = (
+    f", or, if only {JOURNAL} came from another folder, delete it: it is made again from the "
+    "finished trials"
+)
+# Attributes of the Optuna study: of which settings it is, and of which folder.
+_SETTINGS, _OWNER = "settings", "folder"
+
+
+def open_journal(settings: StudySettings, folder: Path, say: Say) -> Opened:
+    """The study in the folder's journal; a new one where Optuna cannot read that."""
+    journal = folder / JOURNAL
+    # The study's own lock is held: a lock file here was left by a coordinator that was killed.
+    for stale in folder.glob(f"{JOURNAL}.lock*"):
+        with suppress(FileNotFoundError):
+            stale.unlink()
+    repair_journal(journal, say)
+    try:
+        return open_study(settings, _journal_storage(journal))
+    except OSError:  # a full disk, for example: that says nothing of the file
+        raise
+    except Exception as error:  # whatever a damaged one raises
+        begin_again(journal, _reason(error), say)
+        return open_study(settings, _journal_storage(journal))
+
+
+def open_database(settings: StudySettings, url: str) -> Opened:
+    """The study in a database. Raises InputError where that cannot be opened."""
+    try:
+        return open_study(settings, RDBStorage(url))
+    except Exception as error:  # whatever a driver raises
+        raise InputError(
+            f"the Optuna storage {url!r} cannot be opened ({_reason(error)}); check the address, "
+            "the server and PGPASSWORD, and that its driver is installed"
+        ) from error
+
+
+def open_study(settings: StudySettings, storage: BaseStorage) -> Opened:
+    """The study in a storage, made if need be."""
+    study = optuna.create_study(
+        study_name=settings.name,
+        storage=storage,
+        directions=[WAYS[direction] for direction in directions(settings.objective)],
+        load_if_exists=True,
+        pruner=optuna.pruners.NopPruner(),
+    )
+    return study, storage
+
+
+def claim(study: optuna.Study, settings: StudySettings, owner: str) -> None:
+    """Refuse a study that is not ours: a database knows studies by their name only.
+
+    Args:
+        study: the one that was opened.
+        settings: ours.
+        owner: a word that no other folder has; empty for a journal in the folder itself.
+
+    Raises:
+        InputError: it is of other settings, or of another folder.
+    """
+    text = json.dumps(settings.fixed() | {"plugins": []}, sort_keys=True)
+    mark = hashlib.sha256(text.encode()).hexdigest()[:10]
+    known = study.user_attrs
+    ours = {name: own for name, own in {_OWNER: owner, _SETTINGS: mark}.items() if own}
+    others = [name for name, own in ours.items() if known.get(name, own) != own]
+    if others == [_SETTINGS] and not study.get_trials(deepcopy=False):
+        others = []  # claimed, and ended before the first trial
+    if others:
+        elsewhere = "" if settings.storage or others[0] == _OWNER else _FROM_ELSEWHERE
+        raise InputError(
+            f"the Optuna storage holds another study {settings.name!r}, of another {others[0]}; "
+            f"give another --name{elsewhere}"
+        )
+    for name, own in ours.items() - known.items():
+        study.set_user_attr(name, own)
+
+
+def _journal_storage(journal: Path) -> JournalStorage:
+    return JournalStorage(JournalFileBackend(str(journal), JournalFileOpenLock(str(journal))))
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

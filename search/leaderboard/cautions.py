@@ -1,16 +1,37 @@
-"""What to be careful of on a leaderboard: readings of the test split, few seeds, unequal rows."""
+"""What to be careful of in a study, in the order of what it can do to the answer.
+
+1. figures are incomplete: files cannot be read, or runs have not ended;
+2. rows are not alike: other images, splits or code;
+3. rows may not be judged: still improving when training ended, too few epochs to tell, lost seeds;
+4. the search found nothing: its best is not shown better than random candidates;
+5. size may explain a gain: a row that is ahead costs more, and no control of its size is behind it;
+6. the doubt is wide or understated: few seeds, skewed luck near the ceiling, unplanned looks, seeds
+   without images;
+7. the score is flattered: the test split was read by others, or the validation images that chose
+   the finalists judged them again;
+8. a cost is not a finding: latency that was not measured in turn.
+
+The last page shows the first three that hold; the full page shows all, names every row, and counts
+the readings of the test split.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from statistics import median
 
 from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard.board import Leaderboard
+from search.leaderboard.chance import gain_on_chance
+from search.leaderboard.end.answer import base_of, named, usable
+from search.leaderboard.end.shared_cautions import SHOWN, incomplete, not_judged, unlike, wide_doubt
+from search.leaderboard.end.wording import NAMED, listed, more
 from search.leaderboard.rows.building import VARIED
+from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.intervals import items_of
 from search.leaderboard.rows.row import Row, rows_text
-from search.statistics.formatting import is_share, score_text
-from search.statistics.skewed_luck import CAUTION, skewed_luck
+from search.statistics.formatting import interval_text, points, score_text, unit
+from search.statistics.skewed_luck import skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 
 DIFFERENCES = {
@@ -19,128 +40,41 @@ DIFFERENCES = {
     "test_hash": "test split",
     "code_hash": "code",
 }
-READERS = 4  # named
-FEW_SEEDS = 5  # below it, an interval over seeds is wide enough to say so
+_READERS = 4  # named
+_COSTLIER = 1.1  # times the MACs
 
 
-def cautions(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    """Sentences on how far the retrained rows can be trusted."""
-    return [*_reading(board), *_seeds(board, final), *_rows(board, final)]
+def top_cautions(board: Leaderboard) -> list[str]:
+    """The first three that hold."""
+    return list(islice(_in_order(board, brief=True), SHOWN))
 
 
-def _reading(board: Leaderboard) -> list[str]:
-    said = []
-    if board.test_reads:
-        said.append(
-            f"Test was read {_times(board.test_reads)}, once for each run with fresh seeds"
-            + (
-                f" (and {_times(board.reference_reads)} for references)"
-                * bool(board.reference_reads)
-            )
-            + "; its scores choose and order nothing here."
-        )
-    if board.readers:
-        count, readers = sum(board.readers.values()), list(board.readers)
-        names = ", ".join(f"{board.readers[name]} by {name}" for name in readers[:READERS])
-        names += f" and {len(readers) - READERS} more" * (len(readers) > READERS)
-        said.append(
-            f"This test split has been read {_times(count)} in all ({names}): whatever was chosen "
-            "in the light of it is flattered by it."
-        )
-    if board.open_reads:
-        said.append(
-            f"It may have been read {_times(board.open_reads)} more: so many readings were begun, "
-            "and a kill left unknown whether they happened."
-        )
-    if board.other_reads:
-        said.append(
-            f"Other test splits of the same images have been read {_times(board.other_reads)} as "
-            "well: as far as they have images in common, these count too."
-        )
-    return said
+def cautions(board: Leaderboard) -> list[str]:
+    """All that hold."""
+    return list(_in_order(board, brief=False))
 
 
-def _seeds(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    said = []
-    seeds = min((row.seeds for row in final if row.seeds >= 2), default=0)
-    if 2 <= seeds < FEW_SEEDS:
-        said.append(f"{seeds} seeds give wide intervals; 5 are the least for a claim.")
-    found = [row for row in final if row.difference_detectable is not None]
-    if found:
-        least = median(row.difference_detectable or 0.0 for row in found)
-        asked = sum(row.difference is not None for row in final)
-        unit = " points" if is_share(board.monitor) else ""
-        over = "the scatter over seeds"
-        if all(row.test_covers == "seeds and images" for row in found):
-            over += " and the test images"
-        together = f", {asked} asked at once," if asked > 1 else ""
-        what = f"a true difference{together} below about {score_text(least, board.monitor)}{unit}"
-        low, high = bounds_of(board.monitor) or (0.0, math.inf)
-        if least >= high - low:
-            what = "any difference"
-        said.append(f"By {over}, {what} would be missed on test more than one time in five.")
-    compared = [row for row in final if row.difference is not None or row.is_test_reference]
-    if any(row.test_covers == "seeds" for row in compared):
-        said.append(
-            "Comparisons on test are over seeds where it is not known which images were right, or "
-            "the score is not a share of images: these speak of new seeds on these images, not of "
-            "new images."
-        )
-    luck = luck_of(board, final)
-    if luck:
-        said.append(f"Of {rows_text(luck)}, {CAUTION}.")
-    return said
-
-
-def luck_of(board: Leaderboard, final: Sequence[Row]) -> list[Row]:
-    """Compared rows near the ceiling, whose seeds differ more than intervals can know."""
-    compared = [row for row in final if row.difference is not None or row.is_test_reference]
-    return [row for row in compared if skewed_luck(row.test_scores, _images(row, board))]
-
-
-def _images(row: Row, board: Leaderboard) -> int:
-    return items_of(board.monitor, row.test_images) or 0
-
-
-def _rows(board: Leaderboard, final: Sequence[Row]) -> list[str]:
-    said = []
-    young = [row for row in final if row.undertrained]
-    if young:
-        said.append(
-            f"Still improving when training ended, so draw no conclusion from: {rows_text(young)}."
-        )
-    short = [r for r in final if r.undertrained is None and r.seeds and r.epochs < FEWEST_EPOCHS]
-    if short:
-        said.append(
-            f"Below {FEWEST_EPOCHS} epochs nobody can tell whether a row was still improving when "
-            f"training ended: {rows_text(short)}."
-        )
-    blind = [r for r in final if r.undertrained is None and r.seeds and r.epochs >= FEWEST_EPOCHS]
-    if blind:
-        said.append(
-            "Without a finite score of every last epoch nobody can tell whether a row was still "
-            f"improving when training ended: {rows_text(blind)}."
-        )
-    lost = [row for row in final if row.seeds < row.seeds_asked]
-    if lost:
-        survivors = rows_text(lost)
-        said.append(f"Not every seed completed, and a mean of survivors flatters: {survivors}.")
-    said += [
-        f"The rows differ in their {what} ({name}): compare with care."
-        for name, what in DIFFERENCES.items()
-        if differ(board, name)
-    ]
+def _in_order(board: Leaderboard, brief: bool) -> Iterator[str]:
+    final = [row for row in board.rows if row.fidelity == "final"]
+    yield from incomplete(board.damaged, board.pending, "run", brief)
+    names = [f"{what} ({name})" for name, what in DIFFERENCES.items() if _differ(board, name)]
+    yield from unlike("Rows", names)
+    young = _some([row for row in final if row.undertrained], brief)
+    lost = _some([row for row in final if row.seeds < row.seeds_asked], brief)
+    yield from not_judged(young, _unknown(final, brief), lost)
+    if brief:  # the full page has the numbers of it
+        yield from _chance(board)
+    yield from _size(board, brief)
+    yield from _doubt(board, final, brief)
+    yield from _flattered(board) if brief else _readings(board)
     if "latency" in board.against and any(row.latency_ms is not None for row in board.rows):
-        said.append(
-            "Latencies were measured beside other work and not in turn: their differences are "
-            "not a finding. `python search.py cost --measure` measures variants in turn."
+        yield (
+            "Latencies were not measured in turn, so their differences are not a finding: "
+            "`python search.py cost --measure` measures variants in turn."
         )
-    if board.pending:
-        said.append(f"{board.pending} run(s) have not ended: this is not a final result.")
-    return said
 
 
-def differ(board: Leaderboard, name: str) -> bool:
+def _differ(board: Leaderboard, name: str) -> bool:
     """Whether rows that are compared differ in what one of their hashes is of.
 
     Finalists validate on images drawn anew, and have the search's test images. Trials that a rung
@@ -152,6 +86,135 @@ def differ(board: Leaderboard, name: str) -> bool:
             kind = row.fidelity if name == "split_hash" else ""
             found.setdefault(kind, set()).add(getattr(row, name))
     return any(len(hashes - {"", VARIED}) > 1 for hashes in found.values())
+
+
+def _unknown(final: Sequence[Row], brief: bool) -> Iterator[str]:
+    """Rows of which it cannot be told whether training had ended."""
+    unknown = [row for row in final if row.undertrained is None and row.seeds]
+    short = [row for row in unknown if row.epochs < FEWEST_EPOCHS]
+    blind = [row for row in unknown if row.epochs >= FEWEST_EPOCHS]
+    whys = f"Below {FEWEST_EPOCHS} epochs", "Without a finite score of every last epoch"
+    for why, rows in zip(whys, (short, blind), strict=True):
+        if rows:
+            yield f"{why} nobody can tell whether training had ended: {_some(rows, brief)}."
+
+
+def _chance(board: Leaderboard) -> Iterator[str]:
+    found = gain_on_chance(board)
+    if found is None or found.low is None or found.high is None:
+        return
+    sign = 1 if board.mode == "max" else -1
+    if min(sign * found.low, sign * found.high) > 0:
+        return
+    size = f"{points(found.mean, board.monitor)}{unit(board.monitor)}"
+    span = interval_text(found.low, found.high, board.monitor)
+    yield f"The search is not shown to beat random candidates: {size} {span}."
+
+
+def _size(board: Leaderboard, brief: bool) -> Iterator[str]:
+    """Rows that are ahead and cost more, unless a control of their size is shown behind them."""
+    base = base_of(board)
+    if base is None or board.matched or not base.macs:
+        return
+    ahead = {q.row for q in board.questions if q.against == base.keys and q.verdict == "ahead"}
+    answered = {q.row for q in board.questions if q.cause == SIZE and q.verdict == "ahead"}
+    costly = [
+        row
+        for row in board.rows
+        if row.keys in ahead - answered and usable(row) and (row.macs or 0) > _COSTLIER * base.macs
+    ]
+    if costly:
+        times = listed(f"{(r.macs or 0) / base.macs:.1f}" for r in costly[:NAMED])
+        yield (
+            f"{_some(costly, brief)}: {times} times the MACs of {named(base)}, so size may explain "
+            f"{'its' if len(costly) == 1 else 'their'} gain."
+        )
+
+
+def _doubt(board: Leaderboard, final: Sequence[Row], brief: bool) -> Iterator[str]:
+    seeds = min((row.seeds for row in final if row.seeds >= 2), default=0)
+    compared = [row for row in final if row.difference is not None or row.is_test_reference]
+    lucky = [
+        row
+        for row in compared
+        if skewed_luck(row.test_scores, items_of(board.monitor, row.test_images) or 0)
+    ]
+    yield from wide_doubt(seeds, _some(lucky, brief), board.level, brief)
+    if not brief:
+        yield from _missed(board, final)
+    if any(row.test_covers == "seeds" for row in compared):
+        yield (
+            "Comparisons on test are over seeds where it is not known which images were right, or "
+            "the score is not a share of images: these speak of new seeds on these images, not of "
+            "new images."
+        )
+
+
+def _missed(board: Leaderboard, final: Sequence[Row]) -> Iterator[str]:
+    """How small a difference would have been found."""
+    found = [row for row in final if row.difference_detectable is not None]
+    if not found:
+        return
+    least = median(row.difference_detectable or 0.0 for row in found)
+    asked = sum(row.difference is not None for row in final)
+    over = "the scatter over seeds"
+    if all(row.test_covers == "seeds and images" for row in found):
+        over += " and the test images"
+    together = f", {asked} asked at once," if asked > 1 else ""
+    size = f"{score_text(least, board.monitor)}{unit(board.monitor)}"
+    low, high = bounds_of(board.monitor) or (0.0, math.inf)
+    what = f"a true difference{together} below about {size}"
+    if least >= high - low:
+        what = "any difference"
+    yield f"By {over}, {what} would be missed on test more than one time in five."
+
+
+def _flattered(board: Leaderboard) -> Iterator[str]:
+    own = board.test_reads + board.reference_reads
+    count = sum(board.readers.values())
+    if count > own:
+        yield (
+            f"The test split was read {count} times, {count - own} of them by other studies or "
+            "commands: what was chosen by these reads is flattered."
+        )
+    elif board.open_reads or board.other_reads:
+        yield "These test images may have been read by others as well: --all says how often."
+    if board.fresh_splits is False:
+        yield "The validation images that chose the finalists judge them again: trust test more."
+
+
+def _readings(board: Leaderboard) -> Iterator[str]:
+    if board.test_reads:
+        references = f" (and {_times(board.reference_reads)} for references)"
+        yield (
+            f"Test was read {_times(board.test_reads)}, once for each run with fresh seeds"
+            f"{references * bool(board.reference_reads)}; its scores choose and order nothing here."
+        )
+    if board.readers:
+        readers = list(board.readers)
+        names = ", ".join(f"{board.readers[name]} by {name}" for name in readers[:_READERS])
+        names += f" and {len(readers) - _READERS} more" * (len(readers) > _READERS)
+        yield (
+            f"This test split has been read {_times(sum(board.readers.values()))} in all ({names}):"
+            " whatever was chosen in the light of it is flattered by it."
+        )
+    if board.open_reads:
+        yield (
+            f"It may have been read {_times(board.open_reads)} more: so many readings were begun, "
+            "and a kill left unknown whether they happened."
+        )
+    if board.other_reads:
+        yield (
+            f"Other test splits of the same images have been read {_times(board.other_reads)} as "
+            "well: as far as they have images in common, these count too."
+        )
+
+
+def _some(rows: Sequence[Row], brief: bool) -> str:
+    """Rows by number, the first few; in full all of them, with their labels where they are few."""
+    if not brief:
+        return rows_text(rows)
+    return ", ".join(f"#{r.rank}" if r.rank else r.label for r in rows[:NAMED]) + more(rows)
 
 
 def _times(count: int) -> str:

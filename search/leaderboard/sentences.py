@@ -33,7 +33,7 @@ def sentences(board: Leaderboard) -> list[str]:
         *references(board),
         *retraining(board, final),
         *fidelity.sentences(board.fidelity),
-        *cautions(board, final),
+        *cautions(board),
         *board.notes,
     ]
 

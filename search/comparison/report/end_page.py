@@ -10,11 +10,11 @@ from rich.text import Text
 from hybrid_swin.errors.plain_text import unbroken
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
-from search.comparison.report.end_cautions import top_cautions
 from search.comparison.report.rows import MARKS, Line, heads_of, lines_of
 from search.comparison.report.tables import arm_text
 from search.comparison.results.answer import answer
 from search.comparison.results.comparison import Comparison
+from search.comparison.results.doubts import top_cautions
 from search.leaderboard.end.layout import NARROW, EndPage, left_out_text, table_for
 from search.statistics.formatting import unit
 

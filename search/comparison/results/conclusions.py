@@ -13,7 +13,8 @@ from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.cost_conclusions import cost_conclusions, survival_conclusions
 from search.comparison.results.differences import Versus
-from search.comparison.results.doubts import cautions, doubt, kept_out, listed, waiting
+from search.comparison.results.doubts import doubt, left_out, listed, waiting
+from search.leaderboard.end.shared_cautions import incomplete
 from search.statistics.formatting import (
     bound_text,
     interval_text,
@@ -28,10 +29,11 @@ _UNEQUAL = 0.03  # share of MACs
 
 def conclusions(comparison: Comparison) -> list[str]:
     """Plain sentences: what is better, why, at what cost, how sure, and what to be careful of."""
+    pending = incomplete((), comparison.pending, "training", brief=False)
     if max((result.seeds for result in comparison.results), default=0) < 2:
         return [
-            *_pending(comparison),
-            *kept_out(comparison),
+            *pending,
+            *left_out(comparison),
             "No arm has two completed trainings over seeds: a single one gives no interval, so "
             "nothing is concluded.",
         ]
@@ -43,22 +45,15 @@ def conclusions(comparison: Comparison) -> list[str]:
     if comparison.given_rates:
         concluded = [f"{GIVEN_RATES}: {sentence}" for sentence in concluded]
     return [
-        *_pending(comparison),
+        *pending,
         *about_looks(comparison.planned, comparison.looked, comparison.pending),
         *waiting(comparison),
-        *kept_out(comparison),
+        *left_out(comparison),
         *_primary(comparison),
         *concluded,
         *cost_conclusions(comparison),
         *doubt(comparison),
-        *cautions(comparison),
     ]
-
-
-def _pending(comparison: Comparison) -> list[str]:
-    if not comparison.pending:
-        return []
-    return [f"{comparison.pending} training(s) have not ended: this is not a final result."]
 
 
 def _primary(comparison: Comparison) -> list[str]:

@@ -1,170 +1,188 @@
-"""How sure a comparison is: arms that are kept out, what could be found, and cautions."""
+"""How sure a comparison is: arms that are left out, what could be found, and cautions.
+
+The last page shows the first three cautions that hold, in the order of what they can do to the
+answer; the full page shows all, and names every arm:
+
+1. figures are incomplete: files cannot be read, or trainings have not ended;
+2. arms are not alike: other images, splits or code;
+3. arms may not be judged: still improving, too few epochs to tell, lost seeds, guesses;
+4. size may explain a difference: costs were not matched;
+5. the doubt is wide or understated: few seeds, skewed luck near the ceiling, unplanned looks;
+6. the learning rates may decide: chosen at the edge of those tried, or one choice for all seeds;
+7. what the intervals cover: seeds without images, validation in place of test;
+8. only one way of matching costs was tried.
+"""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from statistics import median
 
 from search.comparison.report.rows import percent
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
+from search.comparison.results.differences import Versus
+from search.leaderboard.end.shared_cautions import SHOWN, incomplete, not_judged, unlike, wide_doubt
+from search.leaderboard.end.wording import NAMED, more
 from search.leaderboard.rows.intervals import items_of
 from search.statistics.formatting import is_share, points, score_text, unit
-from search.statistics.skewed_luck import CAUTION, skewed_luck
+from search.statistics.skewed_luck import skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 
-FEW_SEEDS = 5
 _FEW = 4  # arms that are named one by one
 
 
-def kept_out(comparison: Comparison) -> list[str]:
+def top_cautions(comparison: Comparison) -> list[str]:
+    """The first three that hold."""
+    return list(islice(_in_order(comparison), SHOWN))
+
+
+def _in_order(comparison: Comparison) -> Iterator[str]:
+    yield from incomplete(comparison.damaged, comparison.pending, "training", brief=True)
+    yield from unlike("Arms", comparison.mixed)
+    yield from left_out(comparison, brief=True)
+    if "none" in comparison.matchings:
+        yield "Costs were not matched, so size may explain any difference."
+    yield from _wide(comparison, brief=True)
+    yield from _rates(comparison, brief=True)
+    yield from _coverage(comparison)
+    if comparison.matchings in (("macs",), ("parameters",)):
+        (only,) = comparison.matchings
+        other = "parameters" if only == "macs" else "MACs"
+        yield f"Costs were matched in one way: by {other} the answer may be another."
+
+
+def left_out(comparison: Comparison, brief: bool = False) -> Iterator[str]:
     """Arms that no conclusion speaks of, and why."""
-    young = [place(r, comparison) for r in comparison.results if r.undertrained]
-    unknown = [
-        place(r, comparison) for r in comparison.results if r.whole and r.undertrained is None
-    ]
-    lost = [
-        f"{place(r, comparison)} ({r.seeds} of {r.seeds_asked}, {r.state})"
-        for r in comparison.results
-        if r.seeds < r.seeds_asked == r.ended
-    ]
-    said = []
-    if young:
-        said.append(
-            "Still improving when training ended, so kept out of every conclusion: "
-            f"{listed(young)}."
+    results = comparison.results
+    young = [r for r in results if r.undertrained]
+    unknown = [r for r in results if r.whole and r.undertrained is None]
+    lost = [r for r in results if r.seeds < r.seeds_asked == r.ended]
+    short = f"Fewer than {FEWEST_EPOCHS} epochs do not tell whether training had ended, so left out"
+    yield from not_judged(
+        _names(young, comparison, brief),
+        [f"{short}: {_names(unknown, comparison, brief)}."] if unknown else [],
+        _names(lost, comparison, brief, [f"{r.seeds} of {r.seeds_asked}, {r.state}" for r in lost]),
+    )
+    found = [r for r in results if r.at_chance]
+    if found:
+        scores = {
+            f"{r.chance_of} {score_text(r.chance, r.chance_of)}{'%' * is_share(r.chance_of)}"
+            for r in found
+        }
+        yield (
+            "Not shown to be better on test than a guess without looking "
+            f"({listed(sorted(scores))}): {_names(found, comparison, brief)}. What two such arms "
+            "differ by says nothing, so it is left out."
         )
-    if unknown:
-        which = listed(unknown)
-        if len(unknown) > _FEW:
-            which = f"{len(unknown)} of {len(comparison.results)} lines of the table, marked there"
-        said.append(
-            f"Fewer than {FEWEST_EPOCHS} epochs do not tell whether training had ended, so kept "
-            f"out of every conclusion: {which}."
-        )
-    if lost:
-        said.append(
-            "Not every seed completed, and a mean of survivors flatters, so kept out of every "
-            f"conclusion: {listed(lost)}."
-        )
-    return said + _guessing(comparison)
 
 
-def _guessing(comparison: Comparison) -> list[str]:
-    """Arms that are not shown to have learnt anything."""
-    found = [r for r in comparison.results if r.at_chance]
-    if not found:
-        return []
-    which = listed(place(r, comparison) for r in found)
-    if len(found) > _FEW:
-        which = f"{len(found)} of {len(comparison.results)} lines of the table, marked there"
-    scores = {
-        f"{r.chance_of} {score_text(r.chance, r.chance_of)}{'%' * is_share(r.chance_of)}"
-        for r in found
-    }
-    return [
-        "No seed is shown to be better on test than a guess without looking "
-        f"({listed(sorted(scores))}): {which}. What two such arms differ by says nothing and is "
-        "kept out of every conclusion."
-    ]
-
-
-def waiting(comparison: Comparison) -> list[str]:
+def waiting(comparison: Comparison) -> Iterator[str]:
     """Arms that have not come to their end."""
     pending = [r for r in comparison.results if r.ended < r.seeds_asked]
     if pending:
-        which = listed([f"{place(r, comparison)} ({r.ended} of {r.seeds_asked})" for r in pending])
-        if len(pending) > _FEW:
-            which = f"{len(pending)} of {len(comparison.results)} lines of the table"
-        return [f"Still training, so kept out of every conclusion: {which}."]
-    return []
+        counts = [f"{r.ended} of {r.seeds_asked}" for r in pending]
+        yield f"Still training, so left out: {_names(pending, comparison, False, counts)}."
 
 
-def doubt(comparison: Comparison) -> list[str]:
-    """How small a difference could have been found, and what the intervals cover."""
-    all_versus = [v for r in comparison.results for v in (r.versus, *r.controls) if v is not None]
-    most_of_all = 1.0 if is_share(comparison.monitor) else math.inf
-    known = [
-        min(v.detectable, most_of_all)
-        for r in comparison.results
-        if r.usable
-        for v in (r.versus, *r.controls)
-        if v is not None and v.detectable is not None
-    ]
-    seeds = min((v.seeds for v in all_versus if v.low is not None), default=0)
-    said = []
-    if known:
-        least, middle, most = (
-            points(value, comparison.monitor, sign=False)
-            for value in (min(known), median(known), max(known))
-        )
-        span = f"{least} to {most} (half of them up to {middle})" if least != most else most
-        family = comparison.family
-        differences = f"{family} difference{'s' * (family != 1)}"
-        said.append(
-            f"With {seeds} seeds and the spread seen here, the true difference that would be found "
-            f"four times in five is {span}{unit(comparison.monitor)} "
-            f"({differences}, Holm at {percent(comparison.level)})."
-        )
-    if 2 <= seeds < FEW_SEEDS:
-        said.append(f"{seeds} seeds give wide intervals; {FEW_SEEDS} are the least for a claim.")
-    luck = [place(result, comparison) for result in luck_of(comparison)]
-    if luck:
-        said.append(f"Of {listed(luck)}, {CAUTION}.")
-    if any(v.covers == "seeds" for v in all_versus):
-        said.append("Intervals over seeds speak of new seeds on these images, not of new images.")
-    if any(v.measured_on == "validation" and v.seeds for v in all_versus):
-        chose = ", which also chose the learning rates" * (comparison.choose_rate != "one")
-        said.append(f"Where test was not read, differences are on validation{chose}.")
-    return said
-
-
-def luck_of(comparison: Comparison) -> list[ArmResult]:
-    """Arms near the ceiling, whose seeds differ more than intervals can know."""
-    return [
-        result
-        for result in comparison.results
-        if result.usable and skewed_luck(result.test_scores, _images(result, comparison))
-    ]
-
-
-def _images(result: ArmResult, comparison: Comparison) -> int:
-    """Test images that the arm's scores are shares of; 0 where they are none."""
-    return items_of(comparison.monitor, result.test_images) or 0
-
-
-def cautions(comparison: Comparison) -> list[str]:
-    """What a reader must be careful of beside the intervals."""
-    said = []
-    if comparison.given_rates:
-        said.append(
-            "One choice of learning rates served all seeds, so no interval knows how else it could "
-            "have come out: other selection trainings may choose others, and change the result. "
-            "choose_rate: per_seed makes the choice part of what is measured."
-        )
-    edge = [r for r in comparison.results if r.rate_at_edge]
-    if edge:
-        which = listed([f"{place(r, comparison)} ({r.rates_text})" for r in edge])
-        if len(edge) > _FEW:
-            which = f"{len(edge)} of {len(comparison.results)} lines of the table, marked there"
-        said.append(
-            "The chosen learning rate is at the edge of those tried, so a wider choice may change "
-            f"the result: {which}."
-        )
-    said += comparison.damaged
+def doubt(comparison: Comparison) -> Iterator[str]:
+    """How small a difference could have been found, what intervals cover, and cautions."""
+    yield from _detectable(comparison)
+    yield from _wide(comparison, brief=False)
+    yield from _coverage(comparison)
+    yield from _rates(comparison, brief=False)
+    yield from comparison.damaged
     if comparison.orphans:
-        said.append(
+        yield (
             f"{comparison.orphans} finished training(s) in the folder are of networks that are not "
             "in its plan, and are not shown."
         )
     shared = _shared_lines(comparison)
     if shared:
-        said.append(
+        yield (
             f"One and the same trainings stand in several lines of the table, so these are "
             f"not independent evidence for each other: {listed(shared)}."
         )
-    if comparison.mixed:
-        said.append(f"Runs differ in their {listed(comparison.mixed)}: compare with care.")
-    return said
+    yield from unlike("Arms", comparison.mixed)
+
+
+def _detectable(comparison: Comparison) -> Iterator[str]:
+    most_of_all = 1.0 if is_share(comparison.monitor) else math.inf
+    usable = (r for r in comparison.results if r.usable)
+    known = [min(v.detectable, most_of_all) for v in _asked(usable) if v.detectable is not None]
+    if not known:
+        return
+    least, middle, most = (
+        points(value, comparison.monitor, sign=False)
+        for value in (min(known), median(known), max(known))
+    )
+    span = f"{least} to {most} (half of them up to {middle})" if least != most else most
+    family = comparison.family
+    yield (
+        f"With {_seeds(comparison)} seeds and the spread seen here, the true difference that would "
+        f"be found four times in five is {span}{unit(comparison.monitor)} "
+        f"({family} difference{'s' * (family != 1)}, Holm at {percent(comparison.level)})."
+    )
+
+
+def _wide(comparison: Comparison, brief: bool) -> Iterator[str]:
+    """Few seeds, and arms near the ceiling whose seeds differ more than intervals can know."""
+    monitor = comparison.monitor
+    lucky = [
+        r
+        for r in comparison.results
+        if r.usable and skewed_luck(r.test_scores, items_of(monitor, r.test_images) or 0)
+    ]
+    names = _names(lucky, comparison, brief)
+    yield from wide_doubt(_seeds(comparison), names, comparison.level, brief)
+
+
+def _rates(comparison: Comparison, brief: bool) -> Iterator[str]:
+    edge = [r for r in comparison.results if r.rate_at_edge]
+    if edge:
+        which = _names(edge, comparison, brief, [r.rates_text for r in edge])
+        yield (
+            "The chosen learning rate is at the edge of those tried, so a wider choice may change "
+            f"the result: {which}."
+        )
+    if comparison.given_rates:
+        yield (
+            "One choice of learning rates served all seeds, so no interval knows how else it could "
+            "have come out: another may change the result. choose_rate: per_seed makes the choice "
+            "part of what is measured."
+        )
+
+
+def _coverage(comparison: Comparison) -> Iterator[str]:
+    found = _asked(comparison.results)
+    if any(v.covers == "seeds" for v in found):
+        yield "Intervals over seeds speak of new seeds on these images, not of new images."
+    if any(v.measured_on == "validation" and v.seeds for v in found):
+        chose = ", which also chose the learning rates" * (comparison.choose_rate != "one")
+        yield f"Where test was not read, differences are on validation{chose}."
+
+
+def _seeds(comparison: Comparison) -> int:
+    """The fewest shared seeds behind an interval."""
+    return min((v.seeds for v in _asked(comparison.results) if v.low is not None), default=0)
+
+
+def _asked(results: Iterable[ArmResult]) -> list[Versus]:
+    return [v for r in results for v in (r.versus, *r.controls) if v is not None]
+
+
+def _names(
+    found: Sequence[ArmResult], comparison: Comparison, brief: bool, details: Sequence[str] = ()
+) -> str:
+    """Arms by name, the first few; in full all with their places, or how many if they are many."""
+    if brief:
+        arms = list(dict.fromkeys(result.arm for result in found))
+        return ", ".join(arms[:NAMED]) + more(arms)
+    if len(found) > _FEW:
+        return f"{len(found)} of {len(comparison.results)} lines of the table, marked there"
+    places = [place(result, comparison) for result in found]
+    about = [f" ({detail})" for detail in details] or [""] * len(found)
+    return listed(name + text for name, text in zip(places, about, strict=True))
 
 
 def _shared_lines(comparison: Comparison) -> list[str]:

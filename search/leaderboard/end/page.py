@@ -9,9 +9,9 @@ from rich.text import Text
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.leaderboard.board import Leaderboard
+from search.leaderboard.cautions import top_cautions
 from search.leaderboard.costs import HEADS, TRAIN, cost_text, shown_costs
 from search.leaderboard.end.answer import answer, base_of, beyond_text
-from search.leaderboard.end.cautions import top_cautions
 from search.leaderboard.end.layout import NARROW, EndPage, left_out_text, table_for
 from search.leaderboard.rows.questions import Question
 from search.leaderboard.rows.row import Row

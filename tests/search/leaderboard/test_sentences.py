@@ -95,18 +95,18 @@ def test_validation_drawn_anew_is_no_caution(make_study):
     study.trial(0, 0.9)
     (row,) = (r for r in Leaderboard.from_folder(study.folder).rows if r.fidelity == "final")
     assert (row.split_hash, row.test_hash) == ("varied", "7e577e5700")
-    assert "compare with care" not in said(study)
+    assert "differ in their" not in said(study)
     once = make_study("once")
     once.finalist("a", [0.9], split_hash="drawn anew")
     once.trial(0, 0.9)
-    assert "compare with care" not in said(once)
+    assert "differ in their" not in said(once)
 
 
 def test_trials_that_stopped_on_fewer_images_are_no_caution(make_study):
     study = make_study(rungs={"first": 100, "over": "images"})
     study.trial(0, 0.9)
     study.trial(1, 0.5, state="stopped", split_hash="fewer images")
-    assert "compare with care" not in said(study)
+    assert "differ in their" not in said(study)
     study.trial(2, 0.9, split_hash="other images")
     assert "differ in their splits (split_hash)" in said(study)
 
@@ -185,11 +185,11 @@ def test_cautions(make_study):
     study.trial(1, 0.9)
     study.trial(2, 0.9, ended=False)
     text = said(study)
-    assert "draw no conclusion from: #1 young." in text
-    assert "a mean of survivors flatters: #2 unlucky." in text
+    assert "so left out: #1 young. Train longer" in text
+    assert "a mean of survivors flatters, so left out: #2 unlucky." in text
     assert "differ in their splits (split_hash)" in text
     assert "images (data_hash)" not in text
-    assert "1 run(s) have not ended" in text
+    assert "1 run has not ended" in text
 
 
 def test_differences_to_a_best_row_that_was_still_improving_say_so(make_study):
@@ -209,8 +209,7 @@ def test_too_few_epochs_to_judge_are_told(make_study):
     study.finalist("b", [0.8, 0.8], label="long")
     study.finalist("c", [None], label="lost", state="failed", epochs=0, skill=None)
     text = said(study)
-    assert "Below 5 epochs nobody can tell whether a row was still improving when" in text
-    assert "training ended: #1 brief." in text
+    assert "Below 5 epochs nobody can tell whether training had ended: #1 brief." in text
     study.finalist("a", [0.9, 0.9], label="brief", epochs=5)
     assert "nobody can tell" not in said(study)
     study.finalist("a", [0.9, 0.9], label="brief", epochs=20, history=())

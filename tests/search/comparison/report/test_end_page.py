@@ -1,9 +1,11 @@
 import pytest
 
 from hybrid_swin.system.console import Console
-from search.comparison.report.end_cautions import top_cautions
 from search.comparison.report.end_page import print_end
+from search.comparison.results.doubts import top_cautions
 from search.leaderboard.end.layout import MOST_LINES
+
+GUESS = {"at_chance": True, "chance": 0.1, "chance_of": "accuracy"}
 
 
 def printed(found, folder, width):
@@ -44,8 +46,8 @@ def test_arms_stand_before_controls_where_there_is_no_room_for_all(fake, tmp_pat
         ({"pending": 2, "mixed": ("code",)}, {}, "2 trainings have not ended"),
         ({"damaged": ("x cannot be read",), "pending": 2}, {}, "1 file could not be read"),
         ({"mixed": ("code",)}, {"undertrained": True}, "Arms differ in their code"),
-        ({"choose_rate": "once"}, {"undertrained": True}, "Still improving at the end"),
-        ({"matchings": ("none",)}, {"at_chance": True}, "Not shown to be better than a guess"),
+        ({"choose_rate": "once"}, {"undertrained": True}, "Still improving when training"),
+        ({"matchings": ("none",)}, GUESS, "Not shown to be better on test than a guess"),
         ({"matchings": ("none",), "level": 0.01}, {}, "Costs were not matched, so size may"),
         ({"choose_rate": "once", "level": 0.01}, {}, "Several looks were taken"),
         ({"choose_rate": "once"}, {}, "One choice of learning rates served all seeds"),

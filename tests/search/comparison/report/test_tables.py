@@ -150,7 +150,7 @@ def test_a_waiting_comparison_can_be_shown(fake):
     empty = type(empty)("base", "")
     arms = [fake.arm("base", **waiting), fake.arm("+mdta", **waiting, versus=empty, against="base")]
     text = printed(fake.comparison(*arms, pending=10), 120)
-    assert "10 training(s) have not ended" in text
+    assert "10 trainings have not ended" in text
     assert "tabular" in to_latex(fake.comparison(*arms))
 
 

@@ -147,7 +147,7 @@ def test_a_control_is_followed_through_both_ways_of_matching(fake, said):
 
 def test_an_undertrained_arm_is_named_and_kept_out(fake, said):
     text = said(*attention(fake, "better", undertrained=True))
-    assert "Still improving when training ended, so kept out of every conclusion: +mdta." in text
+    assert "Still improving when training ended, so left out: +mdta." in text
     assert "Shown better than base: +mdta(attention=false) (" in text
     assert "+mdta (" not in text
     assert "helps" not in text
@@ -155,10 +155,7 @@ def test_an_undertrained_arm_is_named_and_kept_out(fake, said):
 
 def test_an_arm_that_may_still_have_improved_is_kept_out(fake, said):
     text = said(*attention(fake, "better", undertrained=None))
-    assert (
-        "Fewer than 5 epochs do not tell whether training had ended, so kept out of every "
-        "conclusion: +mdta." in text
-    )
+    assert "Fewer than 5 epochs do not tell whether training had ended, so left out: +mdta." in text
     assert "+mdta (" not in text
     assert "helps" not in text
 
@@ -190,7 +187,7 @@ def test_an_undertrained_control_credits_nothing(fake, said):
 
 def test_an_undertrained_baseline_leaves_nothing_to_conclude(fake, said):
     text = said(fake.arm(WHOLE, fake.versus(0.05)), base=fake.arm("base", undertrained=True))
-    assert "kept out of every conclusion: base." in text
+    assert "so left out: base." in text
     assert "So nothing can be concluded." in text
     assert "shown better" not in text.lower()
 
@@ -198,12 +195,9 @@ def test_an_undertrained_baseline_leaves_nothing_to_conclude(fake, said):
 def test_a_lost_seed_is_named_and_its_arm_kept_out(fake, said):
     lost = {"state": "failed", "seeds": 4, "keys": tuple("abcde")}
     text = said(fake.arm(WHOLE, fake.versus(0.05), **lost))
-    assert (
-        "a mean of survivors flatters, so kept out of every conclusion: +mdta (4 of 5, failed)."
-        in text
-    )
+    assert "a mean of survivors flatters, so left out: +mdta (4 of 5, failed)." in text
     begun = said(fake.arm(WHOLE, fake.versus(0.05), seeds=4))
-    assert "Still training, so kept out of every conclusion: +mdta (4 of 5)." in begun
+    assert "Still training, so left out: +mdta (4 of 5)." in begun
     assert "survivors" not in begun
     assert "better" not in text
 
@@ -212,7 +206,7 @@ def test_single_seeds_conclude_nothing(fake, said):
     alone = fake.versus(0.2, low=None, high=None, p_value=None, holm_p=None, seeds=1)
     text = said(fake.arm(WHOLE, alone, seeds=1), base=fake.arm("base", seeds=1), pending=8)
     assert text.splitlines() == [
-        "8 training(s) have not ended: this is not a final result.",
+        "8 trainings have not ended: this is not a final result.",
         "No arm has two completed trainings over seeds: a single one gives no interval, so nothing "
         "is concluded.",
     ]
@@ -316,13 +310,13 @@ def test_what_to_be_careful_of(fake, said):
     text = said(fake.arm(WHOLE, seeds_only), mixed=("code", "images"))
     assert "Intervals over seeds speak of new seeds on these images, not of new images." in text
     assert "differences are on validation" in text
-    assert "Runs differ in their code, images: compare with care." in text
+    assert "Arms differ in their code, images, not in their blocks alone." in text
 
 
 def test_nothing_has_ended(fake, said):
     waiting = {"state": "waiting", "seeds": 0, "test_mean": None}
     text = said(base=fake.arm("base", **waiting), pending=12)
-    assert "12 training(s) have not ended" in text
+    assert "12 trainings have not ended" in text
     assert "nothing is concluded" in text
 
 

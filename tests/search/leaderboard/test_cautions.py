@@ -1,9 +1,10 @@
-"""Which cautions stand on the end page: the first three, in the order that the module states."""
+"""Which cautions stand on the last page: the first three, in the order that the module states."""
 
 import pytest
 
 from search.leaderboard.board import Leaderboard
-from search.leaderboard.end.cautions import SHOWN, top_cautions
+from search.leaderboard.cautions import top_cautions
+from search.leaderboard.end.shared_cautions import SHOWN
 
 
 def shown(study):
@@ -37,11 +38,14 @@ def test_three_at_most_and_the_worst_first(make_study):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"code_hash": "other"}, "Rows differ in their code, not in their blocks alone."),
-        (SHORT, "Below 5 epochs nobody can tell whether training had ended."),
+        (
+            {"code_hash": "other"},
+            "Rows differ in their code (code_hash), not in their blocks alone.",
+        ),
+        (SHORT, "Below 5 epochs nobody can tell whether training had ended: #1."),
         (
             {"history": [{"epoch": e + 1, "val/accuracy": 0.04 * e} for e in range(20)]},
-            "Still improving at the end, so left out: #1. Train longer (recipe.epochs).",
+            "Still improving when training ended, so left out: #1. Train longer (recipe.epochs).",
         ),
         ({"cost": {"macs": 2_420_000}}, "#1: 2.0 times the MACs of #2 plain, so size may explain"),
     ],

@@ -6,7 +6,12 @@ from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.surgery.host import Host
-from hybrid_swin.interop.weights.filling.mixers import MixerPlan, MixerSource, plan_mixer
+from hybrid_swin.interop.weights.filling.mixers import (
+    MixerPlan,
+    MixerSource,
+    plan_mixer,
+    start_alone,
+)
 from hybrid_swin.interop.weights.report import BlockStart, How
 from hybrid_swin.network.backbone import Backbone
 from hybrid_swin.network.block import build_mixer
@@ -122,10 +127,9 @@ def _start(
     if plan.how == "fresh":
         return plan.how, plan.why
     if plan.base is not None and isinstance(mixer, Fusion):
-        if not identity_start:
-            return "changed", "an identity start was not asked for"
-        if not mixer.identity_start(plan.base):
-            return "changed", "its fusion cannot start as one of its branches, so all act at once"
+        why = start_alone(mixer, plan.base, identity_start)
+        if why:
+            return "changed", why
     part = word.branches[plan.base or 0]
     if len(host.word.branches) == 1 and not _same(part, host.word.branches[0], host):
         return "changed", f"{part} where the block had {host.word.spelled()}"

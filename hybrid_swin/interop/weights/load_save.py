@@ -17,6 +17,7 @@ from hybrid_swin.errors import InputError, check_flags, unknown
 from hybrid_swin.interop.weights.comparison.other_sizes import say_other_sizes
 from hybrid_swin.interop.weights.comparison.probe import measure_difference
 from hybrid_swin.interop.weights.filling.following import followed, relay, restored_on_failure
+from hybrid_swin.interop.weights.filling.mixers import start_alone
 from hybrid_swin.interop.weights.filling.plan import LoadPlan, make_plan
 from hybrid_swin.interop.weights.filling.refusals import refuse_unreal
 from hybrid_swin.interop.weights.report import WeightReport
@@ -92,9 +93,7 @@ def load_weights(
                     f"follow_source: {tables} bias tables are of other windows now, and so other "
                     "parameters; make optimisers after this"
                 )
-        if not identity_start:
-            _let_branches_act(plan)
-        _apply(model, plan)
+        _apply(model, plan, identity_start)
     if variant is not before:
         model.variant = variant  # type: ignore[assignment]  # of a Backbone, or a network like it
     _measure(model, variant, found, plan)
@@ -113,24 +112,16 @@ def _network(model: nn.Module) -> tuple[nn.Module, Variant]:
     return model, variant
 
 
-def _let_branches_act(plan: LoadPlan) -> None:
-    for index in plan.starts:
-        why = "an identity start was not asked for"
-        plan.blocks[index] = replace(plan.blocks[index], how="changed", why=why)
-    plan.starts.clear()
-
-
-def _apply(model: nn.Module, plan: LoadPlan) -> None:
+def _apply(model: nn.Module, plan: LoadPlan, identity_start: bool) -> None:
     """Write the plan's values, and let mixers start as one of their branches."""
     state: dict[str, Tensor] = model.state_dict()
     with torch.no_grad():
         for name, value in plan.values.items():
             state[name].copy_(value)
     for index, (fusion, base) in plan.starts.items():
-        if not fusion.identity_start(base):
-            block = plan.blocks[index]
-            why = "its fusion cannot start as one of its branches, so the others act at once"
-            plan.blocks[index] = replace(block, how="changed", why=why)
+        why = start_alone(fusion, base, identity_start)
+        if why:
+            plan.blocks[index] = replace(plan.blocks[index], how="changed", why=why)
 
 
 def _measure(model: nn.Module, variant: Variant, source: WeightSource, plan: LoadPlan) -> None:
@@ -141,19 +132,12 @@ def _measure(model: nn.Module, variant: Variant, source: WeightSource, plan: Loa
         if start.why in said or difference.rules is None or difference.theirs is None:
             continue
         said.add(start.why)
-        block, stage = model.get_submodule(start.name), int(start.name.split(".")[1])
-        prefix = f"{start.name}."
-        weights = {
-            name.removeprefix(prefix): tensor
-            for name, tensor in source.weights.items()
-            if name.startswith(prefix)
-        }
         measured = measure_difference(
-            block,
-            weights,
+            model.get_submodule(start.name),
+            source.inside(f"{start.name}."),
             difference.rules,
             difference.theirs,
-            variant.grids[stage],
+            variant.grids[int(start.name.split(".")[1])],
             difference.by,
         )
         plan.blocks[index] = replace(start, difference=measured)

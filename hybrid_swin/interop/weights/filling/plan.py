@@ -1,11 +1,10 @@
 """Which weight goes where: settled, and all errors found, before the network is touched."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NoReturn, cast
+from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
@@ -24,14 +23,18 @@ from hybrid_swin.interop.weights.filling.mixers import (
     MixerSource,
     plan_mixer,
 )
-from hybrid_swin.interop.weights.filling.refusals import query_biases, refuse_incomplete
+from hybrid_swin.interop.weights.filling.refusals import (
+    check_numbers,
+    refuse_incomplete,
+    refuse_kinds,
+    refuse_parts,
+)
 from hybrid_swin.interop.weights.filling.shell import plan_head, plan_shell, refuse
 from hybrid_swin.interop.weights.report import BlockStart, Resized, few
 from hybrid_swin.interop.weights.source.version import refuse_other_version
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.block import Block
 from hybrid_swin.network.fusions import Fusion
-from hybrid_swin.network.tracing import is_distributed
 from hybrid_swin.network.windows import MASKED
 from hybrid_swin.spec.block_words import Part
 from hybrid_swin.spec.variant import Variant
@@ -84,15 +87,7 @@ def make_plan(model: nn.Module, variant: Variant, source: WeightSource) -> LoadP
             f"{source.name} is of Swin Transformer V2 in OpenMMLab's layout, which is not read; "
             "give Microsoft's file, timm's, torchvision's or Hugging Face's"
         )
-    for name, tensor in source.weights.items():
-        if is_distributed(tensor):
-            raise InputError(
-                f"{source.name}: {name} is sharded; gather the weights by get_model_state_dict of "
-                "torch.distributed.checkpoint.state_dict, with full_state_dict=True"
-            )
-        packed = name.endswith((".weight", ".bias", TABLE)) and not tensor.is_floating_point()
-        if packed or tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
-            _refuse_kind(name, tensor, source)
+    refuse_kinds(source)
     plan = LoadPlan(notes=[source.choice] if source.choice else [])
     plan.notes += source.judgement.notes
     if source.positions.tables:
@@ -111,7 +106,7 @@ def make_plan(model: nn.Module, variant: Variant, source: WeightSource) -> LoadP
         plan.outside.append("the source has a last norm, which was taken out of the model")
     _plan_mixers(plan, model, variant, source)
     _note_masks(plan, source)
-    _check_values(plan, target, source)
+    plan.notes += check_numbers(plan.values, target, source)
     look_outside(plan, variant, source)
     return plan
 
@@ -124,21 +119,24 @@ def _with_query_bias(
     A network whose config says that it has none did not use those that may be in the file. Raises
     InputError where some attentions have them, or the config says that all do.
     """
-    attentions: dict[str, list[str]] = {}
-    sizes: dict[str, Tensor] = {}
+    zeros: dict[str, Tensor] = {}
     for name, tensor in source.weights.items():
         if not name.endswith(".attn.qkv.weight") or tensor.ndim != 2:
             continue
         attention = name.removesuffix("qkv.weight")
         if f"{attention}{SCALE}" in source.weights:  # of V2
-            biases = {f"{attention}{part}_bias": len(tensor) // 3 for part in "qv"}
+            zeros |= {
+                f"{attention}{part}_bias": tensor.new_zeros(len(tensor) // 3) for part in "qv"
+            }
         elif f"{attention}{TABLE}" in source.weights:
-            biases = {f"{attention}qkv.bias": len(tensor)}
-        else:
-            continue
-        attentions[attention] = list(biases)
-        sizes |= {bias: tensor.new_zeros(size) for bias, size in biases.items()}
-    zeros = {bias: sizes[bias] for bias in query_biases(attentions, source)}
+            zeros[f"{attention}qkv.bias"] = tensor.new_zeros(len(tensor))
+    told = source.judgement.config.qkv_bias
+    if told is not False:
+        kinds = {bias.rpartition(".attn.")[2] for bias in zeros.keys() & source.weights.keys()}
+        zeros = {bias: zero for bias, zero in zeros.items() if bias not in source.weights}
+        partly = [bias for bias in zeros if told or bias.rpartition(".attn.")[2] in kinds]
+        if partly:
+            refuse_parts(partly, source)
     if not zeros or not any(name.endswith((".qkv.bias", ".q_bias")) for name in target):
         return source
     keys = {bias: () for bias in zeros} | source.keys
@@ -151,7 +149,7 @@ def _plan_mixers(plan: LoadPlan, model: nn.Module, variant: Variant, source: Wei
     mixers = _mixer_names(source)
     for index, (name, i, j, block) in enumerate(_blocks(model)):
         word, prefix = variant.block_words[i][j], f"{name}.attn."
-        theirs = replace(_mixer_source(source, i, j, prefix), others=mixers)
+        theirs = _mixer_source(source, i, j, mixers)
         try:
             mixer = plan_mixer(block.attn, word, theirs)
         except InputError as error:
@@ -231,21 +229,21 @@ def _mixer_names(source: WeightSource) -> set[frozenset[str]]:
     return {frozenset(names) for names in found.values()}
 
 
-def _mixer_source(source: WeightSource, i: int, j: int, prefix: str) -> MixerSource:
-    weights = {
-        name.removeprefix(prefix): tensor
-        for name, tensor in source.weights.items()
-        if name.startswith(prefix)
-    }
+def _mixer_source(
+    source: WeightSource, i: int, j: int, others: Collection[frozenset[str]]
+) -> MixerSource:
+    block = f"layers.{i}.blocks.{j}"
+    weights = source.inside(f"{block}.attn.")
     if source.variant is not None:
         theirs, word = source.variant, source.variant.block_words[i][j]
         windows = tuple(_window_of(theirs, i, part) for part in word.branches)
-        return MixerSource(weights, str(word), True, windows[0], windows)
-    told = _told_window(source, i, prefix.removesuffix(".attn."))
+        return MixerSource(weights, str(word), True, windows[0], windows, others)
+    told = source.positions.windows.get(block, source.judgement.config.window_at(i))
+    if block in source.positions.scales:
+        told = source.positions.scales[block].window
     plain = TABLE in weights or {SCALE, CONTINUOUS} <= weights.keys()
-    if not plain and not source.is_foreign:
-        return MixerSource(weights, window=told)
-    return MixerSource(weights, "sw_msa" if j % 2 else "w_msa", source.is_foreign, told)
+    kind = ("sw_msa" if j % 2 else "w_msa") if plain or source.is_foreign else None
+    return MixerSource(weights, kind, source.is_foreign, told, others=others)
 
 
 def _window_of(variant: Variant, stage: int, part: Part) -> Grid:
@@ -253,13 +251,6 @@ def _window_of(variant: Variant, stage: int, part: Part) -> Grid:
     small = part.kwargs.get("small_map", "shrink")
     nominal = sides_of(variant.window_sizes[stage])
     return lay_windows(variant.grids[stage], nominal, small).window  # type: ignore[arg-type]
-
-
-def _told_window(source: WeightSource, stage: int, block: str) -> Grid | None:
-    """What a foreign source says of the windows of a block."""
-    if block in source.positions.scales:
-        return source.positions.scales[block].window
-    return source.positions.windows.get(block, source.judgement.config.window_at(stage))
 
 
 def _copy_norm(plan: LoadPlan, block: Block, name: str, source: WeightSource) -> None:
@@ -283,33 +274,3 @@ def _note_masks(plan: LoadPlan, source: WeightSource) -> None:
             f"authors' code, adds {MASKED:g}: with cosines scaled by up to {largest:.0f} some may "
             "not be quite hidden"
         )
-
-
-def _check_values(plan: LoadPlan, target: Mapping[str, Tensor], source: WeightSource) -> None:
-    """Refuse numbers that are not the model's kind; note what is not finite."""
-    bad = []
-    for name, tensor in plan.values.items():
-        if tensor.is_floating_point() != target[name].is_floating_point():
-            _refuse_kind(name, tensor, source)
-        if tensor.is_floating_point() and not _is_finite(tensor):
-            bad.append(name)
-    if bad and len(bad) == sum(tensor.is_floating_point() for tensor in plan.values.values()):
-        raise InputError(
-            f"{source.name}: NaN or infinity in all {len(bad)} weights, as a training leaves them "
-            "that has diverged; give weights of an earlier epoch"
-        )
-    if bad:
-        plan.notes.append(f"NaN or infinity in {len(bad)} of the weights taken ({few(bad)})")
-
-
-def _is_finite(tensor: Tensor) -> bool:
-    """Whether all numbers are; formats of 8 bits do not know how to tell."""
-    return bool(torch.isfinite(tensor.float() if tensor.itemsize == 1 else tensor).all())
-
-
-def _refuse_kind(name: str, tensor: Tensor, source: WeightSource) -> NoReturn:
-    dtype, layout = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, tensor.layout))
-    raise InputError(
-        f"{source.name}: {name} is {dtype} ({layout}, on {tensor.device}), which the model cannot "
-        "take; give dense weights in floating point"
-    )

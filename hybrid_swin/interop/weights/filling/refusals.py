@@ -4,7 +4,7 @@ A kind of parameter is missing from all blocks, as biases of queries are from so
 file is incomplete. One of a network of ours that says its variant holds all that this has.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Literal, NoReturn
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.interop.weights.filling.mixers import TABLE
 from hybrid_swin.interop.weights.report import few
 from hybrid_swin.interop.weights.source.layouts import names, spelling
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
@@ -48,25 +49,6 @@ def _names(variant: Variant) -> list[str]:
     return []
 
 
-def query_biases(attentions: Mapping[str, Iterable[str]], source: WeightSource) -> list[str]:
-    """Biases of queries, keys and values that a source does not have, and computes without.
-
-    ``attentions`` has timm's names of the biases of each.
-
-    Raises:
-        InputError: some attentions have them.
-    """
-    expected = [bias for biases in attentions.values() for bias in biases]
-    if source.judgement.config.qkv_bias is False:  # those in the file were not used
-        return expected
-    absent = [bias for bias in expected if bias not in source.weights]
-    there = {_kind(bias) for bias in expected if bias in source.weights}
-    partly = [bias for bias in absent if _kind(bias) in there or source.judgement.config.qkv_bias]
-    if partly:
-        refuse_parts(partly, source)
-    return absent
-
-
 def lacks_half(name: str, source: WeightSource) -> bool:
     """Whether something else of a parameter's layer is there, so that this is lost."""
     layer = name.rpartition(".")[0]
@@ -86,8 +68,48 @@ def refuse_parts(absent: list[str], source: WeightSource, hint: str = "") -> NoR
     )
 
 
-def _kind(bias: str) -> str:
-    return bias.rpartition(".attn.")[2]
+def refuse_kinds(source: WeightSource) -> None:
+    """Raise InputError for weights that are sharded, packed, sparse, complex or without numbers."""
+    for name, tensor in source.weights.items():
+        if is_distributed(tensor):
+            raise InputError(
+                f"{source.name}: {name} is sharded; gather the weights by get_model_state_dict of "
+                "torch.distributed.checkpoint.state_dict, with full_state_dict=True"
+            )
+        packed = name.endswith((".weight", ".bias", TABLE)) and not tensor.is_floating_point()
+        if packed or tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex():
+            _refuse_kind(name, tensor, source)
+
+
+def check_numbers(
+    values: Mapping[str, Tensor], target: Mapping[str, Tensor], source: WeightSource
+) -> list[str]:
+    """Refuse numbers that are not the model's kind; a note on those that are not finite."""
+    bad = []
+    for name, tensor in values.items():
+        if tensor.is_floating_point() != target[name].is_floating_point():
+            _refuse_kind(name, tensor, source)
+        if tensor.is_floating_point() and not _is_finite(tensor):
+            bad.append(name)
+    if bad and len(bad) == sum(tensor.is_floating_point() for tensor in values.values()):
+        raise InputError(
+            f"{source.name}: NaN or infinity in all {len(bad)} weights, as a training leaves them "
+            "that has diverged; give weights of an earlier epoch"
+        )
+    return [f"NaN or infinity in {len(bad)} of the weights taken ({few(bad)})"] if bad else []
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are; formats of 8 bits do not know how to tell."""
+    return bool(torch.isfinite(tensor.float() if tensor.itemsize == 1 else tensor).all())
+
+
+def _refuse_kind(name: str, tensor: Tensor, source: WeightSource) -> NoReturn:
+    dtype, layout = (str(kind).removeprefix("torch.") for kind in (tensor.dtype, tensor.layout))
+    raise InputError(
+        f"{source.name}: {name} is {dtype} ({layout}, on {tensor.device}), which the model cannot "
+        "take; give dense weights in floating point"
+    )
 
 
 _STATE_DICT = "torch.distributed.checkpoint.state_dict"
@@ -109,22 +131,19 @@ def refuse_unreal(model: nn.Module, use: Literal["load", "save"]) -> None:
     Raises:
         InputError: it is sharded, on the meta device, or made of fake tensors.
     """
+    done = {"load": "loaded", "save": "saved"}[use]
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if is_distributed(tensor):
             raise InputError(
-                f"weights cannot be {_past(use)}: the network is sharded ({name}); {_SHARDED[use]} "
+                f"weights cannot be {done}: the network is sharded ({name}); {_SHARDED[use]} "
                 f"with {_WHOLE}, both of {_STATE_DICT}"
             )
         if tensor.is_meta or _is_fake(tensor):
             where = "on the meta device" if tensor.is_meta else "made of fake tensors"
             raise InputError(
-                f"weights cannot be {_past(use)}: the network is {where} ({name}), which hold"
+                f"weights cannot be {done}: the network is {where} ({name}), which hold"
                 f"{'s' * tensor.is_meta} no numbers; {_EMPTY[use]}"
             )
-
-
-def _past(use: str) -> str:
-    return {"load": "loaded", "save": "saved"}[use]
 
 
 def _is_fake(tensor: Tensor) -> bool:

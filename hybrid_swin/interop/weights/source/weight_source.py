@@ -66,6 +66,10 @@ class WeightSource:
         """Whether these are weights of Swin Transformer V2."""
         return has_v2_names(self.weights)
 
+    def inside(self, prefix: str) -> dict[str, Tensor]:
+        """The weights of one module, by their names within it."""
+        return {n.removeprefix(prefix): t for n, t in self.weights.items() if n.startswith(prefix)}
+
 
 def read_source(source: str | Path | Mapping[str, Any], prefix: str | None = None) -> WeightSource:
     """Read a file, or take a mapping, and recognise its layout.

@@ -9,7 +9,6 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -17,7 +16,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, did_you_mean
+from hybrid_swin.interop.weights.report import few
 from hybrid_swin.spec.run_reference import refuse_study
 from hybrid_swin.system.file_names import FINAL
 from hybrid_swin.system.files import given_path
@@ -195,12 +195,8 @@ def _others(folder: Path, name: str) -> str:
         found = sorted(f.name for f in folder.iterdir() if f.suffix in _SUFFIXES or f.is_dir())
     except OSError:
         return ""
-    close = get_close_matches(name, found, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
     files = [f for f in found if Path(f).suffix in _SUFFIXES]
-    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
-    return f" (there: {', '.join(files[:5]) or 'no checkpoint'}{more})"
+    return did_you_mean(name, found) or f" (there: {few(files, 5) or 'no checkpoint'})"
 
 
 def _is_safetensors(start: bytes) -> bool:
@@ -214,9 +210,7 @@ def _read_safetensors(file: Path, name: str) -> WeightFile:
             content = {key: opened.get_tensor(key) for key in opened.keys()}
             return WeightFile(name, content, opened.metadata() or {})
     except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{name} is truncated or damaged ({_first_line(error)}); copy or download it again"
-        ) from error
+        raise _damaged(name, error) from error
 
 
 def _check_zip(file: Path, name: str) -> None:
@@ -226,9 +220,7 @@ def _check_zip(file: Path, name: str) -> None:
             members = archive.namelist()
             broken = [member for member in members if not _is_whole(archive, member)]
     except Exception as error:  # a torn file may fail anywhere in zipfile's reading
-        raise InputError(
-            f"{name} is truncated or damaged ({_first_line(error)}); copy or download it again"
-        ) from error
+        raise _damaged(name, error) from error
     if not any(Path(member).name in ("data.pkl", "constants.pkl") for member in members):
         inside = ", ".join(members[:3]) or "nothing"
         raise InputError(
@@ -252,14 +244,6 @@ def _is_whole(archive: zipfile.ZipFile, member: str) -> bool:
 
 def _read_pickled(file: Path, name: str) -> WeightFile:
     """A pickle's content, and the texts where torch keeps versions of a state dict's modules."""
-    content = _read_pickle(file, name)
-    versions = getattr(content, "_metadata", None)
-    found = versions.get("") if isinstance(versions, Mapping) else None
-    beside = found if isinstance(found, Mapping) else {}
-    return WeightFile(name, content, {k: v for k, v in beside.items() if isinstance(v, str)})
-
-
-def _read_pickle(file: Path, name: str) -> Mapping[Any, Any]:
     try:
         # A Namespace is plain data, and training scripts, timm's among them, keep theirs inside.
         known = torch.serialization.safe_globals([argparse.Namespace])
@@ -281,13 +265,13 @@ def _read_pickle(file: Path, name: str) -> Mapping[Any, Any]:
                 f"{name} is a TorchScript program, which is code; save the state dict of the model "
                 "that it was made from"
             ) from error
-        raise InputError(
-            f"{name} is truncated, damaged or no checkpoint ({_first_line(error)}); copy or "
-            "download it again"
-        ) from error
+        raise _damaged(name, error, "truncated, damaged or no checkpoint") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{name} holds a {type(content).__name__}, not weights by name")
-    return content
+    versions = getattr(content, "_metadata", None)
+    found = versions.get("") if isinstance(versions, Mapping) else None
+    beside = found if isinstance(found, Mapping) else {}
+    return WeightFile(name, content, {k: v for k, v in beside.items() if isinstance(v, str)})
 
 
 def _what_else(start: bytes) -> str:
@@ -306,6 +290,10 @@ def _what_else(start: bytes) -> str:
         "holds no weights: it is neither safetensors nor a checkpoint of PyTorch, or it is "
         "damaged from its first bytes on"
     )
+
+
+def _damaged(name: str, error: Exception, how: str = "truncated or damaged") -> InputError:
+    return InputError(f"{name} is {how} ({_first_line(error)}); copy or download it again")
 
 
 def _first_line(error: Exception) -> str:

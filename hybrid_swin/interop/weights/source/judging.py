@@ -110,25 +110,21 @@ def _config(
 
     With what it is, and notes on one that is not used.
     """
-    facts, basis = ConfigFacts(), ""
-    arch = file.content.get("arch")
+    arch, facts = file.content.get("arch"), ConfigFacts()
     if layout == "timm" and isinstance(arch, str) and arch.startswith("swin"):
-        arguments = getattr(file.content.get("args"), "model_kwargs", None)
-        given = arguments if isinstance(arguments, Mapping) else {}
-        facts, basis = timm_facts(arch, given), f"its arch {arch[:40]!r}"
+        given = getattr(file.content.get("args"), "model_kwargs", None)
+        facts = timm_facts(arch, given if isinstance(given, Mapping) else {})
+        basis = f"its arch {arch[:40]!r}"
     elif file.config is not None:
         if ("architecture" in file.config) == (layout in ("timm", "microsoft")):
             facts = read_config(file.config)
         basis = "the config.json beside it"
-    elif file.config_problem:
-        return (
-            facts,
-            basis,
-            [
-                f"the config.json beside it cannot be read ({file.config_problem}), so the "
-                "library's defaults are assumed"
-            ],
+    else:
+        what = (
+            f"the config.json beside it cannot be read ({file.config_problem}), so the library's "
+            "defaults are assumed"
         )
+        return facts, "", [what] if file.config_problem else []
     if facts.rules is None:
         what = f"the config.json beside it is of no Swin in the layout of {layout}: not used"
         return facts, basis, [what] if file.config is not None else []

@@ -46,10 +46,9 @@ DERIVED = re.compile(r"(^|\.)(relative_position_index|attn_mask|relative_coords_
 
 def names(layout: str, name: str) -> tuple[str, ...]:
     """What a layout calls timm's parameter ``name``; three names where it keeps rows in thirds."""
-    theirs = _NAMES[layout](name)
-    if "{}" in theirs:
-        return tuple(theirs.format(part) for part in _THIRDS[layout])
-    return (theirs,)
+    for old, new in _PAIRS[layout]:
+        name = re.sub(old, new, name)
+    return tuple(name.format(part) for part in _THIRDS[layout]) if "{}" in name else (name,)
 
 
 def spelling(layout: str, keys: Iterable[str]) -> str:
@@ -159,9 +158,8 @@ def _without_prefix(keys: Iterable[str], prefix: str) -> dict[str, str]:
 
 def _name_last_norm(own: dict[str, str], layout: str) -> None:
     """Backbones of dense tasks have a norm per stage; the last one's is the network's."""
-    stages = [int(m[1]) for name in own if (m := re.match(r"(?:layers|stages)\.(\d+)\.", name))]
-    stages += [int(m[1]) for name in own if (m := re.match(r"encoder\.layers\.(\d+)\.", name))]
-    last = max(stages, default=0)
+    stages = (re.match(r"(?:(?:encoder\.)?layers|stages)\.(\d+)\.", name) for name in own)
+    last = max((int(stage[1]) for stage in stages if stage), default=0)
     norms = (f"norm{last}.", f"hidden_states_norms.stage{last + 1}.")
     for kind in ("weight", "bias"):
         final = names(layout, f"norm.{kind}")[0]
@@ -203,54 +201,41 @@ def _both(*modules: str) -> Iterator[str]:
         yield f"{module}.bias"
 
 
-# What each layout calls a parameter of timm's
+# What each layout calls a parameter of timm's: what is replaced in its name, in this order.
+_Pair = tuple[str, str | Callable[[re.Match[str]], str]]
 
-
-def _replace(name: str, *pairs: tuple[str, str]) -> str:
-    for old, new in pairs:
-        name = re.sub(old, new, name)
-    return name
-
-
-def _merging_last(name: str) -> str:
-    """Patch merging belongs to the stage before it."""
-    return re.sub(
-        r"^layers\.(\d+)\.downsample", lambda m: f"layers.{int(m[1]) - 1}.downsample", name
-    )
-
-
-def _microsoft(name: str) -> str:
-    return _replace(_merging_last(name), (r"^head\.fc\.", "head."))
-
-
-def _torchvision(name: str) -> str:
-    name = re.sub(r"^layers\.(\d+)\.blocks", lambda m: f"features.{2 * int(m[1]) + 1}", name)
-    name = re.sub(r"^layers\.(\d+)\.downsample", lambda m: f"features.{2 * int(m[1])}", name)
-    return _replace(
-        name,
+# Patch merging belongs to the stage before it.
+_MERGING_LAST: _Pair = (
+    r"^layers\.(\d+)\.downsample",
+    lambda m: f"layers.{int(m[1]) - 1}.downsample",
+)
+_THIRDS = {
+    "huggingface": ("query", "key", "value"),
+    _HF5: ("q_proj", "k_proj", "v_proj"),
+}
+_PAIRS: dict[str, tuple[_Pair, ...]] = {
+    "timm": (),
+    "microsoft": (_MERGING_LAST, (r"^head\.fc\.", "head.")),
+    "torchvision": (
+        (r"^layers\.(\d+)\.blocks", lambda m: f"features.{2 * int(m[1]) + 1}"),
+        (r"^layers\.(\d+)\.downsample", lambda m: f"features.{2 * int(m[1])}"),
         (r"^patch_embed\.proj\.", "features.0.0."),
         (r"^patch_embed\.norm\.", "features.0.2."),
         (r"\.mlp\.fc1\.", ".mlp.0."),
         (r"\.mlp\.fc2\.", ".mlp.3."),
         (r"\.attn\.[qv]_bias$", ".attn.qkv.bias"),
         (r"^head\.fc\.", "head."),
-    )
-
-
-def _openmmlab(name: str) -> str:
-    return _replace(
-        _merging_last(name),
+    ),
+    "openmmlab": (
+        _MERGING_LAST,
         (r"^patch_embed\.proj\.", "patch_embed.projection."),
         (r"^layers\.", "stages."),
         (r"\.attn\.", ".attn.w_msa."),
         (r"\.mlp\.fc1\.", ".ffn.layers.0.0."),
         (r"\.mlp\.fc2\.", ".ffn.layers.1."),
-    )
-
-
-def _huggingface(name: str) -> str:
-    return _replace(
-        _merging_last(name),
+    ),
+    "huggingface": (
+        _MERGING_LAST,
         (r"^patch_embed\.proj\.", "embeddings.patch_embeddings.projection."),
         (r"^patch_embed\.norm\.", "embeddings.norm."),
         (r"^layers\.", "encoder.layers."),
@@ -266,29 +251,13 @@ def _huggingface(name: str) -> str:
         (r"\.mlp\.fc2\.", ".output.dense."),
         (r"^norm\.", "layernorm."),
         (r"^head\.fc\.", "classifier."),
-    )
-
-
-def _huggingface5(name: str) -> str:
-    return _replace(
-        _huggingface(name),
-        (r"\.attention\.self\.\{\}\.", ".attention.{}."),
-        (r"\.attention\.output\.dense\.", ".attention.o_proj."),
-        (r"\.attention\.self\.", ".attention.relative_position_bias."),
-        (r"\.intermediate\.dense\.", ".mlp.fc1."),
-        (r"\.output\.dense\.", ".mlp.fc2."),
-    )
-
-
-_THIRDS = {
-    "huggingface": ("query", "key", "value"),
-    _HF5: ("q_proj", "k_proj", "v_proj"),
+    ),
 }
-_NAMES: dict[str, Callable[[str], str]] = {
-    "timm": str,
-    "microsoft": _microsoft,
-    "torchvision": _torchvision,
-    "openmmlab": _openmmlab,
-    "huggingface": _huggingface,
-    _HF5: _huggingface5,
-}
+_PAIRS[_HF5] = (
+    *_PAIRS["huggingface"],
+    (r"\.attention\.self\.\{\}\.", ".attention.{}."),
+    (r"\.attention\.output\.dense\.", ".attention.o_proj."),
+    (r"\.attention\.self\.", ".attention.relative_position_bias."),
+    (r"\.intermediate\.dense\.", ".mlp.fc1."),
+    (r"\.output\.dense\.", ".mlp.fc2."),
+)

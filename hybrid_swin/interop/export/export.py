@@ -8,6 +8,7 @@ tracing, which cannot follow sizes that windows depend on: a ``torch-export`` is
 
 import copy
 import dataclasses
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.errors.plain_text import say
-from hybrid_swin.interop.export.formats import FORMATS, IMAGES, LOGITS, Format, as_facts
+from hybrid_swin.interop.export.formats import FORMATS, IMAGES, LOGITS, Format
 from hybrid_swin.interop.export.options import ExportOptions
 from hybrid_swin.interop.trained import find_checkpoint, load_trained
 from hybrid_swin.network.model import HybridSwin
@@ -120,7 +121,8 @@ def export_model(
         raise InputError(f"{str(path)!r} cannot be written: there is no such folder")
     size: Any = model.variant.image_size if image_size is None else image_size
     variant = dataclasses.replace(model.variant, image_size=size)  # which checks it
-    live = _at_rest(model)
+    live = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
+    live.set_grad_checkpointing(False)  # which would compute twice
     if normalisation is not None:
         live.pretrained_cfg = with_images(live.pretrained_cfg, normalisation)
     if class_names is not None:
@@ -142,7 +144,8 @@ def export_model(
         **({n: as_plain(live.pretrained_cfg[n]) for n in ("mean", "std")} if known else {}),
         **({} if normalisation is None else normalisation.to_dict()),
     }
-    texts = as_facts(**facts, input=told, classes=class_names)
+    beside = facts | {"input": told, "classes": class_names}
+    texts = {name: json.dumps(value) for name, value in beside.items()}
     limits = normalisation.limits if values == "pixels" and normalisation else (0.0, 1.0)
     batches = _images(variant.in_channels, variant.image_size, limits)
     network: nn.Module = live
@@ -267,13 +270,6 @@ def _check_values(values: str, normalisation: Normalisation | None, format: str)
             "the checkpoint is of an older version); give normalisation=, or export for images "
             "normalised"
         )
-
-
-def _at_rest(model: HybridSwin) -> HybridSwin:
-    """A copy to be traced: evaluation mode, float32, on the CPU, nothing computed twice."""
-    live = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
-    live.set_grad_checkpointing(False)
-    return live
 
 
 def _images(channels: int, size: tuple[int, int], limits: tuple[float, float]) -> list[Tensor]:

@@ -1,6 +1,5 @@
 """The formats of an export: each writes a file, and opens it again as who gets it would."""
 
-import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -144,8 +143,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def as_facts(**values: Any) -> dict[str, str]:
-    """What is written beside the weights: JSON texts by name."""
-    return {name: json.dumps(value) for name, value in values.items()}

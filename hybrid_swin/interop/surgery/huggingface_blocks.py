@@ -21,15 +21,6 @@ class HuggingFaceBlock(nn.Module):
     The tuple's second item, where they have attention maps, is None, as it is without `eager`.
     """
 
-    layernorm_before: nn.Module
-    attention: nn.Module
-    drop_path: nn.Module
-    layernorm_after: nn.Module
-    mlp: nn.Module
-    dropout: nn.Module
-    intermediate: nn.Module
-    output: nn.Module
-
     def __init__(self, block: Any, mixer: nn.Module) -> None:
         super().__init__()
         for name, child in block._modules.items():  # in their order, so names stay in theirs
@@ -42,16 +33,15 @@ class HuggingFaceBlock(nn.Module):
         self, hidden_states: Tensor, input_dimensions: tuple[int, int], *_: Any, **__: Any
     ) -> tuple[Tensor, None]:
         """(B, HW, C), (H, W) -> (B, HW, C), None."""
-        x_BHWC = torch.unflatten(self.layernorm_before(hidden_states), 1, tuple(input_dimensions))
-        mixed = self.mixer_dropout(self.attention(x_BHWC).flatten(1, 2))
-        x = hidden_states + self.drop_path(mixed)
-        return x + self._mlp(self.layernorm_after(x)), None
-
-    def _mlp(self, x: Tensor) -> Tensor:
-        out: Tensor = (
-            self.dropout(self.mlp(x)) if _is_5(self) else self.output(self.intermediate(x))
-        )
-        return out
+        theirs: Any = self  # whose modules have Hugging Face's names
+        size = tuple(input_dimensions)
+        x_BHWC = torch.unflatten(theirs.layernorm_before(hidden_states), 1, size)
+        mixed = self.mixer_dropout(theirs.attention(x_BHWC).flatten(1, 2))
+        x = hidden_states + theirs.drop_path(mixed)
+        inner = theirs.layernorm_after(x)
+        if _is_5(self):
+            return x + theirs.dropout(theirs.mlp(inner)), None
+        return x + theirs.output(theirs.intermediate(inner)), None
 
 
 def _is_5(block: nn.Module) -> bool:

@@ -22,13 +22,6 @@ _ATTENTION = ("qkv", "proj", "num_heads", "relative_position_bias_table")
 class TimmBlock(nn.Module):
     """timm's block around a mixer of ours. (B, H, W, C) -> (B, H, W, C)."""
 
-    norm1: nn.Module
-    attn: nn.Module
-    drop_path1: nn.Module
-    norm2: nn.Module
-    mlp: nn.Module
-    drop_path2: nn.Module
-
     def __init__(self, block: Any, mixer: nn.Module) -> None:
         super().__init__()
         for name, child in block._modules.items():  # in their order, so names stay in theirs
@@ -38,8 +31,9 @@ class TimmBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        x = x + self.drop_path1(self.proj_drop(self.attn(self.norm1(x))))
-        out: Tensor = x + self.drop_path2(self.mlp(self.norm2(x)))
+        theirs: Any = self  # whose modules have timm's names
+        x = x + theirs.drop_path1(self.proj_drop(theirs.attn(theirs.norm1(x))))
+        out: Tensor = x + theirs.drop_path2(theirs.mlp(theirs.norm2(x)))
         return out
 
     def set_input_size(self, *arguments: Any, **options: Any) -> None:

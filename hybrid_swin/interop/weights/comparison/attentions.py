@@ -64,7 +64,7 @@ class Attention(NamedTuple):
     @property
     def kind(self) -> str:
         """The source's attention: ``w_msa`` or ``sw_msa``, if it is a plain Swin."""
-        return self.theirs.name if self.theirs else (self.at.theirs.kind or "").partition("(")[0]
+        return self.theirs.name if self.theirs else self.at.theirs.name
 
     @property
     def name(self) -> str:

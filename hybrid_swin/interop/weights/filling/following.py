@@ -50,9 +50,13 @@ def followed(
         words[stage][j], why = _followed(words[stage][j], attention, judgement)
         if why:
             stay.setdefault(why, []).append(attention.name)
+    taken = {(attention.at.stage, attention.at.number) for attention in attentions}
+    theirs = source.variant.block_words if source.variant else None
     others = [
         f"layers.{i}.blocks.{j} {word.spelled()}"
-        for i, j, word in _without(variant, attentions, source.variant)
+        for i, stage_words in enumerate(variant.block_words)
+        for j, word in enumerate(stage_words)
+        if (i, j) not in taken and not (theirs and theirs[i][j] == word)
     ]
     if others:
         stay["no attention of the source's is in them"] = others
@@ -127,18 +131,6 @@ def _is_fixed_elsewhere(attention: Attention, judgement: Judgement) -> bool:
         return False
     own = replace(rules, made_for=None)
     return attention.source_layout(rules) != attention.source_layout(own)
-
-
-def _without(
-    variant: Variant, attentions: Sequence[Attention], source: Variant | None
-) -> Iterator[tuple[int, int, BlockWord]]:
-    """Blocks of which no attention takes the source's, and whose words are not the source's."""
-    taken = {(attention.at.stage, attention.at.number) for attention in attentions}
-    for i, words in enumerate(variant.block_words):
-        for j, word in enumerate(words):
-            alike = source is not None and source.block_words[i][j] == word
-            if (i, j) not in taken and not alike:
-                yield i, j, word
 
 
 def _spelt(stage: Stage, before: Sequence[BlockWord], after: Sequence[BlockWord]) -> Stage:

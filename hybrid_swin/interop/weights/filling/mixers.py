@@ -45,6 +45,11 @@ class MixerSource:
         return not any(name.startswith("branches.") for name in self.weights)
 
     @property
+    def name(self) -> str:
+        """The first branch of its word, without options; empty where it is not known."""
+        return (self.kind or "").partition("(")[0]
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is the attention of a plain Swin, or of a network of ours with the same."""
         return self.is_bare and self.kind in _WINDOWED
@@ -83,7 +88,7 @@ def plan_mixer(mixer: Branch | Fusion, word: BlockWord, source: MixerSource) -> 
         if whole is not None:
             return MixerPlan("taken", "", *whole)
     if isinstance(mixer, Fusion) and source.is_bare:
-        for k in _candidates(word, source.kind):
+        for k in _candidates(word, source.name):
             branch = mixer.branches[k]
             normed = isinstance(branch, NormedBranch)
             inner = branch.branch if isinstance(branch, NormedBranch) else branch
@@ -118,21 +123,14 @@ def _may_be(word: BlockWord, source: MixerSource) -> bool:
     return all(_alike(one.name, other.name) for one, other in pairs)
 
 
-def _candidates(word: BlockWord, kind: str | None) -> list[int]:
+def _candidates(word: BlockWord, name: str) -> list[int]:
     """The branches that are of a kind, those exactly of it first."""
-    if kind is None:
-        return []
-    name = _name(kind)
     alike = [k for k, part in enumerate(word.branches) if _alike(name, part.name)]
     return sorted(alike, key=lambda k: word.branches[k].name != name)
 
 
 def _alike(one: str, other: str) -> bool:
     return one == other or {one, other} == set(_WINDOWED)
-
-
-def _name(kind: str) -> str:
-    return kind.partition("(")[0]
 
 
 def _fit(
@@ -170,7 +168,7 @@ def _check_complete(source: MixerSource, target: Mapping[str, Tensor]) -> None:
         return
     missing = target.keys() - source.weights.keys()
     is_attention = TABLE in target or SCALE in target
-    if source.kind is not None and _name(source.kind) in _WINDOWED and is_attention:
+    if source.name in _WINDOWED and is_attention:
         raise InputError(f"the attention has no {few(sorted(missing))} in the source")
     layers = [name.rpartition(".")[0] for name in missing]
     lost = any(n.startswith(f"{layer}.") for layer in layers if layer for n in source.weights)
@@ -216,7 +214,7 @@ def _which_window(offsets: int) -> str:
 def _why_fresh(word: BlockWord, source: MixerSource) -> str:
     if not source.is_bare:
         return "other branches or another fusion in the source"
-    if source.kind is None or _name(source.kind) not in _WINDOWED:
+    if source.name not in _WINDOWED:
         return f"no branch that is the source's {source.kind or 'mixer'}"
     if not any(part.name in _WINDOWED for part in word.branches):
         return "no window attention to take the source's"

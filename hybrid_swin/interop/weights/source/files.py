@@ -71,7 +71,8 @@ def _read_one(file: Path, name: str) -> WeightFile:
             start = stream.read(1024)
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}") from error
-    if _is_safetensors(start):
+    # eight bytes with the header's length, then the header, which is JSON
+    if start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < 2**32:
         return _read_safetensors(file, name)
     if start.startswith(b"PK\x03\x04"):
         _check_zip(file, name)
@@ -197,11 +198,6 @@ def _others(folder: Path, name: str) -> str:
         return ""
     files = [f for f in found if Path(f).suffix in _SUFFIXES]
     return did_you_mean(name, found) or f" (there: {few(files, 5) or 'no checkpoint'})"
-
-
-def _is_safetensors(start: bytes) -> bool:
-    """Eight bytes with the header's length, then the header, which is JSON."""
-    return start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < 2**32
 
 
 def _read_safetensors(file: Path, name: str) -> WeightFile:

@@ -51,32 +51,25 @@ def data_notes(
 
 def range_notes(ranges: Mapping[str, tuple[float, float]]) -> list[str]:
     """Splits whose values seem to be in other units, as 0 to 1 beside 0 to 255."""
-    found = _far_apart(ranges)
-    if not found:
-        return []
-    return [f"the pixels of the splits are in different ranges ({found}): scale all alike"]
+    return _far_apart("splits", ranges, ": scale all alike")
 
 
 def _range_notes_of_classes(ranges: Mapping[str, tuple[float, float]]) -> list[str]:
     """Files of other depths by class: brightness alone would tell the classes apart."""
-    found = _far_apart({shown(name, 40): limits for name, limits in ranges.items()})
-    if not found:
-        return []
-    return [
-        f"the pixels of the classes are in different ranges ({found}), which alone would tell them "
-        "apart: scale all alike unless it is what you mean"
-    ]
+    advice = ", which alone would tell them apart: scale all alike unless it is what you mean"
+    return _far_apart("classes", {shown(name, 40): r for name, r in ranges.items()}, advice)
 
 
-def _far_apart(ranges: Mapping[str, tuple[float, float]]) -> str:
-    """The two ranges that differ most, if they seem to be in other units; else ''."""
+def _far_apart(what: str, ranges: Mapping[str, tuple[float, float]], advice: str) -> list[str]:
+    """A note on the two ranges that differ most, if they seem to be in other units."""
     sizes = {name: max(abs(low), abs(high)) for name, (low, high) in ranges.items()}
     least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
     if sizes[most] < _FAR * sizes[least] or not sizes[most]:
-        return ""
-    return ", ".join(
+        return []
+    found = ", ".join(
         f"{name} from {ranges[name][0]:.6g} to {ranges[name][1]:.6g}" for name in (least, most)
     )
+    return [f"the pixels of the {what} are in different ranges ({found}){advice}"]
 
 
 def class_notes(names: Iterable[str]) -> list[str]:

@@ -64,6 +64,13 @@ class Words:
         """Whether it holds nothing but words such as 'data' and 'sets'."""
         return bool(self.fillers) and bool(re.fullmatch(f"(({'|'.join(self.fillers)})s?)+", simple))
 
+    def read(self, word: str, where: str) -> str:
+        """The reserved word that is meant. Raises InputError for a word that is none of these."""
+        meaning = self.meaning(word)
+        if meaning is None:
+            raise self.refuse(word, where)
+        return meaning
+
     def refuse(self, word: str, where: str) -> InputError:
         """The error for a word that is none of these."""
         meant = self.ambiguous.get(simplify(word))

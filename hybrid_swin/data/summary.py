@@ -86,27 +86,19 @@ def _copies(images: LabelledImages, splits: Splits) -> dict[str, Any]:
     split_of = np.full(len(images.ids), -1)
     for number, name in enumerate(_SPLITS):
         split_of[getattr(splits, name)] = number
-    crossing, contradicting = 0, 0
-    pairs: dict[str, list[list[str]]] = {"in_two_splits": [], "under_two_labels": []}
+    labels = {"in_two_splits": split_of, "under_two_labels": images.labels}
+    counts = dict.fromkeys(labels, 0)
+    pairs: dict[str, list[list[str]]] = {name: [] for name in labels}
     for group in images.copies:
         group = group[split_of[group] >= 0]
-        for values, name in ((split_of, "in_two_splits"), (images.labels, "under_two_labels")):
+        for name, values in labels.items():
             if len(np.unique(values[group])) < 2:
                 continue
-            if name == "in_two_splits":
-                crossing += len(group)
-            else:
-                contradicting += len(group)
+            counts[name] += len(group)
             other = group[np.argmax(values[group] != values[group[0]])]
             if len(pairs[name]) < _MOST_PAIRS:
                 pairs[name].append([images.ids[group[0]], images.ids[other]])
-    return {
-        "in_two_splits": crossing,
-        "under_two_labels": contradicting,
-        "dropped": splits.dropped,
-        "untied": splits.untied,
-        "pairs": pairs,
-    }
+    return {**counts, "dropped": splits.dropped, "untied": splits.untied, "pairs": pairs}
 
 
 def _classes(about: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import json_lines
@@ -86,8 +86,9 @@ def ledger_near(folder: Path) -> Path:
 
 def check_ledger(ledger: Path) -> None:
     """Raise InputError where a reading could not be recorded; makes the files."""
-    for file in (intents_of(ledger), ledger):
-        _change(file, lambda entries: None)
+    for path in (intents_of(ledger), ledger):
+        with _locked(path):
+            pass
 
 
 def intents_of(ledger: Path) -> Path:
@@ -112,7 +113,7 @@ def recorded(entry: RecordedRead, shared: Path, own: Path | None = None) -> Iter
         InputError: a file cannot be written. What is not recorded must not be read.
     """
     is_same = _sameness(entry, own)
-    known = next(filter(is_same, _entries_of(own or shared)), entry)  # as of an old ledger
+    known = next(filter(is_same, _parsed(_content(own or shared))[0]), entry)  # as of an old one
     intent = _record(replace(entry, time=known.time, event="intent"), shared, own)
     yield
     _record(replace(intent, event="read"), shared, own)
@@ -123,8 +124,12 @@ def read_ledger(*ledgers: Path) -> list[RecordedRead]:
 
     Lines that were torn by a kill are left out.
     """
-    files = (file for ledger in ledgers for file in (ledger, intents_of(ledger)))
-    return merged(entry for file in files for entry in _entries_of(file))
+    return merged(entry for entries, _ in _files(ledgers) for entry in entries)
+
+
+def unreadable_lines(*ledgers: Path) -> int:
+    """How many lines of these ledgers cannot be read, each of which may have been a reading."""
+    return sum(others for _, others in _files(ledgers))
 
 
 def merged(entries: Iterable[RecordedRead]) -> list[RecordedRead]:
@@ -159,33 +164,26 @@ def _append(
     ledger: Path, entry: RecordedRead, is_same: Callable[[RecordedRead], bool]
 ) -> RecordedRead:
     """Add a line to the file of its event unless it is there; returns the one that is there."""
+    with _locked(intents_of(ledger) if entry.event == "intent" else ledger) as file:
+        content = file.read()
+        known = next(filter(is_same, _parsed(content)[0]), None)
+        if known is None:
+            torn = bool(content) and not content.endswith(b"\n")  # a kill left it without its end
+            file.write(b"\n" * torn + json.dumps(asdict(entry)).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return known or entry
 
-    def addition(entries: Iterable[RecordedRead]) -> RecordedRead | None:
-        known.extend(filter(is_same, entries))
-        return None if known else entry
 
-    known: list[RecordedRead] = []
-    _change(intents_of(ledger) if entry.event == "intent" else ledger, addition)
-    return known[0] if known else entry
-
-
-def _change(
-    ledger: Path, addition: Callable[[Iterable[RecordedRead]], RecordedRead | None]
-) -> None:
-    """Let the file's entries decide what is added, while no other process writes."""
+@contextmanager
+def _locked(ledger: Path) -> Iterator[IO[bytes]]:
+    """The file from its start, to be read and added to while no other process writes."""
     try:
         ledger.parent.mkdir(parents=True, exist_ok=True)
         with ledger.open("ab+") as file:  # O_APPEND: what others write is never overwritten
             fcntl.flock(file, fcntl.LOCK_EX)  # ends with the process
             file.seek(0)
-            content = file.read()
-            entry = addition(_entries(content))
-            if entry is None:
-                return
-            torn = bool(content) and not content.endswith(b"\n")  # a kill left it without its end
-            file.write(b"\n" * torn + json.dumps(asdict(entry)).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+            yield file
     except OSError as error:
         raise InputError(
             f"a reading of the test split cannot be recorded in {str(ledger)!r} "
@@ -194,26 +192,18 @@ def _change(
         ) from error
 
 
-def unreadable_lines(*ledgers: Path) -> int:
-    """How many lines of these ledgers cannot be read, each of which may have been a reading."""
-    files = (file for ledger in ledgers for file in (ledger, intents_of(ledger)))
-    return sum(_parsed(_content(file))[1] for file in files)
-
-
-def _entries_of(file: Path) -> list[RecordedRead]:
-    """None where the file cannot be read: there is no reading that we could know of."""
-    return _entries(_content(file))
+def _files(ledgers: Iterable[Path]) -> Iterator[tuple[list[RecordedRead], int]]:
+    """What lies in the two files of each ledger."""
+    for ledger in ledgers:
+        yield from (_parsed(_content(file)) for file in (ledger, intents_of(ledger)))
 
 
 def _content(file: Path) -> bytes:
+    """Empty if the file cannot be read: there is no reading that we could know of."""
     try:
         return file.read_bytes()
     except OSError:
         return b""
-
-
-def _entries(content: bytes) -> list[RecordedRead]:
-    return _parsed(content)[0]
 
 
 def _parsed(content: bytes) -> tuple[list[RecordedRead], int]:

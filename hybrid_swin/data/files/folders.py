@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from hybrid_swin.data.class_names import check_no_splits
 from hybrid_swin.data.files.decoding import FORMATS, SUFFIXES
@@ -84,7 +84,7 @@ def list_folders(root: Path, layout: FolderLayout) -> Listing:
         _list_classes(root, root, inside.folders, "", listing, layout)
         return listing
     for folder in inside.folders:
-        split = _split_of(folder, root)
+        split = cast(SplitName, SPLITS.read(folder.name, _where(root)))
         if folder.name != split:
             listing.notes.append(f"folder {shown(folder.name)} read as {split}")
         within = _look_into(folder)
@@ -106,10 +106,9 @@ def _are_splits(root: Path, folders: list[Path], layout: FolderLayout) -> bool:
             return False  # a class may be called 'train', or 'valid' beside 'invalid'
     elif layout == "auto" and not any(_is_alike(folder, folders) for folder in odd):
         return False
-    if odd or layout == "splits":
-        for folder in folders:
-            if SPLITS.meaning(folder.name) is None and (folder in odd or layout == "splits"):
-                raise InputError(f"{SPLITS.refuse(folder.name, _where(root))}; {_HINT}")
+    for folder, meaning in zip(folders, known, strict=True):
+        if meaning is None and (folder in odd or layout == "splits"):
+            raise InputError(f"{SPLITS.refuse(folder.name, _where(root))}; {_HINT}")
     if None in known:
         raise InputError(
             f"{_where(root)} holds {_names(folders)}: splits and others at one level. Give either "
@@ -145,13 +144,6 @@ def _is_alike(folder: Path, folders: list[Path]) -> bool:
     )
 
 
-def _split_of(folder: Path, root: Path) -> SplitName:
-    meaning = SPLITS.meaning(folder.name)
-    if meaning is None:
-        raise SPLITS.refuse(folder.name, _where(root))
-    return meaning  # type: ignore[return-value]  # the table's values are the names of splits
-
-
 def _list_classes(
     root: Path,
     folder: Path,
@@ -183,12 +175,11 @@ def _list_classes(
                 for file in inside.files
             ]
         if len(listing.items) == before:
-            what = "is empty"
-            for name, reason in listing.ignored[others:]:
-                if reason == "hidden":
-                    continue
-                what = f"holds no image, only such as {shown(name)} ({reason})"
-                break
+            seen = (item for item in listing.ignored[others:] if item[1] != "hidden")
+            what = next(
+                (f"holds no image, only such as {shown(name)} ({why})" for name, why in seen),
+                "is empty",
+            )
             raise InputError(
                 f"data source folder: class folder {shown(str(part), 120)} {what}; fill it or "
                 "remove it"

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import cast
 
 from hybrid_swin.data.class_names import check_no_splits
 from hybrid_swin.data.files.folders import Item, Listing
@@ -213,17 +213,8 @@ def _read_row(row: list[str], places: Mapping[str, int], where: str, root: Path)
             "give the folder that holds all files as option 'path'"
         )
     name = file.relative_to(os.path.normpath(root)).as_posix()
-    split = _split(cells.get("split", ""), where)
-    return Item(name, file, cells["label"], split, cells.get("group", ""))
-
-
-def _split(word: str, where: str) -> SplitName | Literal[""]:
-    if not word:
-        return ""
-    meaning = SPLITS.meaning(word)
-    if meaning is None:
-        raise SPLITS.refuse(word, where)
-    return meaning  # type: ignore[return-value]  # the table's values are the names of splits
+    split = SPLITS.read(cells["split"], where) if cells.get("split") else ""
+    return Item(name, file, cells["label"], cast(SplitName, split), cells.get("group", ""))
 
 
 def _note_split_words(

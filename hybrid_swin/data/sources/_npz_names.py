@@ -6,44 +6,39 @@ from functools import cache
 from hybrid_swin.data.spellings import ARRAYS, SPLITS, simplify
 from hybrid_swin.errors import InputError, shown
 
+CLASS_NAMES = "", "class_names"  # of no split
 
-def arrays_wanted(
-    names: list[str], file: str
-) -> tuple[dict[tuple[str, str], str], str | None, list[str]]:
-    """The names of our arrays by split and kind, that of the class names, and notes."""
+
+def arrays_wanted(names: list[str], file: str) -> tuple[dict[tuple[str, str], str], list[str]]:
+    """The names of our arrays by split and kind, and notes."""
     wanted: dict[tuple[str, str], str] = {}
-    class_names, unused, notes = None, [], []
+    unused, notes = [], []
     for name in names:
-        if simplify(name) in ("classnames", "classname", "labelnames"):
-            key, plain = ("", "class_names"), "class_names"
-        else:
-            key = _split_and_kind(name, file)
-            plain = "_".join(key)
-        if key == ("", ""):
+        is_names = simplify(name) in ("classnames", "classname", "labelnames")
+        key = CLASS_NAMES if is_names else _split_and_kind(name, file)
+        plain = "_".join(filter(None, key))
+        if not plain:
             unused.append(name)
             continue
-        if key in wanted or (key[0] == "" and class_names is not None):
+        if key in wanted:
             raise InputError(
-                f"{file} gives {plain} twice, as {shown(wanted.get(key, class_names), 40)} and "
-                f"{shown(name, 40)}; take one out"
+                f"{file} gives {plain} twice, as {shown(wanted[key], 40)} and {shown(name, 40)}; "
+                "take one out"
             )
-        if key[0] == "":
-            class_names = name
-        else:
-            wanted[key] = name
+        wanted[key] = name
         if name not in (plain, plain.replace("validation", "val", 1)):
             notes.append(f"array {shown(name, 40)} read as {plain}")
-    for split, kind in wanted:
-        if kind != "images" and (split, "images") not in wanted:
+    for key, name in wanted.items():
+        if key != CLASS_NAMES and (key[0], "images") not in wanted:
             raise InputError(
-                f"{file}: array {shown(wanted[split, kind], 40)} stands without {split}_images; "
-                "add it, or take it out"
+                f"{file}: array {shown(name, 40)} stands without {key[0]}_images; add it, or take "
+                "it out"
             )
     if unused:
         some = ", ".join(shown(name, 30) for name in unused[:5])
         more = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
         notes.append(f"arrays not used: {some}{more}")
-    return wanted, class_names, notes
+    return wanted, notes
 
 
 @cache

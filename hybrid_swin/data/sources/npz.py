@@ -17,7 +17,7 @@ from hybrid_swin.data.sources import (
     class_order,
     user_path,
 )
-from hybrid_swin.data.sources._npz_names import arrays_wanted
+from hybrid_swin.data.sources._npz_names import CLASS_NAMES, arrays_wanted
 from hybrid_swin.data.spellings import is_no_group, is_no_label
 from hybrid_swin.errors import InputError, here, shown
 
@@ -89,7 +89,7 @@ class NpzSource(Source):
             notes += ["values outside value_range clipped"] * clipped
         labels = [label for part in parts for label in part.labels]
         groups = tuple(group for part in parts for group in part.groups)
-        class_names, codes = _encode(labels, found.class_names, name)
+        class_names, codes = _encode(labels, found.arrays.get(CLASS_NAMES), name)
         return LabelledImages(
             images=images,
             labels=codes,
@@ -108,7 +108,6 @@ class _Found(NamedTuple):
 
     members: list[str]
     arrays: dict[tuple[str, str], NDArray[Any]]
-    class_names: NDArray[Any] | None
     notes: list[str]
 
 
@@ -122,10 +121,9 @@ def _read(path: Path) -> _Found:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("one array alone, as numpy.save writes it")
-            wanted, class_names, notes = arrays_wanted(file.files, path.name)
+            wanted, notes = arrays_wanted(file.files, path.name)
             arrays = {key: _array(file, name) for key, name in wanted.items()}
-            names = None if class_names is None else _array(file, class_names)
-            members = list(file.files)
+            return _Found(list(file.files), arrays, notes)
     except InputError:
         raise
     except Exception as error:  # a damaged file can break any step of reading it
@@ -134,7 +132,6 @@ def _read(path: Path) -> _Found:
             f"{shown(str(error), 120)[1:-1]}; write it with numpy.savez, text as text (dtype str) "
             "and not as objects"
         ) from error
-    return _Found(members, arrays, names, notes)
 
 
 def _array(file: Any, name: str) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hybrid_swin.data.sources import LabelledImages
 from hybrid_swin.data.spellings import folded, is_doubtful_label
 from hybrid_swin.data.splits import Splits
-from hybrid_swin.errors import shown
+from hybrid_swin.errors import few, shown
 
 _SPLITS = ("train", "validation", "test")
 _FEW = 5  # train images of a class
@@ -100,12 +100,11 @@ def doubtful_classes(names: Iterable[str]) -> list[str]:
 def _missing_classes(names: Sequence[str], counts: NDArray[Any]) -> list[str]:
     found = []
     for split, row in zip(_SPLITS, counts, strict=True):
-        missing = np.flatnonzero(row == 0)
-        if row.any() and len(missing):
-            some = ", ".join(shown(names[index], 40) for index in missing[:3])
-            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        missing = np.flatnonzero(row == 0).tolist()
+        if row.any() and missing:
+            some = few(shown(names[index], 40) for index in missing)
             what = "it cannot be learned" if split == "train" else "nothing is measured on it there"
-            found.append(f"the {split} split has no image of class {some}{more}: {what}")
+            found.append(f"the {split} split has no image of class {some}: {what}")
     return found
 
 

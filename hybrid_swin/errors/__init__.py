@@ -45,6 +45,13 @@ def shown(value: object, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
 
 
+def few(items: Iterable[str], most: int = 3) -> str:
+    """The first items, and how many more there are: 'a, b, c and 2 more'."""
+    named = list(items)
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return ", ".join(named[:most]) + more
+
+
 def check_flags(**flags: object) -> None:
     """Raise InputError for one that is neither True nor False, nor None for its default."""
     for name, value in flags.items():

@@ -20,7 +20,7 @@ from hybrid_swin.data.spellings import (
     is_no_value,
     simplify,
 )
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, few, shown
 
 _REQUIRED, _OPTIONAL = ("path", "label"), ("split", "group")
 _MARKS = (  # the longer ones first: UTF-32's begins as UTF-16's
@@ -131,10 +131,9 @@ def _columns(
         if header[index] != column:
             listing.notes.append(f"column {shown(header[index])} read as {column}")
     if unused:
-        names = ", ".join(shown(name, 30) for name in list(unused)[:5])
-        more = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
+        names = few((shown(name, 30) for name in unused), 5)
         listing.notes.append(
-            f"columns not used: {names}{more} (a column 'group' keeps a patient's images together)"
+            f"columns not used: {names} (a column 'group' keeps a patient's images together)"
         )
     return places, unused
 

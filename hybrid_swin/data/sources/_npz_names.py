@@ -4,7 +4,7 @@ import re
 from functools import cache
 
 from hybrid_swin.data.spellings import ARRAYS, SPLITS, simplify
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, few, shown
 
 CLASS_NAMES = "", "class_names"  # of no split
 
@@ -35,9 +35,7 @@ def arrays_wanted(names: list[str], file: str) -> tuple[dict[tuple[str, str], st
                 "it out"
             )
     if unused:
-        some = ", ".join(shown(name, 30) for name in unused[:5])
-        more = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
-        notes.append(f"arrays not used: {some}{more}")
+        notes.append(f"arrays not used: {few((shown(name, 30) for name in unused), 5)}")
     return wanted, notes
 
 

@@ -1,9 +1,10 @@
 """What came of loading weights, for programs and for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hybrid_swin.errors import few
 from hybrid_swin.spec.window_rules import spell_size
 
 How = Literal["taken", "identity start", "changed", "unsure", "fresh"]
@@ -140,10 +141,3 @@ def _measured(blocks: Sequence[BlockStart]) -> str:
     """By how much blocks differ, as far as it was measured."""
     found = [b.difference for b in blocks if b.difference is not None]
     return f"; its output differs by {max(found):.2g} of its size on a random map" if found else ""
-
-
-def few(items: Sequence[str] | Iterable[str], most: int = 3) -> str:
-    """The first items, and how many more there are."""
-    items = list(items)
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more

@@ -6,6 +6,7 @@ another number of heads, is another network unless it is known to change nothing
 
 from collections.abc import Iterator
 
+from hybrid_swin.errors import few
 from hybrid_swin.interop.weights.comparison.attentions import (
     Attention,
     TakenBlock,
@@ -21,7 +22,6 @@ from hybrid_swin.interop.weights.comparison.differences import (
     unknown_windows,
 )
 from hybrid_swin.interop.weights.filling.mixers import CONTINUOUS, SCALE
-from hybrid_swin.interop.weights.report import few
 from hybrid_swin.interop.weights.source.positions import position_reasons
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.spec import registry

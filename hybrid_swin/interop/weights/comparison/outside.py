@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hybrid_swin.interop.weights.report import few
+from hybrid_swin.errors import few
 from hybrid_swin.interop.weights.source.rules import EPS
 from hybrid_swin.interop.weights.source.version import merging_norm, usual_merging
 from hybrid_swin.interop.weights.source.weight_source import WeightSource

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.weights.comparison.attentions import Attention
 from hybrid_swin.interop.weights.filling.mixers import TABLE
-from hybrid_swin.interop.weights.report import few
 from hybrid_swin.interop.weights.source.judging import Judgement
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.branches import NormedBranch

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Grid
-from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.report import How, Resized, few
+from hybrid_swin.errors import InputError, few
+from hybrid_swin.interop.weights.report import How, Resized
 from hybrid_swin.network.branches import Branch, NormedBranch
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.resizing import resize_table, window_of_table, windows_of

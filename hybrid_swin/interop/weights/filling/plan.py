@@ -7,7 +7,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.weights.comparison.attentions import (
     Attention,
     TakenBlock,
@@ -30,7 +30,7 @@ from hybrid_swin.interop.weights.filling.refusals import (
     refuse_parts,
 )
 from hybrid_swin.interop.weights.filling.shell import plan_head, plan_shell, refuse
-from hybrid_swin.interop.weights.report import BlockStart, Resized, few
+from hybrid_swin.interop.weights.report import BlockStart, Resized
 from hybrid_swin.interop.weights.source.version import refuse_other_version
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.block import Block

@@ -11,9 +11,8 @@ from typing import Literal, NoReturn
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.weights.filling.mixers import TABLE
-from hybrid_swin.interop.weights.report import few
 from hybrid_swin.interop.weights.source.layouts import names, spelling
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.model import HybridSwin

@@ -16,8 +16,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from hybrid_swin.errors import InputError, did_you_mean
-from hybrid_swin.interop.weights.report import few
+from hybrid_swin.errors import InputError, did_you_mean, few
 from hybrid_swin.spec.run_reference import refuse_study
 from hybrid_swin.system.file_names import FINAL
 from hybrid_swin.system.files import given_path

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.report import few
+from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.weights.source.files import WeightFile
 from hybrid_swin.interop.weights.source.layouts import LAYOUTS, recognise_all
 

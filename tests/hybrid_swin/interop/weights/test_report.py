@@ -1,4 +1,5 @@
-from hybrid_swin.interop.weights.report import BlockStart, Resized, WeightReport, few
+from hybrid_swin.errors import few
+from hybrid_swin.interop.weights.report import BlockStart, Resized, WeightReport
 
 
 def test_the_summary_is_short_and_says_everything():

@@ -112,7 +112,7 @@ COMMANDS = {
     "compare": Command(
         "compare arms with controls at matched cost",
         CompareOptions,
-        "search.cli.experiments:compare",
+        "search.cli.experiments:run",
         settings=_COMPARISON,
     ),
     "space": Command(

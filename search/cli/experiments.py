@@ -1,51 +1,154 @@
-"""The commands `run` and `compare`."""
+"""The commands `run` and `compare`, which with `--images` and `--hours` end in time."""
 
+import shlex
+import time
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
-from search.cli.in_time import in_time
-from search.cli.options import CompareOptions, RunOptions
+from hybrid_swin.errors import InputError
+from hybrid_swin.system.program import door
+from search.cli.commands import COMMANDS
+from search.cli.options import TimeOptions
 from search.settings.comparison import ComparisonSettings
 from search.settings.config_files import read_receipt
-from search.settings.reading import ConfigOptions
+from search.settings.experiment import ExperimentSettings
 from search.settings.study import StudySettings
 
+if TYPE_CHECKING:
+    from hybrid_swin.system.console import Console
+    from search.launch.hours.time_plan import Clock, TimePlan
 
-def run(options: RunOptions, settings: StudySettings, words: Sequence[str]) -> int:
-    """Run a study, or say what it would train. Returns the exit code."""
+# Options that change no more than where a study lies and runs, and until when.
+_WHERE = (
+    *("--images", "--hours", "--preset", "--name", "--folder"),
+    *("--workers.", "--wandb.", "--trust", "--dry-run"),
+)
+_BEGIN = time.monotonic()  # of the command: this module is imported at its start
+
+
+def run(options: TimeOptions, settings: ExperimentSettings, words: Sequence[str]) -> int:
+    """Run a study or a comparison, or say what it would train. Returns the exit code."""
     asked = in_time(options, settings, words)
-    if options.dry_run and asked.proposed:
-        return 0  # all is said
     if options.dry_run:
-        from hybrid_swin.system.console import Console
-        from search.launch.dry_run_study import dry_run
-
-        dry_run(asked.settings, Console())
+        if not asked.proposed:  # else all is said
+            _rehearse(asked.settings)
         return 0
-    from search.launch.start import run_study
-
-    run_study(asked.settings, receipt=_receipt(options), report=True, time_plan=asked.plan)
-    return 0
-
-
-def compare(options: CompareOptions, settings: ComparisonSettings, words: Sequence[str]) -> int:
-    """Run a comparison, or say what it would train. Returns the exit code."""
-    asked = in_time(options, settings, words)
-    if options.dry_run and asked.proposed:
-        return 0  # all is said
-    if options.dry_run:
-        from hybrid_swin.system.console import Console
-        from search.launch.dry_run_comparison import rehearse
-
-        rehearse(asked.settings, Console())
-        return 0
+    receipts = [receipt for name in options.config if (receipt := read_receipt(name))]
     from search.launch import start
 
-    start.compare(asked.settings, receipt=_receipt(options), report=True, time_plan=asked.plan)
+    begin = start.run_study if isinstance(asked.settings, StudySettings) else start.compare
+    receipt = receipts[-1] if receipts else None
+    begin(asked.settings, receipt=receipt, report=True, time_plan=asked.plan)
     return 0
 
 
-def _receipt(options: ConfigOptions) -> dict[str, Any] | None:
-    """The receipt that is given as a config, the last of several."""
-    receipts = [read_receipt(name) for name in options.config]
-    return next((receipt for receipt in reversed(receipts) if receipt is not None), None)
+def _rehearse(settings: ExperimentSettings) -> None:
+    from hybrid_swin.system.console import Console
+    from search.launch import dry_run_comparison, dry_run_study
+
+    if isinstance(settings, StudySettings):
+        dry_run_study.dry_run(settings, Console())
+    elif isinstance(settings, ComparisonSettings):
+        dry_run_comparison.rehearse(settings, Console())
+
+
+@dataclass(frozen=True)
+class InTime:
+    """Settings, and what there is time for.
+
+    Args:
+        settings: the study's or comparison's.
+        plan: what fits into the hours; None for no limit.
+        proposed: whether the settings were proposed just now.
+    """
+
+    settings: ExperimentSettings
+    plan: "TimePlan | None" = None
+    proposed: bool = False
+
+
+def in_time(
+    options: TimeOptions,
+    settings: ExperimentSettings,
+    words: Sequence[str],
+    console: "Console | None" = None,
+) -> InTime:
+    """What to train, and what there is time for.
+
+    Args:
+        options: of `run` or `compare`.
+        settings: of the config and the command line.
+        words: the command line's.
+        console: for the user; a new one where left out.
+
+    Raises:
+        InputError: arguments that cannot be used, or too little time.
+    """
+    if options.images is None and options.hours is None:
+        return InTime(settings)
+    from hybrid_swin.system.console import Console
+    from search.launch.hours.time_plan import Clock
+
+    console = console or Console()
+    if options.images is not None:
+        return _of_images(options, options.images, settings, words, console)
+    return _fitted(settings, Clock(options.hours or 0.0, _BEGIN), console)
+
+
+def _of_images(
+    options: TimeOptions,
+    images: str,
+    base: ExperimentSettings,
+    words: Sequence[str],
+    console: "Console",
+) -> InTime:
+    from search.launch.hours.time_plan import Clock
+    from search.launch.proposal.begin_file import BEGIN_FILE
+    from search.launch.proposal.images import name_of
+    from search.launch.proposal.own_images import propose
+    from search.launch.proposal.presets import preset_of
+    from search.records.study_folder import has_begun
+    from search.records.time_limit import read_time_limit
+
+    if options.config:
+        raise InputError("--images proposes settings and --config names them; give one of the two")
+    preset = preset_of(options.preset, options.hours)
+    kind: Literal["study", "comparison"] = "study"
+    name, ending = "run", ""
+    if isinstance(base, ComparisonSettings):
+        kind, name, ending = "comparison", "compare", "-compared"
+    if not any(word.partition("=")[0] == "--name" for word in words):
+        base = replace(base, name=name_of(images) + ending)
+    folder, plan = base.path, None
+    file = folder / BEGIN_FILE
+    hours = options.hours or preset[1].hours
+    if has_begun(folder):
+        if not file.is_file():
+            raise InputError(
+                f"{str(folder)!r} is the folder of a study or comparison that --images did not "
+                f"begin; give another --name"
+            )
+        known = read_time_limit(folder)
+        hours = options.hours or (known.hours if known else hours)
+        console.print(f"going on with the settings in {file}", highlight=False, soft_wrap=True)
+    else:
+        command = f"{door()} {name} {shlex.join(words)}"
+        plan = propose(kind, images, Clock(hours, _BEGIN), preset, base, console, command)
+    _, found, _ = COMMANDS[name].parse(name, [f"--config={file}", *words])
+    found = replace(found, name=base.name)
+    changed = any(word.startswith("--") and not word.startswith(_WHERE) for word in words)
+    if plan is None or changed:
+        return _fitted(found, Clock(hours, _BEGIN), console)
+    return InTime(found, plan, proposed=True)
+
+
+def _fitted(settings: ExperimentSettings, clock: "Clock", console: "Console") -> InTime:
+    from search.launch.hours.comparison import plan_comparison
+    from search.launch.hours.study import plan_study
+
+    if isinstance(settings, StudySettings):
+        return InTime(*plan_study(settings, clock, console))
+    if isinstance(settings, ComparisonSettings):
+        return InTime(*plan_comparison(settings, clock, console))
+    raise TypeError(f"no time can be planned for {type(settings).__name__}")

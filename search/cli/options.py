@@ -25,11 +25,14 @@ class TimeOptions(ConfigOptions):
             comparison's seeds are fitted to it; with --images, 1 where left out.
         preset: with --images: quick, or careful with more seeds, trials and epochs; by the hours
             where left out.
+        dry_run: train nothing: say what would be trained and at which cost, the time that timed
+            pilots tell, and the smallest difference these seeds can show.
     """
 
     images: str | None = None
     hours: float | None = None
     preset: str | None = None
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
         if self.preset is not None and self.images is None:
@@ -48,13 +51,7 @@ class RunOptions(TimeOptions):
     """Run a study, or go on with it. Without --config: configs/search/digits.yaml.
 
     Any setting of the file can be overridden here, for example --recipe.epochs 20.
-
-    Args:
-        dry_run: train nothing: say what would be trained, the time and disk that a timed pilot
-            tells, and the smallest difference these seeds can show.
     """
-
-    dry_run: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +59,7 @@ class CompareOptions(TimeOptions):
     """Compare arms with their controls at matched cost over paired seeds, or go on with it.
 
     Without --config: configs/compare/digits.yaml. Any setting can be overridden here.
-
-    Args:
-        dry_run: train nothing: say what would be trained, the time that a timed pilot tells, the
-            matched costs, and the smallest difference these seeds can show.
     """
-
-    dry_run: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,9 @@
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
@@ -60,9 +61,7 @@ class Study:
             width: columns.
             full: every row and every sentence, as ``leaderboard --all`` prints them.
         """
-        console = _recorder(width)
-        self.print_report(console, full=full)
-        return _recorded(console)
+        return _printed(width, partial(self.print_report, full=full))
 
     def print_report(self, console: Console, *, full: bool = False) -> None:
         """Print the report to a console."""
@@ -113,9 +112,7 @@ class ComparisonStudy:
 
     def report(self, width: int = _WIDTH, *, full: bool = False) -> str:
         """What the command prints at the end of a comparison; arguments are those of a study's."""
-        console = _recorder(width)
-        self.print_report(console, full=full)
-        return _recorded(console)
+        return _printed(width, partial(self.print_report, full=full))
 
     def print_report(self, console: Console, *, full: bool = False) -> None:
         """Print the report to a console."""
@@ -170,10 +167,8 @@ def read_board(folders: Sequence[Path]) -> Leaderboard:
     return board
 
 
-def _recorder(width: int) -> Console:
-    return Console(file=io.StringIO(), width=width, force_terminal=False)
-
-
-def _recorded(console: Console) -> str:
-    text = console.file.getvalue()  # type: ignore[attr-defined]  # of `_recorder`
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+def _printed(width: int, print_report: Callable[[Console], None]) -> str:
+    """A report as text of so many columns."""
+    text = io.StringIO()
+    print_report(Console(file=text, width=width, force_terminal=False))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"

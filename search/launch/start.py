@@ -1,26 +1,29 @@
 """Begin a study or a comparison, or go on with it, from Python; the commands start here too."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
-from search.comparison.results.comparison import Comparison
 from search.launch.comparison import launch_comparison
 from search.launch.hours.comparison import plan_comparison
 from search.launch.hours.study import plan_study
 from search.launch.hours.time_plan import Clock, TimePlan
 from search.launch.outcome import ComparisonStudy, Study
 from search.launch.study import launch_study
-from search.leaderboard.board import Leaderboard
 from search.records.study_folder import has_begun
 from search.settings.comparison import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import ExperimentSettings
 from search.settings.given import Source, resolve_settings
 from search.settings.study import DEFAULT_CONFIG, StudySettings
+
+Settings = TypeVar("Settings", bound=ExperimentSettings)
+Found = TypeVar("Found", Study, ComparisonStudy)
+Result = TypeVar("Result")
+Receipt = Mapping[str, Any]
 
 
 def run_study(
@@ -63,21 +66,9 @@ def run_study(
         InputError: something that the user must fix; what has been finished is kept.
         KeyboardInterrupt: after everything has been put in order.
     """
-    begin = time.monotonic()
-    known, found = resolve_settings(StudySettings, settings, overrides, DEFAULT_CONFIG, trust)
-
-    def opened(board: Leaderboard) -> Study:
-        return Study(known.path, board)
-
-    with _in_order(known):
-        console, show = Console(quiet=not progress), _shows(report)
-        if hours is not None:
-            known, time_plan = plan_study(known, Clock(hours, begin), console)
-        return opened(
-            launch_study(
-                known, console, receipt or found, lambda board: show(opened(board)), time_plan
-            )
-        )
+    resolved = resolve_settings(StudySettings, settings, overrides, DEFAULT_CONFIG, trust)
+    asked = progress, report, hours, receipt, time_plan
+    return _begin(Study, resolved, plan_study, launch_study, *asked)
 
 
 def compare(
@@ -100,36 +91,38 @@ def compare(
 
     Arguments and errors are those of `run_study`, with `ComparisonSettings`.
     """
+    resolved = resolve_settings(ComparisonSettings, settings, overrides, DEFAULT_COMPARISON, trust)
+    asked = progress, report, hours, receipt, time_plan
+    return _begin(ComparisonStudy, resolved, plan_comparison, launch_comparison, *asked)
+
+
+def _begin(
+    kind: Callable[[Path, Result], Found],
+    resolved: tuple[Settings, Receipt | None],
+    plan: Callable[[Settings, Clock, Console], tuple[Settings, TimePlan]],
+    launch: Callable[..., Result],
+    progress: bool,
+    report: bool,
+    hours: float | None,
+    receipt: Receipt | None,
+    time_plan: TimePlan | None,
+) -> Found:
+    """Plan and launch; arguments are those of `run_study`, and what differs between the kinds."""
     begin = time.monotonic()
-    known, found = resolve_settings(
-        ComparisonSettings, settings, overrides, DEFAULT_COMPARISON, trust
-    )
+    settings, own_receipt = resolved
 
-    def opened(comparison: Comparison) -> ComparisonStudy:
-        return ComparisonStudy(known.path, comparison)
+    def show(result: Result) -> None:
+        if report:
+            kind(settings.path, result).print_report(Console())
 
-    with _in_order(known):
-        console, show = Console(quiet=not progress), _shows(report)
-        if hours is not None:
-            known, time_plan = plan_comparison(known, Clock(hours, begin), console)
-        return opened(
-            launch_comparison(
-                known, console, receipt or found, lambda c: show(opened(c)), time_plan
-            )
-        )
-
-
-def _shows(report: bool) -> Callable[[Study | ComparisonStudy], None]:
-    return lambda found: found.print_report(Console()) if report else None
-
-
-@contextmanager
-def _in_order(settings: ExperimentSettings) -> Iterator[None]:
-    """Let a process run several experiments, and an interruption say what is kept of this one."""
-    for plugin in settings.plugins:
+    for plugin in settings.plugins:  # this process may have run another version
         registry.forget_plugin(plugin)
     try:
-        yield
+        console = Console(quiet=not progress)
+        if hours is not None:
+            settings, time_plan = plan(settings, Clock(hours, begin), console)
+        result = launch(settings, console, receipt or own_receipt, show, time_plan)
+        return kind(settings.path, result)
     except KeyboardInterrupt:
         if has_begun(settings.path):
             raise KeyboardInterrupt("started again, it continues where it ended") from None

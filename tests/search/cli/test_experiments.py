@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from hybrid_swin.system.console import Console
 from search.cli.commands import COMMANDS
-from search.cli.in_time import in_time
+from search.cli.experiments import in_time
 from search.cli.main import main
 from search.launch.hours import pilots as timed
 from search.launch.hours.pace import Pace

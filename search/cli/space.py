@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.table import Table
 
-from hybrid_swin.spec import registry
 from hybrid_swin.spec.values import Range as Allowed
 from hybrid_swin.spec.values import check_ranges
 from hybrid_swin.system.console import Console
@@ -21,7 +20,7 @@ from search.space.extremes import settings_text, short
 from search.space.space import Space
 from search.space.survey import Share, Survey, survey
 from search.space.templates import Template
-from search.study import objectives
+from search.study.candidates import checked_candidates
 
 _IDLE = "idle values counted one parameter at a time, orders of branches one word at a time"
 
@@ -33,11 +32,8 @@ def print_space(options: SpaceOptions, settings: StudySettings) -> int:
         InputError: a space that is none, or of which nothing fits the budget.
     """
     check_ranges({"--samples": (options.samples, Allowed(10, 1_000_000))})
-    for plugin in settings.plugins:
-        registry.add_plugin(plugin)
     with Console(stderr=True).status("looking at the space"):
-        space = Space(settings.variant, settings.recipe)
-        _check_others(settings, space)
+        space, _ = checked_candidates(settings)
         met = matching(settings.budget, [p.path for p in space.parameters])
         found = survey(space, limits(settings.budget), options.samples, met)
     if options.format == "json":
@@ -50,23 +46,6 @@ def print_space(options: SpaceOptions, settings: StudySettings) -> int:
     for note in unused_plugins(settings):
         console.print(f"\n{note}", style="yellow", markup=False, highlight=False)
     return 0
-
-
-def _check_others(settings: StudySettings, space: Space) -> None:
-    """Refuse what `run` would: a file that one command takes is taken by the other.
-
-    Raises:
-        InputError: data, an objective or a baseline that cannot be, or settings that contradict.
-    """
-    from search.settings.contradictions import check_together
-    from search.study.candidates import Candidates, check_objective
-
-    settings.data.validate()
-    variant, _ = space.resolve(space.default())
-    check_objective(settings, variant.num_classes)
-    objectives.check(settings.objective)
-    Candidates(settings, space)
-    check_together(settings)
 
 
 # For programs

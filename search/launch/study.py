@@ -12,7 +12,6 @@ from typing import Any
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec import registry
 from hybrid_swin.spec.recipe import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
@@ -27,13 +26,12 @@ from search.records.receipt import about_data
 from search.records.runs import RunSpec
 from search.records.study_folder import adopt_modules, adopt_plugins
 from search.records.time_limit import TimeLimit
-from search.settings.contradictions import check_together, without_effect
+from search.settings.contradictions import without_effect
 from search.settings.study import SamplerName, StudySettings
 from search.space import budget
 from search.space.extremes import no_fit_message
 from search.space.space import Space
-from search.study import objectives
-from search.study.candidates import Candidates, check_objective
+from search.study.candidates import Candidates, checked_candidates
 from search.study.coordinator import Coordinator
 from search.study.expected_runs import RunCounts, expected_runs
 from search.study.looks import next_target
@@ -113,15 +111,7 @@ def check(settings: StudySettings) -> tuple[Space, Candidates]:
     Raises:
         InputError: the first thing that cannot work.
     """
-    for plugin in settings.plugins:
-        registry.add_plugin(plugin)
-    space = Space(settings.variant, settings.recipe)
-    variant, _ = space.resolve(space.default())
-    settings.data.validate()
-    check_objective(settings, variant.num_classes)
-    objectives.check(settings.objective)
-    candidates = Candidates(settings, space)
-    check_together(settings)
+    space, candidates = checked_candidates(settings)
     if settings.trials:
         choose_sampler(settings, space)
         _check_budget(settings, space, candidates)

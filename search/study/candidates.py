@@ -6,6 +6,7 @@ from typing import Any
 
 from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.spec import registry
 from hybrid_swin.spec.recipe import Recipe, check_fit
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
@@ -13,10 +14,12 @@ from hybrid_swin.training.metric_facts import LOGGED, facts_of
 from search.execution.reference_size import count_parameters
 from search.records.identity import candidate_id, derive_seed
 from search.records.runs import RUN_FILE, RunSpec, read_record
+from search.settings.contradictions import check_together
 from search.settings.experiment import ExperimentSettings
 from search.settings.study import BaselineSettings, StudySettings
 from search.space import budget
 from search.space.space import Space
+from search.study import objectives
 from search.study.sampling.draws import Draw, Refusal
 
 REFERENCE = "logistic_regression"
@@ -209,6 +212,25 @@ class Candidates:
             cost=count_cost(variant).to_dict(),
             matched=matched,
         )
+
+
+def checked_candidates(settings: StudySettings) -> tuple[Space, Candidates]:
+    """The space and what may be trained of it; all of a study that needs no images is checked.
+
+    Raises:
+        InputError: a plug-in, space, baseline or objective that cannot be, or settings that
+            contradict each other.
+    """
+    for plugin in settings.plugins:
+        registry.add_plugin(plugin)
+    space = Space(settings.variant, settings.recipe)
+    variant, _ = space.resolve(space.default())
+    settings.data.validate()
+    check_objective(settings, variant.num_classes)
+    objectives.check(settings.objective)
+    candidates = Candidates(settings, space)
+    check_together(settings)
+    return space, candidates
 
 
 def check_objective(settings: ExperimentSettings, num_classes: int) -> None:

@@ -18,21 +18,21 @@ if __name__ == "__main__":  # with -m the working folder comes first, until this
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from hybrid_swin.errors import InputError, out_of_memory, unknown
-from hybrid_swin.errors.failed_imports import explained_import
-from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.interop.export.options import ExportOptions
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.run_reference import with_runs
 from hybrid_swin.system.options import Options, commands_help
-from hybrid_swin.system.program import SEARCH_COMMANDS, door, of_the_other
+from hybrid_swin.system.program import (
+    SEARCH_COMMANDS,
+    TRAINING,
+    check_command,
+    door,
+    exit_code,
+)
 from hybrid_swin.training.options import FitOptions, PredictOptions, ReadOptions
-
-BAD_INPUT, INTERRUPTED = 2, 130  # exit codes
-_PROGRAM = "python -m hybrid_swin"
-
 
 # The options of each, what words without -- are, and what it does.
 COMMANDS: dict[str, tuple[type, str, str]] = {
@@ -47,43 +47,29 @@ COMMANDS: dict[str, tuple[type, str, str]] = {
 def make_parser(command: str) -> Options:
     """The parser of a command."""
     options, positional, _ = COMMANDS[command]
-    return Options(f"{_PROGRAM} {command}", options, positional)
+    return Options(f"{TRAINING} {command}", options, positional)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, or 2 with one message for bad input."""
-    command, *words = (sys.argv[1:] if arguments is None else arguments) or [""]
+    words = list(sys.argv[1:] if arguments is None else arguments) or [""]
+    return exit_code(partial(_answer, words))
+
+
+def _answer(words: Sequence[str]) -> int:
+    command = words[0]
+    if command in ("-h", "--help"):
+        print(commands_help(TRAINING, str(__doc__), {n: c[-1] for n, c in COMMANDS.items()}))
+        return 0
+    check_command(words, COMMANDS, SEARCH_COMMANDS, door())
+    options: Any = make_parser(command).build(COMMANDS[command][0], with_runs(words[1:]))
     try:
-        if command in ("-h", "--help"):
-            print(commands_help(_PROGRAM, str(__doc__), {n: c[-1] for n, c in COMMANDS.items()}))
-            return 0
-        if command not in COMMANDS:
-            if other := of_the_other([command, *words], SEARCH_COMMANDS, door()):
-                raise InputError(other)
-            raise unknown("command", command, COMMANDS)
-        return _run(command, make_parser(command).build(COMMANDS[command][0], with_runs(words)))
-    except InputError as error:
-        message = str(error)
-    except MemoryError as error:
-        message = str(out_of_memory(error))
-    except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except Exception as error:
-        explained = explained_import(error)
-        if explained is None:
-            raise
-        message = str(explained)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _run(command, options)
     except SystemExit as error:  # how Lightning ends after Ctrl-C
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise
-        goes_on = "; run the same command again to go on" * (command == "fit")
-        print(f"interrupted{goes_on}", file=sys.stderr)
-        return INTERRUPTED
-    print(f"error: {one_line(message)}", file=sys.stderr)
-    return BAD_INPUT
+        goes_on = ["run the same command again to go on"] if command == "fit" else []
+        raise KeyboardInterrupt(*goes_on) from None
 
 
 def _run(command: str, options: Any) -> int:

@@ -1,10 +1,15 @@
-"""By which name the program was called: commands that it suggests run where they are read."""
+"""How the program was called, so that commands it suggests run as they stand, and how it ends."""
 
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+
+from hybrid_swin.errors import InputError, out_of_memory, unknown
+from hybrid_swin.errors.failed_imports import explained_import
+from hybrid_swin.errors.plain_text import one_line
+from hybrid_swin.system.files import explained
 
 # Two programs share the work; each knows the other's commands.
 TRAINING = "python -m hybrid_swin"
@@ -42,17 +47,42 @@ def door() -> str:
     return f"python {_SCRIPT}"
 
 
-def of_the_other(words: Sequence[str], commands: Sequence[str], program: str) -> str | None:
-    """A message on a command that the other program has; None if it has not.
+def check_command(
+    words: Sequence[str], known: Collection[str], others: Collection[str], other_program: str
+) -> None:
+    """Raise InputError where the first word is no command; what to type, if the other has it."""
+    name = words[0]
+    if name in known:
+        return
+    if name in others:
+        line = f"{other_program} {shlex.join(words)}"
+        raise InputError(f"{name!r} is a command of the other program; type: {line}")
+    raise unknown("command", name, known)
 
-    Args:
-        words: of the command line, the command first.
-        commands: of the other program.
-        program: how that is called.
-    """
-    if not words or words[0] not in commands:
-        return None
-    return f"{words[0]!r} is a command of the other program; type: {program} {shlex.join(words)}"
+
+def exit_code(command: Callable[[], int]) -> int:
+    """Run a command to its exit code: its own, 2 for what one message says, 130 if interrupted."""
+    try:
+        return command()
+    except KeyboardInterrupt as interruption:
+        print("; ".join(["interrupted", *map(str, interruption.args)]), file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone, as in `... | head`
+        return 0
+    except InputError as error:
+        message = str(error)
+    except OSError as error:
+        message = explained(error)
+    except MemoryError as error:
+        message = str(out_of_memory(error))
+    except Exception as error:
+        found = explained_import(error)
+        if found is None:
+            raise
+        message = str(found)
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    return 2
 
 
 def as_called(text: str) -> str:

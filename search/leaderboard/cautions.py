@@ -30,7 +30,7 @@ from search.leaderboard.rows.building import VARIED
 from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.intervals import items_of
 from search.leaderboard.rows.row import Row, rows_text
-from search.statistics.formatting import interval_text, points, score_text, unit
+from search.statistics.formatting import difference_phrase, score_text, unit
 from search.statistics.skewed_luck import skewed_luck
 from search.statistics.undertraining import FEWEST_EPOCHS
 
@@ -106,9 +106,8 @@ def _chance(board: Leaderboard) -> Iterator[str]:
     sign = 1 if board.mode == "max" else -1
     if min(sign * found.low, sign * found.high) > 0:
         return
-    size = f"{points(found.mean, board.monitor)}{unit(board.monitor)}"
-    span = interval_text(found.low, found.high, board.monitor)
-    yield f"The search is not shown to beat random candidates: {size} {span}."
+    size = difference_phrase(found.mean, found.low, found.high, board.monitor)
+    yield f"The search is not shown to beat random candidates: {size}."
 
 
 def _size(board: Leaderboard, brief: bool) -> Iterator[str]:

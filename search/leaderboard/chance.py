@@ -8,13 +8,12 @@ from search.leaderboard.rows.intervals import Validated, differ_on_validation, p
 from search.leaderboard.rows.row import Row
 from search.statistics.best import selected_confidence
 from search.statistics.formatting import (
+    difference_phrase,
     interval_text,
     percent,
     points,
     range_text,
-    score_text,
-    score_unit,
-    unit,
+    score_phrase,
 )
 from search.statistics.intervals import Difference, Interval
 
@@ -47,8 +46,8 @@ def chance(board: Leaderboard) -> list[str]:
     if best is None or mean is None:
         return []
     within = " within the budget" * board.budgeted
-    text = f"A random candidate{within} gets {_score(mean.validation_mean, board)} on validation "
-    text += f"(mean of {mean.seeds}"
+    score = score_phrase(mean.validation_mean, board.monitor)
+    text = f"A random candidate{within} gets {score} on validation (mean of {mean.seeds}"
     if mean.seeds < mean.seeds_asked:
         text += f" that came to their end, of {mean.seeds_asked}, which flatters"
     if mean.validation_low is not None:
@@ -63,11 +62,9 @@ def chance(board: Leaderboard) -> list[str]:
     gain, of_the_best = found.at(confidence), f", since it is the best of {searched} retrained"
     what = _covers(found, board, "seeds and candidates")
     held = f" ({percent(confidence)}{of_the_best * (searched > 1)}; {what})"
-    return [
-        f"{text}); the best of the search differs from that by {points(gain.mean, board.monitor)}"
-        f"{unit(board.monitor)} {_span(gain.low, gain.high, board)}"
-        f"{held * (gain.low is not None)}.".replace(" .", ".")
-    ]
+    size = difference_phrase(gain.mean, gain.low, gain.high, board.monitor)
+    held *= gain.low is not None
+    return [f"{text}); the best of the search differs from that by {size}{held}."]
 
 
 def random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
@@ -89,10 +86,10 @@ def random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
             f"The best of the search, #{one.rank}, is also the best of a random search{cost}; "
             f"{only}."
         ]
+    scores = [score_phrase(row.validation_mean, board.monitor) for row in (one, other)]
     text = (
-        f"Of the search, the best is #{one.rank} with {_score(one.validation_mean, board)} on "
-        f"validation; of a random search{cost}, #{other.rank} with "
-        f"{_score(other.validation_mean, board)}"
+        f"Of the search, the best is #{one.rank} with {scores[0]} on validation; of a random "
+        f"search{cost}, #{other.rank} with {scores[1]}"
     )
     whole = one.seeds == one.seeds_asked == other.seeds == other.seeds_asked
     if whole and one.seeds >= 2 and not board.waiting:  # the same seeds
@@ -100,9 +97,8 @@ def random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
         sides = _with_images(one, board), _with_images(other, board)
         found = pair_on_validation(*sides, board.monitor)
         gain = found.at(confidence)
-        span = _span(gain.low, gain.high, board)
-        text += f": {points(gain.mean, board.monitor)}{unit(board.monitor)} {span}".rstrip()
-        if span:
+        text += f": {difference_phrase(gain.mean, gain.low, gain.high, board.monitor)}"
+        if gain.low is not None:
             own = ", since each is the best of its own" * (confidence > 0.95)
             text += f" ({percent(confidence)}{own}; {_covers(found, board)})"
     return [f"{text}; {only}."]
@@ -126,8 +122,9 @@ def references(board: Leaderboard) -> list[str]:
             other = ", which are other images for most rows" * bool(board.fresh_splits)
             where = "test" if on_test else f"validation{other}"
             said.append(
-                f"The reference model {row.label} has {_score(own, board)} on {where}; {higher} of "
-                f"{len(ranked)} retrained rows have a better score, of which no test is possible."
+                f"The reference model {row.label} has {score_phrase(own, board.monitor)} on "
+                f"{where}; {higher} of {len(ranked)} retrained rows have a better score, of which "
+                "no test is possible."
             )
     return said
 
@@ -145,8 +142,9 @@ def _against(told: AgainstReference, board: Leaderboard) -> str:
     text = "; ".join(f"{what}: {_leads(some, board)}" for what, some in parts.items() if some)
     together = "Holm over the rows, intervals hold together; " if len(told.leads) > 1 else ""
     return (
-        f"On test the reference model {told.label} gets {_score(told.score, board)}; retrained "
-        f"rows against it ({together}over {told.covers}): {text}."
+        f"On test the reference model {told.label} gets "
+        f"{score_phrase(told.score, board.monitor)}; retrained rows against it "
+        f"({together}over {told.covers}): {text}."
     )
 
 
@@ -166,18 +164,11 @@ def _covers(found: Difference, board: Leaderboard, what: str = "seeds") -> str:
 
 def _leads(leads: Sequence[Lead], board: Leaderboard) -> str:
     texts = [
-        f"#{lead.rank} {points(lead.difference, board.monitor)} {_span(lead.low, lead.high, board)}"
+        f"#{lead.rank} {points(lead.difference, board.monitor)} "
+        + interval_text(lead.low, lead.high, board.monitor)
         for lead in leads[:_NAMED]
     ]
     rest = ", ".join(f"#{lead.rank}" for lead in leads[_NAMED:])
     its = "its interval" if len(leads) == _NAMED + 1 else "their intervals"
     more = f" and, with {its} by --format json, {rest}" * bool(rest)
     return ", ".join(text.rstrip() for text in texts) + more
-
-
-def _span(low: float | None, high: float | None, board: Leaderboard) -> str:
-    return interval_text(low, high, board.monitor)
-
-
-def _score(value: float | None, board: Leaderboard) -> str:
-    return score_text(value, board.monitor) + score_unit(board.monitor)

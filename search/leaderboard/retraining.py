@@ -6,7 +6,7 @@ from statistics import fmean
 from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.rows.row import Row
-from search.statistics.formatting import interval_text, points, score_text, score_unit, unit
+from search.statistics.formatting import difference_phrase, score_phrase
 from search.statistics.intervals import Interval
 from search.statistics.unpaired import unpaired_difference
 
@@ -73,8 +73,7 @@ def _verdict(
     falls, of_baselines = ([sign * (a - b) for a, b in some] for some in (chosen, given))
     excess = unpaired_difference(falls, of_baselines)
     low, high = _possible(excess, sign * (_before(chosen) - _before(given)), board.monitor)
-    size = f"{points(excess.mean, board.monitor)}{unit(board.monitor)}"
-    size += f" {interval_text(low, high, board.monitor)}".rstrip()
+    size = difference_phrase(excess.mean, low, high, board.monitor)
     if excess.mean <= 0:
         return f"they fell no more than the baselines ({size}): a winner's curse is not shown"
     luck = "of the seed" if board.fresh_splits is False else "of having been chosen"
@@ -98,8 +97,6 @@ def _possible(excess: Interval, lead: float, monitor: str) -> tuple[float | None
 
 def _from_to(scores: Sequence[tuple[float, float]], board: Leaderboard, note: str = "") -> str:
     before, after = (fmean(values) for values in zip(*scores, strict=True))
-    return f"from {_score(before, board)}{note} to {_score(after, board)}"
-
-
-def _score(value: float | None, board: Leaderboard) -> str:
-    return score_text(value, board.monitor) + score_unit(board.monitor)
+    return (
+        f"from {score_phrase(before, board.monitor)}{note} to {score_phrase(after, board.monitor)}"
+    )

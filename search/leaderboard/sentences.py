@@ -16,7 +16,7 @@ from search.leaderboard.retraining import retraining
 from search.leaderboard.rows.controls import SIZE
 from search.leaderboard.rows.questions import Question
 from search.leaderboard.rows.row import Row, rows_text
-from search.statistics.formatting import percent, range_text, score_text, score_unit
+from search.statistics.formatting import percent, range_text, score_phrase
 from search.study.looks import about_looks
 
 
@@ -51,16 +51,14 @@ def _best(board: Leaderboard) -> list[str]:
         ]
     confidence = percent(best.interval_confidence or 0.95)
     of_study = f" of study {best.study}" if best.study else ""
-    text = (
-        f"Best by validation: {best.label}{of_study}, {_score(best.validation_mean, board)} "
-        f"(mean of {best.seeds} fresh seeds"
-    )
+    score = score_phrase(best.validation_mean, board.monitor)
+    text = f"Best by validation: {best.label}{of_study}, {score} (mean of {best.seeds} fresh seeds"
     if best.validation_low is not None:
         span = range_text(best.validation_low, best.validation_high, board.monitor)
         text += f", {confidence} interval over seeds {span}"
     text += ")"
     if best.test_mean is not None:
-        text += f"; on test {_score(best.test_mean, board)}"
+        text += f"; on test {score_phrase(best.test_mean, board.monitor)}"
         if best.test_covers:
             span = range_text(best.test_low, best.test_high, board.monitor)
             text += f" {span} (over {best.test_covers})"
@@ -160,7 +158,3 @@ def _looks(board: Leaderboard) -> list[str]:
     """Planned looks, or seeds that were added after a look: said, and what it costs."""
     looked = [look.seeds for look in board.looks]
     return about_looks(board.planned_looks, looked, board.pending, "at this study")
-
-
-def _score(value: float | None, board: Leaderboard) -> str:
-    return score_text(value, board.monitor) + score_unit(board.monitor)

@@ -18,7 +18,7 @@ from rich.text import Text
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import natural_order
 from search.records.runs import RunResult, RunSpec
-from search.statistics.formatting import score_text, score_unit
+from search.statistics.formatting import score_phrase
 
 _REFRESH = 4  # a second
 # Seconds between two lines elsewhere: the first ones, the share of the time so far, at most.
@@ -148,7 +148,7 @@ class Terminal:
             self._print(f"{spec.key} {spec.label} failed: {result.error}")
 
     def _score(self, value: float) -> str:
-        return score_text(value, self._monitor) + score_unit(self._monitor)
+        return score_phrase(value, self._monitor)
 
     def _left(self) -> str:
         """The time left, from the runs so far: stopped ones make it shorter than it looks."""

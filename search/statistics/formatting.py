@@ -21,6 +21,11 @@ def score_unit(monitor: str) -> str:
     return "%" if is_share(monitor) else ""
 
 
+def score_phrase(value: float | None, monitor: str) -> str:
+    """A score in a sentence: 95.1%."""
+    return score_text(value, monitor) + score_unit(monitor)
+
+
 def percent(share: float) -> str:
     """A confidence or level: 95%, 98.75%, 0.75%."""
     return f"{100 * share:.4g}%"
@@ -66,6 +71,14 @@ def interval_text(low: float | None, high: float | None, monitor: str) -> str:
     if low is None or high is None:
         return ""
     return f"[{points(low, monitor)}, {points(high, monitor)}]"
+
+
+def difference_phrase(
+    difference: float, low: float | None, high: float | None, monitor: str
+) -> str:
+    """A difference in a sentence: ``+1.3 points [+0.2, +1.9]``; alone without an interval."""
+    size = f"{points(difference, monitor)}{unit(monitor)}"
+    return f"{size} {interval_text(low, high, monitor)}".rstrip()
 
 
 def bound_text(value: float, monitor: str) -> str:

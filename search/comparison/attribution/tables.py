@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hybrid_swin.errors.plain_text import csv_cell, markdown
 from search.comparison.attribution.model import Attribution, Effect
-from search.statistics.formatting import interval_text, p_text, points, unit
+from search.statistics.formatting import difference_phrase, interval_text, p_text, points, unit
 
 COLUMNS = (
     *("stage", "blocks", "effect", "low", "high", "confidence", "p_value", "holm_p", "shown"),
@@ -30,9 +30,9 @@ def sentences(found: Attribution) -> list[str]:
     for effect in shown:
         verb = "helps" if sign * effect.estimate > 0 else "hurts"
         said.append(
-            f"{effect.stage[0]}: {effect.word[0]} {verb}, {points(effect.estimate, found.monitor)}"
-            f"{of} {interval_text(effect.low, effect.high, found.monitor)} "
-            "against the mean of the blocks tried there."
+            f"{effect.stage[0]}: {effect.word[0]} {verb}, "
+            f"{difference_phrase(effect.estimate, effect.low, effect.high, found.monitor)} against "
+            "the mean of the blocks tried there."
         )
     if not shown:
         widest = max(max(abs(e.low), abs(e.high)) for e in found.effects)

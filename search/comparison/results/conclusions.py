@@ -17,8 +17,7 @@ from search.comparison.results.doubts import doubt, left_out, listed, waiting
 from search.leaderboard.end.shared_cautions import incomplete
 from search.statistics.formatting import (
     bound_text,
-    interval_text,
-    points,
+    difference_phrase,
     unit,
 )
 from search.study.looks import about_looks
@@ -204,13 +203,13 @@ def _size(versus: Versus, comparison: Comparison) -> str:
     if versus.difference is None:
         return "no shared seed"
     monitor = comparison.monitor
-    text = f"{points(versus.difference, monitor)}{unit(monitor)}"
     if versus.verdict != "tie" or versus.low is None or versus.high is None:
-        text = f"{text} {interval_text(versus.low, versus.high, monitor)}".strip()
+        text = difference_phrase(versus.difference, versus.low, versus.high, monitor)
         if versus.verdict in ("better", "worse") and versus.within_margin:
             text += f", less than {margin_text(comparison)}"
         return text
     bound = bound_text(versus.cannot_exclude or 0.0, monitor)
+    text = difference_phrase(versus.difference, None, None, monitor)
     text += f"; a difference of {bound}{unit(monitor)} cannot be excluded"
     if versus.p_value is not None and versus.p_value < versus.level:
         text += f"; alone it would count, among {versus.family} differences it does not"

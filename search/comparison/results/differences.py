@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from search.leaderboard.rows.comparison import agreeing, detectable
 from search.leaderboard.rows.evidence import RowEvidence
 from search.statistics.equivalence import equivalence_p
 from search.statistics.intervals import (
@@ -24,9 +25,7 @@ from search.statistics.intervals import (
     paired_difference,
 )
 from search.statistics.multiplicity import holm_with_missing, simultaneous_confidence
-from search.statistics.power import detectable_at
 from search.statistics.probabilities import probability_of_beating
-from search.statistics.quantiles import NO_SPREAD
 
 LEVEL = 0.05
 Verdict = Literal["better", "worse", "equal", "tie", "unknown"]
@@ -250,19 +249,18 @@ def _adjusted(
         margin=margin,
         family=family,
         level=level,
-        detectable=_detectable(versus.estimate, level / family),
     )
     if versus.estimate is None:
         return versus
     confidence = simultaneous_confidence(family, level)
-    interval = versus.estimate.at(confidence)
+    interval = agreeing(versus.estimate.at(confidence), versus.verdict in ("better", "worse"))
     low, high = interval.low, interval.high
-    if low is not None and high is not None and versus.difference is not None:
-        if versus.verdict in ("better", "worse"):
-            low, high = (max(low, 0.0), high) if versus.difference > 0 else (low, min(high, 0.0))
-        if versus.within_margin and margin is not None:
-            low, high = max(low, -margin), min(high, margin)
-    return replace(versus, low=low, high=high, confidence=confidence, estimate=None)
+    if versus.within_margin and margin is not None and low is not None and high is not None:
+        low, high = max(low, -margin), min(high, margin)
+    least = detectable(versus.estimate, level / family)
+    return replace(
+        versus, low=low, high=high, confidence=confidence, detectable=least, estimate=None
+    )
 
 
 def survives(by_parameters: Versus | None, by_macs: Versus | None) -> Survival:
@@ -273,11 +271,3 @@ def survives(by_parameters: Versus | None, by_macs: Versus | None) -> Survival:
     if verdicts in ({"better"}, {"worse"}):
         return "survives"
     return "reverses" if verdicts == {"better", "worse"} else "not shown"
-
-
-def _detectable(found: Difference | None, level: float) -> float | None:
-    """The least true difference that is found four times in five, at the spread seen."""
-    if found is None or found.p_value is None or found.seed_part + found.item_part <= NO_SPREAD:
-        return None
-    parts = found.seed_part, found.seed_df, found.item_part, found.item_df
-    return min(found.reach, detectable_at(*parts, level))

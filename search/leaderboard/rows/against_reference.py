@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybrid_swin.training.metric_facts import bounds_of
-from search.leaderboard.rows.comparison import LEVEL, Built, agreeing
+from search.leaderboard.rows.comparison import LEVEL, Built, judged
 from search.leaderboard.rows.evidence import RowEvidence
 from search.leaderboard.rows.intervals import items_of
 from search.leaderboard.rows.row import Row
 from search.statistics.intervals import Difference, crossed_difference, paired_difference
-from search.statistics.multiplicity import holm_with_missing, simultaneous_confidence
+from search.statistics.multiplicity import simultaneous_confidence
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,11 @@ def _against(
     tested = [(row, mine) for row, mine in ranked if len(mine.scores) > 1 and row.rank is not None]
     found = [difference_to_fixed(mine, evidence, monitor) for _, mine in tested]
     confidence = simultaneous_confidence(len(found), level)
-    adjusted = holm_with_missing([difference.p_value for difference, _ in found])
-    leads = []
-    for (row, _), (difference, _), p in zip(tested, found, adjusted, strict=True):
-        shown = None if p is None else p <= level
-        interval = agreeing(difference.at(confidence), shown)
-        leads.append(Lead(row.rank or 0, difference.mean, interval.low, interval.high, p, shown))
+    answers = judged([difference for difference, _ in found], level)
+    leads = [
+        Lead(row.rank or 0, interval.mean, interval.low, interval.high, p, shown)
+        for (row, _), (interval, p, shown) in zip(tested, answers, strict=True)
+    ]
     covers = "seeds" if any(what == "seeds" for _, what in found) else "seeds and images"
     return AgainstReference(
         reference.label, reference.test_mean or 0.0, covers, confidence, tuple(leads)

@@ -18,6 +18,7 @@ from search.statistics.best import selected_confidence, set_of_the_best
 from search.statistics.intervals import Difference, Interval, crossed_difference, paired_difference
 from search.statistics.multiplicity import holm_with_missing, simultaneous_confidence
 from search.statistics.power import detectable_at
+from search.statistics.quantiles import NO_SPREAD
 from search.statistics.unpaired import unpaired_crossed_difference, unpaired_difference
 
 LEVEL = 0.05
@@ -99,6 +100,23 @@ def difference_on_test(first: RowEvidence, second: RowEvidence, monitor: str) ->
     return over_both(a.of_seeds(mine), b.of_seeds(theirs), groups=a.groups), paired
 
 
+def judged(
+    differences: Sequence[Difference], level: float
+) -> list[tuple[Interval, float | None, bool | None]]:
+    """Of a family: intervals that hold together, p-values adjusted by Holm, what is shown.
+
+    None is shown where nothing can be tested.
+    """
+    confidence = simultaneous_confidence(len(differences), level)
+    adjusted = holm_with_missing([difference.p_value for difference in differences])
+    shown = [None if p is None else p <= level for p in adjusted]
+    intervals = [
+        agreeing(difference.at(confidence), is_shown)
+        for difference, is_shown in zip(differences, shown, strict=True)
+    ]
+    return list(zip(intervals, adjusted, shown, strict=True))
+
+
 def agreeing(interval: Interval, shown: bool | None) -> Interval:
     """The interval, cut at 0 where a difference is shown: Holm shows a little more than Bonferroni.
 
@@ -145,10 +163,9 @@ def _with_differences(
         return rows
     rows[reference] = replace(rows[reference], is_test_reference=True)
     confidence = simultaneous_confidence(len(found), level)
-    adjusted = holm_with_missing([difference.p_value for difference, _ in found.values()])
-    for (index, (difference, paired)), p in zip(found.items(), adjusted, strict=True):
-        shown = None if p is None else p <= level
-        interval = agreeing(difference.at(confidence), shown)
+    answers = judged([difference for difference, _ in found.values()], level)
+    for (index, (difference, paired)), answer in zip(found.items(), answers, strict=True):
+        interval, p, shown = answer
         rows[index] = replace(
             rows[index],
             difference=difference.mean,
@@ -165,7 +182,8 @@ def _with_differences(
 
 def detectable(difference: Difference, level: float) -> float | None:
     """The least true difference that would be found four times in five, given this error."""
-    if difference.p_value is None or difference.seed_part + difference.item_part <= 0:
+    spread = difference.seed_part + difference.item_part
+    if difference.p_value is None or spread <= NO_SPREAD:
         return None
     parts = difference.seed_part, difference.seed_df, difference.item_part, difference.item_df
     return min(detectable_at(*parts, level=level), difference.reach)

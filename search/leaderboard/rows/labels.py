@@ -2,24 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
+from search.leaderboard.rows.row import Row
+from search.records.runs import RunSpec
+
+Candidate = Row | RunSpec
 _BLOCKS = re.compile(r"stages\.\d+\.blocks\b.*")  # what the block words say already
-
-
-class Candidate(Protocol):
-    """What a row and a run have in common."""
-
-    @property
-    def label(self) -> str: ...  # noqa: D102
-    @property
-    def candidate_id(self) -> str: ...  # noqa: D102
-    @property
-    def variant(self) -> dict[str, Any] | None: ...  # noqa: D102
-    @property
-    def recipe(self) -> dict[str, Any] | None: ...  # noqa: D102
-    @property
-    def params(self) -> dict[str, Any]: ...  # noqa: D102
 
 
 def labels(candidates: Sequence[Candidate]) -> list[str]:

@@ -11,15 +11,14 @@ from typing import Literal
 from hybrid_swin.system.files import natural_order
 from search.leaderboard.rows.comparison import (
     Built,
-    Compared,
-    agreeing,
     choose_reference,
     detectable,
     difference_on_test,
+    judged,
 )
 from search.leaderboard.rows.controls import cause_of
 from search.leaderboard.rows.row import Row
-from search.statistics.multiplicity import holm_with_missing, simultaneous_confidence
+from search.statistics.intervals import Difference
 
 Verdict = Literal["ahead", "behind", "tie", "unknown"]
 
@@ -67,7 +66,7 @@ def ask(
         return ()
     first = first_baseline([row for row, _ in ranked])
     base = choose_reference(ranked, mode) if first is None else first
-    found: list[tuple[int, int, str, Compared]] = []
+    found: list[tuple[int, int, str, Difference]] = []
     for i, (row, mine) in enumerate(ranked):
         for j, (control, other) in enumerate(ranked):
             cause = cause_of(row, control, matched) if i != j else ""
@@ -75,20 +74,17 @@ def ask(
                 continue
             compared = difference_on_test(mine, other, monitor)
             if compared is not None:
-                found.append((i, j, cause, compared))
-    adjusted = holm_with_missing([difference.p_value for *_, (difference, _) in found])
-    confidence = simultaneous_confidence(len(found), level)
+                found.append((i, j, cause, compared[0]))
+    answers = judged([difference for *_, difference in found], level)
     questions = []
-    for (i, j, cause, (difference, _)), p in zip(found, adjusted, strict=True):
-        shown = None if p is None else p <= level
-        interval = agreeing(difference.at(confidence), shown)
-        mean, low, high = difference.mean, interval.low, interval.high
+    for (i, j, cause, difference), (interval, p, shown) in zip(found, answers, strict=True):
+        mean, low, high = interval.mean, interval.low, interval.high
         if mode == "min":
             mean, low, high = -mean, _less(high), _less(low)
         verdict: Verdict = "unknown" if shown is None else "tie"
         if shown:
             verdict = "ahead" if mean > 0 else "behind"
-        least = detectable(difference, 1 - confidence)
+        least = detectable(difference, level / len(found))
         keys = ranked[i][0].keys, ranked[j][0].keys
         questions.append(Question(*keys, cause, mean, low, high, p, verdict, least))
     return tuple(questions)

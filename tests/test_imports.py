@@ -35,7 +35,7 @@ KNOWN_TO = {
         "search.study.sampling.gaussian_process",
         "search.study.sampling.storage",
     ),
-    "wandb": ("search.reporting.wandb.mirror", "search.reporting.wandb.inspection"),
+    "wandb": tuple(f"search.reporting.wandb.{name}" for name in ("mirror", "inspection", "run")),
     "ray": (),
 }
 

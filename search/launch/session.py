@@ -33,7 +33,7 @@ from search.records.settings import write_settings
 from search.records.study_folder import bind_settings, check_folder, locked
 from search.reporting.status.progress_file import ProgressFile
 from search.reporting.terminal import Terminal
-from search.reporting.wandb.mirror import WandbBoard
+from search.reporting.wandb.board import WandbBoard
 from search.settings.experiment import ExperimentSettings
 
 Result = TypeVar("Result")

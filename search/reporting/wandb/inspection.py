@@ -1,12 +1,12 @@
 """One W&B run from a folder of inspections: its numbers, and its figures only where asked."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import read_json
 from search.reporting.wandb.content import harmless
+from search.reporting.wandb.run import start_run
 from search.settings.wandb import WandbSettings, place
 
 
@@ -29,36 +29,14 @@ def _send(folder: Path, log_images: bool, names: Sequence[str]) -> str:
     where = place(WandbSettings(), folder.name, folder)
     if where.mode == "disabled":
         return "W&B is disabled by WANDB_MODE; nothing was sent"
-    where.dir.mkdir(parents=True, exist_ok=True)
-    import wandb
-
-    # W&B keeps copies of tables; with the folder they are found again by `wandb sync`.
-    for key in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
-        os.environ.setdefault(key, str(where.dir / "wandb" / key.split("_")[1].lower()))
-    mode: Any = where.mode
-    run = wandb.init(
-        mode=mode,
-        entity=where.entity,
-        project=where.project,
-        group=where.group,
-        tags=list(where.tags),
-        dir=str(where.dir),
+    run = start_run(
+        where,
         name=f"inspect {folder.name}",
         job_type="inspect",
         config=harmless(index["subject"]),
-        reinit="finish_previous",
-        settings=wandb.Settings(
-            console="off",
-            silent=True,
-            host="",
-            disable_code=True,
-            disable_git=True,
-            disable_job_creation=True,
-            x_disable_meta=True,
-            x_disable_stats=True,
-            x_save_requirements=False,
-        ),
     )
+    import wandb
+
     logged: dict[str, Any] = {}
     try:
         for name in names:

@@ -15,8 +15,8 @@ from search.comparison.report.files import write_report
 from search.comparison.results.conclusions import conclusions
 from search.leaderboard.board import COLUMNS, Leaderboard
 from search.records.runs import iter_runs, read_run
-from search.reporting.wandb import mirror as wandb_board
-from search.reporting.wandb.mirror import WandbBoard
+from search.reporting.wandb import board as wandb_board
+from search.reporting.wandb.board import WandbBoard
 from search.settings.wandb import WandbSettings
 
 ROOT = Path(__file__).parents[4]
@@ -293,7 +293,8 @@ def test_disabled_starts_nothing(make_study, caplog):
 
 
 def test_the_search_does_not_import_wandb():
-    code = "import sys, search.reporting.wandb.mirror; raise SystemExit('wandb' in sys.modules)"
+    modules = "search.reporting.wandb.mirror, search.reporting.wandb.board"
+    code = f"import sys, {modules}; raise SystemExit('wandb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
     users = [
         file.relative_to(ROOT).as_posix()
@@ -302,7 +303,7 @@ def test_the_search_does_not_import_wandb():
         if "import wandb" in file.read_text().replace("no wandb import", "")
     ]
     folder = "search/reporting/wandb"
-    assert sorted(users) == [f"{folder}/inspection.py", f"{folder}/mirror.py"]
+    assert sorted(users) == [f"{folder}/{name}.py" for name in ("inspection", "mirror", "run")]
 
 
 def test_a_comparison_is_mirrored_as_a_table_with_its_conclusions(fake, tmp_path):

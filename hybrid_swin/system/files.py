@@ -188,7 +188,11 @@ def read_json(path: Path) -> dict[str, Any]:
         DamagedFileError: it is not a file, not JSON, or not an object.
         FileError: the system refuses to read it.
     """
-    content = read_bytes(path)
+    return json_object(read_bytes(path), path)
+
+
+def json_object(content: bytes, path: Path) -> dict[str, Any]:
+    """The JSON object of a file's content. Raises DamagedFileError where it holds none."""
     if not content.strip(b" \t\r\n\0"):
         raise DamagedFileError(path, "it is empty")
     try:

@@ -19,16 +19,19 @@ from hybrid_swin.system.file_names import FINAL
 from hybrid_swin.system.files import write_json_atomically
 from search.execution.job import Event, Executor, Job
 from search.execution.silence import Silence
-from search.records.failure import FAILURE_FILE, FailureRecord, read_failure, write_failure
 from search.records.runs import (
+    FAILURE_FILE,
     RESULT_FILE,
     RUN_FILE,
+    FailureRecord,
     FinishedRun,
     RunResult,
     RunSpec,
+    read_failure,
     read_record,
     read_result,
     read_spec,
+    write_failure,
 )
 from search.records.torn import read_or_set_aside, set_aside
 from search.settings.experiment import WorkerSettings

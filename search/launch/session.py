@@ -26,8 +26,7 @@ from search.execution.workers import (
     WANDB_SECONDS_WHEN_CUT_OFF,
     start_workers,
 )
-from search.records.receipt import write_receipt
-from search.records.repeating import say_what_differs
+from search.records.receipt import differences_from, write_receipt
 from search.records.runs import RunSpec
 from search.records.settings import write_settings
 from search.records.study_folder import bind_settings, check_folder, locked
@@ -132,7 +131,8 @@ class Session:
             self._settings, plugins, prepared.hashes, automatic, self.say, prepared.modules
         )
         self._common["precision"] = settled["precision"]
-        say_what_differs(self._receipt, self._folder, self._console)
+        for line in differences_from(self._receipt or {}, self._folder):
+            self.say(f"not as in the receipt: {line}")
         return settled
 
     def begin(self, total: int) -> Work:

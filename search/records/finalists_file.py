@@ -6,7 +6,7 @@ from typing import Any
 
 from hybrid_swin.system.files import DamagedFileError, MissingFileError, write_json_atomically
 from hybrid_swin.system.schema import SchemaError, check_version
-from search.records.runs import SCHEMA_VERSION, read_record
+from search.records.runs import SCHEMA_VERSION, collect, read_record
 from search.records.torn import Say, read_or_set_aside
 
 FINALISTS_FILE = "finalists.json"
@@ -30,9 +30,7 @@ def read_finalists(
     except MissingFileError:
         return {}
     except DamagedFileError as error:
-        if damaged is None:
-            raise
-        damaged.append(error)
+        collect(error, damaged)
         return {}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.system.files import DamagedFileError, MissingFileError
+from hybrid_swin.system.files import MissingFileError
 from hybrid_swin.system.schema import build, check_version
 from search.records.runs import SCHEMA_VERSION, read_record
 
@@ -55,21 +55,17 @@ class Progress:
         return build(cls, data, least={"total": 0, "slots": 1})
 
 
-def read_progress(folder: Path, damaged: list[DamagedFileError] | None = None) -> Progress:
+def read_progress(folder: Path, damaged: list[str]) -> Progress:
     """What is known; nothing where the file is missing, damaged or of a later program.
 
     Args:
         folder: of a study or comparison.
-        damaged: collects a damaged file.
+        damaged: collects why it cannot be read.
     """
     try:
         return read_record(folder / PROGRESS_FILE, Progress.from_dict)
     except MissingFileError:
-        return Progress()
-    except DamagedFileError as error:
-        if damaged is not None:
-            damaged.append(error)
+        pass
     except InputError as error:
-        if damaged is not None:
-            damaged.append(DamagedFileError(folder / PROGRESS_FILE, str(error)))
+        damaged.append(f"{error}; it may be deleted at any time")
     return Progress()

@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from search.records.study_file import read_fixed
 from search.records.study_folder import RECEIPT
 from search.records.torn import notes_on
 from search.settings.comparison import ComparisonSettings
-from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings
+from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 
 # what results depend on, and the mirror
 _PACKAGES = (
@@ -110,6 +110,27 @@ def code_hash() -> str:
             digest.update(str(file.relative_to(root)).encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:10]
+
+
+def differences_from(receipt: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """What may make a repetition find something else, beside settings: one line each.
+
+    Args:
+        receipt: content of a ``receipt.json``; empty where nothing is repeated.
+        folder: of the study that is about to begin, tied to its data and plug-ins.
+    """
+    fixed = read_fixed(folder)
+    here = {
+        "hashes": fixed.data,
+        "plugins": fixed.plugins,
+        "modules": fixed.modules,
+        "precision": fixed.precision,
+        "code_hash": code_hash(),
+        "versions": versions(),
+    }
+    for name, now in here.items():
+        if name in receipt:  # an older one says less
+            yield from differences(receipt[name], now, name)
 
 
 def about_data(data: LoadedData | None) -> dict[str, Any]:

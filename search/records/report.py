@@ -1,12 +1,13 @@
 """``comparison.json`` and ``.csv`` read back: what a comparison told at its last end."""
 
 import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from hybrid_swin.system.files import DamagedFileError, FileError, MissingFileError, explained
+from hybrid_swin.system.files import DamagedFileError, read_bytes
 from hybrid_swin.system.schema import build, check_version
 from search.records.runs import SCHEMA_VERSION, read_record
 
@@ -41,15 +42,9 @@ def read_report(folder: Path) -> Report:
 def read_report_table(folder: Path) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of its table, as text. Raises as `read_record`."""
     path = folder / CSV_FILE
+    content = read_bytes(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            columns, *rows = list(csv.reader(file))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingFileError(f"there is no {path}") from error
-    except IsADirectoryError as error:
-        raise DamagedFileError(path, "a folder stands where a file belongs") from error
-    except OSError as error:
-        raise FileError(explained(error, path)) from error
+        columns, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
     except (csv.Error, ValueError) as error:
         raise DamagedFileError(path, f"not a table ({error})") from error
     if any(len(row) != len(columns) for row in rows):

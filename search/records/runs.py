@@ -15,11 +15,18 @@ from typing import Any, Literal, Self, TypeVar
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.file_names import RESULT_FILE as RESULT_FILE
 from hybrid_swin.system.file_names import RUN_FILE as RUN_FILE
-from hybrid_swin.system.files import DamagedFileError, MissingFileError, natural_order, read_json
+from hybrid_swin.system.files import (
+    DamagedFileError,
+    MissingFileError,
+    natural_order,
+    read_json,
+    write_json_atomically,
+)
 from hybrid_swin.system.program import door
 from hybrid_swin.system.schema import FutureVersionError, SchemaError, build, check_version
 
 SCHEMA_VERSION = 1
+FAILURE_FILE = "failure.json"
 
 RunKind = Literal["trial", "baseline", "audit", "random", "finalist", "reference"]
 Stage = Literal["search", "final"]
@@ -164,7 +171,13 @@ def read_record(path: Path, parse: Callable[[Mapping[str, Any]], Content]) -> Co
         DamagedFileError: it does not hold what it should.
         InputError: it is of a later program, or the system refuses to read it.
     """
-    data = read_json(path)
+    return parse_record(path, read_json(path), parse)
+
+
+def parse_record(
+    path: Path, data: Mapping[str, Any], parse: Callable[[Mapping[str, Any]], Content]
+) -> Content:
+    """The same of content that was read already."""
     try:
         return parse(data)
     except FutureVersionError as error:
@@ -192,6 +205,37 @@ def read_result(folder: Path, key: str) -> RunResult | None:
     if result.key != key:
         raise DamagedFileError(path, f"it is of the run {result.key!r}")
     return result
+
+
+@dataclass(frozen=True)
+class FailureRecord:
+    """Why an attempt at a run failed; the content of its ``failure.json``.
+
+    Args:
+        error: in one line.
+        hung: whether the attempt was silent for too long.
+    """
+
+    error: str = "unknown"
+    hung: bool = False
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read the content of the file; raises as `RunSpec.from_dict`."""
+        if "schema_version" in data:  # older ones have none
+            check_version(data, SCHEMA_VERSION)
+        return build(cls, data)
+
+
+def read_failure(attempt: Path) -> FailureRecord:
+    """Why an attempt failed. Raises as `read_record`."""
+    return read_record(attempt / FAILURE_FILE, FailureRecord.from_dict)
+
+
+def write_failure(attempt: Path, failure: FailureRecord) -> None:
+    """Write the file. Raises FileError where the system refuses."""
+    content = {"schema_version": SCHEMA_VERSION, **asdict(failure)}
+    write_json_atomically(attempt / FAILURE_FILE, content)
 
 
 def read_run(study_folder: Path, key: str) -> tuple[RunSpec, RunResult | None]:
@@ -224,23 +268,17 @@ def iter_runs(
             if os.path.lexists(file / RUN_FILE) or os.path.lexists(file / RESULT_FILE):
                 keys.append(file.relative_to(study_folder).as_posix())
         for key in sorted(keys, key=natural_order):
+            spec = result = None
             try:
                 spec = read_spec(study_folder, key)
-            except MissingFileError:
-                lost = DamagedFileError(
-                    study_folder / key / RUN_FILE, "it is missing beside its result"
-                )
-                _collect(lost, damaged)
-                continue
-            except DamagedFileError as error:
-                _collect(error, damaged)
-                continue
-            try:
                 result = read_result(study_folder, key)
+            except MissingFileError:
+                path = study_folder / key / RUN_FILE
+                collect(DamagedFileError(path, "it is missing beside its result"), damaged)
             except DamagedFileError as error:
-                _collect(error, damaged)
-                result = None
-            yield spec, result
+                collect(error, damaged)
+            if spec is not None:
+                yield spec, result
 
 
 def _places(
@@ -256,12 +294,13 @@ def _places(
         for entry in inside:
             if not entry.is_dir():
                 reason = "a file stands where a folder belongs"
-                _collect(DamagedFileError(entry, reason), damaged)
+                collect(DamagedFileError(entry, reason), damaged)
         found = [entry for entry in inside if entry.is_dir()]
     yield from found
 
 
-def _collect(error: DamagedFileError, damaged: list[DamagedFileError] | None) -> None:
+def collect(error: DamagedFileError, damaged: list[DamagedFileError] | None) -> None:
+    """Add damage to a list, or raise it where none is given."""
     if damaged is None:
         raise error
     damaged.append(error)

@@ -10,7 +10,7 @@ from hybrid_swin.system.files import (
     DamagedFileError,
     FileError,
     MissingFileError,
-    explained,
+    read_bytes,
     write_text_atomically,
 )
 from hybrid_swin.system.schema import FutureVersionError, SchemaError, build, check_version
@@ -52,10 +52,8 @@ def read_study(folder: Path) -> StudySettings | ComparisonSettings:
         raise InputError(f"there is no {path}; is {folder} the folder of a study?{hint}") from error
     except FutureVersionError as error:
         raise InputError(f"{path}: {error}") from error
-    except (FileError, DamagedFileError):
-        raise
     except (SchemaError, InputError) as error:
-        raise DamagedFileError(path, f"{error}; {_MADE_AGAIN}") from error
+        raise _explained(path, error) from error
     return settings
 
 
@@ -72,9 +70,7 @@ def read_data(folder: Path) -> dict[str, Any] | None:
     except MissingFileError:
         return None
     except (SchemaError, InputError) as error:
-        if isinstance(error, FileError | DamagedFileError):
-            raise
-        raise DamagedFileError(folder / SETTINGS_FILE, f"{error}; {_MADE_AGAIN}") from error
+        raise _explained(folder / SETTINGS_FILE, error) from error
     return data if isinstance(data, dict) else None
 
 
@@ -87,18 +83,18 @@ def write_settings(folder: Path, settings: ExperimentSettings) -> None:
     write_text_atomically(folder / SETTINGS_FILE, to_yaml(content))
 
 
+def _explained(path: Path, error: Exception) -> Exception:
+    """The refusal of the system as it is; everything else as damage."""
+    if isinstance(error, FileError):
+        return error
+    reason = error.reason if isinstance(error, DamagedFileError) else error
+    return DamagedFileError(path, f"{reason}; {_MADE_AGAIN}")
+
+
 def _content(folder: Path) -> dict[str, Any]:
     """The plain values in the file. Raises as `read_yaml`, and where the system refuses."""
     path = folder / SETTINGS_FILE
-    try:
-        path.open("rb").close()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingFileError(f"there is no {path}") from error
-    except IsADirectoryError as error:
-        reason = f"a folder stands where a file belongs; {_MADE_AGAIN}"
-        raise DamagedFileError(path, reason) from error
-    except OSError as error:
-        raise FileError(explained(error, path)) from error
+    read_bytes(path)  # tells apart what `read_yaml` does not
     content = read_yaml(path, "its content")
     if not isinstance(content, dict):
         raise SchemaError(f"it holds a {type(content).__name__}, not settings")

@@ -13,8 +13,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.files import MissingFileError
 from search.records.ended import RunSummary, read_ended
-from search.records.failure import read_failure
-from search.records.runs import PLACES, RESULT_FILE, RUN_FILE, read_spec
+from search.records.runs import PLACES, RESULT_FILE, RUN_FILE, read_failure, read_spec
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Runs:
                 continue
             place = f"{root}/{key}"
             try:
-                run = read_ended(f"{place}/{RESULT_FILE}", key)
+                run = read_ended(Path(place, RESULT_FILE), key)
             except MissingFileError:
                 if os.path.exists(f"{place}/{RUN_FILE}"):  # else it was never asked
                     self.waiting.append(key)

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Literal
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.system.files import DamagedFileError, natural_order
+from hybrid_swin.system.files import natural_order
 from search.records.ended import RunSummary
 from search.records.nearby import hint_of_studies
 from search.records.progress import Progress, read_progress
@@ -138,11 +138,10 @@ class Watcher:
 
     def look(self) -> Status:
         """How it stands now. What cannot be read is left out, never an error."""
-        settings, damage = self._settings()
+        damage: list[str] = []
+        settings = self._settings(damage)
         holder = find_holder(self._folder)
-        damaged: list[DamagedFileError] = []
-        told = read_progress(self._folder, damaged)
-        damage += tuple(f"{error}; it may be deleted at any time" for error in damaged)
+        told = read_progress(self._folder, damage)
         self._runs.refresh()
         now, runs = time.time(), self._runs
         comparison = isinstance(settings, ComparisonSettings)
@@ -178,17 +177,16 @@ class Watcher:
             seconds_left=seconds_left,
             basis=basis,
             last=tuple(self._result(run, now) for run in reversed(last)),
-            damaged=damage,
+            damaged=tuple(damage),
         )
 
-    def _settings(self) -> tuple[Experiment | None, tuple[str, ...]]:
-        """The settings, and what is wrong with them; none while a study is just beginning."""
-        if not (self._folder / SETTINGS_FILE).exists():
-            return None, ()
+    def _settings(self, damage: list[str]) -> Experiment | None:
+        """The settings, unless they are damaged; none while a study is just beginning."""
         try:
-            return read_study(self._folder), ()
+            return read_study(self._folder) if (self._folder / SETTINGS_FILE).exists() else None
         except InputError as error:
-            return None, (str(error),)
+            damage.append(str(error))
+            return None
 
     def _total(self, told: Progress) -> int | None:
         """How many runs there will be, by the coordinator, or by its receipt where it told less."""

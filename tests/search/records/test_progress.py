@@ -50,4 +50,4 @@ def test_no_file(tmp_path):
 def test_a_damaged_file_says_nothing_and_is_named(tmp_path, change, reason):
     found, damaged = write(tmp_path, WHOLE | change)
     assert found == Progress()
-    assert len(damaged) == 1 and "progress.json is damaged" in damaged[0] and reason in damaged[0]
+    assert len(damaged) == 1 and "progress.json" in damaged[0] and reason in damaged[0]

@@ -1,42 +1,18 @@
 """One transformer block, and the mixer that a block word stands for."""
 
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Grid, Window, blame_plugin
-from hybrid_swin.network.branches import Branch, NormedBranch
-from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.cost import Grid, Window
+from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.fusions import BranchMaker, Fusion
 from hybrid_swin.network.layers import is_bare, is_unwatched
-from hybrid_swin.spec.block_words import BlockWord, Part
+from hybrid_swin.spec.block_words import BlockWord
 from hybrid_swin.spec.registry import load
 from hybrid_swin.spec.stage import Norm
-
-
-@dataclass(frozen=True)
-class BranchMaker:
-    """Makes a branch of a block at the width and heads that a fusion gives it."""
-
-    part: Part
-    window_size: Window
-    grid_size: Grid
-    normed: bool
-
-    @property
-    def gates_values(self) -> bool:
-        """Whether the branch's values can be gated."""
-        return bool(load("branch", self.part.name).gates_values)
-
-    def __call__(self, dim: int, num_heads: int) -> Branch:
-        """The branch, behind a norm of its own where it has one."""
-        cls = load("branch", self.part.name)
-        sizes = dim, num_heads, self.window_size, self.grid_size
-        with blame_plugin(self.part, self.window_size):
-            branch: Branch = cls(*sizes, **self.part.kwargs)
-        return NormedBranch(branch, dim) if self.normed else branch
 
 
 def build_mixer(

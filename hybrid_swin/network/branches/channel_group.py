@@ -58,12 +58,7 @@ class ChannelGroup(Branch):
 
     @classmethod
     def cost(
-        cls,
-        dim: int,
-        num_heads: int,
-        window_size: Window,
-        grid_size: Grid,
-        scale: Literal["head", "tokens"] = "head",
+        cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid, scale: str = "head"
     ) -> Cost:
         """4C² + 4C parameters, whatever the scale."""
         tokens = grid_size[0] * grid_size[1]

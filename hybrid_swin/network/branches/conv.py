@@ -38,12 +38,7 @@ class Conv(Branch):
 
     @classmethod
     def cost(
-        cls,
-        dim: int,
-        num_heads: int,
-        window_size: Window,
-        grid_size: Grid,
-        kernel: Literal[3, 5, 7, 9, 11] = 3,
+        cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid, kernel: int = 3
     ) -> Cost:
         """Depthwise and pointwise."""
         tokens = grid_size[0] * grid_size[1]

@@ -73,12 +73,7 @@ class Pooled(Branch):
 
     @classmethod
     def cost(
-        cls,
-        dim: int,
-        num_heads: int,
-        window_size: Window,
-        grid_size: Grid,
-        pool: Literal[1, 2, 4, 7, 8] = 2,
+        cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid, pool: int = 2
     ) -> Cost:
         """Keys and values cost 1/pool² of what queries cost; the pooling itself counts nothing."""
         tokens = grid_size[0] * grid_size[1]

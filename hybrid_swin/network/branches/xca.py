@@ -60,12 +60,7 @@ class XCA(Branch):
 
     @classmethod
     def cost(
-        cls,
-        dim: int,
-        num_heads: int,
-        window_size: Window,
-        grid_size: Grid,
-        qkv_bias: bool = False,
+        cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid, qkv_bias: bool = False
     ) -> Cost:
         """4C² + C + K parameters, and 3C of biases."""
         tokens = grid_size[0] * grid_size[1]

@@ -4,45 +4,39 @@ To add one, write a file here (or a plug-in anywhere) with one class that derive
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Cost, Grid
+from hybrid_swin.cost import BranchCost, Cost, Grid, Window, blame_plugin
 from hybrid_swin.network.branches import Branch, NormedBranch
+from hybrid_swin.spec.block_words import Part
+from hybrid_swin.spec.registry import load
+
+CostMaker = BranchCost  # its name for fusions of others
 
 
-class BranchMaker(Protocol):
-    """Makes one branch of the width and heads that a fusion wants."""
+class BranchMaker(NamedTuple):
+    """Makes a branch of a block at the width and heads that a fusion gives it."""
+
+    part: Part
+    window_size: Window
+    grid_size: Grid
+    normed: bool
 
     @property
     def gates_values(self) -> bool:
         """Whether the branch's values can be gated."""
+        return bool(load("branch", self.part.name).gates_values)
 
     def __call__(self, dim: int, num_heads: int) -> Branch:
-        """The branch."""
-
-
-class CostMaker(Protocol):
-    """Tells the cost of one branch of the width and heads that a fusion wants."""
-
-    @property
-    def gates_values(self) -> bool:
-        """Whether the branch's values can be gated."""
-
-    def __call__(self, dim: int, num_heads: int) -> Cost:
-        """The cost of the branch."""
-
-    def without_projection(self, dim: int, num_heads: int) -> Cost:
-        """The same without the branch's last projection."""
-
-    @property
-    def padded(self) -> Grid:
-        """How large the branch makes the map by zeros that it then takes for tokens."""
-
-    def on(self, grid_size: Grid) -> "CostMaker":
-        """The same branch, made for this map, on another."""
+        """The branch, behind a norm of its own where it has one."""
+        cls = load("branch", self.part.name)
+        sizes = dim, num_heads, self.window_size, self.grid_size
+        with blame_plugin(self.part, self.window_size):
+            branch: Branch = cls(*sizes, **self.part.kwargs)
+        return NormedBranch(branch, dim) if self.normed else branch
 
 
 class Fusion(nn.Module):
@@ -89,7 +83,7 @@ class Fusion(nn.Module):
         return set()
 
     @classmethod
-    def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[CostMaker]) -> Cost:
+    def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[BranchCost]) -> Cost:
         """Closed-form cost, branches included; takes the fusion's options as well."""
         raise NotImplementedError  # abstract
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Cost, Grid, linear
-from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion
+from hybrid_swin.cost import BranchCost, Cost, Grid, linear
+from hybrid_swin.network.fusions import BranchMaker, Fusion
 
 
 class Concat(Fusion):
@@ -41,7 +41,7 @@ class Concat(Fusion):
         return True
 
     @classmethod
-    def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[CostMaker]) -> Cost:
+    def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[BranchCost]) -> Cost:
         """The branches' own and the projection."""
         join = linear(grid_size[0] * grid_size[1], len(makers) * dim, dim)
         return sum((make(dim, num_heads) for make in makers), join)

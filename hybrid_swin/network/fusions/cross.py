@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hybrid_swin.cost import Cost, Grid, layer_norm, linear
+from hybrid_swin.cost import BranchCost, Cost, Grid, layer_norm, linear
 from hybrid_swin.network.branches import Branch
-from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion
+from hybrid_swin.network.fusions import BranchMaker, Fusion
 from hybrid_swin.network.layers import channel_norm
 from hybrid_swin.network.tracing import sides
 
@@ -106,7 +106,7 @@ class Cross(Fusion):
         dim: int,
         num_heads: int,
         grid_size: Grid,
-        makers: Sequence[CostMaker],
+        makers: Sequence[BranchCost],
         norm: Literal["layer", "batch"] = "layer",
         padding: Literal["attention", "both"] = "attention",
     ) -> Cost:
@@ -126,7 +126,7 @@ class Cross(Fusion):
         return total + linear(math.prod(grid_size), dim, dim)
 
 
-def _attention(makers: Sequence[BranchMaker | CostMaker]) -> int:
+def _attention(makers: Sequence[BranchMaker | BranchCost]) -> int:
     """Which branch has its values gated."""
     return max(i for i, make in enumerate(makers) if make.gates_values)
 

@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Cost, Grid, linear
-from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion, silence
+from hybrid_swin.cost import BranchCost, Cost, Grid, linear
+from hybrid_swin.network.fusions import BranchMaker, Fusion, silence
 
 
 class Gate(Fusion):
@@ -77,7 +77,7 @@ class Gate(Fusion):
         dim: int,
         num_heads: int,
         grid_size: Grid,
-        makers: Sequence[CostMaker],
+        makers: Sequence[BranchCost],
         per: Literal["channel", "pixel"] = "channel",
     ) -> Cost:
         """The branches' own and the gates'."""

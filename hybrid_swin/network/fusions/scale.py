@@ -7,8 +7,8 @@ from operator import add
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Cost, Grid
-from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion
+from hybrid_swin.cost import BranchCost, Cost, Grid
+from hybrid_swin.network.fusions import BranchMaker, Fusion
 
 
 class Scale(Fusion):
@@ -67,7 +67,7 @@ class Scale(Fusion):
         dim: int,
         num_heads: int,
         grid_size: Grid,
-        makers: Sequence[CostMaker],
+        makers: Sequence[BranchCost],
         init: float = 1.0,
     ) -> Cost:
         """The branches' own and nC parameters."""

@@ -8,8 +8,8 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hybrid_swin.cost import Cost, Grid, layer_norm, linear
-from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion, silence
+from hybrid_swin.cost import BranchCost, Cost, Grid, layer_norm, linear
+from hybrid_swin.network.fusions import BranchMaker, Fusion, silence
 from hybrid_swin.network.layers import channel_norm
 
 
@@ -79,7 +79,7 @@ class Selective(Fusion):
         dim: int,
         num_heads: int,
         grid_size: Grid,
-        makers: Sequence[CostMaker],
+        makers: Sequence[BranchCost],
         norm: Literal["layer", "batch"] = "layer",
     ) -> Cost:
         """The branches' own and the selection's."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Cost, Grid, linear
-from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion
+from hybrid_swin.cost import BranchCost, Cost, Grid, linear
+from hybrid_swin.network.fusions import BranchMaker, Fusion
 from hybrid_swin.spec.nominal_words import share_heads
 
 
@@ -53,7 +53,7 @@ class Split(Fusion):
         dim: int,
         num_heads: int,
         grid_size: Grid,
-        makers: Sequence[CostMaker],
+        makers: Sequence[BranchCost],
         ratio: str = "equal",
     ) -> Cost:
         """Narrow branches and the projection."""

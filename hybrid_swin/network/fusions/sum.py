@@ -6,8 +6,8 @@ from operator import add
 
 from torch import Tensor, nn
 
-from hybrid_swin.cost import Cost, Grid
-from hybrid_swin.network.fusions import BranchMaker, CostMaker, Fusion, silence
+from hybrid_swin.cost import BranchCost, Cost, Grid
+from hybrid_swin.network.fusions import BranchMaker, Fusion, silence
 
 
 class Sum(Fusion):
@@ -29,6 +29,6 @@ class Sum(Fusion):
         return silence(self.branches, base)
 
     @classmethod
-    def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[CostMaker]) -> Cost:
+    def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[BranchCost]) -> Cost:
         """The branches' own."""
         return sum((make(dim, num_heads) for make in makers), Cost())

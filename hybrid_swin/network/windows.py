@@ -20,37 +20,27 @@ MASKED = -100.0  # as Swin's: enough to silence a pair, and finite where a whole
 PADDING = -1e4  # below any logit, where Swin's is not: cosines reach 100; finite in half precision
 
 
-def partition(x: Tensor, window: Grid) -> Tensor:
-    """Cut a map into windows. (B, H, W, C) -> (B, G, N, C)."""
+def partition(x: Tensor, window: Grid, strided: bool = False) -> Tensor:
+    """Cut a map into windows. (B, H, W, C) -> (B, G, N, C).
+
+    Tokens of a window are neighbours, or as far apart as can be: token (i, j) of strided window
+    (y, x) is the map's (iH/h + y, jW/w + x), for windows of h x w tokens.
+    """
     wh, ww = window
+    if strided:
+        x = torch.unflatten(torch.unflatten(x, 2, (ww, -1)), 1, (wh, -1))
+        return x.permute(0, 2, 4, 1, 3, 5).flatten(3, 4).flatten(1, 2)
     x = torch.unflatten(torch.unflatten(x, 2, (-1, ww)), 1, (-1, wh))
     return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
-def merge(windows: Tensor, window: Grid, size: Grid) -> Tensor:
+def merge(windows: Tensor, window: Grid, size: Grid, strided: bool = False) -> Tensor:
     """Undo ``partition`` on a map of this size. (B, G, N, C) -> (B, H, W, C)."""
     wh, ww = window
     x = torch.unflatten(windows, 1, (size[0] // wh, size[1] // ww))
     x = torch.unflatten(x, 3, (wh, ww))
-    return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
-
-
-def partition_strided(x: Tensor, window: Grid) -> Tensor:
-    """Cut a map into windows of tokens as far apart as can be. (B, H, W, C) -> (B, G, N, C).
-
-    Token (i, j) of window (y, x) is the map's (iH/h + y, jW/w + x), for windows of h x w tokens.
-    """
-    wh, ww = window
-    x = torch.unflatten(torch.unflatten(x, 2, (ww, -1)), 1, (wh, -1))
-    return x.permute(0, 2, 4, 1, 3, 5).flatten(3, 4).flatten(1, 2)
-
-
-def merge_strided(windows: Tensor, window: Grid, size: Grid) -> Tensor:
-    """Undo ``partition_strided`` on a map of this size. (B, G, N, C) -> (B, H, W, C)."""
-    wh, ww = window
-    x = torch.unflatten(windows, 1, (size[0] // wh, size[1] // ww))
-    x = torch.unflatten(x, 3, (wh, ww))
-    return x.permute(0, 3, 1, 4, 2, 5).flatten(3, 4).flatten(1, 2)
+    x = x.permute(0, 3, 1, 4, 2, 5) if strided else x.transpose(2, 3)
+    return x.flatten(3, 4).flatten(1, 2)
 
 
 _P = ParamSpec("_P")
@@ -78,17 +68,12 @@ def _made_once(make: Callable[_P, Tensor]) -> Callable[_P, Tensor]:
     return table
 
 
-def shift_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor | None:
+@_made_once
+def shift_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor:
     """What to add to the logits so that rolled windows attend only within one region. (G, N, N).
 
-    ``size`` is the padded map. None where nothing is shifted.
+    ``size`` is the padded map.
     """
-    return rolled_mask(size, window, shift, device) if any(shift) else None
-
-
-@_made_once
-def rolled_mask(size: Grid, window: Grid, shift: Grid, device: torch.device) -> Tensor:
-    """The same where something is shifted."""
     rows, columns = (_regions(s, w, d, device) for s, w, d in zip(size, window, shift, strict=True))
     regions = (rows[:, None] * 3 + columns[None, :])[None, :, :, None]
     ids = partition(regions, window)[0, :, :, 0]
@@ -108,8 +93,7 @@ def padding_mask(
     below, right = (torch.arange(w, device=device) >= s for w, s in zip(whole, size, strict=True))
     mask = (below[:, None] | right[None, :]).to(torch.float32) * PADDING
     mask = mask[None, :, :, None].roll((-shift[0], -shift[1]), dims=(1, 2))
-    cut = partition_strided if strided else partition
-    return cut(mask, window)[0].transpose(1, 2)
+    return partition(mask, window, strided)[0].transpose(1, 2)
 
 
 def _regions(size: int, window: int, shift: int, device: torch.device) -> Tensor:

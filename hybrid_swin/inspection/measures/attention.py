@@ -5,15 +5,17 @@ Shapes: B batch, H height, W width, G windows, N tokens per window, K heads, D c
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from hybrid_swin.cost import Grid
+from hybrid_swin.inspection.measures.branch_hooks import replaced_methods
 from hybrid_swin.network import windows
-from hybrid_swin.network.branches._window_attention import _MAX_LOG_SCALE, WindowAttention
+from hybrid_swin.network.branches import Branch
+from hybrid_swin.network.branches._window_attention import WindowAttention
 
 Tap = Callable[[Tensor], None]
 """Called with the attention (B, G, K, N, N): each row a query's weights, which add up to 1."""
@@ -45,14 +47,11 @@ def layout_of(branch: WindowAttention, grid: Grid) -> Layout:
     positions = torch.stack([rows, columns], dim=-1)[None].roll((-shift[0], -shift[1]), (1, 2))
     bottom, right = size[0] - height, size[1] - width
     positions = F.pad(positions, (0, 0, 0, right, 0, bottom), value=max(size))
-    strided = branch.layout == "strided"
-    cut = windows.partition_strided if strided else windows.partition
-    positions = cut(positions, window)[0]
+    positions = windows.partition(positions, window, branch.layout == "strided")[0]
     real = (positions < torch.tensor(grid)).all(dim=-1)
     allowed = real[:, :, None] & real[:, None, :]
-    mask = windows.shift_mask(size, window, shift, torch.device("cpu"))
-    if mask is not None:
-        allowed = allowed & (mask == 0)
+    if any(shift):
+        allowed = allowed & (windows.shift_mask(size, window, shift, torch.device("cpu")) == 0)
     return Layout(positions, real, allowed)
 
 
@@ -75,37 +74,22 @@ def attention_shown(taps: Mapping[WindowAttention, Tap]) -> Iterator[None]:
     Weights are computed again from the branch's own queries and keys, since fused kernels keep
     none. Whatever calls a branch, as a whole or its ``mix`` alone, is seen.
     """
-    changed: list[WindowAttention] = []
-    try:
-        for branch, tap in taps.items():
-            branch._attend = _showing(branch, tap)  # type: ignore[method-assign]  # taken back
-            changed.append(branch)
+
+    def show(branch: Branch, attend: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def call(x_BGNC: Tensor, bias: Tensor, value_gate: Any) -> Tensor:
+            attention = cast(WindowAttention, branch)
+            with torch.no_grad():
+                taps[attention](attention_weights(attention, x_BGNC, bias))
+            return attend(x_BGNC, bias, value_gate)
+
+        return call
+
+    with replaced_methods(list(taps), ("_attend",), show):
         yield
-    finally:
-        for branch in changed:
-            del branch._attend
 
 
 def attention_weights(branch: WindowAttention, x_BGNC: Tensor, bias: Tensor) -> Tensor:
     """``softmax(scale q kᵀ + bias)`` of windows; bias (1 or G, K, N, N). -> (B, G, K, N, N)."""
-    qkv = torch.unflatten(branch._project(x_BGNC), -1, (3, branch.num_heads, -1))
-    q, k, _ = qkv.permute(3, 0, 1, 4, 2, 5).unbind(0)  # each (B, G, K, N, D)
-    q, k = q.float(), k.float()
-    if branch.cosine:
-        q, k = (F.normalize(part, dim=-1) for part in (q, k))
-        q = q * branch.logit_scale.clamp(max=_MAX_LOG_SCALE).exp()
-    else:
-        q = q * q.shape[-1] ** -0.5
-    logits = q @ k.transpose(-2, -1) + bias
+    q, k, _, scale = branch.heads(x_BGNC)
+    logits = (q.float() * scale) @ k.float().transpose(-2, -1) + bias
     return logits.softmax(dim=-1)
-
-
-def _showing(branch: WindowAttention, tap: Tap) -> Callable[..., Tensor]:
-    attend = branch._attend
-
-    def call(x_BGNC: Tensor, bias: Tensor, value_gate: Any) -> Tensor:
-        with torch.no_grad():
-            tap(attention_weights(branch, x_BGNC, bias))
-        return attend(x_BGNC, bias, value_gate)
-
-    return call

@@ -1,6 +1,6 @@
 """Reading what blocks and branches give while the network runs, or replacing it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -8,6 +8,8 @@ from torch import Tensor
 
 from hybrid_swin.inspection.subject import Subject
 from hybrid_swin.network.branches import Branch
+
+_CALLS = "forward", "mix"  # of a branch: a fusion calls it as a whole, or its ``mix``
 
 Tap = Callable[[Tensor, Tensor], None]
 """Called with a branch's input and output, both (B, H, W, C)."""
@@ -33,7 +35,7 @@ def recorded(taps: Mapping[Branch, Tap]) -> Iterator[None]:
         return call
 
     running: set[Branch] = set()
-    with _replaced_methods(list(taps), record):
+    with replaced_methods(list(taps), _CALLS, record):
         yield
 
 
@@ -48,20 +50,21 @@ def replaced(outputs: Mapping[Branch, Tensor]) -> Iterator[None]:
 
         return call
 
-    with _replaced_methods(list(outputs), replace):
+    with replaced_methods(list(outputs), _CALLS, replace):
         yield
 
 
 @contextmanager
-def _replaced_methods(
-    branches: list[Branch],
+def replaced_methods(
+    branches: Iterable[Branch],
+    names: Iterable[str],
     make: Callable[[Branch, Callable[..., Tensor]], Callable[..., Tensor]],
 ) -> Iterator[None]:
-    """Put other methods in place: a fusion calls a branch as a whole, or its ``mix``."""
+    """Put other methods in the place of those of these names."""
     changed: list[tuple[Branch, str, Any]] = []
     try:
         for branch in branches:
-            for name in ("forward", "mix"):
+            for name in names:
                 before = vars(branch).get(name)
                 setattr(branch, name, make(branch, getattr(branch, name)))
                 changed.append((branch, name, before))

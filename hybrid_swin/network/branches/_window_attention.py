@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from hybrid_swin.cost import Cost, Grid, Window, linear
 from hybrid_swin.network import windows
 from hybrid_swin.network.branches import Branch
-from hybrid_swin.network.resizing import crop_table, resize_table
+from hybrid_swin.network.resizing import crop_table, offsets, resize_table
 from hybrid_swin.network.tracing import is_traced, is_transformed, is_unfused, made_like, sides
 from hybrid_swin.spec.window_rules import Roll, Shift, SmallMap, WindowLayout, lay_windows, sides_of
 
@@ -90,7 +90,7 @@ class WindowAttention(Branch):
                 nn.Linear(2, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, num_heads, bias=False)
             )
         else:
-            table = torch.empty(_offsets(self.window), num_heads)
+            table = torch.empty(offsets(self.window), num_heads)
             self.relative_position_bias_table = nn.Parameter(table)
         self.reset_parameters()
 
@@ -136,10 +136,10 @@ class WindowAttention(Branch):
         if by and at.pads_first:
             x = x.roll((-by[0], -by[1]), dims=(1, 2))
         strided = self.layout == "strided"
-        x_BGNC = (windows.partition_strided if strided else windows.partition)(x, at.window)
+        x_BGNC = windows.partition(x, at.window, strided)
         bias = self._bias(at.window, x)
         if by:
-            mask = partial(windows.rolled_mask, at.padded, at.window, by, x.device)
+            mask = partial(windows.shift_mask, at.padded, at.window, by, x.device)
             bias = bias + made_like(x, mask)[:, None]
         if self.mask_padding and at.padded != (height, width):
             rolled = at.shift if at.pads_first else (0, 0)
@@ -147,7 +147,7 @@ class WindowAttention(Branch):
             mask = partial(windows.padding_mask, *sizes, strided, x.device)
             bias = bias + made_like(x, mask)[:, None]
         x_BGNC = self._attend(x_BGNC, bias, value_gate)
-        x = (windows.merge_strided if strided else windows.merge)(x_BGNC, at.window, at.padded)
+        x = windows.merge(x_BGNC, at.window, at.padded, strided)
         if by and at.pads_first:
             x = x.roll(by, dims=(1, 2))
         if at.padded != (height, width):
@@ -170,7 +170,7 @@ class WindowAttention(Branch):
         window_size: Window,
         grid_size: Grid,
         mask_padding: bool = False,
-        small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
+        small_map: SmallMap = "shrink",
         **_: Any,
     ) -> Grid:
         """Whole windows; the map itself where padding is masked."""
@@ -179,27 +179,27 @@ class WindowAttention(Branch):
 
     @classmethod
     def fitted_window(
-        cls,
-        window_size: Window,
-        grid_size: Grid,
-        small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
-        **_: Any,
+        cls, window_size: Window, grid_size: Grid, small_map: SmallMap = "shrink", **_: Any
     ) -> Window:
         """The window as it is on the nominal grid."""
         return lay_windows(grid_size, sides_of(window_size), small_map).window
 
     def _attend(self, x_BGNC: Tensor, bias: Tensor, value_gate: Tensor | None) -> Tensor:
         """Attention of each window with itself; ``bias`` is (1 or G, K, N, N)."""
-        qkv = torch.unflatten(self._project(x_BGNC), -1, (3, self.num_heads, -1))
-        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5).unbind(0)  # each (B, G, K, N, D)
+        q, k, v, scale = self.heads(x_BGNC)
         if value_gate is not None:
             gate_BKD = torch.unflatten(value_gate, -1, (self.num_heads, -1))
             v = v * gate_BKD[:, None, :, None, :]
-        scale: float = q.shape[-1] ** -0.5
+        return _attention(q, k, v, bias, scale).transpose(2, 3).flatten(3)
+
+    def heads(self, x_BGNC: Tensor) -> tuple[Tensor, Tensor, Tensor, float]:
+        """Queries, keys and values, each (B, G, K, N, D), and by what to scale their products."""
+        qkv = torch.unflatten(self._project(x_BGNC), -1, (3, self.num_heads, -1))
+        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5).unbind(0)
         if self.cosine:
             temperature = self.logit_scale.clamp(max=_MAX_LOG_SCALE).exp()
-            q, k, scale = _normalise(q, temperature), _normalise(k), 1.0
-        return _attention(q, k, v, bias, scale).transpose(2, 3).flatten(3)
+            return _normalise(q, temperature), _normalise(k), v, 1.0
+        return q, k, v, q.shape[-1] ** -0.5
 
     def _project(self, x: Tensor) -> Tensor:
         """Queries, keys and values. (..., C) -> (..., 3C)."""
@@ -213,8 +213,8 @@ class WindowAttention(Branch):
         """Position bias of a window no larger than the nominal one. (1, K, N, N)."""
         if self.continuous:
             scale = self.scale_window
-            offsets = made_like(like, partial(windows.log_offsets, self.window, like.device, scale))
-            table = 16 * self.cpb_mlp(offsets.to(like.dtype)).sigmoid()
+            of = partial(windows.log_offsets, self.window, like.device, scale)
+            table = 16 * self.cpb_mlp(made_like(like, of).to(like.dtype)).sigmoid()
         else:
             table = self.relative_position_bias_table
         of = partial(windows.relative_position_index, window, self.window, table.device)
@@ -236,10 +236,9 @@ class WindowAttention(Branch):
         num_heads: int,
         window_size: Window,
         grid_size: Grid,
-        attention: Literal["dot", "cosine"] = "dot",
-        bias: Literal["table", "continuous"] = "table",
-        mask_padding: bool = False,
-        small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
+        attention: str = "dot",
+        bias: str = "table",
+        small_map: SmallMap = "shrink",
         **_: Any,
     ) -> Cost:
         """Padded tokens count where they are computed: everywhere but in the last projection.
@@ -249,21 +248,16 @@ class WindowAttention(Branch):
         """
         laid = lay_windows(grid_size, sides_of(window_size), small_map)
         window, size = laid.window, laid.padded
-        tokens, area, offsets = size[0] * size[1], window[0] * window[1], _offsets(window)
+        tokens, area, rows = size[0] * size[1], window[0] * window[1], offsets(window)
         total = linear(tokens, dim, 3 * dim)
         if attention == "cosine":
             total += Cost(parameters=num_heads - dim)
         total += Cost(0, 2 * tokens * area * dim, tokens * (area * num_heads + dim))
         if bias == "continuous":
-            total += linear(offsets, 2, _HIDDEN) + linear(offsets, _HIDDEN, num_heads, bias=False)
+            total += linear(rows, 2, _HIDDEN) + linear(rows, _HIDDEN, num_heads, bias=False)
         else:
-            total += Cost(offsets * num_heads)
+            total += Cost(rows * num_heads)
         return total + linear(grid_size[0] * grid_size[1], dim, dim)
-
-
-def _offsets(window: Grid) -> int:
-    """How many relative positions there are within a window."""
-    return (2 * window[0] - 1) * (2 * window[1] - 1)
 
 
 def _normalise(x: Tensor, length: Tensor | None = None) -> Tensor:

@@ -141,8 +141,7 @@ def _attend(
         logits = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
     logits = logits + table[index].permute(2, 0, 1)
     mask = windows.shift_mask(laid.padded, laid.window, laid.shift, x.device)
-    if mask is not None:
-        logits = logits + rules.masks * mask[:, None]
+    logits = logits + rules.masks * mask[:, None]
     mixed = (logits.softmax(-1) @ v).transpose(2, 3).flatten(3)
     mixed = F.linear(mixed, weights["attn.proj.weight"], weights.get("attn.proj.bias"))
     x = windows.merge(mixed, laid.window, laid.padded)

@@ -103,10 +103,10 @@ def position_reasons(
     theirs = positions.masks.get(block)
     if theirs is None or windows is None:
         return
-    ours = shift_mask(windows.padded, windows.window, windows.shift, torch.device("cpu"))
-    if ours is None:
+    if not any(windows.shift):
         differs = bool(theirs.any())
     else:  # one for images of another size, or proportions, cannot be compared
+        ours = shift_mask(windows.padded, windows.window, windows.shift, torch.device("cpu"))
         same_map = theirs.shape == ours.shape and windows.padded[0] == windows.padded[1]
         differs = same_map and not torch.equal(theirs.cpu() != 0, ours != 0)
     if differs:

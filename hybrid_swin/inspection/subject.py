@@ -121,11 +121,27 @@ class Subject:
 
     def blocks(self) -> list[Place]:
         """Every block, in order."""
-        return blocks_of(self.model, cast(Grid, tuple(self.images.shape[-2:])))
+        variant, places = self.model.variant, []
+        grids = variant.grids_of(cast(Grid, tuple(self.images.shape[-2:])))
+        for stage, layer in enumerate(self.model.layers):
+            words = variant.stages[stage].words()
+            stride = variant.patch_size * 2**stage
+            for index, module in enumerate(cast(nn.Sequential, layer.blocks)):
+                name, block = f"layers.{stage}.blocks.{index}", cast(Block, module)
+                at = stage, index, words[index], stride, grids[stage]
+                places.append(Place(name, *at, block.attn, block))
+        return places
 
     def branches(self) -> list[BranchPlace]:
-        """Every branch of every block, in order."""
-        return [branch for place in self.blocks() for branch in branches_of(self.model, place)]
+        """Every branch of every block, in the order in which their fusions hold them."""
+        found = []
+        for place in self.blocks():
+            word = self.model.variant.block_words[place.stage][place.index]
+            mixer = place.mixer
+            modules = list(mixer.branches) if isinstance(mixer, Fusion) else [mixer]
+            for index, (part, module) in enumerate(zip(word.branches, modules, strict=True)):
+                found.append(BranchPlace(place, str(part), index, cast(Branch, module)))
+        return found
 
 
 def make_subject(
@@ -152,32 +168,3 @@ def make_subject(
     model = model.eval().requires_grad_(False).to(device)
     images = images.detach().to("cpu", torch.float32)
     return Subject(model, images, labels, class_names, trained, seed, batch_size, device)
-
-
-def blocks_of(model: HybridSwin, image_size: Grid) -> list[Place]:
-    """Every block in order, with its grid for images of (height, width) pixels."""
-    places = []
-    stride = model.patch_embed.patch_size
-    height, width = (-(-side // stride) for side in image_size)
-    for stage, layer in enumerate(model.layers):
-        if stage:
-            stride, height, width = 2 * stride, -(-height // 2), -(-width // 2)
-        words = model.variant.stages[stage].words()
-        blocks = cast(nn.Sequential, layer.blocks)
-        for index, (word, module) in enumerate(zip(words, blocks, strict=True)):
-            block = cast(Block, module)
-            name = f"layers.{stage}.blocks.{index}"
-            grid = (height, width)
-            places.append(Place(name, stage, index, word, stride, grid, block.attn, block))
-    return places
-
-
-def branches_of(model: HybridSwin, place: Place) -> list[BranchPlace]:
-    """The branches of a block, in the order in which its fusion holds them."""
-    word = model.variant.block_words[place.stage][place.index]
-    mixer = place.mixer
-    modules = list(mixer.branches) if isinstance(mixer, Fusion) else [mixer]
-    return [
-        BranchPlace(place, str(part), index, cast(Branch, module))
-        for index, (part, module) in enumerate(zip(word.branches, modules, strict=True))
-    ]

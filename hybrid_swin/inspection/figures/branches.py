@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from hybrid_swin.inspection.figures.palette import (
     GREY,
     block_label,
-    colours,
     in_percent,
-    markers,
+    looks,
+    margins,
     name_blocks,
     side_by_side,
 )
@@ -42,8 +42,7 @@ def draw_branches(numbers: Mapping[str, Any], figure: "Figure") -> None:
     figure.set_size_inches(8, sum(heights) + 0.6)
     figure.set_layout_engine("constrained")
     grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    names = [row["branch"] for row in rows]
-    style = {name: (colour, markers(names)[name]) for name, colour in colours(names).items()}
+    style = looks(row["branch"] for row in rows)
     for index, (draw, shown) in enumerate(panels):
         axes = figure.add_subplot(grid[index])
         draw(axes, shown, at, style)
@@ -78,20 +77,15 @@ def _draw_gates(axes: "Axes", rows: _Rows, at: Mapping[str, int], style: _Style)
 
 
 def _draw_updates(axes: "Axes", rows: _Rows, at: Mapping[str, int], style: _Style) -> None:
-    of_block = {row["block"]: row for row in rows}
-    values = [row["update"] for row in of_block.values()]
-    errors = [
-        [row["update"] - row["update_low"] for row in of_block.values()],
-        [row["update_high"] - row["update"] for row in of_block.values()],
-    ]
-    places = [at[block] for block in of_block]
-    axes.errorbar(places, values, errors, fmt="o", ms=4, color="black", capsize=2)
+    for block, row in {row["block"]: row for row in rows}.items():
+        error = margins(row, "update")
+        axes.errorbar(at[block], row["update"], error, fmt="o", ms=4, color="black", capsize=2)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("update of\nthe block")
 
 
 def _draw_ablation(axes: "Axes", rows: _Rows, at: Mapping[str, int], style: _Style) -> None:
-    _points(axes, rows, at, style, "accuracy_change", _interval)
+    _points(axes, rows, at, style, "accuracy_change", lambda row: margins(row, "accuracy_change"))
     axes.axhline(0, color=GREY, lw=0.8)
     axes.set_ylabel("accuracy change\nwithout the branch")
     in_percent(axes.yaxis)
@@ -100,15 +94,8 @@ def _draw_ablation(axes: "Axes", rows: _Rows, at: Mapping[str, int], style: _Sty
 def _draw_together(axes: "Axes", together: _Rows, style: _Style) -> None:
     for i, row in enumerate(reversed(together)):
         colour, marker = style[row["branch"]]
-        axes.errorbar(
-            row["accuracy_change"],
-            i,
-            xerr=_interval(row),
-            fmt=marker,
-            ms=5,
-            capsize=2,
-            color=colour,
-        )
+        value, error = row["accuracy_change"], margins(row, "accuracy_change")
+        axes.errorbar(value, i, xerr=error, fmt=marker, ms=5, capsize=2, color=colour)
     axes.axvline(0, color=GREY, lw=0.8)
     names = [f"{row['branch']} ({row['blocks']} blocks)" for row in reversed(together)]
     axes.set_yticks(range(len(names)), names)
@@ -125,11 +112,6 @@ def _points(
     for row, x in side_by_side(rows, at):
         colour, marker = style[row["branch"]]
         axes.errorbar(x, row[name], errors(row), fmt=marker, ms=4, capsize=2, color=colour)
-
-
-def _interval(row: Mapping[str, Any]) -> list[list[float]]:
-    value, low, high = (row[f"accuracy_change{end}"] for end in ("", "_low", "_high"))
-    return [[value - low], [high - value]]
 
 
 def _handle(name: str, colour: str, marker: str) -> Any:

@@ -5,6 +5,7 @@ by colour-blind readers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#A6761D")
@@ -13,14 +14,16 @@ GREY = "#767676"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
-def colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each distinct name, by the alphabet; they repeat after eight."""
-    return {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(sorted(set(names)))}
+def looks(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """A colour and a marker for each distinct name, by the alphabet; they repeat after eight."""
+    pairs = cycle(zip(COLOURS, MARKERS, strict=True))
+    return dict(zip(sorted(set(names)), pairs, strict=False))
 
 
-def markers(names: Iterable[str]) -> dict[str, str]:
-    """A marker for each distinct name, alike."""
-    return {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(sorted(set(names)))}
+def margins(row: Mapping[str, Any], name: str) -> list[list[float]]:
+    """From a value down and up to the ends of its interval, as ``errorbar`` takes them."""
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    return [[value - low], [high - value]]
 
 
 def block_label(row: Mapping[str, Any]) -> str:

@@ -1,14 +1,19 @@
 """Accuracy of a network on images that are degraded step by step, and the curve's figure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
 from hybrid_swin.inspection.figures.palette import COLOURS, GREY, in_percent
 from hybrid_swin.inspection.measures.intervals import Estimate, proportion, relative_accuracy
-from hybrid_swin.inspection.measures.sampling import why_no_accuracy
+from hybrid_swin.inspection.measures.sampling import (
+    affordable,
+    limited_note,
+    subset,
+    why_no_accuracy,
+)
 from hybrid_swin.inspection.subject import Subject
 
 if TYPE_CHECKING:
@@ -54,7 +59,7 @@ def curve(subject: Subject, steps: Sequence[tuple[Mapping[str, Any], Degrade]]) 
         clean = read(subject, None)
         accuracy = proportion(sum(clean), len(clean))
         found |= {"chance": chance, "clean": accuracy.named("accuracy")}
-        commonest = _commonest(subject)
+        commonest = float(cast(Tensor, subject.labels).bincount().max()) / len(subject.images)
         if accuracy.low > max(chance, commonest):
             whole = Estimate(1.0, 1.0, 1.0)
             for index, (name, degrade) in enumerate(steps):
@@ -73,17 +78,28 @@ def curve(subject: Subject, steps: Sequence[tuple[Mapping[str, Any], Degrade]]) 
     return found
 
 
-def _commonest(subject: Subject) -> float:
-    """The share of the images that are of the commonest class."""
-    if subject.labels is None:
-        return 0.0
-    return float(subject.labels.bincount().max()) / len(subject.labels)
+def measured(
+    subject: Subject,
+    gmacs: float,
+    about: Mapping[str, Any],
+    steps: Sequence[tuple[Mapping[str, Any], Degrade]],
+    name: Callable[[Mapping[str, Any]], str],
+) -> dict[str, Any]:
+    """The numbers of an inspection whose rows are a curve.
 
-
-def left(rows: Sequence[Mapping[str, Any]], name: Callable[[Mapping[str, Any]], str]) -> str:
-    """The rows of a curve but the first in one line."""
-    said = [f"{name(row)} {row['relative']:.2f}" for row in rows[1:]]
-    return f"left of the accuracy above chance: {', '.join(said)}" if said else ""
+    Args:
+        subject: the network and its images.
+        gmacs: billions of multiply-accumulates to spend, which limit the images.
+        about: what is measured, and in which units.
+        steps: of the curve.
+        name: of a row, for the summary.
+    """
+    used = subset(subject, affordable(subject, gmacs, len(steps)))
+    found = curve(used, steps)
+    said = [f"{name(row)} {row['relative']:.2f}" for row in found["rows"][1:]]
+    summary = f"left of the accuracy above chance: {', '.join(said)}" if said else ""
+    notes = limited_note(subject, used, "gmacs")
+    return {**about, **found, "summary": summary, "notes": notes}
 
 
 def draw_curve(

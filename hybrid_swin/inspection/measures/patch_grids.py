@@ -19,18 +19,20 @@ def possible_grids(size: tuple[int, int], smallest: int = 1) -> list[int]:
     return [g for g in range(2, common + 1) if common % g == 0 and min(size) // g >= smallest]
 
 
-def spread_grids(size: tuple[int, int], smallest: int, count: int) -> list[int]:
-    """At most ``count`` of the possible grids, from coarse to fine, in about equal ratios.
-
-    Raises:
-        InputError: there is none.
-    """
+def fitting_grids(size: tuple[int, int], smallest: int) -> list[int]:
+    """The same, or of smaller patches if those are too large. Raises InputError if none fits."""
     possible = possible_grids(size, smallest) or possible_grids(size)
     if not possible:
         raise InputError(
             f"images of {size[0]} x {size[1]} pixels cannot be cut into equal patches; "
             "give images whose sides have a common divisor"
         )
+    return possible
+
+
+def spread_grids(size: tuple[int, int], smallest: int, count: int) -> list[int]:
+    """At most ``count`` fitting grids, from coarse to fine, in about equal ratios."""
+    possible = fitting_grids(size, smallest)
     wanted = np.geomspace(possible[0], possible[-1], count)
     return sorted({min(possible, key=lambda g: abs(math.log(g / w))) for w in wanted})
 

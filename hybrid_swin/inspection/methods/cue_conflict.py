@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hybrid_swin.data.sources.cue_conflict import CLASS_NAMES, MODES, CueConflictSource, Mode
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.figures.palette import COLOURS, GREY, in_percent
+from hybrid_swin.inspection.figures.palette import COLOURS, GREY, in_percent, margins
 from hybrid_swin.inspection.measures.intervals import proportion
 from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.subject import Subject
@@ -234,8 +234,8 @@ def _summary(row: Mapping[str, Any]) -> str:
 
 def _draw_modes(axes: "Axes", modes: list[Mapping[str, Any]]) -> None:
     for i, row in enumerate(modes):
-        low, high = row["accuracy"] - row["accuracy_low"], row["accuracy_high"] - row["accuracy"]
-        axes.errorbar(i, row["accuracy"], [[low], [high]], fmt="o", capsize=3, color=COLOURS[0])
+        error = margins(row, "accuracy")
+        axes.errorbar(i, row["accuracy"], error, fmt="o", capsize=3, color=COLOURS[0])
     axes.axhline(1 / len(CLASS_NAMES), color=GREY, lw=0.8, ls=":")
     axes.text(
         len(modes) - 0.45, 1 / len(CLASS_NAMES), "chance", color=GREY, va="bottom", ha="right"
@@ -251,11 +251,9 @@ def _draw_modes(axes: "Axes", modes: list[Mapping[str, Any]]) -> None:
 def _draw_decisions(axes: "Axes", rows: list[Mapping[str, Any]]) -> None:
     shown = [row for row in reversed(rows) if row["global_share"] is not None]
     for i, row in enumerate(shown):
-        value, low, high = (row[f"global_share{end}"] for end in ("", "_low", "_high"))
+        value, error = row["global_share"], margins(row, "global_share")
         colour = "black" if row["arrangement"] == "all" else COLOURS[1]
-        axes.errorbar(
-            value, i, xerr=[[value - low], [high - value]], fmt="o", capsize=3, color=colour
-        )
+        axes.errorbar(value, i, xerr=error, fmt="o", capsize=3, color=colour)
         neither = row["by_neither"] / row["images"]
         axes.text(1.05, i, f"neither: {neither:.0%}", va="center", fontsize="small", color=GREY)
     axes.axvline(0.5, color=GREY, lw=0.8, ls=":")

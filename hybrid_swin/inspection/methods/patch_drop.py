@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, cast, final
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.measures.degradation import curve, draw_curve, left
-from hybrid_swin.inspection.measures.patch_grids import check_grid, cover, orders, possible_grids
-from hybrid_swin.inspection.measures.sampling import affordable, limited_note, subset
+from hybrid_swin.inspection.measures.degradation import draw_curve, measured
+from hybrid_swin.inspection.measures.patch_grids import check_grid, cover, fitting_grids, orders
 from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.subject import Subject
 
@@ -49,11 +48,10 @@ class PatchDrop(Inspection):
     def measure(self, subject: Subject) -> dict[str, Any]:
         """Rows: one a share, 0 (the whole image) first."""
         size = cast(tuple[int, int], tuple(subject.images.shape[-2:]))
-        grid = self.grid or _nearest(size, subject.model.variant.patch_size)
+        token = subject.model.variant.patch_size
+        grid = self.grid or min(fitting_grids(size, token), key=lambda grid: abs(grid - _USUAL))
         check_grid(grid, size, "patch_drop")
-        counts = {round(share * grid**2) for share in _shares(self.shares)}
-        counts = {0} | counts
-        used = subset(subject, affordable(subject, self.gmacs, len(counts)))
+        counts = {0} | {round(share * grid**2) for share in _shares(self.shares)}
         fill = subject.images.mean(dim=(0, 2, 3))
         steps = [
             (
@@ -62,16 +60,15 @@ class PatchDrop(Inspection):
             )
             for count in sorted(counts)
         ]
-        found = curve(used, steps)
-        return {
+        about = {
             "what": "What is left of the accuracy when patches are covered by the mean colour.",
             "units": "share of the accuracy above chance; share of the patches covered",
             "grid": grid,
             "patch_pixels": [size[0] // grid, size[1] // grid],
-            **found,
-            "summary": left(found["rows"], lambda row: f"{row['share']:.0%} covered"),
-            "notes": limited_note(subject, used, "gmacs"),
         }
+        return measured(
+            subject, self.gmacs, about, steps, lambda row: f"{row['share']:.0%} covered"
+        )
 
     def draw(self, numbers: Mapping[str, Any], figure: "Figure") -> None:
         """What is left against the share that is covered."""
@@ -88,16 +85,6 @@ def _cover(
     images: Tensor, indices: range, seed: int, grid: int, count: int, fill: Tensor
 ) -> Tensor:
     return cover(images, orders(seed, grid, indices), grid, count, fill)
-
-
-def _nearest(size: tuple[int, int], smallest: int) -> int:
-    possible = possible_grids(size, smallest) or possible_grids(size)
-    if not possible:
-        raise InputError(
-            f"patch_drop: images of {size[0]} x {size[1]} pixels cannot be cut into equal patches; "
-            "give images whose sides have a common divisor"
-        )
-    return min(possible, key=lambda grid: abs(grid - _USUAL))
 
 
 def _shares(text: str) -> list[float]:

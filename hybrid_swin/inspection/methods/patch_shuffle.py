@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, cast, final
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.measures.degradation import curve, draw_curve, left
+from hybrid_swin.inspection.measures.degradation import draw_curve, measured
 from hybrid_swin.inspection.measures.patch_grids import check_grid, orders, shuffle, spread_grids
-from hybrid_swin.inspection.measures.sampling import affordable, limited_note, subset
 from hybrid_swin.inspection.methods import Inspection
 from hybrid_swin.inspection.subject import Subject
 
@@ -52,7 +51,6 @@ class PatchShuffle(Inspection):
         else:
             grids = [check_grid(g, size, "patch_shuffle") for g in _whole_numbers(self.grids)]
         grids = [1, *sorted(set(grids) - {1})]
-        used = subset(subject, affordable(subject, self.gmacs, len(grids)))
         steps = [
             (
                 {"grid": grid, "patch_pixels": [size[0] // grid, size[1] // grid]},
@@ -60,14 +58,13 @@ class PatchShuffle(Inspection):
             )
             for grid in grids
         ]
-        found = curve(used, steps)
-        return {
+        about = {
             "what": "What is left of the accuracy when an image's patches change places.",
             "units": "share of the accuracy above chance; grid in patches a side",
-            **found,
-            "summary": left(found["rows"], lambda row: f"{row['grid']} x {row['grid']} patches"),
-            "notes": limited_note(subject, used, "gmacs"),
         }
+        return measured(
+            subject, self.gmacs, about, steps, lambda row: f"{row['grid']} x {row['grid']} patches"
+        )
 
     def draw(self, numbers: Mapping[str, Any], figure: "Figure") -> None:
         """What is left against the grid."""

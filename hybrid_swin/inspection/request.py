@@ -23,8 +23,7 @@ class Asked:
 def parse_inspections(text: str) -> tuple[Asked, ...]:
     """Read a list of inspections.
 
-    Raises:
-        InputError: no list, an unknown inspection or option, one named twice.
+    Raises InputError for no list, an unknown inspection or option, or one named twice.
     """
     found: list[Asked] = []
     position = 0

@@ -44,8 +44,7 @@ class Outcome:
 def make_inspections(asked: Sequence[Asked]) -> list[tuple[Asked, Inspection]]:
     """The inspections that are asked for.
 
-    Raises:
-        InputError: an option that an inspection does not take.
+    Raises InputError for an option that an inspection does not take.
     """
     return [(a, registry.load("inspection", a.name)(**a.options)) for a in asked]
 
@@ -57,8 +56,7 @@ def run_inspections(
 ) -> Iterator[Outcome]:
     """Run inspections, each as it is asked for; one that cannot be says why.
 
-    Raises:
-        RuntimeError: an inspection gave other things than it must, or left the model changed.
+    Raises RuntimeError if one gave other things than it must, or left the model changed.
     """
     before = fingerprint(subject)
     for asked, inspection in inspections:

@@ -157,8 +157,7 @@ def make_subject(
 ) -> Subject:
     """A subject of any model: put into evaluation mode, frozen and moved in place.
 
-    Raises:
-        InputError: images of another number of channels than the network takes, or none.
+    Raises InputError for images of other channels than the network takes, or none.
     """
     channels = model.variant.in_channels
     if images.ndim == 4 and images.shape[1] != channels:

@@ -93,10 +93,7 @@ def stages_taken(count: int, indices: int | Sequence[int] | None) -> list[int]:
     """Which of ``count`` stages, in their order: all; the last n; or those named.
 
     From the end if negative; in any order and more than once, they come once and in the order in
-    which they are computed, as in timm.
-
-    Raises:
-        InputError: a stage that does not exist.
+    which they are computed, as in timm. Raises InputError for a stage that does not exist.
     """
     if indices is None:
         return list(range(count))

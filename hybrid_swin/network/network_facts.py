@@ -112,8 +112,7 @@ class NetworkFacts:
     ) -> HybridSwin:
         """The network, or that which a pyramid is made of, with first weights.
 
-        Raises:
-            InputError: a network that is not made here, or facts that do not fit the variant.
+        Raises InputError for a network that is not made here, or facts that do not fit the variant.
         """
         if self.other:
             raise InputError(
@@ -137,8 +136,7 @@ class NetworkFacts:
 def told_of(model: nn.Module, variant: Variant) -> dict[str, Any]:
     """What a file says of a network, by name.
 
-    Raises:
-        InputError: the network has something in ``pretrained_cfg`` that JSON does not hold.
+    Raises InputError for a ``pretrained_cfg`` that JSON does not hold.
     """
     return {
         "variant": variant.to_dict(),
@@ -150,8 +148,7 @@ def told_of(model: nn.Module, variant: Variant) -> dict[str, Any]:
 def check_told(model: nn.Module, variant: Variant) -> None:
     """Refuse a network that another has become under its variant's name, such as a new last layer.
 
-    Raises:
-        InputError: a network made from what a file says of it would have other parameters.
+    Raises InputError if one made from what a file says of it would have other parameters.
     """
     facts = NetworkFacts.of(model)
     if facts.other:

@@ -51,9 +51,7 @@ class Normalisation:
     def from_dict(cls, data: Mapping[str, Any]) -> "Normalisation | None":
         """Read what ``to_dict`` gives, or a ``pretrained_cfg``; None if that is not known.
 
-        Raises:
-            TypeError: a value of another type.
-            ValueError: likewise.
+        Raises TypeError or ValueError for values that are none.
         """
         if data.get("mean") is None or data.get("full_scale") is None:
             return None

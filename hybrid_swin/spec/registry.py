@@ -126,8 +126,7 @@ def add_plugin(path: str | Path, *, runs: bool = True) -> PartInfo:
 def forget_plugin(path: str | Path) -> None:
     """Let another file take the name of this one, as in a session that runs several studies.
 
-    Raises:
-        InputError: it is not a plug-in.
+    Raises InputError if it is not a plug-in.
     """
     entry = read_plugin(path)
     known = _plugins.pop((entry.kind, entry.name), None)
@@ -142,11 +141,7 @@ def runnable_plugins() -> list[Path]:
 
 
 def source_hash(file: Path) -> str:
-    """Ten hex digits over a plug-in's source.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """Ten hex digits over a plug-in's source. Raises InputError if it cannot be read."""
     try:
         return digest(file.read_bytes())
     except OSError as error:

@@ -66,8 +66,7 @@ def run_start(path: str | Path) -> dict[str, Any]:
 def run_data(path: str | Path) -> dict[str, Any]:
     """The data of a run, as plain settings.
 
-    Raises:
-        InputError: a path means no run, or a run of a version that did not write its data down.
+    Raises InputError for no run, or one of a version that did not write its data down.
     """
     content = _read(path)
     data = content.get("data") or _settled(content).get("data")
@@ -84,10 +83,8 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
     """Command-line arguments with each run put in its place.
 
     ``--run RUN`` becomes ``--variant RUN --recipe RUN --data RUN``, and the run behind ``--recipe``
-    and ``--data`` its recipe and its data.
-
-    Raises:
-        InputError: it is not such a run; or its data are a module's that nobody asked to run.
+    and ``--data`` its recipe and its data. Raises InputError if it is not such a run, or its data
+    are a module's that nobody asked to run.
     """
 
     def data_of(path: str) -> dict[str, Any]:

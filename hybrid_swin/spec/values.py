@@ -45,8 +45,7 @@ class Range:
     def read(self, name: str, value: Any) -> float | int:
         """A value as a number of this range; text is taken where it spells one, as in 1e-3.
 
-        Raises:
-            InputError: it is not such a number.
+        Raises InputError if it is not such a number.
         """
         number = value
         if isinstance(number, str) and len(number) < 100 and _NUMBER.fullmatch(number):

@@ -177,10 +177,8 @@ def with_windows_kept(variant: Variant, image_size: Grid | int) -> Variant:
     """The variant for images of another size, in which windows lie as they are.
 
     A window that has shrunk to a map stays as small on a larger one, which then stands in its
-    stage; only where the new map is smaller still it shrinks to that.
-
-    Raises:
-        InputError: no image_size, or a stage has branches of which only some have shrunk.
+    stage; only where the new map is smaller still it shrinks to that. Raises InputError if it is
+    not an image_size, or of a stage's branches only some have shrunk.
     """
     changed = dataclasses.replace(variant, image_size=image_size)  # type: ignore[arg-type]  # checked there
     stages = tuple(_kept_stage(variant, changed, index) for index in range(len(variant.stages)))

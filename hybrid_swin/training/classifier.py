@@ -88,8 +88,7 @@ class Classifier(L.LightningModule):
     def setup(self, stage: str) -> None:
         """Agree with the data module: its classes, and its counts where the recipe balances them.
 
-        Raises:
-            InputError: another number of classes, or no usable ``class_counts`` to balance by.
+        Raises InputError for other classes, or no usable ``class_counts`` to balance by.
         """
         data = getattr(self.trainer, "datamodule", None)
         for name, classes in count_classes(data):

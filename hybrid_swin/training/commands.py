@@ -227,10 +227,8 @@ def _recorded(
 ) -> AbstractContextManager[None]:
     """Write down that the test split is read, before and after.
 
-    The same weights read again tell nothing new, and are not a further reading.
-
-    Raises:
-        InputError: it cannot be written down, and must not be done.
+    The same weights read again tell nothing new, and are not a further reading. Raises InputError
+    if it cannot be written down, and so must not be done.
     """
     test_hash = data_hash = ""
     if isinstance(datamodule, ImageData):

@@ -22,8 +22,7 @@ _ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 def resolve_accelerator(accelerator: str) -> str:
     """``cpu``, ``cuda`` or ``mps`` for what was asked.
 
-    Raises:
-        InputError: an unknown name, or a device that this machine does not have.
+    Raises InputError for an unknown name, or a device that this machine does not have.
     """
     if accelerator not in _ACCELERATORS:
         raise InputError(
@@ -53,10 +52,8 @@ def resolve_precision(
     ``auto`` is bf16-mixed where the hardware multiplies it faster than float32: CUDA from compute
     capability 8.0, and a CPU with AVX512-BF16 or AMX where the network is not tiny; else 32-true.
 
-    ``macs`` are those of one image; unknown counts as not tiny.
-
-    Raises:
-        InputError: 16-mixed without a GPU.
+    ``macs`` are those of one image; unknown counts as not tiny. Raises InputError for 16-mixed
+    without a GPU.
     """
     device = resolve_accelerator(accelerator)
     if precision == "16-mixed" and device == "cpu":

@@ -241,8 +241,7 @@ class UnreadableStateError(Exception):
 def save_state(state: Mapping[str, Any], path: Path) -> None:
     """Write a state, whole or not at all.
 
-    Raises:
-        SaveError: the disk is full or the folder cannot be written, with ``errno`` kept.
+    Raises SaveError if the disk is full or the folder cannot be written, with ``errno`` kept.
     """
     # In memory first: torch reports a full disk as a RuntimeError about its own stream.
     buffer = io.BytesIO()
@@ -263,9 +262,7 @@ def save_state(state: Mapping[str, Any], path: Path) -> None:
 def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
     """Read what ``save_state`` wrote, checked against its checksums.
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        UnreadableStateError: torn, altered, or no training's state.
+    Raises FileNotFoundError, or UnreadableStateError if it is torn, altered or something else.
     """
     content = path.read_bytes()
     try:

@@ -27,11 +27,7 @@ class Estimate(NamedTuple):
 
 
 def proportion(successes: int, count: int) -> Estimate:
-    """A share and Wilson's interval.
-
-    Raises:
-        ValueError: no trial.
-    """
+    """A share and Wilson's interval. Raises ValueError for no trial."""
     from scipy import stats  # seconds, which only those who measure shall wait
 
     if count < 1:
@@ -79,10 +75,8 @@ def relative_accuracy(clean: ArrayLike, after: ArrayLike, chance: float) -> Esti
 
     The interval is the delta method's for a ratio of paired means, se(r) = sd(y_i - r x_i) /
     (sqrt(n) |clean - chance|) with Student's t, on the images and two more: one that turns right
-    and one that turns wrong, as in ``paired_change``.
-
-    Raises:
-        ValueError: the clean accuracy is chance.
+    and one that turns wrong, as in ``paired_change``. Raises ValueError if the clean accuracy is
+    chance.
     """
     x_N, y_N = _pair(clean, after)
     above = float(x_N.mean()) - chance

@@ -114,10 +114,8 @@ def cells_seen(
 def variant_ceiling(variant: "Variant", layout: Layout, cell: int) -> Ceiling:
     """The ceiling of a variant, from the exact support of its tokens.
 
-    A cell has ``cell`` pixels per side.
-
-    Raises:
-        InputError: the variant takes images of another size.
+    A cell has ``cell`` pixels per side. Raises InputError for a variant that takes images of
+    another size.
     """
     from hybrid_swin.inspection.measures.token_support import token_support
     from hybrid_swin.network.model import HybridSwin

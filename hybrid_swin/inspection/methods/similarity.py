@@ -171,10 +171,7 @@ def debiased_hsic(grams_LNN: Tensor) -> Tensor:
 
         HSIC1(K, L) = [tr(KL) + 1ᵀK1 · 1ᵀL1 / ((n-1)(n-2)) - 2/(n-2) · 1ᵀKL1] / (n(n-3))
 
-    for K and L with zero diagonals.
-
-    Raises:
-        ValueError: fewer than 4 images.
+    for K and L with zero diagonals. Raises ValueError for fewer than 4 images.
 
     Source: Feature Selection via Dependence Maximization, 2012,
     https://www.jmlr.org/papers/v13/song12a.html; Do Wide and Deep Networks Learn the Same Things?,

@@ -15,6 +15,7 @@ from torchmetrics.functional.classification import (
     multiclass_accuracy,
     multiclass_calibration_error,
     multiclass_f1_score,
+    multiclass_recall,
 )
 
 TOP5_FROM_CLASSES = 10  # with fewer classes the five best are not an achievement
@@ -34,11 +35,13 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     probs = log_probs.exp()
     # Validation of arguments would read tensors back from the device.
     options: dict[str, Any] = {"num_classes": logits.shape[1], "validate_args": False}
+    recalls = multiclass_recall(probs, labels, average="none", **options)
     found = {
         "loss": functional.nll_loss(log_probs, labels, reduction="sum") / len(labels),
         "accuracy": multiclass_accuracy(probs, labels, average="micro", **options),
         "f1": multiclass_f1_score(probs, labels, average="macro", **options),
-        "balanced_accuracy": balanced_accuracy(probs, labels),
+        # Of the classes that occur; torchmetrics' own mean counts those that are only answered as 0.
+        "balanced_accuracy": recalls[labels.bincount(minlength=len(recalls)) > 0].mean(),
         "auroc": auroc(probs, labels),
         "calibration_error": multiclass_calibration_error(
             probs, labels, n_bins=CALIBRATION_BINS, **options
@@ -52,48 +55,24 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     return found
 
 
-def balanced_accuracy(probs: Tensor, labels: Tensor) -> Tensor:
-    """Mean of the recall over the classes that occur among the labels. (N, K) and (N,) -> ().
-
-    A class without an image in the split is left out, as in scikit-learn; torchmetrics counts it
-    as a recall of zero as soon as one image is taken for it.
-    """
-    counts = labels.bincount(minlength=probs.shape[1])
-    hits = labels[probs.argmax(dim=1) == labels].bincount(minlength=probs.shape[1])
-    occurs = counts > 0
-    return (hits[occurs] / counts[occurs]).mean()
-
-
 def auroc(probs: Tensor, labels: Tensor) -> Tensor:
     """Mean over classes of the area under the ROC curve of that class against all others.
 
-    For a class with P images and N others, whose probabilities rank r_i among all (ties share
-    their mean rank): AUC = (sum of r_i over the class - P (P + 1) / 2) / (P N). Exact, no threshold
-    grid. Only classes with an image in the split and one outside it have an AUC and enter the mean;
-    where no class has (a split of one class) there is nothing to rank and the value is 0.5.
+    Of a class with P images and N others it is the share of the P N pairs in which the image of the
+    class has the higher probability; ties count half. Exact, no threshold grid (torchmetrics' own
+    takes sixteen times as long for 1,000 classes). Only classes with an image in the split and one
+    outside it enter the mean; a split of one class has none, and the value is 0.5.
 
     Source: On a test of whether one of two random variables is stochastically larger than the
     other, Mann and Whitney, 1947, https://doi.org/10.1214/aoms/1177730491
     """
-    scores_KN = probs.T.contiguous()
-    counts = labels.bincount(minlength=len(scores_KN))
-    defined = (counts > 0) & (counts < len(labels))
-    if not bool(defined.any()):
+    scores_KN, areas = probs.T.contiguous(), []
+    for label in labels.unique().tolist():
+        members = labels == label
+        own, others = scores_KN[label, members], scores_KN[label, ~members].sort().values
+        below = torch.searchsorted(others, own, right=False).sum()
+        not_above = torch.searchsorted(others, own, right=True).sum()
+        areas.append((below + not_above).double() / (2 * len(own) * len(others)))
+    if len(areas) < 2:
         return torch.full((), 0.5, device=probs.device)
-    sums = torch.zeros(len(scores_KN), dtype=torch.float64, device=probs.device)
-    sums.index_add_(0, labels, _rank_of_own_class(scores_KN, labels))
-    positives = counts[defined].double()
-    areas = sums[defined] - positives * (positives + 1) / 2
-    return (areas / (positives * (len(labels) - positives))).mean().float()
-
-
-def _rank_of_own_class(scores_KN: Tensor, labels_N: Tensor) -> Tensor:
-    """Each image's rank, from 1, among all images' scores for that image's own class. (N,)."""
-    ranks_N = torch.empty(len(labels_N), dtype=torch.float64, device=scores_KN.device)
-    for label, row_N in enumerate(scores_KN.sort(dim=1).values):
-        members = labels_N == label
-        own = scores_KN[label, members]
-        below = torch.searchsorted(row_N, own, right=False)
-        not_above = torch.searchsorted(row_N, own, right=True)
-        ranks_N[members] = (below + not_above + 1).double() / 2
-    return ranks_N
+    return torch.stack(areas).mean().float()

@@ -1,7 +1,7 @@
 """The LightningModule: one variant trained by one recipe to tell classes apart."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as L
@@ -72,9 +72,7 @@ class Classifier(L.LightningModule):
         self._weights = class_weights
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.register_buffer("class_weights", weights, persistent=False)
-        self._counted: list[int] | None = (
-            None  # train images by class, where the weights are theirs
-        )
+        self._counted: list[int] = []  # train images by class, where the weights are theirs
         # Sums of the epoch so far; on the device, so that a step needs no transfer.
         self.register_buffer("_loss_sum", torch.zeros(()), persistent=False)
         self._images_seen = 0
@@ -106,7 +104,7 @@ class Classifier(L.LightningModule):
                 "each class); add them or choose class_weights 'none'"
             )
         self._counted = [int(count) for count in counts]
-        _check_counts(self._counted, self.variant.num_classes)
+        _check_numbers("class_counts of the data module", self._counted, self.variant.num_classes)
         self._weights = balanced_weights(self._counted)
         self.class_weights = torch.tensor(self._weights, device=self._loss_sum.device)
 
@@ -130,7 +128,7 @@ class Classifier(L.LightningModule):
                 be 0, and it would not be learned.
         """
         images, labels = batch
-        if self._counted is not None and 0 in self._counted:
+        if 0 in self._counted:
             self._check_labels(labels)
         logits = self.model(augment(images, self.recipe.shift, self.recipe.flip))
         loss = classification_loss(
@@ -185,10 +183,7 @@ class Classifier(L.LightningModule):
         fused = self.trainer.precision == "32-true" and self.device.type in ("cpu", "cuda")
         optimizer = make_optimizer(self.model, self.recipe, fused=fused)
         schedule = make_schedule(optimizer, self.recipe, steps_per_epoch)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _log_metrics(self, prefix: str) -> None:
         """All metrics, once over the split: each batch would cost them as much as the network."""
@@ -204,7 +199,7 @@ class Classifier(L.LightningModule):
 
     def _check_labels(self, labels: Tensor) -> None:
         for label in set(labels.tolist()):
-            if self._counted is not None and not self._counted[label]:
+            if not self._counted[label]:
                 raise InputError(
                     f"class_counts of the data module says that class {label} has no train image, "
                     "but its train loader gave one; correct class_counts"
@@ -274,31 +269,20 @@ def check_classes(variant: Variant, class_weights: list[float] | None = None) ->
             f"num_classes {variant.num_classes} leaves nothing to tell apart; choose at least 2 "
             "(two classes are num_classes 2, not 1)"
         )
-    if class_weights is not None and len(class_weights) != variant.num_classes:
-        raise InputError(
-            f"{len(class_weights)} class weights for num_classes {variant.num_classes}; "
-            "give one for each class"
-        )
-    if class_weights is not None and not (
-        all(0 <= weight < math.inf for weight in class_weights) and any(class_weights)
-    ):
-        raise InputError(
-            "class weights must be numbers of at least 0, and one of them above 0; got "
-            f"{str(class_weights)[:100]}"
-        )
+    if class_weights is not None:
+        _check_numbers("class weights", class_weights, variant.num_classes)
 
 
-def _check_counts(class_counts: list[int], num_classes: int) -> None:
-    """Refuse counts that cannot be those of the train images. Raises InputError."""
-    if len(class_counts) != num_classes:
+def _check_numbers(what: str, numbers: Sequence[float], num_classes: int) -> None:
+    """Refuse what cannot be one weight or count for each class. Raises InputError."""
+    if len(numbers) != num_classes:
         raise InputError(
-            f"class_counts of the data module has {len(class_counts)} numbers for num_classes "
-            f"{num_classes}; give the train images of each class"
+            f"{what}: {len(numbers)} numbers for num_classes {num_classes}; give one for each class"
         )
-    if min(class_counts) < 0 or not any(class_counts):
+    if not all(0 <= number < math.inf for number in numbers) or not any(numbers):
         raise InputError(
-            "class_counts of the data module must be numbers of at least 0, and one of them above "
-            f"0; got {str(class_counts)[:100]}"
+            f"{what} must be numbers of at least 0, and one of them above 0; got "
+            f"{str(numbers)[:100]}"
         )
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import lightning.pytorch as L
 import numpy as np
@@ -73,7 +73,7 @@ class FitResult:
 class Evaluation(NamedTuple):
     """A split as the network sees it, in the split's order."""
 
-    metrics: dict[str, float]
+    metrics: dict[str, float]  # ``val/...`` or ``test/...``
     logits: np.ndarray  # (N, num_classes) float32
     labels: np.ndarray  # (N,) int64
 
@@ -136,10 +136,10 @@ def fit(
     final, last = (_find_state(folder / name, notes) for name in (FINAL, LAST))
     keeper = EpochKeeper(seed, folder, identity, checkpoint_every_seconds, final or last)
     if final is not None:
-        _set_up(datamodule)
+        set_up(datamodule)
         keeper.check_data(datamodule)
     resumed_from = keeper.progress.epochs
-    over, diverged = final is not None, False
+    over = final is not None
     del final, last  # large: the keeper lets go of it once it is restored
     if not over:
         seed_all(seed, "start")
@@ -157,18 +157,17 @@ def fit(
                 default_root_dir=folder,
             )
             keeper.restore_counters(trainer)
-            _seed_own(datamodule)
+            seed_for_setup(datamodule)
             try:
                 trainer.fit(module, datamodule=datamodule)
             except DivergedError as error:
-                diverged = True
+                keeper.progress.state = "diverged"
                 notes.append(str(error))
     end = time.perf_counter()
     started, ended = keeper.started or end, keeper.ended or end
     progress = keeper.progress
-    stopped = progress.state == "stopped"
     return FitResult(
-        state="diverged" if diverged else "stopped" if stopped else "complete",
+        state=cast(State, progress.state),
         history=progress.history,
         epochs=progress.epochs,
         seconds={
@@ -180,7 +179,7 @@ def fit(
         precision=precision,
         device=device_name(device),
         peak_memory_mb=memory.read(),
-        checkpoint=None if diverged else folder / FINAL,
+        checkpoint=None if progress.state == "diverged" else folder / FINAL,
         resumed_from=resumed_from,
         notes=tuple(notes),
     )
@@ -193,16 +192,7 @@ def evaluate(
     *,
     accelerator: str = "auto",
 ) -> Evaluation:
-    """Read one split with a trained network.
-
-    Args:
-        network: a Classifier, or the checkpoint of one.
-        datamodule: its data.
-        split: ``validation`` or ``test``.
-        accelerator: as for ``fit``; precision is the recipe's.
-
-    Returns:
-        metrics (``val/...`` or ``test/...``), logits and labels in the split's order.
+    """Read one split with a trained network, or its checkpoint, in the recipe's precision.
 
     Raises:
         InputError: an unknown split, an empty one, a checkpoint that cannot be read, or a network
@@ -217,7 +207,7 @@ def evaluate(
     with quiet():
         trainer = _trainer(device, precision, devices=1, callbacks=[collect])
         read = trainer.validate if split == "validation" else trainer.test
-        _seed_own(datamodule)
+        seed_for_setup(datamodule)
         try:
             metrics = read(module, datamodule=datamodule, verbose=False)
         except DivergedError as error:
@@ -250,17 +240,11 @@ def check_trained_on(checkpoint: Path, datamodule: L.LightningDataModule) -> str
     """Raise InputError where a network has learned from other images, splits or class names.
 
     Its answers would be read as other classes, its pixels scaled otherwise than it knows them, and
-    a split that is drawn anew holds images that it was trained on.
-
-    Args:
-        checkpoint: one that ``load_classifier`` reads.
-        datamodule: the images; set up here.
-
-    Returns:
-        Why nothing can be compared, where a module of the user's own has no training images here.
+    a split that is drawn anew holds images that it was trained on. The data module is set up here;
+    where one of the user's own has no training images, the answer says why nothing is compared.
     """
     try:
-        _set_up(datamodule)
+        set_up(datamodule)
     except Exception as error:
         if isinstance(datamodule, ImageData):
             raise
@@ -271,19 +255,6 @@ def check_trained_on(checkpoint: Path, datamodule: L.LightningDataModule) -> str
     hint = "give it back the images that it was trained on, or train again in another folder"
     check_data(load_state(checkpoint), datamodule, checkpoint.parent, hint)
     return None
-
-
-def _set_up(datamodule: L.LightningDataModule) -> None:
-    if isinstance(datamodule, ImageData):
-        datamodule.setup()
-    else:
-        set_up(datamodule)
-
-
-def _seed_own(datamodule: L.LightningDataModule) -> None:
-    """Before Lightning sets it up. Ours draws nothing."""
-    if not isinstance(datamodule, ImageData):
-        seed_for_setup(datamodule)
 
 
 class _Collect(L.Callback):

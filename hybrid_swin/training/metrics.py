@@ -40,7 +40,7 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         "loss": functional.nll_loss(log_probs, labels, reduction="sum") / len(labels),
         "accuracy": multiclass_accuracy(probs, labels, average="micro", **options),
         "f1": multiclass_f1_score(probs, labels, average="macro", **options),
-        # Of the classes that occur; torchmetrics' own mean counts those that are only answered as 0.
+        # Of the classes that occur; torchmetrics' own mean counts one that is only answered as 0.
         "balanced_accuracy": recalls[labels.bincount(minlength=len(recalls)) > 0].mean(),
         "auroc": auroc(probs, labels),
         "calibration_error": multiclass_calibration_error(
@@ -67,7 +67,7 @@ def auroc(probs: Tensor, labels: Tensor) -> Tensor:
     other, Mann and Whitney, 1947, https://doi.org/10.1214/aoms/1177730491
     """
     scores_KN, areas = probs.T.contiguous(), []
-    for label in labels.unique().tolist():
+    for label in sorted(set(labels.tolist())):
         members = labels == label
         own, others = scores_KN[label, members], scores_KN[label, ~members].sort().values
         below = torch.searchsorted(others, own, right=False).sum()

@@ -11,7 +11,6 @@ import io
 import time
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,7 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     fit_seconds: float = 0.0  # over all attempts, for the epochs that count
     global_step: int = 0
-    state: str = "running"  # then "complete" or "stopped"
+    state: str = "running"  # then "complete", "stopped" or "diverged"
 
     @property
     def epochs(self) -> int:
@@ -88,12 +87,8 @@ class EpochKeeper(Checkpoint):
     A ``Checkpoint`` to Lightning, which runs those after all other callbacks: so a callback that
     stops the training at this epoch has already said so when the state is saved.
 
-    Args:
-        seed: of the run.
-        folder: where ``last.ckpt`` and ``final.ckpt`` go.
-        identity: what a training must share to be resumed from these files.
-        every_seconds: save after an epoch when the last save is at least so long ago.
-        saved: the state to go on from.
+    ``identity`` is what a training must share to be resumed from the files in ``folder``. An epoch
+    is saved if the last save is at least ``every_seconds`` ago; ``saved`` is what to go on from.
     """
 
     def __init__(
@@ -105,8 +100,7 @@ class EpochKeeper(Checkpoint):
         saved: Mapping[str, Any] | None = None,
     ) -> None:
         self.seed = seed
-        self.folder = folder
-        self.identity = dict(identity)
+        self.folder, self.identity = folder, dict(identity)
         self.every_seconds = every_seconds
         self.progress = Progress(**saved["progress"]) if saved else Progress()
         self.started: float | None = None  # perf_counter at the loop's start and end
@@ -194,8 +188,7 @@ class EpochKeeper(Checkpoint):
         self.progress.state = "complete" if complete else "stopped"
         self._save(trainer, FINAL)
         if trainer.is_global_zero:
-            with suppress(FileNotFoundError):
-                (self.folder / LAST).unlink()
+            (self.folder / LAST).unlink(missing_ok=True)
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
@@ -275,11 +268,8 @@ def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
     except UnreadableStateError:
         raise
     except Exception as error:  # a torn file may fail anywhere in zipfile's or pickle's reading
-        raise UnreadableStateError(
-            f"{path.name} cannot be read ({type(error).__name__}: {str(error).splitlines()[0]})"
-            if str(error)
-            else f"{path.name} cannot be read ({type(error).__name__})"
-        ) from error
+        said = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        raise UnreadableStateError(f"{path.name} cannot be read ({said})") from error
     if not isinstance(state, dict) or state.get("schema_version") != SCHEMA_VERSION:
         raise UnreadableStateError(f"{path.name} is not a training state of this version")
     return state

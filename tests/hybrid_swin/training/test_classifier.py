@@ -225,7 +225,7 @@ def test_fewer_than_two_classes_are_refused(tmp_path, classes):
 
 
 def test_class_weights_of_another_number_are_refused():
-    with pytest.raises(InputError, match="2 class weights for num_classes 3"):
+    with pytest.raises(InputError, match="class weights: 2 numbers for num_classes 3"):
         Classifier(variant().to_dict(), Recipe().to_dict(), [1.0, 2.0])
 
 

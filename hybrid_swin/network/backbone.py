@@ -13,7 +13,7 @@ from hybrid_swin.network.block import Block
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.first_weights import reset
 from hybrid_swin.network.fusions import Fusion
-from hybrid_swin.network.patches import PatchEmbed, PatchMerging
+from hybrid_swin.network.patches import PatchEmbed, PatchMerging, check_images, check_size
 from hybrid_swin.network.pretrained_cfg import arguments_after, facts_after
 from hybrid_swin.network.tracing import is_traced
 from hybrid_swin.spec.recipe import WeightInit
@@ -70,6 +70,7 @@ class Backbone(nn.Module):
         layers: the stages.
         weight_init: first weights of linear layers.
         zero_init_residual: whether norms behind mixers and MLPs start at 0, or at 1.
+        strict_img_size: whether images of another size than the variant's are refused.
         pretrained_cfg: what timm's tools want to know of a network: size, mean and std of its
             images, names of its first and last layer. Mean and std are ImageNet's, or .5 for other
             than three channels, unless the network was trained here.
@@ -79,6 +80,7 @@ class Backbone(nn.Module):
     _variant: Variant
     weight_init: WeightInit
     zero_init_residual: bool
+    strict_img_size: bool
     patch_embed: PatchEmbed
     layers: nn.Sequential
     pretrained_cfg: dict[str, Any]
@@ -115,6 +117,14 @@ class Backbone(nn.Module):
     def embed_dim(self) -> int:
         """Channels of the first stage."""
         return self.variant.stages[0].width
+
+    def _embed(self, images: Tensor) -> Tensor:
+        """The first tokens. Raises InputError for another shape, or size if that is strict."""
+        check_images(images, self.patch_embed)
+        if self.strict_img_size:
+            check_size(images, self.variant.image_size)
+        out: Tensor = self.patch_embed(images)
+        return out
 
     def init_weights(self, mode: WeightInit | Literal[""] = "", needs_reset: bool = True) -> None:
         """First weights, of timm's name; ``mode`` is a ``weight_init`` of ours.

@@ -31,11 +31,8 @@ class FeatureInfo:
 
     def get(self, key: str, idx: int | Sequence[int] | None = None) -> Any:
         """What stands under a key, such as ``num_chs``."""
-        if self.info and key not in [*self.info[0]]:
-            raise unknown("fact of a map", key, self.info[0])
-        if _is_whole(idx):
-            return self._entry(idx)[key]
-        return [self._entry(index)[key] for index in self._stages(idx)]
+        found = self.get_dicts([key], idx)
+        return found[key] if _is_whole(idx) else [entry[key] for entry in found]
 
     def channels(self, idx: int | Sequence[int] | None = None) -> Any:
         """Channels of a map."""
@@ -55,14 +52,10 @@ class FeatureInfo:
         """The entries themselves, or of each what stands under these keys."""
         if _is_whole(idx):
             return _part(self._entry(idx), keys)
-        return [_part(self._entry(index), keys) for index in self._stages(idx)]
-
-    def _stages(self, idx: Any) -> Iterable[int]:
-        if idx is None:
-            return self.out_indices
-        if isinstance(idx, str | bytes) or not isinstance(idx, Iterable):
+        indices: Any = self.out_indices if idx is None else idx
+        if isinstance(indices, str | bytes) or not isinstance(indices, Iterable):
             raise InputError(_WHICH + shown(idx))
-        return idx
+        return [_part(self._entry(index), keys) for index in indices]
 
     def _entry(self, index: int) -> dict[str, Any]:
         if not _is_whole(index) or not -len(self.info) <= index < len(self.info):

@@ -11,7 +11,7 @@ from hybrid_swin.network.backbone import Backbone, Layer
 from hybrid_swin.network.feature_info import stages_info, stages_taken
 from hybrid_swin.network.first_weights import initialise
 from hybrid_swin.network.head import Head, Pool
-from hybrid_swin.network.patches import PatchEmbed, check_images, check_size
+from hybrid_swin.network.patches import PatchEmbed
 from hybrid_swin.network.pretrained_cfg import LABELS, pretrained_cfg
 from hybrid_swin.spec.recipe import WeightInit
 from hybrid_swin.spec.values import SHARE
@@ -66,9 +66,8 @@ class HybridSwin(Backbone):
         self.num_features = variant.stages[-1].width
         self.pretrained_cfg = pretrained_cfg(variant)
         rates = iter(_linear_rates(drop_path_rate, sum(s.depth for s in variant.stages)))
-        self.patch_embed = PatchEmbed(
-            variant.in_channels, variant.stages[0].width, variant.patch_size
-        )
+        width = variant.stages[0].width
+        self.patch_embed = PatchEmbed(variant.in_channels, width, variant.patch_size)
         self.layers = nn.Sequential(
             *(
                 Layer(variant, index, [next(rates) for _ in range(stage.depth)])
@@ -163,14 +162,6 @@ class HybridSwin(Backbone):
             self.norm = nn.Identity()
         return taken
 
-    def _embed(self, images: Tensor) -> Tensor:
-        """The first tokens. Raises InputError for another shape, or size if that is strict."""
-        check_images(images, self.patch_embed)
-        if self.strict_img_size:
-            check_size(images, self.variant.image_size)
-        out: Tensor = self.patch_embed(images)
-        return out
-
     def forward_features(self, images: Tensor) -> Tensor:
         """The normalised map of the last stage. (B, in_channels, H, W) -> (B, H', W', C)."""
         out: Tensor = self.norm(self.layers(self._embed(images)))
@@ -220,18 +211,17 @@ class HybridSwin(Backbone):
                 f"stop_early stops behind stage {max(taken)}, before the final map; set "
                 "intermediates_only as well, or take the last stage"
             )
-        maps: dict[int, Tensor] = {}
+        maps: list[Tensor] = []
         x = self._embed(images)
         for index, layer in enumerate(self.layers):
             if stop_early and index > max(taken):
                 break
             x = layer(x)
             if index in taken:
-                maps[index] = self.norm(x) if norm and index == last else x
-        found = [maps[index] for index in taken]
+                maps.append(self.norm(x) if norm and index == last else x)
         if output_fmt == "NCHW":
-            found = [x_BHWC.permute(0, 3, 1, 2) for x_BHWC in found]
-        return found if intermediates_only else (self.norm(x), found)
+            maps = [x_BHWC.permute(0, 3, 1, 2) for x_BHWC in maps]
+        return maps if intermediates_only else (self.norm(x), maps)
 
 
 def _norm_like(norm: nn.Module, dim: int) -> nn.Module:

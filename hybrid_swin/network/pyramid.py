@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from hybrid_swin.network.backbone import Backbone
 from hybrid_swin.network.feature_info import FeatureInfo, stages_info, stages_taken
 from hybrid_swin.network.model import HybridSwin
-from hybrid_swin.network.patches import check_images, check_size
 from hybrid_swin.network.pretrained_cfg import shape_facts
 
 
@@ -46,13 +45,10 @@ class Pyramid(Backbone):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, in_channels, H, W) -> a list of (B, C', H', W')."""
-        check_images(images, self.patch_embed)
-        if self.strict_img_size:
-            check_size(images, self.variant.image_size)
-        maps: dict[int, Tensor] = {}
-        x = self.patch_embed(images)
+        maps: list[Tensor] = []
+        x = self._embed(images)
         for index, layer in enumerate(self.layers):
             x = layer(x)
             if index in self.out_indices:
-                maps[index] = x.permute(0, 3, 1, 2)
-        return [maps[index] for index in self.out_indices]
+                maps.append(x.permute(0, 3, 1, 2))
+        return maps

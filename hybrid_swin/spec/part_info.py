@@ -127,7 +127,7 @@ def read_part(file: Path, kind: PartKind, is_plugin: bool) -> PartInfo:
 
 
 def digest(source: bytes) -> str:
-    """Ten hex digits over a source."""
+    """Ten hex digits over a source, or the canonical form of a variant or recipe."""
     return hashlib.sha256(source).hexdigest()[:10]
 
 

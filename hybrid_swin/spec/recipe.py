@@ -1,6 +1,5 @@
 """A recipe: how a network is trained, as data. Frozen, validated, hashable, written as YAML."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.spec.part_info import digest
 from hybrid_swin.spec.values import Range, check_choice, check_fields
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.yaml_files import read_yaml
@@ -140,8 +140,7 @@ class Recipe:
             key: value if isinstance(value, str) else float(value)
             for key, value in (self.to_dict() | idle).items()
         }
-        text = json.dumps(canonical, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        return digest(json.dumps(canonical, sort_keys=True).encode())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, as they stand in YAML."""

@@ -98,12 +98,8 @@ def read_plugin(path: str | Path) -> PartInfo:
 def add_plugin(path: str | Path, *, runs: bool = True) -> PartInfo:
     """Make the part in a user's file known under the file's stem.
 
-    Args:
-        path: the file.
-        runs: whether it may run; else it is described by its source, and ``load`` refuses it.
-
-    Raises:
-        InputError: it cannot be used, or another file has the name.
+    One that may not run is described by its source, and ``load`` refuses it. Raises InputError if
+    it cannot be used, or another file has the name.
     """
     entry = read_plugin(path)
     key, file = (entry.kind, entry.name), entry.file

@@ -13,15 +13,7 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from ``least`` to ``most``.
-
-    Args:
-        least: the smallest; itself refused where ``open_below``.
-        most: the largest; itself refused where ``open_above``.
-        whole: whether they are whole.
-        open_below: see ``least``.
-        open_above: see ``most``.
-    """
+    """Numbers from ``least`` to ``most``; an end that is open is refused itself."""
 
     least: float
     most: float
@@ -132,10 +124,3 @@ def read_window(value: Any, where: str) -> Window:
 def plain_window(window: Window) -> int | list[int]:
     """As it stands in YAML."""
     return list(window) if isinstance(window, tuple) else window
-
-
-def read_positive(value: Any, most: float, where: str) -> float:
-    """A number above 0."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
-        raise InputError(f"{where} must be a number above 0 and at most {most}; got {value!r}")
-    return float(value)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hybrid_swin.errors import InputError, did_you_mean, shown
-from hybrid_swin.spec.block_words import PRETRAINED, WINDOWED, BlockWord, Part, parse, window_layout
+from hybrid_swin.spec.block_words import PRETRAINED, WINDOWED, Part, parse, window_layout
 from hybrid_swin.spec.registry import load, plugin_hash
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
@@ -144,33 +144,25 @@ def with_pretrained_windows(variant: Variant, sizes: int | Sequence[int]) -> Var
 
 
 def _scaled_stage(index: int, stage: Stage, side: int) -> Stage:
-    words = [(word, parse(word)) for word in stage.blocks]
-    spelt = [word if (new := _scaled_word(old, side)) == old else str(new) for word, old in words]
-    if side and not any(_counts(part) for _, word in words for part in word.branches):
+    words, scales = [], False
+    for text in stage.blocks:
+        word = parse(text)
+        branches = []
+        for part in word.branches:
+            options = part.kwargs
+            if options.get("bias") == "continuous":
+                scales = True
+                options.pop(PRETRAINED, None)
+                options |= {PRETRAINED: side} if side else {}
+            branches.append(Part(part.name, tuple(sorted(options.items()))))
+        new = dataclasses.replace(word, branches=tuple(branches))
+        words.append(text if new == word else str(new))
+    if side and not scales:
         raise InputError(
             f"{ARGUMENT}: stage {index} has no continuous position bias that a size of {side} "
             "would scale; give 0 for it, or blocks such as w_msa(bias=continuous)"
         )
-    return dataclasses.replace(stage, blocks=tuple(spelt))
-
-
-def _scaled_word(word: BlockWord, side: int) -> BlockWord:
-    return dataclasses.replace(
-        word, branches=tuple(_scaled_part(part, side) for part in word.branches)
-    )
-
-
-def _scaled_part(part: Part, side: int) -> Part:
-    if not _counts(part):
-        return part
-    options = part.kwargs | {PRETRAINED: side}
-    if not side:
-        del options[PRETRAINED]
-    return Part(part.name, tuple(sorted(options.items())))
-
-
-def _counts(part: Part) -> bool:
-    return part.kwargs.get("bias") == "continuous"
+    return dataclasses.replace(stage, blocks=tuple(words))
 
 
 def with_windows_kept(variant: Variant, image_size: Grid | int) -> Variant:

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hybrid_swin.cost.formulas import load_formulas as load
@@ -47,11 +47,7 @@ class Cost:
 
     def to_dict(self) -> dict[str, int]:
         """The three numbers by name."""
-        return {
-            "parameters": self.parameters,
-            "macs": self.macs,
-            "activations": self.activations,
-        }
+        return asdict(self)
 
     def relative_to(self, other: "Cost") -> dict[str, float]:
         """By what share each number exceeds the other's, left out where that is 0."""

@@ -20,6 +20,7 @@ from hybrid_swin.cost import (
 )
 from hybrid_swin.cost.stage_shapes import MOST_SCALE, Shape, shapes_near, shapes_of
 from hybrid_swin.errors import InputError, shown, unknown
+from hybrid_swin.spec.values import Range
 from hybrid_swin.spec.variant import Variant
 
 By = Literal["parameters", "macs", "activations"]
@@ -27,7 +28,8 @@ Field = Literal["width", "mlp_ratio"]
 
 Shapes = tuple[Shape, ...]
 
-_MOST_COMBINATIONS, _MOST_TOLERANCE = 4000, 10
+TOLERANCES = Range(0, 10)  # of residuals, as shares
+_MOST_COMBINATIONS = 4000
 _HALVINGS = 14  # of the range of scales; leaves steps below the finest width's
 _MLP_RATIO_RANGE = 2.0  # an MLP ratio becomes at most so many times larger and smaller
 _MOST_STRAIN = 0.15  # beyond it, stages lose their proportions and the MLP ratio moves as well
@@ -36,19 +38,12 @@ _DIGITS = (2, 3, 4, 6)  # of an MLP ratio; more only where fewer miss the target
 
 @dataclass(frozen=True)
 class WidthMatch:
-    """A variant that meets a cost.
-
-    Args:
-        variant: the solved one.
-        cost: what it costs.
-        residuals: by what share each cost that the target has is exceeded.
-        adjuster: what was moved, in words.
-    """
+    """A variant that meets a cost."""
 
     variant: Variant
     cost: Cost
-    residuals: dict[str, float]
-    adjuster: str
+    residuals: dict[str, float]  # by what share each cost that the target has is exceeded
+    adjuster: str  # what was moved, in words
 
 
 def match_cost(
@@ -89,7 +84,7 @@ def match_cost(
     for name in fields:
         if name not in get_args(Field):
             raise unknown("field to match by", name, get_args(Field))
-    check_tolerance(tolerance)
+    tolerance = TOLERANCES.read("tolerance", tolerance)
     target = count_cost(to) if isinstance(to, Variant) else to
     amount = getattr(target, by) if isinstance(target, Cost) else target
     if not isinstance(amount, int | float) or not 0 < amount < math.inf:
@@ -103,16 +98,6 @@ def match_cost(
         else {str(by): getattr(cost, by) / amount - 1}
     )
     return WidthMatch(solved, cost, residuals, changes(variant, solved))
-
-
-def check_tolerance(tolerance: float) -> None:
-    """Raise InputError where no residual could be within it."""
-    number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
-    if not number or not 0 <= tolerance <= _MOST_TOLERANCE:
-        raise InputError(
-            f"tolerance must be a share of at least 0, as in 0.01, and at most {_MOST_TOLERANCE}; "
-            f"got {tolerance!r}"
-        )
 
 
 def reshaped(variant: Variant, shapes: Iterable[Shape], mlp_ratio: float) -> Variant:
@@ -145,6 +130,7 @@ class _Search:
     ) -> None:
         self.variant, self.by, self.amount, self.tolerance = variant, by, amount, tolerance
         self.moves_width, self.moves_mlp = "width" in fields, "mlp_ratio" in fields
+        self.mlp_range = _MLP_RATIO_RANGE if self.moves_width else MOST_SCALE
         self.original = shapes_of(variant)
         self.stage, self.merging = cache(self._stage), cache(self._merging)
 
@@ -205,7 +191,7 @@ class _Search:
         self, candidates: list[tuple[int, Shapes]]
     ) -> list[tuple[float, Shapes, float]]:
         """Strain, shapes and an MLP ratio that meets the cost, or its limit; least strain first."""
-        old, most = self.variant.mlp_ratio, self._mlp_range()
+        old, most = self.variant.mlp_ratio, self.mlp_range
         found = []
         for cost, shapes in candidates:
             exact = self._exact_ratio(shapes, cost)
@@ -228,9 +214,6 @@ class _Search:
             (d for d in near if near[d] <= self.tolerance / 10), min(near, key=lambda d: near[d])
         )
         return round(ratio, digits) if near[digits] <= self.tolerance else None
-
-    def _mlp_range(self) -> float:
-        return _MLP_RATIO_RANGE if self.moves_width else MOST_SCALE
 
     # What it costs, in the cost to match
 
@@ -279,7 +262,7 @@ class _Search:
         ends = [self.original, self.original]
         if self.moves_width:
             ends = [self._scaled(1 / MOST_SCALE), self._scaled(MOST_SCALE)]
-        span = self._mlp_range() if self.moves_mlp else 1.0
+        span = self.mlp_range if self.moves_mlp else 1.0
         low, high = self.variant.mlp_ratio / span, self.variant.mlp_ratio * span
         least, most = self._cost(ends[0], low), self._cost(ends[1], high)
         moved = " and ".join(

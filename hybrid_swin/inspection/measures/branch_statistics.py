@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hybrid_swin.inspection.measures.ablation import walk
 from hybrid_swin.inspection.measures.branch_hooks import recorded
-from hybrid_swin.inspection.subject import Place, Subject
+from hybrid_swin.inspection.subject import BranchPlace, Subject
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.fusions.cascade import Cascade
@@ -63,47 +62,43 @@ class BranchFacts:
 @torch.no_grad()
 def observe(subject: Subject) -> dict[str, BranchFacts]:
     """Run the network once, and note what every branch of every block gives."""
-    places = subject.blocks()
     by_block = {
         name: list(group) for name, group in groupby(subject.branches(), lambda b: b.place.name)
     }
     facts = {name: BranchFacts(len(group)) for name, group in by_block.items()}
     outs: dict[Branch, Tensor] = {}
-    added: dict[str, Tensor] = {}
+    taps = {
+        branch.module: lambda x, out, module=branch.module: outs.update({module: out})
+        for branch in subject.branches()
+    }
     with ExitStack() as stack:
-        for place in places:
-            for handle in _watch(place, facts[place.name], added):
+        for name, branches in by_block.items():
+            for handle in _watch(branches, facts[name], outs):
                 stack.callback(handle.remove)
-        taps = {
-            branch.module: lambda x, out, module=branch.module: outs.update({module: out})
-            for branch in subject.branches()
-        }
         stack.enter_context(recorded(taps))
         for images, _ in subject.batches():
-            block, came = None, torch.empty(0)
-            for at, x in walk(subject.model, images):
-                if block is not None:  # what stood at the last place has run by now
-                    seen = facts[block.name]
-                    height, width = came.shape[1:3]  # a mixer may pad the map of its branches
-                    seen.add(
-                        block.mixer,
-                        [outs.pop(b.module)[:, :height, :width] for b in by_block[block.name]],
-                    )
-                    change = np.array(_norms(added.pop(block.name)))
-                    seen.update += (change / np.maximum(_norms(came), 1e-30)).tolist()
-                block = next((p for p in places if (p.stage, p.index) == at), None)
-                came = x
+            subject.model.forward_features(images)
     return facts
 
 
-def _watch(place: Place, facts: BranchFacts, added: dict[str, Tensor]) -> list[Any]:
-    """Hooks on what the mixer adds to the stream, and on the gates inside ``cross``."""
+def _watch(
+    branches: list[BranchPlace], facts: BranchFacts, outs: dict[Branch, Tensor]
+) -> list[Any]:
+    """Hooks on a block, on what its mixer adds to the stream, and on the gates inside ``cross``."""
+    place = branches[0].place
+    added: list[Tensor] = []
 
-    def keep(module: Any, inputs: Any, out: Tensor) -> None:
-        added[place.name] = out
+    def note(module: Any, inputs: Any, out: Tensor) -> None:
+        height, width = inputs[0].shape[1:3]  # a mixer may pad the map of its branches
+        facts.add(place.mixer, [outs.pop(b.module)[:, :height, :width] for b in branches])
+        change = np.array(_norms(added.pop()))
+        facts.update += (change / np.maximum(_norms(inputs[0]), 1e-30)).tolist()
 
     source = place.block.norm1 if place.block.norm_after else place.block.attn
-    handles = [source.register_forward_hook(keep)]
+    handles = [
+        source.register_forward_hook(lambda module, inputs, out: added.append(out)),
+        place.block.register_forward_hook(note),
+    ]
     if isinstance(place.mixer, Cross):
         size: list[int] = []
 
@@ -117,12 +112,12 @@ def _watch(place: Place, facts: BranchFacts, added: dict[str, Tensor]) -> list[A
             (1 - of_values, place.mixer.spatial_gate),
         ):
 
-            def note(module: Any, inputs: Any, out: Tensor, index: int = index) -> None:
+            def keep(module: Any, inputs: Any, out: Tensor, index: int = index) -> None:
                 if out.ndim == 4:  # one for each place, which may be in the padding
                     out = out[:, : size[0], : size[1]]
                 facts.gates[index].append(out.sigmoid().double())
 
-            handles.append(gate.register_forward_hook(note))
+            handles.append(gate.register_forward_hook(keep))
     return handles
 
 

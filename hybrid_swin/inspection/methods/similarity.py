@@ -90,24 +90,16 @@ class Similarity(Inspection):
         """The sum of HSIC over minibatches (L, L), their number, and the images used."""
         total = torch.zeros(len(places), len(places), dtype=torch.float64)
         batches = used = 0
-        kept: list[list[Tensor]] = [[] for _ in places]
-        waiting, left = 0, len(subject.images)  # images in kept, images to come
-        for images, _ in subject.batches():
-            # Cut where a minibatch is full, whatever the number of images that run at a time.
-            features = [self._represent(x) for x in block_maps(subject, images)]
-            start = 0
-            while start < len(images):
-                room = (self.minibatch or len(subject.images)) - waiting
-                taken = min(room, len(images) - start)
-                for layer, x in zip(kept, features, strict=True):
-                    layer.append(x[start : start + taken])
-                start, waiting, left = start + taken, waiting + taken, left - taken
-                if taken == room or not left:
-                    if waiting >= _FEWEST:
-                        grams = torch.stack([gram(torch.cat(layer)) for layer in kept])
-                        total += debiased_hsic(grams)
-                        batches, used = batches + 1, used + waiting
-                    kept, waiting = [[] for _ in places], 0
+        size = self.minibatch or len(subject.images)
+        for images in torch.split(subject.images, size):
+            if len(images) < _FEWEST:
+                break
+            kept: list[list[Tensor]] = [[] for _ in places]
+            for part in torch.split(images, subject.batch_size):
+                for layer, x in zip(kept, block_maps(subject, part), strict=True):
+                    layer.append(self._represent(x))
+            total += debiased_hsic(torch.stack([gram(torch.cat(layer)) for layer in kept]))
+            batches, used = batches + 1, used + len(images)
         return total, batches, used
 
     def _represent(self, x_BHWC: Tensor) -> Tensor:

@@ -24,20 +24,12 @@ _KEYS = ("what", "units", "rows", "undefined", "notes")
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of one inspection.
-
-    Args:
-        asked: its name and options.
-        inspection: the inspection itself; it can draw the numbers.
-        numbers: what it measured; None where it could not.
-        reason: why it could not; empty where it could.
-        seconds: that it took.
-    """
+    """What came of one inspection."""
 
     asked: Asked
-    inspection: Inspection
-    numbers: dict[str, Any] | None
-    reason: str
+    inspection: Inspection  # it can draw the numbers
+    numbers: dict[str, Any] | None  # what it measured; None if it could not
+    reason: str  # why it could not
     seconds: float
 
 

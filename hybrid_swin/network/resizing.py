@@ -45,10 +45,8 @@ def windows_of(offsets: int) -> tuple[Grid, ...]:
 def window_of_table(offsets: int, ours: Grid, told: Grid | None = None) -> Grid | None:
     """The window of a bias table, which its length alone does not tell; None if nothing does.
 
-    Args:
-        offsets: rows of the table.
-        ours: the window that it is to serve.
-        told: what the source says of its windows, which shrink to small maps.
+    ``ours`` is the window that it is to serve, ``told`` what the source says of its windows, which
+    shrink to small maps.
     """
     possible = windows_of(offsets)
     if told is not None and told in possible:

@@ -24,16 +24,10 @@ _UNLISTED = {"device", "dtype", "stages", "weight_init", "zero_init_residual"}
 
 
 def changed(variant: Variant, overrides: Mapping[str, Any], others: Iterable[str] = ()) -> Variant:
-    """The variant with other fields; those that are None stay as they are.
+    """The variant with other fields, by our names or timm's; those that are None stay.
 
-    Args:
-        variant: what to change.
-        overrides: fields by our names or timm's, ``embed_dim``, ``depths`` and ``num_heads`` among
-            them.
-        others: what a message should list beside fields: other arguments of the caller.
-
-    Raises:
-        InputError: an unknown field, or a variant that cannot be.
+    A message lists ``others``, arguments of the caller, beside fields. Raises InputError for an
+    unknown field, or a variant that cannot be.
     """
     fields = [f.name for f in dataclasses.fields(Variant)]
     for name in _SYNONYMS.keys() & overrides:
@@ -119,14 +113,10 @@ def first_windows(window: int, image: int) -> tuple[int, ...]:
 
 
 def with_pretrained_windows(variant: Variant, sizes: int | Sequence[int]) -> Variant:
-    """The variant whose continuous position biases count offsets by these windows.
+    """The variant whose continuous position biases (Swin V2's) count offsets by these windows.
 
-    Args:
-        variant: of Swin Transformer V2, or with other words that have ``bias=continuous``.
-        sizes: tokens per side, one for all stages or one each; 0 for the windows in use.
-
-    Raises:
-        InputError: something else, or no such bias in a stage that has a size.
+    Tokens per side, one for all stages or one each; 0 for the windows in use. Raises InputError for
+    something else, or no such bias in a stage that has a size.
     """
     each: list[Any] = (
         list(sizes) if isinstance(sizes, list | tuple) else [sizes] * len(variant.stages)

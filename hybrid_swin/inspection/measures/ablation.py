@@ -21,17 +21,11 @@ from hybrid_swin.network.model import HybridSwin
 
 @dataclass
 class AblationScores:
-    """How right a network is, image by image.
+    """How right a network is, image by image."""
 
-    Args:
-        right: (N,) whether the label was found.
-        loss: (N,) cross entropy.
-        moved: the largest change of any logit against the whole network.
-    """
-
-    right: list[bool] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    moved: float = 0.0
+    right: list[bool] = field(default_factory=list)  # whether the label was found
+    loss: list[float] = field(default_factory=list)  # cross entropy
+    moved: float = 0.0  # the largest change of any logit against the whole network
 
     def add(self, logits_BK: Tensor, labels_B: Tensor, whole_BK: Tensor) -> None:
         """Read a batch."""
@@ -67,11 +61,7 @@ def ablate(
     alone: Sequence[tuple[Place, Mapping[Branch, Tensor]]],
     together: Sequence[Mapping[Branch, Tensor]],
 ) -> tuple[AblationScores, list[AblationScores], list[AblationScores]]:
-    """Read the network whole, and with branches replaced by constants (C,).
-
-    Returns:
-        The reading of the whole network, of each of ``alone`` and of each of ``together``.
-    """
+    """Read the network whole, then with branches replaced by constants (C,), in each given way."""
     model = subject.model
     whole = AblationScores()
     singles, groups = [AblationScores() for _ in alone], [AblationScores() for _ in together]

@@ -46,9 +46,7 @@ def curve(subject: Subject, steps: Sequence[tuple[Mapping[str, Any], Degrade]]) 
     degraded where the clean accuracy is not beyond doubt above chance and above what always
     answering the commonest class of these images gets: what is there to lose?
 
-    Args:
-        subject: the network and its images.
-        steps: what names each step, and what it does to images. The first changes nothing.
+    ``steps`` are what names each step, and what it does to images. The first changes nothing.
     """
     found: dict[str, Any] = {
         "images": len(subject.images), "chance": None, "rows": [], "undefined": []
@@ -87,12 +85,7 @@ def measured(
 ) -> dict[str, Any]:
     """The numbers of an inspection whose rows are a curve.
 
-    Args:
-        subject: the network and its images.
-        gmacs: billions of multiply-accumulates to spend, which limit the images.
-        about: what is measured, and in which units.
-        steps: of the curve.
-        name: of a row, for the summary.
+    Billions of multiply-accumulates limit the images; ``name`` is a row's in the summary.
     """
     used = subset(subject, affordable(subject, gmacs, len(steps)))
     found = curve(used, steps)

@@ -26,18 +26,11 @@ def unit_vectors(count: int, channels: int, generator: torch.Generator) -> Tenso
 def gradient_mass(
     images: Tensor, out_BHWC: Tensor, token: Grid, directions_BC: Tensor, keep_graph: bool = False
 ) -> Map:
-    """Sum over images of ``Σ_c |∂⟨v, z_t(x)⟩/∂x_{c,p}|``.
+    """Sum over images of ``Σ_c |∂⟨v, z_t(x)⟩/∂x_{c,p}|``. (H, W) of the images.
 
-    Args:
-        images: (B, channels, H, W), from which ``out_BHWC`` was computed with gradients.
-        out_BHWC: a map.
-        token: row and column of t.
-        directions_BC: v of each image. Not all ones: behind a layer norm the sum over channels is
-            a constant, and its gradient exactly 0.
-        keep_graph: whether another call will differentiate the same computation.
-
-    Returns:
-        (H, W) of the images.
+    The map z was computed from them with gradients; ``token`` is the row and column of t. The
+    directions v must not be all ones: behind a layer norm the sum over channels is a constant, and
+    its gradient exactly 0. ``keep_graph`` if another call will differentiate the same computation.
     """
     value = (out_BHWC[:, token[0], token[1]] * directions_BC).sum()
     (gradient,) = torch.autograd.grad(value, images, retain_graph=keep_graph)

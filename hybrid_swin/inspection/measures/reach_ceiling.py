@@ -52,12 +52,8 @@ def ceiling(layout: Layout, seen: NDArray[np.bool_]) -> Ceiling:
     The ceiling is not tight either: a token may see a pair and be unable to tell where it stands,
     as in channel attention, which sees everything and carries no position.
 
-    Args:
-        layout: where constellations may stand.
-        seen: (T, n n), whether a token of the last map sees a cell, row by row.
-
-    Raises:
-        InputError: ``seen`` is of another grid.
+    ``seen`` (T, n n) tells whether a token of the last map sees a cell, row by row. Raises
+    InputError if it is of another grid.
     """
     cells = layout.grid**2
     if seen.ndim != 2 or seen.shape[1] != cells:
@@ -92,17 +88,9 @@ def ceiling(layout: Layout, seen: NDArray[np.bool_]) -> Ceiling:
 def cells_seen(
     support: NDArray[np.bool_], grid: tuple[int, int], patch_size: int, cells: int, cell: int
 ) -> NDArray[np.bool_]:
-    """Which cells each token of the last map sees.
+    """Which of the cells, row by row, each token sees: any of its pixels. (T, H W) -> (T, n n).
 
-    Args:
-        support: (T, H W), which input tokens it sees.
-        grid: (H, W), input tokens.
-        patch_size: pixels per side of an input token.
-        cells: cells per side, n.
-        cell: pixels per side of a cell.
-
-    Returns:
-        (T, n n), row by row; a cell is seen if any of its pixels is.
+    ``grid`` is (H, W), the input tokens, and ``cells`` n; ``cell`` has so many pixels per side.
     """
     side = cells * cell
     pixels = support.reshape(-1, *grid).repeat(patch_size, axis=1).repeat(patch_size, axis=2)

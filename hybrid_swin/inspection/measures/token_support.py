@@ -40,13 +40,9 @@ class _Part(NamedTuple):
 
 
 class Supports:
-    """The supports of one network, built once for several questions.
+    """The supports of one network, whose own weights do not matter, for several questions.
 
-    Args:
-        model: a network; its own weights do not matter.
-        grid: input tokens (height, width), that is pixels over ``patch_size``; the variant's own
-            where it is not given.
-        seed: of weights, inputs and directions.
+    ``grid`` is that of the input tokens, pixels over ``patch_size``; the variant's own if None.
     """
 
     def __init__(self, model: HybridSwin, grid: Grid | None = None, seed: int = 0) -> None:
@@ -63,18 +59,10 @@ class Supports:
         return self._through(asked, len(self._parts)).reshape(tokens, -1)
 
     def of(self, stage: int, token: Grid, index: int | None = None) -> NDArray[np.bool_]:
-        """Which input tokens can influence one token behind a block.
+        """Which input tokens can influence one token behind a block. (height, width).
 
-        Args:
-            stage: from 0.
-            token: row and column on the stage's map.
-            index: the block within the stage, from 0; its last one where it is not given.
-
-        Returns:
-            (height, width) of the input tokens.
-
-        Raises:
-            InputError: no such stage, block or token.
+        ``token`` is a row and a column on the stage's map, ``index`` the block within the stage, or
+        None for its last one. Raises InputError for no such stage, block or token.
         """
         depths = self._depths
         if not 0 <= stage < len(depths):
@@ -107,17 +95,9 @@ def token_support(model: HybridSwin, grid: Grid | None = None, seed: int = 0) ->
 def part_support(
     part: nn.Module, channels: int, grid: Grid, asked: NDArray[np.bool_], seed: int = 0
 ) -> NDArray[np.bool_]:
-    """Which tokens before a part can influence any of the tokens asked for behind it.
+    """Which tokens before a part can influence any of those asked for. (B, H', W') -> (B, H, W).
 
-    Args:
-        part: (B, H, W, C) -> (B, H', W', C'), in float64.
-        channels: C.
-        grid: (H, W).
-        asked: (B, H', W'), one set of tokens each.
-        seed: of the input and the directions.
-
-    Returns:
-        (B, H, W).
+    The part maps (B, H, W, C) to (B, H', W', C'), in float64; ``grid`` is (H, W).
     """
     generator = torch.Generator().manual_seed(seed)
     height, width = grid
@@ -139,11 +119,7 @@ def part_support(
 
 
 def pixel_box(support: NDArray[np.bool_], patch_size: int, image_size: Grid) -> dict[str, Any]:
-    """Where a set of input tokens lies in the image, in pixels.
-
-    Returns:
-        ``rows`` and ``columns``, the first and the last pixel each, and ``share`` of all pixels.
-    """
+    """Where input tokens lie in the image: first and last pixel by axis, and share of all."""
     pixels = support.repeat(patch_size, axis=0).repeat(patch_size, axis=1)
     pixels = pixels[: image_size[0], : image_size[1]]
     rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))

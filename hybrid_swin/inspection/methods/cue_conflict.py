@@ -190,10 +190,7 @@ def decisions(
 ) -> dict[str, Any]:
     """How often either cue decides, and n_global / (n_global + n_local); None without a decision.
 
-    Args:
-        predicted: (N,) classes that a network names.
-        arrangement: (N,) classes of the global cue.
-        texture: (N,) classes of the local cue, another than the arrangement's in every image.
+    Classes (N,): those that a network names, and those of the two cues, which never agree.
     """
     by_arrangement = int((predicted == arrangement).sum())
     by_texture = int((predicted == texture).sum())

@@ -28,17 +28,11 @@ _MOST_FILES = 2000
 
 @dataclass(frozen=True)
 class ModuleSources:
-    """What runs where a module is imported.
+    """What runs where a module is imported."""
 
-    Args:
-        file: the module's own.
-        hash: ten hex digits over all files.
-        files: by module name, with the packages around it and what they import.
-    """
-
-    file: Path
-    hash: str
-    files: Mapping[str, Path]
+    file: Path  # the module's own
+    hash: str  # ten hex digits over all files
+    files: Mapping[str, Path]  # by module name, with the packages around it and what they import
 
 
 def module_sources(class_path: str) -> ModuleSources | None:

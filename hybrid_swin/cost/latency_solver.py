@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hybrid_swin.cost import Cost, count_cost
-from hybrid_swin.cost.width_solver import TOLERANCES, WidthMatch, changes, match_cost
+from hybrid_swin.cost.width_solver import WidthMatch, changes, match_cost, read_tolerance
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
 
@@ -46,7 +46,7 @@ def match_latency(
     """
     if not 0 < to < float("inf"):
         raise InputError(f"the latency to match must be a number above 0; got {to!r}")
-    tolerance = TOLERANCES.read("tolerance", tolerance)
+    tolerance = read_tolerance(tolerance)
     tried: dict[Variant, list[Measured]] = {}
     candidate = variant
     for _ in range(_MOST_MEASURED):

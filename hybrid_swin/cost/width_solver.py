@@ -28,7 +28,7 @@ Field = Literal["width", "mlp_ratio"]
 
 Shapes = tuple[Shape, ...]
 
-TOLERANCES = Range(0, 10)  # of residuals, as shares
+_TOLERANCES = Range(0, 10)  # of residuals, as shares
 _MOST_COMBINATIONS = 4000
 _HALVINGS = 14  # of the range of scales; leaves steps below the finest width's
 _MLP_RATIO_RANGE = 2.0  # an MLP ratio becomes at most so many times larger and smaller
@@ -84,7 +84,7 @@ def match_cost(
     for name in fields:
         if name not in get_args(Field):
             raise unknown("field to match by", name, get_args(Field))
-    tolerance = TOLERANCES.read("tolerance", tolerance)
+    tolerance = read_tolerance(tolerance)
     target = count_cost(to) if isinstance(to, Variant) else to
     amount = getattr(target, by) if isinstance(target, Cost) else target
     if not isinstance(amount, int | float) or not 0 < amount < math.inf:
@@ -98,6 +98,11 @@ def match_cost(
         else {str(by): getattr(cost, by) / amount - 1}
     )
     return WidthMatch(solved, cost, residuals, changes(variant, solved))
+
+
+def read_tolerance(tolerance: float) -> float:
+    """The largest residual. Raises InputError where none could be within it."""
+    return _TOLERANCES.read("tolerance, a share as in 0.01,", tolerance)
 
 
 def reshaped(variant: Variant, shapes: Iterable[Shape], mlp_ratio: float) -> Variant:

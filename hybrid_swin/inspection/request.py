@@ -54,15 +54,14 @@ def as_trained(asked: Sequence[Asked], data: DataSettings) -> tuple[Asked, ...]:
     """
     if data.class_path is not None:
         return tuple(asked)
-    return tuple(
-        Asked(one.name, _shared(one.name, data) | one.options) if one.name == data.source else one
-        for one in asked
-    )
-
-
-def _shared(name: str, data: DataSettings) -> dict[str, Any]:
-    known = registry.describe("inspection", name).options
-    return {key: value for key, value in data.options.items() if key in known}
+    found = []
+    for one in asked:
+        if one.name == data.source:
+            known = registry.describe("inspection", one.name).options
+            shared = {key: value for key, value in data.options.items() if key in known}
+            one = Asked(one.name, shared | one.options)
+        found.append(one)
+    return tuple(found)
 
 
 def _checked(name: str, inside: str | None) -> Asked:

@@ -28,24 +28,15 @@ class NetworkFacts:
 
     Rates of dropout and of stochastic depth are left out: they are idle in evaluation, and who
     trains on chooses them.
-
-    Args:
-        global_pool: how the head pools.
-        norm: whether the last map is normalised.
-        out_indices: stages whose maps a pyramid gives; None of a network with a head.
-        strict_img_size: whether images of another size are refused.
-        weight_init: first weights of linear layers, for parts that are made anew.
-        zero_init_residual: where norms behind mixers and MLPs start then.
-        other: the class of a network that is not made here; empty of one that is.
     """
 
     global_pool: Pool = "avg"
-    norm: bool = True
-    out_indices: tuple[int, ...] | None = None
+    norm: bool = True  # whether the last map is normalised
+    out_indices: tuple[int, ...] | None = None  # stages whose maps a pyramid gives
     strict_img_size: bool = False
-    weight_init: WeightInit = "trunc_normal"
-    zero_init_residual: bool = True
-    other: str = ""
+    weight_init: WeightInit = "trunc_normal"  # of parts that are made anew
+    zero_init_residual: bool = True  # likewise
+    other: str = ""  # the class of a network that is not made here; empty of one that is
 
     @classmethod
     def of(cls, model: nn.Module) -> "NetworkFacts":

@@ -124,3 +124,10 @@ def read_window(value: Any, where: str) -> Window:
 def plain_window(window: Window) -> int | list[int]:
     """As it stands in YAML."""
     return list(window) if isinstance(window, tuple) else window
+
+
+def read_positive(value: Any, most: float, where: str) -> float:
+    """A number above 0."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
+        raise InputError(f"{where} must be a number above 0 and at most {most}; got {value!r}")
+    return float(value)

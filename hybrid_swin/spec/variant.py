@@ -15,18 +15,18 @@ from hybrid_swin.spec.nominal_words import lie_alike, window_on_map, word_on_map
 from hybrid_swin.spec.part_info import digest
 from hybrid_swin.spec.stage import Stage, check_heads, read_stage
 from hybrid_swin.spec.values import (
-    Range,
     check_choice,
     check_fields,
     plain_window,
     read_image_size,
+    read_positive,
     read_whole,
     read_window,
 )
 from hybrid_swin.spec.window_rules import Grid, Window, sides_of, spell_size, window_of
 from hybrid_swin.system.yaml_files import read_yaml
 
-_MLP_RATIOS = Range(0, 1000, open_below=True)  # more is beyond any network
+_MOST_MLP_RATIO = 1000  # beyond any network
 
 MergingNorm = Literal["pre", "post"]
 
@@ -67,7 +67,7 @@ class Variant:
         for name, least in (("in_channels", 1), ("num_classes", 0), ("patch_size", 1)):
             _freeze(self, name, read_whole(getattr(self, name), least, name))
         _freeze(self, "window_size", read_window(self.window_size, "window_size"))
-        _freeze(self, "mlp_ratio", _MLP_RATIOS.read("mlp_ratio", self.mlp_ratio))
+        _freeze(self, "mlp_ratio", read_positive(self.mlp_ratio, _MOST_MLP_RATIO, "mlp_ratio"))
         _freeze(self, "stages", _stages(self.stages))
         check_choice(self.merging_norm, get_args(MergingNorm), "merging_norm")
         self._check_grids()

@@ -17,11 +17,7 @@ def augment(images: Tensor, shift: int, flip: Flip) -> Tensor:
 
     out[b, :, y, x] = images[b, :, clip(y + dy_b), clip(x' + dx_b)], x' = W - 1 - x where mirrored,
     dy and dx uniform over -shift..shift. Draws from torch's generator of the images' device.
-
-    Args:
-        images: the batch.
-        shift: largest shift along each axis, in pixels; 0 for none.
-        flip: ``horizontal`` mirrors left and right with probability one half.
+    The shift is in pixels, 0 for none; ``horizontal`` flips have a probability of one half.
     """
     if shift == 0 and flip == "none":
         return images

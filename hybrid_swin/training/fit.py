@@ -37,31 +37,18 @@ Split = Literal["validation", "test"]
 
 @dataclass(frozen=True)
 class FitResult:
-    """What came of one training.
+    """What came of one training, over all attempts at it."""
 
-    Args:
-        state: ``complete``; ``stopped`` by a callback before the recipe's epochs; ``diverged``.
-        history: one dict an epoch: ``epoch`` (from 1), ``train/loss``, ``val/...``; finite only.
-        epochs: done, over all attempts.
-        seconds: ``setup``, ``teardown`` and ``total`` of this call; ``fit`` of all attempts.
-        precision: that ``auto`` stood for.
-        device: that did it.
-        peak_memory_mb: of the GPU's tensors, else of this process, in this call.
-        checkpoint: the final weights; none where the training diverged.
-        resumed_from: epochs that were taken from an earlier attempt.
-        notes: what the user should know, such as a checkpoint that could not be read.
-    """
-
-    state: State
-    history: list[dict[str, float]]
+    state: State  # ``stopped`` by a callback before the recipe's epochs
+    history: list[dict[str, float]]  # by ``epoch`` (from 1) ``train/loss`` and ``val/...``, finite
     epochs: int
-    seconds: dict[str, float]
-    precision: str
+    seconds: dict[str, float]  # ``setup``, ``teardown``, ``total`` of this call; ``fit`` of all
+    precision: str  # that ``auto`` stood for
     device: str
-    peak_memory_mb: float
-    checkpoint: Path | None
-    resumed_from: int = 0
-    notes: tuple[str, ...] = ()
+    peak_memory_mb: float  # of the GPU's tensors, else of this process, in this call
+    checkpoint: Path | None  # the final weights; None if the training diverged
+    resumed_from: int = 0  # epochs that were taken from an earlier attempt
+    notes: tuple[str, ...] = ()  # such as a checkpoint that could not be read
 
     @property
     def metrics(self) -> dict[str, float]:

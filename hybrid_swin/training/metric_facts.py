@@ -9,21 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class MetricFacts:
-    """One metric.
-
-    Args:
-        low: the least value that it can have.
-        high: the largest one; may be infinite.
-        higher_is_better: whether more of it is.
-        per_image: whether it is a share of images, so that n images tell it to 1/n.
-        in_percent: whether it is written in percent.
-    """
+    """One metric."""
 
     low: float
-    high: float
+    high: float  # may be infinite
     higher_is_better: bool = True
-    per_image: bool = False
-    in_percent: bool = False
+    per_image: bool = False  # whether it is a share of images, so that n images tell it to 1/n
+    in_percent: bool = False  # whether it is written in percent
 
     @property
     def bounds(self) -> tuple[float, float]:

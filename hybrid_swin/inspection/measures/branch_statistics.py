@@ -5,9 +5,7 @@ Shapes: B images of a batch, H height, W width, C channels, n branches.
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import reduce
 from itertools import groupby
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from torch.nn import functional as F
 from hybrid_swin.inspection.measures.branch_hooks import recorded
 from hybrid_swin.inspection.subject import BranchPlace, Subject
 from hybrid_swin.network.branches import Branch
-from hybrid_swin.network.fusions import Fusion
+from hybrid_swin.network.fusions import Fusion, total
 from hybrid_swin.network.fusions.cascade import Cascade
 from hybrid_swin.network.fusions.concat import Concat
 from hybrid_swin.network.fusions.cross import Cross
@@ -132,7 +130,7 @@ def gates(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None:
     if isinstance(fusion, Gate):
         return list(fusion.gates(outs).unbind(dim=-2))
     if isinstance(fusion, Selective):
-        pooled_BC = reduce(add, (out.mean(dim=(1, 2)) for out in outs))
+        pooled_BC = total(out.mean(dim=(1, 2)) for out in outs)
         return list(fusion.gates(pooled_BC)[:, None, None].unbind(dim=3))
     if isinstance(fusion, Scale):
         return [scale_C.expand(1, 1, 1, -1) for scale_C in fusion.scales]

@@ -1,6 +1,6 @@
 """`attention_distance`: how far apart the tokens are that attend to each other, by head."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,16 +54,18 @@ class AttentionDistance(Inspection):
     def measure(self, subject: Subject) -> dict[str, Any]:
         """One row per head: distance with its 95% interval, that of even attention, their ratio."""
         used = subset(subject, self.images)
-        defined, undefined = _sorted_out(used.branches())
-        readers = {place: _Reader(place) for place in defined}
-        taps: dict[WindowAttention, Callable[[Tensor], None]] = {
-            reader.module: reader.take for reader in readers.values()
-        }
-        with attention_shown(taps), torch.no_grad():
+        readers, undefined = [], []
+        for branch in used.branches():
+            if isinstance(branch.bare, WindowAttention):
+                readers.append(_Reader(branch, branch.bare))
+            else:
+                reason = _REASONS.get(branch.name.partition("(")[0], _OTHERWISE)
+                undefined.append(branch.undefined(reason))
+        with attention_shown({one.module: one.take for one in readers}), torch.no_grad():
             for images, _ in used.batches():
                 used.model(images)
         rows = []
-        for reader in readers.values():
+        for reader in readers:
             found, lost = reader.rows()
             rows += found
             undefined += lost
@@ -118,10 +120,9 @@ class AttentionDistance(Inspection):
 class _Reader:
     """Collects the distances of one branch, image by image."""
 
-    def __init__(self, place: BranchPlace) -> None:
-        self.module: WindowAttention = place.bare  # type: ignore[assignment]  # sorted out
-        self._place, grid = place, place.place.grid
-        self._layout = layout_of(self.module, grid)
+    def __init__(self, place: BranchPlace, module: WindowAttention) -> None:
+        self._place, self.module = place, module
+        self._layout = layout_of(module, place.place.grid)
         self._far = pair_distances(self._layout, place.place.stride)
         self._distances: list[Tensor] = []
         self._padding: list[Tensor] = []
@@ -192,20 +193,6 @@ def even_distance(layout: Layout, far: Tensor) -> float:
     """The same for weights spread evenly over the keys that each query may attend to."""
     total = (layout.allowed * far).sum(dim=-1) / layout.allowed.sum(dim=-1).clamp_min(1)
     return float(total[layout.real].mean())
-
-
-def _sorted_out(
-    branches: list[BranchPlace],
-) -> tuple[list[BranchPlace], list[dict[str, Any]]]:
-    defined: list[BranchPlace] = []
-    undefined: list[dict[str, Any]] = []
-    for branch in branches:
-        if isinstance(branch.bare, WindowAttention):
-            defined.append(branch)
-            continue
-        reason = _REASONS.get(branch.name.partition("(")[0], _OTHERWISE)
-        undefined.append(branch.undefined(reason))
-    return defined, undefined
 
 
 def _summary(rows: list[dict[str, Any]], undefined: list[dict[str, Any]]) -> str:

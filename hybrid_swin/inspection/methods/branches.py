@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
@@ -157,14 +157,11 @@ def _row(branch: BranchPlace, facts: BranchFacts) -> dict[str, Any]:
 
 def _shares(name: str, norms: list[list[float]], index: int) -> dict[str, float | None]:
     """The share of one branch: mean over images and interval; None where there is none."""
-    none = dict.fromkeys((name, f"{name}_low", f"{name}_high"))
-    if not norms[0]:
-        return cast(dict[str, float | None], none)
     norms_nN = np.array(norms)
     total_N = norms_nN.sum(axis=0)
     some_N = total_N > 0
     if not some_N.any():
-        return cast(dict[str, float | None], none)
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
     found = mean_interval(norms_nN[index, some_N] / total_N[some_N])
     inside = Estimate(found.value, max(0.0, found.low), min(1.0, found.high))
     return dict(inside.named(name))
@@ -172,9 +169,8 @@ def _shares(name: str, norms: list[list[float]], index: int) -> dict[str, float 
 
 def _change(whole: AblationScores, reading: AblationScores) -> dict[str, Any]:
     """What an ablation changes. Logits that do not move leave no doubt: no interval is needed."""
-    accuracy = Estimate(0.0, 0.0, 0.0)
-    if reading.moved:
-        accuracy = paired_change(whole.right, reading.right)
+    none = Estimate(0.0, 0.0, 0.0)
+    accuracy = paired_change(whole.right, reading.right) if reading.moved else none
     loss = mean_interval(np.subtract(reading.loss, whole.loss))
     return (
         accuracy.named("accuracy_change")

@@ -101,7 +101,8 @@ class CueConflict(Inspection):
             "notes": [],
         }
         reason = self._why_not(subject)
-        if reason is None:
+        reasons = [reason] if reason else []
+        if not reasons:
             predicted = self._predict(subject)
             numbers["modes"] = [
                 {"mode": mode}
@@ -109,13 +110,13 @@ class CueConflict(Inspection):
                 for mode, p in predicted.items()
             ]
             if numbers["modes"][0]["accuracy_low"] > 1 / len(CLASS_NAMES):
-                numbers["rows"] = self._rows(predicted["conflict"])
-                return numbers | {
-                    "undefined": _without_decision(numbers["rows"]),
-                    "summary": _summary(numbers["rows"][0]),
-                }
-            reason = "the network is not surely above chance even where both cues agree"
-        numbers["undefined"].append({"block": None, "branch": None, "reason": reason})
+                rows = self._rows(predicted["conflict"])
+                numbers |= {"rows": rows, "summary": _summary(rows[0])}
+                undecided = [row["arrangement"] for row in rows if row["global_share"] is None]
+                reasons = [f"arrangement {n}: no image follows either cue" for n in undecided]
+            else:
+                reasons = ["the network is not surely above chance even where both cues agree"]
+        numbers["undefined"] = [{"block": None, "branch": None, "reason": r} for r in reasons]
         return numbers
 
     def _why_not(self, subject: Subject) -> str | None:
@@ -204,18 +205,6 @@ def decisions(
     if decided:
         return row | proportion(by_arrangement, decided).named("global_share")
     return row | {"global_share": None, "global_share_low": None, "global_share_high": None}
-
-
-def _without_decision(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "block": None,
-            "branch": None,
-            "reason": f"arrangement {row['arrangement']}: no image is classified by either cue",
-        }
-        for row in rows
-        if row["global_share"] is None
-    ]
 
 
 def _summary(row: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """`occlusion`: how much a token changes when a patch at some distance comes from another image."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -163,9 +164,10 @@ class _Curve:
         self._place = place
         self._step = max(place.stride, patch)  # of distance
         self._patch = patch
-        self._values: dict[int, dict[int, list[float]]] = {}  # step -> image -> means
-        self._still: dict[int, list[float]] = {}  # step -> shares of tokens without any change
-        self._at: dict[int, list[float]] = {}  # step -> mean distances
+        # By step of distance: means by image, shares of tokens without change, mean distances.
+        self._values: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._still: dict[int, list[float]] = defaultdict(list)
+        self._at: dict[int, list[float]] = defaultdict(list)
         self._lengths: list[float] = []
         self._weighted, self._total, self._farthest = 0.0, 0.0, 0.0
 
@@ -194,12 +196,11 @@ class _Curve:
         far: NDArray[np.float64],
     ) -> None:
         steps = np.floor(far / self._step + 0.5).astype(int)
-        for step in np.unique(steps):
+        for step in np.unique(steps).tolist():
             here = steps == step
-            means = self._values.setdefault(int(step), {}).setdefault(image, [])
-            means.append(float(influence[here].mean()))
-            self._still.setdefault(int(step), []).append(float(1 - touched[here].mean()))
-            self._at.setdefault(int(step), []).append(float(far[here].mean()))
+            self._values[step][image].append(float(influence[here].mean()))
+            self._still[step].append(float(1 - touched[here].mean()))
+            self._at[step].append(float(far[here].mean()))
         self._weighted += float((influence * far).sum())
         self._total += float(influence.sum())
         if touched.any():

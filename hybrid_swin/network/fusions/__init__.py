@@ -3,7 +3,9 @@
 To add one, write a file here (or a plug-in anywhere) with one class that derives from ``Fusion``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import add
 from typing import ClassVar, NamedTuple, cast
 
 import torch
@@ -86,6 +88,11 @@ class Fusion(nn.Module):
     def cost(cls, dim: int, num_heads: int, grid_size: Grid, makers: Sequence[BranchCost]) -> Cost:
         """Closed-form cost, branches included; takes the fusion's options as well."""
         raise NotImplementedError  # abstract
+
+
+def total(terms: Iterable[Tensor]) -> Tensor:
+    """The sum of maps of one shape."""
+    return reduce(add, terms)
 
 
 def silence(branches: nn.ModuleList, base: int) -> bool:

@@ -1,15 +1,13 @@
 """`gate`: the input decides how much of each branch to take."""
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import add
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from hybrid_swin.cost import BranchCost, Cost, Grid, linear
-from hybrid_swin.network.fusions import BranchMaker, Fusion, silence
+from hybrid_swin.network.fusions import BranchMaker, Fusion, silence, total
 
 
 class Gate(Fusion):
@@ -52,8 +50,7 @@ class Gate(Fusion):
         """(B, H, W, C) -> (B, H, W, C)."""
         outs = [branch(x) for branch in self.branches]
         gates = self.gates(outs).unbind(dim=-2)
-        out: Tensor = reduce(add, (g * out for g, out in zip(gates, outs, strict=True)))
-        return out
+        return total(gate * out for gate, out in zip(gates, outs, strict=True))
 
     def gates(self, outs: Sequence[Tensor]) -> Tensor:
         """The weight of each branch, which sum to n. (B, 1, 1, n, C) or (B, H, W, n, 1)."""

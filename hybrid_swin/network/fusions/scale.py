@@ -1,14 +1,12 @@
 """`scale`: the branches added, each channel of each weighed by a learned number."""
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import add
 
 import torch
 from torch import Tensor, nn
 
 from hybrid_swin.cost import BranchCost, Cost, Grid
-from hybrid_swin.network.fusions import BranchMaker, Fusion
+from hybrid_swin.network.fusions import BranchMaker, Fusion, total
 
 
 class Scale(Fusion):
@@ -43,9 +41,7 @@ class Scale(Fusion):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        scaled = (s * branch(x) for s, branch in zip(self.scales, self.branches, strict=True))
-        out: Tensor = reduce(add, scaled)
-        return out
+        return total(s * branch(x) for s, branch in zip(self.scales, self.branches, strict=True))
 
     def identity_start(self, base: int) -> bool:
         """The base is weighed by 1, the others by 0.

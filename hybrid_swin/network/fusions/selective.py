@@ -1,15 +1,13 @@
 """`selective`: the sum of the branches decides how much of each to take, channel by channel."""
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import add
 from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hybrid_swin.cost import BranchCost, Cost, Grid, layer_norm, linear
-from hybrid_swin.network.fusions import BranchMaker, Fusion, silence
+from hybrid_swin.network.fusions import BranchMaker, Fusion, silence, total
 from hybrid_swin.network.layers import channel_norm
 
 
@@ -53,10 +51,9 @@ class Selective(Fusion):
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
         outs = [branch(x) for branch in self.branches]
-        gates_BnC = self.gates(reduce(add, (out.mean(dim=(1, 2)) for out in outs)))
+        gates_BnC = self.gates(total(out.mean(dim=(1, 2)) for out in outs))
         gates = gates_BnC[:, None, None].unbind(dim=3)
-        out: Tensor = reduce(add, (g * out for g, out in zip(gates, outs, strict=True)))
-        return out
+        return total(gate * out for gate, out in zip(gates, outs, strict=True))
 
     def gates(self, pooled_BC: Tensor) -> Tensor:
         """The weight of each branch, which sum to n. (B, C) -> (B, n, C)."""

@@ -1,13 +1,11 @@
 """`sum`: the branches' outputs added. The default."""
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import add
 
 from torch import Tensor, nn
 
 from hybrid_swin.cost import BranchCost, Cost, Grid
-from hybrid_swin.network.fusions import BranchMaker, Fusion, silence
+from hybrid_swin.network.fusions import BranchMaker, Fusion, silence, total
 
 
 class Sum(Fusion):
@@ -21,8 +19,7 @@ class Sum(Fusion):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        out: Tensor = reduce(add, (branch(x) for branch in self.branches))
-        return out
+        return total(branch(x) for branch in self.branches)
 
     def identity_start(self, base: int) -> bool:
         """The other branches start silent."""

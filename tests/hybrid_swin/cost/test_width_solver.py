@@ -173,7 +173,7 @@ def test_a_target_out_of_reach_is_refused_with_the_ends(target):
         ({"to": math.nan}, "must be a number above 0; got nan"),
         (
             {"tolerance": -0.1},
-            "at least 0, as in 0.01, and at most 10; got -0.1",
+            "as in 0.01, must be a number of at least 0 and at most 10; got -0.1",
         ),
         ({"to": "2M"}, "must be a number above 0; got '2M'"),
         ({"to": Cost(5, 0, 5)}, "the macs to match must be a number above 0; got 0"),

@@ -312,7 +312,7 @@ def test_a_window_has_one_side_or_two(place, value):
 
 @pytest.mark.parametrize("value", [0, -2, "4", True, None, [4], math.nan, math.inf, 10**400, 1e9])
 def test_an_mlp_ratio_is_a_number(value):
-    with pytest.raises(InputError, match=r"^mlp_ratio must be a number above 0 and at most 1,000"):
+    with pytest.raises(InputError, match=r"^mlp_ratio must be a number above 0 and at most 1000"):
         Variant.from_dict(changed(["mlp_ratio"], value))
 
 

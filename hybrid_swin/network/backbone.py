@@ -123,8 +123,7 @@ class Backbone(nn.Module):
         check_images(images, self.patch_embed)
         if self.strict_img_size:
             check_size(images, self.variant.image_size)
-        out: Tensor = self.patch_embed(images)
-        return out
+        return self.patch_embed(images)
 
     def init_weights(self, mode: WeightInit | Literal[""] = "", needs_reset: bool = True) -> None:
         """First weights, of timm's name; ``mode`` is a ``weight_init`` of ours.

@@ -93,8 +93,7 @@ class Mlp(nn.Module):
             hidden = torch.ops.aten.gelu_(hidden, approximate=self.act.approximate)
         else:
             hidden = self.act(hidden)
-        out: Tensor = self.fc2(hidden)
-        return out
+        return self.fc2(hidden)
 
     def _is_bare(self) -> bool:
         """Whether the first layer's output is fresh, and goes nowhere but into the GELU."""
@@ -156,8 +155,6 @@ class Block(nn.Module):
         """(B, H, W, C) -> (B, H, W, C)."""
         if self.norm_after:
             x = x + self.drop_path(self.norm1(self.attn(x)))
-            out: Tensor = x + self.drop_path(self.norm2(self.mlp(x)))
-            return out
+            return x + self.drop_path(self.norm2(self.mlp(x)))
         x = x + self.drop_path(self.attn(self.norm1(x)))
-        out = x + self.drop_path(self.mlp(self.norm2(x)))
-        return out
+        return x + self.drop_path(self.mlp(self.norm2(x)))

@@ -45,11 +45,8 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(B, H, W, C) -> (B, num_classes); what the linear layer gets with ``pre_logits``."""
-        pooled: Tensor = self.drop(self._pool(x))
-        if pre_logits:
-            return pooled
-        out: Tensor = self.fc(pooled)
-        return out
+        pooled = self.drop(self._pool(x))
+        return pooled if pre_logits else self.fc(pooled)
 
     def _pool(self, x: Tensor) -> Tensor:
         if not self.global_pool:

@@ -27,8 +27,7 @@ def convolve(conv: nn.Module, x: Tensor) -> Tensor:
             x = F.pad(x, (0, 0, right, right, below, below)).permute(0, 3, 1, 2)
             how = conv.stride, 0, conv.dilation, conv.groups
             return F.conv2d(x, conv.weight, conv.bias, *how).permute(0, 2, 3, 1)
-    out: Tensor = conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-    return out
+    return conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
 class BatchNorm(nn.BatchNorm1d):

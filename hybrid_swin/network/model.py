@@ -95,8 +95,7 @@ class HybridSwin(Backbone):
 
     def get_classifier(self) -> nn.Module:
         """The linear layer of the head; an identity where there are no classes."""
-        out: nn.Module = self.head.fc
-        return out
+        return self.head.fc
 
     def reset_classifier(self, num_classes: int, global_pool: Pool | None = None) -> None:
         """Give the head a fresh linear layer for so many classes; 0 leaves the features.
@@ -164,13 +163,11 @@ class HybridSwin(Backbone):
 
     def forward_features(self, images: Tensor) -> Tensor:
         """The normalised map of the last stage. (B, in_channels, H, W) -> (B, H', W', C)."""
-        out: Tensor = self.norm(self.layers(self._embed(images)))
-        return out
+        return self.norm(self.layers(self._embed(images)))
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
         """(B, H', W', C) -> (B, num_classes); the pooled features with ``pre_logits``."""
-        out: Tensor = self.head(features, pre_logits)
-        return out
+        return self.head(features, pre_logits)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, in_channels, H, W) -> (B, num_classes)."""

@@ -28,8 +28,7 @@ class PatchEmbed(nn.Module):
             images = F.pad(images, (0, right, 0, bottom))
         # A linear layer on cut patches is faster alone, not in a step, and keeps a second copy of
         # the images for the backward pass.
-        out: Tensor = self.norm(self.proj(images).permute(0, 2, 3, 1))
-        return out
+        return self.norm(self.proj(images).permute(0, 2, 3, 1))
 
 
 class PatchMerging(nn.Module):
@@ -54,10 +53,7 @@ class PatchMerging(nn.Module):
         # Swin's order of the four: columns outside, rows inside.
         x = torch.unflatten(torch.unflatten(x, 2, (-1, 2)), 1, (-1, 2))
         x = x.permute(0, 1, 3, 4, 2, 5).flatten(3)
-        out: Tensor = (
-            self.norm(self.reduction(x)) if self.norm_after else self.reduction(self.norm(x))
-        )
-        return out
+        return self.norm(self.reduction(x)) if self.norm_after else self.reduction(self.norm(x))
 
 
 def check_images(images: Tensor, stem: nn.Module) -> None:

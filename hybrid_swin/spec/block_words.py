@@ -68,35 +68,31 @@ class BlockWord:
         return self.fusion or Part(DEFAULT_FUSION)
 
     def canonical(self) -> "BlockWord":
-        """The same network in its one spelling.
+        """The same network in its one spelling, of which identities are made.
 
         Options at their default are dropped, the default fusion is named, and branches are sorted
-        unless the fusion's order matters.
+        by the alphabet unless the fusion's order matters.
         """
+        return self._in_order()
+
+    def spelled(self) -> str:
+        """The canonical word as people write it: windows first, the default fusion not named.
+
+        Windows come first because the other branches stand beside them: ``w_msa+mdta:gate``.
+        """
+        word = self._in_order(windows_first=True)
+        return str(BlockWord(word.branches) if word.fusion == Part(DEFAULT_FUSION) else word)
+
+    def _in_order(self, windows_first: bool = False) -> "BlockWord":
         branches = tuple(_without_defaults("branch", b) for b in self.branches)
         if len(branches) == 1:
             return BlockWord(branches)
         fusion = _without_defaults("fusion", self.joined_by)
         constants = registry.describe("fusion", fusion.name).constants
         if not constants.get("ordered", False):
-            branches, fusion = _sorted(branches, fusion, constants.get("per_branch", ()))
-        return BlockWord(branches, fusion)
-
-    def spelled(self) -> str:
-        """The canonical word as people write it: windows first, the default fusion not named.
-
-        Windows come first because the other branches stand beside them: ``w_msa+mdta:gate``.
-        Identities are made of `canonical`, whose order is the alphabet's.
-        """
-        word = self.canonical()
-        if word.fusion is None:
-            return str(word)
-        branches, fusion = word.branches, word.fusion
-        constants = registry.describe("fusion", fusion.name).constants
-        if not constants.get("ordered", False):
             per_branch = constants.get("per_branch", ())
-            branches, fusion = _sorted(branches, fusion, per_branch, windows_first=True)
-        return str(BlockWord(branches, None if fusion == Part(DEFAULT_FUSION) else fusion))
+            branches, fusion = _sorted(branches, fusion, per_branch, windows_first)
+        return BlockWord(branches, fusion)
 
     def plugin_hashes(self) -> dict[str, str]:
         """Source hashes of the plug-ins in this word: a part of what the network is."""
@@ -239,10 +235,7 @@ def window_layout(
 
 
 def _sorted(
-    branches: tuple[Part, ...],
-    fusion: Part,
-    per_branch: Iterable[str],
-    windows_first: bool = False,
+    branches: tuple[Part, ...], fusion: Part, per_branch: Iterable[str], windows_first: bool
 ) -> tuple[tuple[Part, ...], Part]:
     """Sort the branches, and with them the options that hold one value per branch (``1-3``)."""
     options = fusion.kwargs

@@ -29,19 +29,14 @@ def resolve_accelerator(accelerator: str) -> str:
             f"accelerator must be one of {', '.join(_ACCELERATORS)}; got {accelerator!r}"
             + did_you_mean(accelerator, _ACCELERATORS)
         )
-    if accelerator == "cpu":
-        return "cpu"
-    present = [
-        name
-        for name, here in (
-            ("cuda", torch.cuda.is_available()),
-            ("mps", torch.backends.mps.is_available()),
-        )
-        if here and accelerator in (name, "auto", "gpu")
-    ]
-    if not present and accelerator != "auto":
+    if accelerator != "cpu":
+        devices = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        for name, is_here in devices.items():
+            if is_here and accelerator in (name, "auto", "gpu"):
+                return name
+    if accelerator not in ("auto", "cpu"):
         raise InputError(f"accelerator {accelerator!r} is not on this machine; choose auto or cpu")
-    return present[0] if present else "cpu"
+    return "cpu"
 
 
 def resolve_precision(

@@ -121,8 +121,7 @@ def _watch(
 
 def _norms(x: Tensor) -> list[float]:
     """The length of each image's map. (B, H, W, C) -> B numbers."""
-    out: list[float] = x.flatten(1).double().norm(dim=1).tolist()
-    return out
+    return x.flatten(1).double().norm(dim=1).tolist()
 
 
 def gates(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None:

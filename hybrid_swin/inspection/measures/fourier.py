@@ -22,8 +22,7 @@ _FLOOR = 1e-12  # of a map's strongest amplitude: what is weaker is rounding (in
 
 def power(x_BHWC: Tensor) -> Tensor:
     """|F(x)|^2 of every channel over space. (B, H, W, C) -> (B, H, W, C), frequency 0 first."""
-    spectrum: Tensor = torch.fft.fft2(x_BHWC, dim=(1, 2)).abs().square()
-    return spectrum
+    return torch.fft.fft2(x_BHWC, dim=(1, 2)).abs().square()
 
 
 def log_amplitude(power_BHWC: Tensor) -> Tensor:

@@ -19,8 +19,7 @@ Point = tuple[float, float]
 def unit_vectors(count: int, channels: int, generator: torch.Generator) -> Tensor:
     """Directions spread evenly over the sphere. (count, channels)."""
     drawn = torch.randn(count, channels, generator=generator)
-    out: Tensor = drawn / drawn.norm(dim=1, keepdim=True)
-    return out
+    return drawn / drawn.norm(dim=1, keepdim=True)
 
 
 def gradient_mass(
@@ -34,8 +33,7 @@ def gradient_mass(
     """
     value = (out_BHWC[:, token[0], token[1]] * directions_BC).sum()
     (gradient,) = torch.autograd.grad(value, images, retain_graph=keep_graph)
-    mass: Map = gradient.abs().sum(dim=(0, 1)).cpu().double().numpy()
-    return mass
+    return gradient.abs().sum(dim=(0, 1)).cpu().double().numpy()
 
 
 def token_centre(token: Grid, stride: int) -> Point:
@@ -50,8 +48,7 @@ def token_centre(token: Grid, stride: int) -> Point:
 def distances(size: Grid, centre: Point) -> Map:
     """Distance of every pixel's middle from a point, in pixels. (H, W)."""
     rows, columns = (np.arange(side) - at for side, at in zip(size, centre, strict=True))
-    far: Map = np.hypot(rows[:, None], columns[None, :])
-    return far
+    return np.hypot(rows[:, None], columns[None, :])
 
 
 def mass_radii(mass: Map, centre: Point, shares: Sequence[float]) -> list[float]:

@@ -95,8 +95,7 @@ def cells_seen(
     side = cells * cell
     pixels = support.reshape(-1, *grid).repeat(patch_size, axis=1).repeat(patch_size, axis=2)
     blocks = pixels[:, :side, :side].reshape(-1, cells, cell, cells, cell)
-    seen: NDArray[np.bool_] = blocks.any(axis=(2, 4)).reshape(-1, cells**2)
-    return seen
+    return blocks.any(axis=(2, 4)).reshape(-1, cells**2)
 
 
 def variant_ceiling(variant: "Variant", layout: Layout, cell: int) -> Ceiling:

@@ -77,8 +77,7 @@ class Supports:
             raise InputError(f"token {token} is not on a map of {height} x {width} tokens")
         asked = np.zeros((1, height, width), dtype=bool)
         asked[0, token[0], token[1]] = True
-        found: NDArray[np.bool_] = self._through(asked, count)[0]
-        return found
+        return self._through(asked, count)[0]
 
     def _through(self, asked: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
         """Go from part ``count`` back to the first, keeping which tokens still count."""
@@ -114,8 +113,7 @@ def part_support(
             (gradient,) = torch.autograd.grad(total, x)
         size = gradient.abs().amax(dim=-1)
         found.append((size > NONE * size.amax(dim=(1, 2), keepdim=True)).numpy())
-    joined: NDArray[np.bool_] = np.concatenate(found)
-    return joined
+    return np.concatenate(found)
 
 
 def pixel_box(support: NDArray[np.bool_], patch_size: int, image_size: Grid) -> dict[str, Any]:

@@ -34,8 +34,7 @@ class Branch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        out: Tensor = self.proj(self.mix(x))
-        return out
+        return self.proj(self.mix(x))
 
     @classmethod
     def cost(cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> Cost:
@@ -87,8 +86,7 @@ class NormedBranch(Branch):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        out: Tensor = self.branch(self.norm(x))
-        return out
+        return self.branch(self.norm(x))
 
     def give_up_projection(self) -> None:
         """Leave the last projection to a fusion that has its own."""

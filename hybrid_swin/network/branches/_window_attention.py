@@ -219,8 +219,7 @@ class WindowAttention(Branch):
             table = self.relative_position_bias_table
         of = partial(windows.relative_position_index, window, self.window, table.device)
         index = made_like(table, of)
-        bias: Tensor = table[index].permute(2, 0, 1)[None]
-        return bias
+        return table[index].permute(2, 0, 1)[None]
 
     def no_weight_decay(self) -> set[str]:
         """What gives the position bias, and the scale of the cosines."""

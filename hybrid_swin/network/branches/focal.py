@@ -57,8 +57,7 @@ class Focal(Branch):
         total: Tensor = first[0] * first[1]
         for gate, summary in others:
             total = torch.addcmul(total, gate, summary)
-        out: Tensor = query * self.modulator(total)
-        return out
+        return query * self.modulator(total)
 
     @classmethod
     def cost(

@@ -43,8 +43,7 @@ class LargeConv(Branch):
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Convolve, then mix channels. (B, H, W, C) -> (B, H, W, C)."""
-        out: Tensor = self.contract(F.gelu(self.expand(self.norm(convolve(self.dwconv, x)))))
-        return out
+        return self.contract(F.gelu(self.expand(self.norm(convolve(self.dwconv, x)))))
 
     @classmethod
     def cost(

@@ -28,8 +28,7 @@ class Pointwise(Branch):
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
         """Each token by itself. (B, H, W, C) -> (B, H, W, C)."""
-        out: Tensor = self.contract(F.gelu(self.expand(x)))
-        return out
+        return self.contract(F.gelu(self.expand(x)))
 
     @classmethod
     def cost(

@@ -24,8 +24,7 @@ class Concat(Fusion):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H, W, C)."""
-        out: Tensor = self.join(torch.cat([branch(x) for branch in self.branches], dim=-1))
-        return out
+        return self.join(torch.cat([branch(x) for branch in self.branches], dim=-1))
 
     def identity_start(self, base: int) -> bool:
         """The projection starts as the identity of one branch and zero for the others.

@@ -97,8 +97,7 @@ class Cross(Fusion):
         attended = attend.mix(self.attention_in(x), value_gate)
         local = self.spatial_gate(attended).sigmoid() * self.local_proj(local)
         both = torch.cat([self.attention_norm(attended), self.local_norm(local)], dim=-1)
-        out: Tensor = self.join(both[:, :height, :width] if self.pads_both else both)
-        return out
+        return self.join(both[:, :height, :width] if self.pads_both else both)
 
     @classmethod
     def cost(

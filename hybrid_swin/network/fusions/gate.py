@@ -58,8 +58,7 @@ class Gate(Fusion):
             outs = [out.mean(dim=(1, 2), keepdim=True) for out in outs]
         free = self.logits(torch.cat(list(outs), dim=-1)).unflatten(-1, (len(outs) - 1, -1))
         logits = torch.cat([free, torch.zeros_like(free[..., :1, :])], dim=-2)
-        weights: Tensor = len(outs) * logits.softmax(dim=-2)
-        return weights
+        return len(outs) * logits.softmax(dim=-2)
 
     def identity_start(self, base: int) -> bool:
         """The other branches start silent and the gates at 1."""

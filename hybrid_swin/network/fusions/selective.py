@@ -60,8 +60,7 @@ class Selective(Fusion):
         count = len(self.branches)
         hidden = F.relu(self.norm(self.reduce(pooled_BC)))
         logits_BnC = self.logits(hidden).unflatten(-1, (count, -1))
-        out: Tensor = count * logits_BnC.softmax(dim=1)
-        return out
+        return count * logits_BnC.softmax(dim=1)
 
     def identity_start(self, base: int) -> bool:
         """The other branches start silent and the gates at 1."""

@@ -44,8 +44,7 @@ class Split(Fusion):
         """(B, H, W, C) -> (B, H, W, C)."""
         shares = torch.split_with_sizes(x, self.widths, dim=-1)
         mixed = [branch(share) for branch, share in zip(self.branches, shares, strict=True)]
-        out: Tensor = self.join(torch.cat(mixed, dim=-1))
-        return out
+        return self.join(torch.cat(mixed, dim=-1))
 
     @classmethod
     def cost(

@@ -50,7 +50,7 @@ def door() -> str:
 def check_command(
     words: Sequence[str], known: Collection[str], others: Collection[str], other_program: str
 ) -> None:
-    """Raise InputError where the first word is no command; what to type, if the other has it."""
+    """Raise InputError if the first word is not a command, and say which program has it."""
     name = words[0]
     if name in known:
         return

@@ -9,11 +9,16 @@ def is_share(monitor: str) -> bool:
     return facts is not None and facts.in_percent
 
 
+def shown_value(value: float, monitor: str) -> float:
+    """A share in percent, any other score or difference as it is."""
+    return 100 * value if is_share(monitor) else value
+
+
 def score_text(value: float | None, monitor: str) -> str:
     """A score: 95.1 for a share (in percent), three decimals else, ``-`` for none."""
     if value is None:
         return "-"
-    return f"{100 * value:.1f}" if is_share(monitor) else f"{value:.3f}"
+    return format(shown_value(value, monitor), ".1f" if is_share(monitor) else ".3f")
 
 
 def score_unit(monitor: str) -> str:
@@ -62,7 +67,7 @@ def seconds_text(seconds: float | None) -> str:
 def points(value: float, monitor: str, sign: bool = True) -> str:
     """A difference: +1.3 percentage points for a share, three decimals else; 0.0 has no sign."""
     form = ("+" if sign else "") + (".1f" if is_share(monitor) else ".3f")
-    text = format(100 * value if is_share(monitor) else value, form)
+    text = format(shown_value(value, monitor), form)
     return text.lstrip("+-") if float(text) == 0 else text
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.reach_truth import UNKNOWN, KnownAccuracy
 from search.reporting.figures.style import PALETTE
-from search.statistics.formatting import is_share
+from search.statistics.formatting import is_share, score_unit, shown_value
 
 MARKERS = "osD^vPX*<>p"
 _PANEL = 3.4  # inches
@@ -28,16 +29,15 @@ def draw_factor(
     One column for each way of matching and each combination of the other factors. An arm's ceiling
     is dashed in its colour, what no arm can pass is dotted.
     """
-    levels = comparison.factors[factor]
+    plot = _Plot(comparison, factor, truth)
     columns: dict[tuple[str, str], list[ArmResult]] = {}
     for result in comparison.results:
-        others = _others(result, factor)
+        others = name_of({k: v for k, v in result.levels.items() if k != factor})
         columns.setdefault((matched_by(result.matching), others), []).append(result)
-    arms = list(dict.fromkeys(r.arm for r in comparison.results))
     rows = 1 if comparison.milestone is None else 2
     wide, tall, left = _PANEL, 2.5, 0.75
     width = left + len(columns) * (wide + 0.35)
-    handles = _handles(arms, truth)
+    handles = plot.handles()
     across = max(1, int(width / 2.2))
     legend = 0.2 * math.ceil(len(handles) / across) + (0.4 if rows == 2 else 0.2)
     height = rows * (tall + 0.65) + legend
@@ -52,12 +52,13 @@ def draw_factor(
                     tall / height,
                 )
             )
-            draw = _scores if row == 0 else _milestones
-            draw(axes, levels, factor, here, arms, comparison)
             if row == 0:
-                _known(axes, factor, here, arms, comparison, truth)
+                plot.scores(axes, here)
+                plot.known(axes, here)
                 axes.set_title(", ".join(filter(None, title)), fontsize=9, loc="left")
-            _finish(axes, comparison, factor, levels, row, column)
+            else:
+                plot.milestones(axes, here)
+            plot.finish(axes, "" if column else plot.score_label if row == 0 else plot.goal_label)
     figure.legend(
         handles=handles,
         loc="upper left",
@@ -71,8 +72,124 @@ def draw_factor(
         figure.text(0.1 / width, 0.08 / height, text, fontsize=7.5)
 
 
-def _others(result: ArmResult, factor: str) -> str:
-    return name_of({k: v for k, v in result.levels.items() if k != factor})
+@dataclass(frozen=True)
+class _Plot:
+    """Lines of all arms against one factor, as one panel after the other needs them."""
+
+    comparison: Comparison
+    factor: str
+    truth: KnownAccuracy
+
+    @property
+    def arms(self) -> list[str]:
+        return list(dict.fromkeys(r.arm for r in self.comparison.results))
+
+    @property
+    def gap(self) -> float:
+        """Between the two levels that are closest."""
+        levels = sorted(self.comparison.factors[self.factor])
+        return min(float(b - a) for a, b in pairwise(levels))
+
+    def scores(self, axes: Axes, results: Sequence[ArmResult]) -> None:
+        for index, arm in enumerate(self.arms):
+            x, y, ends = [], [], []
+            for result in self._along(results, arm):
+                mean, low, high = result.shown_score
+                if mean is not None:
+                    x.append(self._beside(result, index))
+                    y.append(self._shown(mean))
+                    ends.append([self._shown(mean if e is None else e) for e in (low, high)])
+            color = _style(index)["color"]
+            axes.vlines(
+                x, [low for low, _ in ends], [high for _, high in ends], color, linewidth=1.1
+            )
+            axes.plot(x, y, markersize=4.5, linewidth=1.2, **_style(index))
+
+    def milestones(self, axes: Axes, results: Sequence[ArmResult]) -> None:
+        """Only levels where half of the seeds reached it have a place."""
+        for index, arm in enumerate(self.arms):
+            x, y = [], []
+            for result in self._along(results, arm):
+                if (steps := _steps(result)) is not None:
+                    x.append(self._beside(result, index))
+                    y.append(steps)
+            axes.plot(x, y, markersize=4.5, linewidth=1.2, **_style(index))
+        axes.set_ylim(0, 1.08 * max([*(_steps(r) or 0 for r in self.comparison.results), 1]))
+
+    def known(self, axes: Axes, results: Sequence[ArmResult]) -> None:
+        """What is known beforehand: the ceiling of each arm, and the best possible."""
+        dashed: dict[str, Any] = {"linestyle": "--", "linewidth": 1, "alpha": 0.75}
+        ceilings, best = self.truth.ceilings, self.truth.best
+        for index, arm in enumerate(self.arms):
+            found = {
+                r.levels[self.factor]: self._shown(ceilings[r.cell, arm])
+                for r in self._along(results, arm)
+                if (r.cell, arm) in ceilings
+            }
+            color = _style(index)["color"]
+            axes.plot(list(found), list(found.values()), color=color, **dashed)
+        levels = {
+            r.levels[self.factor]: self._shown(best[r.cell]) for r in results if r.cell in best
+        }
+        y = [levels[level] for level in sorted(levels)]
+        axes.plot(sorted(levels), y, color="black", linestyle=":", linewidth=1.4)
+        if is_share(self.comparison.monitor):
+            axes.set_ylim(top=103)
+
+    def finish(self, axes: Axes, label: str) -> None:
+        """Ticks, grid and labels; of the first column that of the heights, too."""
+        levels = self.comparison.factors[self.factor]
+        axes.set_xticks(list(levels), [f"{level:g}" for level in levels])
+        axes.tick_params(labelsize=8, labelleft=bool(label))
+        axes.grid(color="#ececec", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlim(min(levels) - 0.4 * self.gap, max(levels) + 0.4 * self.gap)
+        axes.set_xlabel(short_names(self.comparison.factors)[self.factor], fontsize=8)
+        if label:
+            axes.set_ylabel(label, fontsize=8)
+
+    @property
+    def score_label(self) -> str:
+        """Of the upper panels."""
+        monitor = self.comparison.monitor
+        tested = any(r.test_mean is not None for r in self.comparison.results)
+        metric = monitor.rpartition("/")[2] + " (%)" * is_share(monitor)
+        return f"{'test' if tested else 'validation'} {metric}"
+
+    @property
+    def goal_label(self) -> str:
+        """Of the lower panels."""
+        in_steps = any(r.milestone_steps is not None for r in self.comparison.results)
+        goal = self._shown(self.comparison.milestone or 0.0)
+        unit = score_unit(self.comparison.monitor)
+        return f"{'steps' if in_steps else 'epochs'} to {goal:g}{unit} (median)"
+
+    def handles(self) -> list[Line2D]:
+        """Of the legend."""
+        handles = [
+            Line2D([], [], markersize=4.5, label=arm, **_style(index))
+            for index, arm in enumerate(self.arms)
+        ]
+        if self.truth.ceilings:
+            text = "ceiling: a guess where no token sees a pair"
+            handles.append(Line2D([], [], color="#555555", linestyle="--", label=text))
+        if self.truth.best:
+            text = "best possible (Bayes)"
+            handles.append(Line2D([], [], color="black", linestyle=":", label=text))
+        return handles
+
+    def _along(self, results: Sequence[ArmResult], arm: str) -> list[ArmResult]:
+        mine = [r for r in results if r.arm == arm]
+        return sorted(mine, key=lambda r: float(r.levels[self.factor]))
+
+    def _beside(self, result: ArmResult, index: int) -> float:
+        """Arms a little beside each other, so that equal points are seen."""
+        level = float(result.levels[self.factor])
+        return level + self.gap * 0.05 * (index - (len(self.arms) - 1) / 2)
+
+    def _shown(self, value: float) -> float:
+        return shown_value(value, self.comparison.monitor)
 
 
 def _style(index: int) -> dict[str, Any]:
@@ -80,140 +197,5 @@ def _style(index: int) -> dict[str, Any]:
     return {"color": PALETTE[index % len(PALETTE)], "marker": MARKERS[index % len(MARKERS)]}
 
 
-def _along(results: Sequence[ArmResult], arm: str, factor: str) -> list[ArmResult]:
-    mine = [r for r in results if r.arm == arm]
-    return sorted(mine, key=lambda r: float(r.levels[factor]))
-
-
-def _scores(
-    axes: Axes,
-    levels: Sequence[Any],
-    factor: str,
-    results: Sequence[ArmResult],
-    arms: Sequence[str],
-    comparison: Comparison,
-) -> None:
-    for index, arm in enumerate(arms):
-        x, y, low, high = [], [], [], []
-        for result in _along(results, arm, factor):
-            test = result.test_mean is not None
-            mean = result.test_mean if test else result.validation_mean
-            if mean is None:
-                continue
-            ends = (
-                (result.test_low, result.test_high)
-                if test
-                else (result.validation_low, result.validation_high)
-            )
-            x.append(_beside(result.levels[factor], levels, index, len(arms)))
-            y.append(_shown(mean, comparison))
-            low.append(_shown(mean if ends[0] is None else ends[0], comparison))
-            high.append(_shown(mean if ends[1] is None else ends[1], comparison))
-        axes.vlines(x, low, high, color=_style(index)["color"], linewidth=1.1)
-        axes.plot(x, y, markersize=4.5, linewidth=1.2, **_style(index))
-
-
-def _milestones(
-    axes: Axes,
-    levels: Sequence[Any],
-    factor: str,
-    results: Sequence[ArmResult],
-    arms: Sequence[str],
-    comparison: Comparison,
-) -> None:
-    """Only levels where half of the seeds reached it have a place."""
-    for index, arm in enumerate(arms):
-        x, y = [], []
-        for result in _along(results, arm, factor):
-            steps = result.milestone_steps or result.milestone_epochs
-            if steps is not None:
-                x.append(_beside(result.levels[factor], levels, index, len(arms)))
-                y.append(steps)
-        axes.plot(x, y, markersize=4.5, linewidth=1.2, **_style(index))
-
-
-def _known(
-    axes: Axes,
-    factor: str,
-    results: Sequence[ArmResult],
-    arms: Sequence[str],
-    comparison: Comparison,
-    truth: KnownAccuracy,
-) -> None:
-    """What is known beforehand: the ceiling of each arm, and the best possible."""
-    for index, arm in enumerate(arms):
-        found = {
-            r.levels[factor]: _shown(truth.ceilings[r.cell, arm], comparison)
-            for r in _along(results, arm, factor)
-            if (r.cell, arm) in truth.ceilings
-        }
-        axes.plot(
-            list(found),
-            list(found.values()),
-            color=_style(index)["color"],
-            linestyle="--",
-            linewidth=1,
-            alpha=0.75,
-        )
-    best = {r.levels[factor]: truth.best[r.cell] for r in results if r.cell in truth.best}
-    y = [_shown(best[level], comparison) for level in sorted(best)]
-    axes.plot(sorted(best), y, color="black", linestyle=":", linewidth=1.4)
-
-
-def _beside(level: float, levels: Sequence[float], index: int, count: int) -> float:
-    """Arms a little beside each other, so that equal points are seen."""
-    ordered = sorted(levels)
-    gap = min(b - a for a, b in pairwise(ordered))
-    return level + gap * 0.05 * (index - (count - 1) / 2)
-
-
-def _finish(
-    axes: Axes,
-    comparison: Comparison,
-    factor: str,
-    levels: Sequence[Any],
-    row: int,
-    column: int,
-) -> None:
-    axes.set_xticks(list(levels), [f"{level:g}" for level in levels])
-    axes.tick_params(labelsize=8, labelleft=column == 0)
-    axes.grid(color="#ececec", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    gap = 0.4 * min(b - a for a, b in pairwise(sorted(levels)))
-    axes.set_xlim(min(levels) - gap, max(levels) + gap)
-    axes.set_xlabel(short_names(comparison.factors)[factor], fontsize=8)
-    results = comparison.results
-    if row == 0:
-        split = "test" if any(r.test_mean is not None for r in results) else "validation"
-        share = is_share(comparison.monitor)
-        if share:
-            axes.set_ylim(top=103)
-        metric = comparison.monitor.rpartition("/")[2]
-        label = f"{split} {metric}" + " (%)" * share
-    else:
-        in_steps = any(r.milestone_steps is not None for r in results)
-        goal = _shown(comparison.milestone or 0.0, comparison)
-        unit = "%" if is_share(comparison.monitor) else ""
-        label = f"{'steps' if in_steps else 'epochs'} to {goal:g}{unit} (median)"
-        top = [r.milestone_steps or r.milestone_epochs or 0 for r in results]
-        axes.set_ylim(0, 1.08 * max([*top, 1]))
-    if column == 0:
-        axes.set_ylabel(label, fontsize=8)
-
-
-def _shown(value: float, comparison: Comparison) -> float:
-    return 100 * value if is_share(comparison.monitor) else value
-
-
-def _handles(arms: Sequence[str], truth: KnownAccuracy) -> list[Line2D]:
-    handles = [
-        Line2D([], [], markersize=4.5, label=arm, **_style(index)) for index, arm in enumerate(arms)
-    ]
-    if truth.ceilings:
-        text = "ceiling: a guess where no token sees a pair"
-        handles.append(Line2D([], [], color="#555555", linestyle="--", label=text))
-    if truth.best:
-        handles.append(Line2D([], [], color="black", linestyle=":", label="best possible (Bayes)"))
-    return handles
+def _steps(result: ArmResult) -> float | None:
+    return result.milestone_steps or result.milestone_epochs

@@ -14,6 +14,7 @@ from search.statistics.formatting import (
     points,
     range_text,
     score_text,
+    shown_value,
     unit,
 )
 
@@ -101,20 +102,15 @@ def heads_of(comparison: Comparison, lines: Sequence[Line]) -> dict[str, str]:
 
 
 def _arm_line(result: ArmResult, comparison: Comparison, place: str) -> Line:
-    monitor, test = comparison.monitor, result.test_mean is not None
-    mean = result.test_mean if test else result.validation_mean
-    low, high = (
-        (result.test_low, result.test_high)
-        if test
-        else (result.validation_low, result.validation_high)
-    )
+    monitor = comparison.monitor
+    mean, low, high = result.shown_score
     versus = result.versus
     marks = (
         (_VERDICT_MARKS[versus.verdict] if versus else "")
         + "^" * bool(result.undertrained)
         + "?" * (result.whole and result.undertrained is None)
         + "~" * bool(result.at_chance)
-        + "v" * (not test and mean is not None and _any_tested(comparison))
+        + "v" * (mean != result.test_mean and _any_tested(comparison))
         + "!" * (result.seeds < result.seeds_asked)
         + "|" * result.rate_at_edge
     )
@@ -184,8 +180,8 @@ def margin_text(comparison: Comparison) -> str:
     """The margin within which arms count as equal, in words; empty where that is not asked."""
     if comparison.equivalence is None:
         return ""
-    shown = 100 * comparison.equivalence if is_share(comparison.monitor) else comparison.equivalence
-    return f"{shown:g}{unit(comparison.monitor)}"
+    margin = shown_value(comparison.equivalence, comparison.monitor)
+    return f"{margin:g}{unit(comparison.monitor)}"
 
 
 def primary_text(comparison: Comparison) -> str:

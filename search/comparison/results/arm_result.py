@@ -108,6 +108,13 @@ class ArmResult:
     test_scores: tuple[float, ...] = ()
 
     @property
+    def shown_score(self) -> tuple[float | None, float | None, float | None]:
+        """Mean and interval: on test where it was read, else on validation."""
+        if self.test_mean is None:
+            return self.validation_mean, self.validation_low, self.validation_high
+        return self.test_mean, self.test_low, self.test_high
+
+    @property
     def learning_rate(self) -> float | None:
         """The rate that was chosen for all seeds; None while undecided, or where seeds differ."""
         first, *others = self.chosen_rates or (None,)

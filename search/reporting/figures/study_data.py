@@ -19,7 +19,7 @@ from search.records.study_file import read_fixed
 from search.settings.comparison import ComparisonSettings
 from search.settings.study import BudgetSettings
 from search.space.budget import amount
-from search.statistics.formatting import is_share
+from search.statistics.formatting import is_share, shown_value
 from search.statistics.intervals import Interval
 from search.study.objectives import cost_of
 
@@ -134,7 +134,7 @@ class StudyData:
 
     def shown(self, score: float) -> float:
         """A score as it stands on an axis: shares in percent."""
-        return 100 * score if is_share(self.monitor) else score
+        return shown_value(score, self.monitor)
 
     @property
     def score_label(self) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from search.comparison.design.plan import ComparisonPlan, PlannedArm
+from search.comparison.design.matched_arms import PlannedArm
+from search.comparison.design.plan import ComparisonPlan
 from search.execution.dispatcher import Dispatcher, View
 from search.records.runs import RunResult, RunSpec
 from search.study.deadline import Deadline

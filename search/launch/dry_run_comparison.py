@@ -5,7 +5,8 @@ import dataclasses
 from rich.table import Table
 
 from hybrid_swin.system.console import Console
-from search.comparison.design.plan import ComparisonPlan, PlannedArm
+from search.comparison.design.matched_arms import PlannedArm
+from search.comparison.design.plan import ComparisonPlan
 from search.launch.comparison import check, prepare, say_cells, say_unused_plugins
 from search.launch.hours.comparison import comparison_work, pilots_pace, split_sizes_of
 from search.launch.hours.pilots import pilot_workers

@@ -15,29 +15,40 @@ _SPECIAL = ("base", "stages", "fusion")  # the others are paths
 
 
 @dataclass(frozen=True)
-class Point:
-    """One combination of factor levels, and what it means.
+class Cell:
+    """One combination of factor levels.
 
     Args:
-        levels: by factor, as given.
+        levels: by factor, as they are shown.
         data: what is trained on there.
+    """
+
+    levels: dict[str, Any]
+    data: DataSettings
+
+    @property
+    def name(self) -> str:
+        """Readable, such as ``reach=4, fusion=gate``; empty where there are no factors."""
+        return name_of(self.levels)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A cell, and what its levels mean for the arms.
+
+    Args:
+        cell: the levels and the data.
         changes: values of the variant and the recipe by path.
         base: block words that arms add to; empty for the network's own.
         stages: where arms add: ``all`` or a list.
         fusion: how what is added joins; None for the default.
     """
 
-    levels: Mapping[str, Any]
-    data: DataSettings
+    cell: Cell
     changes: Mapping[str, Any]
     base: tuple[str, ...] = ()
     stages: Any = "all"
     fusion: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Readable, such as ``reach=4, fusion=gate``; empty without factors."""
-        return name_of(self.levels)
 
 
 def name_of(levels: Mapping[str, Any]) -> str:
@@ -93,14 +104,8 @@ def make_point(settings: ComparisonSettings, levels: Mapping[str, Any]) -> Point
         raise InputError(f"factors.base: a level is a list of block words; got {base!r}")
     if fusion is not None and not isinstance(fusion, str):
         raise InputError(f"factors.fusion: a level is a fusion's name; got {fusion!r}")
-    return Point(
-        dict(levels),
-        DataSettings.from_dict(data),
-        changes,
-        tuple(base),
-        special.get("stages", "all"),
-        fusion,
-    )
+    cell = Cell(dict(levels), DataSettings.from_dict(data))
+    return Point(cell, changes, tuple(base), special.get("stages", "all"), fusion)
 
 
 def _set(data: dict[str, Any], path: str, value: Any, where: str) -> None:

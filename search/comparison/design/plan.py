@@ -5,24 +5,21 @@ Entries that come to the same network, recipe and data share their runs, so a ba
 once for all the ways of matching.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from hybrid_swin.cost import Cost, count_cost
-from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.spec.recipe import Recipe, check_fit
 from hybrid_swin.spec.variant import Variant
 from search.comparison.design.arms import check_arms, default_arms
-from search.comparison.design.factors import Point, combinations, make_point, name_of
-from search.comparison.design.matched_arms import MatchedArm, build_arm, sides_at
+from search.comparison.design.factors import Cell, combinations, make_point
+from search.comparison.design.matched_arms import PlannedArm, arms_at, build_arm, plan_arm
 from search.comparison.design.matching import LatencyMatcher
-from search.records.identity import candidate_id, derive_seed
+from search.records.identity import derive_seed
 from search.records.runs import RunResult, RunSpec
-from search.settings.comparison import ComparisonSettings, MatchBy
+from search.settings.comparison import ComparisonSettings
 from search.space.space import Space
 
 
@@ -35,56 +32,6 @@ class FirstWeights(NamedTuple):
 
 
 ANEW = FirstWeights()
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One combination of factor levels.
-
-    Args:
-        levels: by factor, as they are shown.
-        data: what is trained on there.
-    """
-
-    levels: dict[str, Any]
-    data: DataSettings
-
-    @property
-    def name(self) -> str:
-        """Readable, such as ``reach=4, fusion=gate``; empty where there are no factors."""
-        return name_of(self.levels)
-
-
-@dataclass(frozen=True)
-class PlannedArm:
-    """One arm in one cell under one matching.
-
-    Args:
-        cell: where.
-        matching: how its cost was made equal.
-        arm: its label.
-        against: label of the arm, in the same cell and matching, that it is compared with; None
-            for the one that others are compared with.
-        controls: cause: label of the arm, in the same cell and matching, that lacks it.
-        variant: the network.
-        recipes: one a learning rate.
-        cost: what the network costs.
-        residuals: by what share each cost exceeds that of ``against``; empty for the baseline.
-        adjuster: what was moved to match, in words.
-        candidates: identity of network, recipe, data and start for each of ``recipes``.
-    """
-
-    cell: Cell
-    matching: MatchBy
-    arm: str
-    against: str | None
-    controls: dict[str, str]
-    variant: Variant
-    recipes: tuple[Recipe, ...]
-    cost: Cost
-    residuals: dict[str, float]
-    adjuster: str
-    candidates: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -250,42 +197,13 @@ def make_plan(
         if follow is not None:
             built = {name: (follow(name, variant), r) for name, (variant, r) in built.items()}
         for matching in settings.match.by:
-            for side in sides_at(settings, arms, built, baseline, matching, latency, point.name):
-                entries.append(_entry(settings, side, point, matching, init.hash))
+            planned = partial(plan_arm, settings, point, matching, init.hash)
+            entries += arms_at(
+                settings, arms, built, baseline, matching, latency, planned, point.cell.name
+            )
     _check_distinct(entries)
     _check_primary(settings, entries)
     return ComparisonPlan(settings, tuple(entries), init, settings.looks)
-
-
-def _entry(
-    settings: ComparisonSettings, side: MatchedArm, point: Point, matching: MatchBy, init_hash: str
-) -> PlannedArm:
-    variant = side.matched.variant
-    try:
-        recipes = tuple(
-            replace(side.recipe, learning_rate=rate)
-            for rate in settings.learning_rates or (side.recipe.learning_rate,)
-        )
-    except InputError as error:
-        raise InputError(f"learning_rates: {error}") from None
-    try:
-        check_fit(variant, side.recipe)
-    except InputError as error:
-        raise InputError(f"arm {side.arm!r}: {error}") from None
-    data = json.dumps(point.data.to_dict(), sort_keys=True)
-    return PlannedArm(
-        cell=Cell(dict(point.levels), point.data),
-        matching=matching,
-        arm=side.arm,
-        against=side.against,
-        controls=side.controls,
-        variant=variant,
-        recipes=recipes,
-        cost=count_cost(variant),
-        residuals=side.matched.residuals,
-        adjuster=side.matched.adjuster,
-        candidates=tuple(candidate_id(variant, r, data, init_hash) for r in recipes),
-    )
 
 
 def _check_distinct(entries: Sequence[PlannedArm]) -> None:

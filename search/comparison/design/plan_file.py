@@ -19,8 +19,10 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import DamagedFileError, write_json_atomically
 from hybrid_swin.system.schema import SchemaError, check_version
+from search.comparison.design.factors import Cell
 from search.comparison.design.latency_match import LatencyMatch
-from search.comparison.design.plan import Cell, ComparisonPlan, FirstWeights, PlannedArm, make_plan
+from search.comparison.design.matched_arms import PlannedArm
+from search.comparison.design.plan import ComparisonPlan, FirstWeights, make_plan
 from search.records.runs import read_record
 from search.records.settings import SETTINGS_FILE, read_comparison_settings
 from search.records.study_file import STUDY_FILE, read_fixed

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from hybrid_swin.data.sources.constellation import ConstellationSource
 from hybrid_swin.data.synthetic.bayes import constellation_accuracy
 from hybrid_swin.inspection.measures.reach_ceiling import variant_ceiling
-from search.comparison.design.plan import Cell, ComparisonPlan
+from search.comparison.design.factors import Cell
+from search.comparison.design.plan import ComparisonPlan
 
 _SOURCE = "constellation"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from statistics import fmean, median_low
 from typing import Any, Self
 
-from search.comparison.design.plan import ComparisonPlan, PlannedArm
+from search.comparison.design.matched_arms import PlannedArm
+from search.comparison.design.plan import ComparisonPlan
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.chance import Chance, judge
 from search.comparison.results.differences import ArmScores

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from hybrid_swin.system.console import Console
-from search.comparison.design.plan import ComparisonPlan, PlannedArm
+from search.comparison.design.matched_arms import PlannedArm
+from search.comparison.design.plan import ComparisonPlan
 from search.launch.comparison import PreparedComparison, check, prepare
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import PilotWorkers, SplitSizes, pilot_folder, pilot_workers

@@ -43,14 +43,14 @@ def test_levels_change_what_they_name():
     )
     assert (made.base, made.stages, made.fusion) == (("w_msa", "sw_msa"), [1], "gate")
     assert made.changes == {"recipe.epochs": 3}
-    assert made.data == DataSettings(split_seed=7)
+    assert made.cell.data == DataSettings(split_seed=7)
 
 
 def test_a_level_may_set_several_values_at_once():
     made = point({"size": {"image_size": 16, "data.options.path": "x"}}, data=DataSettings("npz"))
     assert made.changes == {"image_size": 16}
-    assert made.data.options == {"path": "x"}
-    assert made.name == "size={image_size=16, path=x}"
+    assert made.cell.data.options == {"path": "x"}
+    assert made.cell.name == "size={image_size=16, path=x}"
 
 
 def test_names_are_short():

@@ -120,7 +120,6 @@ def run(settings: StudySettings, executor: Instant) -> dict[str, float]:
             dispatcher,
             train_images=0,
             reference={},
-            on_finished=lambda spec: None,
             view=Silent(),
         )
         try:

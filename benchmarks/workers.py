@@ -95,7 +95,6 @@ def run(settings: StudySettings) -> Watch:
                 Dispatcher(settings.path, executor, settings.workers, prepared.job_settings, watch),
                 train_images=0,
                 reference={},
-                on_finished=lambda spec: None,
                 view=watch,
             ).run()
         finally:

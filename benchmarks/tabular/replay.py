@@ -145,7 +145,6 @@ def replay_study(settings: StudySettings, table: Table, table_seed: int) -> Repl
                 cast(Dispatcher, dispatcher),
                 train_images=_MANY,
                 reference={},
-                on_finished=lambda spec: None,
                 view=Silent(),
             ).run()
         finally:

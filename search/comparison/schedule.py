@@ -1,12 +1,10 @@
 """The loop of a comparison: of each paired seed the learning rate, then the training itself."""
 
-from collections.abc import Callable
-
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan
 from search.execution.dispatcher import Dispatcher, View
 from search.records.runs import RunResult, RunSpec
-from search.study.deadline import Deadline
+from search.study.deadline import Deadline, no_deadline
 
 _AHEAD = 2  # runs that wait for each worker before the next seed's learning rates are asked for
 
@@ -21,7 +19,6 @@ class Schedule:
     Args:
         plan: what is to be trained.
         dispatcher: runs what is submitted.
-        on_finished: called with each run that has ended, for mirrors.
         view: what watches.
         slots: trainings at once.
         deadline: until when it must have ended; None for no such limit.
@@ -31,17 +28,15 @@ class Schedule:
         self,
         plan: ComparisonPlan,
         dispatcher: Dispatcher,
-        on_finished: Callable[[RunSpec], None],
         view: View,
         slots: int = 1,
         deadline: Deadline | None = None,
     ) -> None:
         self._plan = plan
         self._dispatcher = dispatcher
-        self._on_finished = on_finished
         self._view = view
         self._slots = slots
-        self._deadline = deadline
+        self._deadline = deadline or no_deadline()
         self.seeds = plan.seeds  # fewer where the time is over
         self._results: dict[str, RunResult] = {}
         self._submitted: set[str] = set()
@@ -51,28 +46,21 @@ class Schedule:
         self._view.expect(sum(self._plan.trainings()))
         asked = 0
         waiting: list[tuple[int, PlannedArm]] = []
-        if self._deadline is None:
-            waiting = [(s, entry) for s in range(self.seeds) for entry in self._plan.entries]
         while waiting or asked < self.seeds or self._dispatcher.busy:
             while asked < self.seeds and self._unended < _AHEAD * self._slots:
                 if not self._has_time_for(asked):
                     break
                 self._submit_selection(asked)
-                if self._deadline is not None:
-                    waiting += [(asked, entry) for entry in self._plan.entries]
+                waiting += [(asked, entry) for entry in self._plan.entries]
                 asked += 1
                 waiting = self._submit_finals(waiting)
             for spec, result in self._dispatcher.results():
                 self._results[spec.key] = result
-                if self._deadline is not None:
-                    self._deadline.heard(spec, result)
-                self._on_finished(spec)
+                self._deadline.heard(spec, result)
             waiting = self._submit_finals(waiting)
 
     def _has_time_for(self, seed: int) -> bool:
         """Whether a further seed of all arms can end in time; sets the seeds where it cannot."""
-        if self._deadline is None:
-            return True
         chosen, final = self._plan.trainings()
         shared = chosen if self._plan.settings.choose_rate == "once" else 0
         each = (chosen + final - shared) / self._plan.seeds

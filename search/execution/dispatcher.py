@@ -6,10 +6,10 @@ new study and one that was killed at any moment.
 """
 
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,11 +18,17 @@ from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.file_names import FINAL
 from hybrid_swin.system.files import write_json_atomically
 from search.execution.job import Event, Executor, Job
+from search.execution.run_folder import (
+    attempts_in,
+    lost_answers,
+    number_of,
+    take_folder,
+    take_over,
+)
 from search.execution.silence import Silence
 from search.records.runs import (
     FAILURE_FILE,
     RESULT_FILE,
-    RUN_FILE,
     FailureRecord,
     FinishedRun,
     RunResult,
@@ -30,14 +36,12 @@ from search.records.runs import (
     read_failure,
     read_record,
     read_result,
-    read_spec,
     write_failure,
 )
 from search.records.torn import read_or_set_aside, set_aside
 from search.settings.experiment import WorkerSettings
 
 _MOST_HANGS = 2  # a run that has hung so often hangs again
-_ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
 
 
 class View(Protocol):
@@ -59,6 +63,14 @@ class Silent:
         """Say nothing."""
 
     epoch = finished = note = expect = started
+
+
+@dataclass
+class _Attempt:
+    spec: RunSpec
+    job: Job
+    begun: float | None = None  # by the clock
+    worker: str = ""
 
 
 class Dispatcher:
@@ -85,8 +97,7 @@ class Dispatcher:
         self._workers = workers
         self._common = dict(common)
         self._view = view
-        self._running: dict[str, tuple[RunSpec, Job]] = {}
-        self._started: dict[str, tuple[float, str]] = {}  # when, and on which worker
+        self._running: dict[str, _Attempt] = {}
         self._silence = Silence(workers.silence_factor, workers.silence_minutes)
         self._finished: deque[FinishedRun] = deque()
 
@@ -100,25 +111,18 @@ class Dispatcher:
         """Runs that were submitted and have not ended."""
         return len(self._running)
 
-    def submit(self, spec: RunSpec, begun: bool = False) -> None:
+    def submit(self, spec: RunSpec) -> None:
         """Take a run; its result comes out of ``results``, at once where it is there already.
-
-        Args:
-            spec: the run.
-            begun: it was read from its folder.
 
         Raises:
             InputError: the run's folder is that of another candidate.
         """
         folder = self._folder / spec.key
-        if begun:
-            pass
-        else:
-            self._take_folder(spec)
+        take_folder(self._folder, spec, self._settled(spec), self._view.note)
         result = read_or_set_aside(
             lambda: read_result(self._folder, spec.key), self._view.note, "the run is trained again"
         )
-        lost = None if result is None else _lost_answers(folder, result)
+        lost = None if result is None else lost_answers(folder, result)
         if lost is not None:
             self._set_aside_answered(spec, lost)
             result = None
@@ -127,9 +131,9 @@ class Dispatcher:
             return
         for torn in folder.rglob(".*.tmp"):  # what a kill left half written
             torn.unlink(missing_ok=True)
-        attempts = _attempts(folder)
+        attempts = attempts_in(folder)
         if attempts and (attempts[-1] / RESULT_FILE).exists():
-            self._promote(spec, _number(attempts[-1]))
+            self._promote(spec, number_of(attempts[-1]))
         elif not self._give_up(spec, attempts):
             self._begin(spec, attempts)
 
@@ -140,7 +144,7 @@ class Dispatcher:
         """
         folder = self._folder / spec.key
         files = [folder / lost, folder / RESULT_FILE]
-        files += [attempt / RESULT_FILE for attempt in _attempts(folder)]
+        files += [attempt / RESULT_FILE for attempt in attempts_in(folder)]
         for file in files:
             if os.path.lexists(file):
                 set_aside(file)
@@ -148,21 +152,6 @@ class Dispatcher:
             f"{spec.key}/{lost} is missing or damaged: it and the run's result are set "
             "aside (*.torn) and made again from its last checkpoint"
         )
-
-    def _take_folder(self, spec: RunSpec) -> None:
-        """Write what the run was asked, or check that the folder is that of the same run."""
-        folder = self._folder / spec.key
-        for place in (*reversed(folder.relative_to(self._folder).parents), Path(spec.key)):
-            if (self._folder / place).is_file():
-                torn = set_aside(self._folder / place)
-                self._view.note(f"{place} was a file where a folder belongs; it is now {torn.name}")
-        found = read_or_set_aside(
-            lambda: read_spec(self._folder, spec.key), self._view.note, "it is written again"
-        )
-        if found is None:
-            write_json_atomically(folder / RUN_FILE, spec.to_dict() | self._settled(spec))
-        else:
-            _check_same(spec, found)
 
     def results(self, timeout: float = 1.0) -> Iterator[FinishedRun]:
         """The runs that have ended, after waiting at most ``timeout`` seconds for one.
@@ -179,33 +168,32 @@ class Dispatcher:
 
     def _settled(self, spec: RunSpec) -> dict[str, Any]:
         """What the study decided for this run, so that its folder alone says how to repeat it."""
-        known = {
-            "precision": self._common.get("precision"),
-            "data": spec.data or self._common.get("data"),
-        }
-        settled = {name: value for name, value in known.items() if value is not None}
+        known = {**self._common, "data": spec.data or self._common.get("data")}
+        settled = {name: known[name] for name in ("precision", "data") if known.get(name)}
         return {"settled": settled} if settled else {}
 
     def _begin(self, spec: RunSpec, attempts: list[Path]) -> None:
         # One that never began left an empty folder: it is not counted.
         attempts = [a for a in attempts if any(a.iterdir())]
-        number = _number(attempts[-1]) + 1 if attempts else 1
+        number = number_of(attempts[-1]) + 1 if attempts else 1
         attempt = self._folder / spec.key / f"attempt-{number}"
         attempt.mkdir(exist_ok=True)
         if attempts:
-            _take_over(attempts[-1], attempt)
+            take_over(attempts[-1], attempt)
         task: Any = "reference" if spec.kind == "reference" else "train"
         job = Job(spec.key, number, task, str(attempt), {**self._common, "spec": spec.to_dict()})
-        self._running[spec.key] = (spec, job)
+        self._running[spec.key] = _Attempt(spec, job)
+        self._silence.forget(spec.key)
         self._executor.submit(job)
 
     def _handle(self, event: Event) -> None:
-        spec, job = self._running.get(event.key, (None, None))
-        if spec is None or job is None or event.attempt != job.attempt:
+        attempt = self._running.get(event.key)
+        if attempt is None or event.attempt != attempt.job.attempt:
             return  # a late word of an attempt that was given up
-        now = time.monotonic()
+        spec, job, now = attempt.spec, attempt.job, time.monotonic()
+        attempt.worker = event.worker
         if event.kind == "started":
-            self._started[event.key] = (now, event.worker)
+            attempt.begun = now
             trained = (Path(job.folder) / FINAL).exists()
             self._silence.begin(spec, now, job.attempt, trained)
             self._view.started(spec, event.worker)
@@ -215,7 +203,7 @@ class Dispatcher:
         elif event.kind == "done" or _has_result(job):
             # A worker that wrote a result may die before it says so.
             self._silence.done(event.key, now)
-            self._promote(spec, event.attempt, event.worker)
+            self._promote(spec, event.attempt)
         elif event.data.get("input_error"):
             raise InputError(f"{spec.key} ({spec.label}): {event.data['error']}")
         else:
@@ -224,9 +212,9 @@ class Dispatcher:
                     f"{spec.key} ({spec.label}): the worker's last line: "
                     f"{event.data['last_line']} ({event.data['log']})"
                 )
-            self._fail(spec, job, str(event.data.get("error", "unknown")), event.worker)
+            self._fail(attempt, str(event.data.get("error", "unknown")))
 
-    def _promote(self, spec: RunSpec, attempt: int, worker: str = "") -> None:
+    def _promote(self, spec: RunSpec, attempt: int) -> None:
         """An attempt's result becomes the run's."""
         folder = self._folder / spec.key
         path = folder / f"attempt-{attempt}" / RESULT_FILE
@@ -234,27 +222,24 @@ class Dispatcher:
             lambda: read_record(path, RunResult.from_dict), self._view.note, "the run goes on"
         )
         if result is None:
-            self._forget(spec.key)
-            self._begin(spec, _attempts(folder))
+            self._begin(spec, attempts_in(folder))
             return
         write_json_atomically(folder / RESULT_FILE, result.to_dict())
-        self._end(spec, result, worker)
+        self._end(spec, result)
 
-    def _fail(
-        self, spec: RunSpec, job: Job, error: str, worker: str = "", hung: bool = False
-    ) -> None:
+    def _fail(self, attempt: _Attempt, error: str, hung: bool = False) -> None:
         """Count a failure; try again while attempts are left."""
+        spec, job = attempt.spec, attempt.job
         write_failure(Path(job.folder), FailureRecord(error, hung))
-        attempts = _attempts(self._folder / spec.key)
-        if self._give_up(spec, attempts, worker):
+        attempts = attempts_in(self._folder / spec.key)
+        if self._give_up(spec, attempts):
             return
-        self._forget(spec.key)
         self._view.note(
             f"{spec.key} ({spec.label}): attempt {job.attempt} failed: {error}; trying again"
         )
         self._begin(spec, attempts)
 
-    def _give_up(self, spec: RunSpec, attempts: list[Path], worker: str = "") -> bool:
+    def _give_up(self, spec: RunSpec, attempts: list[Path]) -> bool:
         """End a run as failed if it has failed or hung often enough; says whether it has."""
         failures = [a for a in attempts if os.path.lexists(a / FAILURE_FILE)]
         told = [self._read_failure(attempt) for attempt in failures]
@@ -264,9 +249,9 @@ class Dispatcher:
         error = one_line(told[-1].error, LONGEST_ERROR)
         if len(failures) < self._workers.attempts:
             error += f"; it has hung {hangs} times and is not tried again"
-        result = RunResult(spec.key, _number(failures[-1]), "failed", None, error=error)
+        result = RunResult(spec.key, number_of(failures[-1]), "failed", None, error=error)
         write_json_atomically(self._folder / spec.key / RESULT_FILE, result.to_dict())
-        self._end(spec, result, worker)
+        self._end(spec, result)
         return True
 
     def _read_failure(self, attempt: Path) -> FailureRecord:
@@ -278,16 +263,11 @@ class Dispatcher:
             write_failure(attempt, found)
         return found
 
-    def _end(self, spec: RunSpec, result: RunResult, worker: str = "") -> None:
-        self._forget(spec.key)
+    def _end(self, spec: RunSpec, result: RunResult) -> None:
+        attempt = self._running.pop(spec.key, None)  # none where it had ended before this start
+        self._silence.forget(spec.key)
         self._finished.append((spec, result))
-        self._view.finished(spec, result, worker)
-
-    def _forget(self, key: str) -> None:
-        """Of an attempt that is over."""
-        self._running.pop(key, None)
-        self._started.pop(key, None)
-        self._silence.forget(key)
+        self._view.finished(spec, result, attempt.worker if attempt else "")
 
     def _enforce_time_limits(self) -> None:
         """End what took too long altogether, or has been silent for too long."""
@@ -299,63 +279,18 @@ class Dispatcher:
                 f"took longer than {limit / 60:g} minutes",
                 not self._silence.has_ended_an_epoch(key),
             )
-            for key, (begun, _) in self._started.items()
-            if now - begun > limit
+            for key, attempt in self._running.items()
+            if attempt.begun is not None and now - attempt.begun > limit
         }
         silent = {key: (error, True) for key, error in self._silence.overdue(now)}
         for key, (error, hung) in (silent | late).items():
-            spec, job = self._running[key]
-            worker = self._started[key][1]
+            attempt = self._running[key]
             self._executor.cancel(key)
-            if _has_result(job):
-                self._promote(spec, job.attempt, worker)
+            if _has_result(attempt.job):
+                self._promote(attempt.spec, attempt.job.attempt)
             else:
-                self._fail(spec, job, error, worker, hung)
-
-
-def _attempts(folder: Path) -> list[Path]:
-    """The attempts' folders so far, in order."""
-    found = [p for p in folder.glob("attempt-*") if p.is_dir() and _ATTEMPT.fullmatch(p.name)]
-    return sorted(found, key=_number)
-
-
-def _number(attempt: Path) -> int:
-    return int(attempt.name.partition("-")[2])
+                self._fail(attempt, error, hung)
 
 
 def _has_result(job: Job) -> bool:
     return (Path(job.folder) / RESULT_FILE).exists()
-
-
-def _take_over(old: Path, new: Path) -> None:
-    """Let an attempt go on from the one before.
-
-    Moved, not shared: a late writer of the old attempt cannot touch the new one. Nor copied, which
-    would need space and could be cut off.
-    """
-    # final before last, and then those of rungs of images
-    for checkpoint in sorted(old.rglob("*.ckpt"), key=lambda path: (len(path.parts), path)):
-        place = new / checkpoint.relative_to(old)
-        place.parent.mkdir(exist_ok=True)
-        checkpoint.replace(place)
-
-
-def _check_same(asked: RunSpec, found: RunSpec) -> None:
-    """Refuse the folder of another candidate: its result would be taken for this one's."""
-    if (found.candidate_id, found.seed) != (asked.candidate_id, asked.seed):
-        raise InputError(
-            f"{asked.key} holds a run of another candidate ({found.label}, seed {found.seed}; now "
-            f"{asked.label}, seed {asked.seed}), as after an update of Optuna or of this program; "
-            "go on with the versions that receipt.json names, or give another --name"
-        )
-
-
-def _lost_answers(folder: Path, result: RunResult) -> str | None:
-    """The file of a run's answers that is lost: on test, or on validation if it kept any."""
-    from search.records import predictions, validation  # numpy, which `status` does without
-
-    if result.test is not None and not predictions.has_predictions(folder):
-        return predictions.PREDICTIONS_FILE
-    kept = os.path.lexists(folder / validation.VALIDATION_FILE)
-    damaged = kept and validation.read_answers(folder) is None
-    return validation.VALIDATION_FILE if damaged else None

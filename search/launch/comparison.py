@@ -222,7 +222,7 @@ def launch_comparison(
         deadline = time_plan.deadline(folder, work.slots) if time_plan else None
         if deadline is not None:
             deadline.begin()
-        loop = Schedule(plan, work.dispatcher, work.on_finished, work.view, work.slots, deadline)
+        loop = Schedule(plan, work.dispatcher, work.view, work.slots, deadline)
 
         def write() -> Comparison:
             trained = replace(plan, target=loop.seeds)

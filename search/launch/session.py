@@ -27,7 +27,6 @@ from search.execution.workers import (
     start_workers,
 )
 from search.records.receipt import differences_from, write_receipt
-from search.records.runs import RunSpec
 from search.records.settings import write_settings
 from search.records.study_folder import bind_settings, check_folder, locked
 from search.reporting.status.progress_file import ProgressFile
@@ -65,13 +64,11 @@ class Work:
     Args:
         dispatcher: runs what is submitted.
         view: what watches.
-        on_finished: is called with each run that has ended.
         slots: trainings at once.
     """
 
     dispatcher: Dispatcher
     view: View
-    on_finished: Callable[[RunSpec], None]
     slots: int
 
 
@@ -140,10 +137,10 @@ class Session:
         slots, objective = self._executor.slots, self._settings.objective
         self._board = WandbBoard(self._folder)
         self._terminal = Terminal(self._console, total, objective.monitor, objective.mode, slots)
-        view = ProgressFile(self._terminal, self._folder, slots)
+        view = ProgressFile(self._terminal, self._folder, slots, self._board.notify)
         workers = self._settings.workers
         dispatcher = Dispatcher(self._folder, self._executor, workers, self._common, view)
-        return Work(dispatcher, view, lambda spec: self._board.notify(spec.key), slots)
+        return Work(dispatcher, view, slots)
 
     def settle(self, settings: ExperimentSettings) -> None:
         """Write the settings as the clock has decided them; the receipt has them, too."""

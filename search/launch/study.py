@@ -225,7 +225,6 @@ def launch_study(
             work.dispatcher,
             train_images=train_images,
             reference=settled["reference_point"],
-            on_finished=work.on_finished,
             view=work.view,
             deadline=deadline,
         )

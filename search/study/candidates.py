@@ -48,7 +48,6 @@ class Candidates:
         self._stages = len(variant.stages)
         self.baselines = self._baselines()
         self._judged: tuple[dict[str, Any], RunSpec | None] = {}, None  # the last; taken by trial()
-        self.begun: set[str] = set()  # keys of trials that were read from their folders
         self._known = {spec.candidate_id: spec.key for spec in self.baselines}
 
     def judge(self, params: Mapping[str, Any]) -> Refusal | None:
@@ -157,10 +156,8 @@ class Candidates:
             spec = read_record(path, RunSpec.from_dict)
         except (MissingFileError, DamagedFileError):
             return None  # whoever takes the folder sets a damaged file aside
-        if any(getattr(spec, name) != value for name, value in asked.items()):
-            return None
-        self.begun.add(key)
-        return spec
+        same = all(getattr(spec, name) == value for name, value in asked.items())
+        return spec if same else None
 
     def _data_of(self, index: int) -> dict[str, Any] | None:
         """The study's data with validation drawn anew for a fresh seed; test stays as it is."""

@@ -8,7 +8,7 @@ The folder is the truth: a result is on the disk before Optuna hears of it.
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from search.records.runs import FinishedRun, RunResult, RunSpec
 from search.settings.study import StudySettings
 from search.study import objectives
 from search.study.candidates import Candidates
-from search.study.deadline import Deadline, Pending
+from search.study.deadline import Deadline, no_deadline
 from search.study.expected_runs import expected_runs, full_trainings
 from search.study.finalists import choose_finalists, freeze
 from search.study.looks import next_target
@@ -48,7 +48,6 @@ class Coordinator:
         dispatcher: runs what is submitted.
         train_images: of the study's data; 0 where nobody knows.
         reference: the point from which hypervolumes are measured.
-        on_finished: called with each run that has ended, for mirrors.
         view: what watches.
         deadline: until when it must have ended; None for no such limit.
     """
@@ -63,20 +62,18 @@ class Coordinator:
         dispatcher: Dispatcher,
         train_images: int,
         reference: Mapping[str, float],
-        on_finished: Callable[[RunSpec], None],
         view: View,
         deadline: Deadline | None = None,
     ) -> None:
         self._settings = settings
         self._seeds = next_target(settings.finalists.looks, read_looks(folder))
-        self._deadline = deadline
+        self._deadline = deadline or no_deadline()
         self._folder = folder
         self._candidates = candidates
         self._randoms = randoms
         self._dispatcher = dispatcher
         self._train_images = train_images
         self._reference = reference
-        self._on_finished = on_finished
         self._view = view
         self._study = study
         self._ended: dict[str, FinishedRun] = {}
@@ -84,7 +81,7 @@ class Coordinator:
         over_images = settings.rungs.over == "images"
         most = train_images if over_images else candidates.epochs
         self._rungs = Rungs(settings.rungs, objective.monitor, objective.mode, settings.seed, most)
-        decided = deadline.limit.trials if deadline else 0  # in an earlier start
+        decided = self._deadline.limit.trials  # in an earlier start
         self._trials = min(settings.trials, decided or settings.trials)
         self._means = list(randoms.finals(settings.finalists.random))
         expected = expected_runs(settings, candidates, train_images, self._seeds)
@@ -97,7 +94,9 @@ class Coordinator:
             self._dispatcher.submit(spec)
         if self._settings.data.class_path is None:
             self._dispatcher.submit(self._candidates.reference())
-        told = self._search()
+        with Proposals(self._study, self._candidates) as asking:
+            told = self._search(asking)
+            asking.finish()
         audits = self._audits(told)
         more = [*audits, *self._random_search(told, audits)]
         self._expect(audits=len(audits), random_search=len(more) - len(audits), about=False)
@@ -115,24 +114,12 @@ class Coordinator:
         freeze(self._folder, chosen, self._view.note)
         finalists = _once([*chosen["search"], *chosen["random_search"]], self._candidates.baselines)
         self._expect(top=len(finalists))
-        if self._deadline is None:
-            self._submit_finals(finalists)
-        else:
-            self._submit_finals_in_time(finalists, self._deadline)
+        self._submit_finals_in_time(finalists)
         while self._dispatcher.busy:
             self._collect(_LONG)
 
-    def _search(self) -> list[FinishedRun]:
+    def _search(self, asking: Proposals) -> list[FinishedRun]:
         """Ask and tell until the trials are done; returns them."""
-        asking = Proposals(self._study, self._candidates)
-        try:
-            told = self._ask_and_tell(asking)
-            asking.finish()
-        finally:
-            asking.close()
-        return told
-
-    def _ask_and_tell(self, asking: Proposals) -> list[FinishedRun]:
         last, lookahead = self._trials, self._settings.sampler.lookahead
         asked = 0
         waiting: deque[RunSpec] = deque()  # asked and not told
@@ -149,7 +136,7 @@ class Coordinator:
                     continue
                 asked += 1
                 waiting.append(trial)
-                self._dispatcher.submit(trial, trial.key in self._candidates.begun)
+                self._dispatcher.submit(trial)
                 if asked == last:
                     self._submit_independent()
             if last == asked < self._trials:
@@ -173,17 +160,17 @@ class Coordinator:
 
     def _has_time_for(self, index: int, told: int) -> bool:
         """Whether a further trial leaves time for the finalists."""
-        if self._deadline is None:
+        if index < self._deadline.least_trials:
             return True
         expected = self._expected
         chance = expected.random_search > 0
         worth = full_trainings(self._settings, index, max(1, self._rungs.most))
-        pending = Pending(
+        if self._deadline.allows_trial(
+            index,
             search=max(self._dispatcher.running, index - told) + expected.audits,
             random_search=worth + expected.audits if chance else 0,
             finals=(expected.baselines + expected.top) * self._seeds + expected.means,
-        )
-        if self._deadline.allows_trial(index, pending):
+        ):
             return True
         self._view.note(self._deadline.last_word)
         self._trials = index
@@ -192,11 +179,7 @@ class Coordinator:
 
     def _submit_independent(self) -> None:
         """What the search's outcome does not change: workers need not wait for its end."""
-        if self._deadline is None:
-            self._submit_finals(self._candidates.baselines)
-        else:
-            least = min(self._seeds, self._deadline.least_seeds)
-            self._submit_finals(self._candidates.baselines, range(least))
+        self._submit_finals(self._candidates.baselines, self._least_seeds)
         for spec in self._means:
             self._dispatcher.submit(spec)
 
@@ -263,18 +246,23 @@ class Coordinator:
         self._expected = expected = replace(self._expected, **known)
         self._view.expect(expected.total, expected.by_folder, expected.about)
 
-    def _submit_finals(self, specs: Sequence[RunSpec], seeds: Sequence[int] | None = None) -> None:
+    @property
+    def _least_seeds(self) -> range:
+        """Those that are trained in any case."""
+        return range(min(self._seeds, self._deadline.least_seeds))
+
+    def _submit_finals(self, specs: Sequence[RunSpec], seeds: Sequence[int]) -> None:
         """Seed by seed, so that all rows fill up alike."""
-        for index in range(self._seeds) if seeds is None else seeds:
+        for index in seeds:
             for spec in specs:
                 self._dispatcher.submit(self._candidates.finalist(spec, index))
 
-    def _submit_finals_in_time(self, finalists: Sequence[RunSpec], deadline: Deadline) -> None:
+    def _submit_finals_in_time(self, finalists: Sequence[RunSpec]) -> None:
         """The finals seed by seed, as long as the next seed of all rows leaves none unfinished."""
-        least = min(self._seeds, deadline.least_seeds)
-        self._submit_finals(finalists, range(least))
+        deadline = self._deadline
+        self._submit_finals(finalists, self._least_seeds)
         rows = [*self._candidates.baselines, *finalists]
-        for index in range(least, self._seeds):
+        for index in range(len(self._least_seeds), self._seeds):
             while self._dispatcher.running > _AHEAD * deadline.slots:
                 self._collect(_LONG)
             if not deadline.allows_seed(index, len(rows), self._dispatcher.running):
@@ -291,11 +279,9 @@ class Coordinator:
 
     def _collect(self, timeout: float) -> None:
         for spec, result in self._dispatcher.results(timeout):
-            if self._deadline is not None:
-                self._deadline.heard(spec, result)
+            self._deadline.heard(spec, result)
             if spec.kind in ("trial", "audit", "random"):
                 self._ended[spec.key] = (spec, result)  # somebody waits for it
-            self._on_finished(spec)
 
 
 def _once(specs: Sequence[RunSpec], others: Sequence[RunSpec]) -> list[RunSpec]:

@@ -1,28 +1,16 @@
 """Whether one more trial or seed fits into the time that is left; decided once and written down."""
 
+import math
 import statistics
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 from search.records.runs import RunResult, RunSpec
 from search.records.time_limit import TimeLimit, write_time_limit
-
-
-@dataclass(frozen=True)
-class Pending:
-    """Trainings that are still to come if no further trial is asked for.
-
-    Args:
-        search: of the search: trials that were asked for and have not ended, and audits.
-        random_search: of a random search beside it.
-        finals: retrained networks, over all seeds.
-    """
-
-    search: float
-    random_search: float
-    finals: float
 
 
 class Deadline:
@@ -61,7 +49,7 @@ class Deadline:
         self.least_seeds = least_seeds
         self._folder = folder
         self._ends = ends
-        self._least_trials = least_trials
+        self.least_trials = least_trials
         self._clock = clock
         self._expected = {"search": search_seconds, "final": final_seconds}
         self._took: dict[str, list[float]] = {"search": [], "final": []}
@@ -80,27 +68,20 @@ class Deadline:
         if spec.stage == "search" and result.state == "complete":
             self._whole.append(total)
 
-    def allows_trial(self, index: int, pending: Pending) -> bool:
+    def allows_trial(self, index: int, search: float, random_search: float, finals: float) -> bool:
         """Whether trial ``index`` is to be asked for; the first "no" is for good.
 
         Args:
             index: of the trial.
-            pending: what is to come without it.
+            search: trainings of the search that are to come without it, and audits.
+            random_search: those of a random search beside it; 0 if there is none.
+            finals: retrained networks, over all seeds.
         """
-        if self.limit.trials:
-            return index < self.limit.trials
         trial, final = self._seconds("search"), self._seconds("final")
-        arms = 2 if pending.random_search else 1
-        work = (pending.search + pending.random_search + arms) * trial + pending.finals * final
+        arms = 2 if random_search else 1
+        work = (search + random_search + arms) * trial + finals * final
         needed = work / self.slots + trial + final
-        if index < self._least_trials or needed <= self.left:
-            return True
-        self._decide(
-            f"no trial after {index} was begun: with it, {needed:.0f} s were needed to the end, "
-            f"and {max(0.0, self.left):.0f} s were left",
-            trials=index,
-        )
-        return False
+        return self._allows("trials", index, self.least_trials, needed)
 
     def allows_seed(self, index: int, runs: float, waiting: float) -> bool:
         """Whether seed ``index`` of all networks is to be trained; the first "no" is for good.
@@ -110,18 +91,9 @@ class Deadline:
             runs: trainings that it takes.
             waiting: trainings that are to come without it.
         """
-        if self.limit.seeds:
-            return index < self.limit.seeds
         final = self._seconds("final")
         needed = (runs + waiting) * final / self.slots + final
-        if index < self.least_seeds or needed <= self.left:
-            return True
-        self._decide(
-            f"no seed after {index} was begun: with it, {needed:.0f} s were needed to the end, and "
-            f"{max(0.0, self.left):.0f} s were left",
-            seeds=index,
-        )
-        return False
+        return self._allows("seeds", index, self.least_seeds, needed)
 
     @property
     def left(self) -> float:
@@ -143,6 +115,25 @@ class Deadline:
             return expected * max(1.0, statistics.fmean(self._whole) / pilot)
         return expected
 
-    def _decide(self, why: str, **decided: int) -> None:
-        self.limit = replace(self.limit, why=(*self.limit.why, why), **decided)  # type: ignore[arg-type]
+    def _allows(
+        self, what: Literal["trials", "seeds"], index: int, least: int, needed: float
+    ) -> bool:
+        decided = self.limit.trials if what == "trials" else self.limit.seeds
+        if decided:
+            return index < decided
+        if index < least or needed <= self.left:
+            return True
+        why = (
+            f"no {what[:-1]} after {index} was begun: with it, {needed:.0f} s were needed to the "
+            f"end, and {max(0.0, self.left):.0f} s were left"
+        )
+        decisions: dict[str, Any] = {what: index, "why": (*self.limit.why, why)}
+        self.limit = replace(self.limit, **decisions)
         write_time_limit(self._folder, self.limit)
+        return False
+
+
+def no_deadline() -> Deadline:
+    """One that allows everything, and decides nothing."""
+    limit, most = TimeLimit(math.inf, 0, 0), sys.maxsize
+    return Deadline(limit, Path(), math.inf, 1, least_trials=most, least_seeds=most)

@@ -9,7 +9,7 @@ there is a thread: two that read small files hold each other up.
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from search.records.runs import RunResult, RunSpec
 from search.study.candidates import Candidates
@@ -24,7 +24,7 @@ class Proposals:
     """Trials that were asked and are not yet there.
 
     Args:
-        study: the Optuna side; nobody else may use it until this is closed.
+        study: the Optuna side; nobody else may use it until the context ends.
         candidates: judges draws and makes runs of them.
     """
 
@@ -70,7 +70,10 @@ class Proposals:
             ready.append(self._asked.popleft().result())
         return ready
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Drop what has not begun, and wait for what has, but not for a storage that is away."""
         self._study.close()
         self._thread.shutdown(wait=True, cancel_futures=True)

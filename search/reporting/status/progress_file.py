@@ -1,7 +1,7 @@
 """Keeps ``progress.json``: what a study's coordinator knows of its runs, for whoever looks on."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,17 @@ _LEAST_SECONDS = 1.0  # between two writings for the sake of an epoch
 
 
 class ProgressFile:
-    """A view that keeps the file and passes everything on to another view.
+    """A view that keeps the file, and tells another view and the mirror of everything.
 
     Args:
         view: what else watches.
         folder: of the study.
         slots: workers at work at once.
+        mirror: is told the key of each run that has ended.
     """
 
-    def __init__(self, view: View, folder: Path, slots: int) -> None:
-        self._view = view
+    def __init__(self, view: View, folder: Path, slots: int, mirror: Callable[[str], None]) -> None:
+        self._view, self._mirror = view, mirror
         self._path = folder / PROGRESS_FILE
         self._slots = slots
         self._expected: dict[str, Any] = {"total": None}
@@ -57,6 +58,7 @@ class ProgressFile:
         """A run has ended; its result tells so by itself."""
         self._view.finished(spec, result, worker)
         self._running.pop(spec.key, None)
+        self._mirror(spec.key)
 
     def note(self, text: str) -> None:
         """Something that a person should know."""

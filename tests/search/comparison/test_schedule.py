@@ -44,14 +44,9 @@ class Shuffled:
 
 def schedule(plan, folder, seed=0):
     folder.mkdir(exist_ok=True)
-    dispatcher, ended = Shuffled(folder, seed), []
-    Schedule(
-        plan,
-        dispatcher,
-        lambda spec: ended.append(spec.key),
-        Silent(),
-    ).run()
-    return dispatcher, ended
+    dispatcher = Shuffled(folder, seed)
+    Schedule(plan, dispatcher, Silent()).run()
+    return dispatcher
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +55,20 @@ def plan(fake):
 
 
 def test_all_is_run_once_and_told(plan, tmp_path):
-    dispatcher, ended = schedule(plan, tmp_path / "c")
+    dispatcher = schedule(plan, tmp_path / "c")
     assert len(dispatcher.submitted) == sum(plan.trainings()) == 3 * (2 * 3 + 3)
-    assert sorted(dispatcher.submitted) == sorted(set(ended)) == sorted(ended)
+    assert len(dispatcher.submitted) == len(set(dispatcher.submitted))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_run_does_not_depend_on_the_order_of_ends(plan, tmp_path, seed):
-    first, _ = schedule(plan, tmp_path / "a", 100)
-    other, _ = schedule(plan, tmp_path / "b", seed)
+    first = schedule(plan, tmp_path / "a", 100)
+    other = schedule(plan, tmp_path / "b", seed)
     assert sorted(first.submitted) == sorted(other.submitted)
 
 
 def test_each_arm_goes_on_with_its_own_best_rate(plan, tmp_path):
-    dispatcher, _ = schedule(plan, tmp_path / "c")
+    dispatcher = schedule(plan, tmp_path / "c")
     for entry in plan.entries:
         rate = 1 if entry.against is None else 0
         for seed in range(plan.seeds):
@@ -82,7 +77,7 @@ def test_each_arm_goes_on_with_its_own_best_rate(plan, tmp_path):
 
 
 def test_one_seed_is_asked_for_before_the_next(plan, tmp_path):
-    dispatcher, _ = schedule(plan, tmp_path / "c")
+    dispatcher = schedule(plan, tmp_path / "c")
     first = {plan.final(entry, rate, 0).key for entry in plan.entries for rate in range(2)}
     last = {s.key for entry in plan.entries for s in plan.selection(entry, 0, 2)}
     order = dispatcher.submitted
@@ -91,14 +86,14 @@ def test_one_seed_is_asked_for_before_the_next(plan, tmp_path):
 
 def test_a_comparison_that_goes_on_with_more_seeds_repeats_nothing(fake, tmp_path):
     few, many = (make_plan(fake.settings(seeds=seeds)) for seeds in (3, 5))
-    first, _ = schedule(few, tmp_path / "a")
-    second, _ = schedule(many, tmp_path / "b")
+    first = schedule(few, tmp_path / "a")
+    second = schedule(many, tmp_path / "b")
     assert set(first.submitted) < set(second.submitted)
 
 
 def test_seeds_begin_arm_by_arm_so_that_an_early_end_leaves_pairs(fake, tmp_path):
     plan = make_plan(dataclasses.replace(fake.settings(seeds=3), learning_rates=()))
-    dispatcher, _ = schedule(plan, tmp_path / "c")
+    dispatcher = schedule(plan, tmp_path / "c")
     seeds = [key.rsplit("/", 1)[1] for key in dispatcher.submitted]
     assert seeds == sorted(seeds)
 
@@ -129,7 +124,7 @@ def in_time(plan, folder, ends, seconds=1.0, limit=None):
         final_seconds=1.0,
         clock=lambda: dispatcher.now,
     )
-    schedule = Schedule(plan, dispatcher, lambda spec: None, Silent(), 2, deadline)
+    schedule = Schedule(plan, dispatcher, Silent(), 2, deadline)
     schedule.run()
     return schedule, dispatcher, deadline
 
@@ -161,6 +156,6 @@ def test_the_least_seeds_are_trained_and_a_decision_is_repeated(fake, tmp_path):
 def test_time_enough_changes_nothing(fake, tmp_path):
     plan = make_plan(fake.settings(seeds=4))
     _, dispatcher, deadline = in_time(plan, tmp_path / "a", ends=1000)
-    free, _ = schedule(plan, tmp_path / "b")
+    free = schedule(plan, tmp_path / "b")
     assert sorted(dispatcher.submitted) == sorted(free.submitted)
     assert deadline.limit.seeds == 0

@@ -20,7 +20,8 @@ class Heard:
 
 @pytest.fixture
 def view(tmp_path):
-    return ProgressFile(Heard(), tmp_path, slots=3)
+    heard = Heard()
+    return ProgressFile(heard, tmp_path, 3, heard.mirrored)
 
 
 def read(tmp_path):
@@ -45,8 +46,8 @@ def test_it_tells_what_runs(view, make_study, tmp_path, monkeypatch):
     assert read(tmp_path)["running"] == {}
     assert (read(tmp_path)["by_folder"], read(tmp_path)["about"]) == ({"trials": 30}, True)
     names = [call[0] for call in view._view.told]
-    assert names == ["expect", "started", "epoch", "finished", "note", "expect"]
-    assert view._view.told[3] == ("finished", spec, result, "worker-0")
+    assert names == ["expect", "started", "epoch", "finished", "mirrored", "note", "expect"]
+    assert view._view.told[3:5] == [("finished", spec, result, "worker-0"), ("mirrored", spec.key)]
 
 
 def test_epochs_in_quick_succession_are_not_all_written(view, make_study, tmp_path):

@@ -1,0 +1,82 @@
+"""The folder of a run: whose it is, its attempts, and what one takes over from another."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.system.files import write_json_atomically
+from search.records.runs import RUN_FILE, RunResult, RunSpec, read_spec
+from search.records.torn import Say, read_or_set_aside, set_aside
+
+_ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
+
+
+def take_folder(study: Path, spec: RunSpec, settled: Mapping[str, Any], say: Say) -> None:
+    """Write what a run was asked, or check that the folder is that of the same run.
+
+    Args:
+        study: the study's folder.
+        spec: the run.
+        settled: what else ``run.json`` holds.
+        say: is told of what stands in the way, and is set aside.
+
+    Raises:
+        InputError: it is of another candidate.
+    """
+    for place in (*reversed(Path(spec.key).parents), Path(spec.key)):
+        if (study / place).is_file():
+            torn = set_aside(study / place)
+            say(f"{place} was a file where a folder belongs; it is now {torn.name}")
+    found = read_or_set_aside(lambda: read_spec(study, spec.key), say, "it is written again")
+    if found is None:
+        write_json_atomically(study / spec.key / RUN_FILE, spec.to_dict() | dict(settled))
+    else:
+        _check_same(spec, found)
+
+
+def attempts_in(folder: Path) -> list[Path]:
+    """The attempts' folders so far, in order."""
+    found = [p for p in folder.glob("attempt-*") if p.is_dir() and _ATTEMPT.fullmatch(p.name)]
+    return sorted(found, key=number_of)
+
+
+def number_of(attempt: Path) -> int:
+    """Of an attempt, by its folder's name."""
+    return int(attempt.name.partition("-")[2])
+
+
+def take_over(old: Path, new: Path) -> None:
+    """Let an attempt go on from the one before.
+
+    Moved, not shared: a late writer of the old attempt cannot touch the new one. Nor copied, which
+    would need space and could be cut off.
+    """
+    # final before last, and then those of rungs of images
+    for checkpoint in sorted(old.rglob("*.ckpt"), key=lambda path: (len(path.parts), path)):
+        place = new / checkpoint.relative_to(old)
+        place.parent.mkdir(exist_ok=True)
+        checkpoint.replace(place)
+
+
+def _check_same(asked: RunSpec, found: RunSpec) -> None:
+    """Refuse the folder of another candidate: its result would be taken for this one's."""
+    if (found.candidate_id, found.seed) != (asked.candidate_id, asked.seed):
+        raise InputError(
+            f"{asked.key} holds a run of another candidate ({found.label}, seed {found.seed}; now "
+            f"{asked.label}, seed {asked.seed}), as after an update of Optuna or of this program; "
+            "go on with the versions that receipt.json names, or give another --name"
+        )
+
+
+def lost_answers(folder: Path, result: RunResult) -> str | None:
+    """The file of a run's answers that is lost: on test, or on validation if it kept any."""
+    from search.records import predictions, validation  # numpy, which `status` does without
+
+    if result.test is not None and not predictions.has_predictions(folder):
+        return predictions.PREDICTIONS_FILE
+    kept = os.path.lexists(folder / validation.VALIDATION_FILE)
+    damaged = kept and validation.read_answers(folder) is None
+    return validation.VALIDATION_FILE if damaged else None

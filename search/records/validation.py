@@ -81,29 +81,11 @@ def read_answers(folder: Path) -> Answers | None:
     return Answers(images, groups, right) if whole else None
 
 
-def lost_answers(
-    folders: Mapping[int, Path], scores: Mapping[int, float], monitor: str
-) -> tuple[str, ...]:
-    """Why answers that a study has kept cannot be used, naming the file; one reason for each.
-
-    A study of an earlier version kept none, and has lost none.
-    """
-    if monitor != ACCURACY:
-        return ()
-    kept = [os.path.lexists(folder / VALIDATION_FILE) for folder in folders.values()]
-    reasons = []
-    for seed, folder in sorted(folders.items()) if any(kept) else ():
-        place = "/".join((*folder.parts[-3:], VALIDATION_FILE))
-        found = read_answers(folder)
-        if found is None:
-            reasons.append(f"{place} cannot be read")
-        elif abs(float(found.right.mean()) - scores[seed]) > _CLOSE:
-            reasons.append(f"{place} tells another accuracy than its run's result")
-    return tuple(reasons)
-
-
 def read_validated(
-    folders: Mapping[int, Path], scores: Mapping[int, float], monitor: str
+    folders: Mapping[int, Path],
+    scores: Mapping[int, float],
+    monitor: str,
+    lost: list[str] | None = None,
 ) -> Correctness | None:
     """Right (1) or wrong (0) for each run and image, where all runs saw the same images.
 
@@ -111,23 +93,27 @@ def read_validated(
         folders: run folder of each seed index.
         scores: the score that each of these runs reported.
         monitor: what it is a score of.
+        lost: collects why answers cannot be used that a study has kept, naming the file.
 
     Returns:
         None where scores are not means over images, a file is missing or torn (studies of earlier
-        versions have none), tells another score, or is of other images than the first.
+        versions have none, and have lost none), tells another score, or is of other images than
+        the first.
     """
     if monitor != ACCURACY or not folders:
         return None
-    seeds = tuple(sorted(folders))
-    rows: list[NDArray[np.bool_]] = []
-    first: Answers | None = None
-    for seed in seeds:
-        found = read_answers(folders[seed])
-        first = found if first is None else first
-        if found is None or first is None or found.images != first.images:
-            return None
-        if abs(float(found.right.mean()) - scores[seed]) > _CLOSE:
-            return None
-        rows.append(found.right)
-    assert first is not None  # noqa: S101  # there are folders
-    return Correctness(seeds, (first.images,), first.groups, np.stack(rows).astype(float))
+    found = {seed: read_answers(folders[seed]) for seed in sorted(folders)}
+    reasons = []
+    for seed, answers in found.items():
+        place = "/".join((*folders[seed].parts[-3:], VALIDATION_FILE))
+        if answers is None:
+            reasons.append(f"{place} cannot be read")
+        elif abs(float(answers.right.mean()) - scores[seed]) > _CLOSE:
+            reasons.append(f"{place} tells another accuracy than its run's result")
+    if lost is not None and any(os.path.lexists(f / VALIDATION_FILE) for f in folders.values()):
+        lost += reasons
+    whole = [answers for answers in found.values() if answers is not None]
+    if reasons or len({answers.images for answers in whole}) > 1:
+        return None
+    matrix = np.stack([answers.right for answers in whole]).astype(float)
+    return Correctness(tuple(found), (whole[0].images,), whole[0].groups, matrix)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from search.records.predictions import Correctness, read_correctness
 from search.records.runs import FinishedRun
-from search.records.validation import lost_answers, read_validated
+from search.records.validation import read_validated
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class RowEvidence:
             folders = {s.seed_index: folder / s.key for s, _ in whole if s.seed_index in scores}
             correct = read_correctness(folders, scores, lost)
         runs = {s.seed_index: (s, r) for s, r in whole}
+        lost_validated: list[str] = []
+        validated = read_validated(*_retrained(folder, runs), monitor, lost_validated)
         return cls(
             scores,
             correct,
@@ -75,8 +77,8 @@ class RowEvidence:
             units_of(whole),
             Images.of(whole),
             tuple(lost),
-            validated_of(folder, runs, monitor),
-            lost_answers(*_retrained(folder, runs), monitor),
+            validated,
+            tuple(lost_validated),
         )
 
 

@@ -3,7 +3,6 @@ import pytest
 
 from search.records.validation import (
     VALIDATION_FILE,
-    lost_answers,
     read_answers,
     read_validated,
     save_answers,
@@ -21,6 +20,12 @@ def folders(tmp_path, *answers, ids=IDS, groups=None):
 
 def scores(*answers):
     return {seed: float(np.mean(right)) for seed, right in enumerate(answers)}
+
+
+def lost(*given):
+    reasons = []
+    read_validated(*given, reasons)
+    return reasons
 
 
 def test_answers_come_back_as_they_were_and_are_small(tmp_path):
@@ -71,18 +76,18 @@ def test_answers_that_are_lost_are_named_and_those_never_kept_are_not(tmp_path):
     right = np.arange(900) % 10 != 0
     made = folders(tmp_path, right, right, right)
     told = scores(right, right, right)
-    assert lost_answers(made, told, "val/accuracy") == ()
+    assert lost(made, told, "val/accuracy") == []
     path = made[1] / VALIDATION_FILE
     path.write_bytes(path.read_bytes()[:100])
     (made[0] / VALIDATION_FILE).unlink()
-    other = lost_answers(made, told | {2: 0.5}, "val/accuracy")
+    other = lost(made, told | {2: 0.5}, "val/accuracy")
     places = [f"{'/'.join(made[seed].parts[-3:])}/{VALIDATION_FILE}" for seed in range(3)]
-    assert other == (
+    assert other == [
         f"{places[0]} cannot be read",
         f"{places[1]} cannot be read",
         f"{places[2]} tells another accuracy than its run's result",
-    )
-    assert lost_answers(made, told, "val/f1") == ()
+    ]
+    assert lost(made, told, "val/f1") == []
     for folder in made.values():
         (folder / VALIDATION_FILE).unlink(missing_ok=True)
-    assert lost_answers(made, told, "val/accuracy") == ()
+    assert lost(made, told, "val/accuracy") == []

@@ -63,6 +63,10 @@ class Choice:
         """How many values there are."""
         return len(self.values)
 
+    def at(self, index: int) -> Any:
+        """One of the labels."""
+        return self.labels[index]
+
     def some(self, count: int) -> Sequence[Any]:
         """All labels: values of a choice have no order that fewer could stand for."""
         return self.labels
@@ -108,6 +112,10 @@ class Range:
         step = 1 if self.whole and self.log else self.step
         return None if step is None else int((self.high - self.low) / step + 1e-9) + 1
 
+    def at(self, index: int) -> float:
+        """One of the numbers, with the dust of float arithmetic, but not beyond the end."""
+        return min(self.low + index * (self.step or 1), self.high)
+
     def some(self, count: int) -> Sequence[Any]:
         """At most ``count`` values, evenly spread: all of them, or both ends and some between."""
         if self.size is None:
@@ -124,10 +132,8 @@ class Range:
         return random.uniform(self.low, self.high)
 
     def _at(self, index: int) -> float:
-        return self._tidy(self.low + index * (self.step or 1))
-
-    def _tidy(self, number: float) -> float:
-        """A number without the dust of float arithmetic: 0.3, not 0.1 + 0.2."""
+        """The same without the dust: 0.3, not 0.1 + 0.2."""
+        number = self.at(index)
         return number if isinstance(number, int) else float(f"{number:.{_DIGITS}g}")
 
     def suggest(self, trial: Suggests) -> Any:

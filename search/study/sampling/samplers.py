@@ -13,12 +13,7 @@ from random import Random
 from typing import Any
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
@@ -46,9 +41,9 @@ def choose_sampler(settings: StudySettings, space: Space) -> tuple[SamplerName, 
     Raises:
         InputError: `grid` in a space without end, or of more than a million combinations.
     """
-    name, size = settings.sampler.name, grid_size(distributions(space))
+    name, size = settings.sampler.name, space.size
     if name == "grid" and size is None:
-        endless = [path for path, d in distributions(space).items() if _values(d) is None]
+        endless = [parameter.path for parameter in space.parameters if parameter.size is None]
         raise InputError(
             f"sampler.name grid: {', '.join(endless)} has no end of values; give it a step or "
             "choices, or take another sampler"
@@ -93,10 +88,11 @@ class Samplers:
     def __init__(self, name: SamplerName, settings: StudySettings, space: Space) -> None:
         self._name = name
         self._settings = settings
-        self._space = distributions(space)
-        self._relative = {k: d for k, d in sorted(self._space.items()) if not d.single()}
+        self._space = space
+        ranges = sorted(distributions(space).items())
+        self._relative = {path: range_ for path, range_ in ranges if not range_.single()}
         self._several = len(settings.objective.against) > 0
-        self.size = grid_size(self._space) if name == "grid" else None
+        self.size = space.size if name == "grid" else None
 
     @property
     def sees_all(self) -> bool:
@@ -220,19 +216,13 @@ def distributions(space: Space) -> Distributions:
     return dict(trial.distributions)
 
 
-def grid_size(space: Mapping[str, BaseDistribution]) -> int | None:
-    """How many combinations there are; None where there is no end of them."""
-    counts = [_values(distribution) for distribution in space.values()]
-    return None if None in counts else math.prod(count for count in counts if count)
-
-
-def grid_point(space: Mapping[str, BaseDistribution], number: int, seed: int) -> dict[str, Any]:
+def grid_point(space: Space, number: int, seed: int) -> dict[str, Any]:
     """Combination ``number`` of the grid, in a random order, so that any first part is a sample."""
-    rest = _order(grid_size(space) or 0, seed)[number]
+    rest = _order(space.size or 0, seed)[number]
     point = {}
-    for path, distribution in space.items():
-        rest, index = divmod(rest, _values(distribution) or 1)
-        point[path] = _value(distribution, index)
+    for parameter in space.parameters:
+        rest, index = divmod(rest, parameter.size or 1)
+        point[parameter.path] = parameter.at(index)
     return point
 
 
@@ -241,25 +231,6 @@ def _order(size: int, seed: int) -> list[int]:
     order = list(range(size))
     Random(seed).shuffle(order)  # noqa: S311  # no secret
     return order
-
-
-def _values(distribution: BaseDistribution) -> int | None:
-    if isinstance(distribution, CategoricalDistribution):
-        return len(distribution.choices)
-    if isinstance(distribution, IntDistribution):
-        return (distribution.high - distribution.low) // distribution.step + 1
-    if isinstance(distribution, FloatDistribution) and distribution.step is not None:
-        return round((distribution.high - distribution.low) / distribution.step) + 1
-    return 1 if distribution.single() else None
-
-
-def _value(distribution: BaseDistribution, index: int) -> Any:
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[index]
-    if isinstance(distribution, IntDistribution | FloatDistribution):
-        value = distribution.low + index * (distribution.step or 0)
-        return min(value, distribution.high)  # a sum of many small steps may lie a bit beyond
-    raise TypeError(f"unknown distribution {distribution!r}")
 
 
 def sample_params(space: Space, seed: int) -> Any:

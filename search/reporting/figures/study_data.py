@@ -9,10 +9,8 @@ from typing import Literal, Self
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.program import door
 from search.leaderboard.board import Leaderboard
-from search.leaderboard.rows.evidence import Images, fresh_splits
-from search.leaderboard.rows.intervals import CONFIDENCE, over_seeds
-from search.leaderboard.rows.labels import labels
-from search.leaderboard.rows.row import Row
+from search.leaderboard.rows.evidence import fresh_splits
+from search.leaderboard.rows.intervals import CONFIDENCE
 from search.records.runs import FinishedRun, RunResult, RunSpec, iter_runs
 from search.records.settings import read_study
 from search.records.study_file import read_fixed
@@ -113,7 +111,7 @@ class StudyData:
             audits=tuple(kinds.get("audit", ())),
             baselines=tuple(kinds.get("baseline", ())),
             references=tuple(kinds.get("reference", ())),
-            retrained=_retrained(kinds.get("finalist", ()), monitor, mode, board.best),
+            retrained=_retrained(board, kinds.get("finalist", ()), mode),
             against=against or _COSTS,
             limits=_limits(settings.budget, against or _COSTS),
             reference_point=reference,
@@ -156,22 +154,17 @@ def whole(runs: Sequence[FinishedRun]) -> list[tuple[RunSpec, float]]:
 
 
 def _retrained(
-    finalists: Sequence[FinishedRun], monitor: str, mode: str, best: Row | None
+    board: Leaderboard, finalists: Sequence[FinishedRun], mode: str
 ) -> tuple[Retrained, ...]:
-    groups: dict[str, list[FinishedRun]] = {}
-    for run in finalists:
-        groups.setdefault(run[0].candidate_id, []).append(run)
+    by_key = {run[0].key: run for run in finalists}
     found = []
-    told = labels([runs[0][0] for runs in groups.values()])
-    for label, runs in zip(told, groups.values(), strict=True):
-        scores, spec = [score for _, score in whole(runs)], runs[0][0]
-        images = Images.of(run for run in runs if run[1].state == "complete").validation
-        named = best is not None and spec.key in best.keys
-        confidence = (best.interval_confidence if best and named else None) or CONFIDENCE
-        interval = over_seeds(scores, monitor, images, confidence)
-        if interval is not None:
-            row = Retrained(label, spec.is_baseline, spec.cost, interval, tuple(runs), confidence)
-            found.append(row)
+    for row in board.rows:
+        runs = tuple(by_key[key] for key in row.keys if key in by_key)
+        if runs and row.validation_mean is not None:
+            mean, low, high = row.validation_mean, row.validation_low, row.validation_high
+            interval, cost = Interval(mean, low, high, row.seeds), runs[0][0].cost
+            confidence = row.interval_confidence or CONFIDENCE
+            found.append(Retrained(row.label, row.is_baseline, cost, interval, runs, confidence))
     return tuple(sorted(found, key=lambda row: row.interval.mean, reverse=mode == "max"))
 
 

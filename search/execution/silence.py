@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.records.runs import RunSpec
+from search.statistics.formatting import seconds_text
 
 # Seconds between two looks at the clock after which this process itself must have stood still (it
 # was stopped, or the machine was): no silence of others then.
@@ -165,9 +166,5 @@ def _sentence(watched: _Watched, silent: float, slowest: float) -> str:
         where = "while it was measured" if name.startswith("end") else where
     return (
         f"it hung: nothing was heard for {silent / 60:.0f} minutes {where}, where comparable runs "
-        f"take at most {_span(slowest)}"
+        f"take at most {seconds_text(slowest)}"
     )
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds > 120 else f"{seconds:.2g} s"

@@ -13,8 +13,8 @@ from search.launch.hours.pilots import pilot_workers
 from search.launch.resolution import print_resolution
 from search.records.looks import read_looks
 from search.records.study_folder import check_folder
-from search.reporting.terminal import duration
 from search.settings.comparison import ComparisonSettings
+from search.statistics.formatting import seconds_text
 from search.statistics.undertraining import FEWEST_EPOCHS
 from search.study.looks import level_at, seeds_looked_at
 
@@ -40,7 +40,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
         console.print("timing pilot trainings ...", style="dim")
         pace = pilots_pace(prepared, workers)
     work = comparison_work(plan, pace, split_sizes_of(prepared))
-    took = duration(work.seconds(plan.seeds, pace.slots))
+    took = seconds_text(work.seconds(plan.seeds, pace.slots))
     console.print(
         f"time       about {took} on {pace.slots} workers, by timed pilots", highlight=False
     )

@@ -18,11 +18,11 @@ from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RESULT_FILE
 from search.records.study_folder import check_folder
-from search.reporting.terminal import duration
 from search.settings.contradictions import without_effect
 from search.settings.study import StudySettings
 from search.space.budget import limits
 from search.space.space import Space
+from search.statistics.formatting import seconds_text
 from search.study.candidates import Candidates
 from search.study.expected_runs import RunCounts, can_stop, expected_runs
 from search.study.looks import level_at, next_target, plan_of, seeds_looked_at
@@ -147,7 +147,7 @@ def _print_time(
     each = rungs.factor / (rungs.factor - 1) if rungs.first and rungs.over == "images" else 1.0
     unstopped = dataclasses.replace(work, worth=lambda trials: each * trials)
     most, expected = (
-        duration(one.seconds(counts.trials, counts.seeds, slots)) for one in (unstopped, work)
+        seconds_text(one.seconds(counts.trials, counts.seeds, slots)) for one in (unstopped, work)
     )
     console.print(
         f"time       {'at most ' * stops}about {most} on {slots} workers, by timed pilots"

@@ -18,7 +18,7 @@ from rich.text import Text
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import natural_order
 from search.records.runs import RunResult, RunSpec
-from search.statistics.formatting import score_phrase
+from search.statistics.formatting import score_phrase, seconds_text
 
 _REFRESH = 4  # a second
 # Seconds between two lines elsewhere: the first ones, the share of the time so far, at most.
@@ -156,7 +156,7 @@ class Terminal:
             return ""
         mean = sum(self._seconds) / len(self._seconds)
         seconds = mean * (self._total - self._ended) / self._slots
-        return f"about {duration(seconds)} left"
+        return f"about {seconds_text(seconds)} left"
 
     def _render(self) -> Group:
         table = Table.grid(padding=(0, 2))
@@ -180,12 +180,3 @@ class Terminal:
 
 def _by_number(item: tuple[str, Any]) -> tuple[Any, ...]:
     return natural_order(item[0])
-
-
-def duration(seconds: float) -> str:
-    """A time in words, as exact as a person needs."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"

@@ -89,22 +89,6 @@ def half_width_of(difference: Difference, level: float) -> float:
     return float(half_width(level, *parts))
 
 
-def t_interval(scores: ArrayLike, confidence: float = 0.95) -> Interval:
-    """Mean and interval over seeds of a score without bounds: m +- t(S - 1) s / sqrt(S).
-
-    Scores that are all equal have none: they do not tell how far others would scatter.
-
-    Raises:
-        ValueError: no score, or one that is not finite.
-    """
-    x_S = finite(scores)
-    mean, n = float(x_S.mean()), len(x_S)
-    if n == 1 or standard_error(x_S) <= NO_SPREAD:
-        return Interval(mean, None, None, n)
-    low, high = _t_limits(mean, standard_error(x_S), n, confidence)
-    return Interval(mean, low, high, n)
-
-
 def score_interval(
     scores: ArrayLike,
     bounds: Bounds | None = None,

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from search.statistics.quantiles import NO_SPREAD, half_width
 
@@ -33,9 +33,11 @@ def detectable_difference(
         level: two-sided level of the test.
         power: wanted chance of finding it.
     """
-    if seeds < 2 or items == 0:
-        return minimum_detectable_difference(seeds, seed_std, power, level)
+    if seeds < 2:
+        return math.inf
     u = seed_std / math.sqrt(seeds)
+    if items == 0:
+        return detectable_at(u, seeds - 1, 0.0, 1, level, power)
     v = math.sqrt(items * item_std**2 + 2) / (items + 2)  # as if a changed item changed outright
     return detectable_at(u, seeds - 1, v, items + 1, level, power)
 
@@ -74,33 +76,6 @@ def detectable_at(
         return float(found.mean()) - power
 
     return float(optimize.brentq(missing_power, 0.0, float(half_UV.max()) + 3 * error))
-
-
-def minimum_detectable_difference(
-    seeds: int, std: float, power: float = 0.8, level: float = 0.05
-) -> float:
-    """The least true difference that a paired t test over seeds finds with probability ``power``.
-
-    Solves P(|T'| > t(S - 1)) = power, where T' is noncentral t with noncentrality d sqrt(S) / std.
-
-    Args:
-        seeds: S; infinite below 2.
-        std: standard deviation over seeds of the paired difference, in the unit of the result.
-        power: wanted chance of finding it.
-        level: two-sided level of the test.
-    """
-    if seeds < 2:
-        return math.inf
-    critical = float(stats.t.ppf(1 - level / 2, seeds - 1))
-
-    def missing_power(noncentrality: float) -> float:
-        above = stats.nct.sf(critical, seeds - 1, noncentrality)
-        below = stats.nct.cdf(-critical, seeds - 1, noncentrality)
-        return float(np.nan_to_num(above) + np.nan_to_num(below)) - power
-
-    # at noncentrality 2 (critical + 3) nearly all of T' lies above the critical value
-    root = optimize.brentq(missing_power, 0.0, 2 * (critical + 3), xtol=1e-10)
-    return float(root) * std / math.sqrt(seeds)
 
 
 def _spread(df: float, count: int) -> NDArray[np.float64]:

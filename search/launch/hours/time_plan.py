@@ -9,7 +9,7 @@ from hybrid_swin.errors import InputError
 from search.launch.hours.pace import Pace
 from search.launch.hours.wall_time import CLOSING, PLANNED, most_that_fit, too_long
 from search.records.time_limit import TimeLimit
-from search.reporting.terminal import duration
+from search.statistics.formatting import seconds_text
 from search.study.deadline import Deadline
 
 FEWEST_SEEDS = 2  # that are trained where the time is over early: one gives no interval
@@ -57,8 +57,8 @@ def of_hours(plan: TimePlan | None) -> str:
     """How much of the hours is planned, for the end of a line; empty for no limit."""
     if plan is None:
         return ""
-    hours = duration(plan.limit.hours * 3600)
-    return f"; about {duration(plan.seconds)} of {hours}"
+    hours = seconds_text(plan.limit.hours * 3600)
+    return f"; about {seconds_text(plan.seconds)} of {hours}"
 
 
 @dataclass(frozen=True)

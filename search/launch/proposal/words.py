@@ -15,8 +15,8 @@ from search.launch.proposal.images import ImageCounts, ImageSizes
 from search.launch.proposal.network import NetworkSize
 from search.launch.proposal.presets import Preset
 from search.launch.proposal.recipe import learning_rate, schedule
-from search.reporting.terminal import duration
 from search.settings.experiment import ExperimentSettings
+from search.statistics.formatting import seconds_text
 from search.statistics.power import detectable_difference
 
 Kind = Literal["study", "comparison"]
@@ -63,7 +63,7 @@ def reasons(
         seconds: that all of it is expected to take.
         hours: that were given.
     """
-    time = f"about {duration(seconds)} of {duration(hours * 3600)}"
+    time = f"about {seconds_text(seconds)} of {seconds_text(hours * 3600)}"
     workers = f"{measured.pace.slots} worker{'s' * (measured.pace.slots > 1)}"
     numbers = _numbers(kind, choice, preset)
     return [

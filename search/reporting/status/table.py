@@ -11,8 +11,7 @@ from rich.text import Text
 from hybrid_swin.errors.plain_text import unbroken
 from hybrid_swin.system.program import door
 from search.reporting.status.status import Status
-from search.reporting.terminal import duration
-from search.statistics.formatting import score_text, score_unit
+from search.statistics.formatting import score_text, score_unit, seconds_text
 
 _STATES = ("complete", "stopped", "diverged", "failed")
 _FAILURES = 5  # shown
@@ -48,7 +47,7 @@ def render_list(found: Sequence[Status]) -> Table:
             status.kind,
             status.activity,
             f"{status.ended}{of} runs",
-            "" if left is None else f"about {duration(left)} left",
+            "" if left is None else f"about {seconds_text(left)} left",
             "" if status.best is None else f"best run {_score(status.best.score, status)}",
         )
     return table
@@ -77,11 +76,11 @@ def _sums(status: Status) -> Text:
     of = "" if status.total is None else f" of {'about ' * status.about}{status.total}"
     said = f"{status.ended}{of} runs ended"
     if status.training_seconds:
-        said += f" in {duration(status.training_seconds)} of training, summed over workers"
+        said += f" in {seconds_text(status.training_seconds)} of training, summed over workers"
     if status.total is not None and status.ended < status.total:
         said += f"; {'about ' * status.about}{status.total - status.ended} left"
         if status.seconds_left is not None:
-            said += f", about {duration(status.seconds_left)}"
+            said += f", about {seconds_text(status.seconds_left)}"
         said += f" ({status.basis})"
     return Text(said)
 
@@ -102,7 +101,7 @@ def _training(status: Status) -> Table:
     for run in status.training:
         epoch = "starting" if run.epoch is None else f"epoch {run.epoch}/{run.epochs}"
         score = "" if run.score is None else f"{status.monitor} {_score(run.score, status)}"
-        since = f"for {duration(run.seconds)}" if status.activity == "running" else ""
+        since = f"for {seconds_text(run.seconds)}" if status.activity == "running" else ""
         table.add_row(run.key, _plain(run.label), epoch, score, since, Text(run.worker, "dim"))
     return table
 
@@ -111,7 +110,7 @@ def _last(status: Status) -> Table:
     table = _grid([run.key for run in status.last])
     for run in status.last:
         score = _score(run.score, status)
-        ago = f"{duration(run.ago)} ago"
+        ago = f"{seconds_text(run.ago)} ago"
         table.add_row(run.key, _plain(run.label), score, f"{run.epochs} epochs", run.state, ago)
     return table
 

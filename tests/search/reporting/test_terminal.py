@@ -9,7 +9,7 @@ import pytest
 from hybrid_swin.system.console import Console
 from search.records.runs import RunResult, RunSpec
 from search.reporting import terminal as progress
-from search.reporting.terminal import Terminal, duration
+from search.reporting.terminal import Terminal
 
 
 def run(number=0, label="w_msa", stage="search"):
@@ -244,20 +244,3 @@ def test_an_error_ends_the_display_too(clock):
     with pytest.raises(KeyboardInterrupt), screen.view:
         raise KeyboardInterrupt
     assert not screen.view._live.is_started
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.0, "1 s"),
-        (0.6, "1 s"),
-        (89.4, "89 s"),
-        (90, "2 min"),
-        (3600, "60 min"),
-        (5399, "90 min"),
-        (5400, "1.5 h"),
-        (100_000, "27.8 h"),
-    ],
-)
-def test_times_in_words(seconds, words):
-    assert duration(seconds) == words

@@ -12,7 +12,6 @@ from search.statistics.intervals import (
     difference_of_parts,
     paired_difference,
     score_interval,
-    t_interval,
 )
 from search.statistics.multiplicity import holm
 from search.statistics.quantiles import half_width
@@ -24,7 +23,7 @@ def half(interval):
 
 def test_t_interval_by_hand():
     # mean 3, s = sqrt(2.5), t(4, .975) = 2.776445: half = 2.776445 * sqrt(2.5 / 5)
-    interval = t_interval([1, 2, 3, 4, 5])
+    interval = score_interval([1, 2, 3, 4, 5])
     assert interval.mean == 3
     assert interval.n == 5
     assert half(interval) == pytest.approx(1.963243, abs=1e-6)
@@ -32,14 +31,14 @@ def test_t_interval_by_hand():
 
 
 def test_one_seed_has_a_mean_and_no_interval():
-    interval = t_interval([0.9])
+    interval = score_interval([0.9])
     assert (interval.mean, interval.low, interval.high, interval.n) == (0.9, None, None, 1)
 
 
 @pytest.mark.parametrize("scores", [[], [0.9, math.nan], [math.inf]])
 def test_scores_that_are_no_numbers_are_refused(scores):
     with pytest.raises(ValueError, match="finite"):
-        t_interval(scores)
+        score_interval(scores)
 
 
 @pytest.mark.parametrize("n", [3, 5, 10])
@@ -47,7 +46,7 @@ def test_t_interval_covers_the_truth_as_often_as_it_says(n):
     draws = np.random.default_rng(n).normal(0.9, 0.02, size=(4000, n))
     covered = 0
     for scores in draws:
-        interval = t_interval(scores)
+        interval = score_interval(scores)
         covered += interval.low <= 0.9 <= interval.high
     assert 0.93 <= covered / 4000 <= 0.97
 
@@ -82,7 +81,7 @@ def test_seeds_that_agree_to_the_last_digit_tell_no_spread(seeds):
     assert set_of_the_best({(0, 1): same}, 2) == (True, True)
     rounding = paired_difference([0.1 + 0.2] * seeds, [0.3] * seeds)
     assert rounding.p_value is None
-    assert t_interval(first[:1] * 3).low is None
+    assert score_interval(first[:1] * 3).low is None
     assert paired_difference([0.91, 0.93], [0.90, 0.919]).p_value > 0
 
 
@@ -161,13 +160,12 @@ def test_a_bounded_score_keeps_its_bounds():
     scaled = score_interval([0.95, 0.6, 0.975], (0, 1))
     assert (kappa.low, kappa.high) == pytest.approx((2 * scaled.low - 1, 2 * scaled.high - 1))
     loss = score_interval([0.1, 0.5, 0.9], (0, math.inf))
-    assert (loss.low, loss.high) == (0, t_interval([0.1, 0.5, 0.9]).high)
-    assert score_interval([0.1, 0.5, 0.9]) == t_interval([0.1, 0.5, 0.9])
+    assert (loss.low, loss.high) == (0, score_interval([0.1, 0.5, 0.9]).high)
 
 
-def test_far_from_its_bounds_a_score_has_the_t_interval():
+def test_far_from_its_bounds_a_score_has_the_score_interval():
     scores = [0.50, 0.51, 0.505, 0.495]
-    found, plain = score_interval(scores, (0, 1), 10_000), t_interval(scores)
+    found, plain = score_interval(scores, (0, 1), 10_000), score_interval(scores)
     assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=1e-3)
 
 
@@ -196,14 +194,14 @@ def test_crossed_parts_by_hand():
     assert crossed_half(scores) == pytest.approx(expected, rel=1e-6)
 
 
-def test_crossed_parts_of_equal_items_are_the_t_interval():
+def test_crossed_parts_of_equal_items_are_the_score_interval():
     scores = np.repeat(np.array([[0.2], [0.5], [0.9]]), 7, axis=1)
-    assert crossed_half(scores) == pytest.approx(half(t_interval([0.2, 0.5, 0.9])))
+    assert crossed_half(scores) == pytest.approx(half(score_interval([0.2, 0.5, 0.9])))
 
 
 def test_crossed_parts_of_equal_seeds_are_the_item_interval():
     items = np.random.default_rng(1).integers(0, 2, 50).astype(float)
-    assert crossed_half(np.stack([items] * 4)) == pytest.approx(half(t_interval(items)))
+    assert crossed_half(np.stack([items] * 4)) == pytest.approx(half(score_interval(items)))
 
 
 def test_groups_of_one_change_nothing_and_copies_add_no_evidence():

@@ -14,7 +14,7 @@ from search.statistics.intervals import (
     score_interval,
 )
 from search.statistics.multiplicity import holm
-from search.statistics.power import minimum_detectable_difference
+from search.statistics.power import detectable_difference
 from search.statistics.probabilities import accuracy_interval, probability_of_beating
 from search.statistics.quantiles import half_width
 
@@ -140,7 +140,7 @@ def test_small_levels_are_kept_for_every_mix_of_seeds_and_images(seeds, most, le
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_a_known_effect_is_found_as_often_as_promised(seeds):
     rng, spread, replays = np.random.default_rng(seeds), 0.01, 2000
-    effect = minimum_detectable_difference(seeds, spread)
+    effect = detectable_difference(seeds, 0, spread, 0)
     seed_effects = rng.normal(0, 0.02, (replays, seeds))
     first = 0.9 + effect + seed_effects + rng.normal(0, spread / 2**0.5, (replays, seeds))
     second = 0.9 + seed_effects + rng.normal(0, spread / 2**0.5, (replays, seeds))

@@ -81,6 +81,7 @@ class ImageData(LightningDataModule):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     data_hash: str
+    hashes: dict[str, str]
 
     def __init__(
         self,
@@ -107,6 +108,7 @@ class ImageData(LightningDataModule):
         self.images, self.splits, self._normalised = loaded.images, loaded.splits, loaded.normalised
         self.mean, self.std = loaded.mean, loaded.std
         self.class_counts, self.data_hash = loaded.class_counts, loaded.data_hash
+        self.hashes = loaded.hashes
         self.class_names, self.left_out = loaded.images.class_names, loaded.images.left_out
         self.num_classes = len(self.class_names)
         loaded.check_classes(variant.num_classes)

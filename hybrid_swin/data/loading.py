@@ -40,6 +40,13 @@ class LoadedData:
     data_hash: str
     normalised: NormalisedImages
 
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Which images and which splits these are."""
+        splits = self.splits
+        hashes = {"split_hash": splits.hash, "test_hash": splits.test_hash}
+        return {"data_hash": self.data_hash, **hashes}
+
     def check_classes(self, num_classes: int) -> None:
         """Raise InputError where a network of so many classes does not fit."""
         names = self.images.class_names

@@ -112,7 +112,7 @@ class Server:
 
     def __init__(self, modules: Sequence[str] = TRAINING) -> None:
         self.owner = os.getpid()
-        self._environment = _plain_environment()
+        self._environment = python_environment()
         self._places = import_places()
         self._answer: dict[str, str | None] = {}
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -139,7 +139,7 @@ class Server:
 
     def can_serve(self) -> bool:
         """Whether a worker of it is as one that is started now by itself."""
-        now, path = _plain_environment(), import_places()["path"]
+        now, path = python_environment(), import_places()["path"]
         same = all(
             now.get(name) == self._environment.get(name)
             for name in now.keys() | self._environment.keys()
@@ -208,7 +208,3 @@ def fork_worker(pipe: int, output: int, environment: Mapping[str, str]) -> Forke
 def _close(server: Server) -> None:
     if server.owner == os.getpid():
         server.close()
-
-
-def _plain_environment() -> dict[str, str]:
-    return python_environment()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ import lightning.pytorch as L
 
 from hybrid_swin.data.datamodule import ImageData, make_datamodule
 from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.data.summary import independent
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import say
 from hybrid_swin.profiling.timing import measure_latency
@@ -51,18 +52,16 @@ def do_job(job: Job, report: Report) -> None:
     modules = settings.get("modules", {})
     check_modules(modules, modules, "the study")
     spec = RunSpec.from_dict(settings["spec"])
-    folder = Path(job.folder)
     try:
-        result = (
-            _reference(spec, job, settings)
-            if job.task == "reference"
-            else _train(spec, job, settings, report, begin)
-        )
+        if job.task == "reference":
+            result = _reference(spec, job, settings)
+        else:
+            result = _train(spec, job, settings, report, begin)
     except OSError as error:
         if isinstance(error, SaveError) or error.errno in OF_THE_DISK:
             raise InputError(explained(error)) from error
         raise
-    write_json_atomically(folder / RESULT_FILE, result.to_dict())
+    write_json_atomically(Path(job.folder) / RESULT_FILE, result.to_dict())
 
 
 def _train(
@@ -100,10 +99,12 @@ def _train(
         if state == "complete":
             network = load_classifier(fitted.checkpoint)
             latency = measure_latency(network, variant, settings["accelerator"])
-    seconds = dict(fitted.seconds)
-    seconds["fit"] = seconds.get("fit", 0.0) + training.seconds_before
-    # From the job's arrival to here: what the worker spent, Lightning's loop included.
-    seconds["total"] = time.perf_counter() - begin
+    seconds = {
+        **fitted.seconds,
+        "fit": fitted.seconds.get("fit", 0.0) + training.seconds_before,
+        # from the job's arrival to here: what the worker spent, Lightning's loop included
+        "total": time.perf_counter() - begin,
+    }
     score = fitted.history[-1].get(monitor) if fitted.history else None
     return RunResult(
         key=spec.key,
@@ -162,9 +163,7 @@ class _Training:
             if score is not None:
                 scores[str(images)] = score
             cutoff = self._cutoffs.get(images)
-            short = cutoff is not None and falls_short(
-                float("nan") if score is None else score, cutoff, objective["mode"]
-            )
+            short = cutoff is not None and falls_short(score, cutoff, objective["mode"])
             if short and fitted.state == "complete":
                 fitted = dataclasses.replace(fitted, state="stopped")
             if fitted.state != "complete":
@@ -226,9 +225,9 @@ def _read_test(
 def _recorded(spec: RunSpec, job: Job, data: L.LightningDataModule) -> AbstractContextManager[None]:
     """The ledgers of a study and of those beside it, around the one reading of a run."""
     study = Path(job.folder).parents[len(Path(spec.key).parts)]
-    return recorded_test_read(
-        study, job.settings["command"], spec.key, spec.candidate_id, _hashes(data)
-    )
+    hashes = data.hashes if isinstance(data, ImageData) else {}
+    command = job.settings["command"]
+    return recorded_test_read(study, command, spec.key, spec.candidate_id, hashes)
 
 
 def _reference(spec: RunSpec, job: Job, settings: Mapping[str, Any]) -> RunResult:
@@ -286,31 +285,16 @@ def _data(
 
 def _provenance(data: L.LightningDataModule, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Which data and code a result is of."""
-    known: dict[str, Any] = {"code_hash": settings["code_hash"], **_hashes(data)}
+    known: dict[str, Any] = {"code_hash": settings["code_hash"]}
     if isinstance(data, ImageData):
-        known |= {
-            "validation_images": len(data.splits.validation),
-            "test_images": len(data.splits.test),
-            "validation_groups": _groups(data, data.splits.validation),
-            "test_groups": _groups(data, data.splits.test),
-        }
+        splits, grouped = data.splits, data.images.groups is not None
+        known |= data.hashes
+        for name, index in (("validation", splits.validation), ("test", splits.test)):
+            known[f"{name}_images"] = len(index)
+            known[f"{name}_groups"] = independent(data.images, index) if grouped else 0
     return known
 
 
-def _hashes(data: L.LightningDataModule) -> dict[str, str]:
-    """Which images and which splits; empty for a data module of the user's own."""
-    if not isinstance(data, ImageData):
-        return {}
-    splits = data.splits
-    return {"data_hash": data.data_hash, "split_hash": splits.hash, "test_hash": splits.test_hash}
-
-
-def _groups(data: ImageData, index: Iterable[int]) -> int:
-    """How many groups the images of a split are of; 0 where images have none."""
-    groups = data.images.groups
-    return 0 if groups is None else len({str(groups[i]) for i in index})
-
-
-def falls_short(score: float, cutoff: float, mode: Literal["max", "min"]) -> bool:
-    """Whether a score is below the cut-off; an equal one goes on, NaN does not."""
-    return not (score >= cutoff if mode == "max" else score <= cutoff)
+def falls_short(score: float | None, cutoff: float, mode: Literal["max", "min"]) -> bool:
+    """Whether a score is below the cut-off; an equal one goes on, NaN or none does not."""
+    return score is None or not (score >= cutoff if mode == "max" else score <= cutoff)

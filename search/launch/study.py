@@ -60,14 +60,7 @@ class PreparedStudy:
     @property
     def hashes(self) -> dict[str, str]:
         """Which images and which split; empty where we cannot know."""
-        if self.data is None:
-            return {}
-        splits = self.data.splits
-        return {
-            "data_hash": self.data.data_hash,
-            "split_hash": splits.hash,
-            "test_hash": splits.test_hash,
-        }
+        return {} if self.data is None else self.data.hashes
 
     @property
     def reference(self) -> dict[str, float]:

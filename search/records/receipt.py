@@ -137,9 +137,4 @@ def about_data(data: LoadedData | None) -> dict[str, Any]:
     """Images and splits for a receipt; empty for a data module of the user's own."""
     if data is None:
         return {}
-    return {
-        "data_hash": data.data_hash,
-        "split_hash": data.splits.hash,
-        "test_hash": data.splits.test_hash,
-        **describe(data),
-    }
+    return data.hashes | describe(data)

@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,6 @@ from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from search.records.runs import PLACES, RUN_FILE
 from search.records.settings import SETTINGS_FILE, read_study, write_settings
 from search.records.study_file import (
-    COPY_FILE,
-    STUDY_FILE,
     read_fixed,
     read_study_file,
     write_study_file,
@@ -129,8 +127,7 @@ def check_folder(settings: ExperimentSettings) -> None:
             )
     known = read_study_file(folder, [])
     if known is not None:
-        fixed = {"settings": settings.fixed() | {"plugins": None}}
-        _refuse_others(settings, list(differences({"settings": known["settings"]}, fixed)))
+        _refuse_others(settings, {"settings": known["settings"]}, _tied(settings))
 
 
 def bind_settings(
@@ -162,7 +159,7 @@ def bind_settings(
     check_ledger(ledger_beside(folder))  # now, not after the hours of a search
     fixed = {
         "schema_version": SCHEMA_VERSION,
-        "settings": settings.fixed() | {"plugins": None},
+        **_tied(settings),
         "plugins": dict(plugins),
         "data": dict(data),
     }
@@ -178,30 +175,31 @@ def bind_settings(
         say(f"{error}; it is kept as {set_aside(error.path).name}, and made again")
     if known is None and before_now is not None and has_begun(folder):
         # the file and its copy are lost: these settings are all that tells what was trained
-        fixed_before = {"settings": before_now.fixed() | {"plugins": None}}
-        _refuse_others(settings, list(differences(fixed_before, {"settings": fixed["settings"]})))
-    new: Collection[str] = ()
+        _refuse_others(settings, _tied(before_now), _tied(settings))
     if known is not None:
-        new = settled.keys() - known.keys()  # of a study from before it was settled
         before = {name: known.pop(name, value) for name, value in settled.items()}
-        if modules and "modules" not in known:  # of a study from before they were recorded
-            known["modules"], new = fixed["modules"], [*new, "modules"]
-        changed = list(differences(known, fixed))
-        if changed and not has_begun(folder):  # it ended before its first training
-            new = [*new, *fixed]
-            settled = dict(settled) | {k: v for k, v in before.items() if k == "owner"}
-        elif changed:
-            _refuse_others(settings, changed)
+        if modules:
+            known.setdefault("modules", dict(modules))  # of a study from before they were recorded
+        if not has_begun(folder) and any(differences(known, fixed)):  # ended before any training
+            before = settled | {name: before[name] for name in before if name == "owner"}
         else:
-            settled = before
-    if new or not (folder / STUDY_FILE).exists() or not (folder / COPY_FILE).exists():
-        write_study_file(folder, fixed | dict(settled))
+            _refuse_others(settings, known, fixed)
+        settled = before
+    write_study_file(folder, fixed | settled)
     write_settings(folder, settings)
     return {name: value for name, value in settled.items() if name != WORKING_FOLDER}
 
 
-def _refuse_others(settings: ExperimentSettings, changed: Sequence[str]) -> None:
+def _tied(settings: ExperimentSettings) -> dict[str, Any]:
+    """The settings that a study is tied to; where its plug-ins lie does not matter."""
+    return {"settings": settings.fixed() | {"plugins": None}}
+
+
+def _refuse_others(
+    settings: ExperimentSettings, before: Mapping[str, Any], now: Mapping[str, Any]
+) -> None:
     """Raise InputError, which names what has changed, if anything has."""
+    changed = list(differences(before, now))
     if changed:
         raise InputError(
             f"study {settings.name!r} in {str(settings.path)!r} was begun with other settings "

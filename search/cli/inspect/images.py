@@ -118,9 +118,7 @@ def _source_images(
     about = {
         "source": settings.source,
         "split": question.split,
-        "data_hash": loaded.data_hash,
-        "split_hash": loaded.splits.hash,
-        "test_hash": loaded.splits.test_hash,
+        **loaded.hashes,
         "images": len(indices),
     }
     return ShownImages(images, labels, names, about, why_no_labels=why_not, notes=notes)

@@ -111,14 +111,19 @@ class Dispatcher:
         """Runs that were submitted and have not ended."""
         return len(self._running)
 
-    def submit(self, spec: RunSpec) -> None:
+    def submit(self, spec: RunSpec, begun: bool = False) -> None:
         """Take a run; its result comes out of ``results``, at once where it is there already.
+
+        Args:
+            spec: the run.
+            begun: it was read from its folder, which need not be looked at again.
 
         Raises:
             InputError: the run's folder is that of another candidate.
         """
         folder = self._folder / spec.key
-        take_folder(self._folder, spec, self._settled(spec), self._view.note)
+        if not begun:
+            take_folder(self._folder, spec, self._settled(spec), self._view.note)
         result = read_or_set_aside(
             lambda: read_result(self._folder, spec.key), self._view.note, "the run is trained again"
         )

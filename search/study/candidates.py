@@ -47,6 +47,7 @@ class Candidates:
         self._num_classes = variant.num_classes
         self._stages = len(variant.stages)
         self.baselines = self._baselines()
+        self.begun: set[str] = set()  # keys of trials that were read from their folders
         self._judged: tuple[dict[str, Any], RunSpec | None] = {}, None  # the last; taken by trial()
         self._known = {spec.candidate_id: spec.key for spec in self.baselines}
 
@@ -156,8 +157,10 @@ class Candidates:
             spec = read_record(path, RunSpec.from_dict)
         except (MissingFileError, DamagedFileError):
             return None  # whoever takes the folder sets a damaged file aside
-        same = all(getattr(spec, name) == value for name, value in asked.items())
-        return spec if same else None
+        if any(getattr(spec, name) != value for name, value in asked.items()):
+            return None
+        self.begun.add(key)
+        return spec
 
     def _data_of(self, index: int) -> dict[str, Any] | None:
         """The study's data with validation drawn anew for a fresh seed; test stays as it is."""

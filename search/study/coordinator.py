@@ -136,7 +136,7 @@ class Coordinator:
                     continue
                 asked += 1
                 waiting.append(trial)
-                self._dispatcher.submit(trial)
+                self._dispatcher.submit(trial, trial.key in self._candidates.begun)
                 if asked == last:
                     self._submit_independent()
             if last == asked < self._trials:

@@ -309,11 +309,13 @@ def test_a_trial_that_was_begun_is_read_and_not_made(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Space, "resolve", None)
         assert again.trial(draw, {2: 0.5}, (64,)) == spec
+    assert again.begun == {spec.key}
     assert again.judge(params()).reason == f"the same candidate as {spec.key}"
     for other in (Draw(0, 0, params(stages__0__width=20)), draw):
         fresh = candidates(folder=str(tmp_path))
         cutoffs = {2: 0.5} if other is not draw else {}
         assert fresh.trial(other, cutoffs, (64,)).cutoffs == {str(k): v for k, v in cutoffs.items()}
+        assert not fresh.begun
 
 
 def test_rungs_lie_below_the_longest_training():

@@ -99,7 +99,7 @@ class Trainings:
     def running(self):
         return len(self.waiting)
 
-    def submit(self, spec):
+    def submit(self, spec, begun=False):
         assert spec.key not in [s.key for s in self.submitted], "asked for twice"
         self.submitted.append(spec)
         self.waiting.append(spec)

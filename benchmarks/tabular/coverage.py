@@ -36,7 +36,12 @@ import numpy as np
 from benchmarks.tabular.coverage_report import tables
 from benchmarks.tabular.repeats import SEEDS, Repeats, board
 from benchmarks.writing import write_report
-from search.statistics.intervals import Interval, crossed_difference, paired_difference, t_interval
+from search.statistics.intervals import (
+    Interval,
+    crossed_difference,
+    paired_difference,
+    score_interval,
+)
 from search.statistics.probabilities import accuracy_interval, probability_of_beating
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -109,8 +114,8 @@ def one_candidate(repeats: Repeats, k: int) -> Replay:
         tests, mean = correct.mean(axis=1), float(correct.mean())
         both = accuracy_interval(correct[np.ix_(seeds, images)])
         return {
-            "validation, t over seeds": holds(t_interval(validation[seeds]), validation.mean()),
-            "test, t over seeds": holds(t_interval(tests[seeds]), mean),
+            "validation, t over seeds": holds(score_interval(validation[seeds]), validation.mean()),
+            "test, t over seeds": holds(score_interval(tests[seeds]), mean),
             "test, over seeds and images": holds(both, mean),
         }
 

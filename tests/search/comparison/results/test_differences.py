@@ -10,7 +10,7 @@ from search.leaderboard.rows.evidence import RowEvidence
 from search.records.predictions import Correctness
 from search.statistics.equivalence import equivalence_p
 from search.statistics.intervals import Difference, crossed_difference, paired_difference
-from search.statistics.power import minimum_detectable_difference
+from search.statistics.power import detectable_difference
 from search.statistics.quantiles import half_width
 
 
@@ -136,11 +136,11 @@ def test_detectable_is_that_of_a_paired_t_test():
     versus = difference_of(side("a", dict(enumerate(a))), side("b", dict(enumerate(b))), "", 1)
     (found,), _ = adjust([("a - b", versus)])
     spread = float(np.std(np.subtract(a, b), ddof=1))
-    expected = minimum_detectable_difference(5, spread)
+    expected = detectable_difference(5, 0, spread, 0)
     assert found.detectable == pytest.approx(expected, rel=0.01)
     (among, _), family = adjust([("a - b", versus), ("c - b", versus)])
     assert family == 2
-    expected = minimum_detectable_difference(5, spread, level=0.05 / 2)
+    expected = detectable_difference(5, 0, spread, 0, level=0.05 / 2)
     assert among.detectable == pytest.approx(expected, rel=0.01)
     assert math.isfinite(among.detectable)
 

@@ -3,7 +3,7 @@ import io
 from hybrid_swin.system.console import Console
 from search.launch.resolution import print_resolution
 from search.statistics.looks import pocock_level
-from search.statistics.power import detectable_difference, minimum_detectable_difference
+from search.statistics.power import detectable_difference
 
 
 def printed(*given, **more):
@@ -21,7 +21,7 @@ def test_one_seed_shows_nothing():
 def test_the_smallest_difference_grows_with_the_questions():
     alone, among = printed(5, "seeds", None), printed(5, "seeds", None, questions=10)
     for told, level in ((alone, 0.05), (among, 0.005)):
-        expected = minimum_detectable_difference(5, 0.01, level=level)
+        expected = detectable_difference(5, 0, 0.01, 0, level)
         assert f"{100 * expected:.1f} (at 1)" in told
     assert "among 10 differences" in among and "among" not in alone
 
@@ -30,7 +30,7 @@ def test_images_that_differ_limit_what_seeds_can_find():
     told = printed(10, "seeds", 360)
     expected = detectable_difference(10, 360, 0.005, 0.1**0.5)
     assert f"{100 * expected:.1f} (at 0.5 and 10%)" in told
-    assert expected > 3 * minimum_detectable_difference(10, 0.005)
+    assert expected > 3 * detectable_difference(10, 0, 0.005, 0)
 
 
 def test_so_many_images_tell_an_accuracy_so_well():
@@ -53,6 +53,6 @@ def test_another_metric_is_no_share_of_images():
 def test_a_planned_look_pays_its_share():
     level = pocock_level((3, 5, 8))
     told = printed(3, "seeds", None, level=level)
-    expected = minimum_detectable_difference(3, 0.01, level=level)
+    expected = detectable_difference(3, 0, 0.01, 0, level)
     assert f"at this look ({level:.2%} over all of them)" in told
     assert f"{100 * expected:.1f} (at 1)" in told

@@ -1,15 +1,7 @@
-"""Rows and their order: what a study found, as ``leaderboard.csv`` and ``leaderboard.json``.
-
-Order: rows retrained over several fresh seeds, by their mean on validation; then rows retrained
-with one fresh seed; then the single runs of the search, by the score that they had there; then what
-stopped, diverged or failed; what is there for comparison only (the mean of random candidates,
-references) last. So a single lucky run never stands above a row with
-better evidence. Validation chooses and orders; test is shown and compared, it never orders.
-"""
+"""Rows and their order: what a study found, as ``leaderboard.csv`` and ``leaderboard.json``."""
 
 import hashlib
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -19,15 +11,15 @@ from typing import Any, Literal, Self
 from hybrid_swin.data.test_reads import merged
 from hybrid_swin.system.files import (
     json_ready,
-    natural_order,
     write_json_atomically,
     write_text_atomically,
 )
 from search.leaderboard.row_table import RowTable
 from search.leaderboard.rows.against_reference import AgainstReference, against_references
 from search.leaderboard.rows.building import MIXED
-from search.leaderboard.rows.comparison import LEVEL, Built, compare_rows
-from search.leaderboard.rows.labels import labels, value_at
+from search.leaderboard.rows.comparison import LEVEL
+from search.leaderboard.rows.labels import value_at
+from search.leaderboard.rows.order import ordered, tier
 from search.leaderboard.rows.questions import Question, ask
 from search.leaderboard.rows.row import Row
 from search.leaderboard.rows.study_rows import StudyRows
@@ -67,34 +59,24 @@ MEASURED = ("train_seconds", "latency_ms", "latency_low", "latency_high", "peak_
 
 # A digest leaves these out as well: they do not say what was found.
 _CIRCUMSTANCES = ("study", "test_reads", "code_hash")
-_STATES = ("complete", "stopped", "diverged", "failed")
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """What a study found, or several.
+    """What a study found, or several. What is not described here is as in `StudyRows`, of them all.
 
     Args:
         study: its name, or all names.
-        monitor: the objective, a validation metric.
-        mode: whether more (``max``) or less of it is better.
-        against: costs that are objectives beside it; of several studies, where all have the same.
+        against: of several studies, where all have the same.
         rows: in their order.
-        pending: runs that were asked and have not ended.
-        test_reads: runs that read the test split, references not counted.
-        reference_reads: references that read it.
-        fidelity: what the runs tell of its rungs.
-        random_cost: what a random search beside it cost to train, as a share of the search's cost.
+        fidelity, random_cost: of a single study.
         readers: who has read the test split of these rows, over all that the ledgers know, and how
             often.
         open_reads: readings of it that were begun, and of which nobody knows whether they happened.
         other_reads: readings of other test splits of the same images.
         studies: the names where the rows are of several.
         folders: where the studies lie on this machine; in no file.
-        fresh_splits: whether fresh seeds drew other validation images than the search had; False
-            where the splits were given, None where nobody can tell or studies differ in it.
-        budgeted: whether a budget limits what a candidate may cost.
-        tried: candidates that came to their end, of which the finalists of the search were chosen.
+        fresh_splits: None also where studies differ in it.
         waiting: whether retrained runs are still to come: then nothing is concluded, so that
             looking early costs nothing.
         looks: when conclusions were drawn from ever more seeds, this time included.
@@ -105,9 +87,7 @@ class Leaderboard:
         validated: by the keys of a row which validation images its seeds got right, where these
             are one for all; in no file, and of a single study only.
         questions: what the answer of the study is made from; none while it is waiting; in no file.
-        limits: what a candidate may cost at most, in words; in no file.
-        matched: whether widths were solved so that all networks have one cost; in no file.
-        damaged: of the notes, those on files that cannot be read; in no file.
+        limits, matched, damaged: in no file.
         notes: what must be said beside the rows.
     """
 
@@ -168,9 +148,8 @@ class Leaderboard:
         looks = [study.looks_until_now for study in studies]
         level = min(study.level for study in studies)
         matched = any(study.matched for study in studies)
-        in_order = _ordered(built, monitor, studies[0].mode, None if waiting else level)
-        rows = _told_apart([row for row, _ in in_order])
-        in_order = list(zip(rows, (evidence for _, evidence in in_order), strict=True))
+        in_order = ordered(built, monitor, studies[0].mode, None if waiting else level)
+        rows = tuple(row for row, _ in in_order)
         final = [b for b in in_order if b[0].fidelity == "final"]
         plain = [b for b in in_order if b[0].fidelity == "reference"]
         fresh = {study.fresh_splits for study in studies}
@@ -209,7 +188,7 @@ class Leaderboard:
             questions=()
             if waiting
             else ask(
-                [b for b in final if _tier(b[0]) == 0],
+                [b for b in final if tier(b[0]) == 0],
                 monitor,
                 studies[0].mode,
                 level,
@@ -224,7 +203,7 @@ class Leaderboard:
     @property
     def best(self) -> Row | None:
         """The first row, where it has several seeds: a single run is not a winner."""
-        return self.rows[0] if self.rows and _tier(self.rows[0]) == 0 else None
+        return self.rows[0] if self.rows and tier(self.rows[0]) == 0 else None
 
     def digest(self) -> str:
         """Hash over every column and every digit, except what a clock or a memory gauge measured.
@@ -305,45 +284,3 @@ def _looked(studies: Sequence[StudyRows]) -> list[str]:
         said += [f"{text} All tests here are at the lowest level of a study." for text in about]
         said += [f"Study {study.name}: {text}" for text in study.damaged]
     return said
-
-
-def _ordered(built: list[Built], monitor: str, mode: str, level: float | None) -> list[Built]:
-    """In their order, with ranks; compared on test at this level, or not at all."""
-    sign = -1.0 if mode == "max" else 1.0
-
-    def place(item: Built) -> tuple[Any, ...]:
-        row, tier = item[0], _tier(item[0])
-        # a row that lost a seed comes after those that lost none: its mean is of the survivors
-        state = _STATES.index(row.state)
-        # stopped runs saw unequal numbers of epochs: the longest first, then by score
-        epochs = -row.epochs if tier == 3 else 0
-        score = math.inf if row.validation_mean is None else sign * row.validation_mean
-        return tier, state, epochs, score, row.parameters or 0, natural_order(row.origin), row.study
-
-    in_order = sorted(built, key=place)
-    several = sum(_tier(row) == 0 for row, _ in in_order)
-    rows = [row for row, _ in in_order]
-    if level is not None:
-        rows[:several] = compare_rows(in_order[:several], monitor, mode, level)
-    ranked = sum(_tier(row) < 3 for row in rows)
-    return [
-        (replace(row, rank=place + 1 if place < ranked else None), evidence)
-        for place, (row, (_, evidence)) in enumerate(zip(rows, in_order, strict=True))
-    ]
-
-
-def _told_apart(rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Retrained rows of the same block words get labels of their own."""
-    told = iter(labels([row for row in rows if row.fidelity == "final"]))
-    return tuple(replace(row, label=next(told)) if row.fidelity == "final" else row for row in rows)
-
-
-def _tier(row: Row) -> int:
-    """0 several fresh seeds, 1 one, 2 a run of the search, 3 broken, 4 not a candidate."""
-    if row.fidelity in ("random", "reference"):
-        return 4 if row.fidelity == "random" else 5
-    if row.fidelity == "final" and row.seeds >= 2:
-        return 0
-    if row.state != "complete" or row.seeds == 0:
-        return 3
-    return 1 if row.fidelity == "final" else 2

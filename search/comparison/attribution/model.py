@@ -76,8 +76,7 @@ class Effect:
         stage: which, such as ``stage 0``; of an interaction, both.
         word: block words; of an interaction, both.
         estimate: in the objective's unit.
-        low: interval that holds together with those of the table, with ``high``.
-        high: see ``low``.
+        low, high: interval that holds together with those of the table.
         p_value: of "no effect", of this one alone.
         holm_p: adjusted over the table.
         trials: trainings with it.

@@ -36,22 +36,16 @@ class ArmResult:
         chosen_rates: the learning rate that validation chose, by seed; None while undecided.
         learning_rates: those it was chosen from.
         rate_scores: mean score on validation by learning rate, of those that completed.
-        validation_mean: over seeds.
-        validation_low: t interval over seeds, with ``validation_high``.
-        validation_high: see ``validation_low``.
+        validation_mean: over seeds, with an interval over seeds, ``validation_low`` and ``_high``.
         test_images: that were tested (groups of them, where they have such); 0: unknown.
-        test_mean: over seeds.
-        test_low: interval over what ``test_covers`` names, with ``test_high``.
-        test_high: see ``test_low``.
-        test_covers: ``seeds and images`` or ``seeds``.
+        test_mean: over seeds, with an interval, ``test_low`` and ``test_high``.
+        test_covers: what that is over, ``seeds and images`` or ``seeds``.
         undertrained: still improving at the end in at least half of the seeds; None: not known, as
             with fewer than 5 epochs.
         chance: what the best guess scores on test that does not look at the image; None: not known.
         chance_of: the metric that ``chance`` is of: the objective, or accuracy in its place.
         at_chance: whether no seed is shown to be better than that; None: not known.
-        parameters: count.
-        macs: of one image.
-        activations: of one image.
+        parameters, macs, activations: costs of one image.
         residuals: by what share each cost exceeds that of ``against``.
         adjuster: what was moved to match, in words.
         peak_memory_mb: largest over seeds, MiB.
@@ -63,8 +57,7 @@ class ArmResult:
         versus: the difference to ``against``.
         controls: the differences to the controls.
         keys: run folders.
-        validation_scores: by seed.
-        test_scores: by seed.
+        validation_scores, test_scores: by seed.
     """
 
     cell: str

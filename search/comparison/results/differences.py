@@ -42,9 +42,8 @@ class Versus:
         measured_on: ``test``, or ``validation`` where test was not read.
         seeds: shared ones.
         difference: mean; None without a shared seed.
-        low: interval that holds together with those of its family, with ``high``; None with a
-            single seed, and where all seeds have one difference that is not 0.
-        high: see ``low``.
+        low, high: interval that holds together with those of its family; None with a single seed,
+            and where all seeds have one difference that is not 0.
         confidence: of this interval alone.
         covers: ``seeds and images`` (crossed) or ``seeds``.
         p_value: of "no difference", of this one alone.
@@ -56,12 +55,11 @@ class Versus:
         family: how many differences are adjusted together with it.
         level: of the tests: of this look at the data.
         better: P(A better than B), ties counted one half.
-        better_low: its 95% interval, with ``better_high``.
-        better_high: see ``better_low``.
+        better_low, better_high: its 95% interval.
         detectable: least true difference that would be found four times in five, at the spread
             seen here and the first step of Holm's level.
-        seed_part: standard error that comes from the seeds, with ``item_part`` from the images.
-        item_part: see ``seed_part``; 0 where only seeds are covered.
+        seed_part, item_part: standard errors that come from the seeds and from the images; the
+            second is 0 where only seeds are covered.
         items: images (or groups) covered.
         sign: 1 where more is better, -1 where less is.
         estimate: what the interval is made from, until it is adjusted.

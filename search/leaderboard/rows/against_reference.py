@@ -21,8 +21,7 @@ class Lead:
     Args:
         rank: of the row.
         difference: the row minus the reference.
-        low: its interval, with ``high``; those of all rows hold together.
-        high: see ``low``.
+        low, high: its interval; those of all rows hold together.
         p: of "no difference", adjusted by Holm over the rows.
         shown: whether that is below the level; None where nothing can be tested.
     """

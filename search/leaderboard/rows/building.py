@@ -13,7 +13,7 @@ from search.records.runs import FinishedRun, RunResult, RunSpec, State
 from search.statistics.undertraining import undertrained
 
 MIXED, VARIED = "mixed", "varied"  # hashes of runs that differ, and of splits that were drawn anew
-_WORST_LAST: tuple[State, ...] = ("complete", "stopped", "diverged", "failed")
+WORST_LAST: tuple[State, ...] = ("complete", "stopped", "diverged", "failed")
 
 
 def build_row(
@@ -106,7 +106,7 @@ def _about_runs(runs: Sequence[FinishedRun]) -> dict[str, Any]:
     """Columns over all ended runs of a row: how they ended, what they took, what they were of."""
     results = [result for _, result in runs]
     return {
-        "state": max((result.state for result in results), key=_WORST_LAST.index),
+        "state": max((result.state for result in results), key=WORST_LAST.index),
         "seeds_asked": len(runs),
         "epochs": min(result.epochs for result in results),
         "epochs_planned": results[0].epochs_planned,

@@ -32,8 +32,7 @@ class Question:
         against: the keys of the other one.
         cause: the part that the other lacks, if it is a control; else empty.
         ahead: by how much the row is ahead, in the objective's unit: negative if it is behind.
-        low: its interval, with ``high``; those of all questions hold together.
-        high: see ``low``.
+        low, high: its interval; those of all questions hold together.
         p: of "no difference", adjusted by Holm over all questions.
         verdict: what the test shows; ``unknown`` if nothing can be tested.
         detectable: the least true difference that would have been shown four times in five.

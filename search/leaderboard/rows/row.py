@@ -19,8 +19,7 @@ class Row:
         rank: place among the rows that may be ranked; None for broken rows and references.
         label: the candidate in block words; of retrained rows that share them with others, the
             values in which they differ behind them.
-        variant_id: identity of the network.
-        candidate_id: identity of network and recipe.
+        variant_id, candidate_id: identity of the network, and of network and recipe.
         origin: key of the run that first tried it; of the run itself in the search stage.
         fidelity: ``final`` is retrained with fresh seeds, ``search`` is one run of the search,
             ``random`` the mean of candidates drawn at random, each trained like a finalist.
@@ -30,24 +29,20 @@ class Row:
         seeds: trainings that completed.
         seeds_asked: trainings that have ended, completed or not.
         validation_mean: mean objective over the completed seeds.
-        validation_low: interval over seeds, with ``validation_high``, within the metric's bounds;
-            of the mean row over candidates.
-        validation_high: see ``validation_low``.
+        validation_low, validation_high: interval over seeds, within the metric's bounds; of the
+            mean row over candidates.
         interval_confidence: of the intervals on validation and test: .95; of the row that is named
             the best more, since it was selected among the others (1 - .05 / rows).
         search_score: the single score by which the search selected a retrained row.
         test_mean: mean of the same metric on test; read for retrained rows and references only.
-        test_low: interval, with ``test_high``, over what ``test_covers`` names.
-        test_high: see ``test_low``.
-        validation_images: images that validated (groups of them, where they have such); 0: unknown.
-        test_images: the same of test.
+        test_low, test_high: interval over what ``test_covers`` names.
+        validation_images, test_images: how many (groups of them, where they have such); 0: unknown.
         test_covers: ``seeds and images`` (crossed), ``seeds`` where there are no predictions, or
             ``candidates`` of the mean row.
         is_test_reference: is it the row that the others are compared with on test? It was chosen
             by its score in the search, on other runs than those compared.
         difference: test minus the test of that reference.
-        difference_low: its interval, with ``difference_high``; all of the table hold together.
-        difference_high: see ``difference_low``.
+        difference_low, difference_high: its interval; all of the table hold together.
         difference_confidence: of this one interval, so that all hold together: 1 - .05 / rows.
         difference_paired: over the seeds that both rows share; False where these are too few, so
             that each row's scatter over its own seeds counts.
@@ -56,24 +51,20 @@ class Row:
         difference_detectable: the least true difference that would have been shown four times in
             five, given the scatter over seeds and the images that were seen.
         may_be_best: in the set of rows that contains the best on test with 95%.
-        parameters: count.
-        macs: multiply-accumulates of one image.
-        activations: numbers kept for the backward pass of one image.
-        latency_ms: median milliseconds of one batch, with device, threads and batch size beside it;
-            measured beside other work, and not in turn with other rows: no difference shows in it.
-            None where the seeds' were measured in different ways.
-        latency_low: the least lower end of the seeds' 95% intervals of the median.
-        latency_high: the largest upper end.
-        latency_device: see ``latency_ms``.
-        latency_threads: see ``latency_ms``.
-        latency_batch: see ``latency_ms``.
+        parameters, macs, activations: costs of one image; activations are kept for the backward
+            pass.
+        latency_ms: median milliseconds of one batch, measured beside other work, and not in turn
+            with other rows: no difference shows in it. None where the seeds' were measured in
+            different ways.
+        latency_low, latency_high: from the least to the largest end of the seeds' 95% intervals of
+            the median.
+        latency_device, latency_threads, latency_batch: how it was measured.
         peak_memory_mb: largest over the seeds, MiB.
         epochs: epochs run (the fewest over the seeds).
         epochs_planned: epochs of the recipe.
         train_seconds: mean seconds of one training.
         undertrained: still improving at its end in at least half of the seeds that can be judged.
-        device: device of the training.
-        precision: number format of the training.
+        device, precision: of the training.
         data_hash: identity of the images; ``mixed`` where the runs differ.
         split_hash: identity of the splits, likewise; ``varied`` where the runs differ in validation
             and have test in common.
@@ -87,10 +78,8 @@ class Row:
             also on a ``baseline``.
         validation_scores: one a completed seed, in the order of the seed index.
         test_scores: one per seed.
-        metrics: mean validation metrics at the last epoch.
-        test_metrics: mean test metrics.
-        variant: the network as data.
-        recipe: the training as data.
+        metrics, test_metrics: means at the last epoch.
+        variant, recipe: network and training as data.
         params: what the sampler proposed.
     """
 

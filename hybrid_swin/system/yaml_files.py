@@ -52,9 +52,14 @@ def read_yaml(path: str | Path, what: str) -> Any:
     return _parse_json(text, what) if is_json else parse_yaml(text, what)
 
 
-def to_yaml(content: Any) -> str:
-    """Plain values as YAML that every reader, ``parse_yaml`` too, reads back as the same."""
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+def to_yaml(content: Any, flow: bool | None = False) -> str:
+    """Plain values as YAML that every reader, ``parse_yaml`` too, reads back as the same.
+
+    With ``flow`` in brackets; None for brackets around what holds plain values only.
+    """
+    return yaml.dump(
+        content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow
+    )
 
 
 def parse_yaml(text: str, what: str) -> Any:

@@ -24,6 +24,7 @@ _WHERE = (
     *("--images", "--hours", "--preset", "--name", "--folder"),
     *("--workers.", "--wandb.", "--trust", "--dry-run"),
 )
+_CAREFUL = 4  # hours from which on that preset is taken
 _BEGIN = time.monotonic()  # of the command: this module is imported at its start
 
 
@@ -107,13 +108,14 @@ def _of_images(
     from search.launch.proposal.begin_file import BEGIN_FILE
     from search.launch.proposal.images import name_of
     from search.launch.proposal.own_images import propose
-    from search.launch.proposal.presets import preset_of
+    from search.launch.proposal.presets import PRESETS
     from search.records.study_folder import has_begun
     from search.records.time_limit import read_time_limit
 
     if options.config:
         raise InputError("--images proposes settings and --config names them; give one of the two")
-    preset = preset_of(options.preset, options.hours)
+    careful = options.hours is not None and options.hours >= _CAREFUL
+    preset = PRESETS[options.preset or ("careful" if careful else "quick")]
     kind: Literal["study", "comparison"] = "study"
     name, ending = "run", ""
     if isinstance(base, ComparisonSettings):
@@ -122,7 +124,7 @@ def _of_images(
         base = replace(base, name=name_of(images) + ending)
     folder, plan = base.path, None
     file = folder / BEGIN_FILE
-    hours = options.hours or preset[1].hours
+    hours = options.hours or preset.hours
     if has_begun(folder):
         if not file.is_file():
             raise InputError(

@@ -31,7 +31,7 @@ class TimeOptions(ConfigOptions):
 
     images: str | None = None
     hours: float | None = None
-    preset: str | None = None
+    preset: Literal["quick", "careful"] | None = None
     dry_run: bool = False
 
     def __post_init__(self) -> None:

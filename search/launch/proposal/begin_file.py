@@ -5,13 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.system.files import write_text_atomically
+from hybrid_swin.system.yaml_files import to_yaml
 
 BEGIN_FILE = "begin.yaml"
-_WIDTH = 100
 
 _ABOVE = {
     "data": "the images; splits that are not given are drawn by these shares",
@@ -52,31 +50,7 @@ def write_begin_file(folder: Path, content: Mapping[str, Any], head: Sequence[st
 
 
 def _section(key: str, value: Any) -> str:
-    lines = "\n".join(_lines(key, value))
-    return (f"# {_ABOVE[key]}\n" if key in _ABOVE else "") + lines + "\n"
-
-
-def _lines(key: str, value: Any) -> list[str]:
-    """A setting on one line if it fits, else its parts below it, as the bundled files have it."""
-    line = f"{key}: {_flow(value)}"
-    if not isinstance(value, Mapping | list) or len(line) <= _WIDTH - 10:
-        return [line]
-    parts = value.items() if isinstance(value, Mapping) else enumerate(value)
-    below: list[str] = []
-    for name, part in parts:
-        if isinstance(value, Mapping):
-            below += [f"  {text}" for text in _lines(str(name), part)]
-        elif isinstance(part, Mapping) and len(_flow(part)) > _WIDTH - 10:
-            inner = [text for inner, one in part.items() for text in _lines(inner, one)]
-            below += [f"  {'- ' if not index else '  '}{text}" for index, text in enumerate(inner)]
-        else:
-            below.append(f"  - {_flow(part)}")
-    return [f"{key}:", *below]
-
-
-def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
-    return text.removesuffix("\n").removesuffix("\n...")
+    return (f"# {_ABOVE[key]}\n" if key in _ABOVE else "") + to_yaml({key: value}, flow=None)
 
 
 def _without_comments(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from search.launch.hours.pace import Pace
 from search.launch.hours.wall_time import ComparisonWork, StudyWork
@@ -11,6 +12,8 @@ from search.launch.proposal.presets import Preset, Span
 from search.launch.proposal.recipe import schedule
 from search.settings.study import RungSettings, SamplerSettings, StudySettings
 from search.study.expected_runs import full_trainings
+
+Kind = Literal["study", "comparison"]
 
 ARMS = 6  # of a comparison that names none
 _SHARES = (0.25, 0.5, 0.75, 1.0)  # of the way from wanted to most
@@ -57,21 +60,29 @@ def sampler_of(trials: int, slots: int, preset: Preset) -> SamplerSettings:
     )
 
 
-def study_seconds(pace: Pace, counts: ImageCounts, preset: Preset) -> Seconds:
-    """What a study takes from its first training to its last, by its numbers."""
+def training_seconds(
+    kind: Kind, pace: Pace, counts: ImageCounts, choice: Choice
+) -> tuple[float, float]:
+    """What a training of the search takes, and one of a finalist or arm."""
+    plan, network = schedule(counts.train, choice.steps), choice.network
+    macs = network.most_macs if kind == "study" else network.macs
+    size = plan.epochs, plan.epoch_images, counts.validation
+    return pace.training(macs, *size), pace.training(macs, *size, counts.test)
 
-    def seconds(choice: Choice) -> float:
-        plan = schedule(counts.train, choice.steps)
-        size = plan.epochs, plan.epoch_images, counts.validation
-        trial = pace.training(choice.network.most_macs, *size)
-        final = pace.training(choice.network.most_macs, *size, counts.test)
-        settings = StudySettings(rungs=rungs_of(plan.epochs, preset))
+
+def seconds_of(kind: Kind, pace: Pace, counts: ImageCounts, preset: Preset) -> Seconds:
+    """What a study or comparison takes from its first training to its last, by its numbers."""
+
+    def of_study(choice: Choice) -> float:
+        trial, final = training_seconds(kind, pace, counts, choice)
+        epochs = schedule(counts.train, choice.steps).epochs
+        settings = StudySettings(rungs=rungs_of(epochs, preset))
         work = StudyWork(
             trial=trial,
             baselines=len(BASELINES) * trial,
             final=final,
             final_baselines=len(BASELINES) * final,
-            worth=lambda trials: full_trainings(settings, trials, plan.epochs),
+            worth=lambda trials: full_trainings(settings, trials, epochs),
             audits=preset.audit,
             arms=2 if preset.random_search else 1,
             top=preset.top,
@@ -79,23 +90,14 @@ def study_seconds(pace: Pace, counts: ImageCounts, preset: Preset) -> Seconds:
         )
         return work.seconds(choice.trials, choice.seeds, pace.slots)
 
-    return seconds
-
-
-def comparison_seconds(pace: Pace, counts: ImageCounts, preset: Preset) -> Seconds:
-    """What a comparison takes from its first training to its last, by its numbers."""
-
-    def seconds(choice: Choice) -> float:
-        plan = schedule(counts.train, choice.steps)
-        size = plan.epochs, plan.epoch_images, counts.validation
-        train = pace.training(choice.network.macs, *size)
-        final = pace.training(choice.network.macs, *size, counts.test)
+    def of_comparison(choice: Choice) -> float:
+        train, final = training_seconds(kind, pace, counts, choice)
         rates = len(preset.learning_rates)
         selection = rates * train if rates > 1 else 0.0
         work = ComparisonWork(once=0.0, per_seed=ARMS * (selection + final), longest=final)
         return work.seconds(choice.seeds, pace.slots)
 
-    return seconds
+    return of_study if kind == "study" else of_comparison
 
 
 def choose(

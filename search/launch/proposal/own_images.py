@@ -12,20 +12,13 @@ from search.launch.hours.pilots import SplitSizes, pilot_workers
 from search.launch.hours.time_plan import FEWEST_SEEDS, Clock, TimePlan
 from search.launch.hours.wall_time import CLOSING, too_long
 from search.launch.proposal.begin_file import write_begin_file
-from search.launch.proposal.choice import (
-    Choice,
-    Seconds,
-    choose,
-    comparison_seconds,
-    least,
-    study_seconds,
-)
+from search.launch.proposal.choice import Kind, choose, least, seconds_of, training_seconds
 from search.launch.proposal.content import comparison_content, data_of, study_content
 from search.launch.proposal.images import ImageCounts, load_counts, look_at
 from search.launch.proposal.network import BASELINES, NetworkSize, network_sizes
 from search.launch.proposal.presets import Preset
-from search.launch.proposal.recipe import batch_size, schedule
-from search.launch.proposal.words import COMMANDS, Kind, Measured, file_head, reasons, resolution
+from search.launch.proposal.recipe import batch_size
+from search.launch.proposal.words import COMMANDS, Measured, file_head, reasons, resolution
 from search.records.runs import RunSpec
 from search.records.time_limit import TimeLimit
 from search.settings.experiment import ExperimentSettings
@@ -38,7 +31,7 @@ def propose(
     kind: Kind,
     images: str,
     clock: Clock,
-    preset: tuple[str, Preset],
+    preset: Preset,
     base: ExperimentSettings,
     console: Console,
     command: str,
@@ -49,7 +42,7 @@ def propose(
         kind: what they are for.
         images: a folder, a CSV or an .npz file.
         clock: the hours.
-        preset: its name and numbers.
+        preset: how much of everything.
         base: name, folder and workers.
         console: for the user.
         command: what was typed, for the file's head.
@@ -60,23 +53,20 @@ def propose(
     Raises:
         InputError: images that cannot be used, or hours in which even the least does not fit.
     """
-    measured = _measure(kind, images, clock, preset[1], base, console)
-    seconds = _seconds(kind, measured, preset[1])
-    choice = choose(measured.networks, preset[1], seconds, clock.to_plan(measured.pace.start))
+    measured = _measure(kind, images, clock, preset, base, console)
+    pace = measured.pace
+    seconds = seconds_of(kind, pace, measured.counts, preset)
+    choice = choose(measured.networks, preset, seconds, clock.to_plan(pace.start))
     if choice is None:
-        needed = seconds(least(measured.networks, preset[1])) + clock.gone
-        needed += measured.pace.start + CLOSING
-        instead = "--preset quick" if preset[0] == "careful" else "a settings file of your own"
+        needed = seconds(least(measured.networks, preset)) + clock.gone
+        needed += pace.start + CLOSING
+        instead = "--preset quick" if preset.name == "careful" else "a settings file of your own"
         raise too_long(f"a {kind} of these images", needed, clock.hours, instead)
-    about = base.name, measured.sizes, measured.counts, choice, preset[1]
-    content = (
-        study_content(*about, measured.pace.slots)
-        if kind == "study"
-        else comparison_content(*about)
-    )
-    planned = seconds(choice) + measured.pace.start + CLOSING
+    about = base.name, measured.sizes, measured.counts, choice, preset
+    content = study_content(*about, pace.slots) if kind == "study" else comparison_content(*about)
+    planned = seconds(choice) + pace.start + CLOSING
     lines = reasons(kind, measured, choice, preset, planned, clock.hours)
-    questions = len(BASELINES) + preset[1].top - 1 if kind == "study" else _QUESTIONS
+    questions = len(BASELINES) + preset.top - 1 if kind == "study" else _QUESTIONS
     lines.append(("resolution", resolution(choice.seeds, measured.counts, questions)))
     head = file_head(kind, base, command, measured, lines)
     file = write_begin_file(base.path, content, head)
@@ -88,7 +78,17 @@ def propose(
         highlight=False,
         soft_wrap=True,
     )
-    return _time_plan(kind, measured, choice, seconds(choice), clock)
+    search, final = training_seconds(kind, pace, measured.counts, choice)
+    trials = choice.trials if kind == "study" else 0
+    return TimePlan(
+        TimeLimit(clock.hours, trials, choice.seeds, pace=pace.to_dict()),
+        clock.ends,
+        planned,
+        search,
+        final,
+        least_trials=min(trials, 2 * pace.slots),
+        least_seeds=FEWEST_SEEDS,
+    )
 
 
 def _measure(
@@ -135,35 +135,4 @@ def _pilot(network: NetworkSize, counts: ImageCounts) -> RunSpec:
         candidate_id=variant.id,
         seed=0,
         cost=count_cost(variant).to_dict(),
-    )
-
-
-def _seconds(kind: Kind, measured: Measured, preset: Preset) -> Seconds:
-    make = study_seconds if kind == "study" else comparison_seconds
-    return make(measured.pace, measured.counts, preset)
-
-
-def _time_plan(
-    kind: Kind, measured: Measured, choice: Choice, seconds: float, clock: Clock
-) -> TimePlan:
-    plan, pace, counts = (
-        schedule(measured.counts.train, choice.steps),
-        measured.pace,
-        measured.counts,
-    )
-    macs = choice.network.most_macs if kind == "study" else choice.network.macs
-    size = plan.epochs, plan.epoch_images, counts.validation
-    return TimePlan(
-        TimeLimit(
-            clock.hours,
-            choice.trials if kind == "study" else 0,
-            choice.seeds,
-            pace=pace.to_dict(),
-        ),
-        clock.ends,
-        seconds + pace.start + CLOSING,
-        pace.training(macs, *size),
-        pace.training(macs, *size, counts.test),
-        least_trials=min(choice.trials, 2 * pace.slots) if kind == "study" else 0,
-        least_seeds=FEWEST_SEEDS,
     )

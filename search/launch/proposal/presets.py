@@ -7,11 +7,6 @@ interval (`ComparisonSettings`), and 10 epochs tell whether a training had ended
 """
 
 from dataclasses import dataclass
-from typing import Literal
-
-from hybrid_swin.errors import unknown
-
-PresetName = Literal["quick", "careful"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +23,7 @@ class Preset:
     """What a preset means.
 
     Args:
+        name: what is typed for it.
         hours: where --hours is left out.
         trials: of a study.
         seeds: fresh ones of each finalist, or paired ones of each arm.
@@ -41,6 +37,7 @@ class Preset:
         largest: pixels along the shorter side of an image.
     """
 
+    name: str
     hours: float
     trials: Span
     seeds: Span
@@ -54,8 +51,9 @@ class Preset:
     largest: int
 
 
-PRESETS: dict[str, Preset] = {
-    "quick": Preset(
+_PRESETS = (
+    Preset(
+        name="quick",
         hours=1.0,
         trials=Span(4, 8, 24),
         seeds=Span(3, 3, 5),
@@ -68,7 +66,8 @@ PRESETS: dict[str, Preset] = {
         widest=48,
         largest=64,
     ),
-    "careful": Preset(
+    Preset(
+        name="careful",
         hours=8.0,
         trials=Span(8, 24, 100),
         seeds=Span(3, 5, 10),
@@ -81,17 +80,5 @@ PRESETS: dict[str, Preset] = {
         widest=64,
         largest=128,
     ),
-}
-
-
-def preset_of(name: str | None, hours: float | None) -> tuple[str, Preset]:
-    """A preset and its name; without a name, careful from 4 hours on.
-
-    Raises:
-        InputError: there is none of that name.
-    """
-    if name is None:
-        name = "careful" if hours is not None and hours >= 4 else "quick"
-    if name not in PRESETS:
-        raise unknown("preset", name, PRESETS)
-    return name, PRESETS[name]
+)
+PRESETS = {preset.name: preset for preset in _PRESETS}

@@ -4,13 +4,12 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
 
 from hybrid_swin.system.program import door
 from hybrid_swin.training.hardware import device_name, resolve_accelerator
 from search.launch.hours.pace import Pace
 from search.launch.proposal.begin_file import BEGIN_FILE
-from search.launch.proposal.choice import Choice
+from search.launch.proposal.choice import Choice, Kind
 from search.launch.proposal.images import ImageCounts, ImageSizes
 from search.launch.proposal.network import NetworkSize
 from search.launch.proposal.presets import Preset
@@ -18,8 +17,6 @@ from search.launch.proposal.recipe import learning_rate, schedule
 from search.settings.experiment import ExperimentSettings
 from search.statistics.formatting import seconds_text
 from search.statistics.power import detectable_difference
-
-Kind = Literal["study", "comparison"]
 
 COMMANDS: dict[Kind, str] = {"study": "run", "comparison": "compare"}
 _SPREADS = (0.005, 0.02)  # standard deviations between seeds, as shares of 1
@@ -49,7 +46,7 @@ def reasons(
     kind: Kind,
     measured: Measured,
     choice: Choice,
-    preset: tuple[str, Preset],
+    preset: Preset,
     seconds: float,
     hours: float,
 ) -> list[tuple[str, str]]:
@@ -59,7 +56,7 @@ def reasons(
         kind: what it is for.
         measured: what it rests on.
         choice: what was settled by the clock.
-        preset: its name and numbers.
+        preset: whose numbers they are.
         seconds: that all of it is expected to take.
         hours: that were given.
     """
@@ -69,11 +66,8 @@ def reasons(
     return [
         ("images", _images(measured.sizes, measured.counts)),
         ("network", _network(kind, choice.network)),
-        ("training", _training(kind, measured.counts, choice, preset[1])),
-        (
-            "plan",
-            f"{preset[0]}: {numbers}; {time} on {workers}, fewer if these are slower",
-        ),
+        ("training", _training(kind, measured.counts, choice, preset)),
+        ("plan", f"{preset.name}: {numbers}; {time} on {workers}, fewer if these are slower"),
     ]
 
 
@@ -136,10 +130,10 @@ def _training(kind: Kind, counts: ImageCounts, choice: Choice, preset: Preset) -
     )
 
 
-def _numbers(kind: Kind, choice: Choice, preset: tuple[str, Preset]) -> str:
+def _numbers(kind: Kind, choice: Choice, preset: Preset) -> str:
     if kind == "study":
         return (
-            f"{choice.trials} trials, then baselines and the best {preset[1].top} over "
+            f"{choice.trials} trials, then baselines and the best {preset.top} over "
             f"{choice.seeds} seeds"
         )
     return f"plain Swin, +conv, +mdta and their controls over {choice.seeds} seeds"

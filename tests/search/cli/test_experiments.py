@@ -15,6 +15,7 @@ from search.cli.experiments import in_time
 from search.cli.main import main
 from search.launch.hours import pilots as timed
 from search.launch.hours.pace import Pace
+from search.launch.proposal.presets import PRESETS
 from search.records.settings import write_settings
 from search.records.time_limit import TimeLimit, write_time_limit
 from search.settings.comparison import ComparisonSettings
@@ -285,3 +286,9 @@ def test_the_plan_that_was_refused_fits_the_hours_that_were_named(paced, capsys)
 def test_a_limit_is_plain_json(tmp_path):
     write_time_limit(tmp_path, TimeLimit(1.0, 3, 3, pace=PACE.to_dict()))
     assert Pace(**json.loads((tmp_path / "time_limit.json").read_text())["pace"]) == PACE
+
+
+def test_every_preset_can_be_named():
+    for name in PRESETS:
+        options, _, _ = COMMANDS["run"].parse("run", ["--images", "x", "--preset", name])
+        assert options.preset == name

@@ -6,10 +6,9 @@ from search.launch.hours.pace import Pace
 from search.launch.proposal.choice import (
     Choice,
     choose,
-    comparison_seconds,
     least,
     sampler_of,
-    study_seconds,
+    seconds_of,
 )
 from search.launch.proposal.images import ImageCounts, ImageSizes
 from search.launch.proposal.network import network_sizes
@@ -18,13 +17,13 @@ from search.launch.proposal.presets import PRESETS
 PACE = Pace(0.05, 1e-4, 3e-10, 1.0, 8.0, 2)
 COUNTS = ImageCounts(5, 650, 150, 200, 200, (), 0, 200, 200)
 NETWORKS = network_sizes(ImageSizes("folder", {}, (64, 64), False, 3), 5, 64, 48)
-KINDS = [study_seconds, comparison_seconds]
+KINDS = ["study", "comparison"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=list(PRESETS))
 def test_more_time_is_used_and_never_more_than_there_is(kind, preset):
-    seconds = kind(PACE, COUNTS, preset)
+    seconds = seconds_of(kind, PACE, COUNTS, preset)
     fewest, before = seconds(least(NETWORKS, preset)), None
     for times in (1.0, 1.5, 3, 10, 40, 1e9):
         found = choose(NETWORKS, preset, seconds, fewest * times)
@@ -42,13 +41,13 @@ def test_more_time_is_used_and_never_more_than_there_is(kind, preset):
 @pytest.mark.parametrize("kind", KINDS)
 def test_less_than_the_least_is_refused(kind):
     preset = PRESETS["quick"]
-    seconds = kind(PACE, COUNTS, preset)
+    seconds = seconds_of(kind, PACE, COUNTS, preset)
     assert choose(NETWORKS, preset, seconds, 0.99 * seconds(least(NETWORKS, preset))) is None
 
 
 def test_a_larger_network_comes_before_more_trials():
     preset = PRESETS["quick"]
-    seconds = study_seconds(PACE, COUNTS, preset)
+    seconds = seconds_of("study", PACE, COUNTS, preset)
     wanted = preset.trials.wanted, preset.seeds.wanted
     for time in (600, 1200, 2400):
         found = choose(NETWORKS, preset, seconds, time)

@@ -23,6 +23,10 @@ class Console(console.Console):
             options = {"force_terminal": False, **options}  # a kernel sets FORCE_COLOR
         super().__init__(markup=False, emoji=False, force_jupyter=False, **options)
 
+    def say(self, text: object, style: str | None = None) -> None:
+        """Print a line as it stands: numbers get no colour, and it is not broken."""
+        self.print(text, style=style, highlight=False, soft_wrap=True)
+
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:

@@ -30,7 +30,5 @@ def run(options: AttributionOptions) -> int:
     write_text_atomically(out / "attribution.csv", to_csv(found))
     write_text_atomically(out / "attribution.md", to_markdown(found))
     save_svg(found, out / "attribution.svg")
-    console.print(
-        f"\nwritten: {out}/attribution.json, .csv, .md, .svg", highlight=False, soft_wrap=True
-    )
+    console.say(f"\nwritten: {out}/attribution.json, .csv, .md, .svg")
     return 0

@@ -133,7 +133,7 @@ def _of_images(
             )
         known = read_time_limit(folder)
         hours = options.hours or (known.hours if known else hours)
-        console.print(f"going on with the settings in {file}", highlight=False, soft_wrap=True)
+        console.say(f"going on with the settings in {file}")
     else:
         command = f"{door()} {name} {shlex.join(words)}"
         plan = propose(kind, images, Clock(hours, _BEGIN), preset, base, console, command)

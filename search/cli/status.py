@@ -66,6 +66,6 @@ def _show(status: Status, form: str, console: Console, again: bool) -> None:
         console.clear()  # nothing where the output is not a terminal
     console.print(render(status), soft_wrap=False)
     if found := what_it_found(status):
-        console.print(found, soft_wrap=True, highlight=False)
+        console.say(found)
     if again and not console.is_terminal:
         console.print()

@@ -131,4 +131,4 @@ def say_data(about: Mapping[str, Any], console: Console) -> None:
     for heading, text in summary_lines(about):
         style = "yellow" if heading in ("left out", "note") else None
         line = f"{heading:<11}{text}"
-        console.print(line, style=style, highlight=False, soft_wrap=True)
+        console.say(line, style=style)

@@ -137,7 +137,7 @@ def _check_first_weights(plan: ComparisonPlan) -> None:
 def say_unused_plugins(settings: ComparisonSettings, console: Console) -> None:
     """Print which plug-ins no arm uses."""
     for note in unused_plugins(settings):
-        console.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        console.say(note, style="yellow")
 
 
 def _say_first_weights(plan: ComparisonPlan, console: Console) -> None:
@@ -148,7 +148,7 @@ def _say_first_weights(plan: ComparisonPlan, console: Console) -> None:
     report = load_weights(network, plan.init.file, weights_prefix=plan.init.prefix)
     for line in report.warnings()[:_MOST_WARNINGS]:
         text = f"first weights of arm {plan.entries[0].arm!r}: {line}"
-        console.print(text, highlight=False, soft_wrap=True)
+        console.say(text)
 
 
 def prepare(plan: ComparisonPlan) -> PreparedComparison:

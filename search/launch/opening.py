@@ -41,7 +41,7 @@ def say_opening(
         cautions = [line for line in summary_lines(about) if line[0] in wanted]
     for heading, text in [*lines, *cautions]:
         style = None if heading in dict(lines) else "yellow"
-        console.print(f"{heading:<11}{text}", style=style, highlight=False, soft_wrap=True)
+        console.say(f"{heading:<11}{text}", style=style)
 
 
 def _data(settings: ExperimentSettings, about: Mapping[str, Any]) -> str:

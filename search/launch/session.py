@@ -94,7 +94,7 @@ class Session:
 
     def say(self, text: str) -> None:
         """Print a line that the user should see."""
-        self._console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        self._console.say(text, style="yellow")
 
     @contextmanager
     def opened(self, lookahead: int | None = None) -> Iterator[None]:

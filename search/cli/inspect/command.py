@@ -54,30 +54,22 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     )
     subject = make_subject_of(question, target, shown)
     if shown.why_no_labels is not None:
-        console.print(
-            Text.assemble(("labels are left out", "yellow"), f": {shown.why_no_labels}"),
-            highlight=False,
-            soft_wrap=True,
-        )
+        console.say(Text.assemble(("labels are left out", "yellow"), f": {shown.why_no_labels}"))
     for note in shown.notes:
-        console.print(
-            Text.assemble(("note", "yellow"), f": {note}"), highlight=False, soft_wrap=True
-        )
+        console.say(Text.assemble(("note", "yellow"), f": {note}"))
     folder = Path(question.out) if question.out else _default_folder(target)
     index = Index(folder, _about(question, target, shown))
     if index.replaced:
-        console.print(
+        console.say(
             f"results of another network, other images or another seed in {folder}/ are replaced: "
-            f"{', '.join(index.replaced)}",
-            highlight=False,
-            soft_wrap=True,
+            f"{', '.join(index.replaced)}"
         )
     kept: AbstractContextManager[None] = nullcontext()
     if question.split == "test" and not question.is_noise:
         warning = ": what is seen here must not choose a network"
         console.print(Text.assemble(("the test split is read", "yellow"), warning))
         kept, said = _test_reading(question, target, shown)
-        console.print(said, highlight=False, soft_wrap=True)
+        console.say(said)
     with kept, Console(stderr=True).status("") as status:
         outcomes = []
         for outcome in run_inspections(
@@ -89,12 +81,12 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
         reasons = "; ".join(f"{o.asked.name}: {o.reason}" for o in outcomes)
         raise InputError(f"nothing that was asked for can be inspected here: {reasons}")
     _print(outcomes, subject, target, shown, console)
-    console.print(f"\nnumbers and figures: {folder}/", highlight=False, soft_wrap=True)
+    console.say(f"\nnumbers and figures: {folder}/")
     if question.wandb:
         from search.reporting.wandb.inspection import send
 
         names = [outcome.asked.name for outcome in outcomes]
-        console.print(send(folder, question.log_images, names), highlight=False, soft_wrap=True)
+        console.say(send(folder, question.log_images, names))
     return 0
 
 

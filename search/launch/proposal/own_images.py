@@ -71,13 +71,9 @@ def propose(
     head = file_head(kind, base, command, measured, lines)
     file = write_begin_file(base.path, content, head)
     for heading, text in lines:
-        console.print(f"{heading:<11}{text}", highlight=False, soft_wrap=True)
+        console.say(f"{heading:<11}{text}")
     go_on = f"{door()} {COMMANDS[kind]} --config {file}"
-    console.print(
-        f"{'settings':<11}{file}; to change some, edit it and go on with `{go_on}`",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.say(f"{'settings':<11}{file}; to change some, edit it and go on with `{go_on}`")
     search, final = training_seconds(kind, pace, measured.counts, choice)
     trials = choice.trials if kind == "study" else 0
     return TimePlan(

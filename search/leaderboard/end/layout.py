@@ -44,7 +44,7 @@ class EndPage:
         console.print(self._body(shown))
         for name, text in self.where:
             line = Text.assemble((f"{name:<8}", "dim"), text)
-            console.print(line, soft_wrap=True, highlight=False)
+            console.say(line)
 
     def _body(self, shown: int) -> Group:
         parts: list[RenderableType] = [Text(unbroken(self.answer), "bold"), Text()]

@@ -8,6 +8,7 @@ from hybrid_swin.data.loading import load_data
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.trained import find_checkpoint
 from hybrid_swin.interop.weights.load_save import load_weights
+from hybrid_swin.interop.weights.report import WeightReport
 from hybrid_swin.interop.weights.source.files import init_hash
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
@@ -93,8 +94,12 @@ def check(settings: ComparisonSettings) -> tuple[ComparisonPlan, LatencyMatch | 
         plan = make_plan(settings, clock, first_weights, follow)
     plan = replace(plan, target=next_target(settings.looks, read_looks(settings.path)))
     check_objective(settings, plan.entries[0].variant.num_classes)
-    if plan.init.file:
-        _check_first_weights(plan)
+    if plan.init.file:  # no worker need find out that an arm cannot take them
+        arms: dict[Variant, str] = {}
+        for entry in plan.entries:
+            arms.setdefault(entry.variant, entry.arm)
+        for variant, arm in arms.items():
+            _loaded(arm, variant, plan.init)
     return plan, clock
 
 
@@ -105,33 +110,29 @@ def _first_weights(path: str | None, prefix: str | None) -> FirstWeights:
     return FirstWeights(str(file.resolve()), init_hash(file, prefix), prefix)
 
 
+def _loaded(
+    arm: str, variant: Variant, first: FirstWeights, follow_source: bool = False
+) -> tuple[HybridSwin, WeightReport]:
+    """An arm's network with the first weights. Raises InputError, which names the arm."""
+    network = HybridSwin(variant)
+    try:
+        return network, load_weights(
+            network, first.file, weights_prefix=first.prefix, follow_source=follow_source
+        )
+    except InputError as error:
+        raise InputError(f"arm {arm!r}: {error}") from None
+
+
 def _follower(first: FirstWeights) -> Callable[[str, Variant], Variant]:
     """Gives an arm's words the rules of windows of the weights' library."""
     known: dict[Variant, Variant] = {}
 
     def follow(arm: str, variant: Variant) -> Variant:
         if variant not in known:
-            network = HybridSwin(variant)
-            try:
-                load_weights(network, first.file, weights_prefix=first.prefix, follow_source=True)
-            except InputError as error:
-                raise InputError(f"arm {arm!r}: {error}") from None
-            known[variant] = network.variant
+            known[variant] = _loaded(arm, variant, first, follow_source=True)[0].variant
         return known[variant]
 
     return follow
-
-
-def _check_first_weights(plan: ComparisonPlan) -> None:
-    """Raise InputError where an arm's network cannot take them: no worker need find out."""
-    arms: dict[Variant, str] = {}
-    for entry in plan.entries:
-        arms.setdefault(entry.variant, entry.arm)
-    for variant, arm in arms.items():
-        try:
-            load_weights(HybridSwin(variant), plan.init.file, weights_prefix=plan.init.prefix)
-        except InputError as error:
-            raise InputError(f"arm {arm!r}: {error}") from None
 
 
 def say_unused_plugins(settings: ComparisonSettings, console: Console) -> None:
@@ -144,11 +145,10 @@ def _say_first_weights(plan: ComparisonPlan, console: Console) -> None:
     """Print in what the first arm starts otherwise than in the source of its weights."""
     if not plan.init.file:
         return
-    network = HybridSwin(plan.entries[0].variant)
-    report = load_weights(network, plan.init.file, weights_prefix=plan.init.prefix)
+    first = plan.entries[0]
+    _, report = _loaded(first.arm, first.variant, plan.init)
     for line in report.warnings()[:_MOST_WARNINGS]:
-        text = f"first weights of arm {plan.entries[0].arm!r}: {line}"
-        console.say(text)
+        console.say(f"first weights of arm {first.arm!r}: {line}")
 
 
 def prepare(plan: ComparisonPlan) -> PreparedComparison:
@@ -183,19 +183,7 @@ def launch_comparison(
     show: Callable[[Comparison], None] = lambda comparison: None,
     time_plan: TimePlan | None = None,
 ) -> Comparison:
-    """Begin a comparison or go on with it, to its end.
-
-    Args:
-        settings: the comparison.
-        console: for the user.
-        receipt: of a comparison that is repeated; what differs from it is told first.
-        show: is given the result before anything is waited for.
-        time_plan: what fits into the hours given; None for no limit.
-
-    Raises:
-        InputError: something that the user must fix; what has been finished is kept.
-        KeyboardInterrupt: after everything has been put in order.
-    """
+    """Begin a comparison or go on with it; arguments and errors are those of `launch_study`."""
     session = Session(settings, console, receipt)
     plan, clock = check(settings)
     folder = settings.path

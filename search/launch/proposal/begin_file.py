@@ -39,7 +39,7 @@ def write_begin_file(folder: Path, content: Mapping[str, Any], head: Sequence[st
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / BEGIN_FILE
-    settings = "".join(_section(key, value) for key, value in content.items())
+    settings = "".join(map(_explained, to_yaml(content, flow=None).splitlines(keepends=True)))
     if path.is_file():
         before = path.read_text(encoding="utf-8", errors="replace")
         if _without_comments(before) != _without_comments(settings):
@@ -49,8 +49,9 @@ def write_begin_file(folder: Path, content: Mapping[str, Any], head: Sequence[st
     return path
 
 
-def _section(key: str, value: Any) -> str:
-    return (f"# {_ABOVE[key]}\n" if key in _ABOVE else "") + to_yaml({key: value}, flow=None)
+def _explained(line: str) -> str:
+    key = line.partition(":")[0]
+    return f"# {_ABOVE[key]}\n{line}" if key in _ABOVE else line
 
 
 def _without_comments(text: str) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from rich.console import Console
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
+from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import read_json, write_json_atomically
 from search.comparison.design.latency_match import LATENCY_FILE
 from search.comparison.design.plan import make_plan

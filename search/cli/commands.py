@@ -61,20 +61,13 @@ Exit codes: 0 done, 2 something to fix (one message says what), 130 interrupted.
 
 @dataclass(frozen=True)
 class Command:
-    """One command.
+    """One command."""
 
-    Args:
-        about: what it does, in a line.
-        options: the dataclass of its options, whose docstring is its help.
-        function: that answers it, as ``module:name``; imported only then, since it may be heavy.
-        positional: the option that words without ``--`` are for.
-        settings: what its config files hold, and which of them is meant without any.
-    """
-
-    about: str
-    options: type
-    function: str
-    positional: str = ""
+    about: str  # what it does, in a line
+    options: type  # the dataclass of its options, whose docstring is its help
+    function: str  # that answers it, as ``module:name``; imported only then, since it may be heavy
+    positional: str = ""  # the option that words without ``--`` are for
+    # what its config files hold, and which of them is meant without any
     settings: tuple[type[ExperimentSettings], str] | None = None
 
     def parser(self, name: str) -> Options:

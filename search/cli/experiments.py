@@ -56,17 +56,11 @@ def _rehearse(settings: ExperimentSettings) -> None:
 
 @dataclass(frozen=True)
 class InTime:
-    """Settings, and what there is time for.
+    """Settings, and what there is time for."""
 
-    Args:
-        settings: the study's or comparison's.
-        plan: what fits into the hours; None for no limit.
-        proposed: whether the settings were proposed just now.
-    """
-
-    settings: ExperimentSettings
-    plan: "TimePlan | None" = None
-    proposed: bool = False
+    settings: ExperimentSettings  # the study's or comparison's
+    plan: "TimePlan | None" = None  # what fits into the hours; None for no limit
+    proposed: bool = False  # whether the settings were proposed just now
 
 
 def in_time(

@@ -41,20 +41,14 @@ _BATCH_TO_CHECK = 2  # images
 
 @dataclass(frozen=True)
 class PreparedComparison:
-    """A comparison that can begin.
+    """A comparison that can begin."""
 
-    Args:
-        plan: what it trains.
-        data: by a cell's name what ``about_data`` says; empty for a data module of the user's own.
-            The images themselves are let go of: only workers need them.
-        plugins: source hash of each copy by its path.
-        modules: source hash of each data module of the user's own by its class path.
-    """
-
-    plan: ComparisonPlan
+    plan: ComparisonPlan  # what it trains
+    # by a cell's name what ``about_data`` says; empty for a data module of the user's own. The
+    # images themselves are let go of: only workers need them
     data: dict[str, dict[str, Any]]
-    plugins: dict[str, str]
-    modules: dict[str, str]
+    plugins: dict[str, str]  # source hash of each copy by its path
+    modules: dict[str, str]  # source hash of each data module of the user's own by its class path
 
     @property
     def job_settings(self) -> dict[str, Any]:

@@ -59,17 +59,11 @@ class Prepared(Protocol):
 
 @dataclass(frozen=True)
 class Work:
-    """What the loop of a study or comparison is given.
+    """What the loop of a study or comparison is given."""
 
-    Args:
-        dispatcher: runs what is submitted.
-        view: what watches.
-        slots: trainings at once.
-    """
-
-    dispatcher: Dispatcher
-    view: View
-    slots: int
+    dispatcher: Dispatcher  # runs what is submitted
+    view: View  # what watches
+    slots: int  # trainings at once
 
 
 class Session:

@@ -13,21 +13,13 @@ from search.settings.study import StudySettings
 
 @dataclass(frozen=True)
 class ConfigKind:
-    """What a file may describe.
+    """What a file may describe."""
 
-    Args:
-        name: how messages call it.
-        settings: the dataclass whose fields stand in the file.
-        folder: where bundled files of this kind are, below ``configs/``.
-        use: what to do with a file, whose name stands for ``{}``.
-        call: what to do with settings that are not a file.
-    """
-
-    name: str
-    settings: type
-    folder: str
-    use: str
-    call: str
+    name: str  # how messages call it
+    settings: type  # the dataclass whose fields stand in the file
+    folder: str  # where bundled files of this kind are, below ``configs/``
+    use: str  # what to do with a file, whose name stands for ``{}``
+    call: str  # what to do with settings that are not a file
 
     def known(self, keys: Iterable[object]) -> list[object]:
         """Those of the keys that are settings of this kind."""

@@ -18,19 +18,13 @@ from hybrid_swin.spec.own_code.trust import unasked
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What this command line says of code.
+    """What this command line says of code."""
 
-    Args:
-        plugins: files that it names.
-        whole_list: whether it gives all plug-ins, instead of those of the configs.
-        class_paths: data modules that it names; they stand in the place of the config's own.
-        trust: whether it trusts what the configs name.
-    """
-
-    plugins: tuple[str, ...] = ()
-    whole_list: bool = False
+    plugins: tuple[str, ...] = ()  # files that it names
+    whole_list: bool = False  # whether it gives all plug-ins, instead of those of the configs
+    # data modules that it names; they stand in the place of the config's own
     class_paths: tuple[str, ...] = ()
-    trust: bool = False
+    trust: bool = False  # whether it trusts what the configs name
 
 
 def settle_code(

@@ -13,23 +13,14 @@ _FINAL = 1.5  # seconds in which a retrained network is timed and its answers ar
 
 
 class PilotTiming(NamedTuple):
-    """A timed pilot training.
+    """A timed pilot training."""
 
-    Args:
-        macs: of its network, for one image.
-        images: of one of its epochs.
-        validation: images that judge each epoch.
-        epochs: that it had.
-        epoch: seconds of one of them, after the first.
-        total: seconds of the training with start and end.
-    """
-
-    macs: int
-    images: int
-    validation: int
-    epochs: int
-    epoch: float
-    total: float
+    macs: int  # of its network, for one image
+    images: int  # of one of its epochs
+    validation: int  # images that judge each epoch
+    epochs: int  # that it had
+    epoch: float  # seconds of one of them, after the first
+    total: float  # seconds of the training with start and end
 
     @property
     def passes(self) -> float:
@@ -46,22 +37,14 @@ class Pace:
 
     Source: AI and Compute, 2018, https://openai.com/research/ai-and-compute (a training step costs
     three forward passes)
-
-    Args:
-        per_epoch: e, seconds.
-        per_image: i, seconds.
-        per_mac: m, seconds.
-        around: before the first and after the last epoch.
-        start: until a worker is ready.
-        slots: workers.
     """
 
-    per_epoch: float
-    per_image: float
-    per_mac: float
-    around: float
-    start: float
-    slots: int
+    per_epoch: float  # e, seconds
+    per_image: float  # i, seconds
+    per_mac: float  # m, seconds
+    around: float  # before the first and after the last epoch
+    start: float  # until a worker is ready
+    slots: int  # workers
 
     def training(
         self, macs: int, epochs: float, images: int, validation: int, test: int = 0

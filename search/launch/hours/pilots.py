@@ -94,17 +94,11 @@ def pilot_workers(
 
 @dataclass(frozen=True)
 class PilotWorkers(Generic[Settings]):
-    """Workers that are ready for pilots.
+    """Workers that are ready for pilots."""
 
-    Args:
-        settings: of their folder.
-        executor: the workers.
-        start: seconds until they were ready.
-    """
-
-    settings: Settings
-    executor: LocalExecutor
-    start: float
+    settings: Settings  # of their folder
+    executor: LocalExecutor  # the workers
+    start: float  # seconds until they were ready
 
     def pace(
         self,
@@ -152,15 +146,10 @@ class PilotWorkers(Generic[Settings]):
 
 @dataclass(frozen=True)
 class Pilot:
-    """A training to be timed.
+    """A training to be timed."""
 
-    Args:
-        spec: of a few epochs.
-        images: of one of them.
-    """
-
-    spec: RunSpec
-    images: int
+    spec: RunSpec  # of a few epochs
+    images: int  # of one of them
 
 
 def short_pilots(

@@ -19,25 +19,15 @@ _SHARE_TO_END = 0.95  # of the hours, at which the last training must have ended
 
 @dataclass(frozen=True)
 class TimePlan:
-    """What was planned for the hours, and when they end.
+    """What was planned for the hours, and when they end."""
 
-    Args:
-        limit: the decisions.
-        ends: when the last training must have ended, as ``time.monotonic`` counts.
-        seconds: that trainings, start and end are expected to take.
-        search_seconds: of one training of the search.
-        final_seconds: of one retrained network.
-        least_trials: that are asked for in any case.
-        least_seeds: that are trained in any case.
-    """
-
-    limit: TimeLimit
-    ends: float
-    seconds: float
-    search_seconds: float
-    final_seconds: float
-    least_trials: int = 0
-    least_seeds: int = FEWEST_SEEDS
+    limit: TimeLimit  # the decisions
+    ends: float  # when the last training must have ended, as ``time.monotonic`` counts
+    seconds: float  # that trainings, start and end are expected to take
+    search_seconds: float  # of one training of the search
+    final_seconds: float  # of one retrained network
+    least_trials: int = 0  # that are asked for in any case
+    least_seeds: int = FEWEST_SEEDS  # that are trained in any case
 
     def deadline(self, folder: Path, slots: int) -> Deadline:
         """What watches the clock while trainings run."""

@@ -18,29 +18,17 @@ _SMALLEST, _SHORTEST = 16, 20  # pixels and epochs that are not halved any more
 
 @dataclass(frozen=True)
 class StudyWork:
-    """Seconds of one training of each kind, and how many of each there are.
+    """Seconds of one training of each kind, and how many of each there are."""
 
-    Args:
-        trial: seconds of a trial that is not stopped.
-        baselines: seconds of all baselines, trained once each.
-        final: seconds of a retrained trial.
-        final_baselines: seconds of all baselines, retrained over one seed.
-        worth: by a number of trials, how many unstopped trials cost as much.
-        audits: stopped trials that are trained to their end.
-        arms: 2 where a random search of the same cost runs beside the search, else 1.
-        top: retrained candidates of each arm.
-        means: random candidates that are trained as finalists.
-    """
-
-    trial: float
-    baselines: float
-    final: float
-    final_baselines: float
-    worth: Callable[[int], float]
-    audits: int
-    arms: int
-    top: int
-    means: int
+    trial: float  # seconds of a trial that is not stopped
+    baselines: float  # seconds of all baselines, trained once each
+    final: float  # seconds of a retrained trial
+    final_baselines: float  # seconds of all baselines, retrained over one seed
+    worth: Callable[[int], float]  # by a number of trials, how many unstopped trials cost as much
+    audits: int  # stopped trials that are trained to their end
+    arms: int  # 2 where a random search of the same cost runs beside the search, else 1
+    top: int  # retrained candidates of each arm
+    means: int  # random candidates that are trained as finalists
 
     def seconds(self, trials: int, seeds: int, slots: int) -> float:
         """From the first training to the last, on so many workers.
@@ -56,17 +44,11 @@ class StudyWork:
 
 @dataclass(frozen=True)
 class ComparisonWork:
-    """Seconds of the trainings of a comparison.
+    """Seconds of the trainings of a comparison."""
 
-    Args:
-        once: of those that choose learning rates for all seeds.
-        per_seed: of one seed of all arms, with the choice of its learning rates.
-        longest: of one training.
-    """
-
-    once: float
-    per_seed: float
-    longest: float
+    once: float  # of those that choose learning rates for all seeds
+    per_seed: float  # of one seed of all arms, with the choice of its learning rates
+    longest: float  # of one training
 
     def seconds(self, seeds: int, slots: int) -> float:
         """From the first training to the last, on so many workers."""

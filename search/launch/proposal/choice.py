@@ -21,19 +21,12 @@ _SHARES = (0.25, 0.5, 0.75, 1.0)  # of the way from wanted to most
 
 @dataclass(frozen=True)
 class Choice:
-    """What a proposal settles by the clock.
+    """What a proposal settles by the clock."""
 
-    Args:
-        network: its size.
-        steps: of one training.
-        trials: of a study.
-        seeds: of each finalist or arm.
-    """
-
-    network: NetworkSize
-    steps: int
-    trials: int
-    seeds: int
+    network: NetworkSize  # its size
+    steps: int  # of one training
+    trials: int  # of a study
+    seeds: int  # of each finalist or arm
 
 
 Seconds = Callable[[Choice], float]

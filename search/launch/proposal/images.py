@@ -28,50 +28,29 @@ _STRANGE = re.compile(r"[^A-Za-z0-9_-]+")
 
 @dataclass(frozen=True)
 class ImageSizes:
-    """What a look at the images' headers tells.
+    """What a look at the images' headers tells."""
 
-    Args:
-        source: name of the data source that reads them.
-        options: its options.
-        size: (height, width), the medians.
-        fixed: whether images have this size and cannot be resized.
-        channels: 1 for grey, 3 for colour; of arrays as they are.
-    """
-
-    source: str
-    options: dict[str, Any]
-    size: tuple[int, int]
-    fixed: bool
-    channels: int
+    source: str  # name of the data source that reads them
+    options: dict[str, Any]  # its options
+    size: tuple[int, int]  # (height, width), the medians
+    fixed: bool  # whether images have this size and cannot be resized
+    channels: int  # 1 for grey, 3 for colour; of arrays as they are
 
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """What the loaded images tell.
+    """What the loaded images tell."""
 
-    Args:
-        classes: how many.
-        train: images to learn from.
-        validation: images to choose by.
-        test: images to report.
-        tested: independent ones among them: groups, if images have groups.
-        given: splits that the source gives.
-        groups: groups of images that belong together; 0 if there are none.
-        least: images of the smallest class.
-        most: images of the largest class.
-        left_out: files that cannot be used.
-    """
-
-    classes: int
-    train: int
-    validation: int
-    test: int
-    tested: int
-    given: tuple[str, ...]
-    groups: int
-    least: int
-    most: int
-    left_out: int = 0
+    classes: int  # how many
+    train: int  # images to learn from
+    validation: int  # images to choose by
+    test: int  # images to report
+    tested: int  # independent ones among them: groups, if images have groups
+    given: tuple[str, ...]  # splits that the source gives
+    groups: int  # groups of images that belong together; 0 if there are none
+    least: int  # images of the smallest class
+    most: int  # images of the largest class
+    left_out: int = 0  # files that cannot be used
 
 
 def name_of(path: str) -> str:

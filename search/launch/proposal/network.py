@@ -40,23 +40,14 @@ _SQUARE, _LONGEST = 1.25, 3.0  # longer through shorter side: up to here square,
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """A network's size: what the time decides, everything else being given by the images.
+    """A network's size: what the time decides, everything else being given by the images."""
 
-    Args:
-        image_size: (height, width) in pixels.
-        channels: of the images.
-        classes: how many.
-        patch: pixels along a side of a token.
-        window: tokens along a side of a window.
-        width: channels of the first stage; the second has twice as many.
-    """
-
-    image_size: tuple[int, int]
-    channels: int
-    classes: int
-    patch: int
-    window: int
-    width: int
+    image_size: tuple[int, int]  # (height, width) in pixels
+    channels: int  # of the images
+    classes: int  # how many
+    patch: int  # pixels along a side of a token
+    window: int  # tokens along a side of a window
+    width: int  # channels of the first stage; the second has twice as many
 
     def variant(self, blocks: Sequence[str] = PLAIN, width: int | None = None) -> Variant:
         """The network with these block words in each stage."""

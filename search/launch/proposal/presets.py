@@ -20,35 +20,20 @@ class Span:
 
 @dataclass(frozen=True)
 class Preset:
-    """What a preset means.
+    """What a preset means."""
 
-    Args:
-        name: what is typed for it.
-        hours: where --hours is left out.
-        trials: of a study.
-        seeds: fresh ones of each finalist, or paired ones of each arm.
-        steps: of one training, in batches.
-        top: trials that become finalists.
-        random: random candidates whose mean is a row.
-        random_search: a second search that does not learn, of the same cost.
-        audit: stopped trials that are trained to their end.
-        learning_rates: times the rule's, that arms of a comparison choose from.
-        widest: width of the first stage of the largest network.
-        largest: pixels along the shorter side of an image.
-    """
-
-    name: str
-    hours: float
-    trials: Span
-    seeds: Span
-    steps: Span
-    top: int
-    random: int
-    random_search: bool
-    audit: int
-    learning_rates: tuple[float, ...]
-    widest: int
-    largest: int
+    name: str  # what is typed for it
+    hours: float  # where --hours is left out
+    trials: Span  # of a study
+    seeds: Span  # fresh ones of each finalist, or paired ones of each arm
+    steps: Span  # of one training, in batches
+    top: int  # trials that become finalists
+    random: int  # random candidates whose mean is a row
+    random_search: bool  # a second search that does not learn, of the same cost
+    audit: int  # stopped trials that are trained to their end
+    learning_rates: tuple[float, ...]  # times the rule's, that arms of a comparison choose from
+    widest: int  # width of the first stage of the largest network
+    largest: int  # pixels along the shorter side of an image
 
 
 _PRESETS = (

@@ -16,19 +16,12 @@ _LONG = 1500  # steps from which stochastic depth is used
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long a training is.
+    """How long a training is."""
 
-    Args:
-        batch: images in a step.
-        epochs: passes over ``epoch_images``.
-        epoch_images: images of an epoch.
-        whole: whether these are the whole train split.
-    """
-
-    batch: int
-    epochs: int
-    epoch_images: int
-    whole: bool
+    batch: int  # images in a step
+    epochs: int  # passes over ``epoch_images``
+    epoch_images: int  # images of an epoch
+    whole: bool  # whether these are the whole train split
 
     @property
     def steps(self) -> int:

@@ -27,19 +27,12 @@ _COLOURS = {1: "grey", 3: "colour"}
 
 @dataclass(frozen=True)
 class Measured:
-    """What a proposal rests on.
+    """What a proposal rests on."""
 
-    Args:
-        sizes: of the images in their files.
-        counts: of classes and splits.
-        networks: that suit the images, from the highest cost down.
-        pace: of this machine.
-    """
-
-    sizes: ImageSizes
-    counts: ImageCounts
-    networks: list[NetworkSize]
-    pace: Pace
+    sizes: ImageSizes  # of the images in their files
+    counts: ImageCounts  # of classes and splits
+    networks: list[NetworkSize]  # that suit the images, from the highest cost down
+    pace: Pace  # of this machine
 
 
 def reasons(

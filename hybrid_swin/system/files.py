@@ -68,12 +68,7 @@ class MissingFileError(InputError):
 
 
 class DamagedFileError(InputError):
-    """A file does not hold what it should.
-
-    Args:
-        path: the file.
-        reason: what is wrong with it.
-    """
+    """A file does not hold what it should, for this reason."""
 
     def __init__(self, path: Path, reason: str) -> None:
         self.path, self.reason = path, shortened(reason)

@@ -69,13 +69,7 @@ def in_time(
     words: Sequence[str],
     console: "Console | None" = None,
 ) -> InTime:
-    """What to train, and what there is time for.
-
-    Args:
-        options: of `run` or `compare`.
-        settings: of the config and the command line.
-        words: the command line's.
-        console: for the user; a new one where left out.
+    """What to train, and what there is time for; ``words`` are the command line's.
 
     Raises:
         InputError: arguments that cannot be used, or too little time.

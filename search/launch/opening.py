@@ -22,11 +22,7 @@ def say_opening(
 ) -> None:
     """Print the four lines; then what was left out of the images and what is odd about them.
 
-    Args:
-        settings: the study or comparison.
-        about: what ``about_data`` says of its images; empty for a data module of the user's own.
-        plan: what is to be trained, in words.
-        console: where to.
+    ``about`` is what ``about_data`` says of them, ``plan`` what is to be trained, in words.
     """
     lines = [
         ("data", _data(settings, about)),

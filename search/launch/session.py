@@ -69,10 +69,7 @@ class Work:
 class Session:
     """One start of a study or comparison, to its end.
 
-    Args:
-        settings: of the study or comparison.
-        console: for the user.
-        receipt: of one that is repeated; what differs from it is told first.
+    ``receipt`` is of one that is repeated: what differs from it is told first.
 
     Raises:
         InputError: the folder is of other settings, or of the other kind.

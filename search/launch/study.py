@@ -168,12 +168,8 @@ def launch_study(
 ) -> Leaderboard:
     """Begin a study or go on with it, to its end.
 
-    Args:
-        settings: the study.
-        console: for the user.
-        receipt: of a study that is repeated; what differs from it is told first.
-        show: is given the result before anything is waited for.
-        time_plan: what fits into the hours given; None for no limit.
+    ``receipt`` is of a study that is repeated: what differs from it is told first. ``show`` gets
+    the result before anything is waited for. ``time_plan`` is what fits into the hours, if any.
 
     Raises:
         InputError: something that the user must fix; what has been finished is kept.

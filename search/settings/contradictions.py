@@ -16,10 +16,7 @@ def check_together(settings: StudySettings) -> None:
 def without_effect(settings: StudySettings, epochs: int, sampler: str) -> Iterator[str]:
     """What a user may take for at work and is not, a sentence each.
 
-    Args:
-        settings: the study's.
-        epochs: of its longest training.
-        sampler: the chosen one.
+    ``epochs`` are those of the longest training, ``sampler`` is the chosen one.
     """
     yield from unused_plugins(settings)
     trials, rungs, budget = settings.trials, settings.rungs, settings.budget

@@ -152,12 +152,7 @@ def check_looks(name: str, seeds: int | Sequence[int]) -> None:
 
 
 def check_size(trainings: int, settings: str) -> None:
-    """Raise InputError for a plan of more trainings than are kept in one folder.
-
-    Args:
-        trainings: how many, at most.
-        settings: those that make them fewer.
-    """
+    """Raise InputError for more trainings than one folder holds; these settings make them fewer."""
     if trainings > MOST_TRAININGS:
         raise InputError(
             f"these settings come to {trainings:,} trainings, and one folder holds "

@@ -59,16 +59,12 @@ def kind_of(settings: type) -> ConfigKind:
 
 
 def check_kind(keys: Iterable[object], wanted: ConfigKind, file: str | None, what: str) -> None:
-    """Refuse a file of another kind.
+    """Refuse a file of another kind: one that has more of the keys at its top than the one wanted.
 
-    Args:
-        keys: those at the top of the file.
-        wanted: the kind that is asked for.
-        file: its name; None for settings of a Python program.
-        what: how messages call it.
+    ``file`` is None for settings of a Python program; messages call them ``what``.
 
     Raises:
-        InputError: another kind has more of its keys.
+        InputError: it describes another kind.
     """
     keys = list(keys)
     found = max((wanted, *_KINDS), key=lambda kind: len(kind.known(keys)))

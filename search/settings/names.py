@@ -29,12 +29,7 @@ def check_name(name: str) -> None:
 
 
 def check_label(label: str, where: str) -> None:
-    """Raise InputError for a label of a row, an arm, a cause or a factor that no table can hold.
-
-    Args:
-        label: the text; an empty one is as if it were left out.
-        where: the setting, for messages.
-    """
+    """Raise InputError for a label of a row, an arm, a cause or a factor that no table can hold."""
     if visible(label) != label or label != label.strip():
         raise InputError(
             f"{where} {label!r} holds line breaks, control characters or spaces at an end; write "

@@ -39,13 +39,6 @@ def parse_settings(
 ) -> tuple[Own, Settings]:
     """What the words say: the command's own options, and the settings in files and words.
 
-    Args:
-        parser: in which both are declared.
-        words: the command line's.
-        own: options of the command.
-        settings: a study's or a comparison's.
-        default: the config if none is given.
-
     Raises:
         InputError: an unknown setting, a wrong type or value, a file that cannot be read.
     """
@@ -88,10 +81,7 @@ def read_config_as(name: str, settings: type[Settings]) -> Settings:
 def config_content(name: str, settings: type, said: CommandLine | None) -> dict[str, Any]:
     """The plain values in a config. Raises as ``parse_settings``.
 
-    Args:
-        name: of the file.
-        settings: what it describes.
-        said: what the command line says of code; None where none is to be run.
+    ``said`` is what the command line says of code; None where none is to be run.
     """
     kind = kind_of(settings)
     content = read_config(name, kind.folder, said)

@@ -32,11 +32,7 @@ def settle_code(
 ) -> None:
     """Replace the plug-ins of a recorded config by the files that may run; own ones stay.
 
-    Args:
-        settings: those in the config; changed.
-        whole: the config's content.
-        file: the config.
-        said: by the command line.
+    ``settings`` are those in the config, and are changed; ``whole`` is all of its content.
 
     Raises:
         InputError: code that nobody asked to run, that is not as recorded, or that is not there.

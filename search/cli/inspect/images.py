@@ -28,24 +28,16 @@ _MOST_AT_ONCE = 64
 
 @dataclass(frozen=True, eq=False)
 class ShownImages:
-    """Images as the network sees them, and what is known of them.
+    """Images as the network sees them, and what is known of them."""
 
-    Args:
-        images: (N, C, H, W).
-        labels: (N,) or None.
-        class_names: one name a class, or None.
-        about: what `index.json` says of them.
-        settings: where they come from; None for noise.
-        why_no_labels: why their classes are not the trained network's; None where they are.
-        notes: how they were read, where that is not as the settings say, or is odd.
-    """
-
-    images: Tensor
-    labels: Tensor | None
-    class_names: tuple[str, ...] | None
-    about: dict[str, Any]
-    settings: DataSettings | None = None
+    images: Tensor  # (N, C, H, W)
+    labels: Tensor | None  # (N,) or None
+    class_names: tuple[str, ...] | None  # one name a class, or None
+    about: dict[str, Any]  # what `index.json` says of them
+    settings: DataSettings | None = None  # where they come from; None for noise
+    # why their classes are not the trained network's; None where they are
     why_no_labels: str | None = None
+    # how they were read, where that is not as the settings say, or is odd
     notes: tuple[str, ...] = ()
 
 

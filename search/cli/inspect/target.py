@@ -31,26 +31,19 @@ _LEVELS = 6  # from a checkpoint up to the folder of its study
 
 @dataclass(frozen=True, eq=False)
 class TargetNetwork:
-    """The network that is meant.
+    """The network that is meant."""
 
-    Args:
-        name: short, fit for a folder.
-        model: with its weights, or with random ones.
-        checkpoint: where the weights come from; None for random ones.
-        normalisation: how images became what the network has learned from, where known.
-        class_names: of the images that it has learned from, where known.
-        home: the folder with the settings that it was trained by, where there is one.
-        run: what its run was asked to do, where it is one of a study.
-        identity: of the images that it has learned from, where known.
-    """
-
-    name: str
-    model: HybridSwin
-    checkpoint: Path | None = None
+    name: str  # short, fit for a folder
+    model: HybridSwin  # with its weights, or with random ones
+    checkpoint: Path | None = None  # where the weights come from; None for random ones
+    # how images became what the network has learned from, where known
     normalisation: Normalisation | None = None
+    # of the images that it has learned from, where known
     class_names: tuple[str, ...] | None = None
+    # the folder with the settings that it was trained by, where there is one
     home: Path | None = None
-    run: RunSpec | None = None
+    run: RunSpec | None = None  # what its run was asked to do, where it is one of a study
+    # of the images that it has learned from, where known
     identity: Mapping[str, Any] = field(default_factory=dict)
 
     def about(self) -> dict[str, Any]:
@@ -161,15 +154,10 @@ def _began_in(home: Path | None) -> str:
 
 
 def settings_of(target: TargetNetwork, named: str, trust: bool) -> DataSettings:
-    """The images that a network was trained on.
-
-    Args:
-        target: the network.
-        named: what its user calls it.
-        trust: whether code that its study's folder names may run.
+    """The images that a network was trained on; its user calls it ``named``.
 
     Raises:
-        InputError: it is not known, or code would have to run that is not trusted.
+        InputError: it is not known, or its study's folder names code that is not trusted.
     """
     data = None
     if target.home is not None:
@@ -193,11 +181,7 @@ def check_data_module(
 ) -> None:
     """Raise InputError where a data module must not be imported, or is not as it was recorded.
 
-    Args:
-        settings: the images.
-        target: the network.
-        named: what its user calls it.
-        trust: whether code that its study's folder names may run.
+    With ``trust`` code may run that the study's folder names.
     """
     home = target.home
     study = None if home is None else study_of(home)

@@ -61,13 +61,7 @@ class Pace:
 
 
 def pace_of(timings: Sequence[PilotTiming], start: float, slots: int) -> Pace:
-    """The pace that explains the pilots best: no part is negative, all errors count as shares.
-
-    Args:
-        timings: at least one.
-        start: until a worker is ready.
-        slots: workers.
-    """
+    """The pace that explains the pilots best: no part is negative, all errors count as shares."""
     parts_P3 = np.array([[1.0, t.passes, t.passes * t.macs] for t in timings])
     seconds_P = np.array([max(t.epoch, 1e-6) for t in timings])
     scale_3 = parts_P3.max(axis=0)  # MACs and seconds differ by ten digits

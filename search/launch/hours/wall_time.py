@@ -84,13 +84,7 @@ def too_long(what: str, seconds: float, hours: float, instead: str) -> InputErro
 
 
 def shorter_settings(settings: ExperimentSettings, seeds: int, setting: str) -> str:
-    """Options to give instead of more hours, the most effective first.
-
-    Args:
-        settings: the study or comparison.
-        seeds: that it has.
-        setting: where they stand.
-    """
+    """Options to give instead of more hours, the most effective first."""
     size = settings.variant.get("image_size")
     side = size[0] if isinstance(size, list | tuple) else size
     ways = []

@@ -29,13 +29,7 @@ _ABOVE = {
 def write_begin_file(folder: Path, content: Mapping[str, Any], head: Sequence[str]) -> Path:
     """Write the file; one that was there and differs in settings is kept as ``begin.old.yaml``.
 
-    Args:
-        folder: of the study or comparison; made if missing.
-        content: its settings.
-        head: lines of the comment at the top.
-
-    Raises:
-        FileError: the system refuses.
+    ``head`` holds the lines of the comment at the top. Raises FileError if the system refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / BEGIN_FILE

@@ -100,16 +100,9 @@ def choose(
 
     Where none fits, the smallest one with fewer trials, then fewer seeds, then fewer steps. What
     time is left goes to seeds, trials and steps in turn: a network of another size would be another
-    question, more of these are a better answer.
+    question, more of these are a better answer. None if even the least does not fit.
 
-    Args:
-        networks: from the largest down.
-        preset: the numbers' ranges.
-        seconds: what a choice takes.
-        time: what there is.
-
-    Returns:
-        None if even the least does not fit.
+    ``networks`` stand from the largest down; ``seconds`` says what a choice takes.
     """
     wanted = [
         Choice(network, preset.steps.wanted, preset.trials.wanted, preset.seeds.wanted)

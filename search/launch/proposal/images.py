@@ -61,10 +61,7 @@ def name_of(path: str) -> str:
 
 
 def look_at(path: str) -> ImageSizes:
-    """Read the headers of a sample of the images.
-
-    Args:
-        path: a folder by class, a folder with train, val and test, a CSV, or an .npz file.
+    """Read the headers of a sample of the images in a folder, a CSV or an .npz file.
 
     Raises:
         InputError: nothing is there, or what is there cannot be used.

@@ -36,19 +36,9 @@ def propose(
     console: Console,
     command: str,
 ) -> TimePlan:
-    """Look at the images, time a pilot, settle all settings, write and say them.
+    """Look at the images, time a pilot, settle all settings, write and say them; gives the plan.
 
-    Args:
-        kind: what they are for.
-        images: a folder, a CSV or an .npz file.
-        clock: the hours.
-        preset: how much of everything.
-        base: name, folder and workers.
-        console: for the user.
-        command: what was typed, for the file's head.
-
-    Returns:
-        What fits into the hours.
+    ``base`` has the name, folder and workers; ``command`` was typed, for the file's head.
 
     Raises:
         InputError: images that cannot be used, or hours in which even the least does not fit.

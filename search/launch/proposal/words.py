@@ -43,16 +43,7 @@ def reasons(
     seconds: float,
     hours: float,
 ) -> list[tuple[str, str]]:
-    """What was settled and why, as headings and texts.
-
-    Args:
-        kind: what it is for.
-        measured: what it rests on.
-        choice: what was settled by the clock.
-        preset: whose numbers they are.
-        seconds: that all of it is expected to take.
-        hours: that were given.
-    """
+    """What was settled and why, as headings and texts; all of it is to take so many seconds."""
     time = f"about {seconds_text(seconds)} of {seconds_text(hours * 3600)}"
     workers = f"{measured.pace.slots} worker{'s' * (measured.pace.slots > 1)}"
     numbers = _numbers(kind, choice, preset)

@@ -200,15 +200,12 @@ def launch_comparison(
             plan = replace(plan, target=min(plan.seeds, decided))
         say_opening(settings, next(iter(prepared.data.values())), _words(plan, time_plan), console)
         say_other_cells(prepared.data, console)
-        work = session.begin(sum(plan.trainings()))
-        deadline = time_plan.deadline(folder, work.slots) if time_plan else None
-        if deadline is not None:
-            deadline.begin()
-        loop = Schedule(plan, work.dispatcher, work.view, work.slots, deadline)
+        work = session.begin(sum(plan.trainings()), time_plan)
+        loop = Schedule(plan, work.dispatcher, work.view, work.slots, work.deadline)
 
         def write() -> Comparison:
             trained = replace(plan, target=loop.seeds)
-            if deadline is not None and len(settings.looks) == 1:
+            if work.deadline is not None and len(settings.looks) == 1:
                 session.settle(replace(settings, seeds=loop.seeds))
             comparison = Comparison.from_folder(folder, trained)
             write_report(comparison, trained, folder)

@@ -26,6 +26,7 @@ from search.execution.workers import (
     WANDB_SECONDS_WHEN_CUT_OFF,
     start_workers,
 )
+from search.launch.hours.time_plan import TimePlan
 from search.records.receipt import differences_from, write_receipt
 from search.records.settings import write_settings
 from search.records.study_folder import bind_settings, check_folder, locked
@@ -33,6 +34,7 @@ from search.reporting.status.progress_file import ProgressFile
 from search.reporting.terminal import Terminal
 from search.reporting.wandb.board import WandbBoard
 from search.settings.experiment import ExperimentSettings
+from search.study.deadline import Deadline
 
 Result = TypeVar("Result")
 
@@ -64,6 +66,7 @@ class Work:
     dispatcher: Dispatcher  # runs what is submitted
     view: View  # what watches
     slots: int  # trainings at once
+    deadline: Deadline | None
 
 
 class Session:
@@ -123,15 +126,18 @@ class Session:
             self.say(f"not as in the receipt: {line}")
         return settled
 
-    def begin(self, total: int) -> Work:
-        """Start the mirror and the display; ``total`` runs are expected."""
+    def begin(self, total: int, time_plan: TimePlan | None) -> Work:
+        """Start the mirror, the display and the clock; ``total`` runs are expected."""
         slots, objective = self._executor.slots, self._settings.objective
         self._board = WandbBoard(self._folder)
         self._terminal = Terminal(self._console, total, objective.monitor, objective.mode, slots)
         view = ProgressFile(self._terminal, self._folder, slots, self._board.notify)
         workers = self._settings.workers
         dispatcher = Dispatcher(self._folder, self._executor, workers, self._common, view)
-        return Work(dispatcher, view, slots)
+        deadline = time_plan.deadline(self._folder, slots) if time_plan else None
+        if deadline is not None:
+            deadline.begin()
+        return Work(dispatcher, view, slots, deadline)
 
     def settle(self, settings: ExperimentSettings) -> None:
         """Write the settings as the clock has decided them; the receipt has them, too."""

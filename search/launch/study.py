@@ -201,10 +201,7 @@ def launch_study(
         seeds = next_target(settings.finalists.looks, read_looks(folder))
         counts = expected_runs(settings, candidates, train_images, seeds)
         say_opening(settings, about_images, _plan(counts, time_plan), console)
-        work = session.begin(counts.total)
-        deadline = time_plan.deadline(folder, work.slots) if time_plan else None
-        if deadline is not None:
-            deadline.begin()
+        work = session.begin(counts.total, time_plan)
         coordinator = Coordinator(
             settings,
             folder,
@@ -215,12 +212,12 @@ def launch_study(
             train_images=train_images,
             reference=settled["reference_point"],
             view=work.view,
-            deadline=deadline,
+            deadline=work.deadline,
         )
 
         def write() -> Leaderboard:
-            if deadline is not None:
-                session.settle(_as_decided(settings, deadline.limit))
+            if work.deadline is not None:
+                session.settle(_as_decided(settings, work.deadline.limit))
             leaderboard = Leaderboard.from_folder(folder)
             leaderboard.record_looks("run")
             leaderboard.write(folder)

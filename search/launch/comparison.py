@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hybrid_swin.data.loading import load_data
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.trained import find_checkpoint
 from hybrid_swin.interop.weights.load_save import load_weights
@@ -21,10 +20,10 @@ from search.comparison.older import note_choice
 from search.comparison.report.files import write_report
 from search.comparison.results.comparison import Comparison
 from search.comparison.schedule import Schedule
-from search.execution.workers import common_job_settings, image_cache, say_data
+from search.execution.workers import common_job_settings, say_data
 from search.launch.hours.time_plan import TimePlan, of_hours
 from search.launch.opening import say_opening
-from search.launch.session import Session
+from search.launch.session import Session, read_images
 from search.records.identity import derive_seed
 from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data
@@ -35,8 +34,6 @@ from search.study.candidates import check_objective
 from search.study.looks import next_target, note_older_look
 
 _MOST_WARNINGS = 5
-
-_BATCH_TO_CHECK = 2  # images
 
 
 @dataclass(frozen=True)
@@ -156,17 +153,8 @@ def prepare(plan: ComparisonPlan) -> PreparedComparison:
     modules = adopt_modules([cell.data.class_path for cell in plan.cells], settings.path)
     data: dict[str, dict[str, Any]] = {}
     for cell in plan.cells:
-        data[cell.name] = {}
         variant = next(e.variant for e in plan.entries if e.cell.name == cell.name)
-        if cell.data.class_path is None:
-            cache = image_cache(settings)
-            loaded = load_data(cell.data, variant.image_size, variant.in_channels, cache)
-            loaded.check_classes(variant.num_classes)
-            data[cell.name] = about_data(loaded)
-        else:  # made once here, so that what is wrong with it shows before the folder is claimed
-            from hybrid_swin.data.datamodule import make_datamodule  # Lightning: seconds to import
-
-            make_datamodule(cell.data, variant, _BATCH_TO_CHECK, settings.seed)
+        data[cell.name] = about_data(read_images(settings, cell.data, variant))
     return PreparedComparison(plan, data, plugins, modules)
 
 

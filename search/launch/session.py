@@ -18,12 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from hybrid_swin.data.loading import LoadedData, load_data
+from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.execution.dispatcher import Dispatcher, View
 from search.execution.local_workers import LocalExecutor
 from search.execution.workers import (
     WANDB_SECONDS,
     WANDB_SECONDS_WHEN_CUT_OFF,
+    image_cache,
     start_workers,
 )
 from search.launch.hours.time_plan import TimePlan
@@ -37,6 +41,7 @@ from search.settings.experiment import ExperimentSettings
 from search.study.deadline import Deadline
 
 Result = TypeVar("Result")
+_BATCH_TO_CHECK = 2  # images
 
 
 class Prepared(Protocol):
@@ -183,6 +188,27 @@ class Session:
                 loop()
             whole = True
         return found[0]
+
+
+def read_images(
+    settings: ExperimentSettings, data: DataSettings, variant: Variant
+) -> LoadedData | None:
+    """The images for a network; None for a data module of the user's own, which workers make.
+
+    It is made once here, so that what is wrong with it shows before the folder is claimed.
+
+    Raises:
+        InputError: images that cannot be used.
+    """
+    if data.class_path is None:
+        cache = image_cache(settings)
+        loaded = load_data(data, variant.image_size, variant.in_channels, cache)
+        loaded.check_classes(variant.num_classes)
+        return loaded
+    from hybrid_swin.data.datamodule import make_datamodule  # Lightning: seconds to import
+
+    make_datamodule(data, variant, _BATCH_TO_CHECK, settings.seed)
+    return None
 
 
 @contextmanager

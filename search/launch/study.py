@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.cost import count_cost
-from hybrid_swin.data.loading import LoadedData, load_data
+from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
-from search.execution.workers import common_job_settings, image_cache
+from search.execution.workers import common_job_settings
 from search.launch.hours.time_plan import TimePlan, of_hours
 from search.launch.opening import say_opening
-from search.launch.session import Session
+from search.launch.session import Session, read_images
 from search.leaderboard.board import Leaderboard
 from search.records.identity import derive_seed
 from search.records.looks import read_looks
@@ -134,18 +134,9 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
     """
     plugins = adopt_plugins(settings.plugins, settings.path)
     modules = adopt_modules([settings.data.class_path], settings.path)
-    data = None
-    if settings.data.class_path is None:
-        variant, _ = space.resolve(space.default())
-        cache = image_cache(settings)
-        data = load_data(settings.data, variant.image_size, variant.in_channels, cache)
-        data.check_classes(variant.num_classes)
+    data = read_images(settings, settings.data, space.resolve(space.default())[0])
+    if data is not None:
         _check_image_rungs(settings, data)
-    else:  # made once here, so that what is wrong with it shows before the study is claimed
-        from hybrid_swin.data.datamodule import make_datamodule  # Lightning: seconds to import
-
-        variant, recipe = space.resolve(space.default())
-        make_datamodule(settings.data, variant, recipe.batch_size, settings.seed)
     sampler = choose_sampler(settings, space)
     return PreparedStudy(settings, space, candidates, sampler, data, plugins, modules)
 

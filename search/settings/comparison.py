@@ -88,12 +88,9 @@ class ComparisonSettings(ExperimentSettings):
     """One comparison.
 
     Args:
-        name: the comparison's name and its folder's.
-        folder: where comparisons are kept.
         variant: the network that every arm starts from; {same_as: path} and {times: [path, factor]}
             tie values.
         recipe: how all arms are trained.
-        objective: what is measured.
         arms: what is compared; left out, the network, mdta and conv beside its mixers, and the
             controls that tell why they help.
         baseline: label of the arm that the others are compared with; the first where left out.

@@ -22,19 +22,22 @@ def read_config(
 ) -> dict[str, Any]:
     """The settings in a config, which may be a study's ``settings.yaml`` or ``receipt.json``.
 
-    Args:
-        name: of the file.
-        folder: where bundled ones of the kind that is wanted are, as in `find_config`.
-        said: what the command line says of code; None where none is to be run.
+    Relative paths of these two are found from any working folder. ``said`` is what the command
+    line says of code; None where none is to be run.
 
     Raises:
         InputError: it cannot be read or holds no settings; or it names code that must not run.
     """
-    content = _read(name, folder)
-    settings: dict[str, Any] = content["settings"] if _is_receipt(content) else content
-    _find_paths(settings, content, find_config(name, folder))
+    file, content = find_config(name, folder), _read(name, folder)
+    receipt = _is_receipt(content)
+    settings: dict[str, Any] = content["settings"] if receipt else content
+    began = content.get(WORKING_FOLDER) if receipt else None
+    if not receipt and file.name == SETTINGS_FILE:
+        began = began_in(file.parent)
+    if isinstance(began, str) and isinstance(settings.get("data"), dict):
+        settings["data"] = with_paths_found(settings["data"], began)
     if said is not None:
-        settle_code(settings, content, find_config(name, folder), said)
+        settle_code(settings, content, file, said)
     version = settings.pop("schema_version", None)
     if version is not None:
         try:
@@ -42,16 +45,6 @@ def read_config(
         except (SchemaError, FutureVersionError) as error:
             raise InputError(f"config {name!r}: {error}") from error
     return settings
-
-
-def _find_paths(settings: dict[str, Any], content: dict[str, Any], file: Path) -> None:
-    """Let a receipt's and a study's relative paths be found from any working folder."""
-    receipt = _is_receipt(content)
-    began = content.get(WORKING_FOLDER) if receipt else None
-    if not receipt and file.name == SETTINGS_FILE:
-        began = began_in(file.parent)
-    if isinstance(began, str) and isinstance(settings.get("data"), dict):
-        settings["data"] = with_paths_found(settings["data"], began)
 
 
 def read_receipt(name: str) -> dict[str, Any] | None:

@@ -71,8 +71,8 @@ class ExperimentSettings:
     """Trainings in a folder of their own (abstract: a study, a comparison).
 
     Args:
-        name: its name and its folder's.
-        folder: where it is kept.
+        name: of the study or comparison, and of its folder.
+        folder: where studies and comparisons are kept.
         seed: everything random in it derives from it.
         plugins: files of your own branches, fusions or data sources; --plugin FILE adds one.
         data: what is trained on.

@@ -32,9 +32,6 @@ class StudyObjective(ObjectiveSettings):
     """What the search improves.
 
     Args:
-        monitor: a logged validation metric: val/accuracy, val/loss, val/f1, val/balanced_accuracy,
-            val/auroc, val/calibration_error, val/top5.
-        mode: whether more or less of it is better.
         against: costs to be kept low at the same time: parameters, macs and activations are known
             before training; latency (ms) and memory (MiB) are measured by workers, so that a study
             against them depends on more than its seed.
@@ -160,13 +157,9 @@ class StudySettings(ExperimentSettings):
     """One study.
 
     Args:
-        name: the study's name and its folder's.
-        folder: where studies are kept.
-        seed: everything random in the study derives from it.
         variant: the network, with {choose: [...]} or {from:, to:, step:|log:} where a value is
             searched; {same_as: path} and {times: [path, factor]} tie values.
         recipe: how it is trained; choices as above.
-        objective: what is improved.
         budget: what a network may cost.
         baselines: rows that every result is seen against.
         sampler: how candidates are proposed.

@@ -1,21 +1,19 @@
 """The command `cost`: what variants cost, as a table for people and as CSV or JSON for programs."""
 
-import csv
 import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.errors.plain_text import csv_cell
 from hybrid_swin.system.console import Console
 from search.cli.cost.rows import CostRow, Question, counted, matched, named_variants
+from search.leaderboard.row_table import RowTable
 from search.leaderboard.word_wrapping import Words
 
 _COUNTS = ("parameters", "macs", "activations")
@@ -87,12 +85,9 @@ def to_csv(found: Answer) -> str:
         _flat(row) | {"adjuster": row.adjuster, "measured_with": found.measured_with}
         for row in found.rows
     ]
-    text = StringIO()
-    fields = list(dict.fromkeys(key for line in lines for key in line))
-    writer = csv.DictWriter(text, fields, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: csv_cell(value) for key, value in line.items()} for line in lines)
-    return text.getvalue()
+    columns = list(dict.fromkeys(key for line in lines for key in line))
+    rows = [{key: line.get(key) for key in columns} for line in lines]
+    return RowTable(columns, rows, shown=()).to_csv()
 
 
 def _flat(row: CostRow) -> dict[str, Any]:

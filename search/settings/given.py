@@ -43,8 +43,6 @@ def resolve_settings(
             file that cannot be read.
     """
     changes = _nested(overrides)
-    if isinstance(source, kind) and not changes:
-        return source, None
     content, receipt = _content(kind, default if source is None else source, changes, trust)
     content = _merged(content, changes)
     if isinstance(content.get("plugins"), str):

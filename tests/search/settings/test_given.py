@@ -8,7 +8,7 @@ import pytest
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from search.cli.commands import COMMANDS
-from search.settings.comparison import ComparisonSettings
+from search.settings.comparison import ComparisonSettings, MatchSettings
 from search.settings.given import resolve_settings
 from search.settings.study import DEFAULT_CONFIG, RungSettings, StudySettings
 
@@ -47,7 +47,7 @@ def test_all_ways_to_say_the_same_give_the_same():
 
 def test_settings_alone_are_taken_as_they_are():
     given = StudySettings(trials=3)
-    assert study(given) is given
+    assert study(given) == given
 
 
 def test_objects_stand_for_their_settings():
@@ -101,3 +101,9 @@ def test_code_of_a_receipt_runs_only_if_trusted(tmp_path, write_plugin):
     known, found = resolve_settings(StudySettings, receipt, {}, DEFAULT_CONFIG, trust=True)
     assert known.plugins == (plugin,)
     assert found["code_hash"] == "c"
+
+
+def test_settings_that_no_file_was_read_for_are_checked_as_those_of_one():
+    wrong = ComparisonSettings(match=MatchSettings(by=("mac",)))
+    with pytest.raises(InputError, match=r"match\.by\.0 must be one of macs.*did you mean 'macs'"):
+        resolve_settings(ComparisonSettings, wrong, {}, "digits")

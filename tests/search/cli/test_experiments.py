@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from hybrid_swin.system.console import Console
+from search.cli import experiments
 from search.cli.commands import COMMANDS
 from search.cli.experiments import in_time
 from search.cli.main import main
@@ -35,6 +37,7 @@ def paced(monkeypatch, tmp_path):
 
     monkeypatch.setattr(timed.PilotWorkers, "pace", tell)
     monkeypatch.setattr(timed, "start_workers", NoWorkers)
+    monkeypatch.setattr(experiments, "_BEGIN", time.monotonic())  # not when tests were collected
     monkeypatch.chdir(tmp_path)
     return pilots
 

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, get_type_hints
 
 from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
 from hybrid_swin.spec.window_rules import Window, window_of
@@ -60,6 +60,22 @@ def check_ranges(values: Mapping[str, tuple[float, Range]]) -> None:
             end = allowed.most if beyond == "at most" else allowed.least
             word = "above" if beyond == "at least" and allowed.open_below else beyond
             raise InputError(f"{name} must be {word} {_spelt(end)}; got {value}")
+
+
+def check_numbers(settings: Any, path: str = "") -> None:
+    """Raise InputError for the first number that is not in the range that its type names.
+
+    ``threads: Annotated[int, Range(1, 64)]`` names one. Fields that are dataclasses are looked
+    into; words, such as auto, are not judged.
+    """
+    hints = get_type_hints(type(settings), include_extras=True)
+    for field in fields(settings):
+        value, place = getattr(settings, field.name), f"{path}{field.name}"
+        if is_dataclass(value):
+            check_numbers(value, f"{place}.")
+        for allowed in getattr(hints[field.name], "__metadata__", ()):
+            if isinstance(value, int | float):
+                check_ranges({place: (value, allowed)})
 
 
 def _spelt(number: float) -> str:

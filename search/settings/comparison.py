@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import RANGES
@@ -65,7 +65,7 @@ class MatchSettings:
     """
 
     by: tuple[MatchBy, ...] = ("macs",)
-    tolerance: float = 0.02
+    tolerance: Annotated[float, Range(0, 10)] = 0.02
     fields: tuple[Literal["width", "mlp_ratio"], ...] = ("width", "mlp_ratio")
 
 
@@ -131,20 +131,14 @@ class ComparisonSettings(ExperimentSettings):
     follow_source: bool = False
     learning_rates: tuple[float, ...] = ()
     choose_rate: ChooseRate = "per_seed"
-    selection_seeds: int = 1
+    selection_seeds: Annotated[int, Range(1, MOST_SEEDS)] = 1
     seeds: int | tuple[int, ...] = 5
-    equivalence: float | None = None
+    equivalence: Annotated[float | None, Range(0, 1000, open_below=True)] = None
     primary: PrimarySettings = field(default_factory=PrimarySettings)
-    milestone: float | None = None
+    milestone: Annotated[float | None, Range(-1e6, 1e6)] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_ranges(
-            {
-                "selection_seeds": (self.selection_seeds, Range(1, MOST_SEEDS)),
-                "match.tolerance": (self.match.tolerance, Range(0, 10)),
-            }
-        )
         check_looks("seeds", self.seeds)
         if self.looks[0] < 2:
             raise InputError(
@@ -152,10 +146,6 @@ class ComparisonSettings(ExperimentSettings):
                 "could be concluded; give at least 3, and 5 or more for a claim"
             )
         self._check_size()
-        if self.equivalence is not None:
-            check_ranges({"equivalence": (self.equivalence, Range(0, 1000, open_below=True))})
-        if self.milestone is not None:
-            check_ranges({"milestone": (self.milestone, Range(-1e6, 1e6))})
         if self.primary.against and not self.primary.arm:
             raise InputError("primary.against needs primary.arm, the arm that is compared with it")
         if not self.match.by:
@@ -181,7 +171,6 @@ class ComparisonSettings(ExperimentSettings):
 
     def _check_size(self) -> None:
         """Raise InputError for labels that no table holds, or for more trainings than a folder."""
-        check_ranges({"seeds": (max(self.looks), Range(2, MOST_SEEDS))})
         for index, arm in enumerate(self.arms):
             check_label(arm.name, f"arms.{index}: the label")
             for cause in arm.controls:

@@ -4,22 +4,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.spec.values import Range, check_ranges
+from hybrid_swin.spec.values import Range, check_numbers, check_ranges
 from search.settings.names import check_name
 from search.settings.wandb import WandbSettings
 
 SCHEMA_VERSION = 1
 
 MOST_TRAININGS, MOST_SEEDS = 100_000, 1000  # of one experiment
-_MOST_SEED = 2**32 - 1  # what generators of random numbers take
-# Cores and devices of the largest machines; a training that fails so often has another fault.
-_MOST_PARTS, _MOST_ATTEMPTS = 1024, 100
-_MOST_WAITING = Range(0, 366 * 86_400, open_below=True)
-_SILENCE_FACTOR = Range(1, 1_000_000)
+_PARTS = Range(1, 1024)  # cores and devices of the largest machines
+_WAITING = Range(0, 366 * 86_400, open_below=True)
 
 
 @dataclass(frozen=True)
@@ -55,15 +52,15 @@ class WorkerSettings:
         checkpoint_seconds: an interrupted training continues from a state that is at most this old.
     """
 
-    count: int | Literal["auto"] = "auto"
-    threads: int = 1
+    count: Annotated[int | Literal["auto"], _PARTS] = "auto"
+    threads: Annotated[int, _PARTS] = 1
     accelerator: str = "auto"
-    devices: int = 1
-    attempts: int = 3
-    time_limit_minutes: float = 240.0
-    silence_factor: float = 20.0
-    silence_minutes: float = 10.0
-    checkpoint_seconds: float = 10.0
+    devices: Annotated[int, _PARTS] = 1
+    attempts: Annotated[int, Range(1, 100)] = 3
+    time_limit_minutes: Annotated[float, _WAITING] = 240.0
+    silence_factor: Annotated[float, Range(1, 1_000_000)] = 20.0
+    silence_minutes: Annotated[float, _WAITING] = 10.0
+    checkpoint_seconds: Annotated[float, _WAITING] = 10.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ class ExperimentSettings:
 
     name: str = "study"
     folder: str = "runs"
-    seed: int = 0
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0  # what generators of random numbers take
     plugins: tuple[str, ...] = ()
     data: DataSettings = field(default_factory=DataSettings)
     variant: dict[str, Any] = field(default_factory=dict)
@@ -101,21 +98,7 @@ class ExperimentSettings:
     def __post_init__(self) -> None:
         check_name(self.name)
         self.wandb.check()
-        workers = self.workers
-        ranges = {
-            "workers.threads": (workers.threads, Range(1, _MOST_PARTS)),
-            "workers.devices": (workers.devices, Range(1, _MOST_PARTS)),
-            "workers.attempts": (workers.attempts, Range(1, _MOST_ATTEMPTS)),
-            "workers.time_limit_minutes": (workers.time_limit_minutes, _MOST_WAITING),
-            "workers.silence_factor": (workers.silence_factor, _SILENCE_FACTOR),
-            "workers.silence_minutes": (workers.silence_minutes, _MOST_WAITING),
-            "workers.checkpoint_seconds": (workers.checkpoint_seconds, _MOST_WAITING),
-        }
-        if workers.count != "auto":
-            ranges["workers.count"] = (int(workers.count), Range(1, _MOST_PARTS))
-        check_ranges(ranges)
-        if not 0 <= self.seed <= _MOST_SEED:
-            raise InputError(f"seed must be from 0 to {_MOST_SEED}; got {self.seed}")
+        check_numbers(self)
 
     @property
     def path(self) -> Path:
@@ -140,6 +123,8 @@ def looks_of(seeds: int | Sequence[int]) -> tuple[int, ...]:
 def check_looks(name: str, seeds: int | Sequence[int]) -> None:
     """Raise InputError for a list of looks that does not rise, or looks where nothing can show."""
     looks = looks_of(seeds)
+    for seeds_at_look in looks:
+        check_ranges({name: (seeds_at_look, Range(1, MOST_SEEDS))})
     if not looks or list(looks) != sorted(set(looks)):
         raise InputError(
             f"{name} must be a number, or a rising list such as [3, 5, 8]; got {seeds!r}"

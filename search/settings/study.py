@@ -1,11 +1,10 @@
 """One study as typed data: what `configs/search/*.yaml` holds and the command line overrides."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from hybrid_swin.spec.values import Range, check_ranges
+from hybrid_swin.spec.values import Range
 from search.settings.experiment import (
-    MOST_SEEDS,
     MOST_TRAININGS,
     ExperimentSettings,
     ObjectiveSettings,
@@ -22,9 +21,6 @@ DEFAULT_CONFIG = "configs/search/digits.yaml"
 SamplerName = Literal["auto", "tpe", "gp", "nsga2", "random", "grid"]
 CostName = Literal["parameters", "macs", "activations", "latency", "memory"]
 MEASURED_COSTS = ("latency", "memory")
-# Proposals kept in mind, images of any data set, and what leaves one trial of a thousand.
-_MOST_LOOKAHEAD, _MOST_IMAGES, _MOST_FACTOR = 10_000, 10**9, 1000
-_LONGEST_WAIT = 7 * 24 * 3600  # seconds
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class BudgetSettings:
     parameters: int | float | str | None = None
     macs: int | float | str | None = None
     mode: Literal["limit", "match"] = "limit"
-    tolerance: float = 0.02
+    tolerance: Annotated[float, Range(0, 1)] = 0.02
 
 
 @dataclass(frozen=True)
@@ -80,9 +76,9 @@ class SamplerSettings:
     """
 
     name: SamplerName = "auto"
-    startup_trials: int = 6
-    population: int = 20
-    lookahead: int = 8
+    startup_trials: Annotated[int, Range(1, MOST_TRAININGS)] = 6
+    population: Annotated[int, Range(2, MOST_TRAININGS)] = 20
+    lookahead: Annotated[int, Range(1, 10_000)] = 8
     random_search: bool = False
 
 
@@ -106,9 +102,9 @@ class RungSettings:
 
     name: Literal["asha", "hyperband"] = "asha"
     over: Literal["epochs", "images"] = "epochs"
-    first: int = 5
-    factor: int = 3
-    audit: int = 2
+    first: Annotated[int, Range(0, 10**9)] = 5  # images of any data set
+    factor: Annotated[int, Range(2, 1000)] = 3  # which leaves one trial of a thousand
+    audit: Annotated[int, Range(0, MOST_TRAININGS)] = 2
 
 
 @dataclass(frozen=True)
@@ -126,9 +122,9 @@ class FinalistSettings:
             mean is a row: what you get without a search.
     """
 
-    top: int = 3
+    top: Annotated[int, Range(0, MOST_TRAININGS)] = 3
     seeds: int | tuple[int, ...] = 3
-    random: int = 5
+    random: Annotated[int, Range(0, MOST_TRAININGS)] = 5
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -184,34 +180,18 @@ class StudySettings(ExperimentSettings):
     budget: BudgetSettings = field(default_factory=BudgetSettings)
     baselines: tuple[BaselineSettings, ...] = ()
     sampler: SamplerSettings = field(default_factory=SamplerSettings)
-    trials: int = 16
+    trials: Annotated[int, Range(0, MOST_TRAININGS)] = 16
     rungs: RungSettings = field(default_factory=RungSettings)
     finalists: FinalistSettings = field(default_factory=FinalistSettings)
     storage: str | None = None
-    storage_wait_seconds: float = 60.0
+    storage_wait_seconds: Annotated[float, Range(0, 7 * 24 * 3600)] = 60.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for index, baseline in enumerate(self.baselines):
             check_label(baseline.label, f"baselines.{index}.label")
-        sampler, rungs, finalists = self.sampler, self.rungs, self.finalists
+        sampler, finalists = self.sampler, self.finalists
         check_looks("finalists.seeds", finalists.seeds)
-        check_ranges(
-            {
-                "trials": (self.trials, Range(0, MOST_TRAININGS)),
-                "sampler.startup_trials": (sampler.startup_trials, Range(1, MOST_TRAININGS)),
-                "sampler.lookahead": (sampler.lookahead, Range(1, _MOST_LOOKAHEAD)),
-                "sampler.population": (sampler.population, Range(2, MOST_TRAININGS)),
-                "rungs.first": (rungs.first, Range(0, _MOST_IMAGES)),
-                "rungs.factor": (rungs.factor, Range(2, _MOST_FACTOR)),
-                "rungs.audit": (rungs.audit, Range(0, MOST_TRAININGS)),
-                "finalists.random": (finalists.random, Range(0, MOST_TRAININGS)),
-                "finalists.top": (finalists.top, Range(0, MOST_TRAININGS)),
-                "finalists.seeds": (max(finalists.looks), Range(1, MOST_SEEDS)),
-                "budget.tolerance": (self.budget.tolerance, Range(0, 1)),
-                "storage_wait_seconds": (self.storage_wait_seconds, Range(0, _LONGEST_WAIT)),
-            }
-        )
         arms = len(self.baselines) + finalists.top * (1 + sampler.random_search)
         retrained = arms * max(finalists.looks)
         check_size(

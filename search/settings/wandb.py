@@ -4,9 +4,9 @@ import netrc
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal
 from urllib.parse import urlsplit
 
 from hybrid_swin.errors import InputError, unknown
@@ -47,12 +47,6 @@ class WandbSettings:
         _check_name("wandb.entity", self.entity)
         _check_name("wandb.group", self.group, strange="")
         _check_tags("wandb.tags", self.tags)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read from the ``wandb`` section of ``settings.yaml``; unknown keys are ignored."""
-        known = {f.name: data[f.name] for f in fields(cls) if f.name in data}
-        return cls(**{**known, "tags": tuple(known.get("tags") or ())})
 
 
 def check_environment(settings: WandbSettings, environment: Mapping[str, str] = os.environ) -> None:

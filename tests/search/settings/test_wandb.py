@@ -76,12 +76,6 @@ def test_variables_fill_in_and_settings_win(tmp_path):
     assert (where.tags, where.dir) == (("c",), tmp_path)
 
 
-def test_settings_are_read_from_yaml_values():
-    read = WandbSettings.from_dict({"mode": "offline", "tags": ["a"], "mood": "good"})
-    assert read == WandbSettings(mode="offline", tags=("a",))
-    assert WandbSettings.from_dict({}) == WandbSettings()
-
-
 @pytest.mark.parametrize(
     ("variables", "message"),
     [

@@ -64,7 +64,7 @@ def test_what_is_no_option_is_refused(options, asked, capsys):
     [
         (["--match", "swin_q"], "did you mean 'swin_"),
         (["--match", "1", "--by", "parameters"], "reaches from"),
-        (["--match", "swin_s", "--tolerance", "-1"], "tolerance must be"),
+        (["--match", "swin_s", "--tolerance", "-1"], "tolerance, a share as in 0.01, must be"),
         (["--by", "latency"], "give --match as well"),
         (["--image-size", "big"], "--image-size must be pixels"),
         (["--plugin", "none.py"], "none.py"),

@@ -18,6 +18,7 @@ from search.comparison.design.plan_file import read_plan
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.conclusions import GIVEN_RATES
 from search.comparison.results.trained_arm import TrainedArm, images_of, result_of
+from search.leaderboard.end.shared_cautions import not_judged
 from search.records.looks import read_looks
 from search.records.predictions import Correctness
 from search.records.runs import FinishedRun, iter_runs
@@ -174,20 +175,9 @@ def _left_out(results: Sequence[ArmResult]) -> list[str]:
     young = [_place(r) for r in results if r.undertrained]
     unknown = [_place(r) for r in results if r.whole and r.undertrained is None]
     lost = [f"{_place(r)} ({r.seeds} of {r.seeds_asked})" for r in results if not r.whole]
-    said = []
-    if young:
-        said.append(f"Left out, since still improving when training ended: {', '.join(young)}.")
-    if unknown:
-        said.append(
-            "Left out, since too few epochs do not tell whether training had ended: "
-            f"{', '.join(unknown)}."
-        )
-    if lost:
-        said.append(
-            "Left out, since not every seed completed, and a mean of survivors flatters: "
-            f"{', '.join(lost)}."
-        )
-    return said
+    short = "Too few epochs to tell whether training had ended, so left out"
+    whys = [f"{short}: {', '.join(unknown)}."] if unknown else []
+    return list(not_judged(", ".join(young), whys, ", ".join(lost)))
 
 
 def _place(result: ArmResult) -> str:

@@ -11,7 +11,7 @@ there. Two ways to an interval:
 - the same candidates at each of S paired seeds (a comparison): each seed gives its own estimate
   of every effect, and of each test image too, where it is known which images were right: then
   intervals cover new seeds and new images (`CrossedFit`). What the model leaves out is not noise
-  then. Where the candidates are a whole factorial (see `balance`), a main effect is the mean over
+  then. Where the candidates are a whole factorial (see `leak`), a main effect is the mean over
   the other stages' words as tried. Where they are not, what blocks do only together leaks into the
   effects, which a note says; the intervals know nothing of it.
 
@@ -37,8 +37,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from hybrid_swin.errors import InputError
-from search.comparison.attribution.balance import leak
-from search.comparison.attribution.design import Adjust, Array, Design, make_design
+from search.comparison.attribution.design import Adjust, Array, Design, leak, make_design
 from search.comparison.attribution.fits import CandidatesFit, CrossedFit, Fit, LinearFit, right_of
 from search.comparison.attribution.trial import LEVEL, TEST, Trial, Trials
 from search.leaderboard.rows.comparison import agreeing

@@ -1,24 +1,19 @@
 """Effects of blocks as tables: for a terminal, in Markdown, as CSV."""
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from hybrid_swin.errors.plain_text import csv_cell, markdown
+from hybrid_swin.errors.plain_text import markdown
 from search.comparison.attribution.model import Attribution, Effect
+from search.leaderboard.end.layout import listing, table_for
+from search.leaderboard.row_table import RowTable
 from search.statistics.formatting import difference_phrase, interval_text, p_text, points, unit
 
-COLUMNS = (
-    *("stage", "blocks", "effect", "low", "high", "confidence", "p_value", "holm_p", "shown"),
-    "trials",
-)
-_HEADS = ("stage", "blocks", "effect", "interval", "p (Holm)", "", "n")
+_SAME = ("low", "high", "confidence", "p_value", "holm_p")
 
 
 def sentences(found: Attribution) -> list[str]:
@@ -59,13 +54,10 @@ def sentences(found: Attribution) -> list[str]:
 
 def render(found: Attribution) -> Group:
     """Everything, for a console."""
-    parts: list[Table | Text] = [_table(_title(found), found.effects, found)]
+    parts = [_table(_title(found), found.effects, found)]
     if found.interactions:
         parts.append(_table("together, beyond the sum of both", found.interactions, found))
-    said = Table.grid(padding=(0, 1, 0, 0))
-    for sentence in sentences(found):
-        said.add_row("-", Text(sentence))
-    return Group(*parts, Text(), said)
+    return Group(*parts, Text(), listing("-", sentences(found)))
 
 
 def to_markdown(found: Attribution) -> str:
@@ -80,21 +72,18 @@ def to_markdown(found: Attribution) -> str:
 
 def to_csv(found: Attribution) -> str:
     """One line an effect, every digit; of an interaction, stages and blocks joined by x."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for effect in (*found.effects, *found.interactions):
-        writer.writerow(
-            [
-                csv_cell(" x ".join(effect.stage)),
-                csv_cell(" x ".join(effect.word)),
-                *map(repr, (effect.estimate, effect.low, effect.high, effect.confidence)),
-                *map(repr, (effect.p_value, effect.holm_p)),
-                "true" if effect.shown else "false",
-                effect.trials,
-            ]
-        )
-    return text.getvalue()
+    rows = [
+        {
+            "stage": " x ".join(effect.stage),
+            "blocks": " x ".join(effect.word),
+            "effect": effect.estimate,
+            **{name: getattr(effect, name) for name in _SAME},
+            "shown": "true" if effect.shown else "false",
+            "trials": effect.trials,
+        }
+        for effect in (*found.effects, *found.interactions)
+    ]
+    return RowTable(list(rows[0]), rows, ()).to_csv()
 
 
 def _title(found: Attribution) -> str:
@@ -102,42 +91,34 @@ def _title(found: Attribution) -> str:
     return f"{found.study}: what blocks do to {found.monitor} by stage ({found.method}{model})"
 
 
-def _heads(found: Attribution) -> tuple[str, ...]:
-    """The head of the intervals says that those of the table hold together."""
-    together = f"interval ({100 * (1 - found.level):.4g}% together)"
-    return tuple(together if head == "interval" else head for head in _HEADS)
-
-
-def _cells(effect: Effect, found: Attribution) -> tuple[str, ...]:
-    return (
-        " x ".join(effect.stage),
-        " x ".join(effect.word),
-        points(effect.estimate, found.monitor),
-        interval_text(effect.low, effect.high, found.monitor),
-        p_text(effect.holm_p),
-        "shown" if effect.shown else "not shown",
-        str(effect.trials),
-    )
+def _cells(effect: Effect, found: Attribution) -> dict[str, str]:
+    """By head; that of the intervals says that those of the table hold together."""
+    return {
+        "stage": " x ".join(effect.stage),
+        "blocks": " x ".join(effect.word),
+        "effect": points(effect.estimate, found.monitor),
+        f"interval ({100 * (1 - found.level):.4g}% together)": interval_text(
+            effect.low, effect.high, found.monitor
+        ),
+        "p (Holm)": p_text(effect.holm_p),
+        "": "shown" if effect.shown else "not shown",
+        "n": str(effect.trials),
+    }
 
 
 def _table(title: str, effects: Sequence[Effect], found: Attribution) -> Table:
-    table = Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for index, head in enumerate(_heads(found)):
-        right = index in (2, 4, 6)
-        table.add_column(head, justify="right" if right else "left", overflow="fold")
+    table = table_for(title, _cells(effects[0], found))
     stage = effects[0].stage
     for effect in effects:
         if effect.stage != stage:
             table.add_section()
             stage = effect.stage
-        table.add_row(
-            *(Text(cell) for cell in _cells(effect, found)), style="" if effect.shown else "dim"
-        )
+        cells = _cells(effect, found).values()
+        table.add_row(*map(Text, cells), style="" if effect.shown else "dim")
     return table
 
 
 def _markdown(effects: Sequence[Effect], found: Attribution) -> list[str]:
-    lines = [f"| {' | '.join(_heads(found))} |", "|---|---|--:|---|--:|---|--:|"]
-    for effect in effects:
-        lines.append(f"| {' | '.join(map(markdown, _cells(effect, found)))} |")
-    return lines
+    rows = [_cells(effect, found) for effect in effects]
+    lines = [f"| {' | '.join(rows[0])} |", "|---|---|--:|---|--:|---|--:|"]
+    return lines + [f"| {' | '.join(map(markdown, row.values()))} |" for row in rows]

@@ -15,7 +15,7 @@ from hybrid_swin.system.console import Console
 MOST_LINES = 25
 FEWEST_ROWS = 3  # of the table, whatever else there is to say
 NARROW = 96  # below so many columns, some columns are left out
-_WORDS = ("study", "blocks", "arm", "at")  # heads of columns that fold
+_WORDS = ("study", "blocks", "arm", "at", "stage")  # heads of columns that fold
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from search.comparison.attribution.balance import leak
-from search.comparison.attribution.design import make_design
+from search.comparison.attribution.design import leak, make_design
 from search.comparison.attribution.model import attribute
 from search.comparison.attribution.trial import Trial, Trials
 

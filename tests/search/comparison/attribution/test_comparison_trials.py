@@ -164,7 +164,7 @@ def test_what_still_improves_is_left_out(made):
     read = read_trials(made.folder)
     half = next(e for e in made.plan.entries if (e.arm, e.matching) == (HALF, "macs"))
     assert "/".join(half.candidates) not in candidates(read)
-    assert read.notes[1] == f"Left out, since still improving when training ended: {HALF}."
+    assert read.notes[1].startswith(f"Still improving when training ended, so left out: {HALF}.")
     other = read_trials(made.folder, "parameters")
     assert len(candidates(other)) == 3
     assert len(other.notes) == 1
@@ -180,7 +180,7 @@ def test_arms_that_lack_seeds_are_left_out(made):
     read = read_trials(made.folder)
     assert len(read.trials) == 10
     assert (
-        f"not every seed completed, and a mean of survivors flatters: {HALF} (4 of 5)."
+        f"Not every seed completed, and a mean of survivors flatters, so left out: {HALF} (4 of 5)."
         in (read.notes[1])
     )
     for spec in finals(made, "+mdta", "macs"):

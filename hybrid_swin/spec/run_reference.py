@@ -97,35 +97,31 @@ def with_runs(arguments: Sequence[str]) -> list[str]:
         return data
 
     read = {"--recipe": lambda path: run_recipe(path).to_dict(), "--data": data_of}
-    given = _all_of_a_run(arguments)
-    for index, argument in enumerate(given):
-        before = given[index - 1] if index else ""
+    given: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
         name, equals, path = argument.partition("=")
-        if name in read and equals and names_run(path):
-            given[index] = f"{name}={json.dumps(read[name](path))}"
-        elif before in read and names_run(argument):
-            given[index] = json.dumps(read[before](argument))
+        if name not in ("--run", *read):
+            given.append(argument)
+            continue
+        path = path if equals else next(rest, "")
+        if name == "--run":
+            if not names_run(path):
+                raise InputError(f"--run {path!r} is not a run of a study; give the folder of one")
+            given += ["--variant", path]
+            for option, settings in read.items():
+                given += [option, json.dumps(settings(path))]
+        elif path:
+            value = json.dumps(read[name](path)) if names_run(path) else path
+            given += [f"{name}={value}"] if equals else [name, value]
+        else:  # which the parser refuses
+            given.append(argument)
     return given
 
 
 def _values_of(option: str, arguments: Sequence[str]) -> list[str]:
     given = [word.partition("=")[2] for word in arguments if word.startswith(f"{option}=")]
     return given + [value for name, value in pairwise(arguments) if name == option]
-
-
-def _all_of_a_run(arguments: Sequence[str]) -> list[str]:
-    given: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
-        name, equals, path = argument.partition("=")
-        if name != "--run":
-            given.append(argument)
-            continue
-        run = path if equals else next(rest, "")
-        if not names_run(run):
-            raise InputError(f"--run {run!r} is not a run of a study; give the folder of one")
-        given += ["--variant", run, "--recipe", run, "--data", run]
-    return given
 
 
 def refuse_study(path: Path) -> None:

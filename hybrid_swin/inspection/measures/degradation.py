@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
-from hybrid_swin.inspection.figures.palette import COLOURS, GREY, in_percent
 from hybrid_swin.inspection.measures.intervals import Estimate, proportion, relative_accuracy
 from hybrid_swin.inspection.measures.sampling import (
     affordable,
@@ -14,6 +13,7 @@ from hybrid_swin.inspection.measures.sampling import (
     subset,
     why_no_accuracy,
 )
+from hybrid_swin.inspection.palette import COLOURS, GREY, in_percent
 from hybrid_swin.inspection.subject import Subject
 
 if TYPE_CHECKING:

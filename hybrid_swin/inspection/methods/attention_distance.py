@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.figures.palette import COLOURS
 from hybrid_swin.inspection.measures.attention import Layout, attention_shown, layout_of
 from hybrid_swin.inspection.measures.intervals import mean_interval
 from hybrid_swin.inspection.measures.sampling import limited_note, subset
 from hybrid_swin.inspection.methods import BranchPlace, Inspection, Subject
+from hybrid_swin.inspection.palette import COLOURS
 from hybrid_swin.network.branches._window_attention import WindowAttention
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from hybrid_swin.data.sources.cue_conflict import CLASS_NAMES, MODES, CueConflictSource, Mode
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.figures.palette import COLOURS, GREY, in_percent, margins
 from hybrid_swin.inspection.measures.intervals import proportion
 from hybrid_swin.inspection.methods import Inspection
+from hybrid_swin.inspection.palette import COLOURS, GREY, in_percent, margins
 from hybrid_swin.inspection.subject import Subject
 
 if TYPE_CHECKING:

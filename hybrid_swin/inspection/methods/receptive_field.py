@@ -8,7 +8,6 @@ import torch
 
 from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.figures.palette import COLOURS
 from hybrid_swin.inspection.measures.gradient_fields import (
     Map,
     gradient_mass,
@@ -21,6 +20,7 @@ from hybrid_swin.inspection.measures.gradient_fields import (
 from hybrid_swin.inspection.measures.sampling import limited_note, subset
 from hybrid_swin.inspection.measures.token_support import Supports, pixel_box
 from hybrid_swin.inspection.methods import Inspection, Place, Subject
+from hybrid_swin.inspection.palette import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

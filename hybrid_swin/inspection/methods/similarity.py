@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.figures.palette import block_label
 from hybrid_swin.inspection.measures.branch_hooks import block_maps
 from hybrid_swin.inspection.methods import Inspection
+from hybrid_swin.inspection.palette import block_label
 from hybrid_swin.inspection.subject import Place, Subject
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hybrid_swin.inspection.figures.palette import GREY as GREY
-from hybrid_swin.inspection.figures.palette import PALETTE as PALETTE
+from hybrid_swin.inspection.palette import GREY as GREY
+from hybrid_swin.inspection.palette import PALETTE as PALETTE
 
 BLACK, BLUE, RED = PALETTE[:3]
 FINALISTS = PALETTE[1:]  # one per candidate; further ones share the last

@@ -6,8 +6,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from hybrid_swin.inspection.figures.spectrum import tiling_lines
-from hybrid_swin.inspection.methods.spectrum import Spectrum
+from hybrid_swin.inspection.methods.spectrum import Spectrum, tiling_lines
 from hybrid_swin.inspection.subject import make_subject
 
 

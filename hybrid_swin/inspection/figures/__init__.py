@@ -1,1 +1,0 @@
-"""The pictures of inspections, and their colours."""

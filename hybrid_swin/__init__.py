@@ -37,36 +37,29 @@ if TYPE_CHECKING:
     from hybrid_swin.spec.stage import Stage as Stage
     from hybrid_swin.spec.variant import Variant as Variant
 
-_PUBLIC = {
-    "Branch": "network.branches",
-    "Cost": "cost",
-    "Fusion": "network.fusions",
-    "HybridSwin": "network.model",
-    "InputError": "errors",
-    "Inspection": "inspection.methods",
-    "LabelledImages": "data.sources",
-    "Recipe": "spec.recipe",
-    "Source": "data.sources",
-    "Stage": "spec.stage",
-    "Variant": "spec.variant",
-    "WeightReport": "interop.weights.report",
-    "convolve": "network.layers",
-    "count_cost": "interop.factory",
-    "create_model": "interop.factory",
-    "depthwise_conv": "network.layers",
-    "export_model": "interop.export.export",
-    "linear": "cost",
-    "list_branches": "interop.factory",
-    "list_fusions": "interop.factory",
-    "list_models": "interop.factory",
-    "load": "interop.trained",
-    "load_weights": "interop.weights.load_save",
-    "match_cost": "cost.width_solver",
-    "register_with_timm": "interop.timm_registry",
-    "replace_blocks": "interop.surgery",
-    "resolve_variant": "interop.variant_sources",
-    "save_weights": "interop.weights.load_save",
+_NAMES = {  # of each module
+    "cost": "Cost linear",
+    "cost.width_solver": "match_cost",
+    "data.sources": "LabelledImages Source",
+    "errors": "InputError",
+    "inspection.methods": "Inspection",
+    "interop.export.export": "export_model",
+    "interop.factory": "count_cost create_model list_branches list_fusions list_models",
+    "interop.surgery": "replace_blocks",
+    "interop.timm_registry": "register_with_timm",
+    "interop.trained": "load",
+    "interop.variant_sources": "resolve_variant",
+    "interop.weights.load_save": "load_weights save_weights",
+    "interop.weights.report": "WeightReport",
+    "network.branches": "Branch",
+    "network.fusions": "Fusion",
+    "network.layers": "convolve depthwise_conv",
+    "network.model": "HybridSwin",
+    "spec.recipe": "Recipe",
+    "spec.stage": "Stage",
+    "spec.variant": "Variant",
 }
+_PUBLIC = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_PUBLIC)
 
 

@@ -136,20 +136,14 @@ def _parents(node: ast.ClassDef, kind: PartKind) -> Iterator[tuple[Path, ast.Cla
     for base in node.bases:
         shared = TABLES[kind].shared.get(_last_name(base))
         if shared:
-            tree = ast.parse((PACKAGE / shared).read_text(encoding="utf-8"))
-            for item in tree.body:
-                if isinstance(item, ast.ClassDef) and item.name == _last_name(base):
-                    yield PACKAGE / shared, item
+            yield from ((PACKAGE / shared, item) for item in classes_in(PACKAGE / shared, kind))
 
 
 def _assignments(node: ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:
     """The class attributes that are given a value, as their names and expressions."""
     for item in node.body:
-        targets = item.targets if isinstance(item, ast.Assign) else []
-        if isinstance(item, ast.AnnAssign):
-            targets = [item.target]
         if isinstance(item, ast.Assign | ast.AnnAssign) and item.value is not None:
-            for target in targets:
+            for target in item.targets if isinstance(item, ast.Assign) else [item.target]:
                 if isinstance(target, ast.Name):
                     yield target.id, item.value
 

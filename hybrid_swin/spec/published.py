@@ -38,9 +38,6 @@ from hybrid_swin.spec.stage import Norm, Stage
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.variant_changes import ARGUMENT, first_windows
 
-MATCH_TOLERANCE = 0.005
-"""How near the MACs of ``hybrid_*`` are to Swin-T's, as a share."""
-
 _SWIN = (
     "table 7 of Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, 2021, "
     "https://arxiv.org/abs/2103.14030"

@@ -205,9 +205,8 @@ def began_in(place: str | Path) -> str:
 def with_paths_found(data: Any, began: str) -> Any:
     """Data settings whose relative paths are found from the folder where the work began.
 
-    Args:
-        data: plain settings, with ``options`` of a source or ``init_args`` of a module.
-        began: that folder; empty if unknown. What is not there is left as it was given.
+    Those of a source's ``options`` or a module's ``init_args``. What is not there, or if the folder
+    is unknown, is left as it was given.
     """
     if not isinstance(data, Mapping):  # who reads the settings says so
         return data

@@ -175,16 +175,18 @@ def _read(
     folder, accelerator = Path(options.folder), options.accelerator
     refuse_reading(folder)
     try:
-        settings = _settings(folder)
+        settings = read_yaml(folder / SETTINGS_FILE, "it")
+    except InputError as error:
+        raise _not_of_a_fit(folder, error) from error
+    try:
+        if not isinstance(settings, dict):
+            raise TypeError(f"it holds a {type(settings).__name__}")
         variant = Variant.from_dict(settings["variant"])
         recipe = Recipe.from_dict(settings["recipe"])
         found = with_paths_found(settings["data"], str(settings.get(WORKING_FOLDER) or ""))
         data, seed = DataSettings.from_dict(found), int(settings["seed"])
-    except (_NotOfAFit, KeyError, TypeError, OverflowError) as error:
-        raise InputError(
-            f"{str(folder)!r} is not the folder of a finished fit ({SETTINGS_FILE}: {error}); "
-            "give the --folder of `python -m hybrid_swin fit`"
-        ) from error
+    except (KeyError, TypeError, OverflowError) as error:
+        raise _not_of_a_fit(folder, error) from error
     recorded = settings.get("modules")
     recorded = recorded if isinstance(recorded, dict) else {}
     source = f"{folder.name}/{SETTINGS_FILE}"
@@ -208,18 +210,11 @@ def _read(
     return reading, datamodule
 
 
-class _NotOfAFit(Exception):
-    """A folder's settings are none of a training."""
-
-
-def _settings(folder: Path) -> dict[str, Any]:
-    try:
-        content = read_yaml(folder / SETTINGS_FILE, "it")
-    except InputError as error:
-        raise _NotOfAFit(str(error)) from error
-    if not isinstance(content, dict):
-        raise _NotOfAFit(f"it holds a {type(content).__name__}")
-    return content
+def _not_of_a_fit(folder: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{str(folder)!r} is not the folder of a finished fit ({SETTINGS_FILE}: {error}); "
+        "give the --folder of `python -m hybrid_swin fit`"
+    )
 
 
 def _recorded(

@@ -22,17 +22,11 @@ Tap = Callable[[Tensor], None]
 
 
 class Layout(NamedTuple):
-    """Where the tokens of each window stand on the map, and which may attend to which.
+    """Where the tokens of each window stand on the map, and which may attend to which."""
 
-    Args:
-        positions: (G, N, 2) rows and columns on the map before rolling; padding lies outside.
-        real: (G, N) whether a token is one of the map's.
-        allowed: (G, N, N) whether a query may attend to a key, both of the map.
-    """
-
-    positions: Tensor
-    real: Tensor
-    allowed: Tensor
+    positions: Tensor  # (G, N, 2) rows and columns on the map before rolling; padding lies outside
+    real: Tensor  # (G, N) whether a token is one of the map's
+    allowed: Tensor  # (G, N, N) whether a query may attend to a key, both of the map
 
 
 def layout_of(branch: WindowAttention, grid: Grid) -> Layout:

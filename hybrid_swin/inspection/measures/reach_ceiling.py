@@ -22,19 +22,16 @@ _SIDES = (((0, 0), (0, 1)), ((1, 0), (1, 1)), ((0, 0), (1, 0)), ((0, 1), (1, 1))
 
 @dataclass(frozen=True)
 class Ceiling:
-    """How often a network sees what it needs, and what that allows.
+    """How often a network sees what it needs, and what that allows. See ``ceiling``.
 
-    Args:
-        seen: P, the share of all placements in which some token's support contains two cells of
-            one bit on one side of their constellation.
-        accuracy: 1/2 + P/2: of a network that guesses where no token sees such a pair.
-        bound: 3/4 + P/4: of any network whose logits are sums over tokens (mean pooling and a
-            linear head), with one constellation; 1 with several. See ``ceiling``.
+    P is the share of all placements in which some token's support contains two cells of one bit on
+    one side of their constellation. ``bound`` is that of any network whose logits are sums over
+    tokens (mean pooling and a linear head), with one constellation; it is 1 with several.
     """
 
-    seen: float
-    accuracy: float
-    bound: float
+    seen: float  # P
+    accuracy: float  # 1/2 + P/2: of a network that guesses where no token sees such a pair
+    bound: float  # 3/4 + P/4
 
 
 def ceiling(layout: Layout, seen: NDArray[np.bool_]) -> Ceiling:

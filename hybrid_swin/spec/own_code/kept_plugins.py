@@ -17,15 +17,9 @@ _LEVELS = 6  # from a checkpoint up to the folder of its study
 def adopt_kept_plugins(place: str | Path, named: Iterable[str], trust: bool) -> None:
     """Make the plug-ins of the command line known, and those that the study of a place keeps.
 
-    What was not named and is not trusted is described by its source; using it raises InputError.
-
-    Args:
-        place: a study's folder, or a folder or file in it; of others nothing is taken.
-        named: files on the command line.
-        trust: whether all that the study keeps may run.
-
-    Raises:
-        InputError: a plug-in that cannot be used, or one that is not as the study recorded it.
+    The place is a study's folder, or a folder or file in it; of others nothing is taken. What was
+    not named and is not trusted is described by its source; using it raises InputError. So does a
+    plug-in that cannot be used, or is not as the study recorded it.
     """
     entries = [registry.add_plugin(file) for file in named]
     study = study_of(place)

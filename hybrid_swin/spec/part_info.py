@@ -120,7 +120,8 @@ def read_part(file: Path, kind: PartKind, is_plugin: bool) -> PartInfo:
         }
         for item in owner.body:
             if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-                options = _options(item, kind, source)
+                others = options if item.args.kwarg else {}  # **others: the abstract class's
+                options = others | _options(item, kind, source)
     summary = (ast.get_docstring(node) or "").split("\n")[0]
     hashed = digest(file.read_bytes()) if is_plugin else ""
     return PartInfo(kind, file.stem, file, node.name, summary, options, constants, hashed)

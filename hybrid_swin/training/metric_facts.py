@@ -17,11 +17,6 @@ class MetricFacts:
     per_image: bool = False  # whether it is a share of images, so that n images tell it to 1/n
     in_percent: bool = False  # whether it is written in percent
 
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Its least and largest value."""
-        return self.low, self.high
-
 
 METRICS = {
     "loss": MetricFacts(0.0, math.inf, higher_is_better=False),
@@ -47,7 +42,7 @@ def facts_of(monitor: str) -> MetricFacts | None:
 def bounds_of(monitor: str) -> tuple[float, float] | None:
     """The least and the largest value of a metric; None where nobody knows."""
     facts = facts_of(monitor)
-    return facts.bounds if facts else None
+    return (facts.low, facts.high) if facts else None
 
 
 def metric_text(name: str, value: float) -> str:

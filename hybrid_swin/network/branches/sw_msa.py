@@ -1,6 +1,6 @@
 """`sw_msa`: self-attention within windows shifted by half a window."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from hybrid_swin.cost import Grid, Window
 from hybrid_swin.network.branches._window_attention import WindowAttention
@@ -13,7 +13,8 @@ class SWMSA(WindowAttention):
     covers (torchvision); nowhere if one window covers the ``map`` along one of its axes
     (Microsoft, transformers); ``always`` (OpenMMLab's detectors); or along the axes that more than
     one window covers on the nominal map, ``fixed`` for maps of all sizes (timm). ``roll``: the
-    ``padded`` map is rolled, or the ``bare`` one, which is padded afterwards (timm).
+    ``padded`` map is rolled, or the ``bare`` one, which is padded afterwards (timm). The other
+    options are those of `WindowAttention`.
     """
 
     layout = "shifted"
@@ -24,23 +25,9 @@ class SWMSA(WindowAttention):
         num_heads: int,
         window_size: Window,
         grid_size: Grid,
-        attention: Literal["dot", "cosine"] = "dot",
-        bias: Literal["table", "continuous"] = "table",
-        mask_padding: bool = False,
-        small_map: Literal["shrink", "square", "pad", "fixed"] = "shrink",
         shift: Literal["axis", "map", "always", "fixed"] = "axis",
         roll: Literal["padded", "bare"] = "padded",
-        pretrained_window_size: int = 0,
+        **others: Any,
     ) -> None:
-        super().__init__(
-            dim,
-            num_heads,
-            window_size,
-            grid_size,
-            attention,
-            bias,
-            mask_padding,
-            small_map,
-            pretrained_window_size,
-        )
+        super().__init__(dim, num_heads, window_size, grid_size, **others)
         self.shift_rule, self.roll_rule = shift, roll

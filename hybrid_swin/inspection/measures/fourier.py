@@ -39,15 +39,16 @@ def log_amplitude(power_BHWC: Tensor) -> Tensor:
     return logs.sum(dim=-1) / lives.sum(dim=-1)
 
 
-def transfer(x_BHWC: Tensor, y_BHWC: Tensor) -> Tensor:
-    """T(f) = E log|F(y)| - E log|F(x)|: 0 where all passes, negative where it is damped. (H, W).
+def transfer(before_BHWC: Tensor, after_BHWC: Tensor) -> Tensor:
+    """T(f) = E log|F(y)| - E log|F(x)| of ``power`` before and after. (B, H, W).
 
-    The means run over images and over each side's own channels, so the two may differ in channels.
-    The source has E log|F| along the diagonal, less its value at frequency 0, of each map alone.
+    0 where all passes, negative where it is damped. The means run over each side's own channels, so
+    the two may differ in channels; not finite for an image that is all zero on either side. The
+    source has E log|F| along the diagonal, less its value at frequency 0, of each map alone.
 
     Source: after How Do Vision Transformers Work?, 2022, https://arxiv.org/abs/2202.06709
     """
-    return (log_amplitude(power(y_BHWC)) - log_amplitude(power(x_BHWC))).mean(dim=0)
+    return log_amplitude(after_BHWC) - log_amplitude(before_BHWC)
 
 
 def radii(height: int, width: int) -> Tensor:

@@ -36,7 +36,7 @@ _CHUNK_VALUES = 2**21  # of a map that is differentiated at once
 class _Part(NamedTuple):
     module: nn.Module
     channels: int
-    halves: bool  # whether it merges 2 x 2 tokens
+    grid: Grid  # of the map before it
 
 
 class Supports:
@@ -46,17 +46,11 @@ class Supports:
     """
 
     def __init__(self, model: HybridSwin, grid: Grid | None = None, seed: int = 0) -> None:
-        self._depths = [stage.depth for stage in model.variant.stages]
-        self._parts = _parts(model.variant, seed)
-        self._grids = _grids(self._parts, grid or model.variant.grids[0])
+        variant, (height, width) = model.variant, grid or model.variant.grids[0]
+        self.grids = variant.grids_of((height * variant.patch_size, width * variant.patch_size))
+        self._depths = [stage.depth for stage in variant.stages]
+        self._parts = _parts(variant, self.grids, seed)
         self._seed = seed
-
-    def all_tokens(self) -> NDArray[np.bool_]:
-        """As ``token_support``, row by row."""
-        height, width = self._grids[-1]
-        tokens = height * width
-        asked = np.eye(tokens, dtype=bool).reshape(tokens, height, width)
-        return self._through(asked, len(self._parts)).reshape(tokens, -1)
 
     def of(self, stage: int, token: Grid, index: int | None = None) -> NDArray[np.bool_]:
         """Which input tokens can influence one token behind a block. (height, width).
@@ -72,23 +66,27 @@ class Supports:
         if not 0 <= index <= last:
             raise InputError(f"stage {stage} has no block {index}; choose from 0 to {last}")
         count = sum(depths[:stage]) + stage + index + 1  # a merging before each stage but one
-        height, width = self._grids[count]
+        height, width = self.grids[stage]
         if not (0 <= token[0] < height and 0 <= token[1] < width):
             raise InputError(f"token {token} is not on a map of {height} x {width} tokens")
         asked = np.zeros((1, height, width), dtype=bool)
         asked[0, token[0], token[1]] = True
-        return self._through(asked, count)[0]
+        return self.through(asked, count)[0]
 
-    def _through(self, asked: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
-        """Go from part ``count`` back to the first, keeping which tokens still count."""
-        for part, grid in zip(self._parts[:count][::-1], self._grids[:count][::-1], strict=True):
-            asked = part_support(part.module, part.channels, grid, asked, self._seed)
+    def through(self, asked: NDArray[np.bool_], count: int | None = None) -> NDArray[np.bool_]:
+        """Go from part ``count`` or the last to the first, keeping which tokens still count."""
+        for part in reversed(self._parts[:count]):
+            asked = part_support(part.module, part.channels, part.grid, asked, self._seed)
         return asked
 
 
 def token_support(model: HybridSwin, grid: Grid | None = None, seed: int = 0) -> NDArray[np.bool_]:
     """Which input tokens can influence each token of the final map. (tokens_out, tokens_in)."""
-    return Supports(model, grid, seed).all_tokens()
+    supports = Supports(model, grid, seed)
+    height, width = supports.grids[-1]
+    tokens = height * width
+    asked = np.eye(tokens, dtype=bool).reshape(tokens, height, width)
+    return supports.through(asked).reshape(tokens, -1)
 
 
 def part_support(
@@ -128,7 +126,7 @@ def pixel_box(support: NDArray[np.bool_], patch_size: int, image_size: Grid) -> 
     }
 
 
-def _parts(variant: Variant, seed: int) -> list[_Part]:
+def _parts(variant: Variant, grids: Sequence[Grid], seed: int) -> list[_Part]:
     """What stands between the input tokens and the last map, with random weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -138,18 +136,10 @@ def _parts(variant: Variant, seed: int) -> list[_Part]:
     for index, (stage, layer) in enumerate(zip(variant.stages, model.layers, strict=True)):
         if index:
             merging = cast(nn.Module, layer.downsample)
-            parts.append(_Part(merging, variant.stages[index - 1].width, True))
-        parts += [_Part(block, stage.width, False) for block in cast(nn.Sequential, layer.blocks)]
+            parts.append(_Part(merging, variant.stages[index - 1].width, grids[index - 1]))
+        blocks = cast(nn.Sequential, layer.blocks)
+        parts += [_Part(block, stage.width, grids[index]) for block in blocks]
     return parts
-
-
-def _grids(parts: Sequence[_Part], grid: Grid) -> list[Grid]:
-    """The map before each part, and the one behind the last."""
-    grids = [grid]
-    for part in parts:
-        height, width = grids[-1]
-        grids.append((-(-height // 2), -(-width // 2)) if part.halves else (height, width))
-    return grids
 
 
 def _randomise(parameters: Iterable[Tensor], seed: int) -> None:

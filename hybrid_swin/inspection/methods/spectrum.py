@@ -148,7 +148,7 @@ class _Seen:
     def add(self, x_BHWC: Tensor, y_BHWC: Tensor) -> None:
         """Note one batch; images without a spectrum (all zero) are left out."""
         power_in, power_out = fourier.power(x_BHWC.float()), fourier.power(y_BHWC.float())
-        difference = fourier.log_amplitude(power_out) - fourier.log_amplitude(power_in)
+        difference = fourier.transfer(power_in, power_out)
         fine = difference.isfinite().all(dim=(1, 2))
         self.transfer = self.transfer + difference[fine].sum(dim=0, dtype=torch.float64)
         self.count += int(fine.sum())

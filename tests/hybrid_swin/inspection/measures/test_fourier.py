@@ -7,6 +7,11 @@ from torch.nn import functional as F
 from hybrid_swin.inspection.measures import fourier
 
 
+def passed(x, y):
+    """T, a mean over images."""
+    return fourier.transfer(fourier.power(x), fourier.power(y)).mean(dim=0)
+
+
 def noise(*shape, dtype=torch.float64, seed=0):
     return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
@@ -18,7 +23,7 @@ def mean_filter(x_BHWC):
 
 def test_the_circular_mean_filter_has_its_exact_transfer():
     x = noise(3, 16, 20, 5)
-    transfer = fourier.transfer(x, mean_filter(x))
+    transfer = passed(x, mean_filter(x))
     assert float(transfer[8, 10]) == pytest.approx(2 * math.log(1 / 3), abs=1e-9)  # -2.197225
     assert float(transfer[0, 0]) == pytest.approx(0, abs=1e-9)
 
@@ -31,16 +36,14 @@ def test_the_circular_mean_filter_has_its_exact_transfer():
 
 def test_single_precision_is_enough():
     x = noise(3, 16, 16, 5, dtype=torch.float32)
-    transfer = fourier.transfer(x, mean_filter(x))
+    transfer = passed(x, mean_filter(x))
     assert float(transfer[8, 8]) == pytest.approx(-2.197225, abs=1e-4)
 
 
 def test_what_all_passes_and_what_is_scaled():
     x = noise(2, 8, 8, 3)
-    assert fourier.transfer(x, x).abs().max() == 0
-    torch.testing.assert_close(
-        fourier.transfer(x, -3 * x), torch.full((8, 8), math.log(3.0)).double()
-    )
+    assert passed(x, x).abs().max() == 0
+    torch.testing.assert_close(passed(x, -3 * x), torch.full((8, 8), math.log(3.0)).double())
 
 
 def test_dead_channels_do_not_count_and_dead_images_are_told():
@@ -82,10 +85,10 @@ def test_the_high_share_of_known_maps():
 def test_windows_that_tile_the_map_show_at_the_multiples_of_their_frequency():
     window = noise(1, 4, 4, 1).repeat(1, 4, 4, 1)  # the same in every window: period 4
     x = noise(1, 16, 16, 1, seed=1)
-    excess = fourier.tiling_excess(fourier.transfer(x, x + 2 * window), (4, 4))
+    excess = fourier.tiling_excess(passed(x, x + 2 * window), (4, 4))
     assert excess is not None
     assert excess > 1
-    smooth = fourier.tiling_excess(fourier.transfer(x, 2 * x), (4, 4))
+    smooth = fourier.tiling_excess(passed(x, 2 * x), (4, 4))
     assert smooth == pytest.approx(0, abs=1e-9)
     assert fourier.tiling_excess(torch.zeros(16, 16), (5, 5)) is None  # does not tile
     assert fourier.tiling_excess(torch.zeros(4, 4), (4, 4)) is None  # one window
@@ -95,7 +98,7 @@ def test_windows_that_tile_the_map_show_at_the_multiples_of_their_frequency():
 def test_only_tiled_axes_have_an_excess():
     rows = noise(1, 4, 1, 1).repeat(1, 4, 8, 1)  # period 4 down 16 rows
     x = noise(1, 16, 8, 1, seed=1)
-    transfer = fourier.transfer(x, x + 2 * rows)
+    transfer = passed(x, x + 2 * rows)
     alone = fourier.tiling_excess(transfer, (4, 8))  # one window covers the width
     assert alone is not None
     assert alone > 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hybrid_swin.data.settings import DataSettings
-from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 
 _ASKED = re.compile(r"\s*([A-Za-z0-9_-]+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
@@ -65,15 +65,5 @@ def as_trained(asked: Sequence[Asked], data: DataSettings) -> tuple[Asked, ...]:
 
 
 def _checked(name: str, inside: str | None) -> Asked:
-    entry = registry.describe("inspection", name)
-    given: dict[str, Any] = {}
-    for item in (inside or "").split(";") if inside else ():
-        key, equals, value = (part.strip() for part in item.partition("="))
-        if not key or not equals or not value:
-            raise InputError(
-                f"inspection {name}: {item.strip()!r} is not an option; write key=value"
-            )
-        if key not in entry.options:
-            raise unknown(f"option of {name}", key, entry.options)
-        given[key] = entry.options[key].read(value)
-    return Asked(name, entry.check_options(given))
+    part = registry.describe("inspection", name)
+    return Asked(name, part.read_options(inside or None, f"inspection {name}"))

@@ -16,7 +16,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
-from hybrid_swin.spec.options import Option, OptionValue, spell
+from hybrid_swin.spec.options import OptionValue, spell
 from hybrid_swin.spec.registry import PartKind
 from hybrid_swin.spec.window_rules import Grid, Window, WindowLayout, lay_windows, sides_of
 
@@ -27,7 +27,6 @@ PRETRAINED = "pretrained_window_size"  # of a continuous position bias
 
 _PART = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
-_ANY = Option("", None)  # of an option that does not exist, which `check_options` will say
 _VALUE = re.compile(r"[A-Za-z0-9_.+\-]+")
 
 
@@ -149,21 +148,8 @@ def without_idle_fusion(text: str) -> str:
 
 
 def _checked(kind: PartKind, name: str, inside: str | None, word: str) -> Part:
-    entry = registry.describe(kind, name)
-    given: dict[str, OptionValue] = {}
-    for item in (inside or "").split(";") if inside is not None else ():
-        key, equals, value = (piece.strip() for piece in item.partition("="))
-        if "," in item:
-            raise InputError(f"block word {word!r}: separate options by ';', not by ','")
-        if not key or not equals or not _VALUE.fullmatch(value):
-            raise InputError(
-                f"block word {word!r}: {item.strip()!r} is not an option; "
-                "write key=value, for example kernel=7"
-            )
-        if key in given:
-            raise InputError(f"block word {word!r}: option {key!r} is given twice")
-        given[key] = entry.options.get(key, _ANY).read(value)
-    options = entry.check_options(given)
+    part = registry.describe(kind, name)
+    options = part.read_options(inside, f"block word {word!r}", _VALUE)
     if name in WINDOWED:
         _check_scale(options, word)
     return Part(name, tuple(sorted(options.items())))

@@ -6,6 +6,7 @@ and ``--help`` need neither torch nor the user's code to run.
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,7 @@ TABLES: dict[str, KindTable] = {
 }
 _TYPES: dict[str, type] = {"bool": bool, "int": int, "float": float, "str": str}
 _REQUIRED = object()
+_TEXT = re.compile(r".+")
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,25 @@ class PartInfo:
                     f"{where}: option {option.name!r} is missing; give {option.allowed}"
                 )
         return {key: self.options[key].check(value, where) for key, value in given.items()}
+
+    def read_options(
+        self, text: str | None, where: str, values: re.Pattern[str] = _TEXT
+    ) -> dict[str, Any]:
+        """The options between the brackets of a word, ``key=value;key=value``, typed.
+
+        No brackets are None. Raises InputError that says where, also for a value of other letters.
+        """
+        given: dict[str, Any] = {}
+        for item in () if text is None else text.split(";"):
+            key, equals, value = (piece.strip() for piece in item.partition("="))
+            if not key.isidentifier() or not equals or not values.fullmatch(value):
+                fault = f"{item.strip()!r} is not an option; write key=value"
+                fault = "separate options by ';', not by ','" if "," in item else fault
+                raise InputError(f"{where}: {fault}")
+            if key in given:
+                raise InputError(f"{where}: option {key!r} is given twice")
+            given[key] = self.options[key].read(value) if key in self.options else value
+        return self.check_options(given)
 
 
 def classes_in(file: Path, kind: str) -> list[ast.ClassDef]:

@@ -1,6 +1,7 @@
 """Options of parts: what may be given, how it is typed, how it is spelt in a word."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +46,8 @@ class Option:
         if text in ("true", "false"):
             return text == "true"
         for number in (int, float):
-            try:
+            with suppress(ValueError):
                 return number(text)
-            except ValueError:
-                continue
         return text
 
     def check(self, value: Any, where: str) -> Any:
@@ -59,8 +58,7 @@ class Option:
         if self.choices:
             for choice in self.choices:
                 if value == choice and _is_bool(value) == _is_bool(choice):
-                    fits, value = True, choice  # so that 7.0 is 7, in identities as in networks
-                    break
+                    return choice  # so that 7.0 is 7, in identities as in networks
         elif self.type is float:
             fits = isinstance(value, int | float) and not _is_bool(value) and _is_finite(value)
             fits = fits and abs(value) <= _MOST_NUMBER

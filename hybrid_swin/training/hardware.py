@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -87,10 +88,8 @@ class PeakMemory:
         if self._cuda:
             torch.cuda.reset_peak_memory_stats()
             return
-        try:
+        with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM; see proc(5)
-        except OSError:
-            pass
 
     def read(self) -> float:
         """Megabytes (10^6 bytes)."""
@@ -128,11 +127,9 @@ def _lifetime_peak() -> float:
 def _cpu_multiplies_bf16() -> bool:
     """Torch's probes are private; a torch without them counts as a CPU without."""
     for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        try:
+        with suppress(AttributeError, RuntimeError):
             if getattr(torch.cpu, probe)():
                 return True
-        except (AttributeError, RuntimeError):
-            continue
     return False
 
 

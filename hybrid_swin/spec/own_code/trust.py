@@ -9,6 +9,7 @@ that was recorded. Else one message says which files these are, and what to type
 import os
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,8 +83,6 @@ def other_code(file: str | Path, found: str, recorded: str, source: str) -> Inpu
 def _short(file: str | Path) -> str:
     """A path from the working folder where that is shorter, cut where it is very long."""
     path = str(file)
-    try:
+    with suppress(OSError, ValueError):  # the working folder is removed, or on another drive
         path = min(path, os.path.relpath(path), key=len)
-    except (OSError, ValueError):  # the working folder has been removed, or is on another drive
-        pass
     return path if len(path) <= _LONGEST else "..." + path[-_LONGEST:]

@@ -99,9 +99,11 @@ class PartInfo:
         for item in () if text is None else text.split(";"):
             key, equals, value = (piece.strip() for piece in item.partition("="))
             if not key.isidentifier() or not equals or not values.fullmatch(value):
-                fault = f"{item.strip()!r} is not an option; write key=value"
-                fault = "separate options by ';', not by ','" if "," in item else fault
-                raise InputError(f"{where}: {fault}")
+                raise InputError(
+                    f"{where}: separate options by ';', not by ','"
+                    if "," in item
+                    else f"{where}: {item.strip()!r} is not an option; write key=value"
+                )
             if key in given:
                 raise InputError(f"{where}: option {key!r} is given twice")
             given[key] = self.options[key].read(value) if key in self.options else value

@@ -23,6 +23,9 @@ class Branch(nn.Module):
     """Whether ``mix`` can multiply its values by another branch's gate; stated in the class's own
     body, since it is read without running it."""
 
+    has_projection: ClassVar[bool] = True
+    """Whether ``proj`` is a linear layer; otherwise it gives back what it gets."""
+
     proj: nn.Module
 
     def mix(self, x: Tensor, value_gate: Tensor | None = None) -> Tensor:
@@ -44,7 +47,7 @@ class Branch(nn.Module):
     @classmethod
     def projection_cost(cls, dim: int, grid_size: Grid, **options: Any) -> Cost:
         """The share of ``proj`` in ``cost``, which a fusion with its own projection saves."""
-        return linear(grid_size[0] * grid_size[1], dim, dim)
+        return linear(grid_size[0] * grid_size[1], dim, dim) if cls.has_projection else Cost()
 
     def give_up_projection(self) -> None:
         """Leave the last projection to a fusion that has its own."""

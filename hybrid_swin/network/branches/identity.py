@@ -1,7 +1,5 @@
 """`identity`: the control that does nothing."""
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Cost, Grid, Window
@@ -10,6 +8,8 @@ from hybrid_swin.network.branches import Branch
 
 class Identity(Branch):
     """Control: gives back what it gets; a block of it is its MLP."""
+
+    has_projection = False
 
     def __init__(self, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> None:
         super().__init__()
@@ -22,9 +22,4 @@ class Identity(Branch):
     @classmethod
     def cost(cls, dim: int, num_heads: int, window_size: Window, grid_size: Grid) -> Cost:
         """Free."""
-        return Cost()
-
-    @classmethod
-    def projection_cost(cls, dim: int, grid_size: Grid, **options: Any) -> Cost:
-        """None."""
         return Cost()

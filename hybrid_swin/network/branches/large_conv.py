@@ -1,6 +1,6 @@
 """`large_conv`: a depthwise convolution with a large kernel, then two linear layers."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,6 +23,8 @@ class LargeConv(Branch):
 
     Source: A ConvNet for the 2020s, 2022, https://arxiv.org/abs/2201.03545
     """
+
+    has_projection = False  # the layer that contracts is part of the mixing
 
     def __init__(
         self,
@@ -59,11 +61,6 @@ class LargeConv(Branch):
         tokens, hidden = grid_size[0] * grid_size[1], _hidden(dim, ratio)
         spatial = depthwise(tokens, dim, kernel) + layer_norm(dim)
         return spatial + linear(tokens, dim, hidden) + linear(tokens, hidden, dim)
-
-    @classmethod
-    def projection_cost(cls, dim: int, grid_size: Grid, **options: Any) -> Cost:
-        """None: the layer that contracts is part of the mixing."""
-        return Cost()
 
 
 def _hidden(dim: int, ratio: float) -> int:

@@ -1,7 +1,5 @@
 """`pointwise`: a control that spends a mixer's cost without mixing."""
 
-from typing import Any
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,6 +14,8 @@ class Pointwise(Branch):
     At the default ratio of 2 it has the 4C² weights of an attention's projections, so a dual
     branch that does not beat ``w_msa+pointwise`` owes its gain to size, not to mixing.
     """
+
+    has_projection = False  # the layer that contracts is part of the mixing
 
     def __init__(
         self, dim: int, num_heads: int, window_size: Window, grid_size: Grid, ratio: float = 2.0
@@ -37,11 +37,6 @@ class Pointwise(Branch):
         """2 ratio C² weights."""
         tokens, hidden = grid_size[0] * grid_size[1], _hidden(dim, ratio)
         return linear(tokens, dim, hidden) + linear(tokens, hidden, dim)
-
-    @classmethod
-    def projection_cost(cls, dim: int, grid_size: Grid, **options: Any) -> Cost:
-        """None: the layer that contracts is part of the mixing."""
-        return Cost()
 
 
 def _hidden(dim: int, ratio: float) -> int:

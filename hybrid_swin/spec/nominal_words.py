@@ -135,7 +135,7 @@ def _pads(word: BlockWord, grid: Grid, window_size: Window) -> bool:
 
 def share_heads(num_heads: int, branches: int, ratio: str) -> list[int]:
     """Whole heads for each branch, at least one, as near to the ratio as whole heads allow."""
-    shares = [1] * branches if ratio == "equal" else _shares(ratio, branches)
+    shares = [1] * branches if ratio == "equal" else [int(share) for share in ratio.split("-")]
     if num_heads < branches:
         raise InputError(f"split: num_heads {num_heads} is too few for {branches} branches")
     heads = [1] * branches
@@ -144,14 +144,3 @@ def share_heads(num_heads: int, branches: int, ratio: str) -> list[int]:
         behind = [heads[i] / shares[i] for i in range(branches)]
         heads[behind.index(min(behind))] += 1
     return heads
-
-
-def _shares(ratio: str, branches: int) -> list[int]:
-    parts = ratio.split("-")
-    if len(parts) != branches or not all(p.isdigit() and int(p) > 0 for p in parts):
-        example = "-".join(map(str, range(1, branches + 1)))
-        raise InputError(
-            f"split: ratio {ratio!r} does not fit {branches} branches; write one "
-            f"whole number per branch, for example ratio={example}"
-        )
-    return [int(p) for p in parts]

@@ -49,15 +49,8 @@ def ceiling(layout: Layout, seen: NDArray[np.bool_]) -> Ceiling:
     The ceiling is not tight either: a token may see a pair and be unable to tell where it stands,
     as in channel attention, which sees everything and carries no position.
 
-    ``seen`` (T, n n) tells whether a token of the last map sees a cell, row by row. Raises
-    InputError if it is of another grid.
+    ``seen`` (T, n n) tells whether a token of the last map sees a cell, row by row.
     """
-    cells = layout.grid**2
-    if seen.ndim != 2 or seen.shape[1] != cells:
-        raise InputError(
-            f"seen has shape {seen.shape}, but a grid of {layout.grid} cells per side needs "
-            f"(tokens, {cells}); give cells_seen of a network for these images"
-        )
     counts = seen.astype(np.float32)
     together = counts.T @ counts > 0.5  # (n n, n n): whether some token sees both
     places = np.arange(layout.places)

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hybrid_swin.cost import Grid
-from hybrid_swin.errors import InputError
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.variant import Variant
 
@@ -56,20 +55,12 @@ class Supports:
         """Which input tokens can influence one token behind a block. (height, width).
 
         ``token`` is a row and a column on the stage's map, ``index`` the block within the stage, or
-        None for its last one. Raises InputError for no such stage, block or token.
+        None for its last one.
         """
-        depths = self._depths
-        if not 0 <= stage < len(depths):
-            raise InputError(f"stage {stage} does not exist; choose from 0 to {len(depths) - 1}")
-        last = depths[stage] - 1
-        index = last if index is None else index
-        if not 0 <= index <= last:
-            raise InputError(f"stage {stage} has no block {index}; choose from 0 to {last}")
-        count = sum(depths[:stage]) + stage + index + 1  # a merging before each stage but one
-        height, width = self.grids[stage]
-        if not (0 <= token[0] < height and 0 <= token[1] < width):
-            raise InputError(f"token {token} is not on a map of {height} x {width} tokens")
-        asked = np.zeros((1, height, width), dtype=bool)
+        last = self._depths[stage] - 1
+        before = sum(self._depths[:stage]) + stage  # a merging before each stage but one
+        count = before + 1 + (last if index is None else index)
+        asked = np.zeros((1, *self.grids[stage]), dtype=bool)
         asked[0, token[0], token[1]] = True
         return self.through(asked, count)[0]
 

@@ -113,5 +113,3 @@ def test_the_bound_is_not_claimed_for_several_constellations():
 def test_another_size_is_refused_with_the_right_one():
     with pytest.raises(InputError, match="make 20 x 20; set image_size: 20"):
         variant_ceiling(variant("w_msa"), Layout(10, 4), 2)
-    with pytest.raises(InputError, match="a grid of 8 cells per side needs \\(tokens, 64\\)"):
-        ceiling(Layout(8, 4), np.ones((4, 16), dtype=bool))

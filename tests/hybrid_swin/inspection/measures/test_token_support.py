@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.measures.token_support import Supports, pixel_box, token_support
 
 
@@ -88,19 +87,6 @@ def test_pixels_of_tokens():
     found = pixel_box(support, 4, (10, 12))
     assert found == {"rows": [4, 9], "columns": [8, 11], "share": 24 / 120}
     assert pixel_box(support & False, 4, (12, 12)) == {"rows": [], "columns": [], "share": 0.0}
-
-
-@pytest.mark.parametrize(
-    ("asked", "message"),
-    [
-        ((1, (0, 0)), "stage 1 does not exist"),
-        ((0, (16, 0)), "not on a map of 16 x 16"),
-        ((0, (0, 0), 2), "stage 0 has no block 2"),
-    ],
-)
-def test_what_does_not_exist_is_refused(asked, message, network):
-    with pytest.raises(InputError, match=message):
-        Supports(network("w_msa", "w_msa")).of(*asked)
 
 
 def test_the_random_state_is_left_alone(network):

@@ -14,19 +14,12 @@ Roll = Literal["padded", "bare"]
 
 
 class WindowLayout(NamedTuple):
-    """The windows of one block on one map. Equal layouts make equal functions of equal weights.
+    """The windows of one block on one map. Equal layouts make equal functions of equal weights."""
 
-    Args:
-        window: tokens of a window, (height, width).
-        shift: tokens by which the map is rolled up and to the left.
-        padded: size of the map after padding, right and below, to whole windows.
-        pads_first: whether it is padded before it is rolled; true wherever the order is the same.
-    """
-
-    window: Grid
-    shift: Grid
-    padded: Grid
-    pads_first: bool
+    window: Grid  # tokens of a window, (height, width)
+    shift: Grid  # tokens by which the map is rolled up and to the left
+    padded: Grid  # size of the map after padding, right and below, to whole windows
+    pads_first: bool  # whether it is padded before it is rolled; true if the order is the same
 
 
 def lay_windows(

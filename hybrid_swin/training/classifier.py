@@ -250,11 +250,7 @@ def classification_loss(
     mean over an epoch's images is the loss of the split. Divided by the weights, a batch of one
     class, or of one image, would undo them.
 
-    Args:
-        logits: (B, K).
-        labels: (B,).
-        smoothing: share of the target spread evenly over all classes.
-        class_weights: (K,); all 1 if not given.
+    Logits are (B, K), labels (B,), weights (K,), all 1 if not given.
     """
     losses_B = functional.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
     if class_weights is not None:

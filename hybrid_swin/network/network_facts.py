@@ -8,12 +8,12 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import nn
 
-from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
+from hybrid_swin.errors import InputError, did_you_mean, shown
 from hybrid_swin.network.head import Pool
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.pretrained_cfg import pretrained_cfg
@@ -66,7 +66,7 @@ class NetworkFacts:
 
     @classmethod
     def from_dict(cls, data: object) -> "NetworkFacts":
-        """Read what ``to_dict`` gives. Raises InputError for anything else."""
+        """Read what ``to_dict`` gives. Raises InputError for what ``network`` would not refuse."""
         if not isinstance(data, Mapping):
             raise InputError(f"'network' must be a mapping; got {shown(data)}")
         known = [field.name for field in dataclasses.fields(cls)]
@@ -77,15 +77,8 @@ class NetworkFacts:
                     f"unknown fact of a network {shown(name)}{near}; if a newer version of "
                     "hybrid-swin wrote the file, install that"
                 )
-        for name, allowed in (
-            ("global_pool", get_args(Pool)),
-            ("weight_init", get_args(WeightInit)),
-        ):
-            if name in data and data[name] not in allowed:
-                raise unknown(name, data[name], [value or '""' for value in allowed])
-        for name in ("norm", "strict_img_size", "zero_init_residual"):
-            if not isinstance(data.get(name, True), bool):
-                raise InputError(f"{name} must be true or false; got {shown(data[name])}")
+        if not isinstance(data.get("norm", True), bool):
+            raise InputError(f"norm must be true or false; got {shown(data['norm'])}")
         indices = data.get("out_indices")
         if indices is not None:
             if not isinstance(indices, list) or not all(type(i) is int for i in indices):

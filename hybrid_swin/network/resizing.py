@@ -26,10 +26,8 @@ def resize_table(table: Tensor, before: Grid, after: Grid) -> Tensor:
 def crop_table(table: Tensor, before: Grid, after: Grid) -> Tensor:
     """The biases of the offsets in a window that is no larger. (offsets, K) -> (offsets', K)."""
     grid = torch.unflatten(table, 0, _offsets(before))
-    (top, left), (height, width) = (
-        (b - a for b, a in zip(before, after, strict=True)),
-        _offsets(after),
-    )
+    top, left = before[0] - after[0], before[1] - after[1]
+    height, width = _offsets(after)
     return grid[top : top + height, left : left + width].flatten(0, 1).clone()
 
 

@@ -86,12 +86,9 @@ class Cross(Fusion):
         attend, mix = (cast(Branch, self.branches[i]) for i in (self.attention, 1 - self.attention))
         height, width = sides(x)
         if self.pads_both:
-            below, right = (
-                whole - side
-                for whole, side in zip(attend.padded((height, width)), (height, width), strict=True)
-            )
-            if below or right:
-                x = F.pad(x, (0, 0, 0, right, 0, below))
+            whole = attend.padded((height, width))
+            if whole != (height, width):
+                x = F.pad(x, (0, 0, 0, whole[1] - width, 0, whole[0] - height))
         local = self.local_out(mix.mix(self.local_in(x)))
         value_gate = self.channel_gate(local.mean(dim=(1, 2))).sigmoid()
         attended = attend.mix(self.attention_in(x), value_gate)

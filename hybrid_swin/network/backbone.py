@@ -36,21 +36,10 @@ class Layer(nn.Module):
         if index:
             before = variant.stages[index - 1].width
             self.downsample = PatchMerging(before, stage.width, variant.merging_norm)
-        self.blocks = nn.Sequential(
-            *(
-                Block(
-                    word,
-                    stage.width,
-                    stage.num_heads,
-                    variant.window_sizes[index],
-                    variant.grids[index],
-                    variant.mlp_ratio,
-                    rate,
-                    stage.norm,
-                )
-                for word, rate in zip(variant.block_words[index], drop_paths, strict=True)
-            )
-        )
+        self.blocks = nn.Sequential()
+        sizes = stage.width, stage.num_heads, variant.window_sizes[index], variant.grids[index]
+        for word, rate in zip(variant.block_words[index], drop_paths, strict=True):
+            self.blocks.append(Block(word, *sizes, variant.mlp_ratio, rate, stage.norm))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H/2, W/2, C'), or the same size in the first stage."""

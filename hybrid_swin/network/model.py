@@ -68,12 +68,9 @@ class HybridSwin(Backbone):
         rates = iter(_linear_rates(drop_path_rate, sum(s.depth for s in variant.stages)))
         width = variant.stages[0].width
         self.patch_embed = PatchEmbed(variant.in_channels, width, variant.patch_size)
-        self.layers = nn.Sequential(
-            *(
-                Layer(variant, index, [next(rates) for _ in range(stage.depth)])
-                for index, stage in enumerate(variant.stages)
-            )
-        )
+        self.layers = nn.Sequential()
+        for index, stage in enumerate(variant.stages):
+            self.layers.append(Layer(variant, index, [next(rates) for _ in range(stage.depth)]))
         self.norm: nn.Module = nn.LayerNorm(self.num_features)
         self.head = Head(self.num_features, variant.num_classes, global_pool, drop_rate)
         initialise(self, weight_init, zero_init_residual)

@@ -41,19 +41,12 @@ class NetworkFacts:
     @classmethod
     def of(cls, model: nn.Module) -> "NetworkFacts":
         """Those of a network."""
-        if isinstance(model, Pyramid):
-            start = model.weight_init, model.zero_init_residual
-            return cls("", False, tuple(model.out_indices), model.strict_img_size, *start)
-        if not isinstance(model, HybridSwin):
+        if not isinstance(model, HybridSwin | Pyramid):
             return cls(other=type(model).__name__)
-        return cls(
-            model.head.global_pool,
-            not isinstance(model.norm, nn.Identity),
-            None,
-            model.strict_img_size,
-            model.weight_init,
-            model.zero_init_residual,
-        )
+        others = model.strict_img_size, model.weight_init, model.zero_init_residual
+        if isinstance(model, Pyramid):
+            return cls("", False, tuple(model.out_indices), *others)
+        return cls(model.head.global_pool, not isinstance(model.norm, nn.Identity), None, *others)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -103,15 +96,8 @@ class NetworkFacts:
                 f"it holds the weights of {shown(self.other)}, a network of the user's own; build "
                 "it yourself and fill it by load_weights"
             )
-        model = HybridSwin(
-            variant,
-            drop_path_rate,
-            self.weight_init,
-            drop_rate,
-            self.global_pool,
-            self.strict_img_size,
-            self.zero_init_residual,
-        )
+        others = self.global_pool, self.strict_img_size, self.zero_init_residual
+        model = HybridSwin(variant, drop_path_rate, self.weight_init, drop_rate, *others)
         if not self.norm:
             model.norm = nn.Identity()
         return model

@@ -34,7 +34,7 @@ class WandbBoard:
     def __init__(self, study_folder: Path) -> None:
         self._folder = study_folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._warned = self._told_to_finish = False
+        self._warned = self._told_to_finish = self._closing = False
         try:
             settings = read_study(study_folder)
             if place(settings.wandb, settings.name, study_folder).mode != "disabled":
@@ -63,7 +63,7 @@ class WandbBoard:
             timeout: seconds to wait.
             say: is told what is waited for, where it takes longer than a moment.
         """
-        process = self._process
+        process, self._closing = self._process, True
         if process is None:
             return
         try:
@@ -111,11 +111,13 @@ class WandbBoard:
 
     def _warn(self, what: str) -> None:
         if not self._warned:
+            log = self._folder / LOG_FILE
             _log.warning(
-                "W&B mirror: %s; the study goes on and loses nothing (%s says more); what is "
-                "missing is mirrored when the study is started again",
+                "W&B mirror: %s; %s, and what W&B lacks is mirrored when the study is started "
+                "again%s",
                 what,
-                self._folder / LOG_FILE,
+                "every result is saved" if self._closing else "the study goes on without it",
+                f"; its output: {log}" if log.is_file() else "",
             )
         self._warned = True
 

@@ -250,6 +250,8 @@ def test_waiting_for_a_slow_server_is_said_bounded_and_ended_by_an_interruption(
     assert len(said) == told and all("Ctrl-C" in text and "120 s" in text for text in said)
     assert clock.now < 121
     assert warned in caplog.text and len(caplog.records) == bool(warned)
+    assert ("every result is saved" in caplog.text) == bool(warned)
+    assert "goes on" not in caplog.text and "wandb_mirror.log" not in caplog.text
     assert board._process is None
 
 
@@ -264,7 +266,22 @@ def test_a_folder_that_cannot_be_written_is_a_warning(make_study, caplog, blocke
         path.mkdir()
     mirror(study.folder)
     assert len(caplog.records) == 1
-    assert "the study goes on" in caplog.text
+    assert "every result is saved" in caplog.text
+
+
+def test_a_mirror_that_dies_in_mid_study_is_a_warning_while_the_study_goes_on(
+    make_study, caplog, monkeypatch
+):
+    reader, writer = os.pipe()
+    os.close(reader)
+    dead = Slow(SimpleNamespace(now=0.0))
+    with os.fdopen(writer, "wb", buffering=0) as dead.stdin:
+        monkeypatch.setattr(wandb_board, "_start", lambda folder: dead)
+        study = make_study()
+        (study.folder / "wandb_mirror.log").write_text("why")
+        WandbBoard(study.folder).notify("trials/0000")
+    assert "it died; the study goes on without it, and what W&B lacks is" in caplog.text
+    assert f"; its output: {study.folder / 'wandb_mirror.log'}" in caplog.text
 
 
 def test_a_log_that_cannot_be_written_costs_no_mirror(make_study, caplog):

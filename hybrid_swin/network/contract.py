@@ -168,15 +168,16 @@ def costs_what_it_says(word: str) -> None:
     """The closed-form cost equals the counted one, on divisible and other grids."""
     parsed = parse(word).canonical()
     for grid, normed in (((8, 8), False), ((7, 7), False), ((5, 9), True), ((3, 2), False)):
-        _check_cost(parsed, WINDOW, grid, normed)
+        if wrong := _wrong_cost(parsed, WINDOW, grid, normed):
+            raise ContractError(wrong)
 
 
-def _check_cost(word: BlockWord, window: Window, grid: Grid, normed: bool = False) -> None:
+def _wrong_cost(word: BlockWord, window: Window, grid: Grid, normed: bool = False) -> str:
+    """How the closed-form cost differs from the counted one; empty if it does not."""
     told = mixer_cost(word, DIM, HEADS, window, grid, normed)
     mixer = build_mixer(word, DIM, HEADS, window, grid, normed)
     counted = counted_cost(mixer, (*grid, DIM))
-    if told != counted:
-        raise ContractError(f"cost() says {told}, counted on a grid of {grid}: {counted}")
+    return "" if told == counted else f"cost() says {told}, counted on a grid of {grid}: {counted}"
 
 
 def takes_oblong_windows(word: str) -> None:
@@ -189,7 +190,9 @@ def takes_oblong_windows(word: str) -> None:
             if out.shape != (1, *grid, DIM) or not out.isfinite().all():
                 raise ContractError(f"gives another shape, NaN or infinity on a grid of {grid}")
         for grid in ((5, 9), (1, 6)):
-            _check_cost(parsed, OBLONG, grid)
+            wrong = _wrong_cost(parsed, OBLONG, grid)
+            if wrong and not _wrong_cost(parsed, WINDOW, grid):  # else another check reports it
+                raise ContractError(wrong)
     except Exception as error:  # whatever the user's code raises is a finding
         raise ContractError(f"with a window of two sides, {OBLONG}: {error}") from error
 

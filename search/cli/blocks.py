@@ -80,7 +80,7 @@ def _check(entry: PartInfo, console: Console) -> int:
             f": {len(CHECKS)} checks on {len(words)} block words",
         )
     )
-    failures = 0
+    reported: dict[str, str] = {}  # by what is wrong, the check that has said it
     for check in CHECKS:
         found = ""
         for word in words:
@@ -89,16 +89,18 @@ def _check(entry: PartInfo, console: Console) -> int:
             except Exception as error:  # whatever the user's code raises is a finding
                 found = f"{word}: {type(error).__name__}: {error}"
                 break
-        failures += bool(found)
+        title = check.__name__.replace("_", " ")
+        same = reported.setdefault(found, title) if found else title
         console.print(
             Text.assemble(
                 "  ",
                 ("fails", "red") if found else ("holds", "green"),
-                f"  {check.__name__.replace('_', ' ')}",
-                f"\n         {found}" if found else "",
+                f"  {title}",
+                f" (for the same reason as: {same})" * (same != title),
+                f"\n         {found}" * (bool(found) and same == title),
             )
         )
-    return failures
+    return len(reported)
 
 
 def _options(entry: PartInfo) -> str:

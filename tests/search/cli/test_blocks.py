@@ -88,6 +88,33 @@ def test_a_branch_that_breaks_the_contract_is_told_where(write_plugin, capsys):
     assert "holds  saves and loads" in out
 
 
+def test_a_wrong_cost_is_one_failure(write_plugin, capsys):
+    path = write_plugin("average")
+    path.write_text(path.read_text().replace("return linear(", "return linear(2 * "))
+    assert check_plugins([str(path)]) == 1
+    out = capsys.readouterr().out
+    assert out.count("fails") == 1 and "fails  costs what it says" in out
+
+
+def test_a_cost_that_is_wrong_with_oblong_windows_alone_is_told_there(write_plugin, capsys):
+    path = write_plugin("average")
+    once = "return linear((2 - (window_size in (4, (4, 4)))) * "
+    path.write_text(path.read_text().replace("return linear(", once))
+    assert check_plugins([str(path)]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.count("fails ") == 1 and "fails takes oblong windows" in out
+    assert "with a window of two sides, (2, 4): cost() says Cost(" in out
+
+
+def test_one_reason_is_told_once(write_plugin, capsys):
+    path = write_plugin("average")
+    path.write_text(path.read_text().replace("return x.mean", "raise RuntimeError('no'); x.mean"))
+    assert check_plugins([str(path)]) == 1
+    out = capsys.readouterr().out
+    assert out.count("fails") > 5 and out.count("RuntimeError: no") <= 2
+    assert "fails  remembers nothing (for the same reason as: keeps shape)" in out
+
+
 def test_a_branch_that_takes_square_windows_only_is_told(write_plugin, capsys):
     path = write_plugin("average")
     path.write_text(path.read_text().replace("super()", "self.half = window_size // 2; super()"))

@@ -105,7 +105,7 @@ def score_interval(
     Where the score is a share of ``items`` images, two image trainings more, one right and one
     wrong, stand for what N = S I could not show: e^2 = s^2 / S + ((1 - p)^2 + p^2) / (N + 2)^2,
     and p in n is (p N + 1) / (N + 2). So seeds that all agree, all right for example, still have an
-    interval. Where the images are unknown, they have none.
+    interval. Where the images are unknown, they have none. s has a least value, see `seeds_part`.
 
     Args:
         scores: one per seed.
@@ -133,6 +133,7 @@ def score_interval(
     count = S * items if items else 0
     shrunk = (p * count + 1) / (count + 2) if items else p
     v = math.sqrt((1 - p) ** 2 + p**2) / (count + 2) if items else 0.0
+    u = seeds_part(u, [p], count)
     half = float(half_width(1 - confidence, u, S - 1, v, max(1, count + 1)))
     low, high = wilson(p, half**2 / (shrunk * (1 - shrunk)))
     return Interval(mean, bounds[0] + width * low, bounds[0] + width * high, S)
@@ -150,8 +151,8 @@ def paired_difference(
 
     It speaks of new seeds on *these* images only; `crossed_difference` speaks of new images too.
     Where scores are shares of ``items`` images, N = S I image trainings and two more, one won and
-    one lost, give it v = sqrt(2) / (N + 2) beside the spread over seeds: scores that are all equal
-    do not tell that the arms are.
+    one lost, give it v = sqrt(2) / (N + 2) beside the spread over seeds (see `seeds_part`): scores
+    that are all equal do not tell that the arms are.
 
     Args:
         first: scores of one arm.
@@ -164,8 +165,9 @@ def paired_difference(
     if len(a_S) != len(b_S):
         raise ValueError(f"arms have {len(a_S)} and {len(b_S)} seeds; give the shared ones")
     d_S = a_S - b_S
-    S, u = len(d_S), standard_error(d_S)
-    parts = Parts(float(d_S.mean()), u, 0.0, S, items * S if items and S > 1 else 0)
+    S, count = len(d_S), len(d_S) * (items or 0) if len(d_S) > 1 else 0
+    u = seeds_part(standard_error(d_S), [float(x.mean()) for x in (a_S, b_S)], count)
+    parts = Parts(float(d_S.mean()), u, 0.0, S, count)
     return difference_of_parts(parts, S - 1, confidence, bounds=bounds, covers_items=False)
 
 
@@ -232,6 +234,24 @@ def difference_of_parts(
     found = Difference(mean, 0.0, 0.0, S, p_value, u, v, items, parts.mean, seed_df, item_df, reach)
     interval = found.at(confidence)
     return replace(found, low=interval.low, high=interval.high)
+
+
+def seeds_part(u: float, shares: Sequence[float], count: int) -> float:
+    """The standard error from the seeds, at least what a change of one image would give.
+
+    Two seeds may agree to the last digit by luck: at 45 images and a share of .4, one pair in
+    twelve does. That tells nothing of the next seed, so u is at least the smaller of 1 / N and the
+    binomial error sqrt(sum of p (1 - p) / N), which is 0 where all seeds were right on all images.
+
+    Args:
+        u: of a mean, or of a difference of two.
+        shares: p, the mean of each arm.
+        count: N, image trainings of an arm; 0 if its scores are not shares of images.
+    """
+    if count == 0:
+        return u
+    binomial = math.sqrt(sum(max(0.0, p * (1 - p)) for p in shares) / count)
+    return max(u, min(math.sqrt(len(shares)) / count, binomial))
 
 
 def finite(scores: ArrayLike) -> NDArray[np.float64]:

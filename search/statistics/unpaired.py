@@ -17,7 +17,13 @@ from search.statistics.crossed import (
     residual_mean_square,
     size_of_a_change,
 )
-from search.statistics.intervals import Bounds, Difference, difference_of_parts, finite
+from search.statistics.intervals import (
+    Bounds,
+    Difference,
+    difference_of_parts,
+    finite,
+    seeds_part,
+)
 
 
 def unpaired_difference(
@@ -54,7 +60,9 @@ def unpaired_difference(
     if least < 2:
         return Difference(mean, None, None, least, None)
     u, seed_df = _welch([x.var(ddof=1) / len(x) for x in (a_S, b_T)], len(a_S), len(b_T))
-    parts = Parts(mean, u, 0.0, least, items * least if items else 0)
+    count = items * least if items else 0
+    u = seeds_part(u, [float(x.mean()) for x in (a_S, b_T)], count)
+    parts = Parts(mean, u, 0.0, least, count)
     return difference_of_parts(parts, seed_df, confidence, bounds=bounds, covers_items=False)
 
 

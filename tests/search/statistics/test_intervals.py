@@ -15,6 +15,7 @@ from search.statistics.intervals import (
 )
 from search.statistics.multiplicity import holm
 from search.statistics.quantiles import half_width
+from search.statistics.unpaired import unpaired_difference
 
 
 def half(interval):
@@ -125,10 +126,37 @@ def test_no_difference_is_beyond_what_is_possible():
 
 def test_equal_scores_of_known_images_are_not_certain():
     same = paired_difference([0.9, 0.9, 0.9], [0.9, 0.9, 0.9], items=30)
-    expected = stats.t.ppf(0.975, 91) * math.sqrt(2) / 92
-    assert (same.low, same.high, same.p_value) == pytest.approx((-expected, expected, 1))
+    least = stats.t.ppf(0.975, 91) * math.sqrt(2) / 92
+    assert same.high == -same.low and same.p_value == 1
+    assert least < same.high < stats.t.ppf(0.975, 2) * math.sqrt(2) / 90 * 1.5
+    right = paired_difference([1.0, 1.0, 1.0], [1.0, 1.0, 1.0], items=30)  # no luck is needed
+    assert (right.low, right.high) == pytest.approx((-least, least))
     ahead = paired_difference([0.9, 0.9, 0.9], [0.8, 0.8, 0.8], items=30)
     assert ahead.low > 0 > ahead.p_value - 0.05
+
+
+def test_two_seeds_that_agree_by_luck_are_not_certain():
+    found = score_interval([17 / 45, 17 / 45], (0, 1), 45, confidence=0.95)
+    assert found.low < 0.3 and found.high > 0.46
+    apart = score_interval([17 / 45, 18 / 45], (0, 1), 45, confidence=0.95)
+    assert apart.high - apart.low == pytest.approx(found.high - found.low, rel=0.01)
+    beyond = paired_difference([17 / 45, 17 / 45], [14 / 45, 14 / 45], bounds=(0, 1), items=45)
+    assert beyond.low < 0 < beyond.high and beyond.p_value > 0.05
+    no_pairs = unpaired_difference([17 / 45, 17 / 45], [14 / 45] * 2, bounds=(0, 1), items=45)
+    assert no_pairs.low < 0 < no_pairs.high and no_pairs.p_value > 0.05
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
+def test_intervals_of_two_seeds_on_few_images_cover(confidence):
+    rng = np.random.default_rng(3)
+    first, second = rng.binomial(45, 0.4, (2, 300, 2)) / 45
+    scores = [score_interval(pair, (0, 1), 45, confidence) for pair in first]
+    paired = [
+        paired_difference(a, b, confidence, bounds=(0, 1), items=45)
+        for a, b in zip(first, second, strict=True)
+    ]
+    assert sum(found.low <= 0.4 <= found.high for found in scores) >= 300 * confidence - 4
+    assert sum(found.low <= 0.0 <= found.high for found in paired) >= 300 * confidence - 4
 
 
 def test_an_interval_of_another_confidence_and_one_sided_p_values():

@@ -23,12 +23,18 @@ _NAMED = 3  # rows whose leads are written out
 
 def gain_on_chance(board: Leaderboard) -> Interval | None:
     """By how much the best of the search differs from random candidates; None if unknown."""
+    found, confidence = _gain(board)
+    return found.at(confidence) if found else None
+
+
+def _gain(board: Leaderboard) -> tuple[Difference | None, float]:
+    """The same, with the confidence of what was chosen among several."""
     best, mean, searched = _best_and_mean(board)
+    confidence = selected_confidence(max(1, searched))
     if best is None or mean is None or min(best.seeds, mean.seeds) < 2 or board.waiting:
-        return None
+        return None, confidence
     sides = _with_images(best, board), _with_images(mean, board)
-    found = differ_on_validation(*sides, board.monitor)
-    return found.at(selected_confidence(searched))
+    return differ_on_validation(*sides, board.monitor), confidence
 
 
 def _best_and_mean(board: Leaderboard) -> tuple[Row | None, Row | None, int]:
@@ -53,12 +59,9 @@ def chance(board: Leaderboard) -> list[str]:
     if mean.validation_low is not None:
         span = range_text(mean.validation_low, mean.validation_high, board.monitor)
         text += f", 95% interval over candidates {span}"
-    if min(best.seeds, mean.seeds) < 2 or board.waiting:
+    found, confidence = _gain(board)
+    if found is None:
         return [f"{text})."]
-    confidence = selected_confidence(searched)
-    found = differ_on_validation(
-        _with_images(best, board), _with_images(mean, board), board.monitor
-    )
     gain, of_the_best = found.at(confidence), f", since it is the best of {searched} retrained"
     what = _covers(found, board, "seeds and candidates")
     held = f" ({percent(confidence)}{of_the_best * (searched > 1)}; {what})"

@@ -6,7 +6,6 @@ Symbols: C candidates, S seeds, I images (or groups), i and s their indices.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -48,17 +47,6 @@ class Estimate:
         return Interval(self.value, self.reach * found.low, self.reach * found.high, found.n)
 
 
-class Fit(Protocol):
-    """A fitted model that tells of any contrast of its coefficients."""
-
-    @property
-    def mean(self) -> float:
-        """The score over all that was tried, in equal shares."""
-
-    def tell(self, contrast: Array) -> Estimate:
-        """The estimate of a contrast (columns,)."""
-
-
 @dataclass(frozen=True, eq=False)
 class LinearFit:
     """Coefficients (columns,) with a covariance: t with so many degrees of freedom.
@@ -82,11 +70,11 @@ class LinearFit:
 
     @property
     def mean(self) -> float:
-        """See `Fit`."""
+        """The score over all that was tried, in equal shares."""
         return float(self.coefficients[0])
 
     def tell(self, contrast: Array) -> Estimate:
-        """See `Fit`."""
+        """The estimate of a contrast (columns,)."""
         reach = _reach(contrast @ self.weights)
         value = float(contrast @ self.coefficients) / reach
         error = math.sqrt(max(0.0, float(contrast @ self.covariance @ contrast))) / reach
@@ -119,7 +107,7 @@ class CrossedFit:
 
     @property
     def mean(self) -> float:
-        """See `Fit`."""
+        """See `LinearFit`."""
         return float(self.weights[0] @ self.right.mean(axis=(1, 2)))
 
     @property
@@ -128,7 +116,7 @@ class CrossedFit:
         return len(set(self.groups)) if self.groups else self.right.shape[2]
 
     def tell(self, contrast: Array) -> Estimate:
-        """See `Fit`."""
+        """See `LinearFit`."""
         weights_C = contrast @ self.weights
         reach = _reach(weights_C)
         effect_SI = np.tensordot(weights_C / reach, self.right, axes=1)
@@ -168,7 +156,7 @@ class CandidatesFit:
 
     @property
     def mean(self) -> float:
-        """See `Fit`."""
+        """See `LinearFit`."""
         return self.linear.mean
 
     @property
@@ -177,7 +165,7 @@ class CandidatesFit:
         return len(set(self.groups)) if self.groups else self.right.shape[1]
 
     def tell(self, contrast: Array) -> Estimate:
-        """See `Fit`."""
+        """See `LinearFit`."""
         weights_C = contrast @ self.weights
         reach = _reach(weights_C)
         effect_I = (weights_C / reach) @ self.right
@@ -197,6 +185,9 @@ class CandidatesFit:
         parts = Parts(mean, u, v, len(weights_C), count)
         size = size_of_a_change(effect_I, self.groups)
         return _told(parts, self.linear.freedom, size, reach)
+
+
+Fit = LinearFit | CrossedFit | CandidatesFit
 
 
 def _reach(weights_C: Array) -> float:

@@ -7,20 +7,14 @@ there. Two ways to an interval:
 
 - one training per candidate (a random study): the heteroscedasticity-consistent covariance HC3,
   (X'X)^-1 X' diag(e_i^2 / (1 - h_i)^2) X (X'X)^-1, h the leverages, and t with n - p degrees of
-  freedom;
+  freedom. The draws make up the balance: what the model leaves out is noise to HC3. Where it is
+  known which validation images each trial got right, intervals cover new images too
+  (`CandidatesFit`); as intervals for new images the others would cover .48 to .82;
 - the same candidates at each of S paired seeds (a comparison): each seed gives its own estimate
   of every effect, and of each test image too, where it is known which images were right: then
   intervals cover new seeds and new images (`CrossedFit`). What the model leaves out is not noise
-  then. Where the candidates are a whole factorial (see `leak`), a main effect is the mean over
-  the other stages' words as tried. Where they are not, what blocks do only together leaks into the
-  effects, which a note says; the intervals know nothing of it.
-
-In a random study the draws make up the balance: what is left out is noise to HC3.
-
-In a random study too it is known which validation images each trial got right: then intervals
-cover new candidates and new images (`CandidatesFit`). Where that is not known, intervals speak of
-these validation images only, which is said: as intervals for new images they would cover .48 to
-.82.
+  then. Where the candidates are no whole factorial (see `leak`), what blocks do only together leaks
+  into the effects, which a note says; the intervals know nothing of it.
 
 Intervals hold together over the table: each has 1 - level / m, m the questions of the table.
 
@@ -32,7 +26,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 
@@ -60,10 +54,8 @@ THESE_IMAGES = (
     "Scores are of validation: intervals speak of new seeds on these images only, and on new "
     "images an effect may be another. The comparison itself tells its differences on test."
 )
-NEW_IMAGES = "Scores are of test: intervals speak of new seeds and of new images like these."
-NEW_VALIDATION = (
-    "Scores are of validation: intervals speak of new seeds and of new images like these."
-)
+_BOTH = "Scores are of {}: intervals speak of new seeds and of new images like these."
+NEW_IMAGES, NEW_VALIDATION = _BOTH.format("test"), _BOTH.format("validation")
 Covers = Literal["candidates", "candidates and images", "seeds", "seeds and images"]
 
 
@@ -148,9 +140,8 @@ def attribute(read: Trials, interactions: bool = False, adjust: Adjust = "none")
     Raises:
         InputError: too few trials, or a design in which effects cannot be told apart.
     """
-    replicates = sorted({trial.replicate for trial in read.trials})
-    fit = _over_seeds if len(replicates) > 1 else _over_trials
-    return fit(read, interactions, adjust)
+    several = len({trial.replicate for trial in read.trials}) > 1
+    return (_over_seeds if several else _over_trials)(read, interactions, adjust)
 
 
 def _over_trials(read: Trials, interactions: bool, adjust: Adjust) -> Attribution:
@@ -161,22 +152,32 @@ def _over_trials(read: Trials, interactions: bool, adjust: Adjust) -> Attributio
     design = make_design(read.trials, interactions, adjust)
     X, y = design.matrix, np.array([trial.score for trial in read.trials])
     n, p = X.shape
-    _check_enough(design, n - p)
+    if n - p < LEAST_FREEDOM:
+        raise InputError(
+            f"{n} trials for {p} coefficients are too few; {p + LEAST_FREEDOM} are the least, "
+            f"{3 * p} give intervals of use: raise --trials"
+        )
     bread = np.linalg.inv(X.T @ X)
     coefficients = bread @ (X.T @ y)
     residuals = y - X @ coefficients
     leverage = np.einsum("ij,jk,ik->i", X, bread, X)
-    _check_leverage(read.trials, leverage)
+    if leverage.max() > 1 - 1e-8:  # no residual is left to judge that trial by
+        trial = read.trials[int(leverage.argmax())]
+        raise InputError(
+            f"one trial alone ({' | '.join(trial.blocks)}) decides a coefficient, so its doubt is "
+            "unknown: something in it occurs nowhere else; run more trials"
+        )
     meat = X.T @ (X * np.square(residuals / (1 - leverage))[:, None])
     weights = np.asarray(bread @ X.T)
     linear = LinearFit(coefficients, bread @ meat @ bread, n - p, weights, read.images * n // 2)
     spread = float(np.sqrt(np.square(residuals).sum() / (n - p)))
-    way, fit = _Way(f"HC3, {n} trials", "candidates", (ONE_SEED,)), cast(Fit, linear)
+    way = _Way(f"HC3, {n} trials", "candidates", (ONE_SEED,))
+    fit: Fit = linear
     if read.right:
         right = right_of(read.right, [trial.candidate for trial in read.trials], [0])[:, 0]
         groups = next(iter(read.right.values())).groups
-        fit = CandidatesFit(linear, weights, leverage, right, X @ (weights @ right), groups)
-        images = f"{fit.items} {'groups of ' * bool(groups)}validation images"
+        both = CandidatesFit(linear, weights, leverage, right, X @ (weights @ right), groups)
+        fit, images = both, f"{both.items} {'groups of ' * bool(groups)}validation images"
         way = _Way(f"{way.method} x {images}", "candidates and images", (NEW_CANDIDATES,))
     return _told(read, design, fit, n, spread, way, read.trials)
 
@@ -297,23 +298,3 @@ def _effects(
             Effect(stage, word, one.value, low, high, one.p_value, holm_p, count, level, confidence)
         )
     return tuple(effects)
-
-
-def _check_enough(design: Design, freedom: int) -> None:
-    if freedom < LEAST_FREEDOM:
-        trials, columns = design.matrix.shape
-        raise InputError(
-            f"{trials} trials for {columns} coefficients are too few; {columns + LEAST_FREEDOM} "
-            f"are the least, {3 * columns} give intervals of use: raise --trials"
-        )
-
-
-def _check_leverage(trials: Sequence[Trial], leverage: Array) -> None:
-    """A trial that alone decides a coefficient leaves no residual to judge it by."""
-    worst = int(leverage.argmax())
-    if leverage[worst] > 1 - 1e-8:
-        trial = trials[worst]
-        raise InputError(
-            f"one trial alone ({' | '.join(trial.blocks)}) decides a coefficient, so its doubt is "
-            "unknown: something in it occurs nowhere else; run more trials"
-        )

@@ -21,7 +21,7 @@ def matched_by(matching: str) -> str:
 
 @dataclass(frozen=True)
 class ArmResult:
-    """One arm in one cell under one matching. Scores are in the objective's unit.
+    """One arm in one cell under one matching. What is not described here is as in a study's `Row`.
 
     Args:
         cell: the factors' levels in words; empty without factors.
@@ -36,28 +36,17 @@ class ArmResult:
         chosen_rates: the learning rate that validation chose, by seed; None while undecided.
         learning_rates: those it was chosen from.
         rate_scores: mean score on validation by learning rate, of those that completed.
-        validation_mean: over seeds, with an interval over seeds, ``validation_low`` and ``_high``.
-        test_images: that were tested (groups of them, where they have such); 0: unknown.
-        test_mean: over seeds, with an interval, ``test_low`` and ``test_high``.
-        test_covers: what that is over, ``seeds and images`` or ``seeds``.
-        undertrained: still improving at the end in at least half of the seeds; None: not known, as
-            with fewer than 5 epochs.
         chance: what the best guess scores on test that does not look at the image; None: not known.
         chance_of: the metric that ``chance`` is of: the objective, or accuracy in its place.
         at_chance: whether no seed is shown to be better than that; None: not known.
-        parameters, macs, activations: costs of one image.
         residuals: by what share each cost exceeds that of ``against``.
         adjuster: what was moved to match, in words.
-        peak_memory_mb: largest over seeds, MiB.
-        train_seconds: mean of one training.
         milestone_epochs: (lower) median epoch over seeds at which validation first reached the
             milestone; None where fewer than half of the seeds did.
         milestone_steps: the same in steps, where the images of an epoch are set.
         unsolved: seeds that never reached the milestone; None without one.
         versus: the difference to ``against``.
         controls: the differences to the controls.
-        keys: run folders.
-        validation_scores, test_scores: by seed.
     """
 
     cell: str

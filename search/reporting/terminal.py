@@ -18,6 +18,7 @@ from rich.text import Text
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import natural_order
 from search.records.runs import RunResult, RunSpec
+from search.reporting.time_left import TimeTaken
 from search.statistics.formatting import score_phrase, seconds_text
 
 _REFRESH = 4  # a second
@@ -51,8 +52,8 @@ class Terminal:
         self._task = self._bar.add_task("runs", total=total, of=str(total), left="")
         self._total, self._of, self._ended = total, str(total), 0
         self._best: tuple[float, str] | None = None
-        self._workers: dict[str, tuple[RunSpec, Mapping[str, Any], float]] = {}
-        self._seconds: list[float] = []
+        self._workers: dict[str, tuple[RunSpec, Mapping[str, Any]]] = {}
+        self._taken, self._expected = TimeTaken(), dict[str, int]()
         self._begun = self._told = time.monotonic()
         self._untold = False  # whether a run has ended since the last line
         self._states: Counter[str] = Counter()
@@ -80,24 +81,23 @@ class Terminal:
     ) -> None:
         """Change how many runs there are to be, or about how many."""
         self._total, self._of = total, f"{'about ' * about}{total}"
-        self._bar.update(self._task, total=total, of=self._of)
+        self._expected = dict(by_folder or {})
+        self._bar.update(self._task, total=total, of=self._of, left=self._left())
 
     def started(self, spec: RunSpec, worker: str) -> None:
         """A worker has begun a run."""
-        self._workers[worker] = (spec, {}, time.monotonic())
+        self._workers[worker] = (spec, {})
 
     def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
         """A run has ended an epoch."""
-        begun = self._workers.get(worker, (spec, {}, time.monotonic()))[2]
-        self._workers[worker] = (spec, data, begun)
+        self._workers[worker] = (spec, data)
         self._tell_in_time()
 
     def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
         """A run has ended; without a worker it had ended before this start."""
         self._ended += 1
-        begun = self._workers.pop(worker, None)
-        if begun is not None:
-            self._seconds.append(time.monotonic() - begun[2])
+        self._workers.pop(worker, None)
+        self._taken.add(spec.key, result.state, result.seconds.get("total", 0.0))
         self._note_best(spec, result)
         self._bar.update(self._task, completed=self._ended, left=self._left())
         self._states[result.state] += 1
@@ -151,16 +151,13 @@ class Terminal:
         return score_phrase(value, self._monitor)
 
     def _left(self) -> str:
-        """The time left, from the runs so far: stopped ones make it shorter than it looks."""
-        if not self._seconds or self._ended >= self._total:
-            return ""
-        mean = sum(self._seconds) / len(self._seconds)
-        seconds = mean * (self._total - self._ended) / self._slots
-        return f"about {seconds_text(seconds)} left"
+        """The time left, as `status` tells it."""
+        seconds, _ = self._taken.left(self._expected, self._total, self._slots)
+        return "" if seconds is None else f"about {seconds_text(seconds)} left"
 
     def _render(self) -> Group:
         table = Table.grid(padding=(0, 2))
-        for name, (spec, data, _) in sorted(self._workers.items(), key=_by_number):
+        for name, (spec, data) in sorted(self._workers.items(), key=_by_number):
             epoch = f"epoch {data['epoch']}/{data['epochs']}" if data else "starting"
             score = f"{self._monitor} {self._score(data['score'])}" if data else ""
             table.add_row(

@@ -2,10 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Literal
 
 from hybrid_swin.errors import InputError
@@ -18,6 +17,7 @@ from search.records.settings import SETTINGS_FILE, read_study
 from search.records.study_folder import RECEIPT
 from search.reporting.status.lock_holder import find_holder
 from search.reporting.status.run_scan import Failure, Runs
+from search.reporting.time_left import TimeTaken
 from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import ObjectiveSettings
 from search.settings.study import StudySettings
@@ -148,15 +148,18 @@ class Watcher:
         objective = settings.objective if settings else ObjectiveSettings()
         total = self._total(told)
         groups = self._groups(_expected(settings, told))
+        known = {k: group.expected for k, group in groups.items() if group.expected is not None}
         if total is None:
-            expected = [group.expected for group in groups.values() if group.expected is not None]
-            total = sum(expected) if expected else None
+            total = sum(known.values()) if known else None
         left = None if total is None else max(0, total - len(runs.ended))
         complete = [run for run in runs.ended.values() if _is_candidate(run)]
         sign = -1.0 if objective.mode == "min" else 1.0
         best = max(complete, key=lambda run: sign * (run.score or 0.0), default=None)
         last = sorted(runs.ended.values(), key=lambda run: run.when)[-_LAST:]
-        seconds_left, basis = _time_left(runs.ended.values(), groups, left, _slots(settings, told))
+        taken = TimeTaken()
+        for run in runs.ended.values():
+            taken.add(run.key, run.state, run.seconds)
+        seconds_left, basis = taken.left(known, total or 0, _slots(settings, told))
         return Status(
             name=settings.name if settings else self._folder.name,
             folder=str(self._folder),
@@ -267,29 +270,3 @@ def _activity(alive: bool | None, left: int | None) -> Activity:
 def _slots(settings: Experiment | None, told: Progress) -> int:
     count = told.slots or (settings.workers.count if settings else None)
     return count if isinstance(count, int) and count > 0 else 1
-
-
-def _time_left(
-    ended: Iterable[RunSummary], groups: Mapping[str, Group], left: int | None, slots: int
-) -> tuple[float | None, str]:
-    """Seconds until the end, and what they are reckoned from."""
-    if not left:
-        return None, ""
-    taken: dict[str, list[float]] = {}
-    for run in ended:
-        if run.seconds:
-            taken.setdefault(_kind(run), []).append(run.seconds)
-            if run.state == "complete" and _kind(run) != "references":
-                taken.setdefault("complete", []).append(run.seconds)
-    means = {kind: fmean(seconds) for kind, seconds in taken.items()}
-    if "complete" not in means:
-        return None, "no training has run to its end yet"
-    seconds, spoken = 0.0, []
-    known = {k: g.expected - g.ended for k, g in groups.items() if g.expected is not None}
-    others = left - sum(max(0, count) for count in known.values())
-    for kind, count in {**known, "others" if known else "runs": others}.items():
-        if count > 0 and kind != "references":
-            mean = means.get(kind, means["complete"])
-            seconds += count * mean
-            spoken.append(f"{kind}: {count} of {mean:.3g} s")
-    return seconds / slots, f"{', '.join(spoken)} as so far, {slots} at once"

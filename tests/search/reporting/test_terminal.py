@@ -103,18 +103,20 @@ def test_what_did_not_complete_is_counted_and_each_reason_said_once(plain, clock
     with plain.view:
         pass
     assert plain.lines[1] == (
-        "[5/10] 1 stopped, 1 diverged, 2 failed, best so far 50.0% w_msa (trials/0004)"
+        "[5/10] 1 stopped, 1 diverged, 2 failed, best so far 50.0% w_msa (trials/0004), "
+        "about 5 s left"
     )
 
 
 def test_runs_that_had_ended_before_are_counted_in_silence(plain, clock):
+    ten = ended(seconds={"total": 10.0})
     for number in range(4):
-        plain.view.finished(run(number), ended(), "")
+        plain.view.finished(run(number), ten, "")
     assert plain.lines == []
     plain.view.started(run(4), "worker-1")
     clock.now = 10.0
-    plain.view.finished(run(4), ended(), "worker-1")
-    # They took none of the time, and what is left is five of ten seconds by two workers.
+    plain.view.finished(run(4), ten, "worker-1")
+    # What is left is five of ten seconds by two workers.
     assert plain.lines[0].startswith("[5/10], best")
     assert plain.lines[0].endswith(", about 25 s left")
 
@@ -131,7 +133,7 @@ def test_fewer_runs_than_it_looked_like(plain, clock):
     plain.view.expect(3)
     plain.view.started(run(), "worker-0")
     clock.now = 6.0
-    plain.view.finished(run(), ended(), "worker-0")
+    plain.view.finished(run(), ended(seconds={"total": 6.0}), "worker-0")
     assert plain.lines[0].startswith("[1/3]")
     assert plain.lines[0].endswith("about 6 s left")
 
@@ -222,7 +224,7 @@ def test_the_best_so_far_is_of_the_search(clock, mode, best):
 def test_the_time_left_is_told(terminal, clock):
     terminal.view.started(run(), "worker-0")
     clock.now = 600.0
-    terminal.view.finished(run(), ended(), "worker-0")
+    terminal.view.finished(run(), ended(seconds={"total": 600.0}), "worker-0")
     assert "about 45 min left" in terminal.shown()
 
 

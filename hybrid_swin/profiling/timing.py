@@ -30,18 +30,13 @@ _LEAST_SECONDS = 0.02  # of one sample: shorter steps are repeated within it
 class Setup:
     """What is measured with. Always float32, as plain PyTorch computes it.
 
-    Args:
-        device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
-        threads: CPU threads.
-        batch: images per step.
-
     Raises:
         InputError: a device that is not here, or numbers below 1.
     """
 
-    device: str = "auto"
-    threads: int = 1
-    batch: int = 8
+    device: str = "auto"  # ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``
+    threads: int = 1  # CPU threads
+    batch: int = 8  # images per step
 
     def __post_init__(self) -> None:
         check_ranges({"threads": (self.threads, _THREADS), "batch": (self.batch, _BATCH)})

@@ -19,18 +19,13 @@ _STAMPS = {".svg": {"Date": None}, ".png": {"Software": None}}  # what would dif
 
 
 def write_figure(file: Path, draw: Callable[[Figure], Any]) -> bool:
-    """Write a figure in the format that the file's name ends in.
+    """Write a figure in the format that the file's name ends in, whole or not at all.
 
     Labels may hold anything that users call their own: ``$`` begins no formula in them, and
     characters that XML does not take are shown as ``?``. Settings of matplotlib in the working
     folder or the home folder do not count.
 
-    Args:
-        file: it is written whole or not at all.
-        draw: draws into an empty figure.
-
-    Returns:
-        Whether there was anything to draw; no file is written else.
+    Returns whether there was anything to draw; no file is written else.
     """
     content = io.BytesIO()
     with rc_context(), warnings.catch_warnings():

@@ -52,12 +52,9 @@ class Options(ArgumentParser):
         self.declare(options, dashes=True)
 
     def declare(self, options: type, path: str = "", dashes: bool = False) -> "Options":
-        """Add the fields of a dataclass. Either of - and _ is taken for the other.
+        """Add the fields of a dataclass below a path such as ``recipe.``; - and _ are the same.
 
-        Args:
-            options: the dataclass.
-            path: where it stands, such as ``recipe.``.
-            dashes: spell options with dashes in help, as those that are not settings of a file.
+        With ``dashes`` they are spelled so in help, as those that are not settings of a file.
         """
         about, summary = explained_fields(options), (options.__doc__ or "").partition("\n")[0]
         group = self.add_argument_group(path[:-1], summary) if path else self

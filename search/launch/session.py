@@ -112,9 +112,7 @@ class Session:
     def bind(self, prepared: Prepared, automatic: Mapping[str, Any]) -> dict[str, Any]:
         """Tie the folder to what results depend on; gives what was settled when it began.
 
-        Args:
-            prepared: with the images read.
-            automatic: what ``auto`` stands for today, beside the precision.
+        ``automatic`` is what ``auto`` stands for today, beside the precision.
 
         Raises:
             InputError: as `bind_settings`, or workers cannot start.

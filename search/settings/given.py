@@ -30,13 +30,8 @@ def resolve_settings(
 ) -> tuple[Settings, dict[str, Any] | None]:
     """The settings that are meant, and the receipt that they are from, if any.
 
-    Args:
-        kind: what they describe.
-        source: settings, a file or the name of a bundled config, or a dict; None: the default one.
-        overrides: changes by name, or by path as in ``{"recipe.epochs": 20}``. A mapping changes
-            what it names and leaves the rest.
-        default: the config if there is no source.
-        trust: whether the code that a receipt or a study's folder names may run.
+    ``overrides`` are changes by name, or by path as in ``{"recipe.epochs": 20}``; a mapping changes
+    what it names and leaves the rest. ``trust`` lets code run that a receipt or a study names.
 
     Raises:
         InputError: the same as on the command line: an unknown setting, a wrong type or value, a

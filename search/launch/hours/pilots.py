@@ -108,14 +108,9 @@ class PilotWorkers(Generic[Settings]):
         job_settings: Mapping[str, Any],
         hours: float = 1.0,
     ) -> Pace:
-        """Train pilots on all workers at once, and measure the pace.
+        """Train pilots of some runs on all workers at once, and measure the pace.
 
-        Args:
-            specs: trainings of which pilots are made.
-            data: their images.
-            sizes: of the splits.
-            job_settings: what jobs need to know.
-            hours: of which pilots take a small share.
+        They take a small share of the hours.
 
         Raises:
             InputError: a pilot that does not come to the end of an epoch.

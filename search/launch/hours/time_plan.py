@@ -55,16 +55,12 @@ def of_hours(plan: TimePlan | None) -> str:
 class Clock:
     """The hours of a command.
 
-    Args:
-        hours: that it may take.
-        begin: when it began, as ``time.monotonic`` counts.
-
     Raises:
         InputError: hours in which nothing can be done, or that nobody waits for.
     """
 
-    hours: float
-    begin: float
+    hours: float  # that it may take
+    begin: float  # when it began, as ``time.monotonic`` counts
 
     def __post_init__(self) -> None:
         if not 0 < self.hours <= _MOST_HOURS:
@@ -94,14 +90,10 @@ class Clock:
         pace: Pace,
         instead: str,
     ) -> int:
-        """The largest number that fits.
+        """The largest number that fits, of the least and the most.
 
-        Args:
-            what: it is a number of, for the message.
-            seconds: from the first training to the last, by the number.
-            numbers: the least and the most.
-            pace: of this machine.
-            instead: what to give instead of more hours.
+        ``what`` and ``instead``, which may be given instead of more hours, are for the message;
+        ``seconds`` is from the first training to the last, by the number.
 
         Raises:
             InputError: even the least takes longer.

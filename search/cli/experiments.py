@@ -17,7 +17,8 @@ from search.settings.study import StudySettings
 
 if TYPE_CHECKING:
     from hybrid_swin.system.console import Console
-    from search.launch.hours.time_plan import Clock, TimePlan
+    from search.launch.hours.time_plan import Clock
+    from search.study.deadline import TimePlan
 
 # Options that change no more than where a study lies and runs, and until when.
 _WHERE = (

@@ -21,7 +21,7 @@ from search.comparison.report.files import write_report
 from search.comparison.results.comparison import Comparison
 from search.comparison.schedule import Schedule
 from search.execution.workers import common_job_settings, say_data
-from search.launch.hours.time_plan import TimePlan, of_hours
+from search.launch.hours.time_plan import of_hours
 from search.launch.opening import say_opening
 from search.launch.session import Session, read_images
 from search.records.identity import derive_seed
@@ -31,6 +31,7 @@ from search.records.study_folder import adopt_modules, adopt_plugins, has_begun
 from search.settings.comparison import ComparisonSettings
 from search.settings.unused_plugins import unused_plugins
 from search.study.candidates import check_objective
+from search.study.deadline import TimePlan
 from search.study.looks import next_target, note_older_look
 
 _MOST_WARNINGS = 5

@@ -30,7 +30,6 @@ from search.execution.workers import (
     image_cache,
     start_workers,
 )
-from search.launch.hours.time_plan import TimePlan
 from search.records.receipt import differences_from, write_receipt
 from search.records.settings import write_settings
 from search.records.study_folder import bind_settings, check_folder, locked
@@ -38,7 +37,7 @@ from search.reporting.status.progress_file import ProgressFile
 from search.reporting.terminal import Terminal
 from search.reporting.wandb.board import WandbBoard
 from search.settings.experiment import ExperimentSettings
-from search.study.deadline import Deadline
+from search.study.deadline import Deadline, TimePlan
 
 Result = TypeVar("Result")
 _BATCH_TO_CHECK = 2  # images
@@ -137,7 +136,7 @@ class Session:
         view = ProgressFile(self._terminal, self._folder, slots, self._board.notify)
         workers = self._settings.workers
         dispatcher = Dispatcher(self._folder, self._executor, workers, self._common, view)
-        deadline = time_plan.deadline(self._folder, slots) if time_plan else None
+        deadline = Deadline(time_plan, self._folder, slots) if time_plan else None
         if deadline is not None:
             deadline.begin()
         return Work(dispatcher, view, slots, deadline)

@@ -10,7 +10,7 @@ from hybrid_swin.system.console import Console
 from search.launch.comparison import launch_comparison
 from search.launch.hours.comparison import plan_comparison
 from search.launch.hours.study import plan_study
-from search.launch.hours.time_plan import Clock, TimePlan
+from search.launch.hours.time_plan import Clock
 from search.launch.outcome import ComparisonStudy, Study
 from search.launch.study import launch_study
 from search.records.study_folder import has_begun
@@ -19,6 +19,7 @@ from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import ExperimentSettings
 from search.settings.given import Source, resolve_settings
 from search.settings.study import DEFAULT_CONFIG, StudySettings
+from search.study.deadline import TimePlan
 
 Settings = TypeVar("Settings", bound=ExperimentSettings)
 Found = TypeVar("Found", Study, ComparisonStudy)

@@ -16,7 +16,7 @@ from hybrid_swin.spec.recipe import fit_notes
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.workers import common_job_settings
-from search.launch.hours.time_plan import TimePlan, of_hours
+from search.launch.hours.time_plan import of_hours
 from search.launch.opening import say_opening
 from search.launch.session import Session, read_images
 from search.leaderboard.board import Leaderboard
@@ -33,6 +33,7 @@ from search.space.extremes import no_fit_message
 from search.space.space import Space
 from search.study.candidates import Candidates, checked_candidates
 from search.study.coordinator import Coordinator
+from search.study.deadline import TimePlan
 from search.study.expected_runs import RunCounts, expected_runs
 from search.study.looks import next_target
 from search.study.objectives import reference_point

@@ -5,53 +5,48 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from search.records.runs import RunResult, RunSpec
 from search.records.time_limit import TimeLimit, write_time_limit
 
+FEWEST_SEEDS = 2  # that are trained where the time is over early: one gives no interval
+
+
+@dataclass(frozen=True)
+class TimePlan:
+    """What was planned for the hours, and when they end."""
+
+    limit: TimeLimit  # the decisions
+    ends: float  # when the last training must have ended, as ``time.monotonic`` counts
+    seconds: float  # that trainings, start and end are expected to take
+    search_seconds: float  # of one training of the search, by the pilot
+    final_seconds: float  # of one retrained network, by the pilot
+    least_trials: int = 0  # that are asked for in any case
+    least_seeds: int = FEWEST_SEEDS  # that are trained in any case
+
 
 class Deadline:
     """Keeps a study or comparison within its hours.
 
     What a training takes is the mean of those that have ended, or the pilot's until one has. The
-    clock only ever says "no more": which trial or seed comes next does not depend on it.
-
-    Args:
-        limit: the decisions so far.
-        folder: where they are written.
-        ends: when the last training must have ended, by ``clock``.
-        slots: trainings at once.
-        least_trials: trials that are asked for in any case.
-        least_seeds: seeds that are trained in any case.
-        search_seconds: of one training of the search, by the pilot.
-        final_seconds: of one retrained network, by the pilot.
-        clock: seconds.
+    clock only ever says "no more": which trial or seed comes next does not depend on it. ``limit``
+    has the decisions so far, which are written into the folder.
     """
 
     def __init__(
         self,
-        limit: TimeLimit,
+        plan: TimePlan,
         folder: Path,
-        ends: float,
         slots: int,
-        *,
-        least_trials: int = 0,
-        least_seeds: int = 2,
-        search_seconds: float = 0.0,
-        final_seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.limit = limit
-        self.slots = slots
-        self.least_seeds = least_seeds
-        self._folder = folder
-        self._ends = ends
-        self.least_trials = least_trials
-        self._clock = clock
-        self._expected = {"search": search_seconds, "final": final_seconds}
+        self.limit, self.slots = plan.limit, slots
+        self.least_trials, self.least_seeds = plan.least_trials, plan.least_seeds
+        self._folder, self._ends, self._clock = folder, plan.ends, clock
+        self._expected = {"search": plan.search_seconds, "final": plan.final_seconds}
         self._took: dict[str, list[float]] = {"search": [], "final": []}
         self._whole: list[float] = []  # trainings of the search that no rung stopped
 
@@ -136,4 +131,4 @@ class Deadline:
 def no_deadline() -> Deadline:
     """One that allows everything, and decides nothing."""
     limit, most = TimeLimit(math.inf, 0, 0), sys.maxsize
-    return Deadline(limit, Path(), math.inf, 1, least_trials=most, least_seeds=most)
+    return Deadline(TimePlan(limit, math.inf, 0.0, 0.0, 0.0, most, most), Path(), slots=1)

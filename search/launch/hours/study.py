@@ -9,7 +9,7 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import SplitSizes, pilot_folder, pilot_workers, split_sizes
-from search.launch.hours.time_plan import FEWEST_SEEDS, Clock, TimePlan
+from search.launch.hours.time_plan import Clock
 from search.launch.hours.wall_time import CLOSING, StudyWork, shorter_settings
 from search.launch.study import check, prepare
 from search.records.looks import read_looks
@@ -19,6 +19,7 @@ from search.records.time_limit import TimeLimit, read_time_limit
 from search.settings.study import StudySettings
 from search.space.space import Space
 from search.study.candidates import Candidates
+from search.study.deadline import FEWEST_SEEDS, TimePlan
 from search.study.expected_runs import expected_runs, full_trainings
 from search.study.looks import next_target
 from search.study.sampling.draws import Draw

@@ -3,44 +3,15 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from hybrid_swin.errors import InputError
 from search.launch.hours.pace import Pace
 from search.launch.hours.wall_time import CLOSING, PLANNED, most_that_fit, too_long
-from search.records.time_limit import TimeLimit
 from search.statistics.formatting import seconds_text
-from search.study.deadline import Deadline
+from search.study.deadline import TimePlan
 
-FEWEST_SEEDS = 2  # that are trained where the time is over early: one gives no interval
 _MOST_HOURS = 24 * 366.0
 _SHARE_TO_END = 0.95  # of the hours, at which the last training must have ended
-
-
-@dataclass(frozen=True)
-class TimePlan:
-    """What was planned for the hours, and when they end."""
-
-    limit: TimeLimit  # the decisions
-    ends: float  # when the last training must have ended, as ``time.monotonic`` counts
-    seconds: float  # that trainings, start and end are expected to take
-    search_seconds: float  # of one training of the search
-    final_seconds: float  # of one retrained network
-    least_trials: int = 0  # that are asked for in any case
-    least_seeds: int = FEWEST_SEEDS  # that are trained in any case
-
-    def deadline(self, folder: Path, slots: int) -> Deadline:
-        """What watches the clock while trainings run."""
-        return Deadline(
-            self.limit,
-            folder,
-            self.ends,
-            slots,
-            least_trials=self.least_trials,
-            least_seeds=self.least_seeds,
-            search_seconds=self.search_seconds,
-            final_seconds=self.final_seconds,
-        )
 
 
 def of_hours(plan: TimePlan | None) -> str:

@@ -9,7 +9,7 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.workers import common_job_settings, image_cache
 from search.launch.hours.pilots import SplitSizes, pilot_workers
-from search.launch.hours.time_plan import FEWEST_SEEDS, Clock, TimePlan
+from search.launch.hours.time_plan import Clock
 from search.launch.hours.wall_time import CLOSING, too_long
 from search.launch.proposal.begin_file import write_begin_file
 from search.launch.proposal.choice import Kind, choose, least, seconds_of, training_seconds
@@ -22,6 +22,7 @@ from search.launch.proposal.words import COMMANDS, Measured, file_head, reasons,
 from search.records.runs import RunSpec
 from search.records.time_limit import TimeLimit
 from search.settings.experiment import ExperimentSettings
+from search.study.deadline import FEWEST_SEEDS, TimePlan
 
 _QUESTIONS = 11  # differences of the default arms to the first one, and to their controls
 _NARROWEST = {"study": 16, "comparison": 24}  # below 24, widths are too coarse to match costs

@@ -10,7 +10,7 @@ from search.comparison.schedule import Schedule
 from search.execution.dispatcher import Silent
 from search.records.runs import RunResult
 from search.records.time_limit import TimeLimit, read_time_limit
-from search.study.deadline import Deadline
+from search.study.deadline import Deadline, TimePlan
 
 
 class Shuffled:
@@ -114,16 +114,9 @@ class Timed(Shuffled):
 def in_time(plan, folder, ends, seconds=1.0, limit=None):
     folder.mkdir(exist_ok=True)
     dispatcher = Timed(folder, seconds)
-    deadline = Deadline(
-        limit or TimeLimit(1.0, 0, plan.seeds),
-        folder,
-        ends,
-        2,
-        least_seeds=3,
-        search_seconds=1.0,
-        final_seconds=1.0,
-        clock=lambda: dispatcher.now,
-    )
+    limit = limit or TimeLimit(1.0, 0, plan.seeds)
+    planned = TimePlan(limit, ends, ends, 1.0, 1.0, least_seeds=3)
+    deadline = Deadline(planned, folder, 2, clock=lambda: dispatcher.now)
     schedule = Schedule(plan, dispatcher, Silent(), 2, deadline)
     schedule.run()
     return schedule, dispatcher, deadline

@@ -25,7 +25,7 @@ from search.settings.study import (
 from search.space.space import Space
 from search.study.candidates import Candidates
 from search.study.coordinator import Coordinator
-from search.study.deadline import Deadline
+from search.study.deadline import Deadline, TimePlan
 from search.study.random_candidates import RandomCandidates
 from search.study.sampling.study import OptunaStudy
 
@@ -558,17 +558,8 @@ def in_time(folder, trainings, ends, limit=None, **changes):
     sampler = SamplerSettings("random", lookahead=4)
     changes = {"finalists": SEEDS, "rungs": RungSettings(first=0), "sampler": sampler} | changes
     made = settings(folder, **changes)
-    deadline = Deadline(
-        limit or TimeLimit(1.0, made.trials, 4),
-        made.path,
-        ends,
-        2,
-        least_trials=4,
-        least_seeds=3,
-        search_seconds=1.0,
-        final_seconds=1.0,
-        clock=lambda: trainings.now,
-    )
+    plan = TimePlan(limit or TimeLimit(1.0, made.trials, 4), ends, ends, 1.0, 1.0, 4, 3)
+    deadline = Deadline(plan, made.path, 2, clock=lambda: trainings.now)
     return Played(made, trainings, deadline=deadline).run(), deadline
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from search.records.runs import RunResult, RunSpec
 from search.records.time_limit import TimeLimit, read_time_limit, write_time_limit
-from search.study.deadline import Deadline
+from search.study.deadline import Deadline, TimePlan
 
 SPEC = RunSpec("s", "trials/0000", "trial", "search", "", {}, {}, "", "", 0)
 
@@ -16,17 +16,8 @@ def at(tmp_path):
     """A deadline at 100 s, of two workers, when the clock says so much."""
 
     def make(now, **limit):
-        return Deadline(
-            TimeLimit(1.0, 10, 5, **limit),
-            tmp_path,
-            100.0,
-            2,
-            least_trials=2,
-            least_seeds=3,
-            search_seconds=4.0,
-            final_seconds=6.0,
-            clock=lambda: now,
-        )
+        plan = TimePlan(TimeLimit(1.0, 10, 5, **limit), 100.0, 60.0, 4.0, 6.0, 2, 3)
+        return Deadline(plan, tmp_path, 2, clock=lambda: now)
 
     return make
 

@@ -23,7 +23,7 @@ from search.comparison.schedule import Schedule
 from search.execution.workers import common_job_settings, say_data
 from search.launch.hours.time_plan import of_hours
 from search.launch.opening import say_opening
-from search.launch.session import Session, read_images
+from search.launch.session import Prepared, Session, read_images
 from search.records.identity import derive_seed
 from search.records.looks import Look, read_looks, record_look
 from search.records.receipt import about_data
@@ -38,33 +38,13 @@ _MOST_WARNINGS = 5
 
 
 @dataclass(frozen=True)
-class PreparedComparison:
+class PreparedComparison(Prepared):
     """A comparison that can begin."""
 
     plan: ComparisonPlan  # what it trains
     # by a cell's name what ``about_data`` says; empty for a data module of the user's own. The
     # images themselves are let go of: only workers need them
     data: dict[str, dict[str, Any]]
-    plugins: dict[str, str]  # source hash of each copy by its path
-    modules: dict[str, str]  # source hash of each data module of the user's own by its class path
-
-    @property
-    def job_settings(self) -> dict[str, Any]:
-        """What a job needs to know beside its run."""
-        plan = self.plan
-        return common_job_settings(
-            plan.settings, plan.entries[0].variant, self.plugins, modules=self.modules
-        )
-
-    @property
-    def hashes(self) -> dict[str, str]:
-        """Which images, split and first weights; what we cannot know is left out."""
-        found = {"init": self.plan.init.hash} if self.plan.init.hash else {}
-        for name, data in self.data.items():
-            if data:
-                found[f"data_hash {name}".strip()] = data["data_hash"]
-                found[f"split_hash {name}".strip()] = data["split_hash"]
-        return found
 
 
 def check(settings: ComparisonSettings) -> tuple[ComparisonPlan, LatencyMatch | None]:
@@ -153,10 +133,14 @@ def prepare(plan: ComparisonPlan) -> PreparedComparison:
     plugins = adopt_plugins(settings.plugins, settings.path)
     modules = adopt_modules([cell.data.class_path for cell in plan.cells], settings.path)
     data: dict[str, dict[str, Any]] = {}
+    hashes = {"init": plan.init.hash} if plan.init.hash else {}
     for cell in plan.cells:
         variant = next(e.variant for e in plan.entries if e.cell.name == cell.name)
-        data[cell.name] = about_data(read_images(settings, cell.data, variant))
-    return PreparedComparison(plan, data, plugins, modules)
+        data[cell.name] = about = about_data(read_images(settings, cell.data, variant))
+        for name in ("data_hash", "split_hash") if about else ():
+            hashes[f"{name} {cell.name}".strip()] = about[name]
+    job = common_job_settings(settings, plan.entries[0].variant, plugins, modules=modules)
+    return PreparedComparison(hashes, plugins, modules, job, plan, data)
 
 
 def launch_comparison(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.data.settings import DataSettings
@@ -43,24 +43,14 @@ Result = TypeVar("Result")
 _BATCH_TO_CHECK = 2  # images
 
 
-class Prepared(Protocol):
+@dataclass(frozen=True)
+class Prepared:
     """A study or comparison that can begin."""
 
-    @property
-    def job_settings(self) -> dict[str, Any]:
-        """What a job needs to know beside its run."""
-
-    @property
-    def hashes(self) -> dict[str, str]:
-        """Of the images, the split and first weights, as far as they can be known."""
-
-    @property
-    def plugins(self) -> dict[str, str]:
-        """Source hash of each plug-in's copy by its path."""
-
-    @property
-    def modules(self) -> dict[str, str]:
-        """Source hash of each data module of the user's own by its class path."""
+    hashes: dict[str, str]  # of images, split and first weights, as far as they can be known
+    plugins: dict[str, str]  # source hash of each plug-in's copy by its path
+    modules: dict[str, str]  # source hash of each data module of the user's own by its class path
+    job_settings: dict[str, Any]  # what a job needs to know beside its run
 
 
 @dataclass(frozen=True)
@@ -117,7 +107,7 @@ class Session:
             InputError: as `bind_settings`, or workers cannot start.
         """
         self._executor.wait_until_ready()
-        self._common = prepared.job_settings
+        self._common = dict(prepared.job_settings)
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         automatic = {"precision": self._common["precision"], **automatic}
         settled = bind_settings(

@@ -18,7 +18,7 @@ from hybrid_swin.system.program import door
 from search.execution.workers import common_job_settings
 from search.launch.hours.time_plan import of_hours
 from search.launch.opening import say_opening
-from search.launch.session import Session, read_images
+from search.launch.session import Prepared, Session, read_images
 from search.leaderboard.board import Leaderboard
 from search.records.identity import derive_seed
 from search.records.looks import read_looks
@@ -47,7 +47,7 @@ _DRAWS_OF_RECIPES = 50
 
 
 @dataclass(frozen=True)
-class PreparedStudy:
+class PreparedStudy(Prepared):
     """A study that can begin: what it may train, and on what."""
 
     settings: StudySettings
@@ -55,13 +55,6 @@ class PreparedStudy:
     candidates: Candidates
     sampler: tuple[SamplerName, str]  # which, and why
     data: LoadedData | None  # None for a data module of the user's own, which only workers make
-    plugins: dict[str, str]  # source hash of each copy by its path
-    modules: dict[str, str]  # source hash of the user's data module by its class path
-
-    @property
-    def hashes(self) -> dict[str, str]:
-        """Which images and which split; empty where we cannot know."""
-        return {} if self.data is None else self.data.hashes
 
     @property
     def reference(self) -> dict[str, float]:
@@ -90,13 +83,6 @@ class PreparedStudy:
             len(self.data.splits.train) if self.data else None
         )
         return fit_notes(recipes, images)
-
-    @property
-    def job_settings(self) -> dict[str, Any]:
-        """What a job needs to know beside its run."""
-        variant, _ = self.space.resolve(self.space.default())
-        measure = "latency" in self.settings.objective.against
-        return common_job_settings(self.settings, variant, self.plugins, measure, self.modules)
 
 
 def check(settings: StudySettings) -> tuple[Space, Candidates]:
@@ -133,13 +119,17 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
     Raises:
         InputError: images that cannot be used, or a plug-in that changed since the study began.
     """
+    variant, _ = space.resolve(space.default())
     plugins = adopt_plugins(settings.plugins, settings.path)
     modules = adopt_modules([settings.data.class_path], settings.path)
-    data = read_images(settings, settings.data, space.resolve(space.default())[0])
+    data = read_images(settings, settings.data, variant)
     if data is not None:
         _check_image_rungs(settings, data)
+    measure = "latency" in settings.objective.against
+    job = common_job_settings(settings, variant, plugins, measure, modules)
+    hashes = data.hashes if data else {}
     sampler = choose_sampler(settings, space)
-    return PreparedStudy(settings, space, candidates, sampler, data, plugins, modules)
+    return PreparedStudy(hashes, plugins, modules, job, settings, space, candidates, sampler, data)
 
 
 def _check_image_rungs(settings: StudySettings, data: LoadedData) -> None:

@@ -123,14 +123,14 @@ class PilotWorkers(Generic[Settings]):
         workers, timings = self.settings.workers, {}
         dispatcher = Dispatcher(self.settings.path, self.executor, workers, job_settings, watch)
         for index, pilot in enumerate(chosen):
-            dispatcher.submit(replace(pilot.spec, key=f"trials/{index:04d}", seed=index))
+            dispatcher.submit(replace(pilot, key=f"trials/{index:04d}", seed=index))
         while dispatcher.busy:
             for spec, result in dispatcher.results():
                 if not result.epochs:
                     raise InputError(f"the pilot training {result.state}: {result.error}")
                 timings[spec.seed] = PilotTiming(
                     macs=spec.cost["macs"],
-                    images=chosen[spec.seed].images,
+                    images=(spec.data or {}).get("epoch_images") or sizes.epoch,
                     validation=sizes.validation,
                     epochs=result.epochs,
                     epoch=watch.mean(spec.key) or result.seconds["fit"] / result.epochs,
@@ -139,17 +139,9 @@ class PilotWorkers(Generic[Settings]):
         return pace_of([timings[index] for index in range(slots, slots + warm)], self.start, slots)
 
 
-@dataclass(frozen=True)
-class Pilot:
-    """A training to be timed."""
-
-    spec: RunSpec  # of a few epochs
-    images: int  # of one of them
-
-
 def short_pilots(
     specs: Iterable[RunSpec], data: DataSettings, sizes: SplitSizes, hours: float
-) -> list[Pilot]:
+) -> list[RunSpec]:
     """Trainings of a few epochs of few images, which take a small share of the hours.
 
     The networks of the lowest and the highest MACs, and the lowest one on a single batch: so the
@@ -158,14 +150,13 @@ def short_pilots(
     ordered = sorted(specs, key=lambda spec: spec.cost["macs"])
     low, high = _short(ordered[0]), _short(ordered[-1])
     if data.class_path is not None:
-        return [Pilot(low, sizes.epoch), Pilot(high, sizes.epoch)]
+        return [low, high]
     batch = max(int((spec.recipe or {})["batch_size"]) for spec in (low, high))
     affordable = hours * 3600 * _SHARE * _GUESS / (_EPOCHS * _STEP * high.cost["macs"])
     most = max(1, min(sizes.epoch, max(2 * batch, int(affordable))))
     images = ((low, min(batch, most)), (low, most), (high, most))
     return [
-        Pilot(replace(spec, data=replace(data, epoch_images=count).to_dict()), count)
-        for spec, count in images
+        replace(spec, data=replace(data, epoch_images=count).to_dict()) for spec, count in images
     ]
 
 

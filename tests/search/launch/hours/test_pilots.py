@@ -33,15 +33,23 @@ def spec(epochs, macs=1):
 @pytest.mark.parametrize(("epochs", "expected"), [(40, 5), (2, 2)])
 def test_a_pilot_is_short_and_reads_no_test(epochs, expected):
     for pilot in short_pilots([spec(epochs)], DataSettings(), SIZES, 1.0):
-        assert pilot.spec.recipe == {**spec(epochs).recipe, "epochs": expected}
-        assert pilot.spec.stage == "search"
+        assert pilot.recipe == {**spec(epochs).recipe, "epochs": expected}
+        assert pilot.stage == "search"
 
 
 def test_the_lowest_cost_is_timed_on_a_batch_and_on_more_and_so_is_the_highest():
     found = short_pilots([spec(9, macs) for macs in (7, 90, 5)], DataSettings(), SIZES, 1.0)
-    assert [(p.spec.cost["macs"], p.images) for p in found] == [(5, 64), (5, 1000), (90, 1000)]
+    assert [(p.cost["macs"], p.data["epoch_images"]) for p in found] == [
+        (5, 64),
+        (5, 1000),
+        (90, 1000),
+    ]
     large = short_pilots([spec(9, 10**10)], DataSettings(), SIZES, 1.0)
-    assert [p.images for p in large] == [64, 128, 128]  # 144 s would be 9 of these images
+    assert [p.data["epoch_images"] for p in large] == [
+        64,
+        128,
+        128,
+    ]  # 144 s would be 9 of these images
 
 
 def test_a_pilot_that_breaks_is_told(fake, tmp_path, monkeypatch):

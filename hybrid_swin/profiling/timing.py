@@ -128,14 +128,9 @@ def compare_times(
     rounds: int = 10,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Timing]:
-    """Time variants in turn, round after round, in this process.
+    """Time variants in turn, round after round, in this process; a first, untimed round warms up.
 
-    Args:
-        variants: the first is what the others are compared with.
-        work: what is timed.
-        setup: device, threads and batch.
-        rounds: samples of each; a first, untimed round warms up.
-        progress: called with the number of rounds done.
+    The first variant is what the others are compared with; ``progress`` is told of rounds done.
 
     Raises:
         InputError: the GPU has not the memory for it.

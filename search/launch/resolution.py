@@ -25,19 +25,12 @@ def print_resolution(
     level: float = _LEVEL,
     grouped: bool = False,
 ) -> None:
-    """Print the smallest difference that these seeds can show.
+    """Print the smallest difference that these paired seeds, set by ``setting``, can show.
 
     Of a share of images; what seeds and images tell of another metric depends on the networks.
-
-    Args:
-        seeds: paired ones.
-        setting: where they are set.
-        test_images: how many are independent of each other; None where that is not known.
-        console: where to.
-        questions: differences asked at once: the first step of Holm's level is for one of them.
-        monitor: the objective.
-        level: of all tests together, at the look that these seeds come to.
-        grouped: whether images belong together, so that ``test_images`` counts groups of them.
+    ``test_images`` are independent of each other (groups, if ``grouped``); None where that is not
+    known. The first step of Holm's ``level``, which is of all tests together at the look that these
+    seeds come to, is for one of the ``questions`` asked at once.
     """
     if seeds < 2:
         console.print(

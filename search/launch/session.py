@@ -146,14 +146,9 @@ class Session:
     ) -> Result:
         """Run the loop to its end, and put everything in order, whatever ended it.
 
-        The order: workers end, results and the receipt are written, the result is shown if the loop
-        came to its end, and the mirror is waited for last.
-
-        Args:
-            loop: trains.
-            write: makes the result from the folder, and writes it there.
-            about: what the receipt says beside what it says of every experiment.
-            show: is given the result before the mirror is waited for.
+        The order: workers end, the result (``write``, from the folder) and the receipt (with what
+        is ``about`` this kind) are written, the result is shown if the loop came to its end, and
+        the mirror is waited for last.
         """
         whole = False
         found: list[Result] = []

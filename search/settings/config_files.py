@@ -8,12 +8,12 @@ from typing import Any
 from hybrid_swin.errors import InputError, did_you_mean, unknown
 from hybrid_swin.spec.run_reference import WORKING_FOLDER, began_in, with_paths_found
 from hybrid_swin.system.file_names import SETTINGS_FILE
+from hybrid_swin.system.options import SETTINGS_FILES
 from hybrid_swin.system.schema import FutureVersionError, SchemaError, check_version
 from hybrid_swin.system.yaml_files import read_yaml
 from search.settings.recorded_code import CommandLine, settle_code
 
 SCHEMA_VERSION = 1  # of settings that the program wrote
-_SUFFIXES = (".yaml", ".yml", ".json")
 _FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare name is looked for
 
 
@@ -98,7 +98,7 @@ def find_config(name: str, folder: str = "search") -> Path:
 def _files_beside(path: Path) -> dict[str, Path]:
     """The files in its folder that may be configs, by their stems."""
     with suppress(OSError, ValueError):
-        return {f.stem: f for f in sorted(path.parent.iterdir()) if f.suffix in _SUFFIXES}
+        return {f.stem: f for f in sorted(path.parent.iterdir()) if f.suffix in SETTINGS_FILES}
     return {}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.options import SETTINGS_FILES
 from hybrid_swin.system.yaml_files import read_yaml
 from search.settings.comparison import ComparisonSettings
 from search.settings.study import StudySettings
@@ -81,7 +82,7 @@ def use_of(file: str) -> str:
 
     Of a file that cannot be read, what to do with a study's.
     """
-    if not file.endswith((".yaml", ".yml", ".json")):
+    if not file.endswith(SETTINGS_FILES):
         return ""
     content = None
     with suppress(InputError):

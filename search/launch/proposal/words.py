@@ -58,10 +58,7 @@ def reasons(
 def resolution(seeds: int, counts: ImageCounts, questions: int) -> str:
     """The smallest difference that so many seeds and test images find, over what is usual.
 
-    Args:
-        seeds: of each row.
-        counts: of the images.
-        questions: differences asked at once: the first step of Holm's level is for one of them.
+    The first step of Holm's level is for one of the ``questions`` asked at once.
     """
     least = [
         detectable_difference(seeds, counts.tested, spread, changed**0.5, _LEVEL / questions)

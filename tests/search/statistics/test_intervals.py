@@ -139,7 +139,7 @@ def test_two_seeds_that_agree_by_luck_are_not_certain():
     found = score_interval([17 / 45, 17 / 45], (0, 1), 45, confidence=0.95)
     assert found.low < 0.3 and found.high > 0.46
     apart = score_interval([17 / 45, 18 / 45], (0, 1), 45, confidence=0.95)
-    assert apart.high - apart.low == pytest.approx(found.high - found.low, rel=0.01)
+    assert apart.high - apart.low == pytest.approx(found.high - found.low, rel=0.05)
     beyond = paired_difference([17 / 45, 17 / 45], [14 / 45, 14 / 45], bounds=(0, 1), items=45)
     assert beyond.low < 0 < beyond.high and beyond.p_value > 0.05
     no_pairs = unpaired_difference([17 / 45, 17 / 45], [14 / 45] * 2, bounds=(0, 1), items=45)

@@ -16,6 +16,7 @@ _NOW = {
     "hybrid_swin.depthwise": "hybrid_swin.network.layers",
     "hybrid_swin.fusions": "hybrid_swin.network.fusions",
     "hybrid_swin.inspecting": "hybrid_swin.inspection.measures",
+    "hybrid_swin.inspection.figures": "hybrid_swin.inspection",
     "hybrid_swin.normalization": "hybrid_swin.network.layers",
     "hybrid_swin.plain_text": "hybrid_swin.errors.plain_text",
     "hybrid_swin.window_attention": "hybrid_swin.network.branches._window_attention",

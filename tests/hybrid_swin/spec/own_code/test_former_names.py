@@ -18,6 +18,7 @@ from hybrid_swin.depthwise import convolve, depthwise_conv
 from hybrid_swin.fusions import Fusion
 from hybrid_swin.inspecting.intervals import mean_interval
 from hybrid_swin.inspection import Inspection
+from hybrid_swin.inspection.figures.palette import COLOURS
 from hybrid_swin.normalization import BatchNorm
 from hybrid_swin.plain_text import say
 from hybrid_swin.window_attention import WindowAttention

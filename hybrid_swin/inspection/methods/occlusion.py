@@ -118,17 +118,11 @@ class Occlusion(Inspection):
                 colour = colours(0.9 * index / max(1, len(names) - 1))
                 at = [row["distance"] for row in shown]
                 low = [max(row["relative_low"], row["relative"] * 1e-2) for row in shown]
-                axis.plot(
-                    at,
-                    [row["relative"] for row in shown],
-                    "o-",
-                    markersize=3,
-                    color=colour,
-                    label=f"block {index}: {shown[0]['word'] if shown else ''}",
-                )
-                axis.fill_between(
-                    at, low, [row["relative_high"] for row in shown], color=colour, alpha=0.15
-                )
+                high = [row["relative_high"] for row in shown]
+                value = [row["relative"] for row in shown]
+                label = f"block {index}: {shown[0]['word'] if shown else ''}"
+                axis.plot(at, value, "o-", ms=3, color=colour, label=label)
+                axis.fill_between(at, low, high, color=colour, alpha=0.15)
             axis.set_yscale("log")
             axis.set_title(f"stage {stage}", fontsize=10)
             axis.set_xlabel("distance from the patch (pixels)")

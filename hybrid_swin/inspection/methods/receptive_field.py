@@ -68,9 +68,8 @@ class ReceptiveField(Inspection):
         supports = Supports(subject.model, places[0].grid, subject.seed)
         rows, undefined = [], []
         for place, token, mass in zip(places, tokens, masses, strict=True):
-            box = pixel_box(
-                supports.of(place.stage, token), subject.model.patch_embed.patch_size, size
-            )
+            support = supports.of(place.stage, token)
+            box = pixel_box(support, subject.model.variant.patch_size, size)
             if not mass.sum():
                 reason = "its gradient is zero everywhere"
                 undefined.append({"block": place.name, "branch": "", "reason": reason})
@@ -112,22 +111,12 @@ class ReceptiveField(Inspection):
                 mass.clip(10.0**-_DECADES), norm=norm, cmap="viridis", extent=extent
             )
             for share, style in ((50, "-"), (90, "--")):
-                axis.add_patch(
-                    Circle(
-                        row["centre"][::-1],
-                        row[f"radius_{share}"],
-                        fill=False,
-                        linestyle=style,
-                        edgecolor="white",
-                        linewidth=1.4,
-                        label=f"{share}% of the mass",
-                    )
-                )
+                circle = Circle(row["centre"][::-1], row[f"radius_{share}"], fill=False, ec="white")
+                circle.set(ls=style, lw=1.4, label=f"{share}% of the mass")
+                axis.add_patch(circle)
             (top, bottom), (left, right) = row["support"]["rows"], row["support"]["columns"]
             box = Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fill=False)
-            box.set(
-                edgecolor=COLOURS[1], linewidth=2, linestyle=":", label="support", clip_on=False
-            )
+            box.set(ec=COLOURS[1], lw=2, ls=":", label="support", clip_on=False)
             axis.add_patch(box)
             axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xlabel="column (pixels)")
             axis.set_facecolor("#dddddd")

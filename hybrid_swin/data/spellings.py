@@ -52,17 +52,14 @@ class Words:
     def nearest(self, word: str) -> str | None:
         """The reserved word that one is probably a slip for, or None."""
         simple = simplify(word)
-        if simple in self.ambiguous or self._is_filler(simple):
+        only_fillers = self.fillers and re.fullmatch(f"(({'|'.join(self.fillers)})s?)+", simple)
+        if simple in self.ambiguous or only_fillers:
             return None
         for reserved in self.inside:
             if reserved in simple:
                 return reserved
         close = max(self.meanings, key=lambda known: (likeness(simple, known), known))
         return self.meanings[close] if likeness(simple, close) >= _NEAR else None
-
-    def _is_filler(self, simple: str) -> bool:
-        """Whether it holds nothing but words such as 'data' and 'sets'."""
-        return bool(self.fillers) and bool(re.fullmatch(f"(({'|'.join(self.fillers)})s?)+", simple))
 
     def read(self, word: str, where: str) -> str:
         """The reserved word that is meant. Raises InputError for a word that is none of these."""

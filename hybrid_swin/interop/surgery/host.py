@@ -45,11 +45,6 @@ class Host:
         """A tensor of the number type and on the device that a new mixer is to have."""
         return next(self.mixer.parameters(), next(self.parent.parameters()))
 
-    @property
-    def is_frozen(self) -> bool:
-        """Whether the block's mixer is not to be trained."""
-        return not any(p.requires_grad for p in self.mixer.parameters())
-
 
 def attention_weights(
     where: str, dim: int, qkv: Sequence[nn.Module], proj: nn.Module, table: Tensor

@@ -18,7 +18,7 @@ from hybrid_swin.network.block import build_mixer
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.first_weights import initialise
 from hybrid_swin.network.fusions import Fusion
-from hybrid_swin.spec.block_words import BlockWord, Part
+from hybrid_swin.spec.block_words import BlockWord
 from hybrid_swin.spec.nominal_words import branch_on_map
 from hybrid_swin.spec.variant import Variant
 
@@ -64,7 +64,9 @@ class Replacement:
 
     def no_weight_decay(self) -> set[str]:
         """Full names of the mixers' parameters that weight decay must leave alone."""
-        ours = {id(p) for mixer in self._mixers for p in _exempt(mixer)}
+        inside = [part for mixer in self._mixers for part in mixer.modules()]
+        parts = [part for part in inside if isinstance(part, Branch | Fusion)]
+        ours = {id(getattr(part, name)) for part in parts for name in part.no_weight_decay()}
         return {name for name, p in self._model.named_parameters() if id(p) in ours}
 
     def undo(self) -> None:
@@ -91,11 +93,6 @@ class Replacement:
         self.undone = True
 
 
-def _exempt(mixer: nn.Module) -> list[Tensor]:
-    parts = [m for m in mixer.modules() if isinstance(m, Branch | Fusion)]
-    return [getattr(part, name) for part in parts for name in part.no_weight_decay()]
-
-
 def _bring(host: Host, like: Tensor, training: bool) -> None:
     """Bring what was away to where the model is now; the block's other parts never were away."""
     host.mixer.to(like.device, like.dtype).train(training)
@@ -111,7 +108,7 @@ def fitting_mixer(host: Host, word: BlockWord, identity_start: bool) -> tuple[Mi
     source = MixerSource(host.weights, str(host.word), certain=True, window=host.window)
     plan = plan_mixer(mixer, word, source)
     mixer.load_state_dict(plan.values, strict=False)
-    if host.is_frozen:
+    if not any(parameter.requires_grad for parameter in host.mixer.parameters()):
         for name, parameter in mixer.named_parameters():
             parameter.requires_grad_(name not in plan.values)
     how, why = _start(host, word, mixer, plan, identity_start)
@@ -130,15 +127,8 @@ def _start(
         why = start_alone(mixer, plan.base, identity_start)
         if why:
             return "changed", why
-    part = word.branches[plan.base or 0]
-    if len(host.word.branches) == 1 and not _same(part, host.word.branches[0], host):
-        return "changed", f"{part} where the block had {host.word.spelled()}"
+    pair = word.branches[plan.base or 0], host.word.branches[0]
+    ours, theirs = (branch_on_map(part, host.grid_size, host.window_size) for part in pair)
+    if len(host.word.branches) == 1 and ours != theirs:
+        return "changed", f"{pair[0]} where the block had {host.word.spelled()}"
     return ("changed", host.caution) if host.caution else (plan.how, "")
-
-
-def _same(ours: Part, theirs: Part, host: Host) -> bool:
-    """Whether two branches are one on the block's own map."""
-    ours, theirs = (
-        branch_on_map(part, host.grid_size, host.window_size) for part in (ours, theirs)
-    )
-    return ours == theirs

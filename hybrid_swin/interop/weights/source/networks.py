@@ -70,15 +70,8 @@ class Network:
     @property
     def has_stages(self) -> bool:
         """Whether it has a Swin's blocks; other networks embed patches by the same names."""
-        return any(_FIRST_BLOCK.match(k, len(self.prefix)) for k in self.weights if self._has(k))
-
-    def _has(self, key: str) -> bool:
-        return key.startswith(self.prefix)
-
-    @property
-    def is_averaged(self) -> bool:
-        """Whether its name says that it is an average over a training."""
-        return _AVERAGED.search(self.name) is not None
+        own = (key for key in self.weights if key.startswith(self.prefix))
+        return any(_FIRST_BLOCK.match(key, len(self.prefix)) for key in own)
 
 
 def choose_network(file: WeightFile, prefix: str | None = None) -> tuple[Network, str]:
@@ -167,7 +160,7 @@ def _averaged(found: Sequence[Network]) -> tuple[Network | None, str]:
     places = {network.place: network for network in found}
     if len(found) == 2 and all(place in places for place in _LIGHTNING):
         return places[_LIGHTNING[1]], "the average, as Lightning's WeightAveraging keeps it"
-    averaged = [network for network in found if network.is_averaged]
+    averaged = [network for network in found if _AVERAGED.search(network.name)]
     why = "the averaged one, whose scores training scripts report"
     return (averaged[0], why) if len(averaged) == 1 else (None, "")
 

@@ -23,7 +23,7 @@ class ContextXorSource(Source):
     cells show their sign as a checkerboard that begins with plus or minus, content cells as
     vertical or horizontal stripes; all stand on cells drawn by chance. So neither kind alone, nor
     any position, tells the class: the statistics of both kinds over the whole image are needed,
-    and their product. ``hybrid_swin.data.synthetic.bayes`` has the best possible accuracy.
+    and their product.
 
     Image ``index`` of a split derives from (seed, split, index) alone. Labels alternate, so that
     the classes are exactly balanced.

@@ -1,26 +1,20 @@
 """A trained network from its checkpoint: variant, weights, and what images it has learned from."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.interop.weights.load_save import load_weights
-from hybrid_swin.interop.weights.source.files import (
-    WeightFile,
-    checkpoint_in,
-    read_weights,
-)
+from hybrid_swin.interop.weights.source.files import WeightFile, read_weights
 from hybrid_swin.interop.weights.source.own_variant import hub_facts, own_pool, own_variant
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.network_facts import NetworkFacts, as_cfg
 from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.network.pyramid import Pyramid
-from hybrid_swin.spec.run_reference import STARTS, names_run, refuse_study, run_start
+from hybrid_swin.spec.run_reference import STARTS, names_run, run_start
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.system.file_names import FINAL
 
 
 class Trained(NamedTuple):
@@ -69,7 +63,6 @@ def load_trained(path: str | Path) -> Trained:
 
 
 def _load(path: str | Path, drop_path_rate: float = 0.0) -> tuple[HybridSwin | Pyramid, WeightFile]:
-    path = find_checkpoint(path)
     file = read_weights(path)
     variant, facts = _variant(file), _network(file)
     try:
@@ -88,7 +81,7 @@ def _load(path: str | Path, drop_path_rate: float = 0.0) -> tuple[HybridSwin | P
 
 def load_variant(path: str | Path) -> Variant:
     """The variant of a trained network alone. Raises InputError as ``load`` does."""
-    return _variant(read_weights(find_checkpoint(path)))
+    return _variant(read_weights(path))
 
 
 def load_facts(path: str | Path) -> NetworkFacts:
@@ -98,29 +91,7 @@ def load_facts(path: str | Path) -> NetworkFacts:
     """
     if names_run(path):
         return NetworkFacts.from_dict(run_start(path))
-    return _network(read_weights(find_checkpoint(path)))
-
-
-def find_checkpoint(path: str | Path) -> Path:
-    """The checkpoint that a path means: itself, or that of a folder.
-
-    A folder is that of a finished training, or one as Hugging Face writes it.
-
-    Raises:
-        InputError: a folder without one.
-    """
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(f"a trained network is loaded from a path; got {shown(path)}")
-    path = Path(path)
-    if not path.is_dir():
-        return path
-    inside = checkpoint_in(path)
-    if inside is not None:
-        return inside
-    refuse_study(path)
-    raise InputError(
-        f"{str(path)!r} holds no finished training (no {FINAL}); give the folder of one, or a file"
-    )
+    return _network(read_weights(path))
 
 
 def _variant(file: WeightFile) -> Variant:

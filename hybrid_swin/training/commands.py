@@ -17,10 +17,9 @@ from hybrid_swin.data.summary import describe, summary_lines
 from hybrid_swin.data.test_reads import RecordedRead, ledger_near, recorded
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import csv_cell, say
-from hybrid_swin.interop.trained import find_checkpoint
 from hybrid_swin.interop.variant_sources import resolve_variant
 from hybrid_swin.interop.weights.load_save import load_weights
-from hybrid_swin.interop.weights.source.files import weights_hash
+from hybrid_swin.interop.weights.source.files import find_checkpoint, weights_hash
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec.own_code.module_sources import check_data_code, module_hashes
 from hybrid_swin.spec.recipe import Recipe, check_fit, fit_notes

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.trained import find_checkpoint
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.report import WeightReport
-from hybrid_swin.interop.weights.source.files import init_hash
+from hybrid_swin.interop.weights.source.files import find_checkpoint, init_hash
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.variant import Variant

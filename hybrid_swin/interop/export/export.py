@@ -22,7 +22,8 @@ from hybrid_swin.errors import InputError, shown, unknown
 from hybrid_swin.errors.plain_text import say
 from hybrid_swin.interop.export.formats import FORMATS, IMAGES, LOGITS, Format
 from hybrid_swin.interop.export.options import ExportOptions
-from hybrid_swin.interop.trained import find_checkpoint, load_trained
+from hybrid_swin.interop.trained import load_trained
+from hybrid_swin.interop.weights.source.files import find_checkpoint
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.network_facts import as_plain, check_told, told_of
 from hybrid_swin.network.pretrained_cfg import Normalisation, with_images

@@ -12,8 +12,9 @@ import torch
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.interop.trained import find_checkpoint, load_trained
+from hybrid_swin.interop.trained import load_trained
 from hybrid_swin.interop.variant_sources import resolve_variant
+from hybrid_swin.interop.weights.source.files import find_checkpoint
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.pretrained_cfg import Normalisation
 from hybrid_swin.spec import published

@@ -10,7 +10,8 @@ import torch
 
 import hybrid_swin as hs
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.trained import find_checkpoint, load, load_trained
+from hybrid_swin.interop.trained import load, load_trained
+from hybrid_swin.interop.weights.source.files import find_checkpoint
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.pretrained_cfg import Normalisation, kept_facts
 from hybrid_swin.spec.stage import Stage

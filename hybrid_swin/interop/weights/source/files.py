@@ -57,7 +57,7 @@ def read_weights(path: str | Path) -> WeightFile:
         InputError: no such file, a damaged one, one that holds no weights, or one that would run
             code (pickles are read by ``torch.load(weights_only=True)`` only).
     """
-    file = _find(path)
+    file = find_checkpoint(path)
     name = f"checkpoint {str(file)!r}"
     read = _read_shards(file, name) if file.name.endswith(".index.json") else _read_one(file, name)
     config, problem = _config_beside(file)
@@ -83,7 +83,7 @@ def _read_one(file: Path, name: str) -> WeightFile:
 
 def weights_hash(path: str | Path) -> str:
     """Ten hex digits over a checkpoint's bytes. Raises InputError where there is no such file."""
-    file = _find(path)
+    file = find_checkpoint(path)
     files = [file]
     if file.name.endswith(".index.json"):
         files += sorted(set(_shards(file, f"checkpoint {str(file)!r}").values()))
@@ -154,8 +154,13 @@ def checkpoint_in(folder: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def _find(path: str | Path) -> Path:
-    """The file that a path means. Raises InputError with what is there instead."""
+def find_checkpoint(path: str | Path) -> Path:
+    """The file that a path means: itself, or that of a folder (see ``checkpoint_in``).
+
+    Raises:
+        InputError: it does not exist, is one of several parts, or a folder without a checkpoint;
+            with what is there instead.
+    """
     file = given_path(path)
     if file is None:
         raise InputError(f"{str(path)!r} is not a path; give that of a checkpoint")
@@ -170,17 +175,16 @@ def _find(path: str | Path) -> Path:
                 "was trained (peft: model.merge_and_unload()), and save the whole network"
             )
         raise InputError(
-            f"folder {str(file)!r} holds neither {' nor '.join(IN_FOLDERS)}; give the path of a "
-            f"file{_others(file, '')}"
+            f"{str(file)!r} holds no finished training (no {FINAL}); it holds neither "
+            f"{' nor '.join(IN_FOLDERS)}; give the folder of one, or a file{_others(file, '')}"
         )
-    shard = _SHARD.fullmatch(file.name)
-    exists = file.exists()
-    if exists and shard and int(shard[3]) > 1:
-        raise InputError(
-            f"checkpoint {str(file)!r} is one of {int(shard[3])} parts; give the path of the "
-            f"folder or of {shard[1] + shard[4] + '.index.json'!r} in it"
-        )
-    if exists:
+    if file.exists():
+        shard = _SHARD.fullmatch(file.name)
+        if shard and int(shard[3]) > 1:
+            raise InputError(
+                f"checkpoint {str(file)!r} is one of {int(shard[3])} parts; give the path of the "
+                f"folder or of {shard[1] + shard[4] + '.index.json'!r} in it"
+            )
         return file
     if not file.parent.is_dir():
         raise InputError(

@@ -67,11 +67,9 @@ def unknown_windows(attention: Attention) -> str:
 
 def _scaled_by(attention: Attention, theirs: WindowLayout, source: WeightSource) -> Grid | None:
     """The window by which a source's continuous bias counts offsets; None if it is not known."""
-    scale = source.positions.scales.get(attention.at.name)
-    if scale is not None:
-        return scale.by
-    if attention.at.theirs.window is None:
-        return None
+    by = source.positions.scales.get(attention.at.name)
+    if by is not None or attention.at.theirs.window is None:
+        return by
     return source.judgement.config.pretrained_at(attention.at.stage) or theirs.window
 
 

@@ -239,8 +239,6 @@ def _mixer_source(
         windows = tuple(_window_of(theirs, i, part) for part in word.branches)
         return MixerSource(weights, str(word), True, windows[0], windows, others)
     told = source.positions.windows.get(block, source.judgement.config.window_at(i))
-    if block in source.positions.scales:
-        told = source.positions.scales[block].window
     plain = TABLE in weights or {SCALE, CONTINUOUS} <= weights.keys()
     kind = ("sw_msa" if j % 2 else "w_msa") if plain or source.is_foreign else None
     return MixerSource(weights, kind, source.is_foreign, told, others=others)

@@ -7,7 +7,6 @@ its bias tables otherwise, or mask other tokens: by the same weights it computes
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,19 +21,6 @@ from hybrid_swin.spec.window_rules import WindowLayout
 _INDEX, _MASK, _COORDS = "relative_position_index", "attn_mask", "relative_coords_table"
 
 
-class Scale(NamedTuple):
-    """What a continuous position bias reads: offsets within a window, over another's largest.
-
-    Args:
-        window: tokens of the window, (height, width).
-        by: the window whose largest offset counts as one; the window itself, unless the network was
-            first trained with another.
-    """
-
-    window: Grid
-    by: Grid
-
-
 @dataclass(frozen=True)
 class Positions:
     """By timm's names of blocks.
@@ -43,15 +29,16 @@ class Positions:
         tables: bias tables in our order, where the source's index orders them otherwise.
         odd: blocks of which no order of the table gives what the source's index gives.
         masks: the source's masks of shifted windows.
-        windows: of the tables, by the source's index.
-        scales: windows of continuous biases, as the source's table of offsets has them.
+        windows: (height, width) in tokens, by the source's index or its table of offsets.
+        scales: of a continuous bias, the window whose largest offset counts as one: the window
+            itself, unless the network was first trained with another.
     """
 
-    tables: Mapping[str, Tensor] = field(default_factory=dict)
-    odd: frozenset[str] = frozenset()
-    masks: Mapping[str, Tensor] = field(default_factory=dict)
-    windows: Mapping[str, Grid] = field(default_factory=dict)
-    scales: Mapping[str, Scale] = field(default_factory=dict)
+    tables: dict[str, Tensor] = field(default_factory=dict)
+    odd: set[str] = field(default_factory=set)
+    masks: dict[str, Tensor] = field(default_factory=dict)
+    windows: dict[str, Grid] = field(default_factory=dict)
+    scales: dict[str, Grid] = field(default_factory=dict)
 
 
 def read_positions(
@@ -61,34 +48,30 @@ def read_positions(
 
     ``raw`` has the source's own names, ``named`` timm's.
     """
-    tables, odd, masks, windows, scales = {}, set(), {}, {}, {}
+    found = Positions()
     for key, tensor in raw.items():
-        if not key.startswith(prefix) or key.split(".")[-1] not in (_INDEX, _MASK, _COORDS):
+        last = key.split(".")[-1]
+        if not key.startswith(prefix) or last not in (_INDEX, _MASK, _COORDS):
             continue
         block = place_of(layout, key.removeprefix(prefix)) or ""
-        if key.endswith(_MASK):
-            masks[block] = tensor
-            continue
-        if key.endswith(_COORDS):
+        table = named.get(f"{block}.attn.{TABLE}")
+        if last == _MASK:
+            found.masks[block] = tensor
+        elif last == _COORDS:
             scale = _scale(tensor, raw.get(key.replace(_COORDS, _INDEX)))
             if scale is None:
-                odd.add(block)
+                found.odd.add(block)
             else:
-                scales[block] = scale
-            continue
-        table = named.get(f"{block}.attn.{TABLE}")
-        if table is None or table.ndim != 2:
-            continue
-        if not windows_of(len(table)):
-            continue  # refused elsewhere
-        found = _in_our_order(table, tensor)
-        if found is None:
-            odd.add(block)
-            continue
-        windows[block], ordered = found
-        if ordered is not table:
-            tables[f"{block}.attn.{TABLE}"] = ordered
-    return Positions(tables, frozenset(odd), masks, windows, scales)
+                found.windows[block], found.scales[block] = scale
+        elif table is not None and table.ndim == 2 and windows_of(len(table)):  # else refused later
+            ordered = _in_our_order(table, tensor)
+            if ordered is None:
+                found.odd.add(block)
+                continue
+            found.windows[block], ours = ordered
+            if ours is not table:
+                found.tables[f"{block}.attn.{TABLE}"] = ours
+    return found
 
 
 def position_reasons(
@@ -113,8 +96,11 @@ def position_reasons(
         yield "the source's attn_mask hides other tokens"
 
 
-def _scale(coords: Tensor, index: Tensor | None) -> Scale | None:
-    """The windows that a table of offsets is for; None if pairs of tokens read others than ours."""
+def _scale(coords: Tensor, index: Tensor | None) -> tuple[Grid, Grid] | None:
+    """The window that a table of offsets is for, and that whose largest offset counts as one.
+
+    None if pairs of tokens read other offsets than ours.
+    """
     shape = coords.shape[-3:]
     if coords.ndim < 3 or shape[2] != 2 or not (shape[0] % 2 and shape[1] % 2):
         return None
@@ -126,8 +112,8 @@ def _scale(coords: Tensor, index: Tensor | None) -> Scale | None:
         round(1 + 8 * (side - 1) / most) if math.isfinite(most) and most > 0 else side
         for side, most in zip(window, largest, strict=True)
     ]
-    scale = Scale(window, (sides[0], sides[1]))
-    ours = log_offsets(window, torch.device("cpu"), scale.by).double()
+    by = sides[0], sides[1]
+    ours = log_offsets(window, torch.device("cpu"), by).double()
     places = relative_position_index(window, window, torch.device("cpu"))
     if index is None:
         read = offsets[places]
@@ -139,7 +125,8 @@ def _scale(coords: Tensor, index: Tensor | None) -> Scale | None:
             return None
         read = offsets[theirs]
     # in half precision at worst; 0 / 0 where a window has one token
-    return scale if torch.allclose(read.nan_to_num(0), ours[places], atol=2e-3) else None
+    same = torch.allclose(read.nan_to_num(0), ours[places], atol=2e-3)
+    return (window, by) if same else None
 
 
 def _in_our_order(table: Tensor, index: Tensor) -> tuple[Grid, Tensor] | None:

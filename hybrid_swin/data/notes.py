@@ -79,7 +79,7 @@ def class_notes(names: Iterable[str]) -> list[str]:
     """
     alike: dict[str, list[str]] = {}
     for name in names:
-        alike.setdefault(folded(name).replace(" ", "") or name, []).append(name)
+        alike.setdefault(folded(name).replace(" ", ""), []).append(name)
     return [
         f"classes {', '.join(map(shown, same[:-1][:4]))} and {shown(same[-1])} differ in nothing "
         "but spelling"

@@ -184,7 +184,7 @@ def folded(name: str) -> str:
     text = re.sub(r"^([+-]?\d+)\.0*$", r"\1", text)
     text = re.sub(r"(?<![\d.])0+(?=\d)", "", text)
     text = re.sub(r"(?<=[^\W_])[\W_]+(?=[^\W_])", " ", text)
-    return " ".join(text.split())
+    return " ".join(text.split()) or name
 
 
 #: Parts of the images. 'dev' is taken for validation, as in benchmarks of language; what one

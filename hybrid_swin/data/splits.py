@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_swin.data.class_names import check_class_names, twin_of
+from hybrid_swin.data.class_names import check_class_names, twin_of, twins
 from hybrid_swin.data.copy_ties import (
     follow_copies,
     refuse_copies,
@@ -101,15 +101,12 @@ def _number(groups: Sequence[str]) -> _Indices:
     Raises:
         InputError: two groups differ in nothing but spelling, as one that was entered twice.
     """
-    spelt: dict[str, str] = {}
-    for group in dict.fromkeys(groups):
-        other = spelt.setdefault(folded(group) or group, group)
-        if other != group:
-            raise InputError(
-                f"groups {shown(other, 40)} and {shown(group, 40)} differ in nothing but spelling: "
-                "one group under two names could be learnt and tested on; write each group one "
-                "way, or two that differ with names that do"
-            )
+    for other, group in twins(dict.fromkeys(groups), folded):
+        raise InputError(
+            f"groups {shown(other, 40)} and {shown(group, 40)} differ in nothing but spelling: "
+            "one group under two names could be learnt and tested on; write each group one "
+            "way, or two that differ with names that do"
+        )
     numbers: dict[tuple[str, int], int] = {}
     keys = ((group, -1 if group else index) for index, group in enumerate(groups))
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)

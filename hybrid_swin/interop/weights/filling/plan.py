@@ -27,11 +27,11 @@ from hybrid_swin.interop.weights.filling.refusals import (
     check_numbers,
     refuse_incomplete,
     refuse_kinds,
+    refuse_other_version,
     refuse_parts,
 )
 from hybrid_swin.interop.weights.filling.shell import plan_head, plan_shell, refuse
 from hybrid_swin.interop.weights.report import BlockStart, Resized
-from hybrid_swin.interop.weights.source.version import refuse_other_version
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.block import Block
 from hybrid_swin.network.fusions import Fusion
@@ -80,13 +80,7 @@ def make_plan(model: nn.Module, variant: Variant, source: WeightSource) -> LoadP
         InputError: the weights are of another network, or not all there.
     """
     target: dict[str, Tensor] = model.state_dict()
-    maybe_ours = source.judgement.maybe_ours
-    refuse_other_version(source.name, source.weights, source.variant, target, variant, maybe_ours)
-    if source.is_v2 and source.layout == "openmmlab":
-        raise InputError(
-            f"{source.name} is of Swin Transformer V2 in OpenMMLab's layout, which is not read; "
-            "give Microsoft's file, timm's, torchvision's or Hugging Face's"
-        )
+    refuse_other_version(source, variant, target)
     refuse_kinds(source)
     plan = LoadPlan(notes=[source.choice] if source.choice else [])
     plan.notes += source.judgement.notes

@@ -14,6 +14,11 @@ from torch import Tensor, nn
 from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.weights.filling.mixers import TABLE
 from hybrid_swin.interop.weights.source.layouts import names, spelling
+from hybrid_swin.interop.weights.source.version import (
+    has_v2_names,
+    merging_norm,
+    usual_merging,
+)
 from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.tracing import is_distributed
@@ -21,6 +26,44 @@ from hybrid_swin.spec.variant import Variant
 
 _ENDS = "norm.", "head."  # which a backbone alone, or maps of stages, do without
 _COUNTS = "num_batches_tracked"  # of batch norms, which no output depends on
+
+
+def refuse_other_version(
+    source: WeightSource, variant: Variant, target: Mapping[str, Tensor]
+) -> None:
+    """Refuse weights of one Swin version in a network of the other.
+
+    Raises:
+        InputError: the versions differ, and no weights of an attention or a merging would fit.
+    """
+    tables, theirs, ours = f".{TABLE}", source.is_v2, has_v2_names(target)
+    if theirs and not ours:
+        raise InputError(
+            f"{source.name} is of Swin Transformer V2 (cosine attention, continuous position bias, "
+            "norms behind mixers and merging), the model is not; build it as swin_v2_t is: blocks "
+            "w_msa(attention=cosine;bias=continuous), norm: post, merging_norm: post"
+        )
+    has_tables = any(name.endswith(tables) for name in source.weights)
+    if ours and not theirs and has_tables and not any(n.endswith(tables) for n in target):
+        raise InputError(
+            f"{source.name} is of Swin version 1 (tables of position biases), and the model "
+            "computes its biases, as Swin Transformer V2; build it as swin_t is, or give weights "
+            "of version 2"
+        )
+    merges = source.variant.merging_norm if source.variant else merging_norm(source.weights)
+    if merges is None and not source.judgement.maybe_ours:  # of ours no shape may tell it
+        merges = usual_merging(source.weights)
+    if merges is not None and len(variant.stages) > 1 and merges != variant.merging_norm:
+        places = {"pre": "before their projection, as Swin", "post": "behind it, as Swin V2"}
+        raise InputError(
+            f"{source.name} normalises merged patches {places[merges]} does, and the model does "
+            f"not; build it with merging_norm: {merges}"
+        )
+    if theirs and source.layout == "openmmlab":
+        raise InputError(
+            f"{source.name} is of Swin Transformer V2 in OpenMMLab's layout, which is not read; "
+            "give Microsoft's file, timm's, torchvision's or Hugging Face's"
+        )
 
 
 def refuse_incomplete(source: WeightSource, variant: Variant, target: Mapping[str, Tensor]) -> None:

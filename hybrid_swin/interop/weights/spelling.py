@@ -10,13 +10,12 @@ from hybrid_swin.interop.weights.filling.mixers import SCALE, TABLE
 from hybrid_swin.interop.weights.source.layouts import names, split
 from hybrid_swin.interop.weights.source.rules import DEFAULTS, DEFAULTS_V2
 from hybrid_swin.network.windows import log_offsets, relative_position_index
-from hybrid_swin.spec.block_words import LAYING, PRETRAINED, BlockWord, Part, window_layout
+from hybrid_swin.spec.block_words import LAYING, PRETRAINED, Part, window_layout
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.window_rules import spell_size
 
 WRITTEN = "timm", "microsoft", "torchvision", "huggingface"
 _V2 = {"attention": "cosine", "bias": "continuous"}
-_INSTEAD = "save in layout 'timm', and load with hybrid_swin"
 
 
 def spelt(model: nn.Module, variant: Variant, layout: str) -> Iterator[tuple[str, Tensor]]:
@@ -26,9 +25,11 @@ def spelt(model: nn.Module, variant: Variant, layout: str) -> Iterator[tuple[str
         InputError: the layout has no names for it, or its library would compute another network.
     """
     is_v2 = _is_v2(variant)
-    if layout != "timm":
-        _check_pool(model, layout)
-        _check_plain(variant, layout, is_v2)
+    why = "" if layout == "timm" else next(_reasons(model, variant, layout, is_v2), "")
+    if why:
+        raise InputError(
+            f"layout {layout!r} {why}; save in layout 'timm', and load with hybrid_swin"
+        )
     body = f"{'swinv2' if is_v2 else 'swin'}." if layout == "huggingface" else ""
     weights: Mapping[str, Tensor] = model.state_dict()
     for name, tensor in weights.items():
@@ -75,76 +76,57 @@ def _is_v2(variant: Variant) -> bool:
     )
 
 
-def _check_pool(model: nn.Module, layout: str) -> None:
-    """Refuse a head that the library would read otherwise; a map is read by no head."""
+def _reasons(model: nn.Module, variant: Variant, layout: str, is_v2: bool) -> Iterator[str]:
+    """Why a network is not a plain Swin, or Swin V2, as the layout's library computes it.
+
+    A pool counts where a head reads it, which none does of a map.
+    """
     pool = getattr(getattr(model, "head", None), "global_pool", "avg")
     if pool not in ("avg", ""):
-        raise InputError(
-            f"layout {layout!r} holds networks with global_pool 'avg'; the model's is {pool!r}; "
-            f"{_INSTEAD}"
-        )
-
-
-def _check_plain(variant: Variant, layout: str, is_v2: bool) -> None:
-    """Refuse what is not a plain Swin, or Swin V2, by the layout's rules."""
+        yield f"holds networks with global_pool 'avg'; the model's is {pool!r}"
     what, norm = ("Swin V2s", "post") if is_v2 else ("plain Swins", "pre")
     if variant.merging_norm != norm and len(variant.stages) > 1:
-        raise InputError(
-            f"layout {layout!r} holds {what}, whose patch merging is merging_norm: {norm}; the "
-            f"model's is {variant.merging_norm}; {_INSTEAD}"
+        yield (
+            f"holds {what}, whose patch merging is merging_norm: {norm}; the model's is "
+            f"{variant.merging_norm}"
         )
     windows = set()
     for i, words in enumerate(variant.block_words):
         for j, word in enumerate(words):
-            windows.add(_check_block(variant, layout, is_v2, (i, j), word))
-        _check_scale(variant, layout, i)
+            yield from _block_reasons(variant, layout, is_v2, i, j)
+            part = word.branches[0]
+            windows.add(window_layout(part, variant.grids[i], variant.window_sizes[i]).window)
+        # One first training of a stage, and none that torchvision knows.
+        sides = {word.branches[0].kwargs.get(PRETRAINED, 0) for word in words}
+        if len(sides) > 1 or (layout == "torchvision" and sides != {0}):
+            each = "one per stage" if layout != "torchvision" else "none"
+            listed = ", ".join(map(str, sorted(sides, key=str)))
+            yield f"has {each} of {PRETRAINED}; the model's stage {i} has {listed}"
     if layout != "microsoft" and len(windows) > 1:
         listed = ", ".join(map(spell_size, sorted(windows)))
-        raise InputError(
-            f"layout {layout!r} has one window size for all stages; the model's windows are "
-            f"{listed}; {_INSTEAD}"
-        )
+        yield f"has one window size for all stages; the model's windows are {listed}"
 
 
-def _check_block(
-    variant: Variant, layout: str, is_v2: bool, at: tuple[int, int], word: BlockWord
-) -> tuple[int, int]:
-    """The windows of a block that the library computes likewise."""
-    (i, j), part = at, word.branches[0]
+def _block_reasons(variant: Variant, layout: str, is_v2: bool, i: int, j: int) -> Iterator[str]:
+    """Why the library computes another block than a plain one of ours."""
     rules = (DEFAULTS_V2 if is_v2 else DEFAULTS)[layout]
-    kind = "sw_msa" if j % 2 else "w_msa"
-    theirs = rules.lay(variant, i, variant.window_sizes[i], j % 2 == 1)
+    what, place = ("Swin V2s", "behind") if is_v2 else ("plain Swins", "before")
+    word, kind = variant.block_words[i][j], "sw_msa" if j % 2 else "w_msa"
+    part = word.branches[0]
     bare = len(word.branches) == 1 and part.name in ("w_msa", "sw_msa")
     known = {*LAYING, PRETRAINED, *_V2} if is_v2 else set(LAYING)
     others = [name for name, _ in part.options if name not in known]
-    after = variant.stages[i].norm == "post"
-    if not bare or others or after != is_v2:
-        what, own = ("Swin V2s", tuple(_V2.items())) if is_v2 else ("plain Swins", ())
-        place = "behind" if is_v2 else "before"
-        raise InputError(
-            f"layout {layout!r} holds {what}, in which layers.{i}.blocks.{j} is "
-            f"{str(Part(kind, own))!r} with norms {place} it; the model's is {word.spelled()!r}; "
-            f"{_INSTEAD}"
+    if not bare or others or (variant.stages[i].norm == "post") != is_v2:
+        plain = str(Part(kind, tuple(_V2.items()) if is_v2 else ()))
+        yield (
+            f"holds {what}, in which layers.{i}.blocks.{j} is {plain!r} with norms {place} it; the "
+            f"model's is {word.spelled()!r}"
         )
-    ours = window_layout(part, variant.grids[i], variant.window_sizes[i])
+    theirs = rules.lay(variant, i, variant.window_sizes[i], j % 2 == 1)
     if isinstance(theirs, str):
-        raise InputError(f"layout {layout!r}: {theirs}; {_INSTEAD}")
-    if ours != theirs:
-        raise InputError(
-            f"layout {layout!r} holds {'Swin V2s' if is_v2 else 'plain Swins'}, and in "
-            f"{rules.library} layers.{i}.blocks.{j} is what we call {str(rules.part(kind))!r}; "
-            f"the model's is {word.spelled()!r}; {_INSTEAD}"
-        )
-    return ours.window
-
-
-def _check_scale(variant: Variant, layout: str, stage: int) -> None:
-    """Refuse several first trainings of one stage, or one that torchvision does not know."""
-    sides = {word.branches[0].kwargs.get(PRETRAINED, 0) for word in variant.block_words[stage]}
-    if len(sides) > 1 or (layout == "torchvision" and sides != {0}):
-        each = "one per stage" if layout != "torchvision" else "none"
-        listed = ", ".join(map(str, sorted(sides, key=str)))
-        raise InputError(
-            f"layout {layout!r} has {each} of {PRETRAINED}; the model's stage {stage} has "
-            f"{listed}; {_INSTEAD}"
+        yield f"fits no such network: {theirs}"
+    elif window_layout(part, variant.grids[i], variant.window_sizes[i]) != theirs:
+        yield (
+            f"holds {what}, and in {rules.library} layers.{i}.blocks.{j} is what we call "
+            f"{str(rules.part(kind))!r}; the model's is {word.spelled()!r}"
         )

@@ -104,10 +104,7 @@ class CueConflictSource(Source):
     ) -> None:
         if mode not in MODES:
             raise unknown("mode", mode, MODES)
-        try:
-            self.layout = Layout(grid, reach, side, 1, margin)
-        except InputError as error:
-            raise InputError("cue_conflict" + str(error).removeprefix("constellation")) from error
+        self.layout = Layout(grid, reach, side, 1, margin, "cue_conflict")
         drawing.check_drawing("cue_conflict", cell, noise, amplitude, seed)
         if not brightness >= 0:
             raise InputError(f"cue_conflict: brightness must be at least 0; got {brightness}")

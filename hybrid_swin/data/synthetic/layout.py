@@ -4,6 +4,7 @@ Units are cells. A constellation is four blocks of s x s cells at the corners of
 sides, from a cell to its partner, are r cells.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from math import isqrt
@@ -26,6 +27,7 @@ class Layout:
         side: cells per side of a block, s; s² bits of evidence.
         constellations: number of constellations M, a perfect square.
         margin: empty cells along each border, m.
+        source: whose task it is, for messages.
 
     Raises:
         InputError: such constellations do not fit, with what would.
@@ -36,46 +38,43 @@ class Layout:
     side: int = 1
     constellations: int = 1
     margin: int = 0
+    source: str = "constellation"
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("grid", 2),
-            ("reach", 1),
-            ("side", 1),
-            ("constellations", 1),
-            ("margin", 0),
-        ):
+        why = next(self._reasons(), "")
+        if why:
+            raise InputError(f"{self.source}: {why}")
+
+    def _reasons(self) -> Iterator[str]:
+        leasts = {"grid": 2, "reach": 1, "side": 1, "constellations": 1, "margin": 0}
+        for name, least in leasts.items():
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise InputError(
-                    f"constellation: {name} must be a whole number of at least {least}; "
-                    f"got {value!r}"
-                )
+                yield f"{name} must be a whole number of at least {least}; got {value!r}"
         if self.side > self.reach:
-            raise InputError(
-                f"constellation: side {self.side} is above reach {self.reach}, so that blocks "
-                f"would overlap; choose a side of at most {self.reach}"
+            yield (
+                f"side {self.side} is above reach {self.reach}, so that blocks would overlap; "
+                f"choose a side of at most {self.reach}"
             )
         root = isqrt(self.constellations)
         if root * root != self.constellations:
-            raise InputError(
-                f"constellation: constellations {self.constellations} is not a perfect square; "
-                f"choose {root**2} or {(root + 1) ** 2}"
+            yield (
+                f"constellations {self.constellations} is not a perfect square; choose {root**2} "
+                f"or {(root + 1) ** 2}"
             )
         inside = self.grid - 2 * self.margin
         if inside < 1 or inside % root:
-            raise InputError(
-                f"constellation: the interior, grid {self.grid} less twice the margin "
-                f"{self.margin}, has {inside} cells per side, which {root} x {root} constellations "
-                f"cannot share; choose a grid of {2 * self.margin} and a multiple of {root}"
+            yield (
+                f"the interior, grid {self.grid} less twice the margin {self.margin}, has {inside} "
+                f"cells per side, which {root} x {root} constellations cannot share; choose a grid "
+                f"of {2 * self.margin} and a multiple of {root}"
             )
-        if self.room < self.reach + self.side:
-            least = 2 * self.margin + root * (self.reach + self.side)
-            raise InputError(
-                f"constellation: reach {self.reach} and side {self.side} need "
-                f"{self.reach + self.side} cells per side, but each of the {root} x {root} "
-                f"sub-squares has {self.room}; choose a grid of at least {least}, or less reach, "
-                "side or margin"
+        need = self.reach + self.side
+        if self.room < need:
+            yield (
+                f"reach {self.reach} and side {self.side} need {need} cells per side, but each of "
+                f"the {root} x {root} sub-squares has {self.room}; choose a grid of at least "
+                f"{2 * self.margin + root * need}, or less reach, side or margin"
             )
 
     @property

@@ -16,8 +16,6 @@ from hybrid_swin.data.batches import Batch, EpochBatches, SplitImages, make_load
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.own_modules import made_by
 from hybrid_swin.data.settings import DataSettings
-from hybrid_swin.data.sources import LabelledImages
-from hybrid_swin.data.splits import Splits
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.own_code.module_sources import import_from_source, module_sources
 from hybrid_swin.spec.variant import Variant
@@ -70,18 +68,6 @@ class ImageData(LightningDataModule):
     After ``setup`` it says what ``LoadedData`` does, and ``class_names``, ``num_classes`` and
     ``left_out`` of the images.
     """
-
-    batch_size: int
-    images: LabelledImages
-    splits: Splits
-    class_names: tuple[str, ...]
-    num_classes: int
-    class_counts: tuple[int, ...]
-    left_out: tuple[tuple[str, str], ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    data_hash: str
-    hashes: dict[str, str]
 
     def __init__(
         self,

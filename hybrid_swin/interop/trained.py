@@ -58,8 +58,9 @@ def load_trained(path: str | Path) -> Trained:
             f"{file.name} is of a network that gives maps of stages (features_only), not logits; "
             "give that of a network with a head"
         )
-    cfg = model.pretrained_cfg
-    return Trained(model, Normalisation.from_dict(cfg), cfg.get("label_names"), _identity(file))
+    cfg, told = model.pretrained_cfg, file.content.get("identity")
+    identity = told if isinstance(told, Mapping) else {}
+    return Trained(model, Normalisation.from_dict(cfg), cfg.get("label_names"), identity)
 
 
 def _load(path: str | Path, drop_path_rate: float = 0.0) -> tuple[HybridSwin | Pyramid, WeightFile]:
@@ -108,11 +109,6 @@ def _variant(file: WeightFile) -> Variant:
             "it by load_weights"
         )
     return found
-
-
-def _identity(file: WeightFile) -> Mapping[str, Any]:
-    found: Any = file.content.get("identity")
-    return found if isinstance(found, Mapping) else {}
 
 
 def _network(file: WeightFile) -> NetworkFacts:

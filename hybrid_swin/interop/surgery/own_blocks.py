@@ -5,14 +5,13 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from hybrid_swin.cost import Grid
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.surgery.host import Host
 from hybrid_swin.network.backbone import Backbone
 from hybrid_swin.network.branches._window_attention import WindowAttention
-from hybrid_swin.spec.block_words import BlockWord, Part
+from hybrid_swin.spec.block_words import BlockWord
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.spec.window_rules import Window, lay_windows, sides_of
+from hybrid_swin.spec.window_rules import lay_windows, sides_of
 
 
 def is_swin(model: nn.Module) -> bool:
@@ -36,6 +35,9 @@ def host(model: Backbone, stage: int, index: int) -> Host:
         )
     mixer: nn.Module = block.attn  # type: ignore[assignment]  # a Block's
     window, grid = variant.window_sizes[stage], variant.grids[stage]
+    word = variant.block_words[stage][index]
+    attentions = [part for part in word.branches if part.name in ("w_msa", "sw_msa")]
+    of_tables = (part.window for part in mixer.modules() if isinstance(part, WindowAttention))
     return Host(
         name,
         settings.width,
@@ -43,27 +45,15 @@ def host(model: Backbone, stage: int, index: int) -> Host:
         window,
         grid,
         mixer=mixer,
-        word=variant.block_words[stage][index],
-        attention=_attention(variant.block_words[stage][index]),
+        word=word,
+        attention=min(attentions, key=lambda part: part.name, default=None),  # a shifted one first
         weights=mixer.state_dict(),
-        window=_window(mixer, window, grid),
+        window=next(of_tables, lay_windows(grid, sides_of(window)).window),
         parent=block,
         key="attn",
         old=mixer,
         wrap=lambda mixer: mixer,
     )
-
-
-def _attention(word: BlockWord) -> Part | None:
-    """The window attention in a word, a shifted one first."""
-    found = [part for part in word.branches if part.name in ("w_msa", "sw_msa")]
-    return min(found, key=lambda part: part.name, default=None)
-
-
-def _window(mixer: nn.Module, window: Window, grid: Grid) -> Grid:
-    """The window that bias tables are for."""
-    inside = (part.window for part in mixer.modules() if isinstance(part, WindowAttention))
-    return next(inside, lay_windows(grid, sides_of(window)).window)
 
 
 def changed(variant: Variant, stage: int, words: Mapping[int, BlockWord]) -> Variant:

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from hybrid_swin.errors import InputError, few
 from hybrid_swin.interop.weights.filling.mixers import TABLE
-from hybrid_swin.interop.weights.source.layouts import names, spelling
-from hybrid_swin.interop.weights.source.version import (
+from hybrid_swin.interop.weights.source.layouts import (
     has_v2_names,
     merging_norm,
+    names,
+    spelling,
     usual_merging,
 )
 from hybrid_swin.interop.weights.source.weight_source import WeightSource

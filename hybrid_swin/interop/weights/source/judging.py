@@ -8,6 +8,7 @@ from torch import Tensor
 
 from hybrid_swin.interop.weights.source.configs import ConfigFacts, read_config, timm_facts
 from hybrid_swin.interop.weights.source.files import WeightFile
+from hybrid_swin.interop.weights.source.layouts import has_v2_names
 from hybrid_swin.interop.weights.source.own_variant import own_name
 from hybrid_swin.interop.weights.source.rules import (
     DEFAULTS,
@@ -18,7 +19,6 @@ from hybrid_swin.interop.weights.source.rules import (
     TRANSFORMERS_BACKBONE,
     Rules,
 )
-from hybrid_swin.interop.weights.source.version import has_v2_names
 from hybrid_swin.spec.variant import Variant
 
 _DENSE_HEADS = re.compile(r"(^|\.)(neck|bbox_head|roi_head|rpn_head|decode_head|mask_head)\.")

@@ -14,11 +14,10 @@ from torch import Tensor
 from hybrid_swin.errors import InputError
 from hybrid_swin.interop.weights.source.files import WeightFile, read_weights
 from hybrid_swin.interop.weights.source.judging import Judgement, judge
-from hybrid_swin.interop.weights.source.layouts import DERIVED, place_of, to_timm
+from hybrid_swin.interop.weights.source.layouts import DERIVED, has_v2_names, place_of, to_timm
 from hybrid_swin.interop.weights.source.networks import choose_network
 from hybrid_swin.interop.weights.source.own_variant import own_variant
 from hybrid_swin.interop.weights.source.positions import Positions, read_positions
-from hybrid_swin.interop.weights.source.version import has_v2_names
 from hybrid_swin.spec.variant import Variant
 
 

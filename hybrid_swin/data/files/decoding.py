@@ -19,7 +19,6 @@ from hybrid_swin.data.files.deep_pixels import (
     layout_of,
     layout_with_fourth,
     read_deep,
-    upright,
 )
 from hybrid_swin.data.files.facts import FileFacts, has_other_profile, seen
 from hybrid_swin.data.pixels import full_scale, in_range
@@ -163,7 +162,7 @@ class Decoder:
                     notes.append("transparent colour read as opaque")
                 pixels = self._fit_numbers(self._channels(pixels, notes), file)
             else:
-                depth, image = "8 bits", self._to_mode(upright(opened), notes)
+                depth, image = "8 bits", self._to_mode(ImageOps.exif_transpose(opened), notes)
                 pixels = np.asarray(self._fit(image, file)).reshape(self.shape)
             size, others = remarks or seen(opened)
             notes += ["colour profile other than sRGB not applied"] * has_other_profile(opened)

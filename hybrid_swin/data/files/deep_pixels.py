@@ -86,7 +86,7 @@ def read_deep(
             bytes_HW4 = _bytes(image, "RGBA").astype(np.uint16)
             return bytes_HW4[..., 0::2] * 256 + bytes_HW4[..., 1::2], "16 bits"
         case "two bytes":
-            high = np.asarray(upright(image)).astype(np.uint16)
+            high = np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16)
             with Image.open(file, formats=formats) as again:
                 return high * 256 + _bytes(again, layout.other), "16 bits"
         case "fourth channel":
@@ -96,7 +96,7 @@ def read_deep(
             with Image.open(file, formats=formats) as again:
                 return first.astype(np.uint16) * 256 + _four_bytes(again, layout.other), "16 bits"
         case "signed bytes":
-            values = np.asarray(upright(image)).view(np.int8)[..., None]
+            values = np.asarray(ImageOps.exif_transpose(image)).view(np.int8)[..., None]
             return values.astype(np.float32), "signed 8 bits"
     return _plane(image)
 
@@ -126,7 +126,7 @@ def _four_bytes(image: Image.Image, raw_mode: str) -> NDArray[np.uint8]:
 def _plane(image: Image.Image) -> tuple[NDArray[Any], str]:
     tags: Any = getattr(image, "tag_v2", {})
     signed, bits = tags.get(_SAMPLE_FORMAT) == (_SIGNED,), tags.get(_BITS)
-    values = np.asarray(upright(image))[..., None]
+    values = np.asarray(ImageOps.exif_transpose(image))[..., None]
     if image.mode == "F":
         return values.astype(np.float32), "floating point"
     if image.mode.startswith("I;16") or image.format in _SCALED_TO_16:
@@ -150,16 +150,11 @@ def has_further_channel(image: Image.Image) -> bool:
     return image.mode in ("L", "RGB", "RGBA", "CMYK", "P") and 0 in tags.get(_EXTRA_SAMPLES, ())
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """The image as its EXIF orientation says."""
-    return ImageOps.exif_transpose(image)
-
-
 def _bytes(image: Image.Image, raw_mode: str) -> NDArray[np.uint8]:
     """One byte of each value, as another way of unpacking the same file gives it."""
     tiles: Any = image.tile  # type: ignore[attr-defined]  # of files, which is all that we open
     image.tile = [_with_mode(tile, raw_mode) for tile in tiles]  # type: ignore[attr-defined]
-    return np.asarray(upright(image))
+    return np.asarray(ImageOps.exif_transpose(image))
 
 
 def _with_mode(tile: Any, raw_mode: str) -> Any:

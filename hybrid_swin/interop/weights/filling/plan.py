@@ -1,9 +1,9 @@
 """Which weight goes where: settled, and all errors found, before the network is touched."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -36,9 +36,9 @@ from hybrid_swin.interop.weights.source.weight_source import WeightSource
 from hybrid_swin.network.block import Block
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.network.windows import MASKED
-from hybrid_swin.spec.block_words import Part
+from hybrid_swin.spec.block_words import window_layout
 from hybrid_swin.spec.variant import Variant
-from hybrid_swin.spec.window_rules import Grid, lay_windows, sides_of
+from hybrid_swin.spec.window_rules import Grid
 
 _IN_BLOCK = re.compile(r"^.*?(blocks\.\d+|features\.\d+\.\d+)\.")  # what leads to a block
 _NOTHING = 16  # exp(-16) is nothing beside 1, in single precision
@@ -141,8 +141,11 @@ def _with_query_bias(
 def _plan_mixers(plan: LoadPlan, model: nn.Module, variant: Variant, source: WeightSource) -> None:
     taken: list[TakenBlock] = []
     mixers = _mixer_names(source)
-    for index, (name, i, j, block) in enumerate(_blocks(model)):
-        word, prefix = variant.block_words[i][j], f"{name}.attn."
+    stages: Any = model.layers
+    blocks = [(i, j, b) for i, stage in enumerate(stages) for j, b in enumerate(stage.blocks)]
+    for index, (i, j, block) in enumerate(blocks):
+        name, word = f"layers.{i}.blocks.{j}", variant.block_words[i][j]
+        prefix = f"{name}.attn."
         theirs = _mixer_source(source, i, j, mixers)
         try:
             mixer = plan_mixer(block.attn, word, theirs)
@@ -207,12 +210,6 @@ def _unplaced(plan: LoadPlan, block: str, source: WeightSource) -> list[str]:
     return named + [key for key, place in source.leftover.items() if place == block]
 
 
-def _blocks(model: nn.Module) -> Iterator[tuple[str, int, int, Block]]:
-    for i, layer in enumerate(model.layers):  # type: ignore[arg-type]  # a Sequential
-        for j, block in enumerate(layer.blocks):
-            yield f"layers.{i}.blocks.{j}", i, j, block
-
-
 def _mixer_names(source: WeightSource) -> set[frozenset[str]]:
     """Names of the weights within each mixer of a source."""
     found: dict[str, set[str]] = {}
@@ -230,19 +227,13 @@ def _mixer_source(
     weights = source.inside(f"{block}.attn.")
     if source.variant is not None:
         theirs, word = source.variant, source.variant.block_words[i][j]
-        windows = tuple(_window_of(theirs, i, part) for part in word.branches)
+        grid, window = theirs.grids[i], theirs.window_sizes[i]
+        windows = tuple(window_layout(part, grid, window).window for part in word.branches)
         return MixerSource(weights, str(word), True, windows[0], windows, others)
     told = source.positions.windows.get(block, source.judgement.config.window_at(i))
     plain = TABLE in weights or {SCALE, CONTINUOUS} <= weights.keys()
     kind = ("sw_msa" if j % 2 else "w_msa") if plain or source.is_foreign else None
     return MixerSource(weights, kind, source.is_foreign, told, others=others)
-
-
-def _window_of(variant: Variant, stage: int, part: Part) -> Grid:
-    """The window of a branch of a network of ours, shrunk to its nominal map or whole."""
-    small = part.kwargs.get("small_map", "shrink")
-    nominal = sides_of(variant.window_sizes[stage])
-    return lay_windows(variant.grids[stage], nominal, small).window  # type: ignore[arg-type]
 
 
 def _copy_norm(plan: LoadPlan, block: Block, name: str, source: WeightSource) -> None:

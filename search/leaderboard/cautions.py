@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from statistics import median
 
+from hybrid_swin.errors import few
 from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.chance import gain_on_chance
@@ -190,9 +191,7 @@ def _readings(board: Leaderboard) -> Iterator[str]:
             f"{references * bool(board.reference_reads)}; its scores choose and order nothing here."
         )
     if board.readers:
-        readers = list(board.readers)
-        names = ", ".join(f"{board.readers[name]} by {name}" for name in readers[:_READERS])
-        names += f" and {len(readers) - _READERS} more" * (len(readers) > _READERS)
+        names = few((f"{times} by {name}" for name, times in board.readers.items()), _READERS)
         yield (
             f"This test split has been read {_times(sum(board.readers.values()))} in all ({names}):"
             " whatever was chosen in the light of it is flattered by it."

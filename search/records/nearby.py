@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from hybrid_swin.errors import did_you_mean, shown
+from hybrid_swin.errors import did_you_mean, few, shown
 from search.records.runs import PLACES, RUN_FILE
 from search.records.study_file import STUDY_FILE
 
@@ -13,10 +13,8 @@ _NAMED = 5  # studies that a message lists
 def hint_of_studies(folder: Path) -> str:
     """The end of a message on a folder that is not a study's; empty if no study is near."""
     if inside := studies_in(folder):
-        more = f" and {len(inside) - _NAMED} more" if len(inside) > _NAMED else ""
         one = shown(str(folder / inside[0]))
-        names = ", ".join(inside[:_NAMED])
-        return f"; it holds the folders of {names}{more}: give one of them, such as {one}"
+        return f"; it holds the folders of {few(inside, _NAMED)}: give one of them, such as {one}"
     beside = studies_in(folder.parent)
     near = did_you_mean(folder.name, beside)
     found = next((name for name in beside if near.endswith(f" {name!r}?")), None)

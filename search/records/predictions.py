@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_swin.errors import few
 from hybrid_swin.system.files import replacing
 
 PREDICTIONS_FILE = "predictions.npz"
@@ -48,8 +49,7 @@ def read_correctness(
     if not files or len(files) != len(read):
         bad = [folders[seed] for seed, file in zip(seeds, read, strict=True) if file is None]
         places = ["/".join((*folder.parts[-3:], PREDICTIONS_FILE)) for folder in bad]
-        more = f" and {len(places) - 2} more" if len(places) > 2 else ""
-        lost.append(f"{', '.join(places[:2])}{more} cannot be read")
+        lost.append(f"{few(places, 2)} cannot be read")
         return None
     ids, groups, _ = files[0]
     for seed, (other_ids, other_groups, correct) in zip(seeds, files, strict=True):

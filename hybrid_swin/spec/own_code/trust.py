@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, few
 
 _LISTED = 2  # so many files stand in a message
 _LONGEST = 80  # characters of a path in a message
@@ -36,12 +36,11 @@ def unasked(plugins: Mapping[Path, str], source: str = "") -> InputError:
     """The refusal to run plug-ins that came from elsewhere."""
     files = {_short(file): found for file, found in plugins.items()}
     first = next(iter(files))
-    listed = ", ".join(f"{name!r} (hash {found})" for name, found in list(files.items())[:_LISTED])
-    more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
+    listed = few((f"{name!r} (hash {found})" for name, found in files.items()), _LISTED)
     came = f"came with {source}" if source else "came with a study's folder"
     each = "it" if len(files) == 1 else "each"
     return InputError(
-        f"code that {came} is not run unasked: {listed}{more}; read it, then add --trust, or name "
+        f"code that {came} is not run unasked: {listed}; read it, then add --trust, or name "
         f"{each}: --plugin {shlex.quote(first)}"
     )
 

@@ -111,7 +111,8 @@ def _transformers(config: Mapping[str, Any]) -> ConfigFacts:
     place, found = next((c for c in inside if c[1].get("model_type") in _SWIN), ("", None))
     if found is None:
         return ConfigFacts()
-    names = [found["model_type"], *_texts(config.get("architectures"))]
+    classes = config.get("architectures")
+    names = [found["model_type"], *(classes if isinstance(classes, list) else [])]
     is_backbone = place == "backbone_config"
     is_v2, rules = found["model_type"] == _SWIN_V2, TRANSFORMERS
     if is_v2:
@@ -120,7 +121,7 @@ def _transformers(config: Mapping[str, Any]) -> ConfigFacts:
         rules = TRANSFORMERS_BACKBONE
     activation, eps = found.get("hidden_act", "gelu"), found.get("layer_norm_eps", rules.eps)
     rules = replace(rules, activation="gelu" if activation in EXACT_GELU else str(activation)[:40])
-    if _is_number(eps):
+    if isinstance(eps, int | float) and not isinstance(eps, bool) and 0 <= eps < 1e30:
         rules = replace(rules, eps=float(eps))
     known = {*READ, *IN_SHAPES, *IDLE, "" if found.get("pruned_heads") else "pruned_heads"}
     width, depths = found.get("embed_dim"), _whole_numbers(found.get("depths"))
@@ -217,10 +218,6 @@ def _unknown(fields: Mapping[str, Any], known: Container[str]) -> tuple[str, ...
     return tuple(sorted(str(name)[:40] for name in found))
 
 
-def _texts(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
 def _whole_numbers(value: Any) -> tuple[int, ...] | None:
     if isinstance(value, list | tuple) and value and all(isinstance(v, int) for v in value):
         return tuple(value)
@@ -246,7 +243,3 @@ def _two_sides(value: Any) -> Grid | None:
 
 def _truth(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e30

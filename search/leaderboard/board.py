@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from hybrid_swin.data.test_reads import merged
+from hybrid_swin.spec.own_code.kept_plugins import described_plugins
 from hybrid_swin.system.files import (
     json_ready,
     write_json_atomically,
@@ -157,6 +158,17 @@ class Leaderboard:
         same = [e for e in entries if tested and e.test_hash and e.data_hash == tested.data_hash]
         split = tested.test_hash if tested else ""
         readers = (entry.reader for entry in entries if split and entry.test_hash == split)
+        questions: tuple[Question, ...] = ()
+        unread: list[str] = []
+        if not waiting:
+            # a control is told by its block words, which may be of plug-ins
+            with described_plugins(study.folder for study in studies) as unread:
+                several_seeds = [b for b in final if tier(b[0]) == 0]
+                questions = ask(several_seeds, monitor, studies[0].mode, level, matched)
+        lost = [
+            f"The plug-in {file} cannot be read, so rows with its block have no control."
+            for file in unread
+        ]
         return cls(
             study=" and ".join(study.name for study in studies),
             monitor=studies[0].monitor,
@@ -185,19 +197,11 @@ class Leaderboard:
             validated={}
             if several
             else {row.keys: e.validated for row, e in in_order if e.validated is not None},
-            questions=()
-            if waiting
-            else ask(
-                [b for b in final if tier(b[0]) == 0],
-                monitor,
-                studies[0].mode,
-                level,
-                matched,
-            ),
+            questions=questions,
             limits=tuple(dict.fromkeys(limit for study in studies for limit in study.limits)),
             matched=matched,
-            damaged=tuple(note for study in studies for note in study.damaged),
-            notes=(*notes, *(_looked(studies) if several else studies[0].notes)),
+            damaged=(*(note for study in studies for note in study.damaged), *lost),
+            notes=(*notes, *lost, *(_looked(studies) if several else studies[0].notes)),
         )
 
     @property

@@ -1,7 +1,7 @@
 """Copies of plug-ins that a study keeps in its folder: known by their source, run if trusted."""
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,29 @@ def adopt_kept_plugins(place: str | Path, named: Iterable[str], trust: bool) -> 
             continue
         check_hash(file, recorded, repr(study.name))
         registry.add_plugin(file, runs=trust)
+
+
+@contextmanager
+def described_plugins(studies: Iterable[Path]) -> Iterator[list[str]]:
+    """Describe the plug-ins that studies keep, by their sources, as long as the block runs.
+
+    Yields a list of the files that cannot be read. Names that are known already stay as they are.
+    """
+    added: list[Path] = []
+    unread: list[str] = []
+    for file in (f for study in studies for f in sorted((study / PLUGIN_FOLDER).glob("*.py"))):
+        try:
+            entry = registry.read_plugin(file)
+            if entry.name not in registry.names(entry.kind):
+                registry.add_plugin(file, runs=False)
+                added.append(file)
+        except InputError:
+            unread.append(str(file))
+    try:
+        yield unread
+    finally:
+        for file in added:
+            registry.forget_plugin(file)
 
 
 def study_of(place: str | Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hybrid_swin.spec import registry
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.end.answer import answer
 from search.leaderboard.rows.questions import ask
@@ -87,3 +88,31 @@ def test_the_files_say_nothing_of_them(study):
     board = Leaderboard.from_folder(study.folder)
     told = board.to_dict()
     assert not {"questions", "limits", "matched", "damaged", "folders"} & set(told)
+
+
+BLOCK = """from hybrid_swin import Branch
+
+
+class Edges(Branch):
+    def __init__(self, dim, num_heads, window_size, grid_size, kernel: int = 3):
+        raise AssertionError("it is read, not run")
+"""
+
+
+def test_controls_of_a_plug_in_are_known_where_it_may_not_run(make_study):
+    study = make_study(images=500)
+    add(study, "plain", "w_msa", -1.0, baseline=0)
+    add(study, "size", "w_msa+pointwise", -1.0, baseline=1)
+    add(study, "edges", "edges+w_msa", 2.0)
+    kept = study.folder / "plugins" / "edges.py"
+    kept.parent.mkdir()
+    kept.write_text(BLOCK)
+    board = Leaderboard.from_folder(study.folder)
+    label = {row.keys: row.label for row in board.rows}
+    causes = {(label[q.row], label[q.against]): q.cause for q in board.questions}
+    assert causes["edges", "size"] == "size"
+    assert "edges" not in registry.names("branch")  # for the next study's own
+    kept.write_text("class Edges")
+    board = Leaderboard.from_folder(study.folder)
+    assert "size" not in [q.cause for q in board.questions]
+    assert any("edges.py cannot be read, so rows with its block" in n for n in board.damaged)

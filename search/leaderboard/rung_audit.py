@@ -173,18 +173,13 @@ def _report(
     return RungReport(
         rung,
         len(scores),
-        sum(_stopped_at(run, rung, rungs) for run in trials),
+        sum(r.state == "stopped" and max(rungs.scores(r), default=0) == rung for _, r in trials),
         RankCorrelation.of([s for _, s in early], [_score(run) for run, _ in early]),
         RankCorrelation.of([s for s, _ in again], [mean for _, mean in again]),
         place,
         None if place is None or len(scores) < factor else place <= kept,
         sum(spec.kind == "audit" for (spec, _), _ in early),
     )
-
-
-def _stopped_at(run: FinishedRun, rung: int, rungs: Rungs) -> bool:
-    reached = rungs.scores(run[1])
-    return run[1].state == "stopped" and max(reached, default=0) == rung
 
 
 def _retrained(ended: Sequence[FinishedRun]) -> dict[str, float]:

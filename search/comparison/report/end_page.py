@@ -15,7 +15,7 @@ from search.comparison.report.tables import arm_text
 from search.comparison.results.answer import answer
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.doubts import top_cautions
-from search.leaderboard.end.layout import NARROW, EndPage, left_out_text, table_for
+from search.leaderboard.end.layout import NARROW, EndPage, footnotes, table_for
 from search.statistics.formatting import unit
 
 _COLUMNS = ("arm", "place", "score", "difference", "p", "macs", "marks")
@@ -64,11 +64,8 @@ def _table(comparison: Comparison, lines: Sequence[Line], count: int, width: int
         cells |= {"arm": arm_text(line), "macs": line.macs.partition(" ")[0]}
         table.add_row(*cells.values(), style=line.style)
     marks = "".join(line.marks for line in shown)
-    said = [f"{mark} {_SHORT.get(mark, text)}" for mark, text in MARKS.items() if mark in marks]
-    more = len(lines) - len(shown)
-    said += [f"{more} more line{'s' * (more > 1)}: --all"] if more else []
-    below = ["; ".join(said), left_out_text(["p (Holm)"] * ("p" not in names), NARROW)]
-    return Group(table, *(Text(text, "dim") for text in below if text))
+    hidden = ["p (Holm)"] * ("p" not in names)
+    return Group(table, *footnotes(MARKS | _SHORT, marks, len(lines) - len(shown), "line", hidden))
 
 
 def _chosen(lines: Sequence[Line], count: int) -> list[Line]:

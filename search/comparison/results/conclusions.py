@@ -15,6 +15,7 @@ from search.comparison.results.cost_conclusions import cost_conclusions, surviva
 from search.comparison.results.differences import Versus
 from search.comparison.results.doubts import doubt, left_out, listed, waiting
 from search.leaderboard.end.shared_cautions import incomplete
+from search.leaderboard.end.wording import capital
 from search.statistics.formatting import (
     bound_text,
     difference_phrase,
@@ -58,7 +59,7 @@ def conclusions(comparison: Comparison) -> list[str]:
 def _primary(comparison: Comparison) -> list[str]:
     """What the primary question costs the others."""
     found = primary_text(comparison)
-    return [f"{_capital(found)}."] if found else []
+    return [f"{capital(found)}."] if found else []
 
 
 def _differences(comparison: Comparison) -> list[str]:
@@ -76,11 +77,13 @@ def _differences(comparison: Comparison) -> list[str]:
             judged.setdefault(kind, []).append(f"{result.arm} ({_size(versus, comparison)})")
         parts = [
             f"{_VERDICTS[verdict].format(against, margin_text(comparison))}: {listed(arms)}"
-            for (against, verdict), arms in sorted(judged.items(), key=_by_verdict)
+            for verdict in _VERDICTS
+            for (against, found), arms in judged.items()
+            if found == verdict
         ]
         if parts:
             where, text = _where(comparison, cell, matching), "; ".join(parts)
-            said.append(f"{where}{text if where else _capital(text)}.")
+            said.append(f"{where}{text if where else capital(text)}.")
         elif any(r.versus for r in here.values()):
             said.append(f"{_where(comparison, cell, matching) or 'So '}nothing can be concluded.")
     return said
@@ -95,8 +98,19 @@ _VERDICTS = {
 }
 
 
-def _by_verdict(item: tuple[tuple[str, str], list[str]]) -> int:
-    return list(_VERDICTS).index(item[0][1])
+_STANDS = {
+    "better": "is shown better than",
+    "worse": "is shown worse than",
+    "equal": "is shown equal to",
+    "tie": "is not shown different from",
+    "unknown": "could not be compared with",
+}
+_EARNS = {
+    "better": "helps",
+    "worse": "hurts",
+    "equal": "does not matter",
+    "tie": "gets no credit",
+}
 
 
 def _causes(comparison: Comparison) -> list[str]:
@@ -150,7 +164,7 @@ def _cause(
             credit = _credit(verdict, arm, cause, control, gained, margin_text(comparison))
             parts.append(f"{credit} ({'; '.join(sizes)})")
     where, text = _where(comparison, "", matching), "; ".join(parts)
-    return f"{where}{text if where or text.startswith(arm) else _capital(text)}."
+    return f"{where}{text if where or text.startswith(arm) else capital(text)}."
 
 
 def _dearer(result: ArmResult, versus: Versus, comparison: Comparison) -> str:
@@ -172,30 +186,17 @@ def _credit(verdict: str, arm: str, cause: str, control: str, gained: bool, marg
 
     Size is asked to explain a gain only where one is shown.
     """
+    told = f"{arm} {_STANDS[verdict]} {control}"
+    within = f", within {margin}" * (verdict == "equal")
     if cause == SIZE:
-        better, tie = f"{arm} is shown better than {control}", "not shown different from"
-        if gained:
-            better += ", so size alone does not explain its gain"
-            tied = f"size alone may explain the gain of {arm}: it is {tie} {control}"
-        else:
-            better += ", its control for size"
-            tied = f"{arm} is {tie} {control}, its control for size"
-        return {
-            "better": better,
-            "worse": f"{arm} is shown worse than {control}, its control for size",
-            "equal": f"{arm} is shown equal to {control}, its control for size, within {margin}",
-            "tie": tied,
-            "unknown": f"{arm} could not be compared with {control}, its control for size",
-        }[verdict]
-    return {
-        "better": f"{cause} helps: {arm} is shown better than {control}, which has all but that",
-        "worse": f"{cause} hurts: {arm} is shown worse than {control}, which has all but that",
-        "equal": f"{cause} does not matter: {arm} is shown equal to {control}, which has all but "
-        f"that, within {margin}",
-        "tie": f"{cause} gets no credit: {arm} is not shown different from {control}, which "
-        "has all but that",
-        "unknown": f"what {cause} does in {arm} is not known",
-    }[verdict]
+        if gained and verdict == "better":
+            return f"{told}, so size alone does not explain its gain"
+        if gained and verdict == "tie":
+            return f"size alone may explain the gain of {arm}: it {_STANDS['tie']} {control}"
+        return f"{told}, its control for size{within}"
+    if verdict == "unknown":
+        return f"what {cause} does in {arm} is not known"
+    return f"{cause} {_EARNS[verdict]}: {told}, which has all but that{within}"
 
 
 def _size(versus: Versus, comparison: Comparison) -> str:
@@ -222,8 +223,4 @@ def _where(comparison: Comparison, cell: str, matching: str) -> str:
     if len(comparison.matchings) > 1:
         parts.append(matched_by(matching))
     text = ", ".join(parts)
-    return f"{_capital(text)}: " if text else ""
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return f"{capital(text)}: " if text else ""

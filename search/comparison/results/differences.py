@@ -215,19 +215,16 @@ def adjust(
     for primary in (True, False):
         mine = {question: v for question, v in answers.items() if question[0] == primary}
         different = holm_with_missing([v.p_value for v in mine.values()])
-        equal = holm_with_missing([_equal_p(v, margin) for v in mine.values()])
+        estimates = [v.estimate for v in mine.values()]
+        equal = holm_with_missing(
+            [None if margin is None or e is None else equivalence_p(e, margin) for e in estimates]
+        )
         for question, one, other in zip(mine, different, equal, strict=True):
             adjusted[question] = one, other, len(mine)
     return [
         _adjusted(v, *adjusted[question], level, margin)
         for question, (_, v) in zip(questions, asked, strict=True)
     ], len(answers)
-
-
-def _equal_p(versus: Versus, margin: float | None) -> float | None:
-    if margin is None or versus.estimate is None:
-        return None
-    return equivalence_p(versus.estimate, margin)
 
 
 def _adjusted(

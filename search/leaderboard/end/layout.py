@@ -1,6 +1,6 @@
 """A page of at most 25 lines, at the console's width: the table gives way, nothing else."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +95,16 @@ def listing(sign: str, sentences: Iterable[str]) -> Table:
     for sentence in sentences:
         table.add_row(sign, Text(unbroken(sentence)))
     return table
+
+
+def footnotes(
+    legend: Mapping[str, str], marks: str, more: int, what: str, hidden: Sequence[str]
+) -> list[Text]:
+    """Below a table: what its marks mean, and which rows and columns are not there."""
+    said = [f"{mark} {text}" for mark, text in legend.items() if mark in marks]
+    said += [f"{more} more {what}{'s' * (more > 1)}: --all"] if more else []
+    lines = ["; ".join(said), left_out_text(hidden, NARROW)]
+    return [Text(line, "dim") for line in lines if line]
 
 
 def left_out_text(columns: Sequence[str], wide: int) -> str:

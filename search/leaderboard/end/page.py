@@ -1,10 +1,9 @@
 """The end of a study on one page: the answer, the retrained rows, three cautions, the rest."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
@@ -12,7 +11,7 @@ from search.leaderboard.board import Leaderboard
 from search.leaderboard.cautions import top_cautions
 from search.leaderboard.costs import HEADS, TRAIN, cost_text, shown_costs
 from search.leaderboard.end.answer import answer, base_of, beyond_text
-from search.leaderboard.end.layout import NARROW, EndPage, left_out_text, table_for
+from search.leaderboard.end.layout import NARROW, EndPage, footnotes, table_for
 from search.leaderboard.rows.questions import Question
 from search.leaderboard.rows.row import Row
 from search.leaderboard.table import best_run, study_cell
@@ -88,7 +87,9 @@ def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> R
         if tested:
             cells["test" + unit] = _score(row, board, "test", True)
         if wide and asked and base is not None:
-            cells[f"against #{base.rank}"] = _beyond(asked, row, board)
+            question = asked.get(row.keys)
+            beyond = beyond_text(question, board.monitor) if question else ""
+            cells[f"against #{base.rank}"] = beyond
         cells |= {HEADS[cost]: cost_text(row, cost) for cost in costs}
         lines.append({**cells, "": _marks(row, asked.get(row.keys))})
     title = f"{board.study}: {what}, ranked by validation"
@@ -97,7 +98,9 @@ def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> R
         table.add_row(*line.values())
     marks = "".join(_marks(row, asked.get(row.keys)) for row in shown)
     hidden = [] if wide else _hidden(board, costs, validation, base if asked else None)
-    return Group(table, *_below(len(rows) - len(shown), marks, base, hidden))
+    name = f"#{base.rank}" if base is not None else ""
+    legend = {mark: text.format(name) for mark, text in _MARKS.items()}
+    return Group(table, *footnotes(legend, marks, len(rows) - len(shown), "row", hidden))
 
 
 def _hidden(
@@ -110,15 +113,6 @@ def _hidden(
         *([] if base is None else [f"against #{base.rank}"]),
         *(HEADS[cost].replace("-\n", "").replace("\n", " ") for cost in full if cost not in costs),
     ]
-
-
-def _below(more: int, marks: str, base: Row | None, hidden: Sequence[str]) -> list[Text]:
-    """What the marks mean, and which rows and columns are not there."""
-    name = f"#{base.rank}" if base is not None else ""
-    said = [f"{mark} {text.format(name)}" for mark, text in _MARKS.items() if mark in marks]
-    said += [f"{more} more row{'s' * (more > 1)}: --all"] if more else []
-    lines = ["; ".join(said), left_out_text(hidden, NARROW)]
-    return [Text(line, "dim") for line in lines if line]
 
 
 def _chosen(rows: Sequence[Row], base: Row | None, count: int) -> list[Row]:
@@ -141,7 +135,3 @@ def _score(row: Row, board: Leaderboard, split: str, with_range: bool) -> str:
     mean, low, high = (getattr(row, f"{split}_{name}") for name in ("mean", "low", "high"))
     span = range_text(low, high, board.monitor) if with_range else ""
     return f"{score_text(mean, board.monitor)} {span}".strip()
-
-
-def _beyond(asked: Mapping[tuple[str, ...], Question], row: Row, board: Leaderboard) -> str:
-    return beyond_text(asked[row.keys], board.monitor) if row.keys in asked else ""

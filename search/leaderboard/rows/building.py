@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from search.leaderboard.rows.evidence import Images, RowEvidence, units_of, validated_of
 from search.leaderboard.rows.intervals import CONFIDENCE, over_seeds, with_intervals
-from search.leaderboard.rows.row import Proposer, Row, RowKind
+from search.leaderboard.rows.row import Proposer, Row
 from search.records.runs import FinishedRun, RunResult, RunSpec, State
 from search.statistics.undertraining import undertrained
 
@@ -32,14 +32,16 @@ def build_row(
     spec, results = runs[0][0], [result for _, result in runs]
     whole = [run for run in runs if run[1].state == "complete" and run[1].score is not None]
     scores = tuple(result.score for _, result in whole if result.score is not None)
-    shown = scores or _scores_of_broken(results)
+    shown = scores
+    if len(results) == 1 and results[0].score is not None:
+        shown = (results[0].score,)  # also of a run that did not complete
     evidence = RowEvidence.of(folder, whole, monitor)
     row = Row(
         label=spec.label,
         variant_id=spec.variant_id,
         candidate_id=spec.candidate_id,
         origin=spec.origin or spec.key,
-        fidelity=_fidelity(spec),
+        fidelity="reference" if spec.kind == "reference" else spec.stage,
         is_baseline=any(run_spec.is_baseline for run_spec, _ in runs),
         proposed_by=_proposer(spec),
         validation_mean=fmean(shown) if shown else None,
@@ -139,15 +141,6 @@ def _proposer(spec: RunSpec) -> Proposer:
     return "random search" if (spec.origin or spec.key).startswith("random/") else "search"
 
 
-def _fidelity(spec: RunSpec) -> RowKind:
-    return "reference" if spec.kind == "reference" else spec.stage
-
-
-def _scores_of_broken(results: Sequence[RunResult]) -> tuple[float, ...]:
-    """The last score of a run that did not complete is worth showing where it is the only run."""
-    return tuple(r.score for r in results if r.score is not None) if len(results) == 1 else ()
-
-
 def _undertrained(
     results: Sequence[RunResult], monitor: str, mode: Literal["min", "max"]
 ) -> bool | None:
@@ -191,21 +184,17 @@ def _about_latency(results: Sequence[RunResult]) -> dict[str, Any]:
     if not ways or any(way != ways[0] for way in ways):
         return {}
     device, threads, batch = ways[0]
+    medians = _finite([one.get("median_ms") for one in found])
     ends = [_finite([one.get(name) for one in found]) for name in ("low_ms", "high_ms")]
     both = all(len(end) == len(found) for end in ends)
     return {
-        "latency_ms": _middle([one.get("median_ms") for one in found]),
+        "latency_ms": median(medians) if medians else None,
         "latency_low": min(ends[0]) if both else None,
         "latency_high": max(ends[1]) if both else None,
         "latency_device": str(device or ""),
         "latency_threads": threads,
         "latency_batch": batch,
     }
-
-
-def _middle(values: Sequence[float | None]) -> float | None:
-    known = _finite(values)
-    return median(known) if known else None
 
 
 def _mean_metrics(metrics: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -248,16 +248,12 @@ def _grouped(ended: Iterable[FinishedRun]) -> list[list[FinishedRun]]:
     """Runs of one row: the seeds of a retrained candidate; every other run stands alone."""
     groups: dict[tuple[str, str], list[FinishedRun]] = {}
     for spec, result in ended:
-        groups.setdefault(_group(spec), []).append((spec, result))
+        retrained = spec.stage == "final" and spec.kind != "reference"
+        group = ("final", spec.candidate_id) if retrained else ("run", spec.key)
+        groups.setdefault(group, []).append((spec, result))
     return list(groups.values())
 
 
 def _is_by_chance(spec: RunSpec) -> bool:
     """Whether a run is one of those whose mean is a row."""
     return spec.kind == "random" and spec.stage == "final"
-
-
-def _group(spec: RunSpec) -> tuple[str, str]:
-    if spec.stage == "final" and spec.kind != "reference":
-        return "final", spec.candidate_id
-    return "run", spec.key

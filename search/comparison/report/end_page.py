@@ -15,7 +15,7 @@ from search.comparison.report.tables import arm_text
 from search.comparison.results.answer import answer
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.doubts import top_cautions
-from search.leaderboard.end.layout import NARROW, EndPage, footnotes, table_for
+from search.leaderboard.end.layout import NARROW, footnotes, print_page, table_for
 from search.statistics.formatting import unit
 
 _COLUMNS = ("arm", "place", "score", "difference", "p", "macs", "marks")
@@ -34,7 +34,8 @@ def print_end(comparison: Comparison, folder: Path, console: Console | None = No
     console = console or Console()
     lines, width = lines_of(comparison), console.width
     files = "comparison.md, .tex, .csv, .json, differences.svg, receipt.json"
-    EndPage(
+    print_page(
+        console,
         answer(comparison),
         lambda count: _table(comparison, lines, count, width),
         len(lines),
@@ -43,7 +44,7 @@ def print_end(comparison: Comparison, folder: Path, console: Console | None = No
             ("all", f"{door()} leaderboard {shlex.quote(str(folder))} --all"),
             ("files", f"{folder}: {files}"),
         ],
-    ).print(console)
+    )
 
 
 def _table(comparison: Comparison, lines: Sequence[Line], count: int, width: int) -> RenderableType:

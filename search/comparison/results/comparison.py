@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -236,27 +237,24 @@ def _compared(
     sign = 1 if settings.objective.mode == "max" else -1
     bounds = bounds_of(settings.objective.monitor)
     places = {(a.entry.cell.name, a.entry.matching, a.entry.arm): a for a in arms}
-    asked: list[tuple[str, Versus]] = []
-    owners: list[tuple[int, str]] = []
-    for index, arm in enumerate(arms):
-        entry = arm.entry
+    asked: list[list[tuple[str, Versus]]] = []  # of each arm
+    for arm in arms:
+        entry, mine = arm.entry, list[tuple[str, Versus]]()
         wanted = [("", entry.against)] if entry.against else []
         for cause, label in (*wanted, *entry.controls.items()):
-            other = places[entry.cell.name, entry.matching, label or ""]
+            other = places[entry.cell.name, entry.matching, label]
             versus = difference_of(arm.side, other.side, cause, sign, bounds, images_of(arm, plan))
             versus = replace(versus, primary=is_primary(settings, entry, versus.against))
-            asked.append((f"{entry.candidates[0]} - {other.entry.candidates[0]}", versus))
-            owners.append((index, cause))
-    adjusted, family = adjust(asked, level, settings.margin)
-    found: dict[int, dict[str, Versus]] = {}
-    for (index, cause), versus in zip(owners, adjusted, strict=True):
-        found.setdefault(index, {})[cause] = versus
+            mine.append((f"{entry.candidates[0]} - {other.entry.candidates[0]}", versus))
+        asked.append(mine)
+    adjusted, family = adjust([one for mine in asked for one in mine], level, settings.margin)
+    answers = iter(adjusted)
     results = []
-    for index, arm in enumerate(arms):
-        mine = found.get(index, {})
-        result = result_of(arm, plan)
-        controls = tuple(versus for cause, versus in mine.items() if cause)
-        results.append(replace(result, versus=mine.get(""), controls=controls))
+    for arm, mine in zip(arms, asked, strict=True):
+        found = list(islice(answers, len(mine)))
+        versus_reference = next((versus for versus in found if not versus.cause), None)
+        controls = tuple(versus for versus in found if versus.cause)
+        results.append(replace(result_of(arm, plan), versus=versus_reference, controls=controls))
     return results, family
 
 

@@ -1,7 +1,6 @@
 """A page of at most 25 lines, at the console's width: the table gives way, nothing else."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich import box
@@ -18,11 +17,18 @@ NARROW = 96  # below so many columns, some columns are left out
 _WORDS = ("study", "blocks", "arm", "at", "stage")  # heads of columns that fold
 
 
-@dataclass(frozen=True)
-class EndPage:
-    """What stands on the page.
+def print_page(
+    console: Console,
+    answer: str,
+    table: Callable[[int], RenderableType],
+    rows: int,
+    cautions: Sequence[str],
+    where: Sequence[tuple[str, str]],
+) -> None:
+    """Print the page, with as many rows of the table as there is room for.
 
     Args:
+        console: where to.
         answer: one sentence.
         table: the table with at most so many rows.
         rows: how many rows it could have.
@@ -30,34 +36,25 @@ class EndPage:
         where: what to type or open for the rest; lines that are not broken.
     """
 
-    answer: str
-    table: Callable[[int], RenderableType]
-    rows: int
-    cautions: Sequence[str]
-    where: Sequence[tuple[str, str]]
-
-    def print(self, console: Console) -> None:
-        """Print it, with as many rows as there is room for."""
-        shown = self.rows
-        while shown > FEWEST_ROWS and self._lines(console, shown) > MOST_LINES:
-            shown -= 1
-        console.print(self._body(shown))
-        for name, text in self.where:
-            line = Text.assemble((f"{name:<8}", "dim"), text)
-            console.say(line)
-
-    def _body(self, shown: int) -> Group:
-        parts: list[RenderableType] = [Text(unbroken(self.answer), "bold"), Text()]
-        if self.rows:
-            parts += [self.table(shown), Text()]
-        if self.cautions:
-            parts.append(listing("!", self.cautions))
+    def body(shown: int) -> Group:
+        parts: list[RenderableType] = [Text(unbroken(answer), "bold"), Text()]
+        if rows:
+            parts += [table(shown), Text()]
+        if cautions:
+            parts.append(listing("!", cautions))
         return Group(*parts, Text())
 
-    def _lines(self, console: Console, shown: int) -> int:
-        body = console.render_lines(self._body(shown), pad=False)
-        width = max(1, console.width)
-        return len(body) + sum(-(-(8 + len(text)) // width) for _, text in self.where)
+    width = max(1, console.width)
+    below = sum(-(-(8 + len(text)) // width) for _, text in where)
+    shown = rows
+    while shown > FEWEST_ROWS:
+        if len(console.render_lines(body(shown), pad=False)) + below <= MOST_LINES:
+            break
+        shown -= 1
+    console.print(body(shown))
+    for name, text in where:
+        line = Text.assemble((f"{name:<8}", "dim"), text)
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def table_for(

@@ -11,7 +11,7 @@ from search.leaderboard.board import Leaderboard
 from search.leaderboard.cautions import top_cautions
 from search.leaderboard.costs import HEADS, TRAIN, cost_text, shown_costs
 from search.leaderboard.end.answer import answer, base_of, beyond_text
-from search.leaderboard.end.layout import NARROW, EndPage, footnotes, table_for
+from search.leaderboard.end.layout import NARROW, footnotes, print_page, table_for
 from search.leaderboard.rows.questions import Question
 from search.leaderboard.rows.row import Row
 from search.leaderboard.table import best_run, study_cell
@@ -34,13 +34,14 @@ def print_end(board: Leaderboard, console: Console | None = None) -> None:
     console = console or Console()
     width = console.width
     rows = _rows(board)
-    EndPage(
+    print_page(
+        console,
         answer(board),
         lambda count: _table(board, rows, count, width),
         len(rows),
         top_cautions(board),
         _where(board),
-    ).print(console)
+    )
 
 
 def _rows(board: Leaderboard) -> list[Row]:

@@ -36,12 +36,6 @@ class ValidationAnswers(L.Callback):
 
         They are read again where this callback has not seen them all: the training ended in an
         earlier attempt, or several devices shared the split.
-
-        Args:
-            folder: the run's.
-            checkpoint: the weights that the training ended with.
-            data: what it was trained on.
-            accelerator: to read with.
         """
         if not isinstance(data, ImageData):
             return

@@ -77,11 +77,8 @@ class Dispatcher:
     """Takes runs and gives results.
 
     Args:
-        folder: the study's folder.
-        executor: where workers run.
         workers: attempts and time limits.
         common: what every job's settings hold beside the run itself.
-        view: what is told of progress.
     """
 
     def __init__(

@@ -46,7 +46,6 @@ class LocalExecutor:
     """Runs jobs on ``count`` processes of this machine.
 
     Args:
-        count: worker processes.
         threads: CPU threads of each.
         logs: folder for what workers and libraries print.
         gpus: GPUs as CUDA_VISIBLE_DEVICES names them, shared out in turn; none for CPU workers.

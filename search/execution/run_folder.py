@@ -17,11 +17,7 @@ _ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is no
 def take_folder(study: Path, spec: RunSpec, settled: Mapping[str, Any], say: Say) -> None:
     """Write what a run was asked, or check that the folder is that of the same run.
 
-    Args:
-        study: the study's folder.
-        spec: the run.
-        settled: what else ``run.json`` holds.
-        say: is told of what stands in the way, and is set aside.
+    ``settled`` is what else ``run.json`` holds; ``say`` is told of what is set aside.
 
     Raises:
         InputError: it is of another candidate.

@@ -27,12 +27,7 @@ class RunSummary:
 
 
 def read_ended(path: Path, key: str) -> RunSummary:
-    """How a run has ended. Raises as `read_record`, also where it is another run's.
-
-    Args:
-        path: its ``result.json``.
-        key: the run's.
-    """
+    """How a run has ended. Raises as `read_record`, also where the file is another run's."""
     content = _without_metrics(read_bytes(path))
     data = json_object(content, path) | {"when": path.stat().st_mtime}
     told = parse_record(path, data, _summary)

@@ -18,9 +18,7 @@ def read_finalists(
 ) -> dict[str, list[str]]:
     """Keys of the chosen runs by who chose them; empty where there is no such file yet.
 
-    Args:
-        folder: the study's.
-        damaged: collects a damaged file, which then says nothing.
+    ``damaged`` collects a damaged file, which then says nothing.
 
     Raises:
         InputError: the file cannot be read; or it is damaged, where ``damaged`` is not given.
@@ -37,10 +35,7 @@ def read_finalists(
 def write_finalists(folder: Path, chosen: Mapping[str, Sequence[str]], say: Say) -> None:
     """Write the file where it does not say the same already.
 
-    Args:
-        folder: the study's.
-        chosen: keys of runs by who chose them.
-        say: is told of a damaged file of an earlier start, which is set aside.
+    ``say`` is told of a damaged file of an earlier start, which is set aside.
 
     Raises:
         FileError: the system refuses.

@@ -26,10 +26,6 @@ def repair_journal(path: Path, say: Say = lambda text: None) -> None:
     would be glued to it and make the journal unreadable for good. Damage anywhere else is not
     a kill's: the file is set aside, and its lines before the damage are written anew.
 
-    Args:
-        path: of the journal.
-        say: is told of what is cut off or damaged, in one line.
-
     Raises:
         FileError: the system refuses.
     """

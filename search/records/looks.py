@@ -44,9 +44,7 @@ class Look:
 def read_looks(folder: Path, notes: list[str] | None = None) -> list[Look]:
     """All looks at a study or comparison, in their order; lines that are none are left out.
 
-    Args:
-        folder: of the study or comparison.
-        notes: collects a sentence on what is left out: a look that is forgotten is not paid for.
+    ``notes`` collects a sentence on these: a look that is forgotten is not paid for.
     """
     try:
         found, others = _looks((folder / LOOKS).read_bytes())

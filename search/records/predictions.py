@@ -64,12 +64,7 @@ def read_correctness(
 
 
 def write_predictions(run_folder: Path, arrays: Mapping[str, Any]) -> None:
-    """Write the predictions of a run, whole or not at all.
-
-    Args:
-        run_folder: of the run.
-        arrays: labels, logits, and ids and groups where they are known.
-    """
+    """Write a run's labels and logits, whole or not at all, with ids and groups where known."""
     with replacing(run_folder / PREDICTIONS_FILE) as file:
         np.savez_compressed(file, **arrays)
 

@@ -58,9 +58,7 @@ class Progress:
 def read_progress(folder: Path, damaged: list[str]) -> Progress:
     """What is known; nothing where the file is missing, damaged or of a later program.
 
-    Args:
-        folder: of a study or comparison.
-        damaged: collects why it cannot be read.
+    ``damaged`` collects why it cannot be read.
     """
     try:
         return read_record(folder / PROGRESS_FILE, Progress.from_dict)

@@ -113,11 +113,9 @@ def code_hash() -> str:
 
 
 def differences_from(receipt: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """What may make a repetition find something else, beside settings: one line each.
+    """Why a receipt's repetition may find something else, beside settings: one line each.
 
-    Args:
-        receipt: content of a ``receipt.json``; empty where nothing is repeated.
-        folder: of the study that is about to begin, tied to its data and plug-ins.
+    ``folder`` is that of the study that is about to begin, tied to its data and plug-ins.
     """
     fixed = read_fixed(folder)
     here = {

@@ -65,9 +65,7 @@ def read_fixed(folder: Path) -> Fixed:
 def read_study_file(folder: Path, damaged: list[DamagedFileError] | None = None) -> Any:
     """The content of the file, or else of its copy; None where there is neither.
 
-    Args:
-        folder: of a study or comparison.
-        damaged: collects what is damaged.
+    ``damaged`` collects what is damaged.
 
     Raises:
         InputError: as `read_fixed`.

@@ -32,10 +32,7 @@ def set_aside(path: Path) -> Path:
 def read_or_set_aside(read: Callable[[], Content], say: Say, then: str) -> Content | None:
     """What a file holds; None where it is missing, or was damaged and is now set aside.
 
-    Args:
-        read: reads it, as `read_record` does.
-        say: is told of the damage, in one line.
-        then: what happens instead, such as ``the run is trained again``.
+    ``say`` is told of the damage and ``then``, such as ``the run is trained again``.
     """
     try:
         return read()

@@ -31,11 +31,7 @@ class Terminal:
     """Live progress on a terminal; plain lines with counts and the time left elsewhere.
 
     Args:
-        console: where to write.
         total: runs to come, those that are there already included.
-        monitor: the objective's metric.
-        mode: whether more or less of it is better.
-        slots: workers at work at once.
     """
 
     def __init__(self, console: Console, total: int, monitor: str, mode: str, slots: int) -> None:

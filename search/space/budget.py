@@ -29,8 +29,6 @@ class WidthMatcher:
     """Gives networks the widths with which they cost what they shall; by default none.
 
     Args:
-        by: the cost to meet.
-        to: its amount.
         tolerance: how far it may be off, as a share.
     """
 

@@ -83,7 +83,6 @@ class CandidateFactory:
     values where these make one.
 
     Args:
-        space: the space.
         matching: gives networks widths that meet a cost; none by default.
     """
 
@@ -115,13 +114,7 @@ class CandidateFactory:
 
 
 def network_part(space: Space, maker: CandidateFactory, samples: int) -> SubSpace:
-    """The parameters that make networks; all where a recipe's values are tied to theirs.
-
-    Args:
-        space: the space.
-        maker: of its candidates.
-        samples: how many combinations to draw where there are too many to look at all.
-    """
+    """The parameters that make networks; all where a recipe's values are tied to theirs."""
     if _recipe_is_tied(space):
         return look(space.parameters, "candidates", maker, samples)
     networks = tuple(p for p in space.parameters if not _is_recipe(p.path))

@@ -40,8 +40,6 @@ class Survey:
     """A space, looked at.
 
     Args:
-        space: the space.
-        limits: the budget.
         parts: of the space, first that of the networks.
         cheapest: lowest cost by MACs; among all where the networks are exact, else found.
         dearest: highest cost, likewise.

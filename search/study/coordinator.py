@@ -37,18 +37,11 @@ _AHEAD = 2  # retrained networks that wait for each worker before a further seed
 
 
 class Coordinator:
-    """Runs one study to its end.
+    """Runs one study, whose folder the caller has locked, to its end.
 
     Args:
-        settings: the study.
-        folder: where it lies, locked by the caller.
-        candidates: what may be trained.
-        randoms: what may be trained, drawn at random.
-        study: the Optuna side.
-        dispatcher: runs what is submitted.
         train_images: of the study's data; 0 where nobody knows.
         reference: the point from which hypervolumes are measured.
-        view: what watches.
         deadline: until when it must have ended; None for no such limit.
     """
 

@@ -63,11 +63,8 @@ def expected_runs(
 ) -> RunCounts:
     """What a study comes to, as far as can be seen before it begins.
 
-    Args:
-        settings: the study's.
-        candidates: what it may train.
-        train_images: of its data; needed where rungs take part of them.
-        seeds: fresh ones up to the next planned look; those of the last one where left out.
+    ``train_images`` count where rungs take part of them. ``seeds`` are the fresh ones up to the
+    next planned look; those of the last one where left out.
     """
     most = math.inf if candidates.combinations is None else candidates.combinations
     trials = int(min(settings.trials, most))

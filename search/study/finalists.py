@@ -77,10 +77,8 @@ def choosers(
 ) -> dict[str, tuple[str, ...]]:
     """Who had a candidate retrained, by its identity; several may agree, also on a baseline.
 
-    Args:
-        folder: the study's.
-        candidates: the identity of the candidate of every run, by the run's key.
-        damaged: collects a damaged file, which then says nothing.
+    ``candidates`` are identities by the key of their run; ``damaged`` collects a damaged file,
+    which then says nothing.
 
     Raises:
         InputError: the file cannot be read.

@@ -86,11 +86,7 @@ def reference_point(
 ) -> dict[str, float]:
     """The point that the hypervolume is measured from; empty for a single objective.
 
-    Args:
-        objective: with what the user gave.
-        num_classes: of the data; a loss is worst at that of guessing.
-        limits: of the budget.
-        seen: costs of candidates of the space.
+    A loss is worst at that of guessing one of ``num_classes``; ``seen`` are costs of candidates.
     """
     if not objective.against:
         return {}

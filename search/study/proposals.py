@@ -21,12 +21,7 @@ T = TypeVar("T")
 
 
 class Proposals:
-    """Trials that were asked and are not yet there.
-
-    Args:
-        study: the Optuna side; nobody else may use it until the context ends.
-        candidates: judges draws and makes runs of them.
-    """
+    """Trials that were asked and are not yet there; until its end nobody else may use the study."""
 
     def __init__(self, study: OptunaStudy, candidates: Candidates) -> None:
         self._study = study

@@ -31,9 +31,6 @@ class Rungs:
     known at a rung, all go on.
 
     Args:
-        settings: which rungs.
-        monitor: the metric that decides.
-        mode: whether more or less of it is better.
         seed: the study's, from which brackets are drawn.
         most: rungs lie below it: the epochs of a training, or the images of the train split.
 

@@ -50,10 +50,6 @@ class StudyData:
     """A study's ended runs and what they are judged by.
 
     Args:
-        study: its name.
-        monitor: the objective.
-        mode: whether more or less of it is better.
-        trials: in their order.
         audits: stopped trials that were trained to their end after all.
         baselines: their single runs.
         references: what no network achieves.

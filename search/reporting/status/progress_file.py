@@ -19,9 +19,6 @@ class ProgressFile:
     """A view that keeps the file, and tells another view and the mirror of everything.
 
     Args:
-        view: what else watches.
-        folder: of the study.
-        slots: workers at work at once.
         mirror: is told the key of each run that has ended.
     """
 

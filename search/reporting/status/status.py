@@ -120,9 +120,6 @@ def is_study(folder: Path) -> bool:
 class Watcher:
     """Looks at one folder, as often as asked.
 
-    Args:
-        folder: of a study or comparison.
-
     Raises:
         InputError: neither is there.
     """

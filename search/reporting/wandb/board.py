@@ -57,11 +57,8 @@ class WandbBoard:
     def close(self, timeout: float = 60.0, say: Callable[[str], None] = lambda text: None) -> None:
         """Let the mirror write what is left, at most ``timeout`` seconds, then stop it.
 
+        ``say`` is told what is waited for, where it takes longer than a moment.
         Ctrl-C ends the waiting: the study is complete, and its mirror is so at the next start.
-
-        Args:
-            timeout: seconds to wait.
-            say: is told what is waited for, where it takes longer than a moment.
         """
         process, self._closing = self._process, True
         if process is None:

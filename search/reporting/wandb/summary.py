@@ -23,10 +23,6 @@ class Summary:
     Args:
         name: of the table and the artifact.
         objective: monitor and mode.
-        sentences: in plain words.
-        columns: of the table.
-        rows: of the table.
-        told: single values.
         write: puts the files into a folder.
     """
 

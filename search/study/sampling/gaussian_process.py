@@ -22,9 +22,7 @@ class GaussianProcess(BaseSampler):
     """Proposes jointly, for one draw; at random where there is too little to learn from.
 
     Args:
-        seed: of the draw.
         startup_trials: that must have ended before it learns.
-        space: what it proposes.
     """
 
     def __init__(self, seed: int, startup_trials: int, space: dict[str, BaseDistribution]) -> None:

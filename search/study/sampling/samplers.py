@@ -77,13 +77,7 @@ def choose_sampler(settings: StudySettings, space: Space) -> tuple[SamplerName, 
 
 
 class Samplers:
-    """Makes the sampler of each draw.
-
-    Args:
-        name: which; not ``auto``.
-        settings: the study's.
-        space: its space.
-    """
+    """Makes the sampler of each draw."""
 
     def __init__(self, name: SamplerName, settings: StudySettings, space: Space) -> None:
         self._name = name
@@ -152,8 +146,6 @@ class Flat(BaseSampler):
     """A sampler that is told its space; Optuna would compare all trials' spaces at every draw.
 
     Args:
-        inner: proposes.
-        space: what it proposes jointly.
         genetic: counts the draw to its generation, so that it can become a parent.
     """
 

@@ -69,10 +69,7 @@ def open_study(settings: StudySettings, storage: BaseStorage) -> Opened:
 def claim(study: optuna.Study, settings: StudySettings, owner: str) -> None:
     """Refuse a study that is not ours: a database knows studies by their name only.
 
-    Args:
-        study: the one that was opened.
-        settings: ours.
-        owner: a word that no other folder has; empty for a journal in the folder itself.
+    ``owner`` is a word that no other folder has; empty for a journal in the folder itself.
 
     Raises:
         InputError: it is of other settings, or of another folder.

@@ -39,9 +39,6 @@ class OptunaStudy:
     not at all.
 
     Args:
-        settings: the study.
-        space: its space.
-        folder: where its journal lies.
         sampler: which, where it was chosen before.
         storage: instead of the settings'.
         owner: a word that no other folder has; two that share a database would tell each other's

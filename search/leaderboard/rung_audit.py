@@ -18,7 +18,7 @@ from scipy import stats
 from hybrid_swin.system.files import natural_order
 from search.records.runs import FinishedRun
 from search.settings.study import RungSettings
-from search.statistics.proportions import share_upper_bound
+from search.statistics.probabilities import share_upper_bound
 from search.study.rungs import Rungs
 
 _LEAST = 5  # runs from which a rank correlation has an interval

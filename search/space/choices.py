@@ -3,7 +3,7 @@
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from random import Random
@@ -148,6 +148,12 @@ class Range:
         if self.step is None or self.whole:
             return label
         return self._at(round((label - self.low) / self.step))
+
+
+def combinations_of(parameters: Iterable[Choice | Range]) -> int | None:
+    """How many there are of all values; None where one has a value between any two."""
+    sizes = [parameter.size for parameter in parameters]
+    return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
 
 @dataclass(frozen=True)

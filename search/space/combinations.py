@@ -15,7 +15,7 @@ from hybrid_swin.errors import InputError
 from search.records.identity import candidate_id
 from search.space.budget import WidthMatcher
 from search.space.checks import settings_of
-from search.space.choices import RECIPE, Choice, Range, Tie, read_leaves
+from search.space.choices import RECIPE, Choice, Range, Tie, combinations_of, read_leaves
 from search.space.space import Space
 
 MOST = 4000  # combinations that are looked at one by one: seconds
@@ -137,8 +137,7 @@ def look(
     seed: int = 0,
 ) -> SubSpace:
     """What the values of some parameters make: of all combinations up to ``most``, else of some."""
-    sizes = [p.size for p in parameters]
-    combinations = None if None in sizes else math.prod(size for size in sizes if size is not None)
+    combinations = combinations_of(parameters)
     if combinations is not None and combinations <= most:
         made = [maker.make(params) for params in _all(parameters)]
         distinct: Number | None = Number(len({c.id for c in made if isinstance(c, Candidate)}))

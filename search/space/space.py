@@ -27,7 +27,16 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from search.records.identity import candidate_id
 from search.space.checks import check_values, settings_of
-from search.space.choices import RECIPE, Choice, Range, Suggests, Tie, is_number, read_leaves
+from search.space.choices import (
+    RECIPE,
+    Choice,
+    Range,
+    Suggests,
+    Tie,
+    combinations_of,
+    is_number,
+    read_leaves,
+)
 from search.space.templates import Template
 
 
@@ -64,8 +73,7 @@ class Space:
     @property
     def size(self) -> int | None:
         """How many combinations there are, or None where they are not counted."""
-        sizes = [p.size for p in self.parameters]
-        return None if None in sizes else math.prod(s for s in sizes if s is not None)
+        return combinations_of(self.parameters)
 
     def default(self) -> dict[str, Any]:
         """The first value of every choice, as Optuna parameters."""

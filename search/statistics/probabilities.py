@@ -1,11 +1,11 @@
-"""Intervals of probabilities: an accuracy over seeds and images, and P(A > B) over paired seeds."""
+"""Intervals of probabilities: an accuracy, P(A > B) over paired seeds, a share of a population."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
+from scipy import special, stats
 
 from search.statistics.crossed import Matrix, checked_matrix, crossed_parts
 from search.statistics.intervals import Interval
@@ -90,3 +90,22 @@ def _with_two_more(
     right, wrong = np.ones((len(x_SI), size)), np.zeros((len(x_SI), size))
     more = [*names, *["all right\0"] * size, *["all wrong\0"] * size]
     return np.concatenate([x_SI, right, wrong], axis=1), more if grouped else None
+
+
+def share_upper_bound(
+    successes: int, drawn: int, population: int, confidence: float = 0.95
+) -> float:
+    """The largest share of a finite population that a draw without replacement still allows.
+
+    Of ``population`` units ``drawn`` were looked at and ``successes`` of them were such. The bound
+    is the largest K / population with P(at most ``successes`` | K such units) > 1 - confidence,
+    by the hypergeometric distribution: where all were looked at, the share is known.
+
+    Raises:
+        ValueError: counts that contradict one another.
+    """
+    if not 0 <= successes <= drawn <= population or population < 1:
+        raise ValueError(f"{successes} of {drawn} drawn from {population} cannot be")
+    such = np.arange(successes, population - (drawn - successes) + 1)
+    allowed = stats.hypergeom.cdf(successes, population, such, drawn) > 1 - confidence
+    return float(such[allowed].max()) / population

@@ -12,22 +12,6 @@ Point = Sequence[float | None]
 _Losses = tuple[float, ...]
 
 
-def front(points: Sequence[Point], directions: Sequence[Direction]) -> list[int]:
-    """Places of the points that no other dominates: as good in everything and better in something.
-
-    Equal points do not dominate each other: all of them are on the front, or none.
-    """
-    known = [
-        (losses, place) for place, p in enumerate(points) if (losses := _losses(p, directions))
-    ]
-    kept: list[tuple[_Losses, int]] = []
-    # in this order a point can only be dominated by one before it, so by one that was kept
-    for losses, place in sorted(known):
-        if not any(_dominates(other, losses) for other, _ in kept):
-            kept.append((losses, place))
-    return sorted(place for _, place in kept)
-
-
 class Front:
     """A front that grows point by point; each point comes with what it stands for."""
 
@@ -48,6 +32,17 @@ class Front:
     def items(self) -> list[Any]:
         """What the points of the front stand for, in the order in which they came."""
         return [item for _, item in self._kept]
+
+
+def front(points: Sequence[Point], directions: Sequence[Direction]) -> list[int]:
+    """Places of the points that no other dominates: as good in everything and better in something.
+
+    Equal points do not dominate each other: all of them are on the front, or none.
+    """
+    found = Front(directions)
+    for place, point in enumerate(points):
+        found.add(point, place)
+    return found.items
 
 
 def hypervolume(

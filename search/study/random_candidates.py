@@ -1,7 +1,7 @@
 """Candidates drawn at random within the budget: what no search at all would have given."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from search.records.identity import derive_seed
@@ -48,15 +48,12 @@ class RandomCandidates:
         seen: set[str] = set()
         refused = 0
         for params in sample_params(self._space, derive_seed(self._settings.seed, purpose)):
-            spec = None if (key := tuple(params.values())) in drawn else self._look_at(params)
+            key = tuple(params.values())
+            spec = None if key in drawn else self._candidates.look_at(params)
             drawn.add(key)
-            if spec is not None and spec.candidate_id not in seen:
+            if isinstance(spec, RunSpec) and spec.candidate_id not in seen:
                 seen.add(spec.candidate_id)
                 refused = 0
                 yield dataclasses.replace(spec, params=params)
             elif (refused := refused + 1) >= _EXHAUSTED_AFTER or len(drawn) == self._space.size:
                 return
-
-    def _look_at(self, params: Mapping[str, Any]) -> RunSpec | None:
-        spec = self._candidates.look_at(params)
-        return spec if isinstance(spec, RunSpec) else None

@@ -6,8 +6,7 @@ same whatever the workers' timing.
 """
 
 import bisect
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from search.records.identity import derive_seed
 from search.records.runs import RunResult
@@ -88,7 +87,11 @@ class Rungs:
         """A run's scores at all rungs that it came to."""
         if self._over == "images":
             return {int(rung): score for rung, score in result.rungs.items()}
-        return epoch_scores(result.history, self._monitor, self.all)
+        return {
+            int(epoch["epoch"]): epoch[self._monitor]
+            for epoch in result.history
+            if epoch["epoch"] in self.all and epoch.get(self._monitor) is not None
+        }
 
     def cutoffs(self, index: int) -> Cutoffs:
         """For each rung of a trial that enough have reached, the score of the worst to go on."""
@@ -98,15 +101,3 @@ class Rungs:
                 going_on = len(scores) // self._factor
                 found[rung] = scores[-going_on if self._mode == "max" else going_on - 1]
         return found
-
-
-def epoch_scores(
-    history: Sequence[Mapping[str, Any]], monitor: str, epochs: Sequence[int]
-) -> dict[int, float]:
-    """A metric at these epochs, as far as a training came."""
-    wanted = set(epochs)
-    return {
-        int(epoch["epoch"]): epoch[monitor]
-        for epoch in history
-        if epoch["epoch"] in wanted and epoch.get(monitor) is not None
-    }

@@ -17,11 +17,11 @@ from typing import Literal
 
 from search.leaderboard.rows.comparison import agreeing, detectable
 from search.leaderboard.rows.evidence import RowEvidence
-from search.statistics.equivalence import equivalence_p
 from search.statistics.intervals import (
     Bounds,
     Difference,
     crossed_difference,
+    equivalence_p,
     paired_difference,
 )
 from search.statistics.multiplicity import holm_with_missing, simultaneous_confidence

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from search.statistics.equivalence import equivalence_p
-from search.statistics.intervals import crossed_difference, paired_difference
+from search.statistics.intervals import crossed_difference, equivalence_p, paired_difference
 
 
 def test_it_is_two_one_sided_tests():

@@ -6,10 +6,10 @@ from scipy import stats
 
 from search.statistics.best import set_of_the_best
 from search.statistics.crossed import Parts, crossed_parts, pseudo_items
-from search.statistics.equivalence import equivalence_p
 from search.statistics.intervals import (
     crossed_difference,
     difference_of_parts,
+    equivalence_p,
     paired_difference,
     score_interval,
 )

@@ -1,7 +1,7 @@
 import pytest
 from scipy import stats
 
-from search.statistics.proportions import share_upper_bound
+from search.statistics.probabilities import share_upper_bound
 from search.statistics.wilson import wilson
 
 

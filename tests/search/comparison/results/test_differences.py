@@ -8,8 +8,12 @@ from scipy import optimize, stats
 from search.comparison.results.differences import ArmScores, Versus, adjust, difference_of, survives
 from search.leaderboard.rows.evidence import RowEvidence
 from search.records.predictions import Correctness
-from search.statistics.equivalence import equivalence_p
-from search.statistics.intervals import Difference, crossed_difference, paired_difference
+from search.statistics.intervals import (
+    Difference,
+    crossed_difference,
+    equivalence_p,
+    paired_difference,
+)
 from search.statistics.power import detectable_difference
 from search.statistics.quantiles import half_width
 

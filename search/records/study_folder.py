@@ -14,11 +14,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.module_sources import check_modules, module_hashes
 from hybrid_swin.spec.run_reference import WORKING_FOLDER, working_folder
-from hybrid_swin.system.files import (
-    DamagedFileError,
-    MissingFileError,
-    write_bytes_atomically,
-)
+from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from search.records.runs import PLACES, RUN_FILE
 from search.records.settings import SETTINGS_FILE, read_study, write_settings
 from search.records.study_file import (
@@ -225,6 +221,7 @@ def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
     for path in paths:
         entry = registry.read_plugin(path)
         copy = folder / "plugins" / entry.file.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
         known = copy.exists() and copy.read_bytes() == entry.file.read_bytes()
         if not known and copy.exists() and has_begun(folder):
             raise InputError(
@@ -232,7 +229,9 @@ def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
                 "another --name for a new study, or put the file back"
             )
         if not known:
-            write_bytes_atomically(copy, entry.file.read_bytes())
+            temporary = copy.with_name(f".{copy.name}.tmp")
+            shutil.copyfile(entry.file, temporary)
+            temporary.replace(copy)
         hashes[str(copy.resolve())] = registry.add_plugin(copy).plugin_hash
     return hashes
 

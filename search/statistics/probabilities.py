@@ -1,7 +1,6 @@
 """Intervals of probabilities: an accuracy, P(A > B) over paired seeds, a share of a population."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,23 +12,13 @@ from search.statistics.quantiles import half_width
 from search.statistics.wilson import wilson
 
 
-@dataclass(frozen=True)
-class Superiority:
-    """How often the first arm beats the second: P(A > B) + P(A = B) / 2, over paired seeds."""
-
-    probability: float
-    low: float
-    high: float
-    n: int
-
-
 def probability_of_beating(
     first: ArrayLike, second: ArrayLike, confidence: float = 0.95
-) -> Superiority:
-    """P(A > B) with Clopper and Pearson's interval; ties count one half.
+) -> Interval:
+    """How often the first arm beats the second, P(A > B) + P(A = B) / 2, over paired seeds.
 
-    With w = wins + ties / 2 of n pairs the estimate is w / n, and the interval runs from the
-    a / 2 quantile of Beta(w, n - w + 1) to the 1 - a / 2 quantile of Beta(w + 1, n - w),
+    With w = wins + ties / 2 of n pairs the mean is w / n, and Clopper and Pearson's interval runs
+    from the a / 2 quantile of Beta(w, n - w + 1) to the 1 - a / 2 quantile of Beta(w + 1, n - w),
     a = 1 - confidence. It never covers less than it says, whatever the truth, at 3 pairs too (the
     bootstrap of 3 wins in 3 would be [1, 1]); without ties it holds one half exactly where the
     two-sided sign test does not reject: 5 wins in 5 still do, 6 in 6 do not. Higher must be better;
@@ -50,7 +39,7 @@ def probability_of_beating(
     tail = (1 - confidence) / 2
     low = float(special.betaincinv(wins, n - wins + 1, tail)) if wins > 0 else 0.0
     high = float(special.betaincinv(wins + 1, n - wins, 1 - tail)) if wins < n else 1.0
-    return Superiority(wins / n, low, high, n)
+    return Interval(wins / n, low, high, n)
 
 
 def accuracy_interval(

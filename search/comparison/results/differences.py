@@ -175,7 +175,7 @@ def difference_of(
         high=found.high,
         covers=covers if found.low is not None else "",
         p_value=found.p_value,
-        better=beats.probability,
+        better=beats.mean,
         better_low=beats.low,
         better_high=beats.high,
         seed_part=found.seed_part,

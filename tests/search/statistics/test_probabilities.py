@@ -10,21 +10,21 @@ from search.statistics.probabilities import accuracy_interval, probability_of_be
 
 def test_wins_in_every_pair():
     found = probability_of_beating([0.9, 0.8, 0.95], [0.8, 0.7, 0.94])
-    assert (found.probability, found.high, found.n) == (1.0, 1.0, 3)
+    assert (found.mean, found.high, found.n) == (1.0, 1.0, 3)
     assert found.low == pytest.approx(0.025 ** (1 / 3))  # P(3 wins of 3) = p^3 = .025
 
 
 def test_losses_in_every_pair_are_the_mirror():
     ours = probability_of_beating([1, 2, 3, 4], [2, 3, 4, 5])
     theirs = probability_of_beating([2, 3, 4, 5], [1, 2, 3, 4])
-    assert (ours.probability, ours.low) == (0.0, 0.0)
+    assert (ours.mean, ours.low) == (0.0, 0.0)
     assert ours.high == pytest.approx(1 - theirs.low)
 
 
 def test_ties_count_one_half():
-    assert probability_of_beating([1, 1, 1, 1], [1, 1, 1, 1]).probability == 0.5
-    assert probability_of_beating([1, 2, 1], [1, 1, 2]).probability == 0.5
-    assert probability_of_beating([2, 2, 1], [1, 1, 1]).probability == pytest.approx(2.5 / 3)
+    assert probability_of_beating([1, 1, 1, 1], [1, 1, 1, 1]).mean == 0.5
+    assert probability_of_beating([1, 2, 1], [1, 1, 2]).mean == 0.5
+    assert probability_of_beating([2, 2, 1], [1, 1, 1]).mean == pytest.approx(2.5 / 3)
 
 
 @pytest.mark.parametrize("n", range(3, 11))

@@ -3,15 +3,12 @@
 Nothing depends on this file: it may be missing, old, or deleted at any time.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import MissingFileError
-from hybrid_swin.system.schema import build, check_version
-from search.records.runs import SCHEMA_VERSION, read_record
+from search.records.runs import parsed_as, read_record
 
 PROGRESS_FILE = "progress.json"
 
@@ -48,12 +45,6 @@ class Progress:
     slots: int | None = None
     running: dict[str, Running] = field(default_factory=dict)
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read the content of the file; raises as `RunSpec.from_dict`."""
-        check_version(data, SCHEMA_VERSION)
-        return build(cls, data, least={"total": 0, "slots": 1})
-
 
 def read_progress(folder: Path, damaged: list[str]) -> Progress:
     """What is known; nothing where the file is missing, damaged or of a later program.
@@ -61,7 +52,7 @@ def read_progress(folder: Path, damaged: list[str]) -> Progress:
     ``damaged`` collects why it cannot be read.
     """
     try:
-        return read_record(folder / PROGRESS_FILE, Progress.from_dict)
+        return read_record(folder / PROGRESS_FILE, parsed_as(Progress, total=0, slots=1))
     except MissingFileError:
         pass
     except InputError as error:

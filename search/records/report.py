@@ -2,14 +2,12 @@
 
 import csv
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from hybrid_swin.system.files import DamagedFileError, read_bytes
-from hybrid_swin.system.schema import build, check_version
-from search.records.runs import SCHEMA_VERSION, read_record
+from search.records.runs import parsed_as, read_record
 
 JSON_FILE, CSV_FILE = "comparison.json", "comparison.csv"
 
@@ -27,16 +25,10 @@ class Report:
     digest: str = ""
     conclusions: tuple[str, ...] = ()
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read the content of the file; raises as `RunSpec.from_dict`."""
-        check_version(data, SCHEMA_VERSION)
-        return build(cls, data, least={"seeds": 0, "pending": 0})
-
 
 def read_report(folder: Path) -> Report:
     """What a comparison told. Raises as `read_record`."""
-    return read_record(folder / JSON_FILE, Report.from_dict)
+    return read_record(folder / JSON_FILE, parsed_as(Report, seeds=0, pending=0))
 
 
 def read_report_table(folder: Path) -> tuple[list[str], list[list[str]]]:

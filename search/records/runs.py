@@ -35,16 +35,8 @@ State = Literal["complete", "stopped", "diverged", "failed"]
 # where the run folders of each kind lie in a study, in the order in which they are read
 PLACES = ("trials/*", "baselines/*", "audits/*", "random/*", "finalists/*/*", "references/*")
 # least values of the numbers in a result
-_LEAST = {
-    "attempt": 1,
-    "epochs": 0,
-    "epochs_planned": 0,
-    "passes": 0,
-    "validation_images": 0,
-    "test_images": 0,
-    "validation_groups": 0,
-    "test_groups": 0,
-}
+_COUNTS = ("validation_images", "test_images", "validation_groups", "test_groups")
+_LEAST = {"attempt": 1} | dict.fromkeys(("epochs", "epochs_planned", "passes", *_COUNTS), 0)
 Content = TypeVar("Content")
 
 
@@ -139,12 +131,7 @@ class RunResult:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read the content of ``result.json``; keys that this version does not know are ignored.
-
-        Raises:
-            SchemaError: a missing key, a value of another type or outside its range.
-            FutureVersionError: the file is of a later program.
-        """
+        """Read the content of ``result.json``, as `RunSpec.from_dict` that of ``run.json``."""
         check_version(data, SCHEMA_VERSION)
         if isinstance(data.get("score"), float) and not math.isfinite(data["score"]):
             data = {**data, "score": None}
@@ -186,6 +173,16 @@ def parse_record(
         raise DamagedFileError(path, str(error)) from error
 
 
+def parsed_as(cls: type[Content], **least: float) -> Callable[[Mapping[str, Any]], Content]:
+    """What makes a dataclass of a file's content, for `read_record`; ``least`` bounds numbers."""
+
+    def parse(data: Mapping[str, Any]) -> Content:
+        check_version(data, SCHEMA_VERSION)
+        return build(cls, data, least=least)
+
+    return parse
+
+
 def read_spec(folder: Path, key: str) -> RunSpec:
     """What a run was asked to do. Raises as `read_record`, also where a run was moved."""
     path = folder / key / RUN_FILE
@@ -219,17 +216,11 @@ class FailureRecord:
     error: str = "unknown"
     hung: bool = False
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read the content of the file; raises as `RunSpec.from_dict`."""
-        if "schema_version" in data:  # older ones have none
-            check_version(data, SCHEMA_VERSION)
-        return build(cls, data)
-
 
 def read_failure(attempt: Path) -> FailureRecord:
     """Why an attempt failed. Raises as `read_record`."""
-    return read_record(attempt / FAILURE_FILE, FailureRecord.from_dict)
+    content = {"schema_version": SCHEMA_VERSION, **read_json(attempt / FAILURE_FILE)}  # or older
+    return parse_record(attempt / FAILURE_FILE, content, parsed_as(FailureRecord))
 
 
 def write_failure(attempt: Path, failure: FailureRecord) -> None:

@@ -12,9 +12,7 @@ from typing import Any
 from hybrid_swin.system.file_names import COPY_FILE as COPY_FILE
 from hybrid_swin.system.file_names import STUDY_FILE as STUDY_FILE
 from hybrid_swin.system.files import DamagedFileError, MissingFileError, write_json_atomically
-from hybrid_swin.system.schema import build, check_version
-from search.records.runs import read_record
-from search.settings.experiment import SCHEMA_VERSION
+from search.records.runs import parsed_as, read_record
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,6 @@ class Fixed:
     working_folder: str = ""
     modules: dict[str, str] = field(default_factory=dict)
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Fixed":
-        """Read the content of ``study.json``; raises as `RunSpec.from_dict`."""
-        check_version(data, SCHEMA_VERSION)
-        return build(cls, data)
-
 
 def read_fixed(folder: Path) -> Fixed:
     """What a study is tied to; of its copy where the file is damaged or missing.
@@ -59,7 +51,7 @@ def read_fixed(folder: Path) -> Fixed:
         InputError: the file is of a later program, or the system refuses to read it.
     """
     content = read_study_file(folder)
-    return Fixed() if content is None else Fixed.from_dict(content)
+    return Fixed() if content is None else parsed_as(Fixed)(content)
 
 
 def read_study_file(folder: Path, damaged: list[DamagedFileError] | None = None) -> Any:
@@ -88,5 +80,5 @@ def write_study_file(folder: Path, content: Mapping[str, Any]) -> None:
 
 
 def _checked(data: Mapping[str, Any]) -> dict[str, Any]:
-    Fixed.from_dict(data)
+    parsed_as(Fixed)(data)
     return dict(data)

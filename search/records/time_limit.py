@@ -5,14 +5,12 @@ each decision is written down when it is made, and a start that goes on repeats 
 function of the settings, the seed and this file.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import MissingFileError, write_json_atomically
-from hybrid_swin.system.schema import build, check_version
-from search.records.runs import read_record
+from search.records.runs import parsed_as, read_record
 from search.settings.experiment import SCHEMA_VERSION
 
 TIME_LIMIT_FILE = "time_limit.json"
@@ -40,17 +38,12 @@ class TimeLimit:
     pace: dict[str, Any] = field(default_factory=dict)
     why: tuple[str, ...] = ()
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "TimeLimit":
-        """Read the file's content. Raises SchemaError for one that does not hold what it should."""
-        check_version(data, SCHEMA_VERSION)
-        return build(cls, data, least={"planned_trials": 0, "planned_seeds": 0})
-
 
 def read_time_limit(folder: Path) -> TimeLimit | None:
     """The decisions in a folder; None where there are none. Raises as `read_record`."""
+    parse = parsed_as(TimeLimit, planned_trials=0, planned_seeds=0)
     try:
-        return read_record(folder / TIME_LIMIT_FILE, TimeLimit.from_dict)
+        return read_record(folder / TIME_LIMIT_FILE, parse)
     except MissingFileError:
         return None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hybrid_swin.system.files import DamagedFileError, MissingFileError, write_json_atomically
 from hybrid_swin.system.schema import SchemaError, check_version
-from search.records.runs import SCHEMA_VERSION, collect, read_record
+from search.records.runs import SCHEMA_VERSION, RunSpec, collect, read_record
 from search.records.torn import Say, read_or_set_aside
 
 FINALISTS_FILE = "finalists.json"
@@ -32,15 +32,15 @@ def read_finalists(
         return {}
 
 
-def write_finalists(folder: Path, chosen: Mapping[str, Sequence[str]], say: Say) -> None:
-    """Write the file where it does not say the same already.
+def write_finalists(folder: Path, chosen: Mapping[str, Sequence[RunSpec]], say: Say) -> None:
+    """Write down which runs are retrained, and who chose them, before any of them is.
 
     ``say`` is told of a damaged file of an earlier start, which is set aside.
 
     Raises:
         FileError: the system refuses.
     """
-    plain = {name: list(keys) for name, keys in chosen.items()}
+    plain = {name: [spec.key for spec in specs] for name, specs in chosen.items()}
     path = folder / FINALISTS_FILE
     known = read_or_set_aside(lambda: read_record(path, _chosen), say, "it is written again")
     if known != plain:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.system.file_names import SETTINGS_FILE as SETTINGS_FILE
@@ -20,6 +20,8 @@ from search.records.study_file import STUDY_FILE, read_study_file
 from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings
 from search.settings.study import StudySettings
+
+Settings = TypeVar("Settings", StudySettings, ComparisonSettings)
 
 _MADE_AGAIN = "the command that began it writes it again"
 
@@ -111,19 +113,12 @@ def _check_against(fixed: Mapping[str, Any], settings: Mapping[str, Any], path: 
             raise SchemaError(f"{place} is {shown(now)}, but {shown(before)} in {STUDY_FILE}")
 
 
-def read_study_settings(folder: Path) -> StudySettings:
-    """The settings of a study; raises InputError also where a folder is a comparison's."""
+def read_settings(folder: Path, kind: type[Settings]) -> Settings:
+    """The settings in a folder; raises InputError also where it is not of this kind."""
     settings = read_study(folder)
-    if not isinstance(settings, StudySettings):
-        raise InputError(f"{str(folder)!r} is the folder of a comparison, not of a study")
-    return settings
-
-
-def read_comparison_settings(folder: Path) -> ComparisonSettings:
-    """The settings of a comparison; raises InputError also where a folder is a study's."""
-    settings = read_study(folder)
-    if not isinstance(settings, ComparisonSettings):
-        raise InputError(f"{str(folder)!r} is the folder of a study, not of a comparison")
+    if not isinstance(settings, kind):
+        names = ("comparison", "study") if kind is StudySettings else ("study", "comparison")
+        raise InputError("{!r} is the folder of a {}, not of a {}".format(str(folder), *names))
     return settings
 
 

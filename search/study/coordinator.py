@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from search.execution.dispatcher import Dispatcher, View
+from search.records.finalists_file import write_finalists
 from search.records.identity import derive_seed
 from search.records.looks import read_looks
 from search.records.runs import FinishedRun, RunResult, RunSpec
@@ -22,7 +23,7 @@ from search.study import objectives
 from search.study.candidates import Candidates
 from search.study.deadline import Deadline, no_deadline
 from search.study.expected_runs import expected_runs, full_trainings
-from search.study.finalists import choose_finalists, freeze
+from search.study.finalists import choose_finalists
 from search.study.looks import next_target
 from search.study.proposals import Proposals
 from search.study.random_candidates import RandomCandidates
@@ -104,7 +105,7 @@ class Coordinator:
             "search": self._choose([*told, *audited]),
             "random_search": self._choose(random),
         }
-        freeze(self._folder, chosen, self._view.note)
+        write_finalists(self._folder, chosen, self._view.note)
         finalists = _once([*chosen["search"], *chosen["random_search"]], self._candidates.baselines)
         self._expect(top=len(finalists))
         self._submit_finals_in_time(finalists)

@@ -1,11 +1,11 @@
 """Which runs of a search are retrained: the best, or where costs count as well, the best front."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import DamagedFileError, natural_order
-from search.records.finalists_file import read_finalists, write_finalists
+from search.records.finalists_file import read_finalists
 from search.records.runs import FinishedRun, RunSpec
 from search.settings.study import StudyObjective
 from search.study import objectives
@@ -57,19 +57,6 @@ def _spread(
         gains = [hypervolume([*points, values], corner, ways) for _, values in left]
         chosen.append(left.pop(max(range(len(left)), key=lambda place: gains[place])))
     return [spec for spec, _ in chosen]
-
-
-def freeze(
-    folder: Path,
-    chosen: Mapping[str, Sequence[RunSpec]],
-    say: Callable[[str], None] = lambda text: None,
-) -> None:
-    """Write down which runs are retrained, and who chose them, before any of them is.
-
-    A damaged file of an earlier start is set aside; ``say`` is told so.
-    """
-    plain = {name: [spec.key for spec in specs] for name, specs in chosen.items()}
-    write_finalists(folder, plain, say)
 
 
 def choosers(

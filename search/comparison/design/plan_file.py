@@ -24,7 +24,7 @@ from search.comparison.design.latency_match import LatencyMatch
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan, FirstWeights, make_plan
 from search.records.runs import read_record
-from search.records.settings import SETTINGS_FILE, read_comparison_settings
+from search.records.settings import SETTINGS_FILE, read_settings
 from search.records.study_file import STUDY_FILE, read_fixed
 from search.settings.comparison import ComparisonSettings, MatchBy
 from search.study.looks import target_so_far
@@ -57,7 +57,7 @@ def read_plan(folder: Path) -> ComparisonPlan:
             ``adopt_kept_plugins`` before).
     """
     adopt_kept_plugins(folder, (), trust=False)
-    settings = read_comparison_settings(folder)
+    settings = read_settings(folder, ComparisonSettings)
     target = target_so_far(settings.looks, folder)
     plan = read_plan_file(folder, settings)
     if plan is not None:

@@ -21,9 +21,9 @@ from search.leaderboard.rung_audit import RungAudit, audit
 from search.leaderboard.study_notes import study_notes
 from search.records.looks import Look, read_looks, with_current
 from search.records.runs import FinishedRun, RunKind, RunResult, RunSpec, iter_runs
-from search.records.settings import read_study_settings
+from search.records.settings import read_settings
 from search.records.torn import notes_on
-from search.settings.study import BudgetSettings
+from search.settings.study import BudgetSettings, StudySettings
 from search.statistics.looks import LEVEL
 from search.study.finalists import choosers
 from search.study.looks import level_at, plan_of, target_so_far
@@ -127,7 +127,7 @@ class StudyRows:
         Raises:
             InputError: no study there, or a file of it cannot be read.
         """
-        settings = read_study_settings(folder)
+        settings = read_settings(folder, StudySettings)
         monitor, mode = settings.objective.monitor, settings.objective.mode
         damaged: list[DamagedFileError] = []
         runs = list(iter_runs(folder, damaged))

@@ -8,10 +8,11 @@ from hybrid_swin.errors import InputError
 from search.cli.main import main
 from search.comparison.design.latency_match import LATENCY_FILE, LatencyMatch
 from search.leaderboard.board import Leaderboard
-from search.records.settings import read_study_settings
+from search.records.settings import read_settings
 from search.records.study_file import read_fixed, write_study_file
 from search.records.torn import set_aside
 from search.settings.comparison import ComparisonSettings
+from search.settings.study import StudySettings
 
 DAMAGE = {
     "empty": b"",
@@ -111,7 +112,7 @@ def test_what_is_set_aside_is_numbered(tmp_path):
 
 
 def test_old_settings_mean_what_they_meant(make_study):
-    settings = read_study_settings(make_study().folder)
+    settings = read_settings(make_study().folder, StudySettings)
     assert (settings.rungs.first, settings.finalists.random) == (0, 0)
     assert settings.sampler.name == "auto"
 

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from search.records.finalists_file import read_finalists
+from search.records.finalists_file import read_finalists, write_finalists
 from search.records.runs import RunResult, RunSpec
 from search.settings.study import StudyObjective
-from search.study.finalists import choose_finalists, choosers, freeze
+from search.study.finalists import choose_finalists, choosers
 from search.study.pareto import front, hypervolume
 
 
@@ -78,7 +78,7 @@ def test_a_run_without_its_measured_cost_is_no_finalist():
 def test_who_chose_what_is_read_back(tmp_path):
     keys = ("baselines/x", "trials/0", "random/0")
     (plain, _), (a, _), (b, _) = (ended(key, 0.9) for key in keys)
-    freeze(tmp_path, {"baselines": [plain], "search": [a, b], "random_search": [b]})
+    write_finalists(tmp_path, {"baselines": [plain], "search": [a, b], "random_search": [b]}, print)
     candidates = {plain.key: "p", a.key: "p", b.key: "b"}  # the search found the baseline again
     assert choosers(tmp_path, candidates) == {
         "p": ("baseline", "search"),
@@ -90,10 +90,10 @@ def test_who_chose_what_is_read_back(tmp_path):
 
 def test_the_choice_is_written_down_once(tmp_path):
     spec, _ = ended("trials/0002", 0.9)
-    freeze(tmp_path, {"search": [spec], "baselines": []})
+    write_finalists(tmp_path, {"search": [spec], "baselines": []}, print)
     file = tmp_path / "finalists.json"
     assert read_finalists(tmp_path) == {"search": ["trials/0002"], "baselines": []}
     assert json.loads(file.read_text())["schema_version"] == 1
     before = file.stat().st_mtime_ns
-    freeze(tmp_path, {"search": [spec], "baselines": []})
+    write_finalists(tmp_path, {"search": [spec], "baselines": []}, print)
     assert file.stat().st_mtime_ns == before

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +100,9 @@ def start_workers(
             f"{fed} of {count} workers: sampler.lookahead {lookahead} feeds half as many; for all "
             f"of them give {2 * count}"
         )
-    executor = LocalExecutor(max(1, fed), workers.threads, settings.path / "logs", gpus)
-    try:
+    logs = settings.path / "logs"
+    with closing(LocalExecutor(max(1, fed), workers.threads, logs, gpus)) as executor:
         yield executor
-    finally:
-        executor.close()
 
 
 def visible_gpus() -> list[str]:

@@ -70,7 +70,8 @@ class Difference(Interval):
         """The interval of another confidence, of one of many differences for example."""
         if self.low is None:
             return Interval(self.mean, None, None, self.n)
-        half = half_width_of(self, 1 - confidence)
+        parts = self.seed_part, self.seed_df, self.item_part, self.item_df
+        half = float(half_width(1 - confidence, *parts))
         low, high = min(self.mean, self.centre - half), max(self.mean, self.centre + half)
         return Interval(self.mean, max(-self.reach, low), min(self.reach, high), self.n)
 
@@ -81,12 +82,6 @@ class Difference(Interval):
         distance = self.centre - null
         tail = level_at(abs(distance), self.seed_part, self.seed_df, self.item_part, self.item_df)
         return tail / 2 if distance > 0 else 1 - tail / 2
-
-
-def half_width_of(difference: Difference, level: float) -> float:
-    """Half the width of a difference's interval that misses the truth at ``level``."""
-    parts = difference.seed_part, difference.seed_df, difference.item_part, difference.item_df
-    return float(half_width(level, *parts))
 
 
 def score_interval(

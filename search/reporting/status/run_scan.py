@@ -12,6 +12,7 @@ from pathlib import Path
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.files import MissingFileError
+from search.execution.run_folder import attempts_in, number_of
 from search.records.ended import RunSummary, read_ended
 from search.records.runs import PLACES, RESULT_FILE, RUN_FILE, read_failure, read_spec
 
@@ -90,10 +91,8 @@ def _folders(place: Path | str) -> list[str]:
 def _failures(place: str, key: str) -> list[Failure]:
     """Of a run's attempts, in order; one that cannot be read is left out."""
     found = []
-    for name in _folders(place):
-        word, _, number = name.partition("-")
-        if word == "attempt" and number.isdecimal() and len(number) < 10:
-            with suppress(InputError):
-                error = one_line(read_failure(Path(place, name)).error, LONGEST_ERROR)
-                found.append(Failure(key, int(number), error))
-    return sorted(found, key=lambda failure: failure.attempt)
+    for attempt in attempts_in(Path(place)):
+        with suppress(InputError):
+            error = one_line(read_failure(attempt).error, LONGEST_ERROR)
+            found.append(Failure(key, number_of(attempt), error))
+    return found

@@ -14,7 +14,7 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -125,9 +125,6 @@ class _Mirror:
 
 def main(arguments: Sequence[str]) -> int:
     """Read messages until ``finish`` or the end of the input, and mirror."""
-    if len(arguments) != 1:
-        print(f"usage: echo '{{\"finish\": true}}' | python -m {__spec__.name} STUDY_FOLDER")
-        return 2
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(AttributeError, OSError):
         os.nice(10)  # trainings come first
@@ -137,20 +134,16 @@ def main(arguments: Sequence[str]) -> int:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     try:
-        return _serve(folder, messages)
+        mirror = _Mirror(folder)
+        for line in messages:
+            message = json.loads(line)
+            if message.get("finish"):
+                mirror.finish()
+                break
+            mirror.mirror(message["run"])
     except InputError as error:  # damage in the folder: one line in the log
         print(f"the mirror ends: {error}", file=sys.stderr)
         return 2
-
-
-def _serve(folder: Path, messages: Iterable[str]) -> int:
-    mirror = _Mirror(folder)
-    for line in messages:
-        message = json.loads(line)
-        if message.get("finish"):
-            mirror.finish()
-            break
-        mirror.mirror(message["run"])
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -37,15 +37,6 @@ class Terminal:
     def __init__(self, console: Console, total: int, monitor: str, mode: str, slots: int) -> None:
         self._console = console
         self._monitor, self._mode, self._slots = monitor, mode, slots
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=32),
-            TextColumn("{task.completed}/{task.fields[of]}", markup=False),
-            TextColumn("{task.fields[left]}", markup=False),
-            console=console,
-            auto_refresh=False,
-        )
-        self._task = self._bar.add_task("runs", total=total, of=str(total), left="")
         self._total, self._of, self._ended = total, str(total), 0
         self._best: tuple[float, str] | None = None
         self._workers: dict[str, tuple[RunSpec, Mapping[str, Any]]] = {}
@@ -78,7 +69,6 @@ class Terminal:
         """Change how many runs there are to be, or about how many."""
         self._total, self._of = total, f"{'about ' * about}{total}"
         self._expected = dict(by_folder or {})
-        self._bar.update(self._task, total=total, of=self._of, left=self._left())
 
     def started(self, spec: RunSpec, worker: str) -> None:
         """A worker has begun a run."""
@@ -95,7 +85,6 @@ class Terminal:
         self._workers.pop(worker, None)
         self._taken.add(spec.key, result.state, result.seconds.get("total", 0.0))
         self._note_best(spec, result)
-        self._bar.update(self._task, completed=self._ended, left=self._left())
         self._states[result.state] += 1
         if worker:
             self._untold = True
@@ -163,12 +152,11 @@ class Terminal:
                 Text(epoch),
                 Text(score),
             )
-        best = (
-            ""
-            if self._best is None
-            else f"best so far: {self._score(self._best[0])} {self._best[1]}"
-        )
-        return Group(table, self._bar, Text(best, style="green"))
+        bar = Table.grid(padding=(0, 1))
+        done = ProgressBar(self._total, self._ended, width=32)
+        bar.add_row("runs", done, Text(f"{self._ended}/{self._of}"), Text(self._left()))
+        best = self._best and f"best so far: {self._score(self._best[0])} {self._best[1]}"
+        return Group(table, bar, Text(best or "", style="green"))
 
 
 def _by_number(item: tuple[str, Any]) -> tuple[Any, ...]:

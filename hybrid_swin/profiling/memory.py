@@ -35,11 +35,9 @@ def peak_memory(
 ) -> float:
     """Megabytes (10^6 bytes) at the peak of a step, above those in use once the network is built.
 
-    For a forward pass those are activations; in training also gradients and AdamW's two moments.
-    On the GPU what tensors take, on the CPU the process's resident memory.
-
-    Raises:
-        InputError: there is not the memory for it, or the network cannot do it.
+    For a forward pass those are activations; in training also gradients and AdamW's two moments. On
+    the GPU what tensors take, on the CPU the process's resident memory. Raises InputError if there
+    is not the memory for it, or the network cannot do it.
     """
     job = {
         "variant": variant.to_dict(),

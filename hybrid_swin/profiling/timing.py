@@ -30,8 +30,7 @@ _LEAST_SECONDS = 0.02  # of one sample: shorter steps are repeated within it
 class Setup:
     """What is measured with. Always float32, as plain PyTorch computes it.
 
-    Raises:
-        InputError: a device that is not here, or numbers below 1.
+    Raises InputError for a device that is not here, or numbers below 1.
     """
 
     device: str = "auto"  # ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``
@@ -131,9 +130,7 @@ def compare_times(
     """Time variants in turn, round after round, in this process; a first, untimed round warms up.
 
     The first variant is what the others are compared with; ``progress`` is told of rounds done.
-
-    Raises:
-        InputError: the GPU has not the memory for it.
+    Raises InputError if the GPU has not the memory for it.
     """
     try:
         with setup.threaded():

@@ -121,10 +121,8 @@ def write_text_atomically(path: Path, text: str) -> None:
 def write_bytes_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write so that ``path`` holds the old or the new content after any kill or power cut.
 
-    Folders on the way are made.
-
-    Raises:
-        FileError: the system refuses (a full disk, no rights, ...); the old file is untouched.
+    Folders on the way are made. Raises FileError if the system refuses (a full disk, no rights,
+    ...); the old file is untouched.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

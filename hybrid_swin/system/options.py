@@ -78,8 +78,8 @@ class Options(ArgumentParser):
     def read(self, words: Sequence[str]) -> list[tuple[str, Any]]:
         """What the words give.
 
-        Raises:
-            InputError: an unknown option, one without a value, or a value that cannot be read.
+        Raises InputError for an unknown option, one without a value, or a value that cannot be
+        read.
         """
         given: list[tuple[str, str]] = []
         bare: list[str] = []  # words without an option
@@ -177,8 +177,7 @@ class _Given(Action):
 def put(content: dict[str, Any], path: str, value: Any, hint: Any) -> None:
     """Set a value of this type by its path; a mapping of settings changes those it holds.
 
-    Raises:
-        InputError: the path leads into a list.
+    Raises InputError if the path leads into a list.
     """
     *above, last = path.split(".")
     for depth, name in enumerate(above):

@@ -87,9 +87,8 @@ def build(
 def build_settings(cls: type[Record], data: Mapping[str, Any], path: str = "") -> Record:
     """A dataclass from what a user wrote: in a file, on the command line.
 
-    Raises:
-        InputError: an unknown setting, an empty one, a value of another type, or what the
-            dataclass itself refuses.
+    Raises InputError for an unknown setting, an empty one, a value of another type, or what the
+    dataclass itself refuses.
     """
     try:
         return _build(cls, data, path, _Rules(settings=True))

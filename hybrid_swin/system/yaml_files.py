@@ -37,9 +37,8 @@ class DifferentlyRead(InputError):
 def read_yaml(path: str | Path, what: str) -> Any:
     """The plain values in a file; one that is named ``.json`` is JSON.
 
-    Raises:
-        InputError: it cannot be read, is not YAML (JSON), gives a key twice, is too large or too
-            deep, or holds a value that programs read in different ways, such as ``010`` or ``no``.
+    Raises InputError if it cannot be read, is not YAML (JSON), gives a key twice, is too large or
+    too deep, or holds a value that programs read in different ways, such as ``010`` or ``no``.
     """
     try:
         file = Path(path)

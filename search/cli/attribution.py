@@ -8,9 +8,8 @@ from search.cli.options import AttributionOptions
 def run(options: AttributionOptions) -> int:
     """Print and write the effects of a study's blocks; returns the exit code.
 
-    Raises:
-        InputError: biased trials, too few, a matching that the comparison does not have, or a
-            design in which effects cannot be told apart.
+    Raises InputError for biased trials, too few, a matching that the comparison does not have, or a
+    design in which effects cannot be told apart.
     """
     from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
     from hybrid_swin.system.console import Console

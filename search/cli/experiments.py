@@ -72,8 +72,7 @@ def in_time(
 ) -> InTime:
     """What to train, and what there is time for; ``words`` are the command line's.
 
-    Raises:
-        InputError: arguments that cannot be used, or too little time.
+    Raises InputError for arguments that cannot be used, or too little time.
     """
     if options.images is None and options.hours is None:
         return InTime(settings)

@@ -10,8 +10,7 @@ from search.reporting.figures.writing import write_study_figures
 def run(options: FiguresOptions) -> int:
     """Draw and say what was written; returns the exit code.
 
-    Raises:
-        InputError: no study there, or a file of it cannot be read.
+    Raises InputError if there is no study, or a file of it cannot be read.
     """
     files = write_study_figures(Path(options.study))
     say("\n".join(map(str, files)) or "nothing to draw yet: no trial has ended")

@@ -15,9 +15,8 @@ from search.leaderboard.table import save_svg
 def run(options: LeaderboardOptions) -> int:
     """Print what the folders hold in the format asked for; returns the exit code.
 
-    Raises:
-        InputError: a folder is of no study, a file of it cannot be read, or several are not to be
-            compared.
+    Raises InputError if a folder is of no study, a file of it cannot be read, or several are not to
+    be compared.
     """
     folders = [Path(name) for name in options.studies]
     found: Study | ComparisonStudy

@@ -28,8 +28,7 @@ _IDLE = "idle values counted one parameter at a time, orders of branches one wor
 def print_space(options: SpaceOptions, settings: StudySettings) -> int:
     """Look at a study's space and print what is there.
 
-    Raises:
-        InputError: a space that is none, or of which nothing fits the budget.
+    Raises InputError for a space that cannot be, or of which nothing fits the budget.
     """
     check_ranges({"--samples": (options.samples, Allowed(10, 1_000_000))})
     with Console(stderr=True).status("looking at the space"):

@@ -22,8 +22,7 @@ _SECONDS = Range(0, 86_400, open_below=True)
 def run(options: StatusOptions) -> int:
     """Print how a study stands; returns the exit code.
 
-    Raises:
-        InputError: no study there, or a pause that is none.
+    Raises InputError if there is no study, or for a pause that cannot be.
     """
     pause = options.watch
     if pause is not None:

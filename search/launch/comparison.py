@@ -49,10 +49,8 @@ class PreparedComparison(Prepared):
 def check(settings: ComparisonSettings) -> tuple[ComparisonPlan, LatencyMatch | None]:
     """Check all that needs no images, and match costs; by the clock where that is asked for.
 
-    A comparison that has begun keeps the plan that it began with; no clock is needed then.
-
-    Raises:
-        InputError: the first thing that cannot work.
+    A comparison that has begun keeps the plan that it began with; no clock is needed then. Raises
+    InputError for the first thing that cannot work.
     """
     for plugin in settings.plugins:
         registry.add_plugin(plugin)
@@ -125,8 +123,7 @@ def _say_first_weights(plan: ComparisonPlan, console: Console) -> None:
 def prepare(plan: ComparisonPlan) -> PreparedComparison:
     """Read the images of every cell and adopt the plug-ins.
 
-    Raises:
-        InputError: images that cannot be used, or a plug-in that changed since it began.
+    Raises InputError for images that cannot be used, or a plug-in that changed since it began.
     """
     settings = plan.settings
     plugins = adopt_plugins(settings.plugins, settings.path)

@@ -24,10 +24,7 @@ _WIDE = 110  # columns of a terminal that leave room for what was moved
 def rehearse(settings: ComparisonSettings, console: Console) -> None:
     """Print what a comparison would train, its time by timed pilots, and what it could show.
 
-    Nothing is left behind.
-
-    Raises:
-        InputError: what the comparison itself would refuse.
+    Nothing is left behind. Raises InputError for what the comparison itself would refuse.
     """
     check_folder(settings)
     plan, _ = check(settings)

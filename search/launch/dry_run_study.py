@@ -34,10 +34,7 @@ _DRAWS = 200  # random candidates that stand for the space
 def dry_run(settings: StudySettings, console: Console) -> None:
     """Print what a study would train, its time and disk by a timed pilot, and its resolution.
 
-    Nothing is left behind.
-
-    Raises:
-        InputError: what `run` itself would refuse.
+    Nothing is left behind. Raises InputError for what `run` itself would refuse.
     """
     check_folder(settings)
     space, candidates = check(settings)

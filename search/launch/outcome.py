@@ -141,8 +141,7 @@ def open_study(
         plugins: files of your own blocks that the comparison uses.
         trust: whether the plug-ins that the folder keeps may run.
 
-    Raises:
-        InputError: it is not such a folder, or a file in it cannot be read.
+    Raises InputError if it is not such a folder, or a file in it cannot be read.
     """
     place = Path(folder).expanduser()
     if not is_comparison(place):
@@ -154,8 +153,7 @@ def open_study(
 def read_board(folders: Sequence[Path]) -> Leaderboard:
     """The leaderboard of a study, or of several in one; that it is looked at is written down.
 
-    Raises:
-        InputError: a folder of no study, or studies that are not to be compared.
+    Raises InputError for a folder of no study, or studies that are not to be compared.
     """
     board = join(folders) if len(folders) > 1 else Leaderboard.from_folder(folders[0])
     for unwritten in board.record_looks("leaderboard"):

@@ -66,10 +66,8 @@ class Work:
 class Session:
     """One start of a study or comparison, to its end.
 
-    ``receipt`` is of one that is repeated: what differs from it is told first.
-
-    Raises:
-        InputError: the folder is of other settings, or of the other kind.
+    ``receipt`` is of one that is repeated: what differs from it is told first. Raises InputError if
+    the folder is of other settings, or of the other kind.
     """
 
     def __init__(
@@ -88,8 +86,7 @@ class Session:
     def opened(self, lookahead: int | None = None) -> Iterator[None]:
         """Hold the folder, and workers, which take seconds to start: the images are read meanwhile.
 
-        Raises:
-            InputError: as `locked` and `start_workers`.
+        Raises InputError as `locked` and `start_workers`.
         """
         with (
             locked(self._folder),
@@ -101,10 +98,8 @@ class Session:
     def bind(self, prepared: Prepared, automatic: Mapping[str, Any]) -> dict[str, Any]:
         """Tie the folder to what results depend on; gives what was settled when it began.
 
-        ``automatic`` is what ``auto`` stands for today, beside the precision.
-
-        Raises:
-            InputError: as `bind_settings`, or workers cannot start.
+        ``automatic`` is what ``auto`` stands for today, beside the precision. Raises InputError as
+        `bind_settings`, or if workers cannot start.
         """
         self._executor.wait_until_ready()
         self._common = dict(prepared.job_settings)
@@ -177,10 +172,8 @@ def read_images(
 ) -> LoadedData | None:
     """The images for a network; None for a data module of the user's own, which workers make.
 
-    It is made once here, so that what is wrong with it shows before the folder is claimed.
-
-    Raises:
-        InputError: images that cannot be used.
+    It is made once here, so that what is wrong with it shows before the folder is claimed. Raises
+    InputError for images that cannot be used.
     """
     if data.class_path is None:
         cache = image_cache(settings)

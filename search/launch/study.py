@@ -88,8 +88,7 @@ class PreparedStudy(Prepared):
 def check(settings: StudySettings) -> tuple[Space, Candidates]:
     """Check all that needs neither images nor a folder: plug-ins, space, baselines, budget.
 
-    Raises:
-        InputError: the first thing that cannot work.
+    Raises InputError for the first thing that cannot work.
     """
     space, candidates = checked_candidates(settings)
     if settings.trials:
@@ -116,8 +115,8 @@ def _check_budget(settings: StudySettings, space: Space, candidates: Candidates)
 def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> PreparedStudy:
     """Read the images and adopt the plug-ins.
 
-    Raises:
-        InputError: images that cannot be used, or a plug-in that changed since the study began.
+    Raises InputError for images that cannot be used, or a plug-in that changed since the study
+    began.
     """
     variant, _ = space.resolve(space.default())
     plugins = adopt_plugins(settings.plugins, settings.path)

@@ -22,11 +22,9 @@ def read_config(
 ) -> dict[str, Any]:
     """The settings in a config, which may be a study's ``settings.yaml`` or ``receipt.json``.
 
-    Relative paths of these two are found from any working folder. ``said`` is what the command
-    line says of code; None where none is to be run.
-
-    Raises:
-        InputError: it cannot be read or holds no settings; or it names code that must not run.
+    Relative paths of these two are found from any working folder. ``said`` is what the command line
+    says of code; None where none is to be run. Raises InputError if it cannot be read or holds no
+    settings; or it names code that must not run.
     """
     file, content = find_config(name, folder), _read(name, folder)
     receipt = _is_receipt(content)

@@ -32,10 +32,8 @@ def resolve_settings(
 
     ``overrides`` are changes by name, or by path as in ``{"recipe.epochs": 20}``; a mapping changes
     what it names and leaves the rest. ``trust`` lets code run that a receipt or a study names.
-
-    Raises:
-        InputError: the same as on the command line: an unknown setting, a wrong type or value, a
-            file that cannot be read.
+    Raises InputError as on the command line, for an unknown setting, a wrong type or
+    value, a file that cannot be read.
     """
     changes = _nested(overrides)
     content, receipt = _content(kind, default if source is None else source, changes, trust)

@@ -62,10 +62,8 @@ def kind_of(settings: type) -> ConfigKind:
 def check_kind(keys: Iterable[object], wanted: ConfigKind, file: str | None, what: str) -> None:
     """Refuse a file of another kind: one that has more of the keys at its top than the one wanted.
 
-    ``file`` is None for settings of a Python program; messages call them ``what``.
-
-    Raises:
-        InputError: it describes another kind.
+    ``file`` is None for settings of a Python program; messages call them ``what``. Raises
+    InputError if it describes another kind.
     """
     keys = list(keys)
     found = max((wanted, *_KINDS), key=lambda kind: len(kind.known(keys)))
@@ -95,8 +93,7 @@ def use_of(file: str) -> str:
 def read_variant(file: str) -> Variant:
     """The variant in a file.
 
-    Raises:
-        InputError: it cannot be read, or is that of a study or a comparison.
+    Raises InputError if it cannot be read, or is that of a study or a comparison.
     """
     content = read_yaml(file, f"variant file {file!r}")
     if isinstance(content, dict):

@@ -39,8 +39,7 @@ def parse_settings(
 ) -> tuple[Own, Settings]:
     """What the words say: the command's own options, and the settings in files and words.
 
-    Raises:
-        InputError: an unknown setting, a wrong type or value, a file that cannot be read.
+    Raises InputError for an unknown setting, a wrong type or value, a file that cannot be read.
     """
     given = parser.read(words)
     names = {field.name for field in fields(own)}
@@ -70,10 +69,8 @@ def parse_settings(
 def read_config_as(name: str, settings: type[Settings]) -> Settings:
     """The settings in a file alone, such as a comparison's own ``settings.yaml``.
 
-    To be read only: the code that it names is not to be run.
-
-    Raises:
-        InputError: as ``parse_settings``.
+    To be read only: the code that it names is not to be run. Raises InputError as
+    ``parse_settings``.
     """
     return build_settings(settings, config_content(name, settings, None))
 

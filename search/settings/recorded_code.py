@@ -32,10 +32,8 @@ def settle_code(
 ) -> None:
     """Replace the plug-ins of a recorded config by the files that may run; own ones stay.
 
-    ``settings`` are those in the config, and are changed; ``whole`` is all of its content.
-
-    Raises:
-        InputError: code that nobody asked to run, that is not as recorded, or that is not there.
+    ``settings`` are those in the config, and are changed; ``whole`` is all of its content. Raises
+    InputError for code that nobody asked to run, that is not as recorded, or that is not there.
     """
     receipt = whole.get("settings") is settings
     study = study_of(file.parent)

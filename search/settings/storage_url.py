@@ -10,8 +10,7 @@ _SECRET = ("pass", "pwd", "secret", "token", "credential")
 def check_storage(url: str) -> None:
     """Check that an address is one, and holds no password; no message repeats it.
 
-    Raises:
-        InputError: it is not a URL of SQLAlchemy, or a password stands somewhere in it.
+    Raises InputError if it is not a URL of SQLAlchemy, or a password stands somewhere in it.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError

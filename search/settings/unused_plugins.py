@@ -15,8 +15,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 def unused_plugins(settings: ExperimentSettings) -> Iterator[str]:
     """One sentence per plug-in whose name stands nowhere in the settings that could use it.
 
-    Raises:
-        InputError: a file that is not a plug-in.
+    Raises InputError for a file that is not a plug-in.
     """
     for file in settings.plugins:
         part = read_plugin(file)

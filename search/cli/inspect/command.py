@@ -40,9 +40,8 @@ _PACKAGES = ("hybrid-swin", "torch", "numpy", "matplotlib", "scikit-learn")
 def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     """Answer a question with files and a summary on the terminal. Returns the exit code.
 
-    Raises:
-        InputError: the network, the images or an inspection cannot be had, or none of the
-            inspections that were asked for can be made.
+    Raises InputError if the network, the images or an inspection cannot be had, or none of the
+    inspections can be made.
     """
     console = console or Console()
     asked = question.inspections or tuple(Asked(name) for name in registry.names("inspection"))
@@ -130,9 +129,7 @@ class Index:
 
     Inspections of the same network, images and seed are kept beside each other; those of another
     one are taken away, so that a folder never shows two networks as one; ``replaced`` names them.
-
-    Raises:
-        InputError: the folder cannot be written, or holds an index.json of something else.
+    Raises InputError if the folder cannot be written, or holds an index.json of something else.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
@@ -190,8 +187,7 @@ class Index:
 def _known(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The subject and the inspections of the index that lies there; empty where there is none.
 
-    Raises:
-        InputError: the file is not an index of inspections.
+    Raises InputError if the file is not an index of inspections.
     """
     if not (folder / INDEX).exists():
         return {}, {}

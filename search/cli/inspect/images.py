@@ -44,8 +44,7 @@ class ShownImages:
 def show_images(question: InspectQuestion, target: TargetNetwork) -> ShownImages:
     """The images that are asked for, drawn by the seed.
 
-    Raises:
-        InputError: no images are known, they cannot be had, or they do not fit the network.
+    Raises InputError if no images are known, they cannot be had, or they do not fit the network.
     """
     variant = target.model.variant
     if question.is_noise:
@@ -69,8 +68,7 @@ def make_subject_of(
 ) -> Subject:
     """Network and images together, on the device that is asked for.
 
-    Raises:
-        InputError: a device that this machine does not have.
+    Raises InputError for a device that this machine does not have.
     """
     device = resolve_accelerator(question.device)
     macs = count_cost(target.model.variant).macs

@@ -93,8 +93,7 @@ class InspectQuestion(CodeOptions):
 def question_of(parser: Options, words: Sequence[str]) -> InspectQuestion:
     """What the words ask. Plug-ins become known here, since inspections may be among them.
 
-    Raises:
-        InputError: an unknown option or inspection, a wrong type or value.
+    Raises InputError for an unknown option or inspection, a wrong type or value.
     """
     given = parser.read(words)
     short = [("data.source", v) if isinstance(v, str) and p == "data" else (p, v) for p, v in given]

@@ -66,8 +66,7 @@ class TargetNetwork:
 def find_target(question: InspectQuestion) -> TargetNetwork:
     """Build or load the network.
 
-    Raises:
-        InputError: nothing of that name, or a file that cannot be used.
+    Raises InputError if there is nothing of that name, or a file cannot be used.
     """
     named, path = question.target, Path(question.target).expanduser()
     if named in published.names() or named.endswith((".yaml", ".yml")):
@@ -126,8 +125,7 @@ def _settings_in(folder: Path) -> dict[str, Any]:
 def _run_of(checkpoint: Path, home: Path) -> RunSpec | None:
     """What the run that a checkpoint belongs to was asked to do; None where nothing says it.
 
-    Raises:
-        InputError: its file is damaged: it may name images of its own.
+    Raises InputError if its file is damaged: it may name images of its own.
     """
     for folder in checkpoint.resolve().parents:
         if folder == home:
@@ -157,8 +155,7 @@ def _began_in(home: Path | None) -> str:
 def settings_of(target: TargetNetwork, named: str, trust: bool) -> DataSettings:
     """The images that a network was trained on; its user calls it ``named``.
 
-    Raises:
-        InputError: it is not known, or its study's folder names code that is not trusted.
+    Raises InputError if it is not known, or its study's folder names code that is not trusted.
     """
     data = None
     if target.home is not None:

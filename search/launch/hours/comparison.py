@@ -19,15 +19,10 @@ from search.study.deadline import FEWEST_SEEDS, TimePlan
 def plan_comparison(
     settings: ComparisonSettings, clock: Clock, console: Console
 ) -> tuple[ComparisonSettings, TimePlan]:
-    """Fit a comparison's seeds to the hours; the settings' own number is the most.
+    """The settings with the seeds that fit the hours, their own number at most; and the plan.
 
-    Planned looks are kept: then the next one fits, or nothing does.
-
-    Returns:
-        The settings with the seeds that fit, and the plan.
-
-    Raises:
-        InputError: even the least number of seeds does not fit.
+    Planned looks are kept: then the next one fits, or nothing does. Raises InputError if even the
+    least number of seeds does not fit.
     """
     check_folder(settings)
     plan, _ = check(settings)

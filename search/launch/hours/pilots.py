@@ -110,10 +110,8 @@ class PilotWorkers(Generic[Settings]):
     ) -> Pace:
         """Train pilots of some runs on all workers at once, and measure the pace.
 
-        They take a small share of the hours.
-
-        Raises:
-            InputError: a pilot that does not come to the end of an epoch.
+        They take a small share of the hours. Raises InputError for a pilot that does not come to
+        the end of an epoch.
         """
         pilots, slots = short_pilots(specs, data, sizes, hours), self.executor.slots
         warm = max(slots, len(pilots))

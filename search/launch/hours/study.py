@@ -31,17 +31,12 @@ _DRAWS = 40  # random candidates that stand for the space
 def plan_study(
     settings: StudySettings, clock: Clock, console: Console
 ) -> tuple[StudySettings, TimePlan]:
-    """Fit a study's trials to the hours.
+    """The settings with the trials that fit the hours, and the plan.
 
     The settings' own number is the most, as Optuna's ``n_trials`` is beside its ``timeout``. A
     study that has begun with these hours keeps what was planned then; one that has begun with
-    others is fitted anew at the pace that was measured then.
-
-    Returns:
-        The settings with the trials that fit, and the plan.
-
-    Raises:
-        InputError: even the least number of trials does not fit.
+    others is fitted anew at the pace that was measured then. Raises InputError if even the least
+    number of trials does not fit.
     """
     check_folder(settings)
     space, candidates = check(settings)

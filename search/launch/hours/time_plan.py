@@ -26,8 +26,7 @@ def of_hours(plan: TimePlan | None) -> str:
 class Clock:
     """The hours of a command.
 
-    Raises:
-        InputError: hours in which nothing can be done, or that nobody waits for.
+    Raises InputError for hours in which nothing can be done, or that nobody waits for.
     """
 
     hours: float  # that it may take
@@ -64,10 +63,8 @@ class Clock:
         """The largest number that fits, of the least and the most.
 
         ``what`` and ``instead``, which may be given instead of more hours, are for the message;
-        ``seconds`` is from the first training to the last, by the number.
-
-        Raises:
-            InputError: even the least takes longer.
+        ``seconds`` is from the first training to the last, by the number. Raises InputError if even
+        the least takes longer.
         """
         (least, most), left = numbers, self.to_plan(pace.start)
         found = most_that_fit(seconds, least, most, left)

@@ -63,8 +63,7 @@ def name_of(path: str) -> str:
 def look_at(path: str) -> ImageSizes:
     """Read the headers of a sample of the images in a folder, a CSV or an .npz file.
 
-    Raises:
-        InputError: nothing is there, or what is there cannot be used.
+    Raises InputError if nothing is there, or what is there cannot be used.
     """
     place = Path(path).expanduser()
     if place.is_dir():
@@ -114,11 +113,7 @@ def _typical(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
 def load_counts(
     data: DataSettings, image_size: tuple[int, int], channels: int, cache: Path
 ) -> ImageCounts:
-    """Load and split the images.
-
-    Raises:
-        InputError: they cannot be used or split.
-    """
+    """Load and split the images. Raises InputError if they cannot be used or split."""
     loaded = load_data(data, image_size, channels, cache)
     images, splits = loaded.images, loaded.splits
     labels = [int((images.labels == index).sum()) for index in range(len(images.class_names))]

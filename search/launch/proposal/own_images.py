@@ -39,10 +39,8 @@ def propose(
 ) -> TimePlan:
     """Look at the images, time a pilot, settle all settings, write and say them; gives the plan.
 
-    ``base`` has the name, folder and workers; ``command`` was typed, for the file's head.
-
-    Raises:
-        InputError: images that cannot be used, or hours in which even the least does not fit.
+    ``base`` has the name, folder and workers; ``command`` was typed, for the file's head. Raises
+    InputError for images that cannot be used, or hours in which even the least does not fit.
     """
     measured = _measure(kind, images, clock, preset, base, console)
     pace = measured.pace

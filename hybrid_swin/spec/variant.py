@@ -130,12 +130,13 @@ class Variant:
     @cached_property
     def _nominal(self) -> tuple[tuple[tuple[BlockWord, ...], Window | None], ...]:
         """The words and the window of each stage by which networks differ on the nominal maps."""
-        return tuple(
-            _on_map(words, grid, window, stage.num_heads)
-            for words, grid, window, stage in zip(
-                self.block_words, self.grids, self.window_sizes, self.stages, strict=True
-            )
-        )
+        found = []
+        for index, (words, stage) in enumerate(zip(self.block_words, self.stages, strict=True)):
+            grid, window = self.grids[index], self.window_sizes[index]
+            laid = window_on_map(words, grid, window)
+            sizes = grid, window if laid is None else laid, stage.num_heads
+            found.append((tuple(word_on_map(word, *sizes) for word in words), laid))
+        return tuple(found)
 
     @cached_property
     def id(self) -> str:
@@ -240,15 +241,6 @@ class Variant:
             return cls.from_dict(data)
         except InputError as error:
             raise InputError(f"{file}: {error}") from error
-
-
-def _on_map(
-    words: tuple[BlockWord, ...], grid: Grid, window_size: Window, num_heads: int
-) -> tuple[tuple[BlockWord, ...], Window | None]:
-    """A stage's words and window without what changes nothing on its map."""
-    window = window_on_map(words, grid, window_size)
-    laid = window_size if window is None else window
-    return tuple(word_on_map(word, grid, laid, num_heads) for word in words), window
 
 
 def _stages(value: Any) -> tuple[Stage, ...]:

@@ -31,6 +31,7 @@ from hybrid_swin.spec.run_reference import (
     working_folder,
 )
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.variant_changes import changed
 from hybrid_swin.system.file_names import DATA_FILE, FINAL, RESULT_FILE, SETTINGS_FILE
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
 from hybrid_swin.system.yaml_files import read_yaml, to_yaml
@@ -44,12 +45,8 @@ SCHEMA_VERSION = 1
 
 def fit(options: FitOptions) -> int:
     """Say what the images are, train, print an epoch a line, and leave all of it in the folder."""
-    changes = {
-        name: getattr(options, name)
-        for name in ("num_classes", "image_size", "in_channels")
-        if getattr(options, name) is not None
-    }
-    variant = dataclasses.replace(resolve_variant(options.variant), **changes)
+    changes = {n: getattr(options, n) for n in ("num_classes", "image_size", "in_channels")}
+    variant = changed(resolve_variant(options.variant), changes)
     recipe, data, folder = options.recipe, options.data, Path(options.folder)
     check_fit(variant, recipe)
     settings = {

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from hybrid_swin.inspection.measures.branch_hooks import recorded
 from hybrid_swin.inspection.subject import BranchPlace, Subject
@@ -25,7 +24,6 @@ from hybrid_swin.network.fusions.scale import Scale
 from hybrid_swin.network.fusions.selective import Selective
 from hybrid_swin.network.fusions.split import Split
 from hybrid_swin.network.fusions.sum import Sum
-from hybrid_swin.network.layers import is_bare
 
 
 class BranchFacts:
@@ -149,17 +147,9 @@ def contributions(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None
     if weights is not None:
         return [weight * out for weight, out in zip(weights, outs, strict=True)]
     if isinstance(fusion, Concat | Split):
-        if not is_bare(fusion.join, nn.Linear):
-            return _answers(fusion.join, outs)
-        widths = [out.shape[-1] for out in outs]
-        columns = torch.split(fusion.join.weight, widths, dim=1)
-        return [F.linear(out, part) for out, part in zip(outs, columns, strict=True)]
+        # What the layer adds for each input alone, whatever others have put in its place.
+        zeros = [torch.zeros_like(out) for out in outs]
+        nothing = fusion.join(torch.cat(zeros, dim=-1))
+        alone = ([*zeros[:i], out, *zeros[i + 1 :]] for i, out in enumerate(outs))
+        return [fusion.join(torch.cat(parts, dim=-1)) - nothing for parts in alone]
     return None
-
-
-def _answers(join: nn.Module, outs: Sequence[Tensor]) -> list[Tensor]:
-    """What a layer adds for each of its inputs alone, to what it gives for zeros."""
-    zeros = [torch.zeros_like(out) for out in outs]
-    nothing: Tensor = join(torch.cat(zeros, dim=-1))
-    alone = ([*zeros[:i], out, *zeros[i + 1 :]] for i, out in enumerate(outs))
-    return [join(torch.cat(parts, dim=-1)) - nothing for parts in alone]

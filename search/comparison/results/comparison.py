@@ -204,25 +204,23 @@ class Comparison:
         versus_columns = [
             f.name for f in fields(Versus) if f.name not in ("against", "sign", "estimate")
         ]
-        heads = ["shared_seeds" if name == "seeds" else name for name in versus_columns]
-        residuals = [f"residual_{name}" for name in ("parameters", "macs", "latency")]
-        rates = ["learning_rate", "given_learning_rates"]
-        titles = [*arm_columns, *rates, *residuals, "blocks", *heads, "verdict"]
         rows = []
         for result in self.results:
             for versus in (result.versus, *result.controls):
                 if versus is None and result.controls:
                     continue
                 against = replace(result, against=versus.against) if versus else result
-                cells = [getattr(against, name) for name in arm_columns]
-                rate = result.rates_text or result.learning_rate
-                cells += [rate, self.given_rates]
-                cells += [result.residuals.get(name[9:]) for name in residuals]
-                cells.append(" | ".join(result.words))
-                cells += [getattr(versus, name, None) for name in versus_columns]
-                cells.append(versus.verdict if versus else None)
-                rows.append(dict(zip(titles, cells, strict=True)))
-        return RowTable(titles, rows, _SHOWN)
+                row = {name: getattr(against, name) for name in arm_columns}
+                row["learning_rate"] = result.rates_text or result.learning_rate
+                row["given_learning_rates"] = self.given_rates
+                for cost in ("parameters", "macs", "latency"):
+                    row[f"residual_{cost}"] = result.residuals.get(cost)
+                row["blocks"] = " | ".join(result.words)
+                for name in versus_columns:
+                    head = "shared_seeds" if name == "seeds" else name
+                    row[head] = getattr(versus, name, None)
+                rows.append(row | {"verdict": versus.verdict if versus else None})
+        return RowTable(list(rows[0]), rows, _SHOWN)
 
     def to_csv(self) -> str:
         """The table as CSV; every digit, unknown values empty."""

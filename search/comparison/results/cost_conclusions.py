@@ -54,10 +54,11 @@ def survival_conclusions(comparison: Comparison) -> list[str]:
         return []
     groups: dict[str, list[str]] = {}
     for cell, arm, by_parameters, by_macs in _twins(comparison):
-        kind, cause = _kind(by_parameters, by_macs), by_parameters.cause
-        if kind == "neither" and cause:
+        only, cause = _only(by_parameters, by_macs), by_parameters.cause
+        kind = "one" if only else survives(by_parameters, by_macs)
+        if kind == "not shown" and cause:
             continue
-        inside = ", ".join(filter(None, (cell, _only(by_parameters, by_macs))))
+        inside = ", ".join(filter(None, (cell, only)))
         beyond = f"{arm} beyond its size" if cause == SIZE else f"{cause} in {arm}"
         named = beyond if cause else arm
         groups.setdefault(kind, []).append(f"{named} ({inside})" if inside else named)
@@ -65,7 +66,7 @@ def survival_conclusions(comparison: Comparison) -> list[str]:
         "survives": "Shown with the same sign under matching by parameters and by MACs: {}.",
         "reverses": "The sign turns around between matching by parameters and by MACs: {}.",
         "one": "Shown under one of the two ways of matching only: {}.",
-        "neither": "Not shown under either way of matching: {}.",
+        "not shown": "Not shown under either way of matching: {}.",
     }
     return [text.format(", ".join(groups[key])) for key, text in words.items() if key in groups]
 
@@ -84,13 +85,6 @@ def _twins(comparison: Comparison) -> Iterator[tuple[str, str, Versus, Versus]]:
                 continue
             if comparison.speaks_of(result, versus) and comparison.speaks_of(other, twin):
                 yield cell, arm, versus, twin
-
-
-def _kind(by_parameters: Versus, by_macs: Versus) -> str:
-    survival = survives(by_parameters, by_macs)
-    if survival != "not shown":
-        return survival
-    return "one" if _only(by_parameters, by_macs) else "neither"
 
 
 def _only(by_parameters: Versus, by_macs: Versus) -> str:

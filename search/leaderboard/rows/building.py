@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
 from search.leaderboard.rows.evidence import Images, RowEvidence, units_of, validated_of
-from search.leaderboard.rows.intervals import CONFIDENCE, over_seeds, with_intervals
+from search.leaderboard.rows.intervals import with_intervals
 from search.leaderboard.rows.row import Proposer, Row
 from search.records.runs import FinishedRun, RunResult, RunSpec, State
 from search.statistics.undertraining import undertrained
@@ -73,8 +74,6 @@ def build_mean_row(
     tests = [(r.test or {}).get(monitor.replace("val/", "test/", 1), math.nan) for _, r in whole]
     known = tuple(test for test in tests if math.isfinite(test))
     images = Images.of(whole)
-    validation = over_seeds(scores, monitor, images.validation)
-    test = over_seeds(known, monitor, images.test)
     row = Row(
         label=f"mean of {len(runs)} random candidates",
         variant_id="",
@@ -83,23 +82,15 @@ def build_mean_row(
         fidelity="random",
         is_baseline=False,
         proposed_by="chance",
-        validation_mean=validation.mean if validation else None,
-        validation_low=validation.low if validation else None,
-        validation_high=validation.high if validation else None,
-        interval_confidence=CONFIDENCE,
-        validation_images=images.validation,
-        test_images=images.test,
-        test_mean=test.mean if test else None,
-        test_low=test.low if test else None,
-        test_high=test.high if test else None,
-        test_covers="candidates" if test and test.low is not None else "",
+        validation_mean=fmean(scores) if scores else None,
         parameters=_whole_mean([spec.cost.get("parameters") for spec, _ in runs]),
         macs=_whole_mean([spec.cost.get("macs") for spec, _ in runs]),
         activations=_whole_mean([spec.cost.get("activations") for spec, _ in runs]),
-        test_scores=known,
         **_about_runs(runs),
         **_about_scores(whole),
     )
+    row = with_intervals(row, RowEvidence(dict(enumerate(known)), None, images=images), monitor)
+    row = replace(row, test_covers="candidates" if row.test_covers else "")
     validated = validated_of(folder, dict(enumerate(whole)), monitor)
     return row, RowEvidence({}, None, units=units_of(whole), images=images, validated=validated)
 

@@ -94,7 +94,8 @@ def _of_images(
 ) -> InTime:
     from search.launch.hours.time_plan import Clock
     from search.launch.proposal.begin_file import BEGIN_FILE
-    from search.launch.proposal.images import name_of
+    from search.launch.proposal.going_on import check_same_proposal
+    from search.launch.proposal.images import images_in, name_of
     from search.launch.proposal.own_images import propose
     from search.launch.proposal.presets import PRESETS
     from search.records.study_folder import has_begun
@@ -102,6 +103,7 @@ def _of_images(
 
     if options.config:
         raise InputError("--images proposes settings and --config names them; give one of the two")
+    images_in(images)
     careful = options.hours is not None and options.hours >= _CAREFUL
     preset = PRESETS[options.preset or ("careful" if careful else "quick")]
     kind: Literal["study", "comparison"] = "study"
@@ -109,18 +111,20 @@ def _of_images(
     if isinstance(base, ComparisonSettings):
         kind, name, ending = "comparison", "compare", "-compared"
     if not any(word.partition("=")[0] == "--name" for word in words):
-        base = replace(base, name=name_of(images) + ending)
+        base = replace(base, name=name_of(images, ending))
     folder, plan = base.path, None
     file = folder / BEGIN_FILE
-    hours = options.hours or preset.hours
+    hours = preset.hours if options.hours is None else options.hours
     if has_begun(folder):
         if not file.is_file():
             raise InputError(
                 f"{str(folder)!r} is the folder of a study or comparison that --images did not "
                 f"begin; give another --name"
             )
+        check_same_proposal(base, images, options.preset, kind)
         known = read_time_limit(folder)
-        hours = options.hours or (known.hours if known else hours)
+        if known and options.hours is None:
+            hours = known.hours
         console.say(f"going on with the settings in {file}")
     else:
         command = f"{door()} {name} {shlex.join(words)}"

@@ -1,7 +1,9 @@
 """What lies in a folder, table or array file: how many images, of which sizes and colours."""
 
+import hashlib
 import re
 import statistics
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from PIL import Image
 from hybrid_swin.data.files.decoding import FORMATS
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.data.sources import user_path
 from hybrid_swin.data.sources.folder import FolderSource
 from hybrid_swin.data.sources.npz import NpzSource
 from hybrid_swin.data.summary import independent
@@ -53,11 +56,38 @@ class ImageCounts:
     left_out: int = 0  # files that cannot be used
 
 
-def name_of(path: str) -> str:
-    """A study's name from the images' path."""
-    stem = Path(path).expanduser().absolute()
-    word = _STRANGE.sub("-", stem.stem if stem.is_file() else stem.name).strip("-")
-    return word[:MOST_NAME] or "images"
+def name_of(path: str, ending: str = "") -> str:
+    """A study's name from the images' path; ``ending`` stands at its end.
+
+    Names take ASCII only. A word without any, such as one in Chinese, becomes a short hash.
+    """
+    place = Path(path).expanduser().absolute()
+    stem = unicodedata.normalize("NFC", place.stem if place.is_file() else place.name)
+    word = _STRANGE.sub("-", stem).strip("-")[: MOST_NAME - len(ending)]
+    if not word and stem:
+        word = f"images-{hashlib.sha256(stem.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
+    return (word or "images") + ending
+
+
+def images_in(path: str) -> tuple[str, dict[str, Any]]:
+    """The data source that reads what `--images` names, and its options.
+
+    Raises:
+        InputError: nothing is there, or something else.
+    """
+    place = user_path(path, "--images")
+    if place.is_dir():
+        return "folder", {"path": path}
+    if place.is_file() and place.suffix.lower() == ".csv":
+        return "folder", {"csv": path}
+    if place.is_file() and place.suffix.lower() == ".npz":
+        return "npz", {"path": path}
+    if place.exists():
+        raise InputError(
+            f"--images {shown(path, 120)} is a file of another kind; give a folder with one folder "
+            "per class, a folder with train, val and test, a .csv or an .npz"
+        )
+    raise InputError(f"--images {shown(path, 120)}: there is no such folder or file{here(path)}")
 
 
 def look_at(path: str) -> ImageSizes:
@@ -65,20 +95,11 @@ def look_at(path: str) -> ImageSizes:
 
     Raises InputError if nothing is there, or what is there cannot be used.
     """
-    place = Path(path).expanduser()
-    if place.is_dir():
-        return _of_files("folder", {"path": path}, FolderSource(path=path))
-    if place.suffix.lower() == ".csv" and place.is_file():
-        return _of_files("folder", {"csv": path}, FolderSource(csv=path))
-    if place.suffix.lower() == ".npz" and place.is_file():
-        height, width, channels = NpzSource(path).shape()
-        return ImageSizes("npz", {"path": path}, (height, width), True, channels)
-    if place.exists():
-        raise InputError(
-            f"--images {shown(path, 120)} is a file of another kind; give a folder with one folder "
-            "per class, a folder with train, val and test, a .csv or an .npz"
-        )
-    raise InputError(f"--images {shown(path, 120)}: there is no such folder or file{here(path)}")
+    source, options = images_in(path)
+    if source == "folder":
+        return _of_files(source, options, FolderSource(**options))
+    height, width, channels = NpzSource(path).shape()
+    return ImageSizes(source, options, (height, width), True, channels)
 
 
 def _of_files(source: str, options: dict[str, Any], files: FolderSource) -> ImageSizes:

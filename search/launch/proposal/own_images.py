@@ -19,6 +19,7 @@ from search.launch.proposal.network import BASELINES, NetworkSize, network_sizes
 from search.launch.proposal.presets import Preset
 from search.launch.proposal.recipe import batch_size
 from search.launch.proposal.words import COMMANDS, Measured, file_head, reasons, resolution
+from search.records.proposal import proposal_of, write_proposal
 from search.records.runs import RunSpec
 from search.records.time_limit import TimeLimit
 from search.settings.experiment import ExperimentSettings
@@ -59,6 +60,7 @@ def propose(
     lines.append(("resolution", resolution(choice.seeds, measured.counts, questions)))
     head = file_head(kind, base, command, measured, lines)
     file = write_begin_file(base.path, content, head)
+    write_proposal(base.path, proposal_of(images, base.path, preset.name))
     for heading, text in lines:
         console.say(f"{heading:<11}{text}")
     go_on = f"{door()} {COMMANDS[kind]} --config {file}"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import time
 
 import numpy as np
@@ -10,6 +11,7 @@ import yaml
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
 from search.cli import experiments
 from search.cli.commands import COMMANDS
@@ -17,10 +19,13 @@ from search.cli.experiments import in_time
 from search.cli.main import main
 from search.launch.hours import pilots as timed
 from search.launch.hours.pace import Pace
+from search.launch.proposal.images import name_of
 from search.launch.proposal.presets import PRESETS
 from search.records.settings import write_settings
+from search.records.study_file import write_study_file
 from search.records.time_limit import TimeLimit, write_time_limit
 from search.settings.comparison import ComparisonSettings
+from search.settings.names import check_name
 from search.settings.study import StudySettings
 
 PACE = Pace(0.05, 1e-4, 3e-10, 0.3, 5.0, 2)
@@ -108,6 +113,13 @@ def settle(*words, kind=StudySettings):
         (["--hours", "nan"], "hours must be a number; got 'nan'"),
         (["--preset", "quick"], "--preset quick belongs to --images"),
         (["--images", "nowhere"], "--images 'nowhere': there is no such folder or file"),
+        (
+            ["--images", "~no-such-user/photos"],
+            "option '--images': '~no-such-user/photos' cannot be used",
+        ),
+        (["--images", "circle"], "option '--images': 'circle' cannot be used"),
+        (["--images", "x" * 300], "cannot be used: File name too long"),
+        (["--images", "two", "--hours", "0"], "--hours must be above 0"),
         (["--images", "a.txt"], "is a file of another kind"),
         (["--images", "x", "--config", "digits.yaml"], "give one of the two"),
         (["--images", "x", "--preset", "quik"], "did you mean 'quick'?"),
@@ -116,6 +128,8 @@ def settle(*words, kind=StudySettings):
 )
 def test_what_cannot_be_is_refused_before_anything_is_done(paced, capsys, tmp_path, words, message):
     (tmp_path / "a.txt").write_text("no images")
+    (tmp_path / "circle").symlink_to("circle")
+    textures(tmp_path / "two", 2, 2, (8, 8))
     (tmp_path / "one" / "only").mkdir(parents=True)
     Image.new("L", (8, 8)).save(tmp_path / "one" / "only" / "1.png")
     assert main(["run", *words]) == 2
@@ -223,21 +237,102 @@ def test_other_options_override_the_proposal_and_are_fitted(paced, tmp_path):
     assert len(paced) == 3
 
 
-def test_a_study_that_has_begun_keeps_its_settings_and_its_plan(paced, tmp_path):
-    digits(tmp_path / "photos")
-    first, _ = settle("--images", "photos", "--hours", "0.3")
-    folder = tmp_path / "runs" / "photos"
-    write_time_limit(folder, first.plan.limit)
-    write_settings(folder, first.settings)
+def begun(found):
+    """A study that has trained, as far as its folder tells; gives the folder."""
+    folder = found.settings.path
+    write_time_limit(folder, found.plan.limit)
+    write_settings(folder, found.settings)
     place = folder / "trials" / "0000"
     place.mkdir(parents=True)
     (place / "run.json").write_text("{}")
+    settings = found.settings.fixed() | {"plugins": None}
+    fixed = {"schema_version": 1, "settings": settings, "working_folder": os.getcwd()}
+    write_study_file(folder, fixed)
+    return folder
+
+
+def test_a_study_that_has_begun_keeps_its_settings_and_its_plan(paced, tmp_path):
+    digits(tmp_path / "photos")
+    first, _ = settle("--images", "photos", "--hours", "0.3")
+    begun(first)
     digits(tmp_path / "photos", 300)  # more images: nothing is proposed anew
     again, text = settle("--images", "photos", "--hours", "0.3", kind=StudySettings)
     assert "going on with the settings in runs/photos/begin.yaml" in text
     assert again.settings == first.settings
     assert again.plan.limit == first.plan.limit
     assert len(paced) == 1
+
+
+def test_a_study_goes_on_with_its_own_images_only(paced, tmp_path):
+    textures(tmp_path / "a" / "photos", 2, 3, (8, 8))
+    textures(tmp_path / "b" / "photos", 3, 3, (8, 8))
+    first, _ = settle("--images", "a/photos", "--hours", "0.3")
+    begun(first)
+    (tmp_path / "link").symlink_to("a")
+    for same in ("./a/../a/photos/", "link/photos", str(tmp_path / "a" / "photos")):
+        again, _ = settle("--images", same, "--hours", "0.3")
+        assert again.settings == first.settings
+    with pytest.raises(InputError) as refused:
+        settle("--images", "b/photos", "--hours", "0.3")
+    assert str(refused.value) == (
+        f"study 'photos' is of '{tmp_path}/a/photos'; give another --name for '{tmp_path}/b/photos'"
+    )
+    with pytest.raises(InputError, match="there is no such folder or file"):
+        settle("--images", "/nonexistent/photos", "--hours", "0.3")
+    assert len(paced) == 1
+
+
+def test_a_study_of_another_version_goes_on_with_its_own_images_only(paced, tmp_path):
+    textures(tmp_path / "a" / "photos", 2, 3, (8, 8))
+    textures(tmp_path / "b" / "photos", 3, 3, (8, 8))
+    first, _ = settle("--images", "a/photos", "--hours", "0.3")
+    (begun(first) / "proposal.json").unlink()
+    again, _ = settle("--images", "a/photos", "--hours", "0.3")
+    assert again.settings == first.settings
+    with pytest.raises(InputError, match=r"study 'photos' is of .*; give another --name for"):
+        settle("--images", "b/photos", "--hours", "0.3")
+    with pytest.raises(InputError, match="did not write its preset down; leave --preset out"):
+        settle("--images", "a/photos", "--hours", "0.3", "--preset", "quick")
+
+
+def test_a_study_goes_on_where_it_and_its_images_were_moved_to(paced, tmp_path, monkeypatch):
+    for name in ("old", "other"):
+        textures(tmp_path / name / "photos", 2, 3, (8, 8))
+    monkeypatch.chdir(tmp_path / "old")
+    first, _ = settle("--images", "photos", "--hours", "0.3")
+    begun(first)
+    monkeypatch.chdir(tmp_path / "other")
+    with pytest.raises(InputError, match=r"study 'photos' is of .*old/photos'; give another"):
+        settle("--images", "photos", "--folder", "../old/runs")
+    with pytest.raises(InputError, match=f"calls its images 'photos', .*: cd {tmp_path}/old"):
+        settle("--images", "../old/photos", "--folder", "../old/runs")
+    (tmp_path / "old").rename(tmp_path / "new")
+    textures(tmp_path / "old" / "photos", 2, 3, (8, 8))
+    monkeypatch.chdir(tmp_path / "new")
+    again, _ = settle("--images", "photos", "--hours", "0.3")
+    assert again.settings == first.settings
+
+
+def test_another_preset_than_the_begun_one_is_refused(paced, tmp_path):
+    textures(tmp_path / "photos", 2, 3, (8, 8))
+    first, _ = settle("--images", "photos", "--hours", "0.3")
+    begun(first)
+    again, _ = settle("--images", "photos", "--hours", "5")  # hours alone name none
+    assert again.settings.variant == first.settings.variant
+    settle("--images", "photos", "--hours", "0.3", "--preset", "quick")
+    with pytest.raises(InputError, match="begun with --preset quick, not careful; leave"):
+        settle("--images", "photos", "--hours", "5", "--preset", "careful")
+
+
+def test_names_of_folders_are_taken_and_differ(tmp_path):
+    assert name_of("a/Photos 2024") == "Photos-2024"
+    assert name_of("/") == "images"
+    names = [name_of(f"a/{word}") for word in ("日本", "中国", "фото", "🙂", "..")]
+    names += [name_of(tmp_path / ("x" * 120), "-compared")]
+    assert len(set(names)) == len(names)
+    for name in names:
+        check_name(name)
+    assert name_of("日本", "-compared") == f"{name_of('b/日本')}-compared"
 
 
 def test_another_studys_folder_is_refused(paced, tmp_path, capsys):

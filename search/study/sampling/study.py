@@ -72,8 +72,8 @@ class OptunaStudy:
         else:  # a journal in the folder is this folder's, whatever became of the file that says so
             owner = ""
             self._study, self._storage = open_journal(settings, folder, say)
-        self._id = self._storage.get_study_id_from_name(settings.name)
         self._patience.keep(lambda: claim(self._study, settings, owner))
+        self._id = self._patience.keep(lambda: self._storage.get_study_id_from_name(settings.name))
         self._memory = SamplerView(directions(settings.objective), self._samplers.sees_all)
         self._taken: dict[int, FrozenTrial] = {}  # by our index
         self._refused: Counter[int] = Counter()  # draws for our trial of this index

@@ -78,6 +78,23 @@ class DataSettings:
         settings.validate()
         return settings
 
+    @staticmethod
+    def left_behind(before: Mapping[str, Any], changes: Mapping[str, Any]) -> set[str]:
+        """What goes when these changes come: the options of another source, of another module."""
+        other = {
+            name
+            for name in ("source", "class_path")
+            if name in before and name in changes and before[name] != changes[name]
+        }
+        gone = set()
+        if "source" in changes and "class_path" not in changes and before.get("class_path"):
+            gone |= {"class_path", "init_args"}
+        if "class_path" in other:
+            gone.add("init_args")
+        if "source" in other or ("source" in before and changes.get("class_path")):
+            gone.add("options")
+        return gone
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts, as they stand in YAML; later fields if set."""
         data = asdict(self) | {"options": dict(self.options), "init_args": dict(self.init_args)}

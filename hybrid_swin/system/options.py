@@ -15,6 +15,7 @@ from itertools import zip_longest
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from hybrid_swin.errors import InputError, unknown
+from hybrid_swin.system.changes import in_list, nested
 from hybrid_swin.system.program import as_called
 from hybrid_swin.system.schema import build_settings, dataclass_in, hints_of
 from hybrid_swin.system.yaml_files import DifferentlyRead, parse_yaml, read_yaml
@@ -97,11 +98,13 @@ class Options(ArgumentParser):
 
     def built(self, cls: type[Built], given: Iterable[tuple[str, Any]]) -> Built:
         """The dataclass of what was given; an option for a list adds to it each time."""
-        content: dict[str, Any] = {}
+        lists: dict[str, list[Any]] = {}
+        changes = []
         for path, value in given:
-            if get_origin(self.hints[path]) is tuple and path in content:
-                value = [*content[path], *value]
-            put(content, path, value, self.hints[path])
+            if get_origin(self.hints[path]) is tuple:
+                value = lists[path] = [*lists.get(path, ()), *value]
+            changes.append((path, value))
+        content = nested(changes, cls)
         missing = [
             field.name if field.name == self.positional else self._spelled[field.name]
             for field in fields(cls)  # type: ignore[arg-type]  # a dataclass
@@ -147,7 +150,7 @@ class Options(ArgumentParser):
                 self.add_argument(f"--{path}", action=_Given, dest=path)
                 break
             if get_origin(inner) in (tuple, list, Sequence):
-                raise _in_list(path, above)
+                raise in_list(f"--{path}", f"--{above}")
         return path
 
     def _stray(self, word: str) -> InputError:
@@ -172,39 +175,6 @@ class _Given(Action):
             namespace.bare.extend(values)
         for value in [values] if option else values:
             namespace.given.append((self.dest, value))
-
-
-def put(content: dict[str, Any], path: str, value: Any, hint: Any) -> None:
-    """Set a value of this type by its path; a mapping of settings changes those it holds.
-
-    Raises InputError if the path leads into a list.
-    """
-    *above, last = path.split(".")
-    for depth, name in enumerate(above):
-        inner = content.get(name)
-        if isinstance(inner, list):
-            raise _in_list(path, ".".join(above[: depth + 1]))
-        if not isinstance(inner, dict):
-            inner = content[name] = {}
-        content = inner
-    settings, before = dataclass_in(hint), content.get(last)
-    if settings and isinstance(value, Mapping) and isinstance(before, dict):
-        merge(before, value, settings)
-    else:
-        content[last] = value
-
-
-def merge(content: dict[str, Any], more: Mapping[Any, Any], settings: type) -> None:
-    """Put settings over others."""
-    for name, value in more.items():
-        put(content, str(name), value, hints_of(settings).get(name))
-
-
-def _in_list(path: str, above: str) -> InputError:
-    return InputError(
-        f"--{path}: an entry of a list cannot be set alone; give the whole list as --{above}, or "
-        "change a copy of the file"
-    )
 
 
 def _value(path: str, text: str, hint: Any) -> Any:

@@ -1,7 +1,7 @@
 """What a study and a comparison have in common, as typed data."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,6 +13,7 @@ from search.settings.names import check_name
 from search.settings.wandb import WandbSettings
 
 SCHEMA_VERSION = 1
+OF_SPACE = {"choose", "from", "to", "step", "log", "same_as", "times", "word"}
 
 MOST_TRAININGS, MOST_SEEDS = 100_000, 1000  # of one experiment
 _PARTS = Range(1, 1024)  # cores and devices of the largest machines
@@ -83,6 +84,9 @@ class ExperimentSettings:
     # Settings that may change between two starts: they add work or move it elsewhere, and change no
     # result that is there already.
     free: ClassVar[tuple[str, ...]] = ("folder", "workers", "wandb")
+
+    # Mappings that are a value of the space, by a key in them (see hybrid_swin.system.changes).
+    one_value: ClassVar[Mapping[str, Set[str]]] = {"variant": OF_SPACE, "recipe": OF_SPACE}
 
     name: str = "study"
     folder: str = "runs"

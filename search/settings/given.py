@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hybrid_swin.errors import InputError, shown
+from hybrid_swin.system.changes import changed, nested
 from hybrid_swin.system.schema import build_settings
 from search.settings.config_files import read_receipt
 from search.settings.experiment import ExperimentSettings
@@ -16,9 +17,6 @@ from search.settings.recorded_code import CommandLine
 
 Settings = TypeVar("Settings", bound=ExperimentSettings)
 Source = ExperimentSettings | Mapping[str, Any] | str | os.PathLike[str] | None
-
-# Keys of a mapping that is a value of the space, not a group of settings.
-_OF_CHOICES = frozenset({"choose", "from", "to", "step", "same_as", "times", "word"})
 
 
 def resolve_settings(
@@ -35,9 +33,9 @@ def resolve_settings(
     Raises InputError as on the command line, for an unknown setting, a wrong type or
     value, a file that cannot be read.
     """
-    changes = _nested(overrides)
+    changes = nested(((str(path), _plain(value)) for path, value in overrides.items()), kind)
     content, receipt = _content(kind, default if source is None else source, changes, trust)
-    content = _merged(content, changes)
+    content = changed(content, changes, kind)
     if isinstance(content.get("plugins"), str):
         content["plugins"] = [content["plugins"]]
     return build_settings(kind, content), receipt
@@ -70,35 +68,6 @@ def _said(changes: Mapping[str, Any], trust: bool) -> CommandLine:
         class_paths=(str(class_path),) if class_path else (),
         trust=trust,
     )
-
-
-def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Overrides as plain values, their paths as mappings in each other."""
-    found: dict[str, Any] = {}
-    for path, value in overrides.items():
-        *above, last = str(path).split(".")
-        if any(part.isdigit() for part in (*above, last)):
-            raise InputError(
-                f"{path}: an entry of a list cannot be set alone; give the whole list, or change a "
-                "copy of the file"
-            )
-        change: dict[str, Any] = {last: _plain(value)}
-        for part in reversed(above):
-            change = {part: change}
-        found = _merged(found, change)
-    return found
-
-
-def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(content)
-    for name, change in changes.items():
-        before = merged.get(name)
-        both = isinstance(before, dict) and isinstance(change, dict)
-        if both and not _OF_CHOICES & (before.keys() | change.keys()):  # type: ignore[union-attr]
-            merged[name] = _merged(before, change)  # type: ignore[arg-type]
-        else:
-            merged[name] = change
-    return merged
 
 
 def _plain(value: Any) -> Any:

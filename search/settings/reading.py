@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from hybrid_swin.errors import unknown
 from hybrid_swin.spec.own_code.trust import CodeOptions
-from hybrid_swin.system.options import Options, merge, put
+from hybrid_swin.system.changes import changed, nested
+from hybrid_swin.system.options import Options
 from hybrid_swin.system.schema import build_settings
 from hybrid_swin.system.yaml_files import to_yaml
 from search.settings.config_files import read_config
@@ -26,7 +27,7 @@ class ConfigOptions(CodeOptions):
 
     Args:
         config: a file of settings, or the receipt.json of a study or comparison to repeat it; a
-            bundled one may be named alone, as in digits; of several, the later wins.
+            bundled one may be named alone, as in digits; later files change what they name.
         print_config: print all settings as YAML, to be edited, and end.
     """
 
@@ -54,9 +55,8 @@ def parse_settings(
     )
     content: dict[str, Any] = {}
     for name in options.config or (default,):
-        merge(content, config_content(name, settings, said), settings)
-    for path, value in overrides:
-        put(content, path, value, parser.hints[path])
+        content = changed(content, config_content(name, settings, said), settings)
+    content = changed(content, nested(overrides, settings), settings)
     if options.plugin:
         content["plugins"] = [*content.get("plugins", ()), *options.plugin]
     found = build_settings(settings, content)

@@ -50,6 +50,13 @@ written from the docstrings by `python -m search.settings.reference_page docs/se
 
 A setting stands in a YAML file. On the command line it is an option with the same name:
 `--trials 60`, `--sampler.name tpe`, `--data.options '{path: photos}'`.
+
+Of several `--config` files the later ones change the earlier ones; options change them all, and so
+do keywords in Python. A mapping (`recipe`, `data.options`, `finalists`, ...) changes the names that
+it gives and leaves the others. Three things are replaced whole: a list, such as `variant.stages`; a
+value of the space, such as `{choose: [1, 2]}`; and with another `data.source` or `data.class_path`
+the `data.options` and `data.init_args` of the earlier one. To take a name out, change a copy of the
+file.
 """
 _SECTIONS: tuple[tuple[str, str, type], ...] = (
     ("A study", "", StudySettings),

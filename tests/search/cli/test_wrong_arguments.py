@@ -23,7 +23,7 @@ from search.cli.main import main
         ("run --sampler tpe", "settings such as name:, startup_trials:, population:; got 'tpe'"),
         ("run --baselines.0.label x", "give the whole list as --baselines"),
         ("blocks --check=maybe", "check must be true or false; got 'maybe'"),
-        ("run --variant.stages.0.width 8", "give the whole list as --variant.stages"),
+        ("run --variant.stages.0.width 8", "give the whole list as variant.stages"),
         ("run --finalists.seeds 1.5", "seeds must be a whole number or a list; got 1.5"),
         ("run --config", "--config: expected one argument"),
     ],

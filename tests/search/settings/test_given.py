@@ -55,13 +55,6 @@ def test_objects_stand_for_their_settings():
     assert (changed.data.source, changed.rungs.first, changed.folder) == ("npz", 2, "x")
 
 
-def test_a_choice_is_replaced_and_a_group_is_merged():
-    base = {"recipe": {"epochs": {"choose": [1, 2]}, "batch_size": 64}}
-    found = study(base, recipe={"epochs": {"from": 1, "to": 9, "step": 1}}).recipe
-    assert found == {"epochs": {"from": 1, "to": 9, "step": 1}, "batch_size": 64}
-    assert base["recipe"]["epochs"] == {"choose": [1, 2]}
-
-
 @pytest.mark.parametrize(
     ("source", "changes", "message"),
     [

@@ -1,0 +1,92 @@
+"""Settings over settings: what a later file, the command line or a Python call changes.
+
+A later mapping changes the names that it gives and leaves the others; a list or a plain value is
+replaced. A dataclass of settings may say two things more:
+
+- ``one_value``: fields, with the keys by which a mapping in them is known to be one value, such as
+  ``{choose: [...]}``. Such a mapping is replaced whole, unless a path leads into it.
+- ``left_behind(before, changes)``: names that go when others are given, as the options of a source
+  when another source is named.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from typing import Any, TypeGuard
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.system.schema import dataclass_in, hints_of
+
+
+class _ByPath(dict[str, Any]):
+    """A mapping that a path such as ``recipe.epochs`` made: it leads to a value, and is none."""
+
+
+def nested(given: Iterable[tuple[str, Any]], settings: type) -> dict[str, Any]:
+    """Values by path as mappings in each other; of what is given twice, the later wins.
+
+    Raises:
+        InputError: a path leads into a list.
+    """
+    found: dict[str, Any] = _ByPath()
+    for path, value in given:
+        for name in reversed(path.split(".")):
+            value = _ByPath({name: value})
+        found = changed(found, value, settings)
+    return found
+
+
+def changed(
+    content: Mapping[str, Any], changes: Mapping[str, Any], settings: type | None = None
+) -> dict[str, Any]:
+    """The settings with the changes in them; neither of the two is altered.
+
+    Args:
+        content: plain values as they stand in a file.
+        changes: likewise, or from `nested`.
+        settings: the dataclass that both describe.
+
+    Raises:
+        InputError: a path leads into a list.
+    """
+    return _changed(content, changes, settings, "", frozenset())
+
+
+def in_list(path: str, above: str) -> InputError:
+    """What to say where a path leads into a list."""
+    return InputError(
+        f"{path}: an entry of a list cannot be set alone; give the whole list as {above}, or "
+        "change a copy of the file"
+    )
+
+
+def _changed(
+    content: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    settings: type | None,
+    path: str,
+    keys: Set[str],
+) -> dict[str, Any]:
+    left_behind: Callable[..., Set[str]] = getattr(settings, "left_behind", lambda *_: set())
+    gone = left_behind(content, changes)
+    found = type(content)() if isinstance(content, _ByPath) else {}
+    found |= {name: value for name, value in content.items() if name not in gone}
+    hints = hints_of(settings) if settings else {}
+    for name, change in changes.items():
+        before, place = found.get(name), f"{path}{name}"
+        if isinstance(before, list | tuple) and isinstance(change, _ByPath):
+            raise in_list(f"{place}.{next(iter(change))}", place)
+        inner = getattr(settings, "one_value", {}).get(name, keys)
+        if _is_mapping(before) and _is_mapping(change) and _merges(before, change, inner):
+            found[name] = _changed(
+                before, change, dataclass_in(hints.get(name)), f"{place}.", inner
+            )
+        else:
+            found[name] = change
+    return found
+
+
+def _is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _merges(before: Mapping[str, Any], change: Mapping[str, Any], keys: Set[str]) -> bool:
+    return isinstance(change, _ByPath) or not keys & (before.keys() | change.keys())

@@ -75,9 +75,10 @@ def untied_copies(
 
 def refuse_copies(images: LabelledImages, split_of: _Indices, untied: int) -> None:
     """Raise InputError for copies in two splits or under two labels, or that a draw may part."""
-    torn = [group for group in images.copies if _is_torn(group, split_of, images.labels)]
+    place = split_of * len(images.class_names) + images.labels  # one number for both
+    torn = [group for group in images.copies if len(np.unique(place[group])) > 1]
     if torn:
-        one, other = _torn_pair(torn[0], split_of, images.labels)
+        one, other = torn[0][0], torn[0][np.argmax(place[torn[0]] != place[torn[0][0]])]
         raise InputError(
             f"{sum(map(len, torn)):,} images have copies in another split or under another label, "
             f"such as {shown(images.ids[one])} and {shown(images.ids[other])}; take copies out, or "
@@ -89,16 +90,6 @@ def refuse_copies(images: LabelledImages, split_of: _Indices, untied: int) -> No
             "another seed may part them; give these one group, take copies out, or set "
             "data.duplicates to drop or warn"
         )
-
-
-def _is_torn(group: _Indices, split_of: _Indices, labels: _Indices) -> bool:
-    return len({*zip(split_of[group].tolist(), labels[group].tolist(), strict=True)}) > 1
-
-
-def _torn_pair(group: _Indices, split_of: _Indices, labels: _Indices) -> tuple[int, int]:
-    """The first image of a group of copies, and the first that differs from it."""
-    differs = (split_of[group] != split_of[group[0]]) | (labels[group] != labels[group[0]])
-    return int(group[0]), int(group[np.argmax(differs)])
 
 
 def _of_one_class(images: LabelledImages, tied: NDArray[np.bool_]) -> Iterator[_Indices]:

@@ -24,21 +24,13 @@ _LEAST = {"seeds": 0, "planned": 0}
 
 @dataclass(frozen=True)
 class Look:
-    """Conclusions drawn from what had been trained by then.
+    """Conclusions drawn from what had been trained by then."""
 
-    Args:
-        seeds: that a row (or arm) had completed, the most of all: this tells two looks apart.
-        planned: seeds that were asked for at the time.
-        plan: numbers of seeds at which looks were planned at the time; empty: ``planned`` alone.
-        command: what looked: run, leaderboard or compare.
-        time: when, in UTC; empty before it is written.
-    """
-
-    seeds: int
-    planned: int
-    command: str = ""
-    time: str = ""
-    plan: tuple[int, ...] = ()
+    seeds: int  # most that a row (or arm) had completed: tells two looks apart
+    planned: int  # seeds that were asked for at the time
+    command: str = ""  # what looked: run, leaderboard or compare
+    time: str = ""  # when, in UTC; empty before it is written
+    plan: tuple[int, ...] = ()  # numbers of seeds of planned looks; empty: ``planned`` alone
 
 
 def read_looks(folder: Path, notes: list[str] | None = None) -> list[Look]:

@@ -29,21 +29,13 @@ class Running:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the file says.
+    """What the file says."""
 
-    Args:
-        total: how many runs there are to be; None if unknown.
-        about: whether that is an estimate.
-        by_folder: the same by kind of run.
-        slots: workers at work at once; None if unknown.
-        running: what is at work, by key.
-    """
-
-    total: int | None = None
-    about: bool = False
-    by_folder: dict[str, int] = field(default_factory=dict)
-    slots: int | None = None
-    running: dict[str, Running] = field(default_factory=dict)
+    total: int | None = None  # how many runs there are to be; None if unknown
+    about: bool = False  # whether that is an estimate
+    by_folder: dict[str, int] = field(default_factory=dict)  # the same by kind of run
+    slots: int | None = None  # workers at work at once; None if unknown
+    running: dict[str, Running] = field(default_factory=dict)  # what is at work, by key
 
 
 def read_progress(folder: Path, damaged: list[str]) -> Progress:

@@ -17,19 +17,12 @@ PROPOSAL_FILE = "proposal.json"
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a proposal is of.
+    """What a proposal is of."""
 
-    Args:
-        images: their place, absolute and without links.
-        folder: the study's or comparison's, likewise: it may have moved together with the images.
-        preset: its name.
-        written: a hash of ``begin.yaml`` as the program wrote it.
-    """
-
-    images: str
-    folder: str
-    preset: str
-    written: str = ""
+    images: str  # their place, absolute and without links
+    folder: str  # the study's or comparison's, likewise: it may have moved together with the images
+    preset: str  # its name
+    written: str = ""  # a hash of ``begin.yaml`` as the program wrote it
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Proposal":

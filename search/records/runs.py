@@ -206,15 +206,10 @@ def read_result(folder: Path, key: str) -> RunResult | None:
 
 @dataclass(frozen=True)
 class FailureRecord:
-    """Why an attempt at a run failed; the content of its ``failure.json``.
+    """Why an attempt at a run failed; the content of its ``failure.json``."""
 
-    Args:
-        error: in one line.
-        hung: whether the attempt was silent for too long.
-    """
-
-    error: str = "unknown"
-    hung: bool = False
+    error: str = "unknown"  # in one line
+    hung: bool = False  # whether the attempt was silent for too long
 
 
 def read_failure(attempt: Path) -> FailureRecord:

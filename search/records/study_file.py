@@ -17,29 +17,17 @@ from search.records.runs import parsed_as, read_record
 
 @dataclass(frozen=True)
 class Fixed:
-    """What results depend on, so that it must stay the same when the study goes on.
+    """What results depend on, so that it must stay the same when the study goes on."""
 
-    Args:
-        settings: those that are not free.
-        plugins: source hashes by file name.
-        data: hashes of images and split.
-        precision: what ``auto`` stands for.
-        sampler: which, and why it was chosen; empty for a comparison.
-        reference_point: where hypervolumes are measured from; empty for one objective.
-        owner: a word that no other folder has.
-        working_folder: where it was begun: relative paths are meant from there.
-        modules: source hashes of data modules of the user's own by class path.
-    """
-
-    settings: dict[str, Any] = field(default_factory=dict)
-    plugins: dict[str, str] = field(default_factory=dict)
-    data: dict[str, str] = field(default_factory=dict)
-    precision: str = ""
-    sampler: tuple[str, ...] = ()
-    reference_point: dict[str, float] = field(default_factory=dict)
-    owner: str = ""
-    working_folder: str = ""
-    modules: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)  # those that are not free
+    plugins: dict[str, str] = field(default_factory=dict)  # source hashes by file name
+    data: dict[str, str] = field(default_factory=dict)  # hashes of images and split
+    precision: str = ""  # what ``auto`` stands for
+    sampler: tuple[str, ...] = ()  # which, and why; empty for a comparison
+    reference_point: dict[str, float] = field(default_factory=dict)  # of hypervolumes
+    owner: str = ""  # a word that no other folder has
+    working_folder: str = ""  # which relative paths are meant from
+    modules: dict[str, str] = field(default_factory=dict)  # hashes of own data modules
 
 
 def read_fixed(folder: Path) -> Fixed:

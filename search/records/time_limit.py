@@ -18,25 +18,15 @@ TIME_LIMIT_FILE = "time_limit.json"
 
 @dataclass(frozen=True)
 class TimeLimit:
-    """The decisions of one study or comparison.
+    """The decisions of one study or comparison."""
 
-    Args:
-        hours: that were given.
-        planned_trials: that fitted by the pilot; 0 in a comparison.
-        planned_seeds: that fitted by the pilot.
-        trials: that were asked for when time ran out; 0 as long as that is open.
-        seeds: that were trained when time ran out; 0 as long as that is open.
-        pace: what the pilot measured.
-        why: one sentence for each decision.
-    """
-
-    hours: float
-    planned_trials: int
-    planned_seeds: int
-    trials: int = 0
-    seeds: int = 0
-    pace: dict[str, Any] = field(default_factory=dict)
-    why: tuple[str, ...] = ()
+    hours: float  # that were given
+    planned_trials: int  # that fitted by the pilot; 0 in a comparison
+    planned_seeds: int  # that fitted by the pilot
+    trials: int = 0  # that were asked for when time ran out; 0 as long as that is open
+    seeds: int = 0  # that were trained when time ran out; 0 as long as that is open
+    pace: dict[str, Any] = field(default_factory=dict)  # what the pilot measured
+    why: tuple[str, ...] = ()  # one sentence for each decision
 
 
 def read_time_limit(folder: Path) -> TimeLimit | None:

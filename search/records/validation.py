@@ -26,17 +26,11 @@ _CLOSE = 1e-4  # a score in float32, or in the bfloat16 of a network's own metri
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What one run answered on its validation split.
+    """What one run answered on its validation split."""
 
-    Args:
-        images: a hash of the images' names and groups, in their order.
-        groups: number of each image's group; None where images have none.
-        right: for each image.
-    """
-
-    images: str
-    groups: tuple[str, ...] | None
-    right: NDArray[np.bool_]
+    images: str  # a hash of the images' names and groups, in their order
+    groups: tuple[str, ...] | None  # number of each image's group; None where images have none
+    right: NDArray[np.bool_]  # for each image
 
 
 def save_answers(

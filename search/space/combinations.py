@@ -50,25 +50,15 @@ class Number:
 
 @dataclass(frozen=True)
 class SubSpace:
-    """Parameters that the rest of the space does not depend on, and what their values make.
+    """Parameters that the rest of the space does not depend on, and what their values make."""
 
-    Args:
-        kind: what they make: networks, recipes, or candidates where these cannot be parted.
-        parameters: in the space's order.
-        combinations: how many there are; None where a parameter has a value between any two.
-        looked_at: how many of them were looked at; all, or as many as were drawn.
-        candidates: what the looked at make, in their order; less where some make nothing.
-        distinct: how many different ones all combinations make; None where they have no end.
-        refusal: why the first of those that make nothing does not; empty where all make something.
-    """
-
-    kind: str
-    parameters: Parameters
-    combinations: int | None
-    looked_at: int
-    candidates: tuple[Candidate, ...]
-    distinct: Number | None
-    refusal: str = ""
+    kind: str  # networks, recipes, or candidates where these cannot be parted
+    parameters: Parameters  # in the space's order
+    combinations: int | None  # how many there are; None: without end
+    looked_at: int  # how many of them: all, or as many as were drawn
+    candidates: tuple[Candidate, ...]  # what these make, in their order
+    distinct: Number | None  # how many all combinations make; None: without end
+    refusal: str = ""  # why the first that makes nothing does not
 
     @property
     def exact(self) -> bool:

@@ -37,23 +37,15 @@ class Share:
 
 @dataclass(frozen=True)
 class Survey:
-    """A space, looked at.
-
-    Args:
-        parts: of the space, first that of the networks.
-        cheapest: lowest cost by MACs; among all where the networks are exact, else found.
-        dearest: highest cost, likewise.
-        never: for each limit the values, by parameter, that never keep it.
-        unmade: the values, by parameter, that never make a network.
-    """
+    """A space, looked at."""
 
     space: Space
     limits: Mapping[str, int]
-    parts: tuple[SubSpace, ...]
-    cheapest: Candidate
-    dearest: Candidate
-    never: Mapping[str, Mapping[str, list[Any]]]
-    unmade: Mapping[str, list[Any]]
+    parts: tuple[SubSpace, ...]  # of the space, first that of the networks
+    cheapest: Candidate  # lowest MACs; of all, where the networks are exact
+    dearest: Candidate  # highest cost, likewise
+    never: Mapping[str, Mapping[str, list[Any]]]  # values that never keep it, by limit
+    unmade: Mapping[str, list[Any]]  # values that never make a network
 
     @property
     def networks(self) -> SubSpace:

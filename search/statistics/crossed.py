@@ -15,21 +15,13 @@ _EQUAL = 1e-9  # seeds that differ by less differ by rounding
 
 
 class Parts(NamedTuple):
-    """Mean of a matrix with its two standard errors.
+    """Mean of a matrix with its two standard errors."""
 
-    Args:
-        mean: over all.
-        u: standard error from the seeds.
-        v: standard error from the items.
-        seeds: S.
-        items: I; groups where items are grouped.
-    """
-
-    mean: float
-    u: float
-    v: float
-    seeds: int
-    items: int
+    mean: float  # over all
+    u: float  # standard error from the seeds
+    v: float  # standard error from the items
+    seeds: int  # S
+    items: int  # I; groups where items are grouped
 
 
 def crossed_parts(scores: ArrayLike, groups: Sequence[str] | None = None) -> Parts:

@@ -45,26 +45,16 @@ class Difference(Interval):
 
     Where it is the same in every seed (0 included) and nothing is known of images, nothing tells
     how far new seeds would scatter: no ``low``, ``high`` and ``p_value``.
-
-    Args:
-        p_value: two-sided; below .05 exactly where the 95% interval leaves out 0.
-        seed_part: standard error that comes from the seeds, u.
-        item_part: that from the items, v; 0 where the interval speaks of seeds only.
-        items: how many (or groups); 0 where the interval speaks of seeds only.
-        centre: middle of the interval before it is cut at what is possible.
-        seed_df: degrees of freedom of u.
-        item_df: degrees of freedom of v.
-        reach: the largest difference that the metric allows.
     """
 
-    p_value: float | None
-    seed_part: float = 0.0
-    item_part: float = 0.0
-    items: int = 0
-    centre: float = 0.0
-    seed_df: float = 1.0
-    item_df: float = 1.0
-    reach: float = math.inf
+    p_value: float | None  # two-sided; below .05 exactly where the 95% interval leaves out 0
+    seed_part: float = 0.0  # standard error that comes from the seeds, u
+    item_part: float = 0.0  # that from the items, v; 0 where the interval speaks of seeds only
+    items: int = 0  # how many (or groups); 0 where the interval speaks of seeds only
+    centre: float = 0.0  # middle of the interval before it is cut at what is possible
+    seed_df: float = 1.0  # degrees of freedom of u
+    item_df: float = 1.0  # degrees of freedom of v
+    reach: float = math.inf  # the largest difference that the metric allows
 
     def at(self, confidence: float) -> Interval:
         """The interval of another confidence, of one of many differences for example."""

@@ -11,29 +11,17 @@ from search.study.rungs import Rungs
 
 @dataclass(frozen=True)
 class RunCounts:
-    """Runs of a study, by kind.
+    """Runs of a study, by kind."""
 
-    Args:
-        baselines: trained as the search trains.
-        references: of no network at all.
-        trials: of the search, as many as the space may hold.
-        audits: stopped trials that are trained to their end.
-        random_search: random candidates that together cost what the search does.
-        means: random candidates trained as finalists.
-        top: candidates that are retrained beside the baselines.
-        seeds: over which these and the baselines are retrained.
-        about: whether some of them are an estimate.
-    """
-
-    baselines: int
-    references: int
-    trials: int
-    audits: int
-    random_search: int
-    means: int
-    top: int
-    seeds: int
-    about: bool
+    baselines: int  # trained as the search trains
+    references: int  # of no network at all
+    trials: int  # of the search, as many as the space may hold
+    audits: int  # stopped trials that are trained to their end
+    random_search: int  # random candidates that together cost what the search does
+    means: int  # random candidates trained as finalists
+    top: int  # candidates that are retrained beside the baselines
+    seeds: int  # over which these and the baselines are retrained
+    about: bool  # whether some of them are an estimate
 
     @property
     def by_folder(self) -> dict[str, int]:

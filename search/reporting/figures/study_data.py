@@ -26,55 +26,33 @@ _COSTS = ("macs", "parameters")
 
 @dataclass(frozen=True)
 class Retrained:
-    """A candidate retrained over fresh seeds; its interval is over those that ran to their end.
+    """A candidate retrained over fresh seeds; its interval is over those that ran to their end."""
 
-    Args:
-        label: its block words.
-        is_baseline: whether no score chose it.
-        cost: of its network, by the cost's name.
-        interval: the one on the leaderboard.
-        runs: one per seed.
-        confidence: of the interval: higher for the row that is named as the best.
-    """
-
-    label: str
-    is_baseline: bool
-    cost: Mapping[str, float]
-    interval: Interval
-    runs: tuple[FinishedRun, ...]
-    confidence: float = CONFIDENCE
+    label: str  # its block words
+    is_baseline: bool  # whether no score chose it
+    cost: Mapping[str, float]  # of its network, by the cost's name
+    interval: Interval  # the one on the leaderboard
+    runs: tuple[FinishedRun, ...]  # one per seed
+    confidence: float = CONFIDENCE  # of the interval: higher for the row that is named as the best
 
 
 @dataclass(frozen=True)
 class StudyData:
-    """A study's ended runs and what they are judged by.
-
-    Args:
-        audits: stopped trials that were trained to their end after all.
-        baselines: their single runs.
-        references: what no network achieves.
-        retrained: the best mean first.
-        against: costs that scores are drawn against.
-        limits: what a network may cost, by the cost's name.
-        saved: share of the search's training that rungs saved, less what audits took, as on the
-            leaderboard; None where it says nothing of that.
-        fresh_splits: whether retrained runs validated on other images; None: not known.
-        reference_point: where several objectives are searched, what volumes are measured from.
-    """
+    """A study's ended runs and what they are judged by."""
 
     study: str
     monitor: str
     mode: Literal["max", "min"]
     trials: tuple[FinishedRun, ...] = ()
-    audits: tuple[FinishedRun, ...] = ()
-    baselines: tuple[FinishedRun, ...] = ()
-    references: tuple[FinishedRun, ...] = ()
-    retrained: tuple[Retrained, ...] = ()
-    against: tuple[str, ...] = _COSTS
-    limits: Mapping[str, float] | None = None
-    reference_point: Mapping[str, float] | None = None
-    fresh_splits: bool | None = None
-    saved: float | None = None
+    audits: tuple[FinishedRun, ...] = ()  # stopped ones, to their end after all
+    baselines: tuple[FinishedRun, ...] = ()  # their single runs
+    references: tuple[FinishedRun, ...] = ()  # what no network achieves
+    retrained: tuple[Retrained, ...] = ()  # the best mean first
+    against: tuple[str, ...] = _COSTS  # costs that scores are drawn against
+    limits: Mapping[str, float] | None = None  # what a network may cost, by the cost's name
+    reference_point: Mapping[str, float] | None = None  # of hypervolumes
+    fresh_splits: bool | None = None  # did retrained runs validate on other images?
+    saved: float | None = None  # share that rungs saved, less audits; None: not known
 
     @classmethod
     def from_folder(cls, folder: Path) -> Self:

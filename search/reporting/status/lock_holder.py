@@ -9,15 +9,10 @@ PROCESSES = Path("/proc")
 
 @dataclass(frozen=True)
 class Holder:
-    """Who runs a study.
+    """Who runs a study."""
 
-    Args:
-        alive: whether a process of this machine runs it; None where that cannot be told.
-        process: the number of the one that runs it, or did last.
-    """
-
-    alive: bool | None
-    process: int | None = None
+    alive: bool | None  # whether a process of this machine runs it; None where that cannot be told
+    process: int | None = None  # the number of the one that runs it, or did last
 
 
 def find_holder(folder: Path) -> Holder:

@@ -65,51 +65,28 @@ class Result:
 
 @dataclass(frozen=True)
 class Status:
-    """How an experiment stands.
+    """How an experiment stands."""
 
-    Args:
-        name: of the study or comparison.
-        folder: where it lies.
-        kind: which of both it is.
-        activity: whether a process of this machine runs it.
-        process: the number of the one that runs it, or did last.
-        monitor: the objective.
-        ended: runs that have ended.
-        total: how many there will be, as far as is known.
-        about: whether that is an estimate.
-        groups: by the folder that the runs of one kind have.
-        training: what is being trained, or was when the process ended.
-        failures: attempts that failed.
-        unreadable: runs whose result cannot be read.
-        best: the best single run to its end, of a study.
-        best_of: how many such runs it is the best of.
-        training_seconds: of all ended runs, summed over workers.
-        seconds_left: an estimate; None where nothing tells.
-        basis: of that estimate, in words.
-        last: the runs that ended last.
-        damaged: what cannot be read beside results, one sentence each.
-    """
-
-    name: str
-    folder: str
-    kind: Literal["study", "comparison"]
-    activity: Activity
-    process: int | None
-    monitor: str
-    ended: int
-    total: int | None
-    about: bool
-    groups: dict[str, Group]
-    training: tuple[Training, ...]
-    failures: tuple[Failure, ...]
-    unreadable: tuple[str, ...]
-    best: Result | None
-    best_of: int
-    training_seconds: float
-    seconds_left: float | None
-    basis: str
-    last: tuple[Result, ...]
-    damaged: tuple[str, ...] = ()
+    name: str  # of the study or comparison
+    folder: str  # where it lies
+    kind: Literal["study", "comparison"]  # which of both it is
+    activity: Activity  # whether a process of this machine runs it
+    process: int | None  # the number of the one that runs it, or did last
+    monitor: str  # the objective
+    ended: int  # runs that have ended
+    total: int | None  # how many there will be, as far as is known
+    about: bool  # whether that is an estimate
+    groups: dict[str, Group]  # by the folder that the runs of one kind have
+    training: tuple[Training, ...]  # what is being trained, or was when the process ended
+    failures: tuple[Failure, ...]  # attempts that failed
+    unreadable: tuple[str, ...]  # runs whose result cannot be read
+    best: Result | None  # the best single run to its end, of a study
+    best_of: int  # how many such runs it is the best of
+    training_seconds: float  # of all ended runs, summed over workers
+    seconds_left: float | None  # an estimate; None where nothing tells
+    basis: str  # of that estimate, in words
+    last: tuple[Result, ...]  # the runs that ended last
+    damaged: tuple[str, ...] = ()  # what cannot be read beside results, one sentence each
 
 
 def is_study(folder: Path) -> bool:

@@ -18,21 +18,15 @@ _COMPARISON = (JSON_FILE, CSV_FILE, "comparison.md")
 
 @dataclass(frozen=True)
 class Summary:
-    """A table, what is told beside it, and its files.
+    """A table, what is told beside it, and its files."""
 
-    Args:
-        name: of the table and the artifact.
-        objective: monitor and mode.
-        write: puts the files into a folder.
-    """
-
-    name: str
-    objective: dict[str, str]
+    name: str  # of the table and the artifact
+    objective: dict[str, str]  # monitor and mode
     sentences: list[str]
     columns: tuple[str, ...]
     rows: list[list[Any]]
     told: dict[str, Any]
-    write: Callable[[Path], None]
+    write: Callable[[Path], None]  # puts the files into a folder
 
 
 def summary_of(folder: Path) -> Summary:

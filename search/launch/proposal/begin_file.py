@@ -1,13 +1,17 @@
 """``begin.yaml``: a proposal as a file to go on from, with what was measured at its top."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import one_line
-from hybrid_swin.system.files import write_text_atomically
+from hybrid_swin.system.files import FileError, explained, write_text_atomically
 from hybrid_swin.system.yaml_files import to_yaml
+from search.records.proposal import Proposal, read_proposal, text_hash, write_proposal
 
 BEGIN_FILE = "begin.yaml"
 
@@ -26,27 +30,50 @@ _ABOVE = {
 }
 
 
-def write_begin_file(folder: Path, content: Mapping[str, Any], head: Sequence[str]) -> Path:
-    """Write the file; one that was there and differs in settings is kept as ``begin.old.yaml``.
+def check_not_edited(folder: Path, command: str) -> None:
+    """Refuse to replace a file that is not as the program wrote it.
 
-    ``head`` holds the lines of the comment at the top. Raises FileError if the system refuses.
+    ``command`` is what goes on from such a file, up to its path. Raises InputError, or FileError if
+    the file cannot be read.
     """
+    path = folder / BEGIN_FILE
+    if not os.path.lexists(path):
+        return
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise FileError(explained(error, path)) from error
+    known = read_proposal(folder)
+    if known is None or known.written != text_hash(text):
+        edited = "was edited" if known else "was edited or is of an earlier version"
+        raise InputError(
+            f"{str(path)!r} {edited}, and a new proposal would replace it; go on from it with "
+            f"`{command} {shlex.quote(str(path))}`, or move it away, or give another --name"
+        )
+
+
+def write_begin_file(
+    folder: Path,
+    content: Mapping[str, Any],
+    head: Sequence[str],
+    proposal: Proposal,
+    command: str,
+) -> Path:
+    """Write the file, and beside it what it is a proposal of.
+
+    ``head`` holds the lines of the comment at the top. Raises as `check_not_edited`, or FileError
+    if the system refuses.
+    """
+    check_not_edited(folder, command)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / BEGIN_FILE
     settings = "".join(map(_explained, to_yaml(content, flow=None).splitlines(keepends=True)))
-    if path.is_file():
-        before = path.read_text(encoding="utf-8", errors="replace")
-        if _without_comments(before) != _without_comments(settings):
-            os.replace(path, folder / "begin.old.yaml")
-    comment = "".join(f"# {one_line(line)}".rstrip() + "\n" for line in head)
-    write_text_atomically(path, comment + settings)
+    text = "".join(f"# {one_line(line)}".rstrip() + "\n" for line in head) + settings
+    write_proposal(folder, replace(proposal, written=text_hash(text)))
+    write_text_atomically(path, text)
     return path
 
 
 def _explained(line: str) -> str:
     key = line.partition(":")[0]
     return f"# {_ABOVE[key]}\n{line}" if key in _ABOVE else line
-
-
-def _without_comments(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))

@@ -1,6 +1,7 @@
 """`--images`: from a folder to settings that fit the hours, by rules and a timed pilot."""
 
 import dataclasses
+import shlex
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data.settings import DataSettings
@@ -11,7 +12,7 @@ from search.execution.workers import common_job_settings, image_cache
 from search.launch.hours.pilots import SplitSizes, pilot_workers
 from search.launch.hours.time_plan import Clock
 from search.launch.hours.wall_time import CLOSING, too_long
-from search.launch.proposal.begin_file import write_begin_file
+from search.launch.proposal.begin_file import check_not_edited, write_begin_file
 from search.launch.proposal.choice import Kind, choose, least, seconds_of, training_seconds
 from search.launch.proposal.content import comparison_content, data_of, study_content
 from search.launch.proposal.images import ImageCounts, load_counts, look_at
@@ -19,7 +20,7 @@ from search.launch.proposal.network import BASELINES, NetworkSize, network_sizes
 from search.launch.proposal.presets import Preset
 from search.launch.proposal.recipe import batch_size
 from search.launch.proposal.words import COMMANDS, Measured, file_head, reasons, resolution
-from search.records.proposal import proposal_of, write_proposal
+from search.records.proposal import proposal_of
 from search.records.runs import RunSpec
 from search.records.time_limit import TimeLimit
 from search.settings.experiment import ExperimentSettings
@@ -43,6 +44,8 @@ def propose(
     ``base`` has the name, folder and workers; ``command`` was typed, for the file's head. Raises
     InputError for images that cannot be used, or hours in which even the least does not fit.
     """
+    go_on = f"{door()} {COMMANDS[kind]} --config"
+    check_not_edited(base.path, go_on)
     measured = _measure(kind, images, clock, preset, base, console)
     pace = measured.pace
     seconds = seconds_of(kind, pace, measured.counts, preset)
@@ -59,12 +62,14 @@ def propose(
     questions = len(BASELINES) + preset.top - 1 if kind == "study" else _QUESTIONS
     lines.append(("resolution", resolution(choice.seeds, measured.counts, questions)))
     head = file_head(kind, base, command, measured, lines)
-    file = write_begin_file(base.path, content, head)
-    write_proposal(base.path, proposal_of(images, base.path, preset.name))
+    proposal = proposal_of(images, base.path, preset.name)
+    file = write_begin_file(base.path, content, head, proposal, go_on)
     for heading, text in lines:
         console.say(f"{heading:<11}{text}")
-    go_on = f"{door()} {COMMANDS[kind]} --config {file}"
-    console.say(f"{'settings':<11}{file}; to change some, edit it and go on with `{go_on}`")
+    console.say(
+        f"{'settings':<11}{file}; to change some, edit it and go on with "
+        f"`{go_on} {shlex.quote(str(file))}`"
+    )
     search, final = training_seconds(kind, pace, measured.counts, choice)
     trials = choice.trials if kind == "study" else 0
     return TimePlan(

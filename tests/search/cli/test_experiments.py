@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -214,14 +213,29 @@ def test_the_file_is_what_is_run_and_can_be_edited(paced, tmp_path):
     assert "run --config runs/photos/begin.yaml" in text
 
 
-def test_a_file_that_was_edited_is_kept_beside_the_new_one(paced, tmp_path):
+def test_a_file_that_was_edited_is_never_replaced(paced, tmp_path, capsys):
+    digits(tmp_path / "photos")
+    for hours in ("0.5", "0.6"):  # what the program wrote, it replaces
+        settle("--images", "photos", "--hours", hours)
+    file = tmp_path / "runs" / "photos" / "begin.yaml"
+    assert "--hours 0.6" in file.read_text()
+    edited = file.read_text() + "# mine\n"
+    file.write_text(edited)
+    for _ in range(2):
+        assert main(["run", "--images", "photos", "--hours", "0.5"]) == 2
+        error = capsys.readouterr().err
+        assert "'runs/photos/begin.yaml' was edited, and a new proposal would replace it" in error
+        assert "run --config runs/photos/begin.yaml`, or move it away" in error
+        assert file.read_text() == edited
+    assert len(paced) == 2  # it is said before any pilot
+
+
+def test_a_file_of_an_earlier_version_is_never_replaced(paced, tmp_path):
     digits(tmp_path / "photos")
     settle("--images", "photos", "--hours", "0.5")
-    file = tmp_path / "runs" / "photos" / "begin.yaml"
-    file.write_text(file.read_text().replace("mlp_ratio: 2.0", "mlp_ratio: 3.0"))
-    settle("--images", "photos", "--hours", "0.5")
-    assert yaml.safe_load(file.read_text())["variant"]["mlp_ratio"] == 2.0
-    assert yaml.safe_load((file.parent / "begin.old.yaml").read_text())["variant"]["mlp_ratio"] == 3
+    (tmp_path / "runs" / "photos" / "proposal.json").unlink()
+    with pytest.raises(InputError, match="was edited or is of an earlier version"):
+        settle("--images", "photos", "--hours", "0.5")
 
 
 def test_other_options_override_the_proposal_and_are_fitted(paced, tmp_path):

@@ -158,8 +158,7 @@ class Dispatcher:
     def results(self, timeout: float = 1.0) -> Iterator[FinishedRun]:
         """The runs that have ended, after waiting at most ``timeout`` seconds for one.
 
-        Raises:
-            InputError: a worker met something that the user must fix.
+        Raises InputError if a worker met something that the user must fix.
         """
         if not self._finished:
             for event in self._executor.events(timeout):

@@ -74,8 +74,7 @@ class ForkedWorker:
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait for its end, as far as the server knows of it.
 
-        Raises:
-            subprocess.TimeoutExpired: it lives on.
+        Raises subprocess.TimeoutExpired if it lives on.
         """
         end = None if timeout is None else time.monotonic() + timeout
         while self._listen(None if end is None else max(0.0, end - time.monotonic())):
@@ -151,8 +150,7 @@ class Server:
     def fork(self, pipe: int, output: int, environment: Mapping[str, str]) -> ForkedWorker:
         """A worker on a pipe, with its output and its variables of the environment.
 
-        Raises:
-            OSError: the server has just ended.
+        Raises OSError if the server has just ended.
         """
         wanted = python_environment(**environment)
         inherited = self._environment | dict.fromkeys(THREAD_VARIABLES, "1")

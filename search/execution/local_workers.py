@@ -77,8 +77,7 @@ class LocalExecutor:
     def wait_until_ready(self) -> None:
         """Wait for the first worker, which has then imported all that trainings need.
 
-        Raises:
-            InputError: workers end before that.
+        Raises InputError if workers end before that.
         """
         while not any(worker.ready for worker in self._workers):
             self.events(_LOOK_AGAIN)

@@ -17,10 +17,8 @@ _ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is no
 def take_folder(study: Path, spec: RunSpec, settled: Mapping[str, Any], say: Say) -> None:
     """Write what a run was asked, or check that the folder is that of the same run.
 
-    ``settled`` is what else ``run.json`` holds; ``say`` is told of what is set aside.
-
-    Raises:
-        InputError: it is of another candidate.
+    ``settled`` is what else ``run.json`` holds; ``say`` is told of what is set aside. Raises
+    InputError if it is of another candidate.
     """
     for place in (*reversed(Path(spec.key).parents), Path(spec.key)):
         if (study / place).is_file():

@@ -18,10 +18,8 @@ def read_finalists(
 ) -> dict[str, list[str]]:
     """Keys of the chosen runs by who chose them; empty where there is no such file yet.
 
-    ``damaged`` collects a damaged file, which then says nothing.
-
-    Raises:
-        InputError: the file cannot be read; or it is damaged, where ``damaged`` is not given.
+    ``damaged`` collects a damaged file, which then says nothing. Raises InputError if the file
+    cannot be read; or it is damaged, where ``damaged`` is not given.
     """
     try:
         return read_record(folder / FINALISTS_FILE, _chosen)
@@ -35,10 +33,8 @@ def read_finalists(
 def write_finalists(folder: Path, chosen: Mapping[str, Sequence[RunSpec]], say: Say) -> None:
     """Write down which runs are retrained, and who chose them, before any of them is.
 
-    ``say`` is told of a damaged file of an earlier start, which is set aside.
-
-    Raises:
-        FileError: the system refuses.
+    ``say`` is told of a damaged file of an earlier start, which is set aside. Raises FileError if
+    the system refuses.
     """
     plain = {name: [spec.key for spec in specs] for name, specs in chosen.items()}
     path = folder / FINALISTS_FILE

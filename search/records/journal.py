@@ -23,11 +23,9 @@ def repair_journal(path: Path, say: Say = lambda text: None) -> None:
     """Take what is whole of a journal.
 
     A coordinator killed while writing leaves half a line. Optuna reads past it, but its next write
-    would be glued to it and make the journal unreadable for good. Damage anywhere else is not
-    a kill's: the file is set aside, and its lines before the damage are written anew.
-
-    Raises:
-        FileError: the system refuses.
+    would be glued to it and make the journal unreadable for good. Damage anywhere else is not a
+    kill's: the file is set aside, and its lines before the damage are written anew. Raises
+    FileError if the system refuses.
     """
     try:
         content = read_bytes(path)

@@ -34,10 +34,8 @@ def read_study(folder: Path) -> StudySettings | ComparisonSettings:
     """The settings of the study or comparison in a folder; its plug-ins need not be known.
 
     Settings that this program does not know are ignored, missing ones take their defaults: so
-    folders of earlier programs can be read.
-
-    Raises:
-        InputError: there is no such file, it is damaged, or it is of a later program.
+    folders of earlier programs can be read. Raises InputError if there is no such file, it is
+    damaged, or it is of a later program.
     """
     path = folder / SETTINGS_FILE
     try:
@@ -62,10 +60,8 @@ def read_study(folder: Path) -> StudySettings | ComparisonSettings:
 def read_data(folder: Path) -> dict[str, Any] | None:
     """The data in the settings of a folder: of a study, a comparison, or one training.
 
-    None where there are no settings, or none of data.
-
-    Raises:
-        InputError: the file is damaged, or the system refuses to read it.
+    None where there are no settings, or none of data. Raises InputError if the file is damaged, or
+    the system refuses to read it.
     """
     try:
         data = _content(folder).get("data")

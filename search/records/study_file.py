@@ -33,10 +33,8 @@ class Fixed:
 def read_fixed(folder: Path) -> Fixed:
     """What a study is tied to; of its copy where the file is damaged or missing.
 
-    Empty where there is neither, as in a study that has not begun.
-
-    Raises:
-        InputError: the file is of a later program, or the system refuses to read it.
+    Empty where there is neither, as in a study that has not begun. Raises InputError if the file is
+    of a later program, or the system refuses to read it.
     """
     content = read_study_file(folder)
     return Fixed() if content is None else parsed_as(Fixed)(content)

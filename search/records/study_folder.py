@@ -35,10 +35,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     The lock is the system's, so it ends with the process however that dies. A folder that was made
     here goes again if the body ends with an error before `bind_settings`, unless a worker's log has
-    lines.
-
-    Raises:
-        InputError: the folder cannot be written or locked, or another process holds it.
+    lines. Raises InputError if the folder cannot be written or locked, or another process holds it.
     """
     new = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
     try:
@@ -211,11 +208,8 @@ def _refuse_others(
 def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
     """Register plug-ins from copies in the study's folder, so that later edits change nothing.
 
-    Returns the source hash of each copy by its absolute path.
-
-    Raises:
-        InputError: a plug-in that cannot be used, or one that changed since the study began to
-            train.
+    Returns the source hash of each copy by its absolute path. Raises InputError for a plug-in that
+    cannot be used, or one that changed since the study began to train.
     """
     hashes = {}
     for path in paths:
@@ -239,8 +233,7 @@ def adopt_plugins(paths: Sequence[str], folder: Path) -> dict[str, str]:
 def adopt_modules(class_paths: Iterable[str | None], folder: Path) -> dict[str, str]:
     """Source hashes of the data modules that a study is about to import, by class path.
 
-    Raises:
-        InputError: one that changed since the study began to train; it has not been run.
+    Raises InputError for one that changed since the study began to train; it has not been run.
     """
     found = module_hashes(class_paths)
     if has_begun(folder):

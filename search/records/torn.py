@@ -15,8 +15,7 @@ Say = Callable[[str], None]
 def set_aside(path: Path) -> Path:
     """Rename a file (or a folder in its place) to ``*.torn``, numbered where that exists.
 
-    Raises:
-        FileError: the system refuses.
+    Raises FileError if the system refuses.
     """
     number, torn = 1, path.with_name(f"{path.name}.torn")
     while os.path.lexists(torn):

@@ -38,8 +38,7 @@ def save_answers(
 ) -> None:
     """Write which images (by name, in their order) a run got right into its folder.
 
-    Raises:
-        ValueError: not one answer for each image.
+    Raises ValueError if there is not one answer for each image.
     """
     answers = np.asarray(right, dtype=bool)
     if answers.shape != (len(ids),):

@@ -19,8 +19,7 @@ _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMG]?)\s*", re.IGNORECASE)
 def limits(budget: BudgetSettings) -> dict[str, int]:
     """The budget's limits as numbers; none where costs are matched.
 
-    Raises:
-        InputError: one is not an amount.
+    Raises InputError if one is not an amount.
     """
     return {} if budget.mode == "match" else _amounts(budget)
 
@@ -39,8 +38,7 @@ class WidthMatcher:
     def apply(self, variant: Variant) -> tuple[Variant, dict[str, Any]]:
         """The network with matched widths, and how that was done; empty where nothing was.
 
-        Raises:
-            InputError: no widths meet the cost.
+        Raises InputError if no widths meet the cost.
         """
         return (variant, {}) if self._by is None else self._match(variant)
 

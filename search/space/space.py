@@ -88,8 +88,7 @@ class Space:
     ) -> tuple[Variant, Recipe]:
         """The candidate of these parameters, with some values (by path) set to others.
 
-        Raises:
-            InputError: the values make no network, or a changed path does not exist.
+        Raises InputError if the values make no network, or a changed path does not exist.
         """
         values = self._values(params)
         for path, value in (changes or {}).items():

@@ -55,9 +55,8 @@ class Template:
     def fill(self, values: Mapping[str, Any]) -> str:
         """The block word of these values, less a fusion that stands behind a single branch.
 
-        Raises:
-            InputError: a gap without a value, a value without a gap or one that is not text, number
-                or truth, or a fusion that does not exist.
+        Raises InputError for a gap without a value, a value without a gap or one that is not text,
+        number or truth, or a fusion that does not exist.
         """
         for name in self.gaps:
             if name not in values:

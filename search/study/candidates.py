@@ -28,9 +28,8 @@ REFERENCE = "logistic_regression"
 class Candidates:
     """What a study may train, as run specifications.
 
-    Raises:
-        InputError: settings of which nothing can be trained: no network at the first values, a
-            baseline that cannot be or exceeds the budget, a metric or rung that does not exist.
+    Raises InputError for settings of which nothing can be trained: no network at the first values,
+    a baseline that cannot be or exceeds the budget, a metric or rung that does not exist.
     """
 
     def __init__(self, settings: StudySettings, space: Space) -> None:
@@ -217,9 +216,8 @@ class Candidates:
 def checked_candidates(settings: StudySettings) -> tuple[Space, Candidates]:
     """The space and what may be trained of it; all of a study that needs no images is checked.
 
-    Raises:
-        InputError: a plug-in, space, baseline or objective that cannot be, or settings that
-            contradict each other.
+    Raises InputError for a plug-in, space, baseline or objective that cannot be, or settings that
+    contradict each other.
     """
     for plugin in settings.plugins:
         registry.add_plugin(plugin)

@@ -65,10 +65,7 @@ def choosers(
     """Who had a candidate retrained, by its identity; several may agree, also on a baseline.
 
     ``candidates`` are identities by the key of their run; ``damaged`` collects a damaged file,
-    which then says nothing.
-
-    Raises:
-        InputError: the file cannot be read.
+    which then says nothing. Raises InputError if the file cannot be read.
     """
     found: dict[str, tuple[str, ...]] = {}
     for name, keys in read_finalists(folder, damaged).items():

@@ -58,8 +58,7 @@ class StudyData:
     def from_folder(cls, folder: Path) -> Self:
         """Read a study, finished or not.
 
-        Raises:
-            InputError: no study there, or a file of it cannot be read.
+        Raises InputError if no study is there, or a file of it cannot be read.
         """
         settings = read_study(folder)
         if isinstance(settings, ComparisonSettings):

@@ -23,9 +23,7 @@ def write_study_figures(folder: Path) -> list[Path]:
     """Draw what a study's folder tells, finished or not, into its ``figures``.
 
     The same folder gives the same bytes. Figures for which nothing is known yet are left out.
-
-    Raises:
-        InputError: no study there, or a file of it cannot be read.
+    Raises InputError if no study is there, or a file of it cannot be read.
     """
     evidence = StudyData.from_folder(folder)
     files = {folder / FOLDER / f"{name}.svg": draw for name, draw in _DRAWN.items()}

@@ -97,8 +97,7 @@ def is_study(folder: Path) -> bool:
 class Watcher:
     """Looks at one folder, as often as asked.
 
-    Raises:
-        InputError: neither is there.
+    Raises InputError if neither is there.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -32,8 +32,7 @@ class Summary:
 def summary_of(folder: Path) -> Summary:
     """The comparison in a folder, or else its study's leaderboard.
 
-    Raises:
-        InputError: a file of it cannot be read.
+    Raises InputError if a file of it cannot be read.
     """
     if (folder / _COMPARISON[0]).exists():
         return _of_comparison(folder)

@@ -38,8 +38,7 @@ _MOST_GRID = 1_000_000  # combinations
 def choose_sampler(settings: StudySettings, space: Space) -> tuple[SamplerName, str]:
     """The sampler of a study, and why.
 
-    Raises:
-        InputError: `grid` in a space without end, or of more than a million combinations.
+    Raises InputError for `grid` in a space without end, or of more than a million combinations.
     """
     name, size = settings.sampler.name, space.size
     if name == "grid" and size is None:

@@ -69,10 +69,8 @@ def open_study(settings: StudySettings, storage: BaseStorage) -> Opened:
 def claim(study: optuna.Study, settings: StudySettings, owner: str) -> None:
     """Refuse a study that is not ours: a database knows studies by their name only.
 
-    ``owner`` is a word that no other folder has; empty for a journal in the folder itself.
-
-    Raises:
-        InputError: it is of other settings, or of another folder.
+    ``owner`` is a word that no other folder has; empty for a journal in the folder itself. Raises
+    InputError if it is of other settings, or of another folder.
     """
     text = json.dumps(settings.fixed() | {"plugins": []}, sort_keys=True)
     mark = hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.system.files import json_lines
+from hybrid_swin.system.files import expanded, json_lines
 
 LEDGER = "test_reads.jsonl"
 VARIABLE = "HYBRID_SWIN_LEDGER"  # of the environment: one file for all
@@ -69,7 +69,7 @@ class RecordedRead:
 def ledger_beside(folder: Path) -> Path:
     """The ledger of all studies that lie beside this one, or the one that the environment names."""
     named = os.environ.get(VARIABLE)
-    return Path(named).expanduser() if named else _absolute(folder).parent / LEDGER
+    return expanded(named) if named else _absolute(folder).parent / LEDGER
 
 
 def ledger_near(folder: Path) -> Path:
@@ -230,4 +230,4 @@ def _identity(entry: RecordedRead) -> tuple[str, str, str]:
 
 def _absolute(folder: Path) -> Path:
     """Without links resolved: a study lies where its user says."""
-    return Path(os.path.abspath(folder.expanduser()))
+    return Path(os.path.abspath(expanded(folder)))

@@ -89,6 +89,16 @@ def explained(error: OSError, path: str | Path | None = None) -> str:
     )
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path as its user wrote it, ~ expanded. Raises InputError for the ~ of an unknown user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"{str(path)!r} begins with an unknown user; write the path out"
+        ) from error
+
+
 def given_path(path: str | Path) -> Path | None:
     """A path as its user wrote it, ~ expanded; None for one that no system takes."""
     try:

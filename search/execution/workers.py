@@ -13,6 +13,7 @@ from hybrid_swin.data.summary import summary_lines
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
+from hybrid_swin.system.files import expanded
 from hybrid_swin.training.hardware import resolve_accelerator, resolve_precision
 from search.execution.local_workers import LocalExecutor, cpu_workers
 from search.records.receipt import code_hash
@@ -118,7 +119,7 @@ def visible_gpus() -> list[str]:
 
 def image_cache(settings: ExperimentSettings) -> Path:
     """Where decoded images are kept, beside the experiments of one folder."""
-    return Path(settings.folder).expanduser() / ".images"
+    return expanded(settings.folder) / ".images"
 
 
 def say_data(about: Mapping[str, Any], console: Console) -> None:

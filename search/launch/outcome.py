@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.system.console import Console
+from hybrid_swin.system.files import expanded
 from search.comparison.design.plan_file import read_plan
 from search.comparison.report.end_page import print_end as print_comparison_end
 from search.comparison.report.tables import print_comparison
@@ -143,7 +144,7 @@ def open_study(
 
     Raises InputError if it is not such a folder, or a file in it cannot be read.
     """
-    place = Path(folder).expanduser()
+    place = expanded(folder)
     if not is_comparison(place):
         return Study(place, read_board([place]))
     adopt_kept_plugins(place, plugins, trust)

@@ -7,7 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.system.files import DamagedFileError, MissingFileError, write_json_atomically
+from hybrid_swin.system.files import (
+    DamagedFileError,
+    MissingFileError,
+    expanded,
+    write_json_atomically,
+)
 from hybrid_swin.system.schema import build, check_version
 from search.records.runs import read_record
 from search.settings.experiment import SCHEMA_VERSION
@@ -39,7 +44,7 @@ class Proposal:
 
 def proposal_of(images: str, folder: Path, preset: str) -> Proposal:
     """The proposal for images, of which no file is written yet."""
-    place = Path(images).expanduser().resolve()
+    place = expanded(images).resolve()
     return Proposal(str(place), str(folder.resolve()), preset)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.values import Range, check_numbers, check_ranges
+from hybrid_swin.system.files import expanded
 from search.settings.names import check_name
 from search.settings.wandb import WandbSettings
 
@@ -107,7 +108,7 @@ class ExperimentSettings:
     @property
     def path(self) -> Path:
         """The folder of this experiment."""
-        return Path(self.folder).expanduser() / self.name
+        return expanded(self.folder) / self.name
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they stand in YAML and JSON."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.errors.plain_text import visible
+from hybrid_swin.system.files import expanded
 
 DEFAULT_PROJECT = "hybrid-swin"
 _NOT_IN_NAMES = "/\\#?%:"  # W&B's own rules, as its limits
@@ -47,6 +48,7 @@ class WandbSettings:
         _check_name("wandb.entity", self.entity)
         _check_name("wandb.group", self.group, strange="")
         _check_tags("wandb.tags", self.tags)
+        expanded(self.dir or "")
 
 
 def check_environment(settings: WandbSettings, environment: Mapping[str, str] = os.environ) -> None:
@@ -119,7 +121,7 @@ def place(
         project=project,
         group=settings.group or get("WANDB_RUN_GROUP") or study,
         tags=tags,
-        dir=Path(settings.dir or get("WANDB_DIR") or study_folder).expanduser(),
+        dir=expanded(settings.dir or get("WANDB_DIR") or study_folder),
     )
 
 

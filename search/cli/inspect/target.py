@@ -21,6 +21,7 @@ from hybrid_swin.spec import published
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins, recorded_hashes, study_of
 from hybrid_swin.spec.own_code.module_sources import check_data_code
 from hybrid_swin.spec.run_reference import WORKING_FOLDER, began_in, with_paths_found
+from hybrid_swin.system.files import given_path
 from hybrid_swin.system.yaml_files import read_yaml
 from search.cli.inspect.options import InspectQuestion
 from search.records.runs import RUN_FILE, RunSpec, read_spec
@@ -68,18 +69,14 @@ def find_target(question: InspectQuestion) -> TargetNetwork:
 
     Raises InputError if there is nothing of that name, or a file cannot be used.
     """
-    named, path = question.target, Path(question.target).expanduser()
+    named, path = question.target, given_path(question.target)
     if named in published.names() or named.endswith((".yaml", ".yml")):
         variant = resolve_variant(named) if named in published.names() else read_variant(named)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(question.seed)
             model = HybridSwin(variant)
-        return TargetNetwork(path.stem, model)
-    try:
-        exists = path.exists()
-    except (OSError, ValueError):
-        exists = False
-    if not exists:
+        return TargetNetwork(Path(named).stem, model)
+    if path is None or not path.exists():
         error = unknown("network", named, published.names())
         raise InputError(
             f"{error}; or give a YAML file, the folder of a training or a checkpoint that exists"

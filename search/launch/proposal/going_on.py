@@ -6,6 +6,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError, shown
 from hybrid_swin.spec.run_reference import began_in
+from hybrid_swin.system.files import expanded
 from search.launch.proposal.begin_file import BEGIN_FILE
 from search.records.proposal import read_proposal
 from search.settings.experiment import ExperimentSettings
@@ -26,7 +27,7 @@ def check_same_proposal(
     Raises:
         InputError: these are other images, or it is another preset.
     """
-    what, place = f"{word} {base.name!r}", Path(images).expanduser().resolve()
+    what, place = f"{word} {base.name!r}", expanded(images).resolve()
     known = read_proposal(base.path)
     begun = read_config_as(str(base.path / BEGIN_FILE), type(base))
     named = _named_in(begun.data.options)

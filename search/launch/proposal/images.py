@@ -20,6 +20,7 @@ from hybrid_swin.data.sources.folder import FolderSource
 from hybrid_swin.data.sources.npz import NpzSource
 from hybrid_swin.data.summary import independent
 from hybrid_swin.errors import InputError, here, shown
+from hybrid_swin.system.files import expanded
 from search.settings.names import MOST_NAME
 
 _SAMPLE = 200  # files whose size and colours are read, evenly over all
@@ -61,7 +62,7 @@ def name_of(path: str, ending: str = "") -> str:
 
     Names take ASCII only. A word without any, such as one in Chinese, becomes a short hash.
     """
-    place = Path(path).expanduser().absolute()
+    place = expanded(path).absolute()
     stem = unicodedata.normalize("NFC", place.stem if place.is_file() else place.name)
     word = _STRANGE.sub("-", stem).strip("-")[: MOST_NAME - len(ending)]
     if not word and stem:

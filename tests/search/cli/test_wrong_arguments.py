@@ -26,6 +26,11 @@ from search.cli.main import main
         ("run --variant.stages.0.width 8", "give the whole list as variant.stages"),
         ("run --finalists.seeds 1.5", "seeds must be a whole number or a list; got 1.5"),
         ("run --config", "--config: expected one argument"),
+        ("run --folder ~nobody-here", "'~nobody-here' begins with an unknown user"),
+        ("run --images ~nobody-here/photos", "'~nobody-here/photos' cannot be used"),
+        ("run --wandb.dir ~nobody-here", "'~nobody-here' begins with an unknown user"),
+        ("leaderboard ~nobody-here", "'~nobody-here' begins with an unknown user"),
+        ("inspect ~nobody-here", "unknown network '~nobody-here'"),
     ],
 )
 def test_a_wrong_argument(capsys, line, words):

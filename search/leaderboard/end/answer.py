@@ -80,6 +80,8 @@ def _nothing_yet(board: Leaderboard) -> str:
     if not board.rows:
         return f"No run of study {board.study!r} has ended yet."
     retrained = any(row.fidelity == "final" and row.seeds for row in board.rows)
+    if retrained and board.waiting:
+        return ""
     if retrained:
         return (
             "Nothing is concluded: each row was retrained with one seed, which gives no interval; "
@@ -229,7 +231,10 @@ def _is_control(board: Leaderboard, row: Row) -> bool:
 def _could(board: Leaderboard, asked: Sequence[tuple[Row, Question]]) -> str:
     """What could have been found, where nothing was."""
     images = _images(board)
-    many = f"{_seeds(board)} seeds{f' and {images:,} images' * bool(images)}"
+    of_images = "" if not images else f" on these {images:,} images"
+    if images and not _seeds_only(board):
+        of_images = f" and {images:,} images"
+    many = f"{_seeds(board)} seeds{of_images}"
     known = [q.detectable for _, q in asked if q.detectable is not None]
     low, high = bounds_of(board.monitor) or (0.0, math.inf)
     return could_text(median(known) if known else None, many, high - low, board.monitor)
@@ -251,7 +256,10 @@ def _references(board: Leaderboard) -> list[str]:
 def _given(board: Leaderboard) -> str:
     """What the answer is conditional on."""
     images = _images(board)
-    given = [f"{_seeds(board)} seeds", *([f"{images:,} test images"] if images else [])]
+    these = (
+        f"these {images:,} test images only" if _seeds_only(board) else f"{images:,} test images"
+    )
+    given = [f"{_seeds(board)} seeds", *([these] if images else [])]
     if board.limits:
         given.append(("at " if board.matched else "at most ") + " and ".join(board.limits))
     if board.level < 0.05:
@@ -269,6 +277,15 @@ def _seeds(board: Leaderboard) -> str:
 def _images(board: Leaderboard) -> int:
     found = [row.test_images for row in board.rows if row.fidelity == "final" and row.test_images]
     return min(found, default=0)
+
+
+def _seeds_only(board: Leaderboard) -> bool:
+    """Whether intervals of some rows are over seeds: they speak of these images, not of new ones.
+
+    So it is for metrics that are not means over images, and where predictions are lost.
+    """
+    final = [row for row in board.rows if row.fidelity == "final" and row.seeds >= 2]
+    return any(row.test_covers == "seeds" for row in final)
 
 
 def _hash(rows: Sequence[Row]) -> str:

@@ -1,4 +1,4 @@
-"""A page of at most 25 lines, at the console's width: the table gives way, nothing else."""
+"""A page of at most 25 lines, at the console's width: the table gives way first."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -14,6 +14,7 @@ from hybrid_swin.system.console import Console
 MOST_LINES = 25
 FEWEST_ROWS = 3  # of the table, whatever else there is to say
 NARROW = 96  # below so many columns, some columns are left out
+NARROWEST = 64  # below so many, all but the scores on test
 _WORDS = ("study", "blocks", "arm", "at", "stage")  # heads of columns that fold
 
 
@@ -25,7 +26,7 @@ def print_page(
     cautions: Sequence[str],
     where: Sequence[tuple[str, str]],
 ) -> None:
-    """Print the page, with as many rows of the table as there is room for.
+    """Print the page, with as many rows, cautions and lines on the rest as there is room for.
 
     Args:
         console: where to.
@@ -36,25 +37,32 @@ def print_page(
         where: what to type or open for the rest; lines that are not broken.
     """
 
-    def body(shown: int) -> Group:
+    def body(shown: int, said: int) -> Group:
         parts: list[RenderableType] = [Text(unbroken(answer), "bold"), Text()]
         if rows:
             parts += [table(shown), Text()]
         if cautions:
-            parts.append(listing("!", cautions))
+            parts.append(listing("!", cautions[:said]))
         return Group(*parts, Text())
 
+    def lines(shown: int, said: int, listed: int) -> int:
+        below = sum(-(-(8 + len(text)) // width) for _, text in where[:listed])
+        return len(console.render_lines(body(shown, said), pad=False)) + below
+
     width = max(1, console.width)
-    below = sum(-(-(8 + len(text)) // width) for _, text in where)
-    shown = rows
-    while shown > FEWEST_ROWS:
-        if len(console.render_lines(body(shown), pad=False)) + below <= MOST_LINES:
+    shown, said, listed = rows, len(cautions), len(where)
+    while lines(shown, said, listed) > MOST_LINES:
+        if shown > FEWEST_ROWS:
+            shown -= 1
+        elif said > 1:
+            said -= 1
+        elif listed > 1:
+            listed -= 1
+        else:
             break
-        shown -= 1
-    console.print(body(shown))
-    for name, text in where:
-        line = Text.assemble((f"{name:<8}", "dim"), text)
-        console.print(line, soft_wrap=True, highlight=False)
+    console.print(body(shown, said))
+    for name, text in where[:listed]:
+        console.say(Text.assemble((f"{name:<8}", "dim"), text))
 
 
 def table_for(
@@ -105,5 +113,5 @@ def footnotes(
 
 
 def left_out_text(columns: Sequence[str], wide: int) -> str:
-    """What a narrow terminal does not show, and how to see it; empty if all is shown."""
-    return f"left out below {wide} columns: {', '.join(columns)}; see --format csv" * bool(columns)
+    """What a narrow terminal does not show; empty if all is shown."""
+    return f"not shown below {wide} columns: {', '.join(columns)}" * bool(columns)

@@ -11,7 +11,7 @@ from search.leaderboard.board import Leaderboard
 from search.leaderboard.cautions import top_cautions
 from search.leaderboard.costs import HEADS, TRAIN, cost_text, shown_costs
 from search.leaderboard.end.answer import answer, base_of, beyond_text
-from search.leaderboard.end.layout import NARROW, footnotes, print_page, table_for
+from search.leaderboard.end.layout import NARROW, NARROWEST, footnotes, print_page, table_for
 from search.leaderboard.rows.questions import Question
 from search.leaderboard.rows.row import Row
 from search.leaderboard.table import best_run, study_cell
@@ -19,6 +19,7 @@ from search.leaderboard.word_wrapping import Words
 from search.statistics.formatting import is_share, range_text, score_text
 
 _SINGLE = 5  # runs of the search, where nothing is retrained
+_FILES = "leaderboard.csv", "leaderboard.json", "figures", "receipt.json", "logs"
 _MARKS = {
     "+": "ahead of {}",
     "-": "behind {}",
@@ -59,8 +60,8 @@ def _where(board: Leaderboard) -> list[tuple[str, str]]:
     if run is not None:
         found.append(("closer", f"{door()} inspect {shlex.quote(str(run))}"))
     if len(board.folders) == 1:
-        files = "leaderboard.csv, leaderboard.json, figures/, receipt.json"
-        found.append(("files", f"{board.folders[0]}: {files}"))
+        files = [name for name in _FILES if (board.folders[0] / name).exists()]
+        found += [("files", f"{board.folders[0]}: {', '.join(files)}")] if files else []
     return found
 
 
@@ -72,9 +73,9 @@ def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> R
     asked = {q.row: q for q in board.questions if base is not None and q.against == base.keys}
     tested = any(row.test_mean is not None for row in shown)
     costs = [cost for cost in shown_costs(board, wide) if cost != TRAIN]
-    costs = costs if wide or board.against else ["macs"]
+    costs = costs if wide or board.against else ["macs"] * (width >= NARROWEST)
+    validated = width >= NARROWEST or not tested
     unit = " %" if is_share(board.monitor) else ""
-    validation = wide or not tested
     what = "retrained with fresh seeds" if retrained else "single runs, one seed each"
     lines: list[dict[str, str | Words]] = []
     for row in shown:
@@ -83,8 +84,11 @@ def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> R
             **study_cell(board, row),
             "blocks": Words(row.label),
         }
-        if validation:
-            cells["validation" + unit] = _score(row, board, "validation", wide)
+        head = (
+            "validation" if wide or not tested else "val."
+        )  # its interval is left out where it is narrow
+        if validated:
+            cells[head + unit] = _score(row, board, "validation", wide)
         if tested:
             cells["test" + unit] = _score(row, board, "test", True)
         if wide and asked and base is not None:
@@ -98,19 +102,19 @@ def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> R
     for line in lines:
         table.add_row(*line.values())
     marks = "".join(_marks(row, asked.get(row.keys)) for row in shown)
-    hidden = [] if wide else _hidden(board, costs, validation, base if asked else None)
+    hidden = [] if wide else _hidden(board, costs, validated, base if asked else None)
     name = f"#{base.rank}" if base is not None else ""
     legend = {mark: text.format(name) for mark, text in _MARKS.items()}
     return Group(table, *footnotes(legend, marks, len(rows) - len(shown), "row", hidden))
 
 
 def _hidden(
-    board: Leaderboard, costs: Sequence[str], validation: bool, base: Row | None
+    board: Leaderboard, costs: Sequence[str], validated: bool, base: Row | None
 ) -> list[str]:
     """Columns that a narrow terminal has no room for."""
     full = [cost for cost in shown_costs(board, True) if cost != TRAIN]
     return [
-        *([] if validation else ["validation"]),
+        "intervals of validation" if validated else "validation",
         *([] if base is None else [f"against #{base.rank}"]),
         *(HEADS[cost].replace("-\n", "").replace("\n", " ") for cost in full if cost not in costs),
     ]

@@ -73,7 +73,7 @@ def test_costs_searched_against_are_shown_and_the_front_is_marked(make_study, wi
     assert "1.0K" in cheap and "12.5" in cheap.split()
     text = " ".join(" ".join(lines).split())
     assert "* on the Pareto front of validation against macs and latency" in text
-    assert ("params" in text.split("left out below")[0]) == (width > 80)
+    assert ("params" in text.split("not shown below")[0]) == (width > 80)
     told = "that is by the first objective only: on the Pareto front against macs and latency are"
     assert f"{told} #1, #3." in text
 

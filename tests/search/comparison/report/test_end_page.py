@@ -30,7 +30,7 @@ def test_it_fits_a_screen(fake, tmp_path, width, arms):
     assert max(map(len, lines[:place])) <= width
     assert f"leaderboard {tmp_path} --all" in text and "comparison.md" in text
     assert ("more lines: --all" in text) == (arms > 3)
-    assert ("left out below" in text) == (width < 96)
+    assert ("not shown below" in text) == (width < 96)
 
 
 def test_arms_stand_before_controls_where_there_is_no_room_for_all(fake, tmp_path):

@@ -235,6 +235,19 @@ def test_looking_early_concludes_nothing():
     assert "ahead" not in found
 
 
+def test_a_study_that_goes_on_is_not_told_to_ask_for_seeds():
+    begun = replace(row(1, "w_msa+mdta", seeds=1), seeds_asked=5)
+    found = answer(board([begun], waiting=True, pending=9))
+    assert found.startswith("Nothing is concluded yet: 9 runs still to come")
+
+
+def test_an_answer_over_seeds_speaks_of_these_images():
+    lost = [replace(r, test_covers="seeds") for r in (MDTA, PLAIN)]
+    assert answer(board(lost, [MDTA_AHEAD])).endswith("(5 seeds, these 359 test images only).")
+    tie = ask("w_msa+mdta", "plain Swin", 0.01, "tie")
+    assert "5 seeds on these 359 images would have found" in answer(board(lost, [tie]))
+
+
 def test_one_row_alone():
     found = answer(board([MDTA]))
     assert found.startswith("The only row that was retrained over several seeds is compared with")

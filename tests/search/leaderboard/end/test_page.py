@@ -18,7 +18,7 @@ def of(study, width=80):
     return printed(Leaderboard.from_folder(study.folder), width)
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("rows", [0, 12])
 def test_it_fits_a_screen(whole_study, width, rows):
     study = whole_study(seeds=3)
@@ -38,17 +38,19 @@ def test_it_fits_a_screen(whole_study, width, rows):
 
 def test_the_parts_in_their_order(whole_study):
     study = whole_study()
+    (study.folder / "receipt.json").touch()
     text = of(study)
     marks = ["On test, #1 w_msa+mdta", "ranked by validation", "\n1  w_msa+mdta"]
-    marks += ["+ ahead of #4", "\n! ", f"leaderboard {study.folder} --all", "files "]
+    marks += ["+ ahead of #4", "\n! ", f"leaderboard {study.folder} --all", "files   "]
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
+    assert text.endswith(f"{study.folder}: receipt.json\n")  # no file that is not there
 
 
 def test_a_narrow_table_says_what_it_leaves_out(whole_study):
     study = whole_study()
     narrow, wide = of(study), of(study, 120)
-    assert "left out below 96 columns: validation, against #4, params; see --format csv" in narrow
+    assert "not shown below 96 columns: intervals of validation, against #4, params" in narrow
     assert "validation %" not in narrow and "params" not in narrow.replace("#4, params", "")
     assert "left out" not in wide
     assert "validation %" in wide and "params" in wide and "against #4" in wide

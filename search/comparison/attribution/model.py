@@ -13,8 +13,8 @@ there. Two ways to an interval:
 - the same candidates at each of S paired seeds (a comparison): each seed gives its own estimate
   of every effect, and of each test image too, where it is known which images were right: then
   intervals cover new seeds and new images (`CrossedFit`). What the model leaves out is not noise
-  then. Where the candidates are no whole factorial (see `leak`), what blocks do only together leaks
-  into the effects, which a note says; the intervals know nothing of it.
+  then. Where the candidates are not a whole factorial (see `leak`), what blocks do only together
+  leaks into the effects, which a note says; the intervals know nothing of it.
 
 Intervals hold together over the table: each has 1 - level / m, m the questions of the table.
 

@@ -96,7 +96,8 @@ def _check_index(index: int, count: int, kind: str, where: str) -> None:
 
 def _own_attention(word: BlockWord, host: Host) -> BlockWord:
     """The word with the block's own window attention for ``w_msa``."""
-    own = host.attention
+    found = [part for part in host.word.branches if part.name in ("w_msa", "sw_msa")]
+    own = min(found, key=lambda part: part.name, default=None)  # a shifted one first
     if own is None or any(part.name == "sw_msa" for part in word.branches):
         return word
     branches = (

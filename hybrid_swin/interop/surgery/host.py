@@ -23,9 +23,7 @@ class Host:
     mixer: nn.Module
     """What the block mixes with now."""
     word: BlockWord
-    """Our word for that."""
-    attention: Part | None
-    """Its window attention, with the options by which its library lays windows; None if none."""
+    """Our word for that, with the options by which its library lays windows."""
     weights: Mapping[str, Tensor]
     """Its weights by our names."""
     window: Grid

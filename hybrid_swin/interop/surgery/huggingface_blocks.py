@@ -94,7 +94,6 @@ def host(model: nn.Module, stage: int, index: int) -> Host:
         (max(height, side), max(width, side)),
         mixer=attention,
         word=BlockWord((part,)),
-        attention=part,
         weights=attention_weights(name, dim, qkv, proj, table),
         window=(side, side),
         parent=parent,

@@ -35,8 +35,6 @@ def host(model: Backbone, stage: int, index: int) -> Host:
         )
     mixer: nn.Module = block.attn  # type: ignore[assignment]  # a Block's
     window, grid = variant.window_sizes[stage], variant.grids[stage]
-    word = variant.block_words[stage][index]
-    attentions = [part for part in word.branches if part.name in ("w_msa", "sw_msa")]
     of_tables = (part.window for part in mixer.modules() if isinstance(part, WindowAttention))
     return Host(
         name,
@@ -45,8 +43,7 @@ def host(model: Backbone, stage: int, index: int) -> Host:
         window,
         grid,
         mixer=mixer,
-        word=word,
-        attention=min(attentions, key=lambda part: part.name, default=None),  # a shifted one first
+        word=variant.block_words[stage][index],
         weights=mixer.state_dict(),
         window=next(of_tables, lay_windows(grid, sides_of(window)).window),
         parent=block,

@@ -90,7 +90,6 @@ def host(model: Any, stage: int, index: int) -> Host:
         grid,
         mixer=block.attn,
         word=BlockWord((part,)),
-        attention=part,
         weights=attention_weights(
             name, dim, [block.attn.qkv], block.attn.proj, block.attn.relative_position_bias_table
         ),

@@ -49,10 +49,9 @@ class Replacement:
         """
         self._model = model
         self._old_variant: Variant | None = None
-        self._hosts = tuple(hosts)
-        self._mixers = tuple(mixer for mixer, _ in made)
-        self._new = tuple(host.wrap(mixer) for host, (mixer, _) in zip(hosts, made, strict=True))
-        for host, new in zip(self._hosts, self._new, strict=True):
+        mixers = zip(hosts, (mixer for mixer, _ in made), strict=True)
+        self._places = [(host, mixer, host.wrap(mixer)) for host, mixer in mixers]
+        for host, _, new in self._places:
             setattr(host.parent, host.key, new)
         if variant is not None and isinstance(model, Backbone):
             self._old_variant, model.variant = model.variant, variant
@@ -64,7 +63,7 @@ class Replacement:
 
     def no_weight_decay(self) -> set[str]:
         """Full names of the mixers' parameters that weight decay must leave alone."""
-        inside = [part for mixer in self._mixers for part in mixer.modules()]
+        inside = [part for _, mixer, _ in self._places for part in mixer.modules()]
         parts = [part for part in inside if isinstance(part, Branch | Fusion)]
         ours = {id(getattr(part, name)) for part in parts for name in part.no_weight_decay()}
         return {name for name, p in self._model.named_parameters() if id(p) in ours}
@@ -81,10 +80,10 @@ class Replacement:
         """
         if self.undone:
             raise InputError("this replacement is undone already")
-        for host, new in zip(self._hosts, self._new, strict=True):
+        for host, _, new in self._places:
             if getattr(host.parent, host.key) is not new:
                 raise InputError(f"{host.name} was changed again since; undo what came later first")
-        for host, mixer, new in zip(self._hosts, self._mixers, self._new, strict=True):
+        for host, mixer, new in self._places:
             _bring(host, next(mixer.parameters(), host.like), mixer.training)
             host.old.training = new.training
             setattr(host.parent, host.key, host.old)

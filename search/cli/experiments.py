@@ -8,28 +8,28 @@ from typing import TYPE_CHECKING, Literal
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.program import door
+from hybrid_swin.system.schema import build_settings
 from search.cli.commands import COMMANDS
 from search.cli.options import TimeOptions
 from search.settings.comparison import ComparisonSettings
 from search.settings.config_files import read_receipt
-from search.settings.experiment import ExperimentSettings
+from search.settings.reading import with_words
 from search.settings.study import StudySettings
 
 if TYPE_CHECKING:
     from hybrid_swin.system.console import Console
     from search.launch.hours.time_plan import Clock
+    from search.launch.proposal.choice import Kind
     from search.study.deadline import TimePlan
 
-# Options that change no more than where a study lies and runs, and until when.
-_WHERE = (
-    *("--images", "--hours", "--preset", "--name", "--folder"),
-    *("--workers.", "--wandb.", "--trust", "--dry-run"),
-)
+Experiment = StudySettings | ComparisonSettings
+
+_WHERE = {"name", "folder", "workers", "wandb"}  # settings that change no training
 _CAREFUL = 4  # hours from which on that preset is taken
 _BEGIN = time.monotonic()  # of the command: this module is imported at its start
 
 
-def run(options: TimeOptions, settings: ExperimentSettings, words: Sequence[str]) -> int:
+def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int:
     """Run a study or a comparison, or say what it would train. Returns the exit code."""
     asked = in_time(options, settings, words)
     if options.dry_run:
@@ -45,7 +45,7 @@ def run(options: TimeOptions, settings: ExperimentSettings, words: Sequence[str]
     return 0
 
 
-def _rehearse(settings: ExperimentSettings) -> None:
+def _rehearse(settings: Experiment) -> None:
     from hybrid_swin.system.console import Console
     from search.launch import dry_run_comparison, dry_run_study
 
@@ -59,14 +59,14 @@ def _rehearse(settings: ExperimentSettings) -> None:
 class InTime:
     """Settings, and what there is time for."""
 
-    settings: ExperimentSettings  # the study's or comparison's
+    settings: Experiment  # the study's or comparison's
     plan: "TimePlan | None" = None  # what fits into the hours; None for no limit
     proposed: bool = False  # whether the settings were proposed just now
 
 
 def in_time(
     options: TimeOptions,
-    settings: ExperimentSettings,
+    settings: Experiment,
     words: Sequence[str],
     console: "Console | None" = None,
 ) -> InTime:
@@ -88,18 +88,15 @@ def in_time(
 def _of_images(
     options: TimeOptions,
     images: str,
-    base: ExperimentSettings,
+    base: Experiment,
     words: Sequence[str],
     console: "Console",
 ) -> InTime:
     from search.launch.hours.time_plan import Clock
-    from search.launch.proposal.begin_file import BEGIN_FILE
-    from search.launch.proposal.going_on import check_same_proposal
     from search.launch.proposal.images import images_in, name_of
     from search.launch.proposal.own_images import propose
     from search.launch.proposal.presets import PRESETS
     from search.records.study_folder import has_begun
-    from search.records.time_limit import read_time_limit
 
     if options.config:
         raise InputError("--images proposes settings and --config names them; give one of the two")
@@ -112,37 +109,62 @@ def _of_images(
         kind, name, ending = "comparison", "compare", "-compared"
     if not any(word.partition("=")[0] == "--name" for word in words):
         base = replace(base, name=name_of(images, ending))
-    folder, plan = base.path, None
-    file = folder / BEGIN_FILE
     hours = preset.hours if options.hours is None else options.hours
-    if has_begun(folder):
-        if not file.is_file():
-            raise InputError(
-                f"{str(folder)!r} is the folder of a study or comparison that --images did not "
-                f"begin; give another --name"
-            )
-        check_same_proposal(base, images, options.preset, kind)
-        known = read_time_limit(folder)
-        if known and options.hours is None:
-            hours = known.hours
-        console.say(f"going on with the settings in {file}")
-    else:
-        command = f"{door()} {name} {shlex.join(words)}"
-        plan = propose(kind, images, Clock(hours, _BEGIN), preset, base, console, command)
+    if has_begun(base.path):
+        return _continued(options, images, base, kind, words, hours, console)
+    clock = Clock(hours, _BEGIN)
+    parser = COMMANDS[name].parser(name)
+    given = with_words({}, parser, words, type(options), type(base))
+    proposal = propose(kind, images, clock, preset, base, given, console)
+    content = with_words(proposal.content, parser, words, type(options), type(base))
+    settings, plan = build_settings(type(base), content), proposal.plan
+    if given.keys() - _WHERE:  # what is proposed does not know how long these take
+        fitted = _fitted(settings, clock, console)
+        settings, plan = fitted.settings, fitted.plan or plan
+        number = "trials" if kind == "study" else "seeds"
+        content[number] = settings.to_dict()[number]
+    command = f"{door()} {name} {shlex.join(words)}"
+    proposal.write(settings, content, command, plan, console)
+    return InTime(settings, plan, proposed=True)
+
+
+def _continued(
+    options: TimeOptions,
+    images: str,
+    base: Experiment,
+    kind: "Kind",
+    words: Sequence[str],
+    hours: float,
+    console: "Console",
+) -> InTime:
+    """What an earlier start with `--images` began; without `--hours`, in those of that start."""
+    from search.launch.hours.time_plan import Clock
+    from search.launch.proposal.begin_file import BEGIN_FILE
+    from search.launch.proposal.going_on import check_same_proposal
+    from search.launch.proposal.words import COMMANDS as NAMES
+    from search.records.time_limit import read_time_limit
+
+    file = base.path / BEGIN_FILE
+    if not file.is_file():
+        raise InputError(
+            f"{str(base.path)!r} is the folder of a study or comparison that --images did not "
+            f"begin; give another --name"
+        )
+    check_same_proposal(base, images, options.preset, kind)
+    known = read_time_limit(base.path)
+    if known and options.hours is None:
+        hours = known.hours
+    console.say(f"going on with the settings in {file}")
+    name = NAMES[kind]
     _, found, _ = COMMANDS[name].parse(name, [f"--config={file}", *words])
     found = replace(found, name=base.name)
-    changed = any(word.startswith("--") and not word.startswith(_WHERE) for word in words)
-    if plan is None or changed:
-        return _fitted(found, Clock(hours, _BEGIN), console)
-    return InTime(found, plan, proposed=True)
+    return _fitted(found, Clock(hours, _BEGIN), console)
 
 
-def _fitted(settings: ExperimentSettings, clock: "Clock", console: "Console") -> InTime:
+def _fitted(settings: Experiment, clock: "Clock", console: "Console") -> InTime:
     from search.launch.hours.comparison import plan_comparison
     from search.launch.hours.study import plan_study
 
     if isinstance(settings, StudySettings):
         return InTime(*plan_study(settings, clock, console))
-    if isinstance(settings, ComparisonSettings):
-        return InTime(*plan_comparison(settings, clock, console))
-    raise TypeError(f"no time can be planned for {type(settings).__name__}")
+    return InTime(*plan_comparison(settings, clock, console))

@@ -8,7 +8,12 @@ from hybrid_swin.system.console import Console
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan
 from search.launch.comparison import check, prepare, say_cells, say_unused_plugins
-from search.launch.hours.comparison import comparison_work, pilots_pace, split_sizes_of
+from search.launch.hours.comparison import (
+    comparison_work,
+    pilots_pace,
+    questions_of,
+    split_sizes_of,
+)
 from search.launch.hours.pilots import pilot_workers
 from search.launch.resolution import print_resolution
 from search.records.looks import read_looks
@@ -43,7 +48,7 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
     )
     images = [data["independent"]["test"] for data in prepared.data.values() if data]
     grouped = any(data and data["groups"] for data in prepared.data.values())
-    questions = len({pair for entry in plan.entries for pair in _questions(plan, entry)})
+    questions = questions_of(plan)
     short = sorted({r.epochs for e in plan.entries for r in e.recipes if r.epochs < FEWEST_EPOCHS})
     if short:
         console.print(
@@ -108,14 +113,3 @@ def _print_trainings(plan: ComparisonPlan, console: Console) -> None:
         f"all, for {len({e.arm for e in plan.entries})} arms in {len(plan.cells)} cell(s)",
         highlight=False,
     )
-
-
-def _questions(plan: ComparisonPlan, entry: PlannedArm) -> list[tuple[str, ...]]:
-    """The differences that are asked of an entry, as pairs of candidates."""
-    here = {
-        other.arm: other.candidates[0]
-        for other in plan.entries
-        if (other.cell.name, other.matching) == (entry.cell.name, entry.matching)
-    }
-    others = [*([entry.against] if entry.against else []), *entry.controls.values()]
-    return [(entry.candidates[0], here[name]) for name in others]

@@ -8,6 +8,7 @@ from hybrid_swin.system.console import Console
 from search.records.runs import PLACES, RESULT_FILE
 from search.settings.experiment import ExperimentSettings
 from search.settings.wandb import place
+from search.statistics.formatting import counted
 
 _COLOURS = {1: "grey", 3: "colour", 4: "colour with opacity"}
 _MIRRORS = {
@@ -38,6 +39,22 @@ def say_opening(
     for heading, text in [*lines, *cautions]:
         style = None if heading in dict(lines) else "yellow"
         console.say(f"{heading:<11}{text}", style=style)
+
+
+def study_words(trials: int, baselines: int, top: int, seeds: int, random: bool = False) -> str:
+    """What a study trains: once, and then over fresh seeds.
+
+    ``top`` of the trials are retrained; if there is a ``random`` search, as many of that too.
+    """
+    rows = f"the {f'{baselines} baselines' if baselines > 1 else 'baseline'}" if baselines else ""
+    best = f"the best {counted(top, 'trial') if top > 1 else 'trial'}" if top else ""
+    if top and random:
+        best += " and as many of the random search"
+    once = [counted(n, noun) for n, noun in ((trials, "trial"), (baselines, "baseline")) if n]
+    again = " and ".join(filter(None, (rows, best)))
+    words = f"{' and '.join(once)} trained once" if once else ""
+    retrained = f"{again} retrained over {counted(seeds, 'seed')} each" if again else ""
+    return ", then ".join(filter(None, (words, retrained)))
 
 
 def _data(settings: ExperimentSettings, about: Mapping[str, Any]) -> str:

@@ -1,14 +1,13 @@
 """What so many seeds and test images can show, said before anything is trained."""
 
-from itertools import product
-
 from hybrid_swin.system.console import Console
 from hybrid_swin.training.metric_facts import facts_of
 from search.statistics.power import detectable_difference
 from search.statistics.wilson import wilson
 
-_SPREADS = (0.005, 0.01, 0.02)  # standard deviations between seeds, as shares of 1
-_CHANGED = (0.02, 0.1)  # shares of the test images on which two arms differ
+# Of a quiet and a noisy case, over what is usual:
+_SPREADS = (0.005, 0.02)  # standard deviations of a difference between seeds, as shares of 1
+_CHANGED = (0.02, 0.1)  # shares of the test images on which two arms disagree
 _LEVEL = 0.05
 _ACCURACIES = (0.8, 0.95, 0.99)  # of which it is said how well the test images tell them
 _Z = 1.96
@@ -48,34 +47,57 @@ def print_resolution(
             highlight=False,
         )
         return
-    images, unit = test_images or 0, "groups of test images" if grouped else "test images"
-    first_step = level / max(1, questions)
-    found = {
-        both: detectable_difference(seeds, images, both[0], both[1] ** 0.5, first_step)
-        for both in (product(_SPREADS, _CHANGED) if images else ((s, 0.0) for s in _SPREADS))
-    }
-    parts = ", ".join(
-        f"{'none' if least >= 1 else f'{100 * least:.1f}'} (at {100 * spread:g}"
-        + (f" and {changed:.0%})" if images else ")")
-        for (spread, changed), least in found.items()
-    )
-    among = f" among {questions} differences" if questions > 1 else ""
-    among += f" at this look ({level:.2%} over all of them)" if level < _LEVEL else ""
-    where = f" and the share of {unit} on which arms differ" if images else ""
-    console.print(
-        f"seeds      {seeds} seeds{f' and {images:,} {unit}' if images else ''} find{among}, "
-        f"four times in five, a difference of at least, in points: {parts}; in brackets: the "
-        f"standard deviation of paired differences between seeds{where}",
-        highlight=False,
-    )
+    unit = "groups of test images" if grouped else "test images"
+    text = resolution_text(seeds, test_images, questions, level=level, unit=unit)
+    console.print(f"seeds      {text}", highlight=False)
     if test_images:
         spans = (wilson(share, _Z**2 / test_images) for share in _ACCURACIES)
         told = ", ".join(
-            f"of {100 * share:g}% [{100 * low:.1f}, {100 * high:.1f}]"
+            f"{100 * share:g}% [{100 * low:.1f}, {100 * high:.1f}]"
             for share, (low, high) in zip(_ACCURACIES, spans, strict=True)
         )
         console.print(
-            f"test       however many seeds, {test_images:,} {unit} tell one accuracy no better "
-            f"than: {told}",
+            f"test       however many seeds, {test_images:,} {unit} leave an accuracy this 95% "
+            f"interval: {told}",
             highlight=False,
         )
+
+
+def resolution_text(
+    seeds: int,
+    images: int | None,
+    questions: int = 1,
+    *,
+    level: float = _LEVEL,
+    unit: str = "test images",
+) -> str:
+    """The true difference that is found four times in five, in a quiet case and a noisy one.
+
+    Args:
+        seeds: paired ones.
+        images: how many test images or groups are independent; None if unknown.
+        questions: differences tested at once: the first step of Holm's level is for one of them.
+        level: of all tests together, at the look that these seeds come to.
+        unit: what ``images`` counts.
+    """
+    first_step = level / max(1, questions)
+    quiet, noisy = (
+        detectable_difference(seeds, images or 0, spread, changed**0.5, first_step)
+        for spread, changed in zip(_SPREADS, _CHANGED if images else (0.0, 0.0), strict=True)
+    )
+    what = f"{seeds} seeds{f' and {images:,} {unit}' if images else ''}"
+    if quiet >= 1:
+        return f"{what} can show no difference, however large: more {unit} are needed"
+    seen = (f", {changed:.0%} of the {unit} judged differently" for changed in _CHANGED)
+    low, high = (
+        f"({100 * spread:g} points between seeds{text if images else ''})"
+        for spread, text in zip(_SPREADS, seen, strict=True)
+    )
+    largest = "none at all" if noisy >= 1 else f"one of {100 * noisy:.1f} points"
+    together = f"; {questions} differences are tested together" if questions > 1 else ""
+    if level < _LEVEL:
+        together += f"; tested at {level:.2%} at this planned look"
+    return (
+        f"{what} find a true difference of {100 * quiet:.1f} points four times in five if noise is "
+        f"low {low}, and {largest} if it is high {high}{together}"
+    )

@@ -17,7 +17,7 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.workers import common_job_settings
 from search.launch.hours.time_plan import of_hours
-from search.launch.opening import say_opening
+from search.launch.opening import say_opening, study_words
 from search.launch.session import Prepared, Session, read_images
 from search.leaderboard.board import Leaderboard
 from search.records.identity import derive_seed
@@ -181,7 +181,7 @@ def launch_study(
         train_images = len(prepared.data.splits.train) if prepared.data else 0
         seeds = next_target(settings.finalists.looks, read_looks(folder))
         counts = expected_runs(settings, candidates, train_images, seeds)
-        say_opening(settings, about_images, _plan(counts, time_plan), console)
+        say_opening(settings, about_images, _plan(settings, counts, time_plan), console)
         work = session.begin(counts.total, time_plan)
         coordinator = Coordinator(
             settings,
@@ -214,13 +214,12 @@ def launch_study(
         return session.finish(coordinator.run, write, about, draw_and_show)
 
 
-def _plan(counts: RunCounts, time_plan: TimePlan | None) -> str:
+def _plan(settings: StudySettings, counts: RunCounts, time_plan: TimePlan | None) -> str:
     """What is to be trained, in a line."""
-    top = f" and the best {counts.top}" if counts.top else ""
-    return (
-        f"{counts.trials} trials, {counts.baselines} baselines, then these{top} over "
-        f"{counts.seeds} seeds: {counts.words} trainings{of_hours(time_plan)}"
-    )
+    random = settings.sampler.random_search
+    top = counts.top // (2 if random else 1)
+    words = study_words(counts.trials, counts.baselines, top, counts.seeds, random)
+    return f"{words}: {counts.words} trainings{of_hours(time_plan)}"
 
 
 def _as_decided(settings: StudySettings, limit: TimeLimit) -> StudySettings:

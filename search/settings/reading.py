@@ -1,7 +1,7 @@
 """Settings from files and the command line."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,14 +56,34 @@ def parse_settings(
     content: dict[str, Any] = {}
     for name in options.config or (default,):
         content = changed(content, config_content(name, settings, said), settings)
-    content = changed(content, nested(overrides, settings), settings)
-    if options.plugin:
-        content["plugins"] = [*content.get("plugins", ()), *options.plugin]
-    found = build_settings(settings, content)
+    found = build_settings(settings, with_words(content, parser, words, own, settings))
     if options.print_config:
         print(to_yaml(found.to_dict()), end="")
         sys.exit(0)
     return options, found
+
+
+def with_words(
+    content: Mapping[str, Any], parser: Options, words: Sequence[str], own: type, settings: type
+) -> dict[str, Any]:
+    """Plain settings, and over them those that the words give.
+
+    ``own`` are the command's own options, of which ``--plugin`` adds to the settings.
+    """
+    given, names = parser.read(words), {field.name for field in fields(own)}
+    overrides = [(path, value) for path, value in given if path not in names]
+    found = changed(dict(content), nested(overrides, settings), settings)
+    added = [file for path, files in given if path == "plugin" for file in files]
+    if added:
+        found["plugins"] = list(dict.fromkeys([*found.get("plugins", ()), *added]))
+    return {name: _plain(value) for name, value in found.items()}
+
+
+def _plain(value: Any) -> Any:
+    """As it stands in a file: mappings and lists of no other kind."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def read_config_as(name: str, settings: type[Settings]) -> Settings:

@@ -53,6 +53,11 @@ def count_text(count: float | None) -> str:
     return f"{count:.0f}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things: ``1 baseline``, ``6 baselines``."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def seconds_text(seconds: float | None) -> str:
     """A time: 8.2 s, 41 s, 12 min, 3.4 h."""
     if seconds is None:

@@ -110,3 +110,17 @@ def comparison_work(
         per_seed=sum(finals) + (0.0 if once else choices),
         longest=max(finals),
     )
+
+
+def questions_of(plan: ComparisonPlan) -> int:
+    """How many differences a comparison asks: to what an arm stands against, and to controls."""
+    pairs = set()
+    for entry in plan.entries:
+        here = {
+            other.arm: other.candidates[0]
+            for other in plan.entries
+            if (other.cell.name, other.matching) == (entry.cell.name, entry.matching)
+        }
+        others = [*([entry.against] if entry.against else []), *entry.controls.values()]
+        pairs |= {(entry.candidates[0], here[name]) for name in others}
+    return len(pairs)

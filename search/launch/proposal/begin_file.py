@@ -10,10 +10,12 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.system.files import FileError, explained, write_text_atomically
-from hybrid_swin.system.yaml_files import to_yaml
+from hybrid_swin.system.yaml_files import parse_yaml, read_yaml, to_yaml
 from search.records.proposal import Proposal, read_proposal, text_hash, write_proposal
+from search.settings.experiment import differences
 
 BEGIN_FILE = "begin.yaml"
+_NAMED, _LONG = 4, 60  # changes that are named, and characters of each
 
 _ABOVE = {
     "data": "the images; splits that are not given are drawn by these shares",
@@ -58,20 +60,39 @@ def write_begin_file(
     head: Sequence[str],
     proposal: Proposal,
     command: str,
-) -> Path:
+) -> tuple[Path, str]:
     """Write the file, and beside it what it is a proposal of.
 
     ``head`` holds the lines of the comment at the top. Raises as `check_not_edited`, or FileError
     if the system refuses.
+
+    Returns:
+        The file, and what is different in the one that was there, which is kept beside it.
     """
     check_not_edited(folder, command)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / BEGIN_FILE
     settings = "".join(map(_explained, to_yaml(content, flow=None).splitlines(keepends=True)))
     text = "".join(f"# {one_line(line)}".rstrip() + "\n" for line in head) + settings
+    changes = _kept_beside(path, settings)
     write_proposal(folder, replace(proposal, written=text_hash(text)))
     write_text_atomically(path, text)
-    return path
+    return path, changes
+
+
+def _kept_beside(path: Path, settings: str) -> str:
+    """Move a file of other settings aside; says what differs, empty if nothing does."""
+    if not path.exists():
+        return ""
+    before = read_yaml(path, BEGIN_FILE)
+    found = list(differences(before, parse_yaml(settings, BEGIN_FILE)))
+    if not found:
+        return ""
+    old = path.with_name("begin.old.yaml")
+    os.replace(path, old)
+    more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    named = "; ".join(f"{one[:_LONG]}{'...' * (len(one) > _LONG)}" for one in found[:_NAMED])
+    return f"{path} held another plan, now in {old}: {named}{more}"
 
 
 def _explained(line: str) -> str:

@@ -1,15 +1,16 @@
 """The size of the network and the numbers of steps, trials and seeds that fit the time."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any, Literal
 
 from search.launch.hours.pace import Pace
 from search.launch.hours.wall_time import ComparisonWork, StudyWork
 from search.launch.proposal.images import ImageCounts
 from search.launch.proposal.network import BASELINES, NetworkSize
 from search.launch.proposal.presets import Preset, Span
-from search.launch.proposal.recipe import schedule
+from search.launch.proposal.recipe import Schedule, schedule
 from search.settings.study import RungSettings, SamplerSettings, StudySettings
 from search.study.expected_runs import full_trainings
 
@@ -27,6 +28,11 @@ class Choice:
     steps: int  # of one training
     trials: int  # of a study
     seeds: int  # of each finalist or arm
+    given: Mapping[str, Any] = field(default_factory=dict)  # settings of the command line
+
+    def schedule(self, train: int) -> Schedule:
+        """How long a training on so many images is."""
+        return schedule(train, self.steps, self.given)
 
 
 Seconds = Callable[[Choice], float]
@@ -57,24 +63,33 @@ def training_seconds(
     kind: Kind, pace: Pace, counts: ImageCounts, choice: Choice
 ) -> tuple[float, float]:
     """What a training of the search takes, and one of a finalist or arm."""
-    plan, network = schedule(counts.train, choice.steps), choice.network
+    plan, network = choice.schedule(counts.train), choice.network
     macs = network.most_macs if kind == "study" else network.macs
     size = plan.epochs, plan.epoch_images, counts.validation
     return pace.training(macs, *size), pace.training(macs, *size, counts.test)
 
 
-def seconds_of(kind: Kind, pace: Pace, counts: ImageCounts, preset: Preset) -> Seconds:
-    """What a study or comparison takes from its first training to its last, by its numbers."""
+def seconds_of(
+    kind: Kind, pace: Pace, counts: ImageCounts, preset: Preset, given: Mapping[str, Any]
+) -> Seconds:
+    """What a study or comparison takes from its first training to its last, by its numbers.
+
+    ``given`` are the settings of the command line, which say how many baselines or arms there are.
+    """
+    baselines = len(given.get("baselines", BASELINES))
+    cells = prod(len(levels) for levels in given.get("factors", {}).values())
+    ways = len(given.get("match", {}).get("by", ("macs",)))
+    arms = len(given.get("arms") or range(ARMS)) * cells * ways
 
     def of_study(choice: Choice) -> float:
         trial, final = training_seconds(kind, pace, counts, choice)
-        epochs = schedule(counts.train, choice.steps).epochs
+        epochs = choice.schedule(counts.train).epochs
         settings = StudySettings(rungs=rungs_of(epochs, preset))
         work = StudyWork(
             trial=trial,
-            baselines=len(BASELINES) * trial,
+            baselines=baselines * trial,
             final=final,
-            final_baselines=len(BASELINES) * final,
+            final_baselines=baselines * final,
             worth=lambda trials: full_trainings(settings, trials, epochs),
             audits=preset.audit,
             arms=2 if preset.random_search else 1,
@@ -87,14 +102,18 @@ def seconds_of(kind: Kind, pace: Pace, counts: ImageCounts, preset: Preset) -> S
         train, final = training_seconds(kind, pace, counts, choice)
         rates = len(preset.learning_rates)
         selection = rates * train if rates > 1 else 0.0
-        work = ComparisonWork(once=0.0, per_seed=ARMS * (selection + final), longest=final)
+        work = ComparisonWork(once=0.0, per_seed=arms * (selection + final), longest=final)
         return work.seconds(choice.seeds, pace.slots)
 
     return of_study if kind == "study" else of_comparison
 
 
 def choose(
-    networks: Sequence[NetworkSize], preset: Preset, seconds: Seconds, time: float
+    networks: Sequence[NetworkSize],
+    preset: Preset,
+    seconds: Seconds,
+    time: float,
+    given: Mapping[str, Any],
 ) -> Choice | None:
     """The largest network that fits with the wanted numbers; then the numbers that fit it.
 
@@ -102,10 +121,11 @@ def choose(
     time is left goes to seeds, trials and steps in turn: a network of another size would be another
     question, more of these are a better answer. None if even the least does not fit.
 
-    ``networks`` stand from the largest down; ``seconds`` says what a choice takes.
+    ``networks`` stand from the largest down; ``seconds`` says what a choice takes; ``given`` are
+    the settings of the command line.
     """
     wanted = [
-        Choice(network, preset.steps.wanted, preset.trials.wanted, preset.seeds.wanted)
+        Choice(network, preset.steps.wanted, preset.trials.wanted, preset.seeds.wanted, given)
         for network in networks
     ]
     fitting = next((choice for choice in wanted if seconds(choice) <= time), None)
@@ -119,9 +139,9 @@ def choose(
     return fitting
 
 
-def least(networks: Sequence[NetworkSize], preset: Preset) -> Choice:
+def least(networks: Sequence[NetworkSize], preset: Preset, given: Mapping[str, Any]) -> Choice:
     """The smallest network with the least numbers."""
-    return Choice(networks[-1], preset.steps.least, preset.trials.least, preset.seeds.least)
+    return Choice(networks[-1], preset.steps.least, preset.trials.least, preset.seeds.least, given)
 
 
 def _shrunk(choice: Choice, preset: Preset, seconds: Seconds, time: float) -> Choice | None:
@@ -135,8 +155,7 @@ def _shrunk(choice: Choice, preset: Preset, seconds: Seconds, time: float) -> Ch
 
 
 def _with(choice: Choice, name: str, value: int) -> Choice:
-    numbers = {"steps": choice.steps, "trials": choice.trials, "seeds": choice.seeds, name: value}
-    return replace(choice, steps=numbers["steps"], trials=numbers["trials"], seeds=numbers["seeds"])
+    return replace(choice, **{name: value})  # type: ignore[arg-type]  # a number each
 
 
 def _downwards(span: Span) -> list[int]:

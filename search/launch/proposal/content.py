@@ -6,7 +6,7 @@ from search.launch.proposal.choice import Choice, rungs_of, sampler_of
 from search.launch.proposal.images import ImageCounts, ImageSizes
 from search.launch.proposal.network import BASELINES, PLAIN
 from search.launch.proposal.presets import Preset
-from search.launch.proposal.recipe import Schedule, learning_rate, recipe, schedule
+from search.launch.proposal.recipe import Schedule, learning_rate, recipe
 
 _MOST_HELD_OUT = 5000  # images of a drawn validation or test split
 _SHARES = {"validation_share": 0.15, "test_share": 0.2}
@@ -41,7 +41,7 @@ def study_content(
     slots: int,
 ) -> dict[str, Any]:
     """A study's settings on so many workers. The first learning rate is that of baselines."""
-    plan, network = schedule(counts.train, choice.steps), choice.network
+    plan, network = choice.schedule(counts.train), choice.network
     rate = learning_rate(plan.batch)
     rungs = rungs_of(plan.epochs, preset)
     sampler = sampler_of(choice.trials, slots, preset)
@@ -71,7 +71,7 @@ def comparison_content(
 
     Arms are not named: these are those of a comparison that names none (`default_arms`).
     """
-    plan, network = schedule(counts.train, choice.steps), choice.network
+    plan, network = choice.schedule(counts.train), choice.network
     rate = learning_rate(plan.batch)
     rates = [rate * times for times in preset.learning_rates]
     choose = {"learning_rates": rates, "choose_rate": "per_seed"} if len(rates) > 1 else {}

@@ -1,12 +1,13 @@
 """Which networks suit images of a size: rules for patch, window, image size, widths and MACs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hybrid_swin.cost import count_cost
+from hybrid_swin.cost import Cost, count_cost
 from hybrid_swin.spec.variant import Variant
 from search.launch.proposal.images import ImageSizes
+from search.space.budget import over
 
 PLAIN = ("w_msa", "sw_msa")
 WORDS: tuple[tuple[str, ...], ...] = (
@@ -87,10 +88,17 @@ class NetworkSize:
         So every block word fits at the first width, and a network whose block costs less may be
         wider instead: the choice is between blocks of equal cost, not between sizes.
         """
-        words = [*WORDS, *(tuple(baseline["blocks"]) for baseline in BASELINES)]
-        most = max(count_cost(self.variant(word)).macs for word in words)
+        most = max(cost.macs for cost in self._costs())
         unit = int(10 ** (len(str(most)) - 2))
         return -(-most // unit) * unit
+
+    def fits(self, limits: Mapping[str, int]) -> bool:
+        """Whether every block and baseline is within a budget at this width."""
+        return all(over(cost, limits) == "" for cost in self._costs())
+
+    def _costs(self) -> list[Cost]:
+        words = [*WORDS, *(tuple(baseline["blocks"]) for baseline in BASELINES)]
+        return [count_cost(self.variant(word)) for word in words]
 
     @property
     def widths(self) -> list[int]:

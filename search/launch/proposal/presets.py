@@ -6,7 +6,9 @@ is left raises them up to the most. The least are the least that conclusions nee
 interval (`ComparisonSettings`), and 10 epochs tell whether a training had ended (`undertrained`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,27 @@ class Preset:
     learning_rates: tuple[float, ...]  # times the rule's, that arms of a comparison choose from
     widest: int  # width of the first stage of the largest network
     largest: int  # pixels along the shorter side of an image
+
+    def adapted(self, given: Mapping[str, Any]) -> "Preset":
+        """The preset with the numbers that the command line gives among its settings."""
+        finalists, sampler, rungs = (given.get(n, {}) for n in ("finalists", "sampler", "rungs"))
+        seeds = finalists.get("seeds", given.get("seeds"))
+        rates = given.get("learning_rates")
+        numbers = {
+            "top": finalists.get("top"),
+            "random": finalists.get("random"),
+            "random_search": sampler.get("random_search"),
+            "audit": rungs.get("audit"),
+            "trials": _exactly(given.get("trials")),
+            "seeds": _exactly(max(seeds) if isinstance(seeds, list) else seeds),
+            "learning_rates": rates and (1.0,) * len(rates),
+        }
+        changes: dict[str, Any] = {k: v for k, v in numbers.items() if v is not None}
+        return replace(self, **changes)
+
+
+def _exactly(number: int | None) -> Span | None:
+    return None if number is None else Span(number, number, number)
 
 
 _PRESETS = (

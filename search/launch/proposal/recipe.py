@@ -1,6 +1,7 @@
 """How long and how to train on so many images: rules for batch, steps, epochs and rates."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,23 +39,33 @@ def batch_size(train: int) -> int:
     return next((b for b in reversed(_BATCHES) if b * _STEPS_OF_AN_EPOCH <= train), _BATCHES[0])
 
 
-def schedule(train: int, steps: int) -> Schedule:
+def schedule(train: int, steps: int, given: Mapping[str, Any] | None = None) -> Schedule:
     """The epochs that come to about so many steps, from 10 to 300.
 
     What counts is the number of steps, so few images are seen in many epochs and many in few. Where
     ten passes over all images are too many steps, an epoch is part of them, drawn anew each time,
-    so that validation still tells how the training went.
+    so that validation still tells how the training went. What the command line gives as one number
+    stands, and the rest follows it.
 
     Source: Train longer, generalize better, 2017, https://arxiv.org/abs/1705.08741 (steps, not
     epochs, decide)
     """
-    batch = batch_size(train)
-    each = math.ceil(train / batch)
+    given = given or {}
+    recipe, data = given.get("recipe", {}), given.get("data", {})
+    batch = _number(recipe.get("batch_size")) or batch_size(train)
+    images = min(train, _number(data.get("epoch_images")) or train)
     least, most = _EPOCHS
-    if each * least <= steps:
-        return Schedule(batch, min(most, round(steps / each)), train, whole=True)
-    images = min(train, batch * max(1, steps // least))
-    return Schedule(batch, least, images, whole=images == train)
+    each = math.ceil(images / batch)
+    epochs = min(most, round(steps / each)) if each * least <= steps else least
+    if each * least > steps and "epoch_images" not in data:
+        images = min(train, batch * max(1, steps // least))
+    epochs = _number(recipe.get("epochs")) or epochs
+    return Schedule(batch, epochs, images, whole=images == train)
+
+
+def _number(value: Any) -> int | None:
+    """A setting that is one number; None for a choice, or if it is left out."""
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def learning_rate(batch: int) -> float:

@@ -1,27 +1,29 @@
 """A proposal in words: what was settled and why, on the terminal and at the file's head."""
 
+import math
 import platform
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from typing import Any
 
 from hybrid_swin.system.program import door
+from hybrid_swin.system.yaml_files import to_yaml
 from hybrid_swin.training.hardware import device_name, resolve_accelerator
 from search.launch.hours.pace import Pace
+from search.launch.opening import study_words
 from search.launch.proposal.begin_file import BEGIN_FILE
 from search.launch.proposal.choice import Choice, Kind
 from search.launch.proposal.images import ImageCounts, ImageSizes
 from search.launch.proposal.network import NetworkSize
 from search.launch.proposal.presets import Preset
-from search.launch.proposal.recipe import learning_rate, schedule
+from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import ExperimentSettings
-from search.statistics.formatting import seconds_text
-from search.statistics.power import detectable_difference
+from search.settings.study import StudySettings
+from search.space.budget import limits
+from search.statistics.formatting import count_text, counted, seconds_text
 
 COMMANDS: dict[Kind, str] = {"study": "run", "comparison": "compare"}
-_SPREADS = (0.005, 0.02)  # standard deviations between seeds, as shares of 1
-_CHANGED = (0.02, 0.1)  # shares of the test images on which two rows differ
-_LEVEL = 0.05
 _COLOURS = {1: "grey", 3: "colour"}
 
 
@@ -36,7 +38,7 @@ class Measured:
 
 
 def reasons(
-    kind: Kind,
+    settings: StudySettings | ComparisonSettings,
     measured: Measured,
     choice: Choice,
     preset: Preset,
@@ -45,33 +47,40 @@ def reasons(
 ) -> list[tuple[str, str]]:
     """What was settled and why, as headings and texts; all of it is to take so many seconds."""
     time = f"about {seconds_text(seconds)} of {seconds_text(hours * 3600)}"
-    workers = f"{measured.pace.slots} worker{'s' * (measured.pace.slots > 1)}"
-    numbers = _numbers(kind, choice, preset)
+    workers = counted(measured.pace.slots, "worker")
+    numbers = plan_text(settings)
     return [
         ("images", _images(measured.sizes, measured.counts)),
-        ("network", _network(kind, choice.network)),
-        ("training", _training(kind, measured.counts, choice, preset)),
+        ("network", _network(settings, choice)),
+        ("training", _training(settings, measured.counts)),
         ("plan", f"{preset.name}: {numbers}; {time} on {workers}, fewer if these are slower"),
     ]
 
 
-def resolution(seeds: int, counts: ImageCounts, questions: int) -> str:
-    """The smallest difference that so many seeds and test images find, over what is usual.
-
-    The first step of Holm's level is for one of the ``questions`` asked at once.
-    """
-    least = [
-        detectable_difference(seeds, counts.tested, spread, changed**0.5, _LEVEL / questions)
-        for spread, changed in product(_SPREADS, _CHANGED)
-    ]
-    what = f"{seeds} seeds and {counts.tested:,} test {'groups' if counts.groups else 'images'}"
-    if min(least) >= 1:
-        return f"{what} show no difference, however large: more test images are needed"
-    low, high = 100 * min(least), min(100.0, 100 * max(least))
-    return (
-        f"{what} find, four times in five, a difference of {low:.0f} to {high:.0f} points, by how "
-        f"much seeds and images vary, among {questions}"
+def plan_text(settings: StudySettings | ComparisonSettings) -> str:
+    """How many trainings of which kind, of a study or of a comparison's arms."""
+    if isinstance(settings, ComparisonSettings):
+        return f"{_arms(settings)} over {max(settings.looks)} paired seeds{_varied(settings)}"
+    finalists = settings.finalists
+    return study_words(
+        settings.trials,
+        len(settings.baselines),
+        finalists.top,
+        max(finalists.looks),
+        settings.sampler.random_search,
     )
+
+
+def _arms(settings: ComparisonSettings) -> str:
+    if not settings.arms:
+        return "plain Swin, +conv, +mdta and their controls"
+    names = [arm.name for arm in settings.arms]
+    return f"{counted(len(names), 'arm')} ({', '.join(names)})"
+
+
+def _varied(settings: ComparisonSettings) -> str:
+    varied = [f"{name} ({len(levels)} levels)" for name, levels in settings.factors.items()]
+    return f", for each {' and '.join(varied)}" if varied else ""
 
 
 def _images(sizes: ImageSizes, counts: ImageCounts) -> str:
@@ -88,48 +97,72 @@ def _images(sizes: ImageSizes, counts: ImageCounts) -> str:
     )
 
 
-def _network(kind: Kind, network: NetworkSize) -> str:
-    height, width = network.image_size
-    if kind == "study":
-        widths = " or ".join(map(str, network.widths))
-        cost = f"at most {network.most_macs:,} MACs, with which every block fits"
+def _network(settings: StudySettings | ComparisonSettings, choice: Choice) -> str:
+    variant, network = settings.variant, choice.network
+    size = variant["image_size"]
+    height, width = size if isinstance(size, list) else (size, size)
+    text = (
+        f"{height} x {width} pixels, patch {_values(variant['patch_size'])}, window "
+        f"{_values(variant['window_size'])}, first width {_values(variant['stages'][0]['width'])}"
+    )
+    if isinstance(settings, ComparisonSettings):
+        cost = f"; {count_text(network.macs)} MACs in each arm"
     else:
-        widths, cost = str(network.width), f"{network.macs:,} MACs in each arm"
+        most = limits(settings.budget).get("macs")
+        fits = ", with which every block fits" * (most == network.most_macs)
+        cost = f"; at most {count_text(most)} MACs{fits}" if most else ""
+    if "variant" in choice.given:
+        return text + cost * isinstance(settings, StudySettings)
+    return f"{text}{cost}: the largest for which there is time"
+
+
+def _values(value: Any) -> str:
+    """A setting, or what it is chosen from: ``32 or 48``."""
+    values = value.get("choose") if isinstance(value, dict) else value
+    if not isinstance(values, list | tuple):
+        return f"{values:g}" if isinstance(values, int | float) else to_yaml(value, True).strip()
+    *others, last = (f"{one:g}" if isinstance(one, int | float) else str(one) for one in values)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _training(settings: StudySettings | ComparisonSettings, counts: ImageCounts) -> str:
+    recipe = settings.recipe
+    images = min(counts.train, settings.data.epoch_images or counts.train)
+    which = f"all {images:,}" if images == counts.train else f"{images:,}"
+    epochs, batch = recipe["epochs"], recipe["batch_size"]
+    known = isinstance(epochs, int) and isinstance(batch, int)
+    steps = f": {epochs * math.ceil(images / batch):,} steps" if known else ""
+    rates = getattr(settings, "learning_rates", ()) or recipe["learning_rate"]
     return (
-        f"{height} x {width} pixels, patch {network.patch}, window {network.window}, first width "
-        f"{widths}; {cost}: the largest for which there is time"
+        f"{_values(epochs)} epochs of {which} images, {_values(batch)} a step{steps}; learning "
+        f"rate {_values(rates)}"
     )
 
 
-def _training(kind: Kind, counts: ImageCounts, choice: Choice, preset: Preset) -> str:
-    plan = schedule(counts.train, choice.steps)
-    images = f"all {plan.epoch_images:,}" if plan.whole else f"{plan.epoch_images:,}"
-    several = kind == "study" or len(preset.learning_rates) > 1
-    return (
-        f"{plan.epochs} epochs of {images} images, {plan.batch} a step: {plan.steps:,} steps; "
-        f"learning rate {learning_rate(plan.batch):g}{', half or twice of it' * several}"
-    )
+def go_on(kind: Kind, settings: ExperimentSettings) -> str:
+    """The command that begins or continues with the file.
+
+    Plug-ins are named in it: once a study has begun, what its folder names is not run unasked.
+    """
+    plugins = [word for plugin in settings.plugins for word in ("--plugin", plugin)]
+    return f"{config_command(kind)} {shlex.join([str(settings.path / BEGIN_FILE), *plugins])}"
 
 
-def _numbers(kind: Kind, choice: Choice, preset: Preset) -> str:
-    if kind == "study":
-        return (
-            f"{choice.trials} trials, then baselines and the best {preset.top} over "
-            f"{choice.seeds} seeds"
-        )
-    return f"plain Swin, +conv, +mdta and their controls over {choice.seeds} seeds"
+def config_command(kind: Kind) -> str:
+    """The command that a file of settings is given to, up to its name."""
+    return f"{door()} {COMMANDS[kind]} --config"
 
 
 def file_head(
     kind: Kind,
-    base: ExperimentSettings,
+    settings: ExperimentSettings,
     command: str,
     measured: Measured,
     lines: Sequence[tuple[str, str]],
 ) -> list[str]:
     """The comment at the top of the file: command, machine, and what was measured."""
     pace = measured.pace
-    device = device_name(resolve_accelerator(base.workers.accelerator))
+    device = device_name(resolve_accelerator(settings.workers.accelerator))
     return [
         f"A {kind} of your own images, proposed by",
         "",
@@ -137,9 +170,10 @@ def file_head(
         "",
         "Edit what you like, then",
         "",
-        f"  {door()} {COMMANDS[kind]} --config {base.path / BEGIN_FILE}",
+        f"  {go_on(kind, settings)}",
         "",
-        f"Machine: {device}, {platform.system()} {platform.machine()}, {pace.slots} worker(s).",
+        f"Machine: {device}, {platform.system()} {platform.machine()}, "
+        f"{counted(pace.slots, 'worker')}.",
         f"Measured: {pace.per_epoch:.2g} s for each epoch, {1e3 * pace.per_image:.2g} ms for each "
         f"image and {1e12 * pace.per_mac:.2g} ms for each GMAC of a training step, "
         f"{pace.around:.1f} s around a training, {pace.start:.1f} s to start.",

@@ -230,6 +230,21 @@ def test_a_file_that_was_edited_is_never_replaced(paced, tmp_path, capsys):
     assert len(paced) == 2  # it is said before any pilot
 
 
+def test_a_plan_that_replaces_another_says_what_changed(paced, tmp_path):
+    digits(tmp_path / "photos")
+    settle("--images", "photos", "--hours", "0.5", "--trials", "5", "--finalists.seeds", "3")
+    folder = tmp_path / "runs" / "photos"
+    first = (folder / "begin.yaml").read_text()
+    words = "--images", "photos", "--hours", "0.5", "--trials", "4", "--finalists.seeds", "3"
+    _, text = settle(*words)
+    said = (
+        "\nchanged    runs/photos/begin.yaml held another plan, now in runs/photos/begin.old.yaml: "
+    )
+    assert said in text and "trials: 5 -> 4" in text
+    assert (folder / "begin.old.yaml").read_text() == first
+    assert "changed" not in settle(*words)[1]
+
+
 def test_a_file_of_an_earlier_version_is_never_replaced(paced, tmp_path):
     digits(tmp_path / "photos")
     settle("--images", "photos", "--hours", "0.5")
@@ -238,17 +253,95 @@ def test_a_file_of_an_earlier_version_is_never_replaced(paced, tmp_path):
         settle("--images", "photos", "--hours", "0.5")
 
 
-def test_other_options_override_the_proposal_and_are_fitted(paced, tmp_path):
+STUDY_WORDS = {
+    "seeds": ["--finalists.seeds", "4", "--finalists.top", "1", "--finalists.random", "0"],
+    "looks": ["--finalists.seeds", "[3, 5]"],
+    "trials": ["--trials", "3"],
+    "epochs": ["--recipe.epochs", "20", "--recipe.learning_rate", "0.003"],
+    "batch": ["--recipe.batch_size", "32", "--data.epoch_images", "64"],
+    "budget": ["--budget.macs", "900K", "--budget.parameters", "100K"],
+    "baselines": ["--baselines", "[{blocks: [w_msa]}, {label: conv, blocks: [conv]}]"],
+    "sampler": ["--sampler.random_search", "true", "--rungs.first", "0"],
+    "objective": ["--objective.monitor", "val/balanced_accuracy", "--seed", "7"],
+    "against": ["--objective.against", "[macs]"],
+    "space": ["--variant.window_size", "2", "--variant.mlp_ratio", "{choose: [2, 4]}"],
+    "where": ["--name", "mine", "--folder", "there", "--workers.threads", "2"],
+    "mirror": ["--wandb.mode", "offline", "--wandb.tags", "[a, b]", "--wandb.project", "birds"],
+}
+COMPARISON_WORDS = {
+    "arms": ["--arms", "[{label: plain}, {add: conv}, {add: mdta(attention=false)}]"],
+    "factors": ["--factors", "{fusion: [sum, gate]}", "--baseline", "base"],
+    "seeds": ["--seeds", "4", "--learning_rates", "[0.001, 0.002]", "--choose_rate", "once"],
+    "looks": ["--seeds", "[3, 5]", "--primary.arm", "+mdta"],
+    "match": ["--match.by", "[macs, parameters]", "--equivalence", "1"],
+    "recipe": ["--recipe.epochs", "20", "--recipe.flip", "none"],
+    "where": ["--name", "mine", "--workers.count", "2", "--wandb.mode", "disabled"],
+}
+
+
+@pytest.mark.parametrize("words", STUDY_WORDS.values(), ids=list(STUDY_WORDS))
+def test_the_file_alone_gives_the_study_of_the_command(paced, tmp_path, words):
+    same_from_the_file(tmp_path, words, StudySettings)
+
+
+@pytest.mark.parametrize("words", COMPARISON_WORDS.values(), ids=list(COMPARISON_WORDS))
+def test_the_file_alone_gives_the_comparison_of_the_command(paced, tmp_path, words):
+    same_from_the_file(tmp_path, words, ComparisonSettings)
+
+
+def same_from_the_file(tmp_path, words, kind):
     digits(tmp_path / "photos")
-    found, _ = settle(
-        "--images", "photos", "--hours", "0.3", "--recipe.epochs", "20", "--name", "x"
-    )
-    assert found.settings.recipe["epochs"] == 20
-    assert found.settings.name == "x"
+    found, _ = settle("--images", "photos", "--hours", "3", *words, kind=kind)
+    file = found.settings.path / "begin.yaml"
+    again, _ = settle("--config", str(file), kind=kind)
+    assert again.settings == found.settings
+    assert found.proposed  # so a dry run has said all
+    command = COMMANDS["run" if kind is StudySettings else "compare"]
+    _, plain, _ = command.parse("", ["--images", "photos", *words])
+    for path in (word.strip("-").partition("=")[0].split(".") for word in words[::2]):
+        values = found.settings.to_dict(), plain.to_dict()
+        for name in path:
+            values = values[0][name], values[1][name]
+        if isinstance(values[1], dict):  # of which the default config may have more
+            values = values[0], {name: values[1][name] for name in values[0]}
+        assert values[0] == values[1]
+
+
+def test_what_is_said_and_timed_is_what_is_asked_for(paced, tmp_path, write_plugin):
+    digits(tmp_path / "photos")
+    plugin = write_plugin("average")
+    arms = "[{label: plain}, {add: average}, {add: pointwise}]"
+    words = ["--images", "photos", "--plugin", str(plugin), "--arms", arms, "--hours", "0.5"]
+    found, text = settle(*words, kind=ComparisonSettings)
+    seeds = found.settings.seeds
+    assert f"plan       quick: 3 arms (plain, +average, +pointwise) over {seeds} paired" in text
+    assert "; 2 differences are tested together" in text
+    arms = {spec.label.partition(" | ")[0] for spec in paced[-1]}
+    assert arms == {"plain", "+average", "+pointwise"}
+    assert f"--config runs/photos-compared/begin.yaml --plugin {plugin}" in text
+    again, _ = settle("--config", "runs/photos-compared/begin.yaml", kind=ComparisonSettings)
+    named = ["--config", "runs/photos-compared/begin.yaml", "--plugin", str(plugin)]
+    assert again.settings == found.settings == settle(*named, kind=ComparisonSettings)[0].settings
+    of_all, _ = settle("--images", "photos", "--hours", "0.5", kind=ComparisonSettings)
+    assert found.plan.seconds < of_all.plan.seconds or seeds > of_all.settings.seeds
+
+
+def test_options_that_change_no_training_need_no_other_pilot(paced, tmp_path):
+    digits(tmp_path / "photos")
+    settle("--images", "photos", "--hours", "0.3", "--recipe.epochs", "20", "--name", "x")
     assert len(paced) == 2  # of the proposal, and of what was changed
-    plain, _ = settle("--images", "photos", "--hours", "0.3", "--folder", "there")
+    words = "--folder", "there", "--workers.threads", "2"
+    plain, _ = settle("--images", "photos", "--hours", "0.3", *words)
     assert plain.settings.path.as_posix() == "there/photos"
     assert len(paced) == 3
+
+
+def test_what_follows_from_an_option_follows_it(paced, tmp_path):
+    digits(tmp_path / "photos")
+    found, text = settle("--images", "photos", "--hours", "3", "--recipe.epochs", "20")
+    assert found.settings.recipe["warmup_epochs"] == 2
+    assert found.settings.rungs.first == 2
+    assert "\ntraining   20 epochs of " in text
 
 
 def begun(found):

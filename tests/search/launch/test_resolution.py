@@ -1,7 +1,7 @@
 import io
 
 from hybrid_swin.system.console import Console
-from search.launch.resolution import print_resolution
+from search.launch.resolution import print_resolution, resolution_text
 from search.statistics.looks import pocock_level
 from search.statistics.power import detectable_difference
 
@@ -21,23 +21,38 @@ def test_one_seed_shows_nothing():
 def test_the_smallest_difference_grows_with_the_questions():
     alone, among = printed(5, "seeds", None), printed(5, "seeds", None, questions=10)
     for told, level in ((alone, 0.05), (among, 0.005)):
-        expected = detectable_difference(5, 0, 0.01, 0, level)
-        assert f"{100 * expected:.1f} (at 1)" in told
-    assert "among 10 differences" in among and "among" not in alone
+        low, high = (100 * detectable_difference(5, 0, s, 0, level) for s in (0.005, 0.02))
+        assert told.startswith(
+            f"seeds      5 seeds find a true difference of {low:.1f} points four times in five if "
+            f"noise is low (0.5 points between seeds), and one of {high:.1f} points if it is high "
+            "(2 points between seeds)"
+        )
+    assert "; 10 differences are tested together" in among and "together" not in alone
 
 
 def test_images_that_differ_limit_what_seeds_can_find():
     told = printed(10, "seeds", 360)
-    expected = detectable_difference(10, 360, 0.005, 0.1**0.5)
-    assert f"{100 * expected:.1f} (at 0.5 and 10%)" in told
-    assert expected > 3 * detectable_difference(10, 0, 0.005, 0)
+    expected = detectable_difference(10, 360, 0.02, 0.1**0.5)
+    assert (
+        f"one of {100 * expected:.1f} points if it is high (2 points between seeds, 10% of the "
+        "test images judged differently)\n"
+    ) in told
+    assert expected > 2 * detectable_difference(10, 0, 0.02, 0)
+
+
+def test_too_few_test_images_are_said():
+    assert resolution_text(3, 3, 7) == (
+        "3 seeds and 3 test images can show no difference, however large: more test images are "
+        "needed"
+    )
+    assert "and none at all if it is high (2 points" in resolution_text(2, 300, 7)
 
 
 def test_so_many_images_tell_an_accuracy_so_well():
     # Wilson: (.95 + k/2 +- sqrt(.95 .05 k + k^2 / 4)) / (1 + k), k = 1.96^2 / 1900
     told = printed(5, "seeds", 1900)
-    assert "1,900 test images tell one accuracy no better than: of 80% [78.1, 81.7]" in told
-    assert "of 95% [93.9, 95.9], of 99% [98.4, 99.4]" in told
+    assert "1,900 test images leave an accuracy this 95% interval: 80% [78.1, 81.7]" in told
+    assert "95% [93.9, 95.9], 99% [98.4, 99.4]" in told
 
 
 def test_groups_are_what_is_counted():
@@ -53,6 +68,6 @@ def test_another_metric_is_no_share_of_images():
 def test_a_planned_look_pays_its_share():
     level = pocock_level((3, 5, 8))
     told = printed(3, "seeds", None, level=level)
-    expected = detectable_difference(3, 0, 0.01, 0, level)
-    assert f"at this look ({level:.2%} over all of them)" in told
-    assert f"{100 * expected:.1f} (at 1)" in told
+    expected = detectable_difference(3, 0, 0.005, 0, level)
+    assert f"; tested at {level:.2%} at this planned look" in told
+    assert f"a true difference of {100 * expected:.1f} points" in told

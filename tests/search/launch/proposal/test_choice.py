@@ -23,10 +23,10 @@ KINDS = ["study", "comparison"]
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=list(PRESETS))
 def test_more_time_is_used_and_never_more_than_there_is(kind, preset):
-    seconds = seconds_of(kind, PACE, COUNTS, preset)
-    fewest, before = seconds(least(NETWORKS, preset)), None
+    seconds = seconds_of(kind, PACE, COUNTS, preset, {})
+    fewest, before = seconds(least(NETWORKS, preset, {})), None
     for times in (1.0, 1.5, 3, 10, 40, 1e9):
-        found = choose(NETWORKS, preset, seconds, fewest * times)
+        found = choose(NETWORKS, preset, seconds, fewest * times, {})
         assert seconds(found) <= fewest * times
         if before is not None:
             assert found.network.macs >= before.network.macs
@@ -41,16 +41,18 @@ def test_more_time_is_used_and_never_more_than_there_is(kind, preset):
 @pytest.mark.parametrize("kind", KINDS)
 def test_less_than_the_least_is_refused(kind):
     preset = PRESETS["quick"]
-    seconds = seconds_of(kind, PACE, COUNTS, preset)
-    assert choose(NETWORKS, preset, seconds, 0.99 * seconds(least(NETWORKS, preset))) is None
+    seconds = seconds_of(kind, PACE, COUNTS, preset, {})
+    assert (
+        choose(NETWORKS, preset, seconds, 0.99 * seconds(least(NETWORKS, preset, {})), {}) is None
+    )
 
 
 def test_a_larger_network_comes_before_more_trials():
     preset = PRESETS["quick"]
-    seconds = seconds_of("study", PACE, COUNTS, preset)
+    seconds = seconds_of("study", PACE, COUNTS, preset, {})
     wanted = preset.trials.wanted, preset.seeds.wanted
     for time in (600, 1200, 2400):
-        found = choose(NETWORKS, preset, seconds, time)
+        found = choose(NETWORKS, preset, seconds, time, {})
         larger = [n for n in NETWORKS if n.macs > found.network.macs]
         for network in larger[-1:]:
             assert seconds(Choice(network, preset.steps.wanted, *wanted)) > time

@@ -1,12 +1,13 @@
 """What lies in a folder, table or array file: how many images, of which sizes and colours."""
 
 import hashlib
+import math
 import re
 import statistics
 import unicodedata
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ _SAMPLE = 200  # files whose size and colours are read, evenly over all
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 _ORIENTATION = 0x0112
+_MOST_CHANGE = 1 / 0.9  # of proportions, to which images are cropped
 _STRANGE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -39,6 +41,29 @@ class ImageSizes:
     size: tuple[int, int]  # (height, width), the medians
     fixed: bool  # whether images have this size and cannot be resized
     channels: int  # 1 for grey, 3 for colour; of arrays as they are
+    proportions: tuple[float, ...] = ()  # width through height of each; none for arrays
+
+    @property
+    def typical(self) -> float:
+        """Width through height, so that an image and its quarter turn even out."""
+        if not self.proportions:
+            return self.size[1] / self.size[0]
+        return math.exp(statistics.fmean(map(math.log, self.proportions)))
+
+    def change(self, image_size: tuple[int, int]) -> float:
+        """How many times the proportions of any of them differ from those of a network's images."""
+        wanted = image_size[1] / image_size[0]
+        return max((max(one / wanted, wanted / one) for one in self.proportions), default=1.0)
+
+    def fitted(self, image_size: tuple[int, int]) -> "ImageSizes":
+        """With the option for how they become a network's images.
+
+        They are cropped to its proportions, as loaders do, but where that would cut more than a
+        tenth off any of them, they are squeezed: what tells classes apart may lie at the ends.
+        """
+        if self.change(image_size) <= _MOST_CHANGE:
+            return self
+        return replace(self, options={**self.options, "resize": "squash"})
 
 
 @dataclass(frozen=True)
@@ -109,7 +134,8 @@ def _of_files(source: str, options: dict[str, Any], files: FolderSource) -> Imag
     found = [header for item in chosen if (header := _header(item.file))]
     sizes = [size for size, _ in found] or [(64, 64)]  # loading them says what is wrong
     channels = 1 if found and all(grey for _, grey in found) else 3
-    return ImageSizes(source, options, _typical(sizes), False, channels)
+    proportions = tuple(width / height for height, width in sizes)
+    return ImageSizes(source, options, _medians(sizes), False, channels, proportions)
 
 
 def _header(file: Path) -> tuple[tuple[int, int], bool] | None:
@@ -126,7 +152,7 @@ def _header(file: Path) -> tuple[tuple[int, int], bool] | None:
         return None
 
 
-def _typical(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+def _medians(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """The median height and width."""
     heights, widths = zip(*sizes, strict=True)
     return round(statistics.median(heights)), round(statistics.median(widths))

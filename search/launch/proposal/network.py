@@ -129,13 +129,14 @@ def network_sizes(sizes: ImageSizes, classes: int, largest: int, widest: int) ->
     """Networks for these images, from the highest cost down.
 
     - Image size: the median shorter side, at most ``largest`` pixels, cut to a multiple of patch x
-      window x 2, so that no stage is padded (Swin: 224 = 4 x 7 x 8). Images whose median
-      proportions are beyond 5:4 keep them, as far as that multiple allows; others become square.
+      window x 2, so that no stage is padded (Swin: 224 = 4 x 7 x 8). Images whose mean
+      proportions are up to 5:4 become square; of others the longer side is the nearest such
+      multiple, at most 3 times the shorter one.
     - Patch: the smallest power of two that leaves at most 16 tokens along the shorter side. Swin
       has 56 of 4 pixels: on small images the patch shrinks rather than the number of windows. Twice
       that patch is a second choice, at a quarter of the cost.
-    - Window: the one of 4 to 7 tokens that keeps most of the image; several windows remain in the
-      first stage, so that local and global mixing differ.
+    - Window: the one of 4 to 7 tokens that keeps most of the image and its proportions; several
+      windows remain in the first stage, so that local and global mixing differ.
     - Two stages of two blocks, so that blocks with and without a shift alternate.
 
     Source: Swin Transformer, 2021, https://arxiv.org/abs/2103.14030, section 3.3; Vision
@@ -164,18 +165,26 @@ def _grid(sizes: ImageSizes, largest: int) -> tuple[int, int, tuple[int, int]]:
         pixels = max(_SMALLEST, min(pixels, largest))
     patch = next((p for p in _PATCHES if pixels // p <= _TOKENS), _PATCHES[-1])
     tokens = pixels // patch
-    kept = {window: tokens // (2 * window) * 2 * window for window in _WINDOWS}
-    window = max(kept, key=lambda w: kept[w])
+    shorter = {window: tokens // (2 * window) * 2 * window for window in _WINDOWS}
     if sizes.fixed:
-        return patch, window if kept[window] else min(2, tokens), sizes.size
-    if not kept[window]:
-        window = 2
-        kept[2] = max(4, tokens // 4 * 4)
-    grain = 2 * window * patch
-    shorter = kept[window] * patch
-    height, width = sizes.size
-    times = max(height, width) / max(1, min(height, width))
-    longer = shorter
-    if times > _SQUARE:
-        longer = max(shorter, int(min(times, _LONGEST) * shorter / grain) * grain)
-    return patch, window, (shorter, longer) if width > height else (longer, shorter)
+        window = max(shorter, key=lambda w: shorter[w])
+        return patch, window if shorter[window] else min(2, tokens), sizes.size
+    shorter = {w: side for w, side in shorter.items() if side} or {2: max(4, tokens // 4 * 4)}
+    times = min(max(sizes.typical, 1 / sizes.typical), _LONGEST)
+    times = times if times > _SQUARE else 1.0
+    longer = {w: _nearest(side * times, 2 * w) for w, side in shorter.items()}
+
+    def kept(window: int) -> float:
+        """How much of the shorter side is kept, times how much of the proportions."""
+        change = longer[window] / (shorter[window] * times)
+        return shorter[window] * min(change, 1 / change)
+
+    window = max(shorter, key=kept)
+    short, long = shorter[window] * patch, longer[window] * patch
+    return patch, window, (short, long) if sizes.typical >= 1 else (long, short)
+
+
+def _nearest(side: float, grain: int) -> int:
+    """The multiple of ``grain`` that changes a side least, in times."""
+    low = max(1, int(side / grain + 1e-9)) * grain
+    return low if side / low <= (low + grain) / side else low + grain

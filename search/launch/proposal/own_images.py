@@ -152,6 +152,7 @@ def _measure(
 ) -> Measured:
     sizes = look_at(images)
     shape = network_sizes(sizes, 2, preset.largest, preset.widest)[0].image_size
+    sizes = sizes.fitted(_given_shape(given) or shape)
     with pilot_workers(base) as workers:
         cache = image_cache(workers.settings)
         console.print(f"reading the images of {images} ...", style="dim")
@@ -172,6 +173,16 @@ def _measure(
         job = common_job_settings(settings, networks[0].variant(), {})
         pace = workers.pace(runs, data, split, job, clock.hours)
     return Measured(sizes, counts, networks, pace)
+
+
+def _given_shape(given: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The network's image size of the command line."""
+    match given.get("variant", {}).get("image_size"):
+        case int(side):
+            return side, side
+        case [int(height), int(width)]:
+            return height, width
+    return None
 
 
 def _pilot(network: NetworkSize, counts: ImageCounts) -> RunSpec:

@@ -24,6 +24,7 @@ from search.space.budget import limits
 from search.statistics.formatting import count_text, counted, seconds_text
 
 COMMANDS: dict[Kind, str] = {"study": "run", "comparison": "compare"}
+_SEEN = 1.005  # times the proportions, from which a change is said
 _COLOURS = {1: "grey", 3: "colour"}
 
 
@@ -50,7 +51,7 @@ def reasons(
     workers = counted(measured.pace.slots, "worker")
     numbers = plan_text(settings)
     return [
-        ("images", _images(measured.sizes, measured.counts)),
+        ("images", _images(settings, measured.sizes, measured.counts)),
         ("network", _network(settings, choice)),
         ("training", _training(settings, measured.counts)),
         ("plan", f"{preset.name}: {numbers}; {time} on {workers}, fewer if these are slower"),
@@ -83,7 +84,9 @@ def _varied(settings: ComparisonSettings) -> str:
     return f", for each {' and '.join(varied)}" if varied else ""
 
 
-def _images(sizes: ImageSizes, counts: ImageCounts) -> str:
+def _images(
+    settings: StudySettings | ComparisonSettings, sizes: ImageSizes, counts: ImageCounts
+) -> str:
     few, many = f"{counts.least:,}", f"{counts.most:,}"
     each = many if few == many else f"{few} to {many}"
     how = f"{', '.join(counts.given)} given" if counts.given else "drawn"
@@ -92,9 +95,27 @@ def _images(sizes: ImageSizes, counts: ImageCounts) -> str:
     colour = _COLOURS.get(sizes.channels, f"{sizes.channels} channels")
     return (
         f"{counts.classes:,} classes of {each} images; median {sizes.size[0]} x {sizes.size[1]} "
-        f"pixels, {colour}; train {counts.train:,}, validation {counts.validation:,}, test "
-        f"{counts.test:,} ({how}{groups}){some * (counts.left_out > 0)}"
+        f"pixels, {colour}{_resized(settings, sizes)}; train "
+        f"{counts.train:,}, validation {counts.validation:,}, test {counts.test:,} ({how}"
+        f"{groups}){some * (counts.left_out > 0)}"
     )
+
+
+def _resized(settings: StudySettings | ComparisonSettings, sizes: ImageSizes) -> str:
+    """What becomes of them on the way to the network's images."""
+    size = settings.variant["image_size"]
+    if sizes.fixed or not isinstance(size, int | list | tuple):
+        return ""
+    height, width = (size, size) if isinstance(size, int) else size
+    change, to = sizes.change((height, width)), f"{height} x {width}"
+    resize = settings.data.options.get("resize", "crop") if change >= _SEEN else ""
+    if resize == "squash":
+        return f", squeezed to {to} (proportions change up to {change:.2g} times; nothing is cut)"
+    if resize == "pad":
+        return f", scaled into {to} and padded"
+    if resize == "crop":
+        return f", scaled to {to} and cropped: up to {1 - 1 / change:.0%} of each image"
+    return f", scaled to {to}" if sizes.size != (height, width) else ""
 
 
 def _network(settings: StudySettings | ComparisonSettings, choice: Choice) -> str:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from hybrid_swin.data.loading import load_data
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
 from search.cli import experiments
@@ -144,11 +145,11 @@ def test_what_cannot_be_is_refused_before_anything_is_done(paced, capsys, tmp_pa
     ("make", "shape", "channels", "classes"),
     [
         (lambda root: digits(root), 8, 1, 10),
-        (lambda root: textures(root, 3, 20, (40, 60)), 40, 3, 3),
+        (lambda root: textures(root, 3, 20, (40, 60)), [40, 80], 3, 3),
         (lambda root: textures(root, 2, 30, (32, 32)), 32, 3, 2),
         (lambda root: textures(root, 40, 4, (32, 32)), 32, 3, 40),
         (lambda root: textures(root, 4, 15, (28, 28), "L"), 28, 1, 4),
-        (lambda root: textures(root, 2, 3, (900, 700)), [64, 64], 3, 2),
+        (lambda root: textures(root, 2, 3, (900, 700)), [96, 64], 3, 2),
         (lambda root: textures(root, 2, 4, (40, 80)), [40, 80], 3, 2),
     ],
     ids=["digits", "small", "two", "many", "grey", "large", "wide"],
@@ -158,7 +159,6 @@ def test_settings_fit_the_images(paced, tmp_path, make, shape, channels, classes
     make(tmp_path / "photos")
     found, text = settle("--images", "photos", "--hours", "0.3", kind=kind)
     variant = found.settings.variant
-    shape = shape[0] if isinstance(shape, list) and shape[0] == shape[1] else shape
     assert variant["image_size"] == shape
     assert (variant["in_channels"], variant["num_classes"]) == (channels, classes)
     assert found.plan.seconds < 0.3 * 3600
@@ -167,6 +167,34 @@ def test_settings_fit_the_images(paced, tmp_path, make, shape, channels, classes
     assert flip == ("none" if channels == 1 else "horizontal")
     for heading in ("images", "network", "training", "plan", "settings", "resolution"):
         assert f"\n{heading}" in text
+
+
+def test_what_tells_classes_apart_at_the_end_of_long_images_is_kept(paced, tmp_path):
+    for index in range(12):
+        pixels = np.full((64, 640), 100, np.uint8)
+        pixels[:, :40] = 250 * (index % 2)
+        place = tmp_path / "photos" / f"class{index % 2}" / f"{index}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place)
+    found, text = settle("--images", "photos", "--hours", "0.3")
+    assert found.settings.variant["image_size"] == [64, 192]
+    assert "squeezed to 64 x 192 (proportions change up to 3.3 times; nothing is cut)" in text
+    images = load_data(found.settings.data, (64, 192), 1, None).images
+    left = images.images[:, :, :8].mean(axis=(1, 2, 3))
+    assert (left[images.labels == 0] < 50).all()
+    assert (left[images.labels == 1] > 200).all()
+
+
+def test_what_scaling_cuts_is_said_before_anything_is_trained(paced, tmp_path):
+    textures(tmp_path / "photos", 2, 3, (70, 74))
+    found, text = settle("--images", "photos", "--hours", "0.3")
+    assert found.settings.variant["image_size"] == 64
+    assert "scaled to 64 x 64 and cropped: up to 5% of each image" in text
+    for index in range(3):  # now upright ones beside
+        shape = (40, 80) if index else (80, 40)
+        textures(tmp_path / "mixed" / f"{index}", 1, 4, shape)
+    _, text = settle("--images", "mixed", "--hours", "0.3")
+    assert "proportions change up to" in text
 
 
 def test_a_file_that_cannot_be_read_is_left_out(paced, tmp_path):

@@ -20,7 +20,10 @@ def networks(size, fixed=False, largest=64, widest=48, channels=3):
         ((28, 28), (28, 28), 2, 7),
         ((32, 32), (32, 32), 2, 4),
         ((50, 50), (48, 48), 4, 6),
-        ((3000, 4000), (64, 64), 4, 4),
+        ((3000, 4000), (64, 96), 4, 4),
+        ((480, 640), (64, 96), 4, 4),
+        ((600, 700), (64, 64), 4, 4),
+        ((45, 60), (40, 40), 4, 5),
         ((200, 300), (64, 96), 4, 4),
         ((300, 200), (96, 64), 4, 4),
         ((64, 6400), (64, 192), 4, 4),
@@ -31,6 +34,26 @@ def test_image_size_patch_and_window(size, image, patch, window):
     assert (largest.image_size, largest.patch, largest.window) == (image, patch, window)
     grain = patch * window * 2
     assert all(side % grain == 0 for side in image)
+
+
+def sized(size, *proportions):
+    return ImageSizes("folder", {"path": "x"}, size, False, 3, proportions)
+
+
+def test_the_shape_follows_all_images():
+    turned = sized((560, 560), *[4 / 3] * 5, *[3 / 4] * 5)
+    assert network_sizes(turned, 5, 64, 48)[0].image_size == (64, 64)
+    wide = sized((480, 640), *[2.0] * 9, 1.0)
+    assert network_sizes(wide, 5, 64, 48)[0].image_size == (64, 128)
+
+
+@pytest.mark.parametrize(
+    ("proportions", "resize"),
+    [((1.0, 1.0), None), ((1.1, 0.91), None), ((1.0, 1.2), "squash"), ((0.1, 10.0), "squash")],
+)
+def test_images_are_cropped_only_if_none_loses_more_than_a_tenth(proportions, resize):
+    fitted = sized((100, 100), *proportions).fitted((64, 64))
+    assert fitted.options.get("resize") == resize
 
 
 @pytest.mark.parametrize("size", [(8, 8), (30, 30), (100, 60), (3, 3), (224, 224)])

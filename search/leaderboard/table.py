@@ -27,7 +27,7 @@ _GIVES_WAY = ("#", "seeds", "epochs", *HEADS.values())
 MARKS = {
     "*": "on the Pareto front of validation",
     "?": "may be the best on test (this set contains it with 95%)",
-    "R": "the reference row: others are compared with it on test",
+    "R": "the row that the files' column `difference` compares with",
     "^": "still improving when training ended",
     "~": "compared with the reference row without pairs of seeds",
     "B": "baseline",

@@ -295,7 +295,6 @@ def _wanted(told: dict[str, Any]) -> str:
         return f"normalised: (pixels from 0 to 1 - {mean}) / {std}"
     if "value_range" in told:
         low, high = told["value_range"]
-        return (
-            f"normalised: pixels from {low:g} to {high:g} as 0 to 1, clipped; (x - {mean}) / {std}"
-        )
+        pixels = f"pixels from {low:g} to {high:g} as 0 to 1, clipped"
+        return f"normalised: {pixels}; (x - {mean}) / {std}"
     return f"normalised: (pixels / {told['full_scale']:g} - {mean}) / {std}"

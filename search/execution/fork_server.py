@@ -1,9 +1,9 @@
 """The workers' server: a process that imports once, and forks a worker for each request.
 
-It is started as ``python -m search.execution.fork_server FD MODULE...`` with one end of a socket
-pair. A request is JSON with four file descriptors: the worker's pipe, its output, its working
-folder, and a socket on which the server says ``{"pid": n}`` and, when the worker has ended,
-``{"code": n}``; the word ``kill`` kills it, and so does the end of that socket.
+It is started as ``python -m search.execution.fork_server FD PID MODULE...`` with one end of a
+socket pair and the coordinator's process id. A request is JSON with four file descriptors: the
+worker's pipe, its output, its working folder, and a socket on which the server says ``{"pid": n}``
+and, when the worker has ended, ``{"code": n}``; the end of that socket kills the worker.
 
 A fork is safe in a process that has one thread, and in which no GPU's driver has begun. So nothing
 is computed here, libraries are told to use one thread, and before it serves, the server looks.
@@ -45,16 +45,30 @@ def main(arguments: Sequence[str]) -> int:
     """Import, then serve until the coordinator is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator
     with socket.socket(fileno=int(arguments[0])) as coordinator:
+        life = _life_of(int(arguments[1]))
         gc.disable()  # imports make no rubbish, and are slower by a sixth with it
-        with _Watch(coordinator):
-            for module in arguments[1:]:
+        with _Watch(coordinator, life):
+            for module in arguments[2:]:
                 importlib.import_module(module)
         refusal = unsafe()
         coordinator.send(json.dumps({"refused": refusal}).encode())
         if refusal:
             return 1
-        _Server(coordinator).serve()
+        _Server(coordinator, life).serve()
     return 0
+
+
+def _life_of(coordinator: int) -> int:
+    """A descriptor that tells of the coordinator's end, where the system has such.
+
+    The end of its socket tells, too, unless a child of the coordinator keeps it open.
+    """
+    try:
+        return os.pidfd_open(coordinator)
+    except ProcessLookupError:
+        os._exit(0)
+    except (AttributeError, OSError):
+        return os.pipe()[0]  # never tells
 
 
 def unsafe() -> str | None:
@@ -77,9 +91,9 @@ def unsafe() -> str | None:
 class _Watch:
     """Ends this process if the coordinator goes while it imports; a thread that ends with that."""
 
-    def __init__(self, coordinator: socket.socket) -> None:
+    def __init__(self, coordinator: socket.socket, life: int) -> None:
         self._ours, self._theirs = socket.socketpair()
-        self._coordinator = coordinator
+        self._coordinator, self._life = coordinator, life
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> None:
@@ -93,14 +107,15 @@ class _Watch:
     def _run(self) -> None:
         poll = select.poll()
         poll.register(self._coordinator, 0)  # requests wait; only its end counts
+        poll.register(self._life, select.POLLIN)
         poll.register(self._theirs, 0)
-        if any(descriptor == self._coordinator.fileno() for descriptor, _ in poll.poll()):
+        if any(descriptor != self._theirs.fileno() for descriptor, _ in poll.poll()):
             os._exit(0)
 
 
 class _Server:
-    def __init__(self, coordinator: socket.socket) -> None:
-        self._coordinator = coordinator
+    def __init__(self, coordinator: socket.socket, life: int) -> None:
+        self._coordinator, self._life = coordinator, life
         self._workers: dict[int, socket.socket] = {}  # by process id
         self._later = list(LATER)
         self._may_fork = True
@@ -116,6 +131,7 @@ class _Server:
         while True:
             poll = select.poll()
             poll.register(self._wake, select.POLLIN)
+            poll.register(self._life, select.POLLIN)
             # without POLLIN only its end is an event
             poll.register(self._coordinator, select.POLLIN if self._may_fork else 0)
             by_descriptor = {one.fileno(): pid for pid, one in self._workers.items()}
@@ -132,18 +148,16 @@ class _Server:
                 with suppress(BlockingIOError):
                     os.read(self._wake, LARGEST)
             for descriptor in by_descriptor.keys() & events.keys():
-                self._kill(by_descriptor[descriptor])
+                with suppress(OSError):
+                    self._workers[by_descriptor[descriptor]].recv(LARGEST)  # its end
+                _kill(by_descriptor[descriptor])
             self._reap()
+            if self._life in events:
+                break
             if self._coordinator.fileno() in events and not self._take():
                 break
-        for pid in list(self._workers):
-            self._kill(pid)
-
-    def _kill(self, pid: int) -> None:
-        """Of a worker whose socket says so, or has ended."""
-        with suppress(OSError):
-            self._workers[pid].recv(LARGEST)
-        os.kill(pid, signal.SIGKILL)  # it is our child until we have waited for it
+        for pid in self._workers:
+            _kill(pid)
 
     def _reap(self) -> None:
         for pid, control in list(self._workers.items()):
@@ -195,7 +209,7 @@ class _Server:
             os.fchdir(folder)
             for stream in (1, 2):
                 os.dup2(output, stream)
-            for descriptor in (folder, output, self._wake, self._signalled):
+            for descriptor in (folder, output, self._life, self._wake, self._signalled):
                 os.close(descriptor)
             gc.enable()
             for name in request["without"]:
@@ -216,6 +230,10 @@ class _Server:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(code)
+
+
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)  # it is our child until we have waited for it
 
 
 def _use_threads(count: int) -> None:

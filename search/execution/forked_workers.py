@@ -9,6 +9,7 @@ worker can come from there: on systems other than Linux, where the server cannot
 
 import atexit
 import json
+import math
 import os
 import select
 import socket
@@ -16,9 +17,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
+from hybrid_swin.system.forks import close_in_children
 from hybrid_swin.system.processes import import_places, python_command, python_environment
+from search.execution.other_process import OtherProcess
 
 TRAINING = ("search.execution.training_job",)
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -35,6 +37,8 @@ _READ_AT_IMPORT = (
     "PYTORCH",
 )
 _LARGEST = 2**17  # bytes of a message
+_LOOK_AGAIN = 0.02  # seconds
+_TIME_TO_TELL = 10.0  # seconds from a worker's end to its server's word; it may be importing
 _CANCELLED = -9  # what a worker that was given up before it began ended with
 
 _started: "Server | None" = None
@@ -49,7 +53,9 @@ class ForkedWorker:
 
     def __init__(self, control: socket.socket) -> None:
         self._control, self._pid = control, 0
+        self._process: OtherProcess | None = None  # once the server has said which it is
         self.returncode: int | None = None
+        close_in_children(control)
 
     @property
     def pid(self) -> int:
@@ -68,19 +74,28 @@ class ForkedWorker:
         """Kill it; one that the server has not begun never begins."""
         if not self.has_begun:
             self._end(_CANCELLED)
-        with suppress(OSError):
-            self._control.send(b"kill")
+        if self._process is not None:
+            self._process.kill()  # the server may have ended or hang
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Wait for its end, as far as the server knows of it.
+        """Wait for its end. Returns its exit code; None if the server cannot say it.
 
         Raises subprocess.TimeoutExpired if it lives on.
         """
-        end = None if timeout is None else time.monotonic() + timeout
-        while self._listen(None if end is None else max(0.0, end - time.monotonic())):
-            if end is not None and time.monotonic() >= end:
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while self._listen(_LOOK_AGAIN) or self._lives_on():
+            if self._process is not None and self._process.has_ended(0):
+                while self._listen(_TIME_TO_TELL):
+                    self._end(None)  # the server hangs
+            elif time.monotonic() >= end:
                 raise subprocess.TimeoutExpired("a forked worker", timeout or 0.0)
         return self.returncode
+
+    def _lives_on(self) -> bool:
+        """Whether it runs without the server, which has ended."""
+        if self.returncode is not None or self._process is None:
+            return False
+        return not self._process.has_ended(_LOOK_AGAIN)
 
     def _listen(self, timeout: float | None) -> bool:
         """Take a message if one comes; False if none will come."""
@@ -97,6 +112,7 @@ class ForkedWorker:
         about = json.loads(message or b"{}")
         if "pid" in about:
             self._pid = about["pid"]
+            self._process = OtherProcess(self._pid)
         else:
             self._end(about.get("code"))
         return "pid" in about
@@ -116,14 +132,16 @@ class Server:
         self._answer: dict[str, str | None] = {}
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
+            about = str(theirs.fileno()), str(self.owner)
             self._process = subprocess.Popen(
-                python_command("search.execution.fork_server", str(theirs.fileno()), *modules),
+                python_command("search.execution.fork_server", *about, *modules),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # whoever cannot import says so in its own log
                 stderr=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 env=self._environment | dict.fromkeys(THREAD_VARIABLES, "1"),
             )
+        close_in_children(self._socket)
 
     @property
     def pid(self) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.forks import close_in_children
 from hybrid_swin.system.processes import python_command, python_environment
 from search.execution.bounded_log import BoundedLog, Pump
 from search.execution.forked_workers import THREAD_VARIABLES, ForkedWorker, fork_worker
@@ -52,7 +53,7 @@ class LocalExecutor:
     """
 
     def __init__(self, count: int, threads: int, logs: Path, gpus: Sequence[str] = ()) -> None:
-        self._count = count
+        self._count, self._owner = count, os.getpid()
         self._logs = logs
         self._logs.mkdir(parents=True, exist_ok=True)
         self._files: dict[str, BoundedLog] = {}  # by worker; its successors go on with it
@@ -111,7 +112,9 @@ class LocalExecutor:
                 self._replace(worker)
 
     def close(self) -> None:
-        """End all workers and wait until they are gone."""
+        """End all workers and wait until they are gone; in a forked child, leave them alone."""
+        if os.getpid() != self._owner:
+            return
         self._queue.clear()
         for worker in self._workers:
             worker.pipe.close()
@@ -129,6 +132,7 @@ class LocalExecutor:
         finally:
             os.close(output.writer)
             theirs.close()
+        close_in_children(ours)
         return _Worker(name, process, ours, environment, output)
 
     def _receive(self, worker: _Worker, message: dict[str, Any]) -> list[Event]:

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.system.forks import close_in_children
 from search.execution.job import Job
 
 _LONGEST_TRACEBACK = 2**16  # characters that are kept; a message may hold a whole tensor
@@ -29,6 +30,7 @@ class Channel:
 
     def __init__(self, descriptor: int) -> None:
         self._pipe: Connection[Any, Any] = Connection(descriptor)
+        close_in_children(self._pipe)  # those that load images
         self.jobs: queue.Queue[Job] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 

@@ -15,6 +15,7 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.module_sources import check_modules, module_hashes
 from hybrid_swin.spec.run_reference import WORKING_FOLDER, working_folder
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
+from hybrid_swin.system.forks import close_in_children
 from search.records.runs import PLACES, RUN_FILE
 from search.records.settings import SETTINGS_FILE, read_study, write_settings
 from search.records.study_file import (
@@ -41,6 +42,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("a+")
+        close_in_children(lock)
     except IsADirectoryError as error:
         raise InputError(
             f"{str(folder / 'lock')!r} is a folder where a file belongs; move it away"

@@ -63,7 +63,7 @@ class ForkedServer:
             os.environ.clear()
             os.environ.update(env)
             worker.main = workers_work
-            code = fork_server.main([str(pass_fds[0])])
+            code = fork_server.main([str(pass_fds[0]), str(os.getppid())])
         finally:
             os._exit(code)
 

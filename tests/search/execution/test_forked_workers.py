@@ -15,6 +15,7 @@ from search.execution import forked_workers as forked
 from search.execution import local_workers as local
 from search.execution.forked_workers import Server
 from search.execution.local_workers import LocalExecutor
+from search.execution.other_process import OtherProcess
 
 PATIENCE = 120  # seconds after which a test has waited in vain
 LIGHT = ("json",)  # what a server imports where no worker trains
@@ -209,9 +210,46 @@ def test_a_worker_can_be_killed_before_and_after_it_has_begun(server, fork):
     assert ended.wait(PATIENCE) == -signal.SIGTERM
 
 
+@pytest.mark.parametrize("descriptors", [True, False])
+def test_without_its_server_a_worker_is_killed_all_the_same(server, fork, monkeypatch, descriptors):
+    """Such a worker may hang, so that the end of its pipe does not end it."""
+    if not descriptors:
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
+    monkeypatch.setattr(forked, "_TIME_TO_TELL", 0.1)
+    one = server(*LIGHT)
+    workers = [fork(one), fork(one)]
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGSTOP)
+    os.kill(one.pid, signal.SIGSTOP)
+    workers[0].kill()
+    assert workers[0].wait() is None
+    assert is_gone(workers[0].pid)
+    os.kill(one.pid, signal.SIGKILL)
+    wait_until(lambda: is_gone(one.pid))
+    with pytest.raises(subprocess.TimeoutExpired):
+        workers[1].wait(0.1)
+    assert not is_gone(workers[1].pid)
+    workers[1].kill()
+    assert workers[1].wait() is None
+    assert is_gone(workers[1].pid)
+
+
+@pytest.mark.parametrize("descriptors", [True, False])
+def test_a_process_that_has_ended_is_not_taken_for_its_successor(monkeypatch, descriptors):
+    if not descriptors:
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as former:
+        other = OtherProcess(former.pid)
+        assert not other.has_ended(0.01)
+    assert other.has_ended(0)
+    monkeypatch.setattr(other, "_pid", os.getpid())  # which the number now belongs to
+    assert other.has_ended(0)
+    other.kill()
+
+
 # A script as users write them: without a guard, so that whatever imports it runs it again.
 SCRIPT = """
-import sys, time
+import ctypes, os, sys, time
 from multiprocessing.connection import Pipe
 from search.execution.forked_workers import Server
 print("once", flush=True)
@@ -221,13 +259,23 @@ ours, theirs = Pipe()
 worker = server.fork(theirs.fileno(), 2, {})
 theirs.close()
 print(worker.pid, flush=True)
+if os.environ.get("CHILD") == "Python's":
+    print(os.fork() or time.sleep(1000), flush=True)
+elif "CHILD" in os.environ:
+    print(ctypes.CDLL(None).fork() or time.sleep(1000), flush=True)
 time.sleep(1000)
 """
 
 
-@pytest.mark.parametrize("imports", ["json", "time_to_be_killed"])
-def test_nobody_outlives_a_coordinator_that_is_killed(tmp_path, imports):
-    """Neither while they serve nor, at once, while the server still imports."""
+@pytest.mark.parametrize(
+    ("imports", "child"),
+    [("json", None), ("json", "Python's"), ("json", "of C"), ("time_to_be_killed", None)],
+)
+def test_nobody_outlives_a_coordinator_that_is_killed(tmp_path, imports, child):
+    """Neither while they serve nor, at once, while the server still imports.
+
+    A child that the coordinator forked, as a pool of processes does, changes nothing.
+    """
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     (tmp_path / "time_to_be_killed.py").write_text("import time\ntime.sleep(1000)\n")
@@ -235,17 +283,25 @@ def test_nobody_outlives_a_coordinator_that_is_killed(tmp_path, imports):
     process = subprocess.Popen(
         [sys.executable, "-P", str(script), imports],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": places},
+        env={**os.environ, "PYTHONPATH": places, **({"CHILD": child} if child else {})},
         text=True,
     )
+    children = []
     try:
         assert process.stdout.readline() == "once\n"
         pids = [int(process.stdout.readline())]
         if imports == "json":
             pids.append(int(process.stdout.readline()))
+        if child:
+            children.append(int(process.stdout.readline()))
         assert not any(map(is_gone, pids))
+        process.kill()
+        process.wait()
+        wait_until(lambda: all(map(is_gone, pids)))
+        assert not any(map(is_gone, children))
     finally:
         process.kill()
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
         left, _ = process.communicate()
     assert left == ""
-    wait_until(lambda: all(map(is_gone, pids)))

@@ -100,6 +100,25 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         pytest.fail("locked nothing")
 
 
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_child_that_outlives_its_parent_does_not_hold_the_folder(tmp_path):
+    """As one of a pool of processes, when its parent is killed; it has copies of all open files."""
+    ours, theirs = os.pipe()
+    with locked(tmp_path):
+        child = os.fork()
+        if child == 0:
+            os.close(theirs)
+            os.read(ours, 1)
+            os._exit(0)
+    try:
+        with locked(tmp_path):
+            assert os.waitpid(child, os.WNOHANG) == (0, 0)
+    finally:
+        os.close(theirs)
+        os.waitpid(child, 0)
+        os.close(ours)
+
+
 def test_a_folder_in_the_place_of_the_lock_is_named_and_can_be_moved(tmp_path):
     (tmp_path / "lock").mkdir()
     with pytest.raises(InputError, match=r"lock' is a folder .* move it away"), locked(tmp_path):

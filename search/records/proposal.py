@@ -28,6 +28,7 @@ class Proposal:
     folder: str  # the study's or comparison's, likewise: it may have moved together with the images
     preset: str  # its name
     written: str = ""  # a hash of ``begin.yaml`` as the program wrote it
+    replaced: str = ""  # one of the file before it, which was moved aside
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Proposal":

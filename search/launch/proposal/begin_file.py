@@ -41,12 +41,8 @@ def check_not_edited(folder: Path, command: str) -> None:
     path = folder / BEGIN_FILE
     if not os.path.lexists(path):
         return
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise FileError(explained(error, path)) from error
     known = read_proposal(folder)
-    if known is None or known.written != text_hash(text):
+    if known is None or known.written != _hash_of(path):
         edited = "was edited" if known else "was edited or is of an earlier version"
         raise InputError(
             f"{str(path)!r} {edited}, and a new proposal would replace it; go on from it with "
@@ -74,25 +70,42 @@ def write_begin_file(
     path = folder / BEGIN_FILE
     settings = "".join(map(_explained, to_yaml(content, flow=None).splitlines(keepends=True)))
     text = "".join(f"# {one_line(line)}".rstrip() + "\n" for line in head) + settings
-    changes = _kept_beside(path, settings)
-    write_proposal(folder, replace(proposal, written=text_hash(text)))
+    changes, replaced = _kept_beside(path, settings)
+    write_proposal(folder, replace(proposal, written=text_hash(text), replaced=replaced))
     write_text_atomically(path, text)
     return path, changes
 
 
-def _kept_beside(path: Path, settings: str) -> str:
-    """Move a file of other settings aside; says what differs, empty if nothing does."""
+def _kept_beside(path: Path, settings: str) -> tuple[str, str]:
+    """Move a file of other settings aside, but over no file that a person wrote.
+
+    Returns:
+        What differs, empty if nothing does; and a hash of the file that lies aside now.
+    """
+    known = read_proposal(path.parent)
+    replaced = known.replaced if known else ""
     if not path.exists():
-        return ""
+        return "", replaced
     before = read_yaml(path, BEGIN_FILE)
     found = list(differences(before, parse_yaml(settings, BEGIN_FILE)))
     if not found:
-        return ""
-    old = path.with_name("begin.old.yaml")
+        return "", replaced
+    old, number = path.with_name("begin.old.yaml"), 1
+    while os.path.lexists(old) and (not old.is_file() or _hash_of(old) != replaced):
+        number += 1
+        old = path.with_name(f"begin.old.{number}.yaml")
     os.replace(path, old)
     more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     named = "; ".join(f"{one[:_LONG]}{'...' * (len(one) > _LONG)}" for one in found[:_NAMED])
-    return f"{path} held another plan, now in {old}: {named}{more}"
+    return f"{path} held another plan, now in {old}: {named}{more}", _hash_of(old)
+
+
+def _hash_of(path: Path) -> str:
+    """Of a file's text. Raises FileError if the system refuses to read it."""
+    try:
+        return text_hash(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError as error:
+        raise FileError(explained(error, path)) from error
 
 
 def _explained(line: str) -> str:

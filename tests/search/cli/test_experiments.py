@@ -273,6 +273,21 @@ def test_a_plan_that_replaces_another_says_what_changed(paced, tmp_path):
     assert "changed" not in settle(*words)[1]
 
 
+def test_an_edited_copy_of_an_earlier_plan_is_never_replaced(paced, tmp_path):
+    digits(tmp_path / "photos")
+    folder = tmp_path / "runs" / "photos"
+
+    def propose_with(*epochs):
+        for number in epochs:
+            settle("--images", "photos", "--hours", "0.5", "--recipe.epochs", number)
+        return sorted(path.name for path in folder.glob("begin.old*"))
+
+    assert propose_with("20", "21", "22") == ["begin.old.yaml"]  # its own, it replaces
+    (folder / "begin.old.yaml").write_text("# mine")
+    assert propose_with("23", "24") == ["begin.old.2.yaml", "begin.old.yaml"]
+    assert (folder / "begin.old.yaml").read_text() == "# mine"
+
+
 def test_a_file_of_an_earlier_version_is_never_replaced(paced, tmp_path):
     digits(tmp_path / "photos")
     settle("--images", "photos", "--hours", "0.5")

@@ -127,7 +127,7 @@ def say_data(about: Mapping[str, Any], console: Console) -> None:
     if not about:
         console.print("images     of the data module named; they are not looked at here")
         return
-    for heading, text in summary_lines(about):
+    for heading, text in summary_lines(about, "the receipt of the run"):
         style = "yellow" if heading in ("left out", "note") else None
         line = f"{heading:<11}{text}"
         console.say(line, style=style)

@@ -29,6 +29,7 @@ from search.records.receipt import about_data
 from search.records.study_folder import adopt_modules, adopt_plugins, has_begun
 from search.settings.comparison import ComparisonSettings
 from search.settings.unused_plugins import unused_plugins
+from search.statistics.formatting import counted
 from search.study.candidates import check_objective
 from search.study.deadline import TimePlan
 from search.study.looks import next_target, note_older_look
@@ -193,8 +194,8 @@ def _words(plan: ComparisonPlan, time_plan: TimePlan | None) -> str:
     chosen, final = plan.trainings()
     choice = f"{chosen} trainings choose learning rates, " if chosen else ""
     return (
-        f"{len({entry.arm for entry in plan.entries})} arms over {plan.seeds} paired seeds: "
-        f"{choice}{chosen + final} trainings in all{of_hours(time_plan)}"
+        f"{counted(len({entry.arm for entry in plan.entries}), 'arm')} over {plan.seeds} paired "
+        f"seeds: {choice}{chosen + final} trainings in all{of_hours(time_plan)}"
     )
 
 
@@ -210,8 +211,9 @@ def say_other_cells(data: Mapping[str, Mapping[str, Any]], console: Console) -> 
     if others:
         left_out = sum(len(about.get("left_out", ())) for _, about in others)
         console.print(
-            f"these are the images of {first[0]}; those of {len(others)} more cell(s), with "
-            f"{left_out} left out, stand in the receipt",
+            f"these are the images of {first[0]}; "
+            f"{'the other cell' if len(others) == 1 else f'each of {len(others)} other cells'} has "
+            f"its own" + f" ({counted(left_out, 'file')} left out)" * (left_out > 0),
             highlight=False,
         )
 

@@ -19,7 +19,7 @@ from search.launch.resolution import print_resolution
 from search.records.looks import read_looks
 from search.records.study_folder import check_folder
 from search.settings.comparison import ComparisonSettings
-from search.statistics.formatting import seconds_text
+from search.statistics.formatting import count_text, counted, seconds_text
 from search.statistics.undertraining import FEWEST_EPOCHS
 from search.study.looks import level_at, seeds_looked_at
 
@@ -44,7 +44,8 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
     work = comparison_work(plan, pace, split_sizes_of(prepared))
     took = seconds_text(work.seconds(plan.seeds, pace.slots))
     console.print(
-        f"time       about {took} on {pace.slots} workers, by timed pilots", highlight=False
+        f"time       about {took} on {counted(pace.slots, 'worker')}, by timed pilots",
+        highlight=False,
     )
     images = [data["independent"]["test"] for data in prepared.data.values() if data]
     grouped = any(data and data["groups"] for data in prepared.data.values())
@@ -91,9 +92,9 @@ def print_arms(plan: ComparisonPlan, console: Console) -> None:
 def _cells(entry: PlannedArm) -> tuple[str, ...]:
     return (
         entry.arm,
-        f"{entry.cost.parameters:,}",
+        f"{count_text(entry.cost.parameters)}",
         _percent(entry.residuals.get("parameters")),
-        f"{entry.cost.macs:,}",
+        f"{count_text(entry.cost.macs)}",
         _percent(entry.residuals.get("macs")),
         entry.adjuster,
     )
@@ -108,8 +109,10 @@ def _print_trainings(plan: ComparisonPlan, console: Console) -> None:
     rates = ", ".join(f"{recipe.learning_rate:g}" for recipe in plan.entries[0].recipes)
     anew = "once" if plan.settings.choose_rate == "once" else "anew for each seed"
     choice = f"{chosen} to choose learning rates ({rates}) {anew}, then " if chosen else ""
+    arms, cells = len({e.arm for e in plan.entries}), len(plan.cells)
+    where = f" in each of {cells} cells" if cells > 1 else ""
     console.print(
-        f"trainings  {choice}{final} over {plan.seeds} paired seeds: {chosen + final} in "
-        f"all, for {len({e.arm for e in plan.entries})} arms in {len(plan.cells)} cell(s)",
+        f"trainings  {choice}{final} for {counted(arms, 'arm')}{where} over {plan.seeds} paired "
+        f"seeds: {chosen + final} in all",
         highlight=False,
     )

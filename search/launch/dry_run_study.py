@@ -12,6 +12,7 @@ from search.execution.workers import say_data
 from search.launch.hours.pilots import pilot_workers, split_sizes
 from search.launch.hours.study import pilot_runs, study_work
 from search.launch.hours.wall_time import StudyWork
+from search.launch.opening import study_words
 from search.launch.resolution import print_resolution
 from search.launch.study import PreparedStudy, check, prepare
 from search.records.looks import read_looks
@@ -22,12 +23,13 @@ from search.settings.contradictions import without_effect
 from search.settings.study import StudySettings
 from search.space.budget import limits
 from search.space.space import Space
-from search.statistics.formatting import seconds_text
+from search.statistics.formatting import count_text, counted, seconds_text
 from search.study.candidates import Candidates
 from search.study.expected_runs import RunCounts, can_stop, expected_runs
 from search.study.looks import level_at, next_target, plan_of, seeds_looked_at
 from search.study.sampling.samplers import sample_params
 
+_COSTS = {"parameters": "parameters", "macs": "MACs"}
 _DRAWS = 200  # random candidates that stand for the space
 
 
@@ -84,17 +86,17 @@ def _print_plan(
     size = "uncountably many" if space.size is None else f"{space.size:,}"
     table.add_row(
         "space",
-        f"{size} combinations of {len(space.parameters)} parameters: "
+        f"{size} combinations of {counted(len(space.parameters), 'parameter')}: "
         f"{', '.join(p.path for p in space.parameters)}",
     )
     known = limits(settings.budget)
     draws = list(itertools.islice(sample_params(space, settings.seed), _DRAWS))
     fitting = [d for d in draws if candidates.judge(d) is None]
     if known:
-        words = ", ".join(f"{v:,} {k}" for k, v in known.items())
+        words = " and ".join(f"{count_text(v)} {_COSTS[k]}" for k, v in known.items())
         table.add_row(
             "budget",
-            f"{words}; of {_DRAWS} random candidates "
+            f"at most {words}; of {_DRAWS} random candidates "
             f"{100 * len(fitting) / _DRAWS:.0f}% are new and fit",
         )
     table.add_row("trainings", _trainings(counts))
@@ -105,7 +107,8 @@ def _print_plan(
     for spec in candidates.baselines:
         table.add_row(
             "",
-            f"{spec.label}: {spec.cost['parameters']:,} parameters, {spec.cost['macs']:,} MACs",
+            f"{spec.label}: {count_text(spec.cost['parameters'])} parameters, "
+            f"{count_text(spec.cost['macs'])} MACs",
             style="dim",
         )
     console.print(table)
@@ -113,20 +116,18 @@ def _print_plan(
 
 def _trainings(counts: RunCounts) -> str:
     """Which runs there are to be, kind by kind, and their sum."""
-    first = {
-        f"{counts.baselines} baselines": True,
-        f"{counts.references} reference": counts.references,
-        f"{counts.trials} trials": counts.trials,
-        f"up to {counts.audits} stopped ones to their end": counts.audits,
-        f"about {counts.random_search} of a random search of that cost": counts.random_search,
+    random = counts.random_search > 0
+    top = counts.top // (2 if random else 1)
+    also = {
+        f"{counted(counts.references, 'reference')} without a network": counts.references,
+        f"up to {counted(counts.audits, 'stopped trial')} trained to the end": counts.audits,
+        f"a random search of that cost (about {counted(counts.random_search, 'trial')})": random,
+        f"{counted(counts.means, 'random candidate')} trained like a finalist": counts.means,
     }
-    arms, best = 2 if counts.random_search else 1, ""
-    if counts.top:
-        best = f" and the best {counts.top // arms} trials{' and random ones each' * (arms - 1)}"
+    more = ", ".join(text for text, some in also.items() if some)
     return (
-        f"{', '.join(text for text, some in first.items() if some)}, then {counts.baselines} "
-        f"baselines{best} over {counts.seeds} seeds, and {counts.means} random candidates: "
-        f"{counts.words} in all"
+        f"{study_words(counts.trials, counts.baselines, top, counts.seeds, random)}"
+        f"{f'; also {more}' if more else ''}: {counts.words} in all"
     )
 
 
@@ -147,7 +148,7 @@ def _print_time(
         seconds_text(one.seconds(counts.trials, counts.seeds, slots)) for one in (unstopped, work)
     )
     console.print(
-        f"time       {'at most ' * stops}about {most} on {slots} workers, by timed pilots"
-        + f"; about {expected} if rungs stop as many trials as they should" * stops,
+        f"time       {'at most ' * stops}about {most} on {counted(slots, 'worker')}, by timed "
+        "pilots" + f"; about {expected} if rungs stop as many trials as they should" * stops,
         highlight=False,
     )

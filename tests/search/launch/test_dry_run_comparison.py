@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from hybrid_swin.system.console import Console
 from search.launch import dry_run_comparison as dry_run
+from search.launch.comparison import say_other_cells
 from search.launch.hours import pilots as hours
 from search.launch.hours.pace import Pace
 from search.settings.comparison import ArmSettings
@@ -27,3 +28,17 @@ def test_a_plugin_that_no_arm_uses_is_said(monkeypatch, tmp_path, write_plugin, 
 
     assert "plug-in pool.py: no block uses its word `pool`; add it to the arms" in said()
     assert "plug-in pool.py" not in said(arms=(ArmSettings(), ArmSettings(add="pool")))
+
+
+def test_other_cells_and_what_of_them_is_left_out_are_said():
+    def said(*others):
+        text = io.StringIO()
+        cells = {"reach=3": {}} | {f"cell {n}": one for n, one in enumerate(others)}
+        say_other_cells(cells, Console(file=text, width=1000))
+        return text.getvalue().strip()
+
+    assert said() == ""
+    assert said({}) == "these are the images of reach=3; the other cell has its own"
+    assert said({}, {"left_out": ["a.png"]}) == (
+        "these are the images of reach=3; each of 2 other cells has its own (1 file left out)"
+    )

@@ -80,9 +80,9 @@ def test_all_trainings_are_named_and_summed(told):
     """A space of 8 holds no 12 trials, and without rungs none is stopped."""
     _, text = told(trials=12, rungs=RungSettings(first=0), sampler=CHANCE, finalists=FINALISTS)
     row = (
-        "0 baselines, 1 reference, 8 trials, about 8 of a random search of that cost, then "
-        "0 baselines and the best 2 trials and random ones each over 3 seeds, and 1 random "
-        "candidates: about 30 in all"
+        "8 trials trained once, then the best 2 trials and as many of the random search retrained "
+        "over 3 seeds each; also 1 reference without a network, a random search of that cost "
+        "(about 8 trials), 1 random candidate trained like a finalist: about 30 in all"
     )
     assert row in text
     assert "stopped trials" not in text
@@ -91,8 +91,11 @@ def test_all_trainings_are_named_and_summed(told):
 def test_without_trials_nothing_is_said_of_the_best(told):
     baselines = (BaselineSettings(("conv",)),)
     _, text = told(trials=0, baselines=baselines, finalists=FINALISTS)
-    assert "1 baselines, 1 reference, then 1 baselines over 3 seeds, and 1 random" in text
-    assert "6 in all" in text
+    assert (
+        "1 baseline trained once, then the baseline retrained over 3 seeds each; also 1 reference "
+        "without a network, 1 random candidate trained like a finalist: 6 in all"
+    ) in text
+    assert "macs" not in text and "K MACs" in text
     assert "stopped trials" not in text
 
 

@@ -83,7 +83,7 @@ def _rows(comparison: Comparison) -> list[_Row]:
             against = result.versus.against
             text = result.arm if against == comparison.baseline else f"{result.arm} - {against}"
             lines: list[tuple[_Kind, str, Versus]] = [("arm", text, result.versus)]
-            lines += [("control", f"{c.cause}: less {c.against}", c) for c in result.controls]
+            lines += [("control", f"{c.cause}: against {c.against}", c) for c in result.controls]
             for kind, name, versus in lines:
                 row = rows.setdefault((cell, result.arm, name), _Row(name, kind))
                 row.found[result.matching] = result, versus

@@ -50,7 +50,7 @@ def render(comparison: Comparison, width: int = 120) -> Group:
 
 def arm_text(line: Line) -> Text:
     """The first cell of a line in a terminal."""
-    return Text(("  less " if line.control else "") + unbroken(line.arm))
+    return Text(("  against " if line.control else "") + unbroken(line.arm))
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
@@ -120,7 +120,7 @@ def _written_rows(lines: Sequence[Line], names: Iterable[str]) -> list[list[str]
     for line in lines:
         own = {"place": line.place if line.place != place else ""}
         if line.control:
-            own["arm"] = f"less {line.arm} ({line.cause})"
+            own["arm"] = f"against {line.arm} ({line.cause})"
         place = line.place
         rows.append([own.get(name, getattr(line, name)) for name in names])
     return rows

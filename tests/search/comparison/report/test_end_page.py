@@ -37,7 +37,7 @@ def test_arms_stand_before_controls_where_there_is_no_room_for_all(fake, tmp_pat
     control = fake.versus(0.01, holm_p=0.4, against="+b", cause="size")
     rows = [fake.arm(f"+a{n}", fake.versus(0.05), [control] * 3) for n in range(5)]
     text = printed(fake.comparison(fake.arm("base"), *rows), tmp_path, 80)
-    assert "+a4" in text and text.count("less +b") < 15
+    assert "+a4" in text and text.count("against +b") < 15
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_every_difference_has_a_row_in_the_colour_of_its_verdict(fake):
     )
     (axes,) = drawn(draw_differences, found).axes
     names = [tick.get_text() for tick in axes.get_yticklabels()]
-    assert names == ["+mdta", "channel attention: less +mdta(attention=false)", CONTROL]
+    assert names == ["+mdta", "channel attention: against +mdta(attention=false)", CONTROL]
     bar, point = line_of(axes, BETTER)
     assert list(bar.get_xdata()) == pytest.approx([4.0, 6.0])  # points
     assert list(point.get_ydata()) == [0]

@@ -105,7 +105,7 @@ def test_markdown(found):
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len(table) == 2 + 10
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
-    assert "less +mdta(attention=false) (channel attention)" in text
+    assert "against +mdta(attention=false) (channel attention)" in text
     assert "- Still improving when training ended" in text
     assert "Intervals of scores and of P(better) hold with 95% each" in text
     tricky = to_markdown(found).replace(r"\|", "")

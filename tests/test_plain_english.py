@@ -20,6 +20,7 @@ PHRASES = {
     r"\bcheapest\b(?!:)": "lowest-cost",
     r"\b(is|are|was) no(?! (longer|more|larger|smaller|better|worse|less|fewer|other))\b": "is not",
     r"\bwhere nothing is known\b": "if unknown",
+    r"\b[Nn]one where\b": "None if",
     r"\bfor want of\b": "ran out of",
     r"\bbefell\b": "happened to",
     r"\bis to blame\b": "is the cause",

@@ -213,7 +213,7 @@ class _Search:
         return old + (self.amount - cost) / slope
 
     def _rounded(self, shapes: Shapes, ratio: float) -> float | None:
-        """The ratio with as few digits as come near; none where hidden widths are too coarse."""
+        """The ratio with as few digits as come near; none if hidden widths are too coarse."""
         near = {d: abs(self._residual(self._cost(shapes, round(ratio, d)))) for d in _DIGITS}
         digits = next(
             (d for d in near if near[d] <= self.tolerance / 10), min(near, key=lambda d: near[d])

@@ -102,7 +102,7 @@ def recorded(entry: RecordedRead, shared: Path, own: Path | None = None) -> Iter
 
     Each is written once for a study and key. A study's own ledger comes first and says when it was
     begun: a study that goes on is not a further reading, one that is begun again under an old name
-    is. Where an exception ends the reading nobody knows how far it came: the intent stays alone.
+    is. If an exception ends the reading, it is unknown how far it came: the intent stays alone.
 
     Args:
         entry: without its time and event.

@@ -86,7 +86,7 @@ class Subject:
     Args:
         model: in evaluation mode, on ``device``, no parameter requiring a gradient.
         images: (N, C, H, W) as the network sees them (normalised), on the CPU.
-        labels: (N,) int64, or None where there are none.
+        labels: (N,) int64, or None if there are none.
         class_names: one name a class, or None.
         trained: False for random weights: the numbers then speak of the architecture.
         seed: of every random choice of an inspection.

@@ -51,7 +51,7 @@ class Part:
 class BlockWord:
     """What one block mixes with: its branches and how they join.
 
-    ``fusion`` is None where none was named: for one branch, or for several that are summed.
+    ``fusion`` is None if none was named: for one branch, or for several that are summed.
     """
 
     branches: tuple[Part, ...]

@@ -110,7 +110,7 @@ def _pooled_on_map(part: Part, grid: Grid) -> Part:
 
 
 def _split_on_map(branches: Sequence[Part], fusion: Part, num_heads: int) -> BlockWord:
-    """The ratio of the heads that it gives, in lowest terms; none where these are `equal`'s."""
+    """The ratio of the heads that it gives, in lowest terms; none if these are `equal`'s."""
     count = len(branches)
     heads = share_heads(num_heads, count, str(fusion.kwargs.get("ratio", "equal")))
     pairs = sorted(zip(branches, heads, strict=True), key=lambda pair: (str(pair[0]), pair[1]))

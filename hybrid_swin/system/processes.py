@@ -97,7 +97,7 @@ class _Last:
     def find_spec(
         self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """The spec of a top-level module there; None where there is none."""
+        """The spec of a top-level module there; None if there is none."""
         return _find(name, _folders_behind()) if path is None else None
 
 

@@ -271,7 +271,7 @@ def _trainer(device: str, precision: str, **options: Any) -> L.Trainer:
 
 
 def _find_state(path: Path, notes: list[str]) -> dict[str, Any] | None:
-    """A saved state; none where there is no file, or one that cannot be read, which is noted."""
+    """A saved state; none if there is no file, or one that cannot be read, which is noted."""
     try:
         return load_state(path)
     except FileNotFoundError:

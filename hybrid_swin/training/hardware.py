@@ -100,7 +100,7 @@ class PeakMemory:
 
 
 def resident_memory(kind: Literal["VmHWM", "VmRSS"]) -> float | None:
-    """Megabytes of this process at its peak or now; None where the system does not say."""
+    """Megabytes of this process at its peak or now; None if the system does not say."""
     found = _line_of("/proc/self/status", kind)
     return int(found.split()[0]) * 1024 / 1e6 if found else None
 

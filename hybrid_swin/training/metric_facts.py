@@ -40,7 +40,7 @@ def facts_of(monitor: str) -> MetricFacts | None:
 
 
 def bounds_of(monitor: str) -> tuple[float, float] | None:
-    """The least and the largest value of a metric; None where nobody knows."""
+    """The least and the largest value of a metric; None if unknown."""
     facts = facts_of(monitor)
     return (facts.low, facts.high) if facts else None
 

@@ -265,7 +265,7 @@ class Dispatcher:
         return found
 
     def _end(self, spec: RunSpec, result: RunResult) -> None:
-        attempt = self._running.pop(spec.key, None)  # none where it had ended before this start
+        attempt = self._running.pop(spec.key, None)  # none if it had ended before this start
         self._silence.forget(spec.key)
         self._finished.append((spec, result))
         self._view.finished(spec, result, attempt.worker if attempt else "")

@@ -1,7 +1,7 @@
 """Workers from a server that has imported all they need: the second costs no import.
 
 ``server()`` is this process's one server, started at the first call; the door calls it before it
-reads settings, so that imports and the rest of a start overlap. ``fork_worker`` gives None where no
+reads settings, so that imports and the rest of a start overlap. ``fork_worker`` gives None if no
 worker can come from there: on systems other than Linux, where the server cannot fork safely
 (see ``fork_server``), and where this process has changed since in what imports depend on, such as
 ``sys.path``. Workers are then started one by one.
@@ -200,7 +200,7 @@ class Server:
 
 
 def server() -> Server | None:
-    """This process's server, started if need be; None where there is none."""
+    """This process's server, started if need be; None if there is none."""
     global _started
     if not hasattr(socket, "send_fds") or sys.platform != "linux":
         return None
@@ -211,7 +211,7 @@ def server() -> Server | None:
 
 
 def fork_worker(pipe: int, output: int, environment: Mapping[str, str]) -> ForkedWorker | None:
-    """A worker of the server; None where it must be started in another way."""
+    """A worker of the server; None if it must be started in another way."""
     found = server()
     if found is None or not found.can_serve():
         return None

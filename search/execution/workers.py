@@ -72,7 +72,7 @@ def start_workers(
 
     Args:
         settings: the experiment.
-        lookahead: of a study, which feeds half as many workers; none where nothing waits.
+        lookahead: of a study, which feeds half as many workers; none if nothing waits.
         say: is told where that makes fewer of them than the machine could have.
 
     Raises:

@@ -27,7 +27,7 @@ def print_resolution(
     """Print the smallest difference that these paired seeds, set by ``setting``, can show.
 
     Of a share of images; what seeds and images tell of another metric depends on the networks.
-    ``test_images`` are independent of each other (groups, if ``grouped``); None where that is not
+    ``test_images`` are independent of each other (groups, if ``grouped``); None if that is not
     known. The first step of Holm's ``level``, which is of all tests together at the look that these
     seeds come to, is for one of the ``questions`` asked at once.
     """

@@ -73,22 +73,23 @@ class Leaderboard:
         fidelity, random_cost: of a single study.
         readers: who has read the test split of these rows, over all that the ledgers know, and how
             often.
-        open_reads: readings of it that were begun, and of which nobody knows whether they happened.
+        open_reads: readings of it that were begun, with no record of whether they happened.
         other_reads: readings of other test splits of the same images.
         studies: the names where the rows are of several.
-        folders: where the studies lie on this machine; in no file.
+        folders: where the studies lie on this machine; not in the files.
         fresh_splits: None also where studies differ in it.
         waiting: whether retrained runs are still to come: then nothing is concluded, so that
             looking early costs nothing.
         looks: when conclusions were drawn from ever more seeds, this time included.
         planned_looks: numbers of seeds at which looks were planned.
-        new_looks: of each study the look that this is, where it is one; in no file.
+        new_looks: of each study the look that this is, where it is one; not in the files.
         level: of all tests together; less than .05 where seeds were added after a look.
         references: the retrained rows against what is not a network.
         validated: by the keys of a row which validation images its seeds got right, where these
-            are one for all; in no file, and of a single study only.
-        questions: what the answer of the study is made from; none while it is waiting; in no file.
-        limits, matched, damaged: in no file.
+            are one for all; not in the files, and of a single study only.
+        questions: what the answer of the study is made from; none while it is waiting; not in the
+            files.
+        limits, matched, damaged: not in the files.
         notes: what must be said beside the rows.
     """
 

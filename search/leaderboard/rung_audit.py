@@ -39,7 +39,7 @@ class RankCorrelation:
 
     @classmethod
     def of(cls, first: Sequence[float], second: Sequence[float]) -> Self | None:
-        """None where there are fewer than three pairs, or all of one kind are equal."""
+        """None if there are fewer than three pairs, or all of one kind are equal."""
         if len(first) < 3 or len(set(first)) < 2 or len(set(second)) < 2:
             return None
         r, n = float(stats.spearmanr(first, second).statistic), len(first)
@@ -105,7 +105,7 @@ class RungAudit:
 def audit(
     ended: Sequence[FinishedRun], settings: RungSettings, monitor: str, mode: Literal["max", "min"]
 ) -> RungAudit | None:
-    """What a study's ended runs tell of its rungs; None where it has none, or no trial ended."""
+    """What a study's ended runs tell of its rungs; None if it has none, or no trial ended."""
     if not settings.first:
         return None
     ended = sorted(ended, key=lambda run: natural_order(run[0].key))

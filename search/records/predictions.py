@@ -39,7 +39,7 @@ def read_correctness(
         lost: collects why there is no answer, naming the file.
 
     Returns:
-        None where a file is missing or torn, where the seeds saw different images, or where a file
+        None if a file is missing or torn, where the seeds saw different images, or where a file
         tells another accuracy than was reported: then an interval over seeds alone must do.
     """
     seeds = tuple(sorted(folders))
@@ -75,7 +75,7 @@ def has_predictions(run_folder: Path) -> bool:
 
 
 def read_labels(run_folder: Path) -> NDArray[np.int64] | None:
-    """Labels of the test images that a run answered; None where they cannot be read."""
+    """Labels of the test images that a run answered; None if they cannot be read."""
     try:
         with (run_folder / PREDICTIONS_FILE).open("rb") as opened:
             labels = np.load(opened, allow_pickle=False)["labels"]

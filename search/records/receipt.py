@@ -89,7 +89,7 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
 
 
 def _validation_seeds(runs: Sequence[tuple[RunSpec, RunResult | None]]) -> list[int]:
-    """From which validation was drawn anew; none where all runs have one split: it was given."""
+    """From which validation was drawn anew; none if all runs have one split: it was given."""
     splits = {result.split_hash for _, result in runs if result and result.split_hash}
     seeds = {(spec.data or {}).get("validation_seed") for spec, _ in runs}
     return sorted(seed for seed in seeds if seed is not None) if len(splits) != 1 else []

@@ -93,7 +93,7 @@ class RunSpec:
 class RunResult:
     """What came of a run; the content of ``result.json``.
 
-    ``score`` is the objective on validation at the last epoch (None where there is none),
+    ``score`` is the objective on validation at the last epoch (None if there is none),
     ``history`` one dict an epoch, ``rungs`` the scores of trainings on fewer images, ``metrics``
     the last epoch's ``val/*``, ``test`` the single reading of the test split (finalists,
     references). Times are seconds, memory is MiB.

@@ -60,7 +60,7 @@ def read_study(folder: Path) -> StudySettings | ComparisonSettings:
 def read_data(folder: Path) -> dict[str, Any] | None:
     """The data in the settings of a folder: of a study, a comparison, or one training.
 
-    None where there are no settings, or none of data. Raises InputError if the file is damaged, or
+    None if there are no settings, or none of data. Raises InputError if the file is damaged, or
     the system refuses to read it.
     """
     try:

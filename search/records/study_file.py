@@ -41,7 +41,7 @@ def read_fixed(folder: Path) -> Fixed:
 
 
 def read_study_file(folder: Path, damaged: list[DamagedFileError] | None = None) -> Any:
-    """The content of the file, or else of its copy; None where there is neither.
+    """The content of the file, or else of its copy; None if there is neither.
 
     ``damaged`` collects what is damaged.
 

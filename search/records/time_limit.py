@@ -30,7 +30,7 @@ class TimeLimit:
 
 
 def read_time_limit(folder: Path) -> TimeLimit | None:
-    """The decisions in a folder; None where there are none. Raises as `read_record`."""
+    """The decisions in a folder; None if there are none. Raises as `read_record`."""
     parse = parsed_as(TimeLimit, planned_trials=0, planned_seeds=0)
     try:
         return read_record(folder / TIME_LIMIT_FILE, parse)

@@ -29,7 +29,7 @@ def set_aside(path: Path) -> Path:
 
 
 def read_or_set_aside(read: Callable[[], Content], say: Say, then: str) -> Content | None:
-    """What a file holds; None where it is missing, or was damaged and is now set aside.
+    """What a file holds; None if it is missing, or was damaged and is now set aside.
 
     ``say`` is told of the damage and ``then``, such as ``the run is trained again``.
     """

@@ -29,7 +29,7 @@ class Answers:
     """What one run answered on its validation split."""
 
     images: str  # a hash of the images' names and groups, in their order
-    groups: tuple[str, ...] | None  # number of each image's group; None where images have none
+    groups: tuple[str, ...] | None  # number of each image's group; None if images have none
     right: NDArray[np.bool_]  # for each image
 
 
@@ -59,7 +59,7 @@ def save_answers(
 
 
 def read_answers(folder: Path) -> Answers | None:
-    """What a run answered on validation; None where that is not there or cannot be read."""
+    """What a run answered on validation; None if that is not there or cannot be read."""
     try:
         with (
             (folder / VALIDATION_FILE).open("rb") as opened,
@@ -89,7 +89,7 @@ def read_validated(
         lost: collects why answers cannot be used that a study has kept, naming the file.
 
     Returns:
-        None where scores are not means over images, a file is missing or torn (studies of earlier
+        None if scores are not means over images, a file is missing or torn (studies of earlier
         versions have none, and have lost none), tells another score, or is of other images than
         the first.
     """

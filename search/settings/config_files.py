@@ -23,7 +23,7 @@ def read_config(
     """The settings in a config, which may be a study's ``settings.yaml`` or ``receipt.json``.
 
     Relative paths of these two are found from any working folder. ``said`` is what the command line
-    says of code; None where none is to be run. Raises InputError if it cannot be read or holds no
+    says of code; None if none is to be run. Raises InputError if it cannot be read or holds no
     settings; or it names code that must not run.
     """
     file, content = find_config(name, folder), _read(name, folder)

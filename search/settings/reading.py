@@ -98,7 +98,7 @@ def read_config_as(name: str, settings: type[Settings]) -> Settings:
 def config_content(name: str, settings: type, said: CommandLine | None) -> dict[str, Any]:
     """The plain values in a config. Raises as ``parse_settings``.
 
-    ``said`` is what the command line says of code; None where none is to be run.
+    ``said`` is what the command line says of code; None if none is to be run.
     """
     kind = kind_of(settings)
     content = read_config(name, kind.folder, said)

@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMG]?)\s*", re.IGNORECASE)
 
 
 def limits(budget: BudgetSettings) -> dict[str, int]:
-    """The budget's limits as numbers; none where costs are matched.
+    """The budget's limits as numbers; none if costs are matched.
 
     Raises InputError if one is not an amount.
     """

@@ -108,7 +108,7 @@ class Range:
 
     @property
     def size(self) -> int | None:
-        """How many values there are; None where there is one between any two."""
+        """How many values there are; None if there is one between any two."""
         step = 1 if self.whole and self.log else self.step
         return None if step is None else int((self.high - self.low) / step + 1e-9) + 1
 
@@ -151,7 +151,7 @@ class Range:
 
 
 def combinations_of(parameters: Iterable[Choice | Range]) -> int | None:
-    """How many there are of all values; None where one has a value between any two."""
+    """How many there are of all values; None if one has a value between any two."""
     sizes = [parameter.size for parameter in parameters]
     return None if None in sizes else math.prod(size for size in sizes if size is not None)
 

@@ -85,7 +85,7 @@ class CandidateFactory:
         self._default = next(filter(self, settings_of(space.parameters, first)), first)
 
     def __call__(self, params: Mapping[str, Any]) -> Candidate | None:
-        """The candidate, or None where the values make none, or one for other images."""
+        """The candidate, or None if the values make none, or one for other images."""
         made = self.make(params)
         return made if isinstance(made, Candidate) else None
 

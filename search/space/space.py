@@ -72,7 +72,7 @@ class Space:
 
     @property
     def size(self) -> int | None:
-        """How many combinations there are, or None where they are not counted."""
+        """How many combinations there are, or None if they are not counted."""
         return combinations_of(self.parameters)
 
     def default(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Space:
         return Variant.from_dict(tree), Recipe.from_dict(recipe)
 
     def largest(self, path: str) -> float | None:
-        """The largest number that may stand at a path; None where nothing or no number does."""
+        """The largest number that may stand at a path; None if nothing or no number does."""
         leaf = self.leaves.get(path)
         if isinstance(leaf, Tie):
             source = self.largest(leaf.source)

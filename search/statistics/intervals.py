@@ -95,7 +95,7 @@ def score_interval(
     Args:
         scores: one per seed.
         bounds: least and largest value of the metric; none: no bounds.
-        items: images that each score is a share of; none where it is not such a share.
+        items: images that each score is a share of; none if it is not such a share.
         confidence: of the interval.
 
     Raises:
@@ -144,7 +144,7 @@ def paired_difference(
         second: the other's, same seeds in the same order.
         confidence: of the interval.
         bounds: least and largest value of the metric; no difference is beyond their distance.
-        items: images that each score is a share of; none where it is not such a share.
+        items: images that each score is a share of; none if it is not such a share.
     """
     a_S, b_S = finite(first), finite(second)
     if len(a_S) != len(b_S):
@@ -191,7 +191,7 @@ def equivalence_p(difference: Difference, margin: float) -> float | None:
 
     The larger of the two p-values of "it is at most -margin" and "it is at least margin"; below .05
     where the 90% interval lies within +-margin. It uses the standard errors that the difference's
-    own test uses, of seeds and images where it covers both. None where there is no test.
+    own test uses, of seeds and images where it covers both. None if there is no test.
 
     Raises:
         ValueError: a margin that is not above 0.

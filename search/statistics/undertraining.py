@@ -28,7 +28,7 @@ def undertrained(
     would not help, "yes" does say so.
 
     Returns:
-        None where fewer than 5 epochs (or a reading that is not finite) leave it open.
+        None if fewer than 5 epochs (or a reading that is not finite) leave it open.
     """
     curve = np.array([epoch[monitor] for epoch in history if monitor in epoch], dtype=float)
     k = max(2, round(len(curve) / 5))

@@ -47,7 +47,7 @@ def unpaired_difference(
         second: scores of the other arm.
         confidence: of the interval.
         bounds: least and largest value of the metric.
-        items: images that each score is a share of; none where it is not such a share.
+        items: images that each score is a share of; none if it is not such a share.
 
     Source: Welch, The Generalization of "Student's" Problem when Several Different Population
     Variances are Involved, 1947, https://doi.org/10.2307/2332510

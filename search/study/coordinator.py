@@ -41,7 +41,7 @@ class Coordinator:
     """Runs one study, whose folder the caller has locked, to its end.
 
     Args:
-        train_images: of the study's data; 0 where nobody knows.
+        train_images: of the study's data; 0 if unknown.
         reference: the point from which hypervolumes are measured.
         deadline: until when it must have ended; None for no such limit.
     """

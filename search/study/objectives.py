@@ -30,7 +30,7 @@ def directions(objective: StudyObjective) -> list[Direction]:
 
 
 def values_of(spec: RunSpec, result: RunResult, against: Sequence[str]) -> tuple[float | None, ...]:
-    """A run's objectives; None where one is not known."""
+    """A run's objectives; None if one is unknown."""
     return (result.score, *(cost_of(spec, result, name) for name in against))
 
 

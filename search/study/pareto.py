@@ -89,7 +89,7 @@ def _volume(points: Sequence[_Losses], corner: _Losses) -> float:
 
 
 def _losses(point: Point, directions: Sequence[Direction]) -> _Losses | None:
-    """A point with less being better everywhere; None where a coordinate is unknown."""
+    """A point with less being better everywhere; None if a coordinate is unknown."""
     losses = []
     for value, direction in zip(point, directions, strict=True):
         if value is None or not math.isfinite(value):

@@ -52,7 +52,7 @@ class Proposals:
         self._told.append(self._do(self._study.tell, index, result.state, values, curve))
 
     def next(self, timeout: float) -> list[RunSpec | None]:
-        """The trials that are there, in order; None where the space holds no further one.
+        """The trials that are there, in order; None if the space holds no further one.
 
         Waits at most ``timeout`` seconds for the first. Raises what asking or telling raised.
         """

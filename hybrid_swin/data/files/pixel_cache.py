@@ -104,7 +104,7 @@ def _as_16_bits(row: Any) -> Any:
 def _open(
     folder: Path, key: str, count: int, shape: tuple[int, int, int], facts: FileFacts
 ) -> StoredPixels | None:
-    """What is stored, or None where it is absent or is not what was written."""
+    """What is stored, or None if it is absent or is not what was written."""
     try:
         seal = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
         reasons = {int(index): str(reason) for index, reason in seal["reasons"].items()}

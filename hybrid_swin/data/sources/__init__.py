@@ -39,7 +39,7 @@ class LabelledImages:
         ignored: (name, reason) of each file beside them that is not an image.
         notes: what was taken in a sense that its user should know, one sentence each.
         stored: how the images are stored where they come from, such as 'RGB, 8 bits'.
-        value_range: (low, high), the pixel values that became 0 and 1; None where all were kept.
+        value_range: (low, high), the pixel values that became 0 and 1; None if all were kept.
         resize: how images of another size became these, such as 'crop'; '' where none can be.
 
     Raises:

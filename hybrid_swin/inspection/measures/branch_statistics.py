@@ -123,7 +123,7 @@ def _norms(x: Tensor) -> list[float]:
 
 
 def gates(fusion: Fusion, outs: Sequence[Tensor]) -> list[Tensor] | None:
-    """The weight of each branch, as it multiplies (B, H, W, C); None where there is none."""
+    """The weight of each branch, as it multiplies (B, H, W, C); None if there is none."""
     if isinstance(fusion, Gate):
         return list(fusion.gates(outs).unbind(dim=-2))
     if isinstance(fusion, Selective):

@@ -99,7 +99,7 @@ def tiled(side: int, period: int) -> bool:
 def tiling_excess(transfer_HW: Tensor, period: Grid) -> float | None:
     """How far T rises, along the tiled axes, at the multiples of 2 pi / p that periods of p make.
 
-    The mean of T there minus its mean between them, frequency 0 left out. None where no axis is
+    The mean of T there minus its mean between them, frequency 0 left out. None if no axis is
     tiled.
     """
     at, between = [], []

@@ -48,7 +48,7 @@ def limited_note(subject: Subject, used: Subject, option: str) -> list[str]:
 
 
 def why_no_accuracy(subject: Subject) -> str | None:
-    """The reason why there is no accuracy to speak of, or None where there is one.
+    """The reason why there is no accuracy to speak of, or None if there is one.
 
     Raises InputError for labels that the network has no class for.
     """

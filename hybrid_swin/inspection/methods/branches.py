@@ -202,7 +202,7 @@ def _row(branch: BranchPlace, facts: BranchFacts) -> dict[str, Any]:
 
 
 def _shares(name: str, norms: list[list[float]], index: int) -> dict[str, float | None]:
-    """The share of one branch: mean over images and interval; None where there is none."""
+    """The share of one branch: mean over images and interval; None if there is none."""
     norms_nN = np.array(norms)
     total_N = norms_nN.sum(axis=0)
     some_N = total_N > 0

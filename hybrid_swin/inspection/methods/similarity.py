@@ -59,7 +59,7 @@ class Similarity(Inspection):
 
     @torch.no_grad()
     def measure(self, subject: Subject) -> dict[str, Any]:
-        """Rows: one per block, with ``cka`` to every block, in order (None where undefined)."""
+        """Rows: one per block, with ``cka`` to every block, in order (None if undefined)."""
         places = subject.blocks()
         count = len(subject.images)
         numbers: dict[str, Any] = {

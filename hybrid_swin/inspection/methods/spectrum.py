@@ -46,7 +46,7 @@ class Spectrum(Inspection):
     Windows of M tokens repeat along an axis with period p = M; strided ones (`grid`) with p = H/M,
     H the padded side. This shows as peaks at the multiples of 2 pi / p (dips, where attention just
     averages over a window): ``tiling_excess`` is how far T rises there above what lies between. An
-    axis counts where whole periods, more than one, tile it; None where none does.
+    axis counts where whole periods, more than one, tile it; None if none does.
 
     Maps under 8 x 8 tokens have too few frequencies and are refused.
 
@@ -157,7 +157,7 @@ class _Seen:
             shares += share[share.isfinite()].tolist()
 
     def row(self, branch: BranchPlace) -> dict[str, Any] | None:
-        """The numbers, or None where no image has a spectrum."""
+        """The numbers, or None if no image has a spectrum."""
         if not self.count or not all(self.shares):
             return None
         place = branch.place

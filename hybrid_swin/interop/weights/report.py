@@ -43,7 +43,7 @@ class BlockStart:
             the mixer is left as it was.
         why: the reason for ``changed``, ``unsure`` and ``fresh``.
         difference: the difference of the block's output from the source's, over the size of that,
-            on a random map; None where it was not measured.
+            on a random map; None if it was not measured.
     """
 
     name: str

@@ -35,7 +35,7 @@ class ShownImages:
     class_names: tuple[str, ...] | None  # one name a class, or None
     about: dict[str, Any]  # what `index.json` says of them
     settings: DataSettings | None = None  # where they come from; None for noise
-    # why their classes are not the trained network's; None where they are
+    # why their classes are not the trained network's; None if they are
     why_no_labels: str | None = None
     # how they were read, where that is not as the settings say, or is odd
     notes: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ def _grouped(loaded: LoadedData, indices: np.ndarray[Any, Any]) -> tuple[str, ..
 
 
 def _why_no_labels(loaded: LoadedData, target: TargetNetwork) -> str | None:
-    """Why the outputs of a trained network are not the images' classes; None where they are."""
+    """Why the outputs of a trained network are not the images' classes; None if they are."""
     names, outputs = loaded.images.class_names, target.model.variant.num_classes
     if target.checkpoint is None or not outputs:
         return None

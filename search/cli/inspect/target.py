@@ -120,7 +120,7 @@ def _settings_in(folder: Path) -> dict[str, Any]:
 
 
 def _run_of(checkpoint: Path, home: Path) -> RunSpec | None:
-    """What the run that a checkpoint belongs to was asked to do; None where nothing says it.
+    """What the run that a checkpoint belongs to was asked to do; None if nothing says it.
 
     Raises InputError if its file is damaged: it may name images of its own.
     """

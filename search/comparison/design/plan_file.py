@@ -86,7 +86,7 @@ def read_plan_file(
         init: the weights that every arm starts from, where they were found; else as the file says.
 
     Returns:
-        None where there is no plan, or one that was made for other settings.
+        None if there is no plan, or one that was made for other settings.
 
     Raises:
         InputError: the file cannot be read; says how to have it made again.

@@ -42,7 +42,7 @@ class ArmResult:
         residuals: by what share each cost exceeds that of ``against``.
         adjuster: what was moved to match, in words.
         milestone_epochs: (lower) median epoch over seeds at which validation first reached the
-            milestone; None where fewer than half of the seeds did.
+            milestone; None if fewer than half of the seeds did.
         milestone_steps: the same in steps, where the images of an epoch are set.
         unsolved: seeds that never reached the milestone; None without one.
         versus: the difference to ``against``.

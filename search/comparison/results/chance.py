@@ -50,12 +50,12 @@ def judge(
     Args:
         monitor: the objective.
         tests: test metrics of each seed that completed.
-        labels: of the test images; None where they are not known: then every class is as frequent.
+        labels: of the test images; None if unknown: then every class is as frequent.
         images: test images that are independent of each other.
         classes: K.
 
     Returns:
-        None where nothing was read on test, or too few seeds.
+        None if nothing was read on test, or too few seeds.
     """
     name = monitor.rpartition("/")[2]
     metric = name if name in (*_SHARES, *_RATES) else "accuracy"

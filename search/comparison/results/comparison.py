@@ -56,7 +56,7 @@ class Comparison:
         seeds: paired seeds asked.
         choose_rate: how learning rates were chosen: ``per_seed``, ``once``, or ``one`` where there
             was one to take.
-        milestone: a score on validation; None where none was set.
+        milestone: a score on validation; None if none was set.
         equivalence: a difference that counts as none, in the objective's unit; None: not asked.
         primary: the primary question, as arm and what it is compared with; empty without one.
         planned: numbers of seeds at which looks were planned when it began.

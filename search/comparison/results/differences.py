@@ -50,7 +50,7 @@ class Versus:
         holm_p: adjusted over its family.
         equal_p: of "they differ by the margin or more", adjusted over the same questions of its
             family; None without a margin.
-        margin: within which arms count as equal; None where that is not asked.
+        margin: within which arms count as equal; None if that is not asked.
         primary: whether it is the primary question.
         family: how many differences are adjusted together with it.
         level: of the tests: of this look at the data.
@@ -198,7 +198,7 @@ def adjust(
         asked: a question's identity ``one - other``, and its difference. Where a side is empty (not
             known yet) the question counts on its own: no other is known to be the same.
         level: of the tests, all of a family together.
-        margin: within which arms count as equal; None where that is not asked.
+        margin: within which arms count as equal; None if that is not asked.
 
     Returns:
         The differences in the order given, adjusted, and how many questions there are.

@@ -23,7 +23,7 @@ class Lead:
         difference: the row minus the reference.
         low, high: its interval; those of all rows hold together.
         p: of "no difference", adjusted by Holm over the rows.
-        shown: whether that is below the level; None where nothing can be tested.
+        shown: whether that is below the level; None if nothing can be tested.
     """
 
     rank: int

@@ -75,7 +75,7 @@ def choose_reference(ranked: Sequence[Built], mode: str) -> int:
 
 
 def difference_on_test(first: RowEvidence, second: RowEvidence, monitor: str) -> Compared | None:
-    """The first minus the second on test, and whether it is paired; None where one has no score.
+    """The first minus the second on test, and whether it is paired; None if one has no score.
 
     Seeds that both rows had, with the same split, are pairs. They are used where they are all seeds
     of the row that has fewer, or at least three and half of these; otherwise all seeds of both rows

@@ -115,7 +115,7 @@ def units_of(runs: Iterable[FinishedRun]) -> frozenset[tuple[Any, ...]]:
 
     Candidate, seed, images, splits and code, or, where the code differs (in a comment, say), the
     same scores to the last digit. Two sets with a member in common have a training in common.
-    Runs whose images are not known have none: nobody can tell.
+    Runs whose images are unknown have none.
     """
     found: set[tuple[Any, ...]] = set()
     for spec, result in runs:

@@ -37,7 +37,7 @@ def over_seeds(
 
 
 def items_of(monitor: str, images: int) -> int | None:
-    """How many images a score is a share of; None where it is not such a share, or nobody knows."""
+    """How many images a score is a share of; None if it is not such a share, or unknown."""
     facts = facts_of(monitor)
     return images if facts and facts.per_image and images else None
 

@@ -47,14 +47,14 @@ class Row:
         difference_paired: over the seeds that both rows share; False where these are too few, so
             that each row's scatter over its own seeds counts.
         difference_p: p-value of "no difference", adjusted by Holm over the table.
-        difference_shown: whether that is below the level; None where nothing can be tested.
+        difference_shown: whether that is below the level; None if nothing can be tested.
         difference_detectable: the least true difference that would have been shown four times in
             five, given the scatter over seeds and the images that were seen.
         may_be_best: in the set of rows that contains the best on test with 95%.
         parameters, macs, activations: costs of one image; activations are kept for the backward
             pass.
         latency_ms: median milliseconds of one batch, measured beside other work, and not in turn
-            with other rows: no difference shows in it. None where the seeds' were measured in
+            with other rows: no difference shows in it. None if the seeds' were measured in
             different ways.
         latency_low, latency_high: from the least to the largest end of the seeds' 95% intervals of
             the median.
@@ -71,7 +71,7 @@ class Row:
         test_hash: identity of the test images and their labels, likewise.
         test_reads: how often that test split has been read until now, by all that the ledgers know
             (readings that happened, not those that were only begun);
-            None where the split is not known.
+            None if the split is not known.
         code_hash: identity of the program, likewise.
         keys: run folders of the row; of what follows, the CSV has ``params`` only.
         chosen_by: who had a retrained row retrained; ``search`` and ``random search`` may agree,

@@ -50,9 +50,9 @@ class StudyRows:
             prove.
         fidelity: what its runs tell of its rungs.
         random_cost: what the random search beside it cost to train, as a share of its own cost;
-            None where there is none, or while one of the two goes on.
+            None if there is none, or while one of the two goes on.
         fresh_splits: whether fresh seeds drew other validation images than the search had; False
-            where the splits were given, None where nobody can tell.
+            where the splits were given, None if unknown.
         budgeted: whether a budget limits what a candidate may cost.
         limits: what it may cost at most, in words, such as ``400K parameters``.
         matched: whether widths were solved so that all networks have one cost.

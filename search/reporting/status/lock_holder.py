@@ -11,7 +11,7 @@ PROCESSES = Path("/proc")
 class Holder:
     """Who runs a study."""
 
-    alive: bool | None  # whether a process of this machine runs it; None where that cannot be told
+    alive: bool | None  # whether a process of this machine runs it; None if unknown
     process: int | None = None  # the number of the one that runs it, or did last
 
 

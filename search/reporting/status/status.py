@@ -31,7 +31,7 @@ Activity = Literal["running", "finished", "not running", "unknown"]
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one kind; ``expected`` is None where the folder does not tell."""
+    """The runs of one kind; ``expected`` is None if the folder does not tell."""
 
     ended: int
     expected: int | None
@@ -83,7 +83,7 @@ class Status:
     best: Result | None  # the best single run to its end, of a study
     best_of: int  # how many such runs it is the best of
     training_seconds: float  # of all ended runs, summed over workers
-    seconds_left: float | None  # an estimate; None where nothing tells
+    seconds_left: float | None  # an estimate; None if unknown
     basis: str  # of that estimate, in words
     last: tuple[Result, ...]  # the runs that ended last
     damaged: tuple[str, ...] = ()  # what cannot be read beside results, one sentence each

@@ -70,7 +70,7 @@ class Patience:
 
 
 def _why_away(error: BaseException | None) -> str | None:
-    """Why the database could not be reached; None where an error is of another kind.
+    """Why the database could not be reached; None if an error is of another kind.
 
     Optuna wraps the errors of SQLAlchemy, which wraps those of the driver.
     """

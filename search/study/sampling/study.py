@@ -90,7 +90,7 @@ class OptunaStudy:
         return index in self._taken
 
     def ask(self, index: int, judge: Judge) -> Draw | None:
-        """Draw trial ``index``; None where the space holds no further candidate.
+        """Draw trial ``index``; None if the space holds no further candidate.
 
         ``judge`` refuses a draw or takes it. A trial that was asked before is given again.
         """

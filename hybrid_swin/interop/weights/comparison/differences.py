@@ -18,7 +18,7 @@ class Difference:
         why: in words.
         certain: whether it is known; otherwise the source may compute the same.
         rules: by which the source's block computed.
-        theirs: the source's windows; None where its library takes no such map.
+        theirs: the source's windows; None if its library takes no such map.
         by: the window by which the source's continuous bias counts offsets, where it is known.
     """
 

@@ -25,7 +25,7 @@ class MixerSource:
     Args:
         weights: by our names within the mixer, such as ``qkv.weight``; those of a plain Swin's
             attention have the same.
-        kind: the mixer's block word, such as ``sw_msa``; none where it is not known.
+        kind: the mixer's block word, such as ``sw_msa``; none if unknown.
         certain: whether ``kind`` is known, and not only what a plain Swin would have.
         window: what the source says of its windows, if it does.
         windows: the same of each branch, where the source is a network of ours.
@@ -136,7 +136,7 @@ def _alike(one: str, other: str) -> bool:
 def _fit(
     source: MixerSource, module: nn.Module, prefix: str
 ) -> tuple[dict[str, Tensor], tuple[Resized, ...]] | None:
-    """A module's values, and which of them were resized; None where names or shapes differ."""
+    """A module's values, and which of them were resized; None if names or shapes differ."""
     target: dict[str, Tensor] = module.state_dict()
     if target.keys() != source.weights.keys():
         _check_complete(source, target)

@@ -37,7 +37,7 @@ class WeightFile:
         name: for messages, such as ``checkpoint 'swin.pth'``.
         content: nested as it was saved.
         metadata: the texts that safetensors keeps beside weights, or ours beside a state dict.
-        config: the ``config.json`` in the file's folder; None where there is none.
+        config: the ``config.json`` in the file's folder; None if there is none.
         config_problem: why one that is there cannot be read.
     """
 

@@ -211,7 +211,7 @@ def usual_merging(weights: Mapping[str, Tensor]) -> MergingNorm | None:
 
 
 def merging_norm(weights: Mapping[str, Tensor]) -> MergingNorm | None:
-    """``merging_norm`` by the shapes of the first merging; None where they do not tell.
+    """``merging_norm`` by the shapes of the first merging; None if they do not tell.
 
     A norm before the projection has the width of its inputs, one behind it that of its outputs.
     """

@@ -32,6 +32,7 @@ from hybrid_swin.system.program import (
     door,
     exit_code,
 )
+from hybrid_swin.system.unread import trains_on_unread
 from hybrid_swin.training.options import FitOptions, PredictOptions, ReadOptions
 
 # The options of each, what words without -- are, and what it does.
@@ -84,7 +85,8 @@ def _run(command: str, options: Any) -> int:
     from hybrid_swin.training import commands
 
     if command == "fit":
-        return commands.fit(options)
+        with trains_on_unread():
+            return commands.fit(options)
     if command == "predict":
         return commands.predict(options)
     return commands.read(options, "validation" if command == "validate" else "test")

@@ -27,6 +27,11 @@ class Console(console.Console):
         """Print a line as it stands: numbers get no colour, and it is not broken."""
         self.print(text, style=style, highlight=False, soft_wrap=True)
 
+    def on_broken_pipe(self) -> None:
+        """The reader of the output has gone; rich would end the program with exit code 1."""
+        self.quiet = True
+        raise BrokenPipeError
+
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:

@@ -10,6 +10,7 @@ from hybrid_swin.errors import InputError, out_of_memory, unknown
 from hybrid_swin.errors.failed_imports import explained_import
 from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.system.files import explained
+from hybrid_swin.system.unread import throw_away_output
 
 # Two programs share the work; each knows the other's commands.
 TRAINING = "python -m hybrid_swin"
@@ -63,12 +64,16 @@ def check_command(
 def exit_code(command: Callable[[], int]) -> int:
     """Run a command to its exit code: its own, 2 for what one message says, 130 if interrupted."""
     try:
-        return command()
+        try:
+            return command()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
     except KeyboardInterrupt as interruption:
         print("; ".join(["interrupted", *map(str, interruption.args)]), file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone, as in `... | head`
+        throw_away_output()  # as in `... | head`
         return 0
     except InputError as error:
         message = str(error)

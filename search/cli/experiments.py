@@ -3,12 +3,14 @@
 import shlex
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.program import door
 from hybrid_swin.system.schema import build_settings
+from hybrid_swin.system.unread import trains_on_unread
 from search.cli.commands import COMMANDS
 from search.cli.options import TimeOptions
 from search.settings.comparison import ComparisonSettings
@@ -31,7 +33,8 @@ _BEGIN = time.monotonic()  # of the command: this module is imported at its star
 
 def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int:
     """Run a study or a comparison, or say what it would train. Returns the exit code."""
-    asked = in_time(options, settings, words)
+    with nullcontext() if options.dry_run else trains_on_unread():
+        asked = in_time(options, settings, words)
     if options.dry_run:
         if not asked.proposed:  # else all is said
             _rehearse(asked.settings)

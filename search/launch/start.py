@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
+from hybrid_swin.system.unread import trains_on_unread
 from search.launch.comparison import launch_comparison
 from search.launch.hours.comparison import plan_comparison
 from search.launch.hours.study import plan_study
@@ -122,7 +123,8 @@ def _begin(
         console = Console(quiet=not progress)
         if hours is not None:
             settings, time_plan = plan(settings, Clock(hours, begin), console)
-        result = launch(settings, console, receipt or own_receipt, show, time_plan)
+        with trains_on_unread():
+            result = launch(settings, console, receipt or own_receipt, show, time_plan)
         return kind(settings.path, result)
     except KeyboardInterrupt:
         if has_begun(settings.path):

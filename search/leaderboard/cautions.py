@@ -1,6 +1,6 @@
 """What to be careful of in a study, in the order of what it can do to the answer.
 
-1. figures are incomplete: files cannot be read, or runs have not ended;
+1. figures are incomplete: a time limit cut the seeds, files cannot be read, or runs have not ended;
 2. rows are not alike: other images, splits or code;
 3. rows may not be judged: still improving when training ended, too few epochs to tell, lost seeds;
 4. the search found nothing: its best is not shown better than random candidates;
@@ -25,7 +25,14 @@ from hybrid_swin.training.metric_facts import bounds_of
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.chance import gain_on_chance
 from search.leaderboard.end.answer import base_of, named, usable
-from search.leaderboard.end.shared_cautions import SHOWN, incomplete, not_judged, unlike, wide_doubt
+from search.leaderboard.end.shared_cautions import (
+    SHOWN,
+    cut_short,
+    incomplete,
+    not_judged,
+    unlike,
+    wide_doubt,
+)
 from search.leaderboard.end.wording import NAMED, listed, more
 from search.leaderboard.rows.building import VARIED
 from search.leaderboard.rows.controls import SIZE
@@ -57,6 +64,8 @@ def cautions(board: Leaderboard) -> list[str]:
 
 def _in_order(board: Leaderboard, brief: bool) -> Iterator[str]:
     final = [row for row in board.rows if row.fidelity == "final"]
+    for folder in board.folders:
+        yield from cut_short(folder)
     yield from incomplete(board.damaged, board.pending, "run", brief)
     names = [f"{what} ({name})" for name, what in DIFFERENCES.items() if _differ(board, name)]
     yield from unlike("Rows", names)

@@ -14,6 +14,7 @@ from search.records.runs import parsed_as, read_record
 from search.settings.experiment import SCHEMA_VERSION
 
 TIME_LIMIT_FILE = "time_limit.json"
+LEAST_SEEDS = 3  # that are planned: fewer can hardly show a difference
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.differences import Survival, Versus, adjust, difference_of, survives
 from search.comparison.results.trained_arm import TrainedArm, images_of, result_of
 from search.leaderboard.board import MEASURED
+from search.leaderboard.end.shared_cautions import cut_short
 from search.leaderboard.row_table import RowTable
 from search.leaderboard.rows.evidence import lost_notes
 from search.records.looks import read_looks
@@ -68,6 +69,7 @@ class Comparison:
         mixed: what differs between runs that should not (images, splits, code).
         results: by cell, then matching, then arm.
         damaged: what could not be read, and what follows, one sentence each.
+        cut: what a time limit cost, in a sentence; in no file.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Comparison:
     mixed: tuple[str, ...]
     results: tuple[ArmResult, ...]
     damaged: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
 
     @classmethod
     def from_folder(cls, folder: Path, plan: ComparisonPlan) -> Self:
@@ -129,6 +132,7 @@ class Comparison:
             pending=chosen + final - len({k for arm in built for k in arm.ended}),
             mixed=_mixed(built),
             results=tuple(results),
+            cut=tuple(cut_short(folder)),
             damaged=(
                 *notes_on(damaged, folder),
                 *lost_looks,
@@ -188,6 +192,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """What ``comparison.json`` says of results."""
         told = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        del told["cut"]
         for result, plain in zip(self.results, told["results"], strict=True):
             for versus in filter(None, (plain["versus"], *plain["controls"])):
                 del versus["estimate"]

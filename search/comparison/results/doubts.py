@@ -38,6 +38,7 @@ def top_cautions(comparison: Comparison) -> list[str]:
 
 
 def _in_order(comparison: Comparison) -> Iterator[str]:
+    yield from comparison.cut
     yield from incomplete(comparison.damaged, comparison.pending, "training", brief=True)
     yield from unlike("Arms", comparison.mixed)
     yield from left_out(comparison, brief=True)
@@ -91,6 +92,7 @@ def doubt(comparison: Comparison) -> Iterator[str]:
     yield from _wide(comparison, brief=False)
     yield from _coverage(comparison)
     yield from _rates(comparison, brief=False)
+    yield from comparison.cut
     yield from comparison.damaged
     if comparison.orphans:
         yield (

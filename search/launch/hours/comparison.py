@@ -9,9 +9,9 @@ from search.launch.comparison import PreparedComparison, check, prepare
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import PilotWorkers, SplitSizes, pilot_folder, pilot_workers
 from search.launch.hours.time_plan import Clock
-from search.launch.hours.wall_time import CLOSING, LEAST_SEEDS, ComparisonWork, shorter_settings
+from search.launch.hours.wall_time import CLOSING, ComparisonWork, shorter_settings
 from search.records.study_folder import check_folder, has_begun
-from search.records.time_limit import TimeLimit, read_time_limit
+from search.records.time_limit import LEAST_SEEDS, TimeLimit, read_time_limit
 from search.settings.comparison import ComparisonSettings
 from search.study.deadline import FEWEST_SEEDS, TimePlan
 

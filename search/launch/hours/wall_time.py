@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
+from search.records.time_limit import LEAST_SEEDS
 from search.settings.experiment import ExperimentSettings
 
 #: Share of the hours that is planned with; the rest is for pilots that were too quick.
 PLANNED = 0.8
 #: Seconds for figures, tables and the mirror's last words after the last training.
 CLOSING = 10.0
-LEAST_SEEDS = 3  # that are planned: fewer can hardly show a difference
 _SMALLEST, _SHORTEST = 16, 20  # pixels and epochs that are not halved any more
 
 

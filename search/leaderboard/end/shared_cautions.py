@@ -1,12 +1,36 @@
 """Cautions that studies and comparisons share, in the same words on the last page and in full."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
+from hybrid_swin.errors import InputError
+from search.records.time_limit import LEAST_SEEDS, read_time_limit
+from search.statistics.formatting import counted
 from search.statistics.looks import LEVEL
 from search.statistics.skewed_luck import CAUTION
 
 SHOWN = 3  # on the last page
 FEW_SEEDS = 5  # below it, an interval over seeds is wide enough to say so
+
+
+def cut_short(folder: Path) -> Iterator[str]:
+    """Seeds that were planned for the hours, and for which there was no time."""
+    limit = None
+    with suppress(InputError):  # a file that cannot be read is told elsewhere
+        limit = read_time_limit(folder)
+    if limit is None or not 0 < limit.seeds < limit.planned_seeds:
+        return
+    left = counted(limit.seeds, "seed")
+    harm = (
+        f"{left} can hardly show a difference"
+        if limit.seeds < LEAST_SEEDS
+        else "intervals are wider than planned"
+    )
+    yield (
+        f"The time limit cut the seeds from {limit.planned_seeds} to {limit.seeds}: {harm}. The "
+        "same command with more --hours trains the others."
+    )
 
 
 def incomplete(damaged: Sequence[str], pending: int, what: str, brief: bool) -> Iterator[str]:

@@ -5,6 +5,7 @@ import pytest
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.cautions import top_cautions
 from search.leaderboard.end.shared_cautions import SHOWN
+from search.records.time_limit import TimeLimit, write_time_limit
 
 
 def shown(study):
@@ -33,6 +34,25 @@ def test_three_at_most_and_the_worst_first(make_study):
     assert found[0] == "1 run has not ended: this is not a final result."
     assert found[1].startswith("Rows differ in their ")
     assert "seeds give wide" not in " ".join(found)  # true, and further down
+
+
+@pytest.mark.parametrize(
+    ("planned", "seeds", "harm"),
+    [
+        (3, 2, "2 seeds can hardly show a difference"),
+        (8, 5, "intervals are wider than planned"),
+    ],
+)
+def test_seeds_that_the_time_limit_cost_come_first(make_study, planned, seeds, harm):
+    study = two_rows(make_study(), seeds=min(5, seeds))
+    study.trial(5, 0.9, ended=False)
+    write_time_limit(study.folder, TimeLimit(0.2, 4, planned, seeds=seeds))
+    assert shown(study)[0] == (
+        f"The time limit cut the seeds from {planned} to {seeds}: {harm}. The same command with "
+        "more --hours trains the others."
+    )
+    write_time_limit(study.folder, TimeLimit(0.2, 4, planned))
+    assert shown(study)[0].startswith("1 run has not ended")
 
 
 @pytest.mark.parametrize(

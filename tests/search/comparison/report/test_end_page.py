@@ -4,6 +4,7 @@ from hybrid_swin.system.console import Console
 from search.comparison.report.end_page import print_end
 from search.comparison.results.doubts import top_cautions
 from search.leaderboard.end.layout import MOST_LINES
+from search.records.time_limit import TimeLimit, write_time_limit
 
 GUESS = {"at_chance": True, "chance": 0.1, "chance_of": "accuracy"}
 
@@ -45,6 +46,7 @@ def test_arms_stand_before_controls_where_there_is_no_room_for_all(fake, tmp_pat
     [
         ({"pending": 2, "mixed": ("code",)}, {}, "2 trainings have not ended"),
         ({"damaged": ("x cannot be read",), "pending": 2}, {}, "1 file could not be read"),
+        ({"cut": ("The time limit cut",), "pending": 2}, {}, "The time limit cut"),
         ({"mixed": ("code",)}, {"undertrained": True}, "Arms differ in their code"),
         ({"choose_rate": "once"}, {"undertrained": True}, "Still improving when training"),
         ({"matchings": ("none",)}, GUESS, "Not shown to be better on test than a guess"),
@@ -65,3 +67,13 @@ def test_a_sound_comparison_has_none(fake):
     whole = fake.arm("+mdta", fake.versus(0.05))
     both = fake.comparison(fake.arm("base"), whole, matchings=("macs", "parameters"))
     assert top_cautions(both) == []
+
+
+def test_seeds_that_the_time_limit_cost_are_told_and_change_no_file(fake, tmp_path):
+    made = fake.Made(tmp_path / "arms", fake.settings(name="arms", seeds=2)).fill()
+    before = made.read()
+    write_time_limit(made.folder, TimeLimit(0.2, 0, 3, seeds=2))
+    after = made.read()
+    assert top_cautions(after)[0].startswith("The time limit cut the seeds from 3 to 2: 2 seeds")
+    assert after.to_dict() == before.to_dict()
+    assert after.digest() == before.digest()

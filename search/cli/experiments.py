@@ -160,8 +160,16 @@ def _continued(
     console.say(f"going on with the settings in {file}")
     name = NAMES[kind]
     _, found, _ = COMMANDS[name].parse(name, [f"--config={file}", *words])
-    found = replace(found, name=base.name)
-    return _fitted(found, Clock(hours, _BEGIN), console)
+    fitted = _fitted(replace(found, name=base.name), Clock(hours, _BEGIN), console)
+    given = with_words({}, COMMANDS[name].parser(name), words, type(options), type(base))
+    number = "trials" if kind == "study" else "seeds"
+    asked, planned = given.get(number), getattr(fitted.settings, number)
+    if known and known.hours == hours and isinstance(asked, int) and asked > planned:
+        raise InputError(
+            f"--{number} {asked}: this {kind} began with {planned} in {hours:g} hours and goes on "
+            f"with them; give other --hours to plan anew, or leave --{number} out"
+        )
+    return fitted
 
 
 def _fitted(settings: Experiment, clock: "Clock", console: "Console") -> InTime:

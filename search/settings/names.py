@@ -28,6 +28,15 @@ def check_name(name: str) -> None:
         )
 
 
+def is_taken(name: str) -> bool:
+    """Whether every place takes a name."""
+    try:
+        check_name(name)
+    except InputError:
+        return False
+    return True
+
+
 def check_label(label: str, where: str) -> None:
     """Raise InputError for a label of a row, an arm, a cause or a factor that no table can hold."""
     if visible(label) != label or label != label.strip():

@@ -6,7 +6,7 @@ import re
 import statistics
 import unicodedata
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from hybrid_swin.data.sources.npz import NpzSource
 from hybrid_swin.data.summary import independent
 from hybrid_swin.errors import InputError, here, shown
 from hybrid_swin.system.files import expanded
-from search.settings.names import MOST_NAME
+from search.settings.names import MOST_NAME, is_taken
 
 _SAMPLE = 200  # files whose size and colours are read, evenly over all
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -92,7 +92,9 @@ def name_of(path: str, ending: str = "") -> str:
     word = _STRANGE.sub("-", stem).strip("-")[: MOST_NAME - len(ending)]
     if not word and stem:
         word = f"images-{hashlib.sha256(stem.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
-    return (word or "images") + ending
+    if not word or not is_taken(word + ending):  # such as aux, a device of Windows
+        word = f"images-{word}".rstrip("-")
+    return word + ending
 
 
 def images_in(path: str) -> tuple[str, dict[str, Any]]:
@@ -102,18 +104,30 @@ def images_in(path: str) -> tuple[str, dict[str, Any]]:
         InputError: nothing is there, or something else.
     """
     place = user_path(path, "--images")
-    if place.is_dir():
+    if path and place.is_dir():
         return "folder", {"path": path}
     if place.is_file() and place.suffix.lower() == ".csv":
         return "folder", {"csv": path}
     if place.is_file() and place.suffix.lower() == ".npz":
         return "npz", {"path": path}
-    if place.exists():
+    if path and place.exists():
         raise InputError(
             f"--images {shown(path, 120)} is a file of another kind; give a folder with one folder "
             "per class, a folder with train, val and test, a .csv or an .npz"
         )
     raise InputError(f"--images {shown(path, 120)}: there is no such folder or file{here(path)}")
+
+
+def check_no_others(given: Mapping[str, Any]) -> None:
+    """Raise InputError for settings of the command line that name images beside `--images`."""
+    data = given.get("data", {})
+    named = [f"data.{key}" for key in ("source", "class_path") if data.get(key)]
+    options = data.get("options") or {}
+    named += [f"data.options.{key}" for key in ("path", "csv") if options.get(key)]
+    if named:
+        raise InputError(
+            f"--images names the images, and --{named[0]} names others; leave one of the two out"
+        )
 
 
 def look_at(path: str) -> ImageSizes:

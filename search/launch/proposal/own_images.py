@@ -19,7 +19,7 @@ from search.launch.hours.wall_time import CLOSING, too_long
 from search.launch.proposal.begin_file import check_not_edited, write_begin_file
 from search.launch.proposal.choice import Choice, Kind, choose, least, seconds_of, training_seconds
 from search.launch.proposal.content import comparison_content, data_of, study_content
-from search.launch.proposal.images import ImageCounts, load_counts, look_at
+from search.launch.proposal.images import ImageCounts, check_no_others, load_counts, look_at
 from search.launch.proposal.network import NetworkSize, network_sizes
 from search.launch.proposal.presets import Preset
 from search.launch.proposal.recipe import batch_size
@@ -101,6 +101,7 @@ def propose(
     Raises:
         InputError: images that cannot be used, or hours in which even the least does not fit.
     """
+    check_no_others(given)
     check_not_edited(base.path, config_command(kind))
     preset = preset.adapted(given)
     measured = _measure(kind, images, clock, preset, base, given, console)
@@ -151,8 +152,10 @@ def _measure(
     console: Console,
 ) -> Measured:
     sizes = look_at(images)
-    shape = network_sizes(sizes, 2, preset.largest, preset.widest)[0].image_size
-    sizes = sizes.fitted(_given_shape(given) or shape)
+    shape = _given_shape(given)
+    wanted = dataclasses.replace(sizes, size=shape, fixed=True) if shape else sizes
+    shape = network_sizes(wanted, 2, preset.largest, preset.widest)[0].image_size
+    sizes = sizes.fitted(shape)
     with pilot_workers(base) as workers:
         cache = image_cache(workers.settings)
         console.print(f"reading the images of {images} ...", style="dim")
@@ -161,7 +164,7 @@ def _measure(
         everything = counts.train + counts.validation + counts.test
         data = DataSettings.from_dict(data_of(sizes, everything))
         counts = load_counts(data, shape, sizes.channels, cache)
-        found = network_sizes(sizes, counts.classes, preset.largest, preset.widest)
+        found = network_sizes(wanted, counts.classes, preset.largest, preset.widest)
         networks = [n for n in found if n.width >= _NARROWEST[kind]]
         if isinstance(base, StudySettings) and "budget" in given:
             within = limits(build_settings(BudgetSettings, given["budget"]))

@@ -110,7 +110,7 @@ def _resized(settings: StudySettings | ComparisonSettings, sizes: ImageSizes) ->
     change, to = sizes.change((height, width)), f"{height} x {width}"
     resize = settings.data.options.get("resize", "crop") if change >= _SEEN else ""
     if resize == "squash":
-        return f", squeezed to {to} (proportions change up to {change:.2g} times; nothing is cut)"
+        return f", squeezed to {to} (proportions change up to {change:.3g} times; nothing is cut)"
     if resize == "pad":
         return f", scaled into {to} and padded"
     if resize == "crop":

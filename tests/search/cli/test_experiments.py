@@ -120,6 +120,9 @@ def settle(*words, kind=StudySettings):
         (["--images", "circle"], "option '--images': 'circle' cannot be used"),
         (["--images", "x" * 300], "cannot be used: File name too long"),
         (["--images", "two", "--hours", "0"], "--hours must be above 0"),
+        (["--images", ""], "--images '': there is no such folder or file"),
+        (["--images", "two", "--data.options.path", "one"], "--data.options.path names others"),
+        (["--images", "two", "--data.source", "digits"], "--data.source names others; leave one"),
         (["--images", "a.txt"], "is a file of another kind"),
         (["--images", "x", "--config", "digits.yaml"], "give one of the two"),
         (["--images", "x", "--preset", "quik"], "did you mean 'quick'?"),
@@ -474,9 +477,35 @@ def test_another_preset_than_the_begun_one_is_refused(paced, tmp_path):
         settle("--images", "photos", "--hours", "5", "--preset", "careful")
 
 
+def test_more_trials_than_were_planned_are_refused_in_the_same_hours(paced, tmp_path):
+    textures(tmp_path / "photos", 2, 3, (8, 8))
+    first, _ = settle("--images", "photos", "--hours", "0.3")
+    begun(first)
+    trials = first.settings.trials
+    again, _ = settle("--images", "photos", "--trials", str(trials - 1))
+    assert again.settings.trials == trials - 1
+    with pytest.raises(InputError, match=f"began with {trials} in 0.3 hours and goes on with them"):
+        settle("--images", "photos", "--hours", "0.3", "--trials", str(trials + 1))
+    again, _ = settle("--images", "photos", "--hours", "3", "--trials", str(trials + 1))
+    assert again.settings.trials == trials + 1
+
+
+def test_a_given_image_size_makes_the_network(paced, tmp_path):
+    textures(tmp_path / "photos", 2, 3, (20, 300))
+    words = "--images", "photos", "--hours", "1", "--variant.image_size"
+    found, text = settle(*words, "32")
+    assert found.settings.variant["image_size"] == 32
+    assert found.settings.variant["patch_size"] == 2
+    assert "20 x 300 pixels, colour, squeezed to 32 x 32 (proportions change up to 15 times" in text
+    found, text = settle(*words, "[16, 240]")
+    assert "colour, scaled to 16 x 240; train" in text
+
+
 def test_names_of_folders_are_taken_and_differ(tmp_path):
     assert name_of("a/Photos 2024") == "Photos-2024"
     assert name_of("/") == "images"
+    assert name_of("/", "-compared") == "images-compared"
+    assert name_of("a/aux") == "images-aux"
     names = [name_of(f"a/{word}") for word in ("日本", "中国", "фото", "🙂", "..")]
     names += [name_of(tmp_path / ("x" * 120), "-compared")]
     assert len(set(names)) == len(names)

@@ -31,6 +31,26 @@ def arrange_imports() -> None:
     sys.meta_path.insert(0, _Ours())
 
 
+def end_if_interrupted() -> None:
+    """Until `exit_code` runs a command, Ctrl-C and SIGTERM end this process with one line."""
+    import signal
+
+    for number, unset in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) == unset:  # nohup, and a shell's &, have them ignored
+            signal.signal(number, end_interrupted)
+
+
+def end_interrupted(*_: object) -> None:
+    """End this process, in which nothing has begun; a traceback through imports helps nobody."""
+    try:
+        os.write(2, b"interrupted\n")
+    finally:
+        os._exit(130)
+
+
 def import_from_working_folder() -> None:
     """From now on also find modules in the working folder, behind all others."""
     if any(isinstance(finder, _Last) for finder in sys.meta_path):

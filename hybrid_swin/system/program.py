@@ -2,14 +2,17 @@
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from types import FrameType
 
 from hybrid_swin.errors import InputError, out_of_memory, unknown
 from hybrid_swin.errors.failed_imports import explained_import
 from hybrid_swin.errors.plain_text import one_line
 from hybrid_swin.system.files import explained
+from hybrid_swin.system.processes import end_interrupted
 from hybrid_swin.system.unread import throw_away_output
 
 # Two programs share the work; each knows the other's commands.
@@ -63,6 +66,9 @@ def check_command(
 
 def exit_code(command: Callable[[], int]) -> int:
     """Run a command to its exit code: its own, 2 for what one message says, 130 if interrupted."""
+    if signal.getsignal(signal.SIGINT) == end_interrupted:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         try:
             return command()
@@ -88,6 +94,11 @@ def exit_code(command: Callable[[], int]) -> int:
         message = str(found)
     print(f"error: {one_line(message)}", file=sys.stderr)
     return 2
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does: in order."""
+    raise KeyboardInterrupt
 
 
 def as_called(text: str) -> str:

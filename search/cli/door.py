@@ -2,12 +2,13 @@
 
 import sys
 
-from hybrid_swin.system.processes import arrange_imports
+from hybrid_swin.system.processes import arrange_imports, end_if_interrupted
 
 
 def main() -> int:
     """Run the command of the command line; returns the exit code."""
     arrange_imports()
+    end_if_interrupted()
     if _trains(sys.argv[1:]):
         from search.execution.forked_workers import server
 

@@ -1,10 +1,8 @@
 """The door: runs a command. What is heavy is imported by commands, so that help answers at once."""
 
-import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
-from types import FrameType
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.options import commands_help
@@ -25,7 +23,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments.insert(0, "run")
-    signal.signal(signal.SIGTERM, _as_interrupt)
     return exit_code(partial(_dispatch, arguments))
 
 
@@ -39,8 +36,3 @@ def _dispatch(arguments: list[str]) -> int:
         raise InputError(f"{name!r} is a file, not a command; {use}")
     check_command(arguments, COMMANDS, TRAINING_COMMANDS, TRAINING)
     return COMMANDS[name].run(name, words)
-
-
-def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a study as Ctrl-C does: in order."""
-    raise KeyboardInterrupt

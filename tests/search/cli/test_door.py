@@ -1,5 +1,10 @@
 """The door starts the workers' server for commands that train, and for no others."""
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from search.cli import door
@@ -23,7 +28,46 @@ def test_what_trains_has_its_server_before_anything_is_read(monkeypatch, words, 
     began = []
     monkeypatch.setattr("sys.argv", ["search.py", *words.split()])
     monkeypatch.setattr(door, "arrange_imports", lambda: None)
+    monkeypatch.setattr(door, "end_if_interrupted", lambda: None)
     monkeypatch.setattr(forked_workers, "server", lambda: began.append("server"))
     monkeypatch.setattr("search.cli.main.main", lambda: began.append("command"))
     door.main()
     assert began == ["server", "command"][0 if trains else 1 :]
+
+
+ROOT = Path(__file__).parents[3]
+IMPORTING = """
+import runpy, sys, time
+class Long:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            print("importing", flush=True)
+            time.sleep(1000)
+sys.meta_path.insert(0, Long())
+sys.path.insert(0, {root!r})
+sys.argv[1:] = ["status"]
+{run}
+"""
+DOORS = {
+    "search.cli.main": f"runpy.run_path({str(ROOT / 'search.py')!r}, run_name='__main__')",
+    "hybrid_swin.training.options": "runpy.run_module('hybrid_swin', run_name='__main__')",
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", DOORS)
+def test_an_interruption_of_the_first_moments_ends_as_later_ones(number, module):
+    script = IMPORTING.format(module=module, root=str(ROOT), run=DOORS[module])
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (130, "interrupted\n")

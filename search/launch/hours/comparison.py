@@ -6,10 +6,11 @@ from hybrid_swin.system.console import Console
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan
 from search.launch.comparison import PreparedComparison, check, prepare
+from search.launch.hours.ended_work import EndedWork, ended_work
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import PilotWorkers, SplitSizes, pilot_folder, pilot_workers
 from search.launch.hours.time_plan import Clock
-from search.launch.hours.wall_time import CLOSING, ComparisonWork, shorter_settings
+from search.launch.hours.wall_time import CLOSING, ComparisonWork, shorter_settings, what_takes
 from search.records.study_folder import check_folder, has_begun
 from search.records.time_limit import LEAST_SEEDS, TimeLimit, read_time_limit
 from search.settings.comparison import ComparisonSettings
@@ -28,17 +29,24 @@ def plan_comparison(
     plan, _ = check(settings)
     known = read_time_limit(settings.path) if has_begun(settings.path) else None
     pace, sizes = _measure(plan, clock, known, console)
-    work = comparison_work(plan, pace, sizes)
+    cells = {c: entry.cell.name for entry in plan.entries for c in entry.candidates}
+    done = EndedWork()
+    if has_begun(settings.path):
+        first = plan.entries[0].cell.name
+        done = ended_work(
+            settings.path, pace, lambda spec: sizes[cells.get(spec.candidate_id, first)]
+        )
+    work = replace(comparison_work(plan, pace, sizes), ended=sum(done.seconds.values()))
     looks = len(settings.looks) > 1
     least = plan.seeds if looks else min(plan.seeds, LEAST_SEEDS)
     limit = known
     if limit is None or limit.hours != clock.hours:
         seeds = clock.fit(
-            "a comparison of these settings",
+            what_takes("comparison", done.runs),
             lambda count: work.seconds(count, pace.slots),
             (least, plan.seeds),
             pace,
-            shorter_settings(settings, least, "seeds"),
+            shorter_settings(settings, least, "seeds", done.runs),
         )
         limit = TimeLimit(clock.hours, 0, seeds, pace=pace.to_dict())
     if not looks:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.system.console import Console
+from search.launch.hours.ended_work import EndedWork, ended_work
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import SplitSizes, pilot_folder, pilot_workers, split_sizes
 from search.launch.hours.time_plan import Clock
-from search.launch.hours.wall_time import CLOSING, StudyWork, shorter_settings
+from search.launch.hours.wall_time import CLOSING, StudyWork, shorter_settings, what_takes
 from search.launch.study import check, prepare
 from search.records.looks import read_looks
 from search.records.runs import RunSpec
@@ -42,16 +43,18 @@ def plan_study(
     space, candidates = check(settings)
     known = read_time_limit(settings.path) if has_begun(settings.path) else None
     pace, sizes = _measure(settings, space, candidates, clock, known, console)
-    work = study_work(settings, space, candidates, pace, sizes)
+    begun = has_begun(settings.path)
+    done = ended_work(settings.path, pace, lambda spec: sizes) if begun else EndedWork()
+    work = replace(study_work(settings, space, candidates, pace, sizes), ended=done.seconds)
     limit = known
     if limit is None or limit.hours != clock.hours:
         seeds = next_target(settings.finalists.looks, read_looks(settings.path))
         trials = clock.fit(
-            "a study of these settings",
+            what_takes("study", done.runs),
             lambda count: work.seconds(count, seeds, pace.slots),
-            (least_trials(settings), settings.trials),
+            (min(settings.trials, max(least_trials(settings), done.trials)), settings.trials),
             pace,
-            shorter_settings(settings, seeds, "finalists.seeds"),
+            shorter_settings(settings, seeds, "finalists.seeds", done.runs),
         )
         limit = TimeLimit(clock.hours, trials, seeds, pace=pace.to_dict())
     settings = replace(settings, trials=min(settings.trials, limit.planned_trials))

@@ -1,8 +1,8 @@
 """How long a study or a comparison takes from start to end, and what fits into so many hours."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.recipe import Recipe
@@ -29,6 +29,7 @@ class StudyWork:
     arms: int  # 2 where a random search of the same cost runs beside the search, else 1
     top: int  # retrained candidates of each arm
     means: int  # random candidates that are trained as finalists
+    ended: Mapping[str, float] = field(default_factory=dict)  # seconds of what is done, by part
 
     def seconds(self, trials: int, seeds: int, slots: int) -> float:
         """From the first training to the last, on so many workers.
@@ -38,8 +39,9 @@ class StudyWork:
         search = self.arms * (self.worth(trials) + min(self.audits, trials)) * self.trial
         top = self.arms * min(self.top, trials)
         finals = seeds * (self.final_baselines + top * self.final) + self.means * self.final
-        waits = self.trial + self.final
-        return (self.baselines + self.trial + search + finals) / slots + waits
+        parts = {"baselines": self.baselines + self.trial, "search": search, "finals": finals}
+        left = sum(max(0.0, whole - self.ended.get(part, 0.0)) for part, whole in parts.items())
+        return left / slots + self.trial + self.final
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,12 @@ class ComparisonWork:
     once: float  # of those that choose learning rates for all seeds
     per_seed: float  # of one seed of all arms, with the choice of its learning rates
     longest: float  # of one training
+    ended: float = 0.0  # of what is done
 
     def seconds(self, seeds: int, slots: int) -> float:
         """From the first training to the last, on so many workers."""
-        return (self.once + seeds * self.per_seed) / slots + 2 * self.longest
+        left = max(0.0, self.once + seeds * self.per_seed - self.ended)
+        return left / slots + 2 * self.longest
 
 
 def most_that_fit(seconds: Callable[[int], float], least: int, most: int, time: float) -> int:
@@ -83,8 +87,24 @@ def too_long(what: str, seconds: float, hours: float, instead: str) -> InputErro
     )
 
 
-def shorter_settings(settings: ExperimentSettings, seeds: int, setting: str) -> str:
-    """Options to give instead of more hours, the most effective first."""
+def what_takes(kind: str, ended: int) -> str:
+    """What the hours are for, in messages: a study, or the rest of one that has begun."""
+    runs = "run has" if ended == 1 else "runs have"
+    return (
+        f"the rest of this {kind}, of which {ended} {runs} ended,"
+        if ended
+        else f"a {kind} of these settings"
+    )
+
+
+def shorter_settings(settings: ExperimentSettings, seeds: int, setting: str, ended: int = 0) -> str:
+    """Options to give instead of more hours, the most effective first.
+
+    Once runs have ended, only those that change none of them.
+    """
+    fewer = f"fewer seeds: --{setting} {LEAST_SEEDS}" if seeds > LEAST_SEEDS else ""
+    if ended:
+        return fewer or "leave --hours out: then it ends when all is trained"
     size = settings.variant.get("image_size")
     side = size[0] if isinstance(size, list | tuple) else size
     ways = []
@@ -93,6 +113,6 @@ def shorter_settings(settings: ExperimentSettings, seeds: int, setting: str) -> 
     epochs = settings.recipe.get("epochs", Recipe.epochs)
     if isinstance(epochs, int) and epochs >= _SHORTEST:
         ways.append(f"fewer epochs: --recipe.epochs {epochs // 2}")
-    if seeds > LEAST_SEEDS:
-        ways.append(f"fewer seeds: --{setting} {LEAST_SEEDS}")
+    if fewer:
+        ways.append(fewer)
     return ", or ".join(ways) or "smaller widths and fewer baselines or arms"

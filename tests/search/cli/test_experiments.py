@@ -10,17 +10,21 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import load_data
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
+from hybrid_swin.system.files import write_json_atomically
 from search.cli import experiments
 from search.cli.commands import COMMANDS
 from search.cli.experiments import in_time
 from search.cli.main import main
 from search.launch.hours import pilots as timed
 from search.launch.hours.pace import Pace
-from search.launch.proposal.images import name_of
+from search.launch.proposal.images import look_at, name_of
+from search.launch.proposal.network import network_sizes
 from search.launch.proposal.presets import PRESETS
+from search.records.runs import RunResult, RunSpec
 from search.records.settings import write_settings
 from search.records.study_file import write_study_file
 from search.records.time_limit import TimeLimit, write_time_limit
@@ -414,6 +418,29 @@ def test_a_study_that_has_begun_keeps_its_settings_and_its_plan(paced, tmp_path)
     assert again.settings == first.settings
     assert again.plan.limit == first.plan.limit
     assert len(paced) == 1
+
+
+def test_runs_that_have_ended_count_for_other_hours(paced, tmp_path):
+    digits(tmp_path / "photos")
+    first, _ = settle("--images", "photos", "--hours", "0.3")
+    folder = begun(first)
+    with pytest.raises(InputError, match="a study of these settings") as whole:
+        settle("--images", "photos", "--hours", "0.03")
+    variant = network_sizes(look_at(str(tmp_path / "photos")), 10, 64, 48)[0].variant()
+    for number in range(60):
+        key = f"finalists/c/{number}"
+        cost = {"macs": 4 * count_cost(variant).macs}
+        spec = RunSpec(
+            "s", key, "finalist", "final", "", variant.to_dict(), {}, "v", "c", 0, cost=cost
+        )
+        (folder / key).mkdir(parents=True)
+        write_json_atomically(folder / key / "run.json", spec.to_dict())
+        result = RunResult(key, 1, "complete", 0.5, epochs=300, seconds={"total": 9.0})
+        write_json_atomically(folder / key / "result.json", result.to_dict())
+    with pytest.raises(InputError, match="of which 60 runs have ended, takes at least") as rest:
+        settle("--images", "photos", "--hours", "0.03")
+    hours = [float(str(e.value).split("at least ")[1].split(" h")[0]) for e in (whole, rest)]
+    assert hours[1] < hours[0]
 
 
 def test_a_study_goes_on_with_its_own_images_only(paced, tmp_path):

@@ -1,5 +1,7 @@
 """How long a study takes by its numbers, and what fits."""
 
+import dataclasses
+
 import pytest
 
 from search.launch.hours.wall_time import (
@@ -7,8 +9,11 @@ from search.launch.hours.wall_time import (
     StudyWork,
     hours_for,
     most_that_fit,
+    shorter_settings,
     too_long,
+    what_takes,
 )
+from search.settings.study import StudySettings
 
 STUDY = StudyWork(
     trial=10.0,
@@ -32,6 +37,24 @@ def test_a_study_is_the_sum_of_its_trainings():
 
 def test_no_more_finalists_than_trials():
     assert STUDY.seconds(1, 1, 1) == 30 + 10 + 1.5 * 10 + 36 + 12 + 12 + 22
+
+
+def test_what_has_ended_is_not_planned_again():
+    """More search than expected was done: it pays for no finalist."""
+    ended = {"baselines": 30.0, "search": 100.0, "finals": 42.0}
+    work = dataclasses.replace(STUDY, ended=ended)
+    assert work.seconds(8, 3, slots=2) == (10 + 3 * (36 + 2 * 12) + 12 - 42) / 2 + 22
+    arms = ComparisonWork(once=20.0, per_seed=50.0, longest=5.0, ended=100.0)
+    assert arms.seconds(3, slots=2) == 70 / 2 + 10
+    assert arms.seconds(1, slots=2) == 10
+
+
+def test_the_rest_of_a_study_is_said_to_be_one():
+    assert what_takes("study", 0) == "a study of these settings"
+    assert str(too_long(what_takes("study", 22), 1080, 0.33, "fewer")).startswith(
+        "the rest of this study, of which 22 runs have ended, takes at least 0.38 h on this machine"
+    )
+    assert "epochs" not in shorter_settings(StudySettings(), 5, "finalists.seeds", ended=1)
 
 
 def test_a_comparison_is_its_seeds():

@@ -75,6 +75,7 @@ def list_folders(root: Path, layout: FolderLayout) -> Listing:
     """
     inside, listing = _look_into(root), Listing()
     if layout == "auto":
+        _check_not_too_high(root, inside)
         _check_no_masks(root, inside.folders)
     _pass_over(root, inside, listing, "lies in no class folder")
     if not _are_splits(root, inside.folders, layout):
@@ -154,9 +155,10 @@ def _list_classes(
 ) -> None:
     """The files of a folder that holds one folder per class."""
     if not classes:
+        above = "give the folder above if this is one class, else " * bool(_look_into(folder).files)
         raise InputError(
-            f"{_where(folder)} holds no class folder; "
-            "sort the images into one folder per class, or give option 'csv'"
+            f"{_where(folder)} holds no class folder; {above}sort the images into one folder per "
+            "class, or give option 'csv'"
         )
     for part in classes:
         if layout != "classes" and is_no_label(part.name):
@@ -186,6 +188,21 @@ def _list_classes(
             )
     if layout == "auto":
         _check_not_repeated(folder, classes, split)
+
+
+def _check_not_too_high(root: Path, inside: _Inside) -> None:
+    """Raise InputError for a folder whose only folder holds the classes or splits."""
+    if len(inside.folders) != 1 or inside.files:
+        return
+    [only] = inside.folders
+    if SPLITS.meaning(only.name) or SPLITS.is_near(only.name) or not _holds_classes(only):
+        return
+    classes = _look_into(only).folders
+    if len(classes) > 1:
+        raise InputError(
+            f"{_where(root)} holds the folder {shown(only.name)} alone, and that holds "
+            f"{_names(classes)}: give {shown(str(only), 120)} instead"
+        )
 
 
 def _check_no_masks(root: Path, folders: list[Path]) -> None:

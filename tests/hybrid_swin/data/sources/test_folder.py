@@ -522,6 +522,15 @@ def test_a_missing_table_or_folder(tmp_path):
         load()
 
 
+@pytest.mark.parametrize("inside", [["cat", "dog"], ["train", "test"]])
+def test_a_folder_a_level_too_high_or_too_low_is_said(tmp_path, inside):
+    lay(tmp_path / "high", photos=inside)
+    with pytest.raises(InputError, match=r"'photos' alone, .*: give '.*high/photos' instead"):
+        load(tmp_path / "high")
+    with pytest.raises(InputError, match="give the folder above if this is one class"):
+        load(tmp_path / "high" / "photos" / inside[0])
+
+
 def test_folders_that_hold_too_little(tmp_path):
     with pytest.raises(InputError, match="holds no class folder"):
         load(tmp_path)

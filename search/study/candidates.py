@@ -52,11 +52,11 @@ class Candidates:
 
     def judge(self, params: Mapping[str, Any]) -> Refusal | None:
         """Why these parameters are not to be trained, or None. The first to be taken is known."""
-        found = self.look_at(params)
-        if isinstance(found, Refusal):
-            return found
-        self._judged = dict(params), found
-        known = self._known.get(found.candidate_id)
+        outcome = self.look_at(params)
+        if isinstance(outcome, Refusal):
+            return outcome
+        self._judged = dict(params), outcome
+        known = self._known.get(outcome.candidate_id)
         return Refusal(f"the same candidate as {known}") if known else None
 
     def look_at(self, params: Mapping[str, Any]) -> RunSpec | Refusal:
@@ -78,18 +78,18 @@ class Candidates:
     ) -> RunSpec:
         """The run of an accepted draw; as its folder has it, where it was begun before."""
         key = f"trials/{draw.index:04d}"
-        asked: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "seed": self._seed,
             "params": dict(draw.params),
             "cutoffs": {str(rung): cutoff for rung, cutoff in cutoffs.items()},
             "image_rungs": tuple(image_rungs),
         }
-        spec = self._begun(key, asked)
+        spec = self._begun(key, fields)
         if spec is None:
             params, spec = self._judged
             if spec is None or params != draw.params:
                 spec = self._spec("", *self._space.resolve(draw.params))
-            spec = dataclasses.replace(spec, key=key, **asked)
+            spec = dataclasses.replace(spec, key=key, **fields)
         self._known[spec.candidate_id] = key
         return spec
 
@@ -149,14 +149,14 @@ class Candidates:
         """A candidate drawn at random, trained as a finalist with fresh seed ``index``."""
         return dataclasses.replace(self.finalist(drawn, index), key=key, kind="random", origin=key)
 
-    def _begun(self, key: str, asked: Mapping[str, Any]) -> RunSpec | None:
-        """The run in a folder, if it is what is asked: much quicker read than made."""
+    def _begun(self, key: str, fields: Mapping[str, Any]) -> RunSpec | None:
+        """The run in a folder, if it has these fields: much quicker to read than to make."""
         path = self._settings.path / key / RUN_FILE
         try:
             spec = read_record(path, RunSpec.from_dict)
         except (MissingFileError, DamagedFileError):
             return None  # whoever takes the folder sets a damaged file aside
-        if any(getattr(spec, name) != value for name, value in asked.items()):
+        if any(getattr(spec, name) != value for name, value in fields.items()):
             return None
         self.begun.add(key)
         return spec

@@ -70,7 +70,7 @@ class Coordinator:
         self._reference = reference
         self._view = view
         self._study = study
-        self._ended: dict[str, FinishedRun] = {}
+        self._results: dict[str, FinishedRun] = {}
         objective = settings.objective
         over_images = settings.rungs.over == "images"
         most = train_images if over_images else candidates.epochs
@@ -89,10 +89,10 @@ class Coordinator:
         if self._settings.data.class_path is None:
             self._dispatcher.submit(self._candidates.reference())
         with Proposals(self._study, self._candidates) as asking:
-            told = self._search(asking)
+            trials = self._search(asking)
             asking.finish()
-        audits = self._audits(told)
-        more = [*audits, *self._random_search(told, audits)]
+        audits = self._audits(trials)
+        more = [*audits, *self._random_search(trials, audits)]
         self._expect(audits=len(audits), random_search=len(more) - len(audits), about=False)
         for spec in more:
             self._dispatcher.submit(spec)
@@ -102,7 +102,7 @@ class Coordinator:
         )
         chosen = {
             "baselines": self._candidates.baselines,
-            "search": self._choose([*told, *audited]),
+            "search": self._choose([*trials, *audited]),
             "random_search": self._choose(random),
         }
         write_finalists(self._folder, chosen, self._view.note)
@@ -115,44 +115,46 @@ class Coordinator:
     def _search(self, asking: Proposals) -> list[FinishedRun]:
         """Ask and tell until the trials are done; returns them."""
         last, lookahead = self._trials, self._settings.sampler.lookahead
-        asked = 0
-        waiting: deque[RunSpec] = deque()  # asked and not told
-        told: list[FinishedRun] = []  # of 10,000, so light
+        num_proposals = 0
+        waiting: deque[RunSpec] = deque()  # without a result so far
+        trials: list[FinishedRun] = []  # of 10,000, so light
         for index in range(min(lookahead, last)):
             asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
         if not last:
             self._submit_independent()
-        while len(told) < last:
+        while len(trials) < last:
             idle = not self._dispatcher.busy
             for trial in asking.next(_LONG if idle else _SHORT):
                 if trial is None:
-                    last = min(last, asked)
+                    last = min(last, num_proposals)
                     continue
-                asked += 1
+                num_proposals += 1
                 waiting.append(trial)
                 self._dispatcher.submit(trial, trial.key in self._candidates.begun)
-                if asked == last:
+                if num_proposals == last:
                     self._submit_independent()
-            if last == asked < self._trials:
+            if last == num_proposals < self._trials:
                 self._say_used_up(last)
             if self._dispatcher.busy:
                 self._collect(0.0 if len(asking) else _LONG)
-            while waiting and waiting[0].key in self._ended:
-                spec, number = waiting.popleft(), len(told)
+            while waiting and waiting[0].key in self._results:
+                spec, number = waiting.popleft(), len(trials)
                 index = number + lookahead
-                result = self._ended.pop(spec.key)[1]
+                result = self._results.pop(spec.key)[1]
                 self._rungs.tell(number, result)
                 asking.tell(number, result, self._values((spec, result)), self._curve(result))
-                told.append((self._candidates.light(spec), replace(result, history=(), metrics={})))
-                if index < last and not self._has_time_for(index, len(told)):
+                trials.append(
+                    (self._candidates.light(spec), replace(result, history=(), metrics={}))
+                )
+                if index < last and not self._has_time_for(index, len(trials)):
                     last = index
-                    if asked == last:
+                    if num_proposals == last:
                         self._submit_independent()
                 if index < last:
                     asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
-        return told
+        return trials
 
-    def _has_time_for(self, index: int, told: int) -> bool:
+    def _has_time_for(self, index: int, num_results: int) -> bool:
         """Whether a further trial leaves time for the finalists."""
         if index < self._deadline.least_trials:
             return True
@@ -161,7 +163,7 @@ class Coordinator:
         worth = full_trainings(self._settings, index, max(1, self._rungs.most))
         if self._deadline.allows_trial(
             index,
-            search=max(self._dispatcher.running, index - told) + expected.audits,
+            search=max(self._dispatcher.running, index - num_results) + expected.audits,
             random_search=worth + expected.audits if chance else 0,
             finals=(expected.baselines + expected.top) * self._seeds + expected.means,
         ):
@@ -187,20 +189,20 @@ class Coordinator:
         self._expect(trials=trials, top=min(self._expected.top, trials * arms))
         self._submit_independent()
 
-    def _audits(self, told: Sequence[FinishedRun]) -> list[RunSpec]:
+    def _audits(self, trials: Sequence[FinishedRun]) -> list[RunSpec]:
         """Stopped trials to be trained to their end, drawn at random."""
-        stopped = [spec for spec, result in told if result.state == "stopped"]
+        stopped = [spec for spec, result in trials if result.state == "stopped"]
         stopped.sort(key=lambda spec: derive_seed(self._settings.seed, "audit", spec.key))
         drawn = stopped[: self._settings.rungs.audit]
         return [self._candidates.audit(self._candidates.whole(spec)) for spec in drawn]
 
     def _random_search(
-        self, told: Sequence[FinishedRun], audits: Sequence[RunSpec]
+        self, trials: Sequence[FinishedRun], audits: Sequence[RunSpec]
     ) -> list[RunSpec]:
         """Random candidates that cost as much to train as the search and its audits do."""
         if not self._settings.sampler.random_search:
             return []
-        spent = sum(result.passes * spec.cost["macs"] for spec, result in told)
+        spent = sum(result.passes * spec.cost["macs"] for spec, result in trials)
         spent += sum(self._passes(spec) * spec.cost["macs"] for spec in audits)
         return list(self._randoms.search(spent))
 
@@ -209,13 +211,13 @@ class Coordinator:
         shares = sum(images / self._train_images for images in spec.image_rungs)
         return float((spec.recipe or {})["epochs"] * (1 + shares))
 
-    def _choose(self, ended: Sequence[FinishedRun]) -> list[RunSpec]:
+    def _choose(self, runs: Sequence[FinishedRun]) -> list[RunSpec]:
         top = self._settings.finalists.top
-        chosen = choose_finalists(ended, top, self._settings.objective, self._reference)
+        chosen = choose_finalists(runs, top, self._settings.objective, self._reference)
         return [self._candidates.whole(spec) for spec in chosen]
 
-    def _values(self, ended: FinishedRun) -> list[float] | None:
-        values = objectives.values_of(*ended, self._settings.objective.against)
+    def _values(self, run: FinishedRun) -> list[float] | None:
+        values = objectives.values_of(*run, self._settings.objective.against)
         known = [value for value in values if value is not None and math.isfinite(value)]
         return known if len(known) == len(values) else None
 
@@ -267,15 +269,15 @@ class Coordinator:
             self._submit_finals(rows, [index])
 
     def _wait_for(self, spec: RunSpec) -> FinishedRun:
-        while spec.key not in self._ended:
+        while spec.key not in self._results:
             self._collect(_LONG)
-        return self._ended[spec.key]
+        return self._results[spec.key]
 
     def _collect(self, timeout: float) -> None:
         for spec, result in self._dispatcher.results(timeout):
             self._deadline.heard(spec, result)
             if spec.kind in ("trial", "audit", "random"):
-                self._ended[spec.key] = (spec, result)  # somebody waits for it
+                self._results[spec.key] = (spec, result)  # somebody waits for it
 
 
 def _once(specs: Sequence[RunSpec], others: Sequence[RunSpec]) -> list[RunSpec]:

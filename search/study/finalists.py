@@ -15,7 +15,7 @@ _NAMES = {"baselines": "baseline", "random_search": "random search"}
 
 
 def choose_finalists(
-    ended: Sequence[FinishedRun],
+    runs: Sequence[FinishedRun],
     top: int,
     objective: StudyObjective,
     reference: Mapping[str, float] | None = None,
@@ -31,7 +31,7 @@ def choose_finalists(
     """
     complete = [
         (spec, values)
-        for spec, result in sorted(ended, key=lambda run: natural_order(run[0].key))
+        for spec, result in sorted(runs, key=lambda run: natural_order(run[0].key))
         if result.state == "complete"
         and None not in (values := objectives.values_of(spec, result, objective.against))
     ]
@@ -67,8 +67,8 @@ def choosers(
     ``candidates`` are identities by the key of their run; ``damaged`` collects a damaged file,
     which then says nothing. Raises InputError if the file cannot be read.
     """
-    found: dict[str, tuple[str, ...]] = {}
+    names: dict[str, tuple[str, ...]] = {}
     for name, keys in read_finalists(folder, damaged).items():
         for candidate in {candidates[key]: None for key in keys if key in candidates}:
-            found[candidate] = (*found.get(candidate, ()), _NAMES.get(name, name))
-    return found
+            names[candidate] = (*names.get(candidate, ()), _NAMES.get(name, name))
+    return names

@@ -70,27 +70,27 @@ def about_looks(
     if not looked or (len(planned) < 2 and len(looked) < 2):
         return []
     level, added = level_at(planned, looked), unplanned(planned, looked)
-    said = f"This is look {len(looked)} {what} (at {_list(looked)} seeds"
-    said += f"; planned: {_list(planned)}). " if len(planned) > 1 else "). "
-    said += f"Its tests are held to {level:.2%}"
+    text = f"This is look {len(looked)} {what} (at {_list(looked)} seeds"
+    text += f"; planned: {_list(planned)}). " if len(planned) > 1 else "). "
+    text += f"Its tests are held to {level:.2%}"
     if added:
-        said += (
+        text += (
             f", since the look{'s' * (len(added) > 1)} at {_list(added)} seeds "
             f"{'were' if len(added) > 1 else 'was'} not planned: all looks together raise a false "
             f"alarm in at most {LEVEL + UNPLANNED:.1%}."
         )
     else:
-        said += f", so that all planned looks together raise a false alarm in at most {LEVEL:.0%}."
+        text += f", so that all planned looks together raise a false alarm in at most {LEVEL:.0%}."
     left = [seeds for seeds in planned if seeds > looked[-1]]
     if left and not pending:
-        said += f" The command that trains goes on to {left[0]} seeds."
-    return [said]
+        text += f" The command that trains goes on to {left[0]} seeds."
+    return [text]
 
 
 def note_older_look(folder: Path) -> tuple[int, ...]:
     """Write down the look at a finished comparison from before looks were; returns its seeds."""
     try:
-        told = read_report(folder)
+        report = read_report(folder)
     except MissingFileError:
         return ()
     except DamagedFileError as error:
@@ -98,9 +98,9 @@ def note_older_look(folder: Path) -> tuple[int, ...]:
             f"{error}: it would tell whether conclusions were drawn before; if none were, delete "
             "it: it is written again at the end"
         ) from error
-    if told.pending:
+    if report.pending:
         return ()
-    seeds = told.seeds
+    seeds = report.seeds
     record_look(folder, Look(seeds, seeds, "compare"))
     return (seeds,)
 

@@ -39,10 +39,10 @@ def front(points: Sequence[Point], directions: Sequence[Direction]) -> list[int]
 
     Equal points do not dominate each other: all of them are on the front, or none.
     """
-    found = Front(directions)
+    optima = Front(directions)
     for place, point in enumerate(points):
-        found.add(point, place)
-    return found.items
+        optima.add(point, place)
+    return optima.items
 
 
 def hypervolume(

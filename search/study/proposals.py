@@ -28,18 +28,18 @@ class Proposals:
         self._candidates = candidates
         self._thread = ThreadPoolExecutor(1, "study")
         self._apart = False  # whether the thread has begun
-        self._asked: deque[Future[RunSpec | None]] = deque()
-        self._told: deque[Future[None]] = deque()
+        self._trials: deque[Future[RunSpec | None]] = deque()
+        self._reports: deque[Future[None]] = deque()
         self._used_up = False
 
     def __len__(self) -> int:
         """How many are under way."""
-        return len(self._asked)
+        return len(self._trials)
 
     def ask(self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int]) -> None:
         """Ask for trial ``index``, after all that was asked and told before."""
         self._apart = self._apart or not self._study.knows(index)
-        self._asked.append(self._do(self._ask, index, cutoffs, image_rungs))
+        self._trials.append(self._do(self._ask, index, cutoffs, image_rungs))
 
     def tell(
         self,
@@ -49,20 +49,20 @@ class Proposals:
         curve: Sequence[tuple[int, float]],
     ) -> None:
         """Tell how trial ``index`` ended."""
-        self._told.append(self._do(self._study.tell, index, result.state, values, curve))
+        self._reports.append(self._do(self._study.tell, index, result.state, values, curve))
 
     def next(self, timeout: float) -> list[RunSpec | None]:
         """The trials that are there, in order; None if the space holds no further one.
 
         Waits at most ``timeout`` seconds for the first. Raises what asking or telling raised.
         """
-        while self._told and self._told[0].done():
-            self._told.popleft().result()
-        if self._asked and timeout:
-            wait([self._asked[0]], timeout)
+        while self._reports and self._reports[0].done():
+            self._reports.popleft().result()
+        if self._trials and timeout:
+            wait([self._trials[0]], timeout)
         ready = []
-        while self._asked and self._asked[0].done():
-            ready.append(self._asked.popleft().result())
+        while self._trials and self._trials[0].done():
+            ready.append(self._trials.popleft().result())
         return ready
 
     def __enter__(self) -> Self:
@@ -75,8 +75,8 @@ class Proposals:
 
     def finish(self) -> None:
         """Wait until all that was told has arrived. Raises what telling raised."""
-        while self._told:
-            self._told.popleft().result()
+        while self._reports:
+            self._reports.popleft().result()
 
     def _do(self, call: Callable[P, T], *given: P.args, **named: P.kwargs) -> Future[T]:
         if self._apart:

@@ -95,9 +95,9 @@ class Rungs:
 
     def cutoffs(self, index: int) -> Cutoffs:
         """For each rung of a trial that enough have reached, the score of the worst to go on."""
-        found = {}
+        cutoffs = {}
         for rung, scores in self._scores[self.bracket(index)].items():
             if len(scores) >= self._factor:
                 going_on = len(scores) // self._factor
-                found[rung] = scores[-going_on if self._mode == "max" else going_on - 1]
-        return found
+                cutoffs[rung] = scores[-going_on if self._mode == "max" else going_on - 1]
+        return cutoffs

@@ -48,14 +48,14 @@ class GaussianProcess(BaseSampler):
             return {}
         refused = itertools.takewhile(lambda t: REFUSED in t.user_attrs, reversed(past))
         under_way = [*(t for t in past if t.state == TrialState.RUNNING), *refused]
-        shown = optuna.create_study(directions=study.directions, sampler=self._random)
-        shown.add_trials([_plain(t, TrialState.COMPLETE) for t in complete])
-        shown.add_trials([_plain(t, TrialState.RUNNING) for t in under_way])
-        number = shown.ask().number
-        frozen = shown.get_trials(deepcopy=False)[number]
+        fresh_study = optuna.create_study(directions=study.directions, sampler=self._random)
+        fresh_study.add_trials([_plain(t, TrialState.COMPLETE) for t in complete])
+        fresh_study.add_trials([_plain(t, TrialState.RUNNING) for t in under_way])
+        number = fresh_study.ask().number
+        frozen = fresh_study.get_trials(deepcopy=False)[number]
         with _undisturbing():
             sampler = optuna.samplers.GPSampler(seed=self._seed, n_startup_trials=0)
-            return sampler.sample_relative(shown, frozen, search_space)
+            return sampler.sample_relative(fresh_study, frozen, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: Any

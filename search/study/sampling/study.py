@@ -97,9 +97,9 @@ class OptunaStudy:
         known = self._taken.get(index)
         if known is not None:
             return Draw(index, known.number, known.params)
-        told = max(index + 1 - self._settings.sampler.lookahead, 0)
-        self._remember(told)
-        self._learn(told)
+        num_results = max(index + 1 - self._settings.sampler.lookahead, 0)
+        self._remember(num_results)
+        self._learn(num_results)
         while not self._used_up(index):
             refused = self._refused[index]
             number = self._memory.count
@@ -182,26 +182,26 @@ class OptunaStudy:
                 self._taken[index] = trial
         return trials
 
-    def _remember(self, told: int) -> None:
+    def _remember(self, num_results: int) -> None:
         """Take earlier draws into the memory, with the results whose time has come by now.
 
         Only before the first new draw: asking for trials that were asked before needs no memory.
         """
         for trial in self._earlier:
             index, refused = trial.user_attrs.get(_FOR), REFUSED in trial.user_attrs
-            known = index is None or refused or index < told
+            known = index is None or refused or index < num_results
             newest = trial if index is None or refused else self._taken[index]
             self._memory.restore(newest, known)
         if self._earlier:
-            self._learnt = told
+            self._learnt = num_results
             kept = self._patience.keep(self._kept)
             for name, value in kept.items():
                 self._memory.keep(name, value)
         self._earlier = []
 
-    def _learn(self, told: int) -> None:
-        """Let the results of the first trials be known, as many as are told by now."""
-        while self._learnt < told:
+    def _learn(self, num_results: int) -> None:
+        """Let the results of the first ``num_results`` trials be known."""
+        while self._learnt < num_results:
             self._memory.learn(self._taken[self._learnt])
             self._learnt += 1
 

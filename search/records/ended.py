@@ -30,10 +30,10 @@ def read_ended(path: Path, key: str) -> RunSummary:
     """How a run has ended. Raises as `read_record`, also where the file is another run's."""
     content = _without_metrics(read_bytes(path))
     data = json_object(content, path) | {"when": path.stat().st_mtime}
-    told = parse_record(path, data, _summary)
-    if told.key != key:
-        raise DamagedFileError(path, f"it is of the run {told.key!r}")
-    return told
+    summary = parse_record(path, data, _summary)
+    if summary.key != key:
+        raise DamagedFileError(path, f"it is of the run {summary.key!r}")
+    return summary
 
 
 def _summary(data: Mapping[str, Any]) -> RunSummary:

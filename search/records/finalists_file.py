@@ -46,8 +46,8 @@ def write_finalists(folder: Path, chosen: Mapping[str, Sequence[RunSpec]], say: 
 def _chosen(data: Mapping[str, Any]) -> dict[str, list[str]]:
     """The content; older files have no version."""
     check_version({_VERSION: SCHEMA_VERSION, **data}, SCHEMA_VERSION)
-    found = {name: keys for name, keys in data.items() if name != _VERSION}
-    for name, keys in found.items():
+    choices = {name: keys for name, keys in data.items() if name != _VERSION}
+    for name, keys in choices.items():
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             raise SchemaError(f"{name} is not a list of runs")
-    return found
+    return choices

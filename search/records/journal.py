@@ -52,10 +52,10 @@ def begin_again(path: Path, reason: str, say: Say, whole: bytes = b"") -> None:
     torn = set_aside(path)
     if whole:
         write_bytes_atomically(path, whole)
-    said = "its whole lines before that are taken, and the rest is" if whole else "it is"
+    clause = "its whole lines before that are taken, and the rest is" if whole else "it is"
     say(
-        f"{DamagedFileError(path, reason)}; it is kept as {torn.name}; {said} made again from the "
-        "finished trials"
+        f"{DamagedFileError(path, reason)}; it is kept as {torn.name}; {clause} made again from "
+        "the finished trials"
     )
 
 

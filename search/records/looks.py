@@ -39,18 +39,18 @@ def read_looks(folder: Path, notes: list[str] | None = None) -> list[Look]:
     ``notes`` collects a sentence on these: a look that is forgotten is not paid for.
     """
     try:
-        found, others = _looks((folder / LOOKS).read_bytes())
+        looks, others = _looks((folder / LOOKS).read_bytes())
     except FileNotFoundError:
         return []
     except OSError:
-        found, others = [], 1
+        looks, others = [], 1
     if others and notes is not None:
         notes.append(
             f"{LOOKS} cannot be read in {others} line(s): if one of them was a look at fewer "
             "seeds, the tests here are held to too high a level, and their intervals are too "
             "narrow; put the file back if you have a copy."
         )
-    return found
+    return looks
 
 
 def with_current(looks: Sequence[Look], current: Look) -> list[Look]:
@@ -89,19 +89,19 @@ def record_look(folder: Path, look: Look) -> bool:
 def _looks(content: bytes) -> tuple[list[Look], int]:
     """The looks, and how many lines are none."""
     lines, others = json_lines(content)
-    found = []
+    looks = []
     for data in lines:
         try:
-            found.append(_look(data))
+            looks.append(_look(data))
         except SchemaError:
             others += 1
-    return found, others
+    return looks, others
 
 
 def _look(data: Mapping[str, Any]) -> Look:
     """A look from its line. Raises SchemaError, also for plans of no rising numbers of seeds."""
-    told = {name: value for name, value in data.items() if value is not None}  # of older lines
-    look = build(Look, told, least=_LEAST)
+    fields = {name: value for name, value in data.items() if value is not None}  # of older lines
+    look = build(Look, fields, least=_LEAST)
     if list(look.plan) != sorted({*look.plan}) or any(seeds < 1 for seeds in look.plan):
         raise SchemaError(f"plan is {look.plan}, no rising numbers of seeds")
     return look

@@ -17,8 +17,8 @@ def hint_of_studies(folder: Path) -> str:
         return f"; it holds the folders of {few(inside, _NAMED)}: give one of them, such as {one}"
     beside = studies_in(folder.parent)
     near = did_you_mean(folder.name, beside)
-    found = next((name for name in beside if near.endswith(f" {name!r}?")), None)
-    return "" if found is None else f"; did you mean {shown(str(folder.parent / found))}?"
+    study = next((name for name in beside if near.endswith(f" {name!r}?")), None)
+    return "" if study is None else f"; did you mean {shown(str(folder.parent / study))}?"
 
 
 def studies_in(folder: Path) -> list[str]:

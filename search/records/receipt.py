@@ -47,7 +47,7 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
     """
     damaged: list[DamagedFileError] = []
     runs = list(iter_runs(settings.path, damaged))
-    ended = [(spec, result) for spec, result in runs if result is not None]
+    finished_runs = [(spec, result) for spec, result in runs if result is not None]
     readings = read_ledger(settings.path / LEDGER)
     fixed = read_fixed(settings.path)
     word = "compare" if isinstance(settings, ComparisonSettings) else "run"
@@ -67,20 +67,22 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
             "modules": fixed.modules,
             "precision": fixed.precision,
             "validation_seeds": _validation_seeds(runs),
-            "split_hashes": sorted({result.split_hash for _, result in ended} - {""}),
+            "split_hashes": sorted({result.split_hash for _, result in finished_runs} - {""}),
             "damaged": notes_on(damaged, settings.path),
-            "runs": {"asked": len(runs), "ended": len(ended)},
+            "runs": {"asked": len(runs), "ended": len(finished_runs)},
             "failures": {
-                spec.key: result.error for spec, result in ended if result.state == "failed"
+                spec.key: result.error for spec, result in finished_runs if result.state == "failed"
             },
             "test_reads": sum(entry.happened for entry in readings),
             "test_reads_begun": len(readings),
-            "training_seconds": sum(result.seconds.get("total", 0.0) for _, result in ended),
+            "training_seconds": sum(
+                result.seconds.get("total", 0.0) for _, result in finished_runs
+            ),
             "seconds_of_this_start": seconds,
             "hardware": {
                 "machine": platform.machine(),
                 "system": platform.platform(),
-                "devices": sorted({result.device for _, result in ended if result.device}),
+                "devices": sorted({result.device for _, result in finished_runs if result.device}),
             },
             "versions": versions(),
             "code_hash": code_hash(),
@@ -97,8 +99,8 @@ def _validation_seeds(runs: Sequence[tuple[RunSpec, RunResult | None]]) -> list[
 
 def versions() -> dict[str, str]:
     """Of Python and the packages that results depend on."""
-    found = {name: version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), **found}
+    packages = {name: version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **packages}
 
 
 def code_hash() -> str:

@@ -274,15 +274,17 @@ def _places(
 
     Names with a dot are nobody's: files of a desktop, and what was set aside.
     """
-    found = [study_folder]
+    folders = [study_folder]
     for part in place.split("/"):
-        inside = [entry for folder in found for entry in folder.glob(part) if "." not in entry.name]
+        inside = [
+            entry for folder in folders for entry in folder.glob(part) if "." not in entry.name
+        ]
         for entry in inside:
             if not entry.is_dir():
                 reason = "a file stands where a folder belongs"
                 collect(DamagedFileError(entry, reason), damaged)
-        found = [entry for entry in inside if entry.is_dir()]
-    yield from found
+        folders = [entry for entry in inside if entry.is_dir()]
+    yield from folders
 
 
 def collect(error: DamagedFileError, damaged: list[DamagedFileError] | None) -> None:

@@ -115,13 +115,13 @@ def check_folder(settings: ExperimentSettings) -> None:
     if not has_begun(folder):
         return
     with suppress(DamagedFileError, MissingFileError):  # `claim` says so and sets them aside
-        found, wanted = (
+        kind, wanted = (
             "comparison" if isinstance(one, ComparisonSettings) else "study"
             for one in (read_study(folder), settings)
         )
-        if found != wanted:
+        if kind != wanted:
             raise InputError(
-                f"{str(folder)!r} is the folder of a {found}, and this is a {wanted}; give "
+                f"{str(folder)!r} is the folder of a {kind}, and this is a {wanted}; give "
                 "another --name"
             )
     known = read_study_file(folder, [])
@@ -133,7 +133,7 @@ def bind_settings(
     settings: ExperimentSettings,
     plugins: Mapping[str, str],
     data: Mapping[str, str],
-    settled: Mapping[str, Any],
+    resolved: Mapping[str, Any],
     say: Callable[[str], None] = lambda text: None,
     modules: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -143,12 +143,12 @@ def bind_settings(
         settings: the study; where its plug-ins lie does not matter.
         plugins: source hashes by file name.
         data: hashes of images and split.
-        settled: what was settled for all of it, such as what ``auto`` stands for on this machine.
+        resolved: what holds for all of it, such as what ``auto`` stands for on this machine.
         say: is told of a damaged ``study.json``, which is set aside.
         modules: source hashes of data modules of the user's own by class path.
 
     Returns:
-        What was settled when the study began, so that it stays so on another machine.
+        What was resolved when the study began, so that it stays so on another machine.
 
     Raises:
         InputError: the folder holds a study of other ones that has begun to train, and says which;
@@ -167,7 +167,7 @@ def bind_settings(
     before_now = None
     if os.path.lexists(folder / SETTINGS_FILE):
         before_now = read_or_set_aside(lambda: read_study(folder), say, "it is written again")
-    settled = {**settled, WORKING_FOLDER: working_folder()}
+    resolved = {**resolved, WORKING_FOLDER: working_folder()}
     damaged: list[DamagedFileError] = []
     known = read_study_file(folder, damaged)
     for error in damaged:
@@ -176,17 +176,17 @@ def bind_settings(
         # the file and its copy are lost: these settings are all that tells what was trained
         _refuse_others(settings, _tied(before_now), _tied(settings))
     if known is not None:
-        before = {name: known.pop(name, value) for name, value in settled.items()}
+        before = {name: known.pop(name, value) for name, value in resolved.items()}
         if modules:
             known.setdefault("modules", dict(modules))  # of a study from before they were recorded
         if not has_begun(folder) and any(differences(known, fixed)):  # ended before any training
-            before = settled | {name: before[name] for name in before if name == "owner"}
+            before = resolved | {name: before[name] for name in before if name == "owner"}
         else:
             _refuse_others(settings, known, fixed)
-        settled = before
-    write_study_file(folder, fixed | settled)
+        resolved = before
+    write_study_file(folder, fixed | resolved)
     write_settings(folder, settings)
-    return {name: value for name, value in settled.items() if name != WORKING_FOLDER}
+    return {name: value for name, value in resolved.items() if name != WORKING_FOLDER}
 
 
 def _tied(settings: ExperimentSettings) -> dict[str, Any]:
@@ -237,10 +237,10 @@ def adopt_modules(class_paths: Iterable[str | None], folder: Path) -> dict[str, 
 
     Raises InputError for one that changed since the study began to train; it has not been run.
     """
-    found = module_hashes(class_paths)
+    hashes = module_hashes(class_paths)
     if has_begun(folder):
-        check_modules(found, read_fixed(folder).modules, f"study {folder.name[:40]!r}")
-    return found
+        check_modules(hashes, read_fixed(folder).modules, f"study {folder.name[:40]!r}")
+    return hashes
 
 
 @contextmanager

@@ -95,9 +95,9 @@ def read_validated(
     """
     if monitor != ACCURACY or not folders:
         return None
-    found = {seed: read_answers(folders[seed]) for seed in sorted(folders)}
+    by_seed = {seed: read_answers(folders[seed]) for seed in sorted(folders)}
     reasons = []
-    for seed, answers in found.items():
+    for seed, answers in by_seed.items():
         place = "/".join((*folders[seed].parts[-3:], VALIDATION_FILE))
         if answers is None:
             reasons.append(f"{place} cannot be read")
@@ -105,8 +105,8 @@ def read_validated(
             reasons.append(f"{place} tells another accuracy than its run's result")
     if lost is not None and any(os.path.lexists(f / VALIDATION_FILE) for f in folders.values()):
         lost += reasons
-    whole = [answers for answers in found.values() if answers is not None]
+    whole = [answers for answers in by_seed.values() if answers is not None]
     if reasons or len({answers.images for answers in whole}) > 1:
         return None
     matrix = np.stack([answers.right for answers in whole]).astype(float)
-    return Correctness(tuple(found), (whole[0].images,), whole[0].groups, matrix)
+    return Correctness(tuple(by_seed), (whole[0].images,), whole[0].groups, matrix)

@@ -37,12 +37,12 @@ class Terminal:
     def __init__(self, console: Console, total: int, monitor: str, mode: str, slots: int) -> None:
         self._console = console
         self._monitor, self._mode, self._slots = monitor, mode, slots
-        self._total, self._of, self._ended = total, str(total), 0
+        self._total, self._of, self._num_finished = total, str(total), 0
         self._best: tuple[float, str] | None = None
         self._workers: dict[str, tuple[RunSpec, Mapping[str, Any]]] = {}
         self._taken, self._expected = TimeTaken(), dict[str, int]()
-        self._begun = self._told = time.monotonic()
-        self._untold = False  # whether a run has ended since the last line
+        self._begun = self._last_line = time.monotonic()
+        self._has_news = False  # whether a run has ended since the last line
         self._states: Counter[str] = Counter()
         self._errors: set[str] = set()
         self._live = Live(
@@ -60,7 +60,7 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         if self._console.is_terminal:
             self._live.stop()
-        elif self._untold:
+        elif self._has_news:
             self._tell()
 
     def expect(
@@ -81,13 +81,13 @@ class Terminal:
 
     def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
         """A run has ended; without a worker it had ended before this start."""
-        self._ended += 1
+        self._num_finished += 1
         self._workers.pop(worker, None)
         self._taken.add(spec.key, result.state, result.seconds.get("total", 0.0))
         self._note_best(spec, result)
         self._states[result.state] += 1
         if worker:
-            self._untold = True
+            self._has_news = True
             self._tell_failure(spec, result)
             self._tell_in_time()
 
@@ -109,17 +109,17 @@ class Terminal:
     def _tell_in_time(self) -> None:
         """A line elsewhere than on a terminal, if the last one is long enough ago."""
         now = time.monotonic()
-        pause = max(_LEAST, _SHARE * (now - self._begun)) * (1 if self._untold else _QUIET)
+        pause = max(_LEAST, _SHARE * (now - self._begun)) * (1 if self._has_news else _QUIET)
         pause = min(pause, _MOST)
-        if not self._console.is_terminal and now - self._told >= pause:
+        if not self._console.is_terminal and now - self._last_line >= pause:
             self._tell()
 
     def _tell(self) -> None:
-        self._told, self._untold = time.monotonic(), False
+        self._last_line, self._has_news = time.monotonic(), False
         names = ("stopped", "diverged", "failed")
         counts = [f"{self._states[name]} {name}" for name in names if self._states[name]]
         parts = [
-            f"[{self._ended}/{self._of}] {', '.join(counts)}".strip(),
+            f"[{self._num_finished}/{self._of}] {', '.join(counts)}".strip(),
             f"best so far {self._score(self._best[0])} {self._best[1]}" if self._best else "",
             self._left(),
         ]
@@ -153,8 +153,8 @@ class Terminal:
                 Text(score),
             )
         bar = Table.grid(padding=(0, 1))
-        done = ProgressBar(self._total, self._ended, width=32)
-        bar.add_row("runs", done, Text(f"{self._ended}/{self._of}"), Text(self._left()))
+        done = ProgressBar(self._total, self._num_finished, width=32)
+        bar.add_row("runs", done, Text(f"{self._num_finished}/{self._of}"), Text(self._left()))
         best = self._best and f"best so far: {self._score(self._best[0])} {self._best[1]}"
         return Group(table, bar, Text(best or "", style="green"))
 

@@ -10,7 +10,7 @@ class TimeTaken:
     """What ended runs took, by their kind, and what the runs to come take by that."""
 
     def __init__(self) -> None:
-        self._ended: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self._timed: Counter[str] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
@@ -23,7 +23,7 @@ class TimeTaken:
             seconds: of its training; 0 if unknown.
         """
         kind = key.partition("/")[0]
-        self._ended[kind] += 1
+        self._counts[kind] += 1
         kinds = [kind] if seconds else []
         if seconds and state == "complete" and kind != "references":
             kinds.append(_WHOLE)
@@ -39,12 +39,12 @@ class TimeTaken:
             total: all runs that there will be.
             slots: trainings at once.
         """
-        left = max(0, total - self._ended.total())
+        left = max(0, total - self._counts.total())
         if not left:
             return None, ""
         if not self._timed[_WHOLE]:
             return None, "no training has run to its end yet"
-        known = {kind: count - self._ended[kind] for kind, count in expected.items()}
+        known = {kind: count - self._counts[kind] for kind, count in expected.items()}
         others = left - sum(max(0, count) for count in known.values())
         seconds, spoken = 0.0, []
         for kind, count in {**known, "others" if known else "runs": others}.items():

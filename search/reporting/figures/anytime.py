@@ -30,11 +30,11 @@ _UNITS = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
 def draw_anytime(evidence: StudyData, figure: Figure) -> bool:
     """Every trial as a dot, the best so far as a line; False, and nothing, without a score."""
     results = [result for _, result in evidence.trials]
-    scored = [evidence.shown(r.score) for r in results if r.score is not None]
+    scored = [evidence.axis_value(r.score) for r in results if r.score is not None]
     if not scored:
         return False
     known = [
-        (evidence.shown(score), short(spec.label), colour)
+        (evidence.axis_value(score), short(spec.label), colour)
         for runs, colour in ((evidence.baselines, RED), (evidence.references, BLACK))
         for spec, score in whole(runs)
     ]
@@ -72,8 +72,8 @@ def _lines(evidence: StudyData) -> str:
         "baselines (single runs, dashed)": whole(evidence.baselines),
         "references (dotted)": whole(evidence.references),
     }
-    said = " and ".join(name for name, runs in drawn.items() if runs)
-    return f" Labelled lines: {said}." if said else ""
+    labels = " and ".join(name for name, runs in drawn.items() if runs)
+    return f" Labelled lines: {labels}." if labels else ""
 
 
 def _draw(
@@ -89,7 +89,7 @@ def _draw(
         if places:
             axes.scatter(
                 [x[place] for place in places],
-                [evidence.shown(results[place].score or 0.0) for place in places],
+                [evidence.axis_value(results[place].score or 0.0) for place in places],
                 s=size,
                 facecolor=face,
                 edgecolor=GREY,
@@ -113,7 +113,7 @@ def _draw(
         )
     best = _best_so_far(evidence)
     if best:
-        steps = [(x[place], evidence.shown(score)) for place, score in best]
+        steps = [(x[place], evidence.axis_value(score)) for place, score in best]
         steps.append((x[-1], steps[-1][1]))
         axes.step(
             *zip(*steps, strict=True),
@@ -126,12 +126,12 @@ def _draw(
 
 def _best_so_far(evidence: StudyData) -> list[tuple[int, float]]:
     """Where a trial to its end was better than all before it, and its score."""
-    found: list[tuple[int, float]] = []
+    steps: list[tuple[int, float]] = []
     for place, (_, result) in enumerate(evidence.trials):
         if result.state == "complete" and result.score is not None:
-            if not found or evidence.sign * (result.score - found[-1][1]) > 0:
-                found.append((place, result.score))
-    return found
+            if not steps or evidence.sign * (result.score - steps[-1][1]) > 0:
+                steps.append((place, result.score))
+    return steps
 
 
 def _title(evidence: StudyData) -> str:
@@ -141,7 +141,7 @@ def _title(evidence: StudyData) -> str:
     place, score = best[-1]
     after = count - 1 - place
     unit = "%" if is_share(evidence.monitor) else ""
-    found = f"{evidence.study}: the best single run ({score_text(score, evidence.monitor)}{unit})"
+    head = f"{evidence.study}: the best single run ({score_text(score, evidence.monitor)}{unit})"
     if after < 0.2 * count:
-        return f"{found} came late, {after} trials before the end of {count}: more may find better"
-    return f"{found} came after {place + 1} of {count} trials; the {after} since found none better"
+        return f"{head} came late, {after} trials before the end of {count}: more may find better"
+    return f"{head} came after {place + 1} of {count} trials; the {after} since found none better"

@@ -45,7 +45,7 @@ def draw_curves(evidence: StudyData, figure: Figure) -> bool:
         _title(evidence),
         "Grey: trials, single runs of one seed."
         + " Colour: finalists retrained over fresh seeds, one line per seed." * bool(finalists)
-        + (f" {_said(cutoffs, evidence)}" if cutoffs else ""),
+        + (f" {_cutoffs_text(cutoffs, evidence)}" if cutoffs else ""),
         below=legend_height(entries, columns),
     )
     axes.set_xlim(0.5, max(x for curve in drawn for x, _ in curve) + 0.5)
@@ -71,10 +71,10 @@ def draw_curves(evidence: StudyData, figure: Figure) -> bool:
         shared = place >= len(FINALISTS) - 1
         label = "other finalists" if shared else f"{short(row.label, LONG)}, retrained"
         for index, (_, result) in enumerate(row.runs):
-            told = label if index == 0 and place < len(FINALISTS) else None
+            entry = label if index == 0 and place < len(FINALISTS) else None
             curve = _curve(result, evidence)
             if curve:
-                axes.plot(*zip(*curve, strict=True), color=colour, linewidth=1.1, label=told)
+                axes.plot(*zip(*curve, strict=True), color=colour, linewidth=1.1, label=entry)
     axes.set_xlabel("epoch", fontsize=8)
     axes.set_ylabel(evidence.score_label, fontsize=8)
     add_legend(figure, axes, columns)
@@ -84,7 +84,7 @@ def draw_curves(evidence: StudyData, figure: Figure) -> bool:
 def _curve(result: RunResult, evidence: StudyData) -> _Curve:
     """Epochs and scores; epochs without one are left out."""
     scores = [(epoch["epoch"], epoch.get(evidence.monitor)) for epoch in result.history]
-    return [(x, evidence.shown(y)) for x, y in scores if y is not None and y == y]
+    return [(x, evidence.axis_value(y)) for x, y in scores if y is not None and y == y]
 
 
 def _with_points(curves: Sequence[_Curve]) -> list[_Curve]:
@@ -98,13 +98,13 @@ def _with_points(curves: Sequence[_Curve]) -> list[_Curve]:
 
 def _cutoffs(trials: Sequence[FinishedRun]) -> dict[int, list[float]]:
     """By rung the scores that trials needed there, in the trials' order, each change once."""
-    found: dict[int, list[float]] = {}
+    cutoffs: dict[int, list[float]] = {}
     for spec, _ in trials:
         for epoch, cutoff in spec.cutoffs.items():
-            scores = found.setdefault(int(epoch), [])
+            scores = cutoffs.setdefault(int(epoch), [])
             if not scores or scores[-1] != cutoff:
                 scores.append(cutoff)
-    return dict(sorted(found.items()))
+    return dict(sorted(cutoffs.items()))
 
 
 def _draw_cutoffs(axes: Axes, cutoffs: dict[int, list[float]], evidence: StudyData) -> None:
@@ -113,23 +113,23 @@ def _draw_cutoffs(axes: Axes, cutoffs: dict[int, list[float]], evidence: StudyDa
         if epoch > axes.get_xlim()[1]:
             continue
         axes.axvline(epoch, color=BLACK, linewidth=0.7, linestyle=":")
-        shown = [evidence.shown(score) for score in scores]
+        heights = [evidence.axis_value(score) for score in scores]
         label = "rung, with the cut-offs that trials met there" if first else None
         axes.plot(
-            [epoch] * len(shown),
-            shown,
+            [epoch] * len(heights),
+            heights,
             linestyle="none",
             marker="_",
             markersize=6,
             markeredgewidth=0.9,
             color=BLACK,
-            rasterized=is_many(len(shown)),
+            rasterized=is_many(len(heights)),
             label=label,
         )
         first = False
 
 
-def _said(cutoffs: dict[int, list[float]], evidence: StudyData) -> str:
+def _cutoffs_text(cutoffs: dict[int, list[float]], evidence: StudyData) -> str:
     """The last cut-offs in words: beside the lines they would overlap."""
     last = [f"{score_text(s[-1], evidence.monitor)} at epoch {e}" for e, s in cutoffs.items()]
     return f"Last cut-offs: {', '.join(last)}."

@@ -19,19 +19,19 @@ def draw_volume(evidence: StudyData, figure: Figure) -> bool:
     directions: list[Direction] = [evidence.mode if n == evidence.monitor else "min" for n in names]
     volumes, last = _grow(evidence, names, directions)
     count = len(volumes)
+    values = ", ".join(_value_text(n, reference[n], evidence.monitor) for n in names)
     (axes,) = lay_out(
         figure,
         f"{evidence.study}: the front grew last with trial {last} of {count}"
         if last
         else f"{evidence.study}: no trial is better than the reference point",
         f"Volume between the front of single runs to their end and the reference point "
-        f"({', '.join(_said(n, reference[n], evidence.monitor) for n in names)}): more is better, "
-        "and only within one study can it be compared.",
+        f"({values}): more is better, and only within one study can it be compared.",
     )
     axes.step(range(1, count + 1), volumes, where="post", color=BLUE, linewidth=1.6)
     axes.set_ylim(0, 1.06 * max(volumes) or 1)
     axes.set_xlim(0, count + 1)
-    axes.set_xlabel("trials told", fontsize=8)
+    axes.set_xlabel("trials", fontsize=8)
     axes.set_ylabel(f"hypervolume ({' x '.join(_name(n) for n in names)})", fontsize=8)
     return True
 
@@ -53,11 +53,11 @@ def _grow(
         inside = result.state == "complete" and hypervolume([point], corner, directions) > 0
         if inside and point not in grown.items and grown.add(point, point):
             fronts[number] = grown.items
-    shown = set(spread(list(fronts), _MOST_GROWTHS))
+    growths = set(spread(list(fronts), _MOST_GROWTHS))
     volumes = [0.0]
     for number in range(1, len(evidence.trials) + 1):
         last = volumes[-1]
-        measured = number in shown
+        measured = number in growths
         volumes.append(hypervolume(fronts[number], corner, directions) if measured else last)
     return volumes[1:], max(fronts, default=0)
 
@@ -73,6 +73,6 @@ def _name(name: str) -> str:
     return {"macs": "MACs"}.get(name, name.rpartition("/")[2].replace("_", " "))
 
 
-def _said(name: str, value: float, monitor: str) -> str:
+def _value_text(name: str, value: float, monitor: str) -> str:
     text = score_text(value, monitor) if name == monitor else count_text(value)
     return f"{_name(name)} {text}"

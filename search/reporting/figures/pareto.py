@@ -57,10 +57,10 @@ def draw_tradeoff(evidence: StudyData, figure: Figure) -> bool:
         count=len(costs),
         below=legend_height(entries, columns),
     )
-    scores = [evidence.shown(score) for _, score in trials]
+    scores = [evidence.axis_value(score) for _, score in trials]
     for row in evidence.retrained:
         ends = row.interval.low, row.interval.high, row.interval.mean
-        scores += [evidence.shown(end) for end in ends if end is not None]
+        scores += [evidence.axis_value(end) for end in ends if end is not None]
     set_limits(panels, scores)
     for axes, cost in zip(panels, costs, strict=True):
         _draw_cost(axes, evidence, cost)
@@ -110,7 +110,7 @@ def _at_one_place(evidence: StudyData, costs: Sequence[str]) -> str:
 
 def _draw_cost(axes: Axes, evidence: StudyData, cost: str) -> None:
     points = [
-        (float(spec.cost[cost]), evidence.shown(score))
+        (float(spec.cost[cost]), evidence.axis_value(score))
         for spec, score in whole(evidence.full)
         if cost in spec.cost
     ]
@@ -172,8 +172,10 @@ def _draw_retrained(axes: Axes, evidence: StudyData, cost: str) -> None:
         sides = None if low is None or high is None else ([mean - low], [high - mean])
         axes.errorbar(
             [row.cost[cost]],
-            [evidence.shown(mean)],
-            yerr=None if sides is None else [list(map(evidence.shown, side)) for side in sides],
+            [evidence.axis_value(mean)],
+            yerr=None
+            if sides is None
+            else [list(map(evidence.axis_value, side)) for side in sides],
             fmt="s" if row.is_baseline else "D",
             markersize=4,
             color=colour,

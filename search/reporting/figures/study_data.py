@@ -103,7 +103,7 @@ class StudyData:
         """Makes more better."""
         return 1.0 if self.mode == "max" else -1.0
 
-    def shown(self, score: float) -> float:
+    def axis_value(self, score: float) -> float:
         """A score as it stands on an axis: shares in percent."""
         return shown_value(score, self.monitor)
 
@@ -130,15 +130,15 @@ def _retrained(
     board: Leaderboard, finalists: Sequence[FinishedRun], mode: str
 ) -> tuple[Retrained, ...]:
     by_key = {run[0].key: run for run in finalists}
-    found = []
+    entries = []
     for row in board.rows:
         runs = tuple(by_key[key] for key in row.keys if key in by_key)
         if runs and row.validation_mean is not None:
             mean, low, high = row.validation_mean, row.validation_low, row.validation_high
             interval, cost = Interval(mean, low, high, row.seeds), runs[0][0].cost
             confidence = row.interval_confidence or CONFIDENCE
-            found.append(Retrained(row.label, row.is_baseline, cost, interval, runs, confidence))
-    return tuple(sorted(found, key=lambda row: row.interval.mean, reverse=mode == "max"))
+            entries.append(Retrained(row.label, row.is_baseline, cost, interval, runs, confidence))
+    return tuple(sorted(entries, key=lambda row: row.interval.mean, reverse=mode == "max"))
 
 
 def _limits(budget: BudgetSettings, costs: Sequence[str]) -> dict[str, float]:

@@ -44,7 +44,7 @@ def lay_out(
         0.1 / width, 1 - 0.08 / height, "\n".join(head), fontsize=10, weight="bold", va="top"
     )
     figure.text(0.1 / width, 0.06 / height, "\n".join(foot), fontsize=7.5, va="bottom")
-    found = []
+    panels = []
     for place in range(count):
         box = (LEFT + place * (wide + GAP)) / width, bottom / height, wide / width, TALL / height
         axes = figure.add_axes(box)
@@ -55,8 +55,8 @@ def lay_out(
             axes.spines[side].set_visible(False)
         if place:
             axes.tick_params(labelleft=False)
-        found.append(axes)
-    return found
+        panels.append(axes)
+    return panels
 
 
 def add_legend(figure: Figure, axes: Axes, columns: int) -> None:
@@ -111,10 +111,10 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
             blocks[-2:] = [blocks[-2] + blocks[-1]]
     highest = high - (len(wanted) - 1) * gap
     moved = [max(low, min(highest, fmean(block))) for block in blocks for _ in block]
-    found = [0.0] * len(wanted)
+    places = [0.0] * len(wanted)
     for rank, place in enumerate(order):
-        found[place] = moved[rank] + rank * gap
-    return found
+        places[place] = moved[rank] + rank * gap
+    return places
 
 
 def is_many(points: int) -> bool:

@@ -63,6 +63,6 @@ class ProgressFile:
 
     def _write(self) -> None:
         self._written = time.time()
-        told = {"schema_version": SCHEMA_VERSION, **self._expected, "slots": self._slots}
+        content = {"schema_version": SCHEMA_VERSION, **self._expected, "slots": self._slots}
         with suppress(InputError, OSError):  # a full disk is told by what matters
-            write_json_atomically(self._path, {**told, "running": self._running})
+            write_json_atomically(self._path, {**content, "running": self._running})

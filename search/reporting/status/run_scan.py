@@ -31,7 +31,7 @@ class Runs:
     """The runs of one folder; ``refresh`` reads what is new."""
 
     folder: Path
-    ended: dict[str, RunSummary] = field(default_factory=dict)
+    summaries: dict[str, RunSummary] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     _failures: dict[str, list[Failure]] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Runs:
         self.waiting, self.unreadable = [], []
         root = str(self.folder)  # ten thousand paths as texts are read in half the time
         for key in _run_folders(self.folder):
-            if key in self.ended:
+            if key in self.summaries:
                 continue
             place = f"{root}/{key}"
             try:
@@ -59,7 +59,7 @@ class Runs:
             except InputError:
                 self.unreadable.append(key)
                 continue
-            self.ended[key] = run
+            self.summaries[key] = run
             if run.attempt > 1 or run.state == "failed":
                 self._failures[key] = _failures(place, key)
 
@@ -90,9 +90,9 @@ def _folders(place: Path | str) -> list[str]:
 
 def _failures(place: str, key: str) -> list[Failure]:
     """Of a run's attempts, in order; one that cannot be read is left out."""
-    found = []
+    failures = []
     for attempt in attempts_in(Path(place)):
         with suppress(InputError):
             error = one_line(read_failure(attempt).error, LONGEST_ERROR)
-            found.append(Failure(key, number_of(attempt), error))
-    return found
+            failures.append(Failure(key, number_of(attempt), error))
+    return failures

@@ -114,25 +114,25 @@ class Watcher:
         damage: list[str] = []
         settings = self._settings(damage)
         holder = find_holder(self._folder)
-        told = read_progress(self._folder, damage)
+        progress = read_progress(self._folder, damage)
         self._runs.refresh()
         now, runs = time.time(), self._runs
         comparison = isinstance(settings, ComparisonSettings)
         objective = settings.objective if settings else ObjectiveSettings()
-        total = self._total(told)
-        groups = self._groups(_expected(settings, told))
+        total = self._total(progress)
+        groups = self._groups(_expected(settings, progress))
         known = {k: group.expected for k, group in groups.items() if group.expected is not None}
         if total is None:
             total = sum(known.values()) if known else None
-        left = None if total is None else max(0, total - len(runs.ended))
-        complete = [run for run in runs.ended.values() if _is_candidate(run)]
+        left = None if total is None else max(0, total - len(runs.summaries))
+        complete = [run for run in runs.summaries.values() if _is_candidate(run)]
         sign = -1.0 if objective.mode == "min" else 1.0
         best = max(complete, key=lambda run: sign * (run.score or 0.0), default=None)
-        last = sorted(runs.ended.values(), key=lambda run: run.when)[-_LAST:]
+        last = sorted(runs.summaries.values(), key=lambda run: run.when)[-_LAST:]
         taken = TimeTaken()
-        for run in runs.ended.values():
+        for run in runs.summaries.values():
             taken.add(run.key, run.state, run.seconds)
-        seconds_left, basis = taken.left(known, total or 0, _slots(settings, told))
+        seconds_left, basis = taken.left(known, total or 0, _slots(settings, progress))
         return Status(
             name=settings.name if settings else self._folder.name,
             folder=str(self._folder),
@@ -140,16 +140,16 @@ class Watcher:
             activity=_activity(holder.alive, left),
             process=holder.process,
             monitor=objective.monitor,
-            ended=len(runs.ended),
+            ended=len(runs.summaries),
             total=total,
-            about=total is not None and told.about,
+            about=total is not None and progress.about,
             groups=groups,
-            training=self._training(told, now),
+            training=self._training(progress, now),
             failures=tuple(sorted(runs.failures, key=lambda failure: natural_order(failure.key))),
             unreadable=tuple(sorted(runs.unreadable, key=natural_order)),
             best=None if best is None or comparison else self._result(best, now),
             best_of=0 if comparison else len(complete),
-            training_seconds=sum(run.seconds for run in runs.ended.values()),
+            training_seconds=sum(run.seconds for run in runs.summaries.values()),
             seconds_left=seconds_left,
             basis=basis,
             last=tuple(self._result(run, now) for run in reversed(last)),
@@ -164,26 +164,26 @@ class Watcher:
             damage.append(str(error))
             return None
 
-    def _total(self, told: Progress) -> int | None:
-        """How many runs there will be, by the coordinator, or by its receipt where it told less."""
-        if told.total is not None:
-            return told.total
+    def _total(self, progress: Progress) -> int | None:
+        """How many runs there will be, by the coordinator, or by its receipt if that says less."""
+        if progress.total is not None:
+            return progress.total
         closed = not self._runs.waiting and (self._folder / RECEIPT).exists()
-        return len(self._runs.ended) if closed else None
+        return len(self._runs.summaries) if closed else None
 
     def _groups(self, expected: Mapping[str, int]) -> dict[str, Group]:
         states: dict[str, Counter[str]] = {place.partition("/")[0]: Counter() for place in PLACES}
-        for run in self._runs.ended.values():
+        for run in self._runs.summaries.values():
             states[_kind(run)][run.state] += 1
-        ended = {kind: sum(counts.values()) for kind, counts in states.items()}
+        sums = {kind: sum(counts.values()) for kind, counts in states.items()}
         return {
-            kind: Group(ended[kind], expected.get(kind), dict(counts))
+            kind: Group(sums[kind], expected.get(kind), dict(counts))
             for kind, counts in states.items()
-            if ended[kind] or expected.get(kind)
+            if sums[kind] or expected.get(kind)
         }
 
-    def _training(self, told: Progress, now: float) -> tuple[Training, ...]:
-        waiting = sorted(set(told.running) & set(self._runs.waiting), key=natural_order)
+    def _training(self, progress: Progress, now: float) -> tuple[Training, ...]:
+        waiting = sorted(set(progress.running) & set(self._runs.waiting), key=natural_order)
         return tuple(
             Training(
                 key=key,
@@ -194,7 +194,7 @@ class Watcher:
                 epochs=running.epochs,
                 score=running.score,
             )
-            for key, running in ((key, told.running[key]) for key in waiting)
+            for key, running in ((key, progress.running[key]) for key in waiting)
         )
 
     def _result(self, run: RunSummary, now: float) -> Result:
@@ -210,25 +210,25 @@ def _is_candidate(run: RunSummary) -> bool:
     return run.state == "complete" and run.score is not None and _kind(run) in _SEARCHED
 
 
-def _expected(settings: Experiment | None, told: Progress) -> dict[str, int]:
+def _expected(settings: Experiment | None, progress: Progress) -> dict[str, int]:
     """How many runs of each kind a study comes to; empty for a comparison.
 
     By the coordinator, or by the settings where it tells nothing.
     """
-    if told.by_folder:
-        return told.by_folder
+    if progress.by_folder:
+        return progress.by_folder
     if not isinstance(settings, StudySettings):
         return {}
-    trials, baselines, asked = settings.trials, len(settings.baselines), settings.finalists
+    trials, baselines, finalists = settings.trials, len(settings.baselines), settings.finalists
     arms = 2 if settings.sampler.random_search else 1
     expected = {
         "trials": trials,
         "baselines": baselines,
-        "finalists": (baselines + arms * min(asked.top, trials)) * max(asked.looks),
+        "finalists": (baselines + arms * min(finalists.top, trials)) * max(finalists.looks),
         "references": int(settings.data.class_path is None),
     }
     if not settings.sampler.random_search:  # else only the coordinator knows
-        expected["random"] = asked.random
+        expected["random"] = finalists.random
     return expected
 
 
@@ -240,6 +240,6 @@ def _activity(alive: bool | None, left: int | None) -> Activity:
     return "unknown" if alive is None else "not running"
 
 
-def _slots(settings: Experiment | None, told: Progress) -> int:
-    count = told.slots or (settings.workers.count if settings else None)
+def _slots(settings: Experiment | None, progress: Progress) -> int:
+    count = progress.slots or (settings.workers.count if settings else None)
     return count if isinstance(count, int) and count > 0 else 1

@@ -36,10 +36,10 @@ def render(status: Status) -> Lines:
     return Lines(*parts)
 
 
-def render_list(found: Sequence[Status]) -> Table:
+def render_list(statuses: Sequence[Status]) -> Table:
     """Several studies, a line each."""
-    table = _grid([Path(status.folder).name for status in found])
-    for status in found:
+    table = _grid([Path(status.folder).name for status in statuses])
+    for status in statuses:
         of = "" if status.total is None else f"/{'about ' * status.about}{status.total}"
         left = status.seconds_left if status.activity == "running" else None
         table.add_row(
@@ -74,15 +74,15 @@ def _activity(status: Status) -> str:
 
 def _sums(status: Status) -> Text:
     of = "" if status.total is None else f" of {'about ' * status.about}{status.total}"
-    said = f"{status.ended}{of} runs ended"
+    text = f"{status.ended}{of} runs ended"
     if status.training_seconds:
-        said += f" in {seconds_text(status.training_seconds)} of training, summed over workers"
+        text += f" in {seconds_text(status.training_seconds)} of training, summed over workers"
     if status.total is not None and status.ended < status.total:
-        said += f"; {'about ' * status.about}{status.total - status.ended} left"
+        text += f"; {'about ' * status.about}{status.total - status.ended} left"
         if status.seconds_left is not None:
-            said += f", about {seconds_text(status.seconds_left)}"
-        said += f" ({status.basis})"
-    return Text(said)
+            text += f", about {seconds_text(status.seconds_left)}"
+        text += f" ({status.basis})"
+    return Text(text)
 
 
 def _groups(status: Status) -> Table:
@@ -116,14 +116,14 @@ def _last(status: Status) -> Table:
 
 
 def _failures(status: Status) -> list[Text]:
-    said = [
+    lines = [
         Text(f"{failure.key}, attempt {failure.attempt}: {failure.error}", "yellow")
         for failure in status.failures[-_FAILURES:]
     ]
     count = len(status.failures)
     more = f", the last {_FAILURES}" if count > _FAILURES else ""
     head = [Text(f"attempts that failed: {count}{more}", "bold")] if count else []
-    return head + said + [Text(f"{k}: result.json unreadable", "red") for k in status.unreadable]
+    return head + lines + [Text(f"{k}: result.json unreadable", "red") for k in status.unreadable]
 
 
 def _best(status: Status) -> Text:
@@ -131,9 +131,9 @@ def _best(status: Status) -> Text:
     if best is None or best.score is None:
         return Text()
     score = _score(best.score, status)
-    found = f"best of {status.best_of} single runs so far: {status.monitor} {score}"
+    head = f"best of {status.best_of} single runs so far: {status.monitor} {score}"
     warning = "One run's score flatters, the best of many most: only rows retrained tell."
-    return Text.assemble((found, "green"), f" {best.label} ({best.key}). {warning}")
+    return Text.assemble((head, "green"), f" {best.label} ({best.key}). {warning}")
 
 
 def _score(value: float | None, status: Status) -> str:

@@ -74,12 +74,12 @@ class WandbBoard:
         self, process: "subprocess.Popen[bytes]", timeout: float, say: Callable[[str], None]
     ) -> None:
         begin = time.monotonic()
-        told = timeout < _MOMENT
+        quiet = timeout < _MOMENT
         while True:
             self.finish()  # a full pipe means that the mirror is behind
             waited = time.monotonic() - begin
-            if not told and waited > _MOMENT:
-                told = True
+            if not quiet and waited > _MOMENT:
+                quiet = True
                 say(
                     f"waiting for W&B, at most {timeout:g} s; all results are saved, and Ctrl-C "
                     "ends the waiting"

@@ -86,10 +86,10 @@ class _Mirror:
         """One run for the whole: its table, its sentences, and its files as an artifact."""
         from search.reporting.wandb.summary import summary_of  # scipy: not while workers start
 
-        found = summary_of(self.folder)
+        report = summary_of(self.folder)
         invocation = 1 + sum(line.startswith("study ") for line in self.done)
         local = ("wandb", "storage", "folder", "workers", "objective")
-        asked = {
+        options = {
             name: value for name, value in self.settings.to_dict().items() if name not in local
         }
         run = start_run(
@@ -97,17 +97,17 @@ class _Mirror:
             id=run_id(self.study, "study", invocation, self.mark),
             name=f"study {self.study}",
             job_type="study",
-            notes="\n".join(found.sentences),
-            config={**found.objective, **harmless(asked)},
+            notes="\n".join(report.sentences),
+            config={**report.objective, **harmless(options)},
         )
         import wandb
 
-        table = wandb.Table(list(found.columns), found.rows, allow_mixed_types=True)
-        run.log({found.name: table})
-        run.summary.update(found.told)
-        artifact = wandb.Artifact(found.name, type=found.name, metadata={"study": self.study})
+        table = wandb.Table(list(report.columns), report.rows, allow_mixed_types=True)
+        run.log({report.name: table})
+        run.summary.update(report.entries)
+        artifact = wandb.Artifact(report.name, type=report.name, metadata={"study": self.study})
         with tempfile.TemporaryDirectory() as folder:
-            found.write(Path(folder))
+            report.write(Path(folder))
             for file in sorted(Path(folder).iterdir()):
                 artifact.add_file(str(file))
         run.log_artifact(artifact, aliases=["latest"])

@@ -6,8 +6,8 @@ from typing import Any
 from search.settings.wandb import WandbPlace
 
 
-def start_run(where: WandbPlace, **told: Any) -> Any:
-    """`wandb.init` with ``told``, and with what a place says."""
+def start_run(where: WandbPlace, **options: Any) -> Any:
+    """`wandb.init` with ``options``, and with those of a place."""
     import wandb  # seconds
 
     where.dir.mkdir(parents=True, exist_ok=True)
@@ -35,5 +35,5 @@ def start_run(where: WandbPlace, **told: Any) -> Any:
         dir=str(where.dir),
         settings=settings,
         reinit="finish_previous",
-        **told,
+        **options,
     )

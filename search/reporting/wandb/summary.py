@@ -18,14 +18,14 @@ _COMPARISON = (JSON_FILE, CSV_FILE, "comparison.md")
 
 @dataclass(frozen=True)
 class Summary:
-    """A table, what is told beside it, and its files."""
+    """A table, the entries beside it, and its files."""
 
     name: str  # of the table and the artifact
     objective: dict[str, str]  # monitor and mode
     sentences: list[str]
     columns: tuple[str, ...]
     rows: list[list[Any]]
-    told: dict[str, Any]
+    entries: dict[str, Any]
     write: Callable[[Path], None]  # puts the files into a folder
 
 
@@ -40,16 +40,16 @@ def summary_of(folder: Path) -> Summary:
 
 
 def _of_study(board: Leaderboard) -> Summary:
-    told = {"digest": board.digest(), "rows": len(board.rows), "test_reads": board.test_reads}
+    entries = {"digest": board.digest(), "rows": len(board.rows), "test_reads": board.test_reads}
     if board.best is not None:
-        told |= {"best": board.best.label, **_objective(board)}
+        entries |= {"best": board.best.label, **_objective(board)}
     return Summary(
         "leaderboard",
         {"monitor": board.monitor, "mode": board.mode},
         [answer(board), *sentences(board)],
         COLUMNS,
         [[getattr(row, name) for name in COLUMNS] for row in board.rows],
-        told,
+        entries,
         board.write,
     )
 
@@ -64,7 +64,7 @@ def _objective(board: Leaderboard) -> dict[str, float]:
 
 def _of_comparison(folder: Path) -> Summary:
     """From its files, which stand when the mirror is told that it has ended."""
-    told, (columns, rows) = read_report(folder), read_report_table(folder)
+    report, (columns, rows) = read_report(folder), read_report_table(folder)
 
     def write(place: Path) -> None:
         for name in _COMPARISON:
@@ -73,11 +73,11 @@ def _of_comparison(folder: Path) -> Summary:
 
     return Summary(
         "comparison",
-        {"monitor": told.monitor, "mode": told.mode},
-        list(told.conclusions),
+        {"monitor": report.monitor, "mode": report.mode},
+        list(report.conclusions),
         tuple(columns),
         [[_value(cell) for cell in row] for row in rows],
-        {"digest": told.digest, "arms": len(told.results), "baseline": told.baseline},
+        {"digest": report.digest, "arms": len(report.results), "baseline": report.baseline},
         write,
     )
 

@@ -17,8 +17,8 @@ def test_what_it_reads_in_haste_is_what_stands_there(whole_study):
     study = whole_study()
     runs = look(study.folder)
     full = {spec.key: result for spec, result in iter_runs(study.folder)}
-    assert set(runs.ended) == set(full)
-    for key, run in runs.ended.items():
+    assert set(runs.summaries) == set(full)
+    for key, run in runs.summaries.items():
         result = full[key]
         told = (run.state, run.score, run.epochs, run.seconds)
         assert told == (result.state, result.score, result.epochs, result.seconds["total"])
@@ -30,7 +30,7 @@ def test_any_way_of_writing_it(make_study, indent):
     study.trial(0, 0.75)
     file = study.folder / "trials/0000/result.json"
     file.write_text(json.dumps(json.loads(file.read_text()), indent=indent))
-    assert look(study.folder).ended["trials/0000"].score == 0.75
+    assert look(study.folder).summaries["trials/0000"].score == 0.75
 
 
 def test_a_result_is_read_once_and_new_ones_are_found(make_study):
@@ -38,11 +38,11 @@ def test_a_result_is_read_once_and_new_ones_are_found(make_study):
     study.trial(0, 0.75)
     study.trial(1, 0.5, ended=False)
     runs = look(study.folder)
-    assert (list(runs.ended), runs.waiting) == (["trials/0000"], ["trials/0001"])
+    assert (list(runs.summaries), runs.waiting) == (["trials/0000"], ["trials/0001"])
     (study.folder / "trials/0000/result.json").unlink()
     study.trial(1, 0.5)
     runs.refresh()
-    assert (sorted(runs.ended), runs.waiting) == (["trials/0000", "trials/0001"], [])
+    assert (sorted(runs.summaries), runs.waiting) == (["trials/0000", "trials/0001"], [])
 
 
 @pytest.mark.parametrize("torn", ["", '{"score": 0.', "[]", "{}", "null", '{"score": "x"}', "\0"])
@@ -53,10 +53,10 @@ def test_a_torn_result_is_named_and_read_when_it_is_whole(make_study, torn):
     whole = file.read_text()
     file.write_text(torn)
     runs = look(study.folder)
-    assert (runs.ended, runs.unreadable) == ({}, ["trials/0000"])
+    assert (runs.summaries, runs.unreadable) == ({}, ["trials/0000"])
     file.write_text(whole)
     runs.refresh()
-    assert (list(runs.ended), runs.unreadable) == (["trials/0000"], [])
+    assert (list(runs.summaries), runs.unreadable) == (["trials/0000"], [])
 
 
 def test_failures_of_runs_that_wait_or_took_several_attempts(make_study):
@@ -81,11 +81,11 @@ def test_folders_of_runs_that_were_never_asked(make_study):
     (study.folder / "trials/0000").mkdir(parents=True)
     (study.folder / "trials/a file").write_text("")
     runs = look(study.folder)
-    assert (runs.ended, runs.waiting, runs.unreadable) == ({}, [], [])
+    assert (runs.summaries, runs.waiting, runs.unreadable) == ({}, [], [])
 
 
 def test_labels_and_files_that_cannot_be_read(tmp_path):
-    assert look(tmp_path / "none").ended == {}
+    assert look(tmp_path / "none").summaries == {}
     assert look(tmp_path).label("trials/0000") == ""
     (tmp_path / "trials/0000").mkdir(parents=True)
     (tmp_path / "trials/0000/run.json").write_text("[1]")

@@ -15,10 +15,10 @@ def test_a_study_is_its_leaderboard(studies, tmp_path):
     board, found = Leaderboard.from_folder(folder), summary_of(folder)
     assert (found.name, found.columns) == ("leaderboard", COLUMNS)
     assert len(found.rows) == len(board.rows)
-    assert found.told["digest"] == board.digest()
+    assert found.entries["digest"] == board.digest()
     assert found.sentences[0] == answer(board)
-    assert "objective" not in found.told  # a share, which people read in percent
-    assert found.told["objective (%)"] == pytest.approx(100 * board.best.validation_mean)
+    assert "objective" not in found.entries  # a share, which people read in percent
+    assert found.entries["objective (%)"] == pytest.approx(100 * board.best.validation_mean)
     (tmp_path / "out").mkdir()
     found.write(tmp_path / "out")
     assert (tmp_path / "out" / "leaderboard.csv").read_text() == board.to_csv()
@@ -34,7 +34,7 @@ def test_a_comparison_is_its_table_with_numbers_as_numbers(fake, tmp_path):
     )
     told = read_json(made.folder / "comparison.json")
     assert found.sentences == told["conclusions"]
-    assert found.told == {"digest": told["digest"], "arms": 3, "baseline": "base"}
+    assert found.entries == {"digest": told["digest"], "arms": 3, "baseline": "base"}
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
     # a row for each difference: the baseline has none, +mdta also one to its control
     half = "+mdta(attention=false)"

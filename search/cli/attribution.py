@@ -21,13 +21,13 @@ def run(options: AttributionOptions) -> int:
 
     study = Path(options.study)
     adopt_kept_plugins(study, options.plugin, options.trust)
-    found = attribute(read_trials(study, options.match), options.interactions, options.adjust)
+    attribution = attribute(read_trials(study, options.match), options.interactions, options.adjust)
     console = Console()
-    console.print(render(found))
+    console.print(render(attribution))
     out = Path(options.out) if options.out else study
-    write_json_atomically(out / "attribution.json", found.to_dict())
-    write_text_atomically(out / "attribution.csv", to_csv(found))
-    write_text_atomically(out / "attribution.md", to_markdown(found))
-    save_svg(found, out / "attribution.svg")
+    write_json_atomically(out / "attribution.json", attribution.to_dict())
+    write_text_atomically(out / "attribution.csv", to_csv(attribution))
+    write_text_atomically(out / "attribution.md", to_markdown(attribution))
+    save_svg(attribution, out / "attribution.svg")
     console.say(f"\nwritten: {out}/attribution.json, .csv, .md, .svg")
     return 0

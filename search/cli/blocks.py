@@ -82,22 +82,22 @@ def _check(entry: PartInfo, console: Console) -> int:
     )
     reported: dict[str, str] = {}  # by what is wrong, the check that has said it
     for check in CHECKS:
-        found = ""
+        fault = ""
         for word in words:
             try:
                 check(word)
             except Exception as error:  # whatever the user's code raises is a finding
-                found = f"{word}: {type(error).__name__}: {error}"
+                fault = f"{word}: {type(error).__name__}: {error}"
                 break
         title = check.__name__.replace("_", " ")
-        same = reported.setdefault(found, title) if found else title
+        same = reported.setdefault(fault, title) if fault else title
         console.print(
             Text.assemble(
                 "  ",
-                ("fails", "red") if found else ("holds", "green"),
+                ("fails", "red") if fault else ("holds", "green"),
                 f"  {title}",
                 f" (for the same reason as: {same})" * (same != title),
-                f"\n         {found}" * (bool(found) and same == title),
+                f"\n         {fault}" * (bool(fault) and same == title),
             )
         )
     return len(reported)

@@ -34,17 +34,17 @@ _BEGIN = time.monotonic()  # of the command: this module is imported at its star
 def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int:
     """Run a study or a comparison, or say what it would train. Returns the exit code."""
     with nullcontext() if options.dry_run else trains_on_unread():
-        asked = in_time(options, settings, words)
+        request = in_time(options, settings, words)
     if options.dry_run:
-        if not asked.proposed:  # else all is said
-            _rehearse(asked.settings)
+        if not request.proposed:  # else all is said
+            _rehearse(request.settings)
         return 0
     receipts = [receipt for name in options.config if (receipt := read_receipt(name))]
     from search.launch import start
 
-    begin = start.run_study if isinstance(asked.settings, StudySettings) else start.compare
+    begin = start.run_study if isinstance(request.settings, StudySettings) else start.compare
     receipt = receipts[-1] if receipts else None
-    begin(asked.settings, receipt=receipt, report=True, time_plan=asked.plan)
+    begin(request.settings, receipt=receipt, report=True, time_plan=request.plan)
     return 0
 
 
@@ -159,14 +159,14 @@ def _continued(
         hours = known.hours
     console.say(f"going on with the settings in {file}")
     name = NAMES[kind]
-    _, found, _ = COMMANDS[name].parse(name, [f"--config={file}", *words])
-    fitted = _fitted(replace(found, name=base.name), Clock(hours, _BEGIN), console)
+    _, settings, _ = COMMANDS[name].parse(name, [f"--config={file}", *words])
+    fitted = _fitted(replace(settings, name=base.name), Clock(hours, _BEGIN), console)
     given = with_words({}, COMMANDS[name].parser(name), words, type(options), type(base))
     number = "trials" if kind == "study" else "seeds"
-    asked, planned = given.get(number), getattr(fitted.settings, number)
-    if known and known.hours == hours and isinstance(asked, int) and asked > planned:
+    wanted, planned = given.get(number), getattr(fitted.settings, number)
+    if known and known.hours == hours and isinstance(wanted, int) and wanted > planned:
         raise InputError(
-            f"--{number} {asked}: this {kind} began with {planned} in {hours:g} hours and goes on "
+            f"--{number} {wanted}: this {kind} began with {planned} in {hours:g} hours and goes on "
             f"with them; give other --hours to plan anew, or leave --{number} out"
         )
     return fitted

@@ -19,24 +19,24 @@ def run(options: LeaderboardOptions) -> int:
     be compared.
     """
     folders = [Path(name) for name in options.studies]
-    found: Study | ComparisonStudy
+    study: Study | ComparisonStudy
     if len(folders) > 1:
-        found = Study(folders[0], read_board(folders))
+        study = Study(folders[0], read_board(folders))
     else:
-        found = open_study(folders[0], plugins=options.plugin, trust=options.trust)
+        study = open_study(folders[0], plugins=options.plugin, trust=options.trust)
     if options.format == "csv":
-        print(found.leaderboard.to_csv(), end="")
+        print(study.leaderboard.to_csv(), end="")
     elif options.format == "json":
-        if isinstance(found, ComparisonStudy):
-            content = told(found.comparison)
+        if isinstance(study, ComparisonStudy):
+            content = told(study.comparison)
         else:
-            content = found.board.to_dict()
+            content = study.board.to_dict()
         print(json.dumps(json_ready(content), indent=1))
     else:
-        found.print_report(Console(), full=options.all)
+        study.print_report(Console(), full=options.all)
     if options.svg:
-        if isinstance(found, ComparisonStudy):
-            save_differences(found.comparison, Path(options.svg))
+        if isinstance(study, ComparisonStudy):
+            save_differences(study.comparison, Path(options.svg))
         else:
-            save_svg(found.board, Path(options.svg))
+            save_svg(study.board, Path(options.svg))
     return 0

@@ -34,14 +34,14 @@ def print_space(options: SpaceOptions, settings: StudySettings) -> int:
     with Console(stderr=True).status("looking at the space"):
         space, _ = checked_candidates(settings)
         met = matching(settings.budget, [p.path for p in space.parameters])
-        found = survey(space, limits(settings.budget), options.samples, met)
+        overview = survey(space, limits(settings.budget), options.samples, met)
     if options.format == "json":
-        print(json.dumps({"study": settings.name, **to_dict(found)}, indent=1))
+        print(json.dumps({"study": settings.name, **to_dict(overview)}, indent=1))
         return 0
     console = Console()
-    console.print(_parameters(found.space))
+    console.print(_parameters(overview.space))
     console.print()
-    console.print(_facts(found), highlight=False)
+    console.print(_facts(overview), highlight=False)
     for note in unused_plugins(settings):
         console.print(f"\n{note}", style="yellow", markup=False, highlight=False)
     return 0
@@ -50,12 +50,12 @@ def print_space(options: SpaceOptions, settings: StudySettings) -> int:
 # For programs
 
 
-def to_dict(found: Survey) -> dict[str, Any]:
+def to_dict(overview: Survey) -> dict[str, Any]:
     """Everything, with numbers unrounded; null where there is no end."""
     return {
-        "parameters": [_described(path, leaf) for path, leaf in _leaves(found.space)],
-        "combinations": found.space.size,
-        "candidates": _number(found.distinct),
+        "parameters": [_described(path, leaf) for path, leaf in _leaves(overview.space)],
+        "combinations": overview.space.size,
+        "candidates": _number(overview.distinct),
         "parts": [
             {
                 "makes": part.kind,
@@ -64,17 +64,17 @@ def to_dict(found: Survey) -> dict[str, Any]:
                 "looked_at": part.looked_at,
                 "exact": part.exact,
                 "distinct": _number(part.distinct),
-                "makes_none": _share(found.nothing(part)),
+                "makes_none": _share(overview.nothing(part)),
                 "refusal": part.refusal,
             }
-            for part in found.parts
+            for part in overview.parts
         ],
-        "budget": dict(found.limits),
-        "fits": _share(found.fitting),
-        "cheapest": _candidate(found, found.cheapest),
-        "dearest": _candidate(found, found.dearest),
-        "never_fits": {name: dict(values) for name, values in found.never.items()},
-        "never_made": dict(found.unmade),
+        "budget": dict(overview.limits),
+        "fits": _share(overview.fitting),
+        "cheapest": _candidate(overview, overview.cheapest),
+        "dearest": _candidate(overview, overview.dearest),
+        "never_fits": {name: dict(values) for name, values in overview.never.items()},
+        "never_made": dict(overview.unmade),
     }
 
 
@@ -114,11 +114,11 @@ def _share(share: Share) -> dict[str, Any]:
     }
 
 
-def _candidate(found: Survey, candidate: Candidate) -> dict[str, Any]:
+def _candidate(overview: Survey, candidate: Candidate) -> dict[str, Any]:
     return {
-        "params": {p.path: candidate.params[p.path] for p in found.networks.parameters},
+        "params": {p.path: candidate.params[p.path] for p in overview.networks.parameters},
         **candidate.cost.to_dict(),
-        "exact": found.networks.exact,
+        "exact": overview.networks.exact,
     }
 
 
@@ -132,10 +132,10 @@ def _parameters(space: Space) -> Table:
     table.add_column("values", header_style="dim", overflow="fold")
     table.add_column("number", header_style="dim", justify="right", no_wrap=True)
     for path, leaf in _leaves(space):
-        told = _described(path, leaf)
-        number = "" if "number" not in told else _count(told["number"])
+        description = _described(path, leaf)
+        number = "" if "number" not in description else _count(description["number"])
         style = "" if isinstance(leaf, Choice | Range) else "dim"
-        table.add_row(path, told["kind"], Words(_values(leaf)), number, style=style)
+        table.add_row(path, description["kind"], Words(_values(leaf)), number, style=style)
     return table
 
 
@@ -150,32 +150,35 @@ def _values(leaf: Any) -> str:
     return f"{short(leaf.low)} to {short(leaf.high)}{steps}{', logarithmic' * leaf.log}"
 
 
-def _facts(found: Survey) -> Table:
+def _facts(overview: Survey) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for heading, text in _sentences(found):
+    for heading, text in _sentences(overview):
         table.add_row(heading, Words(text))
     return table
 
 
-def _sentences(found: Survey) -> Iterator[tuple[str, str]]:
-    parts, networks = found.parts, found.networks
+def _sentences(overview: Survey) -> Iterator[tuple[str, str]]:
+    parts, networks = overview.parts, overview.networks
     split = " x ".join(f"{_count(p.combinations)} {p.kind}" for p in parts if p.parameters)
-    several = found.space.size is not None and all(p.parameters for p in parts[1:])
-    yield "combinations", _count(found.space.size) + (f" = {split}" if several else "")
-    yield "candidates", _distinct(found)
+    several = overview.space.size is not None and all(p.parameters for p in parts[1:])
+    yield "combinations", _count(overview.space.size) + (f" = {split}" if several else "")
+    yield "candidates", _distinct(overview)
     for part in parts:
-        nothing = found.nothing(part)
+        nothing = overview.nothing(part)
         if part is networks or nothing.count:
             why = f": {part.refusal.partition(';')[0]}" if part.refusal else ""
             yield f"no {part.kind.removesuffix('s')}", _share_text(nothing, part.kind) + why
-    if found.unmade:
-        yield "never made", f"a network with {_listed(found.unmade)}{_how(networks, 'drawn')}"
-    if found.limits:
-        most = ", ".join(f"{value:,} {name}" for name, value in found.limits.items())
-        yield "within budget", f"{_share_text(found.fitting, networks.kind)} keep {most}"
-    for heading, candidate in (("lowest cost", found.cheapest), ("highest cost", found.dearest)):
+    if overview.unmade:
+        yield "never made", f"a network with {_listed(overview.unmade)}{_how(networks, 'drawn')}"
+    if overview.limits:
+        most = ", ".join(f"{value:,} {name}" for name, value in overview.limits.items())
+        yield "within budget", f"{_share_text(overview.fitting, networks.kind)} keep {most}"
+    for heading, candidate in (
+        ("lowest cost", overview.cheapest),
+        ("highest cost", overview.dearest),
+    ):
         costs = ", ".join(
             f"{getattr(candidate.cost, name):,} {label}"
             for name, label in (
@@ -184,11 +187,11 @@ def _sentences(found: Survey) -> Iterator[tuple[str, str]]:
                 ("activations", "activations"),
             )
         )
-        dear = " (exceeds the budget)" if over(candidate.cost, found.limits) else ""
+        dear = " (exceeds the budget)" if over(candidate.cost, overview.limits) else ""
         yield heading, costs + dear + ("" if networks.exact else " (found by descent)")
         if networks.parameters:
             yield "", settings_text(candidate.params, networks.parameters)
-    for name, values in found.never.items():
+    for name, values in overview.never.items():
         yield "never fits", f"{name} with {_listed(values)}{_how(networks, 'found by descent')}"
 
 
@@ -200,11 +203,11 @@ def _how(networks: SubSpace, sought: str) -> str:
     return "" if networks.exact else f" (none {sought})"
 
 
-def _distinct(found: Survey) -> str:
-    number = found.distinct
+def _distinct(overview: Survey) -> str:
+    number = overview.distinct
     if number is None:
         return "without end: a parameter has a value between any two"
-    if all(part.exact for part in found.parts):
+    if all(part.exact for part in overview.parts):
         return f"{number.value:,.0f} distinct, all counted"
     return f"about {number.value:,.0f} distinct, standard error {number.error:,.0f}; {_IDLE}"
 

@@ -47,13 +47,13 @@ def run(options: StatusOptions) -> int:
     return 0
 
 
-def _list(found: Sequence[Status], form: str, console: Console) -> None:
+def _list(statuses: Sequence[Status], form: str, console: Console) -> None:
     """All studies of a folder, a line each."""
     if form == "json":
-        told = [{"schema_version": 1, **asdict(status)} for status in found]
-        print(json.dumps(json_ready(told), indent=1))
+        content = [{"schema_version": 1, **asdict(status)} for status in statuses]
+        print(json.dumps(json_ready(content), indent=1))
     else:
-        console.print(render_list(found))
+        console.print(render_list(statuses))
 
 
 def _show(status: Status, form: str, console: Console, again: bool) -> None:
@@ -64,7 +64,7 @@ def _show(status: Status, form: str, console: Console, again: bool) -> None:
     if again:
         console.clear()  # nothing where the output is not a terminal
     console.print(render(status), soft_wrap=False)
-    if found := what_it_found(status):
-        console.say(found)
+    if sentence := what_it_found(status):
+        console.say(sentence)
     if again and not console.is_terminal:
         console.print()

@@ -34,15 +34,15 @@ def print_costs(question: Question) -> int:
     """Answer a question on the terminal."""
     waits = question.measure or question.by == "latency"
     with Console(stderr=True).status("measuring") if waits else nullcontext() as status:
-        found = answer(question, status.update if status else lambda _: None)
+        costs = answer(question, status.update if status else lambda _: None)
     if question.save is not None:
-        save_variants(found, Path(question.save))
+        save_variants(costs, Path(question.save))
     if question.format == "json":
-        print(json.dumps(to_dict(found), indent=1))
+        print(json.dumps(to_dict(costs), indent=1))
     elif question.format == "csv":
-        print(to_csv(found), end="")
+        print(to_csv(costs), end="")
     else:
-        _print_tables(found)
+        _print_tables(costs)
     return 0
 
 
@@ -70,20 +70,20 @@ def answer(question: Question, progress: Callable[[str], object]) -> Answer:
 # For programs
 
 
-def to_dict(found: Answer) -> dict[str, Any]:
+def to_dict(costs: Answer) -> dict[str, Any]:
     """Everything, with each variant's fields."""
     rows = [
         {**_flat(row), "adjuster": row.adjuster, "variant": row.variant.to_dict()}
-        for row in found.rows
+        for row in costs.rows
     ]
-    return {"measured_with": found.measured_with, "rows": rows}
+    return {"measured_with": costs.measured_with, "rows": rows}
 
 
-def to_csv(found: Answer) -> str:
+def to_csv(costs: Answer) -> str:
     """One line a variant; numbers unrounded."""
     lines = [
-        _flat(row) | {"adjuster": row.adjuster, "measured_with": found.measured_with}
-        for row in found.rows
+        _flat(row) | {"adjuster": row.adjuster, "measured_with": costs.measured_with}
+        for row in costs.rows
     ]
     columns = list(dict.fromkeys(key for line in lines for key in line))
     rows = [{key: line.get(key) for key in columns} for line in lines]
@@ -106,11 +106,11 @@ def _flat(row: CostRow) -> dict[str, Any]:
     return flat
 
 
-def save_variants(found: Answer, folder: Path) -> None:
+def save_variants(costs: Answer, folder: Path) -> None:
     """Write each variant as YAML. Raises InputError where a file says something else already."""
     texts: dict[Path, str] = {}
-    for row in found.rows:
-        says = f", matched by {found.question.by} to {found.question.match}" if row.adjuster else ""
+    for row in costs.rows:
+        says = f", matched by {costs.question.by} to {costs.question.match}" if row.adjuster else ""
         plain = Path(row.name).stem if row.name.endswith((".yaml", ".yml")) else row.name
         name = _UNSAFE.sub("-", plain).strip("-")
         file = folder / f"{name}.yaml"
@@ -133,20 +133,20 @@ def save_variants(found: Answer, folder: Path) -> None:
 # For people
 
 
-def _print_tables(found: Answer) -> None:
+def _print_tables(costs: Answer) -> None:
     console = Console()
-    table = _cost_table(found)
+    table = _cost_table(costs)
     wide = console.options.update(max_width=_ANY_WIDTH)
     if console.measure(table, options=wide).maximum > console.width:
-        table = _cost_table(found, with_id=False)  # rather than numbers that nobody can read
+        table = _cost_table(costs, with_id=False)  # rather than numbers that nobody can read
     console.print(table)
-    for line in _remarks(found):
+    for line in _remarks(costs):
         console.print(line, style="dim", highlight=False)
-    if found.question.measure:
+    if costs.question.measure:
         console.print()
-        console.print(_time_table(found))
+        console.print(_time_table(costs))
         for line in (
-            f"{found.measured_with}; {found.question.rounds} rounds, variants in turn.",
+            f"{costs.measured_with}; {costs.question.rounds} rounds, variants in turn.",
             "Median (interquartile range); ratio: to the first, in the same round. Training: "
             "forward, backward and AdamW.",
             "Memory: the peak of a step beside the weights, in a process of its own.",
@@ -154,8 +154,8 @@ def _print_tables(found: Answer) -> None:
             console.print(line, style="dim", highlight=False)
 
 
-def _cost_table(found: Answer, with_id: bool = True) -> Table:
-    compared = any(row.relative for row in found.rows)
+def _cost_table(costs: Answer, with_id: bool = True) -> Table:
+    compared = any(row.relative for row in costs.rows)
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("variant", header_style="dim", overflow="fold")
     for heading in ("parameters", "MACs", "activations"):
@@ -164,7 +164,7 @@ def _cost_table(found: Answer, with_id: bool = True) -> Table:
             table.add_column("", style="dim", justify="right", no_wrap=True)
     if with_id:
         table.add_column("id", header_style="dim", no_wrap=True)
-    for row in found.rows:
+    for row in costs.rows:
         cells: list[str] = []
         for name in _COUNTS:
             cells.append(f"{getattr(row.cost, name):,}")
@@ -174,8 +174,8 @@ def _cost_table(found: Answer, with_id: bool = True) -> Table:
     return table
 
 
-def _remarks(found: Answer) -> Iterator[str]:
-    question, rows = found.question, found.rows
+def _remarks(costs: Answer) -> Iterator[str]:
+    question, rows = costs.question, costs.rows
     sizes = {"x".join(map(str, row.variant.image_size)) for row in rows}
     image = f"one {sizes.pop()} image" if len(sizes) == 1 else "one image of each one's size"
     yield f"MACs and activations for {image}, matrix products and convolutions only."
@@ -192,12 +192,12 @@ def _remarks(found: Answer) -> Iterator[str]:
             yield f"  {row.name}: {row.adjuster}"
 
 
-def _time_table(found: Answer) -> Table:
+def _time_table(costs: Answer) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("variant", header_style="dim", overflow="fold")
     for heading in ("forward ms", "ratio", "training ms", "ratio", "forward MB", "training MB"):
         table.add_column(heading, header_style="dim", justify="right")
-    for row in found.rows:
+    for row in costs.rows:
         if row.measured:
             forward, training = row.measured.forward, row.measured.training
             table.add_row(

@@ -42,11 +42,11 @@ def measured(
             memory[-1].append(peak_memory(row.variant, work, setup, registry.runnable_plugins()))
     for work in _WORKS:
 
-        def told(done: int, work: Work = work) -> None:
+        def show_round(done: int, work: Work = work) -> None:
             progress(f"{work}: round {done} of {question.rounds}")
 
         variants = [row.variant for row in rows]
-        times.append(compare_times(variants, work, setup, question.rounds, told))
+        times.append(compare_times(variants, work, setup, question.rounds, show_round))
     columns = zip(rows, *times, *memory, strict=True)
     return [replace(row, measured=Measurement(*values)) for row, *values in columns]
 
@@ -67,7 +67,7 @@ def matched_by_clock(
 
     for name, variant in others(named, question):
         progress(f"matching {name} by the clock")
-        found, time = match_latency(
+        match, time = match_latency(
             variant,
             1.0 if isinstance(target, Variant) else target,
             measure,
@@ -75,6 +75,6 @@ def matched_by_clock(
             tolerance=question.nearness,
         )
         unit = f"of {question.match}" if beside else "ms"
-        adjuster = f"{found.adjuster}; takes {time.value:.4g} {unit} (IQR {time.noise:.2g})"
-        rows.append(CostRow(name, found.variant, found.cost, found.residuals, adjuster))
+        adjuster = f"{match.adjuster}; takes {time.value:.4g} {unit} (IQR {time.noise:.2g})"
+        rows.append(CostRow(name, match.variant, match.cost, match.residuals, adjuster))
     return rows

@@ -121,8 +121,8 @@ def named_variants(question: Question) -> list[tuple[str, Variant]]:
 def find_variant(name: str, image_size: str | None = None) -> Variant:
     """A published variant, a file's, a run's, or Swin-T with a word for its blocks."""
     is_file = name.endswith((".yaml", ".yml"))
-    found = read_variant(name) if is_file else resolve_variant(name)
-    return found if image_size is None else replace(found, image_size=_read_size(image_size))
+    variant = read_variant(name) if is_file else resolve_variant(name)
+    return variant if image_size is None else replace(variant, image_size=_read_size(image_size))
 
 
 def _read_size(text: str) -> tuple[int, int]:
@@ -143,8 +143,8 @@ def matched(named: Named, question: Question) -> list[CostRow]:
     target = target_of(question)
     rows = reference_rows(question, target)
     for name, variant in others(named, question):
-        found = match_cost(variant, target, question.by, tolerance=question.nearness)  # type: ignore[arg-type]  # not latency
-        rows.append(CostRow(name, found.variant, found.cost, found.residuals, found.adjuster))
+        match = match_cost(variant, target, question.by, tolerance=question.nearness)  # type: ignore[arg-type]  # not latency
+        rows.append(CostRow(name, match.variant, match.cost, match.residuals, match.adjuster))
     return rows
 
 

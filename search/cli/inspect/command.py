@@ -44,20 +44,20 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     inspections can be made.
     """
     console = console or Console()
-    asked = question.inspections or tuple(Asked(name) for name in registry.names("inspection"))
-    make_inspections(asked)  # refuse now what cannot be
+    requests = question.inspections or tuple(Asked(name) for name in registry.names("inspection"))
+    make_inspections(requests)  # refuse now what cannot be
     target = find_target(question)
-    shown = show_images(question, target)
+    sample = show_images(question, target)
     inspections = make_inspections(
-        asked if shown.settings is None else as_trained(asked, shown.settings)
+        requests if sample.settings is None else as_trained(requests, sample.settings)
     )
-    subject = make_subject_of(question, target, shown)
-    if shown.why_no_labels is not None:
-        console.say(Text.assemble(("labels are left out", "yellow"), f": {shown.why_no_labels}"))
-    for note in shown.notes:
+    subject = make_subject_of(question, target, sample)
+    if sample.why_no_labels is not None:
+        console.say(Text.assemble(("labels are left out", "yellow"), f": {sample.why_no_labels}"))
+    for note in sample.notes:
         console.say(Text.assemble(("note", "yellow"), f": {note}"))
     folder = Path(question.out) if question.out else _default_folder(target)
-    index = Index(folder, _about(question, target, shown))
+    index = Index(folder, _about(question, target, sample))
     if index.replaced:
         console.say(
             f"results of another network, other images or another seed in {folder}/ are replaced: "
@@ -67,8 +67,8 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     if question.split == "test" and not question.is_noise:
         warning = ": what is seen here must not choose a network"
         console.print(Text.assemble(("the test split is read", "yellow"), warning))
-        kept, said = _test_reading(question, target, shown)
-        console.say(said)
+        kept, sentence = _test_reading(question, target, sample)
+        console.say(sentence)
     with kept, Console(stderr=True).status("") as status:
         outcomes = []
         for outcome in run_inspections(
@@ -79,7 +79,7 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     if not any(outcome.numbers and outcome.numbers["rows"] for outcome in outcomes):
         reasons = "; ".join(f"{o.asked.name}: {o.reason}" for o in outcomes)
         raise InputError(f"nothing that was asked for can be inspected here: {reasons}")
-    _print(outcomes, subject, target, shown, console)
+    _print(outcomes, subject, target, sample, console)
     console.say(f"\nnumbers and figures: {folder}/")
     if question.wandb:
         from search.reporting.wandb.inspection import send
@@ -100,7 +100,7 @@ def _default_folder(target: TargetNetwork) -> Path:
 
 
 def _test_reading(
-    question: InspectQuestion, target: TargetNetwork, shown: ShownImages
+    question: InspectQuestion, target: TargetNetwork, sample: ShownImages
 ) -> tuple[AbstractContextManager[None], str]:
     """What writes down that a trained network is shown test images, and where that is, in words.
 
@@ -109,16 +109,16 @@ def _test_reading(
     if target.checkpoint is None:
         return nullcontext(), "this reading is not recorded: the weights are random"
     home = target.home or target.checkpoint.resolve().parent
-    split = shown.about.get("test_hash") or shown.about["data_hash"]
+    split = sample.about.get("test_hash") or sample.about["data_hash"]
     other = f"/{split}" if question.data is not None else ""
     candidate = target.run.candidate_id if target.run else target.model.variant.id
     if (home / STUDY_FILE).exists():  # a study, which keeps a ledger of its own
         key = f"inspect/{target.name}{other}"
-        kept = recorded_test_read(home, "inspect", key, candidate, shown.about)
+        kept = recorded_test_read(home, "inspect", key, candidate, sample.about)
         where = f"{home / LEDGER} and in {ledger_beside(home)}"
     else:
         ledger, key = ledger_near(home), f"inspect/{weights_hash(target.checkpoint)}{other}"
-        hashes = (shown.about.get("test_hash", ""), shown.about["data_hash"])
+        hashes = (sample.about.get("test_hash", ""), sample.about["data_hash"])
         kept = recorded(RecordedRead(home.name, key, "inspect", candidate, *hashes), ledger)
         where = str(ledger)
     return kept, f"this reading is recorded in {where} as {key}"
@@ -209,33 +209,33 @@ def _identity(about: Mapping[str, Any]) -> list[Any]:
     return [about.get(key) for key in _IDENTITY]
 
 
-def _about(question: InspectQuestion, target: TargetNetwork, shown: ShownImages) -> dict[str, Any]:
+def _about(question: InspectQuestion, target: TargetNetwork, sample: ShownImages) -> dict[str, Any]:
     return {
         "target": question.target,
         **target.about(),
-        "data": shown.about,
+        "data": sample.about,
         "seed": question.seed,
     }
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            versions[name] = version(name)
+    return versions
 
 
 def _print(
     outcomes: Sequence[Outcome],
     subject: Subject,
     target: TargetNetwork,
-    shown: ShownImages,
+    sample: ShownImages,
     console: Console,
 ) -> None:
     variant = subject.model.variant
     weights = "trained" if subject.trained else "random weights: it speaks of the architecture"
-    about = shown.about
+    about = sample.about
     images = f"{about['images']} images of {about['source']}"
     if about["split"]:
         images += f", {about['split']} split"

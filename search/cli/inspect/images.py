@@ -59,12 +59,12 @@ def show_images(question: InspectQuestion, target: TargetNetwork) -> ShownImages
         check_data_module(settings, target, question.target, trust=True)  # it was named
         settings, notes = as_recorded(settings, target)
     images = _source_images if settings.class_path is None else _own_images
-    shown = images(settings, question, target)
-    return dataclasses.replace(shown, settings=settings, notes=(*notes, *shown.notes))
+    sample = images(settings, question, target)
+    return dataclasses.replace(sample, settings=settings, notes=(*notes, *sample.notes))
 
 
 def make_subject_of(
-    question: InspectQuestion, target: TargetNetwork, shown: ShownImages
+    question: InspectQuestion, target: TargetNetwork, sample: ShownImages
 ) -> Subject:
     """Network and images together, on the device that is asked for.
 
@@ -75,9 +75,9 @@ def make_subject_of(
     at_once = int(max(1, min(_MOST_AT_ONCE, _MACS_AT_ONCE // max(macs, 1))))
     return make_subject(
         target.model,
-        shown.images,
-        shown.labels,
-        shown.class_names,
+        sample.images,
+        sample.labels,
+        sample.class_names,
         trained=target.checkpoint is not None,
         seed=question.seed,
         batch_size=at_once,
@@ -150,10 +150,10 @@ def _listed(names: Sequence[str]) -> str:
 
 def _refuse_labels(why_not: str, question: InspectQuestion) -> None:
     """Raise InputError where an inspection that needs labels was named."""
-    for asked, inspection in make_inspections(question.inspections or ()):
+    for request, inspection in make_inspections(question.inspections or ()):
         if inspection.needs_labels:
             raise InputError(
-                f"{asked.name} asks how right the network is, but {why_not}; give images of the "
+                f"{request.name} asks how right the network is, but {why_not}; give images of the "
                 "classes that it was trained on, or leave this inspection out"
             )
 

@@ -114,8 +114,8 @@ def _home(checkpoint: Path) -> Path | None:
 def _settings_in(folder: Path) -> dict[str, Any]:
     """The settings in a folder, also of a training; empty where they cannot be read."""
     with suppress(InputError):
-        found = read_yaml(folder / SETTINGS_FILE, SETTINGS_FILE)
-        return found if isinstance(found, dict) else {}
+        content = read_yaml(folder / SETTINGS_FILE, SETTINGS_FILE)
+        return content if isinstance(content, dict) else {}
     return {}
 
 
@@ -181,6 +181,6 @@ def check_data_module(
     home = target.home
     study = None if home is None else study_of(home)
     recorded = recorded_hashes(study, "modules") if study else {}
-    if home is not None and isinstance(found := _settings_in(home).get("modules"), dict):
-        recorded |= found  # of a training
+    if home is not None and isinstance(modules := _settings_in(home).get("modules"), dict):
+        recorded |= modules  # of a training
     check_data_code(settings.class_path, recorded, f"the study of {named!r}", trust)

@@ -1,6 +1,7 @@
 """The commands `run` and `compare`, which with `--images` and `--hours` end in time."""
 
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -33,6 +34,10 @@ _BEGIN = time.monotonic()  # of the command: this module is imported at its star
 
 def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int:
     """Run a study or a comparison, or say what it would train. Returns the exit code."""
+    if "torch" not in sys.modules:  # seconds, many on a busy machine, in which nothing is said
+        print(
+            f"{options.images or settings.path}: loading PyTorch ...", file=sys.stderr, flush=True
+        )
     with nullcontext() if options.dry_run else trains_on_unread():
         request = in_time(options, settings, words)
     if options.dry_run:

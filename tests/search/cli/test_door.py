@@ -71,3 +71,35 @@ def test_an_interruption_of_the_first_moments_ends_as_later_ones(number, module)
     finally:
         process.kill()
     assert (process.returncode, errors) == (130, "interrupted\n")
+
+
+NOTHING_HEAVY = """
+import runpy, sys
+class Heavy:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "lightning", "optuna", "scipy", "sklearn"):
+            raise SystemExit(f"imports {{name}}")
+sys.meta_path.insert(0, Heavy())
+sys.path.insert(0, {root!r})
+sys.argv[1:] = {words!r}
+{run}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--trails", "5"], "error: unknown option '--trails'; did you mean '--trials'?"),
+        (["compare", "--config", "mine.yaml"], "error: unknown setting of mine.yaml 'trails'"),
+        (["run", "--trials", "many"], "error: trials must be a whole number; got 'many'"),
+        (["run", "--dry-run"], "runs/digits: loading PyTorch ...\nimports "),
+    ],
+)
+def test_words_and_files_are_checked_and_a_line_is_said_before_heavy_imports(tmp_path, words, said):
+    (tmp_path / "mine.yaml").write_text("name: mine\nseeds: 3\ntrails: 5\n")
+    run = DOORS["search.cli.main"]
+    script = NOTHING_HEAVY.format(root=str(ROOT), words=words, run=run)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith(said)
+    assert done.stdout == ""

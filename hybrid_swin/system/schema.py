@@ -7,7 +7,7 @@ missing key takes the field's default.
 
 import math
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -96,6 +96,19 @@ def build_settings(cls: type[Record], data: Mapping[str, Any], path: str = "") -
         raise InputError(str(error)) from None
 
 
+def check_arguments(function: Callable[..., Any], **given: Any) -> None:
+    """Check arguments of a public function against its type hints, as settings are checked.
+
+    Raises InputError.
+    """
+    for name, value in given.items():
+        plain = value.tolist() if hasattr(value, "tolist") else value  # of numpy
+        try:
+            _checked(hints_of(function)[name], plain, name, _Rules(settings=True))
+        except SchemaError as error:
+            raise InputError(str(error)) from None
+
+
 def dataclass_in(hint: Any) -> type | None:
     """The dataclass that a setting consists of, also one that may be left out; else None."""
     for inner in (hint, *(get_args(hint) if _is_union(hint) else ())):
@@ -106,7 +119,7 @@ def dataclass_in(hint: Any) -> type | None:
 
 @cache
 def hints_of(cls: Any) -> dict[str, Any]:
-    """The types of a dataclass's fields."""
+    """The types of a dataclass's fields, or of a function's arguments."""
     return get_type_hints(cls)
 
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hybrid_swin.errors import InputError, shown
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
+from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import expanded
+from hybrid_swin.system.schema import check_arguments
 from search.comparison.design.plan_file import read_plan
 from search.comparison.report.end_page import print_end as print_comparison_end
 from search.comparison.report.tables import print_comparison
@@ -25,7 +28,7 @@ from search.leaderboard.table import print_leaderboard
 from search.records.looks import LOOKS
 from search.records.settings import is_comparison
 
-_WIDTH = 100  # columns of a report
+_WIDTH, _WIDTHS = 100, Range(1, 10_000)  # columns of a report
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,6 +65,7 @@ class Study:
             width: columns.
             full: every row and every sentence, as ``leaderboard --all`` prints them.
         """
+        check_arguments(self.report, full=full)
         return _printed(width, partial(self.print_report, full=full))
 
     def print_report(self, console: Console, *, full: bool = False) -> None:
@@ -113,6 +117,7 @@ class ComparisonStudy:
 
     def report(self, width: int = _WIDTH, *, full: bool = False) -> str:
         """What the command prints at the end of a comparison; arguments are those of a study's."""
+        check_arguments(self.report, full=full)
         return _printed(width, partial(self.print_report, full=full))
 
     def print_report(self, console: Console, *, full: bool = False) -> None:
@@ -144,7 +149,11 @@ def open_study(
 
     Raises InputError if it is not such a folder, or a file in it cannot be read.
     """
-    place = expanded(folder)
+    if not isinstance(folder, str | os.PathLike):
+        raise InputError(f"folder must be the name of a study's folder; got {shown(folder)}")
+    plugins = [plugins] if isinstance(plugins, str) else plugins
+    check_arguments(open_study, plugins=plugins, trust=trust)
+    place = expanded(os.fsdecode(folder))
     if not is_comparison(place):
         return Study(place, read_board([place]))
     adopt_kept_plugins(place, plugins, trust)
@@ -167,7 +176,9 @@ def read_board(folders: Sequence[Path]) -> Leaderboard:
 
 
 def _printed(width: int, print_report: Callable[[Console], None]) -> str:
-    """A report as text of so many columns."""
+    """A report as text of so many columns. Raises InputError if there cannot be so many."""
+    check_arguments(_printed, width=width)
+    check_ranges({"width": (width, _WIDTHS)})
     text = io.StringIO()
     print_report(Console(file=text, width=width, force_terminal=False))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from hybrid_swin.spec import registry
 from hybrid_swin.system.console import Console
+from hybrid_swin.system.schema import check_arguments
 from hybrid_swin.system.unread import trains_on_unread
 from search.launch.comparison import launch_comparison
 from search.launch.hours.comparison import plan_comparison
@@ -68,6 +69,8 @@ def run_study(
         InputError: something that the user must fix; what has been finished is kept.
         KeyboardInterrupt: after everything has been put in order.
     """
+    flags = {"progress": progress, "report": report, "trust": trust}
+    check_arguments(run_study, **flags, hours=hours, receipt=receipt)
     resolved = resolve_settings(StudySettings, settings, overrides, DEFAULT_CONFIG, trust)
     asked = progress, report, hours, receipt, time_plan
     return _begin(Study, resolved, plan_study, launch_study, *asked)
@@ -93,6 +96,8 @@ def compare(
 
     Arguments and errors are those of `run_study`, with `ComparisonSettings`.
     """
+    flags = {"progress": progress, "report": report, "trust": trust}
+    check_arguments(compare, **flags, hours=hours, receipt=receipt)
     resolved = resolve_settings(ComparisonSettings, settings, overrides, DEFAULT_COMPARISON, trust)
     asked = progress, report, hours, receipt, time_plan
     return _begin(ComparisonStudy, resolved, plan_comparison, launch_comparison, *asked)

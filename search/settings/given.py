@@ -18,6 +18,8 @@ from search.settings.recorded_code import CommandLine
 Settings = TypeVar("Settings", bound=ExperimentSettings)
 Source = ExperimentSettings | Mapping[str, Any] | str | os.PathLike[str] | None
 
+_DEEPEST = 50  # as in a file
+
 
 def resolve_settings(
     kind: type[Settings],
@@ -63,23 +65,25 @@ def _said(changes: Mapping[str, Any], trust: bool) -> CommandLine:
     data = changes.get("data")
     class_path = data.get("class_path") if isinstance(data, Mapping) else None
     return CommandLine(
-        plugins=(plugins,) if isinstance(plugins, str) else tuple(map(str, plugins)),
+        plugins=tuple(map(str, plugins if isinstance(plugins, list) else [plugins])),
         whole_list="plugins" in changes,
         class_paths=(str(class_path),) if class_path else (),
         trust=trust,
     )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
     """A value as it stands in a file: settings as mappings, paths as text, arrays as lists."""
+    if depth > _DEEPEST:
+        raise InputError(f"settings are nested more than {_DEEPEST} deep; does one hold itself?")
     if hasattr(value, "to_dict"):
-        return _plain(value.to_dict())
+        return _plain(value.to_dict(), depth + 1)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _plain(dataclasses.asdict(value))
+        return _plain(dataclasses.asdict(value), depth + 1)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple | set | range):
-        return [_plain(item) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     if isinstance(value, Path):
         return str(value)
     return value.tolist() if hasattr(value, "tolist") else value  # of numpy

@@ -1,6 +1,7 @@
 """Studies and comparisons from Python: the same as the commands, in one process."""
 
 import inspect
+import math
 import os
 import re
 import subprocess
@@ -16,9 +17,13 @@ import search
 from hybrid_swin.system.console import Console
 from search.cli.main import main
 from search.launch import start
+from search.launch.outcome import ComparisonStudy, Study
 from tests.search.records import instant_folders
 
 STUDY, COMPARISON = instant_folders.STUDY, instant_folders.COMPARISON
+
+HOLDS_ITSELF = {}
+HOLDS_ITSELF["data"] = HOLDS_ITSELF
 
 
 @pytest.fixture
@@ -76,6 +81,54 @@ def test_settings_that_cannot_be_meant_start_nothing(instant, tmp_path):
     with pytest.raises(search.InputError, match="the folder of a study"):
         search.open_study(tmp_path / "nowhere")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"hours": "1"}, "hours must be a number; got '1'"),
+        ({"hours": True}, "hours must be a number; got True"),
+        ({"hours": math.nan}, "hours must be a number; got nan"),
+        ({"trust": "no"}, "trust must be true or false; got 'no'"),
+        ({"progress": "no"}, "progress must be true or false; got 'no'"),
+        ({"report": 1}, "report must be true or false; got 1"),
+        ({"receipt": "receipt.json"}, "receipt must be a mapping by names; got 'receipt.json'"),
+        ({"plugins": None}, "plugins is empty; give a value"),
+        ({"plugins": 5}, "plugins must be a list; got 5"),
+        ({"settings": HOLDS_ITSELF}, "settings are nested more than 50 deep; does one hold itself"),
+        ({"recipe": HOLDS_ITSELF}, "settings are nested more than 50 deep; does one hold itself"),
+    ],
+)
+@pytest.mark.parametrize("begin", [search.run_study, search.compare])
+def test_arguments_of_other_types_are_refused(begin, arguments, message):
+    with pytest.raises(search.InputError) as refusal:
+        begin(**arguments)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("folder", [None, 3, ["runs/digits"], object()])
+def test_what_is_not_a_folders_name_is_not_opened(folder):
+    with pytest.raises(search.InputError, match="folder must be the name of a study's folder; got"):
+        search.open_study(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"width": "80"}, "width must be a whole number; got '80'"),
+        ({"width": 80.5}, "width must be a whole number; got 80.5"),
+        ({"width": True}, "width must be a whole number; got True"),
+        ({"width": 0}, "width must be at least 1; got 0"),
+        ({"width": -5}, "width must be at least 1; got -5"),
+        ({"width": 10**9}, "width must be at most 10,000"),
+        ({"full": "no"}, "full must be true or false; got 'no'"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Study, ComparisonStudy])
+def test_a_report_of_no_width_is_refused(kind, arguments, message):
+    with pytest.raises(search.InputError) as refusal:
+        kind(Path("runs/mine"), None).report(**arguments)
+    assert message in str(refusal.value)
 
 
 def test_hours_are_fitted_by_what_the_commands_fit_them_by(instant, monkeypatch):

@@ -168,10 +168,10 @@ def _continued(
     fitted = _fitted(replace(settings, name=base.name), Clock(hours, _BEGIN), console)
     given = with_words({}, COMMANDS[name].parser(name), words, type(options), type(base))
     number = "trials" if kind == "study" else "seeds"
-    wanted, planned = given.get(number), getattr(fitted.settings, number)
-    if known and known.hours == hours and isinstance(wanted, int) and wanted > planned:
+    count, planned = given.get(number), getattr(fitted.settings, number)
+    if known and known.hours == hours and isinstance(count, int) and count > planned:
         raise InputError(
-            f"--{number} {wanted}: this {kind} began with {planned} in {hours:g} hours and goes on "
+            f"--{number} {count}: this {kind} began with {planned} in {hours:g} hours and goes on "
             f"with them; give other --hours to plan anew, or leave --{number} out"
         )
     return fitted

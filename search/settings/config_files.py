@@ -18,12 +18,12 @@ _FOLDERS = ("search", "compare", "variants", "")  # below configs/, where a bare
 
 
 def read_config(
-    name: str, folder: str = "search", said: CommandLine | None = None
+    name: str, folder: str = "search", command_line: CommandLine | None = None
 ) -> dict[str, Any]:
     """The settings in a config, which may be a study's ``settings.yaml`` or ``receipt.json``.
 
-    Relative paths of these two are found from any working folder. ``said`` is what the command line
-    says of code; None if none is to be run. Raises InputError if it cannot be read or holds no
+    Relative paths of these two are found from any working folder. ``command_line`` is what it says
+    of code; None if none is to be run. Raises InputError if it cannot be read or holds no
     settings; or it names code that must not run.
     """
     file, content = find_config(name, folder), _read(name, folder)
@@ -34,8 +34,8 @@ def read_config(
         began = began_in(file.parent)
     if isinstance(began, str) and isinstance(settings.get("data"), dict):
         settings["data"] = with_paths_found(settings["data"], began)
-    if said is not None:
-        settle_code(settings, content, file, said)
+    if command_line is not None:
+        settle_code(settings, content, file, command_line)
     version = settings.pop("schema_version", None)
     if version is not None:
         try:
@@ -58,8 +58,8 @@ def _is_receipt(content: dict[str, Any]) -> bool:
 def _read(name: str, folder: str = "search") -> dict[str, Any]:
     content = read_yaml(find_config(name, folder), f"config {name!r}")
     if not isinstance(content, dict):
-        found = "is empty" if content is None else f"holds {type(content).__name__}"
-        raise InputError(f"config {name!r} must hold settings such as 'trials: 12'; it {found}")
+        fault = "is empty" if content is None else f"holds {type(content).__name__}"
+        raise InputError(f"config {name!r} must hold settings such as 'trials: 12'; it {fault}")
     return content
 
 

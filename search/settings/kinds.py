@@ -66,12 +66,12 @@ def check_kind(keys: Iterable[object], wanted: ConfigKind, file: str | None, wha
     InputError if it describes another kind.
     """
     keys = list(keys)
-    found = max((wanted, *_KINDS), key=lambda kind: len(kind.known(keys)))
-    if found is not wanted:
-        strange = next(key for key in found.known(keys) if key not in wanted.known(keys))
+    match = max((wanted, *_KINDS), key=lambda kind: len(kind.known(keys)))
+    if match is not wanted:
+        strange = next(key for key in match.known(keys) if key not in wanted.known(keys))
         raise InputError(
-            f"{what} describes a {found.name}, for {strange!r} is not a setting of a "
-            f"{wanted.name}; " + (found.call if file is None else found.use.replace("{}", file))
+            f"{what} describes a {match.name}, for {strange!r} is not a setting of a "
+            f"{wanted.name}; " + (match.call if file is None else match.use.replace("{}", file))
         )
 
 

@@ -47,7 +47,7 @@ def parse_settings(
     options = parser.built(own, [(path, value) for path, value in given if path in names])
     overrides = [(path, value) for path, value in given if path not in names]
     listed = [value for path, value in overrides if path == "plugins"]
-    said = CommandLine(
+    command_line = CommandLine(
         plugins=(*(str(file) for files in listed for file in files), *options.plugin),
         whole_list=bool(listed),
         class_paths=tuple(v for path, v in overrides if path == "data.class_path" and v),
@@ -55,12 +55,12 @@ def parse_settings(
     )
     content: dict[str, Any] = {}
     for name in options.config or (default,):
-        content = changed(content, config_content(name, settings, said), settings)
-    found = build_settings(settings, with_words(content, parser, words, own, settings))
+        content = changed(content, config_content(name, settings, command_line), settings)
+    experiment = build_settings(settings, with_words(content, parser, words, own, settings))
     if options.print_config:
-        print(to_yaml(found.to_dict()), end="")
+        print(to_yaml(experiment.to_dict()), end="")
         sys.exit(0)
-    return options, found
+    return options, experiment
 
 
 def with_words(
@@ -72,11 +72,11 @@ def with_words(
     """
     given, names = parser.read(words), {field.name for field in fields(own)}
     overrides = [(path, value) for path, value in given if path not in names]
-    found = changed(dict(content), nested(overrides, settings), settings)
+    values = changed(dict(content), nested(overrides, settings), settings)
     added = [file for path, files in given if path == "plugin" for file in files]
     if added:
-        found["plugins"] = list(dict.fromkeys([*found.get("plugins", ()), *added]))
-    return {name: _plain(value) for name, value in found.items()}
+        values["plugins"] = list(dict.fromkeys([*values.get("plugins", ()), *added]))
+    return {name: _plain(value) for name, value in values.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -95,13 +95,13 @@ def read_config_as(name: str, settings: type[Settings]) -> Settings:
     return build_settings(settings, config_content(name, settings, None))
 
 
-def config_content(name: str, settings: type, said: CommandLine | None) -> dict[str, Any]:
+def config_content(name: str, settings: type, command_line: CommandLine | None) -> dict[str, Any]:
     """The plain values in a config. Raises as ``parse_settings``.
 
-    ``said`` is what the command line says of code; None if none is to be run.
+    ``command_line`` is what it says of code; None if none is to be run.
     """
     kind = kind_of(settings)
-    content = read_config(name, kind.folder, said)
+    content = read_config(name, kind.folder, command_line)
     check_kind(content, kind, name, f"config {name!r}")
     known = [field.name for field in fields(settings)]
     for key in content:

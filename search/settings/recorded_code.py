@@ -28,7 +28,7 @@ class CommandLine:
 
 
 def settle_code(
-    settings: dict[str, Any], whole: Mapping[str, Any], file: Path, said: CommandLine
+    settings: dict[str, Any], whole: Mapping[str, Any], file: Path, command_line: CommandLine
 ) -> None:
     """Replace the plug-ins of a recorded config by the files that may run; own ones stay.
 
@@ -42,9 +42,9 @@ def settle_code(
     recorded = recorded_hashes(study) if study else {}
     listed = whole.get("plugins") if receipt else None
     if isinstance(listed, dict):
-        recorded = {str(name): str(found) for name, found in listed.items()}
-    named = {Path(plugin).name for plugin in said.plugins}
-    for plugin in said.plugins:
+        recorded = {str(name): str(source) for name, source in listed.items()}
+    named = {Path(plugin).name for plugin in command_line.plugins}
+    for plugin in command_line.plugins:
         if Path(plugin).is_file():
             check_hash(Path(plugin), recorded, repr(file.name))
     plugins = settings.get("plugins")
@@ -52,19 +52,19 @@ def settle_code(
     if isinstance(plugins, list):
         others = [p for p in plugins if isinstance(p, str) and Path(p).name not in named]
         settings["plugins"] = []
-        if not said.whole_list:
-            settings["plugins"] = _trusted(others, recorded, file, said.trust)
+        if not command_line.whole_list:
+            settings["plugins"] = _trusted(others, recorded, file, command_line.trust)
     modules = whole.get("modules") if receipt else None
     if not isinstance(modules, dict):
         modules = recorded_hashes(study, "modules") if study else {}
-    _check_data(settings, {str(k): str(v) for k, v in modules.items()}, file, said)
+    _check_data(settings, {str(k): str(v) for k, v in modules.items()}, file, command_line)
 
 
 def _trusted(plugins: list[str], recorded: Mapping[str, str], file: Path, trust: bool) -> list[str]:
-    found = [_find(plugin, recorded, file) for plugin in plugins]
-    if found and not trust:
-        raise unasked({path: registry.source_hash(path) for path in found}, f"{file.name!r}")
-    return [str(path) for path in found]
+    paths = [_find(plugin, recorded, file) for plugin in plugins]
+    if paths and not trust:
+        raise unasked({path: registry.source_hash(path) for path in paths}, f"{file.name!r}")
+    return [str(path) for path in paths]
 
 
 def _find(plugin: str, recorded: Mapping[str, str], file: Path) -> Path:
@@ -85,12 +85,13 @@ def _find(plugin: str, recorded: Mapping[str, str], file: Path) -> Path:
 
 
 def _check_data(
-    settings: Mapping[str, Any], recorded: Mapping[str, str], file: Path, said: CommandLine
+    settings: Mapping[str, Any], recorded: Mapping[str, str], file: Path, command_line: CommandLine
 ) -> None:
     """Refuse data modules that nobody asked to run, or that are not as recorded."""
     data = settings.get("data")
-    others = {**settings, "data": None} if said.class_paths and isinstance(data, dict) else settings
-    found = class_paths_in(others)
-    for path in dict.fromkeys([*found, *said.class_paths]):
-        asked_for = said.trust or path in said.class_paths
+    own = command_line.class_paths
+    others = {**settings, "data": None} if own and isinstance(data, dict) else settings
+    class_paths = class_paths_in(others)
+    for path in dict.fromkeys([*class_paths, *own]):
+        asked_for = command_line.trust or path in own
         check_data_code(path, recorded, repr(file.name), asked_for)

@@ -120,7 +120,7 @@ class Dispatcher:
         """
         folder = self._folder / spec.key
         if not begun:
-            take_folder(self._folder, spec, self._settled(spec), self._view.note)
+            take_folder(self._folder, spec, self._decisions(spec), self._view.note)
         result = read_or_set_aside(
             lambda: read_result(self._folder, spec.key), self._view.note, "the run is trained again"
         )
@@ -167,11 +167,11 @@ class Dispatcher:
         while self._finished:
             yield self._finished.popleft()
 
-    def _settled(self, spec: RunSpec) -> dict[str, Any]:
+    def _decisions(self, spec: RunSpec) -> dict[str, Any]:
         """What the study decided for this run, so that its folder alone says how to repeat it."""
         known = {**self._common, "data": spec.data or self._common.get("data")}
-        settled = {name: known[name] for name in ("precision", "data") if known.get(name)}
-        return {"settled": settled} if settled else {}
+        decisions = {name: known[name] for name in ("precision", "data") if known.get(name)}
+        return {"settled": decisions} if decisions else {}
 
     def _begin(self, spec: RunSpec, attempts: list[Path]) -> None:
         # One that never began left an empty folder: it is not counted.
@@ -243,11 +243,11 @@ class Dispatcher:
     def _give_up(self, spec: RunSpec, attempts: list[Path]) -> bool:
         """End a run as failed if it has failed or hung often enough; says whether it has."""
         failures = [a for a in attempts if os.path.lexists(a / FAILURE_FILE)]
-        told = [self._read_failure(attempt) for attempt in failures]
-        hangs = sum(failure.hung for failure in told)
+        records = [self._read_failure(attempt) for attempt in failures]
+        hangs = sum(failure.hung for failure in records)
         if len(failures) < self._workers.attempts and hangs < _MOST_HANGS:
             return False
-        error = one_line(told[-1].error, LONGEST_ERROR)
+        error = one_line(records[-1].error, LONGEST_ERROR)
         if len(failures) < self._workers.attempts:
             error += f"; it has hung {hangs} times and is not tried again"
         result = RunResult(spec.key, number_of(failures[-1]), "failed", None, error=error)
@@ -258,11 +258,11 @@ class Dispatcher:
     def _read_failure(self, attempt: Path) -> FailureRecord:
         """Why an attempt failed; one whose file is damaged goes on to count."""
         then = "the attempt counts as failed"
-        found = read_or_set_aside(lambda: read_failure(attempt), self._view.note, then)
-        if found is None:
-            found = FailureRecord()
-            write_failure(attempt, found)
-        return found
+        record = read_or_set_aside(lambda: read_failure(attempt), self._view.note, then)
+        if record is None:
+            record = FailureRecord()
+            write_failure(attempt, record)
+        return record
 
     def _end(self, spec: RunSpec, result: RunResult) -> None:
         attempt = self._running.pop(spec.key, None)  # none if it had ended before this start

@@ -161,8 +161,8 @@ class _Server:
 
     def _reap(self) -> None:
         for pid, control in list(self._workers.items()):
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
+            child, status = os.waitpid(pid, os.WNOHANG)
+            if child:
                 code = os.waitstatus_to_exitcode(status)
                 with suppress(OSError):
                     control.send(json.dumps({"code": code}).encode())

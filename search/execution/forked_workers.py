@@ -212,11 +212,11 @@ def server() -> Server | None:
 
 def fork_worker(pipe: int, output: int, environment: Mapping[str, str]) -> ForkedWorker | None:
     """A worker of the server; None if it must be started in another way."""
-    found = server()
-    if found is None or not found.can_serve():
+    parent = server()
+    if parent is None or not parent.can_serve():
         return None
     try:
-        return found.fork(pipe, output, environment)
+        return parent.fork(pipe, output, environment)
     except OSError:
         return None
 

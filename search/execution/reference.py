@@ -54,8 +54,8 @@ def fit_reference(data: ImageData, monitor: str) -> Reference:
 
 
 def _metrics(logits: np.ndarray, labels: np.ndarray, prefix: str) -> dict[str, float]:
-    found = measure(torch.from_numpy(logits), torch.from_numpy(labels))
-    values = {f"{prefix}{name}": float(value) for name, value in found.items()}
+    metrics = measure(torch.from_numpy(logits), torch.from_numpy(labels))
+    values = {f"{prefix}{name}": float(value) for name, value in metrics.items()}
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 

@@ -14,27 +14,27 @@ from search.records.torn import Say, read_or_set_aside, set_aside
 _ATTEMPT = re.compile(r"attempt-[0-9]{1,9}")  # whatever else is called so is not one
 
 
-def take_folder(study: Path, spec: RunSpec, settled: Mapping[str, Any], say: Say) -> None:
-    """Write what a run was asked, or check that the folder is that of the same run.
+def take_folder(study: Path, spec: RunSpec, decisions: Mapping[str, Any], say: Say) -> None:
+    """Write ``run.json``, or check that the folder is that of the same run.
 
-    ``settled`` is what else ``run.json`` holds; ``say`` is told of what is set aside. Raises
+    ``decisions`` are what else it holds; ``say`` is told of what is set aside. Raises
     InputError if it is of another candidate.
     """
     for place in (*reversed(Path(spec.key).parents), Path(spec.key)):
         if (study / place).is_file():
             torn = set_aside(study / place)
             say(f"{place} was a file where a folder belongs; it is now {torn.name}")
-    found = read_or_set_aside(lambda: read_spec(study, spec.key), say, "it is written again")
-    if found is None:
-        write_json_atomically(study / spec.key / RUN_FILE, spec.to_dict() | dict(settled))
+    record = read_or_set_aside(lambda: read_spec(study, spec.key), say, "it is written again")
+    if record is None:
+        write_json_atomically(study / spec.key / RUN_FILE, spec.to_dict() | dict(decisions))
     else:
-        _check_same(spec, found)
+        _check_same(spec, record)
 
 
 def attempts_in(folder: Path) -> list[Path]:
     """The attempts' folders so far, in order."""
-    found = [p for p in folder.glob("attempt-*") if p.is_dir() and _ATTEMPT.fullmatch(p.name)]
-    return sorted(found, key=number_of)
+    folders = [p for p in folder.glob("attempt-*") if p.is_dir() and _ATTEMPT.fullmatch(p.name)]
+    return sorted(folders, key=number_of)
 
 
 def number_of(attempt: Path) -> int:
@@ -55,12 +55,12 @@ def take_over(old: Path, new: Path) -> None:
         checkpoint.replace(place)
 
 
-def _check_same(asked: RunSpec, found: RunSpec) -> None:
+def _check_same(spec: RunSpec, record: RunSpec) -> None:
     """Refuse the folder of another candidate: its result would be taken for this one's."""
-    if (found.candidate_id, found.seed) != (asked.candidate_id, asked.seed):
+    if (record.candidate_id, record.seed) != (spec.candidate_id, spec.seed):
         raise InputError(
-            f"{asked.key} holds a run of another candidate ({found.label}, seed {found.seed}; now "
-            f"{asked.label}, seed {asked.seed}), as after an update of Optuna or of this program; "
+            f"{spec.key} holds a run of another candidate ({record.label}, seed {record.seed}; now "
+            f"{spec.label}, seed {spec.seed}), as after an update of Optuna or of this program; "
             "go on with the versions that receipt.json names, or give another --name"
         )
 

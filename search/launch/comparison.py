@@ -241,10 +241,10 @@ def _about(prepared: PreparedComparison) -> dict[str, Any]:
 def _selection_seeds(plan: ComparisonPlan) -> list[int]:
     """Of the trainings that choose learning rates, which all arms share."""
     entry = plan.entries[0]
-    found = [
+    seeds = [
         spec.seed
         for seed in range(plan.seeds)
         for rate in range(len(entry.recipes))
         for spec in plan.selection(entry, rate, seed)
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(seeds))

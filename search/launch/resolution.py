@@ -52,13 +52,13 @@ def print_resolution(
     console.print(f"seeds      {text}", highlight=False)
     if test_images:
         spans = (wilson(share, _Z**2 / test_images) for share in _ACCURACIES)
-        told = ", ".join(
+        intervals = ", ".join(
             f"{100 * share:g}% [{100 * low:.1f}, {100 * high:.1f}]"
             for share, (low, high) in zip(_ACCURACIES, spans, strict=True)
         )
         console.print(
             f"test       however many seeds, {test_images:,} {unit} leave an accuracy this 95% "
-            f"interval: {told}",
+            f"interval: {intervals}",
             highlight=False,
         )
 

@@ -96,7 +96,7 @@ class Session:
             yield
 
     def bind(self, prepared: Prepared, automatic: Mapping[str, Any]) -> dict[str, Any]:
-        """Tie the folder to what results depend on; gives what was settled when it began.
+        """Tie the folder to what results depend on; gives what was resolved when it began.
 
         ``automatic`` is what ``auto`` stands for today, beside the precision. Raises InputError as
         `bind_settings`, or if workers cannot start.
@@ -105,13 +105,13 @@ class Session:
         self._common = dict(prepared.job_settings)
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         automatic = {"precision": self._common["precision"], **automatic}
-        settled = bind_settings(
+        resolved = bind_settings(
             self._settings, plugins, prepared.hashes, automatic, self.say, prepared.modules
         )
-        self._common["precision"] = settled["precision"]
+        self._common["precision"] = resolved["precision"]
         for line in differences_from(self._receipt or {}, self._folder):
             self.say(f"not as in the receipt: {line}")
-        return settled
+        return resolved
 
     def begin(self, total: int, time_plan: TimePlan | None) -> Work:
         """Start the mirror, the display and the clock; ``total`` runs are expected."""
@@ -146,12 +146,12 @@ class Session:
         the mirror is waited for last.
         """
         whole = False
-        found: list[Result] = []
+        results: list[Result] = []
 
         def conclude() -> None:
             result = write()
             write_receipt(self._settings, time.monotonic() - self._begin, **about())
-            found.append(result)
+            results.append(result)
             if whole:
                 self._board.finish()
                 show(result)
@@ -164,7 +164,7 @@ class Session:
             with self._terminal:
                 loop()
             whole = True
-        return found[0]
+        return results[0]
 
 
 def read_images(

@@ -61,8 +61,8 @@ class PreparedStudy(Prepared):
         """The point that hypervolumes are measured from; empty for one objective."""
         settings = self.settings
         drawn = itertools.islice(sample_params(self.space, settings.seed), _DRAWS_FOR_DEAREST)
-        found = [self.candidates.look_at(p) for p in drawn] if settings.objective.against else []
-        specs = [s for s in found if isinstance(s, RunSpec)] or self.candidates.baselines
+        outcomes = [self.candidates.look_at(p) for p in drawn] if settings.objective.against else []
+        specs = [s for s in outcomes if isinstance(s, RunSpec)] or self.candidates.baselines
         variant, _ = self.space.resolve(self.space.default())
         return reference_point(
             settings.objective,
@@ -132,11 +132,15 @@ def prepare(settings: StudySettings, space: Space, candidates: Candidates) -> Pr
 
 
 def _check_image_rungs(settings: StudySettings, data: LoadedData) -> None:
-    rungs, found = settings.rungs, len(data.splits.train)
-    if rungs.over == "images" and rungs.first and not len(data.class_counts) <= rungs.first < found:
+    rungs, images = settings.rungs, len(data.splits.train)
+    if (
+        rungs.over == "images"
+        and rungs.first
+        and not len(data.class_counts) <= rungs.first < images
+    ):
         raise InputError(
             f"rungs.first {rungs.first} must be from {len(data.class_counts)} (one image a class) "
-            f"to below {found} (the whole train split) where rungs.over is images"
+            f"to below {images} (the whole train split) where rungs.over is images"
         )
 
 
@@ -161,7 +165,7 @@ def launch_study(
     folder = settings.path
     with session.opened(settings.sampler.lookahead):
         prepared = prepare(settings, space, candidates)
-        settled = session.bind(
+        resolved = session.bind(
             prepared,
             {
                 "sampler": list(prepared.sampler),
@@ -169,14 +173,14 @@ def launch_study(
                 "owner": secrets.token_hex(8),
             },
         )
-        sampler, why = settled["sampler"]
+        sampler, why = resolved["sampler"]
         if settings.sampler.name == "auto" and settings.trials:
             console.print(f"sampler {sampler}: {why}", highlight=False)
         for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
             session.say(note)
         about_images = about_data(prepared.data)
         study = OptunaStudy(
-            settings, space, folder, sampler, owner=settled["owner"], say=session.say
+            settings, space, folder, sampler, owner=resolved["owner"], say=session.say
         )
         train_images = len(prepared.data.splits.train) if prepared.data else 0
         seeds = next_target(settings.finalists.looks, read_looks(folder))
@@ -191,7 +195,7 @@ def launch_study(
             study,
             work.dispatcher,
             train_images=train_images,
-            reference=settled["reference_point"],
+            reference=resolved["reference_point"],
             view=work.view,
             deadline=work.deadline,
         )

@@ -36,7 +36,7 @@ def plan_comparison(
         done = ended_work(
             settings.path, pace, lambda spec: sizes[cells.get(spec.candidate_id, first)]
         )
-    work = replace(comparison_work(plan, pace, sizes), ended=sum(done.seconds.values()))
+    work = replace(comparison_work(plan, pace, sizes), past_seconds=sum(done.seconds.values()))
     looks = len(settings.looks) > 1
     least = plan.seeds if looks else min(plan.seeds, LEAST_SEEDS)
     limit = known
@@ -83,15 +83,15 @@ def pilots_pace(
 
 def split_sizes_of(prepared: PreparedComparison) -> dict[str, SplitSizes]:
     """By a cell's name; of a data module of the user's own 1, 0 and 1."""
-    found = {}
+    sizes = {}
     for cell in prepared.plan.cells:
         images = prepared.data[cell.name].get("images")
         if not isinstance(images, dict):
-            found[cell.name] = SplitSizes(1, 0, 1)
+            sizes[cell.name] = SplitSizes(1, 0, 1)
             continue
         epoch = min(cell.data.epoch_images or images["train"], images["train"])
-        found[cell.name] = SplitSizes(epoch, images["validation"], images["test"])
-    return found
+        sizes[cell.name] = SplitSizes(epoch, images["validation"], images["test"])
+    return sizes
 
 
 def comparison_work(

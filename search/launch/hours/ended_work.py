@@ -22,7 +22,7 @@ def ended_work(folder: Path, pace: Pace, sizes: Callable[[RunSpec], SplitSizes])
     """The runs in a folder; ``sizes`` gives the images of one."""
     seconds = dict.fromkeys(("baselines", "search", "finals"), 0.0)
     runs, trials = 0, 0
-    for spec, result in _ended(folder):
+    for spec, result in _finished_runs(folder):
         runs += 1
         trials += spec.kind == "trial" and spec.stage == "search"
         if spec.kind == "reference":
@@ -40,7 +40,7 @@ def ended_work(folder: Path, pace: Pace, sizes: Callable[[RunSpec], SplitSizes])
     return EndedWork(runs, trials, seconds)
 
 
-def _ended(folder: Path) -> Iterator[FinishedRun]:
+def _finished_runs(folder: Path) -> Iterator[FinishedRun]:
     for spec, result in iter_runs(folder, []):
         if result is not None:
             yield spec, result

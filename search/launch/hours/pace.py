@@ -65,7 +65,7 @@ def pace_of(timings: Sequence[PilotTiming], start: float, slots: int) -> Pace:
     parts_P3 = np.array([[1.0, t.passes, t.passes * t.macs] for t in timings])
     seconds_P = np.array([max(t.epoch, 1e-6) for t in timings])
     scale_3 = parts_P3.max(axis=0)  # MACs and seconds differ by ten digits
-    found, _ = nnls(parts_P3 / scale_3 / seconds_P[:, None], np.ones(len(timings)))
-    per_epoch, per_image, per_mac = (float(x) for x in found / scale_3)
+    solution_3, _ = nnls(parts_P3 / scale_3 / seconds_P[:, None], np.ones(len(timings)))
+    per_epoch, per_image, per_mac = (float(x) for x in solution_3 / scale_3)
     around = statistics.median(max(0.0, t.total - t.epochs * t.epoch) for t in timings)
     return Pace(per_epoch, per_image, per_mac, around, start, slots)

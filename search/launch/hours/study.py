@@ -45,7 +45,7 @@ def plan_study(
     pace, sizes = _measure(settings, space, candidates, clock, known, console)
     begun = has_begun(settings.path)
     done = ended_work(settings.path, pace, lambda spec: sizes) if begun else EndedWork()
-    work = replace(study_work(settings, space, candidates, pace, sizes), ended=done.seconds)
+    work = replace(study_work(settings, space, candidates, pace, sizes), past_seconds=done.seconds)
     limit = known
     if limit is None or limit.hours != clock.hours:
         seeds = next_target(settings.finalists.looks, read_looks(settings.path))
@@ -101,8 +101,8 @@ def least_trials(settings: StudySettings) -> int:
 
 def pilot_runs(settings: StudySettings, space: Space, candidates: Candidates) -> list[RunSpec]:
     """Runs that stand for all of a study: what may be trained, or else what stands first."""
-    found = [*candidates.baselines, *_drawn(settings, space, candidates)]
-    return found or [candidates.trial(Draw(0, 0, space.default()), {})]
+    runs = [*candidates.baselines, *_drawn(settings, space, candidates)]
+    return runs or [candidates.trial(Draw(0, 0, space.default()), {})]
 
 
 def _drawn(settings: StudySettings, space: Space, candidates: Candidates) -> list[RunSpec]:

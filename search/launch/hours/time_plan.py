@@ -67,8 +67,8 @@ class Clock:
         the least takes longer.
         """
         (least, most), left = numbers, self.to_plan(pace.start)
-        found = most_that_fit(seconds, least, most, left)
-        if found < least or seconds(found) > left:
+        number = most_that_fit(seconds, least, most, left)
+        if number < least or seconds(number) > left:
             needed = seconds(least) + pace.start + CLOSING + self.gone
             raise too_long(what, needed, self.hours, instead)
-        return found
+        return number

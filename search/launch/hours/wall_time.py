@@ -29,7 +29,7 @@ class StudyWork:
     arms: int  # 2 where a random search of the same cost runs beside the search, else 1
     top: int  # retrained candidates of each arm
     means: int  # random candidates that are trained as finalists
-    ended: Mapping[str, float] = field(default_factory=dict)  # seconds of what is done, by part
+    past_seconds: Mapping[str, float] = field(default_factory=dict)  # of ended runs, by part
 
     def seconds(self, trials: int, seeds: int, slots: int) -> float:
         """From the first training to the last, on so many workers.
@@ -40,7 +40,9 @@ class StudyWork:
         top = self.arms * min(self.top, trials)
         finals = seeds * (self.final_baselines + top * self.final) + self.means * self.final
         parts = {"baselines": self.baselines + self.trial, "search": search, "finals": finals}
-        left = sum(max(0.0, whole - self.ended.get(part, 0.0)) for part, whole in parts.items())
+        left = sum(
+            max(0.0, whole - self.past_seconds.get(part, 0.0)) for part, whole in parts.items()
+        )
         return left / slots + self.trial + self.final
 
 
@@ -51,11 +53,11 @@ class ComparisonWork:
     once: float  # of those that choose learning rates for all seeds
     per_seed: float  # of one seed of all arms, with the choice of its learning rates
     longest: float  # of one training
-    ended: float = 0.0  # of what is done
+    past_seconds: float = 0.0  # of ended runs
 
     def seconds(self, seeds: int, slots: int) -> float:
         """From the first training to the last, on so many workers."""
-        left = max(0.0, self.once + seeds * self.per_seed - self.ended)
+        left = max(0.0, self.once + seeds * self.per_seed - self.past_seconds)
         return left / slots + 2 * self.longest
 
 
@@ -87,23 +89,25 @@ def too_long(what: str, seconds: float, hours: float, instead: str) -> InputErro
     )
 
 
-def what_takes(kind: str, ended: int) -> str:
+def what_takes(kind: str, num_runs: int) -> str:
     """What the hours are for, in messages: a study, or the rest of one that has begun."""
-    runs = "run has" if ended == 1 else "runs have"
+    runs = "run has" if num_runs == 1 else "runs have"
     return (
-        f"the rest of this {kind}, of which {ended} {runs} ended,"
-        if ended
+        f"the rest of this {kind}, of which {num_runs} {runs} ended,"
+        if num_runs
         else f"a {kind} of these settings"
     )
 
 
-def shorter_settings(settings: ExperimentSettings, seeds: int, setting: str, ended: int = 0) -> str:
+def shorter_settings(
+    settings: ExperimentSettings, seeds: int, setting: str, num_runs: int = 0
+) -> str:
     """Options to give instead of more hours, the most effective first.
 
     Once runs have ended, only those that change none of them.
     """
     fewer = f"fewer seeds: --{setting} {LEAST_SEEDS}" if seeds > LEAST_SEEDS else ""
-    if ended:
+    if num_runs:
         return fewer or "leave --hours out: then it ends when all is trained"
     size = settings.variant.get("image_size")
     side = size[0] if isinstance(size, list | tuple) else size

@@ -87,16 +87,16 @@ def _kept_beside(path: Path, settings: str) -> tuple[str, str]:
     if not path.exists():
         return "", replaced
     before = read_yaml(path, BEGIN_FILE)
-    found = list(differences(before, parse_yaml(settings, BEGIN_FILE)))
-    if not found:
+    changes = list(differences(before, parse_yaml(settings, BEGIN_FILE)))
+    if not changes:
         return "", replaced
     old, number = path.with_name("begin.old.yaml"), 1
     while os.path.lexists(old) and (not old.is_file() or _hash_of(old) != replaced):
         number += 1
         old = path.with_name(f"begin.old.{number}.yaml")
     os.replace(path, old)
-    more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    named = "; ".join(f"{one[:_LONG]}{'...' * (len(one) > _LONG)}" for one in found[:_NAMED])
+    more = f", and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
+    named = "; ".join(f"{one[:_LONG]}{'...' * (len(one) > _LONG)}" for one in changes[:_NAMED])
     return f"{path} held another plan, now in {old}: {named}{more}", _hash_of(old)
 
 

@@ -145,9 +145,9 @@ def look_at(path: str) -> ImageSizes:
 def _of_files(source: str, options: dict[str, Any], files: FolderSource) -> ImageSizes:
     listing = files.listing()
     chosen = listing.items[:: -(-len(listing.items) // _SAMPLE) or 1]
-    found = [header for item in chosen if (header := _header(item.file))]
-    sizes = [size for size, _ in found] or [(64, 64)]  # loading them says what is wrong
-    channels = 1 if found and all(grey for _, grey in found) else 3
+    headers = [header for item in chosen if (header := _header(item.file))]
+    sizes = [size for size, _ in headers] or [(64, 64)]  # loading them says what is wrong
+    channels = 1 if headers and all(grey for _, grey in headers) else 3
     proportions = tuple(width / height for height, width in sizes)
     return ImageSizes(source, options, _medians(sizes), False, channels, proportions)
 

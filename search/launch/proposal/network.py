@@ -112,9 +112,9 @@ class NetworkSize:
         """The stages as a space: widths and blocks are choices."""
         widths = self.widths
         width: Any = {"choose": widths} if len(widths) > 1 else widths[0]
-        found = []
+        stages = []
         for stage, depth in enumerate(_DEPTHS):
-            found.append(
+            stages.append(
                 {
                     "width": {"times": ["stages.0.width", 2**stage]} if stage else width,
                     "depth": depth,
@@ -122,7 +122,7 @@ class NetworkSize:
                     "blocks": {"choose": [list(word) for word in WORDS]},
                 }
             )
-        return found
+        return stages
 
 
 def network_sizes(sizes: ImageSizes, classes: int, largest: int, widest: int) -> list[NetworkSize]:
@@ -149,13 +149,13 @@ def network_sizes(sizes: ImageSizes, classes: int, largest: int, widest: int) ->
     coarse = [w for w in _COARSE_WINDOWS if tokens and tokens % (2 * w) == 0]
     if coarse and min(shape) % (2 * patch) == 0:
         grids.append((2 * patch, coarse[0]))
-    found = [
+    networks = [
         NetworkSize(shape, sizes.channels, classes, *grid, width)
         for grid in grids
         for width in _WIDTHS
         if width <= widest
     ]
-    return sorted(found, key=lambda network: network.macs, reverse=True)
+    return sorted(networks, key=lambda network: network.macs, reverse=True)
 
 
 def _grid(sizes: ImageSizes, largest: int) -> tuple[int, int, tuple[int, int]]:

@@ -164,8 +164,8 @@ def _measure(
         everything = counts.train + counts.validation + counts.test
         data = DataSettings.from_dict(data_of(sizes, everything))
         counts = load_counts(data, shape, sizes.channels, cache)
-        found = network_sizes(wanted, counts.classes, preset.largest, preset.widest)
-        networks = [n for n in found if n.width >= _NARROWEST[kind]]
+        networks = network_sizes(wanted, counts.classes, preset.largest, preset.widest)
+        networks = [n for n in networks if n.width >= _NARROWEST[kind]]
         if isinstance(base, StudySettings) and "budget" in given:
             within = limits(build_settings(BudgetSettings, given["budget"]))
             networks = [n for n in networks if n.fits(within)] or networks[-1:]

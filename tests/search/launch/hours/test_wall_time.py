@@ -42,9 +42,9 @@ def test_no_more_finalists_than_trials():
 def test_what_has_ended_is_not_planned_again():
     """More search than expected was done: it pays for no finalist."""
     ended = {"baselines": 30.0, "search": 100.0, "finals": 42.0}
-    work = dataclasses.replace(STUDY, ended=ended)
+    work = dataclasses.replace(STUDY, past_seconds=ended)
     assert work.seconds(8, 3, slots=2) == (10 + 3 * (36 + 2 * 12) + 12 - 42) / 2 + 22
-    arms = ComparisonWork(once=20.0, per_seed=50.0, longest=5.0, ended=100.0)
+    arms = ComparisonWork(once=20.0, per_seed=50.0, longest=5.0, past_seconds=100.0)
     assert arms.seconds(3, slots=2) == 70 / 2 + 10
     assert arms.seconds(1, slots=2) == 10
 
@@ -54,7 +54,7 @@ def test_the_rest_of_a_study_is_said_to_be_one():
     assert str(too_long(what_takes("study", 22), 1080, 0.33, "fewer")).startswith(
         "the rest of this study, of which 22 runs have ended, takes at least 0.38 h on this machine"
     )
-    assert "epochs" not in shorter_settings(StudySettings(), 5, "finalists.seeds", ended=1)
+    assert "epochs" not in shorter_settings(StudySettings(), 5, "finalists.seeds", num_runs=1)
 
 
 def test_a_comparison_is_its_seeds():

@@ -26,12 +26,12 @@ def nested(given: Iterable[tuple[str, Any]], settings: type) -> dict[str, Any]:
     Raises:
         InputError: a path leads into a list.
     """
-    found: dict[str, Any] = _ByPath()
+    tree: dict[str, Any] = _ByPath()
     for path, value in given:
         for name in reversed(path.split(".")):
             value = _ByPath({name: value})
-        found = changed(found, value, settings)
-    return found
+        tree = changed(tree, value, settings)
+    return tree
 
 
 def changed(
@@ -67,21 +67,21 @@ def _changed(
 ) -> dict[str, Any]:
     left_behind: Callable[..., Set[str]] = getattr(settings, "left_behind", lambda *_: set())
     gone = left_behind(content, changes)
-    found = type(content)() if isinstance(content, _ByPath) else {}
-    found |= {name: value for name, value in content.items() if name not in gone}
+    result = type(content)() if isinstance(content, _ByPath) else {}
+    result |= {name: value for name, value in content.items() if name not in gone}
     hints = hints_of(settings) if settings else {}
     for name, change in changes.items():
-        before, place = found.get(name), f"{path}{name}"
+        before, place = result.get(name), f"{path}{name}"
         if isinstance(before, list | tuple) and isinstance(change, _ByPath):
             raise in_list(f"{place}.{next(iter(change))}", place)
         inner = getattr(settings, "one_value", {}).get(name, keys)
         if _is_mapping(before) and _is_mapping(change) and _merges(before, change, inner):
-            found[name] = _changed(
+            result[name] = _changed(
                 before, change, dataclass_in(hints.get(name)), f"{place}.", inner
             )
         else:
-            found[name] = change
-    return found
+            result[name] = change
+    return result
 
 
 def _is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:

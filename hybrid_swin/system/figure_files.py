@@ -55,10 +55,10 @@ def _show_only(figure: Figure) -> None:
 
 
 def _literally(given: FuncFormatter) -> Callable[[float, int | None], str]:
-    def shown(value: float, place: int | None = None) -> str:
+    def literal(value: float, place: int | None = None) -> str:
         return _literal(str(given(value, place)))
 
-    return shown
+    return literal
 
 
 def _literal(text: str) -> str:

@@ -102,11 +102,11 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 def given_path(path: str | Path) -> Path | None:
     """A path as its user wrote it, ~ expanded; None for one that no system takes."""
     try:
-        found = Path(path).expanduser()
-        found.exists()
+        location = Path(path).expanduser()
+        location.exists()
     except (OSError, RuntimeError, TypeError, ValueError):  # too long, ~nobody, a null byte
         return None
-    return found
+    return location
 
 
 def shortened(value: object) -> str:
@@ -211,17 +211,17 @@ def json_object(content: bytes, path: Path) -> dict[str, Any]:
 
 def json_lines(content: bytes) -> tuple[list[dict[str, Any]], int]:
     """The JSON objects of a file with one on each line, and how many lines hold something else."""
-    found, others = [], 0
+    objects, others = [], 0
     for line in content.splitlines():
         try:
             data = json.loads(line, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             data = None
         if isinstance(data, dict):
-            found.append(data)
+            objects.append(data)
         elif line.strip():
             others += 1
-    return found, others
+    return objects, others
 
 
 def _refuse_constant(name: str) -> None:

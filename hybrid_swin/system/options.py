@@ -65,12 +65,12 @@ class Options(ArgumentParser):
             self.hints[place] = hint
             self._spelled[place] = f"--{place.replace('_', '-') if dashes else place}"
             text = about.get(field.name, "") + _default(field)
-            shown: dict[str, Any] = {"action": _Given, "help": text.replace("%", "%%")}
+            keywords: dict[str, Any] = {"action": _Given, "help": text.replace("%", "%%")}
             if place == self.positional:
-                self.add_argument(place, nargs="*", **shown)
-                shown["help"] = SUPPRESS  # as an option it may be written too
-            shown |= {"dest": place, "metavar": _metavar(hint)}
-            group.add_argument(self._spelled[place], **shown)
+                self.add_argument(place, nargs="*", **keywords)
+                keywords["help"] = SUPPRESS  # as an option it may be written too
+            keywords |= {"dest": place, "metavar": _metavar(hint)}
+            group.add_argument(self._spelled[place], **keywords)
         for field in fields(options):
             if inner := dataclass_in(hints[field.name]):
                 self.declare(inner, f"{path}{field.name}.")

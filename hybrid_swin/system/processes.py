@@ -172,11 +172,11 @@ def _run() -> None:
     import json
     import runpy
 
-    found = json.loads(places)
-    sys.path[:], sys.argv[1:] = found["path"], arguments
+    state = json.loads(places)
+    sys.path[:], sys.argv[1:] = state["path"], arguments
     from hybrid_swin.system import processes
 
-    processes._last[:] = found["last"]
+    processes._last[:] = state["last"]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

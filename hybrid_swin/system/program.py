@@ -88,10 +88,10 @@ def exit_code(command: Callable[[], int]) -> int:
     except MemoryError as error:
         message = str(out_of_memory(error))
     except Exception as error:
-        found = explained_import(error)
-        if found is None:
+        explanation = explained_import(error)
+        if explanation is None:
             raise
-        message = str(found)
+        message = str(explanation)
     print(f"error: {one_line(message)}", file=sys.stderr)
     return 2
 

@@ -100,12 +100,12 @@ def _parse_json(text: str, what: str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise _Refused(f"{twice!r} is given twice; keep one of them")
-    return found
+    return mapping
 
 
 def _no_number(name: str) -> NoReturn:

@@ -103,12 +103,12 @@ class ComparisonStudy:
         None if there are several cells or matchings. Whether it is better than others is shown by
         the differences, not by this order.
         """
-        found = self.comparison
-        places = {(arm.cell, arm.matching) for arm in found.results}
-        known = [arm for arm in found.results if arm.whole and arm.validation_mean is not None]
+        comparison = self.comparison
+        places = {(arm.cell, arm.matching) for arm in comparison.results}
+        known = [arm for arm in comparison.results if arm.whole and arm.validation_mean is not None]
         if len(places) != 1 or not known:
             return None
-        return max(known, key=lambda arm: found.sign * (arm.validation_mean or 0.0))
+        return max(known, key=lambda arm: comparison.sign * (arm.validation_mean or 0.0))
 
     @property
     def finalists(self) -> tuple[ArmResult, ...]:

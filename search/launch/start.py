@@ -72,8 +72,8 @@ def run_study(
     flags = {"progress": progress, "report": report, "trust": trust}
     check_arguments(run_study, **flags, hours=hours, receipt=receipt)
     resolved = resolve_settings(StudySettings, settings, overrides, DEFAULT_CONFIG, trust)
-    asked = progress, report, hours, receipt, time_plan
-    return _begin(Study, resolved, plan_study, launch_study, *asked)
+    options = progress, report, hours, receipt, time_plan
+    return _begin(Study, resolved, plan_study, launch_study, *options)
 
 
 def compare(
@@ -99,8 +99,8 @@ def compare(
     flags = {"progress": progress, "report": report, "trust": trust}
     check_arguments(compare, **flags, hours=hours, receipt=receipt)
     resolved = resolve_settings(ComparisonSettings, settings, overrides, DEFAULT_COMPARISON, trust)
-    asked = progress, report, hours, receipt, time_plan
-    return _begin(ComparisonStudy, resolved, plan_comparison, launch_comparison, *asked)
+    options = progress, report, hours, receipt, time_plan
+    return _begin(ComparisonStudy, resolved, plan_comparison, launch_comparison, *options)
 
 
 def _begin(

@@ -49,7 +49,7 @@ def _content(
     """The plain values of a source; the changes say which code is the user's own word."""
     if isinstance(source, str | os.PathLike):
         name = os.fspath(source)
-        return config_content(name, kind, _said(changes, trust)), read_receipt(name)
+        return config_content(name, kind, _command_line(changes, trust)), read_receipt(name)
     if isinstance(source, ExperimentSettings | Mapping):
         content = _plain(source)
         check_kind(content, kind_of(kind), None, "what was given")
@@ -60,8 +60,8 @@ def _content(
     )
 
 
-def _said(changes: Mapping[str, Any], trust: bool) -> CommandLine:
-    plugins = changes.get("plugins", ())
+def _command_line(changes: Mapping[str, Any], trust: bool) -> CommandLine:
+    plugins = changes.get("plugins", [])
     data = changes.get("data")
     class_path = data.get("class_path") if isinstance(data, Mapping) else None
     return CommandLine(

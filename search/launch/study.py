@@ -227,11 +227,13 @@ def _plan(settings: StudySettings, counts: RunCounts, time_plan: TimePlan | None
 
 
 def _as_decided(settings: StudySettings, limit: TimeLimit) -> StudySettings:
-    """The settings with the trials and seeds for which there was time."""
+    """The settings with the trials, finalists and seeds for which there was time."""
     trials = min(settings.trials, limit.trials or settings.trials)
     finalists = settings.finalists
     if limit.seeds and len(finalists.looks) == 1:
         finalists = replace(finalists, seeds=min(limit.seeds, finalists.looks[0]))
+    if limit.top:
+        finalists = replace(finalists, top=min(limit.top, finalists.top))
     return replace(settings, trials=trials, finalists=finalists)
 
 

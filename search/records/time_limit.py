@@ -28,6 +28,7 @@ class TimeLimit:
     seeds: int = 0  # that were trained when time ran out; 0 as long as that is open
     pace: dict[str, Any] = field(default_factory=dict)  # what the pilot measured
     why: tuple[str, ...] = ()  # one sentence for each decision
+    top: int = 0  # of the best that were retrained, if time was too short for all; 0: all
 
 
 def read_time_limit(folder: Path) -> TimeLimit | None:

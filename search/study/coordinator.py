@@ -18,6 +18,7 @@ from search.records.finalists_file import write_finalists
 from search.records.identity import derive_seed
 from search.records.looks import read_looks
 from search.records.runs import FinishedRun, RunResult, RunSpec
+from search.records.time_limit import LEAST_SEEDS
 from search.settings.study import StudySettings
 from search.study import objectives
 from search.study.candidates import Candidates
@@ -100,10 +101,11 @@ class Coordinator:
             [self._wait_for(spec) for spec in more if spec.kind == kind]
             for kind in ("audit", "random")
         )
+        top = self._finalists_in_time()
         chosen = {
             "baselines": self._candidates.baselines,
-            "search": self._choose([*trials, *audited]),
-            "random_search": self._choose(random),
+            "search": self._choose([*trials, *audited], top),
+            "random_search": self._choose(random, top),
         }
         write_finalists(self._folder, chosen, self._view.note)
         finalists = _once([*chosen["search"], *chosen["random_search"]], self._candidates.baselines)
@@ -211,8 +213,20 @@ class Coordinator:
         shares = sum(images / self._train_images for images in spec.image_rungs)
         return float((spec.recipe or {})["epochs"] * (1 + shares))
 
-    def _choose(self, runs: Sequence[FinishedRun]) -> list[RunSpec]:
-        top = self._settings.finalists.top
+    def _finalists_in_time(self) -> int:
+        """So many of the best of each search that at least three seeds of all fit, if they can."""
+        most, early = self._settings.finalists.top, len(self._least_seeds)
+        seeds, baselines = min(self._seeds, LEAST_SEEDS), len(self._candidates.baselines)
+        if early >= seeds:
+            return most
+        arms = 2 if self._settings.sampler.random_search else 1
+        waiting = self._dispatcher.running + baselines * (seeds - early)
+        top = self._deadline.finalists_in_time(most, lambda top: waiting + arms * top * seeds)
+        if top < most:
+            self._view.note(self._deadline.last_word)
+        return top
+
+    def _choose(self, runs: Sequence[FinishedRun], top: int) -> list[RunSpec]:
         chosen = choose_finalists(runs, top, self._settings.objective, self._reference)
         return [self._candidates.whole(spec) for spec in chosen]
 

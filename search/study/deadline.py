@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search.records.runs import RunResult, RunSpec
-from search.records.time_limit import TimeLimit, write_time_limit
+from search.records.time_limit import LEAST_SEEDS, TimeLimit, write_time_limit
 
 FEWEST_SEEDS = 2  # that are trained where the time is over early: one gives no interval
 
@@ -89,6 +89,30 @@ class Deadline:
         final = self._seconds("final")
         needed = (runs + waiting) * final / self.slots + final
         return self._allows("seeds", index, self.least_seeds, needed)
+
+    def finalists_in_time(self, most: int, runs: Callable[[int], float]) -> int:
+        """How many of the best are retrained: fewer, if else there is no time for the least seeds.
+
+        If not even one leaves that time, as many as planned. The first answer is for good.
+
+        Args:
+            most: that were planned.
+            runs: trainings that are to come, by the number of them.
+        """
+        if self.limit.top:
+            return min(most, self.limit.top)
+        final = self._seconds("final")
+        needed = {top: runs(top) * final / self.slots + final for top in range(most, 0, -1)}
+        top = next((top for top, seconds in needed.items() if seconds <= self.left), most)
+        if top < most:
+            why = (
+                f"only the best {top} of {most} finalists {'is' if top == 1 else 'are'} retrained, "
+                f"so that there is time for {LEAST_SEEDS} seeds: with all, {needed[most]:.0f} s "
+                f"were needed to the end, and {max(0.0, self.left):.0f} s were left"
+            )
+            self.limit = replace(self.limit, top=top, why=(*self.limit.why, why))
+            write_time_limit(self._folder, self.limit)
+        return top
 
     @property
     def left(self) -> float:

@@ -553,12 +553,12 @@ SEEDS = FinalistSettings(top=2, seeds=4, random=1)
 WHOLE = 2 + 1 + 10 + 4 * (2 + 2) + 1  # baselines, reference, trials, finals, mean
 
 
-def in_time(folder, trainings, ends, limit=None, **changes):
+def in_time(folder, trainings, ends, limit=None, least_seeds=3, **changes):
     """Play a study that ends at ``ends`` seconds; trainings were expected to take one."""
     sampler = SamplerSettings("random", lookahead=4)
     changes = {"finalists": SEEDS, "rungs": RungSettings(first=0), "sampler": sampler} | changes
     made = settings(folder, **changes)
-    plan = TimePlan(limit or TimeLimit(1.0, made.trials, 4), ends, ends, 1.0, 1.0, 4, 3)
+    plan = TimePlan(limit or TimeLimit(1.0, made.trials, 4), ends, ends, 1.0, 1.0, 4, least_seeds)
     deadline = Deadline(plan, made.path, 2, clock=lambda: trainings.now)
     return Played(made, trainings, deadline=deadline).run(), deadline
 
@@ -586,6 +586,22 @@ def test_much_slower_trainings_make_fewer_seeds_and_the_least_is_reached(tmp_pat
     assert (deadline.limit.trials, deadline.limit.seeds) == (4, 3)
     assert len(played.keys("finalist")) == 3 * (2 + 2)
     assert sum(played.view.expected[-1][0].values()) == len(played.trainings.ended)
+
+
+@pytest.mark.parametrize(
+    ("ends", "top", "seeds"), [(26, 2, 4), (23.5, 2, 3), (21.5, 1, 3), (15, 2, 2)]
+)
+def test_a_finalist_is_dropped_before_the_third_seed(tmp_path, ends, top, seeds):
+    """Slower than thought; where not even one finalist leaves time for three, both are trained."""
+    given = {"ends": ends, "least_seeds": 2}
+    played, deadline = in_time(tmp_path / "a", Timed(2.0), **given)
+    assert len(played.keys("finalist")) == seeds * (2 + top)
+    assert (deadline.limit.top or 2, deadline.limit.seeds or 4) == (top, seeds)
+    said = "only the best 1 of 2 finalists is retrained, so that there is time for 3 seeds"
+    assert any(said in note for note in played.view.notes) == (top == 1)
+    assert sum(played.view.expected[-1][0].values()) == len(played.trainings.ended)
+    again, _ = in_time(tmp_path / "b", Timed(0.1), 1000, deadline.limit, least_seeds=2)
+    assert sorted(again.trainings.ended) == sorted(played.trainings.ended)
 
 
 def test_what_was_decided_is_repeated_by_a_later_start(tmp_path):

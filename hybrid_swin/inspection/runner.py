@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.methods import Inspection
-from hybrid_swin.inspection.request import Asked
+from hybrid_swin.inspection.request import Request
 from hybrid_swin.inspection.subject import Subject
 from hybrid_swin.spec import registry
 
@@ -26,33 +26,33 @@ _KEYS = ("what", "units", "rows", "undefined", "notes")
 class Outcome:
     """What came of one inspection."""
 
-    asked: Asked
+    request: Request
     inspection: Inspection  # it can draw the numbers
     numbers: dict[str, Any] | None  # what it measured; None if it could not
     reason: str  # why it could not
     seconds: float
 
 
-def make_inspections(asked: Sequence[Asked]) -> list[tuple[Asked, Inspection]]:
-    """The inspections that are asked for.
+def make_inspections(requests: Sequence[Request]) -> list[tuple[Request, Inspection]]:
+    """The inspections of the requests.
 
     Raises InputError for an option that an inspection does not take.
     """
-    return [(a, registry.load("inspection", a.name)(**a.options)) for a in asked]
+    return [(one, registry.load("inspection", one.name)(**one.options)) for one in requests]
 
 
 def run_inspections(
     subject: Subject,
-    inspections: Sequence[tuple[Asked, Inspection]],
+    inspections: Sequence[tuple[Request, Inspection]],
     begins: Callable[[str], object] = lambda name: None,
 ) -> Iterator[Outcome]:
-    """Run inspections, each as it is asked for; one that cannot be says why.
+    """Run inspections, each as its request says; one that cannot run says why.
 
     Raises RuntimeError if one gave other things than it must, or left the model changed.
     """
     before = fingerprint(subject)
-    for asked, inspection in inspections:
-        begins(asked.name)
+    for request, inspection in inspections:
+        begins(request.name)
         start = time.perf_counter()
         numbers, reason = None, ""
         if inspection.needs_labels and subject.labels is None:
@@ -64,15 +64,15 @@ def run_inspections(
                 reason = str(error)
             if fingerprint(subject) != before:
                 raise RuntimeError(
-                    f"inspection {asked.name} left the network or the images changed"
+                    f"inspection {request.name} left the network or the images changed"
                 )
         if numbers is not None:
             missing = [key for key in _KEYS if key not in numbers]
             if missing:
-                raise RuntimeError(f"inspection {asked.name} gives no {', '.join(missing)}")
+                raise RuntimeError(f"inspection {request.name} gives no {', '.join(missing)}")
             if not numbers["rows"]:
                 reason = "; ".join(dict.fromkeys(u["reason"] for u in numbers["undefined"]))
-        yield Outcome(asked, inspection, numbers, reason, time.perf_counter() - start)
+        yield Outcome(request, inspection, numbers, reason, time.perf_counter() - start)
 
 
 def save_figure(inspection: Inspection, numbers: Mapping[str, Any], path: Path) -> bool:

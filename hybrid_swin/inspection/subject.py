@@ -134,14 +134,14 @@ class Subject:
 
     def branches(self) -> list[BranchPlace]:
         """Every branch of every block, in the order in which their fusions hold them."""
-        found = []
+        places = []
         for place in self.blocks():
             word = self.model.variant.block_words[place.stage][place.index]
             mixer = place.mixer
             modules = list(mixer.branches) if isinstance(mixer, Fusion) else [mixer]
             for index, (part, module) in enumerate(zip(word.branches, modules, strict=True)):
-                found.append(BranchPlace(place, str(part), index, cast(Branch, module)))
-        return found
+                places.append(BranchPlace(place, str(part), index, cast(Branch, module)))
+        return places
 
 
 def make_subject(

@@ -48,7 +48,7 @@ def curve(subject: Subject, steps: Sequence[tuple[Mapping[str, Any], Degrade]]) 
 
     ``steps`` are what names each step, and what it does to images. The first changes nothing.
     """
-    found: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         "images": len(subject.images), "chance": None, "rows": [], "undefined": []
     }  # fmt: skip
     reason = why_no_accuracy(subject)
@@ -56,7 +56,7 @@ def curve(subject: Subject, steps: Sequence[tuple[Mapping[str, Any], Degrade]]) 
         chance = 1 / subject.model.num_classes
         clean = read(subject, None)
         accuracy = proportion(sum(clean), len(clean))
-        found |= {"chance": chance, "clean": accuracy.named("accuracy")}
+        numbers |= {"chance": chance, "clean": accuracy.named("accuracy")}
         commonest = float(cast(Tensor, subject.labels).bincount().max()) / len(subject.images)
         if accuracy.low > max(chance, commonest):
             whole = Estimate(1.0, 1.0, 1.0)
@@ -64,16 +64,18 @@ def curve(subject: Subject, steps: Sequence[tuple[Mapping[str, Any], Degrade]]) 
                 after = read(subject, degrade) if index else clean
                 left = relative_accuracy(clean, after, chance) if index else whole
                 share = proportion(sum(after), len(after))
-                found["rows"].append(dict(name) | share.named("accuracy") | left.named("relative"))
-            return found
+                numbers["rows"].append(
+                    dict(name) | share.named("accuracy") | left.named("relative")
+                )
+            return numbers
         reason = (
             f"the accuracy on whole images, {accuracy.value:.3f} (95% from {accuracy.low:.3f}), is "
             f"not surely above chance, {chance:.3f}"
         )
         if commonest > chance:
             reason += f", and above always answering the commonest class, {commonest:.3f}"
-    found["undefined"].append({"block": None, "branch": None, "reason": reason})
-    return found
+    numbers["undefined"].append({"block": None, "branch": None, "reason": reason})
+    return numbers
 
 
 def measured(
@@ -88,11 +90,11 @@ def measured(
     Billions of multiply-accumulates limit the images; ``name`` is a row's in the summary.
     """
     used = subset(subject, affordable(subject, gmacs, len(steps)))
-    found = curve(used, steps)
-    said = [f"{name(row)} {row['relative']:.2f}" for row in found["rows"][1:]]
-    summary = f"left of the accuracy above chance: {', '.join(said)}" if said else ""
+    numbers = curve(used, steps)
+    parts = [f"{name(row)} {row['relative']:.2f}" for row in numbers["rows"][1:]]
+    summary = f"left of the accuracy above chance: {', '.join(parts)}" if parts else ""
     notes = limited_note(subject, used, "gmacs")
-    return {**about, **found, "summary": summary, "notes": notes}
+    return {**about, **numbers, "summary": summary, "notes": notes}
 
 
 def draw_curve(

@@ -61,19 +61,19 @@ def mass_radii(mass: Map, centre: Point, shares: Sequence[float]) -> list[float]
     order = np.argsort(far, kind="stable")
     held = np.cumsum(mass.ravel()[order])
     # All of the mass may come out a rounding error short of it.
-    found = np.searchsorted(held, np.array(shares) * held[-1] * (1 - 1e-12))
-    return [float(far[order[index]]) for index in np.minimum(found, len(far) - 1)]
+    indices = np.searchsorted(held, np.array(shares) * held[-1] * (1 - 1e-12))
+    return [float(far[order[index]]) for index in np.minimum(indices, len(far) - 1)]
 
 
 def mass_deviations(mass: Map) -> Point:
     """Standard deviation of the mass along rows and along columns, in pixels."""
-    found = []
+    deviations = []
     for axis in (1, 0):
         weights = mass.sum(axis=axis) / mass.sum()
         at = np.arange(len(weights))
         mean = float(weights @ at)
-        found.append(float(np.sqrt(weights @ (at - mean) ** 2)))
-    return found[0], found[1]
+        deviations.append(float(np.sqrt(weights @ (at - mean) ** 2)))
+    return deviations[0], deviations[1]
 
 
 def pooled(mass: Map, most: int) -> tuple[Map, int]:

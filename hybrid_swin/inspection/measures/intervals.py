@@ -32,8 +32,8 @@ def proportion(successes: int, count: int) -> Estimate:
 
     if count < 1:
         raise ValueError("a share of nothing; give at least one trial")
-    found = stats.binomtest(successes, count).proportion_ci(method="wilson")
-    return Estimate(successes / count, float(found.low), float(found.high))
+    interval = stats.binomtest(successes, count).proportion_ci(method="wilson")
+    return Estimate(successes / count, float(interval.low), float(interval.high))
 
 
 def mean_interval(values: ArrayLike) -> Estimate:

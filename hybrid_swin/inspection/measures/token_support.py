@@ -60,15 +60,15 @@ class Supports:
         last = self._depths[stage] - 1
         before = sum(self._depths[:stage]) + stage  # a merging before each stage but one
         count = before + 1 + (last if index is None else index)
-        asked = np.zeros((1, *self.grids[stage]), dtype=bool)
-        asked[0, token[0], token[1]] = True
-        return self.through(asked, count)[0]
+        targets = np.zeros((1, *self.grids[stage]), dtype=bool)
+        targets[0, token[0], token[1]] = True
+        return self.through(targets, count)[0]
 
-    def through(self, asked: NDArray[np.bool_], count: int | None = None) -> NDArray[np.bool_]:
+    def through(self, targets: NDArray[np.bool_], count: int | None = None) -> NDArray[np.bool_]:
         """Go from part ``count`` or the last to the first, keeping which tokens still count."""
         for part in reversed(self._parts[:count]):
-            asked = part_support(part.module, part.channels, part.grid, asked, self._seed)
-        return asked
+            targets = part_support(part.module, part.channels, part.grid, targets, self._seed)
+        return targets
 
 
 def token_support(model: HybridSwin, grid: Grid | None = None, seed: int = 0) -> NDArray[np.bool_]:
@@ -76,14 +76,14 @@ def token_support(model: HybridSwin, grid: Grid | None = None, seed: int = 0) ->
     supports = Supports(model, grid, seed)
     height, width = supports.grids[-1]
     tokens = height * width
-    asked = np.eye(tokens, dtype=bool).reshape(tokens, height, width)
-    return supports.through(asked).reshape(tokens, -1)
+    targets = np.eye(tokens, dtype=bool).reshape(tokens, height, width)
+    return supports.through(targets).reshape(tokens, -1)
 
 
 def part_support(
-    part: nn.Module, channels: int, grid: Grid, asked: NDArray[np.bool_], seed: int = 0
+    part: nn.Module, channels: int, grid: Grid, targets: NDArray[np.bool_], seed: int = 0
 ) -> NDArray[np.bool_]:
-    """Which tokens before a part can influence any of those asked for. (B, H', W') -> (B, H, W).
+    """Which tokens before a part can influence any of the targets. (B, H', W') -> (B, H, W).
 
     The part maps (B, H, W, C) to (B, H', W', C'), in float64; ``grid`` is (H, W).
     """
@@ -91,9 +91,9 @@ def part_support(
     height, width = grid
     x_HWC = torch.randn(height, width, channels, generator=generator, dtype=torch.float64)
     step = max(1, _CHUNK_VALUES // x_HWC.numel())
-    found = []
-    for start in range(0, len(asked), step):
-        wanted = torch.from_numpy(asked[start : start + step])
+    chunks = []
+    for start in range(0, len(targets), step):
+        wanted = torch.from_numpy(targets[start : start + step])
         x = x_HWC.expand(len(wanted), -1, -1, -1).clone().requires_grad_()
         with torch.enable_grad():
             out = part(x)
@@ -101,8 +101,8 @@ def part_support(
             total = (out * directions * wanted[..., None]).sum()
             (gradient,) = torch.autograd.grad(total, x)
         size = gradient.abs().amax(dim=-1)
-        found.append((size > NONE * size.amax(dim=(1, 2), keepdim=True)).numpy())
-    return np.concatenate(found)
+        chunks.append((size > NONE * size.amax(dim=(1, 2), keepdim=True)).numpy())
+    return np.concatenate(chunks)
 
 
 def pixel_box(support: NDArray[np.bool_], patch_size: int, image_size: Grid) -> dict[str, Any]:

@@ -66,8 +66,8 @@ class AttentionDistance(Inspection):
                 used.model(images)
         rows = []
         for reader in readers:
-            found, lost = reader.rows()
-            rows += found
+            new_rows, lost = reader.rows()
+            rows += new_rows
             undefined += lost
         notes = limited_note(subject, used, "images")
         if any(row["padding_share"] > 0 for row in rows):

@@ -145,16 +145,16 @@ class Branches(Inspection):
             (_draw_updates, rows),
             (_draw_ablation, rows if ablated else []),
         ]
-        panels = [(draw, shown) for draw, shown in panels if shown]
+        panels = [(draw, panel_rows) for draw, panel_rows in panels if panel_rows]
         together: _Rows = numbers["together"]
         heights = [2.0] * len(panels) + [0.7 + 0.25 * len(together)] * ablated
         figure.set_size_inches(8, sum(heights) + 0.6)
         figure.set_layout_engine("constrained")
         grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
         style = looks(row["branch"] for row in rows)
-        for index, (draw, shown) in enumerate(panels):
+        for index, (draw, panel_rows) in enumerate(panels):
             axes = figure.add_subplot(grid[index])
-            draw(axes, shown, at, style)
+            draw(axes, panel_rows, at, style)
             name_blocks(axes, labels)
             axes.spines[["top", "right"]].set_visible(False)
             if index == len(panels) - 1:
@@ -170,13 +170,13 @@ class Branches(Inspection):
 
 def _summary(numbers: Mapping[str, Any]) -> str:
     """What is lost without each branch, where that is known; else its mean share."""
-    said = [
+    losses = [
         f"without {row['branch']} {_in_points(row['accuracy_change'])} points "
         f"[{_in_points(row['accuracy_change_low'])}, {_in_points(row['accuracy_change_high'])}]"
         for row in numbers["together"]
     ]
-    if said:
-        return "; ".join(said)
+    if losses:
+        return "; ".join(losses)
     shares: dict[str, list[float]] = defaultdict(list)
     for row in numbers["rows"]:
         if row["share"] is not None:
@@ -208,8 +208,8 @@ def _shares(name: str, norms: list[list[float]], index: int) -> dict[str, float 
     some_N = total_N > 0
     if not some_N.any():
         return {name: None, f"{name}_low": None, f"{name}_high": None}
-    found = mean_interval(norms_nN[index, some_N] / total_N[some_N])
-    inside = Estimate(found.value, max(0.0, found.low), min(1.0, found.high))
+    share = mean_interval(norms_nN[index, some_N] / total_N[some_N])
+    inside = Estimate(share.value, max(0.0, share.low), min(1.0, share.high))
     return dict(inside.named(name))
 
 

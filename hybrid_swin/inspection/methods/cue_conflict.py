@@ -152,13 +152,13 @@ class CueConflict(Inspection):
         pixels = {mode: self._source(mode, cell).images("validation", index)[0] for mode in MODES}
         mean = pixels["agree"].mean(dtype=np.float64)
         std = pixels["agree"].std(dtype=np.float64)
-        found: dict[Mode, NDArray[np.int64]] = {}
+        predictions: dict[Mode, NDArray[np.int64]] = {}
         for mode, images in pixels.items():
             x = torch.from_numpy(((images - mean) / (std or 1)).astype(np.float32))[:, None]
             batches = torch.split(x, subject.batch_size)
             classes = [subject.model(b.to(subject.device)).argmax(dim=1).cpu() for b in batches]
-            found[mode] = torch.cat(classes).numpy()
-        return found
+            predictions[mode] = torch.cat(classes).numpy()
+        return predictions
 
     def _rows(self, predicted: NDArray[np.int64]) -> list[dict[str, Any]]:
         cues = self._source("conflict", cell=2).cues(np.arange(self.images))
@@ -235,16 +235,16 @@ def _draw_modes(axes: "Axes", modes: list[Mapping[str, Any]]) -> None:
 
 
 def _draw_decisions(axes: "Axes", rows: list[Mapping[str, Any]]) -> None:
-    shown = [row for row in reversed(rows) if row["global_share"] is not None]
-    for i, row in enumerate(shown):
+    visible_rows = [row for row in reversed(rows) if row["global_share"] is not None]
+    for i, row in enumerate(visible_rows):
         value, error = row["global_share"], margins(row, "global_share")
         colour = "black" if row["arrangement"] == "all" else COLOURS[1]
         axes.errorbar(value, i, xerr=error, fmt="o", capsize=3, color=colour)
         neither = row["by_neither"] / row["images"]
         axes.text(1.05, i, f"neither: {neither:.0%}", va="center", fontsize="small", color=GREY)
     axes.axvline(0.5, color=GREY, lw=0.8, ls=":")
-    axes.set_yticks(range(len(shown)), [row["arrangement"] for row in shown])
-    axes.set_ylim(-0.6, len(shown) - 0.4)
+    axes.set_yticks(range(len(visible_rows)), [row["arrangement"] for row in visible_rows])
+    axes.set_ylim(-0.6, len(visible_rows) - 0.4)
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("decisions: texture (0) or arrangement (1), 95% interval")
     axes.spines[["top", "right"]].set_visible(False)

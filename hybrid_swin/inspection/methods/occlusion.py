@@ -114,13 +114,13 @@ class Occlusion(Inspection):
             here = [row for row in rows if row["stage"] == stage]
             names = list(dict.fromkeys(row["block"] for row in here))
             for index, name in enumerate(names):
-                shown = [row for row in here if row["block"] == name and row["relative"] > 0]
+                points = [row for row in here if row["block"] == name and row["relative"] > 0]
                 colour = colours(0.9 * index / max(1, len(names) - 1))
-                at = [row["distance"] for row in shown]
-                low = [max(row["relative_low"], row["relative"] * 1e-2) for row in shown]
-                high = [row["relative_high"] for row in shown]
-                value = [row["relative"] for row in shown]
-                label = f"block {index}: {shown[0]['word'] if shown else ''}"
+                at = [row["distance"] for row in points]
+                low = [max(row["relative_low"], row["relative"] * 1e-2) for row in points]
+                high = [row["relative_high"] for row in points]
+                value = [row["relative"] for row in points]
+                label = f"block {index}: {points[0]['word'] if points else ''}"
                 axis.plot(at, value, "o-", ms=3, color=colour, label=label)
                 axis.fill_between(at, low, high, color=colour, alpha=0.15)
             axis.set_yscale("log")

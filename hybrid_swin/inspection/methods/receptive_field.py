@@ -107,7 +107,7 @@ class ReceptiveField(Inspection):
             mass = np.ma.masked_less_equal(mass / mass.max(), 0)
             cells, side = mass.shape, row["cell"]
             extent = (-0.5, cells[1] * side - 0.5, cells[0] * side - 0.5, -0.5)
-            shown = axis.imshow(
+            image = axis.imshow(
                 mass.clip(10.0**-_DECADES), norm=norm, cmap="viridis", extent=extent
             )
             for share, style in ((50, "-"), (90, "--")):
@@ -126,7 +126,7 @@ class ReceptiveField(Inspection):
                 fontsize=9,
             )
         axes[0].set_ylabel("row (pixels)")
-        figure.colorbar(shown, ax=list(axes), label="gradient over its largest", shrink=0.8)
+        figure.colorbar(image, ax=list(axes), label="gradient over its largest", shrink=0.8)
         handles, labels = axes[0].get_legend_handles_labels()
         legend = figure.legend(
             handles, labels, loc="outside lower center", ncols=3, fontsize=8, facecolor="#888888"
@@ -153,12 +153,12 @@ def _gradient_masses(subject: Subject, tokens: list[Grid]) -> list[Map]:
             maps: Any = subject.model.forward_intermediates(
                 images, output_fmt="NHWC", intermediates_only=True
             )
-        found = []
+        batch = []
         for stage, (out, token) in enumerate(zip(maps, tokens, strict=True)):
             directions = unit_vectors(len(images), out.shape[-1], generator).to(out)
             keep = stage + 1 < len(tokens)
-            found.append(gradient_mass(images, out, token, directions, keep))
-        masses = [a + b for a, b in zip(masses, found, strict=True)] if masses else found
+            batch.append(gradient_mass(images, out, token, directions, keep))
+        masses = [a + b for a, b in zip(masses, batch, strict=True)] if masses else batch
     return masses
 
 

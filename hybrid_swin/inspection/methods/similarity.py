@@ -133,16 +133,16 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     """First to last block, and the pair of neighbours that differ most."""
     if len(rows) < 2 or rows[0]["cka"][-1] is None:
         return ""
-    said = f"first and last block {rows[0]['cka'][-1]:.2f}"
+    text = f"first and last block {rows[0]['cka'][-1]:.2f}"
     steps = [
         (row["cka"][index + 1], row["block"], rows[index + 1]["block"])
         for index, row in enumerate(rows[:-1])
         if row["cka"][index + 1] is not None
     ]
     if not steps:
-        return said
+        return text
     value, one, other = min(steps)
-    return f"{said}; of neighbours least {value:.2f}, {one} and {other}"
+    return f"{text}; of neighbours least {value:.2f}, {one} and {other}"
 
 
 def gram(features_ND: Tensor) -> Tensor:

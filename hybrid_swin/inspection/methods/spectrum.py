@@ -130,11 +130,11 @@ def _summary(rows: list[dict[str, Any]]) -> str:
     shares: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in rows:
         shares[row["branch"]].append((row["high_share_in"], row["high_share_out"]))
-    said = [
+    parts = [
         f"{name} {fmean(i for i, _ in pairs):.2f} to {fmean(o for _, o in pairs):.2f}"
         for name, pairs in sorted(shares.items())
     ]
-    return f"power above half the highest frequency, in to out: {', '.join(said)}" if said else ""
+    return f"power above half the highest frequency, in to out: {', '.join(parts)}" if parts else ""
 
 
 class _Seen:

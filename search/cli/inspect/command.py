@@ -14,7 +14,7 @@ from rich.text import Text
 
 from hybrid_swin.data.test_reads import LEDGER, RecordedRead, ledger_beside, ledger_near, recorded
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.request import Asked, as_trained
+from hybrid_swin.inspection.request import Request, as_trained
 from hybrid_swin.inspection.runner import Outcome, make_inspections, run_inspections, save_figure
 from hybrid_swin.inspection.subject import Subject
 from hybrid_swin.interop.weights.source.files import weights_hash
@@ -44,7 +44,7 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     inspections can be made.
     """
     console = console or Console()
-    requests = question.inspections or tuple(Asked(name) for name in registry.names("inspection"))
+    requests = question.inspections or tuple(Request(name) for name in registry.names("inspection"))
     make_inspections(requests)  # refuse now what cannot be
     target = find_target(question)
     sample = show_images(question, target)
@@ -77,14 +77,14 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
             index.add(outcome, question.format)
             outcomes.append(outcome)
     if not any(outcome.numbers and outcome.numbers["rows"] for outcome in outcomes):
-        reasons = "; ".join(f"{o.asked.name}: {o.reason}" for o in outcomes)
+        reasons = "; ".join(f"{o.request.name}: {o.reason}" for o in outcomes)
         raise InputError(f"nothing that was asked for can be inspected here: {reasons}")
     _print(outcomes, subject, target, sample, console)
     console.say(f"\nnumbers and figures: {folder}/")
     if question.wandb:
         from search.reporting.wandb.inspection import send
 
-        names = [outcome.asked.name for outcome in outcomes]
+        names = [outcome.request.name for outcome in outcomes]
         console.say(send(folder, question.log_images, names))
     return 0
 
@@ -158,10 +158,10 @@ class Index:
 
     def add(self, outcome: Outcome, ending: str) -> None:
         """Write one inspection's numbers and figure, and the index."""
-        name = outcome.asked.name
+        name = outcome.request.name
         self._remove(self.content["inspections"].get(name, {}))
         entry: dict[str, Any] = {
-            "options": outcome.asked.options,
+            "options": outcome.request.options,
             "seconds": round(outcome.seconds, 2),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
             "reason": outcome.reason,
@@ -170,7 +170,7 @@ class Index:
         }
         if outcome.numbers is not None:
             entry["numbers"] = f"{name}.json"
-            content = {"inspection": name, "options": outcome.asked.options} | outcome.numbers
+            content = {"inspection": name, "options": outcome.request.options} | outcome.numbers
             write_json_atomically(self._folder / f"{name}.json", content)
             figure = f"{name}.{ending}"
             if save_figure(outcome.inspection, outcome.numbers, self._folder / figure):
@@ -248,7 +248,7 @@ def _print(
     table.add_column("what it shows", header_style="dim")
     table.add_column("seconds", header_style="dim", justify="right", no_wrap=True)
     for outcome in outcomes:
-        table.add_row(outcome.asked.name, _sentence(outcome), f"{outcome.seconds:.1f}")
+        table.add_row(outcome.request.name, _sentence(outcome), f"{outcome.seconds:.1f}")
     console.print(table)
     for line in _undefined(outcomes):
         console.print(Text.assemble(("undefined", "dim"), f"  {line}"))
@@ -272,5 +272,5 @@ def _undefined(outcomes: Sequence[Outcome]) -> list[str]:
             count = len(list(same))
             blocks = f" ({count} blocks)" if count > 1 else ""
             what = f"{branch}{blocks}: " if branch else f"{count} block(s): "
-            lines.append(f"{outcome.asked.name}: {what}{reason}")
+            lines.append(f"{outcome.request.name}: {what}{reason}")
     return lines

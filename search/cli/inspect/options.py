@@ -7,7 +7,7 @@ from typing import Literal
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.inspection.request import Asked, parse_inspections
+from hybrid_swin.inspection.request import Request, parse_inspections
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.spec.values import Range, check_ranges
@@ -85,7 +85,7 @@ class InspectQuestion(CodeOptions):
         return self.data is not None and self.data.source == NOISE
 
     @property
-    def inspections(self) -> tuple[Asked, ...] | None:
+    def inspections(self) -> tuple[Request, ...] | None:
         """The inspections asked for, with their options; None for all."""
         return None if self.only is None else parse_inspections(self.only)
 

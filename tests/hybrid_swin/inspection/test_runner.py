@@ -10,7 +10,7 @@ import torch
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.methods import Inspection
-from hybrid_swin.inspection.request import Asked, as_trained, parse_inspections
+from hybrid_swin.inspection.request import Request, as_trained, parse_inspections
 from hybrid_swin.inspection.runner import (
     NEEDS_LABELS,
     fingerprint,
@@ -60,7 +60,7 @@ def own(tmp_path):
 
 
 def run(subject, *names):
-    return list(run_inspections(subject, make_inspections([Asked(name) for name in names])))
+    return list(run_inspections(subject, make_inspections([Request(name) for name in names])))
 
 
 @pytest.mark.parametrize("name", registry.names("inspection"))
@@ -218,12 +218,12 @@ def test_what_makes_its_own_images_makes_those_that_were_trained_on():
     data = DataSettings("cue_conflict", {"reach": 4, "side": 2, "train": 64})
     asked = parse_inspections("spectrum,cue_conflict(side=1;images=6)")
     assert as_trained(asked, data) == (
-        Asked("spectrum"),
-        Asked("cue_conflict", {"reach": 4, "side": 1, "images": 6}),
+        Request("spectrum"),
+        Request("cue_conflict", {"reach": 4, "side": 1, "images": 6}),
     )
     assert as_trained(asked, DataSettings("digits")) == asked
 
 
 def test_an_option_that_cannot_be_is_refused():
     with pytest.raises(InputError, match="at least 2"):
-        make_inspections([Asked("occlusion", {"images": 1})])
+        make_inspections([Request("occlusion", {"images": 1})])

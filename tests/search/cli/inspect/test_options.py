@@ -6,7 +6,7 @@ import pytest
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.request import Asked
+from hybrid_swin.inspection.request import Request
 from search.cli.commands import COMMANDS
 from search.cli.inspect.options import InspectQuestion, question_of
 
@@ -55,7 +55,7 @@ def test_a_plug_in_is_known_before_inspections_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "_plugins", {})
     path = tmp_path / "mine.py"
     path.write_text("from hybrid_swin import Inspection\nclass A(Inspection): pass\n")
-    assert asked(f"swin_t --only mine --plugin {path}").inspections == (Asked("mine"),)
+    assert asked(f"swin_t --only mine --plugin {path}").inspections == (Request("mine"),)
 
 
 @pytest.mark.parametrize(

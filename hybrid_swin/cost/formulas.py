@@ -70,9 +70,9 @@ def _import(
     modules = {part: f"{name}.{part}" for part in wanted if _file(f"{name}.{part}").exists()}
     if not modules:
         return _ours(name)
-    found = ModuleType(name)  # from hybrid_swin.network import windows
-    vars(found).update({part: _ours(module) for part, module in modules.items()})
-    return found
+    parent = ModuleType(name)  # from hybrid_swin.network import windows
+    vars(parent).update({part: _ours(module) for part, module in modules.items()})
+    return parent
 
 
 def _ours(name: str) -> ModuleType:

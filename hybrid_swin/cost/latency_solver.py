@@ -60,8 +60,8 @@ def match_latency(
             candidate = match_cost(variant, aim, "macs", tolerance=_ANY, fields=["width"]).variant
         except InputError:  # beyond the widths that are tried
             break
-    found = min(tried, key=lambda v: abs(_least(tried[v]).value / to - 1))
-    measured = _least(tried[found])
+    nearest = min(tried, key=lambda v: abs(_least(tried[v]).value / to - 1))
+    measured = _least(tried[nearest])
     residual = measured.value / to - 1
     if abs(residual) > max(tolerance, measured.noise / to):
         values = sorted(_least(seen).value for seen in tried.values())
@@ -71,9 +71,9 @@ def match_latency(
             f"{values[-1]:.4g}, the nearest {measured.value:.4g} (interquartile range "
             f"{measured.noise:.2g}); allow a larger tolerance, or match by macs"
         )
-    cost = count_cost(found)
+    cost = count_cost(nearest)
     residuals = cost.relative_to(reference or Cost()) | {"latency": residual}
-    return WidthMatch(found, cost, residuals, changes(variant, found)), measured
+    return WidthMatch(nearest, cost, residuals, changes(variant, nearest)), measured
 
 
 def _least(seen: list[Measured]) -> Measured:

@@ -197,14 +197,14 @@ class _Search:
     ) -> list[tuple[float, Shapes, float]]:
         """Strain, shapes and an MLP ratio that meets the cost, or its limit; least strain first."""
         old, most = self.variant.mlp_ratio, self.mlp_range
-        found = []
+        matches = []
         for cost, shapes in candidates:
             exact = self._exact_ratio(shapes, cost)
             ratio = min(max(exact, old / most), old * most)
             slope = (self.amount - cost) / (exact - old) if exact != old else 0.0
             if abs(slope * (ratio - exact)) <= self.tolerance * self.amount:
-                found.append((self._strain(shapes) + abs(math.log(ratio / old)), shapes, ratio))
-        return sorted(found)
+                matches.append((self._strain(shapes) + abs(math.log(ratio / old)), shapes, ratio))
+        return sorted(matches)
 
     def _exact_ratio(self, shapes: Shapes, cost: int) -> float:
         """The MLP ratio that would meet the cost if hidden widths could be fractions."""

@@ -33,11 +33,11 @@ def check_no_splits(names: Sequence[str], where: str, advice: str) -> None:
 
 def check_surplus(names: Sequence[str], num_classes: int) -> None:
     """Raise InputError where classes under two spellings are those that are too many."""
-    found = twins(names, folded)
-    if found and len(names) - len(found) == num_classes:
-        one, other = found[0]
+    pairs = twins(names, folded)
+    if pairs and len(names) - len(pairs) == num_classes:
+        one, other = pairs[0]
         how = "only in case" if one.casefold() == other.casefold() else "in nothing but spelling"
-        more = f", and {len(found) - 1} more likewise" if len(found) > 1 else ""
+        more = f", and {len(pairs) - 1} more likewise" if len(pairs) > 1 else ""
         raise InputError(
             f"classes {shown(one, 40)} and {shown(other, 40)} differ {how}{more}: write each class "
             f"one way for the {num_classes} classes of the variant; num_classes: {len(names)} if "

@@ -98,11 +98,11 @@ class ImageData(LightningDataModule):
         self.class_names, self.left_out = loaded.images.class_names, loaded.images.left_out
         self.num_classes = len(self.class_names)
         loaded.check_classes(variant.num_classes)
-        wanted, found = self._settings.epoch_images, len(self.splits.train)
-        if wanted > found:
+        wanted, total = self._settings.epoch_images, len(self.splits.train)
+        if wanted > total:
             raise InputError(
-                f"data.epoch_images {wanted} is more than the {found} images of the train split; "
-                f"choose at most {found}, or 0 for all of them"
+                f"data.epoch_images {wanted} is more than the {total} images of the train split; "
+                f"choose at most {total}, or 0 for all of them"
             )
 
     def train_dataloader(self) -> DataLoader[Batch]:

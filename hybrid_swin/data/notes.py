@@ -66,10 +66,10 @@ def _far_apart(what: str, ranges: Mapping[str, tuple[float, float]], advice: str
     least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
     if sizes[most] < _FAR * sizes[least] or not sizes[most]:
         return []
-    found = ", ".join(
+    spans = ", ".join(
         f"{name} from {ranges[name][0]:.6g} to {ranges[name][1]:.6g}" for name in (least, most)
     )
-    return [f"the pixels of the {what} are in different ranges ({found}){advice}"]
+    return [f"the pixels of the {what} are in different ranges ({spans}){advice}"]
 
 
 def class_notes(names: Iterable[str]) -> list[str]:
@@ -98,14 +98,14 @@ def doubtful_classes(names: Iterable[str]) -> list[str]:
 
 
 def _missing_classes(names: Sequence[str], counts: NDArray[Any]) -> list[str]:
-    found = []
+    notes = []
     for split, row in zip(_SPLITS, counts, strict=True):
         missing = np.flatnonzero(row == 0).tolist()
         if row.any() and missing:
             some = few(shown(names[index], 40) for index in missing)
             what = "it cannot be learned" if split == "train" else "nothing is measured on it there"
-            found.append(f"the {split} split has no image of class {some}: {what}")
-    return found
+            notes.append(f"the {split} split has no image of class {some}: {what}")
+    return notes
 
 
 def _small_classes(names: Sequence[str], counts: NDArray[Any]) -> list[str]:

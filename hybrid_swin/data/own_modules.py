@@ -79,13 +79,13 @@ def shared_images(module: Any) -> tuple[int, int]:
 
 
 def _hashes_of(loader: Iterable[Any]) -> list[bytes]:
-    found: list[bytes] = []
+    hashes: list[bytes] = []
     for images, _ in loader:
         rows = torch.as_tensor(images).detach().cpu().contiguous().flatten(1).view(torch.uint8)
-        found += [hashlib.blake2b(row.numpy().data, digest_size=16).digest() for row in rows]
-        if len(found) >= _MOST_COMPARED:
+        hashes += [hashlib.blake2b(row.numpy().data, digest_size=16).digest() for row in rows]
+        if len(hashes) >= _MOST_COMPARED:
             break
-    return found
+    return hashes
 
 
 def validation_digest(module: Any) -> str | None:

@@ -101,13 +101,13 @@ def likeness(one: str, other: str) -> float:
 
 def _with_fillers(words: Mapping[str, Iterable[str]]) -> dict[str, str]:
     """Each spelling, alone and with 'set', 'data', ... behind or before it."""
-    found = {}
+    meanings = {}
     for meaning, spellings in words.items():
         for word in spellings:
-            found[word] = meaning
+            meanings[word] = meaning
             for filler in _FILLERS:
-                found[word + filler] = found[filler + word] = meaning
-    return found
+                meanings[word + filler] = meanings[filler + word] = meaning
+    return meanings
 
 
 _EITHER = "validation or test"

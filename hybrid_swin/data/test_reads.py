@@ -134,14 +134,14 @@ def unreadable_lines(*ledgers: Path) -> int:
 
 def merged(entries: Iterable[RecordedRead]) -> list[RecordedRead]:
     """Each reading once: it takes its intent's place, and both that of a line that says neither."""
-    found: dict[tuple[str, str, str], RecordedRead] = {}
+    reads: dict[tuple[str, str, str], RecordedRead] = {}
     for entry in entries:
-        known = found.setdefault(_identity(entry), entry)
+        known = reads.setdefault(_identity(entry), entry)
         if _EVENTS.index(entry.event) > _EVENTS.index(known.event):
-            found[_identity(entry)] = entry
+            reads[_identity(entry)] = entry
     # an old ledger of a study's own did not say whose it was; that beside the studies did
-    named = {(entry.key, entry.time) for entry in found.values() if entry.study}
-    return [e for e in found.values() if e.study or (e.key, e.time) not in named]
+    named = {(entry.key, entry.time) for entry in reads.values() if entry.study}
+    return [e for e in reads.values() if e.study or (e.key, e.time) not in named]
 
 
 def _record(entry: RecordedRead, shared: Path, own: Path | None) -> RecordedRead:
@@ -213,15 +213,15 @@ def _parsed(content: bytes) -> tuple[list[RecordedRead], int]:
     """
     names = [field.name for field in fields(RecordedRead) if field.name != "event"]
     lines, others = json_lines(content)
-    found = []
+    entries = []
     for data in lines:
         if not isinstance(data.get("key"), str):
             others += 1
             continue
-        told = {name: str(data.get(name) or "") for name in names}
+        texts = {name: str(data.get(name) or "") for name in names}
         event: Event = next((e for e in _EVENTS if e == data.get("event")), "")
-        found.append(RecordedRead(**told, event=event))
-    return found, others
+        entries.append(RecordedRead(**texts, event=event))
+    return entries, others
 
 
 def _identity(entry: RecordedRead) -> tuple[str, str, str]:

@@ -79,6 +79,6 @@ def here(path: object) -> str:
 
 
 def _plural(kind: str) -> str:
-    found = re.fullmatch(r"(.*?)( (?:of|for) .*)?", kind, re.DOTALL)
-    noun, rest = (found[1], found[2] or "") if found else (kind, "")
+    match = re.fullmatch(r"(.*?)( (?:of|for) .*)?", kind, re.DOTALL)
+    noun, rest = (match[1], match[2] or "") if match else (kind, "")
     return noun + ("es" if noun.endswith(("ch", "s", "x")) else "s") + rest

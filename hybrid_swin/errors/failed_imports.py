@@ -25,9 +25,9 @@ def explained_import(error: Exception) -> InputError | None:
         return None
     if isinstance(error, ImportError) and error.name:
         package = error.name.partition(".")[0]
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    said = said if len(said) <= _LONGEST else said[:_LONGEST] + "..."
+    message = " ".join(f"{type(error).__name__}: {error}".split())
+    message = message if len(message) <= _LONGEST else message[:_LONGEST] + "..."
     return InputError(
-        f"the package {package!r} cannot be imported here: {said}; install a version of it that "
+        f"the package {package!r} cannot be imported here: {message}; install a version of it that "
         "fits the others, or remove it if nothing needs it"
     )

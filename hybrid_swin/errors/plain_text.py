@@ -42,7 +42,7 @@ _LATEX = {
 
 def harmless(text: str) -> str:
     r"""The text with ``?`` for every unseen character; line breaks stay."""
-    return _UNSEEN.sub(lambda found: found[0] if found[0] == "\n" else "?", text)
+    return _UNSEEN.sub(lambda match: match[0] if match[0] == "\n" else "?", text)
 
 
 def say(text: object) -> None:
@@ -52,7 +52,7 @@ def say(text: object) -> None:
 
 def visible(text: str) -> str:
     r"""The text with unseen characters spelt as in Python: ESC is ``\x1b``."""
-    return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], text)
+    return _UNSEEN.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:

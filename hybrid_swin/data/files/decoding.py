@@ -220,11 +220,11 @@ class Decoder:
 
     def _channels(self, values: NDArray[Any], notes: list[str]) -> NDArray[Any]:
         """Deep pixels (H, W, C') in the network's channels (H, W, C)."""
-        scale, found = full_scale(values.dtype), values.shape[-1]
-        if found == self.in_channels and found != 2:
+        scale, channels = full_scale(values.dtype), values.shape[-1]
+        if channels == self.in_channels and channels != 2:
             return values
-        alpha = values[..., -1:] if found in (2, 4) else None
-        colour = values[..., : 1 if found < 3 else 3].astype(np.float64)
+        alpha = values[..., -1:] if channels in (2, 4) else None
+        colour = values[..., : 1 if channels < 3 else 3].astype(np.float64)
         if alpha is not None and self.in_channels != 4 and (alpha < scale).any():
             notes.append("transparent pixels laid over white")
             share = alpha / scale

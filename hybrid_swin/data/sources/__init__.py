@@ -114,12 +114,12 @@ class Source(ABC):
 
 
 def check_shape(
-    source: str, found: tuple[int, int, int], image_size: tuple[int, int], in_channels: int
+    source: str, shape: tuple[int, int, int], image_size: tuple[int, int], in_channels: int
 ) -> None:
     """Raise InputError unless images of a fixed (H, W, C) are what the network takes."""
-    if found == (*image_size, in_channels):
+    if shape == (*image_size, in_channels):
         return
-    height, width, channels = found
+    height, width, channels = shape
     size = str(height) if height == width else f"[{height}, {width}]"
     raise InputError(
         f"{source}: the images are {height} x {width} with {channels} channel(s), but the variant "
@@ -130,19 +130,19 @@ def check_shape(
 
 def check_range(source: str, value_range: object) -> tuple[float, float] | None:
     """The range of values as two numbers. Raises InputError where it is none."""
-    found = None if value_range is None else as_range(value_range)
-    if value_range is not None and found is None:
+    limits = None if value_range is None else as_range(value_range)
+    if value_range is not None and limits is None:
         raise InputError(
             f"{source}: value_range {shown(value_range)} is not possible; give {RANGE_WORDS}"
         )
-    return found
+    return limits
 
 
 def user_path(path: str, option: str) -> Path:
     """A path as its user wrote it, ~ expanded. Raises InputError for one that no system takes."""
     try:
-        found = Path(path).expanduser()
-        found.stat()
+        full_path = Path(path).expanduser()
+        full_path.stat()
     except FileNotFoundError:
         pass
     except (OSError, RuntimeError, ValueError) as error:  # too long, ~nobody, a null byte
@@ -150,7 +150,7 @@ def user_path(path: str, option: str) -> Path:
         raise InputError(
             f"option {option!r}: {shown(path, 120)} cannot be used: {reason}; correct it"
         ) from None
-    return found
+    return full_path
 
 
 def class_order(labels: Iterable[str]) -> tuple[str, ...]:
@@ -160,6 +160,6 @@ def class_order(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(distinct, key=lambda label: (int(label) if numbers else 0, label)))
 
 
-def _require(holds: bool, found: str) -> None:
+def _require(holds: bool, fault: str) -> None:
     if not holds:
-        raise InputError(f"the data source gave {found}; see LabelledImages for what it must give")
+        raise InputError(f"the data source gave {fault}; see LabelledImages for what it must give")

@@ -111,11 +111,11 @@ class ContextXorSource(Source):
         )
         hidden = np.where(uniform[:, :1] < 0.5, 1, -1)
         places = np.argsort(uniform[:, 1 : 1 + everywhere], axis=1)[:, :used]
-        shown = np.where(uniform[:, 1 + everywhere :] < self.agreement, hidden, -hidden)
+        values = np.where(uniform[:, 1 + everywhere :] < self.agreement, hidden, -hidden)
         sign = 2 * (np.asarray(indices, np.int64) % 2) - 1
-        shown[:, self.context :] *= sign[:, None]
+        values[:, self.context :] *= sign[:, None]
         grids = np.zeros((2, count, everywhere), np.int8)
         kind = np.repeat([0, 1], [self.context, self.content])
-        grids[kind, np.arange(count)[:, None], places] = shown
+        grids[kind, np.arange(count)[:, None], places] = values
         context, content = grids.reshape(2, count, self.grid, self.grid)
         return context, content, noise

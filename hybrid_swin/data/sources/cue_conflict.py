@@ -152,15 +152,15 @@ class CueConflictSource(Source):
         where, sign, cells = np.split(uniform, [2, 3], axis=1)
         pure, other, polarity = np.moveaxis(cells.reshape(-1, 3, n, n), 1, 0)
         if self.mode == "arrangement":
-            shown = (_CLASSES * other).astype(np.int64)
+            cell_classes = (_CLASSES * other).astype(np.int64)
         else:
             step = np.where(pure < self.purity, 0, 1 + ((_CLASSES - 1) * other).astype(np.int64))
-            shown = (cues.texture[:, None, None] + step) % _CLASSES
+            cell_classes = (cues.texture[:, None, None] + step) % _CLASSES
         signs = np.where(polarity < 0.5, 1, -1)
         vertical, horizontal, checkerboard = drawing.stripes(self.cell)
         pixels = noise * np.float32(self.noise)
         for k, texture in enumerate((horizontal, vertical, checkerboard)):
-            of_class = np.where(shown == k, signs, 0).astype(np.int8)
+            of_class = np.where(cell_classes == k, signs, 0).astype(np.int8)
             pixels += np.float32(self.amplitude) * drawing.paint(of_class, texture)
         if self.mode != "texture":
             flat = np.ones((self.cell, self.cell), np.int8)

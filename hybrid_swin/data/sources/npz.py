@@ -66,9 +66,9 @@ class NpzSource(Source):
         """All images in the file's order: train, validation, test."""
         path = user_path(self.path, "path")
         name = path.name
-        found = _read(path)
-        parts = _parts(found, name)
-        notes = list(found.notes)
+        content = _read(path)
+        parts = _parts(content, name)
+        notes = list(content.notes)
         for part in parts:
             height, width, channels = part.images.shape[1:]
             if channels != in_channels and height == in_channels:
@@ -89,7 +89,7 @@ class NpzSource(Source):
             notes += ["values outside value_range clipped"] * clipped
         labels = [label for part in parts for label in part.labels]
         groups = tuple(group for part in parts for group in part.groups)
-        class_names, codes = _encode(labels, found.arrays.get(CLASS_NAMES), name)
+        class_names, codes = _encode(labels, content.arrays.get(CLASS_NAMES), name)
         return LabelledImages(
             images=images,
             labels=codes,
@@ -103,7 +103,7 @@ class NpzSource(Source):
         )
 
 
-class _Found(NamedTuple):
+class _Content(NamedTuple):
     """What a file holds of ours: arrays by split and kind, and what is to be said."""
 
     members: list[str]
@@ -111,7 +111,7 @@ class _Found(NamedTuple):
     notes: list[str]
 
 
-def _read(path: Path) -> _Found:
+def _read(path: Path) -> _Content:
     if not path.is_file():
         raise InputError(
             f"data source npz: {shown(str(path), 120)} is not a file{here(path)}; correct option "
@@ -123,7 +123,7 @@ def _read(path: Path) -> _Found:
                 raise ValueError("one array alone, as numpy.save writes it")
             wanted, notes = arrays_wanted(file.files, path.name)
             arrays = {key: _array(file, name) for key, name in wanted.items()}
-            return _Found(list(file.files), arrays, notes)
+            return _Content(list(file.files), arrays, notes)
     except InputError:
         raise
     except Exception as error:  # a damaged file can break any step of reading it
@@ -141,18 +141,18 @@ def _array(file: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def _parts(file: _Found, name: str) -> list[_Part]:
-    parts, found = [], file.arrays
+def _parts(file: _Content, name: str) -> list[_Part]:
+    parts, arrays = [], file.arrays
     splits: tuple[SplitName, ...] = ("train", "validation", "test")
     for split in splits:
-        images = found.get((split, "images"))
+        images = arrays.get((split, "images"))
         if images is None:
             continue
-        labels = found.get((split, "labels"))
+        labels = arrays.get((split, "labels"))
         if labels is None:
             raise InputError(f"{name}: array {split}_labels is missing; add it")
         held = _images(images, f"{name}, {split}_images")
-        groups = found.get((split, "groups"), np.full(len(held), ""))
+        groups = arrays.get((split, "groups"), np.full(len(held), ""))
         parts.append(
             _Part(
                 split,
@@ -208,14 +208,14 @@ def _column(values: NDArray[Any], count: int, where: str) -> list[str]:
 
 def _labels(values: NDArray[Any], count: int, where: str) -> list[str]:
     """Labels as text, one per image; InputError for what marks that there is none."""
-    found = _column(values, count, where)
-    negative = next((text for text in found if re.fullmatch(r"-\d+", text)), None)
+    texts = _column(values, count, where)
+    negative = next((text for text in texts if re.fullmatch(r"-\d+", text)), None)
     if negative:
         raise InputError(
             f"{where}: label {negative} is negative, as many sets mark what has no label; take "
             "these images out, or count classes from 0"
         )
-    strange = next((text for text in found if is_no_label(text)), None)
+    strange = next((text for text in texts if is_no_label(text)), None)
     if strange is not None:
         raise InputError(
             f"{where}: value {shown(strange)} stands for no label; give every image one, or take "
@@ -223,7 +223,7 @@ def _labels(values: NDArray[Any], count: int, where: str) -> list[str]:
         )
     if values.dtype.kind == "u":
         _check_wrapped(values, where)
-    return found
+    return texts
 
 
 def _check_wrapped(values: NDArray[Any], where: str) -> None:
@@ -238,34 +238,34 @@ def _check_wrapped(values: NDArray[Any], where: str) -> None:
 
 def _groups(values: NDArray[Any], count: int, where: str) -> list[str]:
     """Groups as text, one per image; '' is none."""
-    found = _column(values, count, where)
-    strange = next((text for text in found if text and is_no_group(text)), None)
+    texts = _column(values, count, where)
+    strange = next((text for text in texts if text and is_no_group(text)), None)
     if strange is not None:
         raise InputError(
             f"{where}: group {shown(strange)} stands for no group, and these images would become "
             "one; save groups as text, empty where there is none"
         )
-    return found
+    return texts
 
 
 def _encode(
     labels: list[str], class_names: NDArray[Any] | None, name: str
 ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Class names, and each label as an index into them."""
-    found = class_order(labels)
-    names = found
+    label_order = class_order(labels)
+    names = label_order
     if class_names is not None:
         if not class_names.size:
             raise InputError(f"{name}: class_names is empty; name every class, or take it out")
         names = tuple(_column(class_names, class_names.size, f"{name}, class_names"))
         if not all(text.strip() for text in names):
             raise InputError(f"{name}: class_names holds an empty name; name every class")
-        found = tuple(str(index) for index in range(len(names)))
-        strange = sorted(set(labels) - set(found))
+        label_order = tuple(str(index) for index in range(len(names)))
+        strange = sorted(set(labels) - set(label_order))
         if strange:
             raise InputError(
                 f"{name}: label {strange[0]!r}, but with class_names the labels are the whole "
                 f"numbers from 0 to {len(names) - 1}"
             )
-    index_of = {label: index for index, label in enumerate(found)}
+    index_of = {label: index for index, label in enumerate(label_order)}
     return names, np.array([index_of[label] for label in labels], np.int64)

@@ -130,11 +130,11 @@ def create_model(
     if features_only and global_pool == "":
         global_pool = None  # there is no head that it could be of
     path = trained_path(source)
-    found = load(path) if pretrained and path is not None else None
+    origin = load(path) if pretrained and path is not None else None
     others = list(inspect.signature(create_model).parameters)[1:-1]
-    known = resolve_variant(source) if found is None else found.variant
+    known = resolve_variant(source) if origin is None else origin.variant
     variant = changed(known, overrides, others)
-    if pretrained and found is None and checkpoint_path is None:
+    if pretrained and origin is None and checkpoint_path is None:
         raise InputError(
             f"pretrained=True: {str(source)!r} has no weights here, and none are downloaded; give "
             "checkpoint_path=FILE, or load_weights(model, FILE) afterwards: files of timm, "
@@ -153,11 +153,11 @@ def create_model(
                 f"{str(source)!r} gives maps of stages and has no head; set features_only=True"
             )
         out_indices = facts.out_indices if out_indices is None else out_indices
-    asked: dict[str, Any] = {"weight_init": weight_init or None, "global_pool": global_pool}
-    asked |= {"zero_init_residual": zero_init_residual, "strict_img_size": bool(strict_img_size)}
+    options: dict[str, Any] = {"weight_init": weight_init or None, "global_pool": global_pool}
+    options |= {"zero_init_residual": zero_init_residual, "strict_img_size": bool(strict_img_size)}
     if variant.num_classes and not facts.global_pool:
-        asked["global_pool"] = global_pool or "avg"
-    given = {name: value for name, value in asked.items() if value is not None}
+        options["global_pool"] = global_pool or "avg"
+    given = {name: value for name, value in options.items() if value is not None}
     facts = dataclasses.replace(facts, **given, out_indices=None)
     with torch.device(device or torch.get_default_device()):
         model = facts.network(
@@ -165,9 +165,9 @@ def create_model(
             0.0 if drop_path_rate is None else drop_path_rate,
             0.0 if drop_rate is None else drop_rate,
         )
-    if found is not None:
-        load_weights(model, found.state_dict())
-        model.pretrained_cfg = model.pretrained_cfg | kept_facts(found.pretrained_cfg, variant)
+    if origin is not None:
+        load_weights(model, origin.state_dict())
+        model.pretrained_cfg = model.pretrained_cfg | kept_facts(origin.pretrained_cfg, variant)
     if checkpoint_path is not None:
         report = load_weights(model, checkpoint_path, follow_source=bool(follow_source))
         for note in report.notes:

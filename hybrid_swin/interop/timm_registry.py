@@ -60,17 +60,17 @@ def _entry(name: str) -> Callable[..., nn.Module]:
         cache_dir: Any = None,
         **arguments: Any,
     ) -> nn.Module:
-        said = _facts(name, pretrained_cfg) | dict(pretrained_cfg_overlay or {})
-        _check_names(said)
+        facts = _facts(name, pretrained_cfg) | dict(pretrained_cfg_overlay or {})
+        _check_names(facts)
         given = {k: v for k, v in arguments.items() if k not in _IDLE and v is not None}
         only, out_indices = given.pop("features_only", False), given.get("out_indices")
         if only:
             given.pop("out_indices", None)
-        model = create_model(name, pretrained and not _source(said), **_with_facts(given, said))
+        model = create_model(name, pretrained and not _source(facts), **_with_facts(given, facts))
         model.timm_name = name
-        if pretrained and _source(said):
-            _load(model, said, cache_dir)
-        _describe(model, said, sized="img_size" in given or "image_size" in given)
+        if pretrained and _source(facts):
+            _load(model, facts, cache_dir)
+        _describe(model, facts, sized="img_size" in given or "image_size" in given)
         return Pyramid(model, out_indices) if only else model
 
     entry.__name__ = entry.__qualname__ = name
@@ -82,47 +82,47 @@ def _facts(name: str, cfg: Any) -> dict[str, Any]:
     """What ``pretrained_cfg`` says: a mapping, timm's object, or the name of a tag, of none."""
     if isinstance(cfg, str) and cfg:
         raise InputError(f"{name} has no weights under a tag, such as {cfg!r}; give {name!r} alone")
-    said = cfg.to_dict() if hasattr(cfg, "to_dict") else cfg or {}
-    if not isinstance(said, Mapping):
+    facts = cfg.to_dict() if hasattr(cfg, "to_dict") else cfg or {}
+    if not isinstance(facts, Mapping):
         raise InputError(f"pretrained_cfg is a mapping, such as {{'mean': ...}}; got {shown(cfg)}")
-    return dict(said)
+    return dict(facts)
 
 
-def _check_names(said: Mapping[str, Any]) -> None:
+def _check_names(facts: Mapping[str, Any]) -> None:
     """Raise InputError for a fact that neither timm nor we know, which nothing would read."""
     try:
         from timm.models import PretrainedCfg
     except ImportError:  # it may be elsewhere in another timm
         return
     known = [*(field.name for field in dataclasses.fields(PretrainedCfg)), *IMAGE_FACTS]
-    for name in said:
+    for name in facts:
         if name not in known:
             near = did_you_mean(name, known)
             raise InputError(f"pretrained_cfg has no {name!r} in timm{near or '; leave it out'}")
 
 
-def _with_facts(given: dict[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+def _with_facts(given: dict[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments with those that a cfg says where they are not given, as timm fills them in."""
-    found = {"num_classes": said.get("num_classes")}
-    if size := said.get("input_size"):
-        found["in_chans"] = size[0]
-        found["img_size"] = tuple(size[1:]) if said.get("fixed_input_size") else None
+    arguments = {"num_classes": facts.get("num_classes")}
+    if size := facts.get("input_size"):
+        arguments["in_chans"] = size[0]
+        arguments["img_size"] = tuple(size[1:]) if facts.get("fixed_input_size") else None
     ours = {"in_chans": "in_channels", "img_size": "image_size"}
-    known = {n: v for n, v in found.items() if given.get(n, given.get(ours.get(n, n))) is None}
+    known = {n: v for n, v in arguments.items() if given.get(n, given.get(ours.get(n, n))) is None}
     return given | known
 
 
-def _source(said: Mapping[str, Any]) -> Any:
+def _source(facts: Mapping[str, Any]) -> Any:
     """Where a cfg's weights are, as timm looks for them; None if nowhere."""
-    places = (said.get(key) for key in ("state_dict", "file", "hf_hub_id", "url"))
+    places = (facts.get(key) for key in ("state_dict", "file", "hf_hub_id", "url"))
     return next((place for place in places if place), None)
 
 
-def _load(model: HybridSwin, said: Mapping[str, Any], cache_dir: Any) -> None:
+def _load(model: HybridSwin, facts: Mapping[str, Any], cache_dir: Any) -> None:
     """The weights that a cfg names, of any layout that ``load_weights`` knows."""
-    here = said.get("file") if said.get("source") == "local-dir" else said.get("state_dict")
-    here = here or said.get("file")
-    if said.get("source") != "hf-hub" and here:
+    here = facts.get("file") if facts.get("source") == "local-dir" else facts.get("state_dict")
+    here = here or facts.get("file")
+    if facts.get("source") != "hf-hub" and here:
         load_weights(model, here)
         return
     from timm.models import load_pretrained
@@ -131,24 +131,24 @@ def _load(model: HybridSwin, said: Mapping[str, Any], cache_dir: Any) -> None:
         load_weights(model, weights)
         return model.state_dict()
 
-    cfg = model.pretrained_cfg | dict(said)
+    cfg = model.pretrained_cfg | dict(facts)
     cfg |= {"num_classes": model.num_classes, "label_offset": 0}
     cfg["input_size"] = (model.in_chans, *cfg["input_size"][1:])  # the weights fit by then
     load_pretrained(model, cfg, model.num_classes, model.in_chans, taken, cache_dir=cache_dir)
 
 
-def _describe(model: HybridSwin, said: Mapping[str, Any], sized: bool) -> None:
+def _describe(model: HybridSwin, facts: Mapping[str, Any], sized: bool) -> None:
     """Take facts of images, and of where weights are from; the network says its own shape."""
     dropped = {*_OF_SHAPE, "state_dict"}
-    if said.get("num_classes", model.num_classes) != model.num_classes:
+    if facts.get("num_classes", model.num_classes) != model.num_classes:
         dropped |= {*LABELS}
     if sized:
         dropped.add("input_size")
-    facts = {name: value for name, value in said.items() if name not in dropped}
-    for name in facts.keys() & {"mean", "std"}:
-        facts[name] = for_channels(facts[name], model.in_chans)
+    image_facts = {name: value for name, value in facts.items() if name not in dropped}
+    for name in image_facts.keys() & {"mean", "std"}:
+        image_facts[name] = for_channels(image_facts[name], model.in_chans)
     shape = shape_facts(model.variant, model.timm_name)
-    if size := facts.get("input_size"):
-        facts["input_size"] = (model.in_chans, *size[1:])
+    if size := image_facts.get("input_size"):
+        image_facts["input_size"] = (model.in_chans, *size[1:])
         shape["pool_size"] = model.variant.grids_of(tuple(size[1:]))[-1]
-    model.pretrained_cfg = model.pretrained_cfg | facts | shape
+    model.pretrained_cfg = model.pretrained_cfg | image_facts | shape

@@ -58,8 +58,8 @@ def load_trained(path: str | Path) -> Trained:
             f"{file.name} is of a network that gives maps of stages (features_only), not logits; "
             "give that of a network with a head"
         )
-    cfg, told = model.pretrained_cfg, file.content.get("identity")
-    identity = told if isinstance(told, Mapping) else {}
+    cfg, content = model.pretrained_cfg, file.content.get("identity")
+    identity = content if isinstance(content, Mapping) else {}
     return Trained(model, Normalisation.from_dict(cfg), cfg.get("label_names"), identity)
 
 
@@ -98,17 +98,17 @@ def load_facts(path: str | Path) -> NetworkFacts:
 def _variant(file: WeightFile) -> Variant:
     """The variant in a file. Raises InputError if there is none, or if a plug-in is missing."""
     try:
-        found = own_variant(file)
+        variant = own_variant(file)
     except InputError as error:
         raise InputError(
             f"{file.name}: {error}; if a block is your own, give its file as a plug-in"
         ) from error
-    if found is None:
+    if variant is None:
         raise InputError(
             f"{file.name} does not say which variant it is of; build it by create_model and fill "
             "it by load_weights"
         )
-    return found
+    return variant
 
 
 def _network(file: WeightFile) -> NetworkFacts:
@@ -116,16 +116,16 @@ def _network(file: WeightFile) -> NetworkFacts:
 
     A training's network has what a recipe says, and all else as a variant alone has it.
     """
-    found: Any = file.content.get("hyper_parameters")
-    told = _text(file, "network")
-    if isinstance(found, Mapping):
-        recipe: Any = found.get("recipe")
+    hyper_parameters: Any = file.content.get("hyper_parameters")
+    facts = _text(file, "network")
+    if isinstance(hyper_parameters, Mapping):
+        recipe: Any = hyper_parameters.get("recipe")
         recipe = recipe if isinstance(recipe, Mapping) else {}
-        told = {name: recipe[name] for name in STARTS if name in recipe}
-    elif told is None:
-        told = own_pool(file)
+        facts = {name: recipe[name] for name in STARTS if name in recipe}
+    elif facts is None:
+        facts = own_pool(file)
     try:
-        return NetworkFacts.from_dict({} if told is None else told)
+        return NetworkFacts.from_dict({} if facts is None else facts)
     except InputError as error:
         raise InputError(f"{file.name}: {error}") from error
 
@@ -134,29 +134,29 @@ def _cfg(file: WeightFile) -> dict[str, Any]:
     """What a file says of images and classes, as ``pretrained_cfg`` has it."""
     data: Any = file.content.get("data")
     if data is None:
-        told = _text(file, "pretrained_cfg")
-        if told is not None:
-            return _told_cfg(told, file)
+        content = _text(file, "pretrained_cfg")
+        if content is not None:
+            return _own_cfg(content, file)
         data = {"images": _text(file, "input"), "class_names": _text(file, "classes")}
     try:
         images = Normalisation.from_dict(data.get("images", data) or {})
         names = data.get("class_names")
-        cfg = _told_cfg(hub_facts(file), file) | ({} if images is None else images.to_cfg())
+        cfg = _own_cfg(hub_facts(file), file) | ({} if images is None else images.to_cfg())
         return cfg if names is None else cfg | {"label_names": tuple(names)}
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise InputError(f"{file.name} is damaged in what it says of its images") from error
 
 
-def _told_cfg(told: Any, file: WeightFile) -> dict[str, Any]:
+def _own_cfg(content: Any, file: WeightFile) -> dict[str, Any]:
     """Our own ``pretrained_cfg``, read. Raises InputError where mean and std are not numbers."""
     try:
-        cfg: dict[str, Any] = {**as_cfg(told)}
+        cfg: dict[str, Any] = {**as_cfg(content)}
         Normalisation.from_dict(cfg)
         for name in ("mean", "std"):
             sum(map(float, cfg.get(name, ())))
     except (TypeError, ValueError, KeyError, RecursionError) as error:
         raise InputError(
-            f"{file.name} is damaged in its 'pretrained_cfg', {shown(told)}; save it again"
+            f"{file.name} is damaged in its 'pretrained_cfg', {shown(content)}; save it again"
         ) from error
     cfg.pop("architecture", None)  # by which timm could make the network that was saved
     return cfg

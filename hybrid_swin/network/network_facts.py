@@ -50,10 +50,10 @@ class NetworkFacts:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
-        found = dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
         return {
             name: value
-            for name, value in found.items()
+            for name, value in values.items()
             if value not in (None, "") or name == "global_pool"
         }
 
@@ -103,7 +103,7 @@ class NetworkFacts:
         return model
 
 
-def told_of(model: nn.Module, variant: Variant) -> dict[str, Any]:
+def file_facts(model: nn.Module, variant: Variant) -> dict[str, Any]:
     """What a file says of a network, by name.
 
     Raises InputError for a ``pretrained_cfg`` that JSON does not hold.
@@ -115,7 +115,7 @@ def told_of(model: nn.Module, variant: Variant) -> dict[str, Any]:
     }
 
 
-def check_told(model: nn.Module, variant: Variant) -> None:
+def check_loadable(model: nn.Module, variant: Variant) -> None:
     """Refuse a network that another has become under its variant's name, such as a new last layer.
 
     Raises InputError if one made from what a file says of it would have other parameters.
@@ -125,10 +125,10 @@ def check_told(model: nn.Module, variant: Variant) -> None:
         return
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         expected = {n: tuple(t.shape) for n, t in facts.build(variant).state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    for name in [*expected, *found]:
-        if expected.get(name) != found.get(name):
-            has, makes = (shape.get(name, "missing") for shape in (found, expected))
+    actual = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    for name in [*expected, *actual]:
+        if expected.get(name) != actual.get(name):
+            has, makes = (shape.get(name, "missing") for shape in (actual, expected))
             raise InputError(
                 f"the file could not be loaded again: {name} is {has} in the network, and {makes} "
                 f"by its variant of {variant.num_classes} classes; change heads by "
@@ -142,7 +142,7 @@ def _own_facts(cfg: object, variant: Variant) -> dict[str, Any]:
     if not isinstance(cfg, Mapping):
         return {}
     untrained = pretrained_cfg(variant)
-    found = {}
+    facts = {}
     for name, value in cfg.items():
         plain = as_plain(value)
         if name in untrained and plain == as_plain(untrained[name]):
@@ -156,8 +156,8 @@ def _own_facts(cfg: object, variant: Variant) -> dict[str, Any]:
                 f"pretrained_cfg[{name!r}] cannot be kept in a file: {shown(value)}; make it of "
                 "numbers, texts and lists, or take it out"
             )
-        found[name] = plain
-    return found
+        facts[name] = plain
+    return facts
 
 
 def as_plain(value: Any) -> Any:

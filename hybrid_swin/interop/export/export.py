@@ -25,7 +25,7 @@ from hybrid_swin.interop.export.options import ExportOptions
 from hybrid_swin.interop.trained import load_trained
 from hybrid_swin.interop.weights.source.files import find_checkpoint
 from hybrid_swin.network.model import HybridSwin
-from hybrid_swin.network.network_facts import as_plain, check_told, told_of
+from hybrid_swin.network.network_facts import as_plain, check_loadable, file_facts
 from hybrid_swin.network.pretrained_cfg import Normalisation, with_images
 from hybrid_swin.network.pyramid import Pyramid
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
@@ -133,11 +133,11 @@ def export_model(
     class_names = live.pretrained_cfg.get("label_names")
     if class_names is not None and len(class_names) != variant.num_classes:
         raise InputError(f"{len(class_names)} class names for {variant.num_classes} classes")
-    facts = told_of(live, model.variant)
+    facts = file_facts(live, model.variant)
     known = {"mean", "std"} & facts["pretrained_cfg"].keys()
     if not kind.is_graph:
-        check_told(live, model.variant)
-    told = {
+        check_loadable(live, model.variant)
+    input_facts = {
         "name": IMAGES,
         "shape": ["batch", variant.in_channels, *variant.image_size],
         "dtype": "float32",
@@ -145,7 +145,7 @@ def export_model(
         **({n: as_plain(live.pretrained_cfg[n]) for n in ("mean", "std")} if known else {}),
         **({} if normalisation is None else normalisation.to_dict()),
     }
-    beside = facts | {"input": told, "classes": class_names}
+    beside = facts | {"input": input_facts, "classes": class_names}
     texts = {name: json.dumps(value) for name, value in beside.items()}
     limits = normalisation.limits if values == "pixels" and normalisation else (0.0, 1.0)
     batches = _images(variant.in_channels, variant.image_size, limits)
@@ -156,7 +156,7 @@ def export_model(
         unfinished = Path(folder) / path.name
         difference = _write_and_check(kind, network, batches, texts, unfinished)
         os.replace(unfinished, path)
-    return Exported(path, name, kind.runner, told, difference)
+    return Exported(path, name, kind.runner, input_facts, difference)
 
 
 def export_checkpoint(options: ExportOptions) -> int:
@@ -223,8 +223,8 @@ def _write_and_check(
             raise InputError(f"the network cannot be exported: {reason}") from error
         run, worst = kind.open(file), 0.0
         for images in others:
-            expected, found = live(images), run(images)
-            difference = _difference(expected, found)
+            expected, actual = live(images), run(images)
+            difference = _difference(expected, actual)
             if not difference <= TOLERANCE:  # NaN fails as well
                 raise InputError(
                     f"the file computes something else: in {kind.runner}, at a batch of "
@@ -235,11 +235,11 @@ def _write_and_check(
     return worst
 
 
-def _difference(expected: Tensor, found: Tensor) -> float:
-    if expected.shape != found.shape:
+def _difference(expected: Tensor, actual: Tensor) -> float:
+    if expected.shape != actual.shape:
         return float("inf")
     largest = expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
-    return float((found - expected).abs().max() / largest)
+    return float((actual - expected).abs().max() / largest)
 
 
 def _format_name(path: Path, format: str | None) -> str:
@@ -283,18 +283,18 @@ def _images(channels: int, size: tuple[int, int], limits: tuple[float, float]) -
     ]
 
 
-def _wanted(told: dict[str, Any]) -> str:
-    if told["values"] == "pixels":
-        low, high = told.get("value_range", (0, told["full_scale"]))
-        clipped = ", others clipped" if "value_range" in told else ""
+def _wanted(input_facts: dict[str, Any]) -> str:
+    if input_facts["values"] == "pixels":
+        low, high = input_facts.get("value_range", (0, input_facts["full_scale"]))
+        clipped = ", others clipped" if "value_range" in input_facts else ""
         return f"pixels from {low:g} to {high:g}{clipped}"
-    if "mean" not in told:
+    if "mean" not in input_facts:
         return "normalised by a mean and std that the network does not know"
-    mean, std = ([round(number, 4) for number in told[name]] for name in ("mean", "std"))
-    if "full_scale" not in told:
+    mean, std = ([round(number, 4) for number in input_facts[name]] for name in ("mean", "std"))
+    if "full_scale" not in input_facts:
         return f"normalised: (pixels from 0 to 1 - {mean}) / {std}"
-    if "value_range" in told:
-        low, high = told["value_range"]
+    if "value_range" in input_facts:
+        low, high = input_facts["value_range"]
         pixels = f"pixels from {low:g} to {high:g} as 0 to 1, clipped"
         return f"normalised: {pixels}; (x - {mean}) / {std}"
-    return f"normalised: (pixels / {told['full_scale']:g} - {mean}) / {std}"
+    return f"normalised: (pixels / {input_facts['full_scale']:g} - {mean}) / {std}"

@@ -110,8 +110,8 @@ def _write_weights(
     network: nn.Module, images: Tensor, facts: Mapping[str, str], file: Path
 ) -> None:
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    told = {"format": "pt", "layout": "timm", **facts}
-    file.write_bytes(safetensors.torch.save(weights, told))
+    metadata = {"format": "pt", "layout": "timm", **facts}
+    file.write_bytes(safetensors.torch.save(weights, metadata))
 
 
 def _open_weights(file: Path) -> Run:

@@ -49,10 +49,11 @@ def replace_blocks(
     """
     if shift not in get_args(Shift):
         raise unknown("shift", shift, get_args(Shift))
-    asked = parse(word)
+    block_word = parse(word)
     hosts = _hosts(model, stage, blocks)
     words = {
-        i: _own_attention(asked, host) if shift == "block" else asked for i, host in hosts.items()
+        i: _own_attention(block_word, host) if shift == "block" else block_word
+        for i, host in hosts.items()
     }
     variant = None
     if isinstance(model, Backbone):
@@ -96,8 +97,8 @@ def _check_index(index: int, count: int, kind: str, where: str) -> None:
 
 def _own_attention(word: BlockWord, host: Host) -> BlockWord:
     """The word with the block's own window attention for ``w_msa``."""
-    found = [part for part in host.word.branches if part.name in ("w_msa", "sw_msa")]
-    own = min(found, key=lambda part: part.name, default=None)  # a shifted one first
+    attentions = [part for part in host.word.branches if part.name in ("w_msa", "sw_msa")]
+    own = min(attentions, key=lambda part: part.name, default=None)  # a shifted one first
     if own is None or any(part.name == "sw_msa" for part in word.branches):
         return word
     branches = (

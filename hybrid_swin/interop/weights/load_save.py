@@ -23,7 +23,7 @@ from hybrid_swin.interop.weights.filling.refusals import refuse_unreal
 from hybrid_swin.interop.weights.report import WeightReport
 from hybrid_swin.interop.weights.source.weight_source import WeightSource, read_source
 from hybrid_swin.interop.weights.spelling import WRITTEN, spelt
-from hybrid_swin.network.network_facts import check_told, told_of
+from hybrid_swin.network.network_facts import check_loadable, file_facts
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.files import SaveError, given_path, replacing
 
@@ -80,14 +80,14 @@ def load_weights(
     check_flags(follow_source=follow_source, identity_start=identity_start)
     model, before = _network(model)
     refuse_unreal(model, "load")
-    found = read_source(source, weights_prefix)
-    variant, plan = before, make_plan(model, before, found)
+    weight_source = read_source(source, weights_prefix)
+    variant, plan = before, make_plan(model, before, weight_source)
     with restored_on_failure(model):
         if follow_source:
-            variant, said = followed(before, plan.attentions, found)
+            variant, notes = followed(before, plan.attentions, weight_source)
             tables = relay(model, before, variant)
-            plan = make_plan(model, variant, found)
-            plan.notes += said
+            plan = make_plan(model, variant, weight_source)
+            plan.notes += notes
             if tables:
                 plan.notes.append(
                     f"follow_source: {tables} bias tables are of other windows now, and so other "
@@ -96,8 +96,8 @@ def load_weights(
         _apply(model, plan, identity_start)
     if variant is not before:
         model.variant = variant  # type: ignore[assignment]  # of a Backbone, or a network like it
-    _measure(model, variant, found, plan)
-    return _report(model, variant, found, plan, follow_source)
+    _measure(model, variant, weight_source, plan)
+    return _report(model, variant, weight_source, plan, follow_source)
 
 
 def _network(model: nn.Module) -> tuple[nn.Module, Variant]:
@@ -126,12 +126,12 @@ def _apply(model: nn.Module, plan: LoadPlan, identity_start: bool) -> None:
 
 def _measure(model: nn.Module, variant: Variant, source: WeightSource, plan: LoadPlan) -> None:
     """Say by how much blocks differ: the first of those that differ for one reason."""
-    said: set[str] = set()
+    reasons: set[str] = set()
     for index, difference in plan.differences.items():
         start = plan.blocks[index]
-        if start.why in said or difference.rules is None or difference.theirs is None:
+        if start.why in reasons or difference.rules is None or difference.theirs is None:
             continue
-        said.add(start.why)
+        reasons.add(start.why)
         measured = measure_difference(
             model.get_submodule(start.name),
             source.inside(f"{start.name}."),
@@ -198,14 +198,14 @@ def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> No
     refuse_unreal(model, "save")
     weights = {n: t.detach().cpu().contiguous() for n, t in spelt(model, variant, layout)}
     if file.suffix == ".safetensors":
-        check_told(model, variant)
-        told = {"format": "pt", "layout": layout, **_texts(model, variant)}
-        content = safetensors.torch.save(weights, told)
+        check_loadable(model, variant)
+        metadata = {"format": "pt", "layout": layout, **_texts(model, variant)}
+        content = safetensors.torch.save(weights, metadata)
     else:
         state = OrderedDict(weights)
         if layout == "timm":
             with suppress(InputError):  # of what no metadata can keep, the weights alone
-                check_told(model, variant)
+                check_loadable(model, variant)
                 beside = {"": {"version": 1, **_texts(model, variant)}}
                 state._metadata = beside  # type: ignore[attr-defined]  # as torch's state dicts
         buffer = io.BytesIO()
@@ -221,7 +221,7 @@ def save_weights(model: nn.Module, path: str | Path, layout: str = "timm") -> No
 
 def _texts(model: nn.Module, variant: Variant) -> dict[str, str]:
     """What a file says of a network, each as JSON."""
-    return {name: json.dumps(value) for name, value in told_of(model, variant).items()}
+    return {name: json.dumps(value) for name, value in file_facts(model, variant).items()}
 
 
 def _target(path: str | Path) -> Path:

@@ -106,10 +106,10 @@ class WeightReport:
 
     def warnings(self) -> list[str]:
         """What of the source is not as it was there, and what was chosen; a line for each."""
-        told = [line.strip() for line in str(self).splitlines()[1:]]
+        lines = [line.strip() for line in str(self).splitlines()[1:]]
         kinds = [f"blocks {_MEANINGS[how]}" for how in ("changed", "unsure")]
         kinds += ["differs outside of blocks", "note:", "resized: "]
-        return [line for line in told if line.startswith(tuple(kinds)) and line != "resized: 0"]
+        return [line for line in lines if line.startswith(tuple(kinds)) and line != "resized: 0"]
 
     def __str__(self) -> str:
         lines = [f"{self.source} ({self.layout} layout)", f"  taken: {len(self.taken)}"]
@@ -128,10 +128,10 @@ class WeightReport:
             at = size if how == "taken" else ""
             for why in dict.fromkeys(b.why for b in self.blocks if b.how == how):
                 blocks = [b for b in self.blocks if (b.how, b.why) == (how, why)]
-                found = [f"{b.name} {b.word}" for b in blocks]
-                which = f" ({few(found)})" if how != "taken" else ""
+                names = [f"{b.name} {b.word}" for b in blocks]
+                which = f" ({few(names)})" if how != "taken" else ""
                 what = f"{why and f': {why}'}{_measured(blocks)}"
-                lines.append(f"  blocks {meaning}{at}: {len(found)}{which}{what}")
+                lines.append(f"  blocks {meaning}{at}: {len(names)}{which}{what}")
         lines += [f"  differs outside of blocks: {what}" for what in self.outside]
         lines += [f"  other sizes: {self.other_sizes}"] if self.other_sizes else []
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
@@ -139,5 +139,5 @@ class WeightReport:
 
 def _measured(blocks: Sequence[BlockStart]) -> str:
     """By how much blocks differ, as far as it was measured."""
-    found = [b.difference for b in blocks if b.difference is not None]
-    return f"; its output differs by {max(found):.2g} of its size on a random map" if found else ""
+    gaps = [b.difference for b in blocks if b.difference is not None]
+    return f"; its output differs by {max(gaps):.2g} of its size on a random map" if gaps else ""

@@ -98,8 +98,8 @@ class Attention(NamedTuple):
         at = self.at
         laid = rules.lay(at.variant, at.stage, at.window, self.kind == "sw_msa")
         window = sides_of(at.window) if isinstance(laid, str) else laid.window
-        told = at.theirs.window
-        own = window_of_table(self.rows, window, told) if self.rows else told
+        their_window = at.theirs.window
+        own = window_of_table(self.rows, window, their_window) if self.rows else their_window
         return at.window if own is None or own == window else own
 
 

@@ -149,10 +149,10 @@ def _windows_reason(at: TakenBlock, source: Variant, mine: Part, theirs: Part) -
 
 def _others(part: Part, grid: tuple[int, int], laid: WindowLayout) -> dict[str, OptionValue]:
     """The options of an attention that its layout and its scale do not say."""
-    found = {name: value for name, value in part.options if name not in (*LAYING, PRETRAINED)}
+    options = {name: value for name, value in part.options if name not in (*LAYING, PRETRAINED)}
     if laid.padded == grid:
-        found.pop("mask_padding", None)
-    return found
+        options.pop("mask_padding", None)
+    return options
 
 
 def _is_headless(word: BlockWord, part: Part) -> bool:

@@ -32,8 +32,8 @@ class Difference:
 def foreign_difference(attention: Attention, source: WeightSource) -> Difference | None:
     """How a plain Swin's block differs, by the rules of its library; None if it does not."""
     judgement = source.judgement
-    found = [_by_rules(attention, rules, source) for rules in judgement.rules]
-    differing = [difference for difference in found if difference is not None]
+    results = [_by_rules(attention, rules, source) for rules in judgement.rules]
+    differing = [difference for difference in results if difference is not None]
     if not differing:
         return None
     first = differing[0]
@@ -41,7 +41,7 @@ def foreign_difference(attention: Attention, source: WeightSource) -> Difference
     if judgement.maybe_ours and not attention.at.mixer.resized:
         why = f"unless the source is of this very network: {first.why}"
         return replace(first, why=why, certain=False)
-    if len(differing) < len(found):
+    if len(differing) < len(results):
         why = f"if the source is of {first.rules and first.rules.library}: {first.why}"
         return replace(first, why=why, certain=False)
     return first

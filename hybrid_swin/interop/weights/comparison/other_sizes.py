@@ -50,20 +50,20 @@ def say_other_sizes(variant: Variant, plan: LoadPlan, source: WeightSource, foll
     same_head = "head.fc.weight" in plan.values and not any(OTHER_LOGITS in n for n in plan.notes)
     what = "logits" if same_head else "maps of features"
     if source.variant is not None:
-        found = [_own_differing(a, source.variant) for a in _alike(plan)]
-        sizes = sorted(filter(None, found), key=lambda image: distance(variant, image))
+        images = [_own_differing(a, source.variant) for a in _alike(plan)]
+        sizes = sorted(filter(None, images), key=lambda image: distance(variant, image))
         return (
             f"{what} differ from the source's, as at {spell_size(sizes[0])}{hint}" if sizes else ""
         )
-    judgement, said = source.judgement, []
+    judgement, clauses = source.judgement, []
     hint = hint if len(judgement.rules) == 1 else ""  # follow_source would refuse to guess
     for rules in judgement.rules:
         if rules.activation != "gelu" or rules.eps != EPS:
             return ""
         unsure = judgement.maybe_ours or len(judgement.rules) > 1
-        said.append(f"{'if it is of ' + rules.library + ': ' if unsure else ''}")
-        said[-1] += f"{what} {_by_rules(variant, plan, rules)}"
-    return "; ".join(said) + (hint if any("differ" in text for text in said) else "")
+        clauses.append(f"{'if it is of ' + rules.library + ': ' if unsure else ''}")
+        clauses[-1] += f"{what} {_by_rules(variant, plan, rules)}"
+    return "; ".join(clauses) + (hint if any("differ" in text for text in clauses) else "")
 
 
 def _may_be_equal(plan: LoadPlan) -> bool:
@@ -77,8 +77,8 @@ def _may_be_equal(plan: LoadPlan) -> bool:
 
 
 def _by_rules(variant: Variant, plan: LoadPlan, rules: Rules) -> str:
-    found = _differing_sizes(variant, _alike(plan), rules)
-    if not found:
+    images = _differing_sizes(variant, _alike(plan), rules)
+    if not images:
         cut = f", but for sides that patches of {variant.patch_size} do not divide, which it cuts"
         cut = cut if rules.images == "cut" else ""
         return f"are those of {rules.library} wherever it takes the image{cut}"
@@ -87,7 +87,7 @@ def _by_rules(variant: Variant, plan: LoadPlan, rules: Rules) -> str:
     sizes = {"made_for": spell_size(theirs), "given": given}
     where = ", ".join(
         _WORDS[kind][rule].format(**sizes, image=spell_size(image))
-        for (kind, rule), image in found.items()
+        for (kind, rule), image in images.items()
     )
     return f"differ from those of {rules.library} {where}"
 
@@ -106,7 +106,7 @@ def _differing_sizes(
     An image of each class of maps is tried, so what is not found is nowhere, except on images that
     the library does not take.
     """
-    found: dict[tuple[str, str], Grid] = {}
+    images: dict[tuple[str, str], Grid] = {}
     for attention in attentions:
         first: dict[tuple[str, str], Grid] = {}
         for image in images_of(variant, attention.at.stage, _windows(attention, rules)):
@@ -114,9 +114,9 @@ def _differing_sizes(
                 if kind not in first and _takes(attentions, rules, image):
                     first[kind] = image
         for kind, image in first.items():
-            nearest = min(image, found.get(kind, image), key=lambda i: distance(variant, i))
-            found[kind] = nearest
-    return found
+            nearest = min(image, images.get(kind, image), key=lambda i: distance(variant, i))
+            images[kind] = nearest
+    return images
 
 
 def _windows(attention: Attention, rules: Rules) -> set[Grid]:
@@ -208,10 +208,10 @@ def _sides(windows: set[int], later: int) -> list[int]:
     Some libraries take no map that is smaller than the window or odd in this stage or a later one:
     for these each class is also there on maps that stay large, and even.
     """
-    found = {1}
+    sides = {1}
     for side in windows:
         near = {side - 1, side, side + 1, side + side // 2, 2 * side - 1, 2 * side}
         large = {side * 2**later + n for n in (0, 1, side // 2, side - 1, side)}
         even = {n * side * 2**k for n in (1, 2, 3) for k in range(later + 1)}
-        found |= near | large | even | {2**k for k in range(later + 1)}
-    return sorted(n for n in found if n > 0)
+        sides |= near | large | even | {2**k for k in range(later + 1)}
+    return sorted(n for n in sides if n > 0)

@@ -92,8 +92,8 @@ def _may_act(name: str, tensor: Tensor) -> bool:
 def _look_at_merging(plan: "LoadPlan", variant: Variant, source: WeightSource) -> None:
     """Say where no shape shows a merging's norm, and the model's is not a plain Swin's."""
     usual = usual_merging(source.weights)
-    told = source.variant is not None or merging_norm(source.weights) is not None
-    if told or usual is None or len(variant.stages) == 1 or variant.merging_norm == usual:
+    norm_is_known = source.variant is not None or merging_norm(source.weights) is not None
+    if norm_is_known or usual is None or len(variant.stages) == 1 or variant.merging_norm == usual:
         return
     plan.outside.append(
         f"unless the source is of this very network: merging_norm is {variant.merging_norm} where "
@@ -131,13 +131,13 @@ def _look_at_positions(plan: "LoadPlan", source: WeightSource, key: str) -> None
     if size == 0:
         plan.notes.append(f"{key} is all zeros, so nothing is lost without it")
         return
-    said = f"the source adds {key} {tuple(embedding.shape)} to the patches, the model does not"
+    sentence = f"the source adds {key} {tuple(embedding.shape)} to the patches, the model does not"
     weight, bias = (source.weights.get(f"patch_embed.norm.{kind}") for kind in ("weight", "bias"))
     if weight is not None and bias is not None:
         # A layer norm gives weight * z + bias, with z of mean 0 and variance 1.
         patches = (_rms(weight) ** 2 + _rms(bias) ** 2) ** 0.5
-        said += f" (its root mean square is {size / patches:.2g} of theirs)"
-    plan.outside.append(said)
+        sentence += f" (its root mean square is {size / patches:.2g} of theirs)"
+    plan.outside.append(sentence)
 
 
 def _rms(tensor: Tensor) -> float:

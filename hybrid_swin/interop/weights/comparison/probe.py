@@ -75,10 +75,10 @@ def measure_difference(
     with torch.no_grad():
         theirs = plain(x)
         try:
-            found = copy.deepcopy(block).to("cpu", torch.float64).eval()(x)
+            ours = copy.deepcopy(block).to("cpu", torch.float64).eval()(x)
         except Exception:  # a user's own branch may neither be copied nor know double precision
             return None
-        return float((found - theirs).norm() / theirs.norm())
+        return float((ours - theirs).norm() / theirs.norm())
 
 
 def _plain_block(

@@ -39,9 +39,9 @@ def followed(
             "follow_source: nothing to follow, it is a network of ours without its variant"
         ]
     library = "its variant" if source.variant else _one_library(source.name, judgement)
-    said: list[str] = []
+    notes: list[str] = []
     if judgement.maybe_ours:
-        said.append(f"follow_source: taken for {library}'s, whose names hybrid_swin's are too")
+        notes.append(f"follow_source: taken for {library}'s, whose names hybrid_swin's are too")
     stay: dict[str, list[str]] = {}
     words = [list(stage) for stage in variant.block_words]
     for attention in attentions:
@@ -59,19 +59,19 @@ def followed(
     ]
     if others:
         stay["no attention of the source's is in them"] = others
-    said += [
+    notes += [
         f"follow_source: {few(names)} cannot follow {library}: {why}" for why, names in stay.items()
     ]
     fixed = [a.name for a in attentions if a.theirs is None and _is_fixed_elsewhere(a, judgement)]
     if fixed:
         size = "x".join(map(str, judgement.rules[0].made_for or ()))
-        said.append(
+        notes.append(
             f"follow_source: {library}'s network keeps the windows and shifts of {size}, for which "
             f"it was made ({few(fixed)}); for the same logits make the model with that image_size"
         )
     larger = [a.name for a in attentions if a.theirs is None and _is_of_larger(a, judgement)]
     if larger:
-        said.append(
+        notes.append(
             f"follow_source: {library}'s network was made for larger images, since its windows are "
             f"larger than maps here ({few(larger)}); for the same logits make the model with its "
             "image_size"
@@ -79,8 +79,8 @@ def followed(
     stages = zip(variant.stages, variant.block_words, words, strict=True)
     changed = replace(variant, stages=tuple(_spelt(*stage) for stage in stages))
     if changed.block_words == variant.block_words and not stay:
-        said.append(f"follow_source: small_map, shift and roll were those of {library} already")
-    return changed, said
+        notes.append(f"follow_source: small_map, shift and roll were those of {library} already")
+    return changed, notes
 
 
 def _one_library(name: str, judgement: Judgement) -> str:
@@ -107,11 +107,11 @@ def _followed(word: BlockWord, attention: Attention, judgement: Judgement) -> tu
     options += [o for o in part.options if o[0] not in LAYING]
     branches = list(word.branches)
     branches[attention.branch] = Part(part.name, tuple(sorted(options)))
-    found = BlockWord(tuple(branches), word.fusion)
-    if found.canonical() != found:
+    new_word = BlockWord(tuple(branches), word.fusion)
+    if new_word.canonical() != new_word:
         return word, "its branches would change places"
     hides = part.kwargs.get("mask_padding") and attention.theirs is None
-    return found, "mask_padding hides what the source attends to" if hides else ""
+    return new_word, "mask_padding hides what the source attends to" if hides else ""
 
 
 def _is_of_larger(attention: Attention, judgement: Judgement) -> bool:
@@ -185,8 +185,8 @@ def restored_on_failure(model: nn.Module) -> Iterator[None]:
 
 def _branches(mixer: nn.Module) -> list[nn.Module]:
     """A mixer's branches in the order of its word, without the norms before them."""
-    found = list(mixer.branches) if isinstance(mixer, Fusion) else [mixer]
-    return [branch.branch if isinstance(branch, NormedBranch) else branch for branch in found]
+    branches = list(mixer.branches) if isinstance(mixer, Fusion) else [mixer]
+    return [branch.branch if isinstance(branch, NormedBranch) else branch for branch in branches]
 
 
 def _names(branch: WindowAttention) -> list[str]:

@@ -98,9 +98,9 @@ def plan_mixer(mixer: Branch | Fusion, word: BlockWord, source: MixerSource) -> 
     return MixerPlan("fresh", _why_fresh(word, source))
 
 
-def start_alone(fusion: Fusion, base: int, asked: bool) -> str:
-    """Let a mixer start as one of its branches, if that is asked for; returns why it does not."""
-    if not asked:
+def start_alone(fusion: Fusion, base: int, identity_start: bool) -> str:
+    """Let a mixer start as one of its branches, if ``identity_start``; returns why it does not."""
+    if not identity_start:
         return "an identity start was not asked for"
     if not fusion.identity_start(base):
         return "its fusion cannot start as one of its branches, so the others act at once"

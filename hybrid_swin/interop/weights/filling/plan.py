@@ -124,11 +124,11 @@ def _with_query_bias(
             }
         elif f"{attention}{TABLE}" in source.weights:
             zeros[f"{attention}qkv.bias"] = tensor.new_zeros(len(tensor))
-    told = source.judgement.config.qkv_bias
-    if told is not False:
+    qkv_bias = source.judgement.config.qkv_bias
+    if qkv_bias is not False:
         kinds = {bias.rpartition(".attn.")[2] for bias in zeros.keys() & source.weights.keys()}
         zeros = {bias: zero for bias, zero in zeros.items() if bias not in source.weights}
-        partly = [bias for bias in zeros if told or bias.rpartition(".attn.")[2] in kinds]
+        partly = [bias for bias in zeros if qkv_bias or bias.rpartition(".attn.")[2] in kinds]
         if partly:
             refuse_parts(partly, source)
     if not zeros or not any(name.endswith((".qkv.bias", ".q_bias")) for name in target):
@@ -187,17 +187,17 @@ def _start(plan: LoadPlan, index: int, at: TakenBlock, source: WeightSource) -> 
     """How a block starts."""
     how, why = at.mixer.how, at.mixer.why
     if how != "fresh":
-        found = list(differences(at, source))
+        all_differences = list(differences(at, source))
         unplaced = _unplaced(plan, at.name, source)
         if unplaced:
             plan.left_out += unplaced
             parts = few([_IN_BLOCK.sub("", name) for name in unplaced])
-            found.append(Difference(f"no place for the source's {parts}"))
-        certain = [difference for difference in found if difference.certain]
-        if found:
-            first = (certain or found)[0]
+            all_differences.append(Difference(f"no place for the source's {parts}"))
+        certain = [difference for difference in all_differences if difference.certain]
+        if all_differences:
+            first = (certain or all_differences)[0]
             how = "changed" if certain else "unsure"
-            why = "; ".join(difference.why for difference in found)
+            why = "; ".join(difference.why for difference in all_differences)
             if first.theirs is not None:
                 plan.differences[index] = first
     return BlockStart(at.name, at.word.spelled(), how, why)
@@ -212,12 +212,12 @@ def _unplaced(plan: LoadPlan, block: str, source: WeightSource) -> list[str]:
 
 def _mixer_names(source: WeightSource) -> set[frozenset[str]]:
     """Names of the weights within each mixer of a source."""
-    found: dict[str, set[str]] = {}
+    mixers: dict[str, set[str]] = {}
     for name in source.weights:
         block, inside, own = name.partition(".attn.")
         if inside:
-            found.setdefault(block, set()).add(own)
-    return {frozenset(names) for names in found.values()}
+            mixers.setdefault(block, set()).add(own)
+    return {frozenset(names) for names in mixers.values()}
 
 
 def _mixer_source(
@@ -230,10 +230,10 @@ def _mixer_source(
         grid, window = theirs.grids[i], theirs.window_sizes[i]
         windows = tuple(window_layout(part, grid, window).window for part in word.branches)
         return MixerSource(weights, str(word), True, windows[0], windows, others)
-    told = source.positions.windows.get(block, source.judgement.config.window_at(i))
+    their_window = source.positions.windows.get(block, source.judgement.config.window_at(i))
     plain = TABLE in weights or {SCALE, CONTINUOUS} <= weights.keys()
     kind = ("sw_msa" if j % 2 else "w_msa") if plain or source.is_foreign else None
-    return MixerSource(weights, kind, source.is_foreign, told, others=others)
+    return MixerSource(weights, kind, source.is_foreign, their_window, others=others)
 
 
 def _copy_norm(plan: LoadPlan, block: Block, name: str, source: WeightSource) -> None:

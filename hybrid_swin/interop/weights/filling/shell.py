@@ -83,13 +83,13 @@ def refuse(differing: list[str], target: Mapping[str, Tensor], source: WeightSou
 def _sizes(weights: Mapping[str, Tensor]) -> dict[str, str]:
     """The sizes of a network, as far as its shapes tell them."""
     widths = [weights.get(f"layers.{i}.blocks.0.norm2.weight") for i in range(len(depths(weights)))]
-    told = {"widths": _listed("?" if t is None else t.numel() for t in widths)}
+    sizes = {"widths": _listed("?" if t is None else t.numel() for t in widths)}
     stem, hidden = weights.get(_STEM), weights.get("layers.0.blocks.0.mlp.fc1.weight")
     if stem is not None and stem.ndim == 4:
-        told["patch_size"] = str(stem.shape[-1])
+        sizes["patch_size"] = str(stem.shape[-1])
     if hidden is not None and hidden.ndim == 2 and hidden.shape[1]:
-        told["mlp_ratio"] = f"{hidden.shape[0] / hidden.shape[1]:g}"
-    return told
+        sizes["mlp_ratio"] = f"{hidden.shape[0] / hidden.shape[1]:g}"
+    return sizes
 
 
 def _listed(numbers: Iterable[object]) -> str:

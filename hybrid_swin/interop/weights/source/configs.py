@@ -108,33 +108,33 @@ def read_config(config: Mapping[str, Any]) -> ConfigFacts:
 
 def _transformers(config: Mapping[str, Any]) -> ConfigFacts:
     inside = [("", config), *((p, config[p]) for p in _PARTS if isinstance(config.get(p), Mapping))]
-    place, found = next((c for c in inside if c[1].get("model_type") in _SWIN), ("", None))
-    if found is None:
+    place, fields = next((c for c in inside if c[1].get("model_type") in _SWIN), ("", None))
+    if fields is None:
         return ConfigFacts()
     classes = config.get("architectures")
-    names = [found["model_type"], *(classes if isinstance(classes, list) else [])]
+    names = [fields["model_type"], *(classes if isinstance(classes, list) else [])]
     is_backbone = place == "backbone_config"
-    is_v2, rules = found["model_type"] == _SWIN_V2, TRANSFORMERS
+    is_v2, rules = fields["model_type"] == _SWIN_V2, TRANSFORMERS
     if is_v2:
-        rules = replace(TRANSFORMERS_V2, made_for=_two_sides(found.get("image_size")))
+        rules = replace(TRANSFORMERS_V2, made_for=_two_sides(fields.get("image_size")))
     elif is_backbone or any(name in _BACKBONES for name in names):
         rules = TRANSFORMERS_BACKBONE
-    activation, eps = found.get("hidden_act", "gelu"), found.get("layer_norm_eps", rules.eps)
+    activation, eps = fields.get("hidden_act", "gelu"), fields.get("layer_norm_eps", rules.eps)
     rules = replace(rules, activation="gelu" if activation in EXACT_GELU else str(activation)[:40])
     if isinstance(eps, int | float) and not isinstance(eps, bool) and 0 <= eps < 1e30:
         rules = replace(rules, eps=float(eps))
-    known = {*READ, *IN_SHAPES, *IDLE, "" if found.get("pruned_heads") else "pruned_heads"}
-    width, depths = found.get("embed_dim"), _whole_numbers(found.get("depths"))
+    known = {*READ, *IN_SHAPES, *IDLE, "" if fields.get("pruned_heads") else "pruned_heads"}
+    width, depths = fields.get("embed_dim"), _whole_numbers(fields.get("depths"))
     return ConfigFacts(
         rules,
         depths=depths,
         width=width if isinstance(width, int) else None,
-        positions=_truth(found.get("use_absolute_embeddings")),
-        qkv_bias=_truth(found.get("qkv_bias")),
+        positions=_truth(fields.get("use_absolute_embeddings")),
+        qkv_bias=_truth(fields.get("qkv_bias")),
         is_v2=is_v2,
-        windows=_windows(found.get("window_size")),
-        pretrained=_pretrained(found) or (),
-        unknown=_unknown(found, known),
+        windows=_windows(fields.get("window_size")),
+        pretrained=_pretrained(fields) or (),
+        unknown=_unknown(fields, known),
     )
 
 
@@ -213,9 +213,9 @@ def _pretrained(fields: Mapping[str, Any]) -> tuple[Grid | None, ...] | None:
 
 def _unknown(fields: Mapping[str, Any], known: Container[str]) -> tuple[str, ...]:
     """Fields that are not known here, and those of windows whose value cannot be read."""
-    found = [name for name in fields if name not in known]
-    found += [ARGUMENT] if _pretrained(fields) is None else []
-    return tuple(sorted(str(name)[:40] for name in found))
+    names = [name for name in fields if name not in known]
+    names += [ARGUMENT] if _pretrained(fields) is None else []
+    return tuple(sorted(str(name)[:40] for name in names))
 
 
 def _whole_numbers(value: Any) -> tuple[int, ...] | None:

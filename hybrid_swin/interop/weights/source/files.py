@@ -121,8 +121,8 @@ def _read_shards(index: Path, name: str) -> WeightFile:
 def _shards(index: Path, name: str) -> dict[str, Path]:
     """The file of each weight. Raises InputError for an index that says something else."""
     try:
-        found = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        places = {str(key): str(place) for key, place in found.items()}
+        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        places = {str(key): str(place) for key, place in weight_map.items()}
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{name} is not an index of weights ({_first_line(error)})") from error
     for place in places.values():
@@ -196,11 +196,11 @@ def find_checkpoint(path: str | Path) -> Path:
 def _others(folder: Path, name: str) -> str:
     """The files of weights in a folder, or the one that may have been meant."""
     try:
-        found = sorted(f.name for f in folder.iterdir() if f.suffix in _SUFFIXES or f.is_dir())
+        names = sorted(f.name for f in folder.iterdir() if f.suffix in _SUFFIXES or f.is_dir())
     except OSError:
         return ""
-    files = [f for f in found if Path(f).suffix in _SUFFIXES]
-    return did_you_mean(name, found) or f" (there: {few(files, 5) or 'no checkpoint'})"
+    files = [f for f in names if Path(f).suffix in _SUFFIXES]
+    return did_you_mean(name, names) or f" (there: {few(files, 5) or 'no checkpoint'})"
 
 
 def _read_safetensors(file: Path, name: str) -> WeightFile:
@@ -268,8 +268,8 @@ def _read_pickled(file: Path, name: str) -> WeightFile:
     if not isinstance(content, Mapping):
         raise InputError(f"{name} holds a {type(content).__name__}, not weights by name")
     versions = getattr(content, "_metadata", None)
-    found = versions.get("") if isinstance(versions, Mapping) else None
-    beside = found if isinstance(found, Mapping) else {}
+    entry = versions.get("") if isinstance(versions, Mapping) else None
+    beside = entry if isinstance(entry, Mapping) else {}
     return WeightFile(name, content, {k: v for k, v in beside.items() if isinstance(v, str)})
 
 

@@ -138,8 +138,8 @@ def _config(
     if not other:
         return facts, basis, []
     version = "V2, " if facts.is_v2 else ""
-    told = f"{version}depths {list(facts.depths or ())}, width {facts.width}"
-    what = f"the config.json beside it is of another network ({told}): not used"
+    sizes = f"{version}depths {list(facts.depths or ())}, width {facts.width}"
+    what = f"the config.json beside it is of another network ({sizes}): not used"
     return ConfigFacts(), basis, [what]
 
 
@@ -183,10 +183,10 @@ def _has_other_mixers(weights: Iterable[str]) -> bool:
     """Whether a block has another mixer than a plain Swin's, by timm's names."""
     blocks: dict[str, set[str]] = {}
     for name in weights:
-        found = _OWN.fullmatch(name)
-        if found is not None:
-            own = blocks.setdefault(found[1], set())
-            own |= {found[2]} if found[2] else set()
+        match = _OWN.fullmatch(name)
+        if match is not None:
+            own = blocks.setdefault(match[1], set())
+            own |= {match[2]} if match[2] else set()
     return not all(_is_attention(own) for own in blocks.values())
 
 

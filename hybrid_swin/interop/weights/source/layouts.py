@@ -134,11 +134,11 @@ def place_of(layout: str, name: str) -> str | None:
     """
     if not _TRUNK.match(name):
         return None
-    found = _NUMBERS.match(name)
-    if found is None or found[2] is None or (layout == "torchvision" and int(found[1]) % 2 == 0):
+    match = _NUMBERS.match(name)
+    if match is None or match[2] is None or (layout == "torchvision" and int(match[1]) % 2 == 0):
         return "trunk"
-    stage = (int(found[1]) - 1) // 2 if layout == "torchvision" else int(found[1])
-    return f"layers.{stage}.blocks.{found[2]}"
+    stage = (int(match[1]) - 1) // 2 if layout == "torchvision" else int(match[1])
+    return f"layers.{stage}.blocks.{match[2]}"
 
 
 def _without_prefix(keys: Iterable[str], prefix: str) -> dict[str, str]:
@@ -170,8 +170,8 @@ def _name_last_norm(own: dict[str, str], layout: str) -> None:
 
 def _all_names(own: Iterable[str], is_v2: bool) -> Iterator[str]:
     """Timm's names of all that could be meant; the numbers in a file's names bound them."""
-    found = {(int(m[1]), int(m[2] or 0)) for name in own if (m := _NUMBERS.match(name))}
-    places = {(stage, j) for i, j in found for stage in (i, i // 2, i + 1)}
+    numbers = {(int(m[1]), int(m[2] or 0)) for name in own if (m := _NUMBERS.match(name))}
+    places = {(stage, j) for i, j in numbers for stage in (i, i // 2, i + 1)}
     yield from _both("patch_embed.proj", "patch_embed.norm", "norm", "head.fc")
     for i in sorted({i for i, _ in places}):
         yield from _both(f"layers.{i}.downsample.norm")
@@ -222,8 +222,8 @@ def merging_norm(weights: Mapping[str, Tensor]) -> MergingNorm | None:
     outputs, inputs = projection.shape
     if outputs == inputs:
         return None
-    shown: dict[int, MergingNorm] = {inputs: "pre", outputs: "post"}
-    return shown.get(norm.numel())
+    norms: dict[int, MergingNorm] = {inputs: "pre", outputs: "post"}
+    return norms.get(norm.numel())
 
 
 def _both(*modules: str) -> Iterator[str]:

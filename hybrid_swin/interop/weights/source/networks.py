@@ -83,57 +83,59 @@ def choose_network(file: WeightFile, prefix: str | None = None) -> tuple[Network
         InputError: no Swin, none at ``prefix``, or several of which none is more likely meant; an
             adapter, or quantised weights.
     """
-    found = find_networks(file.content)
-    if not found:
+    networks = find_networks(file.content)
+    if not networks:
         raise InputError(_what_else(file))
-    found = [network for network in found if network.has_stages] or found
-    for network in found:
+    networks = [network for network in networks if network.has_stages] or networks
+    for network in networks:
         _check_whole(file.name, network.weights)
-    listed = few([f"{network.name[:60]!r}" for network in found])
+    listed = few([f"{network.name[:60]!r}" for network in networks])
     if prefix is not None:
         if not isinstance(prefix, str):
             raise InputError(f"weights_prefix must be text; got {prefix!r:.60}")
         given = prefix.rstrip(".")
-        named = [n for n in found if n.name == given] or [
-            n for n in found if given in (n.place, n.prefix.rstrip("."))
+        named = [n for n in networks if n.name == given] or [
+            n for n in networks if given in (n.place, n.prefix.rstrip("."))
         ]
         if not named:
             raise InputError(
                 f"{file.name} holds no network at weights_prefix {prefix[:60]!r}; choose one of "
                 f"{listed}"
             )
-        found = named
-    if len(found) == 1:
-        return found[0], ""
-    taken, why = _averaged(found)
+        networks = named
+    if len(networks) == 1:
+        return networks[0], ""
+    taken, why = _averaged(networks)
     if taken is None:
-        if all(_equal(found[0], other) for other in found[1:]):
-            return found[0], ""
+        if all(_equal(networks[0], other) for other in networks[1:]):
+            return networks[0], ""
         raise InputError(
-            f"{file.name} holds {len(found)} networks: {listed}; say which to take by "
-            f"weights_prefix, such as weights_prefix={found[0].name!r}"
+            f"{file.name} holds {len(networks)} networks: {listed}; say which to take by "
+            f"weights_prefix, such as weights_prefix={networks[0].name!r}"
         )
-    others = few([repr(network.name) for network in found if network is not taken])
+    others = few([repr(network.name) for network in networks if network is not taken])
     return taken, (
-        f"of {len(found)} networks that at {taken.name!r} was taken, {why}; weights_prefix takes "
-        f"another ({others})"
+        f"of {len(networks)} networks that at {taken.name!r} was taken, {why}; weights_prefix "
+        f"takes another ({others})"
     )
 
 
 def find_networks(content: Mapping[Any, Any]) -> list[Network]:
     """Every Swin in a nested mapping, in the mapping's order."""
-    found: list[Network] = []
+    networks: list[Network] = []
 
     def walk(inside: Mapping[Any, Any], place: str, depth: int) -> None:
         for suffix, weights in _twins(tensors(inside)):
             here = ".".join(filter(None, (place, suffix)))
-            found.extend(Network(here, p, layout, weights) for layout, p in recognise_all(weights))
+            networks.extend(
+                Network(here, p, layout, weights) for layout, p in recognise_all(weights)
+            )
         for key, value in inside.items():
             if depth < _DEEPEST and isinstance(key, str) and isinstance(value, Mapping):
                 walk(value, f"{place}.{key}" if place else key, depth + 1)
 
     walk(content, "", 1)
-    return found
+    return networks
 
 
 def _twins(weights: dict[str, Tensor]) -> list[tuple[str, dict[str, Tensor]]]:
@@ -155,12 +157,12 @@ def tensors(content: Mapping[Any, Any]) -> dict[str, Tensor]:
     return {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
 
 
-def _averaged(found: Sequence[Network]) -> tuple[Network | None, str]:
+def _averaged(networks: Sequence[Network]) -> tuple[Network | None, str]:
     """The one of several that is an average over the training; None if there is not just one."""
-    places = {network.place: network for network in found}
-    if len(found) == 2 and all(place in places for place in _LIGHTNING):
+    places = {network.place: network for network in networks}
+    if len(networks) == 2 and all(place in places for place in _LIGHTNING):
         return places[_LIGHTNING[1]], "the average, as Lightning's WeightAveraging keeps it"
-    averaged = [network for network in found if _AVERAGED.search(network.name)]
+    averaged = [network for network in networks if _AVERAGED.search(network.name)]
     why = "the averaged one, whose scores training scripts report"
     return (averaged[0], why) if len(averaged) == 1 else (None, "")
 
@@ -179,9 +181,9 @@ def _equal(one: Network, other: Network) -> bool:
 def _check_whole(name: str, weights: Mapping[str, Tensor]) -> None:
     """Refuse what cannot be used without what made it. Raises InputError."""
     for names, message in _UNUSABLE.items():
-        found = [key for key in weights if names.search(key)]
-        if found:
-            raise InputError(f"{name} {message.format(few(found, 1))}")
+        keys = [key for key in weights if names.search(key)]
+        if keys:
+            raise InputError(f"{name} {message.format(few(keys, 1))}")
 
 
 def _what_else(file: WeightFile) -> str:

@@ -25,9 +25,9 @@ def own_variant(file: WeightFile) -> Variant | None:
     Raises:
         InputError: a variant that cannot be, or one with a plug-in that is not here.
     """
-    told = _written(file)
-    if told is not None:
-        return Variant.from_dict(told)
+    data = _written(file)
+    if data is not None:
+        return Variant.from_dict(data)
     name, arguments = _named(file)
     if name is None:
         return None
@@ -36,13 +36,13 @@ def own_variant(file: WeightFile) -> Variant | None:
 
 def _written(file: WeightFile) -> Mapping[str, Any] | None:
     """The variant as data; what is not ours may hold anything under these names."""
-    found: Any = file.content.get("hyper_parameters")
-    found = found.get("variant") if isinstance(found, Mapping) else file.metadata.get("variant")
+    data: Any = file.content.get("hyper_parameters")
+    data = data.get("variant") if isinstance(data, Mapping) else file.metadata.get("variant")
     try:
-        found = json.loads(found) if isinstance(found, str) else found
+        data = json.loads(data) if isinstance(data, str) else data
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, Mapping) else None
+    return data if isinstance(data, Mapping) else None
 
 
 def _named(file: WeightFile) -> tuple[str | None, Mapping[str, Any]]:

@@ -48,7 +48,7 @@ def read_positions(
 
     ``raw`` has the source's own names, ``named`` timm's.
     """
-    found = Positions()
+    positions = Positions()
     for key, tensor in raw.items():
         last = key.split(".")[-1]
         if not key.startswith(prefix) or last not in (_INDEX, _MASK, _COORDS):
@@ -56,22 +56,22 @@ def read_positions(
         block = place_of(layout, key.removeprefix(prefix)) or ""
         table = named.get(f"{block}.attn.{TABLE}")
         if last == _MASK:
-            found.masks[block] = tensor
+            positions.masks[block] = tensor
         elif last == _COORDS:
             scale = _scale(tensor, raw.get(key.replace(_COORDS, _INDEX)))
             if scale is None:
-                found.odd.add(block)
+                positions.odd.add(block)
             else:
-                found.windows[block], found.scales[block] = scale
+                positions.windows[block], positions.scales[block] = scale
         elif table is not None and table.ndim == 2 and windows_of(len(table)):  # else refused later
             ordered = _in_our_order(table, tensor)
             if ordered is None:
-                found.odd.add(block)
+                positions.odd.add(block)
                 continue
-            found.windows[block], ours = ordered
+            positions.windows[block], ours = ordered
             if ours is not table:
-                found.tables[f"{block}.attn.{TABLE}"] = ours
-    return found
+                positions.tables[f"{block}.attn.{TABLE}"] = ours
+    return positions
 
 
 def position_reasons(

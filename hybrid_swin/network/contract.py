@@ -174,10 +174,10 @@ def costs_what_it_says(word: str) -> None:
 
 def _wrong_cost(word: BlockWord, window: Window, grid: Grid, normed: bool = False) -> str:
     """How the closed-form cost differs from the counted one; empty if it does not."""
-    told = mixer_cost(word, DIM, HEADS, window, grid, normed)
+    cost = mixer_cost(word, DIM, HEADS, window, grid, normed)
     mixer = build_mixer(word, DIM, HEADS, window, grid, normed)
     counted = counted_cost(mixer, (*grid, DIM))
-    return "" if told == counted else f"cost() says {told}, counted on a grid of {grid}: {counted}"
+    return "" if cost == counted else f"cost() says {cost}, counted on a grid of {grid}: {counted}"
 
 
 def takes_oblong_windows(word: str) -> None:

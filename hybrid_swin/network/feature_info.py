@@ -31,8 +31,8 @@ class FeatureInfo:
 
     def get(self, key: str, idx: int | Sequence[int] | None = None) -> Any:
         """What stands under a key, such as ``num_chs``."""
-        found = self.get_dicts([key], idx)
-        return found[key] if _is_whole(idx) else [entry[key] for entry in found]
+        entries = self.get_dicts([key], idx)
+        return entries[key] if _is_whole(idx) else [entry[key] for entry in entries]
 
     def channels(self, idx: int | Sequence[int] | None = None) -> Any:
         """Channels of a map."""

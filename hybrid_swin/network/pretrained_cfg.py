@@ -66,9 +66,9 @@ class Normalisation:
 
     def to_cfg(self) -> dict[str, Any]:
         """As ``pretrained_cfg`` holds it, with timm's words for how images are resized."""
-        told = {name: getattr(self, name) for name in self.to_dict()}
+        facts = {name: getattr(self, name) for name in self.to_dict()}
         scaled = {"crop_pct": 1.0, "crop_mode": _CROP_MODES.get(self.resize, "center")}
-        return told | scaled | {"interpolation": "bicubic"}  # of decoding.Decoder
+        return facts | scaled | {"interpolation": "bicubic"}  # of decoding.Decoder
 
 
 def with_images(cfg: Mapping[str, Any], images: Normalisation) -> dict[str, Any]:

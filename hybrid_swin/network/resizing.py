@@ -40,17 +40,17 @@ def windows_of(offsets: int) -> tuple[Grid, ...]:
     return tuple(dict.fromkeys(w for pair in pairs for w in (pair, pair[::-1])))
 
 
-def window_of_table(offsets: int, ours: Grid, told: Grid | None = None) -> Grid | None:
+def window_of_table(offsets: int, ours: Grid, theirs: Grid | None = None) -> Grid | None:
     """The window of a bias table, which its length alone does not tell; None if nothing does.
 
-    ``ours`` is the window that it is to serve, ``told`` what the source says of its windows, which
-    shrink to small maps.
+    ``ours`` is the window that it is to serve, ``theirs`` what the source says of its windows,
+    which shrink to small maps.
     """
     possible = windows_of(offsets)
-    if told is not None and told in possible:
-        return told
-    if told is not None:
-        possible = tuple(w for w in possible if w[0] <= told[0] and w[1] <= told[1]) or possible
+    if theirs is not None and theirs in possible:
+        return theirs
+    if theirs is not None:
+        possible = tuple(w for w in possible if w[0] <= theirs[0] and w[1] <= theirs[1]) or possible
     if ours in possible:
         return ours
     square = possible and possible[0][0] == possible[0][1]

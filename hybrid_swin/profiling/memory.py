@@ -111,8 +111,8 @@ def main() -> None:
         answer = {"error": "does not fit in memory"}
     except Exception as error:  # what a user's own part raises is for the user to see
         no_memory = "can't allocate memory" in str(error)  # torch's allocator on the CPU
-        said = f"fails ({type(error).__name__}: {error})"
-        answer = {"error": "does not fit in memory" if no_memory else said}
+        message = f"fails ({type(error).__name__}: {error})"
+        answer = {"error": "does not fit in memory" if no_memory else message}
     print(json.dumps(answer))
 
 

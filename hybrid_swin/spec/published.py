@@ -181,26 +181,26 @@ def meant_by(name: str) -> str:
     for theirs, ours in _OTHERS.items():
         if plain == theirs or plain.startswith(f"{theirs}_"):
             return f"; did you mean {ours!r}?"
-    found = _THEIRS.match(plain)
-    if found is None:
+    match = _THEIRS.match(plain)
+    if match is None:
         return ""
-    ours = f"swin_{'v2_' if found['v2'] else ''}{found['size'][0]}"
-    arguments = _arguments(found, ours)
+    ours = f"swin_{'v2_' if match['v2'] else ''}{match['size'][0]}"
+    arguments = _arguments(match, ours)
     return f"; did you mean {ours!r}{' with ' + arguments if arguments else ''}?"
 
 
-def _arguments(found: re.Match[str], ours: str) -> str:
+def _arguments(match: re.Match[str], ours: str) -> str:
     """What to pass where a name's sizes are not those of ours."""
-    if not found["first"]:
+    if not match["first"]:
         return ""
     variant = published(ours)
-    window = int(found["last"] or found["first"])
-    image = int(found["larger"] or found["image"])
-    said = []
+    window = int(match["last"] or match["first"])
+    image = int(match["larger"] or match["image"])
+    arguments = []
     if (image, image) != variant.image_size:
-        said.append(f"img_size={image}")
+        arguments.append(f"img_size={image}")
     if window != variant.window_size:
-        said.append(f"window_size={window}")
-    if found["v2"] and found["last"]:
-        said.append(f"{ARGUMENT}={first_windows(int(found['first']), int(found['image']))}")
-    return ", ".join(said)
+        arguments.append(f"window_size={window}")
+    if match["v2"] and match["last"]:
+        arguments.append(f"{ARGUMENT}={first_windows(int(match['first']), int(match['image']))}")
+    return ", ".join(arguments)

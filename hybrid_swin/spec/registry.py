@@ -81,13 +81,13 @@ def read_plugin(path: str | Path) -> PartInfo:
             f"plug-in {file.name!r}: the file's name becomes the part's name; use "
             "lower-case ASCII letters, digits and underscores, a letter first"
         )
-    found = [kind for kind in TABLES if classes_in(file, kind)]
-    if len(found) != 1:
+    kinds = [kind for kind in TABLES if classes_in(file, kind)]
+    if len(kinds) != 1:
         raise InputError(
             f"plug-in {file.name!r} must hold exactly one class that derives directly "
-            f"from Branch, Fusion, Source or Inspection; found {found or 'none'}"
+            f"from Branch, Fusion, Source or Inspection; found {kinds or 'none'}"
         )
-    kind: Any = found[0]
+    kind: Any = kinds[0]
     if (PACKAGE / TABLES[kind].folder / f"{file.stem}.py").exists():
         raise InputError(
             f"plug-in {file.name!r}: {file.stem!r} is a built-in {kind}; rename the file"

@@ -51,7 +51,7 @@ def run_recipe(path: str | Path) -> Recipe:
     """The recipe of a run, with the precision that its study settled on. Raises likewise."""
     content = _read(path)
     recipe = Recipe.from_dict(content["recipe"])
-    precision = _settled(content).get("precision")
+    precision = _resolved(content).get("precision")
     if recipe.precision == "auto" and precision is not None:
         recipe = replace(recipe, precision=precision)
     return recipe
@@ -69,14 +69,14 @@ def run_data(path: str | Path) -> dict[str, Any]:
     Raises InputError for no run, or one of a version that did not write its data down.
     """
     content = _read(path)
-    data = content.get("data") or _settled(content).get("data")
+    data = content.get("data") or _resolved(content).get("data")
     if not isinstance(data, dict):
         raise InputError(
             f"{str(path)!r} does not say what it was trained on; give --data.source and "
             "--data.options as in the settings.yaml of its study"
         )
-    found: dict[str, Any] = with_paths_found(data, began_in(path))
-    return found
+    settings: dict[str, Any] = with_paths_found(data, began_in(path))
+    return settings
 
 
 def with_runs(arguments: Sequence[str]) -> list[str]:
@@ -162,9 +162,9 @@ def _read(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def _settled(content: dict[str, Any]) -> dict[str, Any]:
-    settled = content.get("settled")
-    return settled if isinstance(settled, dict) else {}
+def _resolved(content: dict[str, Any]) -> dict[str, Any]:
+    settings = content.get("settled")
+    return settings if isinstance(settings, dict) else {}
 
 
 def _content(file: Path) -> dict[str, Any]:
@@ -177,8 +177,8 @@ def _content(file: Path) -> dict[str, Any]:
 def _example(study: Path) -> str:
     """A trained run of a study, a finalist where there is one; empty where there is none."""
     for place in ("finalists/*/*", "trials/*"):
-        for found in sorted(study.glob(f"{place}/{TRAINED}")):
-            return str(found.parents[1])
+        for file in sorted(study.glob(f"{place}/{TRAINED}")):
+            return str(file.parents[1])
     return ""
 
 
@@ -210,17 +210,19 @@ def with_paths_found(data: Any, began: str) -> Any:
     """
     if not isinstance(data, Mapping):  # who reads the settings says so
         return data
-    found = dict(data)
+    settings = dict(data)
     if began == working_folder():
-        return found
+        return settings
     for name in ("options", "init_args"):
-        options = found.get(name)
+        options = settings.get(name)
         if isinstance(options, Mapping):
-            found[name] = {key: _found(key, value, began) for key, value in options.items()}
-    return found
+            settings[name] = {
+                key: _existing_path(key, value, began) for key, value in options.items()
+            }
+    return settings
 
 
-def _found(name: str, value: Any, began: str) -> Any:
+def _existing_path(name: str, value: Any, began: str) -> Any:
     if not began or not _is_path(name, value):
         return value
     place = os.path.normpath(os.path.join(began, value))

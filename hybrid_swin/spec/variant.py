@@ -130,13 +130,13 @@ class Variant:
     @cached_property
     def _nominal(self) -> tuple[tuple[tuple[BlockWord, ...], Window | None], ...]:
         """The words and the window of each stage by which networks differ on the nominal maps."""
-        found = []
+        stages = []
         for index, (words, stage) in enumerate(zip(self.block_words, self.stages, strict=True)):
             grid, window = self.grids[index], self.window_sizes[index]
             laid = window_on_map(words, grid, window)
             sizes = grid, window if laid is None else laid, stage.num_heads
-            found.append((tuple(word_on_map(word, *sizes) for word in words), laid))
-        return tuple(found)
+            stages.append((tuple(word_on_map(word, *sizes) for word in words), laid))
+        return tuple(stages)
 
     @cached_property
     def id(self) -> str:

@@ -65,8 +65,8 @@ def _stages(variant: Variant, given: Mapping[str, Any]) -> tuple[Stage, ...]:
     counts = {name: len(v) for name, v in values.items() if isinstance(v, list)}
     count = next(iter(counts.values()), len(variant.stages))
     if set(counts.values()) - {count}:
-        said = ", ".join(f"{name} {number}" for name, number in counts.items())
-        raise InputError(f"one value per stage each, and as many of all; got {said}")
+        numbers = ", ".join(f"{name} {number}" for name, number in counts.items())
+        raise InputError(f"one value per stage each, and as many of all; got {numbers}")
     known = len(variant.stages)
     width = values.get("embed_dim", None if count == known else variant.stages[0].width)
     if width is not None and not isinstance(width, list):
@@ -175,9 +175,9 @@ def _kept_stage(before: Variant, after: Variant, index: int) -> Stage:
     for other in dict.fromkeys((window, *in_use)):
         if [_fitted(part, grid, other) for part in parts] == kept:
             return stage if other == window else dataclasses.replace(stage, window_size=other)
-    told = ", ".join(f"{part} {spell_size(w)}" for part, w in zip(parts, in_use, strict=True))
+    windows = ", ".join(f"{part} {spell_size(w)}" for part, w in zip(parts, in_use, strict=True))
     raise InputError(
-        f"stages.{index}: its windows differ ({told}) and cannot all stay for images of "
+        f"stages.{index}: its windows differ ({windows}) and cannot all stay for images of "
         f"{spell_size(after.image_size)}; give window_size or window_ratio as well"
     )
 

@@ -69,8 +69,8 @@ def study_of(place: str | Path) -> Path | None:
 
 
 def _is_study(folder: Path) -> bool:
-    settled = (folder / SETTINGS_FILE).is_file() and (folder / PLUGIN_FOLDER).is_dir()
-    return settled or (folder / STUDY_FILE).is_file()
+    has_settings = (folder / SETTINGS_FILE).is_file() and (folder / PLUGIN_FOLDER).is_dir()
+    return has_settings or (folder / STUDY_FILE).is_file()
 
 
 def recorded_hashes(study: Path, kind: str = "plugins") -> dict[str, str]:
@@ -78,8 +78,8 @@ def recorded_hashes(study: Path, kind: str = "plugins") -> dict[str, str]:
 
     Of ``plugins`` by file name; of ``modules`` by ``class_path``.
     """
-    found = recorded_of(study).get(kind)
-    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+    hashes = recorded_of(study).get(kind)
+    return {str(k): str(v) for k, v in hashes.items()} if isinstance(hashes, dict) else {}
 
 
 def recorded_of(study: Path) -> dict[str, Any]:
@@ -93,6 +93,6 @@ def recorded_of(study: Path) -> dict[str, Any]:
 def check_hash(file: Path, recorded: Mapping[str, str], source: str) -> None:
     """Raise InputError where a plug-in is not the recorded one of its name."""
     expected = recorded.get(file.name)
-    found = registry.source_hash(file)
-    if expected is not None and found != expected:
-        raise other_code(file, found, expected, source)
+    actual = registry.source_hash(file)
+    if expected is not None and actual != expected:
+        raise other_code(file, actual, expected, source)

@@ -40,24 +40,24 @@ def module_sources(class_path: str) -> ModuleSources | None:
     module = class_path.rpartition(".")[0]
     if not module or module.partition(".")[0] in _OURS:
         return None
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     try:
-        _collect(module, found)
-        parts = {name: file.read_bytes() for name, file in sorted(found.items())}
+        _collect(module, files)
+        parts = {name: file.read_bytes() for name, file in sorted(files.items())}
     except (OSError, ValueError):
         return None
-    if module not in found:
+    if module not in files:
         return None
     digest = hashlib.sha256()
     for name, content in parts.items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return ModuleSources(found[module], digest.hexdigest()[:10], found)
+    return ModuleSources(files[module], digest.hexdigest()[:10], files)
 
 
 def module_hashes(class_paths: Iterable[str | None]) -> dict[str, str]:
     """The hashes of data modules by class path, as far as there are files to read."""
-    found = {path: module_sources(path) for path in class_paths if path is not None}
-    return {path: sources.hash for path, sources in found.items() if sources is not None}
+    by_path = {path: module_sources(path) for path in class_paths if path is not None}
+    return {path: sources.hash for path, sources in by_path.items() if sources is not None}
 
 
 def check_modules(
@@ -86,25 +86,25 @@ def check_data_code(
         return
     if not trust:
         sources = module_sources(class_path)
-        found = None if sources is None else (sources.file, sources.hash)
-        raise unasked_data_module(class_path, source, found, **how)
+        origin = None if sources is None else (sources.file, sources.hash)
+        raise unasked_data_module(class_path, source, origin, **how)
     check_modules([class_path], recorded, source)
 
 
 def class_paths_in(settings: object) -> list[str]:
     """All ``class_path`` in plain settings, also among the levels of a comparison's factors."""
-    found: list[str] = []
+    paths: list[str] = []
     if isinstance(settings, Mapping):
         for key, value in settings.items():
             if str(key).rpartition(".")[2] == "class_path":
                 values = value if isinstance(value, list | tuple) else [value]
-                found += [one for one in values if isinstance(one, str)]
+                paths += [one for one in values if isinstance(one, str)]
             elif key != "init_args":
-                found += class_paths_in(value)
+                paths += class_paths_in(value)
     elif isinstance(settings, list | tuple):
         for value in settings:
-            found += class_paths_in(value)
-    return list(dict.fromkeys(found))
+            paths += class_paths_in(value)
+    return list(dict.fromkeys(paths))
 
 
 def import_from_source(sources: ModuleSources) -> None:
@@ -140,7 +140,7 @@ class _Uncompiled(SourceFileLoader):
         raise OSError(path)
 
 
-def _collect(name: str, found: dict[str, Path]) -> None:
+def _collect(name: str, files: dict[str, Path]) -> None:
     """Add a module, the packages around it, and what they import from its folder."""
     top = _find_top(name.partition(".")[0])
     origin = _origin(top)
@@ -152,12 +152,12 @@ def _collect(name: str, found: dict[str, Path]) -> None:
     root = first.parent if top.submodule_search_locations and origin else first
     installed = _is_installed(root)
     waiting = [name]
-    while waiting and len(found) < _MOST_FILES:
+    while waiting and len(files) < _MOST_FILES:
         for module, spec in _specs(waiting.pop()):
             file = _origin(spec)
-            if file is None or module in found:
+            if file is None or module in files:
                 continue
-            found[module] = Path(file)
+            files[module] = Path(file)
             for inner in _imports(Path(file), module, bool(spec.submodule_search_locations)):
                 head = inner.partition(".")[0]
                 own = head == name.partition(".")[0] or _lies_in(head, root)

@@ -34,9 +34,9 @@ class CodeOptions:
 
 def unasked(plugins: Mapping[Path, str], source: str = "") -> InputError:
     """The refusal to run plug-ins that came from elsewhere."""
-    files = {_short(file): found for file, found in plugins.items()}
+    files = {_short(file): digest for file, digest in plugins.items()}
     first = next(iter(files))
-    listed = few((f"{name!r} (hash {found})" for name, found in files.items()), _LISTED)
+    listed = few((f"{name!r} (hash {digest})" for name, digest in files.items()), _LISTED)
     came = f"came with {source}" if source else "came with a study's folder"
     each = "it" if len(files) == 1 else "each"
     return InputError(
@@ -46,7 +46,7 @@ def unasked(plugins: Mapping[Path, str], source: str = "") -> InputError:
 
 
 def unasked_data_module(
-    class_path: str, source: str, found: tuple[Path, str] | None = None, by_name: bool = True
+    class_path: str, source: str, origin: tuple[Path, str] | None = None, by_name: bool = True
 ) -> InputError:
     """The refusal to import a data module that came from elsewhere.
 
@@ -54,26 +54,28 @@ def unasked_data_module(
     """
     name = class_path if len(class_path) <= _LONGEST else class_path[:_LONGEST] + "..."
     option = f", or name it: --data.class_path {shlex.quote(name)}" if by_name else ""
-    here = f"{_short(found[0])!r}, hash {found[1]}" if found else "no file of it is found here"
+    here = f"{_short(origin[0])!r}, hash {origin[1]}" if origin else "no file of it is found here"
     return InputError(
         f"code that {source} names is not run unasked: data.class_path {name!r} ({here}); read it, "
         f"then add --trust{option}"
     )
 
 
-def other_module(class_path: str, file: Path, found: str, recorded: str, source: str) -> InputError:
+def other_module(
+    class_path: str, file: Path, digest: str, recorded: str, source: str
+) -> InputError:
     """The refusal of a data module whose sources are not the recorded ones."""
     return InputError(
         f"data.class_path {class_path[:_LONGEST]!r} ({_short(file)!r} and what it imports beside "
-        f"it) has the hash {found}, but {source} recorded {recorded[:16]!r}: it is other code, and "
-        "is not run; put the recorded files back, or start anew from a config of your own"
+        f"it) has the hash {digest}, but {source} recorded {recorded[:16]!r}: it is other code, "
+        "and is not run; put the recorded files back, or start anew from a config of your own"
     )
 
 
-def other_code(file: str | Path, found: str, recorded: str, source: str) -> InputError:
+def other_code(file: str | Path, digest: str, recorded: str, source: str) -> InputError:
     """The refusal of a plug-in that is not the recorded one."""
     return InputError(
-        f"plug-in {_short(file)!r} has the hash {found}, but {source} recorded {recorded[:16]!r}: "
+        f"plug-in {_short(file)!r} has the hash {digest}, but {source} recorded {recorded[:16]!r}: "
         "it is other code, and is not run; give the recorded file as --plugin FILE, or start "
         "anew from a config of your own"
     )

@@ -194,8 +194,8 @@ class Classifier(L.LightningModule):
         self._read.clear()
         if not bool(torch.isfinite(logits).all()):
             raise DivergedError("the network's answers are not finite")
-        found = {f"{prefix}{name}": value for name, value in measure(logits, labels).items()}
-        self.log_dict(found, batch_size=len(labels))
+        metrics = {f"{prefix}{name}": value for name, value in measure(logits, labels).items()}
+        self.log_dict(metrics, batch_size=len(labels))
 
     def _check_labels(self, labels: Tensor) -> None:
         for label in set(labels.tolist()):

@@ -179,8 +179,8 @@ def _read(
             raise TypeError(f"it holds a {type(settings).__name__}")
         variant = Variant.from_dict(settings["variant"])
         recipe = Recipe.from_dict(settings["recipe"])
-        found = with_paths_found(settings["data"], str(settings.get(WORKING_FOLDER) or ""))
-        data, seed = DataSettings.from_dict(found), int(settings["seed"])
+        data_settings = with_paths_found(settings["data"], str(settings.get(WORKING_FOLDER) or ""))
+        data, seed = DataSettings.from_dict(data_settings), int(settings["seed"])
     except (KeyError, TypeError, OverflowError) as error:
         raise _not_of_a_fit(folder, error) from error
     recorded = settings.get("modules")

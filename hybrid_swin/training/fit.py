@@ -151,16 +151,16 @@ def fit(
                 keeper.progress.state = "diverged"
                 notes.append(str(error))
     end = time.perf_counter()
-    started, ended = keeper.started or end, keeper.ended or end
+    fit_start, fit_end = keeper.loop_start or end, keeper.loop_end or end
     progress = keeper.progress
     return FitResult(
         state=cast(State, progress.state),
         history=progress.history,
         epochs=progress.epochs,
         seconds={
-            "setup": started - begin,
+            "setup": fit_start - begin,
             "fit": progress.fit_seconds,
-            "teardown": end - ended,
+            "teardown": end - fit_end,
             "total": end - begin,
         },
         precision=precision,

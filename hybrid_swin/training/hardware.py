@@ -101,8 +101,8 @@ class PeakMemory:
 
 def resident_memory(kind: Literal["VmHWM", "VmRSS"]) -> float | None:
     """Megabytes of this process at its peak or now; None if the system does not say."""
-    found = _line_of("/proc/self/status", kind)
-    return int(found.split()[0]) * 1024 / 1e6 if found else None
+    value = _line_of("/proc/self/status", kind)
+    return int(value.split()[0]) * 1024 / 1e6 if value else None
 
 
 def _line_of(file: str, name: str) -> str:
@@ -111,8 +111,8 @@ def _line_of(file: str, name: str) -> str:
         lines = Path(file).read_text().splitlines()
     except OSError:
         return ""
-    found = (line.partition(":")[2].strip() for line in lines if line.startswith(name))
-    return next(found, "")
+    values = (line.partition(":")[2].strip() for line in lines if line.startswith(name))
+    return next(values, "")
 
 
 def _lifetime_peak() -> float:

@@ -55,12 +55,12 @@ def data_facts(datamodule: object) -> dict[str, Any]:
 
 def data_options(images: LabelledImages) -> dict[str, Any]:
     """The options of a source by which its files became these pixels, where it has such."""
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if images.value_range is not None:
-        found["value_range"] = list(images.value_range)
+        options["value_range"] = list(images.value_range)
     if images.resize:
-        found["resize"] = images.resize
-    return found
+        options["resize"] = images.resize
+    return options
 
 
 @dataclass
@@ -103,8 +103,8 @@ class EpochKeeper(Checkpoint):
         self.folder, self.identity = folder, dict(identity)
         self.every_seconds = every_seconds
         self.progress = Progress(**saved["progress"]) if saved else Progress()
-        self.started: float | None = None  # perf_counter at the loop's start and end
-        self.ended: float | None = None
+        self.loop_start: float | None = None  # perf_counter at the loop's start and end
+        self.loop_end: float | None = None
         self._saved = saved
         self._check_identity()
         self._before = self.progress.fit_seconds
@@ -163,7 +163,7 @@ class EpochKeeper(Checkpoint):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the clock."""
-        self.started = time.perf_counter()
+        self.loop_start = time.perf_counter()
         self._last_save = time.monotonic()
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -183,7 +183,7 @@ class EpochKeeper(Checkpoint):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save the result; the state between epochs is not needed any more."""
-        self.ended = time.perf_counter()
+        self.loop_end = time.perf_counter()
         complete = self.progress.epochs == trainer.max_epochs
         self.progress.state = "complete" if complete else "stopped"
         self._save(trainer, FINAL)
@@ -194,13 +194,13 @@ class EpochKeeper(Checkpoint):
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
         """Stop the clock."""
-        self.ended = time.perf_counter()
+        self.loop_end = time.perf_counter()
         self._count_seconds()
 
     def _count_seconds(self) -> None:
-        if self.started is not None:
-            until = self.ended or time.perf_counter()
-            self.progress.fit_seconds = self._before + until - self.started
+        if self.loop_start is not None:
+            until = self.loop_end or time.perf_counter()
+            self.progress.fit_seconds = self._before + until - self.loop_start
 
     def _save(self, trainer: L.Trainer, name: str) -> None:
         self._count_seconds()
@@ -268,8 +268,8 @@ def load_state(path: Path, device: str = "cpu") -> dict[str, Any]:
     except UnreadableStateError:
         raise
     except Exception as error:  # a torn file may fail anywhere in zipfile's or pickle's reading
-        said = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-        raise UnreadableStateError(f"{path.name} cannot be read ({said})") from error
+        reason = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        raise UnreadableStateError(f"{path.name} cannot be read ({reason})") from error
     if not isinstance(state, dict) or state.get("schema_version") != SCHEMA_VERSION:
         raise UnreadableStateError(f"{path.name} is not a training state of this version")
     return state

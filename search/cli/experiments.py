@@ -130,7 +130,10 @@ def _of_images(
         fitted = _fitted(settings, clock, console)
         settings, plan = fitted.settings, fitted.plan or plan
         number = "trials" if kind == "study" else "seeds"
-        content[number] = settings.to_dict()[number]
+        asked, content[number] = content[number], settings.to_dict()[number]
+        if number in given and content[number] != asked:
+            fit = f"--{number} {asked}: {content[number]} fit into {hours:g} h"
+            console.say(f"{'hours':<11}{fit}", style="yellow")
     command = f"{door()} {name} {shlex.join(words)}"
     proposal.write(settings, content, command, plan, console)
     return InTime(settings, plan, proposed=True)
@@ -171,7 +174,7 @@ def _continued(
     count, planned = given.get(number), getattr(fitted.settings, number)
     if known and known.hours == hours and isinstance(count, int) and count > planned:
         raise InputError(
-            f"--{number} {count}: this {kind} began with {planned} in {hours:g} hours and goes on "
+            f"--{number} {count}: this {kind} began with {planned} in {hours:g} h and goes on "
             f"with them; give other --hours to plan anew, or leave --{number} out"
         )
     return fitted

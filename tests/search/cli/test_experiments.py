@@ -4,6 +4,7 @@ import io
 import json
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -511,10 +512,21 @@ def test_more_trials_than_were_planned_are_refused_in_the_same_hours(paced, tmp_
     trials = first.settings.trials
     again, _ = settle("--images", "photos", "--trials", str(trials - 1))
     assert again.settings.trials == trials - 1
-    with pytest.raises(InputError, match=f"began with {trials} in 0.3 hours and goes on with them"):
+    with pytest.raises(InputError, match=f"began with {trials} in 0.3 h and goes on with them"):
         settle("--images", "photos", "--hours", "0.3", "--trials", str(trials + 1))
     again, _ = settle("--images", "photos", "--hours", "3", "--trials", str(trials + 1))
     assert again.settings.trials == trials + 1
+
+
+def test_fewer_trials_than_are_given_are_said(paced, tmp_path, monkeypatch):
+    textures(tmp_path / "photos", 2, 3, (8, 8))
+    fit = experiments._fitted
+    monkeypatch.setattr(
+        experiments, "_fitted", lambda settings, *rest: fit(replace(settings, trials=7), *rest)
+    )
+    found, text = settle("--images", "photos", "--hours", "1", "--trials", "9")
+    assert found.settings.trials == 7
+    assert "--trials 9: 7 fit into 1 h" in text
 
 
 def test_a_given_image_size_makes_the_network(paced, tmp_path):

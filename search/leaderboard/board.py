@@ -219,8 +219,8 @@ class Leaderboard:
         """
         without = (*MEASURED, *_CIRCUMSTANCES)
         rows = [{k: v for k, v in vars(row).items() if k not in without} for row in self.rows]
-        told = {"monitor": self.monitor, "mode": self.mode, "rows": rows}
-        text = json.dumps(json_ready(told), sort_keys=True, allow_nan=False)
+        content = {"monitor": self.monitor, "mode": self.mode, "rows": rows}
+        text = json.dumps(json_ready(content), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def record_looks(self, command: str) -> list[Path]:
@@ -240,20 +240,20 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``leaderboard.json``."""
-        told = {"schema_version": SCHEMA_VERSION, "digest": self.digest(), **vars(self)}
+        content = {"schema_version": SCHEMA_VERSION, "digest": self.digest(), **vars(self)}
         # plain inside already: asdict would copy 10,000 rows piece by piece
-        told["rows"] = [dict(vars(row)) for row in self.rows]
-        told["fidelity"] = None if self.fidelity is None else asdict(self.fidelity)
-        told["references"] = [asdict(one) for one in self.references]
-        told["looks"] = [{"seeds": look.seeds, "planned": look.planned} for look in self.looks]
-        del told["new_looks"]
+        content["rows"] = [dict(vars(row)) for row in self.rows]
+        content["fidelity"] = None if self.fidelity is None else asdict(self.fidelity)
+        content["references"] = [asdict(one) for one in self.references]
+        content["looks"] = [{"seeds": look.seeds, "planned": look.planned} for look in self.looks]
+        del content["new_looks"]
         for name in ("folders", "validated", "questions", "limits", "matched", "damaged"):
-            del told[name]
+            del content[name]
         if not self.studies:
-            del told["studies"]
-            for row in told["rows"]:
+            del content["studies"]
+            for row in content["rows"]:
                 del row["study"]
-        return told
+        return content
 
     def table(self) -> RowTable:
         """The rows of the CSV: the flat columns, then one per parameter."""
@@ -264,8 +264,8 @@ class Leaderboard:
             own = row.params
             chosen = {f"params.{p}": own[p] if p in own else value_at(row, p) for p in paths}
             rows.append({name: getattr(row, name) for name in columns} | chosen)
-        shown = ("rank", "study", *_SHOWN) if self.studies else ("rank", *_SHOWN)
-        return RowTable([*columns, *(f"params.{path}" for path in paths)], rows, shown)
+        visible_columns = ("rank", "study", *_SHOWN) if self.studies else ("rank", *_SHOWN)
+        return RowTable([*columns, *(f"params.{path}" for path in paths)], rows, visible_columns)
 
     def to_csv(self) -> str:
         """The table as CSV; floats with every digit, unknown values empty."""
@@ -282,10 +282,10 @@ def _looked(studies: Sequence[StudyRows]) -> list[str]:
 
     And what of each cannot be read.
     """
-    said = []
+    notes = []
     for study in studies:
         looked = [look.seeds for look in study.looks_until_now]
         about = about_looks(study.planned_looks, looked, 1, f"at study {study.name}")
-        said += [f"{text} All tests here are at the lowest level of a study." for text in about]
-        said += [f"Study {study.name}: {text}" for text in study.damaged]
-    return said
+        notes += [f"{text} All tests here are at the lowest level of a study." for text in about]
+        notes += [f"Study {study.name}: {text}" for text in study.damaged]
+    return notes

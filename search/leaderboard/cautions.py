@@ -90,12 +90,12 @@ def _differ(board: Leaderboard, name: str) -> bool:
     Finalists validate on images drawn anew, and have the search's test images. Trials that a rung
     of images stopped have learnt from fewer, and have no rank.
     """
-    found: dict[str, set[str]] = {}
+    by_kind: dict[str, set[str]] = {}
     for row in board.rows:
         if row.rank or row.fidelity != "search":
             kind = row.fidelity if name == "split_hash" else ""
-            found.setdefault(kind, set()).add(getattr(row, name))
-    return any(len(hashes - {"", VARIED}) > 1 for hashes in found.values())
+            by_kind.setdefault(kind, set()).add(getattr(row, name))
+    return any(len(hashes - {"", VARIED}) > 1 for hashes in by_kind.values())
 
 
 def _unknown(final: Sequence[Row], brief: bool) -> Iterator[str]:
@@ -110,13 +110,13 @@ def _unknown(final: Sequence[Row], brief: bool) -> Iterator[str]:
 
 
 def _chance(board: Leaderboard) -> Iterator[str]:
-    found = gain_on_chance(board)
-    if found is None or found.low is None or found.high is None:
+    gain = gain_on_chance(board)
+    if gain is None or gain.low is None or gain.high is None:
         return
     sign = 1 if board.mode == "max" else -1
-    if min(sign * found.low, sign * found.high) > 0:
+    if min(sign * gain.low, sign * gain.high) > 0:
         return
-    size = difference_phrase(found.mean, found.low, found.high, board.monitor)
+    size = difference_phrase(gain.mean, gain.low, gain.high, board.monitor)
     yield f"The search is not shown to beat random candidates: {size}."
 
 
@@ -161,15 +161,15 @@ def _doubt(board: Leaderboard, final: Sequence[Row], brief: bool) -> Iterator[st
 
 def _missed(board: Leaderboard, final: Sequence[Row]) -> Iterator[str]:
     """How small a difference would have been found."""
-    found = [row for row in final if row.difference_detectable is not None]
-    if not found:
+    tested_rows = [row for row in final if row.difference_detectable is not None]
+    if not tested_rows:
         return
-    least = median(row.difference_detectable or 0.0 for row in found)
-    asked = sum(row.difference is not None for row in final)
+    least = median(row.difference_detectable or 0.0 for row in tested_rows)
+    count = sum(row.difference is not None for row in final)
     over = "the scatter over seeds"
-    if all(row.test_covers == "seeds and images" for row in found):
+    if all(row.test_covers == "seeds and images" for row in tested_rows):
         over += " and the test images"
-    together = f", {asked} asked at once," if asked > 1 else ""
+    together = f", {count} asked at once," if count > 1 else ""
     size = f"{score_text(least, board.monitor)}{unit(board.monitor)}"
     low, high = bounds_of(board.monitor) or (0.0, math.inf)
     what = f"a true difference{together} below about {size}"

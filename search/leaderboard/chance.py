@@ -23,8 +23,8 @@ _NAMED = 3  # rows whose leads are written out
 
 def gain_on_chance(board: Leaderboard) -> Interval | None:
     """By how much the best of the search differs from random candidates; None if unknown."""
-    found, confidence = _gain(board)
-    return found.at(confidence) if found else None
+    difference, confidence = _gain(board)
+    return difference.at(confidence) if difference else None
 
 
 def _gain(board: Leaderboard) -> tuple[Difference | None, float]:
@@ -59,11 +59,11 @@ def chance(board: Leaderboard) -> list[str]:
     if mean.validation_low is not None:
         span = range_text(mean.validation_low, mean.validation_high, board.monitor)
         text += f", 95% interval over candidates {span}"
-    found, confidence = _gain(board)
-    if found is None:
+    difference, confidence = _gain(board)
+    if difference is None:
         return [f"{text})."]
-    gain, of_the_best = found.at(confidence), f", since it is the best of {searched} retrained"
-    what = _covers(found, board, "seeds and candidates")
+    gain, of_the_best = difference.at(confidence), f", since it is the best of {searched} retrained"
+    what = _covers(difference, board, "seeds and candidates")
     held = f" ({percent(confidence)}{of_the_best * (searched > 1)}; {what})"
     size = difference_phrase(gain.mean, gain.low, gain.high, board.monitor)
     held *= gain.low is not None
@@ -98,19 +98,19 @@ def random_search(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     if whole and one.seeds >= 2 and not board.waiting:  # the same seeds
         confidence = selected_confidence(len(searched) * len(drawn))
         sides = _with_images(one, board), _with_images(other, board)
-        found = pair_on_validation(*sides, board.monitor)
-        gain = found.at(confidence)
+        difference = pair_on_validation(*sides, board.monitor)
+        gain = difference.at(confidence)
         text += f": {difference_phrase(gain.mean, gain.low, gain.high, board.monitor)}"
         if gain.low is not None:
             own = ", since each is the best of its own" * (confidence > 0.95)
-            text += f" ({percent(confidence)}{own}; {_covers(found, board)})"
+            text += f" ({percent(confidence)}{own}; {_covers(difference, board)})"
     return [f"{text}; {only}."]
 
 
 def references(board: Leaderboard) -> list[str]:
     """A model without a network that does as well is the first thing to know."""
-    said = [_against(told, board) for told in board.references]
-    known = {told.label for told in board.references}
+    sentences = [_against(reference, board) for reference in board.references]
+    known = {reference.label for reference in board.references}
     ranked = [r for r in board.rows if r.fidelity == "final" and r.rank and r.seeds]
     sign = 1 if board.mode == "max" else -1
     for row in board.rows:
@@ -124,30 +124,30 @@ def references(board: Leaderboard) -> list[str]:
         if ranked:
             other = ", which are other images for most rows" * bool(board.fresh_splits)
             where = "test" if on_test else f"validation{other}"
-            said.append(
+            sentences.append(
                 f"The reference model {row.label} has {score_phrase(own, board.monitor)} on "
                 f"{where}; {higher} of {len(ranked)} retrained rows have a better score, of which "
                 "no test is possible."
             )
-    return said
+    return sentences
 
 
-def _against(told: AgainstReference, board: Leaderboard) -> str:
+def _against(reference: AgainstReference, board: Leaderboard) -> str:
     sign = 1 if board.mode == "max" else -1
-    better = [lead for lead in told.leads if lead.shown and sign * lead.difference > 0]
-    worse = [lead for lead in told.leads if lead.shown and sign * lead.difference < 0]
-    open_ = [lead for lead in told.leads if not lead.shown]
+    better = [lead for lead in reference.leads if lead.shown and sign * lead.difference > 0]
+    worse = [lead for lead in reference.leads if lead.shown and sign * lead.difference < 0]
+    open_ = [lead for lead in reference.leads if not lead.shown]
     parts = {
         "shown better": better,
         "not shown different": open_,
         "shown worse": worse,
     }
     text = "; ".join(f"{what}: {_leads(some, board)}" for what, some in parts.items() if some)
-    together = "Holm over the rows, intervals hold together; " if len(told.leads) > 1 else ""
+    together = "Holm over the rows, intervals hold together; " if len(reference.leads) > 1 else ""
     return (
-        f"On test the reference model {told.label} gets "
-        f"{score_phrase(told.score, board.monitor)}; retrained rows against it "
-        f"({together}over {told.covers}): {text}."
+        f"On test the reference model {reference.label} gets "
+        f"{score_phrase(reference.score, board.monitor)}; retrained rows against it "
+        f"({together}over {reference.covers}): {text}."
     )
 
 
@@ -155,9 +155,9 @@ def _with_images(row: Row, board: Leaderboard) -> Validated:
     return row, board.validated.get(row.keys)
 
 
-def _covers(found: Difference, board: Leaderboard, what: str = "seeds") -> str:
+def _covers(difference: Difference, board: Leaderboard, what: str = "seeds") -> str:
     """What an interval of a difference on validation speaks of."""
-    if found.items:
+    if difference.items:
         return f"over {what} and images"
     if board.fresh_splits is False:
         return f"over {what}, on these validation images only"

@@ -96,7 +96,7 @@ def _once(studies: Sequence[StudyRows]) -> tuple[list[StudyRows], list[str]]:
         if id(row) in left_out
     )
     places = {study.name: place for place, study in enumerate(studies)}
-    said = []
+    sentences = []
     for (name, repeated), count in repeats.items():
         back = repeats[repeated, name] if repeated != name else 0
         if back and places[name] > places[repeated]:
@@ -104,14 +104,14 @@ def _once(studies: Sequence[StudyRows]) -> tuple[list[StudyRows], list[str]]:
         who = f"Study {name} repeats trainings of {repeated}"
         if back:
             who = f"Studies {name} and {repeated} share trainings"
-        said.append(
+        sentences.append(
             f"{who} in {count + back} row{'s' * (count + back > 1)} (same candidate, seed, "
             "images, splits and code): they are counted once."
         )
     return [
         replace(study, built=tuple(b for b in study.built if id(b[0]) not in left_out))
         for study in studies
-    ], said
+    ], sentences
 
 
 def _check_comparable(studies: Sequence[StudyRows]) -> None:
@@ -158,8 +158,8 @@ def _retrained(study: StudyRows) -> list[Row]:
 
 
 def _test_ids(study: StudyRows) -> set[tuple[str, ...]]:
-    found = (evidence.correct for _, evidence in study.built)
-    return {correct.ids for correct in found if correct is not None}
+    correctness = (evidence.correct for _, evidence in study.built)
+    return {correct.ids for correct in correctness if correct is not None}
 
 
 def _in_words(ids: set[tuple[str, ...]], others: set[tuple[str, ...]]) -> str:

@@ -20,13 +20,14 @@ class RowTable(Sequence[dict[str, Any]]):
     Args:
         columns: names, in order.
         rows: one dict per row, with a value for each column.
-        shown: the columns that are shown.
+        visible_columns: the columns that a terminal and a notebook show.
     """
 
     def __init__(
-        self, columns: Sequence[str], rows: Sequence[dict[str, Any]], shown: Sequence[str]
+        self, columns: Sequence[str], rows: Sequence[dict[str, Any]], visible_columns: Sequence[str]
     ) -> None:
-        self._columns, self._rows, self._shown = tuple(columns), tuple(rows), tuple(shown)
+        self._columns, self._rows = tuple(columns), tuple(rows)
+        self._visible = tuple(visible_columns)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -41,14 +42,14 @@ class RowTable(Sequence[dict[str, Any]]):
 
     def __getitem__(self, index: int | slice) -> "dict[str, Any] | RowTable":
         if isinstance(index, slice):
-            return RowTable(self._columns, self._rows[index], self._shown)
+            return RowTable(self._columns, self._rows[index], self._visible)
         return self._rows[index]
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __repr__(self) -> str:
-        cells = [list(self._shown), *self._cells()]
+        cells = [list(self._visible), *self._cells()]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
         return "\n".join([*lines, self._summary()])
@@ -57,7 +58,7 @@ class RowTable(Sequence[dict[str, Any]]):
         def row(cells: Sequence[str], tag: str) -> str:
             return f"<tr>{''.join(f'<{tag}>{html.escape(c)}</{tag}>' for c in cells)}</tr>"
 
-        head, body = row(self._shown, "th"), "".join(row(cells, "td") for cells in self._cells())
+        head, body = row(self._visible, "th"), "".join(row(cells, "td") for cells in self._cells())
         return (
             f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
             f"<p>{html.escape(self._summary())}</p>"
@@ -74,7 +75,7 @@ class RowTable(Sequence[dict[str, Any]]):
 
     def _cells(self) -> Iterator[list[str]]:
         for row in self._rows[:_MOST_SHOWN]:
-            yield [_text(row[name]) for name in self._shown]
+            yield [_text(row[name]) for name in self._visible]
 
     def _summary(self) -> str:
         left = len(self) - _MOST_SHOWN

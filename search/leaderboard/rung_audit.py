@@ -103,26 +103,26 @@ class RungAudit:
 
 
 def audit(
-    ended: Sequence[FinishedRun], settings: RungSettings, monitor: str, mode: Literal["max", "min"]
+    runs: Sequence[FinishedRun], settings: RungSettings, monitor: str, mode: Literal["max", "min"]
 ) -> RungAudit | None:
     """What a study's ended runs tell of its rungs; None if it has none, or no trial ended."""
     if not settings.first:
         return None
-    ended = sorted(ended, key=lambda run: natural_order(run[0].key))
-    trials = [run for run in ended if run[0].kind == "trial"]
+    runs = sorted(runs, key=lambda run: natural_order(run[0].key))
+    trials = [run for run in runs if run[0].kind == "trial"]
     if not trials:
         return None
     sign = 1 if mode == "max" else -1
     # Those of images that no trial came to are left out below.
     most = max(r.epochs_planned for _, r in trials) if settings.over == "epochs" else sys.maxsize
     rungs = Rungs(settings, monitor, mode, 0, most)
-    searched = [run for run in ended if run[0].kind in ("trial", "baseline", "audit")]
+    searched = [run for run in runs if run[0].kind in ("trial", "baseline", "audit")]
     whole = [run for run in searched if run[1].state == "complete" and run[1].score is not None]
     # the same candidate with the same seed is one training, as a baseline and a trial may be
     whole = list({(run[0].candidate_id, run[0].seed): run for run in reversed(whole)}.values())
     whole.reverse()
-    retrained = _retrained(ended)
-    winner = _winner(ended, retrained, sign)
+    retrained = _retrained(runs)
+    winner = _winner(runs, retrained, sign)
     reports = []
     for rung in rungs.all:
         reports.append(
@@ -182,20 +182,20 @@ def _report(
     )
 
 
-def _retrained(ended: Sequence[FinishedRun]) -> dict[str, float]:
+def _retrained(runs: Sequence[FinishedRun]) -> dict[str, float]:
     """Mean of fresh seeds by the run that was retrained."""
     scores: dict[str, list[float]] = {}
-    for spec, result in ended:
+    for spec, result in runs:
         if spec.kind == "finalist" and result.state == "complete" and result.score is not None:
             scores.setdefault(spec.origin, []).append(result.score)
     return {origin: fmean(values) for origin, values in scores.items()}
 
 
 def _winner(
-    ended: Sequence[FinishedRun], retrained: Mapping[str, float], sign: int
+    runs: Sequence[FinishedRun], retrained: Mapping[str, float], sign: int
 ) -> FinishedRun | None:
     """The best retrained run of the search; without any, the best trial that came to its end."""
-    runs = [run for run in ended if run[0].kind in ("trial", "audit")]
+    runs = [run for run in runs if run[0].kind in ("trial", "audit")]
     runs = [run for run in runs if run[1].state == "complete" and run[1].score is not None]
     chosen = [run for run in runs if run[0].key in retrained]
     if chosen:
@@ -214,7 +214,7 @@ def sentences(fidelity: RungAudit | None) -> list[str]:
     """What may be said of a study's rungs."""
     if fidelity is None or not fidelity.rungs:
         return []
-    said = []
+    lines = []
     for report in fidelity.rungs:
         if report.with_end is None:
             continue
@@ -228,7 +228,7 @@ def sentences(fidelity: RungAudit | None) -> list[str]:
         if report.keeps_winner is not None:
             verb = "keeps" if report.keeps_winner else "would have stopped"
             text += f"; judged by all {report.reached} scores there, it {verb} the best of them"
-        said.append(f"{text}.")
+        lines.append(f"{text}.")
     if fidelity.audited:
         which = "all" if fidelity.audited == fidelity.stopped else f"{fidelity.audited} at random"
         text = f"Of {fidelity.stopped} stopped trials {which} were trained to their end after all: "
@@ -238,9 +238,9 @@ def sentences(fidelity: RungAudit | None) -> list[str]:
             text += "every trial was stopped, so there is none to compare them with"
         if fidelity.better_high is not None and fidelity.audited < fidelity.stopped:
             text += f" (95%: at most {100 * fidelity.better_high:.0f}% of stopped trials would)"
-        said.append(f"{text}.")
+        lines.append(f"{text}.")
     elif fidelity.stopped:
-        said.append(
+        lines.append(
             "No stopped trial was trained to its end (rungs.audit), so whether a better one was "
             "among them is not known."
         )
@@ -250,9 +250,9 @@ def sentences(fidelity: RungAudit | None) -> list[str]:
         less, took = f", less what {audits} took" * bool(count), audits
         if not count:
             took = "the trainings anew at every rung"
-        said.append(
+        lines.append(
             f"Stopping saved {share:.0f}% of the search's training{less}."
             if fidelity.saved > 0
             else f"Stopping saved nothing: {took} took {share:.0f}% more than it spared."
         )
-    return said
+    return lines

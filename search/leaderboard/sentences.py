@@ -81,7 +81,7 @@ def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
             "Retrained runs are still to come: nothing is concluded before, so that looking early "
             "costs nothing."
         ] * several
-    said = []
+    lines = []
     inside = [row for row in final if row.may_be_best]
     if inside:
         some = "only " * (len(inside) == 1) + rows_text(inside)
@@ -91,8 +91,8 @@ def _comparison(board: Leaderboard, final: Sequence[Row]) -> list[str]:
         text += f"{some}{every}"
         if board.best is not None and board.best.may_be_best is False:
             text += "; the best by validation is not among them"
-        said.append(f"{text}.")
-    return said + _against_reference(board, final)
+        lines.append(f"{text}.")
+    return lines + _against_reference(board, final)
 
 
 def _against_reference(board: Leaderboard, final: Sequence[Row]) -> list[str]:
@@ -101,9 +101,9 @@ def _against_reference(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     if reference is None or not compared:
         return []
     sign = 1 if board.mode == "max" else -1
-    shown = [row for row in compared if row.difference_shown]
-    better = [row for row in shown if sign * (row.difference or 0) > 0]
-    worse = [row for row in shown if sign * (row.difference or 0) < 0]
+    shown_rows = [row for row in compared if row.difference_shown]
+    better = [row for row in shown_rows if sign * (row.difference or 0) > 0]
+    worse = [row for row in shown_rows if sign * (row.difference or 0) < 0]
     open_ = [row for row in compared if not row.difference_shown]
     parts = {"shown better": better, "not shown different": open_, "shown worse": worse}
     text = "; ".join(f"{what}: {rows_text(rows)}" for what, rows in parts.items() if rows)
@@ -136,19 +136,20 @@ def _questions(board: Leaderboard) -> list[str]:
     if base is None or not board.questions:
         return []
     rows = {row.keys: row for row in board.rows}
-    asked = [q for q in board.questions if q.against == base.keys]
+    base_questions = [q for q in board.questions if q.against == base.keys]
     controls = [q for q in board.questions if q.against != base.keys]
-    text = ", ".join(_told(q, f"#{rows[q.row].rank}", board) for q in asked)
-    said = f"The answer's questions on test (Holm, {percent(board.level)} over all "
-    said += f"{len(board.questions)}; intervals hold together): against {named(base)}, {text}"
+    text = ", ".join(_question_text(q, f"#{rows[q.row].rank}", board) for q in base_questions)
+    sentence = f"The answer's questions on test (Holm, {percent(board.level)} over all "
+    sentence += f"{len(board.questions)}; intervals hold together): against {named(base)}, {text}"
     for q in controls:
         row, control = rows[q.row], rows[q.against]
-        said += "; " + _told(q, f"#{row.rank} against its control #{control.rank}", board)
-        said += f", which lacks its {q.cause}" if q.cause != SIZE else ", of its size"
-    return [f"{said}."]
+        name = f"#{row.rank} against its control #{control.rank}"
+        sentence += f"; {_question_text(q, name, board)}"
+        sentence += f", which lacks its {q.cause}" if q.cause != SIZE else ", of its size"
+    return [f"{sentence}."]
 
 
-def _told(question: Question, name: str, board: Leaderboard) -> str:
+def _question_text(question: Question, name: str, board: Leaderboard) -> str:
     words = {"ahead": "shown ahead", "behind": "shown behind", "tie": "not shown different"}
     size = beyond_text(question, board.monitor)
     return f"{name} {size} ({words.get(question.verdict, 'not tested')})"

@@ -10,22 +10,22 @@ from search.study import objectives
 from search.study.pareto import front, hypervolume
 
 
-def study_notes(folder: Path, settings: StudySettings, ended: Sequence[FinishedRun]) -> list[str]:
+def study_notes(folder: Path, settings: StudySettings, runs: Sequence[FinishedRun]) -> list[str]:
     """Sentences on a study of several objectives, or of matched costs; else none."""
-    said = _matched(settings.budget, ended)
+    notes = _matched(settings.budget, runs)
     reference = read_fixed(folder).reference_point
     if settings.objective.against and reference:
-        said += _front(settings.objective, reference, ended)
-    return said
+        notes += _front(settings.objective, reference, runs)
+    return notes
 
 
 def _front(
-    objective: StudyObjective, reference: Mapping[str, float], ended: Sequence[FinishedRun]
+    objective: StudyObjective, reference: Mapping[str, float], runs: Sequence[FinishedRun]
 ) -> list[str]:
     """How much of the objectives' space the search came to dominate."""
     points = [
         values
-        for spec, result in ended
+        for spec, result in runs
         if spec.kind in ("trial", "audit")
         and result.state == "complete"
         and None not in (values := objectives.values_of(spec, result, objective.against))
@@ -43,9 +43,9 @@ def _front(
     ]
 
 
-def _matched(budget: BudgetSettings, ended: Sequence[FinishedRun]) -> list[str]:
+def _matched(budget: BudgetSettings, runs: Sequence[FinishedRun]) -> list[str]:
     """Which cost all networks share, and how far the others lie apart."""
-    specs = [spec for spec, _ in ended if spec.matched]
+    specs = [spec for spec, _ in runs if spec.matched]
     if not specs:
         return []
     by = "macs" if budget.macs is not None else "parameters"

@@ -63,9 +63,9 @@ def render(board: Leaderboard, width: int = 100, ascii_only: bool = False) -> Gr
         means = [row for row in board.rows if row.fidelity == "random"]
         marks = [*_marks(board, final), *("c" * (row.validation_low is not None) for row in means)]
         parts.append(_final_table(board, [*final, *means], marks, width, plus_minus))
-        shown = [f"{m} {text}" for m, text in _legend(board).items() if m in "".join(marks)]
-        if shown:
-            parts.append(Text("  " + ";  ".join(shown), style="dim"))
+        legend = [f"{m} {text}" for m, text in _legend(board).items() if m in "".join(marks)]
+        if legend:
+            parts.append(Text("  " + ";  ".join(legend), style="dim"))
         best = board.best
         if best is not None and (best.interval_confidence or 0) > CONFIDENCE:
             confidence = percent(best.interval_confidence or 0)
@@ -240,6 +240,6 @@ def _legend(board: Leaderboard) -> dict[str, str]:
 
 def _not_shown(board: Leaderboard, finished: int) -> str:
     states = [r.state for r in board.rows if r.fidelity == "search" and r.rank is None]
-    said = [f"{finished} single runs finished"]
-    said += [f"{states.count(s)} {s}" for s in ("stopped", "diverged", "failed") if s in states]
-    return ", ".join(said) + "; everything: leaderboard.csv"
+    parts = [f"{finished} single runs finished"]
+    parts += [f"{states.count(s)} {s}" for s in ("stopped", "diverged", "failed") if s in states]
+    return ", ".join(parts) + "; everything: leaderboard.csv"

@@ -87,7 +87,7 @@ def to_csv(costs: Answer) -> str:
     ]
     columns = list(dict.fromkeys(key for line in lines for key in line))
     rows = [{key: line.get(key) for key in columns} for line in lines]
-    return RowTable(columns, rows, shown=()).to_csv()
+    return RowTable(columns, rows, visible_columns=()).to_csv()
 
 
 def _flat(row: CostRow) -> dict[str, Any]:

@@ -33,8 +33,8 @@ _LONG = 32  # characters of a label
 def answer(board: Leaderboard) -> str:
     """What the study found, in one sentence."""
     for early in (_nothing_yet, _waiting):
-        if said := early(board):
-            return said
+        if sentence := early(board):
+            return sentence
     clauses = [*_front(board), *_differences(board), *_references(board)]
     return f"{capital('; '.join(clauses))} ({_given(board)})."
 
@@ -135,41 +135,42 @@ def _differences(board: Leaderboard) -> list[str]:
         why = "still improving when training ended" if base.undertrained else "short of a seed"
         return [f"nothing is concluded, since {named(base)}, the row to compare with, was {why}"]
     rows = {row.keys: row for row in board.rows}
-    asked = [
+    questions = [
         (rows[q.row], q) for q in board.questions if q.against == base.keys and usable(rows[q.row])
     ]
-    if not asked:
+    if not questions:
         return [
             f"nothing is concluded, since every row beside {named(base)} was still improving when "
             "training ended or lost a seed"
         ]
-    ahead = [(row, q) for row, q in asked if q.verdict == "ahead"]
-    behind = [(row, q) for row, q in asked if q.verdict == "behind"]
+    ahead = [(row, q) for row, q in questions if q.verdict == "ahead"]
+    behind = [(row, q) for row, q in questions if q.verdict == "behind"]
     if not ahead and not behind:
-        return [f"nothing is shown to differ from {named(base)} on test: {_could(board, asked)}"]
-    said = []
+        could = _could(board, questions)
+        return [f"nothing is shown to differ from {named(base)} on test: {could}"]
+    clauses = []
     if ahead:
-        said.append(f"on test, {_sized(ahead, board, 'ahead of')} {named(base)}")
-        said += _which(board, [row for row, _ in ahead])
-        said += _cause(board, [row for row, _ in ahead], base.keys, rows)
+        clauses.append(f"on test, {_sized(ahead, board, 'ahead of')} {named(base)}")
+        clauses += _which(board, [row for row, _ in ahead])
+        clauses += _cause(board, [row for row, _ in ahead], base.keys, rows)
     else:
-        said.append("on test, nothing is shown ahead of " + named(base))
+        clauses.append("on test, nothing is shown ahead of " + named(base))
     if behind and not ahead:
-        said.append(f"{_sized(behind, board, 'behind it')}")
+        clauses.append(f"{_sized(behind, board, 'behind it')}")
     elif behind:
         are = "is" if len(behind) == 1 else "are"
         place = f"#{base.rank}" if base.rank else base.label
-        said.append(f"{_hash([row for row, _ in behind])} {are} behind {place}")
-    return said
+        clauses.append(f"{_hash([row for row, _ in behind])} {are} behind {place}")
+    return clauses
 
 
-def _sized(found: Sequence[tuple[Row, Question]], board: Leaderboard, place: str) -> str:
+def _sized(questions: Sequence[tuple[Row, Question]], board: Leaderboard, place: str) -> str:
     """``a is ahead of``, with its size; two rows with the size of each; the first and how many."""
-    row, question = found[0]
-    if len(found) == 1:
+    row, question = questions[0]
+    if len(questions) == 1:
         return f"{named(row)} is {ahead_text(question, board.monitor)} {place}"
-    sizes = [f"{named(row)} ({ahead_text(q, board.monitor)})" for row, q in found]
-    some = sizes if len(found) == 2 else [sizes[0], f"{len(found) - 1} more"]
+    sizes = [f"{named(row)} ({ahead_text(q, board.monitor)})" for row, q in questions]
+    some = sizes if len(questions) == 2 else [sizes[0], f"{len(questions) - 1} more"]
     return f"{listed(some)} are {place}"
 
 
@@ -196,13 +197,13 @@ def _cause(
     """What the controls say of the gain of the first row that has any; or that none has."""
     without = []
     for row in ahead:
-        found = [  # the baseline itself, if it lacks a whole branch, says no more than the gain
+        controls = [  # the baseline itself, if it lacks a whole branch, says no more than the gain
             q
             for q in board.questions
             if q.row == row.keys and q.cause and q.against != base and usable(rows[q.against])
         ]
-        if found:
-            return [_credit(found, rows).text(named(row))]
+        if controls:
+            return [_credit(controls, rows).text(named(row))]
         if not row.is_baseline or not _is_control(board, row):
             without.append(row)
     if not without:
@@ -210,10 +211,10 @@ def _cause(
     return [f"what the gain of {_hash(without)} is due to was not tested by a control"]
 
 
-def _credit(found: Sequence[Question], rows: Mapping[tuple[str, ...], Row]) -> Credit:
+def _credit(controls: Sequence[Question], rows: Mapping[tuple[str, ...], Row]) -> Credit:
     """What a control bears out, and what gets no credit."""
-    size = [q for q in found if q.cause == SIZE]
-    parts = [q for q in found if q.cause != SIZE]
+    size = [q for q in controls if q.cause == SIZE]
+    parts = [q for q in controls if q.cause != SIZE]
     explains = any(q.verdict != "ahead" for q in size)
     return Credit(
         helps=[q.cause for q in parts if q.verdict == "ahead"],
@@ -228,29 +229,29 @@ def _is_control(board: Leaderboard, row: Row) -> bool:
     return any(q.cause and q.against == row.keys for q in board.questions)
 
 
-def _could(board: Leaderboard, asked: Sequence[tuple[Row, Question]]) -> str:
+def _could(board: Leaderboard, questions: Sequence[tuple[Row, Question]]) -> str:
     """What could have been found, where nothing was."""
     images = _images(board)
     of_images = "" if not images else f" on these {images:,} images"
     if images and not _seeds_only(board):
         of_images = f" and {images:,} images"
     many = f"{_seeds(board)} seeds{of_images}"
-    known = [q.detectable for _, q in asked if q.detectable is not None]
+    known = [q.detectable for _, q in questions if q.detectable is not None]
     low, high = bounds_of(board.monitor) or (0.0, math.inf)
     return could_text(median(known) if known else None, many, high - low, board.monitor)
 
 
 def _references(board: Leaderboard) -> list[str]:
     """A model without a network that does as well is the first thing to know."""
-    said = []
+    clauses = []
     sign = 1 if board.mode == "max" else -1
-    for told in board.references:
-        score = f"{score_text(told.score, board.monitor)}{score_unit(board.monitor)}"
-        if all(lead.shown and sign * lead.difference < 0 for lead in told.leads):
-            said.append(f"{told.label} ({score}, no network) is ahead of every row")
-        elif not any(lead.shown and sign * lead.difference > 0 for lead in told.leads):
-            said.append(f"no row is shown ahead of {told.label} ({score}, no network)")
-    return said
+    for reference in board.references:
+        score = f"{score_text(reference.score, board.monitor)}{score_unit(board.monitor)}"
+        if all(lead.shown and sign * lead.difference < 0 for lead in reference.leads):
+            clauses.append(f"{reference.label} ({score}, no network) is ahead of every row")
+        elif not any(lead.shown and sign * lead.difference > 0 for lead in reference.leads):
+            clauses.append(f"no row is shown ahead of {reference.label} ({score}, no network)")
+    return clauses
 
 
 def _given(board: Leaderboard) -> str:
@@ -269,14 +270,14 @@ def _given(board: Leaderboard) -> str:
 
 def _seeds(board: Leaderboard) -> str:
     """Seeds of the rows: ``5``, or ``3 to 5``."""
-    found = [row.seeds for row in board.rows if row.fidelity == "final" and row.seeds >= 2]
-    low, high = min(found), max(found)
+    counts = [row.seeds for row in board.rows if row.fidelity == "final" and row.seeds >= 2]
+    low, high = min(counts), max(counts)
     return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _images(board: Leaderboard) -> int:
-    found = [row.test_images for row in board.rows if row.fidelity == "final" and row.test_images]
-    return min(found, default=0)
+    counts = [row.test_images for row in board.rows if row.fidelity == "final" and row.test_images]
+    return min(counts, default=0)
 
 
 def _seeds_only(board: Leaderboard) -> bool:

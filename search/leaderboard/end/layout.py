@@ -37,31 +37,31 @@ def print_page(
         where: what to type or open for the rest; lines that are not broken.
     """
 
-    def body(shown: int, said: int) -> Group:
+    def body(row_count: int, caution_count: int) -> Group:
         parts: list[RenderableType] = [Text(unbroken(answer), "bold"), Text()]
         if rows:
-            parts += [table(shown), Text()]
+            parts += [table(row_count), Text()]
         if cautions:
-            parts.append(listing("!", cautions[:said]))
+            parts.append(listing("!", cautions[:caution_count]))
         return Group(*parts, Text())
 
-    def lines(shown: int, said: int, listed: int) -> int:
-        below = sum(-(-(8 + len(text)) // width) for _, text in where[:listed])
-        return len(console.render_lines(body(shown, said), pad=False)) + below
+    def lines(row_count: int, caution_count: int, link_count: int) -> int:
+        below = sum(-(-(8 + len(text)) // width) for _, text in where[:link_count])
+        return len(console.render_lines(body(row_count, caution_count), pad=False)) + below
 
     width = max(1, console.width)
-    shown, said, listed = rows, len(cautions), len(where)
-    while lines(shown, said, listed) > MOST_LINES:
-        if shown > FEWEST_ROWS:
-            shown -= 1
-        elif said > 1:
-            said -= 1
-        elif listed > 1:
-            listed -= 1
+    row_count, caution_count, link_count = rows, len(cautions), len(where)
+    while lines(row_count, caution_count, link_count) > MOST_LINES:
+        if row_count > FEWEST_ROWS:
+            row_count -= 1
+        elif caution_count > 1:
+            caution_count -= 1
+        elif link_count > 1:
+            link_count -= 1
         else:
             break
-    console.print(body(shown, said))
-    for name, text in where[:listed]:
+    console.print(body(row_count, caution_count))
+    for name, text in where[:link_count]:
         console.say(Text.assemble((f"{name:<8}", "dim"), text))
 
 
@@ -106,9 +106,9 @@ def footnotes(
     legend: Mapping[str, str], marks: str, more: int, what: str, hidden: Sequence[str]
 ) -> list[Text]:
     """Below a table: what its marks mean, and which rows and columns are not there."""
-    said = [f"{mark} {text}" for mark, text in legend.items() if mark in marks]
-    said += [f"{more} more {what}{'s' * (more > 1)}: --all"] if more else []
-    lines = ["; ".join(said), left_out_text(hidden, NARROW)]
+    parts = [f"{mark} {text}" for mark, text in legend.items() if mark in marks]
+    parts += [f"{more} more {what}{'s' * (more > 1)}: --all"] if more else []
+    lines = ["; ".join(parts), left_out_text(hidden, NARROW)]
     return [Text(line, "dim") for line in lines if line]
 
 

@@ -55,30 +55,30 @@ def _where(board: Leaderboard) -> list[tuple[str, str]]:
     if not board.folders:
         return []
     folders = " ".join(shlex.quote(str(folder)) for folder in board.folders)
-    found = [("all", f"{door()} leaderboard {folders} --all")]
+    places = [("all", f"{door()} leaderboard {folders} --all")]
     run = best_run(board)
     if run is not None:
-        found.append(("closer", f"{door()} inspect {shlex.quote(str(run))}"))
+        places.append(("closer", f"{door()} inspect {shlex.quote(str(run))}"))
     if len(board.folders) == 1:
         files = [name for name in _FILES if (board.folders[0] / name).exists()]
-        found += [("files", f"{board.folders[0]}: {', '.join(files)}")] if files else []
-    return found
+        places += [("files", f"{board.folders[0]}: {', '.join(files)}")] if files else []
+    return places
 
 
 def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> RenderableType:
     retrained = any(row.fidelity == "final" for row in rows)
     base = base_of(board)
-    shown = _chosen(rows, base, count)
+    visible_rows = _chosen(rows, base, count)
     wide = width >= NARROW
-    asked = {q.row: q for q in board.questions if base is not None and q.against == base.keys}
-    tested = any(row.test_mean is not None for row in shown)
+    questions = {q.row: q for q in board.questions if base is not None and q.against == base.keys}
+    tested = any(row.test_mean is not None for row in visible_rows)
     costs = [cost for cost in shown_costs(board, wide) if cost != TRAIN]
     costs = costs if wide or board.against else ["macs"] * (width >= NARROWEST)
     validated = width >= NARROWEST or not tested
     unit = " %" if is_share(board.monitor) else ""
     what = "retrained with fresh seeds" if retrained else "single runs, one seed each"
     lines: list[dict[str, str | Words]] = []
-    for row in shown:
+    for row in visible_rows:
         cells: dict[str, str | Words] = {
             "#": str(row.rank or ""),
             **study_cell(board, row),
@@ -91,21 +91,21 @@ def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> R
             cells[head + unit] = _score(row, board, "validation", wide)
         if tested:
             cells["test" + unit] = _score(row, board, "test", True)
-        if wide and asked and base is not None:
-            question = asked.get(row.keys)
+        if wide and questions and base is not None:
+            question = questions.get(row.keys)
             beyond = beyond_text(question, board.monitor) if question else ""
             cells[f"against #{base.rank}"] = beyond
         cells |= {HEADS[cost]: cost_text(row, cost) for cost in costs}
-        lines.append({**cells, "": _marks(row, asked.get(row.keys))})
+        lines.append({**cells, "": _marks(row, questions.get(row.keys))})
     title = f"{board.study}: {what}, ranked by validation"
     table = table_for(title, lines[0], show_edge=False)
     for line in lines:
         table.add_row(*line.values())
-    marks = "".join(_marks(row, asked.get(row.keys)) for row in shown)
-    hidden = [] if wide else _hidden(board, costs, validated, base if asked else None)
+    marks = "".join(_marks(row, questions.get(row.keys)) for row in visible_rows)
+    hidden = [] if wide else _hidden(board, costs, validated, base if questions else None)
     name = f"#{base.rank}" if base is not None else ""
     legend = {mark: text.format(name) for mark, text in _MARKS.items()}
-    return Group(table, *footnotes(legend, marks, len(rows) - len(shown), "row", hidden))
+    return Group(table, *footnotes(legend, marks, len(rows) - len(visible_rows), "row", hidden))
 
 
 def _hidden(
@@ -122,10 +122,10 @@ def _hidden(
 
 def _chosen(rows: Sequence[Row], base: Row | None, count: int) -> list[Row]:
     """The first rows; the row that others are compared with is always among them."""
-    shown = list(rows[:count])
-    if base is not None and base in rows and base not in shown:
-        shown[-1] = base
-    return shown
+    visible_rows = list(rows[:count])
+    if base is not None and base in rows and base not in visible_rows:
+        visible_rows[-1] = base
+    return visible_rows
 
 
 def _marks(row: Row, question: Question | None) -> str:

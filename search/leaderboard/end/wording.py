@@ -41,8 +41,8 @@ class Credit:
             parts.append(f"size alone may explain it (it is not shown ahead of {self.control})")
         elif self.size:
             parts.append("size alone does not explain it")
-        said = ", ".join(filter(None, parts))
-        return f"of the gain of {name}, {said}" if said else ""
+        clause = ", ".join(filter(None, parts))
+        return f"of the gain of {name}, {clause}" if clause else ""
 
 
 def _part(parts: Sequence[str], one: str, several: str) -> str:
@@ -92,9 +92,9 @@ def listed(items: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def more(found: Sequence[object]) -> str:
+def more(items: Sequence[object]) -> str:
     """What follows a list of which the first few are named."""
-    return f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return f" and {len(items) - NAMED} more" if len(items) > NAMED else ""
 
 
 def capital(text: str) -> str:

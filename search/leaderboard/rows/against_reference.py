@@ -57,14 +57,14 @@ def against_references(
     ranked: Sequence[Built], references: Sequence[Built], monitor: str, level: float = LEVEL
 ) -> tuple[AgainstReference, ...]:
     """Every reference that was tested, once, with the rows of several seeds beside it."""
-    found: dict[tuple[str, float], AgainstReference] = {}
+    comparisons: dict[tuple[str, float], AgainstReference] = {}
     for row, evidence in references:
         if row.test_mean is None:
             continue
-        told = _against(row, evidence, ranked, monitor, level)
-        if told.leads:
-            found.setdefault((row.label, row.test_mean), told)
-    return tuple(found.values())
+        comparison = _against(row, evidence, ranked, monitor, level)
+        if comparison.leads:
+            comparisons.setdefault((row.label, row.test_mean), comparison)
+    return tuple(comparisons.values())
 
 
 def difference_to_fixed(
@@ -94,14 +94,14 @@ def _against(
     reference: Row, evidence: RowEvidence, ranked: Sequence[Built], monitor: str, level: float
 ) -> AgainstReference:
     tested = [(row, mine) for row, mine in ranked if len(mine.scores) > 1 and row.rank is not None]
-    found = [difference_to_fixed(mine, evidence, monitor) for _, mine in tested]
-    confidence = simultaneous_confidence(len(found), level)
-    answers = judged([difference for difference, _ in found], level)
+    differences = [difference_to_fixed(mine, evidence, monitor) for _, mine in tested]
+    confidence = simultaneous_confidence(len(differences), level)
+    answers = judged([difference for difference, _ in differences], level)
     leads = [
-        Lead(row.rank or 0, interval.mean, interval.low, interval.high, p, shown)
-        for (row, _), (interval, p, shown) in zip(tested, answers, strict=True)
+        Lead(row.rank or 0, interval.mean, interval.low, interval.high, p, is_shown)
+        for (row, _), (interval, p, is_shown) in zip(tested, answers, strict=True)
     ]
-    covers = "seeds" if any(what == "seeds" for _, what in found) else "seeds and images"
+    covers = "seeds" if any(what == "seeds" for _, what in differences) else "seeds and images"
     return AgainstReference(
         reference.label, reference.test_mean or 0.0, covers, confidence, tuple(leads)
     )

@@ -33,9 +33,8 @@ def build_row(
     spec, results = runs[0][0], [result for _, result in runs]
     whole = [run for run in runs if run[1].state == "complete" and run[1].score is not None]
     scores = tuple(result.score for _, result in whole if result.score is not None)
-    shown = scores
     if len(results) == 1 and results[0].score is not None:
-        shown = (results[0].score,)  # also of a run that did not complete
+        scores = (results[0].score,)  # also of a run that did not complete
     evidence = RowEvidence.of(folder, whole, monitor)
     row = Row(
         label=spec.label,
@@ -45,7 +44,7 @@ def build_row(
         fidelity="reference" if spec.kind == "reference" else spec.stage,
         is_baseline=any(run_spec.is_baseline for run_spec, _ in runs),
         proposed_by=_proposer(spec),
-        validation_mean=fmean(shown) if shown else None,
+        validation_mean=fmean(scores) if scores else None,
         search_score=search_score,
         parameters=spec.cost.get("parameters"),
         macs=spec.cost.get("macs"),
@@ -170,14 +169,14 @@ def _whole_mean(values: Sequence[int | None]) -> int | None:
 
 def _about_latency(results: Sequence[RunResult]) -> dict[str, Any]:
     """The median over seeds, and from where to where their intervals reach; one way, or none."""
-    found = [result.latency for result in results if result.latency]
-    ways = [tuple(one.get(name) for name in ("device", "threads", "batch")) for one in found]
+    latencies = [result.latency for result in results if result.latency]
+    ways = [tuple(one.get(name) for name in ("device", "threads", "batch")) for one in latencies]
     if not ways or any(way != ways[0] for way in ways):
         return {}
     device, threads, batch = ways[0]
-    medians = _finite([one.get("median_ms") for one in found])
-    ends = [_finite([one.get(name) for one in found]) for name in ("low_ms", "high_ms")]
-    both = all(len(end) == len(found) for end in ends)
+    medians = _finite([one.get("median_ms") for one in latencies])
+    ends = [_finite([one.get(name) for one in latencies]) for name in ("low_ms", "high_ms")]
+    both = all(len(end) == len(latencies) for end in ends)
     return {
         "latency_ms": median(medians) if medians else None,
         "latency_low": min(ends[0]) if both else None,

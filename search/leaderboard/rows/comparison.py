@@ -109,21 +109,21 @@ def judged(
     """
     confidence = simultaneous_confidence(len(differences), level)
     adjusted = holm_with_missing([difference.p_value for difference in differences])
-    shown = [None if p is None else p <= level for p in adjusted]
+    verdicts = [None if p is None else p <= level for p in adjusted]
     intervals = [
         agreeing(difference.at(confidence), is_shown)
-        for difference, is_shown in zip(differences, shown, strict=True)
+        for difference, is_shown in zip(differences, verdicts, strict=True)
     ]
-    return list(zip(intervals, adjusted, shown, strict=True))
+    return list(zip(intervals, adjusted, verdicts, strict=True))
 
 
-def agreeing(interval: Interval, shown: bool | None) -> Interval:
+def agreeing(interval: Interval, is_shown: bool | None) -> Interval:
     """The interval, cut at 0 where a difference is shown: Holm shows a little more than Bonferroni.
 
     Source: Strassburger and Bretz, Compatible Simultaneous Lower Confidence Bounds for the Holm
     Procedure and other Bonferroni-based Closed Tests, 2008, https://doi.org/10.1002/sim.3338
     """
-    if not shown or interval.low is None or interval.high is None:
+    if not is_shown or interval.low is None or interval.high is None:
         return interval
     if interval.mean > 0:
         return replace(interval, low=max(0.0, interval.low))
@@ -140,7 +140,7 @@ def _with_the_best(
     """Rows of several tested seeds: whether they are in the set that contains the best."""
     if not any(evidence.scores for _, evidence in ranked):
         return list(rows)
-    differences = {pair: found[0] if found else None for pair, found in pairs.items()}
+    differences = {pair: answer[0] if answer else None for pair, answer in pairs.items()}
     inside = set_of_the_best(differences, len(rows), sign, level)
     return [
         replace(row, may_be_best=is_in) if evidence.scores else row
@@ -152,20 +152,20 @@ def _with_differences(
     rows: list[Row], ranked: Sequence[Built], reference: int, monitor: str, level: float
 ) -> list[Row]:
     """Holm over all differences to the reference, and intervals that hold together."""
-    found: dict[int, Compared] = {}
+    by_index: dict[int, Compared] = {}
     for index, (_, evidence) in enumerate(ranked):
         if index == reference:
             continue
         compared = difference_on_test(evidence, ranked[reference][1], monitor)
         if compared is not None:
-            found[index] = compared
-    if not found:
+            by_index[index] = compared
+    if not by_index:
         return rows
     rows[reference] = replace(rows[reference], is_test_reference=True)
-    confidence = simultaneous_confidence(len(found), level)
-    answers = judged([difference for difference, _ in found.values()], level)
-    for (index, (difference, paired)), answer in zip(found.items(), answers, strict=True):
-        interval, p, shown = answer
+    confidence = simultaneous_confidence(len(by_index), level)
+    answers = judged([difference for difference, _ in by_index.values()], level)
+    for (index, (difference, paired)), answer in zip(by_index.items(), answers, strict=True):
+        interval, p, is_shown = answer
         rows[index] = replace(
             rows[index],
             difference=difference.mean,
@@ -174,7 +174,7 @@ def _with_differences(
             difference_confidence=confidence,
             difference_paired=paired,
             difference_p=p,
-            difference_shown=shown,
+            difference_shown=is_shown,
             difference_detectable=detectable(difference, 1 - confidence),
         )
     return rows

@@ -96,10 +96,10 @@ def _retrained(
     return {number: folder / spec.key for number, (spec, _) in final.items()}, scores
 
 
-def fresh_splits(ended: Iterable[FinishedRun]) -> bool | None:
+def fresh_splits(runs: Iterable[FinishedRun]) -> bool | None:
     """Whether retrained runs validated on other images than the search did."""
     splits: dict[str, set[str]] = {"search": set(), "final": set()}
-    for spec, result in ended:
+    for spec, result in runs:
         if spec.kind != "reference" and result.state == "complete":
             splits[spec.stage].add(result.split_hash)
     searched, retrained = splits["search"], splits["final"]
@@ -117,12 +117,12 @@ def units_of(runs: Iterable[FinishedRun]) -> frozenset[tuple[Any, ...]]:
     same scores to the last digit. Two sets with a member in common have a training in common.
     Runs whose images are unknown have none.
     """
-    found: set[tuple[Any, ...]] = set()
+    units: set[tuple[Any, ...]] = set()
     for spec, result in runs:
         if result.state == "complete" and result.data_hash:
             same = (spec.candidate_id, spec.seed, result.data_hash, result.split_hash)
-            found |= {(*same, result.code_hash), (*same, result.score, str(result.test))}
-    return frozenset(found)
+            units |= {(*same, result.code_hash), (*same, result.score, str(result.test))}
+    return frozenset(units)
 
 
 def lost_notes(evidence: Iterable[RowEvidence]) -> list[str]:

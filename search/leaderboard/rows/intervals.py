@@ -47,9 +47,9 @@ def with_intervals(
 ) -> Row:
     """The row with its intervals on validation and test."""
     images = evidence.images
-    shown = over_seeds(row.validation_scores, monitor, images.validation, confidence)
-    if shown is not None:
-        row = replace(row, validation_low=shown.low, validation_high=shown.high)
+    validation = over_seeds(row.validation_scores, monitor, images.validation, confidence)
+    if validation is not None:
+        row = replace(row, validation_low=validation.low, validation_high=validation.high)
     row = replace(
         row,
         interval_confidence=confidence,

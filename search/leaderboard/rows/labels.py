@@ -23,15 +23,15 @@ def labels(candidates: Sequence[Candidate]) -> list[str]:
 def value_at(candidate: Candidate, path: str) -> Any:
     """What stands at a parameter's path in network or recipe, or was proposed; None if unknown."""
     whole = {**(candidate.variant or {}), "recipe": candidate.recipe or {}}
-    found: Any = whole
+    value: Any = whole
     for name in path.split("."):
-        if isinstance(found, Mapping) and name in found:
-            found = found[name]
-        elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-            found = found[int(name)]
+        if isinstance(value, Mapping) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
         else:
             return candidate.params.get(path)
-    return found
+    return value
 
 
 def _telling(group: Sequence[Candidate]) -> list[str]:
@@ -39,13 +39,13 @@ def _telling(group: Sequence[Candidate]) -> list[str]:
     if len({candidate.candidate_id for candidate in group}) == 1:
         return []
     searched = dict.fromkeys(path for candidate in group for path in candidate.params)
-    found = [p for p in searched if not _BLOCKS.fullmatch(p) and len(_texts(group, [p])) > 1]
+    paths = [p for p in searched if not _BLOCKS.fullmatch(p) and len(_texts(group, [p])) > 1]
     for path in dict.fromkeys(path for candidate in group for path in _leaves(candidate)):
-        if len(_texts(group, found)) == len({candidate.candidate_id for candidate in group}):
+        if len(_texts(group, paths)) == len({candidate.candidate_id for candidate in group}):
             break
-        if len(_texts(group, [*found, path])) > len(_texts(group, found)):
-            found.append(path)
-    return found
+        if len(_texts(group, [*paths, path])) > len(_texts(group, paths)):
+            paths.append(path)
+    return paths
 
 
 def _leaves(candidate: Candidate) -> Iterator[str]:
@@ -68,8 +68,8 @@ def _texts(group: Sequence[Candidate], paths: Sequence[str]) -> set[tuple[str, .
 
 def _labelled(candidate: Candidate, paths: Sequence[str]) -> str:
     known = {path: text for path in paths if (text := _text(value_at(candidate, path)))}
-    said = ", ".join(f"{_name(path, paths)} {text}" for path, text in known.items())
-    return f"{candidate.label} ({said})" if said else candidate.label
+    details = ", ".join(f"{_name(path, paths)} {text}" for path, text in known.items())
+    return f"{candidate.label} ({details})" if details else candidate.label
 
 
 def _name(path: str, paths: Sequence[str]) -> str:

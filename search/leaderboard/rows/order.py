@@ -41,8 +41,8 @@ def ordered(built: list[Built], monitor: str, mode: str, level: float | None) ->
         rows[:several] = compare_rows(in_order[:several], monitor, mode, level)
     ranked = sum(tier(row) < 3 for row in rows)
     rows = [replace(r, rank=n + 1 if n < ranked else None) for n, r in enumerate(rows)]
-    told = iter(labels([row for row in rows if row.fidelity == "final"]))
-    rows = [replace(r, label=next(told)) if r.fidelity == "final" else r for r in rows]
+    new_labels = iter(labels([row for row in rows if row.fidelity == "final"]))
+    rows = [replace(r, label=next(new_labels)) if r.fidelity == "final" else r for r in rows]
     return list(zip(rows, (evidence for _, evidence in in_order), strict=True))
 
 

@@ -65,7 +65,7 @@ def ask(
         return ()
     first = first_baseline([row for row, _ in ranked])
     base = choose_reference(ranked, mode) if first is None else first
-    found: list[tuple[int, int, str, Difference]] = []
+    pairs: list[tuple[int, int, str, Difference]] = []
     for i, (row, mine) in enumerate(ranked):
         for j, (control, other) in enumerate(ranked):
             cause = cause_of(row, control, matched) if i != j else ""
@@ -73,17 +73,17 @@ def ask(
                 continue
             compared = difference_on_test(mine, other, monitor)
             if compared is not None:
-                found.append((i, j, cause, compared[0]))
-    answers = judged([difference for *_, difference in found], level)
+                pairs.append((i, j, cause, compared[0]))
+    answers = judged([difference for *_, difference in pairs], level)
     questions = []
-    for (i, j, cause, difference), (interval, p, shown) in zip(found, answers, strict=True):
+    for (i, j, cause, difference), (interval, p, is_shown) in zip(pairs, answers, strict=True):
         mean, low, high = interval.mean, interval.low, interval.high
         if mode == "min":
             mean, low, high = -mean, _less(high), _less(low)
-        verdict: Verdict = "unknown" if shown is None else "tie"
-        if shown:
+        verdict: Verdict = "unknown" if is_shown is None else "tie"
+        if is_shown:
             verdict = "ahead" if mean > 0 else "behind"
-        least = detectable(difference, level / len(found))
+        least = detectable(difference, level / len(pairs))
         keys = ranked[i][0].keys, ranked[j][0].keys
         questions.append(Question(*keys, cause, mean, low, high, p, verdict, least))
     return tuple(questions)

@@ -131,14 +131,14 @@ class StudyRows:
         monitor, mode = settings.objective.monitor, settings.objective.mode
         damaged: list[DamagedFileError] = []
         runs = list(iter_runs(folder, damaged))
-        ended = [(spec, result) for spec, result in runs if result is not None]
-        scores = {spec.key: result.score for spec, result in ended}
+        finished_runs = [(spec, result) for spec, result in runs if result is not None]
+        scores = {spec.key: result.score for spec, result in finished_runs}
         chosen = choosers(folder, {spec.key: spec.candidate_id for spec, _ in runs}, damaged)
         built = []
-        by_chance = [run for run in ended if _is_by_chance(run[0])]
+        by_chance = [run for run in finished_runs if _is_by_chance(run[0])]
         # An audit is the end of a trial that has its row: it says something of the rungs.
-        others = (run for run in ended if not _is_by_chance(run[0]) and run[0].kind != "audit")
-        for group in _grouped(others):
+        others = [run for run in finished_runs if not _is_by_chance(run[0])]
+        for group in _grouped(run for run in others if run[0].kind != "audit"):
             first = group[0][0]
             selected_by = scores.get(first.origin) if first.stage == "final" else None
             row, evidence = build_row(folder, group, monitor, mode, selected_by)
@@ -158,19 +158,19 @@ class StudyRows:
             mode=mode,
             against=settings.objective.against,
             built=tuple(built),
-            pending=len(runs) - len(ended),
+            pending=len(runs) - len(finished_runs),
             test_reads=sum(kind != "reference" for kind in readers),
             reference_reads=sum(kind == "reference" for kind in readers),
             readings=tuple(readings),
-            fidelity=audit(ended, settings.rungs, monitor, mode),
-            random_cost=None if len(runs) > len(ended) else _random_cost(ended),
-            fresh_splits=fresh_splits(ended),
+            fidelity=audit(finished_runs, settings.rungs, monitor, mode),
+            random_cost=None if len(runs) > len(finished_runs) else _random_cost(finished_runs),
+            fresh_splits=fresh_splits(finished_runs),
             budgeted=any(getattr(settings.budget, cost, None) is not None for cost in LIMITED),
             limits=_limits(settings.budget),
             matched=settings.budget.mode == "match",
             tried=sum(
                 spec.kind in ("trial", "audit") and result.state == "complete"
-                for spec, result in ended
+                for spec, result in finished_runs
             ),
             pending_finals=sum(s.kind == "finalist" and r is None for s, r in runs),
             planned=target_so_far(settings.finalists.looks, folder),
@@ -182,7 +182,7 @@ class StudyRows:
                 *_lost_readings(folder),
                 *lost_notes(e for _, e in built),
             ),
-            remarks=tuple(study_notes(folder, settings, ended)),
+            remarks=tuple(study_notes(folder, settings, finished_runs)),
         )
 
 
@@ -205,14 +205,14 @@ def _readings(
     kinds = {spec.key: spec.kind for spec, _ in runs}
     tested = {spec.key: result for spec, result in runs if result and result.test is not None}
     own = {(entry.key, entry.time) for entry in read_ledger(folder / LEDGER)}
-    found: list[RecordedRead] = []
+    others: list[RecordedRead] = []
     mine: dict[str, RecordedRead] = {}  # by run
     for entry in read_ledger(folder / LEDGER, ledger_beside(folder)):
         is_own = (entry.key, entry.time) in own if own else entry.study == name
         if is_own and entry.key in kinds:
             mine[entry.key] = entry
         else:
-            found.append(entry)
+            others.append(entry)
     for key, result in tested.items():
         entry = mine.get(key, RecordedRead(name, key, "study", ""))
         hashes = entry.test_hash or result.test_hash, entry.data_hash or result.data_hash
@@ -220,7 +220,7 @@ def _readings(
     for key, entry in mine.items():
         mine[key] = entry if entry.event else replace(entry, event="intent")
     read = [kinds[key] for key, entry in mine.items() if entry.happened]
-    return [*mine.values(), *found], read
+    return [*mine.values(), *others], read
 
 
 def _lost_readings(folder: Path) -> list[str]:
@@ -234,20 +234,20 @@ def _lost_readings(folder: Path) -> list[str]:
     ]
 
 
-def _random_cost(ended: Iterable[FinishedRun]) -> float | None:
+def _random_cost(runs: Iterable[FinishedRun]) -> float | None:
     """In passes over the images times MACs."""
     spent = {"trial": 0.0, "audit": 0.0, "random": 0.0}
-    for spec, result in ended:
+    for spec, result in runs:
         if spec.stage == "search" and spec.kind in spent:
             spent[spec.kind] += result.passes * spec.cost.get("macs", 0)
     searched = spent["trial"] + spent["audit"]
     return spent["random"] / searched if spent["random"] and searched else None
 
 
-def _grouped(ended: Iterable[FinishedRun]) -> list[list[FinishedRun]]:
+def _grouped(runs: Iterable[FinishedRun]) -> list[list[FinishedRun]]:
     """Runs of one row: the seeds of a retrained candidate; every other run stands alone."""
     groups: dict[tuple[str, str], list[FinishedRun]] = {}
-    for spec, result in ended:
+    for spec, result in runs:
         retrained = spec.stage == "final" and spec.kind != "reference"
         group = ("final", spec.candidate_id) if retrained else ("run", spec.key)
         groups.setdefault(group, []).append((spec, result))

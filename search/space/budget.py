@@ -98,9 +98,9 @@ def over(cost: Cost, limit: Mapping[str, int]) -> str:
 def amount(value: int | float | str, where: str) -> int:
     """A number, or text with K, M or G. Raises InputError that names the place."""
     match = _NUMBER.fullmatch(str(value))
-    found = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if found > _MOST:
+    number = round(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if number > _MOST:
         raise InputError(f"{where} must be at most {_MOST:,}; got {value!r}")
-    if found < 1:
+    if number < 1:
         raise InputError(f"{where} must be an amount such as 250000, 2M or 1.5G; got {value!r}")
-    return found
+    return number

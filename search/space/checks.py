@@ -36,26 +36,26 @@ def _check(
     choice: Choice, settings: Iterator[dict[str, Any]], identify: Callable[[Params], str]
 ) -> None:
     """Go through settings of the others until every value has made a candidate of its own."""
-    found: dict[Any, list[str | None]] = {label: [] for label in choice.labels}
+    by_label: dict[Any, list[str | None]] = {label: [] for label in choice.labels}
     errors: dict[Any, InputError] = {}
     for setting in settings:
-        for label, candidates in found.items():
+        for label, candidates in by_label.items():
             try:
                 candidates.append(identify({**setting, choice.path: label}))
             except InputError as error:
                 errors.setdefault(label, error)
                 candidates.append(None)
-        made = list(found.values())
-        found = {label: c for label, c in found.items() if not any(c) or made.count(c) > 1}
-        if not found:
+        made = list(by_label.values())
+        by_label = {label: c for label, c in by_label.items() if not any(c) or made.count(c) > 1}
+        if not by_label:
             return
-    for label, candidates in found.items():
+    for label, candidates in by_label.items():
         if not any(candidates):
             raise InputError(
                 f"{choice.path}: {label!r} makes no network with any other values: {errors[label]}"
             )
-    label, candidates = next(iter(found.items()))
-    twins = [repr(other) for other, same in found.items() if same == candidates]
+    label, candidates = next(iter(by_label.items()))
+    twins = [repr(other) for other, same in by_label.items() if same == candidates]
     raise InputError(
         f"{choice.path}: {' and '.join(twins)} are the same candidate whatever the other values "
         "are; leave one of them out"

@@ -250,13 +250,13 @@ def _range(node: Mapping[str, Any], path: str) -> Range:
             f"{path}: steps of {step!r} from {low!r} do not end at {high!r}; "
             "choose a step that divides the distance"
         )
-    found = Range(path, low, high, step, log)
-    if _field(path) in _WHOLE and not found.whole:
+    span = Range(path, low, high, step, log)
+    if _field(path) in _WHOLE and not span.whole:
         raise InputError(
             f"{path} is a whole number, but from {low!r} to {high!r} holds others; "
             "give whole numbers and step: 1"
         )
-    return found
+    return span
 
 
 def _field(path: str) -> str:

@@ -136,11 +136,11 @@ def look(
         made = [maker.make({p.path: p.draw(random) for p in parameters}) for _ in range(samples)]
         distinct = None
         if combinations is not None:
-            asked = made[: max(2, samples // _ONE_IN)]
-            distinct = _distinct_share(asked, parameters, maker) * Number(combinations)
-    found = tuple(candidate for candidate in made if isinstance(candidate, Candidate))
+            sample = made[: max(2, samples // _ONE_IN)]
+            distinct = _distinct_share(sample, parameters, maker) * Number(combinations)
+    candidates = tuple(candidate for candidate in made if isinstance(candidate, Candidate))
     refusal = next((why for why in made if isinstance(why, str)), "")
-    return SubSpace(kind, parameters, combinations, len(made), found, distinct, refusal)
+    return SubSpace(kind, parameters, combinations, len(made), candidates, distinct, refusal)
 
 
 def _all(parameters: Parameters) -> Iterator[Params]:
@@ -198,11 +198,11 @@ def _orders(candidate: Candidate, parameters: Parameters, maker: CandidateFactor
 
 def _alike(parameters: Parameters) -> list[list[Choice | Range]]:
     """Several parameters of one word that have the same values."""
-    found: dict[Any, list[Choice | Range]] = {}
+    groups: dict[Any, list[Choice | Range]] = {}
     for parameter in parameters:
         word = parameter.path.rpartition(".")[0]
-        found.setdefault((word, *parameter.some(_NEIGHBOURS)), []).append(parameter)
-    return [alike for alike in found.values() if len(alike) > 1]
+        groups.setdefault((word, *parameter.some(_NEIGHBOURS)), []).append(parameter)
+    return [alike for alike in groups.values() if len(alike) > 1]
 
 
 def _exchange(

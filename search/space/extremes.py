@@ -86,7 +86,7 @@ def too_dear(part: SubSpace, maker: CandidateFactory, limits: Mapping[str, int])
     over = excess(best.cost, limits)
     if max(over.values()) <= 0:
         return ""
-    said = ", ".join(
+    costs = ", ".join(
         f"{getattr(best.cost, name):,} {name}, "
         + (f"{share:.1%} above the {limits[name]:,}" if share > 0 else "which fits")
         for name, share in over.items()
@@ -94,7 +94,7 @@ def too_dear(part: SubSpace, maker: CandidateFactory, limits: Mapping[str, int])
     values = settings_text(best.params, part.parameters)
     return (
         f"no candidate fits the budget: the lowest-cost one{'' if part.exact else ' found'}"
-        f"{f' ({values})' if values else ''} has {said}; raise the budget or add cheaper values"
+        f"{f' ({values})' if values else ''} has {costs}; raise the budget or add cheaper values"
     )
 
 
@@ -123,9 +123,9 @@ def _never_keeps(
     starts: list[Candidate | None] = [*_best(known, cost)]
     if not part.exact:
         starts += [maker(cheapest.params | with_it), maker(with_it)]
-    found = [cost(start) for start in starts if start]
-    if part.exact or not found or min(found) <= most:
-        return bool(found) and min(found) > most
+    costs = [cost(start) for start in starts if start]
+    if part.exact or not costs or min(costs) <= most:
+        return bool(costs) and min(costs) > most
     others = tuple(p for p in part.parameters if p is not parameter)
     return cost(_descend(starts, others, maker, cost)) > most
 

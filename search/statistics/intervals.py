@@ -235,9 +235,10 @@ def difference_of_parts(
     if u + v <= NO_SPREAD:
         return Difference(mean, None, None, S, None, items=items)
     p_value = level_at(abs(parts.mean), u, seed_df, v, item_df)
-    found = Difference(mean, 0.0, 0.0, S, p_value, u, v, items, parts.mean, seed_df, item_df, reach)
-    interval = found.at(confidence)
-    return replace(found, low=interval.low, high=interval.high)
+    spread = u, v, items, parts.mean, seed_df, item_df, reach
+    difference = Difference(mean, 0.0, 0.0, S, p_value, *spread)
+    interval = difference.at(confidence)
+    return replace(difference, low=interval.low, high=interval.high)
 
 
 def seeds_part(u: float, shares: Sequence[float], count: int) -> float:

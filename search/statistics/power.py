@@ -72,8 +72,8 @@ def detectable_at(
     )
 
     def missing_power(d: float) -> float:
-        found = special.ndtr((d - half_UV) / error) + special.ndtr((-d - half_UV) / error)
-        return float(found.mean()) - power
+        powers = special.ndtr((d - half_UV) / error) + special.ndtr((-d - half_UV) / error)
+        return float(powers.mean()) - power
 
     return float(optimize.brentq(missing_power, 0.0, float(half_UV.max()) + 3 * error))
 

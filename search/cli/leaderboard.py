@@ -7,7 +7,7 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready
 from search.cli.options import LeaderboardOptions
 from search.comparison.report.figures import save_differences
-from search.comparison.report.files import told
+from search.comparison.report.files import json_content
 from search.launch.outcome import ComparisonStudy, Study, open_study, read_board
 from search.leaderboard.table import save_svg
 
@@ -28,7 +28,7 @@ def run(options: LeaderboardOptions) -> int:
         print(study.leaderboard.to_csv(), end="")
     elif options.format == "json":
         if isinstance(study, ComparisonStudy):
-            content = told(study.comparison)
+            content = json_content(study.comparison)
         else:
             content = study.board.to_dict()
         print(json.dumps(json_ready(content), indent=1))

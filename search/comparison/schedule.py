@@ -44,15 +44,15 @@ class Schedule:
     def run(self) -> None:
         """Everything, or what is left of it."""
         self._view.expect(sum(self._plan.trainings()))
-        asked = 0
+        next_seed = 0
         waiting: list[tuple[int, PlannedArm]] = []
-        while waiting or asked < self.seeds or self._dispatcher.busy:
-            while asked < self.seeds and self._unended < _AHEAD * self._slots:
-                if not self._has_time_for(asked):
+        while waiting or next_seed < self.seeds or self._dispatcher.busy:
+            while next_seed < self.seeds and self._unended < _AHEAD * self._slots:
+                if not self._has_time_for(next_seed):
                     break
-                self._submit_selection(asked)
-                waiting += [(asked, entry) for entry in self._plan.entries]
-                asked += 1
+                self._submit_selection(next_seed)
+                waiting += [(next_seed, entry) for entry in self._plan.entries]
+                next_seed += 1
                 waiting = self._submit_finals(waiting)
             for spec, result in self._dispatcher.results():
                 self._results[spec.key] = result

@@ -69,7 +69,7 @@ def read_arms(folder: Path, match: str | None = None) -> Trials:
         monitor=TEST if tested else monitor,
         mode=plan.settings.objective.mode,
         trials=tuple(_trial(arm, run, bool(tested)) for arm in usable for run in arm.runs),
-        asked=len(trained) * plan.seeds,
+        total=len(trained) * plan.seeds,
         notes=(
             _about_matching(plan, by),
             *left_out,
@@ -103,10 +103,10 @@ def _tested(
         return {}, ()  # no mean over images, so none is right or wrong
     if not all(arm.evidence.scores for arm in arms):
         return {}, ("Not every arm was tested, so effects are those on validation.",)
-    found = {_candidate(arm): arm.evidence.correct for arm in arms}
-    known = {candidate: correct for candidate, correct in found.items() if correct is not None}
+    answers = {_candidate(arm): arm.evidence.correct for arm in arms}
+    known = {candidate: correct for candidate, correct in answers.items() if correct is not None}
     lost = list(dict.fromkeys(reason for arm in arms for reason in arm.evidence.lost))
-    whole = len(known) == len(found) and all(
+    whole = len(known) == len(answers) and all(
         known[_candidate(arm)].seed_indices == tuple(sorted(s.seed_index for s, _ in arm.runs))
         for arm in arms
     )
@@ -125,28 +125,28 @@ def _tested(
 
 def _validated(arms: Sequence[TrainedArm]) -> dict[str, Correctness]:
     """Which validation images each arm got right; empty where that is not known of all."""
-    found = {_candidate(arm): arm.evidence.validated for arm in arms}
-    known = {candidate: correct for candidate, correct in found.items() if correct is not None}
+    answers = {_candidate(arm): arm.evidence.validated for arm in arms}
+    known = {candidate: correct for candidate, correct in answers.items() if correct is not None}
     of = {(correct.seed_indices, correct.ids, correct.groups) for correct in known.values()}
     enough = all(len(set(c.groups)) >= _FEWEST for c in known.values() if c.groups)
-    return known if len(known) == len(found) and len(of) == 1 and enough else {}
+    return known if len(known) == len(answers) and len(of) == 1 and enough else {}
 
 
 def _presumed(results: Sequence[ArmResult], plan: ComparisonPlan) -> list[str]:
     """What every effect is given: learning rates that one choice made, arms that guess."""
-    said = []
+    sentences = []
     if plan.chooses and plan.settings.choose_rate == "once":
-        said.append(
+        sentences.append(
             f"{GIVEN_RATES}: one choice of them served all seeds, and no interval knows how else "
             "it could have come out."
         )
     guessing = [_place(r) for r in results if r.usable and r.at_chance]
     if guessing:
-        said.append(
+        sentences.append(
             "Not shown to be better than a guess on test, so that their blocks were not seen at "
             f"work: {', '.join(guessing)}."
         )
-    return said
+    return sentences
 
 
 def _matching(plan: ComparisonPlan, match: str | None) -> str:

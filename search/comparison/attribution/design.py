@@ -143,18 +143,18 @@ def _factors(trials: Sequence[Trial]) -> tuple[list[Factor], list[str]]:
 
 
 def _covariates(trials: Sequence[Trial]) -> dict[str, Array]:
-    found: dict[str, Array] = {}
+    covariates: dict[str, Array] = {}
     for path in sorted({path for trial in trials for path in trial.others}):
         values = [trial.others.get(path) for trial in trials]
         levels = sorted(set(map(str, values)))
         if len(levels) == 1:
             continue
         if len(levels) > FEW and all(_is_number(value) for value in values):
-            found[path] = _curve([float(value) for value in values if value is not None])
+            covariates[path] = _curve([float(value) for value in values if value is not None])
         else:
             codes = tuple(levels.index(str(value)) for value in values)
-            found[path] = _coded(Factor(path, tuple(levels), codes))
-    return found
+            covariates[path] = _coded(Factor(path, tuple(levels), codes))
+    return covariates
 
 
 def _log_cost(trials: Sequence[Trial], adjust: Adjust) -> Array:

@@ -18,12 +18,13 @@ COLOURS = "RdBu"  # told apart by the colour-blind; red hurts, blue helps where 
 CELL = (1.75, 0.62)  # inches
 
 
-def draw_effects(found: Attribution, figure: Figure) -> None:
+def draw_effects(attribution: Attribution, figure: Figure) -> None:
     """Stages by words, and where there are interactions a panel for each pair of stages."""
-    pairs = sorted({effect.stage for effect in found.interactions})
-    blocks = [[(e.word[0], e.stage[0], e) for e in found.effects]]
+    pairs = sorted({effect.stage for effect in attribution.interactions})
+    blocks = [[(e.word[0], e.stage[0], e) for e in attribution.effects]]
     for pair in pairs:
-        blocks.append([(e.word[0], e.word[1], e) for e in found.interactions if e.stage == pair])
+        effects = [e for e in attribution.interactions if e.stage == pair]
+        blocks.append([(e.word[0], e.word[1], e) for e in effects])
     shapes = [(_names(b, 0), _names(b, 1)) for b in blocks]
     rows = [len(words) for words, _ in shapes]
     columns = max(len(across) for _, across in shapes)
@@ -43,21 +44,22 @@ def draw_effects(found: Attribution, figure: Figure) -> None:
         axes = figure.add_axes((margin / width, (top - tall) / height, wide / width, tall / height))
         title = "effect by stage" if place == 0 else f"{pairs[place - 1][0]} (down) x "
         title += "" if place == 0 else f"{pairs[place - 1][1]} (across), beyond the sum"
-        _panel(axes, block, words, across, scale, found, title)
+        _panel(axes, block, words, across, scale, attribution, title)
         top -= tall + gap
-    unit = "percentage points" if is_share(found.monitor) else found.monitor
+    unit = "percentage points" if is_share(attribution.monitor) else attribution.monitor
     figure.text(
         0.1 / width,
         0.12 / height,
-        f"{found.monitor}, {unit}, with intervals ({100 * (1 - found.level):.4g}% together); "
-        f"hatched: not shown (Holm, {100 * found.level:.3g}%)",
+        f"{attribution.monitor}, {unit}, with intervals "
+        f"({100 * (1 - attribution.level):.4g}% together); "
+        f"hatched: not shown (Holm, {100 * attribution.level:.3g}%)",
         fontsize=8,
     )
 
 
-def save_svg(found: Attribution, path: Path) -> None:
+def save_svg(attribution: Attribution, path: Path) -> None:
     """Write the heat map; the same numbers give the same file."""
-    write_figure(path, partial(draw_effects, found))
+    write_figure(path, partial(draw_effects, attribution))
 
 
 def _panel(
@@ -66,25 +68,27 @@ def _panel(
     words: list[str],
     across: list[str],
     scale: Normalize,
-    found: Attribution,
+    attribution: Attribution,
     title: str,
 ) -> None:
-    colours = colormaps[COLOURS if found.mode == "max" else f"{COLOURS}_r"]
+    colours = colormaps[COLOURS if attribution.mode == "max" else f"{COLOURS}_r"]
     for word, column, effect in block:
         x, y = across.index(column), words.index(word)
         colour = colours(float(scale(effect.estimate)))
         axes.add_patch(Rectangle((x, y), 1, 1, facecolor=colour, edgecolor="white", linewidth=1.5))
-        if not effect.shown:
+        if not effect.is_shown:
             grey = Rectangle((x, y), 1, 1, facecolor="#e8e8e8", edgecolor="#c4c4c4", hatch="////")
             grey.set_linewidth(0)
             axes.add_patch(grey)
-        dark = effect.shown and abs(effect.estimate) > 0.6 * float(scale.vmax or 1)
-        interval = interval_text(effect.low, effect.high, found.monitor)
+        dark = effect.is_shown and abs(effect.estimate) > 0.6 * float(scale.vmax or 1)
+        interval = interval_text(effect.low, effect.high, attribution.monitor)
         for text, size, down in (
-            (points(effect.estimate, found.monitor), 10, 0.34),
+            (points(effect.estimate, attribution.monitor), 10, 0.34),
             (interval, 7.5, 0.72),
         ):
-            box = None if effect.shown else {"facecolor": "#f4f4f4", "edgecolor": "none", "pad": 1}
+            box = (
+                None if effect.is_shown else {"facecolor": "#f4f4f4", "edgecolor": "none", "pad": 1}
+            )
             axes.text(
                 x + 0.5,
                 y + down,

@@ -41,10 +41,12 @@ class Estimate:
 
     def at(self, confidence: float) -> Interval:
         """The effect with an interval of this confidence; as wide as can be where none is known."""
-        found = self.difference.at(confidence)
-        if found.low is None or found.high is None:
-            return Interval(self.value, -math.inf, math.inf, found.n)
-        return Interval(self.value, self.reach * found.low, self.reach * found.high, found.n)
+        interval = self.difference.at(confidence)
+        if interval.low is None or interval.high is None:
+            return Interval(self.value, -math.inf, math.inf, interval.n)
+        return Interval(
+            self.value, self.reach * interval.low, self.reach * interval.high, interval.n
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ class LinearFit:
         value = float(contrast @ self.coefficients) / reach
         error = math.sqrt(max(0.0, float(contrast @ self.covariance @ contrast))) / reach
         parts = Parts(value, error, 0.0, self.freedom + 1, self.items)
-        return _told(parts, self.freedom, 1.0, reach, covers_items=False)
+        return _estimate(parts, self.freedom, 1.0, reach, covers_items=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +124,7 @@ class CrossedFit:
         effect_SI = np.tensordot(weights_C / reach, self.right, axes=1)
         parts = crossed_parts(effect_SI, self.groups)
         size = size_of_a_change(effect_SI.mean(axis=0), self.groups)
-        return _told(parts, parts.seeds - 1, size, reach)
+        return _estimate(parts, parts.seeds - 1, size, reach)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +186,7 @@ class CandidatesFit:
         u = math.sqrt(max(0.0, float(contrast @ self.linear.covariance @ contrast))) / reach
         parts = Parts(mean, u, v, len(weights_C), count)
         size = size_of_a_change(effect_I, self.groups)
-        return _told(parts, self.linear.freedom, size, reach)
+        return _estimate(parts, self.linear.freedom, size, reach)
 
 
 Fit = LinearFit | CrossedFit | CandidatesFit
@@ -194,15 +196,15 @@ def _reach(weights_C: Array) -> float:
     return float(np.abs(weights_C).sum() / 2)
 
 
-def _told(
+def _estimate(
     parts: Parts, freedom: float, size: float, reach: float, covers_items: bool = True
 ) -> Estimate:
     """An effect from its parts, which are counted in reaches."""
     bounds = (0.0, 1.0) if parts.items else None
-    found = difference_of_parts(
+    difference = difference_of_parts(
         parts, freedom, CONFIDENCE, bounds=bounds, size=size, covers_items=covers_items
     )
-    return Estimate(found, reach)
+    return Estimate(difference, reach)
 
 
 def right_of(

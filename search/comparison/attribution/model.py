@@ -87,7 +87,7 @@ class Effect:
     confidence: float = 0.95
 
     @property
-    def shown(self) -> bool:
+    def is_shown(self) -> bool:
         """Whether it differs from zero after Holm's adjustment over the table."""
         return self.holm_p < self.level
 
@@ -179,7 +179,7 @@ def _over_trials(read: Trials, interactions: bool, adjust: Adjust) -> Attributio
         both = CandidatesFit(linear, weights, leverage, right, X @ (weights @ right), groups)
         fit, images = both, f"{both.items} {'groups of ' * bool(groups)}validation images"
         way = _Way(f"{way.method} x {images}", "candidates and images", (NEW_CANDIDATES,))
-    return _told(read, design, fit, n, spread, way, read.trials)
+    return _attribution(read, design, fit, n, spread, way, read.trials)
 
 
 def _over_seeds(read: Trials, interactions: bool, adjust: Adjust) -> Attribution:
@@ -204,7 +204,7 @@ def _over_seeds(read: Trials, interactions: bool, adjust: Adjust) -> Attribution
     leaking = leak(design)
     way, fit = _way_over_seeds(read, list(by_candidate), seeds, weights, estimates)
     way = replace(way, notes=(*way.notes, leaking, lacking), whole=not leaking)
-    return _told(read, design, fit, scores.size, spread, way, rows)
+    return _attribution(read, design, fit, scores.size, spread, way, rows)
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def _way_over_seeds(
     return _Way(f"t over {len(seeds)} paired seeds, {count}", "seeds", (THESE_IMAGES,)), linear
 
 
-def _told(
+def _attribution(
     read: Trials,
     design: Design,
     fit: Fit,
@@ -281,16 +281,16 @@ def _told(
 
 
 def _effects(
-    asked: Sequence[tuple[tuple[str, ...], tuple[str, ...], Array, int]], fit: Fit, level: float
+    contrasts: Sequence[tuple[tuple[str, ...], tuple[str, ...], Array, int]], fit: Fit, level: float
 ) -> tuple[Effect, ...]:
-    told = [fit.tell(contrast) for _, _, contrast, _ in asked]
+    estimates = [fit.tell(contrast) for _, _, contrast, _ in contrasts]
     # of two words in a stage, what the one gains the other loses: one question, asked once
-    questions = [min(tuple(c.tolist()), tuple((-c).tolist())) for _, _, c, _ in asked]
-    p_values = {q: one.p_value for q, one in zip(questions, told, strict=True)}
+    questions = [min(tuple(c.tolist()), tuple((-c).tolist())) for _, _, c, _ in contrasts]
+    p_values = {q: one.p_value for q, one in zip(questions, estimates, strict=True)}
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     confidence = simultaneous_confidence(len(p_values), level)
     effects = []
-    for question, one, (stage, word, _, count) in zip(questions, told, asked, strict=True):
+    for question, one, (stage, word, _, count) in zip(questions, estimates, contrasts, strict=True):
         holm_p = adjusted[question]
         held = agreeing(one.at(confidence), holm_p < level)
         low, high = (math.nan if end is None else end for end in (held.low, held.high))

@@ -41,7 +41,7 @@ class Trials:
         monitor: what scores are of.
         mode: whether more (max) or less of it is better.
         trials: those that effects may be taken from.
-        asked: how many trainings were asked.
+        total: how many trainings there are, with a score or without.
         notes: what a reader must know of them.
         right: by candidate which images were right, the same images for all: of the split that
             ``monitor`` names; empty where that is not known of every trial.
@@ -53,7 +53,7 @@ class Trials:
     monitor: str
     mode: str
     trials: tuple[Trial, ...]
-    asked: int
+    total: int
     notes: tuple[str, ...] = ()
     right: Mapping[str, Correctness] = field(default_factory=dict, compare=False)
     level: float = LEVEL

@@ -57,7 +57,7 @@ def read_trials(folder: Path, match: str | None = None) -> Trials:
         monitor=monitor,
         mode=settings.objective.mode,
         trials=tuple(trial_of(*run) for run in scored),
-        asked=len(chosen),
+        total=len(chosen),
         notes=(*_notes(chosen, settings), *filter(None, lost)),
         right=right,
         images=items_of(monitor, Images.of((s, r) for s, r in scored if r).validation) or 0,
@@ -68,12 +68,12 @@ def _right(folder: Path, scored: Sequence[Run], monitor: str) -> dict[str, Corre
     """Which validation images each trial got right; empty where that is not known of all."""
     places = {place: folder / spec.key for place, (spec, _) in enumerate(scored)}
     scores = {place: r.score for place, (_, r) in enumerate(scored) if r and r.score is not None}
-    found = read_validated(places, scores, monitor)
-    if found is None:
+    correctness = read_validated(places, scores, monitor)
+    if correctness is None:
         return {}
     return {
-        spec.candidate_id: replace(found, seed_indices=(0,), matrix=row[None])
-        for (spec, _), row in zip(scored, found.matrix, strict=True)
+        spec.candidate_id: replace(correctness, seed_indices=(0,), matrix=row[None])
+        for (spec, _), row in zip(scored, correctness.matrix, strict=True)
     }
 
 
@@ -117,10 +117,10 @@ def _notes(runs: Sequence[Run], settings: StudySettings) -> tuple[str, ...]:
             state = "not ended" if result is None else result.state
             missing[state] = missing.get(state, 0) + 1
     if missing:
-        said = ", ".join(f"{count} {state}" for state, count in missing.items())
+        counts = ", ".join(f"{count} {state}" for state, count in missing.items())
         notes.append(
-            f"{sum(missing.values())} of {len(runs)} trainings are missing ({said}): where a block "
-            "makes trainings fail, its effect looks better than it is."
+            f"{sum(missing.values())} of {len(runs)} trainings are missing ({counts}): where a "
+            "block makes trainings fail, its effect looks better than it is."
         )
     budget = settings.budget
     given = budget.parameters is not None or budget.macs is not None

@@ -23,7 +23,7 @@ _BATCH, _ROUNDS = 8, 10
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Network:
     """What the file says of one network: itself, how far its costs are off, what was adjusted."""
 
     variant: dict[str, Any]
@@ -50,7 +50,7 @@ class LatencyMatch:
         self._tolerance = max(_LEAST_TOLERANCE, settings.match.tolerance)
         self._measures = measures
         path = folder / LATENCY_FILE
-        self._known = read_record(path, _found) if path.exists() else {}
+        self._known = read_record(path, _networks) if path.exists() else {}
 
     def __call__(self, variant: Variant, target: Variant) -> MatchedNetwork:
         """The first network, as quick as the second.
@@ -63,9 +63,9 @@ class LatencyMatch:
             raise InputError(f"{LATENCY_FILE} of the comparison does not know a network as quick")
         if key not in self._known:
             self._known[key] = self._measure(variant, target)
-        found = self._known[key]
+        match = self._known[key]
         return MatchedNetwork(
-            Variant.from_dict(found["variant"]), found["residuals"], found["adjuster"]
+            Variant.from_dict(match["variant"]), match["residuals"], match["adjuster"]
         )
 
     def save(self, folder: Path) -> None:
@@ -93,12 +93,12 @@ class LatencyMatch:
         }
 
 
-def _found(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _networks(content: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What the file says, whole; raises as `build`, also where a network cannot be."""
     check_version(content, SCHEMA_VERSION)
-    found = content.get("found")
-    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+    networks = content.get("found")
+    if not isinstance(networks, dict) or any(not isinstance(n, dict) for n in networks.values()):
         raise SchemaError("found is not a mapping of networks; delete it to have them timed again")
-    for one in found.values():
-        Variant.from_dict(build(_Found, one).variant)
-    return found
+    for one in networks.values():
+        Variant.from_dict(build(_Network, one).variant)
+    return networks

@@ -86,8 +86,8 @@ class ComparisonPlan:
 
     def selections(self, entry: PlannedArm, rate: int) -> list[RunSpec]:
         """The runs that judge a learning rate for any of the final seeds."""
-        found = [s for seed in range(self.seeds) for s in self.selection(entry, rate, seed)]
-        return list({spec.key: spec for spec in found}.values())
+        specs = [s for seed in range(self.seeds) for s in self.selection(entry, rate, seed)]
+        return list({spec.key: spec for spec in specs}.values())
 
     def final(self, entry: PlannedArm, rate: int, seed: int) -> RunSpec:
         """The run of paired seed number ``seed`` at a learning rate."""

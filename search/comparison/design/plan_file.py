@@ -41,7 +41,7 @@ def write_plan(plan: ComparisonPlan, folder: Path) -> None:
         "settings": _that_plan(plan.settings),
         "init_hash": plan.init.hash,
         "looks": list(plan.planned),
-        "entries": [_told(entry) for entry in plan.entries],
+        "entries": [_entry_content(entry) for entry in plan.entries],
     }
     write_json_atomically(folder / PLAN_FILE, content)
 
@@ -102,7 +102,7 @@ def read_plan_file(
     if any(value != now.get(name) for name, value in made_from.items()):  # later ones are new
         return None
     try:
-        entries = tuple(_entry(told) for told in content["entries"])
+        entries = tuple(_entry(entry) for entry in content["entries"])
         known = init or FirstWeights(
             settings.init or "", str(content["init_hash"]), settings.weights_prefix
         )
@@ -132,9 +132,9 @@ def _that_plan(settings: ComparisonSettings) -> dict[str, Any]:
     return settings.fixed() | {"plugins": None}
 
 
-def _told(entry: PlannedArm) -> dict[str, Any]:
-    told = {field.name: getattr(entry, field.name) for field in fields(PlannedArm)}
-    return told | {
+def _entry_content(entry: PlannedArm) -> dict[str, Any]:
+    content = {field.name: getattr(entry, field.name) for field in fields(PlannedArm)}
+    return content | {
         "cell": {"levels": dict(entry.cell.levels), "data": entry.cell.data.to_dict()},
         "variant": entry.variant.to_dict(),
         "recipes": [recipe.to_dict() for recipe in entry.recipes],
@@ -143,26 +143,26 @@ def _told(entry: PlannedArm) -> dict[str, Any]:
     }
 
 
-def _entry(told: Mapping[str, Any]) -> PlannedArm:
+def _entry(content: Mapping[str, Any]) -> PlannedArm:
     """An entry from what the file says of it. Raises what wrong types and missing keys raise."""
-    cell, matching = told["cell"], told["matching"]
+    cell, matching = content["cell"], content["matching"]
     if matching not in get_args(MatchBy):
         raise ValueError(f"matching {matching!r}")
-    recipes = tuple(Recipe.from_dict(recipe) for recipe in told["recipes"])
-    candidates = tuple(_text(name) for name in told["candidates"])
+    recipes = tuple(Recipe.from_dict(recipe) for recipe in content["recipes"])
+    candidates = tuple(_text(name) for name in content["candidates"])
     if not recipes or len(recipes) != len(candidates):
         raise ValueError(f"{len(recipes)} recipes and {len(candidates)} candidates")
     return PlannedArm(
         cell=Cell(dict(cell["levels"]), DataSettings.from_dict(cell["data"])),
         matching=matching,
-        arm=_text(told["arm"]),
-        against=None if told["against"] is None else _text(told["against"]),
-        controls={_text(cause): _text(arm) for cause, arm in told["controls"].items()},
-        variant=Variant.from_dict(told["variant"]),
+        arm=_text(content["arm"]),
+        against=None if content["against"] is None else _text(content["against"]),
+        controls={_text(cause): _text(arm) for cause, arm in content["controls"].items()},
+        variant=Variant.from_dict(content["variant"]),
         recipes=recipes,
-        cost=Cost(**{field.name: int(told["cost"][field.name]) for field in fields(Cost)}),
-        residuals={_text(cost): float(share) for cost, share in told["residuals"].items()},
-        adjuster=_text(told["adjuster"]),
+        cost=Cost(**{field.name: int(content["cost"][field.name]) for field in fields(Cost)}),
+        residuals={_text(cost): float(share) for cost, share in content["residuals"].items()},
+        adjuster=_text(content["adjuster"]),
         candidates=candidates,
     )
 

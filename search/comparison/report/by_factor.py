@@ -97,8 +97,8 @@ class _Plot:
                 mean, low, high = result.shown_score
                 if mean is not None:
                     x.append(self._beside(result, index))
-                    y.append(self._shown(mean))
-                    ends.append([self._shown(mean if e is None else e) for e in (low, high)])
+                    y.append(self._axis_value(mean))
+                    ends.append([self._axis_value(mean if e is None else e) for e in (low, high)])
             color = _style(index)["color"]
             axes.vlines(
                 x, [low for low, _ in ends], [high for _, high in ends], color, linewidth=1.1
@@ -121,15 +121,15 @@ class _Plot:
         dashed: dict[str, Any] = {"linestyle": "--", "linewidth": 1, "alpha": 0.75}
         ceilings, best = self.truth.ceilings, self.truth.best
         for index, arm in enumerate(self.arms):
-            found = {
-                r.levels[self.factor]: self._shown(ceilings[r.cell, arm])
+            arm_ceilings = {
+                r.levels[self.factor]: self._axis_value(ceilings[r.cell, arm])
                 for r in self._along(results, arm)
                 if (r.cell, arm) in ceilings
             }
             color = _style(index)["color"]
-            axes.plot(list(found), list(found.values()), color=color, **dashed)
+            axes.plot(list(arm_ceilings), list(arm_ceilings.values()), color=color, **dashed)
         levels = {
-            r.levels[self.factor]: self._shown(best[r.cell]) for r in results if r.cell in best
+            r.levels[self.factor]: self._axis_value(best[r.cell]) for r in results if r.cell in best
         }
         y = [levels[level] for level in sorted(levels)]
         axes.plot(sorted(levels), y, color="black", linestyle=":", linewidth=1.4)
@@ -161,7 +161,7 @@ class _Plot:
     def goal_label(self) -> str:
         """Of the lower panels."""
         in_steps = any(r.milestone_steps is not None for r in self.comparison.results)
-        goal = self._shown(self.comparison.milestone or 0.0)
+        goal = self._axis_value(self.comparison.milestone or 0.0)
         unit = score_unit(self.comparison.monitor)
         return f"{'steps' if in_steps else 'epochs'} to {goal:g}{unit} (median)"
 
@@ -188,7 +188,7 @@ class _Plot:
         level = float(result.levels[self.factor])
         return level + self.gap * 0.05 * (index - (len(self.arms) - 1) / 2)
 
-    def _shown(self, value: float) -> float:
+    def _axis_value(self, value: float) -> float:
         return shown_value(value, self.comparison.monitor)
 
 

@@ -48,8 +48,8 @@ def print_end(comparison: Comparison, folder: Path, console: Console | None = No
 
 
 def _table(comparison: Comparison, lines: Sequence[Line], count: int, width: int) -> RenderableType:
-    shown = _chosen(lines, count)
-    heads = heads_of(comparison, shown)
+    visible_lines = _chosen(lines, count)
+    heads = heads_of(comparison, visible_lines)
     names = [name for name in _COLUMNS if name in heads and (name != "p" or width >= NARROW)]
     table = table_for(
         f"{comparison.name}: {comparison.seeds} paired seeds, differences in"
@@ -57,16 +57,18 @@ def _table(comparison: Comparison, lines: Sequence[Line], count: int, width: int
         (heads[name] for name in names),
         show_edge=False,
     )
-    for line in shown:
+    for line in visible_lines:
         cells = {
             name: Text(unbroken(getattr(line, name))) if name == "place" else getattr(line, name)
             for name in names
         }
         cells |= {"arm": arm_text(line), "macs": line.macs.partition(" ")[0]}
         table.add_row(*cells.values(), style=line.style)
-    marks = "".join(line.marks for line in shown)
+    marks = "".join(line.marks for line in visible_lines)
     hidden = ["p (Holm)"] * ("p" not in names)
-    return Group(table, *footnotes(MARKS | _SHORT, marks, len(lines) - len(shown), "line", hidden))
+    return Group(
+        table, *footnotes(MARKS | _SHORT, marks, len(lines) - len(visible_lines), "line", hidden)
+    )
 
 
 def _chosen(lines: Sequence[Line], count: int) -> list[Line]:

@@ -18,14 +18,17 @@ def write_report(comparison: Comparison, plan: ComparisonPlan, folder: Path) -> 
     """Write ``comparison`` as .json, .csv, .md and .tex, and the figures, into its folder."""
     from search.comparison.report import figures  # matplotlib, which a run needs at its end only
 
-    write_json_atomically(folder / JSON_FILE, told(comparison))
+    write_json_atomically(folder / JSON_FILE, json_content(comparison))
     write_text_atomically(folder / CSV_FILE, comparison.to_csv())
     write_text_atomically(folder / MARKDOWN_FILE, to_markdown(comparison))
     write_text_atomically(folder / LATEX_FILE, to_latex(comparison))
     figures.save_figures(comparison, folder, truth_of(plan))
 
 
-def told(comparison: Comparison) -> dict[str, Any]:
+def json_content(comparison: Comparison) -> dict[str, Any]:
     """The content of ``comparison.json``."""
-    found = {"digest": comparison.digest(), "conclusions": conclusions(comparison)}
-    return comparison.to_dict() | found
+    return {
+        **comparison.to_dict(),
+        "digest": comparison.digest(),
+        "conclusions": conclusions(comparison),
+    }

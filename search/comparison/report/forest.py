@@ -31,8 +31,8 @@ def draw_differences(comparison: Comparison, figure: Figure) -> None:
         box = indent + column * (_PANEL + 0.2), 0.95, _PANEL, tall
         axes = figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
         for y, row in enumerate(rows):
-            if matching in row.found:
-                _forest_row(axes, y, *row.found[matching], comparison)
+            if matching in row.by_matching:
+                _forest_row(axes, y, *row.by_matching[matching], comparison)
         axes.axvline(0, color="black", linewidth=0.8)
         if comparison.equivalence is not None:
             margin = shown_value(comparison.equivalence, comparison.monitor)
@@ -66,7 +66,7 @@ class _Row:
 
     text: str
     kind: _Kind
-    found: dict[str, tuple[ArmResult, Versus]] = field(default_factory=dict)
+    by_matching: dict[str, tuple[ArmResult, Versus]] = field(default_factory=dict)
 
 
 def _rows(comparison: Comparison) -> list[_Row]:
@@ -86,7 +86,7 @@ def _rows(comparison: Comparison) -> list[_Row]:
             lines += [("control", f"{c.cause}: against {c.against}", c) for c in result.controls]
             for kind, name, versus in lines:
                 row = rows.setdefault((cell, result.arm, name), _Row(name, kind))
-                row.found[result.matching] = result, versus
+                row.by_matching[result.matching] = result, versus
     return list(rows.values())
 
 

@@ -148,10 +148,10 @@ def _cost(count: int | None, residual: float | None) -> str:
 def _milestone(result: ArmResult, comparison: Comparison) -> str:
     if comparison.milestone is None or result.unsolved is None:
         return ""
-    found = result.milestone_steps if _in_steps(comparison) else result.milestone_epochs
+    duration = result.milestone_steps if _in_steps(comparison) else result.milestone_epochs
     solved = result.seeds - result.unsolved
-    shown = format(found, "g") if found is not None else "-" if solved else "never"
-    return f"{shown} ({solved}/{result.seeds})"
+    text = format(duration, "g") if duration is not None else "-" if solved else "never"
+    return f"{text} ({solved}/{result.seeds})"
 
 
 def _milestone_head(comparison: Comparison) -> str:
@@ -186,15 +186,15 @@ def margin_text(comparison: Comparison) -> str:
 
 def primary_text(comparison: Comparison) -> str:
     """Which question is the primary one, and what it shares with the others."""
-    found = {
+    families = {
         (r.arm, v.against): v.family
         for r in comparison.results
         for v in (r.versus, *r.controls)
         if v is not None and v.primary
     }
-    if not found:
+    if not families:
         return ""
-    (arm, against), own = next(iter(found.items()))
+    (arm, against), own = next(iter(families.items()))
     level = percent(comparison.level)
     return (
         f"the primary question, {arm} against {against}, has {level} of its own; the other "

@@ -71,11 +71,11 @@ def to_markdown(comparison: Comparison) -> str:
         "|" + "|".join("---" if name in _LEFT else "--:" for name in heads) + "|",
         *(f"| {' | '.join(row)} |" for row in rows),
     ]
-    said = [f"- {markdown(sentence)}" for sentence in conclusions(comparison)]
+    items = [f"- {markdown(sentence)}" for sentence in conclusions(comparison)]
     legend = _legend(lines)
     marks = [f"Marks: {markdown(legend)}", ""] if legend else []  # not a list, though it has "+"
     note = [markdown(interval_note(comparison, True)), ""]
-    return "\n".join([*table, "", *note, *marks, *said]) + "\n"
+    return "\n".join([*table, "", *note, *marks, *items]) + "\n"
 
 
 def to_latex(comparison: Comparison) -> str:

@@ -25,7 +25,7 @@ from search.leaderboard.end.wording import (
     size_text,
 )
 
-Asked = tuple[ArmResult, Versus]
+Question = tuple[ArmResult, Versus]
 
 
 def answer(comparison: Comparison) -> str:
@@ -39,7 +39,7 @@ def answer(comparison: Comparison) -> str:
     return f"{capital('; '.join(clauses))} ({_given(comparison)})."
 
 
-def spoken_of(comparison: Comparison) -> list[Asked]:
+def spoken_of(comparison: Comparison) -> list[Question]:
     """Differences of arms to their references of which a conclusion may speak."""
     return [
         (result, result.versus)
@@ -49,22 +49,22 @@ def spoken_of(comparison: Comparison) -> list[Asked]:
 
 
 def _primary(comparison: Comparison) -> list[str]:
-    found = [
+    questions = [
         (result, versus)
         for result in comparison.results
         for versus in (result.versus, *result.controls)
         if versus is not None and versus.primary
     ]
-    if not found:
+    if not questions:
         return []
-    said = []
-    for result, versus in found[:NAMED]:
+    clauses = []
+    for result, versus in questions[:NAMED]:
         name = f"{result.arm}{_at(comparison, result)}"
         if not comparison.speaks_of(result, versus):
-            said.append(f"{name} against {versus.against} has no answer, since one is left out")
+            clauses.append(f"{name} against {versus.against} has no answer, since one is left out")
             continue
         size = _size(versus, comparison)
-        said.append(
+        clauses.append(
             {
                 "better": f"{name} is {size} ahead of {versus.against}",
                 "worse": f"{name} is {size} behind {versus.against}",
@@ -74,90 +74,91 @@ def _primary(comparison: Comparison) -> list[str]:
                 "unknown": f"{name} could not be compared with {versus.against}",
             }[versus.verdict]
         )
-    return [f"the primary question: {listed(said)}"]
+    return [f"the primary question: {listed(clauses)}"]
 
 
 def _differences(comparison: Comparison) -> list[str]:
     """All that is not the primary question."""
-    asked = [(r, v) for r, v in spoken_of(comparison) if not v.primary]
-    if not asked:
+    questions = [(r, v) for r, v in spoken_of(comparison) if not v.primary]
+    if not questions:
         if any(v.primary for _, v in spoken_of(comparison)):
             return _causes(comparison)
         return [
             "nothing can be concluded: every arm, or what it is compared with, was still improving "
             "when training ended, lost a seed or guesses"
         ]
-    said = []
+    clauses = []
     words: dict[Verdict, str] = {"better": "ahead of", "worse": "behind"}
     for verdict, word in words.items():
-        for against in dict.fromkeys(v.against for _, v in asked if v.verdict == verdict):
-            said += _standing(comparison, asked, against, verdict, word)
-    for against in dict.fromkeys(v.against for _, v in asked if v.verdict == "equal"):
-        equal = [(r, v) for r, v in asked if v.against == against and v.verdict == "equal"]
+        for against in dict.fromkeys(v.against for _, v in questions if v.verdict == verdict):
+            clauses += _standing(comparison, questions, against, verdict, word)
+    for against in dict.fromkeys(v.against for _, v in questions if v.verdict == "equal"):
+        equal = [(r, v) for r, v in questions if v.against == against and v.verdict == "equal"]
         names = list(dict.fromkeys(r.arm for r, _ in equal))
         are = "is" if len(names) == 1 else "are"
-        said.append(
+        clauses.append(
             f"{listed(names[:NAMED])}{more(names)} {are} shown equal to {against} within "
             f"{margin_text(comparison)}{_where(comparison, equal)}"
         )
-    if not said:
-        against = listed(list(dict.fromkeys(v.against for _, v in asked))[:NAMED])
+    if not clauses:
+        against = listed(list(dict.fromkeys(v.against for _, v in questions))[:NAMED])
         return [
-            f"nothing is shown to differ from {against} on {_split(asked)}: "
-            f"{_could(comparison, asked)}"
+            f"nothing is shown to differ from {against} on {_split(questions)}: "
+            f"{_could(comparison, questions)}"
         ]
-    said[0] = f"on {_split(asked)}, {said[0]}"
-    return [*said, *_causes(comparison)]
+    clauses[0] = f"on {_split(questions)}, {clauses[0]}"
+    return [*clauses, *_causes(comparison)]
 
 
 def _standing(
-    comparison: Comparison, asked: Sequence[Asked], against: str, verdict: Verdict, word: str
+    comparison: Comparison, questions: Sequence[Question], against: str, verdict: Verdict, word: str
 ) -> list[str]:
     """Which arms are ahead of a reference (or behind it), by how much, and where."""
-    found: dict[str, list[Asked]] = {}
-    for result, versus in asked:
+    by_arm: dict[str, list[Question]] = {}
+    for result, versus in questions:
         if versus.against == against and versus.verdict == verdict:
-            found.setdefault(result.arm, []).append((result, versus))
-    places = len({(r.cell, r.matching) for r, _ in asked})
+            by_arm.setdefault(result.arm, []).append((result, versus))
+    places = len({(r.cell, r.matching) for r, _ in questions})
     if places == 1:
-        sizes = {arm: _size(some[0][1], comparison) for arm, some in found.items()}
-        if len(found) == 1:
+        sizes = {arm: _size(some[0][1], comparison) for arm, some in by_arm.items()}
+        if len(by_arm) == 1:
             ((arm, size),) = sizes.items()
             return [f"{arm} is {size} {word} {against}"]
         names = listed(f"{arm} ({size})" for arm, size in list(sizes.items())[:NAMED])
-        return [f"{names}{more(list(found))} are {word} {against}"]
+        return [f"{names}{more(list(by_arm))} are {word} {against}"]
     parts = {
-        arm: f"in {len(some)} of {sum(r.arm == arm and v.against == against for r, v in asked)} "
+        arm: f"in {len(some)} of "
+        f"{sum(r.arm == arm and v.against == against for r, v in questions)} "
         f"{_places(comparison)} ({_sizes(some, comparison)})"
-        for arm, some in list(found.items())[:NAMED]
+        for arm, some in list(by_arm.items())[:NAMED]
     }
-    if len(found) == 1:
+    if len(by_arm) == 1:
         ((arm, where),) = parts.items()
         return [f"{arm} is {word} {against} {where}"]
     names = listed(f"{arm} {where}" for arm, where in parts.items())
-    return [f"{names}{more(list(found))} are {word} {against}"]
+    return [f"{names}{more(list(by_arm))} are {word} {against}"]
 
 
 def _causes(comparison: Comparison) -> list[str]:
     """What the controls say of arms that are ahead somewhere."""
-    said, untested = [], []
+    clauses, untested = [], []
     ahead = dict.fromkeys(r.arm for r, v in spoken_of(comparison) if v.verdict == "better")
     for arm in ahead:
-        found = list(_control_answers(comparison, arm))
-        text = _credit(comparison, found).text(arm)
+        answers = list(_control_answers(comparison, arm))
+        text = _credit(comparison, answers).text(arm)
         if text:
-            said.append(text)
+            clauses.append(text)
         elif not _is_control(comparison, arm):
             untested.append(arm)
-    if said:
-        return said[:2]
+    if clauses:
+        return clauses[:2]
     if untested:
         names = f"{listed(untested[:NAMED])}{more(untested)}"
         return [f"what the gain of {names} is due to was not tested by a control"]
     return []
 
 
-def _control_answers(comparison: Comparison, arm: str) -> Iterator[Asked]:
+def _control_answers(comparison: Comparison, arm: str) -> Iterator[Question]:
     """Controls of an arm, where the arm is ahead and all may be spoken of."""
     for result in comparison.results:
         if result.arm != arm or result.versus is None or result.versus.verdict != "better":
@@ -167,10 +168,10 @@ def _control_answers(comparison: Comparison, arm: str) -> Iterator[Asked]:
                 yield result, versus
 
 
-def _credit(comparison: Comparison, found: Sequence[Asked]) -> Credit:
+def _credit(comparison: Comparison, answers: Sequence[Question]) -> Credit:
     """A part is credited where it is shown in every place; in some places is said to be so."""
     by: dict[str, list[Verdict]] = {}
-    for _, versus in found:
+    for _, versus in answers:
         by.setdefault(versus.cause, []).append(versus.verdict)
     helps, idle, equal, hurts = [], [], [], []
     for cause, verdicts in by.items():
@@ -189,7 +190,7 @@ def _credit(comparison: Comparison, found: Sequence[Asked]) -> Credit:
         else:
             idle.append(cause)
     size = by.get(SIZE, [])
-    control = next((v.against for _, v in found if v.cause == SIZE), "")
+    control = next((v.against for _, v in answers if v.cause == SIZE), "")
     explains = any(verdict != "better" for verdict in size)
     return Credit(helps, idle, equal, hurts, "explains" if explains else "refuted" if size else "",
                   control)  # fmt: skip
@@ -199,8 +200,8 @@ def _is_control(comparison: Comparison, arm: str) -> bool:
     return any(v.against == arm for r in comparison.results for v in r.controls)
 
 
-def _could(comparison: Comparison, asked: Sequence[Asked]) -> str:
-    known = [v.detectable for _, v in asked if v.detectable is not None]
+def _could(comparison: Comparison, questions: Sequence[Question]) -> str:
+    known = [v.detectable for _, v in questions if v.detectable is not None]
     low, high = bounds_of(comparison.monitor) or (0.0, math.inf)
     images = _images(comparison)
     many = f"{comparison.seeds} seeds{f' and {images:,} images' * bool(images)}"
@@ -223,8 +224,8 @@ def _images(comparison: Comparison) -> int:
     return min((r.test_images for r in comparison.results if r.test_images), default=0)
 
 
-def _split(asked: Sequence[Asked]) -> str:
-    return listed(dict.fromkeys(v.measured_on for _, v in asked))
+def _split(questions: Sequence[Question]) -> str:
+    return listed(dict.fromkeys(v.measured_on for _, v in questions))
 
 
 def _size(versus: Versus, comparison: Comparison) -> str:
@@ -234,10 +235,10 @@ def _size(versus: Versus, comparison: Comparison) -> str:
     return size_text(sign * (versus.difference or 0.0), low, high, comparison.monitor, behind)
 
 
-def _sizes(found: Sequence[Asked], comparison: Comparison) -> str:
+def _sizes(questions: Sequence[Question], comparison: Comparison) -> str:
     """Where and by how much; of several places from the least to the largest."""
-    places = [", ".join(filter(None, (r.cell, _way(comparison, r)))) for r, _ in found]
-    sizes = sorted(abs(v.difference or 0.0) for _, v in found)
+    places = [", ".join(filter(None, (r.cell, _way(comparison, r)))) for r, _ in questions]
+    sizes = sorted(abs(v.difference or 0.0) for _, v in questions)
     ends = (sizes[0], sizes[-1])
     least, most = (size_text(size, None, None, comparison.monitor) for size in ends)
     span = least if least == most else f"{least.split()[0]} to {most}"
@@ -258,10 +259,10 @@ def _places(comparison: Comparison) -> str:
     )
 
 
-def _where(comparison: Comparison, found: Sequence[Asked]) -> str:
+def _where(comparison: Comparison, questions: Sequence[Question]) -> str:
     if len({(r.cell, r.matching) for r in comparison.results}) == 1:
         return ""
-    return f" in {len(found)} {_places(comparison)}"
+    return f" in {len(questions)} {_places(comparison)}"
 
 
 def _at(comparison: Comparison, result: ArmResult) -> str:

@@ -123,7 +123,7 @@ class ArmResult:
         return any(2 * chosen.count(edge) >= len(chosen) for edge in (min(rates), max(rates)))
 
     @property
-    def ended(self) -> int:
+    def finished_trainings(self) -> int:
         """Trainings over seeds that have ended, in whatever way."""
         return max(self.seeds, len(self.keys))
 

@@ -70,8 +70,8 @@ def judge(
     if len(scores) < 2:
         return None
     if np.ptp(scores) < 1e-12:  # a t test has no spread to judge by, so images must tell
-        found = judge("val/accuracy", tests, labels, images, classes)
-        return found or (None if scores[0] > guess else Chance(metric, guess, beaten=False))
+        by_accuracy = judge("val/accuracy", tests, labels, images, classes)
+        return by_accuracy or (None if scores[0] > guess else Chance(metric, guess, beaten=False))
     p_value = float(stats.ttest_1samp(scores, guess, alternative="greater").pvalue)
     return Chance(metric, guess, p_value < LEVEL)
 

@@ -129,7 +129,7 @@ class Comparison:
             level=level,
             family=family,
             orphans=sum(r is not None and s.candidate_id not in ours for s, r in runs.values()),
-            pending=chosen + final - len({k for arm in built for k in arm.ended}),
+            pending=chosen + final - len({k for arm in built for k in arm.finished_keys}),
             mixed=_mixed(built),
             results=tuple(results),
             cut=tuple(cut_short(folder)),
@@ -170,30 +170,30 @@ class Comparison:
             arm: its label.
             cause: of the difference to a control; empty for the one to the baseline.
         """
-        found: dict[str, Versus | None] = {}
+        by_matching: dict[str, Versus | None] = {}
         for result in self.results:
             if (result.cell, result.arm) == (cell, arm):
                 sides = (result.versus, *result.controls)
                 wanted = [v for v in sides if v is not None and v.cause == cause]
-                found[result.matching] = wanted[0] if wanted else None
-        return survives(found.get("parameters"), found.get("macs"))
+                by_matching[result.matching] = wanted[0] if wanted else None
+        return survives(by_matching.get("parameters"), by_matching.get("macs"))
 
     def digest(self) -> str:
         """Hash over every digit except what a clock or a memory gauge measured, and the name."""
-        told = self.to_dict()
-        del told["name"], told["schema_version"]
-        for result in told["results"]:
+        content = self.to_dict()
+        del content["name"], content["schema_version"]
+        for result in content["results"]:
             for name in MEASURED:
                 result.pop(name, None)  # arms have not all that rows of a study have
             result["residuals"].pop("latency", None)
-        text = json.dumps(json_ready(told), sort_keys=True, allow_nan=False)
+        text = json.dumps(json_ready(content), sort_keys=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
         """What ``comparison.json`` says of results."""
-        told = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        del told["cut"]
-        for result, plain in zip(self.results, told["results"], strict=True):
+        content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        del content["cut"]
+        for result, plain in zip(self.results, content["results"], strict=True):
             for versus in filter(None, (plain["versus"], *plain["controls"])):
                 del versus["estimate"]
             if result.versus:
@@ -201,7 +201,7 @@ class Comparison:
             for control, other in zip(result.controls, plain["controls"], strict=True):
                 other["verdict"] = control.verdict
             plain["sign_survives"] = self.sign_survives(result.cell, result.arm)
-        return told
+        return content
 
     def table(self) -> RowTable:
         """The rows of the CSV: one per difference, and one for each arm without."""
@@ -240,7 +240,7 @@ def _compared(
     sign = 1 if settings.objective.mode == "max" else -1
     bounds = bounds_of(settings.objective.monitor)
     places = {(a.entry.cell.name, a.entry.matching, a.entry.arm): a for a in arms}
-    asked: list[list[tuple[str, Versus]]] = []  # of each arm
+    questions: list[list[tuple[str, Versus]]] = []  # of each arm
     for arm in arms:
         entry, mine = arm.entry, list[tuple[str, Versus]]()
         wanted = [("", entry.against)] if entry.against else []
@@ -249,26 +249,26 @@ def _compared(
             versus = difference_of(arm.side, other.side, cause, sign, bounds, images_of(arm, plan))
             versus = replace(versus, primary=is_primary(settings, entry, versus.against))
             mine.append((f"{entry.candidates[0]} - {other.entry.candidates[0]}", versus))
-        asked.append(mine)
-    adjusted, family = adjust([one for mine in asked for one in mine], level, settings.margin)
+        questions.append(mine)
+    adjusted, family = adjust([one for mine in questions for one in mine], level, settings.margin)
     answers = iter(adjusted)
     results = []
-    for arm, mine in zip(arms, asked, strict=True):
-        found = list(islice(answers, len(mine)))
-        versus_reference = next((versus for versus in found if not versus.cause), None)
-        controls = tuple(versus for versus in found if versus.cause)
+    for arm, mine in zip(arms, questions, strict=True):
+        differences = list(islice(answers, len(mine)))
+        versus_reference = next((versus for versus in differences if not versus.cause), None)
+        controls = tuple(versus for versus in differences if versus.cause)
         results.append(replace(result_of(arm, plan), versus=versus_reference, controls=controls))
     return results, family
 
 
 def _mixed(arms: Sequence[TrainedArm]) -> tuple[str, ...]:
     """What should be one over all runs of a cell and is not."""
-    found = []
+    mixtures = []
     for name, what in (("data_hash", "images"), ("split_hash", "splits"), ("code_hash", "code")):
         seen: dict[str, set[str]] = {}
         for arm in arms:
             place = "" if name == "code_hash" else arm.entry.cell.name
             seen.setdefault(place, set()).update(getattr(r, name) for _, r in arm.runs)
         if any(len(hashes) > 1 for hashes in seen.values()):
-            found.append(what)
-    return tuple(found)
+            mixtures.append(what)
+    return tuple(mixtures)

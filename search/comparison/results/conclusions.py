@@ -58,13 +58,13 @@ def conclusions(comparison: Comparison) -> list[str]:
 
 def _primary(comparison: Comparison) -> list[str]:
     """What the primary question costs the others."""
-    found = primary_text(comparison)
-    return [f"{capital(found)}."] if found else []
+    text = primary_text(comparison)
+    return [f"{capital(text)}."] if text else []
 
 
 def _differences(comparison: Comparison) -> list[str]:
     """To each arm's reference, by cell and matching."""
-    said = []
+    sentences = []
     places = list(dict.fromkeys((r.cell, r.matching) for r in comparison.results))
     for cell, matching in places:
         here = {r.arm: r for r in comparison.results if (r.cell, r.matching) == (cell, matching)}
@@ -78,15 +78,16 @@ def _differences(comparison: Comparison) -> list[str]:
         parts = [
             f"{_VERDICTS[verdict].format(against, margin_text(comparison))}: {listed(arms)}"
             for verdict in _VERDICTS
-            for (against, found), arms in judged.items()
-            if found == verdict
+            for (against, outcome), arms in judged.items()
+            if outcome == verdict
         ]
         if parts:
             where, text = _where(comparison, cell, matching), "; ".join(parts)
-            said.append(f"{where}{text if where else capital(text)}.")
+            sentences.append(f"{where}{text if where else capital(text)}.")
         elif any(r.versus for r in here.values()):
-            said.append(f"{_where(comparison, cell, matching) or 'So '}nothing can be concluded.")
-    return said
+            where = _where(comparison, cell, matching) or "So "
+            sentences.append(f"{where}nothing can be concluded.")
+    return sentences
 
 
 _VERDICTS = {
@@ -115,7 +116,7 @@ _EARNS = {
 
 def _causes(comparison: Comparison) -> list[str]:
     """What an arm's controls say, one sentence per cause."""
-    asked: dict[tuple[str, str, str, str], list[tuple[ArmResult, Versus]]] = {}
+    questions: dict[tuple[str, str, str, str], list[tuple[ArmResult, Versus]]] = {}
     uncontrolled: dict[str, None] = {}
     open_causes: dict[str, None] = {}
     for result in comparison.results:
@@ -124,24 +125,24 @@ def _causes(comparison: Comparison) -> list[str]:
         for versus in result.controls:
             if comparison.speaks_of(result, versus):
                 key = (result.arm, versus.cause, versus.against, result.matching)
-                asked.setdefault(key, []).append((result, versus))
+                questions.setdefault(key, []).append((result, versus))
             else:
                 open_causes[f"{versus.cause} in {result.arm} (control: {versus.against})"] = None
         better = result.versus is not None and result.versus.verdict == "better"
         if better and not result.controls:
             uncontrolled[result.arm] = None
-    said = [_cause(comparison, *key, found) for key, found in asked.items()]
+    sentences = [_cause(comparison, *key, answers) for key, answers in questions.items()]
     if open_causes:
-        said.append(
+        sentences.append(
             "Not known everywhere, since a control is kept out, or guesses as the arm does: "
             f"{listed(open_causes)}."
         )
     if uncontrolled:
-        said.append(
+        sentences.append(
             f"What the gain of {listed(uncontrolled)} is due to was not tested: there is no "
             "control for it."
         )
-    return said
+    return sentences
 
 
 def _cause(
@@ -150,11 +151,11 @@ def _cause(
     cause: str,
     control: str,
     matching: str,
-    found: Sequence[tuple[ArmResult, Versus]],
+    answers: Sequence[tuple[ArmResult, Versus]],
 ) -> str:
     parts = []
     for verdict in _VERDICTS:
-        cells = [(r, v) for r, v in found if v.verdict == verdict]
+        cells = [(r, v) for r, v in answers if v.verdict == verdict]
         if cells:
             sizes = [
                 (f"{r.cell}: " if r.cell else "") + _size(v, comparison) + _dearer(r, v, comparison)
@@ -186,17 +187,17 @@ def _credit(verdict: str, arm: str, cause: str, control: str, gained: bool, marg
 
     Size is asked to explain a gain only where one is shown.
     """
-    told = f"{arm} {_STANDS[verdict]} {control}"
+    standing = f"{arm} {_STANDS[verdict]} {control}"
     within = f", within {margin}" * (verdict == "equal")
     if cause == SIZE:
         if gained and verdict == "better":
-            return f"{told}, so size alone does not explain its gain"
+            return f"{standing}, so size alone does not explain its gain"
         if gained and verdict == "tie":
             return f"size alone may explain the gain of {arm}: it {_STANDS['tie']} {control}"
-        return f"{told}, its control for size{within}"
+        return f"{standing}, its control for size{within}"
     if verdict == "unknown":
         return f"what {cause} does in {arm} is not known"
-    return f"{cause} {_EARNS[verdict]}: {told}, which has all but that{within}"
+    return f"{cause} {_EARNS[verdict]}: {standing}, which has all but that{within}"
 
 
 def _size(versus: Versus, comparison: Comparison) -> str:

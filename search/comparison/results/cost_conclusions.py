@@ -13,36 +13,36 @@ _WORDS = {"macs": "MACs", "parameters": "parameters", "latency": "latency"}
 
 def cost_conclusions(comparison: Comparison) -> list[str]:
     """How nearly costs are equal, and which ways of matching were tried."""
-    said = []
+    sentences = []
     for matching in comparison.matchings:
         spans = {
             name: [r.residuals[name] for r in comparison.results
                    if r.matching == matching and name in r.residuals and not _dearer(r, comparison)]
             for name in ("macs", "parameters", "latency")
         }  # fmt: skip
-        told = ", ".join(f"{_WORDS[n]} {_span(found)}" for n, found in spans.items() if found)
-        if not told:
+        costs = ", ".join(f"{_WORDS[n]} {_span(shares)}" for n, shares in spans.items() if shares)
+        if not costs:
             continue
         if matching == "none":
-            said.append(
+            sentences.append(
                 "Costs were not matched, so size may explain any difference; against the baseline: "
-                f"{told}."
+                f"{costs}."
             )
         elif matching == "control":
-            said.append(
+            sentences.append(
                 f"Widths were kept, and each arm compared with the baseline plus a pointwise "
-                f"branch of its cost; against what they are compared with: {told}."
+                f"branch of its cost; against what they are compared with: {costs}."
             )
         else:
-            said.append(f"Matched by {_WORDS[matching]}; against the baseline: {told}.")
+            sentences.append(f"Matched by {_WORDS[matching]}; against the baseline: {costs}.")
     tried = {name for name in comparison.matchings if name in _OTHER}
     if len(tried) == 1:
         (only,) = tried
-        said.append(
+        sentences.append(
             f"Only matching by {_WORDS[only]} was tried; whether signs survive matching by "
             f"{_WORDS[_OTHER[only]]} is not known."
         )
-    return said
+    return sentences
 
 
 def survival_conclusions(comparison: Comparison) -> list[str]:
@@ -89,10 +89,10 @@ def _twins(comparison: Comparison) -> Iterator[tuple[str, str, Versus, Versus]]:
 
 def _only(by_parameters: Versus, by_macs: Versus) -> str:
     """Which way of matching alone shows it."""
-    shown = [v.verdict in ("better", "worse") for v in (by_parameters, by_macs)]
-    if shown[0] == shown[1]:
+    differs = [v.verdict in ("better", "worse") for v in (by_parameters, by_macs)]
+    if differs[0] == differs[1]:
         return ""
-    return "by parameters" if shown[0] else "by MACs"
+    return "by parameters" if differs[0] else "by MACs"
 
 
 def _dearer(result: ArmResult, comparison: Comparison) -> bool:

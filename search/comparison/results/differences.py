@@ -159,35 +159,37 @@ def difference_of(
     if not shared:
         return versus
     a_S, b_S = [a[seed] for seed in shared], [b[seed] for seed in shared]
-    found = paired_difference(a_S, b_S, bounds=bounds, items=images[on_test] or None)
+    difference = paired_difference(a_S, b_S, bounds=bounds, items=images[on_test] or None)
     covers = "seeds"
     one, other = (
         side.evidence.correct if on_test else side.evidence.validated for side in (first, second)
     )
     if one and other and (one.ids, one.groups) == (other.ids, other.groups):
-        found = crossed_difference(one.of_seeds(shared), other.of_seeds(shared), groups=one.groups)
+        difference = crossed_difference(
+            one.of_seeds(shared), other.of_seeds(shared), groups=one.groups
+        )
         covers = "seeds and images"
     beats = probability_of_beating([sign * x for x in a_S], [sign * x for x in b_S])
     return replace(
         versus,
-        difference=found.mean,
-        low=found.low,
-        high=found.high,
-        covers=covers if found.low is not None else "",
-        p_value=found.p_value,
+        difference=difference.mean,
+        low=difference.low,
+        high=difference.high,
+        covers=covers if difference.low is not None else "",
+        p_value=difference.p_value,
         better=beats.mean,
         better_low=beats.low,
         better_high=beats.high,
-        seed_part=found.seed_part,
-        item_part=found.item_part,
-        items=found.items,
+        seed_part=difference.seed_part,
+        item_part=difference.item_part,
+        items=difference.items,
         sign=sign,
-        estimate=found,
+        estimate=difference,
     )
 
 
 def adjust(
-    asked: Sequence[tuple[str, Versus]], level: float = LEVEL, margin: float | None = None
+    differences: Sequence[tuple[str, Versus]], level: float = LEVEL, margin: float | None = None
 ) -> tuple[list[Versus], int]:
     """Holm over all questions, each counted once; the primary ones are a family of their own.
 
@@ -195,8 +197,8 @@ def adjust(
     has not ended, or diverged.
 
     Args:
-        asked: a question's identity ``one - other``, and its difference. Where a side is empty (not
-            known yet) the question counts on its own: no other is known to be the same.
+        differences: each with its question's identity, ``one - other``. If a side is empty (not
+            known yet), the question counts on its own: no other is known to be the same.
         level: of the tests, all of a family together.
         margin: within which arms count as equal; None if that is not asked.
 
@@ -205,10 +207,10 @@ def adjust(
     """
     questions = [
         (v.primary, question if all(question.split(" - ")) else f"{question} ({place})")
-        for place, (question, v) in enumerate(asked)
+        for place, (question, v) in enumerate(differences)
     ]
     answers: dict[tuple[bool, str], Versus] = {}
-    for question, (_, versus) in zip(questions, asked, strict=True):
+    for question, (_, versus) in zip(questions, differences, strict=True):
         if question not in answers or answers[question].p_value is None:
             answers[question] = versus
     adjusted: dict[tuple[bool, str], tuple[float | None, float | None, int]] = {}
@@ -223,7 +225,7 @@ def adjust(
             adjusted[question] = one, other, len(mine)
     return [
         _adjusted(v, *adjusted[question], level, margin)
-        for question, (_, v) in zip(questions, asked, strict=True)
+        for question, (_, v) in zip(questions, differences, strict=True)
     ], len(answers)
 
 

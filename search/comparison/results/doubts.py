@@ -58,31 +58,31 @@ def left_out(comparison: Comparison, brief: bool = False) -> Iterator[str]:
     results = comparison.results
     young = [r for r in results if r.undertrained]
     unknown = [r for r in results if r.whole and r.undertrained is None]
-    lost = [r for r in results if r.seeds < r.seeds_asked == r.ended]
+    lost = [r for r in results if r.seeds < r.seeds_asked == r.finished_trainings]
     short = f"Fewer than {FEWEST_EPOCHS} epochs do not tell whether training had ended, so left out"
     yield from not_judged(
         _names(young, comparison, brief),
         [f"{short}: {_names(unknown, comparison, brief)}."] if unknown else [],
         _names(lost, comparison, brief, [f"{r.seeds} of {r.seeds_asked}, {r.state}" for r in lost]),
     )
-    found = [r for r in results if r.at_chance]
-    if found:
+    at_chance = [r for r in results if r.at_chance]
+    if at_chance:
         scores = {
             f"{r.chance_of} {score_text(r.chance, r.chance_of)}{'%' * is_share(r.chance_of)}"
-            for r in found
+            for r in at_chance
         }
         yield (
             "Not shown to be better on test than a guess without looking "
-            f"({listed(sorted(scores))}): {_names(found, comparison, brief)}. What two such arms "
-            "differ by says nothing, so it is left out."
+            f"({listed(sorted(scores))}): {_names(at_chance, comparison, brief)}. What two such "
+            "arms differ by says nothing, so it is left out."
         )
 
 
 def waiting(comparison: Comparison) -> Iterator[str]:
     """Arms that have not come to their end."""
-    pending = [r for r in comparison.results if r.ended < r.seeds_asked]
+    pending = [r for r in comparison.results if r.finished_trainings < r.seeds_asked]
     if pending:
-        counts = [f"{r.ended} of {r.seeds_asked}" for r in pending]
+        counts = [f"{r.finished_trainings} of {r.seeds_asked}" for r in pending]
         yield f"Still training, so left out: {_names(pending, comparison, False, counts)}."
 
 
@@ -111,7 +111,9 @@ def doubt(comparison: Comparison) -> Iterator[str]:
 def _detectable(comparison: Comparison) -> Iterator[str]:
     most_of_all = 1.0 if is_share(comparison.monitor) else math.inf
     usable = (r for r in comparison.results if r.usable)
-    known = [min(v.detectable, most_of_all) for v in _asked(usable) if v.detectable is not None]
+    known = [
+        min(v.detectable, most_of_all) for v in _differences(usable) if v.detectable is not None
+    ]
     if not known:
         return
     least, middle, most = (
@@ -156,34 +158,34 @@ def _rates(comparison: Comparison, brief: bool) -> Iterator[str]:
 
 
 def _coverage(comparison: Comparison) -> Iterator[str]:
-    found = _asked(comparison.results)
-    if any(v.covers == "seeds" for v in found):
+    differences = _differences(comparison.results)
+    if any(v.covers == "seeds" for v in differences):
         yield "Intervals over seeds speak of new seeds on these images, not of new images."
-    if any(v.measured_on == "validation" and v.seeds for v in found):
+    if any(v.measured_on == "validation" and v.seeds for v in differences):
         chose = ", which also chose the learning rates" * (comparison.choose_rate != "one")
         yield f"Where test was not read, differences are on validation{chose}."
 
 
 def _seeds(comparison: Comparison) -> int:
     """The fewest shared seeds behind an interval."""
-    return min((v.seeds for v in _asked(comparison.results) if v.low is not None), default=0)
+    return min((v.seeds for v in _differences(comparison.results) if v.low is not None), default=0)
 
 
-def _asked(results: Iterable[ArmResult]) -> list[Versus]:
+def _differences(results: Iterable[ArmResult]) -> list[Versus]:
     return [v for r in results for v in (r.versus, *r.controls) if v is not None]
 
 
 def _names(
-    found: Sequence[ArmResult], comparison: Comparison, brief: bool, details: Sequence[str] = ()
+    results: Sequence[ArmResult], comparison: Comparison, brief: bool, details: Sequence[str] = ()
 ) -> str:
     """Arms by name, the first few; in full all with their places, or how many if they are many."""
     if brief:
-        arms = list(dict.fromkeys(result.arm for result in found))
+        arms = list(dict.fromkeys(result.arm for result in results))
         return ", ".join(arms[:NAMED]) + more(arms)
-    if len(found) > _FEW:
-        return f"{len(found)} of {len(comparison.results)} lines of the table, marked there"
-    places = [place(result, comparison) for result in found]
-    about = [f" ({detail})" for detail in details] or [""] * len(found)
+    if len(results) > _FEW:
+        return f"{len(results)} of {len(comparison.results)} lines of the table, marked there"
+    places = [place(result, comparison) for result in results]
+    about = [f" ({detail})" for detail in details] or [""] * len(results)
     return listed(name + text for name, text in zip(places, about, strict=True))
 
 
@@ -197,9 +199,9 @@ def _shared_lines(comparison: Comparison) -> list[str]:
         if result.keys:
             lines.setdefault(tuple(sorted(result.keys)), []).append(result)
     return [
-        f"{found[0].arm} ({len(found)} lines)"
-        for found in lines.values()
-        if len(found) > 1 and (found[0].against or len({r.cell for r in found}) > 1)
+        f"{group[0].arm} ({len(group)} lines)"
+        for group in lines.values()
+        if len(group) > 1 and (group[0].against or len({r.cell for r in group}) > 1)
     ]
 
 

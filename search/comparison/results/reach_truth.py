@@ -46,8 +46,8 @@ def truth_of(plan: ComparisonPlan) -> KnownAccuracy:
         key = entry.cell.name, entry.arm
         if key not in ceilings:
             source = _source(entry.cell)
-            found = variant_ceiling(entry.variant, source.layout, source.cell).accuracy
-            ceilings[key] = min(found, best[entry.cell.name])
+            ceiling = variant_ceiling(entry.variant, source.layout, source.cell).accuracy
+            ceilings[key] = min(ceiling, best[entry.cell.name])
     return KnownAccuracy(ceilings, best)
 
 

@@ -30,7 +30,7 @@ class TrainedArm:
         row: what its runs over seeds boil down to; None while none has ended.
         evidence: test scores, and which images were right.
         runs: over seeds, those that ended.
-        ended: keys of all runs that ended.
+        finished_keys: keys of all runs that ended.
         rate_scores: mean validation by learning rate.
         chance: what a guess scores on test, and whether it is beaten; None: not known.
     """
@@ -40,7 +40,7 @@ class TrainedArm:
     row: Row | None
     evidence: RowEvidence
     runs: tuple[FinishedRun, ...]
-    ended: tuple[str, ...]
+    finished_keys: tuple[str, ...]
     rate_scores: dict[str, float]
     chance: Chance | None = None
 
@@ -57,7 +57,7 @@ class TrainedArm:
         results = {key: result for key, (_, result) in known.items() if result is not None}
         rates = tuple(plan.choose(entry, results, seed) for seed in range(plan.seeds))
         trials = [plan.selections(entry, number) for number in range(len(entry.recipes))]
-        asked = [spec.key for specs in trials for spec in specs]
+        selection_keys = [spec.key for specs in trials for spec in specs]
         finals = [
             plan.final(entry, rate, seed).key for seed, rate in enumerate(rates) if rate is not None
         ]
@@ -71,7 +71,7 @@ class TrainedArm:
             row,
             evidence,
             runs,
-            tuple(key for key in (*asked, *finals) if key in results),
+            tuple(key for key in (*selection_keys, *finals) if key in results),
             {
                 f"{entry.recipes[number].learning_rate:g}": mean
                 for number, specs in enumerate(trials)

@@ -109,7 +109,7 @@ def test_stopped_and_failed_trials_are_missing_and_said_to_be(random_study):
     study.trial(21, None, state="diverged", variant=variant(*WORDS[:2]))
     study.trial(22, None, ended=False, variant=variant(*WORDS[:2]))
     read = read_trials(study.folder)
-    assert (len(read.trials), read.asked) == (20, 23)
+    assert (len(read.trials), read.total) == (20, 23)
     assert "3 of 23 trainings are missing (1 failed, 1 diverged, 1 not ended)" in read.notes[0]
     assert "budget" in read.notes[1]
 
@@ -202,7 +202,7 @@ def test_the_heat_map_marks_what_is_not_shown(tmp_path):
     draw_effects(found, figure)
     main, pair = figure.axes
     hatched = [patch for patch in main.patches if patch.get_hatch()]
-    assert len(hatched) == sum(not effect.shown for effect in found.effects) > 0
+    assert len(hatched) == sum(not effect.is_shown for effect in found.effects) > 0
     texts = {text.get_text() for text in main.texts}
     for effect in found.effects:
         assert (

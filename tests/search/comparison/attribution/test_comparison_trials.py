@@ -43,14 +43,14 @@ def test_one_matching_is_told_of(made):
         assert candidates(read) == {
             "/".join(entry.candidates) for entry in made.plan.entries if entry.matching == by
         }
-        assert (len(read.trials), read.asked) == (15, 15)
+        assert (len(read.trials), read.total) == (15, 15)
     shared = "/".join(made.plan.entries[0].candidates)
     assert candidates(first) & candidates(second) == {shared}
     assert "baseline and the arms matched by MACs; for the others: --match par" in first.notes[0]
     told = attribute(first)
     assert told.method == "5 paired seeds x 200 test images, 3 candidates"
     best = max(told.effects, key=lambda effect: effect.estimate)
-    assert (best.stage, best.word, best.shown) == (("stage 0",), ("w_msa+mdta",), True)
+    assert (best.stage, best.word, best.is_shown) == (("stage 0",), ("w_msa+mdta",), True)
 
 
 def test_a_matching_that_is_not_there_is_refused(made):
@@ -96,8 +96,8 @@ def test_effects_pay_for_looks_at_fewer_seeds(made):
     assert {effect.level for effect in twice.effects} == {0.0075}
     assert any("held to 0.75%" in sentence for sentence in sentences(twice))
     between = replace(twice.effects[0], holm_p=0.01)
-    assert not between.shown
-    assert replace(between, level=0.05).shown
+    assert not between.is_shown
+    assert replace(between, level=0.05).is_shown
 
 
 def on_validation(made, why):

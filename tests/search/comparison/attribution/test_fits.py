@@ -30,7 +30,7 @@ def trials_of(right, groups=None):
 
 
 def validation_of(read):
-    return Trials("s", "val/accuracy", "max", read.trials, read.asked)
+    return Trials("s", "val/accuracy", "max", read.trials, read.total)
 
 
 class World:
@@ -95,7 +95,7 @@ def test_blocks_that_do_nothing_to_new_images_are_rarely_shown():
         for place, (a, b) in enumerate(itertools.product((0, 1), repeat=2)):
             chance = 1 / (1 + np.exp(-(ease + moves[0, a] + moves[1, b])))
             right[place] = world.rng.random((5, 100)) < chance
-        shown += any(effect.shown for effect in attribute(trials_of(right)).effects)
+        shown += any(effect.is_shown for effect in attribute(trials_of(right)).effects)
     assert shown / replays <= 0.065 + 2 * (0.05 * 0.95 / replays) ** 0.5
 
 

@@ -61,7 +61,7 @@ def test_a_stage_that_does_nothing_is_rarely_shown_to_do_something():
         rows = [
             Trial(tuple(rng.choice(WORDS, 2)), rng.normal(0.9, 0.01), f"c{i}") for i in range(40)
         ]
-        wrong += any(effect.shown for effect in attribute(study(rows)).effects)
+        wrong += any(effect.is_shown for effect in attribute(study(rows)).effects)
     assert wrong / replays <= 0.065
 
 

@@ -19,7 +19,7 @@ from hybrid_swin.cost import (
     stem_cost,
 )
 from hybrid_swin.cost.stage_shapes import MOST_SCALE, Shape, shapes_near, shapes_of
-from hybrid_swin.errors import InputError, shown, unknown
+from hybrid_swin.errors import InputError, quote, unknown
 from hybrid_swin.spec.values import Range
 from hybrid_swin.spec.variant import Variant
 
@@ -75,12 +75,12 @@ def match_cost(
     """
     if not isinstance(variant, Variant):
         raise InputError(
-            f"a Variant is matched; got {shown(variant)}; resolve_variant gives that of a name"
+            f"a Variant is matched; got {quote(variant)}; resolve_variant gives that of a name"
         )
     if by not in get_args(By):
         raise unknown("cost", by, get_args(By))
     if isinstance(fields, str | bytes) or not isinstance(fields, Iterable):
-        raise InputError(f"fields are a list, such as ['width']; got {shown(fields)}")
+        raise InputError(f"fields are a list, such as ['width']; got {quote(fields)}")
     for name in fields:
         if name not in get_args(Field):
             raise unknown("field to match by", name, get_args(Field))

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from hybrid_swin.data.spellings import folded, without_split
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 
 
 def check_class_names(names: Sequence[str]) -> None:
@@ -26,7 +26,7 @@ def check_no_splits(names: Sequence[str], where: str, advice: str) -> None:
         return
     for twin, name in twins(names, lambda name: without_split(name)[1]):
         raise InputError(
-            f"{where}: {shown(twin, 40)} and {shown(name, 40)} seem to be one class in two "
+            f"{where}: {quote(twin, 40)} and {quote(name, 40)} seem to be one class in two "
             f"splits; {advice}"
         )
 
@@ -39,7 +39,7 @@ def check_surplus(names: Sequence[str], num_classes: int) -> None:
         how = "only in case" if one.casefold() == other.casefold() else "in nothing but spelling"
         more = f", and {len(pairs) - 1} more likewise" if len(pairs) > 1 else ""
         raise InputError(
-            f"classes {shown(one, 40)} and {shown(other, 40)} differ {how}{more}: write each class "
+            f"classes {quote(one, 40)} and {quote(other, 40)} differ {how}{more}: write each class "
             f"one way for the {num_classes} classes of the variant; num_classes: {len(names)} if "
             "they are different classes"
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_swin.data.sources import LabelledImages
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 
 _Indices = NDArray[np.int64]
 
@@ -81,7 +81,7 @@ def refuse_copies(images: LabelledImages, split_of: _Indices, untied: int) -> No
         one, other = torn[0][0], torn[0][np.argmax(place[torn[0]] != place[torn[0][0]])]
         raise InputError(
             f"{sum(map(len, torn)):,} images have copies in another split or under another label, "
-            f"such as {shown(images.ids[one])} and {shown(images.ids[other])}; take copies out, or "
+            f"such as {quote(images.ids[one])} and {quote(images.ids[other])}; take copies out, or "
             "set data.duplicates to drop or warn"
         )
     if untied:

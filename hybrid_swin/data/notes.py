@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hybrid_swin.data.sources import LabelledImages
 from hybrid_swin.data.spellings import folded, is_doubtful_label
 from hybrid_swin.data.splits import Splits
-from hybrid_swin.errors import few, shown
+from hybrid_swin.errors import few, quote
 
 _SPLITS = ("train", "validation", "test")
 _FEW = 5  # train images of a class
@@ -57,7 +57,7 @@ def range_notes(ranges: Mapping[str, tuple[float, float]]) -> list[str]:
 def _range_notes_of_classes(ranges: Mapping[str, tuple[float, float]]) -> list[str]:
     """Files of other depths by class: brightness alone would tell the classes apart."""
     advice = ", which alone would tell them apart: scale all alike unless it is what you mean"
-    return _far_apart("classes", {shown(name, 40): r for name, r in ranges.items()}, advice)
+    return _far_apart("classes", {quote(name, 40): r for name, r in ranges.items()}, advice)
 
 
 def _far_apart(what: str, ranges: Mapping[str, tuple[float, float]], advice: str) -> list[str]:
@@ -81,7 +81,7 @@ def class_notes(names: Iterable[str]) -> list[str]:
     for name in names:
         alike.setdefault(folded(name).replace(" ", ""), []).append(name)
     return [
-        f"classes {', '.join(map(shown, same[:-1][:4]))} and {shown(same[-1])} differ in nothing "
+        f"classes {', '.join(map(quote, same[:-1][:4]))} and {quote(same[-1])} differ in nothing "
         "but spelling"
         for same in alike.values()
         if len(same) > 1
@@ -91,7 +91,7 @@ def class_notes(names: Iterable[str]) -> list[str]:
 def doubtful_classes(names: Iterable[str]) -> list[str]:
     """Classes named as some sets name images whose class is not known."""
     return [
-        f"{shown(name, 40)} is learned as a class: take its images out if it means no label"
+        f"{quote(name, 40)} is learned as a class: take its images out if it means no label"
         for name in names
         if is_doubtful_label(name)
     ]
@@ -102,7 +102,7 @@ def _missing_classes(names: Sequence[str], counts: NDArray[Any]) -> list[str]:
     for split, row in zip(_SPLITS, counts, strict=True):
         missing = np.flatnonzero(row == 0).tolist()
         if row.any() and missing:
-            some = few(shown(names[index], 40) for index in missing)
+            some = few(quote(names[index], 40) for index in missing)
             what = "it cannot be learned" if split == "train" else "nothing is measured on it there"
             notes.append(f"the {split} split has no image of class {some}: {what}")
     return notes
@@ -120,7 +120,7 @@ def _small_classes(names: Sequence[str], counts: NDArray[Any]) -> list[str]:
     )
     others = f", and {len(classes) - 1} more class(es) nearly as few" if len(classes) > 1 else ""
     return [
-        f"class {shown(names[first], 40)} has few images ({each}){others}: results vary by chance"
+        f"class {quote(names[first], 40)} has few images ({each}){others}: results vary by chance"
     ]
 
 
@@ -140,7 +140,7 @@ def _merged_folders(images: LabelledImages) -> list[str]:
         return []
     one, other = list(inside)[:2]
     return [
-        f"{len(inside)} folders inside class folders are merged, such as {shown(one, 40)} and "
-        f"{shown(other, 40)}; if each is a patient or the like, which must not lie in two splits, "
+        f"{len(inside)} folders inside class folders are merged, such as {quote(one, 40)} and "
+        f"{quote(other, 40)}; if each is a patient or the like, which must not lie in two splits, "
         "give a csv with the columns path, label and group"
     ]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.data.own_modules import validation_digest
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 
 _VALIDATION = "validation split"
 
@@ -53,5 +53,5 @@ def check_data(saved: Mapping[str, Any], data: object, folder: Path, hint: str) 
         if before != now:
             raise InputError(
                 f"{folder} holds a training with another name of class {index} "
-                f"({shown(before, 40)}, now {shown(now, 40)}); {hint}"
+                f"({quote(before, 40)}, now {quote(now, 40)}); {hint}"
             )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 
 _NEAR = 0.75  # share of letters in common, in order, from which a word counts as a slip
 _FILLERS = ("set", "data", "split", "dataset", "folder", "images", "imgs")
@@ -73,12 +73,12 @@ class Words:
         meant = self.ambiguous.get(simplify(word))
         if meant is not None:
             return InputError(
-                f"{where}: {self.kind} {shown(word)} can mean {meant}; write the one that you mean"
+                f"{where}: {self.kind} {quote(word)} can mean {meant}; write the one that you mean"
             )
         near = self.nearest(word)
         hint = f"; did you mean {near!r}?" if near else ""
         allowed = ", ".join(sorted(set(self.meanings.values())))
-        return InputError(f"{where}: unknown {self.kind} {shown(word)}{hint} (known: {allowed})")
+        return InputError(f"{where}: unknown {self.kind} {quote(word)}{hint} (known: {allowed})")
 
 
 def simplify(word: str) -> str:

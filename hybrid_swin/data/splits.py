@@ -24,7 +24,7 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.data.sources import LabelledImages
 from hybrid_swin.data.spellings import folded
 from hybrid_swin.data.split_drawing import draw_groups, draw_images
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 
 _Indices = NDArray[np.int64]
 
@@ -103,7 +103,7 @@ def _number(groups: Sequence[str]) -> _Indices:
     """
     for other, group in twins(dict.fromkeys(groups), folded):
         raise InputError(
-            f"groups {shown(other, 40)} and {shown(group, 40)} differ in nothing but spelling: "
+            f"groups {quote(other, 40)} and {quote(group, 40)} differ in nothing but spelling: "
             "one group under two names could be learnt and tested on; write each group one "
             "way, or two that differ with names that do"
         )

@@ -10,7 +10,7 @@ from hybrid_swin.data.notes import data_notes
 from hybrid_swin.data.pixels import extremes
 from hybrid_swin.data.sources import LabelledImages
 from hybrid_swin.data.splits import Splits
-from hybrid_swin.errors import shown
+from hybrid_swin.errors import quote
 
 _SPLITS = ("train", "validation", "test")
 _NAMED = 8  # class names that are written out
@@ -145,7 +145,7 @@ def _about_copies(copies: Mapping[str, Any]) -> str:
     ):
         if copies[name]:
             one, other = copies["pairs"][name][0]
-            parts.append(f"{copies[name]:,} {words} ({shown(one, 40)} = {shown(other, 40)})")
+            parts.append(f"{copies[name]:,} {words} ({quote(one, 40)} = {quote(other, 40)})")
     dropped = f"; {copies['dropped']:,} dropped" if copies["dropped"] else ""
     if copies.get("untied"):
         dropped = f"; validation drawn from another seed may part {copies['untied']:,} more"
@@ -159,10 +159,10 @@ def _left_out(about: Mapping[str, Any], kept_in: str) -> str:
     for name, words in (("left_out", "image(s) that cannot be used"), ("ignored", "other file(s)")):
         if about[name]:
             first, reason = about[name][0]
-            parts.append(f"{len(about[name]):,} {words}, first {shown(first, 50)} ({reason[:90]})")
+            parts.append(f"{len(about[name]):,} {words}, first {quote(first, 50)} ({reason[:90]})")
     return "; ".join(parts) + f"; all in {kept_in}"
 
 
 def _plain(name: str) -> str:
     """A name as it is, where a terminal can show it."""
-    return name if name.isprintable() and len(name) <= 40 else shown(name, 40)
+    return name if name.isprintable() and len(name) <= 40 else quote(name, 40)

@@ -38,8 +38,8 @@ def did_you_mean(name: object, allowed: Iterable[str]) -> str:
     return f"; did you mean {known[close[0]]!r}?" if close else ""
 
 
-def shown(value: object, most: int = 60) -> str:
-    """A value as it stands in a message: on one line, and cut in the middle where it is long."""
+def quote(value: object, most: int = 60) -> str:
+    """A value, quoted for a message: on one line, and cut in the middle if it is long."""
     text = repr(value)
     half = (most - 5) // 2
     return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"
@@ -56,7 +56,7 @@ def check_flags(**flags: object) -> None:
     """Raise InputError for one that is neither True nor False, nor None for its default."""
     for name, value in flags.items():
         if value is not None and not isinstance(value, bool):
-            raise InputError(f"{name} must be True or False; got {shown(value)}")
+            raise InputError(f"{name} must be True or False; got {quote(value)}")
 
 
 def out_of_memory(error: MemoryError) -> InputError:
@@ -73,7 +73,7 @@ def here(path: object) -> str:
     if os.path.isabs(str(path)):
         return ""
     try:
-        return f" in {shown(os.getcwd(), 80)}"
+        return f" in {quote(os.getcwd(), 80)}"
     except OSError:  # it has been removed
         return " in a working folder that is no longer there"
 

@@ -12,7 +12,7 @@ import torch
 
 from hybrid_swin import cost
 from hybrid_swin.cost import Cost
-from hybrid_swin.errors import InputError, check_flags, shown
+from hybrid_swin.errors import InputError, check_flags, quote
 from hybrid_swin.interop.trained import load, load_facts
 from hybrid_swin.interop.variant_sources import resolve_variant, trained_path
 from hybrid_swin.interop.weights.load_save import load_weights
@@ -181,12 +181,12 @@ def create_model(
 def _check_places(device: Any, dtype: Any) -> None:
     """Raise InputError for what torch does not know as a device, or as a floating type."""
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise InputError(f"dtype must be one of torch's, such as torch.float16; got {shown(dtype)}")
+        raise InputError(f"dtype must be one of torch's, such as torch.float16; got {quote(dtype)}")
     try:
         torch.empty(0, device=device or "cpu")
     except (RuntimeError, TypeError, AssertionError) as error:  # as torch without CUDA says it
         raise InputError(
-            f"device must be one that torch has here, such as 'cpu' or 'meta'; got {shown(device)}"
+            f"device must be one that torch has here, such as 'cpu' or 'meta'; got {quote(device)}"
         ) from error
 
 
@@ -204,7 +204,7 @@ def list_models(pattern: str = "*") -> list[str]:
     Raises InputError for what is not text.
     """
     if not isinstance(pattern, str):
-        raise InputError(f"names are listed by a pattern such as 'swin*'; got {shown(pattern)}")
+        raise InputError(f"names are listed by a pattern such as 'swin*'; got {quote(pattern)}")
     return [name for name in published.names() if fnmatch(name, pattern)]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from hybrid_swin.errors import InputError, did_you_mean, shown
+from hybrid_swin.errors import InputError, did_you_mean, quote
 from hybrid_swin.interop.factory import create_model
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.network.model import HybridSwin
@@ -84,7 +84,7 @@ def _facts(name: str, cfg: Any) -> dict[str, Any]:
         raise InputError(f"{name} has no weights under a tag, such as {cfg!r}; give {name!r} alone")
     facts = cfg.to_dict() if hasattr(cfg, "to_dict") else cfg or {}
     if not isinstance(facts, Mapping):
-        raise InputError(f"pretrained_cfg is a mapping, such as {{'mean': ...}}; got {shown(cfg)}")
+        raise InputError(f"pretrained_cfg is a mapping, such as {{'mean': ...}}; got {quote(cfg)}")
     return dict(facts)
 
 

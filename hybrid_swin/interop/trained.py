@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.source.files import WeightFile, read_weights
 from hybrid_swin.interop.weights.source.own_variant import hub_facts, own_pool, own_variant
@@ -156,7 +156,7 @@ def _own_cfg(content: Any, file: WeightFile) -> dict[str, Any]:
             sum(map(float, cfg.get(name, ())))
     except (TypeError, ValueError, KeyError, RecursionError) as error:
         raise InputError(
-            f"{file.name} is damaged in its 'pretrained_cfg', {shown(content)}; save it again"
+            f"{file.name} is damaged in its 'pretrained_cfg', {quote(content)}; save it again"
         ) from error
     cfg.pop("architecture", None)  # by which timm could make the network that was saved
     return cfg

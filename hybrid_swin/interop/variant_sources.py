@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from hybrid_swin.errors import InputError, did_you_mean, here, shown, unknown
+from hybrid_swin.errors import InputError, did_you_mean, here, quote, unknown
 from hybrid_swin.spec import block_words, published, registry
 from hybrid_swin.spec.published import meant_by
 from hybrid_swin.spec.run_reference import names_run, run_folder, run_variant
@@ -53,7 +53,7 @@ def trained_path(source: str | Path | Variant) -> Path | None:
     if not isinstance(source, str | os.PathLike):
         raise InputError(
             "a network is made from a name, a block word, a path or a Variant; got "
-            f"{type(source).__name__} {shown(source)}"
+            f"{type(source).__name__} {quote(source)}"
         )
     text = str(source)
     if text.endswith(_VARIANTS) or text in published.names():
@@ -62,7 +62,7 @@ def trained_path(source: str | Path | Variant) -> Path | None:
     path = given_path(plain)
     if path is None:
         if _looks_like_path(plain):
-            raise InputError(f"{shown(plain)} is not a path")
+            raise InputError(f"{quote(plain)} is not a path")
         return None
     if names_run(path):
         return run_folder(path)
@@ -99,9 +99,9 @@ def _no_such_path(given: str, path: Path) -> InputError:
     except OSError:
         there = []
     near = did_you_mean(missing, there)
-    place = "" if str(parent) == "." else f": {shown(str(parent), 80)} holds no {missing!r}"
+    place = "" if str(parent) == "." else f": {quote(str(parent), 80)} holds no {missing!r}"
     return InputError(
-        f"{shown(given, 80)} does not exist{here(path)}{place}"
+        f"{quote(given, 80)} does not exist{here(path)}{place}"
         f"{near or '; give a trained folder, a checkpoint, a YAML file or a name'}"
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import Any, TypeGuard
 
-from hybrid_swin.errors import InputError, shown, unknown
+from hybrid_swin.errors import InputError, quote, unknown
 from hybrid_swin.spec.variant import Variant
 
 _WHICH = "stages are named by the number of the last ones, or a list such as (0, 2); got "
@@ -54,13 +54,13 @@ class FeatureInfo:
             return _part(self._entry(idx), keys)
         indices: Any = self.out_indices if idx is None else idx
         if isinstance(indices, str | bytes) or not isinstance(indices, Iterable):
-            raise InputError(_WHICH + shown(idx))
+            raise InputError(_WHICH + quote(idx))
         return [_part(self._entry(index), keys) for index in indices]
 
     def _entry(self, index: int) -> dict[str, Any]:
         if not _is_whole(index) or not -len(self.info) <= index < len(self.info):
             raise InputError(
-                f"stage {shown(index)} does not exist; choose from 0 to {len(self.info) - 1}"
+                f"stage {quote(index)} does not exist; choose from 0 to {len(self.info) - 1}"
             )
         return self.info[index]
 
@@ -75,7 +75,7 @@ def _part(entry: dict[str, Any], keys: Sequence[str] | None) -> dict[str, Any]:
     if keys is None:
         return dict(entry)
     if isinstance(keys, str | bytes) or not isinstance(keys, Iterable):
-        raise InputError(f"keys are a list, such as ['reduction']; got {shown(keys)}")
+        raise InputError(f"keys are a list, such as ['reduction']; got {quote(keys)}")
     for key in keys:
         if key not in [*entry]:
             raise unknown("fact of a map", key, entry)
@@ -95,11 +95,11 @@ def stages_taken(count: int, indices: int | Sequence[int] | None) -> list[int]:
             raise InputError(f"the last {indices} stages of {count}; choose from 1 to {count}")
         return list(range(count - indices, count))
     if isinstance(indices, str | bytes) or not isinstance(indices, Iterable):
-        raise InputError(_WHICH + shown(indices))
+        raise InputError(_WHICH + quote(indices))
     taken = set()
     for index in indices:
         if not _is_whole(index):
-            raise InputError(_WHICH + shown(indices))
+            raise InputError(_WHICH + quote(indices))
         if not -count <= index < count:
             raise InputError(
                 f"stage {index} does not exist; with {count} stages choose from 0 to {count - 1}, "

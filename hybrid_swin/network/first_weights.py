@@ -4,7 +4,7 @@ from typing import get_args
 
 from torch import Tensor, nn
 
-from hybrid_swin.errors import InputError, shown, unknown
+from hybrid_swin.errors import InputError, quote, unknown
 from hybrid_swin.network.block import ResidualNorm
 from hybrid_swin.network.fusions import Fusion
 from hybrid_swin.spec.recipe import WeightInit
@@ -33,7 +33,7 @@ def initialise(
         raise unknown("weight_init", weight_init, get_args(WeightInit))
     if not isinstance(zero_init_residual, bool):
         raise InputError(
-            f"zero_init_residual must be True or False; got {shown(zero_init_residual)}"
+            f"zero_init_residual must be True or False; got {quote(zero_init_residual)}"
         )
     for part in module.modules():
         if isinstance(part, nn.Linear):

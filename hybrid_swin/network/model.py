@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from hybrid_swin.errors import InputError, check_flags, shown, unknown
+from hybrid_swin.errors import InputError, check_flags, quote, unknown
 from hybrid_swin.network.backbone import Backbone, Layer
 from hybrid_swin.network.feature_info import stages_info, stages_taken
 from hybrid_swin.network.first_weights import initialise
@@ -55,7 +55,7 @@ class HybridSwin(Backbone):
         super().__init__()
         if not isinstance(variant, Variant):
             raise InputError(
-                f"HybridSwin is made from a Variant; got {shown(variant)}; create_model takes names"
+                f"HybridSwin is made from a Variant; got {quote(variant)}; create_model takes names"
             )
         check_flags(strict_img_size=strict_img_size, zero_init_residual=zero_init_residual)
         drop_path_rate = SHARE.read("drop_path_rate", drop_path_rate)

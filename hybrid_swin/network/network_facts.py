@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hybrid_swin.errors import InputError, did_you_mean, shown
+from hybrid_swin.errors import InputError, did_you_mean, quote
 from hybrid_swin.network.head import Pool
 from hybrid_swin.network.model import HybridSwin
 from hybrid_swin.network.pretrained_cfg import pretrained_cfg
@@ -61,21 +61,21 @@ class NetworkFacts:
     def from_dict(cls, data: object) -> "NetworkFacts":
         """Read what ``to_dict`` gives. Raises InputError for what ``network`` would not refuse."""
         if not isinstance(data, Mapping):
-            raise InputError(f"'network' must be a mapping; got {shown(data)}")
+            raise InputError(f"'network' must be a mapping; got {quote(data)}")
         known = [field.name for field in dataclasses.fields(cls)]
         for name in data:
             if name not in known:
                 near = did_you_mean(name, known)
                 raise InputError(
-                    f"unknown fact of a network {shown(name)}{near}; if a newer version of "
+                    f"unknown fact of a network {quote(name)}{near}; if a newer version of "
                     "hybrid-swin wrote the file, install that"
                 )
         if not isinstance(data.get("norm", True), bool):
-            raise InputError(f"norm must be true or false; got {shown(data['norm'])}")
+            raise InputError(f"norm must be true or false; got {quote(data['norm'])}")
         indices = data.get("out_indices")
         if indices is not None:
             if not isinstance(indices, list) or not all(type(i) is int for i in indices):
-                raise InputError(f"out_indices must be a list of stages; got {shown(indices)}")
+                raise InputError(f"out_indices must be a list of stages; got {quote(indices)}")
             data = {**data, "out_indices": tuple(indices)}
         return cls(**data)
 
@@ -93,7 +93,7 @@ class NetworkFacts:
         """
         if self.other:
             raise InputError(
-                f"it holds the weights of {shown(self.other)}, a network of the user's own; build "
+                f"it holds the weights of {quote(self.other)}, a network of the user's own; build "
                 "it yourself and fill it by load_weights"
             )
         others = self.global_pool, self.strict_img_size, self.zero_init_residual
@@ -153,7 +153,7 @@ def _own_facts(cfg: object, variant: Variant) -> dict[str, Any]:
             same = False
         if not same:
             raise InputError(
-                f"pretrained_cfg[{name!r}] cannot be kept in a file: {shown(value)}; make it of "
+                f"pretrained_cfg[{name!r}] cannot be kept in a file: {quote(value)}; make it of "
                 "numbers, texts and lists, or take it out"
             )
         facts[name] = plain

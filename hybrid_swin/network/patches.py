@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 from hybrid_swin.network.tracing import is_traced, sides
 from hybrid_swin.spec.variant import MergingNorm
 
@@ -66,7 +66,7 @@ def check_images(images: Tensor, stem: nn.Module) -> None:
     if not isinstance(images, Tensor):
         raise InputError(
             "a network takes images as a tensor of (batch, channels, height, width); got "
-            f"{type(images).__name__} {shown(images)}"
+            f"{type(images).__name__} {quote(images)}"
         )
     channels = getattr(getattr(stem, "proj", None), "in_channels", None)
     shape = tuple(images.shape)

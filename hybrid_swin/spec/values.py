@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, get_type_hints
 
-from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
+from hybrid_swin.errors import InputError, did_you_mean, quote, unknown
 from hybrid_swin.spec.window_rules import Window, window_of
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -132,7 +132,7 @@ def read_window(value: Any, where: str) -> Window:
     except (InputError, ValueError):  # a side that cannot be, or not two of them
         raise InputError(
             f"{where} must be a whole number from 1 to {_MOST:,}, or two for height and width, "
-            f"such as [7, 9]; got {shown(value, 60)}"
+            f"such as [7, 9]; got {quote(value, 60)}"
         ) from None
     return window_of((height, width))
 

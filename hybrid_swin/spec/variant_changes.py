@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hybrid_swin.errors import InputError, did_you_mean, shown
+from hybrid_swin.errors import InputError, did_you_mean, quote
 from hybrid_swin.spec.block_words import PRETRAINED, WINDOWED, Part, parse, window_layout
 from hybrid_swin.spec.registry import load, plugin_hash
 from hybrid_swin.spec.stage import Stage
@@ -55,7 +55,7 @@ def _unknown(name: str, own: Sequence[str], fields: Sequence[str]) -> InputError
     listed = sorted({*own, *fields} - _UNLISTED)
     near = did_you_mean(name, [*own, *fields, *_SYNONYMS, *_FREE])
     return InputError(
-        f"unknown argument {shown(name, 40)}{near or ';'} create_model takes {', '.join(listed)}"
+        f"unknown argument {quote(name, 40)}{near or ';'} create_model takes {', '.join(listed)}"
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from hybrid_swin.errors import InputError, did_you_mean, shown, unknown
+from hybrid_swin.errors import InputError, did_you_mean, quote, unknown
 from hybrid_swin.system.files import shortened
 
 Record = TypeVar("Record")
@@ -267,6 +267,6 @@ def _got(value: Any) -> str:
     if isinstance(value, int) and abs(value) > _MOST:
         return "a number of very many digits"
     try:
-        return shown(value)
+        return quote(value)
     except (RecursionError, ValueError):
         return f"a {type(value).__name__}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.values import Range, check_ranges
 from hybrid_swin.system.console import Console
@@ -150,7 +150,7 @@ def open_study(
     Raises InputError if it is not such a folder, or a file in it cannot be read.
     """
     if not isinstance(folder, str | os.PathLike):
-        raise InputError(f"folder must be the name of a study's folder; got {shown(folder)}")
+        raise InputError(f"folder must be the name of a study's folder; got {quote(folder)}")
     plugins = [plugins] if isinstance(plugins, str) else plugins
     check_arguments(open_study, plugins=plugins, trust=trust)
     place = expanded(os.fsdecode(folder))

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from hybrid_swin.errors import did_you_mean, few, shown
+from hybrid_swin.errors import did_you_mean, few, quote
 from search.records.runs import PLACES, RUN_FILE
 from search.records.study_file import STUDY_FILE
 
@@ -13,12 +13,12 @@ _NAMED = 5  # studies that a message lists
 def hint_of_studies(folder: Path) -> str:
     """The end of a message on a folder that is not a study's; empty if no study is near."""
     if inside := studies_in(folder):
-        one = shown(str(folder / inside[0]))
+        one = quote(str(folder / inside[0]))
         return f"; it holds the folders of {few(inside, _NAMED)}: give one of them, such as {one}"
     beside = studies_in(folder.parent)
     near = did_you_mean(folder.name, beside)
     study = next((name for name in beside if near.endswith(f" {name!r}?")), None)
-    return "" if study is None else f"; did you mean {shown(str(folder.parent / study))}?"
+    return "" if study is None else f"; did you mean {quote(str(folder.parent / study))}?"
 
 
 def studies_in(folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 from hybrid_swin.system.file_names import SETTINGS_FILE as SETTINGS_FILE
 from hybrid_swin.system.files import (
     DamagedFileError,
@@ -106,7 +106,7 @@ def _check_against(fixed: Mapping[str, Any], settings: Mapping[str, Any], path: 
         if isinstance(before, Mapping) and isinstance(now, Mapping):
             _check_against(before, now, f"{place}.")
         elif before != now:
-            raise SchemaError(f"{place} is {shown(now)}, but {shown(before)} in {STUDY_FILE}")
+            raise SchemaError(f"{place} is {quote(now)}, but {quote(before)} in {STUDY_FILE}")
 
 
 def read_settings(folder: Path, kind: type[Settings]) -> Settings:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 from hybrid_swin.system.changes import changed, nested
 from hybrid_swin.system.schema import build_settings
 from search.settings.config_files import read_receipt
@@ -56,7 +56,7 @@ def _content(
         return content, None
     raise InputError(
         f"settings must be {kind.__name__}, a dict, or the name of a file or a bundled config; "
-        f"got {shown(source)}"
+        f"got {quote(source)}"
     )
 
 

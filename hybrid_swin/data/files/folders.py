@@ -18,7 +18,7 @@ from hybrid_swin.data.class_names import check_no_splits
 from hybrid_swin.data.files.decoding import FORMATS, SUFFIXES
 from hybrid_swin.data.sources import SplitName
 from hybrid_swin.data.spellings import IMAGE_FOLDERS, MASK_FOLDERS, SPLITS, is_no_label, simplify
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 
 FolderLayout = Literal["auto", "classes", "splits"]
 
@@ -87,7 +87,7 @@ def list_folders(root: Path, layout: FolderLayout) -> Listing:
     for folder in inside.folders:
         split = cast(SplitName, SPLITS.read(folder.name, _where(root)))
         if folder.name != split:
-            listing.notes.append(f"folder {shown(folder.name)} read as {split}")
+            listing.notes.append(f"folder {quote(folder.name)} read as {split}")
         within = _look_into(folder)
         _pass_over(root, within, listing, "lies in no class folder")
         _list_classes(root, folder, within.folders, split, listing, layout)
@@ -164,7 +164,7 @@ def _list_classes(
         if layout != "classes" and is_no_label(part.name):
             layout_hint = "" if split else ", or give data.options.layout: classes"
             raise InputError(
-                f"{_where(folder)}: class folder {shown(part.name)} is named as many sets mark "
+                f"{_where(folder)}: class folder {quote(part.name)} is named as many sets mark "
                 f"images without a label; move it away; if it is a class, rename it{layout_hint}"
             )
         before, others = len(listing.items), len(listing.ignored)
@@ -179,11 +179,11 @@ def _list_classes(
         if len(listing.items) == before:
             seen = (item for item in listing.ignored[others:] if item[1] != "hidden")
             what = next(
-                (f"holds no image, only such as {shown(name)} ({why})" for name, why in seen),
+                (f"holds no image, only such as {quote(name)} ({why})" for name, why in seen),
                 "is empty",
             )
             raise InputError(
-                f"data source folder: class folder {shown(str(part), 120)} {what}; fill it or "
+                f"data source folder: class folder {quote(str(part), 120)} {what}; fill it or "
                 "remove it"
             )
     if layout == "auto":
@@ -200,8 +200,8 @@ def _check_not_too_high(root: Path, inside: _Inside) -> None:
     classes = _look_into(only).folders
     if len(classes) > 1:
         raise InputError(
-            f"{_where(root)} holds the folder {shown(only.name)} alone, and that holds "
-            f"{_names(classes)}: give {shown(str(only), 120)} instead"
+            f"{_where(root)} holds the folder {quote(only.name)} alone, and that holds "
+            f"{_names(classes)}: give {quote(str(only), 120)} instead"
         )
 
 
@@ -227,7 +227,7 @@ def _check_no_splits(root: Path, folders: list[Path]) -> None:
     if (known and len(known) + len(odd) > 1) or (folders and sure == len(folders)):
         where = folders[0].parent.relative_to(root).as_posix()
         raise InputError(
-            f"data source folder: {shown(where, 60)} holds {_names(folders)}: splits inside a "
+            f"data source folder: {quote(where, 60)} holds {_names(folders)}: splits inside a "
             "class are not kept apart. Lay them above the classes (train/class/...), or name each "
             "image's split in a csv; " + _HINT.replace("these folders", "the first folders")
         )
@@ -247,7 +247,7 @@ def _check_not_repeated(folder: Path, parts: list[Path], split: str) -> None:
         hint = "splits" if split else "classes"
         raise InputError(
             f"{_where(folder)} holds {_names(parts)}, each with the same folders "
-            f"{shown(', '.join(sorted(common)[:4]), 60)}. If these are the classes, leave out the "
+            f"{quote(', '.join(sorted(common)[:4]), 60)}. If these are the classes, leave out the "
             "level above, or list the files in a csv; if the level above is, give "
             f"data.options.layout: {hint}"
         )
@@ -309,9 +309,9 @@ def _pass_over(root: Path, inside: _Inside, listing: Listing, why: str = "") -> 
 
 
 def _where(folder: Path) -> str:
-    return f"data source folder: {shown(str(folder), 120)}"
+    return f"data source folder: {quote(str(folder), 120)}"
 
 
 def _names(folders: list[Path]) -> str:
     names = [folder.name for folder in folders[:6]]
-    return shown(", ".join(names) + ", ..." * (len(folders) > len(names)), 90)
+    return quote(", ".join(names) + ", ..." * (len(folders) > len(names)), 90)

@@ -20,7 +20,7 @@ from hybrid_swin.data.spellings import (
     is_no_value,
     simplify,
 )
-from hybrid_swin.errors import InputError, few, shown
+from hybrid_swin.errors import InputError, few, quote
 
 _REQUIRED, _OPTIONAL = ("path", "label"), ("split", "group")
 _MARKS = (  # the longer ones first: UTF-32's begins as UTF-16's
@@ -47,7 +47,7 @@ def read_table(table: Path, root: Path) -> Listing:
     """
     if not os.path.isfile(table):
         raise InputError(
-            f"data source folder: csv {shown(str(table), 120)} is not a file; correct 'csv'"
+            f"data source folder: csv {quote(str(table), 120)} is not a file; correct 'csv'"
         )
     listing = Listing()
     try:
@@ -60,7 +60,7 @@ def read_table(table: Path, root: Path) -> Listing:
             ]  # spreadsheets leave empty lines
     except UnicodeError as error:
         raise InputError(
-            f"{table.name} is not UTF-8: {shown(str(error), 90)}; save it as UTF-8"
+            f"{table.name} is not UTF-8: {quote(str(error), 90)}; save it as UTF-8"
         ) from error
     except csv.Error as error:
         raise InputError(
@@ -104,13 +104,13 @@ def _columns(
     counts = Counter(simplify(name) or name for name in header if name)
     twice = [name for name in header if counts[simplify(name) or name] > 1]
     if twice:
-        raise InputError(f"{table}: column {shown(twice[0])} is named twice; name each once")
+        raise InputError(f"{table}: column {quote(twice[0])} is named twice; name each once")
     places: dict[str, int] = {}
     for column in (*_REQUIRED, *_OPTIONAL):
         meant = [index for index, name in enumerate(header) if COLUMNS.meaning(name) == column]
         exact = [index for index in meant if header[index] == column]
         if len(exact or meant) > 1:
-            names = " and ".join(shown(header[index], 40) for index in meant[:2])
+            names = " and ".join(quote(header[index], 40) for index in meant[:2])
             raise InputError(
                 f"{table}: {names} both mean the column {column!r}; rename one of them"
             )
@@ -124,14 +124,14 @@ def _columns(
         near = COLUMNS.nearest(name)
         if near is not None and near not in places:
             raise InputError(
-                f"{table}: column {shown(name)} is not used; did you mean {near!r}? Rename it to "
+                f"{table}: column {quote(name)} is not used; did you mean {near!r}? Rename it to "
                 f"{near!r}, or to something else if it is none"
             )
     for column, index in places.items():
         if header[index] != column:
-            listing.notes.append(f"column {shown(header[index])} read as {column}")
+            listing.notes.append(f"column {quote(header[index])} read as {column}")
     if unused:
-        names = few((shown(name, 30) for name in unused), 5)
+        names = few((quote(name, 30) for name in unused), 5)
         listing.notes.append(
             f"columns not used: {names} (a column 'group' keeps a patient's images together)"
         )
@@ -144,13 +144,13 @@ def _check_present(header: list[str], places: Mapping[str, int], table: str) -> 
             continue
         near = [name for name in header if COLUMNS.nearest(name) == column]
         near += [name for name in header if simplify(name) in others]
-        hint = f"; did you mean {shown(near[0])}? Rename it to {column!r}" if near else ""
+        hint = f"; did you mean {quote(near[0])}? Rename it to {column!r}" if near else ""
         if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
             mark = next(mark for mark in ";\t|" if mark in header[0])
             name = {";": "semicolons", "\t": "tabs", "|": "bars"}[mark]
             hint = f"; its cells are separated by {name}: separate them by commas"
         raise InputError(
-            f"{table}: column {column!r} is missing; found {shown(header, 90)}{hint}; the first "
+            f"{table}: column {column!r} is missing; found {quote(header, 90)}{hint}; the first "
             "line must name the columns path,label[,split][,group]"
         )
 
@@ -163,9 +163,9 @@ def _check_unused(
         cell_values = [row[index].strip() for _, row in cells]
         values = {value for value in cell_values if not is_no_value(value)}
         if _says_split(name, values) or _are_split_words(values, len(values) < len({*cell_values})):
-            some = ", ".join(shown(value, 30) for value in sorted(values)[:3])
+            some = ", ".join(quote(value, 30) for value in sorted(values)[:3])
             raise InputError(
-                f"{table}: column {shown(name, 40)} is not used, but holds {some}; rename it to "
+                f"{table}: column {quote(name, 40)} is not used, but holds {some}; rename it to "
                 "'split', with train, validation or test in each line, to keep them, or take "
                 "it out to have them drawn"
             )
@@ -197,18 +197,18 @@ def _read_row(row: list[str], places: Mapping[str, int], where: str, root: Path)
             raise InputError(f"{where}: {name} is empty")
     if is_no_label(cells["label"]):
         raise InputError(
-            f"{where}: label is {shown(cells['label'])}, as many tables mark an image without a "
+            f"{where}: label is {quote(cells['label'])}, as many tables mark an image without a "
             "label; give it or take the line out, or name the class otherwise if it is one"
         )
     if cells.get("group") and is_no_group(cells["group"]):
         raise InputError(
-            f"{where}: group is {shown(cells['group'])}, as many tables mark that none is known; "
+            f"{where}: group is {quote(cells['group'])}, as many tables mark that none is known; "
             "leave the cell empty, so that these images do not become one group"
         )
     file = Path(os.path.normpath(root / cells["path"]))
     if not file.is_relative_to(os.path.normpath(root)):
         raise InputError(
-            f"{where}: {shown(cells['path'])} lies outside {shown(str(root))}; "
+            f"{where}: {quote(cells['path'])} lies outside {quote(str(root))}; "
             "give the folder that holds all files as option 'path'"
         )
     name = file.relative_to(os.path.normpath(root)).as_posix()
@@ -222,7 +222,7 @@ def _note_split_words(
     words = {row[places["split"]].strip() for _, row in cells} if "split" in places else set()
     for word in sorted(words - {""}):
         if SPLITS.meaning(word) != word:
-            listing.notes.append(f"split {shown(word)} read as {SPLITS.meaning(word)}")
+            listing.notes.append(f"split {quote(word)} read as {SPLITS.meaning(word)}")
 
 
 def _check_table(table: str, root: Path, items: list[Item]) -> None:
@@ -235,9 +235,9 @@ def _check_table(table: str, root: Path, items: list[Item]) -> None:
             what = "are not there or not files"
         turned = "write / for \\ in its paths, or " if "\\" in missing[0] else ""
         raise InputError(
-            f"{table}: {len(missing)} of {len(items)} files {what}, such as {shown(missing[0])} "
-            f"in {shown(str(root))}; {turned}correct the table or option 'path'"
+            f"{table}: {len(missing)} of {len(items)} files {what}, such as {quote(missing[0])} "
+            f"in {quote(str(root))}; {turned}correct the table or option 'path'"
         )
     for name, count in Counter(item.id for item in items).items():
         if count > 1:
-            raise InputError(f"{table}: {shown(name)} is listed twice; keep one line per image")
+            raise InputError(f"{table}: {quote(name)} is listed twice; keep one line per image")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_swin.data.pixels import find_copies
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.options import RANGE_WORDS, as_range
 
 SplitName = Literal["train", "validation", "test"]
@@ -133,7 +133,7 @@ def check_range(source: str, value_range: object) -> tuple[float, float] | None:
     limits = None if value_range is None else as_range(value_range)
     if value_range is not None and limits is None:
         raise InputError(
-            f"{source}: value_range {shown(value_range)} is not possible; give {RANGE_WORDS}"
+            f"{source}: value_range {quote(value_range)} is not possible; give {RANGE_WORDS}"
         )
     return limits
 
@@ -148,7 +148,7 @@ def user_path(path: str, option: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # too long, ~nobody, a null byte
         reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"option {option!r}: {shown(path, 120)} cannot be used: {reason}; correct it"
+            f"option {option!r}: {quote(path, 120)} cannot be used: {reason}; correct it"
         ) from None
     return full_path
 

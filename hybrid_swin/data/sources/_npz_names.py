@@ -4,7 +4,7 @@ import re
 from functools import cache
 
 from hybrid_swin.data.spellings import ARRAYS, SPLITS, simplify
-from hybrid_swin.errors import InputError, few, shown
+from hybrid_swin.errors import InputError, few, quote
 
 CLASS_NAMES = "", "class_names"  # of no split
 
@@ -22,20 +22,20 @@ def arrays_wanted(names: list[str], file: str) -> tuple[dict[tuple[str, str], st
             continue
         if key in wanted:
             raise InputError(
-                f"{file} gives {plain} twice, as {shown(wanted[key], 40)} and {shown(name, 40)}; "
+                f"{file} gives {plain} twice, as {quote(wanted[key], 40)} and {quote(name, 40)}; "
                 "take one out"
             )
         wanted[key] = name
         if name not in (plain, plain.replace("validation", "val", 1)):
-            notes.append(f"array {shown(name, 40)} read as {plain}")
+            notes.append(f"array {quote(name, 40)} read as {plain}")
     for key, name in wanted.items():
         if key != CLASS_NAMES and (key[0], "images") not in wanted:
             raise InputError(
-                f"{file}: array {shown(name, 40)} stands without {key[0]}_images; add it, or take "
+                f"{file}: array {quote(name, 40)} stands without {key[0]}_images; add it, or take "
                 "it out"
             )
     if unused:
-        notes.append(f"arrays not used: {few((shown(name, 30) for name in unused), 5)}")
+        notes.append(f"arrays not used: {few((quote(name, 30) for name in unused), 5)}")
     return wanted, notes
 
 
@@ -66,22 +66,22 @@ def _split_and_kind(name: str, file: str) -> tuple[str, str]:
     for split, kind in pairs:
         meant, what = SPLITS.meaning(split) or SPLITS.nearest(split), ARRAYS.meaning(kind)
         if what and SPLITS.is_near(split) and meant is None:
-            raise SPLITS.refuse(split, f"{file}, array {shown(name, 40)}")
+            raise SPLITS.refuse(split, f"{file}, array {quote(name, 40)}")
         what = what or ARRAYS.nearest(kind)
         if meant and what:
             raise InputError(
-                f"{file}: unknown array {shown(name, 40)}; did you mean '{meant}_{what}'? "
+                f"{file}: unknown array {quote(name, 40)}; did you mean '{meant}_{what}'? "
                 f"({allowed})"
             )
     alone = ARRAYS.meaning(name) or ARRAYS.nearest(name)
     if alone:
         raise InputError(
-            f"{file}: unknown array {shown(name, 40)}; did you mean 'train_{alone}'? ({allowed})"
+            f"{file}: unknown array {quote(name, 40)}; did you mean 'train_{alone}'? ({allowed})"
         )
     last = ARRAYS.meaning(words[-1]) if words else None
     if last and len(words) > 1:
         raise InputError(
-            f"{file}: unknown array {shown(name, 40)}: {last} of no split that is known; rename it "
+            f"{file}: unknown array {quote(name, 40)}: {last} of no split that is known; rename it "
             f"or take it out ({allowed})"
         )
     return "", ""

@@ -13,7 +13,7 @@ from hybrid_swin.data.files.folders import Item, Listing, list_folders
 from hybrid_swin.data.files.pixel_cache import load_pixels
 from hybrid_swin.data.files.tables import read_table
 from hybrid_swin.data.sources import LabelledImages, Source, check_range, class_order, user_path
-from hybrid_swin.errors import InputError, here, shown
+from hybrid_swin.errors import InputError, here, quote
 
 _STRETCHED = 1.05  # times the proportions, from which it is said
 
@@ -102,12 +102,12 @@ class FolderSource(Source):
         try:
             listing = self._list()
         except OSError as error:
-            raise InputError(f"data source folder: {shown(str(error), 160)}") from error
+            raise InputError(f"data source folder: {quote(str(error), 160)}") from error
         names = class_order(item.label for item in listing.items)
         if len(names) < 2:
             raise InputError(
-                f"data source folder: {shown(self.csv or self.path, 120)} holds the class(es) "
-                f"{shown(list(names), 90)}; a classifier needs at least two"
+                f"data source folder: {quote(self.csv or self.path, 120)} holds the class(es) "
+                f"{quote(list(names), 90)}; a classifier needs at least two"
             )
         return listing
 
@@ -125,7 +125,7 @@ class FolderSource(Source):
         root = user_path(self.path, "path")
         if not root.is_dir():
             raise InputError(
-                f"data source folder: {shown(self.path, 120)} is not a folder{here(self.path)}; "
+                f"data source folder: {quote(self.path, 120)} is not a folder{here(self.path)}; "
                 "correct 'path'"
             )
         return list_folders(root, self.layout)
@@ -136,18 +136,18 @@ def _check_readable(
 ) -> None:
     empty = sorted(set(names) - {item.label for item in kept})
     if empty:
-        what = "no file" if not kept else f"no file of class {shown(empty[0])}"
+        what = "no file" if not kept else f"no file of class {quote(empty[0])}"
         name, reason = left_out[0]
         raise InputError(
             f"data source folder: {what} could be read as an image; "
-            f"of {len(left_out)} left out the first is {shown(name)} ({shown(reason, 100)[1:-1]})"
+            f"of {len(left_out)} left out the first is {quote(name)} ({quote(reason, 100)[1:-1]})"
         )
 
 
 def _file_notes(facts: FileFacts, items: list[Item]) -> list[str]:
     """What the rules of decoding changed, counted, with the first file of each."""
     notes = [
-        f"{note}: {count:,} image(s), such as {shown(items[first].id)}"
+        f"{note}: {count:,} image(s), such as {quote(items[first].id)}"
         for note, (count, first) in facts.notes.items()
     ]
     if len({kind.rpartition(", ")[2] for kind in facts.kinds}) > 1:

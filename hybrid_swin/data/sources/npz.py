@@ -19,7 +19,7 @@ from hybrid_swin.data.sources import (
 )
 from hybrid_swin.data.sources._npz_names import CLASS_NAMES, arrays_wanted
 from hybrid_swin.data.spellings import is_no_group, is_no_label
-from hybrid_swin.errors import InputError, here, shown
+from hybrid_swin.errors import InputError, here, quote
 
 
 class _Part(NamedTuple):
@@ -114,7 +114,7 @@ class _Content(NamedTuple):
 def _read(path: Path) -> _Content:
     if not path.is_file():
         raise InputError(
-            f"data source npz: {shown(str(path), 120)} is not a file{here(path)}; correct option "
+            f"data source npz: {quote(str(path), 120)} is not a file{here(path)}; correct option "
             "'path'"
         )
     try:
@@ -129,7 +129,7 @@ def _read(path: Path) -> _Content:
     except Exception as error:  # a damaged file can break any step of reading it
         raise InputError(
             f"{path.name} cannot be read as .npz: {type(error).__name__}: "
-            f"{shown(str(error), 120)[1:-1]}; write it with numpy.savez, text as text (dtype str) "
+            f"{quote(str(error), 120)[1:-1]}; write it with numpy.savez, text as text (dtype str) "
             "and not as objects"
         ) from error
 
@@ -162,7 +162,7 @@ def _parts(file: _Content, name: str) -> list[_Part]:
             )
         )
     if not parts or parts[0].split != "train":
-        have = shown(", ".join(file.members), 120) if file.members else "nothing"
+        have = quote(", ".join(file.members), 120) if file.members else "nothing"
         raise InputError(f"{name} holds no train_images; found {have}")
     return parts
 
@@ -218,7 +218,7 @@ def _labels(values: NDArray[Any], count: int, where: str) -> list[str]:
     strange = next((text for text in texts if is_no_label(text)), None)
     if strange is not None:
         raise InputError(
-            f"{where}: value {shown(strange)} stands for no label; give every image one, or take "
+            f"{where}: value {quote(strange)} stands for no label; give every image one, or take "
             "it out; if it is a class, save whole numbers and its name in class_names"
         )
     if values.dtype.kind == "u":
@@ -242,7 +242,7 @@ def _groups(values: NDArray[Any], count: int, where: str) -> list[str]:
     strange = next((text for text in texts if text and is_no_group(text)), None)
     if strange is not None:
         raise InputError(
-            f"{where}: group {shown(strange)} stands for no group, and these images would become "
+            f"{where}: group {quote(strange)} stands for no group, and these images would become "
             "one; save groups as text, empty where there is none"
         )
     return texts

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from hybrid_swin.errors import InputError, shown, unknown
+from hybrid_swin.errors import InputError, quote, unknown
 from hybrid_swin.errors.plain_text import say
 from hybrid_swin.interop.export.formats import FORMATS, IMAGES, LOGITS, Format
 from hybrid_swin.interop.export.options import ExportOptions
@@ -107,13 +107,13 @@ def export_model(
             "save_weights keeps it in a .safetensors file, which hs.load reads"
         )
     if not isinstance(getattr(model, "variant", None), Variant):
-        raise InputError(f"export_model takes a network of create_model; got {shown(model)}")
+        raise InputError(f"export_model takes a network of create_model; got {quote(model)}")
     if not isinstance(path, str | os.PathLike):
-        raise InputError(f"a network is written to a path; got {shown(path)}")
+        raise InputError(f"a network is written to a path; got {quote(path)}")
     if normalisation is not None and not isinstance(normalisation, Normalisation):
-        raise InputError(f"normalisation must be a Normalisation; got {shown(normalisation)}")
+        raise InputError(f"normalisation must be a Normalisation; got {quote(normalisation)}")
     if class_names is not None and not isinstance(class_names, list | tuple):
-        raise InputError(f"class_names are a list, one per class; got {shown(class_names)}")
+        raise InputError(f"class_names are a list, one per class; got {quote(class_names)}")
     path = Path(path).expanduser()
     name = _format_name(path, format)
     kind = FORMATS[name]

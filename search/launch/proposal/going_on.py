@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.run_reference import began_in
 from hybrid_swin.system.files import expanded
 from search.launch.proposal.begin_file import BEGIN_FILE
@@ -39,8 +39,8 @@ def check_same_proposal(
         if known is None and (not home or (Path(home) / named).resolve() != place):
             raise _others(what, str(reads), place)
         raise InputError(
-            f"{what} calls its images {shown(named, 80)}, as seen from the folder where it was "
-            f"begun; go there to go on: cd {shown(home, 100)[1:-1]}"
+            f"{what} calls its images {quote(named, 80)}, as seen from the folder where it was "
+            f"begun; go there to go on: cd {quote(home, 100)[1:-1]}"
         )
     if preset is None or (known and preset == known.preset):
         return
@@ -61,5 +61,5 @@ def _named_in(options: Mapping[str, Any]) -> str:
 
 def _others(what: str, before: str, now: Path) -> InputError:
     return InputError(
-        f"{what} is of {shown(before, 110)}; give another --name for {shown(str(now), 110)}"
+        f"{what} is of {quote(before, 110)}; give another --name for {quote(str(now), 110)}"
     )

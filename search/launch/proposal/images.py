@@ -20,7 +20,7 @@ from hybrid_swin.data.sources import user_path
 from hybrid_swin.data.sources.folder import FolderSource
 from hybrid_swin.data.sources.npz import NpzSource
 from hybrid_swin.data.summary import independent
-from hybrid_swin.errors import InputError, here, shown
+from hybrid_swin.errors import InputError, here, quote
 from hybrid_swin.system.files import expanded
 from search.settings.names import MOST_NAME, is_taken
 
@@ -112,10 +112,10 @@ def images_in(path: str) -> tuple[str, dict[str, Any]]:
         return "npz", {"path": path}
     if path and place.exists():
         raise InputError(
-            f"--images {shown(path, 120)} is a file of another kind; give a folder with one folder "
+            f"--images {quote(path, 120)} is a file of another kind; give a folder with one folder "
             "per class, a folder with train, val and test, a .csv or an .npz"
         )
-    raise InputError(f"--images {shown(path, 120)}: there is no such folder or file{here(path)}")
+    raise InputError(f"--images {quote(path, 120)}: there is no such folder or file{here(path)}")
 
 
 def check_no_others(given: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from hybrid_swin.data.spellings import COLUMNS, SPLITS
-from hybrid_swin.errors import InputError, shown
+from hybrid_swin.errors import InputError, quote
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_columns(word, meaning, nearest):
 
 
 def test_values_of_any_length_fit_a_message():
-    assert shown("abc") == "'abc'"
-    assert len(shown("x" * 10**6)) <= 60
-    assert "\n" not in shown("a\nb")
+    assert quote("abc") == "'abc'"
+    assert len(quote("x" * 10**6)) <= 60
+    assert "\n" not in quote("a\nb")
     assert len(str(SPLITS.refuse("tra" * 10**4, "here"))) < 200

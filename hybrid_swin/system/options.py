@@ -9,9 +9,9 @@ they stand; what fits is judged when the dataclass is built (`hybrid_swin.system
 import inspect
 import re
 from argparse import SUPPRESS, Action, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
-from itertools import zip_longest
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from hybrid_swin.errors import InputError, unknown
@@ -120,8 +120,9 @@ class Options(ArgumentParser):
 
     def _prepared(self, words: Sequence[str]) -> list[str]:
         """The words such that argparse knows each option and takes its value for one."""
-        prepared = []
-        for word, following in zip_longest(words, words[1:], fillvalue=""):
+        prepared, rest = [], deque(words)
+        while rest:
+            word = rest.popleft()
             name, equals, value = word.partition("=")
             if "\0" in word:
                 raise InputError(f"{word!r} holds a zero byte; leave it out")
@@ -129,10 +130,13 @@ class Options(ArgumentParser):
                 raise InputError(f"{word!r}: '--' alone is not a value; leave it out")
             if name.startswith("--"):
                 path = self._declared(name.removeprefix("--"))
+                following = rest[0] if rest else ""
                 flag = self.hints.get(path) is bool and not equals
                 alone = flag and following.lower() not in _BOOLEANS
                 name = self._spelled.get(path, name)
                 word = f"{name}=true" if alone else f"{name}{equals}{value}"
+                if path in self.hints and not (flag or equals) and _is_negative(following):
+                    word = f"{name}={rest.popleft()}"  # argparse takes -1e-3 for an option
             prepared.append(word)
         return prepared
 
@@ -163,6 +167,15 @@ class Options(ArgumentParser):
         near = [option for option in known if option.startswith(name.rpartition(".")[0] or "--")]
         error = unknown("option", name, near or known)
         return InputError(str(error).partition(" (")[0] + "; --help lists all")
+
+
+def _is_negative(word: str) -> bool:
+    """Whether it is a number below zero, such as -1e-3, -.5 or -inf."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return word.startswith("-")
 
 
 class _Given(Action):

@@ -143,7 +143,7 @@ class _Refused(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-4 is a number, as in YAML 1.2, and 2024-05-01 is text: a folder's name."""
+    """YAML in which 1e-4 and -.5 are numbers, as in YAML 1.2, and 2024-05-01, a folder, is text."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # the parent's declaration
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
@@ -211,7 +211,9 @@ def _inside(node: yaml.Node) -> list[yaml.Node]:
 
 
 _Loader.add_implicit_resolver(
-    _FLOAT, re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
+    _FLOAT,
+    re.compile(r"(?:[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+|[-+]\.[0-9]+)$"),
+    list("-+.0123456789"),
 )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hybrid_swin.data.settings import DataSettings
+from hybrid_swin.errors import InputError
 from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.spec.recipe import Recipe
 
@@ -43,6 +44,10 @@ class FitOptions(CodeOptions):
     weights_prefix: str | None = None
     follow_source: bool = False
     resume: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.folder.strip():
+            raise InputError(f"--folder {self.folder!r} is empty; give one such as runs/mine")
 
 
 @dataclass(frozen=True, kw_only=True)

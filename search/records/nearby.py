@@ -15,7 +15,7 @@ def hint_of_studies(folder: Path) -> str:
     if inside := studies_in(folder):
         one = quote(str(folder / inside[0]))
         return f"; it holds the folders of {few(inside, _NAMED)}: give one of them, such as {one}"
-    beside = studies_in(folder.parent)
+    beside = [name for name in studies_in(folder.parent) if name != folder.name]
     near = did_you_mean(folder.name, beside)
     study = next((name for name in beside if near.endswith(f" {name!r}?")), None)
     return "" if study is None else f"; did you mean {quote(str(folder.parent / study))}?"

@@ -1,5 +1,6 @@
 """Config files: which file a name means, and the plain values in it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -75,6 +76,9 @@ def find_config(name: str, folder: str = "search") -> Path:
             return given
         if given.is_dir():
             raise InputError(f"--config {name!r} is a folder; give a file in it")
+        if os.path.lexists(given):
+            kind = "not a regular file" if given.exists() else "a link to what is not there"
+            raise InputError(f"--config {name!r} is {kind}; give a file")
     except (OSError, RuntimeError) as error:  # an unknown ~user, a name that no system takes
         raise InputError(f"--config {name!r} cannot be read: {error}") from error
     path = given if given.suffix else given.with_suffix(".yaml")
@@ -96,7 +100,11 @@ def find_config(name: str, folder: str = "search") -> Path:
 def _files_beside(path: Path) -> dict[str, Path]:
     """The files in its folder that may be configs, by their stems."""
     with suppress(OSError, ValueError):
-        return {f.stem: f for f in sorted(path.parent.iterdir()) if f.suffix in SETTINGS_FILES}
+        return {
+            f.stem: f
+            for f in sorted(path.parent.iterdir())
+            if f.suffix in SETTINGS_FILES and f.is_file()
+        }
     return {}
 
 

@@ -9,7 +9,7 @@ from search.settings.unused_plugins import unused_plugins
 
 def check_together(settings: StudySettings) -> None:
     """Raise InputError for the first two settings of a study that contradict each other."""
-    for check in (_rungs_over_images, _chance_twice, _matched_objective):
+    for check in (_label_twice, _rungs_over_images, _chance_twice, _matched_objective):
         check(settings)
 
 
@@ -38,6 +38,16 @@ def without_effect(settings: StudySettings, epochs: int, sampler: str) -> Iterat
             )
     if budget.mode == "limit" and budget.tolerance != BudgetSettings.tolerance:
         yield f"budget.tolerance {budget.tolerance} is for budget.mode match only"
+
+
+def _label_twice(settings: StudySettings) -> None:
+    labels = [baseline.label for baseline in settings.baselines if baseline.label]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InputError(
+                f"two baselines have the label {label!r}, so their rows could not be told apart; "
+                "give each a label of its own"
+            )
 
 
 def _rungs_over_images(settings: StudySettings) -> None:

@@ -12,6 +12,7 @@ from hybrid_swin.system.schema import build_settings
 from search.settings.config_files import read_receipt
 from search.settings.experiment import ExperimentSettings
 from search.settings.kinds import check_kind, kind_of
+from search.settings.names import check_folder
 from search.settings.reading import config_content
 from search.settings.recorded_code import CommandLine
 
@@ -40,7 +41,9 @@ def resolve_settings(
     content = changed(content, changes, kind)
     if isinstance(content.get("plugins"), str):
         content["plugins"] = [content["plugins"]]
-    return build_settings(kind, content), receipt
+    settings = build_settings(kind, content)
+    check_folder(settings.folder)
+    return settings, receipt
 
 
 def _content(

@@ -28,6 +28,12 @@ def check_name(name: str) -> None:
         )
 
 
+def check_folder(folder: str) -> None:
+    """Raise InputError for a folder without a name, which would mean the working folder."""
+    if not folder.strip():
+        raise InputError(f"folder {folder!r} is empty; give one such as runs, or . for this one")
+
+
 def is_taken(name: str) -> bool:
     """Whether every place takes a name."""
     try:

@@ -15,6 +15,7 @@ from hybrid_swin.system.yaml_files import to_yaml
 from search.settings.config_files import read_config
 from search.settings.experiment import ExperimentSettings
 from search.settings.kinds import check_kind, kind_of
+from search.settings.names import check_folder
 from search.settings.recorded_code import CommandLine
 
 Settings = TypeVar("Settings", bound=ExperimentSettings)
@@ -57,6 +58,7 @@ def parse_settings(
     for name in options.config or (default,):
         content = changed(content, config_content(name, settings, command_line), settings)
     experiment = build_settings(settings, with_words(content, parser, words, own, settings))
+    check_folder(experiment.folder)
     if options.print_config:
         print(to_yaml(experiment.to_dict()), end="")
         sys.exit(0)

@@ -22,7 +22,8 @@ def read(tmp_path):
 
 
 def test_numbers_are_those_of_yaml_1_2_and_dates_are_text(read):
-    assert read("a: 1e-4\nb: 2024-05-01\nc: .5E3") == {"a": 1e-4, "b": "2024-05-01", "c": 500.0}
+    read_as = {"a": 1e-4, "b": "2024-05-01", "c": 500.0, "d": -0.5}
+    assert read("a: 1e-4\nb: 2024-05-01\nc: .5E3\nd: -.5") == read_as
 
 
 @pytest.mark.parametrize(

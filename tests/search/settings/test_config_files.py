@@ -1,5 +1,6 @@
 """Which file a config's name means, and what is read from it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,17 @@ def test_a_file_beside_of_nearly_the_name_is_meant(tmp_path):
         assert str(error.value).endswith(f"did you mean {str(tmp_path / 'tiny.yaml')!r}?")
     with pytest.raises(InputError, match="nor a bundled config"):
         read_config(str(tmp_path / "other.yaml"))
+
+
+def test_what_is_no_file_is_not_offered_in_its_own_place(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "link.yaml").symlink_to("nowhere.yaml")
+    for name, kind in (("pipe", "not a regular file"), ("link", "a link to what is not there")):
+        with pytest.raises(InputError, match=rf"{name}.yaml' is {kind}; give a file$"):
+            find_config(str(tmp_path / f"{name}.yaml"))
+        with pytest.raises(InputError) as error:
+            find_config(str(tmp_path / f"{name}s.yaml"))
+        assert f"{name}.yaml" not in str(error.value)
 
 
 def test_a_bundled_config_is_read():

@@ -8,6 +8,7 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from search.settings.contradictions import check_together, without_effect
 from search.settings.study import (
+    BaselineSettings,
     BudgetSettings,
     RungSettings,
     SamplerSettings,
@@ -72,3 +73,10 @@ def test_what_changes_nothing_is_said(words, sampler, given):
 def test_nothing_is_said_of_settings_at_work():
     assert not list(without_effect(StudySettings(), 20, "tpe"))
     assert not list(without_effect(StudySettings(), 20, "random"))
+
+
+def test_two_baselines_may_not_have_one_label():
+    twice = (BaselineSettings(("conv",), "mine"), BaselineSettings(("w_msa",), "mine"))
+    with pytest.raises(InputError, match="two baselines have the label 'mine', so their rows"):
+        check_together(StudySettings(baselines=twice))
+    check_together(StudySettings(baselines=(BaselineSettings(("conv",)), BaselineSettings())))

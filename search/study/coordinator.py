@@ -17,7 +17,7 @@ from search.execution.dispatcher import Dispatcher, View
 from search.records.finalists_file import write_finalists
 from search.records.identity import derive_seed
 from search.records.looks import read_looks
-from search.records.runs import FinishedRun, RunResult, RunSpec
+from search.records.runs import RESULT_FILE, FinishedRun, RunResult, RunSpec
 from search.records.time_limit import LEAST_SEEDS
 from search.settings.study import StudySettings
 from search.study import objectives
@@ -81,6 +81,8 @@ class Coordinator:
         self._means = list(randoms.finals(settings.finalists.random))
         expected = expected_runs(settings, candidates, train_images, self._seeds)
         self._expected = replace(expected, means=len(self._means))
+        ended = folder.glob(f"finalists/*/*/{RESULT_FILE}")
+        self._ended_finals = sum(1 for _ in ended)  # in an earlier start
 
     def run(self) -> None:
         """Everything, or what is left of it."""
@@ -163,11 +165,12 @@ class Coordinator:
         expected = self._expected
         chance = expected.random_search > 0
         worth = full_trainings(self._settings, index, max(1, self._rungs.most))
+        finals = (expected.baselines + expected.top) * self._seeds + expected.means
         if self._deadline.allows_trial(
             index,
             search=max(self._dispatcher.running, index - num_results) + expected.audits,
             random_search=worth + expected.audits if chance else 0,
-            finals=(expected.baselines + expected.top) * self._seeds + expected.means,
+            finals=max(0, finals - self._ended_finals),
         ):
             return True
         self._view.note(self._deadline.last_word)
@@ -220,8 +223,10 @@ class Coordinator:
         if early >= seeds:
             return most
         arms = 2 if self._settings.sampler.random_search else 1
-        waiting = self._dispatcher.running + baselines * (seeds - early)
-        top = self._deadline.finalists_in_time(most, lambda top: waiting + arms * top * seeds)
+        waiting = self._dispatcher.running + baselines * (seeds - early) - self._ended_finals
+        top = self._deadline.finalists_in_time(
+            most, lambda top: max(0, waiting + arms * top * seeds)
+        )
         if top < most:
             self._view.note(self._deadline.last_word)
         return top
@@ -275,12 +280,18 @@ class Coordinator:
         for index in range(len(self._least_seeds), self._seeds):
             while self._dispatcher.running > _AHEAD * deadline.slots:
                 self._collect(_LONG)
-            if not deadline.allows_seed(index, len(rows), self._dispatcher.running):
+            to_come = self._to_come(rows, index)
+            if not deadline.allows_seed(index, to_come, self._dispatcher.running):
                 self._view.note(deadline.last_word)
                 self._seeds = index
                 self._expect(seeds=index)
                 return
             self._submit_finals(rows, [index])
+
+    def _to_come(self, specs: Sequence[RunSpec], index: int) -> int:
+        """Trainings of one seed that no earlier start has ended."""
+        keys = [self._candidates.finalist(spec, index).key for spec in specs]
+        return sum(not (self._folder / key / RESULT_FILE).exists() for key in keys)
 
     def _wait_for(self, spec: RunSpec) -> FinishedRun:
         while spec.key not in self._results:

@@ -604,6 +604,19 @@ def test_a_finalist_is_dropped_before_the_third_seed(tmp_path, ends, top, seeds)
     assert sorted(again.trainings.ended) == sorted(played.trainings.ended)
 
 
+def test_what_an_earlier_start_has_trained_takes_no_time(tmp_path):
+    """In 6 s there is no time for sixteen finalists, and all of them have ended."""
+    first, _ = in_time(tmp_path / "a", Timed(1.0), ends=100)
+    made = settings(tmp_path / "b")
+    for key in (key for key in first.trainings.ended if key.startswith("finalists/")):
+        (made.path / key).mkdir(parents=True)
+        (made.path / key / "result.json").write_text("{}")
+    known = first.trainings.known
+    again, deadline = in_time(tmp_path / "b", Timed(0.0, known=known), 6, least_seeds=2)
+    assert (deadline.limit.trials, deadline.limit.seeds) == (0, 0)
+    assert len(again.keys("finalist")) == len(first.keys("finalist"))
+
+
 def test_what_was_decided_is_repeated_by_a_later_start(tmp_path):
     """A second start has all the time of the world, and does what the first one did."""
     first, deadline = in_time(tmp_path / "a", Timed(3.0), ends=20)

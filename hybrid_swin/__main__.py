@@ -31,6 +31,7 @@ from hybrid_swin.system.program import (
     TRAINING,
     check_command,
     door,
+    end_with,
     exit_code,
 )
 from hybrid_swin.system.unread import trains_on_unread
@@ -94,4 +95,4 @@ def _run(command: str, options: Any) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(end_with(main()))

@@ -18,6 +18,7 @@ from hybrid_swin.data.own_modules import made_by
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.own_code.module_sources import import_from_source, module_sources
+from hybrid_swin.spec.own_code.working_folder import same_working_folder
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.processes import import_from_working_folder
 
@@ -154,7 +155,8 @@ def _import(class_path: str) -> Callable[..., LightningDataModule]:
     if sources is not None and module_name not in sys.modules:
         import_from_source(sources)
     try:
-        module = importlib.import_module(module_name)
+        with same_working_folder():
+            module = importlib.import_module(module_name)
     except Exception as error:
         raise InputError(
             f"data.class_path {class_path}: module {module_name!r} cannot be imported "

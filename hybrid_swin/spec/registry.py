@@ -15,6 +15,7 @@ from typing import Any
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.own_code.former_names import find_former_names
 from hybrid_swin.spec.own_code.trust import unasked
+from hybrid_swin.spec.own_code.working_folder import same_working_folder
 from hybrid_swin.spec.part_info import PACKAGE, TABLES, classes_in, digest, read_part
 from hybrid_swin.spec.part_info import PartInfo as PartInfo
 from hybrid_swin.spec.part_info import PartKind as PartKind
@@ -164,7 +165,8 @@ def _import_plugin(entry: PartInfo) -> Any:
         try:
             # not by its loader, which would take compiled code that lies beside the source
             code = compile(source, entry.file, "exec", dont_inherit=True)
-            exec(code, vars(module))  # noqa: S102  # what the user asked for
+            with same_working_folder():
+                exec(code, vars(module))  # noqa: S102  # what the user asked for
         except (Exception, SystemExit) as error:
             del sys.modules[unique]
             raise InputError(

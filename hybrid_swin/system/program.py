@@ -1,9 +1,12 @@
 """How the program was called, so that commands it suggests run as they stand, and how it ends."""
 
+import atexit
 import os
 import shlex
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import FrameType
@@ -23,6 +26,7 @@ SEARCH_COMMANDS = (
     *("blocks", "cost", "export"),
 )
 
+_PATIENCE = 2.0  # seconds for threads of others
 _SCRIPT = "search.py"
 _INSTALLED = "hybrid-swin"  # the console script
 _ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +98,21 @@ def exit_code(command: Callable[[], int]) -> int:
         message = str(explanation)
     print(f"error: {one_line(message)}", file=sys.stderr)
     return 2
+
+
+def end_with(code: int) -> int:
+    """The exit code of this process, which ends now also if a plug-in's thread would not."""
+    end = time.monotonic() + _PATIENCE
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(max(0.0, end - time.monotonic()))
+            if thread.is_alive():
+                print(f"thread {thread.name!r} still runs; ending without it", file=sys.stderr)
+                atexit._run_exitfuncs()
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+    return code
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -13,9 +13,10 @@ def main() -> int:
         from search.execution.forked_workers import server
 
         server()  # imports while this process reads settings and images
+    from hybrid_swin.system.program import end_with
     from search.cli.main import main as run
 
-    return run()
+    return end_with(run())
 
 
 def _trains(arguments: list[str]) -> bool:

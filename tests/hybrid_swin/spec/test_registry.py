@@ -1,6 +1,8 @@
 """Names of parts, and plug-ins: real files in a temporary folder."""
 
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -254,6 +256,20 @@ def test_a_file_that_is_no_text_is_refused(write_plugin):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read as Python"):
         registry.add_plugin(path)
+
+
+@pytest.mark.parametrize("end", ["", "1 / 0"])
+def test_a_file_that_changes_the_working_folder_is_found_again(
+    write_plugin, tmp_path, monkeypatch, end
+):
+    path = write_plugin("average")
+    path.write_text(f"import os\nos.chdir('/')\n{path.read_text()}\n{end}\n")
+    monkeypatch.chdir(path.parent)
+    registry.add_plugin(path.name)
+    with pytest.raises(InputError) if end else nullcontext():
+        registry.load("branch", "average")
+    assert Path.cwd() == path.parent
+    registry.add_plugin(path.name)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,9 @@
 """Each program knows the other's commands."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from hybrid_swin.__main__ import COMMANDS, main
@@ -21,3 +25,21 @@ def test_a_command_of_the_search_is_answered_by_its_command_line(name, capsys):
 def test_a_command_that_nobody_has_is_not_sent_elsewhere(capsys):
     assert main(["statos"]) == 2
     assert "other program" not in capsys.readouterr().err
+
+
+THREAD = """
+import threading, time
+from hybrid_swin.system import program
+program._PATIENCE = 0.1
+threading.Thread(target=time.sleep, args=(1000,), name="of a plug-in").start()
+raise SystemExit(program.end_with(2))
+"""
+
+
+def test_a_thread_of_others_does_not_keep_a_command_from_its_end():
+    root = Path(__file__).parents[3]
+    ended = subprocess.run(
+        [sys.executable, "-c", THREAD], cwd=root, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == "thread 'of a plug-in' still runs; ending without it\n"

@@ -130,9 +130,9 @@ def _of_images(
         fitted = _fitted(settings, clock, console)
         settings, plan = fitted.settings, fitted.plan or plan
         number = "trials" if kind == "study" else "seeds"
-        asked, content[number] = content[number], settings.to_dict()[number]
-        if number in given and content[number] != asked:
-            fit = f"--{number} {asked}: {content[number]} fit into {hours:g} h"
+        before, content[number] = content[number], settings.to_dict()[number]
+        if number in given and content[number] != before:
+            fit = f"--{number} {before}: {content[number]} fit into {hours:g} h"
             console.say(f"{'hours':<11}{fit}", style="yellow")
     command = f"{door()} {name} {shlex.join(words)}"
     proposal.write(settings, content, command, plan, console)

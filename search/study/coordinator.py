@@ -81,8 +81,8 @@ class Coordinator:
         self._means = list(randoms.finals(settings.finalists.random))
         expected = expected_runs(settings, candidates, train_images, self._seeds)
         self._expected = replace(expected, means=len(self._means))
-        ended = folder.glob(f"finalists/*/*/{RESULT_FILE}")
-        self._ended_finals = sum(1 for _ in ended)  # in an earlier start
+        results = folder.glob(f"finalists/*/*/{RESULT_FILE}")
+        self._ended_finals = sum(1 for _ in results)  # in an earlier start
 
     def run(self) -> None:
         """Everything, or what is left of it."""

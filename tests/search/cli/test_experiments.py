@@ -186,7 +186,7 @@ def test_what_tells_classes_apart_at_the_end_of_long_images_is_kept(paced, tmp_p
         Image.fromarray(pixels).save(place)
     found, text = settle("--images", "photos", "--hours", "0.3")
     assert found.settings.variant["image_size"] == [64, 192]
-    assert "squeezed to 64 x 192 (proportions change up to 3.3 times; nothing is cut)" in text
+    assert "squeezed to 64 x 192 (proportions change up to 3.33 times; nothing is cut)" in text
     images = load_data(found.settings.data, (64, 192), 1, None).images
     left = images.images[:, :, :8].mean(axis=(1, 2, 3))
     assert (left[images.labels == 0] < 50).all()

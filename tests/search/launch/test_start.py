@@ -36,7 +36,7 @@ def test_a_study_is_what_the_command_prints_and_writes(instant, tmp_path, capsys
     study = search.run_study(STUDY, trials=4)
     said = capsys.readouterr().out
     assert "data       digits, 8 x 8 pixels" in said
-    assert "retrained" not in said  # the report is asked for
+    assert "retrained with fresh seeds" not in said  # the report is asked for
     assert len(instant) == 1 + 4 + 1 + 2 * 2
     assert study.folder == Path("runs/study")
     assert study.leaderboard.to_csv() == (study.folder / "leaderboard.csv").read_text()

@@ -75,9 +75,9 @@ def summary_lines(about: Mapping[str, Any], kept_in: str = "the receipt") -> lis
     if about["left_out"] or about["ignored"]:
         lines.append(("left out", _left_out(about, kept_in)))
     if about["notes"]:
-        shown_notes = "; ".join(about["notes"][:_NOTED])
+        first_notes = "; ".join(about["notes"][:_NOTED])
         more = len(about["notes"]) - _NOTED
-        lines.append(("note", shown_notes + (f"; {more} more in {kept_in}" if more > 0 else "")))
+        lines.append(("note", first_notes + (f"; {more} more in {kept_in}" if more > 0 else "")))
     return lines
 
 

@@ -62,7 +62,7 @@ def period_of(branch: WindowAttention, grid: Grid) -> Grid:
 
 
 @contextmanager
-def attention_shown(taps: Mapping[WindowAttention, Tap]) -> Iterator[None]:
+def attention_taps(taps: Mapping[WindowAttention, Tap]) -> Iterator[None]:
     """Show each branch's attention to its tap in every pass made inside; nothing else changes.
 
     Weights are computed again from the branch's own queries and keys, since fused kernels keep

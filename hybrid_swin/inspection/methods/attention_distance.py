@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.inspection.measures.attention import Layout, attention_shown, layout_of
+from hybrid_swin.inspection.measures.attention import Layout, attention_taps, layout_of
 from hybrid_swin.inspection.measures.intervals import mean_interval
 from hybrid_swin.inspection.measures.sampling import limited_note, subset
 from hybrid_swin.inspection.methods import BranchPlace, Inspection, Subject
@@ -61,7 +61,7 @@ class AttentionDistance(Inspection):
             else:
                 reason = _REASONS.get(branch.name.partition("(")[0], _OTHERWISE)
                 undefined.append(branch.undefined(reason))
-        with attention_shown({one.module: one.take for one in readers}), torch.no_grad():
+        with attention_taps({one.module: one.take for one in readers}), torch.no_grad():
             for images, _ in used.batches():
                 used.model(images)
         rows = []

@@ -196,7 +196,7 @@ def _names(branch: WindowAttention) -> list[str]:
 
 
 def _laying(part: Part) -> dict[str, Any]:
-    """The rules of a word, the unsaid ones as well."""
+    """The rules of a word, with defaults for those that it does not give."""
     shift = "axis" if part.name == "sw_msa" else "none"
-    unsaid = {"small_map": "shrink", "shift": shift, "roll": "padded"}
-    return unsaid | {name: value for name, value in part.options if name in LAYING}
+    defaults = {"small_map": "shrink", "shift": shift, "roll": "padded"}
+    return defaults | {name: value for name, value in part.options if name in LAYING}

@@ -9,7 +9,7 @@ import torch
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.measures.attention import (
-    attention_shown,
+    attention_taps,
     attention_weights,
     layout_of,
 )
@@ -39,7 +39,7 @@ def one_window(network, side, stride=1):
 def seen_attention(model, images):
     """The attention of the first block in one pass."""
     seen = []
-    with attention_shown({branch_of(model): seen.append}), torch.no_grad():
+    with attention_taps({branch_of(model): seen.append}), torch.no_grad():
         model(images)
     return seen[0]
 
@@ -125,7 +125,7 @@ def test_the_network_gives_the_same_while_it_is_watched_and_after(network):
     seen = []
     with torch.no_grad():
         before = model(images)
-        with attention_shown({attention: seen.append}):
+        with attention_taps({attention: seen.append}):
             during = model(images)
         after = model(images)
     assert torch.equal(before, during)
@@ -137,7 +137,7 @@ def test_the_network_gives_the_same_while_it_is_watched_and_after(network):
 
 def test_the_network_is_let_go_when_a_pass_fails(network):
     model = network("w_msa")
-    with pytest.raises(InputError), attention_shown({branch_of(model): print}):
+    with pytest.raises(InputError), attention_taps({branch_of(model): print}):
         model(torch.randn(1, 2, 16, 16))
     assert "_attend" not in vars(branch_of(model))
 

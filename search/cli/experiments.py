@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.files import given_path
 from hybrid_swin.system.program import door
 from hybrid_swin.system.schema import build_settings
 from hybrid_swin.system.unread import trains_on_unread
@@ -34,10 +35,9 @@ _BEGIN = time.monotonic()  # of the command: this module is imported at its star
 
 def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int:
     """Run a study or a comparison, or say what it would train. Returns the exit code."""
-    if "torch" not in sys.modules:  # seconds, many on a busy machine, in which nothing is said
-        print(
-            f"{options.images or settings.path}: loading PyTorch ...", file=sys.stderr, flush=True
-        )
+    place = options.images or settings.path
+    if "torch" not in sys.modules and given_path(place):  # seconds in which nothing is said
+        print(f"{place}: loading PyTorch ...", file=sys.stderr, flush=True)
     with nullcontext() if options.dry_run else trains_on_unread():
         request = in_time(options, settings, words)
     if options.dry_run:

@@ -125,7 +125,7 @@ def check_folder(settings: ExperimentSettings) -> None:
                 "another --name"
             )
     known = read_study_file(folder, [])
-    if known is not None:
+    if known and "settings" in known:
         _refuse_others(settings, {"settings": known["settings"]}, _tied(settings))
 
 

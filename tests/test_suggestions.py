@@ -54,7 +54,7 @@ def test_a_message_without_its_commands_is_short_and_a_giant_command_is_cut():
 def documented():
     """Commands of the pages' code blocks and of the door's help, less their comments."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages).replace("\\\n", " ")
     lines = re.findall(r"^python (?:search\.py|-m hybrid_swin)\b.*$", text, re.MULTILINE)
     lines += [line.strip().split("   ")[0] for line in EPILOG.splitlines() if "python" in line]
     # a plug-in that is somewhere else has its own tests

@@ -24,7 +24,7 @@ from search.settings.study import DEFAULT_CONFIG, StudySettings
 from search.study.deadline import TimePlan
 
 Settings = TypeVar("Settings", bound=ExperimentSettings)
-Found = TypeVar("Found", Study, ComparisonStudy)
+Outcome = TypeVar("Outcome", Study, ComparisonStudy)
 Result = TypeVar("Result")
 Receipt = Mapping[str, Any]
 
@@ -104,7 +104,7 @@ def compare(
 
 
 def _begin(
-    kind: Callable[[Path, Result], Found],
+    kind: Callable[[Path, Result], Outcome],
     resolved: tuple[Settings, Receipt | None],
     plan: Callable[[Settings, Clock, Console], tuple[Settings, TimePlan]],
     launch: Callable[..., Result],
@@ -113,7 +113,7 @@ def _begin(
     hours: float | None,
     receipt: Receipt | None,
     time_plan: TimePlan | None,
-) -> Found:
+) -> Outcome:
     """Plan and launch; arguments are those of `run_study`, and what differs between the kinds."""
     begin = time.monotonic()
     settings, own_receipt = resolved

@@ -45,7 +45,7 @@ JSON_ONLY = (
     "params",
 )
 COLUMNS = ("rank", *(f.name for f in fields(Row) if f.name not in ("rank", "study", *JSON_ONLY)))
-_SHOWN = (
+_VISIBLE_COLUMNS = (
     "label",
     "fidelity",
     "validation_mean",
@@ -264,7 +264,9 @@ class Leaderboard:
             own = row.params
             chosen = {f"params.{p}": own[p] if p in own else value_at(row, p) for p in paths}
             rows.append({name: getattr(row, name) for name in columns} | chosen)
-        visible_columns = ("rank", "study", *_SHOWN) if self.studies else ("rank", *_SHOWN)
+        visible_columns = (
+            ("rank", "study", *_VISIBLE_COLUMNS) if self.studies else ("rank", *_VISIBLE_COLUMNS)
+        )
         return RowTable([*columns, *(f"params.{path}" for path in paths)], rows, visible_columns)
 
     def to_csv(self) -> str:

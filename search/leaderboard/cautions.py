@@ -26,7 +26,7 @@ from search.leaderboard.board import Leaderboard
 from search.leaderboard.chance import gain_on_chance
 from search.leaderboard.end.answer import base_of, named, usable
 from search.leaderboard.end.shared_cautions import (
-    SHOWN,
+    MOST_CAUTIONS,
     cut_short,
     incomplete,
     not_judged,
@@ -54,7 +54,7 @@ _COSTLIER = 1.1  # times the MACs
 
 def top_cautions(board: Leaderboard) -> list[str]:
     """The first three that hold."""
-    return list(islice(_in_order(board, brief=True), SHOWN))
+    return list(islice(_in_order(board, brief=True), MOST_CAUTIONS))
 
 
 def cautions(board: Leaderboard) -> list[str]:

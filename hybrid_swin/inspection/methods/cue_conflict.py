@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TURN = 6  # images in which all pairs of classes come once
-_SHOWN = {
+_MODE_NAMES = {
     "agree": "both\nagree",
     "texture": "texture\nalone",
     "arrangement": "arrangement\nalone",
@@ -226,7 +226,9 @@ def _draw_modes(axes: "Axes", modes: list[Mapping[str, Any]]) -> None:
     axes.text(
         len(modes) - 0.45, 1 / len(CLASS_NAMES), "chance", color=GREY, va="bottom", ha="right"
     )
-    axes.set_xticks(range(len(modes)), [_SHOWN[row["mode"]] for row in modes], fontsize="small")
+    axes.set_xticks(
+        range(len(modes)), [_MODE_NAMES[row["mode"]] for row in modes], fontsize="small"
+    )
     axes.set_xlim(-0.5, len(modes) - 0.4)
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("accuracy")

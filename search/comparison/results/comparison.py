@@ -28,7 +28,7 @@ from search.records.torn import notes_on
 from search.study.looks import level_at, seeds_looked_at
 
 _NESTED = ("versus", "controls", "levels", "residuals", "rate_scores", "words", "keys")
-_SHOWN = (
+_VISIBLE_COLUMNS = (
     "cell",
     "arm",
     "against",
@@ -225,7 +225,7 @@ class Comparison:
                     head = "shared_seeds" if name == "seeds" else name
                     row[head] = getattr(versus, name, None)
                 rows.append(row | {"verdict": versus.verdict if versus else None})
-        return RowTable(list(rows[0]), rows, _SHOWN)
+        return RowTable(list(rows[0]), rows, _VISIBLE_COLUMNS)
 
     def to_csv(self) -> str:
         """The table as CSV; every digit, unknown values empty."""

@@ -22,7 +22,13 @@ from search.comparison.report.rows import percent
 from search.comparison.results.arm_result import ArmResult, matched_by
 from search.comparison.results.comparison import Comparison
 from search.comparison.results.differences import Versus
-from search.leaderboard.end.shared_cautions import SHOWN, incomplete, not_judged, unlike, wide_doubt
+from search.leaderboard.end.shared_cautions import (
+    MOST_CAUTIONS,
+    incomplete,
+    not_judged,
+    unlike,
+    wide_doubt,
+)
 from search.leaderboard.end.wording import NAMED, more
 from search.leaderboard.rows.intervals import items_of
 from search.statistics.formatting import is_share, points, score_text, unit
@@ -34,7 +40,7 @@ _FEW = 4  # arms that are named one by one
 
 def top_cautions(comparison: Comparison) -> list[str]:
     """The first three that hold."""
-    return list(islice(_in_order(comparison), SHOWN))
+    return list(islice(_in_order(comparison), MOST_CAUTIONS))
 
 
 def _in_order(comparison: Comparison) -> Iterator[str]:

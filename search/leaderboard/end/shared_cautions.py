@@ -10,7 +10,7 @@ from search.statistics.formatting import counted
 from search.statistics.looks import LEVEL
 from search.statistics.skewed_luck import CAUTION
 
-SHOWN = 3  # on the last page
+MOST_CAUTIONS = 3  # on the last page
 FEW_SEEDS = 5  # below it, an interval over seeds is wide enough to say so
 
 

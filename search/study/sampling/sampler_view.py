@@ -34,7 +34,7 @@ class SamplerView:
     """
 
     def __init__(self, directions: Sequence[Direction], sees_all: bool) -> None:
-        self._storage = _Shown(None if sees_all else _Best(directions))
+        self._storage = _FilteredStorage(None if sees_all else _Best(directions))
         ways = [WAYS[direction] for direction in directions]
         self._study = optuna.create_study(storage=self._storage, directions=ways)
         self._id = self._storage.get_study_id_from_name(self._study.study_name)
@@ -83,7 +83,7 @@ class SamplerView:
         self._storage.set_study_system_attr(self._id, name, value)
 
 
-class _Shown(optuna.storages.InMemoryStorage):
+class _FilteredStorage(optuna.storages.InMemoryStorage):
     """Shows of many trials the best and the latest; without ``best`` every trial."""
 
     def __init__(self, best: "_Best | None") -> None:

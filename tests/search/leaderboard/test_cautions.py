@@ -4,7 +4,7 @@ import pytest
 
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.cautions import top_cautions
-from search.leaderboard.end.shared_cautions import SHOWN
+from search.leaderboard.end.shared_cautions import MOST_CAUTIONS
 from search.records.time_limit import TimeLimit, write_time_limit
 
 
@@ -30,7 +30,7 @@ def test_three_at_most_and_the_worst_first(make_study):
     study = two_rows(make_study(), seeds=3, code_hash="other code", **SHORT)
     study.trial(5, 0.9, ended=False)
     found = shown(study)
-    assert len(found) == SHOWN == 3
+    assert len(found) == MOST_CAUTIONS == 3
     assert found[0] == "1 run has not ended: this is not a final result."
     assert found[1].startswith("Rows differ in their ")
     assert "seeds give wide" not in " ".join(found)  # true, and further down

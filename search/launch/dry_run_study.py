@@ -12,7 +12,7 @@ from search.execution.workers import say_data
 from search.launch.hours.pilots import pilot_workers, split_sizes
 from search.launch.hours.study import pilot_runs, study_work
 from search.launch.hours.wall_time import StudyWork
-from search.launch.opening import study_words
+from search.launch.opening import training_words
 from search.launch.resolution import print_resolution
 from search.launch.study import PreparedStudy, check, prepare
 from search.records.looks import read_looks
@@ -38,8 +38,8 @@ def dry_run(settings: StudySettings, console: Console) -> None:
 
     Nothing is left behind. Raises InputError for what `run` itself would refuse.
     """
-    check_folder(settings)
     space, candidates = check(settings)
+    check_folder(settings)
     with pilot_workers(settings, settings.sampler.lookahead, keep_images=False) as workers:
         prepared = prepare(workers.settings, space, candidates)
         sizes = split_sizes(prepared.data, settings.data)
@@ -99,7 +99,7 @@ def _print_plan(
             f"at most {words}; of {_DRAWS} random candidates "
             f"{100 * len(fitting) / _DRAWS:.0f}% are new and fit",
         )
-    table.add_row("trainings", _trainings(counts))
+    table.add_row("trainings", f"{training_words(counts)} in all")
     sampler, why = prepared.sampler
     table.add_row("sampler", f"{sampler}: {why}")
     for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
@@ -112,23 +112,6 @@ def _print_plan(
             style="dim",
         )
     console.print(table)
-
-
-def _trainings(counts: RunCounts) -> str:
-    """Which runs there are to be, kind by kind, and their sum."""
-    random = counts.random_search > 0
-    top = counts.top // (2 if random else 1)
-    also = {
-        f"{counted(counts.references, 'reference')} without a network": counts.references,
-        f"up to {counted(counts.audits, 'stopped trial')} trained to the end": counts.audits,
-        f"a random search of that cost (about {counted(counts.random_search, 'trial')})": random,
-        f"{counted(counts.means, 'random candidate')} trained like a finalist": counts.means,
-    }
-    more = ", ".join(text for text, some in also.items() if some)
-    return (
-        f"{study_words(counts.trials, counts.baselines, top, counts.seeds, random)}"
-        f"{f'; also {more}' if more else ''}: {counts.words} in all"
-    )
 
 
 def _print_time(

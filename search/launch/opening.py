@@ -9,6 +9,7 @@ from search.records.runs import PLACES, RESULT_FILE
 from search.settings.experiment import ExperimentSettings
 from search.settings.wandb import place
 from search.statistics.formatting import counted
+from search.study.expected_runs import RunCounts
 
 _COLOURS = {1: "grey", 3: "colour", 4: "colour with opacity"}
 _MIRRORS = {
@@ -55,6 +56,23 @@ def study_words(trials: int, baselines: int, top: int, seeds: int, random: bool 
     words = f"{' and '.join(once)} trained once" if once else ""
     retrained = f"{again} retrained over {counted(seeds, 'seed')} each" if again else ""
     return ", then ".join(filter(None, (words, retrained)))
+
+
+def training_words(counts: RunCounts) -> str:
+    """Which runs of a study there are to be, kind by kind, and how many: ``...: 52``."""
+    random = counts.random_search > 0
+    top = counts.top // (2 if random else 1)
+    also = {
+        f"{counted(counts.references, 'reference')} without a network": counts.references,
+        f"up to {counted(counts.audits, 'stopped trial')} trained to the end": counts.audits,
+        f"a random search of that cost (about {counted(counts.random_search, 'trial')})": random,
+        f"{counted(counts.means, 'random candidate')} trained like a finalist": counts.means,
+    }
+    more = ", ".join(text for text, some in also.items() if some)
+    return (
+        f"{study_words(counts.trials, counts.baselines, top, counts.seeds, random)}"
+        f"{f'; also {more}' if more else ''}: {counts.words}"
+    )
 
 
 def _data(settings: ExperimentSettings, about: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.workers import common_job_settings
 from search.launch.hours.time_plan import of_hours
-from search.launch.opening import say_opening, study_words
+from search.launch.opening import say_opening, training_words
 from search.launch.session import Prepared, Session, read_images
 from search.leaderboard.board import Leaderboard
 from search.records.identity import derive_seed
@@ -160,8 +160,8 @@ def launch_study(
         InputError: something that the user must fix; what has been finished is kept.
         KeyboardInterrupt: after everything has been put in order.
     """
+    space, candidates = check(settings)  # a misspelt name is no other setting of a begun study
     session = Session(settings, console, receipt)
-    space, candidates = check(settings)
     folder = settings.path
     with session.opened(settings.sampler.lookahead):
         prepared = prepare(settings, space, candidates)
@@ -185,7 +185,7 @@ def launch_study(
         train_images = len(prepared.data.splits.train) if prepared.data else 0
         seeds = next_target(settings.finalists.looks, read_looks(folder))
         counts = expected_runs(settings, candidates, train_images, seeds)
-        say_opening(settings, about_images, _plan(settings, counts, time_plan), console)
+        say_opening(settings, about_images, _plan(counts, time_plan), console)
         work = session.begin(counts.total, time_plan)
         coordinator = Coordinator(
             settings,
@@ -218,12 +218,9 @@ def launch_study(
         return session.finish(coordinator.run, write, about, draw_and_show)
 
 
-def _plan(settings: StudySettings, counts: RunCounts, time_plan: TimePlan | None) -> str:
+def _plan(counts: RunCounts, time_plan: TimePlan | None) -> str:
     """What is to be trained, in a line."""
-    random = settings.sampler.random_search
-    top = counts.top // (2 if random else 1)
-    words = study_words(counts.trials, counts.baselines, top, counts.seeds, random)
-    return f"{words}: {counts.words} trainings{of_hours(time_plan)}"
+    return f"{training_words(counts)} trainings{of_hours(time_plan)}"
 
 
 def _as_decided(settings: StudySettings, limit: TimeLimit) -> StudySettings:

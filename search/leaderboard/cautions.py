@@ -172,9 +172,9 @@ def _missed(board: Leaderboard, final: Sequence[Row]) -> Iterator[str]:
     together = f", {count} asked at once," if count > 1 else ""
     size = f"{score_text(least, board.monitor)}{unit(board.monitor)}"
     low, high = bounds_of(board.monitor) or (0.0, math.inf)
-    what = f"a true difference{together} below about {size}"
+    what = f"a true difference from row R{together} below about {size}"
     if least >= high - low:
-        what = "any difference"
+        what = "any difference from row R"
     yield f"By {over}, {what} would be missed on test more than one time in five."
 
 

@@ -15,6 +15,7 @@ from search.records.proposal import Proposal, read_proposal, text_hash, write_pr
 from search.settings.experiment import differences
 
 BEGIN_FILE = "begin.yaml"
+_LONGEST = 1000  # characters of a comment
 _NAMED, _LONG = 4, 60  # changes that are named, and characters of each
 
 _ABOVE = {
@@ -69,7 +70,7 @@ def write_begin_file(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / BEGIN_FILE
     settings = "".join(map(_explained, to_yaml(content, flow=None).splitlines(keepends=True)))
-    text = "".join(f"# {one_line(line)}".rstrip() + "\n" for line in head) + settings
+    text = "".join(f"# {one_line(line, _LONGEST)}".rstrip() + "\n" for line in head) + settings
     changes, replaced = _kept_beside(path, settings)
     write_proposal(folder, replace(proposal, written=text_hash(text), replaced=replaced))
     write_text_atomically(path, text)

@@ -42,7 +42,9 @@ def print_page(
         if rows:
             parts += [table(row_count), Text()]
         if cautions:
-            parts.append(listing("!", cautions[:caution_count]))
+            rest = len(cautions) - caution_count
+            more = [f"{rest} more caution{'s' * (rest > 1)}: --all"] if rest else []
+            parts.append(listing("!", [*cautions[:caution_count], *more]))
         return Group(*parts, Text())
 
     def lines(row_count: int, caution_count: int, link_count: int) -> int:

@@ -24,6 +24,7 @@ from search.records.runs import FinishedRun, RunKind, RunResult, RunSpec, iter_r
 from search.records.settings import read_settings
 from search.records.torn import notes_on
 from search.settings.study import BudgetSettings, StudySettings
+from search.statistics.formatting import count_text
 from search.statistics.looks import LEVEL
 from search.study.finalists import choosers
 from search.study.looks import level_at, plan_of, target_so_far
@@ -189,7 +190,11 @@ class StudyRows:
 def _limits(budget: BudgetSettings) -> tuple[str, ...]:
     words = {"parameters": "parameters", "macs": "MACs"}
     limits = ((getattr(budget, name), word) for name, word in words.items())
-    return tuple(f"{limit} {word}" for limit, word in limits if limit is not None)
+    return tuple(
+        f"{limit if isinstance(limit, str) else count_text(limit)} {word}"
+        for limit, word in limits
+        if limit is not None
+    )
 
 
 def _readings(

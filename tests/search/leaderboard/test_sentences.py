@@ -30,7 +30,7 @@ def test_a_finished_study(whole_study):
     assert "Test was read 20 times, once for each run with fresh seeds (and once for ref" in text
     assert "On test the reference model logistic regression on pixels gets 94.7%" in text
     assert "wide intervals" not in text
-    assert "By the scatter over seeds and the test images, a true difference, 3 asked at" in text
+    assert "By the scatter over seeds and the test images, a true difference from row R, 3" in text
 
 
 def test_few_seeds_are_called_few(whole_study):
@@ -277,7 +277,9 @@ def test_no_difference_beyond_what_a_metric_allows_is_promised(make_study):
         for (spec, result), score in zip(study.finalist(name, scores), scores, strict=True):
             told = result.to_dict() | {"test": {"test/auroc": score}}
             (study.folder / spec.key / "result.json").write_text(json.dumps(told))
-    assert "over seeds, any difference would be missed on test more than one" in said(study)
+    assert "over seeds, any difference from row R would be missed on test more than one" in said(
+        study
+    )
 
 
 def test_skewed_luck_near_the_ceiling_is_told(make_study):

@@ -104,19 +104,23 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_a_child_that_outlives_its_parent_does_not_hold_the_folder(tmp_path):
     """As one of a pool of processes, when its parent is killed; it has copies of all open files."""
     ours, theirs = os.pipe()
+    begun, begins = os.pipe()
     with locked(tmp_path):
         child = os.fork()
         if child == 0:
+            os.write(begins, b".")
             os.close(theirs)
             os.read(ours, 1)
             os._exit(0)
+    os.read(begun, 1)
     try:
         with locked(tmp_path):
             assert os.waitpid(child, os.WNOHANG) == (0, 0)
     finally:
         os.close(theirs)
         os.waitpid(child, 0)
-        os.close(ours)
+        for end in (ours, begun, begins):
+            os.close(end)
 
 
 def test_a_folder_in_the_place_of_the_lock_is_named_and_can_be_moved(tmp_path):

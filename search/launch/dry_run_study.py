@@ -18,7 +18,7 @@ from search.launch.study import PreparedStudy, check, prepare
 from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RESULT_FILE
-from search.records.study_folder import check_folder
+from search.records.study_folder import check_folder, check_kind
 from search.settings.contradictions import without_effect
 from search.settings.study import StudySettings
 from search.space.budget import limits
@@ -38,6 +38,7 @@ def dry_run(settings: StudySettings, console: Console) -> None:
 
     Nothing is left behind. Raises InputError for what `run` itself would refuse.
     """
+    check_kind(settings)
     space, candidates = check(settings)
     check_folder(settings)
     with pilot_workers(settings, settings.sampler.lookahead, keep_images=False) as workers:

@@ -24,7 +24,7 @@ from search.records.identity import derive_seed
 from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RunSpec
-from search.records.study_folder import adopt_modules, adopt_plugins
+from search.records.study_folder import adopt_modules, adopt_plugins, check_kind
 from search.records.time_limit import TimeLimit
 from search.settings.contradictions import without_effect
 from search.settings.study import SamplerName, StudySettings
@@ -160,7 +160,8 @@ def launch_study(
         InputError: something that the user must fix; what has been finished is kept.
         KeyboardInterrupt: after everything has been put in order.
     """
-    space, candidates = check(settings)  # a misspelt name is no other setting of a begun study
+    check_kind(settings)
+    space, candidates = check(settings)  # a misspelt name is not another setting of a begun study
     session = Session(settings, console, receipt)
     folder = settings.path
     with session.opened(settings.sampler.lookahead):

@@ -107,10 +107,18 @@ def has_begun(folder: Path) -> bool:
 def check_folder(settings: ExperimentSettings) -> None:
     """Look at the folder before any work starts; `bind_settings` also looks at code and data.
 
-    Raises:
-        InputError: an experiment with other settings has begun to train there, or one of the other
-            kind: a comparison where a study is asked for, or a study for a comparison.
+    Raises InputError if an experiment with other settings has begun to train there, or as
+    `check_kind`.
     """
+    check_kind(settings)
+    folder = settings.path
+    known = read_study_file(folder, []) if has_begun(folder) else None
+    if known and "settings" in known:
+        _refuse_others(settings, {"settings": known["settings"]}, _tied(settings))
+
+
+def check_kind(settings: ExperimentSettings) -> None:
+    """Raise InputError if a study is asked for in the folder of a comparison, or the reverse."""
     folder = settings.path
     if not has_begun(folder):
         return
@@ -124,9 +132,6 @@ def check_folder(settings: ExperimentSettings) -> None:
                 f"{str(folder)!r} is the folder of a {kind}, and this is a {wanted}; give "
                 "another --name"
             )
-    known = read_study_file(folder, [])
-    if known and "settings" in known:
-        _refuse_others(settings, {"settings": known["settings"]}, _tied(settings))
 
 
 def bind_settings(

@@ -39,7 +39,7 @@ AUDITS = 2
 
 @dataclass(frozen=True)
 class Found:
-    """One study, told and true; scores are shares.
+    """One study: what its audits say, and what is true; scores are shares.
 
     Args:
         stopped: trials.

@@ -13,7 +13,7 @@ from benchmarks.tabular.methods import BASELINE
 
 AIM = 0.2  # of the cost of random search
 TITLES = {"seen": "what the search sees", "gained": "what the user gets"}
-# Okabe and Ito's palette, told apart by the colour-blind: https://jfly.uni-koeln.de/color/
+# Okabe and Ito's palette, which colour-blind readers can distinguish: https://jfly.uni-koeln.de/color/
 DRAWN = {
     "random": "#000000",
     "tpe": "#0072B2",

@@ -29,7 +29,7 @@ MARKS = {
     "?": "may be the best on test (this set contains it with 95%)",
     "R": "the row that the files' column `difference` compares with",
     "^": "still improving when training ended",
-    "~": "compared with the reference row without pairs of seeds",
+    "~": "compared with row R without pairs of seeds",
     "B": "baseline",
     "!": "a seed was lost",
     "c": "interval over candidates of one seed each, others' over seeds",

@@ -61,8 +61,8 @@ def unpaired_difference(
         return Difference(mean, None, None, least, None)
     u, seed_df = _welch([x.var(ddof=1) / len(x) for x in (a_S, b_T)], len(a_S), len(b_T))
     count = items * least if items else 0
-    seen, u = u, seeds_part(u, [float(x.mean()) for x in (a_S, b_T)], count)
-    seed_df = seed_df if u <= seen else least - 1
+    spread, u = u, seeds_part(u, [float(x.mean()) for x in (a_S, b_T)], count)
+    seed_df = least - 1 if u > spread else seed_df  # agreement by luck teaches no variance
     parts = Parts(mean, u, 0.0, least, count)
     return difference_of_parts(parts, seed_df, confidence, bounds=bounds, covers_items=False)
 

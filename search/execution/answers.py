@@ -1,4 +1,4 @@
-"""What a training answered on validation and test, kept in its run's folder by the worker."""
+"""What a training answered on validation and test, kept in its attempt's folder by the worker."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -32,7 +32,7 @@ class ValidationAnswers(L.Callback):
     def save(
         self, folder: Path, checkpoint: Path, data: L.LightningDataModule, accelerator: str
     ) -> None:
-        """Write them into a run's folder, unless the images have no names.
+        """Write them into an attempt's folder, unless the images have no names.
 
         They are read again where this callback has not seen them all: the training ended in an
         earlier attempt, or several devices shared the split.
@@ -49,7 +49,7 @@ class ValidationAnswers(L.Callback):
 
 
 def save_test_answers(folder: Path, data: L.LightningDataModule, reading: Evaluation) -> None:
-    """Logits of the test split in the run's folder, with ids and groups where they are known."""
+    """Logits of the test split in the attempt's folder, with ids and groups where they are known."""
     known: dict[str, Any] = {}
     if isinstance(data, ImageData):
         index = data.splits.test

@@ -22,6 +22,7 @@ from search.execution.run_folder import (
     attempts_in,
     lost_answers,
     number_of,
+    take_answers,
     take_folder,
     take_over,
 )
@@ -225,6 +226,7 @@ class Dispatcher:
         if result is None:
             self._begin(spec, attempts_in(folder))
             return
+        take_answers(path.parent)
         write_json_atomically(folder / RESULT_FILE, result.to_dict())
         self._end(spec, result)
 

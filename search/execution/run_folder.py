@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,19 @@ def _check_same(spec: RunSpec, record: RunSpec) -> None:
             f"{spec.label}, seed {spec.seed}), as after an update of Optuna or of this program; "
             "go on with the versions that receipt.json names, or give another --name"
         )
+
+
+def take_answers(attempt: Path) -> None:
+    """Move what the attempt that counts answered into its run's folder.
+
+    Workers write into their attempt's folder alone, so that a late one, cut off from us or given
+    up, cannot write over what another attempt answered.
+    """
+    from search.records import predictions, validation  # numpy, which `status` does without
+
+    for name in (predictions.PREDICTIONS_FILE, validation.VALIDATION_FILE):
+        with suppress(FileNotFoundError):  # none, or moved by an earlier start
+            (attempt / name).replace(attempt.parent / name)
 
 
 def lost_answers(folder: Path, result: RunResult) -> str | None:

@@ -83,9 +83,9 @@ def _train(
     for note in fitted.notes:
         say(f"{spec.key}: {note}")
     state, notes = fitted.state, list(fitted.notes)
-    test, latency, run_folder = None, None, Path(job.folder).parent
+    test, latency, attempt = None, None, Path(job.folder)
     if state == "complete" and fitted.checkpoint is not None:
-        training.answers.save(run_folder, fitted.checkpoint, data, settings["accelerator"])
+        training.answers.save(attempt, fitted.checkpoint, data, settings["accelerator"])
     if fitted.checkpoint is not None and (spec.stage == "final" or settings.get("measure_latency")):
         if spec.stage == "final":
             check_trained_on(fitted.checkpoint, data)
@@ -94,7 +94,7 @@ def _train(
             if reading is None:
                 state = "diverged"
             else:
-                save_test_answers(run_folder, data, reading)
+                save_test_answers(attempt, data, reading)
                 test = reading.metrics
         if state == "complete":
             network = load_classifier(fitted.checkpoint)
@@ -242,7 +242,7 @@ def _reference(spec: RunSpec, job: Job, settings: Mapping[str, Any]) -> RunResul
     begin = time.perf_counter()
     with _recorded(spec, job, data):
         fitted = fit_reference(data, settings["objective"]["monitor"])
-    save_test_answers(Path(job.folder).parent, data, fitted.reading)
+    save_test_answers(Path(job.folder), data, fitted.reading)
     seconds = time.perf_counter() - begin
     return RunResult(
         key=spec.key,

@@ -368,6 +368,23 @@ def test_late_words_of_an_attempt_that_was_given_up_are_not_heard(place):
     assert place.result()["score"] == 0.5
 
 
+def test_only_the_attempt_that_counts_leaves_its_answers_in_the_folder(place):
+    place.dispatcher.submit(run())
+    first = place.jobs[0]
+    place.executor.say("lost", first, error="not heard of")
+    place.collect()
+    second = place.jobs[1]
+    Path(second.folder, "validation.npz").write_text("second")
+    place.executor.finish(second, 0.5)
+    place.collect()
+    # the first was only cut off from us, and writes now
+    Path(first.folder, "validation.npz").write_text("first")
+    place.executor.finish(first, 0.99)
+    assert place.collect() == []
+    assert (place / "trials/0000/validation.npz").read_text() == "second"
+    assert place.result()["score"] == 0.5
+
+
 def test_a_worker_that_dies_after_its_result_costs_nothing(place):
     place.dispatcher.submit(run())
     place.executor.say("started", place.jobs[0])

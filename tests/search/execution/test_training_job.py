@@ -70,7 +70,7 @@ class Bench:
         return RunResult.from_dict(read_json(folder / "result.json")), reports
 
     def predictions(self, spec):
-        with np.load(self.settings.path / spec.key / "predictions.npz") as file:
+        with np.load(self.settings.path / spec.key / "attempt-1" / "predictions.npz") as file:
             return dict(file)
 
 
@@ -102,8 +102,9 @@ def test_a_trial_leaves_all_that_a_row_needs(bench):
     assert reports == [
         {"epoch": n, "epochs": 2, "score": result.history[n - 1]["val/accuracy"]} for n in (1, 2)
     ]
-    assert not (bench.settings.path / spec.key / "predictions.npz").exists()
-    answers = read_answers(bench.settings.path / spec.key)
+    attempt = bench.settings.path / spec.key / "attempt-1"
+    assert not (attempt / "predictions.npz").exists()
+    answers = read_answers(attempt)
     assert answers.right.mean() == pytest.approx(result.score, abs=1e-6)
     assert answers.groups is None
 
@@ -111,7 +112,7 @@ def test_a_trial_leaves_all_that_a_row_needs(bench):
 def test_validation_answers_of_a_training_that_is_over_are_read_again(bench):
     spec = bench.trial()
     bench.do(spec)
-    folder = bench.settings.path / spec.key
+    folder = bench.settings.path / spec.key / "attempt-1"
     first = read_answers(folder)
     (folder / VALIDATION_FILE).unlink()
     bench.do(spec)  # the attempt that is over is not trained again
@@ -215,7 +216,7 @@ def test_a_trial_that_diverges_says_so(tmp_path, monkeypatch):
     assert "not finite" in result.error
     final, _ = bench.do(bench.finalist())
     assert (final.state, final.test) == ("diverged", None)
-    assert not (bench.settings.path / bench.finalist().key / "predictions.npz").exists()
+    assert not (bench.settings.path / bench.finalist().key / "attempt-1/predictions.npz").exists()
 
 
 # Finalists
@@ -234,8 +235,7 @@ def test_a_finalist_reads_test_and_keeps_its_answers(bench):
     assert list(saved["labels"]) == list(data.images.labels[index])
     accuracy = (saved["logits"].argmax(axis=1) == saved["labels"]).mean()
     assert accuracy == pytest.approx(result.test["test/accuracy"], abs=1e-6)
-    names = {f.name for f in (bench.settings.path / spec.key).iterdir() if f.is_file()}
-    assert names == {"predictions.npz", "validation.npz"}
+    assert not [f for f in (bench.settings.path / spec.key).iterdir() if f.is_file()]
 
 
 def test_groups_are_kept_where_images_have_them(tmp_path):
@@ -255,7 +255,7 @@ def test_groups_are_kept_where_images_have_them(tmp_path):
     bench.do(spec)
     saved, data = bench.predictions(spec), bench.prepared.data
     assert list(saved["groups"]) == [data.images.groups[i] for i in data.splits.test]
-    validated = read_answers(bench.settings.path / spec.key)
+    validated = read_answers(bench.settings.path / spec.key / "attempt-1")
     assert len(set(validated.groups)) == len(
         {data.images.groups[i] for i in data.splits.validation}
     )
@@ -339,7 +339,7 @@ def test_a_finalist_whose_test_answers_are_not_finite_costs_only_itself(own_benc
     assert (result.state, result.score, result.test) == ("diverged", None, None)
     assert len(result.history) == 2
     assert "the test split cannot be read" in result.error
-    assert not (bench.settings.path / spec.key / "predictions.npz").exists()
+    assert not (bench.settings.path / spec.key / "attempt-1/predictions.npz").exists()
 
 
 # What the user must mend

@@ -100,11 +100,11 @@ def train(spec, attempt, job):
     score, test, ids = float(right.mean()), None, [f"image-{i}" for i in range(IMAGES)]
     epochs = (spec.recipe or {}).get("epochs", 0)
     if spec.kind != "reference":
-        save_answers(attempt.parent, right, ids)
+        save_answers(attempt, right, ids)
     if spec.kind == "reference" or spec.stage == "final":
         study = attempt.parents[len(Path(spec.key).parts)]
         with recorded_test_read(study, job.settings["command"], spec.key, "c", HASHES):
-            test = {"test/accuracy": predict(attempt.parent, rng, score)}
+            test = {"test/accuracy": predict(attempt, rng, score)}
     if spec.stage == "final" and spec.variant and not (attempt / "final.ckpt").exists():
         keep_weights(spec, attempt / "final.ckpt")
     return RunResult(

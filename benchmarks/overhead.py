@@ -33,7 +33,7 @@ from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.classifier import Classifier
 from search.execution.dispatcher import Dispatcher, Silent
-from search.execution.local_workers import LocalExecutor
+from search.execution.executors.local import LocalExecutor
 from search.records.identity import candidate_id
 from search.records.receipt import code_hash
 from search.records.runs import RunSpec

@@ -15,7 +15,11 @@ from pathlib import Path
 from typing import Any
 
 # The same in versions where modules have other names.
-EXECUTORS = ("search.execution.local_workers", "search.executors.local")
+EXECUTORS = (
+    "search.execution.executors.local",
+    "search.execution.local_workers",
+    "search.executors.local",
+)
 JOBS = ("search.execution.job", "search.executors")
 WORKERS = ("the first worker", "a replacement", "a second one", "the next study's")
 PATIENCE = 300.0  # seconds

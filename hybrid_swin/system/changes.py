@@ -1,10 +1,12 @@
 """Settings over settings: what a later file, the command line or a Python call changes.
 
 A later mapping changes the names that it gives and leaves the others; a list or a plain value is
-replaced. A dataclass of settings may say two things more:
+replaced. A dataclass of settings may say three things more:
 
 - ``one_value``: fields, with the keys by which a mapping in them is known to be one value, such as
   ``{choose: [...]}``. Such a mapping is replaced whole, unless a path leads into it.
+- ``named_by``: fields, with the name in them that says what the others are options of. A mapping
+  that gives it another value replaces the earlier one whole.
 - ``left_behind(before, changes)``: names that go when others are given, as the options of a source
   when another source is named.
 """
@@ -75,7 +77,10 @@ def _changed(
         if isinstance(before, list | tuple) and isinstance(change, _ByPath):
             raise in_list(f"{place}.{next(iter(change))}", place)
         inner = getattr(settings, "one_value", {}).get(name, keys)
-        if _is_mapping(before) and _is_mapping(change) and _merges(before, change, inner):
+        named = getattr(settings, "named_by", {}).get(name)
+        if named and _names_another(named, before, change):
+            result[name] = change
+        elif _is_mapping(before) and _is_mapping(change) and _merges(before, change, inner):
             result[name] = _changed(
                 before, change, dataclass_in(hints.get(name)), f"{place}.", inner
             )
@@ -86,6 +91,11 @@ def _changed(
 
 def _is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, Mapping)
+
+
+def _names_another(name: str, before: object, change: object) -> bool:
+    both = _is_mapping(before) and _is_mapping(change)
+    return both and name in before and name in change and before[name] != change[name]  # type: ignore[operator,index]
 
 
 def _merges(before: Mapping[str, Any], change: Mapping[str, Any], keys: Set[str]) -> bool:

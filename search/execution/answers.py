@@ -49,7 +49,7 @@ class ValidationAnswers(L.Callback):
 
 
 def save_test_answers(folder: Path, data: L.LightningDataModule, reading: Evaluation) -> None:
-    """Logits of the test split in the attempt's folder, with ids and groups where they are known."""
+    """Logits of the test split in the attempt's folder, with ids and groups if they are known."""
     known: dict[str, Any] = {}
     if isinstance(data, ImageData):
         index = data.splits.test

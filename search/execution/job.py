@@ -1,8 +1,11 @@
 """Where workers run: one contract, several places."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
+
+from search.settings.experiment import WorkerSettings
 
 
 @dataclass(frozen=True)
@@ -24,26 +27,70 @@ class Event:
     """What a worker says of a job: it has begun, ended an epoch, or ended, well or not.
 
     ``done``: the result stands in the attempt's folder. ``failed``: the job raised; a worker that
-    may be broken by that does no further job. ``lost``: the worker died; ``data`` may hold what it
-    printed last (``last_line``) and where the rest is (``log``).
+    may be broken by that does no further job. ``lost``: the worker died, or its machine is not
+    heard of; ``data`` may hold what it printed last (``last_line``) and where the rest is
+    (``log``). ``returned``: the worker left in order, or its machine was taken from us, through no
+    fault of the job: it goes on elsewhere, and no attempt is lost.
     """
 
-    kind: Literal["started", "epoch", "done", "failed", "lost"]
+    kind: Literal["started", "epoch", "done", "failed", "lost", "returned"]
     key: str
     attempt: int
     worker: str = ""
     data: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Node:
+    """A machine with workers: its name, the jobs that it does at once, those that it does now."""
+
+    name: str
+    slots: int
+    busy: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """What an executor is started for.
+
+    Args:
+        folder: the study's, which every worker must see.
+        workers: how many, and on what.
+        most: more jobs at once could not be fed; None for no such limit.
+        say: is told what a person should know, such as that no machine has what is asked for.
+    """
+
+    folder: Path
+    workers: WorkerSettings
+    most: int | None
+    say: Callable[[str], None]
+
+
 class Executor(Protocol):
     """Runs jobs on workers.
 
     What happens to a worker is an event; only where workers cannot even start is it an InputError.
+    An executor's file holds the dataclass ``Options`` and ``start(options, place) -> Executor``.
     """
 
     @property
     def slots(self) -> int:
-        """How many jobs run at once."""
+        """How many jobs run at once now; machines may join and leave."""
+
+    @property
+    def free(self) -> int:
+        """How many further jobs would begin as soon as they are submitted."""
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The machines, and what they do."""
+
+    @property
+    def waiting(self) -> str:
+        """Why submitted jobs do not begin, for a person; empty if workers are merely busy."""
+
+    def wait_until_ready(self) -> None:
+        """Wait for the first worker. Raises InputError if there will be none."""
 
     def submit(self, job: Job) -> None:
         """Take a job; it starts when a worker is free, in the order of submission."""

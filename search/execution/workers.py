@@ -1,12 +1,9 @@
 """Where an experiment's trainings happen: workers, what their jobs must know, kept images."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data.summary import summary_lines
@@ -15,9 +12,10 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import expanded
 from hybrid_swin.training.hardware import resolve_accelerator, resolve_precision
-from search.execution.local_workers import LocalExecutor, cpu_workers
+from search.execution.job import Executor, Place
 from search.records.receipt import code_hash
 from search.settings.comparison import ComparisonSettings
+from search.settings.executor import executor_module, executor_options
 from search.settings.experiment import ExperimentSettings
 from search.settings.wandb import check_environment
 
@@ -67,13 +65,13 @@ def start_workers(
     settings: ExperimentSettings,
     lookahead: int | None = None,
     say: Callable[[str], None] = lambda text: None,
-) -> Iterator[LocalExecutor]:
+) -> Iterator[Executor]:
     """Workers, started before anything else since they take seconds to import.
 
     Args:
         settings: the experiment.
         lookahead: of a study, which feeds half as many workers; none if nothing waits.
-        say: is told where that makes fewer of them than the machine could have.
+        say: is told what a person should know of them, such as that there are fewer.
 
     Raises:
         InputError: more workers than the lookahead can feed, several devices for a training, or
@@ -86,35 +84,17 @@ def start_workers(
             f"workers.devices {workers.devices}: a training uses one device; more "
             "workers use more devices"
         )
-    gpus = visible_gpus() if resolve_accelerator(workers.accelerator) == "cuda" else []
-    automatic = len(gpus) // workers.devices if gpus else cpu_workers(workers.threads)
-    count = automatic if workers.count == "auto" else int(workers.count)
-    if lookahead is not None and lookahead < 2 * count and workers.count != "auto":
+    if lookahead is not None and workers.count != "auto" and lookahead < 2 * int(workers.count):
         raise InputError(
             f"sampler.lookahead {lookahead} is too small for "
-            f"{count} workers, which would wait for each other; give at least "
-            f"{2 * count}"
+            f"{workers.count} workers, which would wait for each other; give at least "
+            f"{2 * int(workers.count)}"
         )
-    fed = count if lookahead is None else max(1, min(count, lookahead // 2))
-    if fed < count:
-        say(
-            f"{fed} of {count} workers: sampler.lookahead {lookahead} feeds half as many; for all "
-            f"of them give {2 * count}"
-        )
-    logs = settings.path / "logs"
-    with closing(LocalExecutor(max(1, fed), workers.threads, logs, gpus)) as executor:
+    most = None if lookahead is None else max(1, lookahead // 2)
+    place = Place(settings.path, workers, most, say)
+    module = executor_module(settings.executor["name"])
+    with closing(module.start(executor_options(settings.executor), place)) as executor:
         yield executor
-
-
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, by the names that its workers must be given.
-
-    Where CUDA_VISIBLE_DEVICES is set (a scheduler's, a user's), GPU 0 is the first one named there.
-    """
-    count = torch.cuda.device_count()
-    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    named = [name.strip() for name in given.split(",") if name.strip()]
-    return (named or [str(index) for index in range(count)])[:count]
 
 
 def image_cache(settings: ExperimentSettings) -> Path:

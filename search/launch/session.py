@@ -23,7 +23,7 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from search.execution.dispatcher import Dispatcher, View
-from search.execution.local_workers import LocalExecutor
+from search.execution.job import Executor
 from search.execution.workers import (
     WANDB_SECONDS,
     WANDB_SECONDS_WHEN_CUT_OFF,
@@ -92,7 +92,7 @@ class Session:
             locked(self._folder),
             start_workers(self._settings, lookahead, self._console.print) as executor,
         ):
-            self._executor: LocalExecutor = executor
+            self._executor: Executor = executor
             yield
 
     def bind(self, prepared: Prepared, automatic: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.values import Range, check_numbers, check_ranges
 from hybrid_swin.system.files import expanded
+from search.settings.executor import executor_options
 from search.settings.names import check_name
 from search.settings.wandb import WandbSettings
 
@@ -37,11 +38,11 @@ class ObjectiveSettings:
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """Where trainings run.
+    """How many trainings run at once, and on what.
 
     Args:
         count: worker processes; auto is one per visible GPU, else one per usable CPU core as memory
-            allows.
+            allows; with another executor than local, as many as its machines have room for.
         threads: CPU threads of each worker.
         accelerator: as Lightning names it: auto, cpu, gpu, mps, ...
         devices: devices of one training, as Lightning counts them.
@@ -78,13 +79,18 @@ class ExperimentSettings:
         variant: the network.
         recipe: how it is trained.
         objective: what is measured and improved.
-        workers: where trainings run.
+        workers: how many trainings run at once, and on what.
+        executor: where they run: ``name`` is local (this machine), ray or slurm; what else stands
+            beside it are options of that executor.
         wandb: the mirror in Weights & Biases.
     """
 
     # Settings that may change between two starts: they add work or move it elsewhere, and change no
     # result that is there already.
-    free: ClassVar[tuple[str, ...]] = ("folder", "workers", "wandb")
+    free: ClassVar[tuple[str, ...]] = ("folder", "workers", "executor", "wandb")
+
+    # The executor's other names are options of the one that is named.
+    named_by: ClassVar[Mapping[str, str]] = {"executor": "name"}
 
     # Mappings that are a value of the space, by a key in them (see hybrid_swin.system.changes).
     one_value: ClassVar[Mapping[str, Set[str]]] = {"variant": OF_SPACE, "recipe": OF_SPACE}
@@ -98,11 +104,13 @@ class ExperimentSettings:
     recipe: dict[str, Any] = field(default_factory=dict)
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
+    executor: dict[str, Any] = field(default_factory=lambda: {"name": "local"})
     wandb: WandbSettings = field(default_factory=WandbSettings)
 
     def __post_init__(self) -> None:
         check_name(self.name)
         self.wandb.check()
+        executor_options(self.executor)
         check_numbers(self)
 
     @property

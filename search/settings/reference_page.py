@@ -31,6 +31,7 @@ from search.settings.comparison import (
     MatchSettings,
     PrimarySettings,
 )
+from search.settings.executor import executor_module, executor_names
 from search.settings.experiment import ObjectiveSettings, WorkerSettings
 from search.settings.study import (
     BaselineSettings,
@@ -76,6 +77,11 @@ _SECTIONS: tuple[tuple[str, str, type], ...] = (
     ("The network: a stage", "variant.stages[].", Stage),
     ("The recipe", "recipe.", Recipe),
     ("Workers", "workers.", WorkerSettings),
+    *(
+        (f"Executor: {name}", "executor.", executor_module(name).Options)
+        for name in executor_names()
+        if fields(executor_module(name).Options)
+    ),
     ("Weights & Biases", "wandb.", WandbSettings),
 )
 _WORDS: tuple[tuple[str, registry.PartKind, str], ...] = (

@@ -470,7 +470,7 @@ def stop_before_work(patch):
         def close(self):
             pass
 
-    patch.setattr("search.execution.workers.LocalExecutor", NoWorkers)
+    patch.setattr("search.execution.executors.local.LocalExecutor", NoWorkers)
     patch.setattr(training, "fit", stop)
     patch.setattr("search.cli.cost.measured.peak_memory", stop)
     patch.setattr("search.cli.cost.measured.compare_times", stop)

@@ -9,7 +9,7 @@ from search.launch.comparison import PreparedComparison, check, prepare
 from search.launch.hours.ended_work import EndedWork, ended_work
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import PilotWorkers, SplitSizes, pilot_folder, pilot_workers
-from search.launch.hours.time_plan import Clock
+from search.launch.hours.time_plan import Clock, check_place
 from search.launch.hours.wall_time import CLOSING, ComparisonWork, shorter_settings, what_takes
 from search.records.study_folder import check_folder, has_begun
 from search.records.time_limit import LEAST_SEEDS, TimeLimit, read_time_limit
@@ -25,6 +25,7 @@ def plan_comparison(
     Planned looks are kept: then the next one fits, or nothing does. Raises InputError if even the
     least number of seeds does not fit.
     """
+    check_place(settings)
     check_folder(settings)
     plan, _ = check(settings)
     known = read_time_limit(settings.path) if has_begun(settings.path) else None

@@ -12,7 +12,7 @@ from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from search.execution.dispatcher import Dispatcher, Silent
-from search.execution.local_workers import LocalExecutor
+from search.execution.job import Executor
 from search.execution.workers import image_cache, start_workers
 from search.launch.hours.pace import Pace, PilotTiming, pace_of
 from search.records.runs import RunSpec
@@ -66,12 +66,12 @@ def split_sizes(data: LoadedData | None, settings: DataSettings) -> SplitSizes:
 
 @contextmanager
 def pilot_folder(settings: Settings, keep_images: bool = True) -> Iterator[Settings]:
-    """The settings in a temporary folder, which shares the decoded images of their own.
+    """The settings in a temporary folder of this machine, which shares the images of their own.
 
     Without ``keep_images`` nothing is left behind: they are decoded there, and go with it.
     """
     with tempfile.TemporaryDirectory(prefix="hybrid-swin-") as temporary:
-        rehearsal = replace(settings, folder=temporary)
+        rehearsal = replace(settings, folder=temporary, executor={"name": "local"})
         if keep_images:
             cache = image_cache(settings).absolute()
             cache.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ class PilotWorkers(Generic[Settings]):
     """Workers that are ready for pilots."""
 
     settings: Settings  # of their folder
-    executor: LocalExecutor  # the workers
+    executor: Executor  # the workers
     start: float  # seconds until they were ready
 
     def pace(

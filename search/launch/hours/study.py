@@ -10,7 +10,7 @@ from hybrid_swin.system.console import Console
 from search.launch.hours.ended_work import EndedWork, ended_work
 from search.launch.hours.pace import Pace
 from search.launch.hours.pilots import SplitSizes, pilot_folder, pilot_workers, split_sizes
-from search.launch.hours.time_plan import Clock
+from search.launch.hours.time_plan import Clock, check_place
 from search.launch.hours.wall_time import CLOSING, StudyWork, shorter_settings, what_takes
 from search.launch.study import check, prepare
 from search.records.looks import read_looks
@@ -39,6 +39,7 @@ def plan_study(
     others is fitted anew at the pace that was measured then. Raises InputError if even the least
     number of trials does not fit.
     """
+    check_place(settings)
     check_folder(settings)
     space, candidates = check(settings)
     known = read_time_limit(settings.path) if has_begun(settings.path) else None

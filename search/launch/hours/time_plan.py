@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hybrid_swin.errors import InputError
 from search.launch.hours.pace import Pace
 from search.launch.hours.wall_time import CLOSING, PLANNED, most_that_fit, too_long
+from search.settings.experiment import ExperimentSettings
 from search.statistics.formatting import seconds_text
 from search.study.deadline import TimePlan
 
@@ -20,6 +21,16 @@ def of_hours(plan: TimePlan | None) -> str:
         return ""
     hours = seconds_text(plan.limit.hours * 3600)
     return f"; about {seconds_text(plan.seconds)} of {hours}"
+
+
+def check_place(settings: ExperimentSettings) -> None:
+    """Raise InputError for trainings elsewhere than on this machine, where the pilots run."""
+    name = settings.executor["name"]
+    if name != "local":
+        raise InputError(
+            f"--hours is planned by pilots on this machine, and executor.name {name} trains "
+            "elsewhere; leave --hours out and give the trials or seeds that you want"
+        )
 
 
 @dataclass(frozen=True)

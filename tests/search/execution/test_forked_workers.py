@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from search.execution import forked_workers as forked
-from search.execution import local_workers as local
+from search.execution.executors import local
+from search.execution.executors.local import LocalExecutor
 from search.execution.forked_workers import Server
-from search.execution.local_workers import LocalExecutor
 from search.execution.other_process import OtherProcess
 
 PATIENCE = 120  # seconds after which a test has waited in vain

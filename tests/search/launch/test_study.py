@@ -10,7 +10,7 @@ from hybrid_swin.cost import count_cost
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.console import Console
-from search.execution.workers import visible_gpus
+from search.execution.executors.local import visible_gpus
 from search.launch import session
 from search.launch import study as launch
 from search.launch.study import check, launch_study, prepare
@@ -32,10 +32,11 @@ from search.settings.study import BaselineSettings, BudgetSettings, StudyObjecti
 )
 def test_workers_get_the_gpus_that_this_process_was_given(monkeypatch, given, count, expected):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if given is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
-    assert visible_gpus() == expected
+    assert visible_gpus("gpu") == expected
 
 
 @pytest.mark.parametrize("baseline", [True, False])

@@ -32,7 +32,7 @@ OTHERS = {
     "launch/proposal/begin_file.py": "a proposal that the user may have changed",
     "launch/proposal/images.py": "images of the user's own",
     "execution/other_process.py": "what the system says of a process",
-    "execution/local_workers.py": "what the system says of its memory and cores",
+    "execution/executors/local.py": "what the system says of its memory and cores",
     "reporting/status/lock_holder.py": "the lock, as text",
 }
 

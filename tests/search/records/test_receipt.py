@@ -129,7 +129,7 @@ def test_the_codes_hash_is_of_all_sources_and_nothing_else(tmp_path, monkeypatch
     assert code_hash() == before  # wherever it lies
     (package / "notes.txt").write_text("no source")
     assert code_hash() == before
-    changed = package / "execution" / "local_workers.py"
+    changed = package / "execution" / "executors" / "local.py"
     content = changed.read_text()
     changed.write_text(content + "# another\n")
     assert code_hash() != before

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.execution import local_workers as local
+from search.execution.executors import local
+from search.execution.executors.local import LocalExecutor, cpu_workers
 from search.execution.job import Job
-from search.execution.local_workers import LocalExecutor, cpu_workers
 
 PATIENCE = 120  # seconds after which a test has waited in vain
 

@@ -1,4 +1,4 @@
-"""Persistent worker processes on this machine.
+"""Processes of this machine.
 
 Each worker serves jobs through a pipe. It comes from a server that has imported all it needs, or is
 started by itself and imports once (see ``forked_workers``). It ends when its pipe closes, so a
@@ -7,6 +7,7 @@ coordinator that is killed leaves nothing behind; it ignores Ctrl-C, which is th
 
 import json
 import os
+import socket
 import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from hybrid_swin.system.forks import close_in_children
 from hybrid_swin.system.processes import python_command, python_environment
 from search.execution.bounded_log import BoundedLog, Pump
 from search.execution.forked_workers import THREAD_VARIABLES, ForkedWorker, fork_worker
-from search.execution.job import Event, Job
+from search.execution.job import Event, Job, Node, Place
 
 MEMORY_NEED = 2 * 1024**3  # bytes that one CPU worker may want
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
@@ -29,6 +30,29 @@ _CONTROL_GROUP = Path("/sys/fs/cgroup")
 _STILLBORN_LIMIT = 3
 _LOOK_AGAIN = 1.0  # seconds
 _TIME_TO_DIE = 2.0  # seconds from a closed pipe to the end of its process
+
+
+@dataclass(frozen=True)
+class Options:
+    """None: workers say it all."""
+
+
+def start(options: Options, place: Place, prefix: str = "") -> "LocalExecutor":
+    """Workers on this machine: as many as settings say, or as it has room for.
+
+    ``prefix`` stands before their names. Raises InputError if they cannot start.
+    """
+    workers = place.workers
+    gpus = visible_gpus(workers.accelerator)
+    automatic = len(gpus) // workers.devices if gpus else cpu_workers(workers.threads)
+    count = automatic if workers.count == "auto" else int(workers.count)
+    fed = count if place.most is None else min(count, place.most)
+    if fed < count:
+        place.say(
+            f"{fed} of {count} workers: sampler.lookahead feeds half as many as it says; for all "
+            f"of them give {2 * count}"
+        )
+    return LocalExecutor(max(1, fed), workers.threads, place.folder / "logs", gpus, prefix)
 
 
 @dataclass
@@ -50,9 +74,14 @@ class LocalExecutor:
         threads: CPU threads of each.
         logs: folder for what workers and libraries print.
         gpus: GPUs as CUDA_VISIBLE_DEVICES names them, shared out in turn; none for CPU workers.
+        prefix: stands before the workers' names.
     """
 
-    def __init__(self, count: int, threads: int, logs: Path, gpus: Sequence[str] = ()) -> None:
+    waiting = ""
+
+    def __init__(
+        self, count: int, threads: int, logs: Path, gpus: Sequence[str] = (), prefix: str = ""
+    ) -> None:
         self._count, self._owner = count, os.getpid()
         self._logs = logs
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -65,7 +94,7 @@ class LocalExecutor:
                 environment = {variable: str(threads) for variable in THREAD_VARIABLES}
                 if gpus:
                     environment["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
-                self._workers.append(self._start(f"worker-{index}", environment))
+                self._workers.append(self._start(f"{prefix}worker-{index}", environment))
         except BaseException:
             self.close()
             raise
@@ -74,6 +103,20 @@ class LocalExecutor:
     def slots(self) -> int:
         """How many jobs run at once."""
         return self._count
+
+    @property
+    def free(self) -> int:
+        """How many further jobs would begin at once."""
+        return max(0, self._count - self._num_jobs)
+
+    @property
+    def nodes(self) -> list[Node]:
+        """This machine."""
+        return [Node(socket.gethostname(), self._count, min(self._count, self._num_jobs))]
+
+    @property
+    def _num_jobs(self) -> int:
+        return len(self._queue) + sum(worker.job is not None for worker in self._workers)
 
     def wait_until_ready(self) -> None:
         """Wait for the first worker, which has then imported all that trainings need.
@@ -224,6 +267,24 @@ def _spawn(pipe: int, output: int, environment: Mapping[str, str]) -> subprocess
         pass_fds=(pipe,),
         env=python_environment(**environment),
     )
+
+
+def visible_gpus(accelerator: str) -> list[str]:
+    """The GPUs that this process may use, by the names that its workers must be given.
+
+    Where CUDA_VISIBLE_DEVICES is set (a scheduler's, a user's), GPU 0 is the first one named there.
+    None for trainings on another accelerator.
+    """
+    import torch
+
+    from hybrid_swin.training.hardware import resolve_accelerator
+
+    if resolve_accelerator(accelerator) != "cuda":
+        return []
+    count = torch.cuda.device_count()
+    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    named = [name.strip() for name in given.split(",") if name.strip()]
+    return (named or [str(index) for index in range(count)])[:count]
 
 
 def cpu_workers(threads: int) -> int:

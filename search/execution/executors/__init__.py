@@ -1,0 +1,1 @@
+"""Where trainings run, one file each; its stem is the name in ``executor: {name: ...}``."""

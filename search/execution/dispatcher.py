@@ -17,7 +17,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.file_names import FINAL
 from hybrid_swin.system.files import write_json_atomically
-from search.execution.job import Event, Executor, Job
+from search.execution.job import Event, Job, Runner
 from search.execution.run_folder import (
     attempts_in,
     lost_answers,
@@ -85,7 +85,7 @@ class Dispatcher:
     def __init__(
         self,
         folder: Path,
-        executor: Executor,
+        executor: Runner,
         workers: WorkerSettings,
         common: Mapping[str, Any],
         view: View,
@@ -206,6 +206,10 @@ class Dispatcher:
             # A worker that wrote a result may die before it says so.
             self._silence.done(event.key, now)
             self._promote(spec, event.attempt)
+        elif event.kind == "returned":
+            why = event.data.get("error", "its worker left")
+            self._view.note(f"{spec.key} ({spec.label}): {why}; it goes on elsewhere")
+            self._begin(spec, attempts_in(self._folder / spec.key))
         elif event.data.get("input_error"):
             raise InputError(f"{spec.key} ({spec.label}): {event.data['error']}")
         else:

@@ -66,10 +66,25 @@ class Place:
     say: Callable[[str], None]
 
 
-class Executor(Protocol):
-    """Runs jobs on workers.
+class Runner(Protocol):
+    """Runs jobs. What happens to a worker is an event."""
 
-    What happens to a worker is an event; only where workers cannot even start is it an InputError.
+    def submit(self, job: Job) -> None:
+        """Take a job; it starts when a worker is free, in the order of submission."""
+
+    def events(self, timeout: float) -> Sequence[Event]:
+        """What happened since the last call; waits at most ``timeout`` seconds for something.
+
+        Raises InputError if workers cannot even start.
+        """
+
+    def cancel(self, key: str) -> None:
+        """Forget a job, killing the worker that runs it. No event follows."""
+
+
+class Executor(Runner, Protocol):
+    """Runs jobs on workers, here or on other machines.
+
     An executor's file holds the dataclass ``Options`` and ``start(options, place) -> Executor``.
     """
 
@@ -91,15 +106,6 @@ class Executor(Protocol):
 
     def wait_until_ready(self) -> None:
         """Wait for the first worker. Raises InputError if there will be none."""
-
-    def submit(self, job: Job) -> None:
-        """Take a job; it starts when a worker is free, in the order of submission."""
-
-    def events(self, timeout: float) -> Sequence[Event]:
-        """What happened since the last call; waits at most ``timeout`` seconds for something."""
-
-    def cancel(self, key: str) -> None:
-        """Forget a job, killing the worker that runs it. No event follows."""
 
     def close(self) -> None:
         """End all workers, at once, and wait until they are gone."""

@@ -368,6 +368,24 @@ def test_late_words_of_an_attempt_that_was_given_up_are_not_heard(place):
     assert place.result()["score"] == 0.5
 
 
+def test_a_worker_that_leaves_in_order_costs_no_attempt(place):
+    place.start(attempts=1)
+    place.dispatcher.submit(run())
+    for index in range(3):
+        job = place.jobs[index]
+        Path(job.folder, "last.ckpt").write_text(f"of {index}")
+        place.executor.say("started", job)
+        place.executor.say("returned", job, error="node-1 leaves")
+        assert place.collect() == []
+    assert [job.attempt for job in place.jobs] == [1, 2, 3, 4]
+    assert Path(place.jobs[3].folder, "last.ckpt").read_text() == "of 2"
+    assert not list(place.folder.rglob("failure.json"))
+    note = "trials/0000 (w_msa): node-1 leaves; it goes on elsewhere"
+    assert place.view.seen.count(("note", note)) == 3
+    place.executor.finish(place.jobs[3])
+    assert [result.attempt for _, result in place.collect()] == [4]
+
+
 def test_only_the_attempt_that_counts_leaves_its_answers_in_the_folder(place):
     place.dispatcher.submit(run())
     first = place.jobs[0]

@@ -25,6 +25,7 @@ from typing import Any
 from hybrid_swin.interop.export.options import ExportOptions
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.run_reference import with_runs
+from hybrid_swin.system.answer import answer_alone
 from hybrid_swin.system.options import Options, commands_help
 from hybrid_swin.system.program import (
     SEARCH_COMMANDS,
@@ -65,9 +66,10 @@ def _answer(words: Sequence[str]) -> int:
         print(commands_help(TRAINING, str(__doc__), {n: c[-1] for n, c in COMMANDS.items()}))
         return 0
     check_command(words, COMMANDS, SEARCH_COMMANDS, door())
-    options: Any = make_parser(command).build(COMMANDS[command][0], with_runs(words[1:]))
     try:
-        return _run(command, options)
+        with answer_alone(words):
+            options: Any = make_parser(command).build(COMMANDS[command][0], with_runs(words[1:]))
+            return _run(command, options)
     except SystemExit as error:  # how Lightning ends after Ctrl-C
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise

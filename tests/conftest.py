@@ -2,7 +2,9 @@ import copy
 import signal
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from hybrid_swin.spec import registry
 
@@ -54,6 +56,19 @@ def write_plugin(tmp_path, clean_registry):
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of images by class, as a reader's own."""
+    folder = tmp_path_factory.mktemp("own") / "photos"
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        (folder / f"class{number}").mkdir(parents=True)
+        for index in range(12):
+            pixels = rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"class{number}" / f"{index}.png")
+    return folder
 
 
 @pytest.fixture

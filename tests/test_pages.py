@@ -14,9 +14,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from hybrid_swin.__main__ import main as train_main
 from search.cli.main import main as search_main
@@ -26,7 +24,6 @@ from tests.search.records import instant_folders
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-CLASSES, IMAGES = 10, 12  # of the folder photos/, which pages speak of as the reader's own
 NOT_RUN = ("pip ", "python -m pytest ", "python -m benchmarks.")  # installs, and what takes minutes
 SHORTER = {
     "run": ["--trials", "3", "--finalists.top", "1"],
@@ -55,19 +52,6 @@ def write_files(page, folder):
         named = re.match(r"# ([\w.]+\.(?:py|yaml))\n", text)
         if named and language in ("python", "yaml") and not (folder / named[1]).exists():
             (folder / named[1]).write_text(text, encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """A folder of images by class, as a reader's own."""
-    folder = tmp_path_factory.mktemp("own") / "photos"
-    rng = np.random.default_rng(0)
-    for number in range(CLASSES):
-        (folder / f"class{number}").mkdir(parents=True)
-        for index in range(IMAGES):
-            pixels = rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / f"class{number}" / f"{index}.png")
-    return folder
 
 
 @pytest.fixture

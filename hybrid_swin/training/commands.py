@@ -32,6 +32,7 @@ from hybrid_swin.spec.run_reference import (
 )
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.spec.variant_changes import changed
+from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.file_names import DATA_FILE, FINAL, RESULT_FILE, SETTINGS_FILE
 from hybrid_swin.system.files import write_json_atomically, write_text_atomically
 from hybrid_swin.system.yaml_files import read_yaml, to_yaml
@@ -102,14 +103,21 @@ def fit(options: FitOptions) -> int:
         f"{result.state} after {result.epochs} of {recipe.epochs} epochs, "
         f"{result.seconds['fit']:.1f} s of training, {result.precision} on {result.device}"
     )
-    _print_metrics(result.metrics)
+    if options.format == "json":
+        print_json({"folder": str(folder), **summary})
+    else:
+        _print_metrics(result.metrics)
     return 0 if result.state == "complete" else 1
 
 
 def read(options: ReadOptions, split: training.Split) -> int:
     """Print a split's metrics."""
     reading, _ = _read(options, split, "test")
-    _print_metrics(reading.metrics)
+    if options.format == "json":
+        about = {"folder": options.folder, "split": split, "images": len(reading.labels)}
+        print_json({**about, "metrics": reading.metrics})
+    else:
+        _print_metrics(reading.metrics)
     return 0
 
 
@@ -137,7 +145,11 @@ def predict(options: PredictOptions) -> int:
             for key, label, logits in zip(ids, reading.labels, reading.logits, strict=True):
                 row = [names[label], names[logits.argmax()], *logits.tolist()]
                 table.writerow(map(csv_cell, [key, *row]))
-    say(f"{len(ids)} images of the {options.split} split -> {output}")
+    if options.format == "json":
+        about = {"folder": options.folder, "split": options.split, "images": len(ids)}
+        print_json({**about, "output": str(output)})
+    else:
+        say(f"{len(ids)} images of the {options.split} split -> {output}")
     return 0
 
 

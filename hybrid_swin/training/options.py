@@ -7,10 +7,11 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.spec.recipe import Recipe
+from hybrid_swin.system.answer import JsonOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitOptions(CodeOptions):
+class FitOptions(CodeOptions, JsonOptions):
     """What to train, on what, and how.
 
     Args:
@@ -51,7 +52,7 @@ class FitOptions(CodeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadOptions(CodeOptions):
+class ReadOptions(CodeOptions, JsonOptions):
     """Which training to use.
 
     Args:

@@ -12,6 +12,7 @@ def run(options: AttributionOptions) -> int:
     design in which effects cannot be told apart.
     """
     from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
+    from hybrid_swin.system.answer import print_json
     from hybrid_swin.system.console import Console
     from hybrid_swin.system.files import write_json_atomically, write_text_atomically
     from search.comparison.attribution.figures import save_svg
@@ -22,12 +23,14 @@ def run(options: AttributionOptions) -> int:
     study = Path(options.study)
     adopt_kept_plugins(study, options.plugin, options.trust)
     attribution = attribute(read_trials(study, options.match), options.interactions, options.adjust)
-    console = Console()
-    console.print(render(attribution))
     out = Path(options.out) if options.out else study
+    if options.format == "table":
+        Console().print(render(attribution))
     write_json_atomically(out / "attribution.json", attribution.to_dict())
     write_text_atomically(out / "attribution.csv", to_csv(attribution))
     write_text_atomically(out / "attribution.md", to_markdown(attribution))
     save_svg(attribution, out / "attribution.svg")
-    console.say(f"\nwritten: {out}/attribution.json, .csv, .md, .svg")
+    if options.format == "json":
+        print_json(attribution.to_dict())
+    Console().say(f"\nwritten: {out}/attribution.json, .csv, .md, .svg")
     return 0

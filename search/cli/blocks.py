@@ -1,6 +1,7 @@
 """What there is to build with, and whether a user's own part keeps the contract."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -8,6 +9,7 @@ from rich.text import Text
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.registry import PartInfo, PartKind
+from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.console import Console
 from search.cli.options import BlocksOptions
 
@@ -26,13 +28,43 @@ _CHECKED_BY = {
 
 def run(options: BlocksOptions) -> int:
     """List all parts, or check the user's own. Returns the exit code."""
-    return check_plugins(options.plugin) if options.check else print_catalogue(options.plugin)
-
-
-def print_catalogue(plugins: Sequence[str]) -> int:
-    """List all parts with their options."""
-    for plugin in plugins:
+    as_json = options.format == "json"
+    if options.check:
+        return check_plugins(options.plugin, as_json)
+    for plugin in options.plugin:
         registry.add_plugin(plugin)
+    if as_json:
+        print_json({"parts": _parts()})
+    else:
+        print_catalogue()
+    return 0
+
+
+def _parts() -> list[dict[str, Any]]:
+    """All parts with their options, for programs."""
+    entries = [registry.describe(kind, name) for kind, _ in _KINDS for name in registry.names(kind)]
+    return [
+        {
+            "kind": entry.kind,
+            "name": entry.name,
+            "summary": entry.summary,
+            "plugin_hash": entry.plugin_hash or None,
+            "options": [
+                {
+                    "name": option.name,
+                    "required": option.required,
+                    "default": option.default,
+                    "allowed": option.allowed,
+                }
+                for option in entry.options.values()
+            ],
+        }
+        for entry in entries
+    ]
+
+
+def print_catalogue() -> None:
+    """List all parts with their options."""
     console = Console()
     for kind, title in _KINDS:
         table = Table(
@@ -50,26 +82,28 @@ def print_catalogue(plugins: Sequence[str]) -> int:
         "A word: conv(kernel=7)+w_msa:gate. Where no fusion is named, branches are summed.",
         highlight=False,
     )
-    return 0
 
 
-def check_plugins(plugins: Sequence[str]) -> int:
+def check_plugins(plugins: Sequence[str], as_json: bool = False) -> int:
     """Run the contract tests on a user's own parts. Returns 0 where all hold, else 1."""
     if not plugins:
         raise InputError("--check tests plug-ins; name at least one with --plugin FILE")
     entries = [registry.add_plugin(plugin) for plugin in plugins]
-    failures = 0
+    checked: list[dict[str, Any]] = []
     for entry in entries:
         if entry.kind in _CHECKED_BY:
             raise InputError(
                 f"{entry.file.name}: only branches and fusions have contract tests; "
                 f"{_CHECKED_BY[entry.kind]}"
             )
-        failures += _check(entry, Console())
-    return 1 if failures else 0
+        checked.append({"kind": entry.kind, "name": entry.name, "checks": _check(entry, Console())})
+    if as_json:
+        print_json({"checked": checked})
+    return 0 if all(check["holds"] for part in checked for check in part["checks"]) else 1
 
 
-def _check(entry: PartInfo, console: Console) -> int:
+def _check(entry: PartInfo, console: Console) -> list[dict[str, Any]]:
+    """Run and print each check; gives what they find."""
     from hybrid_swin.network.contract import CHECKS, words_with
 
     words = list(words_with(entry.kind, entry.name))
@@ -80,6 +114,7 @@ def _check(entry: PartInfo, console: Console) -> int:
             f": {len(CHECKS)} checks on {len(words)} block words",
         )
     )
+    findings: list[dict[str, Any]] = []
     reported: dict[str, str] = {}  # by what is wrong, the check that has said it
     for check in CHECKS:
         fault = ""
@@ -91,6 +126,7 @@ def _check(entry: PartInfo, console: Console) -> int:
                 break
         title = check.__name__.replace("_", " ")
         same = reported.setdefault(fault, title) if fault else title
+        findings.append({"check": title, "holds": not fault, "fault": fault or None})
         console.print(
             Text.assemble(
                 "  ",
@@ -100,7 +136,7 @@ def _check(entry: PartInfo, console: Console) -> int:
                 f"\n         {fault}" * (bool(fault) and same == title),
             )
         )
-    return len(reported)
+    return findings
 
 
 def _options(entry: PartInfo) -> str:

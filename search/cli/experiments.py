@@ -3,12 +3,13 @@
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.files import given_path
 from hybrid_swin.system.program import door
 from hybrid_swin.system.schema import build_settings
@@ -40,27 +41,32 @@ def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int
         print(f"{place}: loading PyTorch ...", file=sys.stderr, flush=True)
     with nullcontext() if options.dry_run else trains_on_unread():
         request = in_time(options, settings, words)
+    as_json = options.format == "json"
     if options.dry_run:
-        if not request.proposed:  # else all is said
-            _rehearse(request.settings)
+        planned = request.proposal or _rehearse(request.settings)  # a proposal says all of it
+        if as_json:
+            hours = request.plan.limit.hours if request.plan else None
+            print_json({"hours": hours, **planned})
         return 0
     receipts = [receipt for name in options.config if (receipt := read_receipt(name))]
     from search.launch import start
 
     begin = start.run_study if isinstance(request.settings, StudySettings) else start.compare
     receipt = receipts[-1] if receipts else None
-    begin(request.settings, receipt=receipt, report=True, time_plan=request.plan)
+    outcome = begin(request.settings, receipt=receipt, report=not as_json, time_plan=request.plan)
+    if as_json:
+        print_json(outcome.to_dict())
     return 0
 
 
-def _rehearse(settings: Experiment) -> None:
+def _rehearse(settings: Experiment) -> Mapping[str, Any]:
+    """Say what would be trained; gives the same for programs."""
     from hybrid_swin.system.console import Console
     from search.launch import dry_run_comparison, dry_run_study
 
     if isinstance(settings, StudySettings):
-        dry_run_study.dry_run(settings, Console())
-    elif isinstance(settings, ComparisonSettings):
-        dry_run_comparison.rehearse(settings, Console())
+        return dry_run_study.dry_run(settings, Console())
+    return dry_run_comparison.rehearse(settings, Console())
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class InTime:
 
     settings: Experiment  # the study's or comparison's
     plan: "TimePlan | None" = None  # what fits into the hours; None for no limit
-    proposed: bool = False  # whether the settings were proposed just now
+    proposal: Mapping[str, Any] | None = None  # of settings proposed just now, what was said
 
 
 def in_time(
@@ -135,8 +141,8 @@ def _of_images(
             fit = f"--{number} {before}: {content[number]} fit into {hours:g} h"
             console.say(f"{'hours':<11}{fit}", style="yellow")
     command = f"{door()} {name} {shlex.join(words)}"
-    proposal.write(settings, content, command, plan, console)
-    return InTime(settings, plan, proposed=True)
+    about = proposal.write(settings, content, command, plan, console)
+    return InTime(settings, plan, about)
 
 
 def _continued(

@@ -1,13 +1,11 @@
 """The command `leaderboard`: what a study, several or a comparison have found, by their folders."""
 
-import json
 from pathlib import Path
 
+from hybrid_swin.system.answer import print_json, print_text
 from hybrid_swin.system.console import Console
-from hybrid_swin.system.files import json_ready
 from search.cli.options import LeaderboardOptions
 from search.comparison.report.figures import save_differences
-from search.comparison.report.files import json_content
 from search.launch.outcome import ComparisonStudy, Study, open_study, read_board
 from search.leaderboard.table import save_svg
 
@@ -25,13 +23,9 @@ def run(options: LeaderboardOptions) -> int:
     else:
         study = open_study(folders[0], plugins=options.plugin, trust=options.trust)
     if options.format == "csv":
-        print(study.leaderboard.to_csv(), end="")
+        print_text(study.leaderboard.to_csv())
     elif options.format == "json":
-        if isinstance(study, ComparisonStudy):
-            content = json_content(study.comparison)
-        else:
-            content = study.board.to_dict()
-        print(json.dumps(json_ready(content), indent=1))
+        print_json(study.to_dict())
     else:
         study.print_report(Console(), full=options.all)
     if options.svg:

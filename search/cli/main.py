@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.answer import answer_alone
 from hybrid_swin.system.options import commands_help
 from hybrid_swin.system.program import (
     TRAINING,
@@ -35,4 +36,5 @@ def _dispatch(arguments: list[str]) -> int:
     if name not in COMMANDS and (use := use_of(name)):
         raise InputError(f"{name!r} is a file, not a command; {use}")
     check_command(arguments, COMMANDS, TRAINING_COMMANDS, TRAINING)
-    return COMMANDS[name].run(name, words)
+    with answer_alone(words):
+        return COMMANDS[name].run(name, words)

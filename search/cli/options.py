@@ -8,13 +8,12 @@ from typing import Literal
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.own_code.trust import CodeOptions
+from hybrid_swin.system.answer import JsonOptions, TableOptions
 from search.settings.reading import ConfigOptions
-
-Output = Literal["table", "csv", "json"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimeOptions(ConfigOptions):
+class TimeOptions(ConfigOptions, JsonOptions):
     """Options of what trains: on which images, for how long.
 
     Args:
@@ -63,7 +62,7 @@ class CompareOptions(TimeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpaceOptions(ConfigOptions):
+class SpaceOptions(ConfigOptions, JsonOptions):
     """What a study's space holds, before anything is trained.
 
     Its parameters, how many candidates they make, how many of these fit the budget, the lowest and
@@ -73,7 +72,6 @@ class SpaceOptions(ConfigOptions):
     Args:
         samples: combinations to draw where there are too many to look at one by one; more are
             slower and narrow the intervals.
-        format: what to print.
 
     Examples:
       python search.py space
@@ -82,11 +80,10 @@ class SpaceOptions(ConfigOptions):
     """
 
     samples: int = 1000
-    format: Literal["table", "json"] = "table"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeaderboardOptions(CodeOptions):
+class LeaderboardOptions(CodeOptions, TableOptions):
     """Show a study's leaderboard, or what a comparison found; finished or not.
 
     Several studies stand in one table where they have the same objective, images and test split.
@@ -94,18 +91,16 @@ class LeaderboardOptions(CodeOptions):
     Args:
         studies: the folder of the study or comparison; or of several studies.
         all: the full page: every row and every sentence, instead of the answer on one page.
-        format: what to print.
         svg: write the full page as a picture as well.
     """
 
     studies: tuple[str, ...] = ("runs/digits",)
     all: bool = False
-    format: Output = "table"
     svg: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatusOptions:
+class StatusOptions(JsonOptions):
     """How a study or a comparison stands, from another shell while it runs, or after.
 
     What has ended, what is being trained, the best so far, the time left. Reads the folder only and
@@ -113,17 +108,15 @@ class StatusOptions:
 
     Args:
         study: the folder of the study or comparison; or of several, to list them.
-        format: what to print.
         watch: look again every so many seconds while it runs; json: one line each.
     """
 
     study: str = "runs/digits"
-    format: Literal["table", "json"] = "table"
     watch: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class FiguresOptions:
+class FiguresOptions(JsonOptions):
     """Draw a study's figures again, finished or not, into STUDY/figures.
 
     The best score against trials and time, scores against costs, learning curves. A study draws
@@ -137,7 +130,7 @@ class FiguresOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttributionOptions(CodeOptions):
+class AttributionOptions(CodeOptions, JsonOptions):
     """What each block does in each stage, with intervals that hold together with 95%.
 
     From the trials of a random study without early stopping, or from the paired seeds of a
@@ -168,7 +161,7 @@ class AttributionOptions(CodeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlocksOptions:
+class BlocksOptions(JsonOptions):
     """List branches, fusions and data sources with their options, yours too; check your own.
 
     Args:

@@ -1,6 +1,5 @@
 """The command `space`: what a study's space holds, as a table for people and as JSON."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from rich.table import Table
 
 from hybrid_swin.spec.values import Range as Allowed
 from hybrid_swin.spec.values import check_ranges
+from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.console import Console
 from search.cli.options import SpaceOptions
 from search.leaderboard.word_wrapping import Words
@@ -35,14 +35,15 @@ def print_space(options: SpaceOptions, settings: StudySettings) -> int:
         space, _ = checked_candidates(settings)
         met = matching(settings.budget, [p.path for p in space.parameters])
         overview = survey(space, limits(settings.budget), options.samples, met)
+    notes = list(unused_plugins(settings))
     if options.format == "json":
-        print(json.dumps({"study": settings.name, **to_dict(overview)}, indent=1))
+        print_json({"study": settings.name, **to_dict(overview), "notes": notes})
         return 0
     console = Console()
     console.print(_parameters(overview.space))
     console.print()
     console.print(_facts(overview), highlight=False)
-    for note in unused_plugins(settings):
+    for note in notes:
         console.print(f"\n{note}", style="yellow", markup=False, highlight=False)
     return 0
 
@@ -71,8 +72,8 @@ def to_dict(overview: Survey) -> dict[str, Any]:
         ],
         "budget": dict(overview.limits),
         "fits": _share(overview.fitting),
-        "cheapest": _candidate(overview, overview.cheapest),
-        "dearest": _candidate(overview, overview.dearest),
+        "lowest_cost": _candidate(overview, overview.cheapest),
+        "highest_cost": _candidate(overview, overview.dearest),
         "never_fits": {name: dict(values) for name, values in overview.never.items()},
         "never_made": dict(overview.unmade),
     }

@@ -1,6 +1,5 @@
 """The command `status`: look once, or again and again."""
 
-import json
 import shlex
 import time
 from collections.abc import Sequence
@@ -9,8 +8,8 @@ from pathlib import Path
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.values import Range, check_ranges
+from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.console import Console
-from hybrid_swin.system.files import json_ready
 from search.cli.options import StatusOptions
 from search.records.nearby import studies_in
 from search.reporting.status.status import Status, Watcher, is_study
@@ -50,16 +49,14 @@ def run(options: StatusOptions) -> int:
 def _list(statuses: Sequence[Status], form: str, console: Console) -> None:
     """All studies of a folder, a line each."""
     if form == "json":
-        content = [{"schema_version": 1, **asdict(status)} for status in statuses]
-        print(json.dumps(json_ready(content), indent=1))
+        print_json({"studies": [asdict(status) for status in statuses]})
     else:
         console.print(render_list(statuses))
 
 
 def _show(status: Status, form: str, console: Console, again: bool) -> None:
     if form == "json":
-        content = json_ready({"schema_version": 1, **asdict(status)})
-        print(json.dumps(content, indent=None if again else 1), flush=True)
+        print_json(asdict(status), one_line=again)
         return
     if again:
         console.clear()  # nothing where the output is not a terminal

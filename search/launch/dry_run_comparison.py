@@ -1,6 +1,7 @@
 """What a comparison would do, before it does it: trainings, time, costs, and what it can show."""
 
 import dataclasses
+from typing import Any
 
 from rich.table import Table
 
@@ -19,6 +20,7 @@ from search.launch.resolution import print_resolution
 from search.records.looks import read_looks
 from search.records.study_folder import check_folder
 from search.settings.comparison import ComparisonSettings
+from search.settings.unused_plugins import unused_plugins
 from search.statistics.formatting import count_text, counted, seconds_text
 from search.statistics.undertraining import FEWEST_EPOCHS
 from search.study.looks import level_at, seeds_looked_at
@@ -26,10 +28,11 @@ from search.study.looks import level_at, seeds_looked_at
 _WIDE = 110  # columns of a terminal that leave room for what was moved
 
 
-def rehearse(settings: ComparisonSettings, console: Console) -> None:
+def rehearse(settings: ComparisonSettings, console: Console) -> dict[str, Any]:
     """Print what a comparison would train, its time by timed pilots, and what it could show.
 
-    Nothing is left behind. Raises InputError for what the comparison itself would refuse.
+    Gives the same for programs. Nothing is left behind. Raises InputError for what the comparison
+    itself would refuse.
     """
     check_folder(settings)
     plan, _ = check(settings)
@@ -42,24 +45,26 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
         console.print("timing pilot trainings ...", style="dim")
         pace = pilots_pace(prepared, workers)
     work = comparison_work(plan, pace, split_sizes_of(prepared))
-    took = seconds_text(work.seconds(plan.seeds, pace.slots))
+    seconds = work.seconds(plan.seeds, pace.slots)
     console.print(
-        f"time       about {took} on {counted(pace.slots, 'worker')}, by timed pilots",
+        f"time       about {seconds_text(seconds)} on {counted(pace.slots, 'worker')}, by timed "
+        "pilots",
         highlight=False,
     )
     images = [data["independent"]["test"] for data in prepared.data.values() if data]
     grouped = any(data and data["groups"] for data in prepared.data.values())
     questions = questions_of(plan)
     short = sorted({r.epochs for e in plan.entries for r in e.recipes if r.epochs < FEWEST_EPOCHS})
+    notes = list(unused_plugins(settings))
     if short:
-        console.print(
-            f"epochs     {short[0]} do not tell whether training had ended, so nothing would be "
-            f"concluded; give recipe.epochs at least {FEWEST_EPOCHS}",
-            style="yellow",
-            highlight=False,
+        note = (
+            f"{short[0]} do not tell whether training had ended, so nothing would be concluded; "
+            f"give recipe.epochs at least {FEWEST_EPOCHS}"
         )
+        notes.append(f"epochs: {note}")
+        console.print(f"epochs     {note}", style="yellow", highlight=False)
     looked = seeds_looked_at(read_looks(settings.path), plan.seeds)
-    print_resolution(
+    resolution = print_resolution(
         plan.seeds,
         "seeds",
         min(images, default=None),
@@ -69,6 +74,31 @@ def rehearse(settings: ComparisonSettings, console: Console) -> None:
         level=level_at(plan.planned or settings.looks, looked),
         grouped=grouped,
     )
+    chosen, final = plan.trainings()
+    return {
+        "kind": "comparison",
+        "name": settings.name,
+        "folder": str(settings.path),
+        "images": prepared.data,
+        "arms": [_arm(entry) for entry in plan.entries],
+        "seeds": plan.seeds,
+        "runs": {"rates": chosen, "arms": final, "total": chosen + final},
+        "notes": notes,
+        "workers": pace.slots,
+        "seconds": seconds,
+        "resolution": resolution,
+    }
+
+
+def _arm(entry: PlannedArm) -> dict[str, Any]:
+    return {
+        "cell": entry.cell.name,
+        "matching": entry.matching,
+        "arm": entry.arm,
+        **entry.cost.to_dict(),
+        **{f"{name}_relative": share for name, share in entry.residuals.items()},
+        "adjuster": entry.adjuster,
+    }
 
 
 def print_arms(plan: ComparisonPlan, console: Console) -> None:

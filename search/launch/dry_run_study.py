@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -33,10 +35,11 @@ _COSTS = {"parameters": "parameters", "macs": "MACs"}
 _DRAWS = 200  # random candidates that stand for the space
 
 
-def dry_run(settings: StudySettings, console: Console) -> None:
+def dry_run(settings: StudySettings, console: Console) -> dict[str, Any]:
     """Print what a study would train, its time and disk by a timed pilot, and its resolution.
 
-    Nothing is left behind. Raises InputError for what `run` itself would refuse.
+    Gives the same for programs. Nothing is left behind. Raises InputError for what `run` itself
+    would refuse.
     """
     check_kind(settings)
     space, candidates = check(settings)
@@ -47,7 +50,8 @@ def dry_run(settings: StudySettings, console: Console) -> None:
         seeds = next_target(settings.finalists.looks, read_looks(settings.path))
         images = len(prepared.data.splits.train) if prepared.data else 0
         counts = expected_runs(settings, candidates, images, seeds)
-        _print_plan(settings, space, candidates, prepared, counts, console)
+        plan = _plan(settings, space, candidates, prepared, counts)
+        _print_plan(plan, counts, console)
         console.print("timing pilot trainings ...", style="dim")
         runs = pilot_runs(settings, space, candidates)
         pace = workers.pace(runs, settings.data, sizes, prepared.job_settings)
@@ -55,14 +59,16 @@ def dry_run(settings: StudySettings, console: Console) -> None:
         size = sum(file.stat().st_size for file in pilots)
         bytes_per_run = size / max(1, sum(file.name == RESULT_FILE for file in pilots))
     work = study_work(settings, space, candidates, pace, sizes)
-    _print_time(settings, work, counts, pace.slots, can_stop(settings, candidates.epochs), console)
+    most, expected = _seconds(settings, work, counts, pace.slots)
+    stops = can_stop(settings, candidates.epochs)
+    _print_time(most, expected, pace.slots, stops, console)
     megabytes = max(1, bytes_per_run * counts.total / 1e6)
     console.print(f"disk       about {megabytes:.0f} MB in {settings.path}", highlight=False)
     rows, tested = counts.baselines + counts.top, None
     if prepared.data is not None:
         tested = independent(prepared.data.images, prepared.data.splits.test)
     looks = read_looks(settings.path)
-    print_resolution(
+    resolution = print_resolution(
         counts.seeds,
         "finalists.seeds",
         tested,
@@ -72,67 +78,89 @@ def dry_run(settings: StudySettings, console: Console) -> None:
         level=level_at(plan_of(looks) or settings.finalists.looks, seeds_looked_at(looks, seeds)),
         grouped=prepared.data is not None and prepared.data.images.groups is not None,
     )
+    return plan | {
+        "workers": pace.slots,
+        "seconds": expected,
+        "seconds_without_stops": most,
+        "megabytes": megabytes,
+        "resolution": resolution,
+    }
 
 
-def _print_plan(
+def _plan(
     settings: StudySettings,
     space: Space,
     candidates: Candidates,
     prepared: PreparedStudy,
     counts: RunCounts,
-    console: Console,
-) -> None:
-    say_data(about_data(prepared.data), console)
+) -> dict[str, Any]:
+    """What can be told without a pilot."""
+    draws = list(itertools.islice(sample_params(space, settings.seed), _DRAWS))
+    sampler, why = prepared.sampler
+    notes = [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]
+    return {
+        "kind": "study",
+        "name": settings.name,
+        "folder": str(settings.path),
+        "images": about_data(prepared.data),
+        "combinations": space.size,
+        "parameters": [parameter.path for parameter in space.parameters],
+        "budget": dict(limits(settings.budget)),
+        "new_and_fit": sum(candidates.judge(draw) is None for draw in draws) / _DRAWS,
+        "runs": counts.by_folder | {"total": counts.total, "about": counts.about},
+        "seeds": counts.seeds,
+        "sampler": {"name": sampler, "why": why},
+        "notes": notes,
+        "baselines": [{"label": spec.label, **spec.cost} for spec in candidates.baselines],
+    }
+
+
+def _print_plan(plan: Mapping[str, Any], counts: RunCounts, console: Console) -> None:
+    say_data(plan["images"], console)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    size = "uncountably many" if space.size is None else f"{space.size:,}"
+    size = "uncountably many" if plan["combinations"] is None else f"{plan['combinations']:,}"
     table.add_row(
         "space",
-        f"{size} combinations of {counted(len(space.parameters), 'parameter')}: "
-        f"{', '.join(p.path for p in space.parameters)}",
+        f"{size} combinations of {counted(len(plan['parameters']), 'parameter')}: "
+        f"{', '.join(plan['parameters'])}",
     )
-    known = limits(settings.budget)
-    draws = list(itertools.islice(sample_params(space, settings.seed), _DRAWS))
-    fitting = [d for d in draws if candidates.judge(d) is None]
-    if known:
-        words = " and ".join(f"{count_text(v)} {_COSTS[k]}" for k, v in known.items())
+    if plan["budget"]:
+        words = " and ".join(f"{count_text(v)} {_COSTS[k]}" for k, v in plan["budget"].items())
         table.add_row(
             "budget",
             f"at most {words}; of {_DRAWS} random candidates "
-            f"{100 * len(fitting) / _DRAWS:.0f}% are new and fit",
+            f"{100 * plan['new_and_fit']:.0f}% are new and fit",
         )
     table.add_row("trainings", f"{training_words(counts)} in all")
-    sampler, why = prepared.sampler
-    table.add_row("sampler", f"{sampler}: {why}")
-    for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
+    table.add_row("sampler", f"{plan['sampler']['name']}: {plan['sampler']['why']}")
+    for note in plan["notes"]:
         table.add_row("note", Text(note))
-    for spec in candidates.baselines:
+    for row in plan["baselines"]:
         table.add_row(
             "",
-            f"{spec.label}: {count_text(spec.cost['parameters'])} parameters, "
-            f"{count_text(spec.cost['macs'])} MACs",
+            f"{row['label']}: {count_text(row['parameters'])} parameters, "
+            f"{count_text(row['macs'])} MACs",
             style="dim",
         )
     console.print(table)
 
 
-def _print_time(
-    settings: StudySettings,
-    work: StudyWork,
-    counts: RunCounts,
-    slots: int,
-    stops: bool,
-    console: Console,
-) -> None:
-    """What the study takes, and if trials may be stopped, what it would take without."""
+def _seconds(
+    settings: StudySettings, work: StudyWork, counts: RunCounts, slots: int
+) -> tuple[float, float]:
+    """What the study takes if no trial is stopped, and if rungs stop as many as they should."""
     rungs = settings.rungs
     # 1/factor of the images, 1/factor of these, ...: each rung is a training of its own
     each = rungs.factor / (rungs.factor - 1) if rungs.first and rungs.over == "images" else 1.0
     unstopped = dataclasses.replace(work, worth=lambda trials: each * trials)
-    most, expected = (
-        seconds_text(one.seconds(counts.trials, counts.seeds, slots)) for one in (unstopped, work)
-    )
+    most, expected = (one.seconds(counts.trials, counts.seeds, slots) for one in (unstopped, work))
+    return most, expected
+
+
+def _print_time(most: float, expected: float, slots: int, stops: bool, console: Console) -> None:
+    fewer = f"; about {seconds_text(expected)} if rungs stop as many trials as they should"
     console.print(
-        f"time       {'at most ' * stops}about {most} on {counted(slots, 'worker')}, by timed "
-        "pilots" + f"; about {expected} if rungs stop as many trials as they should" * stops,
+        f"time       {'at most ' * stops}about {seconds_text(most)} on "
+        f"{counted(slots, 'worker')}, by timed pilots{fewer * stops}",
         highlight=False,
     )

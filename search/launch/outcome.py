@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
@@ -16,6 +17,7 @@ from hybrid_swin.system.files import expanded
 from hybrid_swin.system.schema import check_arguments
 from search.comparison.design.plan_file import read_plan
 from search.comparison.report.end_page import print_end as print_comparison_end
+from search.comparison.report.files import json_content
 from search.comparison.report.tables import print_comparison
 from search.comparison.results.arm_result import ArmResult
 from search.comparison.results.comparison import Comparison
@@ -57,6 +59,10 @@ class Study:
     def finalists(self) -> tuple[Row, ...]:
         """The rows that were retrained with fresh seeds, baselines among them, in their order."""
         return tuple(row for row in self.board.rows if row.fidelity == "final")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``leaderboard.json``."""
+        return self.board.to_dict()
 
     def report(self, width: int = _WIDTH, *, full: bool = False) -> str:
         """What the command prints at the end of a study: the answer, its doubt, cautions.
@@ -114,6 +120,10 @@ class ComparisonStudy:
     def finalists(self) -> tuple[ArmResult, ...]:
         """All arms: each is trained over the paired seeds and tested."""
         return self.comparison.results
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``comparison.json``."""
+        return json_content(self.comparison)
 
     def report(self, width: int = _WIDTH, *, full: bool = False) -> str:
         """What the command prints at the end of a comparison; arguments are those of a study's."""

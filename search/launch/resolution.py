@@ -1,5 +1,7 @@
 """What so many seeds and test images can show, said before anything is trained."""
 
+from typing import Any
+
 from hybrid_swin.system.console import Console
 from hybrid_swin.training.metric_facts import facts_of
 from search.statistics.power import detectable_difference
@@ -23,21 +25,34 @@ def print_resolution(
     monitor: str = "val/accuracy",
     level: float = _LEVEL,
     grouped: bool = False,
-) -> None:
+) -> dict[str, Any]:
     """Print the smallest difference that these paired seeds, set by ``setting``, can show.
 
     Of a share of images; what seeds and images tell of another metric depends on the networks.
     ``test_images`` are independent of each other (groups, if ``grouped``); None if that is not
     known. The first step of Holm's ``level``, which is of all tests together at the look that these
     seeds come to, is for one of the ``questions`` asked at once.
+
+    Returns:
+        The same for programs: differences are shares of 1, and None if none can be shown.
     """
+    content: dict[str, Any] = {
+        "monitor": monitor,
+        "seeds": seeds,
+        "test_images": test_images,
+        "grouped": grouped,
+        "questions": questions,
+        "level": level,
+        "found_if_quiet": None,
+        "found_if_noisy": None,
+    }
     if seeds < 2:
         console.print(
             "seeds      one seed gives no interval, so no difference can be shown; give "
             f"--{setting} at least 3, better 5 to 10",
             highlight=False,
         )
-        return
+        return content
     facts = facts_of(monitor)
     if facts is None or not facts.per_image:
         console.print(
@@ -46,7 +61,7 @@ def print_resolution(
             "test images",
             highlight=False,
         )
-        return
+        return content
     unit = "groups of test images" if grouped else "test images"
     text = resolution_text(seeds, test_images, questions, level=level, unit=unit)
     console.print(f"seeds      {text}", highlight=False)
@@ -61,6 +76,9 @@ def print_resolution(
             f"interval: {intervals}",
             highlight=False,
         )
+    smallest = _differences(seeds, test_images, questions, level)
+    names = ("found_if_quiet", "found_if_noisy")
+    return content | {name: d if d < 1 else None for name, d in zip(names, smallest, strict=True)}
 
 
 def resolution_text(
@@ -80,11 +98,7 @@ def resolution_text(
         level: of all tests together, at the look that these seeds come to.
         unit: what ``images`` counts.
     """
-    first_step = level / max(1, questions)
-    quiet, noisy = (
-        detectable_difference(seeds, images or 0, spread, changed**0.5, first_step)
-        for spread, changed in zip(_SPREADS, _CHANGED if images else (0.0, 0.0), strict=True)
-    )
+    quiet, noisy = _differences(seeds, images, questions, level)
     what = f"{seeds} seeds{f' and {images:,} {unit}' if images else ''}"
     if quiet >= 1:
         return f"{what} can show no difference, however large: more {unit} are needed"
@@ -101,3 +115,15 @@ def resolution_text(
         f"{what} find a true difference of {100 * quiet:.1f} points four times in five if noise is "
         f"low {low}, and {largest} if it is high {high}{together}"
     )
+
+
+def _differences(
+    seeds: int, images: int | None, questions: int, level: float
+) -> tuple[float, float]:
+    """The least true difference that is found, in a quiet case and a noisy one; 1 or more: none."""
+    first_step = level / max(1, questions)
+    quiet, noisy = (
+        detectable_difference(seeds, images or 0, spread, changed**0.5, first_step)
+        for spread, changed in zip(_SPREADS, _CHANGED if images else (0.0, 0.0), strict=True)
+    )
+    return quiet, noisy

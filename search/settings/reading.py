@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from hybrid_swin.errors import unknown
 from hybrid_swin.spec.own_code.trust import CodeOptions
+from hybrid_swin.system.answer import print_text
 from hybrid_swin.system.changes import changed, nested
 from hybrid_swin.system.options import Options
 from hybrid_swin.system.schema import build_settings
@@ -60,7 +61,7 @@ def parse_settings(
     experiment = build_settings(settings, with_words(content, parser, words, own, settings))
     check_folder(experiment.folder)
     if options.print_config:
-        print(to_yaml(experiment.to_dict()), end="")
+        print_text(to_yaml(experiment.to_dict()))
         sys.exit(0)
     return options, experiment
 

@@ -1,6 +1,5 @@
 """The command `cost`: what variants cost, as a table for people and as CSV or JSON for programs."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -11,6 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.answer import print_json, print_text
 from hybrid_swin.system.console import Console
 from search.cli.cost.rows import CostRow, Question, counted, matched, named_variants
 from search.leaderboard.row_table import RowTable
@@ -38,9 +38,9 @@ def print_costs(question: Question) -> int:
     if question.save is not None:
         save_variants(costs, Path(question.save))
     if question.format == "json":
-        print(json.dumps(to_dict(costs), indent=1))
+        print_json(to_dict(costs))
     elif question.format == "csv":
-        print(to_csv(costs), end="")
+        print_text(to_csv(costs))
     else:
         _print_tables(costs)
     return 0

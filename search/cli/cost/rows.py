@@ -14,6 +14,7 @@ from hybrid_swin.spec.own_code.kept_plugins import adopt_kept_plugins
 from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.spec.run_reference import names_run
 from hybrid_swin.spec.variant import Variant
+from hybrid_swin.system.answer import TableOptions
 from search.settings.kinds import read_variant
 from search.space.budget import amount
 
@@ -28,7 +29,7 @@ _MILLISECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(?:ms)?")
 
 
 @dataclass(frozen=True)
-class Question(CodeOptions):
+class Question(CodeOptions, TableOptions):
     """What variants cost, side by side: parameters, MACs and activations in closed form.
 
     With --measure also time and memory; with --match as they would be if they cost as much as
@@ -49,7 +50,6 @@ class Question(CodeOptions):
         batch: images per step.
         rounds: samples of each, taken in turn.
         save: a folder to write the variants to, as YAML.
-        format: what to print.
         plugin: a file with branches or fusions that the variants use; may be given again.
 
     Examples:
@@ -71,7 +71,6 @@ class Question(CodeOptions):
     batch: int = 8
     rounds: int = 10
     save: str | None = None
-    format: Literal["table", "csv", "json"] = "table"
 
     @property
     def nearness(self) -> float:

@@ -1,28 +1,27 @@
 """The command `inspect`: looks into one network, writes numbers and figures, says what it saw."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from hybrid_swin.data.test_reads import LEDGER, RecordedRead, ledger_beside, ledger_near, recorded
 from hybrid_swin.errors import InputError
 from hybrid_swin.inspection.request import Request, as_trained
 from hybrid_swin.inspection.runner import Outcome, make_inspections, run_inspections, save_figure
-from hybrid_swin.inspection.subject import Subject
 from hybrid_swin.interop.weights.source.files import weights_hash
 from hybrid_swin.spec import registry
+from hybrid_swin.system.answer import print_json
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import json_ready, read_json, write_json_atomically
 from search.cli.inspect.images import ShownImages, make_subject_of, show_images
 from search.cli.inspect.options import InspectQuestion
+from search.cli.inspect.outcomes import print_outcomes, to_dict
 from search.cli.inspect.target import TargetNetwork, find_target
 from search.records.study_file import STUDY_FILE
 from search.records.study_folder import recorded_test_read
@@ -74,12 +73,15 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
         for outcome in run_inspections(
             subject, inspections, lambda name: status.update(Text(f"inspecting: {name}"))
         ):
-            index.add(outcome, question.format)
+            index.add(outcome, question.figures)
             outcomes.append(outcome)
     if not any(outcome.numbers and outcome.numbers["rows"] for outcome in outcomes):
         reasons = "; ".join(f"{o.request.name}: {o.reason}" for o in outcomes)
         raise InputError(f"nothing that was asked for can be inspected here: {reasons}")
-    _print(outcomes, subject, target, sample, console)
+    if question.format == "json":
+        print_json({"folder": str(folder), **to_dict(index.content, outcomes)})
+    else:
+        print_outcomes(outcomes, subject, target, sample, console)
     console.say(f"\nnumbers and figures: {folder}/")
     if question.wandb:
         from search.reporting.wandb.inspection import send
@@ -224,53 +226,3 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     return versions
-
-
-def _print(
-    outcomes: Sequence[Outcome],
-    subject: Subject,
-    target: TargetNetwork,
-    sample: ShownImages,
-    console: Console,
-) -> None:
-    variant = subject.model.variant
-    weights = "trained" if subject.trained else "random weights: it speaks of the architecture"
-    about = sample.about
-    images = f"{about['images']} images of {about['source']}"
-    if about["split"]:
-        images += f", {about['split']} split"
-    console.print(
-        Text.assemble((target.name, "bold"), f"  {variant.name}  ({weights})\n{images}"),
-        highlight=False,
-    )
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column("inspection", header_style="dim", no_wrap=True)
-    table.add_column("what it shows", header_style="dim")
-    table.add_column("seconds", header_style="dim", justify="right", no_wrap=True)
-    for outcome in outcomes:
-        table.add_row(outcome.request.name, _sentence(outcome), f"{outcome.seconds:.1f}")
-    console.print(table)
-    for line in _undefined(outcomes):
-        console.print(Text.assemble(("undefined", "dim"), f"  {line}"))
-
-
-def _sentence(outcome: Outcome) -> str:
-    numbers = outcome.numbers
-    if numbers is None or not numbers["rows"]:
-        return f"not here: {outcome.reason}"
-    return str(numbers.get("summary") or numbers["what"])
-
-
-def _undefined(outcomes: Sequence[Outcome]) -> list[str]:
-    """One line for each inspection, branch and reason, with how many blocks it concerns."""
-    lines = []
-    for outcome in outcomes:
-        if outcome.numbers is None or not outcome.numbers["rows"]:
-            continue  # said in its sentence
-        keys = sorted((u.get("branch") or "", u["reason"]) for u in outcome.numbers["undefined"])
-        for (branch, reason), same in groupby(keys):
-            count = len(list(same))
-            blocks = f" ({count} blocks)" if count > 1 else ""
-            what = f"{branch}{blocks}: " if branch else f"{count} block(s): "
-            lines.append(f"{outcome.request.name}: {what}{reason}")
-    return lines

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError, unknown
@@ -11,18 +11,19 @@ from hybrid_swin.inspection.request import Request, parse_inspections
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.spec.values import Range, check_ranges
+from hybrid_swin.system.answer import JsonOptions
 from hybrid_swin.system.options import Options
 from search.settings.wandb import WandbSettings, check_environment
 
 NOISE = "noise"  # in the place of a data source: random images
 
 Split = Literal["validation", "test", "train"]
-Format = Literal["svg", "png"]
+Figures = Literal["svg", "png"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True)
-class InspectQuestion(CodeOptions):
+class InspectQuestion(CodeOptions, JsonOptions):
     """Look into a network: where its tokens look, what each branch does and how much is needed.
 
     Writes the numbers of each inspection (JSON) and a figure.
@@ -38,7 +39,7 @@ class InspectQuestion(CodeOptions):
             all if left out.
         out: folder to write to; left out, `inspections` in the folder of the run or training, or,
             of a network without one, inspections/NAME.
-        format: of the figures.
+        figures: the format of the figures.
         seed: of every random choice, the weights of a network without any included.
         device: what to compute on.
         wandb: send the numbers to Weights & Biases.
@@ -59,7 +60,7 @@ class InspectQuestion(CodeOptions):
     images: int = 64
     only: str | None = None
     out: str | None = None
-    format: Format = "svg"
+    figures: Figures = "svg"
     seed: int = 0
     device: Device = "auto"
     wandb: bool = False
@@ -97,6 +98,9 @@ def question_of(parser: Options, words: Sequence[str]) -> InspectQuestion:
     """
     given = parser.read(words)
     short = [("data.source", v) if isinstance(v, str) and p == "data" else (p, v) for p, v in given]
+    for path, value in given:
+        if path == "format" and value in get_args(Figures):
+            raise InputError(f"--format {value}: for the format of figures give --figures {value}")
     question = parser.built(InspectQuestion, short)
     for plugin in question.plugin:
         registry.add_plugin(plugin)

@@ -56,8 +56,8 @@ class Suggestion:
         command: str,
         plan: TimePlan,
         console: Console,
-    ) -> None:
-        """Say what was settled, and write it to the file to go on from.
+    ) -> dict[str, Any]:
+        """Say what was settled, and write it to the file to go on from; gives all that is said.
 
         Args:
             settings: the proposal's, with those of the command line.
@@ -83,6 +83,18 @@ class Suggestion:
             console.say(f"{'changed':<11}{changes}", style="yellow")
         command = go_on(self.kind, settings)
         console.say(f"{'settings':<11}{file}; to change some, edit it and go on with `{command}`")
+        return {
+            "kind": self.kind,
+            "name": settings.name,
+            "folder": str(settings.path),
+            "file": str(file),
+            "go_on": command,
+            "changed": changes or None,
+            "reasons": dict(lines),
+            "workers": self.measured.pace.slots,
+            "seconds": plan.seconds,
+            "settings": dict(content),
+        }
 
 
 def propose(

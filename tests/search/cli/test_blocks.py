@@ -4,7 +4,8 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.network.contract import words_with
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
-from search.cli.blocks import check_plugins, print_catalogue
+from search.cli.blocks import check_plugins
+from search.cli.main import main
 
 THREE = '''
 from functools import reduce
@@ -46,7 +47,7 @@ def wide_terminal(monkeypatch):
 
 def test_all_parts_are_listed_with_their_options(write_plugin, capsys):
     path = write_plugin("average", options=", rate: float = 0.5", summary="Mean [of] the map.")
-    assert print_catalogue([str(path)]) == 0
+    assert main(["blocks", "--plugin", str(path)]) == 0
     out = capsys.readouterr().out
     for expected in ("w_msa", "mdta", "conv", "gate", "split", "digits", "folder"):
         assert f"\n{expected} " in out

@@ -346,7 +346,7 @@ def same_from_the_file(tmp_path, words, kind):
     file = found.settings.path / "begin.yaml"
     again, _ = settle("--config", str(file), kind=kind)
     assert again.settings == found.settings
-    assert found.proposed  # so a dry run has said all
+    assert found.proposal  # so a dry run has said all
     command = COMMANDS["run" if kind is StudySettings else "compare"]
     _, plain, _ = command.parse("", ["--images", "photos", *words])
     for path in (word.strip("-").partition("=")[0].split(".") for word in words[::2]):

@@ -101,7 +101,7 @@ def test_the_space_of_the_benchmark(told):
     found = told(str(ROOT / "benchmarks" / "tabular" / "space.yaml"))
     assert found["combinations"] == found["candidates"]["value"] == 270
     assert found["candidates"]["standard_error"] == 0
-    assert found["cheapest"]["macs"] < found["dearest"]["macs"]
+    assert found["lowest_cost"]["macs"] < found["highest_cost"]["macs"]
 
 
 def test_words_with_gaps_and_ties_are_shown(config, shown, told):
@@ -157,8 +157,8 @@ def test_a_large_space_is_drawn_from(config, told, shown):
     found = told(path, "--samples", "60")
     assert abs(found["candidates"]["value"] - 3612) < 4 * found["candidates"]["standard_error"]
     assert found["fits"]["low"] < found["fits"]["share"] < found["fits"]["high"]
-    assert found["cheapest"]["params"]["stages.0.width"] == 16
-    assert found["dearest"]["params"] == {
+    assert found["lowest_cost"]["params"]["stages.0.width"] == 16
+    assert found["highest_cost"]["params"] == {
         "mlp_ratio": 3.5,
         "stages.0.width": 24,
         "stages.0.blocks.0.mixer": "w_msa+mdta",
@@ -176,7 +176,7 @@ def test_a_range_without_steps_has_no_end(config, shown, told):
     assert "candidates without end" in said
     found = told(path)
     assert (found["combinations"], found["candidates"]) == (None, None)
-    assert found["cheapest"]["exact"]
+    assert found["lowest_cost"]["exact"]
 
 
 def test_values_that_never_fit_are_named(config, told, shown):
@@ -295,7 +295,7 @@ def test_matched_widths_are_priced(tmp_path, capsys):
     config.write_text(yaml.safe_dump({"name": "m", "variant": variant, "budget": budget}))
     assert main(["space", str(config), "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    for end in ("cheapest", "dearest"):
+    for end in ("lowest_cost", "highest_cost"):
         assert found[end]["macs"] == pytest.approx(300_000, rel=0.02)
     assert main(["space", str(config), "--budget.macs", "90G"]) == 2
     assert "cannot have 90,000,000,000 macs" in capsys.readouterr().err

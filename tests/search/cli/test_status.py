@@ -89,6 +89,7 @@ def test_a_folder_of_studies_lists_them(whole_study, capsys):
     assert [line.split()[0] for line in lines] == ["one", "other"]
     assert all("study" in line and "runs" in line and "best run 97.0%" in line for line in lines)
     assert main(["status", runs, "--format", "json"]) == 0
-    assert [told["name"] for told in json.loads(capsys.readouterr().out)] == ["one", "other"]
+    told = json.loads(capsys.readouterr().out)
+    assert [study["name"] for study in told["studies"]] == ["one", "other"]
     assert main(["status", runs, "--watch", "1"]) == 2
     assert f"--watch looks at one study; give one of {runs}" in capsys.readouterr().err

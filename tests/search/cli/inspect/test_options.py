@@ -18,7 +18,7 @@ def asked(line):
 def test_options_arrive_as_they_are_given():
     line = (
         "runs/digits --data folder --data.options.path mine --data.test_share 0.3 --split test "
-        "--images 9 --only spectrum,occlusion(patch=16) --out there --format png --seed 4 "
+        "--images 9 --only spectrum,occlusion(patch=16) --out there --figures png --seed 4 "
         "--device cpu --wandb true --log_images true"
     )
     assert asked(line) == InspectQuestion(
@@ -28,7 +28,7 @@ def test_options_arrive_as_they_are_given():
         images=9,
         only="spectrum,occlusion(patch=16)",
         out="there",
-        format="png",
+        figures="png",
         seed=4,
         device="cpu",
         wandb=True,
@@ -68,7 +68,8 @@ def test_a_plug_in_is_known_before_inspections_are_read(tmp_path, monkeypatch):
         ("swin_t --images 1", "one image has no spread"),
         ("swin_t --seed -1", "--seed must be"),
         ("swin_t --split val", "split must be one of validation, test, train"),
-        ("swin_t --format pdf", "format must be one of svg, png"),
+        ("swin_t --figures pdf", "figures must be one of svg, png"),
+        ("swin_t --format png", "--format png: for the format of figures give --figures png"),
         ("swin_t --data nois", "did you mean 'noise'"),
         ("swin_t --data digit", "did you mean 'digits'"),
         ("swin_t --data noise --data.split_seed 3", "leave out data.split_seed"),

@@ -116,7 +116,11 @@ def end_with(code: int) -> int:
 
 
 def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does: in order."""
+    """SIGTERM ends a command as Ctrl-C does: in order.
+
+    Only once: a scheduler sends it to all processes, and the script that started us passes it on.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: None)
     raise KeyboardInterrupt
 
 

@@ -30,6 +30,7 @@ from hybrid_swin.training.hardware import (
 )
 from hybrid_swin.training.quiet import quiet
 from hybrid_swin.training.resume import EpochKeeper, UnreadableStateError, identify, load_state
+from hybrid_swin.training.sigterm import OwnSigterm
 
 State = Literal["complete", "stopped", "diverged"]
 Split = Literal["validation", "test"]
@@ -258,9 +259,12 @@ class _Collect(L.Callback):
     on_test_batch_end = on_validation_batch_end
 
 
-def _trainer(device: str, precision: str, **options: Any) -> L.Trainer:
+def _trainer(
+    device: str, precision: str, callbacks: Iterable[L.Callback], **options: Any
+) -> L.Trainer:
     return L.Trainer(
         accelerator=device,
+        callbacks=[*callbacks, OwnSigterm()],
         precision=precision,  # type: ignore[arg-type]  # a Literal to Lightning
         logger=False,
         enable_progress_bar=False,

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 
 import optuna
 import pytest
@@ -99,6 +100,26 @@ def test_interruptions_end_in_order(tiny, finished, workers_of, is_gone):
         assert (tiny.folder / "leaderboard.csv").exists()  # of what there is
     tiny.run()
     assert_whole(tiny, finished)
+
+
+def test_a_scheduler_ends_all_processes_at_once(tiny, finished, workers_of, is_gone):
+    """As `scancel` does, while a script passes the signal on besides: no attempt is lost."""
+    process = tiny.start("--workers.count", "2", "--workers.attempts", "1")
+    tiny.wait_for(lambda: len(tiny.results()) >= 2 and checkpoints(tiny), process)
+    workers = workers_of(process)
+    os.killpg(process.pid, signal.SIGTERM)
+    for pid in [*workers, process.pid] * 20:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        time.sleep(0.001)
+    code, output = end(process)
+    assert code == 130, output
+    assert "Traceback" not in output
+    assert all(map(is_gone, workers))
+    assert (tiny.folder / "leaderboard.csv").exists()
+    tiny.run()
+    assert_whole(tiny, finished)
+    assert not list(tiny.folder.rglob("failure.json"))
 
 
 def test_a_torn_journal_is_repaired_and_said(tiny, finished):

@@ -1,4 +1,7 @@
 import copy
+import fcntl
+import os
+import shutil
 import signal
 import sys
 
@@ -97,6 +100,27 @@ def spoil():
             node.insert(rng.randrange(len(node) + 1), copy.deepcopy(node[last]))
 
     return spoiled
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A folder that all of pytest's processes share: the first that needs it fills it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def get(name, fill):
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of one that failed
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return get
 
 
 def pytest_configure():

@@ -126,16 +126,26 @@ def tiny(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def finished(made_once):
     """A tiny study, run to its end by one worker; tests only read it."""
-    study = TinyStudy(tmp_path_factory.mktemp("finished"))
-    study.output = study.run()
-    return study
+    root = made_once("finished", lambda root: save_output(TinyStudy(root)))
+    return with_output(TinyStudy(root))
+
+
+def save_output(made):
+    """Run a study or a comparison, and leave what it printed beside it."""
+    (made.root / "output.txt").write_text(made.run())
+
+
+def with_output(made):
+    """What another process has run, as if this one had."""
+    made.output = (made.root / "output.txt").read_text()
+    return made
 
 
 SETTINGS = {
     "name": "tiny",
-    "data": {"source": "digits"},
+    "data": {"source": "digits", "train_images": 256},
     "variant": {
         "image_size": 8,
         "in_channels": 1,
@@ -152,7 +162,7 @@ SETTINGS = {
             }
         ],
     },
-    "recipe": {"epochs": 4, "batch_size": 256, "learning_rate": 0.01, "shift": 1, "drop_path": 0.1},
+    "recipe": {"epochs": 4, "batch_size": 128, "learning_rate": 0.01, "shift": 1, "drop_path": 0.1},
     "baselines": [{"label": "plain", "blocks": ["w_msa"]}],
     "trials": 7,
     "sampler": {"lookahead": 4, "startup_trials": 3},

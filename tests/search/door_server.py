@@ -23,9 +23,11 @@ import search.launch.comparison
 import search.launch.dry_run_comparison
 import search.launch.dry_run_study
 import search.launch.study  # noqa: F401
+from hybrid_swin.profiling import timing
 from search.execution import fork_server, forked_workers, worker
 
 DOOR = Path(__file__).parents[2] / "search.py"
+timing._LEAST_SECONDS = 0.001  # of a sample of a latency: nobody compares latencies here
 ARGUMENTS = "ARGUMENTS_OF_THE_DOOR"
 
 

@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).parents[3]
 SETTINGS = {
     "name": "tiny",
-    "data": {"source": "digits"},
+    "data": {"source": "digits", "train_images": 256},
     "variant": {
         "image_size": 8,
         "in_channels": 1,
@@ -20,7 +20,7 @@ SETTINGS = {
         "mlp_ratio": 2.0,
         "stages": [{"width": 32, "depth": 1, "num_heads": 4, "blocks": ["w_msa"]}],
     },
-    "recipe": {"epochs": 3, "batch_size": 256},
+    "recipe": {"epochs": 3, "batch_size": 128},
     "arms": [
         {"label": "plain"},
         {"add": "mdta", "controls": {"channel attention": "no attention"}},
@@ -68,10 +68,8 @@ class Tiny:
 
 
 @pytest.fixture(scope="module")
-def finished(doors, tmp_path_factory):
-    made = Tiny(doors, tmp_path_factory.mktemp("compared"))
-    made.output = made.run()
-    return made
+def finished(doors, made_once):
+    return Tiny(doors, made_once("compared", lambda root: Tiny(doors, root).run()))
 
 
 @pytest.fixture

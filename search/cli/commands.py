@@ -20,6 +20,7 @@ from search.cli.options import (
     SpaceOptions,
     StatusOptions,
     TimeOptions,
+    WorkOptions,
 )
 from search.settings.comparison import DEFAULT_CONFIG as DEFAULT_COMPARISON
 from search.settings.comparison import ComparisonSettings
@@ -42,6 +43,7 @@ examples:
   python search.py run --images photos --hours 1                your own images, done in an hour
   python search.py run --dry-run                                what it would train, and how long
   python search.py run --print_config > mine.yaml               all settings, to be edited
+  python search.py work /shared/runs/mine                       from another machine: lend workers
   python search.py space mine.yaml                              what there is to search, and fits
   python search.py status runs/digits --watch 2                 how it stands, from another shell
   python search.py leaderboard runs/digits                      the answer again; --all: all of it
@@ -107,6 +109,12 @@ COMMANDS = {
         CompareOptions,
         "search.cli.experiments:run",
         settings=_COMPARISON,
+    ),
+    "work": Command(
+        "lend this machine's workers to a study that runs elsewhere",
+        WorkOptions,
+        "search.cli.work:run",
+        "study",
     ),
     "space": Command(
         "what there is to search, and what fits",

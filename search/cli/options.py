@@ -11,6 +11,8 @@ from hybrid_swin.spec.own_code.trust import CodeOptions
 from hybrid_swin.system.answer import JsonOptions, TableOptions
 from search.settings.reading import ConfigOptions
 
+MOST_WORKERS, MOST_PATIENCE = 1024, 366 * 24 * 60
+
 
 @dataclass(frozen=True, kw_only=True)
 class TimeOptions(ConfigOptions, JsonOptions):
@@ -171,3 +173,35 @@ class BlocksOptions(JsonOptions):
 
     plugin: tuple[str, ...] = ()
     check: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkOptions:
+    """Lend this machine's workers to a study that runs elsewhere, until it is over or Ctrl-C.
+
+    The study's folder must be on a file system that both machines see. The study goes on without
+    this machine when it leaves; its trainings continue elsewhere from their last checkpoints.
+
+    Args:
+        study: the folder of the study or comparison, as this machine sees it.
+        count: worker processes; left out, one per visible GPU, else one per usable CPU core as
+            memory allows.
+        patience: minutes to wait for the study to be run, at the beginning and between two starts.
+
+    Examples:
+      python search.py work /shared/runs/mine
+      python search.py work /shared/runs/mine --count 4 --patience 60
+    """
+
+    study: str
+    count: int | None = None
+    patience: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.count is not None and not 1 <= self.count <= MOST_WORKERS:
+            raise InputError(f"--count must be from 1 to {MOST_WORKERS}; got {self.count}")
+        if not 0 < self.patience <= MOST_PATIENCE:
+            raise InputError(
+                f"--patience must be above 0 and at most {MOST_PATIENCE:,} minutes; got "
+                f"{self.patience:g}"
+            )

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from search.settings.experiment import WorkerSettings
+
+if TYPE_CHECKING:
+    from search.execution.agents.agents import Agents
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,15 @@ class Place:
         workers: how many, and on what.
         most: more jobs at once could not be fed; None for no such limit.
         say: is told what a person should know, such as that no machine has what is asked for.
+        agents: those of other machines, which join the study whatever its executor. An executor
+            that starts agents elsewhere has no slots of its own.
     """
 
     folder: Path
     workers: WorkerSettings
     most: int | None
     say: Callable[[str], None]
+    agents: "Agents"
 
 
 class Runner(Protocol):
@@ -107,5 +113,8 @@ class Executor(Runner, Protocol):
     def wait_until_ready(self) -> None:
         """Wait for the first worker. Raises InputError if there will be none."""
 
-    def close(self) -> None:
-        """End all workers, at once, and wait until they are gone."""
+    def close(self, whole: bool = False) -> None:
+        """End all workers, at once, and wait until they are gone.
+
+        ``whole``: all work is done, so nobody need wait for another start.
+        """

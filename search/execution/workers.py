@@ -12,6 +12,8 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
 from hybrid_swin.system.files import expanded
 from hybrid_swin.training.hardware import resolve_accelerator, resolve_precision
+from search.execution.agents.agents import Agents
+from search.execution.agents.joined import Joined
 from search.execution.job import Executor, Place
 from search.records.receipt import code_hash
 from search.settings.comparison import ComparisonSettings
@@ -91,9 +93,11 @@ def start_workers(
             f"{2 * int(workers.count)}"
         )
     most = None if lookahead is None else max(1, lookahead // 2)
-    place = Place(settings.path, workers, most, say)
+    agents = Agents(settings.path, workers, say)
+    place = Place(settings.path, workers, most, say, agents)
     module = executor_module(settings.executor["name"])
-    with closing(module.start(executor_options(settings.executor), place)) as executor:
+    own = module.start(executor_options(settings.executor), place)
+    with closing(Joined(own, agents)) as executor:
         yield executor
 
 

@@ -160,7 +160,7 @@ class Session:
             patience = WANDB_SECONDS if whole else WANDB_SECONDS_WHEN_CUT_OFF
             self._board.close(patience, self._console.print)
 
-        with closing(self._executor.close, conclude, mirror):
+        with closing(lambda: self._executor.close(whole), conclude, mirror):
             with self._terminal:
                 loop()
             whole = True

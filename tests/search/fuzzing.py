@@ -467,7 +467,7 @@ def stop_before_work(patch):
         def wait_until_ready(self):
             raise Stopped
 
-        def close(self):
+        def close(self, whole=False):
             pass
 
     patch.setattr("search.execution.executors.local.LocalExecutor", NoWorkers)

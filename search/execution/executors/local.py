@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, Pipe, wait
@@ -23,6 +23,7 @@ from hybrid_swin.system.processes import python_command, python_environment
 from search.execution.bounded_log import BoundedLog, Pump
 from search.execution.forked_workers import THREAD_VARIABLES, ForkedWorker, fork_worker
 from search.execution.job import Event, Job, Node, Place
+from search.settings.experiment import WorkerSettings
 
 MEMORY_NEED = 2 * 1024**3  # bytes that one CPU worker may want
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
@@ -37,22 +38,40 @@ class Options:
     """None: workers say it all."""
 
 
-def start(options: Options, place: Place, prefix: str = "") -> "LocalExecutor":
-    """Workers on this machine: as many as settings say, or as it has room for.
+def start(options: Options, place: Place) -> "LocalExecutor":
+    """Workers on this machine. Raises InputError if they cannot start."""
+    return local_workers(place.workers, place.most, place.folder / "logs", place.say)
 
-    ``prefix`` stands before their names. Raises InputError if they cannot start.
+
+def local_workers(
+    workers: WorkerSettings,
+    most: int | None,
+    logs: Path,
+    say: Callable[[str], None],
+    prefix: str = "",
+) -> "LocalExecutor":
+    """As many workers as settings say, or as this machine has room for.
+
+    Args:
+        workers: the settings.
+        most: more could not be fed; None for no such limit.
+        logs: folder for what they print.
+        say: is told where that makes fewer of them.
+        prefix: stands before their names.
+
+    Raises:
+        InputError: they cannot start.
     """
-    workers = place.workers
     gpus = visible_gpus(workers.accelerator)
     automatic = len(gpus) // workers.devices if gpus else cpu_workers(workers.threads)
     count = automatic if workers.count == "auto" else int(workers.count)
-    fed = count if place.most is None else min(count, place.most)
+    fed = count if most is None else min(count, most)
     if fed < count:
-        place.say(
+        say(
             f"{fed} of {count} workers: sampler.lookahead feeds half as many as it says; for all "
             f"of them give {2 * count}"
         )
-    return LocalExecutor(max(1, fed), workers.threads, place.folder / "logs", gpus, prefix)
+    return LocalExecutor(max(1, fed), workers.threads, logs, gpus, prefix)
 
 
 @dataclass
@@ -154,7 +173,13 @@ class LocalExecutor:
                 self._end(worker)
                 self._replace(worker)
 
-    def close(self) -> None:
+    def cancel_all(self) -> None:
+        """Forget all jobs."""
+        self._queue.clear()
+        for key in [worker.job.key for worker in self._workers if worker.job]:
+            self.cancel(key)
+
+    def close(self, whole: bool = False) -> None:
         """End all workers and wait until they are gone; in a forked child, leave them alone."""
         if os.getpid() != self._owner:
             return

@@ -88,7 +88,7 @@ class InstantWorkers:
     def cancel(self, key):
         pass
 
-    def close(self):
+    def close(self, whole=False):
         pass
 
 

@@ -1,0 +1,21 @@
+"""The command `work`: this machine's workers for a study that runs elsewhere."""
+
+import sys
+from pathlib import Path
+
+from search.cli.options import WorkOptions
+
+
+def run(options: WorkOptions) -> int:
+    """Serve until the study is over, or Ctrl-C or SIGTERM. Returns the exit code."""
+    from search.execution.agents.agent import Agent
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    agent = Agent(Path(options.study), options.count, options.patience * 60, say)
+    try:
+        agent.run()
+    except KeyboardInterrupt:
+        say("left; the study goes on without this machine")
+    return 0

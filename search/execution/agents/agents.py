@@ -1,0 +1,271 @@
+"""The coordinator's side of agents on other machines: who is there, and which job is whose."""
+
+import secrets
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.system.files import read_json
+from search.execution.agents.agent import OVER, about_coordinator, system
+from search.execution.agents.mailbox import (
+    AGENT_BEAT,
+    AGENT_FILE,
+    AGENTS,
+    COORDINATOR_BEAT,
+    TO_AGENT,
+    TO_COORDINATOR,
+    Beating,
+    Inbox,
+    Outbox,
+    Pulse,
+)
+from search.execution.job import Event, Job, Node
+from search.execution.other_process import OtherProcess
+from search.settings.experiment import WorkerSettings
+
+SILENT = 40.0  # seconds without a beat after which an agent's jobs are given to others
+_SCAN = 1.0  # seconds between two looks for new agents
+_SHORT, _LONG = 0.01, 0.2  # seconds between two looks for messages; longer while none come
+_TO_LEAVE = 5.0  # seconds in which agents of a study that is over may go
+
+
+@dataclass
+class _Agent:
+    name: str
+    home: Path
+    place: dict[str, str]
+    token: str
+    outbox: Outbox
+    inbox: Inbox
+    pulse: Pulse
+    process: OtherProcess | None  # where it is one of this machine
+    slots: int = 0  # none before it is ready
+    jobs: dict[str, Job] = field(default_factory=dict)
+
+    @property
+    def free(self) -> int:
+        return max(0, self.slots - len(self.jobs))
+
+
+class Agents:
+    """An executor over all agents of a study, which come and go.
+
+    Nothing is written and no thread runs before the first one comes.
+
+    Args:
+        folder: the study's.
+        workers: settings of theirs.
+        say: is told who joins and leaves.
+    """
+
+    waiting = ""
+
+    def __init__(self, folder: Path, workers: WorkerSettings, say: Callable[[str], None]) -> None:
+        self._folder, self._workers, self._say = folder, workers, say
+        self._agents: dict[str, _Agent] = {}
+        self._queue: deque[Job] = deque()
+        self._beating: Beating | None = None
+        self._scanned = -_SCAN
+        self._silent: dict[str, Pulse] = {}  # agents that were not heard of, and may come back
+        self._unfit: dict[str, str] = {}  # what an agent could not do for its machine's sake
+        self._closed = False
+
+    @property
+    def present(self) -> bool:
+        """Whether there is any agent."""
+        return bool(self._agents)
+
+    @property
+    def names(self) -> set[str]:
+        """Those that are there, ready or not."""
+        return set(self._agents)
+
+    @property
+    def places(self) -> dict[str, dict[str, str]]:
+        """Where each runs, as it says."""
+        return {agent.name: agent.place for agent in self._agents.values()}
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run at once now."""
+        return sum(agent.slots for agent in self._agents.values())
+
+    @property
+    def free(self) -> int:
+        """How many further jobs would begin at once."""
+        return max(0, sum(agent.free for agent in self._agents.values()) - len(self._queue))
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The agents' machines."""
+        return [
+            Node(agent.name, agent.slots, len(agent.jobs))
+            for agent in self._agents.values()
+            if agent.slots
+        ]
+
+    def wait_until_ready(self) -> None:
+        """Wait for the first agent."""
+        while not self.slots:
+            self.events(_SCAN)
+
+    def submit(self, job: Job) -> None:
+        """Take a job."""
+        self._queue.append(job)
+        self._hand_out()
+
+    def events(self, timeout: float) -> list[Event]:
+        """What happened; waits at most ``timeout`` seconds for something."""
+        end, pause = time.monotonic() + timeout, _SHORT
+        while True:
+            self._look_for_agents()
+            events = [event for agent in list(self._agents.values()) for event in self._hear(agent)]
+            self._hand_out()
+            left = end - time.monotonic()
+            if events or left <= 0:
+                return events
+            time.sleep(min(left, pause))
+            pause = min(_LONG, 2 * pause)
+
+    def cancel(self, key: str) -> None:
+        """Forget a job; its agent kills the worker that runs it."""
+        self._queue = deque(job for job in self._queue if job.key != key)
+        for agent in self._agents.values():
+            if agent.jobs.pop(key, None):
+                self._send(agent, {"kind": "cancel", "key": key})
+
+    def dismiss(self, name: str, why: str) -> None:
+        """Let an agent go; its jobs are as of one that leaves."""
+        if name in self._agents:
+            self._send(self._agents[name], {"kind": "leave", "why": why})
+
+    def close(self, whole: bool = False) -> None:
+        """Let all agents know that nobody waits for their jobs; where all is done, they go."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.clear()
+        root = self._folder / AGENTS
+        if self._beating is not None:
+            self._beating.close(OVER if whole else "closed")
+            end = time.monotonic() + (_TO_LEAVE if whole else 0.0)
+            while self._agents and time.monotonic() < end:
+                time.sleep(_SHORT)
+                for agent in list(self._agents.values()):
+                    self._hear(agent)
+        if whole:
+            shutil.rmtree(root, ignore_errors=True)
+
+    def _look_for_agents(self) -> None:
+        now = time.monotonic()
+        if now - self._scanned < _SCAN or self._closed:
+            return
+        self._scanned = now
+        for file in sorted((self._folder / AGENTS).glob(f"*/{AGENT_FILE}")):
+            name = file.parent.name
+            silent = self._silent.get(name)
+            if silent is not None and silent.listen() and silent.silence < _SCAN:
+                del self._silent[name]
+            if name not in self._agents and name not in self._silent:
+                with suppress(OSError, InputError, KeyError):  # one that goes at this moment
+                    self._meet(file)
+
+    def _meet(self, file: Path) -> None:
+        home, record = file.parent, read_json(file)
+        process = OtherProcess(int(record["pid"])) if record["system"] == system() else None
+        pulse = Pulse(home / AGENT_BEAT)
+        if (process and process.has_ended(0)) or not pulse.listen():
+            shutil.rmtree(home, ignore_errors=True)  # what one that was killed has left
+            return
+        if self._beating is None:
+            self._beating = Beating(self._folder / AGENTS / COORDINATOR_BEAT, "running")
+        agent = _Agent(
+            home.name,
+            home,
+            dict(record.get("place", {})),
+            secrets.token_hex(8),
+            Outbox(home / TO_AGENT),
+            Inbox(home / TO_COORDINATOR, from_end=True),
+            pulse,
+            process,
+        )
+        self._agents[agent.name] = agent
+        self._send(
+            agent, {"kind": "hello", "about": about_coordinator(self._folder, self._workers)}
+        )
+
+    def _hear(self, agent: _Agent) -> list[Event]:
+        events: list[Event] = []
+        for message in agent.inbox.receive():
+            if message.get("token") != agent.token:
+                continue
+            if message["kind"] == "event":
+                events += self._take(agent, Event(**message["event"]))
+            elif message["kind"] == "ready":
+                agent.slots = int(message["slots"])
+                self._say(f"{agent.name} joins with {agent.slots} workers")
+            elif message["kind"] == "refused":
+                self._say(f"{agent.name} cannot join: {message['error']}")
+            elif message["kind"] == "forgot":  # it did not hear of us for long
+                self._part(agent, events, "returned", f"{agent.name} gave up its jobs")
+                return events
+            elif message["kind"] == "left":
+                self._part(agent, events, "returned", f"{agent.name} has left")
+                shutil.rmtree(agent.home, ignore_errors=True)
+                return events
+        agent.pulse.listen()
+        if agent.process is not None and agent.process.has_ended(0):
+            self._part(agent, events, "lost", f"the agent {agent.name} was killed")
+            shutil.rmtree(agent.home, ignore_errors=True)
+        elif agent.pulse.silence > SILENT:
+            if agent.slots:
+                self._silent[agent.name] = agent.pulse
+            else:  # it never answered: what one that was killed has left
+                shutil.rmtree(agent.home, ignore_errors=True)
+            error = f"{agent.name} was not heard of for {SILENT:.0f} s"
+            self._part(agent, events, "lost", error)
+        return events
+
+    def _take(self, agent: _Agent, event: Event) -> list[Event]:
+        job = agent.jobs.get(event.key)
+        if job is None or job.attempt != event.attempt:
+            return []
+        if event.kind in ("done", "failed", "lost"):
+            del agent.jobs[event.key]
+        if event.data.get("input_error") and event.key not in self._unfit:
+            # It may be that machine's fault alone, such as a data set that it does not see.
+            self._unfit[event.key] = error = str(event.data["error"])
+            self._say(f"{agent.name} is not used any more: {error}")
+            self.dismiss(agent.name, error)
+            agent.slots = 0
+            return [Event("returned", job.key, job.attempt, agent.name, {"error": error})]
+        return [event]
+
+    def _part(self, agent: _Agent, events: list[Event], kind: Any, error: str) -> None:
+        """An agent is gone: add what that means for its jobs to the events."""
+        del self._agents[agent.name]
+        jobs = list(agent.jobs.values())
+        self._say(error + (f"; {len(jobs)} of its jobs go on elsewhere" if jobs else ""))
+        data = {"error": error}
+        events += [Event(kind, job.key, job.attempt, agent.name, data) for job in jobs]
+
+    def _hand_out(self) -> None:
+        for agent in self._agents.values():
+            while self._queue and agent.free:
+                if not self._send(agent, {"kind": "job", "job": asdict(self._queue[0])}):
+                    break
+                job = self._queue.popleft()
+                agent.jobs[job.key] = job
+
+    def _send(self, agent: _Agent, message: dict[str, Any]) -> bool:
+        """Whether it could be written; what cannot is an agent's that will be silent."""
+        with suppress(OSError):
+            agent.outbox.send({**message, "token": agent.token})
+            return True
+        return False

@@ -1,0 +1,83 @@
+"""An executor and the agents that join it, as one."""
+
+import time
+from collections import deque
+
+from search.execution.agents.agents import Agents
+from search.execution.job import Event, Executor, Job, Node
+
+_SLICE = 0.05  # seconds for which one of the two is waited for while the other may have news
+
+
+class Joined:
+    """Jobs go to the first, as far as it has free workers, and then to agents.
+
+    Args:
+        own: the executor that the settings name.
+        agents: whoever joins.
+    """
+
+    def __init__(self, own: Executor, agents: Agents) -> None:
+        self._own, self._agents = own, agents
+        self._queue: deque[Job] = deque()
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run at once now."""
+        return self._own.slots + self._agents.slots
+
+    @property
+    def free(self) -> int:
+        """How many further jobs would begin at once."""
+        return max(0, self._own.free + self._agents.free - len(self._queue))
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The machines of both."""
+        return [*self._own.nodes, *self._agents.nodes]
+
+    @property
+    def waiting(self) -> str:
+        """Why jobs do not begin."""
+        return self._own.waiting if self._queue else ""
+
+    def wait_until_ready(self) -> None:
+        """Wait for the executor's own first worker. Raises InputError if there will be none."""
+        self._own.wait_until_ready()
+
+    def submit(self, job: Job) -> None:
+        """Take a job."""
+        self._queue.append(job)
+        self._hand_out()
+
+    def events(self, timeout: float) -> list[Event]:
+        """What happened; waits at most ``timeout`` seconds for something."""
+        end = time.monotonic() + timeout
+        while True:
+            left = max(0.0, end - time.monotonic())
+            events = [
+                *self._own.events(min(left, _SLICE) if self._agents.present else left),
+                *self._agents.events(0),
+            ]
+            self._hand_out()
+            if events or left == 0:
+                return events
+
+    def cancel(self, key: str) -> None:
+        """Forget a job, killing the worker that runs it."""
+        self._queue = deque(job for job in self._queue if job.key != key)
+        self._own.cancel(key)
+        self._agents.cancel(key)
+
+    def close(self, whole: bool = False) -> None:
+        """End the workers; ``whole``: all is done, and agents need not wait for another start."""
+        self._queue.clear()
+        try:
+            self._agents.close(whole)
+        finally:
+            self._own.close(whole)
+
+    def _hand_out(self) -> None:
+        for executor in (self._own, self._agents):
+            while self._queue and executor.free:
+                executor.submit(self._queue.popleft())

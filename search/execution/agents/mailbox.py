@@ -1,0 +1,144 @@
+"""Messages between a coordinator and its agents: files in the study's folder.
+
+::
+
+    STUDY/agents/coordinator.beat     a counter that the coordinator raises while it runs
+    STUDY/agents/NAME/agent.json      who the agent is; it is written last, and so announces it
+    STUDY/agents/NAME/agent.beat      a counter that the agent raises
+    STUDY/agents/NAME/to_agent.jsonl  what the coordinator says; a line is a message
+    STUDY/agents/NAME/to_coordinator.jsonl
+
+Each file has one writer, which opens, writes and closes it for every message, and its reader opens
+it each time: on a network file system this is what makes the one see what the other wrote. No
+clock of another machine is believed: a beat counts when it changes, by the reader's own clock.
+"""
+
+import json
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+AGENTS = "agents"
+AGENT_FILE = "agent.json"
+AGENT_BEAT, COORDINATOR_BEAT = "agent.beat", "coordinator.beat"
+TO_AGENT, TO_COORDINATOR = "to_agent.jsonl", "to_coordinator.jsonl"
+EVERY = 2.0  # seconds between two beats
+_WIDTH = 64  # bytes of a beat, which is written at once
+
+
+class Outbox:
+    """Appends messages to a file, which is made empty at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.touch()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Append a message. Raises OSError if it cannot be written whole."""
+        line = json.dumps(message).encode() + b"\n"
+        with self._path.open("ab", buffering=0) as file:
+            begin = file.seek(0, os.SEEK_END)
+            try:
+                written = file.write(line)
+            except OSError:
+                written = -1
+            if written != len(line):
+                file.truncate(begin)  # half a line would swallow the next one
+                raise OSError(f"{self._path} cannot be written")
+
+
+class Inbox:
+    """Reads the messages that were appended to a file since the last time.
+
+    Args:
+        from_end: leave out those that are there already.
+    """
+
+    def __init__(self, path: Path, from_end: bool = False) -> None:
+        self._path, self._offset = path, 0
+        if from_end:
+            with suppress(OSError):
+                self._offset = path.stat().st_size
+
+    def receive(self) -> list[dict[str, Any]]:
+        """New messages; none while the file cannot be read."""
+        try:
+            if self._path.stat().st_size <= self._offset:
+                return []
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                content = file.read()
+        except OSError:
+            return []
+        whole = content[: content.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        messages = []
+        for line in whole.splitlines():
+            with suppress(ValueError):
+                messages.append(json.loads(line))
+        return [message for message in messages if isinstance(message, dict)]
+
+
+class Beating:
+    """Raises a counter in a file, in a thread of its own, until it is closed.
+
+    Args:
+        word: stands beside the counter; ``close`` may leave another one behind.
+    """
+
+    def __init__(self, path: Path, word: str) -> None:
+        self._path, self._word, self._count = path, word, 0
+        self._ends = threading.Event()
+        self._write()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self, word: str = "") -> None:
+        """Stop, and leave a word; without one the file goes."""
+        self._ends.set()
+        self._thread.join()
+        self._word = word
+        if word:
+            self._write()
+        else:
+            self._path.unlink(missing_ok=True)
+
+    def _run(self) -> None:
+        while not self._ends.wait(EVERY):
+            self._count += 1
+            self._write()
+
+    def _write(self) -> None:
+        line = f"{self._word} {os.getpid()} {self._count}".ljust(_WIDTH - 1) + "\n"
+        with suppress(OSError):  # a full disk: beats are missed, and come again
+            flags = os.O_WRONLY | os.O_CREAT
+            descriptor = os.open(self._path, flags, 0o644)
+            try:
+                os.pwrite(descriptor, line.encode(), 0)
+            finally:
+                os.close(descriptor)
+
+
+class Pulse:
+    """Listens to a beat, by its own clock."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._last = path, b""
+        self._heard = time.monotonic()
+
+    def listen(self) -> str:
+        """The word beside the counter; empty if there is none."""
+        content = b""
+        with suppress(OSError):
+            content = self._path.read_bytes()
+        if content and content != self._last:
+            self._last, self._heard = content, time.monotonic()
+        return content.decode(errors="replace").partition(" ")[0]
+
+    @property
+    def silence(self) -> float:
+        """Seconds since it last changed, as of the last time that somebody listened."""
+        return time.monotonic() - self._heard

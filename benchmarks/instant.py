@@ -98,7 +98,7 @@ class Instant:
     def cancel(self, key: str) -> None:
         """Never needed: nothing is late."""
 
-    def close(self) -> None:
+    def close(self, whole: bool = False) -> None:
         """Nothing runs."""
 
 

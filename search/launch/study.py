@@ -86,7 +86,7 @@ class PreparedStudy(Prepared):
 
 
 def check(settings: StudySettings) -> tuple[Space, Candidates]:
-    """Check all that needs neither images nor a folder: plug-ins, space, baselines, budget.
+    """Check all that needs neither images nor a folder: plug-ins, space, budget, database.
 
     Raises InputError for the first thing that cannot work.
     """
@@ -94,6 +94,10 @@ def check(settings: StudySettings) -> tuple[Space, Candidates]:
     if settings.trials:
         choose_sampler(settings, space)
         _check_budget(settings, space, candidates)
+    if settings.storage is not None:
+        from search.study.sampling.database import check_database  # SQLAlchemy: slow to import
+
+        check_database(settings.storage)
     return space, candidates
 
 

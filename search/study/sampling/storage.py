@@ -4,9 +4,10 @@ import hashlib
 import json
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from hybrid_swin.errors import InputError
@@ -15,6 +16,9 @@ from search.records.torn import Say
 from search.settings.study import StudySettings
 from search.study.objectives import directions
 from search.study.sampling.sampler_view import WAYS
+
+if TYPE_CHECKING:
+    from search.study.sampling.database import Database
 
 Opened = tuple[optuna.Study, BaseStorage]
 
@@ -43,15 +47,15 @@ def open_journal(settings: StudySettings, folder: Path, say: Say) -> Opened:
         return open_study(settings, _journal_storage(journal))
 
 
-def open_database(settings: StudySettings, url: str) -> Opened:
+def open_database(settings: StudySettings, url: str) -> tuple[Opened, "Database"]:
     """The study in a database. Raises InputError where that cannot be opened."""
+    from search.study.sampling.database import Database, cannot_open  # SQLAlchemy: slow to import
+
+    database = Database(url)
     try:
-        return open_study(settings, RDBStorage(url))
+        return open_study(settings, database.storage), database
     except Exception as error:  # whatever a driver raises
-        raise InputError(
-            f"the Optuna storage {url!r} cannot be opened ({_reason(error)}); check the address, "
-            "the server and PGPASSWORD, and that its driver is installed"
-        ) from error
+        raise cannot_open(url, error) from error
 
 
 def open_study(settings: StudySettings, storage: BaseStorage) -> Opened:

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from search.records.identity import derive_seed
@@ -19,6 +20,9 @@ from search.study.sampling.sampler_view import REFUSED, SamplerView
 from search.study.sampling.samplers import Samplers, choose_sampler
 from search.study.sampling.storage import claim, open_database, open_journal, open_study
 from search.study.sampling.storage_patience import Patience
+
+if TYPE_CHECKING:
+    from search.study.sampling.database import Database
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says what matters
 # Refused draws for one trial, before the space counts as used up: of what was known already, and in
@@ -61,17 +65,20 @@ class OptunaStudy:
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._settings = settings
-        where = settings.storage or str(folder / JOURNAL)
-        self._patience = Patience(where, settings.storage_wait_seconds, say)
+        self._database: Database | None = None
         self._space = space
         self._samplers = Samplers(sampler or choose_sampler(settings, space)[0], settings, space)
         if storage is not None:
             self._study, self._storage = open_study(settings, storage)
         elif settings.storage:
-            self._study, self._storage = open_database(settings, settings.storage)
+            opened, self._database = open_database(settings, settings.storage)
+            self._study, self._storage = opened
         else:  # a journal in the folder is this folder's, whatever became of the file that says so
             owner = ""
             self._study, self._storage = open_journal(settings, folder, say)
+        where = settings.storage or str(folder / JOURNAL)
+        cut = self._database.cut if self._database else None
+        self._patience = Patience(where, settings.storage_wait_seconds, say, cut)
         self._patience.keep(lambda: claim(self._study, settings, owner))
         self._id = self._patience.keep(lambda: self._storage.get_study_id_from_name(settings.name))
         self._memory = SamplerView(directions(settings.objective), self._samplers.sees_all)
@@ -79,6 +86,7 @@ class OptunaStudy:
         self._refused: Counter[int] = Counter()  # draws for our trial of this index
         self._repeated: Counter[int] = Counter()  # of these, known already
         self._learnt = 0  # results of the trials before this one are in the memory
+        self._num_stored = 0  # draws of ours that the storage is known to hold
         self._earlier = self._restore()  # draws that are not yet in the memory
 
     def close(self) -> None:
@@ -151,12 +159,17 @@ class OptunaStudy:
         for epoch, value in () if state == "diverged" or several else curve:
             if epoch not in stored.intermediate_values:
                 self._storage.set_trial_intermediate_value(known_as, epoch, value)
-        if state in ("stopped", "diverged"):
-            self._study.tell(trial.number, state=TrialState.PRUNED)
-        elif state == "failed" or values is None:
-            self._study.tell(trial.number, state=TrialState.FAIL)
-        else:
-            self._study.tell(trial.number, list(values))
+        try:
+            if state in ("stopped", "diverged"):
+                self._study.tell(trial.number, state=TrialState.PRUNED)
+            elif state == "failed" or values is None:
+                self._study.tell(trial.number, state=TrialState.FAIL)
+            else:
+                self._study.tell(trial.number, list(values))
+        except (UpdateFinishedTrialError, ValueError):
+            # a write that was cut off has taken effect after all, since we looked
+            if self._storage.get_trial(known_as).state == TrialState.RUNNING:
+                raise
         return self._storage.get_trial(known_as)
 
     def summary(self) -> dict[str, int]:
@@ -176,6 +189,7 @@ class OptunaStudy:
             index = trial.user_attrs.get(_FOR)
             if index is None:
                 continue  # none of ours: somebody else's, put into the storage by hand
+            self._num_stored += 1
             if REFUSED in trial.user_attrs:
                 self._count(index, trial.state)
             else:
@@ -230,9 +244,11 @@ class OptunaStudy:
 
     def _store(self, number: int) -> FrozenTrial:
         """Write a draw, and before it what the sampler keeps at the study."""
-        return self._patience.keep(
-            lambda: self._write(number), lambda: self._written(number) or self._write(number)
+        stored = self._patience.keep(
+            lambda: self._write(number), lambda: self._written() or self._write(number)
         )
+        self._num_stored += 1
+        return stored
 
     def _write(self, number: int) -> FrozenTrial:
         kept = self._kept()
@@ -243,13 +259,16 @@ class OptunaStudy:
         made = self._storage.create_new_trial(self._id, template_trial=frozen)
         return self._storage.get_trial(made)
 
-    def _written(self, number: int) -> FrozenTrial | None:
-        """The draw in the storage, where its writing was cut off after it had taken effect."""
-        try:
-            made = self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
-        except KeyError:
-            return None
-        return self._storage.get_trial(made)
+    def _written(self) -> FrozenTrial | None:
+        """The draw in the storage, if its writing was cut off after it had taken effect.
+
+        Nobody else writes draws of this study, so one more than we know of is that one, whatever
+        number it has: trials that were put into the storage by hand count, too.
+        """
+        if self._database is not None:
+            self._database.wait_for_writes(self._id)
+        ours = [t for t in self._study.get_trials(deepcopy=False) if _FOR in t.user_attrs]
+        return ours[-1] if len(ours) > self._num_stored else None
 
     def _kept(self) -> dict[str, Any]:
         """What samplers keep at the study."""

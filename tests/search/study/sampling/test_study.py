@@ -4,11 +4,14 @@ import dataclasses
 import itertools
 import json
 import os
+import sqlite3
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from sqlalchemy.engine.default import DefaultDialect
 
 from hybrid_swin.errors import InputError
 from search.records.identity import derive_seed
@@ -427,6 +430,84 @@ def test_hundreds_of_dear_draws_do_not_use_up_a_space(place, reason, most, monke
         assert draw.number == len(refused) - 1 == 999
         assert study.ask(1, lambda params: reason) is None
         assert study.summary()["refused_for_cost"] == 999 + most
+
+
+@pytest.fixture
+def lose(monkeypatch):
+    """Let commits to a database fail, as if the server went away: before, or after they are done.
+
+    ``lose(every, phase, done)`` begins with the next commit; one of so many fails.
+    """
+    monkeypatch.setattr("search.study.sampling.storage_patience._FIRST_PAUSE", 0.0)
+    quicken = lambda opened, _: opened.execute("PRAGMA synchronous = OFF")  # noqa: E731
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", quicken)
+    real = DefaultDialect.do_commit
+
+    def begin(every, phase, done):
+        count = itertools.count()
+
+        def commit(self, connection):
+            fails = next(count) % every == phase
+            if done or not fails:
+                real(self, connection)
+            if fails:
+                raise sqlite3.OperationalError("server closed the connection unexpectedly")
+
+        monkeypatch.setattr(DefaultDialect, "do_commit", commit)
+
+    begin.stop = lambda: monkeypatch.setattr(DefaultDialect, "do_commit", real)
+    yield begin
+    begin.stop()
+    sqlalchemy.event.remove(sqlalchemy.Engine, "connect", quicken)
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_lost_answer_of_a_database_loses_and_doubles_nothing(tmp_path, lose, done):
+    """At any commit, and also where somebody has put a trial of their own before ours."""
+
+    class InDatabase(Place):
+        def __init__(self, name):
+            folder = tmp_path / name
+            folder.mkdir()
+            samplers = SamplerSettings("nsga2", startup_trials=2, population=2, lookahead=2)
+            budget, url = BudgetSettings(parameters=9_000), f"sqlite:///{folder}/db"
+            changes = {"sampler": samplers, "budget": budget, "recipe": STEPS, "storage": url}
+            super().__init__(folder, **changes, storage_wait_seconds=5)
+
+        begun = staticmethod(lambda: None)
+
+        def open(self):
+            foreign = optuna.trial.create_trial(state=TrialState.FAIL)
+            super().open()._study.add_trial(foreign)
+            opened = super().open()
+            self.begun()
+            return opened
+
+    expected = InDatabase("whole").play(4)
+    assert [state for state, *_ in expected].count(TrialState.PRUNED) > 1
+    every = 11  # more commits than a repeated call has, of which each has its turn
+    for phase in range(every):
+        place = InDatabase(str(phase))
+        place.begun = lambda phase=phase: lose(every, phase, done)
+        assert place.play(4) == expected
+        lose.stop()
+
+
+def test_an_end_that_takes_effect_late_is_not_told_again(place):
+    """The server ends a transaction that was cut off while we look at the trial already."""
+    storage = optuna.storages.InMemoryStorage()
+    study = OptunaStudy(place.settings, place.space, place.folder, storage=storage)
+    study.ask(0, take)
+    real = storage.set_trial_state_values
+
+    def late(trial_id, state, values=None):
+        real(trial_id, state, values)
+        return real(trial_id, state, values)  # as by our second try
+
+    storage.set_trial_state_values = late
+    study.tell(0, "complete", [0.5])
+    study.tell(0, "complete", [0.9])
+    assert [(t.state, t.value) for t in study._study.get_trials()] == [(TrialState.COMPLETE, 0.5)]
 
 
 # Seeds and samples

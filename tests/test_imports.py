@@ -32,6 +32,7 @@ KNOWN_TO = {
         "search.study.sampling.study",
         "search.study.sampling.samplers",
         "search.study.sampling.sampler_view",
+        "search.study.sampling.database",
         "search.study.sampling.gaussian_process",
         "search.study.sampling.storage",
     ),

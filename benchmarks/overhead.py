@@ -32,8 +32,9 @@ from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.classifier import Classifier
-from search.execution.dispatcher import Dispatcher, Silent
+from search.execution.dispatcher import Dispatcher
 from search.execution.executors.local import LocalExecutor
+from search.execution.view import Silent
 from search.records.identity import candidate_id
 from search.records.receipt import code_hash
 from search.records.runs import RunSpec

@@ -44,7 +44,8 @@ from benchmarks.instant import BLOCK, LOOKAHEAD, Handed, Instant, resident
 from benchmarks.scale_report import tables
 from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
-from search.execution.dispatcher import Dispatcher, Silent
+from search.execution.dispatcher import Dispatcher
+from search.execution.view import Silent
 from search.launch.study import check
 from search.leaderboard.board import Leaderboard
 from search.records.study_folder import bind_settings, locked

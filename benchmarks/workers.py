@@ -29,7 +29,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
-from search.execution.dispatcher import Dispatcher, Silent  # after threads are set
+from search.execution.dispatcher import Dispatcher
+from search.execution.view import Silent  # after threads are set
 from search.execution.workers import start_workers
 from search.launch.study import check, prepare
 from search.records.runs import RunResult, RunSpec

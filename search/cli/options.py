@@ -105,8 +105,9 @@ class LeaderboardOptions(CodeOptions, TableOptions):
 class StatusOptions(JsonOptions):
     """How a study or a comparison stands, from another shell while it runs, or after.
 
-    What has ended, what is being trained, the best so far, the time left. Reads the folder only and
-    disturbs nothing.
+    What has ended, the machines with their slots and what they train, what waits and why, attempts
+    that were lost and why, the best so far, the time left. Reads the folder only and disturbs
+    nothing.
 
     Args:
         study: the folder of the study or comparison; or of several, to list them.

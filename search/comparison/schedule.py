@@ -2,7 +2,8 @@
 
 from search.comparison.design.matched_arms import PlannedArm
 from search.comparison.design.plan import ComparisonPlan
-from search.execution.dispatcher import Dispatcher, View
+from search.execution.dispatcher import Dispatcher
+from search.execution.view import View
 from search.records.runs import RunResult, RunSpec
 from search.study.deadline import Deadline, no_deadline
 

@@ -8,10 +8,10 @@ new study and one that was killed at any moment.
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
@@ -27,6 +27,7 @@ from search.execution.run_folder import (
     take_over,
 )
 from search.execution.silence import Silence
+from search.execution.view import View
 from search.records.runs import (
     FAILURE_FILE,
     RESULT_FILE,
@@ -45,33 +46,13 @@ from search.settings.experiment import WorkerSettings
 _MOST_HANGS = 2  # a run that has hung so often hangs again
 
 
-class View(Protocol):
-    """What watches a study: the terminal."""
-
-    def started(self, spec: RunSpec, worker: str) -> None: ...  # noqa: D102
-    def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None: ...  # noqa: D102
-    def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None: ...  # noqa: D102
-    def note(self, text: str) -> None: ...  # noqa: D102
-    def expect(  # noqa: D102
-        self, total: int, by_folder: Mapping[str, int] | None = None, about: bool = False
-    ) -> None: ...
-
-
-class Silent:
-    """Watches without a word."""
-
-    def started(self, *given: Any, **named: Any) -> None:
-        """Say nothing."""
-
-    epoch = finished = note = expect = started
-
-
 @dataclass
 class _Attempt:
     spec: RunSpec
     job: Job
     begun: float | None = None  # by the clock
     worker: str = ""
+    node: str = ""  # that machine's name
 
 
 class Dispatcher:
@@ -80,6 +61,7 @@ class Dispatcher:
     Args:
         workers: attempts and time limits.
         common: what every job's settings hold beside the run itself.
+        node_of: the name of a worker's machine; empty if unknown.
     """
 
     def __init__(
@@ -89,7 +71,9 @@ class Dispatcher:
         workers: WorkerSettings,
         common: Mapping[str, Any],
         view: View,
+        node_of: Callable[[str], str] = lambda worker: "",
     ) -> None:
+        self._node_of = node_of
         self._folder = folder
         self._executor = executor
         self._workers = workers
@@ -165,6 +149,7 @@ class Dispatcher:
             for event in self._executor.events(timeout):
                 self._handle(event)
             self._enforce_time_limits()
+        self._view.tick()
         while self._finished:
             yield self._finished.popleft()
 
@@ -193,9 +178,10 @@ class Dispatcher:
         if attempt is None or event.attempt != attempt.job.attempt:
             return  # a late word of an attempt that was given up
         spec, job, now = attempt.spec, attempt.job, time.monotonic()
-        attempt.worker = event.worker
+        if event.kind in ("started", "epoch") or not attempt.worker:
+            attempt.worker = event.worker  # of a loss, it may be the machine's name
         if event.kind == "started":
-            attempt.begun = now
+            attempt.begun, attempt.node = now, self._node_of(event.worker)
             trained = (Path(job.folder) / FINAL).exists()
             self._silence.begin(spec, now, job.attempt, trained)
             self._view.started(spec, event.worker)
@@ -237,7 +223,8 @@ class Dispatcher:
     def _fail(self, attempt: _Attempt, error: str, hung: bool = False) -> None:
         """Count a failure; try again while attempts are left."""
         spec, job = attempt.spec, attempt.job
-        write_failure(Path(job.folder), FailureRecord(error, hung))
+        failure = FailureRecord(error, hung, attempt.node, attempt.worker)
+        write_failure(Path(job.folder), failure)
         attempts = attempts_in(self._folder / spec.key)
         if self._give_up(spec, attempts):
             return

@@ -1,5 +1,6 @@
 """Where workers run: one contract, several places."""
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,11 +46,23 @@ class Event:
 
 @dataclass(frozen=True)
 class Node:
-    """A machine with workers: its name, the jobs that it does at once, those that it does now."""
+    """A machine with workers: its name, the jobs that it does at once, those that it does now.
+
+    Names of its workers begin with its own, but for the coordinator's machine or the only one.
+    """
 
     name: str
     slots: int
     busy: int
+
+
+def node_of(worker: str, nodes: Sequence[Node]) -> str:
+    """The machine of a worker; empty if unknown."""
+    names = {node.name for node in nodes}
+    own = max((name for name in names if worker.startswith(name)), key=len, default="")
+    if own or len(names) == 1:
+        return own or names.pop()
+    return here if (here := socket.gethostname()) in names else ""
 
 
 @dataclass(frozen=True)

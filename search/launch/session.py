@@ -22,8 +22,9 @@ from hybrid_swin.data.loading import LoadedData, load_data
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.console import Console
-from search.execution.dispatcher import Dispatcher, View
-from search.execution.job import Executor
+from search.execution.dispatcher import Dispatcher
+from search.execution.job import Executor, node_of
+from search.execution.view import View
 from search.execution.workers import (
     WANDB_SECONDS,
     WANDB_SECONDS_WHEN_CUT_OFF,
@@ -118,9 +119,16 @@ class Session:
         slots, objective = self._executor.slots, self._settings.objective
         self._board = WandbBoard(self._folder)
         self._terminal = Terminal(self._console, total, objective.monitor, objective.mode, slots)
-        view = ProgressFile(self._terminal, self._folder, slots, self._board.notify)
-        workers = self._settings.workers
-        dispatcher = Dispatcher(self._folder, self._executor, workers, self._common, view)
+        executor, workers = self._executor, self._settings.workers
+        view = ProgressFile(self._terminal, self._folder, executor, self._board.notify)
+        dispatcher = Dispatcher(
+            self._folder,
+            executor,
+            workers,
+            self._common,
+            view,
+            lambda worker: node_of(worker, executor.nodes),
+        )
         deadline = Deadline(time_plan, self._folder, slots) if time_plan else None
         if deadline is not None:
             deadline.begin()

@@ -17,14 +17,25 @@ PROGRESS_FILE = "progress.json"
 class Running:
     """A run at work; epoch and score are None until its first epoch has ended.
 
-    ``since`` is in seconds since 1970.
+    ``since`` it runs and when its ``last_epoch`` ended are in seconds since 1970.
     """
 
     worker: str = ""
+    node: str = ""  # the machine; empty if unknown
     since: float = 0.0
+    last_epoch: float | None = None
     epoch: int | None = None
     epochs: int | None = None
     score: float | None = None
+
+
+@dataclass(frozen=True)
+class NodeRecord:
+    """A machine: the runs that it trains at once, and those that it trains now."""
+
+    name: str
+    slots: int
+    busy: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,8 @@ class Progress:
     about: bool = False  # whether that is an estimate
     by_folder: dict[str, int] = field(default_factory=dict)  # the same by kind of run
     slots: int | None = None  # workers at work at once; None if unknown
+    nodes: tuple[NodeRecord, ...] = ()  # the machines; none in older files
+    waiting: str = ""  # why jobs do not begin; empty if workers are merely busy
     running: dict[str, Running] = field(default_factory=dict)  # what is at work, by key
 
 

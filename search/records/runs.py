@@ -210,6 +210,8 @@ class FailureRecord:
 
     error: str = "unknown"  # in one line
     hung: bool = False  # whether the attempt was silent for too long
+    node: str = ""  # the machine that it ran on; empty if unknown
+    worker: str = ""
 
 
 def read_failure(attempt: Path) -> FailureRecord:

@@ -71,7 +71,9 @@ class Terminal:
         self._expected = dict(by_folder or {})
 
     def started(self, spec: RunSpec, worker: str) -> None:
-        """A worker has begun a run."""
+        """A worker has begun a run, perhaps one that was lost elsewhere."""
+        others = self._workers.items()
+        self._workers = {name: run for name, run in others if run[0].key != spec.key}
         self._workers[worker] = (spec, {})
 
     def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
@@ -94,6 +96,10 @@ class Terminal:
     def note(self, text: str) -> None:
         """Something that a person should know."""
         self._print(text, "yellow")
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self._tell_in_time()
 
     def _print(self, text: str, style: str = "") -> None:
         """A line as it is: labels, paths and errors are not markup."""

@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search.execution.dispatcher import Dispatcher, View
+from search.execution.dispatcher import Dispatcher
+from search.execution.view import View
 from search.records.finalists_file import write_finalists
 from search.records.identity import derive_seed
 from search.records.looks import read_looks

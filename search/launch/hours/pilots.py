@@ -11,8 +11,9 @@ from typing import Any, Generic, TypeVar
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.errors import InputError
-from search.execution.dispatcher import Dispatcher, Silent
+from search.execution.dispatcher import Dispatcher
 from search.execution.job import Executor
+from search.execution.view import Silent
 from search.execution.workers import image_cache, start_workers
 from search.launch.hours.pace import Pace, PilotTiming, pace_of
 from search.records.runs import RunSpec

@@ -3,32 +3,38 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import write_json_atomically
-from search.execution.dispatcher import View
+from search.execution.job import Executor, node_of
+from search.execution.view import View
 from search.records.progress import PROGRESS_FILE
 from search.records.runs import SCHEMA_VERSION, RunResult, RunSpec
 
-_LEAST_SECONDS = 1.0  # between two writings for the sake of an epoch
+_LEAST_SECONDS = 1.0  # between two writings for the sake of an epoch, or two looks at machines
 
 
 class ProgressFile:
     """A view that keeps the file, and tells another view and the mirror of everything.
 
     Args:
+        executor: is asked for its machines, and why jobs wait.
         mirror: is told the key of each run that has ended.
     """
 
-    def __init__(self, view: View, folder: Path, slots: int, mirror: Callable[[str], None]) -> None:
+    def __init__(
+        self, view: View, folder: Path, executor: Executor, mirror: Callable[[str], None]
+    ) -> None:
         self._view, self._mirror = view, mirror
         self._path = folder / PROGRESS_FILE
-        self._slots = slots
+        self._executor = executor
+        self._places: dict[str, Any] = {}
         self._expected: dict[str, Any] = {"total": None}
         self._running: dict[str, dict[str, Any]] = {}
-        self._written = 0.0
+        self._written = self._next_look = 0.0
 
     def expect(
         self, total: int, by_folder: Mapping[str, int] | None = None, about: bool = False
@@ -41,13 +47,15 @@ class ProgressFile:
     def started(self, spec: RunSpec, worker: str) -> None:
         """A worker has begun a run."""
         self._view.started(spec, worker)
-        self._running[spec.key] = {"worker": worker, "since": time.time()}
+        self._begin(spec, worker)
         self._write()
 
     def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None:
         """A run has ended an epoch."""
         self._view.epoch(spec, worker, data)
-        self._running.setdefault(spec.key, {"worker": worker, "since": time.time()}).update(data)
+        if spec.key not in self._running:
+            self._begin(spec, worker)
+        self._running[spec.key] |= {**data, "last_epoch": time.time()}
         if time.time() - self._written >= _LEAST_SECONDS:
             self._write()
 
@@ -61,8 +69,28 @@ class ProgressFile:
         """Something that a person should know."""
         self._view.note(text)
 
+    def tick(self) -> None:
+        """Machines may have joined or left, and what waits may wait for something else."""
+        self._view.tick()
+        now = time.time()
+        if now >= max(self._next_look, self._written + _LEAST_SECONDS):
+            self._next_look = now + _LEAST_SECONDS
+            if self._look() != self._places:
+                self._write()
+
+    def _begin(self, spec: RunSpec, worker: str) -> None:
+        node = node_of(worker, self._executor.nodes)
+        self._running[spec.key] = {"worker": worker, "node": node, "since": time.time()}
+
+    def _look(self) -> dict[str, Any]:
+        return {
+            "slots": self._executor.slots,
+            "nodes": [asdict(node) for node in self._executor.nodes],
+            "waiting": self._executor.waiting,
+        }
+
     def _write(self) -> None:
-        self._written = time.time()
-        content = {"schema_version": SCHEMA_VERSION, **self._expected, "slots": self._slots}
+        self._written, self._places = time.time(), self._look()
+        content = {"schema_version": SCHEMA_VERSION, **self._expected, **self._places}
         with suppress(InputError, OSError):  # a full disk is told by what matters
             write_json_atomically(self._path, {**content, "running": self._running})

@@ -16,14 +16,28 @@ from search.execution.run_folder import attempts_in, number_of
 from search.records.ended import RunSummary, read_ended
 from search.records.runs import PLACES, RESULT_FILE, RUN_FILE, read_failure, read_spec
 
+_LONGEST_REASON = 80  # characters
+
 
 @dataclass(frozen=True)
 class Failure:
-    """An attempt that failed."""
+    """An attempt that failed; ``node`` and ``worker`` are empty if unknown."""
 
     key: str
     attempt: int
     error: str
+    node: str = ""
+    worker: str = ""
+    hung: bool = False
+
+    @property
+    def reason(self) -> str:
+        """The error without what differs from attempt to attempt, to be counted."""
+        text = self.error.removeprefix("the worker ").removeprefix("was ")
+        text = text.partition(":")[0] if self.hung and text.startswith("it hung:") else text
+        if self.node:  # a machine's name, or an agent's
+            text = text.replace(f" {self.node}", "").replace(self.node, "its machine")
+        return one_line(text, _LONGEST_REASON)
 
 
 @dataclass
@@ -35,6 +49,8 @@ class Runs:
     waiting: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     _failures: dict[str, list[Failure]] = field(default_factory=dict)
+    _records: dict[tuple[str, int], Failure] = field(default_factory=dict)  # by run and attempt
+    _labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def failures(self) -> list[Failure]:
@@ -54,20 +70,30 @@ class Runs:
             except MissingFileError:
                 if os.path.exists(f"{place}/{RUN_FILE}"):  # else it was never asked
                     self.waiting.append(key)
-                    self._failures[key] = _failures(place, key)
+                    self._failures[key] = self._failures_of(place, key)
                 continue
             except InputError:
                 self.unreadable.append(key)
                 continue
             self.summaries[key] = run
             if run.attempt > 1 or run.state == "failed":
-                self._failures[key] = _failures(place, key)
+                self._failures[key] = self._failures_of(place, key)
 
     def label(self, key: str) -> str:
         """A run's label; empty where it cannot be read."""
-        with suppress(InputError):
-            return read_spec(self.folder, key).label
-        return ""
+        if key not in self._labels:
+            with suppress(InputError):
+                self._labels[key] = read_spec(self.folder, key).label
+        return self._labels.get(key, "")
+
+    def _failures_of(self, place: str, key: str) -> list[Failure]:
+        """Of a run's attempts, in order; one that cannot be read is left out."""
+        attempts = {(key, number_of(attempt)): attempt for attempt in attempts_in(Path(place))}
+        for known, attempt in attempts.items():
+            if known not in self._records:  # which never change
+                with suppress(InputError):
+                    self._records[known] = _read(attempt, *known)
+        return [self._records[known] for known in attempts if known in self._records]
 
 
 def _run_folders(folder: Path) -> Iterator[str]:
@@ -88,11 +114,7 @@ def _folders(place: Path | str) -> list[str]:
         return []
 
 
-def _failures(place: str, key: str) -> list[Failure]:
-    """Of a run's attempts, in order; one that cannot be read is left out."""
-    failures = []
-    for attempt in attempts_in(Path(place)):
-        with suppress(InputError):
-            error = one_line(read_failure(attempt).error, LONGEST_ERROR)
-            failures.append(Failure(key, number_of(attempt), error))
-    return failures
+def _read(attempt: Path, key: str, number: int) -> Failure:
+    record = read_failure(attempt)
+    error = one_line(record.error, LONGEST_ERROR)
+    return Failure(key, number, error, record.node, record.worker, record.hung)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,15 +40,31 @@ class Group:
 
 @dataclass(frozen=True)
 class Training:
-    """What is being trained; epoch and score are None until the first epoch has ended."""
+    """What is being trained; epoch and score are None until the first epoch has ended.
+
+    ``seconds`` since it began, and since its last epoch ended; ``node`` is empty if unknown.
+    """
 
     key: str
     label: str
+    node: str
     worker: str
     seconds: float
+    seconds_since_epoch: float | None
     epoch: int | None
     epochs: int | None
     score: float | None
+
+
+@dataclass(frozen=True)
+class NodeUse:
+    """A machine: how many trainings it has room for, how many it does, and which these are."""
+
+    name: str
+    slots: int
+    busy: int
+    idle: int
+    running: tuple[str, ...]  # keys of runs
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,11 @@ class Status:
     about: bool  # whether that is an estimate
     groups: dict[str, Group]  # by the folder that the runs of one kind have
     training: tuple[Training, ...]  # what is being trained, or was when the process ended
-    failures: tuple[Failure, ...]  # attempts that failed
+    nodes: tuple[NodeUse, ...]  # machines of a study that runs; none if they are unknown
+    waiting: tuple[str, ...]  # keys of runs that were asked for and are not being trained
+    why_waiting: str  # empty if none waits
+    failures: tuple[Failure, ...]  # attempts that were lost or failed
+    lost: dict[str, int]  # how many of these, by reason
     unreadable: tuple[str, ...]  # runs whose result cannot be read
     best: Result | None  # the best single run to its end, of a study
     best_of: int  # how many such runs it is the best of
@@ -133,19 +153,27 @@ class Watcher:
         for run in runs.summaries.values():
             taken.add(run.key, run.state, run.seconds)
         seconds_left, basis = taken.left(known, total or 0, _slots(settings, progress))
+        activity = _activity(holder.alive, left)
+        training = self._training(progress, now)
+        queue = sorted(set(runs.waiting) - {run.key for run in training}, key=natural_order)
+        failures = sorted(runs.failures, key=lambda failure: natural_order(failure.key))
         return Status(
             name=settings.name if settings else self._folder.name,
             folder=str(self._folder),
             kind="comparison" if comparison else "study",
-            activity=_activity(holder.alive, left),
+            activity=activity,
             process=holder.process,
             monitor=objective.monitor,
             ended=len(runs.summaries),
             total=total,
             about=total is not None and progress.about,
             groups=groups,
-            training=self._training(progress, now),
-            failures=tuple(sorted(runs.failures, key=lambda failure: natural_order(failure.key))),
+            training=training,
+            nodes=_nodes(progress, training) if activity in ("running", "unknown") else (),
+            waiting=tuple(queue),
+            why_waiting=_why_waiting(activity, progress) if queue else "",
+            failures=tuple(failures),
+            lost=dict(Counter(failure.reason for failure in failures).most_common()),
             unreadable=tuple(sorted(runs.unreadable, key=natural_order)),
             best=None if best is None or comparison else self._result(best, now),
             best_of=0 if comparison else len(complete),
@@ -188,8 +216,12 @@ class Watcher:
             Training(
                 key=key,
                 label=self._runs.label(key),
+                node=running.node,
                 worker=running.worker,
                 seconds=max(0.0, now - (running.since or now)),
+                seconds_since_epoch=(
+                    None if running.last_epoch is None else max(0.0, now - running.last_epoch)
+                ),
                 epoch=running.epoch,
                 epochs=running.epochs,
                 score=running.score,
@@ -230,6 +262,24 @@ def _expected(settings: Experiment | None, progress: Progress) -> dict[str, int]
     if not settings.sampler.random_search:  # else only the coordinator knows
         expected["random"] = finalists.random
     return expected
+
+
+def _nodes(progress: Progress, training: Sequence[Training]) -> tuple[NodeUse, ...]:
+    running: dict[str, list[str]] = {node.name: [] for node in progress.nodes}
+    for run in training:
+        running.get(run.node, []).append(run.key)
+    return tuple(
+        NodeUse(
+            node.name, node.slots, node.busy, max(0, node.slots - node.busy), (*running[node.name],)
+        )
+        for node in sorted(progress.nodes, key=lambda node: natural_order(node.name))
+    )
+
+
+def _why_waiting(activity: Activity, progress: Progress) -> str:
+    if activity in ("not running", "finished"):
+        return "it is not running"
+    return progress.waiting or "no free slot"
 
 
 def _activity(alive: bool | None, left: int | None) -> Activity:

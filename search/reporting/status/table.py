@@ -10,11 +10,12 @@ from rich.text import Text
 
 from hybrid_swin.errors.plain_text import unbroken
 from hybrid_swin.system.program import door
-from search.reporting.status.status import Status
-from search.statistics.formatting import score_text, score_unit, seconds_text
+from search.reporting.status.run_scan import Failure
+from search.reporting.status.status import Status, Training
+from search.statistics.formatting import counted, score_text, score_unit, seconds_text
 
 _STATES = ("complete", "stopped", "diverged", "failed")
-_FAILURES = 5  # shown
+_FAILURES, _REASONS, _NODES, _RUNS = 5, 4, 32, 40  # shown
 _ESTIMATED = ("audits", "random", "finalists")  # which the search decides
 
 
@@ -23,9 +24,10 @@ def render(status: Status) -> Lines:
     parts: list[Table | Text] = [Text(f"{status.name}: {_activity(status)}", "bold"), _sums(status)]
     if status.groups:
         parts += [Text(), _groups(status)]
-    if status.training:
-        title = "being trained" if status.activity == "running" else "were being trained"
-        parts += [Text(), Text(title, "bold"), _training(status)]
+    if status.training or status.nodes:
+        parts += [Text(), *_at_work(status)]
+    if status.waiting and status.activity != "not running":
+        parts.append(Text(f"{counted(len(status.waiting), 'run')} waiting: {status.why_waiting}"))
     parts += [Text(line, "red") for line in status.damaged]
     if status.failures or status.unreadable:
         parts += [Text(), *_failures(status)]
@@ -96,14 +98,37 @@ def _groups(status: Status) -> Table:
     return table
 
 
-def _training(status: Status) -> Table:
-    table = _grid([run.key for run in status.training])
-    for run in status.training:
+def _at_work(status: Status) -> list[Table | Text]:
+    """Each machine with its slots, and what is trained there; then what is trained elsewhere."""
+    title = "being trained" if status.activity == "running" else "were being trained"
+    runs = {run.key: run for run in status.training}
+    if len(runs) > _RUNS:
+        title += f": {counted(len(runs), 'run')}; --format json lists them"
+        runs = {}
+    parts: list[Table | Text] = [Text(title, "bold")] if status.training else []
+    for node in status.nodes[:_NODES]:
+        slots = f"{node.busy} of {counted(node.slots, 'slot')} busy, {node.idle} idle"
+        parts.append(Text.assemble((unbroken(node.name), "bold"), f"  {slots}"))
+        parts += _training(status, [runs.pop(key) for key in node.running if key in runs])
+    if left := status.nodes[_NODES:]:
+        more, busy = counted(len(left), "more machine"), sum(node.busy for node in left)
+        room = counted(sum(node.slots for node in left), "slot")
+        parts.append(Text(f"{more}: {busy} of {room} busy"))
+    return parts + _training(status, list(runs.values()))
+
+
+def _training(status: Status, runs: Sequence[Training]) -> list[Table | Text]:
+    if not runs:
+        return []
+    table = _grid([run.key for run in runs])
+    for run in runs:
         epoch = "starting" if run.epoch is None else f"epoch {run.epoch}/{run.epochs}"
         score = "" if run.score is None else f"{status.monitor} {_score(run.score, status)}"
         since = f"for {seconds_text(run.seconds)}" if status.activity == "running" else ""
-        table.add_row(run.key, _plain(run.label), epoch, score, since, Text(run.worker, "dim"))
-    return table
+        where = run.worker if status.nodes or not run.node else f"{run.worker} on {run.node}"
+        place = Text(unbroken(where), "dim")
+        table.add_row(run.key, _plain(run.label), epoch, score, since, place)
+    return [table]
 
 
 def _last(status: Status) -> Table:
@@ -117,13 +142,22 @@ def _last(status: Status) -> Table:
 
 def _failures(status: Status) -> list[Text]:
     lines = [
-        Text(f"{failure.key}, attempt {failure.attempt}: {failure.error}", "yellow")
+        Text(f"{failure.key}, attempt {failure.attempt}{_on(failure)}: {failure.error}", "yellow")
         for failure in status.failures[-_FAILURES:]
     ]
     count = len(status.failures)
-    more = f", the last {_FAILURES}" if count > _FAILURES else ""
-    head = [Text(f"attempts that failed: {count}{more}", "bold")] if count else []
-    return head + lines + [Text(f"{k}: result.json unreadable", "red") for k in status.unreadable]
+    reasons = [f"{number} {reason}" for reason, number in status.lost.items()]
+    if len(reasons) > _REASONS:
+        others = sum(list(status.lost.values())[_REASONS:])
+        reasons = [*reasons[:_REASONS], f"{others} for other reasons"]
+    more = f"; the last {_FAILURES}:" if count > _FAILURES else ""
+    head = f"{counted(count, 'attempt')} lost: {', '.join(reasons)}{more}"
+    unread = [Text(f"{key}: result.json unreadable", "red") for key in status.unreadable]
+    return [Text(head, "bold")] * (count > 0) + lines + unread
+
+
+def _on(failure: Failure) -> str:
+    return f" on {unbroken(failure.node)}" if failure.node else ""
 
 
 def _best(status: Status) -> Text:

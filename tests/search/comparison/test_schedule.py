@@ -7,7 +7,7 @@ import pytest
 
 from search.comparison.design.plan import make_plan
 from search.comparison.schedule import Schedule
-from search.execution.dispatcher import Silent
+from search.execution.view import Silent
 from search.records.runs import RunResult
 from search.records.time_limit import TimeLimit, read_time_limit
 from search.study.deadline import Deadline, TimePlan

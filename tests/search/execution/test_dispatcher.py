@@ -81,6 +81,9 @@ class Watch:
     def expect(self, total, by_folder=None, about=False):
         self.seen.append(("expect", total))
 
+    def tick(self):
+        pass
+
 
 class Place:
     """A study's folder; ``start`` begins anew on it, as after a kill."""
@@ -92,7 +95,9 @@ class Place:
         self.executor, self.view = Script(), Watch()
         settings = WorkerSettings(**workers)
         common = {"cache": "here", "precision": "32-true"}
-        self.dispatcher = Dispatcher(self.folder, self.executor, settings, common, self.view)
+        self.dispatcher = Dispatcher(
+            self.folder, self.executor, settings, common, self.view, {"worker-0": "alpha"}.get
+        )
         return self.dispatcher
 
     def __truediv__(self, path):
@@ -329,6 +334,18 @@ def test_failures_are_counted_over_all_starts(place):
     place.dispatcher.submit(run())
     place.executor.say("failed", place.jobs[0], error="it broke")
     assert [result.state for _, result in place.collect()] == ["failed"]
+
+
+def test_a_lost_attempt_says_where_it_ran(place):
+    place.start(attempts=2)
+    place.dispatcher.submit(run())
+    job = place.jobs[0]
+    place.executor.say("started", job)
+    data = {"error": "alpha was not heard of"}
+    place.executor.said.append(Event("lost", job.key, job.attempt, "alpha", data))
+    place.collect()
+    known = json.loads((place / "trials/0000/attempt-1/failure.json").read_text())
+    assert (known["error"], known["node"], known["worker"]) == (data["error"], "alpha", "worker-0")
 
 
 def test_a_kill_before_the_last_failure_became_the_result_gives_no_attempt_more(place):

@@ -66,7 +66,7 @@ COMPARISON = {
 class InstantWorkers:
     """An executor whose jobs end at once, each with what follows from its candidate and seed."""
 
-    slots = 1
+    slots, nodes, waiting = 1, (), ""
 
     def __init__(self):
         self.happened, self.trained = [], []

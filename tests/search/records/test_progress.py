@@ -1,10 +1,11 @@
 """What the coordinator knows of its runs: read by a schema, and never needed."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from search.records.progress import Progress, Running, read_progress
+from search.records.progress import NodeRecord, Progress, Running, read_progress
 
 WHOLE = {
     "schema_version": 1,
@@ -23,8 +24,12 @@ def write(folder, content):
 
 
 def test_a_whole_file(tmp_path):
-    running = {"trials/0003": Running("worker-0", 5.0, epoch=2)}
-    assert write(tmp_path, WHOLE) == (Progress(7, True, {"trials": 5}, 2, running), [])
+    running = {"trials/0003": Running("worker-0", since=5.0, epoch=2)}
+    known = Progress(7, True, {"trials": 5}, 2, running=running)
+    assert write(tmp_path, WHOLE) == (known, [])
+    nodes = [{"name": "alpha", "slots": 2, "busy": 1}]
+    found, _ = write(tmp_path, WHOLE | {"nodes": nodes, "waiting": "no GPU"})
+    assert found == replace(known, nodes=(NodeRecord("alpha", 2, 1),), waiting="no GPU")
     assert write(tmp_path, WHOLE | {"total": None, "mood": 1})[0].total is None
 
 
@@ -44,6 +49,8 @@ def test_no_file(tmp_path):
         ),
         ({"running": {"trials/0003": {"since": 1e999}}}, "not JSON"),
         ({"by_folder": {"trials": True}}, "by_folder.trials must be a whole number; got True"),
+        ({"nodes": [{"name": "alpha"}]}, "nodes"),
+        ({"nodes": [{"name": "alpha", "slots": "two"}]}, "slots must be a whole number"),
         ({"schema_version": 2}, "of a later program"),
     ],
 )

@@ -86,6 +86,21 @@ def test_long_trainings_are_heard_of_too(plain, clock):
     assert plain.lines == ["[0/10]"]  # after half a minute, since no run has ended
 
 
+def test_time_that_passes_without_news_gives_lines_too(plain, clock):
+    for _ in range(60):
+        clock.now += 1.0
+        plain.view.tick()
+    assert plain.lines == ["[0/10]"] * 2  # one in half a minute
+
+
+def test_a_run_that_goes_on_elsewhere_is_shown_there_alone(terminal):
+    terminal.view.started(run(), "alpha-worker-0")
+    terminal.view.started(run(1), "beta-worker-0")
+    terminal.view.started(run(), "beta-worker-1")
+    assert "alpha-worker-0" not in terminal.shown()
+    assert terminal.shown().count("trials/") == 2
+
+
 def test_lines_grow_rare_as_a_study_grows_long(plain, clock):
     for hour in range(48):
         for minute in range(60):

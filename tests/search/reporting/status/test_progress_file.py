@@ -1,8 +1,10 @@
 import errno
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from search.execution.job import Node
 from search.records.progress import PROGRESS_FILE
 from search.reporting.status import progress_file
 from search.reporting.status.progress_file import ProgressFile
@@ -19,9 +21,14 @@ class Heard:
 
 
 @pytest.fixture
-def view(tmp_path):
+def executor():
+    return SimpleNamespace(slots=3, nodes=[Node("alpha", 2, 1), Node("beta", 1, 0)], waiting="")
+
+
+@pytest.fixture
+def view(tmp_path, executor):
     heard = Heard()
-    return ProgressFile(heard, tmp_path, 3, heard.mirrored)
+    return ProgressFile(heard, tmp_path, executor, heard.mirrored)
 
 
 def read(tmp_path):
@@ -34,20 +41,24 @@ def test_it_tells_what_runs(view, make_study, tmp_path, monkeypatch):
     spec, result = study.trial(0, 0.5)
     view.expect(31)
     told = {"total": 31, "about": False, "by_folder": {}}
-    assert read(tmp_path) == {"schema_version": 1, **told, "slots": 3, "running": {}}
-    view.started(spec, "worker-0")
-    view.epoch(spec, "worker-0", {"epoch": 2, "epochs": 9, "score": float("nan")})
+    nodes = [{"name": "alpha", "slots": 2, "busy": 1}, {"name": "beta", "slots": 1, "busy": 0}]
+    places = {"slots": 3, "nodes": nodes, "waiting": ""}
+    assert read(tmp_path) == {"schema_version": 1, **told, **places, "running": {}}
+    view.started(spec, "beta-worker-0")
+    view.epoch(spec, "beta-worker-0", {"epoch": 2, "epochs": 9, "score": float("nan")})
     (running,) = read(tmp_path)["running"].values()
-    assert running.pop("since") > 0
-    assert running == {"worker": "worker-0", "epoch": 2, "epochs": 9, "score": None}
-    view.finished(spec, result, "worker-0")
+    assert 0 < running.pop("since") <= running.pop("last_epoch")
+    where = {"worker": "beta-worker-0", "node": "beta"}
+    assert running == {**where, "epoch": 2, "epochs": 9, "score": None}
+    view.finished(spec, result, "beta-worker-0")
     view.note("a word")
     view.expect(30, {"trials": 30}, about=True)
     assert read(tmp_path)["running"] == {}
     assert (read(tmp_path)["by_folder"], read(tmp_path)["about"]) == ({"trials": 30}, True)
     names = [call[0] for call in view._view.told]
     assert names == ["expect", "started", "epoch", "finished", "mirrored", "note", "expect"]
-    assert view._view.told[3:5] == [("finished", spec, result, "worker-0"), ("mirrored", spec.key)]
+    ended = ("finished", spec, result, "beta-worker-0")
+    assert view._view.told[3:5] == [ended, ("mirrored", spec.key)]
 
 
 def test_epochs_in_quick_succession_are_not_all_written(view, make_study, tmp_path):
@@ -69,3 +80,20 @@ def test_a_folder_that_cannot_be_written_costs_nothing(view, make_study, monkeyp
     view.expect(3)
     view.started(spec, "worker-0")
     assert len(view._view.told) == 2
+
+
+def test_a_tick_tells_of_machines_and_of_what_waits(view, executor, tmp_path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(progress_file.time, "time", lambda: now[0])
+    view.expect(3)
+    executor.nodes, executor.waiting = executor.nodes[:1], "no node with 2 GPUs"
+    view.tick()  # too soon after the last writing
+    assert (len(read(tmp_path)["nodes"]), read(tmp_path)["waiting"]) == (2, "")
+    now[0] += 2
+    view.tick()
+    assert [node["name"] for node in read(tmp_path)["nodes"]] == ["alpha"]
+    assert read(tmp_path)["waiting"] == "no node with 2 GPUs"
+    (tmp_path / PROGRESS_FILE).unlink()
+    now[0] += 2
+    view.tick()  # nothing has changed
+    assert not (tmp_path / PROGRESS_FILE).exists()

@@ -76,6 +76,21 @@ def test_failures_of_runs_that_wait_or_took_several_attempts(make_study):
     ]
 
 
+def test_failures_and_labels_are_read_once(make_study):
+    study = make_study()
+    study.trial(0, None, "conv", ended=False)
+    place = study.folder / "trials/0000"
+    write_json_atomically(place / "attempt-1/failure.json", {"error": "one"})
+    runs = look(study.folder)
+    assert runs.label("trials/0000") == "conv"
+    write_json_atomically(place / "attempt-2/failure.json", {"error": "two"})
+    (place / "attempt-1/failure.json").unlink()
+    (place / "run.json").write_text("{}")
+    runs.refresh()
+    assert [failure.error for failure in runs.failures] == ["one", "two"]
+    assert runs.label("trials/0000") == "conv"
+
+
 def test_folders_of_runs_that_were_never_asked(make_study):
     study = make_study()
     (study.folder / "trials/0000").mkdir(parents=True)

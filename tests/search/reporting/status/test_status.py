@@ -4,9 +4,11 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import write_json_atomically
+from search.records.runs import FailureRecord, write_failure
 from search.records.study_folder import locked
+from search.reporting.status import table
 from search.reporting.status.lock_holder import PROCESSES
-from search.reporting.status.status import Group, Watcher
+from search.reporting.status.status import Group, NodeUse, Watcher
 from search.reporting.status.table import render, what_it_found
 
 ASKED = {"trials": 4, "baselines": [{}], "finalists": {"top": 2, "seeds": 2}, "workers": {}}
@@ -31,7 +33,7 @@ def study(make_study):
 
 
 def progress(study, **told):
-    about = {"worker": "worker-1", "since": time.time() - 60}
+    about = {"worker": "worker-1", "node": "alpha", "since": time.time() - 60}
     running = {
         "trials/0003": about | {"epoch": 3, "epochs": 20, "score": 0.4},
         "trials/0000": about,  # has ended since
@@ -104,6 +106,73 @@ def test_the_time_left_comes_from_the_runs_of_each_kind(make_study):
     # one trial of 10 s; six finalists of what complete runs took: 3 x 10 s and a baseline of 21.8 s
     assert status.seconds_left == pytest.approx((10 + 6 * (30 + 21.8) / 4) / 2)
     assert "2 at once" in status.basis
+
+
+NODES = [{"name": "beta", "slots": 1, "busy": 0}, {"name": "alpha", "slots": 2, "busy": 1}]
+
+
+@needs_proc
+def test_machines_with_their_slots_and_what_waits(study, printed):
+    progress(study, total=12, slots=3, nodes=NODES, waiting="no node with 2 GPUs")
+    with locked(study.folder):
+        status = look(study)
+    assert status.nodes == (
+        NodeUse("alpha", slots=2, busy=1, idle=1, running=("trials/0003",)),
+        NodeUse("beta", slots=1, busy=0, idle=1, running=()),
+    )
+    assert [(run.node, run.worker) for run in status.training] == [("alpha", "worker-1")]
+    assert (status.waiting, status.why_waiting) == (("finalists/cand/0",), "no node with 2 GPUs")
+    said = printed(status)
+    assert "alpha  1 of 2 slots busy, 1 idle\ntrials/0003" in said
+    assert "beta  0 of 1 slot busy, 1 idle\n" in said
+    assert "1 run waiting: no node with 2 GPUs" in said
+
+
+@needs_proc
+def test_many_runs_and_machines_fit_a_screen(study, printed, monkeypatch):
+    monkeypatch.setattr(table, "_RUNS", 0)
+    monkeypatch.setattr(table, "_NODES", 1)
+    progress(study, total=12, slots=3, nodes=NODES)
+    with locked(study.folder):
+        said = printed(look(study))
+    assert "being trained: 1 run; --format json lists them\nalpha  1 of 2 slots busy" in said
+    assert "1 more machine: 0 of 1 slot busy" in said
+
+
+def test_a_study_that_does_not_run_has_no_machines(study, printed):
+    progress(study, total=12, slots=3, nodes=NODES, waiting="no node with 2 GPUs")
+    (study.folder / "lock").write_text("1")
+    status = look(study)
+    assert (status.nodes, status.why_waiting) == ((), "it is not running")
+    assert "worker-1 on alpha" in printed(status)
+    assert "idle" not in printed(status) and "waiting" not in printed(status)
+
+
+def test_attempts_that_were_lost_are_counted_by_reason(study, printed):
+    records = [
+        FailureRecord("the worker was killed by signal 9", node="alpha", worker="worker-0"),
+        FailureRecord("the worker was killed by signal 9", node="beta"),
+        FailureRecord("took longer than 10 minutes"),
+        FailureRecord("it hung: nothing was heard for 5 minutes after epoch 2", hung=True),
+        FailureRecord("beta-0a1b was not heard of for 40 s", node="beta-0a1b"),
+        FailureRecord("gamma was not heard of for 40 s", node="gamma"),
+    ]
+    for number, record in enumerate(records, 2):
+        (study.folder / f"trials/0003/attempt-{number}").mkdir()
+        write_failure(study.folder / f"trials/0003/attempt-{number}", record)
+    status = look(study)
+    assert status.lost == {
+        "killed by signal 9": 2,
+        "its machine was not heard of for 40 s": 2,
+        "out of memory": 1,  # of a file without a machine
+        "took longer than 10 minutes": 1,
+        "it hung": 1,
+    }
+    assert [failure.node for failure in status.failures][:3] == ["", "alpha", "beta"]
+    said = " ".join(printed(status).split())
+    assert "7 attempts lost: 2 killed by signal 9, 2 its machine was not heard" in said
+    assert "1 for other reasons; the last 5:" in said
+    assert "trials/0003, attempt 3 on beta: the worker was killed by signal 9" in said
 
 
 @needs_proc

@@ -23,7 +23,7 @@ from tests.search.records import instant_folders
 PAGE = Path(__file__).parents[1] / "docs" / "scripts.md"
 LISTED = re.findall(r"^\| `([^`]+)` \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 KEYS = {name: set(re.findall(r"`(\w+)`", keys)) for name, keys in LISTED}
-NO_TABLE = {"export"}  # its --format is that of the file it writes
+NO_TABLE = {"export", "work"}  # --format is that of export's file; work says what happens
 VARIANT = "{image_size: 8, in_channels: 1, num_classes: 10, patch_size: 2, window_size: 2, " + (
     "mlp_ratio: 1.0, stages: [{width: 8, depth: 1, num_heads: 2, blocks: [w_msa]}]}"
 )

@@ -48,7 +48,8 @@ class Event:
 class Node:
     """A machine with workers: its name, the jobs that it does at once, those that it does now.
 
-    Names of its workers begin with its own, but for the coordinator's machine or the only one.
+    Names of its workers begin with its own and a dash, but for the coordinator's machine or the
+    only one.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Node:
 def node_of(worker: str, nodes: Sequence[Node]) -> str:
     """The machine of a worker; empty if unknown."""
     names = {node.name for node in nodes}
-    own = max((name for name in names if worker.startswith(name)), key=len, default="")
+    own = max((n for n in names if worker.startswith(f"{n}-")), key=len, default="")
     if own or len(names) == 1:
         return own or names.pop()
     return here if (here := socket.gethostname()) in names else ""

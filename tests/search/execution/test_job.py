@@ -14,6 +14,8 @@ HERE = socket.gethostname()
         ("worker-0", ["alone"], "alone"),
         ("worker-0", [HERE, f"{HERE}-0a1b"], HERE),
         (f"{HERE}-0a1b-worker-0", [HERE, f"{HERE}-0a1b"], f"{HERE}-0a1b"),
+        ("alpha-2", ["alpha", "alpha-2"], "alpha"),
+        ("alpha-2-0", ["alpha", "alpha-2"], "alpha-2"),
         ("worker-0", ["alpha", "beta"], ""),
         ("worker-0", [], ""),
     ],

@@ -1,0 +1,303 @@
+"""The coordinator's side, with agents that do what the test says."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from search.execution.agents import agents as module
+from search.execution.agents.agent import Agent, system
+from search.execution.agents.agents import Agents
+from search.execution.agents.joined import Joined
+from search.execution.agents.mailbox import AGENTS, Inbox, Outbox
+from search.execution.job import Event, Job, Node
+from search.settings.experiment import WorkerSettings
+
+
+def job(number, attempt=1):
+    return Job(f"trials/{number:04d}", attempt, "train", "/there/attempt-1", {"a": 1})
+
+
+class FakeAgent:
+    """What an agent leaves in the folder, by hand; ``pid`` of a process of another machine."""
+
+    def __init__(self, folder, name="node-1", pid=1, where="another machine"):
+        self.home = folder / AGENTS / name
+        self.home.mkdir(parents=True)
+        self.inbox, self.outbox = Inbox(self.home / "to_agent.jsonl"), None
+        self.outbox = Outbox(self.home / "to_coordinator.jsonl")
+        self.beats = 0
+        self.beat()
+        record = {"schema_version": 1, "host": name, "system": where, "pid": pid, "place": {}}
+        (self.home / "agent.json").write_text(json.dumps(record))
+        self.token = ""
+
+    def beat(self):
+        self.beats += 1
+        (self.home / "agent.beat").write_text(f"agent {self.beats}")
+
+    def say(self, kind, **content):
+        self.outbox.send({"kind": kind, "token": self.token, **content})
+
+    def tell(self, kind, job, **data):
+        event = {"kind": kind, "key": job.key, "attempt": job.attempt, "worker": "w", "data": data}
+        self.say("event", event=event)
+
+    def heard(self):
+        """Messages since the last time; a hello is answered."""
+        messages = self.inbox.receive()
+        for message in messages:
+            if message["kind"] == "hello":
+                self.token = message["token"]
+        return [m["job"]["key"] if m["kind"] == "job" else m["kind"] for m in messages]
+
+
+@pytest.fixture
+def notes():
+    return []
+
+
+@pytest.fixture
+def agents(tmp_path, notes, monkeypatch):
+    monkeypatch.setattr(module, "_SCAN", 0.0)
+    made = Agents(tmp_path, WorkerSettings(), notes.append)
+    yield made
+    made.close()
+
+
+def joined(agents, folder, slots=2, **options):
+    """An agent that is ready."""
+    agent = FakeAgent(folder, **options)
+    agents.events(0)
+    assert agent.heard() == ["hello"]
+    agent.say("ready", slots=slots)
+    agents.events(0)
+    return agent
+
+
+def test_nothing_is_written_where_nobody_joins(agents, tmp_path):
+    assert agents.events(0.05) == []
+    agents.submit(job(1))
+    agents.close(whole=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_jobs_go_to_agents_as_they_have_workers(agents, tmp_path, notes):
+    agent = joined(agents, tmp_path)
+    assert (agents.slots, agents.free) == (2, 2)
+    for number in range(3):
+        agents.submit(job(number))
+    assert agent.heard() == ["trials/0000", "trials/0001"]
+    assert agents.nodes == [Node("node-1", 2, 2)]
+    agent.tell("started", job(0))
+    agent.tell("epoch", job(0), epoch=1)
+    agent.tell("done", job(0))
+    kinds = [(e.kind, e.key, e.data) for e in agents.events(0)]
+    assert kinds == [
+        ("started", "trials/0000", {}),
+        ("epoch", "trials/0000", {"epoch": 1}),
+        ("done", "trials/0000", {}),
+    ]
+    assert agent.heard() == ["trials/0002"]
+    agents.cancel("trials/0002")
+    assert agent.heard() == ["cancel"]
+    agent.tell("done", job(2))  # too late
+    agent.tell("done", job(1, attempt=7))  # of another attempt
+    assert agents.events(0) == []
+    assert notes == ["node-1 joins with 2 workers"]
+
+
+def test_an_agent_that_leaves_returns_its_jobs_after_what_it_had_to_say(agents, tmp_path):
+    agent = joined(agents, tmp_path)
+    agents.submit(job(0))
+    agents.submit(job(1))
+    agent.tell("done", job(0))
+    agent.say("left")
+    assert [(e.kind, e.key) for e in agents.events(0)] == [
+        ("done", "trials/0000"),
+        ("returned", "trials/0001"),
+    ]
+    assert not agent.home.exists() and not agents.present
+
+
+def test_silence_costs_attempts_and_late_words_do_not_count(agents, tmp_path, monkeypatch, notes):
+    agent = joined(agents, tmp_path)
+    agents.submit(job(0))
+    monkeypatch.setattr(module, "SILENT", 0.0)
+    [lost] = agents.events(0)
+    assert (lost.kind, lost.key) == ("lost", "trials/0000")
+    assert "node-1 was not heard of" in lost.data["error"]
+    monkeypatch.setattr(module, "SILENT", 40.0)
+    agents.submit(job(0, attempt=2))
+    agent.tell("done", job(0))
+    assert agents.events(0) == [] and not agents.present
+    # Heard of again, it is greeted anew, and what it says of before is not taken.
+    agent.beat()
+    monkeypatch.setattr(module, "_SCAN", 100.0)
+    agents._scanned = -1000.0
+    agents.events(0)
+    agent.tell("done", job(0, attempt=2))
+    assert agent.heard()[-1] == "hello"
+    assert agents.events(0) == []
+    agent.say("ready", slots=1)
+    agents.events(0)
+    assert agent.heard() == ["trials/0000"]
+
+
+def test_an_agent_of_this_machine_that_was_killed_is_missed_at_once(agents, tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    agent = joined(agents, tmp_path, pid=process.pid, where=system())
+    agents.submit(job(0))
+    process.kill()
+    process.wait()
+    [lost] = agents.events(1)
+    assert (lost.kind, lost.data) == ("lost", {"error": "the agent node-1 was killed"})
+    assert not agent.home.exists()
+    # nor is what such a one leaves behind taken for an agent
+    FakeAgent(tmp_path, "node-2", pid=process.pid, where=system())
+    agents.events(0)
+    assert not agents.present and not (tmp_path / AGENTS / "node-2").exists()
+
+
+def test_what_one_machine_cannot_do_is_tried_on_another(agents, tmp_path, notes):
+    first = joined(agents, tmp_path, 1)
+    agents.submit(job(0))
+    first.tell("failed", job(0), input_error=True, error="no such folder: /data")
+    [event] = agents.events(0)
+    assert (event.kind, event.data) == ("returned", {"error": "no such folder: /data"})
+    assert first.heard() == ["trials/0000", "leave"]
+    assert "node-1 is not used any more: no such folder: /data" in notes
+    second = joined(agents, tmp_path, 1, name="node-2")
+    agents.submit(job(0, attempt=2))
+    second.tell("failed", job(0, attempt=2), input_error=True, error="no such folder: /data")
+    [event] = agents.events(0)
+    assert (event.kind, event.data["input_error"]) == ("failed", True)
+
+
+def test_an_agent_that_did_not_hear_of_us_gives_its_jobs_back(agents, tmp_path):
+    agent = joined(agents, tmp_path)
+    agents.submit(job(0))
+    agent.say("forgot")
+    assert [e.kind for e in agents.events(0)] == ["returned"]
+    before = agent.token
+    agents.events(0)
+    assert agent.heard() == ["trials/0000", "hello"] and agent.token != before
+
+
+def test_agents_of_a_study_that_is_over_may_go_and_nothing_is_left(agents, tmp_path):
+    agent = joined(agents, tmp_path)
+    agents.close()
+    assert (tmp_path / AGENTS / "coordinator.beat").read_text().startswith("closed ")
+    again = Agents(tmp_path, WorkerSettings(), lambda text: None)
+    again.events(0)
+    assert agent.heard() == ["hello"]
+    agent.say("left")
+    again.close(whole=True)
+    assert not (tmp_path / AGENTS).exists()
+
+
+class Own:
+    """An executor of one worker."""
+
+    slots, waiting = 1, "busy"
+
+    def __init__(self):
+        self.jobs, self.closed = [], None
+        self.nodes = [Node("here", 1, 0)]
+
+    @property
+    def free(self):
+        return 1 - len(self.jobs)
+
+    def submit(self, job):
+        self.jobs.append(job)
+
+    def events(self, timeout):
+        return [Event("done", self.jobs.pop().key, 1)] if self.jobs else []
+
+    def cancel(self, key):
+        self.jobs = [job for job in self.jobs if job.key != key]
+
+    def close(self, whole=False):
+        self.closed = whole
+
+
+def test_joined_feeds_its_own_workers_first_and_then_agents(agents, tmp_path):
+    own = Own()
+    executor = Joined(own, agents)
+    agent = joined(agents, tmp_path, 1)
+    assert (executor.slots, executor.free, len(executor.nodes)) == (2, 2, 2)
+    for number in range(4):
+        executor.submit(job(number))
+    assert [j.key for j in own.jobs] == ["trials/0000"]
+    assert agent.heard() == ["trials/0001"]
+    assert executor.waiting == "busy"
+    executor.cancel("trials/0003")
+    assert [(e.kind, e.key) for e in executor.events(1)] == [("done", "trials/0000")]
+    assert [j.key for j in own.jobs] == ["trials/0002"]
+    executor.close(whole=True)
+    assert own.closed is True
+
+
+# The agent's side
+
+
+@pytest.fixture
+def agent(tmp_path):
+    (tmp_path / "lock").touch()
+    return Agent(tmp_path, 1, 0.2, lambda text: None)
+
+
+def test_an_agent_calls_the_study_s_folders_by_its_own_names(agent, tmp_path):
+    here = str(tmp_path.parent)
+    agent._moved = ("/there/runs", here)
+    given = {
+        "folder": "/there/runs/mine/trials/0001",
+        "settings": {"plugins": {"/there/runs/mine/plugins/a.py": "hash"}, "cache": "/there/runs"},
+        "other": ["/there/runsandmore", "there", 3],
+    }
+    assert agent._rerooted(given) == {
+        "folder": f"{here}/mine/trials/0001",
+        "settings": {"plugins": {f"{here}/mine/plugins/a.py": "hash"}, "cache": here},
+        "other": ["/there/runsandmore", "there", 3],
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"code_hash": "0123456789"}, "another version of hybrid-swin than the coordinator"),
+        ({"versions": {"torch": "1.0"}}, "is .* here and .* at the coordinator"),
+    ],
+)
+def test_an_agent_with_other_code_refuses_to_serve(agent, tmp_path, changes, message):
+    from hybrid_swin.errors import InputError
+    from search.execution.agents.agent import about_coordinator
+
+    agent._home.mkdir(parents=True)
+    agent._outbox = Outbox(agent._home / "to_coordinator.jsonl")
+    about = about_coordinator(tmp_path, WorkerSettings()) | changes
+    with pytest.raises(InputError, match=message):
+        agent._meet({"token": "t", "about": about})
+    [answer] = Inbox(agent._home / "to_coordinator.jsonl").receive()
+    assert (answer["kind"], answer["token"]) == ("refused", "t")
+
+
+def test_an_agent_waits_only_so_long_and_leaves_nothing(agent, tmp_path):
+    from hybrid_swin.errors import InputError
+
+    with pytest.raises(InputError, match=r"no coordinator runs the study .* --patience"):
+        agent.run()
+    assert not any((tmp_path / AGENTS).iterdir())
+    assert agent.name.startswith(socket.gethostname().partition(".")[0][:5])
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    from hybrid_swin.errors import InputError
+
+    with pytest.raises(InputError, match="no study is run in"):
+        Agent(tmp_path / "none", None, 1.0, print).run()
+    assert not os.path.exists(tmp_path / "none")

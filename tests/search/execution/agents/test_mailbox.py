@@ -1,0 +1,77 @@
+"""Messages and beats in files."""
+
+import time
+
+import pytest
+
+from search.execution.agents import mailbox
+from search.execution.agents.mailbox import Beating, Inbox, Outbox, Pulse
+
+
+def test_messages_come_once_and_in_order(tmp_path):
+    outbox, inbox = Outbox(tmp_path / "box"), Inbox(tmp_path / "box")
+    assert inbox.receive() == []
+    outbox.send({"kind": "a"})
+    outbox.send({"kind": "b"})
+    assert inbox.receive() == [{"kind": "a"}, {"kind": "b"}]
+    assert inbox.receive() == []
+    late = Inbox(tmp_path / "box", from_end=True)
+    outbox.send({"kind": "c"})
+    assert inbox.receive() == late.receive() == [{"kind": "c"}]
+
+
+def test_half_a_message_waits_for_its_end_and_a_broken_line_is_left_out(tmp_path):
+    path = tmp_path / "box"
+    inbox = Inbox(path)
+    path.write_bytes(b'{"kind": "a"}\n{"ki')
+    assert inbox.receive() == [{"kind": "a"}]
+    path.write_bytes(b'{"kind": "a"}\n{"kind": "b"}\nnonsense\n[1]\n{"kind": "c"}\n')
+    assert inbox.receive() == [{"kind": "b"}, {"kind": "c"}]
+
+
+def test_a_message_that_finds_the_disk_full_leaves_no_half_line(tmp_path, monkeypatch):
+    outbox, inbox = Outbox(tmp_path / "box"), Inbox(tmp_path / "box")
+    outbox.send({"kind": "a"})
+
+    class Full:
+        def __init__(self, file):
+            self._file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self._file.close()
+
+        def __getattr__(self, name):
+            return getattr(self._file, name)
+
+        def write(self, line):
+            return self._file.write(line[:5])
+
+    opened = type(tmp_path).open
+    monkeypatch.setattr(type(tmp_path), "open", lambda *a, **k: Full(opened(*a, **k)))
+    with pytest.raises(OSError, match="cannot be written"):
+        outbox.send({"kind": "b"})
+    monkeypatch.undo()
+    outbox.send({"kind": "c"})
+    assert inbox.receive() == [{"kind": "a"}, {"kind": "c"}]
+
+
+def test_a_beat_is_heard_while_it_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(mailbox, "EVERY", 0.01)
+    pulse = Pulse(tmp_path / "beat")
+    assert pulse.listen() == ""
+    beating = Beating(tmp_path / "beat", "running")
+    assert pulse.listen() == "running"
+    end = time.monotonic() + 10
+    while pulse.listen() and pulse.silence > 0.005 and time.monotonic() < end:
+        time.sleep(0.001)
+    assert pulse.silence <= 0.01 < 10
+    beating.close("over")
+    assert pulse.listen() == "over"
+    time.sleep(0.1)
+    assert pulse.listen() == "over" and pulse.silence >= 0.1
+    other = Beating(tmp_path / "beat", "running")
+    other.close()
+    assert not (tmp_path / "beat").exists()

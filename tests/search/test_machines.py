@@ -1,0 +1,78 @@
+"""A second machine that sees the study's folder: it joins, leaves and dies, and nothing changes."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+PATIENCE = 120  # seconds after which a test has waited in vain
+SLOW = {  # enough epochs for an agent to take part
+    "epochs": 40,
+    "batch_size": 256,
+    "learning_rate": 0.01,
+    "shift": 1,
+    "drop_path": 0.1,
+}
+
+
+def wait_until(condition, process):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.02)
+
+
+def digest(study):
+    return json.loads((study.folder / "leaderboard.json").read_text())["digest"]
+
+
+def trained_by(study, name):
+    """Finished runs whose log of progress names a machine's worker."""
+    return name in (study.folder / "progress.json").read_text()
+
+
+@pytest.fixture
+def elsewhere(tiny):
+    """The study's folder as another machine sees it."""
+    (tiny.root / "mounted").symlink_to(tiny.root / "runs")
+    return str(tiny.root / "mounted" / "tiny")
+
+
+def test_a_machine_that_joins_dies_and_leaves_changes_nothing(tiny, doors, elsewhere):
+    tiny.write(recipe=SLOW, trials=4)
+    calm = tiny.run()
+    expected = digest(tiny)
+    (tiny.root / "runs" / "tiny").rename(tiny.root / "calm")
+    study = tiny.start()
+    wait_until(lambda: (tiny.folder / "progress.json").exists(), study)
+    killed = doors.open("work", elsewhere, "--count", "1")
+    agents = tiny.folder / "agents"
+    wait_until(lambda: list(agents.glob("*/to_agent.jsonl")), study)
+
+    def busy():
+        told = (file.read_bytes() for file in agents.glob("*/to_coordinator.jsonl"))
+        return any(b'"started"' in messages for messages in told)
+
+    wait_until(busy, study)
+    killed.kill()
+    killed.communicate(PATIENCE)
+    wait_until(lambda: not list(agents.glob("*/to_agent.jsonl")), study)
+    second = doors.open("work", elsewhere, "--count", "1")
+    wait_until(busy, study)
+    os.kill(second.pid, signal.SIGTERM)
+    left, _ = second.communicate(PATIENCE)
+    assert second.returncode == 0, left
+    assert "left; the study goes on without this machine" in left
+    last = doors.open("work", elsewhere, "--count", "1")
+    output, _ = study.communicate()
+    assert study.returncode == 0, output
+    served, _ = last.communicate(PATIENCE)
+    assert last.returncode == 0 and "the study is over" in served
+    assert "joins with 1 workers" in output and "has left" in output
+    assert "was killed" in output
+    assert digest(tiny) == expected, (calm, output)
+    assert not agents.exists()
+    reasons = [json.loads(f.read_text())["error"] for f in tiny.folder.rglob("failure.json")]
+    assert len(reasons) <= 1 and all("was killed" in reason for reason in reasons)

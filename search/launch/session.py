@@ -90,7 +90,7 @@ class Session:
         Raises InputError as `locked` and `start_workers`.
         """
         with (
-            locked(self._folder),
+            locked(self._folder, self.say),
             start_workers(self._settings, lookahead, self._console.print) as executor,
         ):
             self._executor: Executor = executor

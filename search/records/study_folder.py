@@ -1,7 +1,5 @@
-"""The folder of a study: locked while in use, tied to its settings, with its plug-ins inside."""
+"""The folder of a study: tied to its settings, with its plug-ins inside."""
 
-import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +13,7 @@ from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.module_sources import check_modules, module_hashes
 from hybrid_swin.spec.run_reference import WORKING_FOLDER, working_folder
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
-from hybrid_swin.system.forks import close_in_children
+from search.records.locking.study_lock import locked as locked
 from search.records.runs import PLACES, RUN_FILE
 from search.records.settings import SETTINGS_FILE, read_study, write_settings
 from search.records.study_file import (
@@ -28,75 +26,6 @@ from search.settings.comparison import ComparisonSettings
 from search.settings.experiment import SCHEMA_VERSION, ExperimentSettings, differences
 
 RECEIPT = "receipt.json"
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a study's folder: made where missing, and for one coordinator at a time.
-
-    The lock is the system's, so it ends with the process however that dies. A folder that was made
-    here goes again if the body ends with an error before `bind_settings`, unless a worker's log has
-    lines. Raises InputError if the folder cannot be written or locked, or another process holds it.
-    """
-    new = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a+")
-        close_in_children(lock)
-    except IsADirectoryError as error:
-        raise InputError(
-            f"{str(folder / 'lock')!r} is a folder where a file belongs; move it away"
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"the study's folder {str(folder)!r} cannot be written: "
-            f"{error.strerror}; give another with --folder"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise InputError(
-                    f"this file system cannot lock {str(folder / 'lock')!r}: {error.strerror}, so "
-                    "nothing would keep two processes apart; give another --folder"
-                ) from error
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise InputError(
-                f"study {folder.name!r} is already being run by process {holder}; "
-                "wait for it, end it, or give this one another --name"
-            ) from error
-        try:
-            present = os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / "lock"))
-        except FileNotFoundError:
-            present = False
-        if not present:
-            raise InputError(
-                f"the study's folder {str(folder)!r} was removed at this moment by another start "
-                "that was refused; give the command again"
-            )
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        for torn in folder.glob(".*.tmp"):  # what a kill left half written
-            torn.unlink(missing_ok=True)
-        try:
-            yield
-        except BaseException:
-            if folder in new and _holds_nothing(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-                with suppress(OSError):  # something else lies there by now
-                    for place in new[1:]:
-                        place.rmdir()
-            raise
-
-
-def _holds_nothing(folder: Path) -> bool:
-    """Whether a folder has only what a start makes before it claims it, and no line in a log."""
-    names = {entry.name for entry in folder.iterdir()}
-    logs = [file for file in (folder / "logs").glob("**/*") if file.is_file()]
-    return names <= {"lock", "logs", "plugins"} and not any(f.stat().st_size for f in logs)
 
 
 def has_begun(folder: Path) -> bool:

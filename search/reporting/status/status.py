@@ -86,8 +86,9 @@ class Status:
     name: str  # of the study or comparison
     folder: str  # where it lies
     kind: Literal["study", "comparison"]  # which of both it is
-    activity: Activity  # whether a process of this machine runs it
+    activity: Activity  # whether a process runs it
     process: int | None  # the number of the one that runs it, or did last
+    host: str  # where that process runs, or did; empty if unknown
     monitor: str  # the objective
     ended: int  # runs that have ended
     total: int | None  # how many there will be, as far as is known
@@ -163,6 +164,7 @@ class Watcher:
             kind="comparison" if comparison else "study",
             activity=activity,
             process=holder.process,
+            host=holder.host,
             monitor=objective.monitor,
             ended=len(runs.summaries),
             total=total,

@@ -63,7 +63,8 @@ def what_it_found(status: Status) -> str:
 
 
 def _activity(status: Status) -> str:
-    who = "" if status.process is None else f" by process {status.process}"
+    where = f" on host {status.host}" if status.host else ""
+    who = "" if status.process is None else f" by process {status.process}{where}"
     if status.activity == "running":
         waits = status.total is not None and status.ended >= status.total
         return f"running{who}" + (", which writes the results" if waits else "")

@@ -94,6 +94,13 @@ def claim(study: optuna.Study, settings: StudySettings, owner: str) -> None:
 
 
 def _journal_storage(journal: Path) -> JournalStorage:
+    """Optuna's journal, each write of which makes and removes a file ``optuna.journal.lock``.
+
+    Optuna offers that lock, made by ``open(O_EXCL)`` as NFS has it since version 3, and one by a
+    symbolic link for older ones. Which it is does not matter here: one process, which holds the
+    study's lock, is all that opens the journal, and a lock left by a kill was removed before.
+    Without `O_EXCL` the folder is refused (`search.records.locking.file_system`).
+    """
     return JournalStorage(JournalFileBackend(str(journal), JournalFileOpenLock(str(journal))))
 
 

@@ -1,11 +1,6 @@
-"""A study's folder: its lock, what it is tied to, its plug-ins, the ledger of test readings."""
+"""A study's folder: what it is tied to, its plug-ins, the ledger of test readings."""
 
-import errno
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,132 +13,15 @@ from hybrid_swin.system.files import write_json_atomically
 from search.records.study_folder import (
     adopt_plugins,
     bind_settings,
-    locked,
     recorded_test_read,
 )
 from search.settings.experiment import WorkerSettings
 from search.settings.study import FinalistSettings, StudySettings
 
-HOLD = """
-import sys
-from pathlib import Path
-from search.records.study_folder import locked
-with locked(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-# The lock
+# What a folder is tied to
 
 
 AUTO, OTHER = ({"precision": name} for name in ("32-true", "bf16-mixed"))
-
-
-@pytest.fixture
-def hold():
-    """Another process that holds a folder."""
-    processes = []
-
-    def start(folder):
-        process = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[3],
-        )
-        processes.append(process)
-        assert process.stdout.readline() == "held\n"
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def test_one_coordinator_at_a_time(tmp_path, hold):
-    folder = tmp_path / "runs" / "mine"
-    process = hold(folder)
-    message = f"study 'mine' is already being run by process {process.pid}"
-    for _ in range(2):  # to be refused leaves the lock as it is
-        with pytest.raises(InputError, match=message), locked(folder):
-            pytest.fail("held twice")
-    process.communicate()
-    with locked(folder):
-        assert (folder / "lock").read_text() == str(os.getpid())
-
-
-def test_a_lock_ends_with_its_process(tmp_path, hold):
-    process = hold(tmp_path)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert (tmp_path / "lock").read_text() == str(process.pid)  # stale, and no hindrance
-    with locked(tmp_path):
-        pass
-
-
-def test_a_lock_ends_with_its_block(tmp_path):
-    with pytest.raises(RuntimeError), locked(tmp_path):
-        raise RuntimeError
-    with locked(tmp_path):
-        pass
-
-
-def test_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(InputError, match=r"'.*mine' cannot be written: .*give another with"),
-        locked(tmp_path / "file" / "mine"),
-    ):
-        pytest.fail("locked nothing")
-
-
-@pytest.mark.filterwarnings("ignore:.*fork")
-def test_a_child_that_outlives_its_parent_does_not_hold_the_folder(tmp_path):
-    """As one of a pool of processes, when its parent is killed; it has copies of all open files."""
-    ours, theirs = os.pipe()
-    begun, begins = os.pipe()
-    with locked(tmp_path):
-        child = os.fork()
-        if child == 0:
-            os.write(begins, b".")
-            os.close(theirs)
-            os.read(ours, 1)
-            os._exit(0)
-    os.read(begun, 1)
-    try:
-        with locked(tmp_path):
-            assert os.waitpid(child, os.WNOHANG) == (0, 0)
-    finally:
-        os.close(theirs)
-        os.waitpid(child, 0)
-        for end in (ours, begun, begins):
-            os.close(end)
-
-
-def test_a_folder_in_the_place_of_the_lock_is_named_and_can_be_moved(tmp_path):
-    (tmp_path / "lock").mkdir()
-    with pytest.raises(InputError, match=r"lock' is a folder .* move it away"), locked(tmp_path):
-        pytest.fail("locked nothing")
-    (tmp_path / "lock").rename(tmp_path / "away")
-    with locked(tmp_path):
-        pass
-
-
-@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks(tmp_path, monkeypatch, number):
-    def refuse(*_):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr("fcntl.flock", refuse)
-    message = f"cannot lock .*{os.strerror(number)}.*; give another --folder"
-    with pytest.raises(InputError, match=message), locked(tmp_path):
-        pytest.fail("locked nothing")
-
-
-# What a folder is tied to
 
 
 @pytest.fixture

@@ -28,11 +28,6 @@ def digest(study):
     return json.loads((study.folder / "leaderboard.json").read_text())["digest"]
 
 
-def trained_by(study, name):
-    """Finished runs whose log of progress names a machine's worker."""
-    return name in (study.folder / "progress.json").read_text()
-
-
 @pytest.fixture
 def elsewhere(tiny):
     """The study's folder as another machine sees it."""

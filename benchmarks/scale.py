@@ -45,6 +45,7 @@ from benchmarks.scale_report import tables
 from benchmarks.tabular.table import SPACE
 from benchmarks.writing import write_report
 from search.execution.dispatcher import Dispatcher
+from search.execution.job import Runner
 from search.execution.view import Silent
 from search.launch.study import check
 from search.leaderboard.board import Leaderboard
@@ -96,7 +97,7 @@ def settings_of(folder: Path, trials: int) -> StudySettings:
     )
 
 
-def run(settings: StudySettings, executor: Instant) -> dict[str, float]:
+def run(settings: StudySettings, executor: Runner) -> dict[str, float]:
     """Run the study; seconds by part."""
     clocks = Clocks()
     space, candidates = check(settings)

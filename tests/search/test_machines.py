@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.cluster
 PATIENCE = 120  # seconds after which a test has waited in vain
 SLOW = {  # enough epochs for an agent to take part
     "epochs": 40,

@@ -15,7 +15,7 @@ from hybrid_swin.system.program import door
 from hybrid_swin.system.schema import build_settings
 from hybrid_swin.system.unread import trains_on_unread
 from search.cli.commands import COMMANDS
-from search.cli.options import TimeOptions
+from search.cli.options import RunOptions, TimeOptions
 from search.settings.comparison import ComparisonSettings
 from search.settings.config_files import read_receipt
 from search.settings.reading import with_words
@@ -39,11 +39,13 @@ def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int
     place = options.images or settings.path
     if "torch" not in sys.modules and given_path(place):  # seconds in which nothing is said
         print(f"{place}: loading PyTorch ...", file=sys.stderr, flush=True)
+    imports = _imports(options, settings)
     with nullcontext() if options.dry_run else trains_on_unread():
         request = in_time(options, settings, words)
     as_json = options.format == "json"
     if options.dry_run:
-        planned = request.proposal or _rehearse(request.settings)  # a proposal says all of it
+        # a proposal says all of it
+        planned = request.proposal or _rehearse(request.settings, options)
         if as_json:
             hours = request.plan.limit.hours if request.plan else None
             print_json({"hours": hours, **planned})
@@ -53,19 +55,37 @@ def run(options: TimeOptions, settings: Experiment, words: Sequence[str]) -> int
 
     begin = start.run_study if isinstance(request.settings, StudySettings) else start.compare
     receipt = receipts[-1] if receipts else None
-    outcome = begin(request.settings, receipt=receipt, report=not as_json, time_plan=request.plan)
+    given = {"receipt": receipt, "report": not as_json, "time_plan": request.plan, **imports}
+    outcome = begin(request.settings, **given)
     if as_json:
         print_json(outcome.to_dict())
     return 0
 
 
-def _rehearse(settings: Experiment) -> Mapping[str, Any]:
+def _imports(options: TimeOptions, settings: Experiment) -> dict[str, Any]:
+    """What a study is to begin with; what cannot be read is refused before pilots are timed."""
+    if not isinstance(options, RunOptions) or not isinstance(settings, StudySettings):
+        return {}
+    given, top = options.import_trials, options.import_trials_top
+    if given is None and top is None:
+        return {}
+    from search.launch.imports.request import check_source, import_request
+
+    check_source(import_request(given, top), settings)
+    return {"import_trials": given, "import_trials_top": top}
+
+
+def _rehearse(settings: Experiment, options: TimeOptions) -> Mapping[str, Any]:
     """Say what would be trained; gives the same for programs."""
     from hybrid_swin.system.console import Console
     from search.launch import dry_run_comparison, dry_run_study
 
     if isinstance(settings, StudySettings):
-        return dry_run_study.dry_run(settings, Console())
+        from search.launch.imports.request import import_request
+
+        known = options if isinstance(options, RunOptions) else RunOptions()
+        request = import_request(known.import_trials, known.import_trials_top)
+        return dry_run_study.dry_run(settings, Console(), request)
     return dry_run_comparison.rehearse(settings, Console())
 
 

@@ -52,7 +52,20 @@ class RunOptions(TimeOptions):
     """Run a study, or go on with it. Without --config: configs/search/digits.yaml.
 
     Any setting of the file can be overridden here, for example --recipe.epochs 20.
+
+    Args:
+        import_trials: known good candidates to try first: the folder of another study or
+            comparison, its leaderboard.json or .csv, a network's YAML, or a list of block words.
+            Finished runs of the same images, split, recipe and code are taken over.
+        import_trials_top: how many of them at most; left out, all of a list, and of a study the ten
+            best, but at most half of the trials.
+
+    Examples:
+      python search.py run --config mine.yaml --import-trials runs/wide
     """
+
+    import_trials: str | None = None
+    import_trials_top: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

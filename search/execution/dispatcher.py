@@ -16,7 +16,7 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.file_names import FINAL
-from hybrid_swin.system.files import write_json_atomically
+from hybrid_swin.system.files import write_bytes_atomically, write_json_atomically
 from search.execution.job import Event, Job, Runner
 from search.execution.run_folder import (
     attempts_in,
@@ -123,6 +123,23 @@ class Dispatcher:
             self._promote(spec, number_of(attempts[-1]))
         elif not self._give_up(spec, attempts):
             self._begin(spec, attempts)
+
+    def adopt(self, spec: RunSpec, result: RunResult, answers: bytes) -> None:
+        """Let a run have a result that is known, and which validation images it got right.
+
+        What its folder has already stays; no answers are written if they are empty. Raises
+        InputError as `submit`.
+        """
+        from search.records import validation  # numpy
+
+        folder = self._folder / spec.key
+        take_folder(self._folder, spec, self._decisions(spec), self._view.note)
+        if answers and validation.read_answers(folder) is None:
+            write_bytes_atomically(folder / validation.VALIDATION_FILE, answers)
+        then = "it is written again"
+        if read_or_set_aside(lambda: read_result(self._folder, spec.key), self._view.note, then):
+            return
+        write_json_atomically(folder / RESULT_FILE, result.to_dict())
 
     def _set_aside_answered(self, spec: RunSpec, lost: str) -> None:
         """A result whose answers are lost is made again, from the weights of its last attempt.

@@ -14,9 +14,11 @@ from search.execution.workers import say_data
 from search.launch.hours.pilots import pilot_workers, split_sizes
 from search.launch.hours.study import pilot_runs, study_work
 from search.launch.hours.wall_time import StudyWork
+from search.launch.imports.request import ImportRequest, read_import
 from search.launch.opening import training_words
 from search.launch.resolution import print_resolution
 from search.launch.study import PreparedStudy, check, prepare
+from search.records.imported import about_imported
 from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RESULT_FILE
@@ -35,22 +37,29 @@ _COSTS = {"parameters": "parameters", "macs": "MACs"}
 _DRAWS = 200  # random candidates that stand for the space
 
 
-def dry_run(settings: StudySettings, console: Console) -> dict[str, Any]:
+def dry_run(
+    settings: StudySettings, console: Console, request: ImportRequest | None = None
+) -> dict[str, Any]:
     """Print what a study would train, its time and disk by a timed pilot, and its resolution.
 
-    Gives the same for programs. Nothing is left behind. Raises InputError for what `run` itself
-    would refuse.
+    Gives the same for programs. Nothing is left behind. ``request`` names known candidates to begin
+    with. Raises InputError for what `run` itself would refuse.
     """
     check_kind(settings)
     space, candidates = check(settings)
     check_folder(settings)
+    given = read_import(request, settings, space, candidates)
     with pilot_workers(settings, settings.sampler.lookahead, keep_images=False) as workers:
         prepared = prepare(workers.settings, space, candidates)
         sizes = split_sizes(prepared.data, settings.data)
         seeds = next_target(settings.finalists.looks, read_looks(settings.path))
         images = len(prepared.data.splits.train) if prepared.data else 0
-        counts = expected_runs(settings, candidates, images, seeds)
+        imported = given.candidates_for(settings, prepared)
+        taken_over = len(imported.taken_over) if imported else 0
+        counts = expected_runs(settings, candidates, images, seeds, taken_over)
+        given.say(imported, console)
         plan = _plan(settings, space, candidates, prepared, counts)
+        plan["imported"] = about_imported(imported)
         _print_plan(plan, counts, console)
         console.print("timing pilot trainings ...", style="dim")
         runs = pilot_runs(settings, space, candidates)

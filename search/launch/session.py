@@ -96,18 +96,27 @@ class Session:
             self._executor: Executor = executor
             yield
 
-    def bind(self, prepared: Prepared, automatic: Mapping[str, Any]) -> dict[str, Any]:
+    def bind(
+        self, prepared: Prepared, automatic: Mapping[str, Any], imported: str = ""
+    ) -> dict[str, Any]:
         """Tie the folder to what results depend on; gives what was resolved when it began.
 
-        ``automatic`` is what ``auto`` stands for today, beside the precision. Raises InputError as
-        `bind_settings`, or if workers cannot start.
+        ``automatic`` is what ``auto`` stands for today, beside the precision; ``imported`` the hash
+        of the candidates that a study begins with. Raises InputError as `bind_settings`, or if
+        workers cannot start.
         """
         self._executor.wait_until_ready()
         self._common = dict(prepared.job_settings)
         plugins = {Path(copy).name: source for copy, source in prepared.plugins.items()}
         automatic = {"precision": self._common["precision"], **automatic}
         resolved = bind_settings(
-            self._settings, plugins, prepared.hashes, automatic, self.say, prepared.modules
+            self._settings,
+            plugins,
+            prepared.hashes,
+            automatic,
+            self.say,
+            prepared.modules,
+            imported,
         )
         self._common["precision"] = resolved["precision"]
         for line in differences_from(self._receipt or {}, self._folder):

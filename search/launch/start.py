@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from search.launch.comparison import launch_comparison
 from search.launch.hours.comparison import plan_comparison
 from search.launch.hours.study import plan_study
 from search.launch.hours.time_plan import Clock
+from search.launch.imports.request import check_source, import_request
 from search.launch.outcome import ComparisonStudy, Study
 from search.launch.study import launch_study
 from search.records.study_folder import has_begun
@@ -38,6 +40,8 @@ def run_study(
     trust: bool = False,
     receipt: Mapping[str, Any] | None = None,
     time_plan: TimePlan | None = None,
+    import_trials: Any = None,
+    import_trials_top: int | None = None,
     **overrides: Any,
 ) -> Study:
     """Run a study, or go on with it, to its end.
@@ -62,6 +66,11 @@ def run_study(
         receipt: content of the ``receipt.json`` of a study that is repeated, if ``settings`` is not
             its name: what differs from it is printed.
         time_plan: what fits into the hours, if that is known already.
+        import_trials: known good candidates, which are the first trials: a study or comparison, or
+            its folder; a leaderboard, a file with a list, or that list. Finished runs of the same
+            images, split, recipe and code are taken over.
+        import_trials_top: how many of them at most; None for all of a list, and of a study the ten
+            best, but at most half of the trials.
         overrides: settings by name, as on the command line. A mapping changes what it names and
             leaves the rest; a path may be given as in ``**{"recipe.epochs": 20}``.
 
@@ -70,10 +79,16 @@ def run_study(
         KeyboardInterrupt: after everything has been put in order.
     """
     flags = {"progress": progress, "report": report, "trust": trust}
-    check_arguments(run_study, **flags, hours=hours, receipt=receipt)
+    check_arguments(
+        run_study, **flags, hours=hours, receipt=receipt, import_trials_top=import_trials_top
+    )
     resolved = resolve_settings(StudySettings, settings, overrides, DEFAULT_CONFIG, trust)
     options = progress, report, hours, receipt, time_plan
-    return _begin(Study, resolved, plan_study, launch_study, *options)
+    request = import_request(import_trials, import_trials_top)
+    if hours is not None:
+        check_source(request, resolved[0])
+    launch = partial(launch_study, request=request)
+    return _begin(Study, resolved, plan_study, launch, *options)
 
 
 def compare(

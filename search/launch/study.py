@@ -17,10 +17,12 @@ from hybrid_swin.system.console import Console
 from hybrid_swin.system.program import door
 from search.execution.workers import common_job_settings
 from search.launch.hours.time_plan import of_hours
+from search.launch.imports.request import ImportRequest, read_import
 from search.launch.opening import say_opening, training_words
 from search.launch.session import Prepared, Session, read_images
 from search.leaderboard.board import Leaderboard
 from search.records.identity import derive_seed
+from search.records.imported import write_imported
 from search.records.looks import read_looks
 from search.records.receipt import about_data
 from search.records.runs import RunSpec
@@ -154,11 +156,13 @@ def launch_study(
     receipt: Mapping[str, Any] | None = None,
     show: Callable[[Leaderboard], None] = lambda leaderboard: None,
     time_plan: TimePlan | None = None,
+    request: ImportRequest | None = None,
 ) -> Leaderboard:
     """Begin a study or go on with it, to its end.
 
     ``receipt`` is of a study that is repeated: what differs from it is told first. ``show`` gets
     the result before anything is waited for. ``time_plan`` is what fits into the hours, if any.
+    ``request`` names known candidates with which the study begins.
 
     Raises:
         InputError: something that the user must fix; what has been finished is kept.
@@ -168,8 +172,12 @@ def launch_study(
     space, candidates = check(settings)  # a misspelt name is not another setting of a begun study
     session = Session(settings, console, receipt)
     folder = settings.path
+    given = read_import(request, settings, space, candidates)
     with session.opened(settings.sampler.lookahead):
         prepared = prepare(settings, space, candidates)
+        imported = given.candidates_for(settings, prepared)
+        if imported is not None:
+            write_imported(folder, imported)
         resolved = session.bind(
             prepared,
             {
@@ -177,6 +185,7 @@ def launch_study(
                 "reference_point": prepared.reference,
                 "owner": secrets.token_hex(8),
             },
+            imported.hash if imported else "",
         )
         sampler, why = resolved["sampler"]
         if settings.sampler.name == "auto" and settings.trials:
@@ -184,12 +193,21 @@ def launch_study(
         for note in [*without_effect(settings, candidates.epochs, sampler), *prepared.recipe_notes]:
             session.say(note)
         about_images = about_data(prepared.data)
+        given.say(imported, console)
+        taken_over = len(imported.taken_over) if imported else 0
         study = OptunaStudy(
-            settings, space, folder, sampler, owner=resolved["owner"], say=session.say
+            settings,
+            space,
+            folder,
+            sampler,
+            owner=resolved["owner"],
+            say=session.say,
+            given=[candidate.params for candidate in imported.candidates] if imported else (),
+            known_results=taken_over,
         )
         train_images = len(prepared.data.splits.train) if prepared.data else 0
         seeds = next_target(settings.finalists.looks, read_looks(folder))
-        counts = expected_runs(settings, candidates, train_images, seeds)
+        counts = expected_runs(settings, candidates, train_images, seeds, taken_over)
         say_opening(settings, about_images, _plan(counts, time_plan), console)
         work = session.begin(counts.total, time_plan)
         coordinator = Coordinator(
@@ -203,6 +221,7 @@ def launch_study(
             reference=resolved["reference_point"],
             view=work.view,
             deadline=work.deadline,
+            imported=imported,
         )
 
         def write() -> Leaderboard:

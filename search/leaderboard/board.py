@@ -59,7 +59,7 @@ _VISIBLE_COLUMNS = (
 MEASURED = ("train_seconds", "latency_ms", "latency_low", "latency_high", "peak_memory_mb")
 
 # A digest leaves these out as well: they do not say what was found.
-_CIRCUMSTANCES = ("study", "test_reads", "code_hash")
+_CIRCUMSTANCES = ("study", "imported_from", "test_reads", "code_hash")
 
 
 @dataclass(frozen=True)
@@ -214,8 +214,8 @@ class Leaderboard:
         """Hash over every column and every digit, except what a clock or a memory gauge measured.
 
         Left out: ``train_seconds``, ``latency_ms`` with its ends, ``peak_memory_mb``, the study's
-        name, ``test_reads``, which grows with other studies, and the program's ``code_hash``. Two
-        studies with equal digests found the same, to the last digit.
+        name, ``imported_from``, ``test_reads``, which grows with other studies, and the program's
+        ``code_hash``. Two studies with equal digests found the same, to the last digit.
         """
         without = (*MEASURED, *_CIRCUMSTANCES)
         rows = [{k: v for k, v in vars(row).items() if k not in without} for row in self.rows]

@@ -28,7 +28,8 @@ def retraining(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     given = [(a, b) for row, a, b in pairs if row.is_baseline and "search" not in row.chosen_by]
     if not chosen:
         return []
-    if board.tried and board.tried <= len(chosen):
+    imported = sum("search" in row.chosen_by and bool(row.imported_from) for row, _, _ in pairs)
+    if board.tried and board.tried <= len(chosen) and not imported:
         return [
             f"All {len(chosen)} candidates of the search were retrained, so that no score chose "
             f"among them; with fresh seeds they went {_from_to(chosen, board)} on validation."
@@ -51,7 +52,15 @@ def retraining(board: Leaderboard, final: Sequence[Row]) -> list[str]:
     elif board.fresh_splits is None:
         limit = " Whether other images validated is not known: if they did not, how far the images "
         limit += "themselves flattered the chosen cannot be seen here."
+    if imported:
+        which = "It was" if imported == len(chosen) == 1 else f"{imported} of them {_was(imported)}"
+        limit += f" {which} imported, so these validation images may have chosen "
+        limit += f"{'it' if imported == 1 else 'them'} before, which flatters more."
     return [f"{text}: {_verdict(board, chosen, given)}.{limit}"]
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _images(board: Leaderboard) -> str:

@@ -109,7 +109,8 @@ def audit(
     if not settings.first:
         return None
     runs = sorted(runs, key=lambda run: natural_order(run[0].key))
-    trials = [run for run in runs if run[0].kind == "trial"]
+    # what was imported is outside the rungs: its scores there count where it came to its end
+    trials = [run for run in runs if run[0].kind == "trial" and not run[0].imported_from]
     if not trials:
         return None
     sign = 1 if mode == "max" else -1

@@ -3,20 +3,46 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hybrid_swin.system.files import DamagedFileError
+from search.records.imported import read_imported
 from search.records.runs import FinishedRun
 from search.records.study_file import read_fixed
 from search.settings.study import BudgetSettings, StudyObjective, StudySettings
+from search.statistics.formatting import counted
 from search.study import objectives
 from search.study.pareto import front, hypervolume
 
 
 def study_notes(folder: Path, settings: StudySettings, runs: Sequence[FinishedRun]) -> list[str]:
     """Sentences on a study of several objectives, or of matched costs; else none."""
-    notes = _matched(settings.budget, runs)
+    notes = [*_imported(folder), *_matched(settings.budget, runs)]
     reference = read_fixed(folder).reference_point
     if settings.objective.against and reference:
         notes += _front(settings.objective, reference, runs)
     return notes
+
+
+def _imported(folder: Path) -> list[str]:
+    """What a study began with: it did not find that, and did not pay for all of it."""
+    damaged: list[DamagedFileError] = []
+    imported = read_imported(folder, damaged)
+    if damaged:
+        return [f"{damaged[0]}: which trials were given to the search is not known in full."]
+    if imported is None:
+        return []
+    taken, count = len(imported.taken_over), len(imported.candidates)
+    text = f"The search began with {counted(count, 'candidate')} from {imported.source}"
+    if taken:
+        text += f"; {counted(taken, 'run')} taken over from there {'is' if taken == 1 else 'are'} "
+        text += "not counted as search cost"
+    among = f" among {imported.tried}" if imported.tried > count else ""
+    chosen = f"Validation chose them there{among}" if imported.monitor else "It did not find them"
+    text += f". {chosen}: what the search is ahead of random candidates or of a random search is "
+    text += "partly theirs"
+    if taken:
+        text += ". What was retrained there as well had the same fresh seeds: its scores here are "
+        text += "not new evidence"
+    return [f"{text}."]
 
 
 def _front(

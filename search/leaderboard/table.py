@@ -155,6 +155,8 @@ def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], wi
                 note = f"test {score_text(row.test_mean, board.monitor)}"
         elif row.origin in retrained:
             note = f"now # {retrained[row.origin]}"
+        if row.imported_from and row.fidelity == "search":
+            note = ", ".join(filter(None, (note, _imported(row))))
         lines.append(
             {
                 "#": str(row.rank or ""),
@@ -174,6 +176,10 @@ def _search_table(board: Leaderboard, rows: list[Row], references: list[Row], wi
             table.add_section()
         table.add_row(*line.values())
     return table
+
+
+def _imported(row: Row) -> str:
+    return "taken over" if row.imported_from.endswith("(taken over)") else "imported"
 
 
 def study_cell(board: Leaderboard, row: Row) -> dict[str, Words]:

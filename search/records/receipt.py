@@ -13,8 +13,10 @@ import search
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.data.summary import describe
 from hybrid_swin.data.test_reads import LEDGER, read_ledger
+from hybrid_swin.errors import InputError
 from hybrid_swin.spec.run_reference import WORKING_FOLDER
-from hybrid_swin.system.files import DamagedFileError, write_json_atomically
+from hybrid_swin.system.files import DamagedFileError, read_json, write_json_atomically
+from search.records.imported import IMPORTED_FILE, about_imported, read_imported
 from search.records.runs import RunResult, RunSpec, iter_runs
 from search.records.study_file import read_fixed
 from search.records.study_folder import RECEIPT
@@ -52,6 +54,10 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
     fixed = read_fixed(settings.path)
     word = "compare" if isinstance(settings, ComparisonSettings) else "run"
     command = f"python search.py {word} --config receipt.json"
+    imported = about_imported(read_imported(settings.path, damaged))
+    if imported:
+        command += f" --import-trials {IMPORTED_FILE}"
+        about["imported"] = imported
     write_json_atomically(
         settings.path / RECEIPT,
         {
@@ -103,6 +109,15 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **packages}
 
 
+def read_versions(folder: Path) -> dict[str, Any]:
+    """Of the packages of a study's last start; empty if it has no receipt that can be read."""
+    try:
+        known = read_json(folder / RECEIPT).get("versions")
+    except InputError:
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
 def code_hash() -> str:
     """Ten hex digits over the program's own sources: results of other code are other results."""
     digest = hashlib.sha256()
@@ -125,11 +140,16 @@ def differences_from(receipt: Mapping[str, Any], folder: Path) -> Iterator[str]:
         "plugins": fixed.plugins,
         "modules": fixed.modules,
         "precision": fixed.precision,
+        "imported": {"hash": fixed.imported} if fixed.imported else None,
         "code_hash": code_hash(),
         "versions": versions(),
     }
     for name, now in here.items():
-        if name in receipt:  # an older one says less
+        if name == "imported" and receipt:
+            known = receipt.get(name)
+            known = {"hash": known.get("hash")} if isinstance(known, Mapping) else None
+            yield from differences(known, now, name)
+        elif name in receipt:  # an older one says less
             yield from differences(receipt[name], now, name)
 
 

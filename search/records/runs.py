@@ -71,10 +71,13 @@ class RunSpec:
     data: dict[str, Any] | None = None  # instead of the study's
     init: str = ""  # weights to start from
     weights_prefix: str | None = None  # which network of them
+    imported_from: str = ""  # where the study was given the candidate from
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``run.json``."""
         content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        if not self.imported_from:
+            del content["imported_from"]
         return content | {"image_rungs": list(self.image_rungs)}
 
     @classmethod
@@ -96,7 +99,8 @@ class RunResult:
     ``score`` is the objective on validation at the last epoch (None if there is none),
     ``history`` one dict an epoch, ``rungs`` the scores of trainings on fewer images, ``metrics``
     the last epoch's ``val/*``, ``test`` the single reading of the test split (finalists,
-    references). Times are seconds, memory is MiB.
+    references). Times are seconds, memory is MiB. ``taken_over`` says where a run that was not
+    trained here was, with its attempt and what it took there; then it took nothing here.
     """
 
     key: str
@@ -124,10 +128,14 @@ class RunResult:
     validation_groups: int = 0  # of images that belong together; 0 where there are none
     test_groups: int = 0
     error: str | None = None
+    taken_over: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self), "history": list(self.history)}
+        content = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        if self.taken_over is None:
+            del content["taken_over"]
+        return content | {"history": list(self.history)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -28,6 +28,7 @@ class Fixed:
     owner: str = ""  # a word that no other folder has
     working_folder: str = ""  # which relative paths are meant from
     modules: dict[str, str] = field(default_factory=dict)  # hashes of own data modules
+    imported: str = ""  # hash of the candidates that it began with; empty if it was given none
 
 
 def read_fixed(folder: Path) -> Fixed:

@@ -70,6 +70,7 @@ def bind_settings(
     resolved: Mapping[str, Any],
     say: Callable[[str], None] = lambda text: None,
     modules: Mapping[str, str] | None = None,
+    imported: str = "",
 ) -> dict[str, Any]:
     """Tie a folder to the settings, code and data that its results depend on.
 
@@ -80,6 +81,7 @@ def bind_settings(
         resolved: what holds for all of it, such as what ``auto`` stands for on this machine.
         say: is told of a damaged ``study.json``, which is set aside.
         modules: source hashes of data modules of the user's own by class path.
+        imported: hash of the candidates that a study begins with.
 
     Returns:
         What was resolved when the study began, so that it stays so on another machine.
@@ -98,6 +100,8 @@ def bind_settings(
     }
     if modules:
         fixed["modules"] = dict(modules)
+    if imported:
+        fixed["imported"] = imported
     before_now = None
     if os.path.lexists(folder / SETTINGS_FILE):
         before_now = read_or_set_aside(lambda: read_study(folder), say, "it is written again")

@@ -98,6 +98,13 @@ class Space:
         recipe = tree.pop(RECIPE, {})
         return Variant.from_dict(tree), Recipe.from_dict(recipe)
 
+    def value_at(self, path: str, params: Mapping[str, Any]) -> Any:
+        """What stands at a path with these parameters, ties followed and words filled.
+
+        Raises InputError for a path that does not exist, or a word that cannot be.
+        """
+        return _follow(path, self._values(params))
+
     def largest(self, path: str) -> float | None:
         """The largest number that may stand at a path; None if nothing or no number does."""
         leaf = self.leaves.get(path)

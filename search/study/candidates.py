@@ -74,7 +74,11 @@ class Candidates:
         return spec
 
     def trial(
-        self, draw: Draw, cutoffs: Mapping[int, float], image_rungs: Sequence[int] = ()
+        self,
+        draw: Draw,
+        cutoffs: Mapping[int, float],
+        image_rungs: Sequence[int] = (),
+        imported_from: str = "",
     ) -> RunSpec:
         """The run of an accepted draw; as its folder has it, where it was begun before."""
         key = f"trials/{draw.index:04d}"
@@ -83,6 +87,7 @@ class Candidates:
             "params": dict(draw.params),
             "cutoffs": {str(rung): cutoff for rung, cutoff in cutoffs.items()},
             "image_rungs": tuple(image_rungs),
+            "imported_from": imported_from,
         }
         spec = self._begun(key, fields)
         if spec is None:

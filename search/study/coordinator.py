@@ -17,6 +17,7 @@ from search.execution.dispatcher import Dispatcher
 from search.execution.view import View
 from search.records.finalists_file import write_finalists
 from search.records.identity import derive_seed
+from search.records.imported import Imported
 from search.records.looks import read_looks
 from search.records.runs import RESULT_FILE, FinishedRun, RunResult, RunSpec
 from search.records.time_limit import LEAST_SEEDS
@@ -26,6 +27,7 @@ from search.study.candidates import Candidates
 from search.study.deadline import Deadline, no_deadline
 from search.study.expected_runs import expected_runs, full_trainings
 from search.study.finalists import choose_finalists
+from search.study.imported_trials import ImportedTrials
 from search.study.looks import next_target
 from search.study.proposals import Proposals
 from search.study.random_candidates import RandomCandidates
@@ -45,6 +47,7 @@ class Coordinator:
     Args:
         train_images: of the study's data; 0 if unknown.
         reference: the point from which hypervolumes are measured.
+        imported: the candidates that are tried first; None for none.
         deadline: until when it must have ended; None for no such limit.
     """
 
@@ -60,8 +63,10 @@ class Coordinator:
         reference: Mapping[str, float],
         view: View,
         deadline: Deadline | None = None,
+        imported: Imported | None = None,
     ) -> None:
         self._settings = settings
+        self._imported = ImportedTrials(imported)
         self._seeds = next_target(settings.finalists.looks, read_looks(folder))
         self._deadline = deadline or no_deadline()
         self._folder = folder
@@ -80,7 +85,9 @@ class Coordinator:
         decided = self._deadline.limit.trials  # in an earlier start
         self._trials = min(settings.trials, decided or settings.trials)
         self._means = list(randoms.finals(settings.finalists.random))
-        expected = expected_runs(settings, candidates, train_images, self._seeds)
+        expected = expected_runs(
+            settings, candidates, train_images, self._seeds, self._imported.num_taken_over
+        )
         self._expected = replace(expected, means=len(self._means))
         results = folder.glob(f"finalists/*/*/{RESULT_FILE}")
         self._ended_finals = sum(1 for _ in results)  # in an earlier start
@@ -123,8 +130,20 @@ class Coordinator:
         num_proposals = 0
         waiting: deque[RunSpec] = deque()  # without a result so far
         trials: list[FinishedRun] = []  # of 10,000, so light
-        for index in range(min(lookahead, last)):
-            asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
+        num_asked = 0
+
+        def ask_ahead() -> None:
+            nonlocal num_asked, last
+            while num_asked < min(last, self._imported.ahead_of(len(trials), lookahead)):
+                if num_asked >= lookahead and not self._has_time_for(num_asked, len(trials)):
+                    last = num_asked
+                    if num_proposals == last:
+                        self._submit_independent()
+                    return
+                self._ask(asking, num_asked)
+                num_asked += 1
+
+        ask_ahead()
         if not last:
             self._submit_independent()
         while len(trials) < last:
@@ -135,7 +154,7 @@ class Coordinator:
                     continue
                 num_proposals += 1
                 waiting.append(trial)
-                self._dispatcher.submit(trial, trial.key in self._candidates.begun)
+                self._submit_trial(trial, num_proposals - 1)
                 if num_proposals == last:
                     self._submit_independent()
             if last == num_proposals < self._trials:
@@ -144,20 +163,33 @@ class Coordinator:
                 self._collect(0.0 if len(asking) else _LONG)
             while waiting and waiting[0].key in self._results:
                 spec, number = waiting.popleft(), len(trials)
-                index = number + lookahead
                 result = self._results.pop(spec.key)[1]
-                self._rungs.tell(number, result)
+                if not spec.imported_from:
+                    self._rungs.tell(number, result)
                 asking.tell(number, result, self._values((spec, result)), self._curve(result))
                 trials.append(
                     (self._candidates.light(spec), replace(result, history=(), metrics={}))
                 )
-                if index < last and not self._has_time_for(index, len(trials)):
-                    last = index
-                    if num_proposals == last:
-                        self._submit_independent()
-                if index < last:
-                    asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
+                ask_ahead()
         return trials
+
+    def _ask(self, asking: Proposals, index: int) -> None:
+        """Ask for a trial; rungs neither stop what was imported nor learn from it.
+
+        It was chosen elsewhere for being good: among such, the share that goes on would be unfair
+        to the study's own trials.
+        """
+        origin = self._imported.origin(index)
+        if origin:
+            asking.ask(index, {}, (), origin)
+        else:
+            asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
+
+    def _submit_trial(self, trial: RunSpec, index: int) -> None:
+        known = self._imported.known(trial, index)
+        if known is not None:
+            self._dispatcher.adopt(trial, *known)
+        self._dispatcher.submit(trial, trial.key in self._candidates.begun)
 
     def _has_time_for(self, index: int, num_results: int) -> bool:
         """Whether a further trial leaves time for the finalists."""
@@ -165,7 +197,8 @@ class Coordinator:
             return True
         expected = self._expected
         chance = expected.random_search > 0
-        worth = full_trainings(self._settings, index, max(1, self._rungs.most))
+        trained = index - min(index, self._imported.num_taken_over)
+        worth = full_trainings(self._settings, trained, max(1, self._rungs.most))
         finals = (expected.baselines + expected.top) * self._seeds + expected.means
         if self._deadline.allows_trial(
             index,

@@ -47,19 +47,24 @@ class RunCounts:
 
 
 def expected_runs(
-    settings: StudySettings, candidates: Candidates, train_images: int = 0, seeds: int | None = None
+    settings: StudySettings,
+    candidates: Candidates,
+    train_images: int = 0,
+    seeds: int | None = None,
+    taken_over: int = 0,
 ) -> RunCounts:
     """What a study comes to, as far as can be seen before it begins.
 
     ``train_images`` count where rungs take part of them. ``seeds`` are the fresh ones up to the
-    next planned look; those of the last one where left out.
+    next planned look; those of the last one where left out. ``taken_over`` trials cost nothing.
     """
     most = math.inf if candidates.combinations is None else candidates.combinations
     trials = int(min(settings.trials, most))
     finalists, chance = settings.finalists, settings.sampler.random_search
     audits = min(settings.rungs.audit, trials) if can_stop(settings, candidates.epochs) else 0
     most_of_a_rung = train_images if settings.rungs.over == "images" else candidates.epochs
-    worth = full_trainings(settings, trials, max(1, most_of_a_rung)) + audits
+    trained = max(0, trials - taken_over)
+    worth = full_trainings(settings, trained, max(1, most_of_a_rung)) + audits
     return RunCounts(
         baselines=len(candidates.baselines),
         references=int(settings.data.class_path is None),

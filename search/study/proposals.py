@@ -36,10 +36,12 @@ class Proposals:
         """How many are under way."""
         return len(self._trials)
 
-    def ask(self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int]) -> None:
+    def ask(
+        self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int], imported_from: str = ""
+    ) -> None:
         """Ask for trial ``index``, after all that was asked and told before."""
         self._apart = self._apart or not self._study.knows(index)
-        self._trials.append(self._do(self._ask, index, cutoffs, image_rungs))
+        self._trials.append(self._do(self._ask, index, cutoffs, image_rungs, imported_from))
 
     def tell(
         self,
@@ -85,11 +87,13 @@ class Proposals:
         done.set_result(call(*given, **named))
         return done
 
-    def _ask(self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int]) -> RunSpec | None:
+    def _ask(
+        self, index: int, cutoffs: Cutoffs, image_rungs: Sequence[int], imported_from: str
+    ) -> RunSpec | None:
         if self._used_up:
             return None
         draw = self._study.ask(index, self._candidates.judge)
         if draw is None:
             self._used_up = True
             return None
-        return self._candidates.trial(draw, cutoffs, image_rungs)
+        return self._candidates.trial(draw, cutoffs, image_rungs, imported_from)

@@ -44,6 +44,7 @@ def build_row(
         fidelity="reference" if spec.kind == "reference" else spec.stage,
         is_baseline=any(run_spec.is_baseline for run_spec, _ in runs),
         proposed_by=_proposer(spec),
+        imported_from=_imported_from(spec, results),
         validation_mean=fmean(scores) if scores else None,
         search_score=search_score,
         parameters=spec.cost.get("parameters"),
@@ -129,6 +130,11 @@ def _proposer(spec: RunSpec) -> Proposer:
     if spec.is_baseline:
         return "baseline"
     return "random search" if (spec.origin or spec.key).startswith("random/") else "search"
+
+
+def _imported_from(spec: RunSpec, results: Sequence[RunResult]) -> str:
+    taken_over = any(result.taken_over for result in results)
+    return f"{spec.imported_from}{' (taken over)' if taken_over else ''}"
 
 
 def _undertrained(

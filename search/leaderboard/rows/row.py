@@ -25,6 +25,8 @@ class Row:
             ``random`` the mean of candidates drawn at random, each trained like a finalist.
         is_baseline: was it given, not proposed by the search?
         proposed_by: a baseline, the search, the random search beside it, or (the mean row) chance.
+        imported_from: where the study was given the candidate from, and whether its run was taken
+            over; empty if it was not.
         state: the worst state of its runs.
         seeds: trainings that completed.
         seeds_asked: trainings that have ended, completed or not.
@@ -94,6 +96,7 @@ class Row:
     seeds_asked: int
     proposed_by: Proposer = "search"
     study: str = ""
+    imported_from: str = ""
     rank: int | None = None
     validation_mean: float | None = None
     validation_low: float | None = None

@@ -12,6 +12,7 @@ from typing import IO
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.forks import close_in_children
 from hybrid_swin.system.mounts import Mount, mount_of
+from search.records.imported import IMPORTED_FILE
 from search.records.locking.file_system import check_shared
 from search.records.locking.owner import LOCK, parse_owner, this_process
 from search.records.locking.shared_lock import OWNER_FILE, SharedLock
@@ -132,5 +133,5 @@ def _holds_nothing(folder: Path) -> bool:
     """Whether a folder has only what a start makes before it claims it, and no line in a log."""
     names = {entry.name for entry in folder.iterdir()}
     logs = [file for file in (folder / "logs").glob("**/*") if file.is_file()]
-    ours = {LOCK, OWNER_FILE, "logs", "plugins"}
+    ours = {LOCK, OWNER_FILE, "logs", "plugins", IMPORTED_FILE}
     return names <= ours and not any(file.stat().st_size for file in logs)

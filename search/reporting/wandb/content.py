@@ -42,6 +42,7 @@ def config(spec: RunSpec, data: Mapping[str, Any]) -> dict[str, Any]:
         "label": spec.label,
         "origin": spec.origin,
         "is_baseline": spec.is_baseline,
+        **({"imported_from": spec.imported_from} if spec.imported_from else {}),
         "variant_id": spec.variant_id,
         "candidate_id": spec.candidate_id,
         "seed": spec.seed,

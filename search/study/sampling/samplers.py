@@ -106,7 +106,7 @@ class Samplers:
         refusals the walk goes from its last proposal to neighbours, and in the end anywhere.
 
         Args:
-            number: of the draw.
+            number: of the draw, among those that were not given.
             seed: of the draw.
             learnt: trials whose results are known by now.
             refused: draws for the same trial that were refused before.
@@ -123,7 +123,7 @@ class Samplers:
         elif self._name == "tpe" and learnt < options.startup_trials:
             walk = optuna.samplers.RandomSampler(seed=seed)
         if self._name == "nsga2":
-            genetic = optuna.samplers.NSGAIISampler(population_size=options.population, seed=seed)
+            genetic = self._genetic(seed)
             return genetic if walk is None else Flat(walk, {}, genetic)
         if walk is not None:
             return walk
@@ -139,6 +139,15 @@ class Samplers:
             warnings.filterwarnings("ignore", "`gamma`", FutureWarning)  # goes with Optuna 6
             tpe = optuna.samplers.TPESampler(seed=seed, n_startup_trials=1, gamma=lambda _: good)
         return Flat(tpe, {} if self._several else self._relative)
+
+    def give(self, values: Mapping[str, Any], seed: int) -> BaseSampler:
+        """One that draws these values; to a genetic algorithm they are of its generation."""
+        given = fixed(values)
+        return Flat(given, {}, self._genetic(seed)) if self._name == "nsga2" else given
+
+    def _genetic(self, seed: int) -> optuna.samplers.NSGAIISampler:
+        population = self._settings.sampler.population
+        return optuna.samplers.NSGAIISampler(population_size=population, seed=seed)
 
 
 class Flat(BaseSampler):

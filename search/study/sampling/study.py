@@ -1,7 +1,7 @@
 """The Optuna side of a study: storage, drawing candidates, telling results."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,9 @@ class OptunaStudy:
         owner: a word that no other folder has; two that share a database would tell each other's
             trials.
         say: is told when a database stops answering, and when it answers again.
+        given: parameters of the first trials, which are tried instead of proposals.
+        known_results: so many of the first trials are told before any other is asked for, so that
+            their results are known however far the lookahead reaches.
 
     Raises:
         InputError: a storage that cannot be opened, that holds another study, or, from any method,
@@ -63,8 +66,10 @@ class OptunaStudy:
         storage: optuna.storages.BaseStorage | None = None,
         owner: str = "",
         say: Callable[[str], None] = lambda text: None,
+        given: Sequence[Mapping[str, Any]] = (),
+        known_results: int = 0,
     ) -> None:
-        self._settings = settings
+        self._settings, self._given, self._known_results = settings, given, known_results
         self._database: Database | None = None
         self._space = space
         self._samplers = Samplers(sampler or choose_sampler(settings, space)[0], settings, space)
@@ -106,6 +111,8 @@ class OptunaStudy:
         if known is not None:
             return Draw(index, known.number, known.params)
         num_results = max(index + 1 - self._settings.sampler.lookahead, 0)
+        if index >= self._known_results:
+            num_results = max(num_results, self._known_results)
         self._remember(num_results)
         self._learn(num_results)
         while not self._used_up(index):
@@ -113,7 +120,11 @@ class OptunaStudy:
             number = self._memory.count
             seed = derive_seed(self._settings.seed, "draw", number)
             near = self._known_before(refused)
-            sampler = self._samplers.make(number, seed, self._learnt, refused, near)
+            if index < len(self._given) and not refused:
+                sampler = self._samplers.give(self._given[index], seed)
+            else:
+                own = number - self._num_given(index)
+                sampler = self._samplers.make(own, seed, self._learnt, refused, near)
             trial = self._memory.ask(sampler)
             params = self._space.suggest(trial)
             trial.set_user_attr(_FOR, index)
@@ -226,8 +237,13 @@ class OptunaStudy:
 
     def _used_up(self, index: int) -> bool:
         if self._samplers.size is not None:
-            return self._memory.count >= self._samplers.size
+            return self._memory.count - self._num_given(index) >= self._samplers.size
         return self._repeated[index] >= _MOST_KNOWN or self._refused[index] >= _MOST_REFUSED
+
+    def _num_given(self, index: int) -> int:
+        """How many draws were given up to now, the first of each trial to which one was."""
+        before = min(index, len(self._given))
+        return before + (index < len(self._given) and self._refused[index] > 0)
 
     def _count(self, index: int, state: TrialState) -> None:
         self._refused[index] += 1

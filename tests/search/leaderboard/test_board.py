@@ -256,7 +256,7 @@ def test_the_digest_sees_results_and_not_the_clock(whole_study):
     assert Leaderboard.from_folder(study.folder).digest() != digest
 
 
-NOT_IN_THE_DIGEST = {*MEASURED, "test_reads", "code_hash"}
+NOT_IN_THE_DIGEST = {*MEASURED, "test_reads", "code_hash", "imported_from"}
 
 
 @pytest.mark.parametrize("name", sorted({*COLUMNS, *JSON_ONLY} - NOT_IN_THE_DIGEST))

@@ -30,6 +30,7 @@ OTHERS = {
     "execution/bounded_log.py": "logs",
     "execution/forked_workers.py": "the working folder",
     "launch/proposal/begin_file.py": "a proposal that the user may have changed",
+    "launch/imports/source.py": "a list of candidates, of the user's own",
     "launch/proposal/images.py": "images of the user's own",
     "execution/other_process.py": "what the system says of a process",
     "execution/executors/local.py": "what the system says of its memory and cores",

@@ -1,5 +1,6 @@
 """The loop of a study, with trainings that are a formula and end in any order."""
 
+import contextlib
 import copy
 import dataclasses
 import hashlib
@@ -11,6 +12,7 @@ import pytest
 from hybrid_swin.data.test_reads import LEDGER
 from search.execution.training_job import falls_short
 from search.records.finalists_file import read_finalists
+from search.records.imported import Imported, ImportedCandidate
 from search.records.looks import Look, record_look
 from search.records.runs import RunResult
 from search.records.time_limit import TimeLimit, read_time_limit
@@ -104,6 +106,9 @@ class Trainings:
         self.submitted.append(spec)
         self.waiting.append(spec)
 
+    def adopt(self, spec, result, answers):
+        self.known.setdefault(spec.key, result)
+
     def results(self, timeout=1.0):
         assert self.waiting, "waits for what nobody was asked to do"
         there = [spec for spec in self.waiting if spec.key in self.known]
@@ -134,14 +139,21 @@ class Watch:
 class Played:
     """A study, run to its end."""
 
-    def __init__(self, study_settings, trainings=None, storage=None, deadline=None):
+    def __init__(self, study_settings, trainings=None, storage=None, deadline=None, imported=None):
         self.settings = study_settings
         self.trainings = trainings or Trainings()
         self.storage = storage or optuna.storages.InMemoryStorage()
         self.view, self.events = Watch(), []
         space = Space(study_settings.variant, study_settings.recipe)
         candidates = Candidates(study_settings, space)
-        self.study = OptunaStudy(study_settings, space, study_settings.path, storage=self.storage)
+        self.study = OptunaStudy(
+            study_settings,
+            space,
+            study_settings.path,
+            storage=self.storage,
+            given=[candidate.params for candidate in imported.candidates] if imported else (),
+            known_results=len(imported.taken_over) if imported else 0,
+        )
         ask, tell = self.study.ask, self.study.tell
 
         def note_ask(index, judge):
@@ -164,6 +176,7 @@ class Played:
             reference={"val/accuracy": 0.0, "macs": 1e6},
             view=self.view,
             deadline=deadline,
+            imported=imported,
         )
 
     def run(self):
@@ -189,11 +202,11 @@ def play(tmp_path):
     """Run a study; in a folder of its own unless one is given."""
     count = 0
 
-    def run(trainings=None, storage=None, folder=None, **changes):
+    def run(trainings=None, storage=None, folder=None, imported=None, **changes):
         nonlocal count
         count += 1
         made = settings(folder or tmp_path / str(count), **changes)
-        return Played(made, trainings, storage)
+        return Played(made, trainings, storage, imported=imported)
 
     return run
 
@@ -630,3 +643,79 @@ def test_a_study_that_is_cut_is_the_study_of_so_many_trials(tmp_path):
     short, _ = in_time(tmp_path / "b", Timed(1.0), ends=1000, trials=deadline.limit.trials)
     assert cut.events == short.events
     assert sorted(cut.trainings.ended) == sorted(short.trainings.ended)
+
+
+# What is imported
+
+
+def known_good(played, taken_over=6, trained=2):
+    """The best trials of a study that has ended, as another one imports them."""
+    trials = [spec for spec in played.trainings.submitted if spec.kind == "trial"]
+    trials.sort(key=lambda spec: -train(dataclasses.replace(spec, cutoffs={})).score)
+    candidates = [
+        ImportedCandidate(
+            spec.label,
+            spec.params,
+            f"runs/a/{spec.key}",
+            why_trained="" if place < taken_over else "other code",
+            result=train(dataclasses.replace(spec, cutoffs={})).to_dict(),
+        )
+        for place, spec in enumerate(trials[: taken_over + trained])
+    ]
+    return Imported("runs/a", candidates=tuple(candidates))
+
+
+def test_what_is_imported_comes_first_and_is_known_to_all_other_proposals(play):
+    imported = known_good(play().run())
+    played = play(imported=imported).run()
+    given = [candidate.params for candidate in imported.candidates]
+    trials = [spec for spec in played.trainings.submitted if spec.kind == "trial"]
+    assert [spec.params for spec in trials[:8]] == given
+    assert [spec.imported_from for spec in trials] == [c.origin for c in imported.candidates] + [
+        ""
+    ] * 2
+    assert len({spec.candidate_id for spec in trials}) == len(trials) == 10  # never twice
+    taken = [played.trainings.known[spec.key].taken_over for spec in trials]
+    assert [one and one["passes"] for one in taken] == [float(EPOCHS)] * 6 + [None] * 4
+    told = 0
+    for what, which in played.events:
+        if what == "told":
+            told += 1
+        elif which >= 6:
+            assert told == max(6, which - 3)  # all that is taken over, whatever the lookahead
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp", "nsga2", "random", "grid"])
+def test_orders_and_kills_change_nothing_in_a_study_with_imports(play, name):
+    sampler = SamplerSettings(name=name, startup_trials=3, lookahead=4, population=3)
+    recipe = {"epochs": EPOCHS, "learning_rate": 0.01} if name == "grid" else None
+    changes = {"sampler": sampler, "trials": 14} | ({"recipe": recipe} if recipe else {})
+    imported = known_good(play(**{**changes, "trials": 10}).run())
+    expected = play(Trainings(workers=1), imported=imported, **changes).run()
+    for seed in range(4):
+        played = play(Trainings(seed, workers=3), imported=imported, **changes).run()
+        assert played.trials() == expected.trials()
+        assert played.trainings.known == expected.trainings.known
+    storage, known = optuna.storages.InMemoryStorage(), {}
+    for kill_after in (3, 9, 14, 18, None):
+        trainings = Trainings(kill_after, known=known, kill_after=kill_after)
+        played = play(trainings, storage, expected.settings.path.parent, imported, **changes)
+        with contextlib.suppress(Killed):
+            played.run()
+    assert played.trials() == expected.trials()
+    assert played.trainings.known == expected.trainings.known
+
+
+def test_a_grid_is_whole_after_imports(play):
+    """Every combination once: draws that were given are no place of the grid."""
+    changes = {
+        "variant": {**VARIANT, "mlp_ratio": 2},
+        "recipe": {"epochs": EPOCHS, "learning_rate": 0.01},
+        "baselines": (),
+        "sampler": SamplerSettings("grid", lookahead=4),
+        "trials": 9,
+    }
+    imported = known_good(play(**changes).run(), taken_over=3, trained=1)
+    played = play(imported=imported, **changes).run()
+    params = [tuple(params.values()) for _, params, _ in played.trials()]
+    assert len(params) == len(set(params)) == 9

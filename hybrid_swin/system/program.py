@@ -102,6 +102,7 @@ def exit_code(command: Callable[[], int]) -> int:
 
 def end_with(code: int) -> int:
     """The exit code of this process, which ends now also if a plug-in's thread would not."""
+    signal.signal(signal.SIGTERM, lambda *_: None)  # nothing is left to be interrupted
     end = time.monotonic() + _PATIENCE
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:

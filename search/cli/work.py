@@ -1,5 +1,6 @@
 """The command `work`: this machine's workers for a study that runs elsewhere."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from search.cli.options import WorkOptions
 def run(options: WorkOptions) -> int:
     """Serve until the study is over, or Ctrl-C or SIGTERM. Returns the exit code."""
     from search.execution.agents.agent import Agent
+    from search.execution.slurm.job_script import place
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    agent = Agent(Path(options.study), options.count, options.patience * 60, say)
+    folder, patience = Path(options.study), options.patience * 60
+    agent = Agent(folder, options.count, patience, say, place(os.environ))
     try:
         agent.run()
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -92,6 +93,7 @@ def doors():
 
 
 study_factory = load(HERE / "study_factory.py")
+slurm_cluster = load(HERE / "slurm_cluster.py")
 comparison_factory = load(HERE / "comparison" / "comparison_factory.py")
 
 
@@ -141,6 +143,21 @@ def with_output(made):
     """What another process has run, as if this one had."""
     made.output = (made.root / "output.txt").read_text()
     return made
+
+
+@pytest.fixture(scope="session")
+def slurm():
+    """A Slurm of this test process's own, with two nodes."""
+    if reason := slurm_cluster.why_not():
+        pytest.skip(reason)
+    # not in pytest's folder, which only its owner may enter
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
+        cluster = slurm_cluster.SlurmCluster(folder)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
 
 
 SETTINGS = {

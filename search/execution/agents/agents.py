@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import read_json
@@ -65,6 +65,8 @@ class Agents:
     """
 
     waiting = ""
+    backlog = 0
+    """Jobs that wait for a worker, here or in the executor that agents have joined."""
 
     def __init__(self, folder: Path, workers: WorkerSettings, say: Callable[[str], None]) -> None:
         self._folder, self._workers, self._say = folder, workers, say
@@ -144,6 +146,15 @@ class Agents:
         """Let an agent go; its jobs are as of one that leaves."""
         if name in self._agents:
             self._send(self._agents[name], {"kind": "leave", "why": why})
+
+    def part(self, name: str, kind: Literal["lost", "returned"], error: str) -> list[Event]:
+        """Take an agent for gone, as its scheduler says; gives what that means for its jobs."""
+        events: list[Event] = []
+        if name in self._agents:
+            home = self._agents[name].home
+            self._part(self._agents[name], events, kind, error)
+            shutil.rmtree(home, ignore_errors=True)
+        return events
 
     def close(self, whole: bool = False) -> None:
         """Let all agents know that nobody waits for their jobs; where all is done, they go."""

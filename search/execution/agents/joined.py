@@ -81,3 +81,4 @@ class Joined:
         for executor in (self._own, self._agents):
             while self._queue and executor.free:
                 executor.submit(self._queue.popleft())
+        self._agents.backlog = len(self._queue)

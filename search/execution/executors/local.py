@@ -317,8 +317,16 @@ def cpu_workers(threads: int) -> int:
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    limits = [cores / threads, _quota() / threads, _free_memory() / MEMORY_NEED]
+    most = min(cores, _allocated(), _quota())
+    limits = [most / threads, _free_memory() / MEMORY_NEED]
     return max(1, int(min(limits)))
+
+
+def _allocated() -> float:
+    """CPUs that Slurm grants on this node, which not every cluster enforces; else infinite."""
+    with suppress(ValueError):
+        return int(os.environ.get("SLURM_CPUS_ON_NODE", "")) or float("inf")
+    return float("inf")
 
 
 def _quota() -> float:

@@ -1,0 +1,181 @@
+"""Nodes of a Slurm cluster.
+
+The work is done by agents (``search.execution.agents``), on nodes that see the study's folder. Here
+they are only started and watched: as steps of the allocation in which the command runs, or as jobs.
+"""
+
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+from hybrid_swin.errors import InputError
+from hybrid_swin.spec.values import Range
+from search.execution.job import Event, Job, Node, Place
+
+if TYPE_CHECKING:
+    from search.execution.agents.agents import Agents
+
+_MOST_JOBS = 1_000  # that an array takes everywhere
+_LOOK_AGAIN = 0.5  # seconds
+# Of sbatch, and ours.
+_OURS = re.compile(
+    r"--(array|parsable|job-name|output|open-mode|requeue|no-requeue|nodes|ntasks|signal|comment|"
+    r"wrap|test-only|wait|chdir)\b|-[aJoNnDW]"
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where agents run, and what their jobs ask for.
+
+    Args:
+        agents: ``steps`` on all nodes of the allocation in which the command runs, ``jobs`` of
+            their own by sbatch, or ``auto``: steps inside an allocation, else jobs.
+        max_jobs: most jobs at once, waiting or running; fewer if the study cannot feed them.
+        partition: of the jobs; this and what follows as sbatch takes it, by default the cluster's.
+        account: the account that is charged.
+        qos: quality of service.
+        gres: generic resources of a job, such as ``gpu:2``.
+        constraint: features that a job's node must have.
+        time: time limit of a job in minutes, or as ``"4:00:00"``; the study goes on in further
+            jobs.
+        cpus: processors of a job.
+        memory: memory of a job, such as ``16G``.
+        setup: lines of shell before the agent starts, such as ``module load cuda``.
+        arguments: further options of sbatch, such as ``--exclude=n7``.
+        poll_seconds: seconds between two looks at the queue.
+    """
+
+    agents: Literal["auto", "steps", "jobs"] = "auto"
+    max_jobs: Annotated[int, Range(1, _MOST_JOBS)] = 4
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    gres: str = ""
+    constraint: str = ""
+    time: int | str = ""
+    cpus: Annotated[int, Range(1, 4096)] = 1
+    memory: str = ""
+    setup: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    poll_seconds: Annotated[float, Range(0.1, 600)] = 10.0
+
+    def __post_init__(self) -> None:
+        for argument in self.arguments:
+            if not argument.startswith("-"):
+                raise InputError(
+                    f"executor.arguments: {argument!r} is not an option of sbatch; write each as "
+                    "one word, such as --exclude=n7"
+                )
+            if _OURS.match(argument):
+                raise InputError(
+                    f"executor.arguments: {argument!r} is set by the executor itself; leave it out"
+                )
+
+    @property
+    def words(self) -> list[str]:
+        """What a job asks for, in the words of sbatch."""
+        asked = {
+            "partition": self.partition,
+            "account": self.account,
+            "qos": self.qos,
+            "gres": self.gres,
+            "constraint": self.constraint,
+            "time": str(self.time),
+            "cpus-per-task": str(self.cpus),
+            "mem": self.memory,
+        }
+        return [*(f"--{name}={value}" for name, value in asked.items() if value), *self.arguments]
+
+
+def start(options: Options, place: Place) -> "SlurmExecutor":
+    """Agents on nodes. Raises InputError if there is no Slurm, or it refuses such jobs."""
+    inside = "SLURM_JOB_ID" in os.environ
+    if options.agents == "steps" or (options.agents == "auto" and inside):
+        from search.execution.slurm.agent_steps import agents_as_steps
+
+        return SlurmExecutor(place.agents, agents_as_steps(place))
+    from search.execution.slurm.agent_jobs import agents_as_jobs, room_of
+
+    room = room_of(options.cpus, options.gres, place.workers)
+    limits = options.max_jobs, room, options.poll_seconds
+    jobs = agents_as_jobs(place, options.words, options.setup, *limits)
+    return SlurmExecutor(place.agents, jobs)
+
+
+class Hosts(Protocol):
+    """What runs agents."""
+
+    expected: int
+    """Slots that there will be, as far as it is known."""
+
+    @property
+    def waiting(self) -> str:
+        """Why no agent runs, for a person; empty if one does."""
+
+    def wait_until_ready(self) -> None:
+        """Wait as long as it is known to be short. Raises InputError if no agent will come."""
+
+    def tend(self) -> list[Event]:
+        """Look after the agents, and say what the end of some means. Raises InputError."""
+
+    def close(self) -> None:
+        """End the agents and what runs them."""
+
+
+class SlurmExecutor:
+    """Agents do the work, so nothing is submitted here."""
+
+    def __init__(self, agents: "Agents", hosts: Hosts) -> None:
+        self._agents, self._hosts = agents, hosts
+        self._closed = False
+
+    @property
+    def slots(self) -> int:
+        """Those that are to come; agents that have come count theirs themselves."""
+        return max(0, self._hosts.expected - self._agents.slots)
+
+    @property
+    def free(self) -> int:
+        """None: agents take the jobs."""
+        return 0
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """None beside the agents'."""
+        return ()
+
+    @property
+    def waiting(self) -> str:
+        """Why no agent runs."""
+        return self._hosts.waiting
+
+    def wait_until_ready(self) -> None:
+        """Wait as long as it is known to be short. Raises InputError if no agent will come."""
+        self._hosts.wait_until_ready()
+
+    def submit(self, job: Job) -> None:
+        """No job comes here, where no slot is free."""
+        raise NotImplementedError(job.key)
+
+    def cancel(self, key: str) -> None:
+        """No job is here."""
+
+    def events(self, timeout: float) -> list[Event]:
+        """Look after the agents; waits at most ``timeout`` seconds for news."""
+        end = time.monotonic() + timeout
+        while True:
+            events = self._hosts.tend()
+            left = end - time.monotonic()
+            if events or left <= 0:
+                return events
+            time.sleep(min(left, _LOOK_AGAIN))
+
+    def close(self, whole: bool = False) -> None:
+        """End the agents and what runs them."""
+        if not self._closed:
+            self._closed = True
+            self._hosts.close()

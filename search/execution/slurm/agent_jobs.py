@@ -1,0 +1,150 @@
+"""Agents in jobs of their own, as many as the study can feed."""
+
+import math
+import re
+import time
+from collections.abc import Sequence
+
+from hybrid_swin.errors import InputError
+from search.execution.job import Event, Place
+from search.execution.slurm.job_script import (
+    agent_command,
+    fingerprint,
+    fixed_options,
+    job_name,
+    logs,
+    write_script,
+)
+from search.execution.slurm.jobs import Jobs, last_line
+from search.execution.slurm.parting import Parting
+from search.execution.slurm.queue import VANISHED, SlurmJob
+from search.settings.experiment import WorkerSettings
+
+_STILLBORN_LIMIT = 3  # jobs in a row that end before their agent joins
+_SAY_AGAIN = 60.0  # seconds
+_GPUS = re.compile(r"(?:^|[,/])gpus?(?::[A-Za-z][^:,]*)?(?::(\d+))?")
+
+
+def room_of(cpus: int, gres: str, workers: WorkerSettings) -> int:
+    """Workers for which a job has room, as far as it is known before one runs."""
+    gpus = sum(int(number or 1) for number in _GPUS.findall(gres))
+    return max(1, gpus // workers.devices if gpus else cpus // workers.threads)
+
+
+def agents_as_jobs(
+    place: Place,
+    asked: Sequence[str],
+    setup: Sequence[str],
+    max_jobs: int,
+    room: int,
+    pause: float,
+) -> "AgentJobs":
+    """Jobs that are submitted when there is work.
+
+    Args:
+        place: the study's.
+        asked: what a job asks for, in words of sbatch.
+        setup: lines of shell before the agent.
+        max_jobs: at once.
+        room: workers for which a job has room.
+        pause: seconds between two looks at the queue.
+
+    Raises:
+        InputError: there is no Slurm here, or it refuses such a job.
+    """
+    count = place.workers.count
+    most = [room * max_jobs, *([] if place.most is None else [place.most])]
+    most += [] if count == "auto" else [int(count)]
+    each = None if count == "auto" or int(count) >= room else int(count)
+    script = write_script(place.folder, agent_command(place.folder, each), setup)
+    name = job_name(place.folder)
+    options = [*fixed_options(place.folder, name), *asked]
+    known = fingerprint(options, script.read_text(encoding="utf-8"))
+    jobs = Jobs(name, [*options, f"--comment={known}", str(script)], known, max_jobs, pause)
+    jobs.check()
+    return AgentJobs(place, jobs, min(most), min(room, min(most)))
+
+
+class AgentJobs:
+    """As many as the study feeds.
+
+    Args:
+        place: the study's.
+        jobs: what runs them.
+        expected: slots of all of them.
+        room: workers of one, until one has come.
+    """
+
+    def __init__(self, place: Place, jobs: Jobs, expected: int, room: int) -> None:
+        self._place, self._agents, self._jobs = place, place.agents, jobs
+        self.expected, self._room = expected, room
+        self._parting = Parting(place.agents)
+        self._by_job: dict[str, str] = {}  # agents that have come, by their jobs
+        self._joined: set[str] = set()  # jobs whose agent works, or has worked
+        self._stillborn = 0
+        self._said, self._said_at = "", -_SAY_AGAIN
+
+    @property
+    def waiting(self) -> str:
+        """Why no agent runs."""
+        return self._jobs.waiting
+
+    def wait_until_ready(self) -> None:
+        """Jobs may wait for hours, and are submitted when there is work."""
+
+    def tend(self) -> list[Event]:
+        """Replace jobs that have ended while there is work. Raises InputError if none works."""
+        self._look_at_agents()
+        news = self._jobs.news()
+        for text in news.words:
+            self._place.say(text)
+        for job in news.ended:
+            self._end(job)
+        self._say_waiting()
+        return self._parting.events()
+
+    def close(self) -> None:
+        """End the agents in order, and cancel the jobs."""
+        for name in self._by_job.values():
+            self._agents.dismiss(name, "the command has ended")
+        if trouble := self._jobs.close():
+            self._place.say(trouble)
+
+    def _look_at_agents(self) -> None:
+        jobs = {name: place.get("slurm_job", "") for name, place in self._agents.places.items()}
+        self._by_job = {job: name for name, job in jobs.items() if job}
+        ours = [node for node in self._agents.nodes if jobs.get(node.name)]
+        new = {jobs[node.name] for node in ours} - self._joined
+        if new:
+            self._joined |= new
+            self._stillborn = 0
+        room = max((node.slots for node in ours), default=self._room)
+        work = self._agents.backlog + sum(node.busy for node in ours)
+        self._jobs.want(math.ceil(min(work, self.expected) / room))
+
+    def _end(self, job: SlurmJob) -> None:
+        log = logs(self._place.folder) / f"{job.id}.log"
+        if job.stage == "failed" or (job.id not in self._joined and job.stage == "done"):
+            why = f": {line}" if (line := last_line(log)) else ""
+            self._place.say(f"job {job.id} of Slurm: {job.words}{why}")
+        elif job.stage != "done":
+            self._place.say(f"job {job.id} of Slurm: {job.words}")
+        if job.id in self._joined:
+            name = self._by_job.get(job.id)
+            if name and job.state != VANISHED:  # else only its silence tells
+                why = f"the job {job.id} of Slurm: {job.words}"
+                self._parting.add(name, "lost" if job.stage == "failed" else "returned", why)
+        elif job.stage in ("failed", "done"):
+            self._stillborn += 1
+            if self._stillborn >= _STILLBORN_LIMIT:
+                raise InputError(
+                    f"executor slurm: {self._stillborn} jobs ended before their agent joined the "
+                    f"study: {last_line(log) or job.words}; {log} says more, and nodes must see "
+                    "the study's folder"
+                )
+
+    def _say_waiting(self) -> None:
+        text, now = self._jobs.waiting, time.monotonic()
+        if text and text != self._said and now - self._said_at > _SAY_AGAIN:
+            self._said, self._said_at = text, now
+            self._place.say(text)

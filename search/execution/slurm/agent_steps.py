@@ -1,0 +1,67 @@
+"""Agents on all nodes of the allocation in which the command runs."""
+
+import math
+import os
+
+from search.execution.job import Event, Place
+from search.execution.slurm.job_script import agent_command, logs
+from search.execution.slurm.parting import Parting
+from search.execution.slurm.steps import Steps, nodes_of_allocation
+
+
+def agents_as_steps(place: Place) -> "AgentSteps":
+    """Start them. Raises InputError if this is not an allocation, or has no srun."""
+    nodes = nodes_of_allocation()
+    count = place.workers.count
+    each = None if count == "auto" else math.ceil(int(count) / len(nodes))
+    steps = Steps(nodes, agent_command(place.folder, each), logs(place.folder))
+    return AgentSteps(place, steps, len(nodes) * (each or 1))
+
+
+class AgentSteps:
+    """One on each node."""
+
+    def __init__(self, place: Place, steps: Steps, expected: int) -> None:
+        self._place, self._agents, self._steps = place, place.agents, steps
+        self.expected = expected
+        self._job = os.environ["SLURM_JOB_ID"]
+        self._parting = Parting(place.agents)
+
+    @property
+    def waiting(self) -> str:
+        """Why no agent runs."""
+        nodes = ", ".join(self._steps.nodes)
+        return "" if self._agents.slots else f"the agents on {nodes} have not started yet"
+
+    def wait_until_ready(self) -> None:
+        """Wait for the first agent. Raises InputError if none starts."""
+        while not self._agents.slots:
+            self.tend()
+            self._agents.events(0.1)
+
+    def tend(self) -> list[Event]:
+        """Start those again that have ended. Raises InputError if one does not start."""
+        ready = {node.name for node in self._agents.nodes}
+        ours = self._ours()
+        for name, node in ours.items():
+            if name in ready:
+                self._steps.joined(node)
+        for node in self._steps.ended():
+            self._place.say(f"the agent on {node} has ended; it is started again")
+            for name in (name for name, its_node in ours.items() if its_node == node):
+                self._parting.add(name, "lost", f"the agent on {node} has ended")
+        return self._parting.events()
+
+    def close(self) -> None:
+        """End them, in order if they listen."""
+        for name in self._ours():
+            self._agents.dismiss(name, "the command has ended")
+        self._steps.close()
+
+    def _ours(self) -> dict[str, str]:
+        """The nodes of our agents, by the agents' names."""
+        return {
+            name: place.get("slurm_node", "")
+            for name, place in self._agents.places.items()
+            if place.get("slurm_job") == self._job
+        }

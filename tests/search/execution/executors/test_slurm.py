@@ -1,0 +1,191 @@
+"""Studies on a real Slurm of two nodes on this machine; without it the tests say why they skip."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hybrid_swin.errors import InputError
+from search.execution.executors.slurm import Options
+from search.settings.executor import executor_options
+
+ROOT = Path(__file__).parents[4]
+PAGE = ROOT / "docs/cluster.md"
+STUDY = ROOT / "configs/slurm/study.sh"
+
+
+@pytest.fixture
+def queue(slurm, monkeypatch):
+    """Commands lead to the test's Slurm, and jobs to the Python of the tests."""
+    for name, value in slurm.environment.items():
+        monkeypatch.setenv(name, value)
+    folder = os.path.dirname(sys.executable)
+    monkeypatch.setenv("PATH", os.pathsep.join([folder, os.environ["PATH"]]))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return slurm
+
+
+def states(slurm):
+    """State by the job's number."""
+    lines = slurm.command("squeue", "-h", "-r", "--states=all", "--format=%i %T").splitlines()
+    return dict(line.split() for line in lines)
+
+
+def wait_until(condition, what, seconds=90):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited for {what()} in vain"
+        time.sleep(0.1)
+
+
+def words_of_page(begin):
+    """The command of the page on clusters that begins so."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    (line,) = (line for line in lines if line.startswith(f"$ {begin} "))
+    return shlex.split(line)[1:]
+
+
+def failures(study):
+    return [json.loads(file.read_text()) for file in study.folder.rglob("failure.json")]
+
+
+def test_a_study_in_an_allocation_is_saved_requeued_and_continued(tiny, finished, queue):
+    """The script to copy, with its signal before the limit at half of the runs."""
+    sbatch, script, *command = words_of_page("sbatch")
+    assert (script, command) == (STUDY.name, ["run", "--config", "digits.yaml"])
+    log = tiny.root / "log"
+    job = queue.command(
+        *(sbatch, "--parsable", "--cpus-per-task=1", f"--output={log}", f"--chdir={ROOT}"),
+        *(str(STUDY), *tiny.command("--workers.count", "2")),
+    )
+    say = lambda: log.read_text() if log.exists() else states(queue)  # noqa: E731
+    wait_until(lambda: len(tiny.results()) >= 4, say)
+    begin = time.monotonic()
+    queue.command("scancel", "--batch", "--signal=USR1", job)
+    wait_until(lambda: states(queue)[job] == "PENDING", say, 30)
+    assert time.monotonic() - begin < 30
+    assert (tiny.folder / "leaderboard.csv").exists()
+    assert "started again, it continues" in log.read_text()
+    kept = tiny.results()
+    assert 4 <= len(kept) < len(finished.results())
+    queue.command("scontrol", "update", f"job={job}", "StartTime=now")  # else in two minutes
+    wait_until(lambda: states(queue)[job] == "COMPLETED", say)
+    assert tiny.digest() == finished.digest()
+    assert {key: tiny.results()[key] for key in kept} == kept
+    assert failures(tiny) == []
+    assert "joins with 1 workers" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    agents = {path.name for path in (tiny.folder / "logs/slurm").iterdir()}
+    assert {"n1.log", "n2.log"} <= agents
+
+
+def test_a_cancelled_job_saves_and_stays_cancelled(tiny, finished, queue):
+    log = tiny.root / "log"
+    script = tiny.root / "script.sh"
+    # A job of one process instead of the agents, so that it begins at once.
+    script.write_text(STUDY.read_text().replace("--executor.name slurm", ""))
+    job = queue.command(
+        *("sbatch", "--parsable", "--cpus-per-task=1", "--nodes=1", f"--output={log}"),
+        *(f"--chdir={ROOT}", str(script), *tiny.command()),
+    )
+    say = lambda: log.read_text() if log.exists() else states(queue)  # noqa: E731
+    wait_until(lambda: len(tiny.results()) >= 2, say)
+    queue.command("scancel", job)
+    wait_until(lambda: states(queue)[job] == "CANCELLED", say, 30)
+    assert "started again, it continues" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert failures(tiny) == []
+    tiny.run()
+    assert tiny.digest() == finished.digest()
+
+
+def test_a_login_node_submits_replaces_and_cancels_jobs(tiny, finished, queue):
+    """One job is cancelled, the agent in the other one killed: an attempt is lost by that alone."""
+    *command, name, slurm, jobs, two = words_of_page("python search.py run")
+    assert command == ["python", "search.py", "run", "--config", "digits.yaml"]
+    more = (name, slurm, jobs, two, "--workers.count", "2")
+    tiny.write(executor={"name": "slurm", "poll_seconds": 0.3, "setup": ["export MARK=here"]})
+    before = set(states(queue))
+    process = tiny.start(*more)
+    running = lambda: [  # noqa: E731
+        job for job, state in states(queue).items() if state == "RUNNING" and job not in before
+    ]
+    agents = lambda: sorted(tiny.folder.glob("agents/*/agent.json"))  # noqa: E731
+    try:
+        tiny.wait_for(lambda: tiny.results() and len(agents()) == 2, process)
+        assert len(running()) == 2
+        cancelled, killed = running()
+        places = {file: json.loads(file.read_text()) for file in agents()}
+        pid = next(one["pid"] for one in places.values() if one["place"]["slurm_job"] == killed)
+        queue.command("scancel", cancelled)
+        os.kill(pid, signal.SIGKILL)
+        output, _ = process.communicate(timeout=120)
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert tiny.digest() == finished.digest()
+    assert len(failures(tiny)) <= 1  # the cancelled job's agent has left in order
+    assert all("was killed" in failure["error"] for failure in failures(tiny))
+    assert running() == []
+    assert len(set(states(queue)) - before) >= 3  # of which two at once
+    assert not (tiny.folder / "agents").exists()
+
+
+def test_a_refused_submission_is_said_before_work(tiny, queue):
+    output = tiny.run("--executor.name", "slurm", "--executor.partition", "nope", code=2)
+    assert "error: sbatch: invalid partition specified: nope; Invalid partition name" in output
+    assert not tiny.results()
+
+
+def test_a_machine_without_slurm(tiny, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    output = tiny.run("--executor.name", "slurm", code=2)
+    assert "there is no sbatch on this machine" in output
+
+
+def test_options_are_words_of_sbatch():
+    given = {"partition": "gpu", "gres": "gpu:2", "time": "4:00:00", "cpus": 8, "memory": "16G"}
+    options = executor_options({"name": "slurm", **given, "arguments": ["--exclude=n7"]})
+    assert options.words == [
+        *("--partition=gpu", "--gres=gpu:2", "--time=4:00:00", "--cpus-per-task=8", "--mem=16G"),
+        "--exclude=n7",
+    ]
+    assert Options().words == ["--cpus-per-task=1"]
+
+
+def test_the_settings_of_the_page_are_options():
+    listings = re.findall(r"```yaml\n(executor:.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    executors = [yaml.safe_load(listing)["executor"] for listing in listings]
+    (executor,) = (one for one in executors if one["name"] == "slurm")
+    assert "--time=4:00:00" in executor_options(executor).words
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"max_jobs": 0}, "executor.max_jobs must be at least 1; got 0"),
+        ({"partitions": "x"}, "did you mean 'partition'"),
+        ({"agents": "step"}, "did you mean 'steps'"),
+        ({"arguments": ["exclude=n7"]}, "'exclude=n7' is not an option of sbatch"),
+        ({"arguments": ["--array=1-9"]}, "'--array=1-9' is set by the executor itself"),
+    ],
+)
+def test_options_that_cannot_be_used(given, message):
+    with pytest.raises(InputError) as error:
+        executor_options({"name": "slurm", **given})
+    assert message in str(error.value)
+
+
+def test_the_script_is_one_of_bash():
+    subprocess.run(["bash", "-n", STUDY], check=True)

@@ -1,0 +1,45 @@
+"""What jobs run, and how they are known again."""
+
+import shlex
+import subprocess
+
+from search.execution.slurm.job_script import (
+    agent_command,
+    fingerprint,
+    fixed_options,
+    job_name,
+    place,
+    write_script,
+)
+
+
+def test_a_study_has_a_name_in_the_queue_of_its_own(tmp_path):
+    one, other = tmp_path / "a/my study", tmp_path / "b/my study"
+    assert job_name(one) == job_name(one)
+    assert job_name(one) != job_name(other)
+    assert job_name(one).startswith("my_study-")
+
+
+def test_words_reach_the_agent_whatever_the_folder_is_called(tmp_path):
+    folder = tmp_path / "it's 100% $HOME"
+    script = write_script(folder, ["printf", "%s|", *agent_command(folder, 3)[-4:]], ["A=1"])
+    printed = subprocess.run(["bash", script], capture_output=True, text=True, check=True).stdout
+    assert printed == "--patience|2|--count|3|"
+    assert shlex.join(agent_command(folder, None)).endswith("--patience 2")
+    assert str(folder) in agent_command(folder, None)
+    output = next(word for word in fixed_options(folder, "x") if word.startswith("--output="))
+    assert output.endswith("100%% $HOME/logs/slurm/%A_%a.log")
+
+
+def test_other_options_are_another_fingerprint():
+    assert fingerprint(["--mem=1G"], "x") != fingerprint(["--mem=2G"], "x")
+    assert fingerprint(["--mem=1G"], "x") != fingerprint(["--mem=1G"], "y")
+    assert fingerprint(["--mem=1G"], "x") == fingerprint(["--mem=1G"], "x")
+
+
+def test_where_an_agent_runs():
+    assert place({}) == {}
+    job = {"SLURM_JOB_ID": "9", "SLURMD_NODENAME": "n1"}
+    assert place(job) == {"slurm_job": "9", "slurm_node": "n1"}
+    task = {**job, "SLURM_ARRAY_JOB_ID": "8", "SLURM_ARRAY_TASK_ID": "2"}
+    assert place(task) == {"slurm_job": "8_2", "slurm_node": "n1"}

@@ -80,8 +80,8 @@ class ExperimentSettings:
         recipe: how it is trained.
         objective: what is measured and improved.
         workers: how many trainings run at once, and on what.
-        executor: where they run: ``name`` is local (this machine), ray or slurm; what else stands
-            beside it are options of that executor.
+        executor: where they run: ``name`` is local (this machine), agents (machines that join),
+            ray or slurm; what else stands beside it are options of that executor.
         wandb: the mirror in Weights & Biases.
     """
 

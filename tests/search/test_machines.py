@@ -72,3 +72,26 @@ def test_a_machine_that_joins_dies_and_leaves_changes_nothing(tiny, doors, elsew
     assert not agents.exists()
     reasons = [json.loads(f.read_text())["error"] for f in tiny.folder.rglob("failure.json")]
     assert len(reasons) <= 1 and all("was killed" in reason for reason in reasons)
+
+
+def test_two_machines_train_what_the_coordinator_s_own_does_not(tiny, doors, elsewhere):
+    """One of them is killed, and so is the coordinator; both machines wait for its next start."""
+    tiny.run()
+    expected = digest(tiny)
+    (tiny.root / "runs" / "tiny").rename(tiny.root / "calm")
+    first = tiny.start("--executor.name", "agents")
+    wait_until(lambda: (tiny.folder / "lock").exists(), first)
+    agents = [doors.open("work", place, "--count", "1") for place in (str(tiny.folder), elsewhere)]
+    wait_until(lambda: len(list(tiny.folder.glob("trials/*/result.json"))) >= 2, first)
+    first.kill()
+    first.communicate(PATIENCE)
+    second = tiny.start("--executor.name", "agents")
+    wait_until(lambda: len(list(tiny.folder.glob("trials/*/result.json"))) >= 4, second)
+    agents[0].kill()
+    agents[0].communicate(PATIENCE)
+    output, _ = second.communicate()
+    assert second.returncode == 0, output
+    served, _ = agents[1].communicate(PATIENCE)
+    assert agents[1].returncode == 0 and "the study is over" in served
+    assert digest(tiny) == expected
+    assert not (tiny.folder / "agents").exists()

@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,9 +18,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.data.test_reads import VARIABLE as LEDGER_VARIABLE
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.files import explained, write_json_atomically
+from hybrid_swin.system.processes import import_places, take_places
 from search.execution.agents.mailbox import (
     AGENT_BEAT,
     AGENT_FILE,
@@ -162,8 +165,7 @@ class Agent:
         try:
             _check_same(theirs)
             if self._executor is None:
-                with suppress(OSError):  # data may be named from there
-                    os.chdir(theirs["working_folder"])
+                self._settle(theirs)
                 workers = WorkerSettings(**theirs["workers"])
                 if self._count is not None:
                     workers = WorkerSettings(**{**theirs["workers"], "count": self._count})
@@ -177,6 +179,14 @@ class Agent:
             raise
         self._send("ready", slots=self._executor.slots)
         self._say(f"serving with {self._executor.slots} workers")
+
+    def _settle(self, theirs: Mapping[str, Any]) -> None:
+        """Look for data, modules and the ledger of test readings where the coordinator does."""
+        with suppress(OSError):
+            os.chdir(self._rerooted(theirs["working_folder"]))
+        take_places({"path": sys.path[:], "last": self._rerooted(theirs["modules_in"])})
+        if theirs["ledger"]:
+            os.environ.setdefault(LEDGER_VARIABLE, self._rerooted(theirs["ledger"]))
 
     def _forget(self, why: str) -> None:
         """Give up all jobs: nobody waits for them any more."""
@@ -235,6 +245,8 @@ def about_coordinator(folder: Path, workers: WorkerSettings) -> dict[str, Any]:
     return {
         "folder": os.path.abspath(folder),
         "working_folder": os.getcwd(),
+        "modules_in": import_places()["last"],
+        "ledger": os.environ.get(LEDGER_VARIABLE, ""),
         "workers": asdict(workers) | {"count": "auto"},
         "code_hash": code_hash(),
         "versions": versions(),

@@ -1,0 +1,65 @@
+"""Only agents: machines that join by themselves (`work`); this one trains nothing."""
+
+import shlex
+import time
+from dataclasses import dataclass
+
+from hybrid_swin.system.program import door
+from search.execution.job import Event, Job, Node, Place
+
+_SAY_AGAIN = 60.0  # seconds
+_LOOK_AGAIN = 0.5  # seconds
+
+
+@dataclass(frozen=True)
+class Options:
+    """None: each agent says how many workers it has."""
+
+
+def start(options: Options, place: Place) -> "OnlyAgents":
+    """No workers here."""
+    return OnlyAgents(place)
+
+
+class OnlyAgents:
+    """An executor without workers of its own, beside agents."""
+
+    slots = free = 0
+    nodes: tuple[Node, ...] = ()
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    @property
+    def waiting(self) -> str:
+        """Why jobs wait."""
+        if self._place.agents.present:
+            return ""
+        return (
+            "no machine has joined; on one that sees the folder, give "
+            f"`{door()} work {shlex.quote(str(self._place.folder.absolute()))}`"
+        )
+
+    def wait_until_ready(self) -> None:
+        """Wait for the first agent, however long that takes."""
+        last_note = -_SAY_AGAIN
+        while not self._place.agents.slots:
+            if time.monotonic() - last_note >= _SAY_AGAIN and self.waiting:
+                self._place.say(self.waiting)
+                last_note = time.monotonic()
+            self._place.agents.events(_LOOK_AGAIN)
+
+    def submit(self, job: Job) -> None:
+        """Never asked: there are no workers here."""
+        raise NotImplementedError
+
+    def events(self, timeout: float) -> list[Event]:
+        """None, ever."""
+        time.sleep(timeout)
+        return []
+
+    def cancel(self, key: str) -> None:
+        """There is nothing to be cancelled."""
+
+    def close(self, whole: bool = False) -> None:
+        """There is nothing to end."""

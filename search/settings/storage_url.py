@@ -6,6 +6,8 @@ from hybrid_swin.errors import InputError
 _HARMLESS = ("passfile",)
 _SECRET = ("pass", "pwd", "secret", "token", "credential")
 
+_ONE_HOST = ("local",)  # executors whose workers are on the coordinator's host
+
 
 def check_storage(url: str) -> None:
     """Check that an address is one, and holds no password; no message repeats it.
@@ -30,4 +32,22 @@ def check_storage(url: str) -> None:
         raise InputError(
             "storage holds a password, which would be written into the study's settings; leave it "
             "out and set PGPASSWORD instead, or name a passfile"
+        )
+
+
+def check_hosts(url: str | None, where: str) -> None:
+    """Raise InputError if a study of several hosts keeps its trials in a file of SQLite.
+
+    SQLite trusts the locks of the file system, which network file systems often do not keep, and a
+    start on another host would damage the file.
+
+    Args:
+        url: the storage; None for the journal.
+        where: the name of the executor, or words for what else brings in other hosts.
+    """
+    if url is not None and url.startswith("sqlite") and where not in _ONE_HOST:
+        raise InputError(
+            f"storage {url!r} is a file of SQLite, which is for one host, and {where} brings in "
+            "others; leave storage out (a journal in the study's folder), or use PostgreSQL: "
+            "postgresql+psycopg://user@host/database"
         )

@@ -13,7 +13,7 @@ from search.settings.experiment import (
     looks_of,
 )
 from search.settings.names import check_label
-from search.settings.storage_url import check_storage
+from search.settings.storage_url import check_hosts, check_storage
 
 DEFAULT_CONFIG = "configs/search/digits.yaml"
 
@@ -200,3 +200,4 @@ class StudySettings(ExperimentSettings):
         )
         if self.storage is not None:
             check_storage(self.storage)
+            check_hosts(self.storage, self.executor["name"])

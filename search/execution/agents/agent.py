@@ -38,8 +38,11 @@ from search.execution.agents.mailbox import (
 from search.execution.executors import local
 from search.execution.forked_workers import server
 from search.execution.job import Event, Job
+from search.records.locking.owner import LOCK, parse_owner
 from search.records.receipt import code_hash, versions
+from search.records.settings import read_study
 from search.settings.experiment import WorkerSettings
+from search.settings.storage_url import check_hosts
 
 GONE = 60.0  # seconds without a beat after which the coordinator is not waited for with jobs
 SCHEMA_VERSION = 1
@@ -164,6 +167,7 @@ class Agent:
         self._moved = None if there == here else (there, here)
         try:
             _check_same(theirs)
+            _check_storage(self._folder)
             if self._executor is None:
                 self._settle(theirs)
                 workers = WorkerSettings(**theirs["workers"])
@@ -267,3 +271,14 @@ def _check_same(theirs: Mapping[str, Any]) -> None:
                 f"{name} is {ours.get(name)} here and {theirs['versions'].get(name)} at the "
                 "coordinator, so results could differ; install the same"
             )
+
+
+def _check_storage(folder: Path) -> None:
+    """Raise InputError if the coordinator, on another host, keeps its trials in SQLite."""
+    owner = None
+    with suppress(OSError, ValueError):
+        owner = parse_owner((folder / LOCK).read_text(encoding="utf-8"))
+    if owner is not None and not owner.is_of_this_kernel:
+        check_hosts(
+            getattr(read_study(folder), "storage", None), f"this host, beside {owner.host},"
+        )

@@ -1,6 +1,7 @@
 import pytest
 
 from hybrid_swin.errors import InputError
+from search.settings.storage_url import check_hosts
 from search.settings.study import StudySettings
 
 
@@ -34,3 +35,15 @@ def test_a_password_is_refused_and_never_repeated(url):
 )
 def test_addresses_without_one_are_taken(url):
     assert StudySettings(storage=url).storage == url
+
+
+@pytest.mark.parametrize("url", ["sqlite:///mine.db", "sqlite+pysqlite:///mine.db"])
+def test_sqlite_is_for_one_host(url, monkeypatch):
+    assert StudySettings(storage=url).executor["name"] == "local"
+    with pytest.raises(InputError, match="SQLite, which is for one host, and ray brings in others"):
+        check_hosts(url, "ray")
+    for shared in (None, "postgresql+psycopg://user@host/db"):
+        check_hosts(shared, "ray")
+    monkeypatch.setattr("search.settings.experiment.executor_options", lambda executor: None)
+    with pytest.raises(InputError, match=r"slurm brings in others; leave storage out"):
+        StudySettings(storage=url, executor={"name": "slurm"})

@@ -301,3 +301,21 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
     with pytest.raises(InputError, match="no study is run in"):
         Agent(tmp_path / "none", None, 1.0, print).run()
     assert not os.path.exists(tmp_path / "none")
+
+
+def test_an_agent_of_another_host_refuses_a_study_in_sqlite(agent, tmp_path):
+    from hybrid_swin.errors import InputError
+    from search.execution.agents.agent import about_coordinator
+    from search.records.locking.owner import Owner
+    from search.records.settings import write_settings
+    from search.settings.study import StudySettings
+
+    agent._home.mkdir(parents=True)
+    agent._outbox = Outbox(agent._home / "to_coordinator.jsonl")
+    (tmp_path / "lock").write_text(Owner(7, "node7", "another", "-").line)
+    write_settings(tmp_path, StudySettings(storage="sqlite:///mine.db"))
+    about = about_coordinator(tmp_path, WorkerSettings())
+    with pytest.raises(InputError, match=r"SQLite, .* and this host, beside node7, brings in"):
+        agent._meet({"token": "t", "about": about})
+    [answer] = Inbox(agent._home / "to_coordinator.jsonl").receive()
+    assert answer["kind"] == "refused" and "SQLite" in answer["error"]

@@ -221,6 +221,14 @@ def fork_worker(pipe: int, output: int, environment: Mapping[str, str]) -> Forke
         return None
 
 
+def close_server() -> None:
+    """End this process's server, if no worker is to come from it."""
+    global _started
+    if _started is not None:
+        _close(_started)
+        _started = None
+
+
 def _close(server: Server) -> None:
     if server.owner == os.getpid():
         server.close()

@@ -78,7 +78,7 @@ class Options:
     @property
     def words(self) -> list[str]:
         """What a job asks for, in the words of sbatch."""
-        asked = {
+        request = {
             "partition": self.partition,
             "account": self.account,
             "qos": self.qos,
@@ -88,22 +88,25 @@ class Options:
             "cpus-per-task": str(self.cpus),
             "mem": self.memory,
         }
-        return [*(f"--{name}={value}" for name, value in asked.items() if value), *self.arguments]
+        return [*(f"--{name}={value}" for name, value in request.items() if value), *self.arguments]
 
 
 def start(options: Options, place: Place) -> "SlurmExecutor":
     """Agents on nodes. Raises InputError if there is no Slurm, or it refuses such jobs."""
+    from search.execution.forked_workers import close_server
+    from search.execution.slurm.agent_jobs import agents_as_jobs, room_of
+    from search.execution.slurm.agent_steps import agents_as_steps
+
+    hosts: Hosts
     inside = "SLURM_JOB_ID" in os.environ
     if options.agents == "steps" or (options.agents == "auto" and inside):
-        from search.execution.slurm.agent_steps import agents_as_steps
-
-        return SlurmExecutor(place.agents, agents_as_steps(place))
-    from search.execution.slurm.agent_jobs import agents_as_jobs, room_of
-
-    room = room_of(options.cpus, options.gres, place.workers)
-    limits = options.max_jobs, room, options.poll_seconds
-    jobs = agents_as_jobs(place, options.words, options.setup, *limits)
-    return SlurmExecutor(place.agents, jobs)
+        hosts = agents_as_steps(place)
+    else:
+        limits = options.max_jobs, room_of(options.cpus, options.gres, place.workers)
+        request = options.words, options.setup
+        hosts = agents_as_jobs(place, *request, *limits, options.poll_seconds)
+    close_server()  # all workers are elsewhere
+    return SlurmExecutor(place.agents, hosts)
 
 
 class Hosts(Protocol):

@@ -33,7 +33,7 @@ def room_of(cpus: int, gres: str, workers: WorkerSettings) -> int:
 
 def agents_as_jobs(
     place: Place,
-    asked: Sequence[str],
+    request: Sequence[str],
     setup: Sequence[str],
     max_jobs: int,
     room: int,
@@ -43,7 +43,7 @@ def agents_as_jobs(
 
     Args:
         place: the study's.
-        asked: what a job asks for, in words of sbatch.
+        request: what a job asks for, in words of sbatch.
         setup: lines of shell before the agent.
         max_jobs: at once.
         room: workers for which a job has room.
@@ -58,7 +58,7 @@ def agents_as_jobs(
     each = None if count == "auto" or int(count) >= room else int(count)
     script = write_script(place.folder, agent_command(place.folder, each), setup)
     name = job_name(place.folder)
-    options = [*fixed_options(place.folder, name), *asked]
+    options = [*fixed_options(place.folder, name), *request]
     known = fingerprint(options, script.read_text(encoding="utf-8"))
     jobs = Jobs(name, [*options, f"--comment={known}", str(script)], known, max_jobs, pause)
     jobs.check()
@@ -82,7 +82,7 @@ class AgentJobs:
         self._by_job: dict[str, str] = {}  # agents that have come, by their jobs
         self._joined: set[str] = set()  # jobs whose agent works, or has worked
         self._stillborn = 0
-        self._said, self._said_at = "", -_SAY_AGAIN
+        self._last_words, self._spoke_at = "", -_SAY_AGAIN
 
     @property
     def waiting(self) -> str:
@@ -98,7 +98,7 @@ class AgentJobs:
         news = self._jobs.news()
         for text in news.words:
             self._place.say(text)
-        for job in news.ended:
+        for job in news.ends:
             self._end(job)
         self._say_waiting()
         return self._parting.events()
@@ -111,9 +111,10 @@ class AgentJobs:
             self._place.say(trouble)
 
     def _look_at_agents(self) -> None:
-        jobs = {name: place.get("slurm_job", "") for name, place in self._agents.places.items()}
-        self._by_job = {job: name for name, job in jobs.items() if job}
-        ours = [node for node in self._agents.nodes if jobs.get(node.name)]
+        places, known = self._agents.places, self._jobs.known
+        jobs = {name: place.get("slurm_job", "") for name, place in places.items()}
+        self._by_job = {job: name for name, job in jobs.items() if job in known}
+        ours = [node for node in self._agents.nodes if jobs.get(node.name) in known]
         new = {jobs[node.name] for node in ours} - self._joined
         if new:
             self._joined |= new
@@ -145,6 +146,6 @@ class AgentJobs:
 
     def _say_waiting(self) -> None:
         text, now = self._jobs.waiting, time.monotonic()
-        if text and text != self._said and now - self._said_at > _SAY_AGAIN:
-            self._said, self._said_at = text, now
+        if text and text != self._last_words and now - self._spoke_at > _SAY_AGAIN:
+            self._last_words, self._spoke_at = text, now
             self._place.say(text)

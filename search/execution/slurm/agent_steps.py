@@ -2,11 +2,16 @@
 
 import math
 import os
+import time
 
 from search.execution.job import Event, Place
 from search.execution.slurm.job_script import agent_command, logs
 from search.execution.slurm.parting import Parting
 from search.execution.slurm.steps import Steps, nodes_of_allocation
+
+_PATIENCE = 60.0  # seconds for imports on a file system that is shared
+_LOOK_AGAIN = 0.1  # seconds
+_MOST_NAMED = 4  # nodes
 
 
 def agents_as_steps(place: Place) -> "AgentSteps":
@@ -30,14 +35,21 @@ class AgentSteps:
     @property
     def waiting(self) -> str:
         """Why no agent runs."""
-        nodes = ", ".join(self._steps.nodes)
-        return "" if self._agents.slots else f"the agents on {nodes} have not started yet"
+        if self._agents.slots:
+            return ""
+        nodes = self._steps.nodes
+        where = ", ".join(nodes) if len(nodes) <= _MOST_NAMED else f"{len(nodes)} nodes"
+        return f"the agents on {where} have not started yet: {self._steps.last_line(nodes[0])}"
 
     def wait_until_ready(self) -> None:
         """Wait for the first agent. Raises InputError if none starts."""
+        say_at = time.monotonic() + _PATIENCE
         while not self._agents.slots:
             self.tend()
-            self._agents.events(0.1)
+            self._agents.events(_LOOK_AGAIN)
+            if time.monotonic() > say_at:
+                say_at = time.monotonic() + 10 * _PATIENCE
+                self._place.say(self.waiting)
 
     def tend(self) -> list[Event]:
         """Start those again that have ended. Raises InputError if one does not start."""
@@ -46,7 +58,7 @@ class AgentSteps:
         for name, node in ours.items():
             if name in ready:
                 self._steps.joined(node)
-        for node in self._steps.ended():
+        for node in self._steps.restarted():
             self._place.say(f"the agent on {node} has ended; it is started again")
             for name in (name for name, its_node in ours.items() if its_node == node):
                 self._parting.add(name, "lost", f"the agent on {node} has ended")

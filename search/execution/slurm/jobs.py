@@ -20,6 +20,7 @@ from search.execution.slurm.queue import VANISHED, SlurmJob, jobs_named
 _UNSEEN = 60.0  # seconds in which a job that was submitted may be missing in the queue
 _TO_CANCEL = 10.0  # seconds for one command
 _TO_LEAVE = 5.0  # seconds for agents
+_TO_GATHER = 0.5  # seconds from the first work to a submission
 _LOOK_AGAIN = 0.3  # seconds
 _REASONS = {
     "Priority": "others come first",
@@ -39,7 +40,7 @@ _REASONS = {
 class News:
     """What has happened since the last time."""
 
-    ended: list[SlurmJob] = field(default_factory=list)
+    ends: list[SlurmJob] = field(default_factory=list)
     words: list[str] = field(default_factory=list)  # for a person
 
 
@@ -59,6 +60,8 @@ class Jobs:
     ) -> None:
         self._name, self._submission, self._fingerprint = name, list(submission), fingerprint
         self._most, self._pause = most, pause
+        self.known: set[str] = set()
+        """Numbers of all jobs that there have been."""
         self._alive: dict[str, SlurmJob] = {}
         self._submitted: dict[str, float] = {}  # by id, and when; not seen in the queue so far
         self._wanted = 0
@@ -136,6 +139,7 @@ class Jobs:
 
     def _run(self) -> None:
         first = True
+        self._ends.wait(min(_TO_GATHER, self._pause))
         while not self._ends.is_set():
             try:
                 self._look(first)
@@ -150,15 +154,16 @@ class Jobs:
             except Exception as error:  # a thread that dies in silence would stop the study
                 self._failure = InputError(f"executor slurm: {type(error).__name__}: {error}")
                 return
-            self._wake.wait(self._pause)
-            self._wake.clear()
+            if self._wake.wait(self._pause):
+                self._ends.wait(min(_TO_GATHER, self._pause))  # more work may come with the first
+                self._wake.clear()
 
     def _look(self, first: bool) -> None:
         queue = {job.id: job for job in jobs_named(self._name)}
         if self._silent:
             self._silent = ""
             self._say("Slurm answers again")
-        alive = {job.id: job for job in queue.values() if not job.ended}
+        alive = {job.id: job for job in queue.values() if not job.is_over}
         if first:
             others = [job for job in alive.values() if job.comment != self._fingerprint]
             self._cancel(others)
@@ -171,7 +176,8 @@ class Jobs:
                 self._alive.setdefault(number, SlurmJob(number, "PENDING"))
         gone = [number for number in self._alive if number not in alive]
         with self._lock:
-            self._news.ended += [queue.get(i, SlurmJob(i, VANISHED)) for i in gone]
+            self.known |= alive.keys()
+            self._news.ends += [queue.get(i, SlurmJob(i, VANISHED)) for i in gone]
             self._alive = alive
         waits = sorted((job for job in alive.values() if job.stage == "waits"), key=_by_number)
         count = sum(job.stage != "leaves" for job in alive.values()) + len(self._submitted)
@@ -196,8 +202,9 @@ class Jobs:
         if not number.isdigit():
             raise InputError(f"executor slurm: sbatch gave no job number but {text.strip()!r}")
         now = time.monotonic()
-        for task in range(1, count + 1):
-            self._submitted[f"{number}_{task}"] = now
+        new = {f"{number}_{task}": now for task in range(1, count + 1)}
+        self._submitted |= new
+        self.known |= new.keys()
         jobs = "a job" if count == 1 else f"{count} jobs"
         self._say(f"submitted {jobs} to Slurm: {number}")
 

@@ -46,7 +46,7 @@ class SlurmJob:
     comment: str = ""
 
     @property
-    def ended(self) -> bool:
+    def is_over(self) -> bool:
         """Whether nothing of it is left."""
         return self.stage in ("done", "taken", "failed")
 
@@ -67,8 +67,8 @@ def jobs_named(name: str, seconds: float = SECONDS) -> list[SlurmJob]:
     Raises as `search.execution.slurm.commands.call`.
     """
     words = ("--noheader", "--array", "--states=all", f"--user={getpass.getuser()}")
-    shown = (f"--name={name}", f"--format={_FORMAT}")
-    return read_queue(call("squeue", *words, *shown, seconds=seconds))
+    which = (f"--name={name}", f"--format={_FORMAT}")
+    return read_queue(call("squeue", *words, *which, seconds=seconds))
 
 
 def read_queue(text: str) -> list[SlurmJob]:

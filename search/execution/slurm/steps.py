@@ -34,16 +34,15 @@ class Steps:
         for node in self.nodes:
             self._start(node)
 
-    def ended(self) -> list[str]:
-        """Nodes whose step has ended since the last time, and was started again."""
+    def restarted(self) -> list[str]:
+        """Start steps again that have ended; gives their nodes. Raises InputError if none lives."""
         nodes = [node for node, one in self._processes.items() if one.poll() is not None]
         for node in nodes:
             self._stillborn[node] += 1
             if self._stillborn[node] >= _STILLBORN_LIMIT:
-                log = self._log(node)
                 raise InputError(
-                    f"executor slurm: no agent starts on {node}: "
-                    f"{last_line(log) or 'it ends at once'}; {log} says more"
+                    f"executor slurm: no agent starts on {node}: {self.last_line(node)}; "
+                    f"{self._log(node)} says more"
                 )
             self._start(node)
         return nodes
@@ -51,6 +50,10 @@ class Steps:
     def joined(self, node: str) -> None:
         """The agent on this node works: its step is not one that ends before it begins."""
         self._stillborn[node] = 0
+
+    def last_line(self, node: str) -> str:
+        """What the step on a node printed last."""
+        return last_line(self._log(node)) or "it has printed nothing"
 
     def close(self) -> None:
         """Wait for the steps, which have been told to leave, and end those that stay."""

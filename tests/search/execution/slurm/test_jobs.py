@@ -32,7 +32,7 @@ class Told:
 
     def hear(self):
         news = self.jobs.news()
-        self.ended += [(job.id, job.state) for job in news.ended]
+        self.ended += [(job.id, job.state) for job in news.ends]
         self.words += news.words
         return self
 

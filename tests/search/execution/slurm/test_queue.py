@@ -43,7 +43,7 @@ def test_lines_of_the_queue_are_jobs():
 )
 def test_states_mean_what_slurm_says(state, stage, ended, words):
     job = SlurmJob("1", state)
-    assert (job.stage, job.ended, job.words) == (stage, ended, words)
+    assert (job.stage, job.is_over, job.words) == (stage, ended, words)
 
 
 def test_an_empty_queue_has_no_jobs(fake_slurm):

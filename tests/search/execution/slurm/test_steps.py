@@ -25,7 +25,7 @@ def test_one_step_on_each_node_which_shares_what_the_job_has(srun, tmp_path, wai
     steps = Steps(["n1", "n2"], ["agent", "it"], tmp_path / "logs")
     try:
         wait_until(lambda: all((tmp_path / f"logs/{n}.log").read_text() for n in ("n1", "n2")))
-        assert steps.ended() == []
+        assert steps.restarted() == []
     finally:
         steps.close()
     words = (tmp_path / "logs/n2.log").read_text().split()
@@ -37,7 +37,7 @@ def test_steps_that_end_at_once_end_the_study(srun, tmp_path, wait_until):
     srun("echo srun: error: no such step; exit 1")
     steps = Steps(["n1"], ["agent"], tmp_path)
     with pytest.raises(InputError, match="no agent starts on n1: srun: error: no such step"):
-        wait_until(lambda: steps.ended() is None)
+        wait_until(lambda: steps.restarted() is None)
     assert (tmp_path / "n1.log").read_text().count("no such step") == 3
 
 
@@ -46,7 +46,7 @@ def test_a_step_that_has_worked_is_started_again(srun, tmp_path, wait_until):
     steps = Steps(["n1"], ["agent"], tmp_path)
     for _ in range(5):
         steps.joined("n1")
-        wait_until(lambda: steps.ended() == ["n1"])
+        wait_until(lambda: steps.restarted() == ["n1"])
     steps.close()
 
 

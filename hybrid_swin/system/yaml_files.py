@@ -4,10 +4,12 @@ Reading costs little whatever the file holds: its bytes, its depth and its value
 ``*`` repeats, are counted before anything is made of them.
 """
 
+import copy
 import json
 import math
 import re
 import stat
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -66,7 +68,7 @@ def parse_yaml(text: str, what: str) -> Any:
     if len(text) > _YAML_BYTES:
         raise InputError(f"{what} is longer than {_YAML_BYTES:,} characters; write it shorter")
     try:
-        return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
+        return copy.deepcopy(_load(text))
     except _Refused as error:
         raise DifferentlyRead(f"{what}: {error}") from None
     except (ValueError, RecursionError) as error:
@@ -76,6 +78,11 @@ def parse_yaml(text: str, what: str) -> Any:
         where = f" in line {place.line + 1}, column {place.column + 1}" if place else ""
         problem = getattr(error, "problem", None) or error
         raise InputError(f"{what} is not YAML{where}: {problem}") from error
+
+
+@lru_cache(maxsize=16)  # one command reads a study's settings several times
+def _load(text: str) -> Any:
+    return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader
 
 
 def _text(file: Path, most: int, what: str) -> str:

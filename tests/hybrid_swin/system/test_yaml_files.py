@@ -57,6 +57,14 @@ def test_a_merged_mapping_may_be_overridden(read):
     }
 
 
+def test_what_is_made_of_a_text_belongs_to_who_asked(read):
+    """The same text is parsed once; what one reader changes, the next does not see."""
+    text = "a: &a {b: [1]}\nc: *a"
+    first = read(text)
+    first["a"]["b"].append(2)
+    assert read(text) == {"a": {"b": [1]}, "c": {"b": [1]}}
+
+
 @pytest.mark.parametrize("kind", [Variant, Recipe])
 def test_files_of_variants_and_recipes_are_read_alike(kind, tmp_path):
     (tmp_path / "mine.yaml").write_text("epochs: 3\nepochs: 4")

@@ -126,7 +126,9 @@ def made_once(tmp_path_factory):
 def pytest_configure():
     """Ctrl-C reaches what tests start, also where they are run in the background.
 
-    A shell lets background jobs ignore it, and children would inherit that.
+    A shell lets background jobs ignore it, and children would inherit that. And no test cuts the
+    power: none waits until what it writes has reached the disk.
     """
+    os.fsync = lambda descriptor: None
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -141,44 +141,31 @@ def test_w_and_b_keeps_all_its_files_in_its_folder(mirrored):
     assert not list(Path.home().rglob("*wandb*"))
 
 
-def test_a_study_that_goes_on_is_not_mirrored_twice(make_study):
+def test_a_study_that_goes_on_is_not_mirrored_twice_and_a_later_attempt_is_again(make_study):
+    """And a run that cannot be read does not stop the others."""
     study = make_study()
     study.trial(0, 0.8)
+    study.trial(1, None, state="failed")
+    study.trial(2, 0.7)
+    (study.folder / "trials/0002/result.json").write_text("{")
     mirror(study.folder)
+    assert "trials/0002 is left out" in (study.folder / "wandb_mirror.log").read_text()
     with (study.folder / "wandb_mirrored.txt").open("a") as file:
         file.write("trials/00")  # torn by a kill
-    study.trial(1, 0.9)
-    mirror(study.folder)
+    study.trial(1, 0.9, attempt=2)
+    study.trial(3, 0.9)
+    mirror(study.folder, ["trials/0002", "trials/0003"])
     assert sorted(run_files(study.folder)) == [
         "digits-study-1",
         "digits-study-2",
         "digits-trials-0000-1",
         "digits-trials-0001-1",
+        "digits-trials-0001-2",
+        "digits-trials-0003-1",
     ]
+    first, second = ["trials/0000 1", "trials/0001 1"], ["trials/0003 1", "trials/0001 2"]
     lines = (study.folder / "wandb_mirrored.txt").read_text().splitlines()
-    assert lines[1:] == ["trials/0000 1", "study 1", "trials/00", "trials/0001 1", "study 2"]
-
-
-def test_a_later_attempt_is_mirrored_again(make_study):
-    study = make_study()
-    study.trial(0, None, state="failed")
-    mirror(study.folder)
-    study.trial(0, 0.9, attempt=2)
-    mirror(study.folder)
-    assert {"digits-trials-0000-1", "digits-trials-0000-2"} < set(run_files(study.folder))
-
-
-def test_a_run_that_cannot_be_read_does_not_stop_the_others(make_study):
-    study = make_study()
-    study.trial(0, 0.8)
-    study.trial(1, 0.9)
-    (study.folder / "trials/0000/result.json").write_text("{")
-    board = WandbBoard(study.folder)
-    board.notify("trials/0000")
-    board.notify("trials/0001")
-    board.close(timeout=120)
-    assert "trials/0000 is left out" in (study.folder / "wandb_mirror.log").read_text()
-    assert "digits-trials-0001-1" in run_files(study.folder)
+    assert lines[1:] == [*first, "study 1", "trials/00", *second, "study 2"]
 
 
 def test_a_killed_mirror_is_one_warning(make_study, caplog):

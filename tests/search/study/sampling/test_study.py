@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import json
-import os
 import sqlite3
 
 import optuna
@@ -40,12 +39,6 @@ VARIANT = {
 }
 STEPS = {"learning_rate": {"from": 0.001, "to": 0.009, "step": 0.001}}
 RECIPE = {"learning_rate": {"from": 1e-4, "to": 1e-2, "log": True}}
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Kills are of the process here, not of the machine: nothing needs to reach the disk."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 class Place:

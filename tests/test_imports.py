@@ -37,7 +37,7 @@ KNOWN_TO = {
         "search.study.sampling.storage",
     ),
     "wandb": tuple(f"search.reporting.wandb.{name}" for name in ("mirror", "inspection", "run")),
-    "ray": (),
+    "ray": tuple(f"search.execution.ray_cluster.{name}" for name in ("cluster", "driver", "slot")),
 }
 
 

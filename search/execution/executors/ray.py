@@ -1,0 +1,319 @@
+"""Machines of a Ray cluster: one actor per worker, placed wherever there is room.
+
+Ray's driver is a process of its own beside this one (``ray_cluster.driver``): Ray ends the driver
+when the cluster's head is gone, and that must not end a study. The two talk through a pipe with
+JSON. The driver ends with the pipe, and with it the actors, their trainings, and a cluster that it
+has started itself.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Annotated, Any
+
+from hybrid_swin.errors import InputError, quote
+from hybrid_swin.spec.values import Range
+from hybrid_swin.system.forks import close_in_children
+from hybrid_swin.system.processes import python_command, python_environment
+from search.execution.bounded_log import BoundedLog, Pump
+from search.execution.job import Event, Job, Node, Place
+from search.execution.ray_cluster.deaths import end_of_driver
+from search.execution.ray_cluster.session import end_session
+
+_LOOK_AGAIN = 1.0  # seconds
+_SAY_AGAIN = 60.0  # seconds after which a person is told once more why nothing begins
+_TIME_TO_CLOSE = 15.0  # seconds that the driver has to end its actors and its cluster
+_MOST_STARTS = 3  # of a cluster of our own, without one job that ended
+_LONGEST_FOLDER = 38  # characters: Ray puts sockets in it, whose paths may have 107
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which cluster, and what each worker asks of its machine.
+
+    Args:
+        address: a running cluster: auto is the one that this machine belongs to, else HOST:PORT of
+            its head; left out, the environment's RAY_ADDRESS, and without that a cluster of its
+            own on this machine.
+        num_cpus: CPUs that Ray reserves for each worker, fractions too; workers.threads where left
+            out.
+        num_gpus: GPUs for each worker, or a fraction such as 0.25 of one; where left out, those of
+            one training if workers.accelerator is a GPU, else 0.
+        resources: custom resources for each worker, such as {large_memory: 1}.
+    """
+
+    address: str | None = None
+    num_cpus: Annotated[float | None, Range(0, 1024, open_below=True)] = None
+    num_gpus: Annotated[float | None, Range(0, 1024)] = None
+    resources: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.address is not None and "://" in self.address:
+            raise InputError(
+                f"executor.address {quote(self.address)}: addresses of Ray Client are not "
+                "supported; give auto or HOST:PORT on a machine of the cluster, or use "
+                "`ray job submit`"
+            )
+        if self.num_gpus and self.num_gpus > 1 and self.num_gpus != int(self.num_gpus):
+            raise InputError(
+                f"executor.num_gpus {self.num_gpus:g} must be a whole number, or below 1 for "
+                "workers that share a GPU"
+            )
+        for name, amount in self.resources.items():
+            if name in ("CPU", "GPU", "memory") or isinstance(amount, bool) or not amount > 0:
+                raise InputError(
+                    f"executor.resources must map names of custom resources to positive numbers; "
+                    f"got {quote(name)}: {amount:g}; for CPUs and GPUs give executor.num_cpus "
+                    "and executor.num_gpus"
+                )
+
+
+def start(options: Options, place: Place) -> "RayExecutor":
+    """Workers on a Ray cluster. Raises InputError if Ray is not installed."""
+    if importlib.util.find_spec("ray") is None:
+        raise InputError(
+            "executor ray needs the package ray: pip install 'hybrid-swin[ray]', or choose "
+            "executor.name local"
+        )
+    return RayExecutor(options, place)
+
+
+class RayExecutor:
+    """The coordinator's side of the driver.
+
+    Args:
+        options: the cluster, and what a worker asks for.
+        place: the study.
+    """
+
+    def __init__(self, options: Options, place: Place) -> None:
+        self._place, self._owner = place, os.getpid()
+        address = options.address or os.environ.get("RAY_ADDRESS") or None
+        if address is not None and "://" in address:
+            Options(address)  # refuses it
+        self._address = None if address == "local" else address
+        from search.execution.ray_cluster.opening import opening_of  # it reads images' modules
+
+        self._opening = opening_of(place, _asks(options, place), self._address)
+        (place.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self._jobs: dict[str, Job] = {}
+        self._begun: set[str] = set()
+        self._pending: deque[Event] = deque()
+        self._starts, self._said, self._said_at = 0, "", 0.0
+        self._closed = False
+        self._start()
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run at once now, those of workers that start included."""
+        return sum(node.slots for node in self._nodes)
+
+    @property
+    def free(self) -> int:
+        """How many further jobs would begin at once."""
+        return max(0, self._ready - len(self._jobs))
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The machines that have workers."""
+        return list(self._nodes)
+
+    @property
+    def waiting(self) -> str:
+        """Why no worker begins; empty if there are workers."""
+        return self._waiting
+
+    def wait_until_ready(self) -> None:
+        """Wait for the first worker, and say why there is none yet.
+
+        Raises InputError if there will be none.
+        """
+        while not self._ready:
+            self._pending += self._receive(_LOOK_AGAIN)
+
+    def submit(self, job: Job) -> None:
+        """Take a job; it starts when a worker is free."""
+        job = Job(job.key, job.attempt, job.task, os.path.abspath(job.folder), job.settings)
+        self._jobs[job.key] = job
+        self._send("submit", job=asdict(job))
+
+    def events(self, timeout: float) -> list[Event]:
+        """What happened; waits at most ``timeout`` seconds.
+
+        Raises InputError if the cluster is gone, or its machines cannot be used.
+        """
+        events = [*self._pending]
+        self._pending.clear()
+        end = time.monotonic() + (0 if events else timeout)
+        while True:
+            left = end - time.monotonic()
+            events += self._receive(max(0.0, min(left, _LOOK_AGAIN)))
+            if events or left <= 0:
+                return events
+
+    def cancel(self, key: str) -> None:
+        """Forget a job, killing the worker that runs it."""
+        if self._jobs.pop(key, None) is not None:
+            self._begun.discard(key)
+            self._send("cancel", key=key)
+
+    def close(self, whole: bool = False) -> None:
+        """End workers, driver and a cluster of our own; in a forked child, leave them alone."""
+        if self._closed or os.getpid() != self._owner:
+            return
+        self._closed = True
+        self._send("close")
+        self._pipe.close()
+        try:
+            self._process.wait(_TIME_TO_CLOSE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._end()
+
+    def _start(self) -> None:
+        """Start a driver; what it needs is its first message."""
+        self._nodes: list[Node] = []
+        self._ready, self._waiting, self._refusal = 0, "", ""
+        self._starts += 1
+        self._scratch = Path(tempfile.mkdtemp(prefix="hybrid-swin-ray-", dir=_short_folder()))
+        output = Pump(BoundedLog(self._place.folder / "logs" / "ray.log"))
+        ours, theirs = Pipe()
+        try:
+            self._process = subprocess.Popen(
+                python_command("search.execution.ray_cluster.driver", str(theirs.fileno())),
+                stdin=subprocess.DEVNULL,
+                stdout=output.writer,
+                stderr=output.writer,
+                pass_fds=(theirs.fileno(),),
+                cwd=self._scratch,
+                env=python_environment(),
+                start_new_session=True,  # no signal of the terminal; all of it can be ended
+            )
+        except BaseException:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            raise
+        finally:
+            os.close(output.writer)
+            theirs.close()
+        close_in_children(ours)
+        self._pipe: Connection[Any, Any] = ours
+        self._output = output
+        self._send("open", **self._opening, scratch=str(self._scratch))
+
+    def _send(self, kind: str, **about: Any) -> None:
+        with suppress(OSError):  # it has ended, which the next events() tell
+            self._pipe.send_bytes(json.dumps({"kind": kind, **about}).encode())
+
+    def _receive(self, timeout: float) -> list[Event]:
+        events: list[Event] = []
+        try:
+            if self._pipe.poll(timeout):
+                while self._pipe.poll():
+                    events += self._take(json.loads(self._pipe.recv_bytes()))
+        except (EOFError, OSError):
+            events += self._bury()
+        self._say_waiting()
+        return events
+
+    def _take(self, message: dict[str, Any]) -> list[Event]:
+        kind = message.pop("kind")
+        if kind == "event":
+            return self._fenced(Event(**message["event"]))
+        if kind == "state":
+            self._nodes = [Node(*node) for node in message["nodes"]]
+            self._ready, self._waiting = message["ready"], message["waiting"]
+        elif kind == "say":
+            self._place.say(message["text"])
+        elif kind == "refused":
+            self._refusal = message["text"]
+            raise InputError(message["text"])
+        return []
+
+    def _fenced(self, event: Event) -> list[Event]:
+        """An event of a job that still runs; nothing for one of an earlier attempt."""
+        job = self._jobs.get(event.key)
+        if job is None or job.attempt != event.attempt:
+            return []
+        if event.kind == "started":
+            self._begun.add(event.key)
+        elif event.kind != "epoch":
+            del self._jobs[event.key]
+            self._begun.discard(event.key)
+            self._starts = 1 if event.kind == "done" else self._starts
+        return [event]
+
+    def _say_waiting(self) -> None:
+        """Tell at once why nothing begins, and again while that lasts."""
+        now = time.monotonic()
+        idle = not self._ready or (self._jobs and not self._begun)
+        if self._waiting and idle and (self._waiting != self._said or now > self._said_at):
+            self._place.say(f"waiting: {self._waiting}")
+            self._said_at = now + _SAY_AGAIN
+        self._said = self._waiting
+
+    def _bury(self) -> list[Event]:
+        """The driver has ended: with its cluster, or by itself."""
+        if self._refusal:
+            raise InputError(self._refusal)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LOOK_AGAIN)
+        cause = end_of_driver(self._process.poll(), self._output.last_line())
+        self._end()
+        log = self._place.folder / "logs" / "ray.log"
+        if self._address is not None:
+            raise InputError(
+                f"the Ray cluster at {quote(self._address)} is gone ({cause}); all results are "
+                f"saved: give the same command again to go on; {log} says more"
+            )
+        if self._starts >= _MOST_STARTS:
+            raise InputError(
+                f"Ray on this machine ended {self._starts} times ({cause}); all results are saved; "
+                f"{log} says more; choose executor.name local to go on without it"
+            )
+        self._place.say(f"Ray on this machine ended ({cause}); it is started again")
+        jobs, begun = list(self._jobs.values()), set(self._begun)
+        self._jobs.clear()
+        self._begun.clear()
+        self._start()
+        for job in jobs:
+            if job.key not in begun:
+                self.submit(job)
+        data = {"error": "Ray on this machine ended"}
+        return [Event("returned", j.key, j.attempt, "", data) for j in jobs if j.key in begun]
+
+    def _end(self) -> None:
+        """Leave nothing behind of a driver that has ended or must."""
+        end_session(self._process.pid)
+        self._process.wait()
+        self._output.close()
+        self._pipe.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        Path(self._opening["nonce"]).unlink(missing_ok=True)
+
+
+def _asks(options: Options, place: Place) -> dict[str, float]:
+    """What Ray reserves for one worker, by the names of its resources."""
+    from search.execution.ray_cluster.opening import gpus_of_worker
+
+    workers, gpus = place.workers, options.num_gpus
+    if gpus is None:
+        gpus = gpus_of_worker(workers)
+    cpus = workers.threads if options.num_cpus is None else options.num_cpus
+    asks: Mapping[str, float] = {"CPU": cpus, "GPU": gpus, **options.resources}
+    return {name: float(amount) for name, amount in asks.items() if amount}
+
+
+def _short_folder() -> str:
+    """Where the private folder of a driver is made."""
+    folder = tempfile.gettempdir()
+    return folder if len(folder) < _LONGEST_FOLDER - len("/hybrid-swin-ray-12345678") else "/tmp"  # noqa: S108

@@ -1,0 +1,207 @@
+"""The cluster that a driver works on: one that runs already, or one of its own on this machine."""
+
+import logging
+import os
+import secrets
+import socket
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from hybrid_swin.errors import InputError, quote
+from hybrid_swin.errors.plain_text import one_line
+from search.execution.ray_cluster.placement import Machine
+from search.execution.ray_cluster.session import end_session
+
+_PATIENCE = 5.0  # seconds for the head of a cluster to take a connection
+_TRIES = "3"  # one per second, of a head that refuses us; Ray's own number is 20
+_OBJECT_STORE = 80 * 2**20  # bytes, of which nothing is used; Ray wants at least 75 MB
+_MODE, _TOKEN, _TOKEN_FILE = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+_QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+
+
+@contextmanager
+def connected(opening: Mapping[str, Any]) -> Iterator[Any]:
+    """The module ``ray``, connected to the cluster that the driver's first message describes.
+
+    Raises InputError if Ray cannot be imported, or there is no such cluster that we may use.
+    """
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", _TRIES)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DISABLE_IMPORT_WARNING", "1")
+    address = opening["address"]
+    if address is None:
+        _keep_private(Path(opening["scratch"]))
+    else:
+        _use_token()
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError(
+            f"Ray is installed but cannot be imported ({error}); install it again: pip install "
+            "--force-reinstall ray"
+        ) from error
+    if address is None:
+        _begin(ray, opening)
+    else:
+        _join(ray, address)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+        if address is None:
+            end_session(os.getsid(0))
+
+
+def machines(ray: Any, names: dict[str, str]) -> list[Machine]:
+    """The machines that are up; ``names`` holds what they have been called so far, by id."""
+    from ray._private.state import available_resources_per_node
+
+    free = available_resources_per_node()
+    found = []
+    for node in ray.nodes():
+        if node["Alive"]:
+            name = names.get(node["NodeID"]) or _new_name(node["NodeManagerHostname"], names)
+            names[node["NodeID"]] = name
+            found.append(
+                Machine(node["NodeID"], name, node["Resources"], free.get(node["NodeID"], {}))
+            )
+    return sorted(found, key=lambda machine: machine.name)
+
+
+def _new_name(host: str, names: Mapping[str, str]) -> str:
+    """The host's name, with a number for a second node on it."""
+    taken, name, number = set(names.values()), host, 1
+    while name in taken:
+        number += 1
+        name = f"{host}-{number}"
+    return name
+
+
+def _keep_private(scratch: Path) -> None:
+    """A cluster of our own: its token and all its files are for this user alone."""
+    token = scratch / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32), encoding="utf-8")
+    os.environ.pop(_TOKEN, None)
+    os.environ.pop("RAY_ADDRESS", None)
+    os.environ |= {
+        _MODE: "token",
+        _TOKEN_FILE: str(token),
+        # what is not allowed more memory is ended by the system, as without Ray
+        "RAY_memory_monitor_refresh_ms": "0",
+        "RAY_enable_metrics_collection": "0",
+    }
+
+
+def _use_token() -> None:
+    """A cluster of others: use the token that Ray keeps for this user, and keep it to the user."""
+    given = os.environ.get(_TOKEN_FILE)
+    file = Path(given) if given else Path.home() / ".ray" / "auth_token"
+    with suppress(OSError):
+        about = file.stat()
+        if about.st_uid == os.getuid() and about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            file.chmod(0o600)  # Ray itself writes it for all to read
+    if os.environ.get(_TOKEN) or file.is_file():
+        os.environ.setdefault(_MODE, "token")
+
+
+def _begin(ray: Any, opening: Mapping[str, Any]) -> None:
+    from ray._private import ray_constants
+
+    # Ray then stays on 127.0.0.1, as it does on a Mac; no argument of `init` has it do so.
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    scratch = Path(opening["scratch"]) / "ray"  # which Ray opens to all, but not what it lies in
+    try:
+        ray.init(
+            address="local",
+            **opening["own"],
+            **_QUIET,
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE,
+            _temp_dir=str(scratch),
+        )
+    except Exception as error:
+        raise InputError(
+            f"Ray cannot start on this machine: {_said(error)}; {opening['logs']}/ray.log says more"
+        ) from error
+
+
+def _join(ray: Any, address: str) -> None:
+    asked = quote(address)
+    if address != "auto":
+        _check_listens(address)
+        _stay_local_if_it_is(address)
+    try:
+        ray.init(address=address, **_QUIET)
+    except Exception as error:
+        raise InputError(_explained(error, asked)) from error
+
+
+def _check_listens(address: str) -> None:
+    """Raise InputError if nobody listens there: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise InputError(f"executor.address {quote(address)} must be auto or HOST:PORT")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"executor.address {quote(address)}: nobody listens there "
+            f"({getattr(error, 'strerror', None) or error}); start the head with `ray start "
+            "--head` and give the address that it prints, or leave the address out for a cluster "
+            "on this machine alone"
+        ) from error
+
+
+def _stay_local_if_it_is(address: str) -> None:
+    """Ray replaces 127.0.0.1 by this machine's own address, where a local cluster is not heard."""
+    from ray._private import ray_constants
+    from ray._private.services import resolve_ip_for_localhost
+
+    host, _, port = address.rpartition(":")
+    other = resolve_ip_for_localhost(host)
+    if other != host:
+        try:
+            socket.create_connection((other, int(port)), _PATIENCE).close()
+        except OSError:
+            ray_constants.ENABLE_RAY_CLUSTER = False
+
+
+def _explained(error: BaseException, asked: str) -> str:
+    """Why a cluster does not take us, and what to do."""
+    text = " ".join(str(one) for one in _causes(error))
+    if "Version mismatch" in text:
+        return (
+            f"the Ray cluster at {asked} runs other versions: {_said(error)}; start this program "
+            "with the same Ray and Python as the cluster's"
+        )
+    if "InvalidAuthToken" in text or "uthentication" in text:
+        return (
+            f"the Ray cluster at {asked} does not take our token; copy ~/.ray/auth_token of its "
+            f"head to this machine, or name the file by {_TOKEN_FILE}, and set {_MODE}=token"
+        )
+    if "Could not find any running Ray" in text or asked == "'auto'":
+        return (
+            f"executor.address {asked}: no Ray runs on this machine; join a cluster with `ray "
+            "start --address HOST:PORT`, or leave the address out for a cluster of its own"
+        )
+    return (
+        f"cannot join the Ray cluster at {asked}: {_said(error)}; give the command on a machine of "
+        "the cluster, one where `ray status` answers"
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _said(error: BaseException) -> str:
+    """What an error says, without a token."""
+    text = one_line(str(error), 200) or type(error).__name__
+    token = os.environ.get(_TOKEN)
+    return text.replace(token, "***") if token else text

@@ -134,6 +134,14 @@ def test_an_error_is_one_line_on_stderr(name, capsys):
     assert err.startswith("error: ") and err.count("\n") == 1
 
 
+def test_no_answer_beside_an_error(answers, capfd):
+    words = ["leaderboard", "runs/study", "--svg", "no/such/folder.svg"]
+    for form in ("json", "csv"):
+        assert main([*words, "--format", form]) == 2
+        out, err = capfd.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+
+
 def test_what_a_plugin_prints_is_not_in_the_answer(answers, folders, write_plugin):
     text = write_plugin("loud").read_text() + "\nprint('hello from the plug-in')\n"
     (folders / "loud.py").write_text(text)

@@ -22,15 +22,15 @@ def run(options: LeaderboardOptions) -> int:
         study = Study(folders[0], read_board(folders))
     else:
         study = open_study(folders[0], plugins=options.plugin, trust=options.trust)
+    if options.svg:
+        if isinstance(study, ComparisonStudy):
+            save_differences(study.comparison, Path(options.svg))
+        else:
+            save_svg(study.board, Path(options.svg))
     if options.format == "csv":
         print_text(study.leaderboard.to_csv())
     elif options.format == "json":
         print_json(study.to_dict())
     else:
         study.print_report(Console(), full=options.all)
-    if options.svg:
-        if isinstance(study, ComparisonStudy):
-            save_differences(study.comparison, Path(options.svg))
-        else:
-            save_svg(study.board, Path(options.svg))
     return 0

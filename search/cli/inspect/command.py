@@ -78,9 +78,7 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
     if not any(outcome.numbers and outcome.numbers["rows"] for outcome in outcomes):
         reasons = "; ".join(f"{o.request.name}: {o.reason}" for o in outcomes)
         raise InputError(f"nothing that was asked for can be inspected here: {reasons}")
-    if question.format == "json":
-        print_json({"folder": str(folder), **to_dict(index.content, outcomes)})
-    else:
+    if question.format == "table":
         print_outcomes(outcomes, subject, target, sample, console)
     console.say(f"\nnumbers and figures: {folder}/")
     if question.wandb:
@@ -88,6 +86,8 @@ def inspect(question: InspectQuestion, console: Console | None = None) -> int:
 
         names = [outcome.request.name for outcome in outcomes]
         console.say(send(folder, question.log_images, names))
+    if question.format == "json":
+        print_json({"folder": str(folder), **to_dict(index.content, outcomes)})
     return 0
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from hybrid_swin.errors import InputError
 from search.study.sampling.database import Database
 
 
@@ -207,6 +208,25 @@ def test_a_call_to_a_server_that_hangs_can_be_cut(server, database, opened):
     finally:
         os.kill(backend, signal.SIGCONT)
     assert study.user_attrs == {"mark": 1}
+
+
+def test_studies_that_begin_at_once_in_an_empty_database_share_its_tables(server, database):
+    opened, failed = [], []
+
+    def begin():
+        try:
+            opened.append(Database(database))
+        except InputError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one in opened:
+        one.close()
+    assert failed == []
 
 
 def test_a_write_that_was_cut_off_is_waited_for(server, database, opened):

@@ -113,10 +113,15 @@ def _take(folder: Path, lock: IO[str], mount: Mount) -> None:
                 f"{hint}, so nothing would keep two processes apart; give another --folder"
             ) from error
         lock.seek(0)
-        holder = parse_owner(lock.read()) or "another process"
+        owner = parse_owner(lock.read())
+        dead = (
+            ""
+            if owner is None or owner.is_of_this_kernel
+            else "; if that host has died, its lock ends when the file server lets go of it"
+        )
         raise InputError(
-            f"study {folder.name!r} is already being run by {holder}; "
-            "wait for it, end it, or give this one another --name"
+            f"study {folder.name!r} is already being run by {owner or 'another process'}; "
+            f"wait for it, end it, or give this one another --name{dead}"
         ) from error
     try:
         present = os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / LOCK))

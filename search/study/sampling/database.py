@@ -8,19 +8,27 @@ what the database holds before it writes again.
 
 import re
 import socket
+import time
 from contextlib import suppress
 from typing import Any
 
 from optuna.storages import RDBStorage
 from sqlalchemy import Engine, create_engine, event, select
 from sqlalchemy.engine import ExceptionContext, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import shortened
 
 # seconds; a server behind a broken network is otherwise noticed after two hours
 _CONNECT, _SILENCE = 10, 30
+_PAUSES = (0.5, 2.0)  # seconds between tries to make the tables
 _LONGEST = 160  # characters of a driver's message
 _KEPT_ALIVE = {
     "keepalives_idle": _SILENCE,
@@ -53,7 +61,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
-            self.storage = RDBStorage(url, engine_kwargs=engine_options(url))
+            self.storage = _opened(url)
         except Exception as error:  # whatever a driver raises
             raise cannot_open(url, error) from error
         self._engine: Engine = self.storage.engine
@@ -87,6 +95,22 @@ class Database:
                     opened.shutdown(socket.SHUT_RDWR)
                 finally:
                     opened.detach()  # the driver closes it
+
+
+def _opened(url: str) -> RDBStorage:
+    """Optuna makes its tables in an empty database, where two that begin at once get in the way."""
+    for pause in (*_PAUSES, None):
+        storage = RDBStorage.__new__(RDBStorage)  # to hold its connections if it cannot be made
+        try:
+            storage.__init__(url, engine_kwargs=engine_options(url))  # type: ignore[misc]
+        except (IntegrityError, ProgrammingError):
+            storage.engine.dispose()
+            if pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            break
+    return storage
 
 
 def engine_options(url: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from hybrid_swin.system import mounts
 from hybrid_swin.system.mounts import Mount
 from search.records.locking import shared_lock
 from search.records.locking.file_system import check_shared
+from search.records.locking.owner import Owner
 from search.records.locking.study_lock import locked
 
 HOST = socket.gethostname()
@@ -24,6 +25,7 @@ HOLD = """
 import sys
 import time
 from pathlib import Path
+from search.records.locking.owner import Owner
 from search.records.locking.study_lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
@@ -64,6 +66,14 @@ def test_one_coordinator_at_a_time(tmp_path, hold):
     process.communicate()
     with locked(folder):
         assert (folder / "lock").read_text().split()[:2] == [str(os.getpid()), HOST]
+
+
+def test_a_lock_of_another_host_says_what_becomes_of_it(tmp_path, hold):
+    hold(tmp_path)
+    (tmp_path / "lock").write_text(Owner(7, "node7", "another", "-").line)
+    message = "run by process 7 on host node7; .*; if that host has died, its lock ends when"
+    with pytest.raises(InputError, match=message), locked(tmp_path):
+        pytest.fail("held twice")
 
 
 def test_a_lock_ends_with_its_process(tmp_path, hold):

@@ -127,6 +127,15 @@ def read_ledger(*ledgers: Path) -> list[RecordedRead]:
     return merged(entry for entries, _ in _files(ledgers) for entry in entries)
 
 
+def restore(own: Path, entries: Iterable[RecordedRead]) -> int:
+    """Write readings that a study's own ledger has lost; returns how many. Raises InputError."""
+    known = {entry.key for entry in read_ledger(own) if entry.happened}
+    lost = {entry.key: entry for entry in entries if entry.happened and entry.key not in known}
+    for entry in lost.values():
+        _append(own, entry, _sameness(entry, own))
+    return len(lost)
+
+
 def unreadable_lines(*ledgers: Path) -> int:
     """How many lines of these ledgers cannot be read, each of which may have been a reading."""
     return sum(others for _, others in _files(ledgers))

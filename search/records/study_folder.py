@@ -7,14 +7,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hybrid_swin.data.test_reads import LEDGER, RecordedRead, check_ledger, ledger_beside, recorded
+from hybrid_swin.data.test_reads import (
+    LEDGER,
+    RecordedRead,
+    check_ledger,
+    ledger_beside,
+    read_ledger,
+    recorded,
+    restore,
+)
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.own_code.module_sources import check_modules, module_hashes
 from hybrid_swin.spec.run_reference import WORKING_FOLDER, working_folder
 from hybrid_swin.system.files import DamagedFileError, MissingFileError
 from search.records.locking.study_lock import locked as locked
-from search.records.runs import PLACES, RUN_FILE
+from search.records.runs import PLACES, RESULT_FILE, RUN_FILE
 from search.records.settings import SETTINGS_FILE, read_study, write_settings
 from search.records.study_file import (
     read_fixed,
@@ -92,6 +100,7 @@ def bind_settings(
     """
     folder = settings.path
     check_ledger(ledger_beside(folder))  # now, not after the hours of a search
+    _restore_ledger(folder, say)
     fixed = {
         "schema_version": SCHEMA_VERSION,
         **_tied(settings),
@@ -125,6 +134,22 @@ def bind_settings(
     write_study_file(folder, fixed | resolved)
     write_settings(folder, settings)
     return {name: value for name, value in resolved.items() if name != WORKING_FOLDER}
+
+
+def _restore_ledger(folder: Path, say: Callable[[str], None]) -> None:
+    """Take readings of runs that have ended from the ledger beside, if the own one lost them."""
+    name = Path(os.path.abspath(folder)).name
+    ended = (
+        entry
+        for entry in read_ledger(ledger_beside(folder))
+        if entry.study == name and (folder / entry.key / RESULT_FILE).is_file()
+    )
+    number = restore(folder / LEDGER, ended)
+    if number:
+        say(
+            f"{LEDGER} of the study had lost {number} readings of test, which were taken from the "
+            "ledger beside it"
+        )
 
 
 def _tied(settings: ExperimentSettings) -> dict[str, Any]:

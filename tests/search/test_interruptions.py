@@ -204,3 +204,40 @@ def test_a_full_disk_says_so_and_loses_nothing(tiny, finished):
         assert all(tiny.results()[key] == result for key, result in kept.items())
     finally:
         subprocess.run(["umount", "-l", str(runs)], check=True)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def test_files_that_are_cut_or_lost_are_made_again(tiny, finished):
+    """All at once: what the same command does not find whole, it makes again, and says so."""
+    tiny.copy_of(finished)
+    keys = sorted(tiny.results())
+    trials = [key for key in keys if key.startswith("trials/")]
+    finals = [key for key in keys if key.startswith("finalists/")]
+    for key, file in (
+        (trials[0], "result.json"),
+        (trials[3], "run.json"),
+        (finals[0], "result.json"),
+        ("", "settings.yaml"),
+        ("", "study.json"),
+        ("", "finalists.json"),
+        ("", "progress.json"),
+        ("", "optuna.journal"),
+    ):
+        cut(tiny.folder / key / file)
+    for key, file in (
+        (trials[1], "result.json"),
+        (trials[4], "run.json"),
+        (finals[1], "run.json"),
+        ("", "leaderboard.json"),
+        ("", "receipt.json"),
+    ):
+        (tiny.folder / key / file).unlink()
+    kept = {key: written(tiny, key) for key in (trials[2], trials[5], finals[2])}
+    output = tiny.run()
+    for name in (f"{trials[0]}/result.json", f"{trials[3]}/run.json", "study.json"):
+        assert f"{name} is damaged" in output.replace("\n", " ")
+    assert_whole(tiny, finished)
+    assert {key: written(tiny, key) for key in kept} == kept

@@ -167,6 +167,27 @@ def test_a_copy_that_was_cut_off_is_made_again(write_plugin, tmp_path, monkeypat
 # The ledger
 
 
+@pytest.mark.parametrize("left", [0, 1])
+def test_readings_that_a_ledger_lost_are_taken_from_the_one_beside(study, left):
+    """Those of runs that have ended here; another one under an old name begins anew."""
+    settings, said = study(), []
+    folder = settings.path
+    bind_settings(settings, {}, {}, AUTO)
+    for key in ("finalists/c/0", "finalists/c/1", "finalists/of-an-old-folder/0"):
+        with recorded_test_read(folder, "study", key, "c", {}):
+            pass
+        if "old" not in key:
+            (folder / key).mkdir(parents=True)
+            (folder / key / "result.json").write_text("{}")
+    whole = read_ledger(folder / LEDGER)[:2]
+    lines = (folder / LEDGER).read_bytes().splitlines(keepends=True)
+    (folder / LEDGER).write_bytes(b"".join(lines[:left]))
+    for _ in range(2):
+        bind_settings(settings, {}, {}, AUTO, said.append)
+    assert len(said) == 1 and f"had lost {2 - left} readings of test" in said[0]
+    assert [read for read in read_ledger(folder / LEDGER) if read.happened] == whole
+
+
 def test_every_reading_is_written_once_in_the_folder_and_beside_it(tmp_path):
     folder, data = tmp_path / "mine", {"test_hash": "7e57", "data_hash": "d0", "images": {}}
     assert read_ledger(folder / LEDGER) == []

@@ -35,6 +35,7 @@ from search.records.runs import (
     FinishedRun,
     RunResult,
     RunSpec,
+    State,
     read_failure,
     read_record,
     read_result,
@@ -44,6 +45,7 @@ from search.records.torn import read_or_set_aside, set_aside
 from search.settings.experiment import WorkerSettings
 
 _MOST_HANGS = 2  # a run that has hung so often hangs again
+_MOST_OUT_OF_MEMORY = 2  # the second time with half the images at once
 
 
 @dataclass
@@ -185,7 +187,11 @@ class Dispatcher:
         if attempts:
             take_over(attempts[-1], attempt)
         task: Any = "reference" if spec.kind == "reference" else "train"
-        job = Job(spec.key, number, task, str(attempt), {**self._common, "spec": spec.to_dict()})
+        settings = {**self._common, "spec": spec.to_dict()}
+        # By the folder alone, so that a run that goes on is the run that would have gone on.
+        if short := sum(record.out_of_memory for record in self._failures(attempts)):
+            settings["micro_batches"] = 2**short
+        job = Job(spec.key, number, task, str(attempt), settings)
         self._running[spec.key] = _Attempt(spec, job)
         self._silence.forget(spec.key)
         self._executor.submit(job)
@@ -221,7 +227,8 @@ class Dispatcher:
                     f"{spec.key} ({spec.label}): the worker's last line: "
                     f"{event.data['last_line']} ({event.data['log']})"
                 )
-            self._fail(attempt, str(event.data.get("error", "unknown")))
+            memory = bool(event.data.get("out_of_memory"))
+            self._fail(attempt, str(event.data.get("error", "unknown")), out_of_memory=memory)
 
     def _promote(self, spec: RunSpec, attempt: int) -> None:
         """An attempt's result becomes the run's."""
@@ -237,33 +244,44 @@ class Dispatcher:
         write_json_atomically(folder / RESULT_FILE, result.to_dict())
         self._end(spec, result)
 
-    def _fail(self, attempt: _Attempt, error: str, hung: bool = False) -> None:
+    def _fail(
+        self, attempt: _Attempt, error: str, hung: bool = False, out_of_memory: bool = False
+    ) -> None:
         """Count a failure; try again while attempts are left."""
         spec, job = attempt.spec, attempt.job
-        failure = FailureRecord(error, hung, attempt.node, attempt.worker)
+        failure = FailureRecord(error, hung, attempt.node, attempt.worker, out_of_memory)
         write_failure(Path(job.folder), failure)
         attempts = attempts_in(self._folder / spec.key)
         if self._give_up(spec, attempts):
             return
+        again = " with half the images at once" if out_of_memory else ""
         self._view.note(
-            f"{spec.key} ({spec.label}): attempt {job.attempt} failed: {error}; trying again"
+            f"{spec.key} ({spec.label}): attempt {job.attempt} failed: {error}; trying again{again}"
         )
         self._begin(spec, attempts)
 
     def _give_up(self, spec: RunSpec, attempts: list[Path]) -> bool:
-        """End a run as failed if it has failed or hung often enough; says whether it has."""
+        """End a run that has failed, hung or lacked memory often enough; says whether it has."""
         failures = [a for a in attempts if os.path.lexists(a / FAILURE_FILE)]
-        records = [self._read_failure(attempt) for attempt in failures]
+        records = self._failures(attempts)
         hangs = sum(failure.hung for failure in records)
-        if len(failures) < self._workers.attempts and hangs < _MOST_HANGS:
+        short = sum(failure.out_of_memory for failure in records)
+        crashed_too_often = len(failures) - short >= self._workers.attempts
+        too_large = short >= _MOST_OUT_OF_MEMORY
+        if not (crashed_too_often or too_large or hangs >= _MOST_HANGS):
             return False
         error = one_line(records[-1].error, LONGEST_ERROR)
-        if len(failures) < self._workers.attempts:
+        state: State = "infeasible" if too_large else "failed"
+        if not (crashed_too_often or too_large):
             error += f"; it has hung {hangs} times and is not tried again"
-        result = RunResult(spec.key, number_of(failures[-1]), "failed", None, error=error)
+        result = RunResult(spec.key, number_of(failures[-1]), state, None, error=error)
         write_json_atomically(self._folder / spec.key / RESULT_FILE, result.to_dict())
         self._end(spec, result)
         return True
+
+    def _failures(self, attempts: list[Path]) -> list[FailureRecord]:
+        failed = [a for a in attempts if os.path.lexists(a / FAILURE_FILE)]
+        return [self._read_failure(attempt) for attempt in failed]
 
     def _read_failure(self, attempt: Path) -> FailureRecord:
         """Why an attempt failed; one whose file is damaged goes on to count."""

@@ -2,7 +2,8 @@
 
 1. figures are incomplete: a time limit cut the seeds, files cannot be read, or runs have not ended;
 2. rows are not alike: other images, splits or code;
-3. rows may not be judged: still improving when training ended, too few epochs to tell, lost seeds;
+3. rows may not be judged: still improving when training ended, too few epochs to tell, lost
+   seeds, out of memory;
 4. the search found nothing: its best is not shown better than random candidates;
 5. size may explain a gain: a row that is ahead costs more, and no control of its size is behind it;
 6. the doubt is wide or understated: few seeds, skewed luck near the ceiling, unplanned looks, seeds
@@ -72,6 +73,7 @@ def _in_order(board: Leaderboard, brief: bool) -> Iterator[str]:
     young = _some([row for row in final if row.undertrained], brief)
     lost = _some([row for row in final if row.seeds < row.seeds_asked], brief)
     yield from not_judged(young, _unknown(final, brief), lost)
+    yield from _too_large(board, brief)
     if brief:  # the full page has the numbers of it
         yield from _chance(board)
     yield from _size(board, brief)
@@ -96,6 +98,21 @@ def _differ(board: Leaderboard, name: str) -> bool:
             kind = row.fidelity if name == "split_hash" else ""
             by_kind.setdefault(kind, set()).add(getattr(row, name))
     return any(len(hashes - {"", VARIED}) > 1 for hashes in by_kind.values())
+
+
+def _too_large(board: Leaderboard, brief: bool) -> Iterator[str]:
+    """Rows whose training ran out of memory."""
+    rows = {  # a baseline's runs are two rows
+        row.candidate_id: row
+        for row in board.rows
+        if row.state == "infeasible" and row.fidelity in ("search", "final")
+    }
+    if rows:
+        yield (
+            f"Ran out of memory, also with half the images at once, so infeasible here: "
+            f"{_some([*rows.values()], brief)}. A smaller recipe.batch_size, or workers.devices 2, "
+            "needs less."
+        )
 
 
 def _unknown(final: Sequence[Row], brief: bool) -> Iterator[str]:

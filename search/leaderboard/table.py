@@ -247,5 +247,6 @@ def _legend(board: Leaderboard) -> dict[str, str]:
 def _not_shown(board: Leaderboard, finished: int) -> str:
     states = [r.state for r in board.rows if r.fidelity == "search" and r.rank is None]
     parts = [f"{finished} single runs finished"]
-    parts += [f"{states.count(s)} {s}" for s in ("stopped", "diverged", "failed") if s in states]
+    early = ("stopped", "diverged", "infeasible", "failed")
+    parts += [f"{states.count(s)} {s}" for s in early if s in states]
     return ", ".join(parts) + "; everything: leaderboard.csv"

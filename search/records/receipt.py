@@ -77,7 +77,9 @@ def write_receipt(settings: ExperimentSettings, seconds: float, **about: Any) ->
             "damaged": notes_on(damaged, settings.path),
             "runs": {"asked": len(runs), "ended": len(finished_runs)},
             "failures": {
-                spec.key: result.error for spec, result in finished_runs if result.state == "failed"
+                spec.key: result.error
+                for spec, result in finished_runs
+                if result.state in ("infeasible", "failed")
             },
             "test_reads": sum(entry.happened for entry in readings),
             "test_reads_begun": len(readings),

@@ -122,7 +122,7 @@ class Terminal:
 
     def _tell(self) -> None:
         self._last_line, self._has_news = time.monotonic(), False
-        names = ("stopped", "diverged", "failed")
+        names = ("stopped", "diverged", "infeasible", "failed")
         counts = [f"{self._states[name]} {name}" for name in names if self._states[name]]
         parts = [
             f"[{self._num_finished}/{self._of}] {', '.join(counts)}".strip(),
@@ -134,9 +134,10 @@ class Terminal:
     def _tell_failure(self, spec: RunSpec, result: RunResult) -> None:
         """Why a run failed, at once elsewhere than on a terminal; each reason once."""
         new = result.error not in self._errors
-        if result.state == "failed" and new and not self._console.is_terminal:
+        if result.state in ("infeasible", "failed") and new and not self._console.is_terminal:
             self._errors.add(result.error or "")
-            self._print(f"{spec.key} {spec.label} failed: {result.error}")
+            how = "failed" if result.state == "failed" else "is infeasible"
+            self._print(f"{spec.key} {spec.label} {how}: {result.error}")
 
     def _score(self, value: float) -> str:
         return score_phrase(value, self._monitor)

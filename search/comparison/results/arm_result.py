@@ -55,7 +55,7 @@ class ArmResult:
     arm: str
     words: tuple[str, ...]
     against: str
-    state: Literal["complete", "stopped", "diverged", "failed", "waiting"]
+    state: Literal["complete", "stopped", "diverged", "infeasible", "failed", "waiting"]
     seeds: int
     seeds_asked: int
     chosen_rates: tuple[float | None, ...]

@@ -91,7 +91,7 @@ def _nothing_yet(board: Leaderboard) -> str:
         states = [row.state for row in board.rows if row.fidelity in ("search", "final")]
         how = ", ".join(
             f"{states.count(state)} {state}"
-            for state in ("stopped", "diverged", "failed")
+            for state in ("stopped", "diverged", "infeasible", "failed")
             if state in states
         )
         return (

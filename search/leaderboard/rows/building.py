@@ -14,7 +14,7 @@ from search.records.runs import FinishedRun, RunResult, RunSpec, State
 from search.statistics.undertraining import undertrained
 
 MIXED, VARIED = "mixed", "varied"  # hashes of runs that differ, and of splits that were drawn anew
-WORST_LAST: tuple[State, ...] = ("complete", "stopped", "diverged", "failed")
+WORST_LAST: tuple[State, ...] = ("complete", "stopped", "diverged", "infeasible", "failed")
 
 
 def build_row(

@@ -76,7 +76,7 @@ class Runs:
                 self.unreadable.append(key)
                 continue
             self.summaries[key] = run
-            if run.attempt > 1 or run.state == "failed":
+            if run.attempt > 1 or run.state in ("infeasible", "failed"):
                 self._failures[key] = self._failures_of(place, key)
 
     def label(self, key: str) -> str:

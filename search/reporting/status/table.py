@@ -14,7 +14,7 @@ from search.reporting.status.run_scan import Failure
 from search.reporting.status.status import Status, Training
 from search.statistics.formatting import counted, score_text, score_unit, seconds_text
 
-_STATES = ("complete", "stopped", "diverged", "failed")
+_STATES = ("complete", "stopped", "diverged", "infeasible", "failed")
 _FAILURES, _REASONS, _NODES, _RUNS = 5, 4, 32, 40  # shown
 _ESTIMATED = ("audits", "random", "finalists")  # which the search decides
 
@@ -90,11 +90,13 @@ def _sums(status: Status) -> Text:
 
 def _groups(status: Status) -> Table:
     table = _grid()
-    table.add_row("", *(Text(word, "dim") for word in ("ended", *_STATES)))
+    rare = any("infeasible" in group.states for group in status.groups.values())
+    states = [state for state in _STATES if rare or state != "infeasible"]
+    table.add_row("", *(Text(word, "dim") for word in ("ended", *states)))
     for kind, group in status.groups.items():
         about = "about " * (status.about and kind in _ESTIMATED)
         of = "" if group.expected is None else f"/{about}{group.expected}"
-        counts = [str(group.states[state]) if state in group.states else "-" for state in _STATES]
+        counts = [str(group.states[state]) if state in group.states else "-" for state in states]
         table.add_row(kind, f"{group.ended}{of}", *counts)
     return table
 

@@ -80,7 +80,7 @@ class _Mirror:
             run.log(epoch)
         # written by hand: define_metric(summary=...) would nest the names
         run.summary.update(summary(spec, result))
-        run.finish(exit_code=1 if result.state == "failed" else 0)
+        run.finish(exit_code=1 if result.state in ("infeasible", "failed") else 0)
 
     def _mirror_study(self) -> None:
         """One run for the whole: its table, its sentences, and its files as an artifact."""

@@ -20,6 +20,8 @@ from search.study.pareto import Direction, Front
 WAYS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
 REFUSED = "refused"  # attribute of a draw that became no trial of ours: why it was refused
 
+_CONSTRAINTS = "constraints:"  # before the names of Optuna's system attributes
+
 # TPE keeps at most 25 of the best apart and weighs the others the less the older they are. So the
 # best and the latest say almost all, and the time of a draw does not grow with the study.
 MOST_SHOWN, BEST_SHOWN = 1000, 100
@@ -54,7 +56,12 @@ class SamplerView:
                 params=trial.params,
                 distributions=trial.distributions,
                 user_attrs=trial.user_attrs,
-                system_attrs=trial.system_attrs,
+                # what it turned out to break is a part of its result
+                system_attrs={
+                    name: value
+                    for name, value in trial.system_attrs.items()
+                    if not name.startswith(_CONSTRAINTS)
+                },
             )
         self.count += 1
         self._storage.create_new_trial(self._id, template_trial=trial)
@@ -65,6 +72,8 @@ class SamplerView:
 
     def learn(self, trial: FrozenTrial) -> None:
         """Let a draw's result be known."""
+        for name, value in trial.constraints.items():
+            optuna.Trial(self._study, trial.number).set_constraint(name, value)
         for step, value in trial.intermediate_values.items():
             self._storage.set_trial_intermediate_value(trial.number, step, value)
         self._storage.set_trial_state_values(trial.number, trial.state, trial.values)

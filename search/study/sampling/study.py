@@ -29,6 +29,10 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)  # the coordinator says wha
 # all, since where one draw in a hundred fits the budget, hundreds in a row do not.
 _MOST_KNOWN, _MOST_REFUSED = 400, 4000
 
+# The constraint that a training breaks which ran out of memory. By how much is not known; refusals
+# for cost, beside which it stands, say their excess as a share of the limit.
+MEMORY, TOO_MUCH = "memory", 1.0
+
 _FOR = "trial"  # attribute of an Optuna trial: which of our trials it was drawn for
 
 Judge = Callable[[dict[str, Any]], Refusal | None]
@@ -145,7 +149,8 @@ class OptunaStudy:
         """Tell how trial ``index`` ended: its objectives' values, and some of its scores by epoch.
 
         A diverged trial is a pruned one without a curve, which to TPE is worse than any with one:
-        its candidate is the cause. A failed one teaches nothing: the machine may be the cause.
+        its candidate is the cause. An infeasible one is a pruned one that breaks a constraint, as
+        a refusal for cost. A failed one teaches nothing: the machine may be the cause.
         """
         frozen = self._taken[index]
         if frozen.state != TrialState.RUNNING:
@@ -171,7 +176,9 @@ class OptunaStudy:
             if epoch not in stored.intermediate_values:
                 self._storage.set_trial_intermediate_value(known_as, epoch, value)
         try:
-            if state in ("stopped", "diverged"):
+            if state == "infeasible" and MEMORY not in stored.constraints:
+                optuna.Trial(self._study, known_as).set_constraint(MEMORY, TOO_MUCH)
+            if state in ("stopped", "diverged", "infeasible"):
                 self._study.tell(trial.number, state=TrialState.PRUNED)
             elif state == "failed" or values is None:
                 self._study.tell(trial.number, state=TrialState.FAIL)

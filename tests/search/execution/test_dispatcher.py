@@ -590,3 +590,45 @@ def test_a_run_says_what_its_study_settled(tmp_path, own):
     content = json.loads((tmp_path / "trials/0000/run.json").read_text())
     assert content["settled"] == {"precision": "32-true", "data": own or {"source": "digits"}}
     assert RunSpec.from_dict(content) == run(data=own)
+
+
+# Out of memory
+
+
+def lack_memory(place, job):
+    place.executor.say("started", job)
+    place.executor.say("failed", job, error="out of memory with 8 images", out_of_memory=True)
+    return place.collect()
+
+
+def test_what_lacks_memory_is_tried_with_half_the_images_at_once_and_then_infeasible(place):
+    place.dispatcher.submit(run())
+    assert "micro_batches" not in place.jobs[0].settings
+    assert lack_memory(place, place.jobs[0]) == []
+    assert place.jobs[1].settings["micro_batches"] == 2
+    assert place.view.seen[-1][1].endswith("trying again with half the images at once")
+    assert lack_memory(place, place.jobs[1])[0][1].state == "infeasible"
+    result = place.result()
+    assert (result["state"], result["attempt"]) == ("infeasible", 2)
+    assert result["error"] == "out of memory with 8 images"
+    assert len(place.jobs) == 2
+
+
+def test_what_lacked_memory_goes_on_with_half_after_a_kill_and_after_a_crash(place):
+    place.dispatcher.submit(run())
+    lack_memory(place, place.jobs[0])
+    place.start().submit(run())
+    [job] = place.jobs
+    assert (job.attempt, job.settings["micro_batches"]) == (2, 2)
+    place.executor.say("lost", job, error="the worker was killed by signal 9")
+    place.collect()
+    assert (place.jobs[1].attempt, place.jobs[1].settings["micro_batches"]) == (3, 2)
+    place.executor.finish(place.jobs[1])
+    assert place.collect()[0][1].state == "complete"
+
+
+def test_one_attempt_is_one_crash_and_lacking_memory_is_none(place):
+    place.start(attempts=1).submit(run())
+    lack_memory(place, place.jobs[0])
+    place.executor.say("lost", place.jobs[1], error="the worker was killed by signal 9")
+    assert place.collect()[0][1].state == "failed"

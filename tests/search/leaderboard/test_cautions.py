@@ -74,6 +74,15 @@ def test_what_is_said_of_rows(make_study, changes, words):
     assert words in " ".join(shown(two_rows(make_study(), **changes)))
 
 
+def test_what_ran_out_of_memory_is_named(make_study):
+    study = two_rows(make_study())
+    study.trial(5, None, "mdta+conv", state="infeasible", epochs=0, error="out of memory")
+    assert shown(study) == [
+        "Ran out of memory, also with half the images at once, so infeasible here: mdta+conv. A "
+        "smaller recipe.batch_size, or workers.devices 2, needs less."
+    ]
+
+
 def test_equal_costs_are_no_caution_where_they_were_matched(make_study):
     budget = {"mode": "match", "macs": "1.2M"}
     study = two_rows(make_study(budget=budget), cost={"macs": 2_420_000})

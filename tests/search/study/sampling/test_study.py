@@ -141,6 +141,7 @@ def test_a_told_trial_is_given_again(place):
         ("stopped", None, TrialState.PRUNED, {1: 0.25, 2: 0.5}),
         # The candidate's fault, so that the sampler shall learn of it: worse than any other.
         ("diverged", None, TrialState.PRUNED, {}),
+        ("infeasible", None, TrialState.PRUNED, {1: 0.25, 2: 0.5}),
         ("failed", None, TrialState.FAIL, {1: 0.25, 2: 0.5}),
     ],
 )
@@ -150,12 +151,26 @@ def test_how_trials_end(place, state, score, expected, curve):
     study.tell(0, state, None if score is None else [score], [(1, 0.25), (2, 0.5)])
     [trial] = place.trials()
     assert (trial.state, trial.intermediate_values) == (expected, curve)
+    assert trial.constraints == ({"memory": 1.0} if state == "infeasible" else {})
     if expected == TrialState.COMPLETE:
         assert trial.value == score
     # Once told, it stays as it is.
     for again in (study, place.open()):
         again.tell(0, "complete", [0.9], [(3, 0.9)])
     assert place.trials() == [trial]
+
+
+def test_what_lacked_memory_is_known_to_samplers_when_its_time_has_come(place):
+    """And no sooner where a coordinator was killed: lookahead 1 shows trial 0 to trial 1 first."""
+    study = place.open()
+    study.ask(0, take)
+    study.tell(0, "infeasible", None)
+    for again in (study, place.open()):
+        again._remember(0)
+        assert again._memory.frozen(0).constraints == {}
+        again._learn(1)
+        seen = again._memory.frozen(0)
+        assert (seen.state, seen.constraints) == (TrialState.PRUNED, {"memory": 1.0})
 
 
 def test_less_is_better_where_the_mode_says_so(tmp_path):

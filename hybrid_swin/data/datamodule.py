@@ -64,7 +64,7 @@ class ImageData(LightningDataModule):
     ``splits``. Loading happens once in a process for equal settings, so that files changed since
     are not seen.
 
-    One training, one process: Lightning must not be given several devices for it.
+    For several devices, and for micro-batches, batches are cut afterwards (``shares``).
 
     After ``setup`` it says what ``LoadedData`` does, and ``class_names``, ``num_classes`` and
     ``left_out`` of the images.

@@ -10,6 +10,7 @@ from hybrid_swin.cost import Grid, Window
 from hybrid_swin.network.branches import Branch
 from hybrid_swin.network.fusions import BranchMaker, Fusion
 from hybrid_swin.network.layers import is_bare, is_unwatched
+from hybrid_swin.network.whole_batch import for_batch
 from hybrid_swin.spec.block_words import BlockWord
 from hybrid_swin.spec.registry import load
 from hybrid_swin.spec.stage import Norm
@@ -62,7 +63,9 @@ class DropPath(nn.Module):
         if not self.training or not self._drops:
             return x
         rate, share = self._numbers()
-        kept = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= rate
+        ones = [1] * (x.ndim - 1)
+        drawn = for_batch(lambda batch: torch.rand(batch, *ones, device=x.device), x.shape[0])
+        kept = drawn >= rate
         return x * (kept / share).to(x.dtype)
 
     def _numbers(self) -> tuple[float, float] | tuple[Tensor, Tensor]:

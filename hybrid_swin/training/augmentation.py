@@ -9,6 +9,7 @@ Shapes: B batch, C channels, H height, W width.
 import torch
 from torch import Tensor
 
+from hybrid_swin.network.whole_batch import for_batch
 from hybrid_swin.spec.recipe import Flip
 
 
@@ -26,10 +27,14 @@ def augment(images: Tensor, shift: int, flip: Flip) -> Tensor:
     rows_BH = torch.arange(height, device=device).expand(batch, height)
     columns_BW = torch.arange(width, device=device).expand(batch, width)
     if flip == "horizontal":
-        mirrored_B1 = torch.rand(batch, 1, device=device) < 0.5
+        mirrored_B1 = for_batch(lambda count: torch.rand(count, 1, device=device), batch) < 0.5
         columns_BW = torch.where(mirrored_B1, width - 1 - columns_BW, columns_BW)
     if shift:
-        offsets_2B1 = torch.randint(-shift, shift + 1, (2, batch, 1), device=device)
+        offsets_2B1 = for_batch(
+            lambda count: torch.randint(-shift, shift + 1, (2, count, 1), device=device),
+            batch,
+            axis=1,
+        )
         rows_BH = (rows_BH + offsets_2B1[0]).clamp(0, height - 1)
         columns_BW = (columns_BW + offsets_2B1[1]).clamp(0, width - 1)
     index_B11 = torch.arange(batch, device=device)[:, None, None]

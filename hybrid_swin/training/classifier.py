@@ -15,11 +15,14 @@ from hybrid_swin.data.batches import Batch
 from hybrid_swin.data.own_modules import count_classes
 from hybrid_swin.errors import InputError
 from hybrid_swin.network.model import HybridSwin
+from hybrid_swin.network.whole_batch import Generators, Share, as_whole
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.augmentation import augment
 from hybrid_swin.training.metrics import measure
 from hybrid_swin.training.optimization import make_optimizer, make_schedule
+
+SharedBatch = tuple[Tensor, Tensor, Share]  # a share's images and labels, and which it is
 
 # Reading the loss back stops a GPU's queue; on a CPU it costs nothing.
 STEPS_BETWEEN_LOSS_CHECKS = 50
@@ -77,6 +80,8 @@ class Classifier(L.LightningModule):
         self.register_buffer("_loss_sum", torch.zeros(()), persistent=False)
         self._images_seen = 0
         self._read: list[dict[str, Tensor]] = []
+        self._places: list[Tensor] = []  # in the split, of what was read
+        self._generators = Generators()
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, num_classes)."""
@@ -119,41 +124,51 @@ class Classifier(L.LightningModule):
         kept = checkpoint.get("hyper_parameters", {})
         checkpoint["hyper_parameters"] = dict(kept) | {"variant": self.model.variant.to_dict()}
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One step's loss.
+    def training_step(self, batch: Batch | SharedBatch, batch_idx: int) -> Tensor:
+        """One step's loss; of a share of a batch, times the share's weight.
 
         Raises:
             DivergedError: it is not finite.
             InputError: an image of a class that ``class_counts`` says has none; its weight would
                 be 0, and it would not be learned.
         """
-        images, labels = batch
+        images, labels, share = _parts(batch)
         if 0 in self._counted:
             self._check_labels(labels)
-        logits = self.model(augment(images, self.recipe.shift, self.recipe.flip))
+        if share is not None:
+            self._generators.turn(share, images.device)
+        with as_whole(share):
+            logits = self.model(augment(images, self.recipe.shift, self.recipe.flip))
         loss = classification_loss(
             logits.float(), labels, self.recipe.label_smoothing, self.class_weights
         )
-        self._loss_sum.add_(loss.detach(), alpha=len(labels))
-        self._images_seen += len(labels)
+        count = len(labels) if share is None else share.size
+        self._loss_sum.add_(loss.detach(), alpha=count)
+        self._images_seen += count
         last = self.trainer.is_last_batch
         if last or loss.device.type == "cpu" or batch_idx % STEPS_BETWEEN_LOSS_CHECKS == 0:
             self._check_loss()
         if last:  # here, so that callbacks see it in their own on_train_epoch_end
             self._log_train_loss()
-        return loss
+        return loss if share is None else loss * share.weight
 
     def on_train_epoch_end(self) -> None:
         """Log the loss of an epoch that a callback cut short."""
         if self._images_seen:
             self._log_train_loss()
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+    def validation_step(self, batch: Batch | SharedBatch, batch_idx: int) -> dict[str, Tensor]:
         """``logits`` in float32 (B, num_classes) and ``labels`` (B,)."""
-        if batch_idx == 0:
-            self._read.clear()  # what an interrupted reading left
-        images, labels = batch
-        read = {"logits": self.model(images).float(), "labels": labels}
+        if batch_idx == 0:  # what an interrupted reading left
+            self._read.clear()
+            self._places.clear()
+        images, labels, share = _parts(batch)
+        logits = self.model(images).float()
+        if share is not None:
+            logits, labels = logits[: share.size], labels[: share.size]
+            first = share.before + share.begin
+            self._places.append(torch.arange(first, first + share.size, device=logits.device))
+        read = {"logits": logits, "labels": labels}
         self._read.append(read)
         return read
 
@@ -188,10 +203,14 @@ class Classifier(L.LightningModule):
     def _log_metrics(self, prefix: str) -> None:
         """All metrics, once over the split: each batch would cost them as much as the network."""
         logits, labels = (
-            _of_all_devices(torch.cat([read[name] for read in self._read]))
+            self._of_all_devices(torch.cat([read[name] for read in self._read]))
             for name in ("logits", "labels")
         )
+        if self._places:  # in the split's order, as one device reads it
+            order = self._of_all_devices(torch.cat(self._places)).argsort()
+            logits, labels = logits[order], labels[order]
         self._read.clear()
+        self._places.clear()
         if not bool(torch.isfinite(logits).all()):
             raise DivergedError("the network's answers are not finite")
         metrics = {f"{prefix}{name}": value for name, value in measure(logits, labels).items()}
@@ -206,27 +225,36 @@ class Classifier(L.LightningModule):
                 )
 
     def _check_loss(self) -> None:
-        if not torch.isfinite(self._loss_sum).item():
+        """On all devices at once: one that went on alone would wait for the others for ever."""
+        if not torch.isfinite(self._over_devices(self._loss_sum)).item():
             raise DivergedError(f"the train loss is not finite in epoch {self.current_epoch + 1}")
 
     def _log_train_loss(self) -> None:
-        self.log(
-            "train/loss",
-            self._loss_sum / self._images_seen,
-            on_step=False,
-            on_epoch=True,
-            batch_size=1,
-            sync_dist=True,
-        )
+        seen: Tensor | int = self._images_seen
+        if self.trainer.world_size > 1:
+            seen = self._over_devices(torch.tensor(float(seen), device=self._loss_sum.device))
+        loss = self._over_devices(self._loss_sum) / seen
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=1)
         self._loss_sum.zero_()
         self._images_seen = 0
 
+    def _over_devices(self, number: Tensor) -> Tensor:
+        """The sum of a number that each device has."""
+        if self.trainer.world_size == 1:
+            return number
+        total: Tensor = self.trainer.strategy.reduce(number.clone(), reduce_op="sum")
+        return total
 
-def _of_all_devices(rows: Tensor) -> Tensor:
-    """The rows that each device has of a split, together."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    def _of_all_devices(self, rows: Tensor) -> Tensor:
+        """The rows that each device has of a split, together."""
+        if self.trainer.world_size == 1:
+            return rows
         return torch.cat(gather_all_tensors(rows))
-    return rows
+
+
+def _parts(batch: Batch | SharedBatch) -> tuple[Tensor, Tensor, Share | None]:
+    images, labels, *share = batch
+    return images, labels, share[0] if share else None
 
 
 def classification_loss(

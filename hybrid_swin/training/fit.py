@@ -1,5 +1,6 @@
 """One training (``fit``) and one reading of a split (``evaluate``), by Lightning."""
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from hybrid_swin.data.datamodule import ImageData
 from hybrid_swin.data.own_modules import seed_for_setup, set_up
 from hybrid_swin.data.same_images import check_data
 from hybrid_swin.data.seeding import seed_all
+from hybrid_swin.data.shares import cut
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.interop.weights.load_save import load_weights
 from hybrid_swin.interop.weights.source.files import init_hash
+from hybrid_swin.network.whole_batch import has_batch_norm
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, LAST
@@ -28,6 +31,8 @@ from hybrid_swin.training.hardware import (
     resolve_accelerator,
     resolve_precision,
 )
+from hybrid_swin.training.memory import memory_watched
+from hybrid_swin.training.processes import Processes
 from hybrid_swin.training.quiet import quiet
 from hybrid_swin.training.resume import EpochKeeper, UnreadableStateError, identify, load_state
 from hybrid_swin.training.sigterm import OwnSigterm
@@ -74,7 +79,8 @@ def fit(
     seed: int,
     folder: str | Path,
     accelerator: str = "auto",
-    devices: int | str = 1,
+    processes: Processes | None = None,
+    micro_batches: int = 1,
     callbacks: Iterable[L.Callback] = (),
     checkpoint_every_seconds: float = 10.0,
     resume: bool = True,
@@ -94,7 +100,12 @@ def fit(
         seed: of initialisation and of all randomness of training.
         folder: gets ``last.ckpt`` between epochs and ``final.ckpt`` at the end; one per training.
         accelerator: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``.
-        devices: Lightning's. More than one re-executes the calling script on each.
+        processes: of a training over several devices, each of which calls this with its own; rank
+            0's writes the files. The batches, their order and what is drawn are those of one
+            device, so that results are the same but for rounding.
+        micro_batches: parts of each device's share of a batch that are taken one after another,
+            for less memory. Results are the same but for rounding, and batch norm's (see
+            ``whole_batch``), of which there is a note.
         callbacks: Lightning callbacks of the caller. In ``on_train_epoch_end`` they find the epoch
             in ``trainer.callback_metrics`` and may end the training by ``trainer.should_stop``.
         checkpoint_every_seconds: least time between two writes of ``last.ckpt``.
@@ -106,9 +117,11 @@ def fit(
     Raises:
         InputError: settings that do not fit each other, or a folder of another training.
         SaveError: a checkpoint could not be written; the one before is intact.
+        OutOfMemoryError: memory ran out; more micro-batches need less.
     """
     begin = time.perf_counter()
     check_classes(variant)
+    processes = processes or Processes()
     device = resolve_accelerator(accelerator)
     precision = resolve_precision(recipe.precision, device, count_cost(variant).macs)
     folder = Path(folder)
@@ -135,10 +148,14 @@ def fit(
             module = Classifier(variant.to_dict(), recipe.to_dict())
             if init is not None:
                 load_weights(module.model, init, weights_prefix=weights_prefix)
+            largest = math.ceil(recipe.batch_size / processes.count / micro_batches)
+            if micro_batches > 1 and has_batch_norm(module):
+                notes.append(f"batch norm took its statistics over micro-batches of {largest}")
             trainer = _trainer(
                 device,
                 precision,
-                devices=devices,
+                **processes.trainer_options(),
+                accumulate_grad_batches=micro_batches,
                 max_epochs=recipe.epochs,
                 gradient_clip_val=recipe.gradient_clip or None,
                 callbacks=[*callbacks, keeper],
@@ -146,11 +163,14 @@ def fit(
             )
             keeper.restore_counters(trainer)
             seed_for_setup(datamodule)
-            try:
-                trainer.fit(module, datamodule=datamodule)
-            except DivergedError as error:
-                keeper.progress.state = "diverged"
-                notes.append(str(error))
+            shares = cut(datamodule, processes.rank, processes.count, micro_batches)
+            with processes.connected(device, str(folder)), shares:
+                try:
+                    with memory_watched(largest, lambda: keeper.loop_start is not None):
+                        trainer.fit(module, datamodule=datamodule)
+                except DivergedError as error:
+                    keeper.progress.state = "diverged"
+                    notes.append(str(error))
     end = time.perf_counter()
     fit_start, fit_end = keeper.loop_start or end, keeper.loop_end or end
     progress = keeper.progress
@@ -165,7 +185,7 @@ def fit(
             "total": end - begin,
         },
         precision=precision,
-        device=device_name(device),
+        device=device_name(device, processes.count),
         peak_memory_mb=memory.read(),
         checkpoint=None if progress.state == "diverged" else folder / FINAL,
         resumed_from=resumed_from,
@@ -179,12 +199,16 @@ def evaluate(
     split: Split,
     *,
     accelerator: str = "auto",
+    micro_batches: int = 1,
 ) -> Evaluation:
     """Read one split with a trained network, or its checkpoint, in the recipe's precision.
+
+    ``micro_batches``: parts of a batch, taken one after another for less memory.
 
     Raises:
         InputError: an unknown split, an empty one, a checkpoint that cannot be read, or a network
             whose answers are not finite.
+        OutOfMemoryError: memory ran out; more micro-batches need less.
     """
     if split not in ("validation", "test"):
         raise unknown("split", split, ("validation", "test"))
@@ -193,11 +217,13 @@ def evaluate(
     precision = resolve_precision(module.recipe.precision, device, count_cost(module.variant).macs)
     collect = _Collect()
     with quiet():
-        trainer = _trainer(device, precision, devices=1, callbacks=[collect])
+        trainer = _trainer(device, precision, **Processes().trainer_options(), callbacks=[collect])
         read = trainer.validate if split == "validation" else trainer.test
         seed_for_setup(datamodule)
         try:
-            metrics = read(module, datamodule=datamodule, verbose=False)
+            largest = math.ceil(module.recipe.batch_size / micro_batches)
+            with cut(datamodule, 0, 1, micro_batches), memory_watched(largest):
+                metrics = read(module, datamodule=datamodule, verbose=False)
         except DivergedError as error:
             raise InputError(
                 f"the {split} split cannot be read: {error}; train with a lower learning rate"

@@ -67,8 +67,13 @@ def resolve_precision(
     return "bf16-mixed" if fast else "32-true"
 
 
-def device_name(accelerator: str) -> str:
-    """What a result names as its device: the GPU, or the CPU and how many threads were used."""
+def device_name(accelerator: str, count: int = 1) -> str:
+    """What a result names as its device: the GPU, or the CPU and how many threads were used.
+
+    ``count`` devices of a training are named as "2 x NVIDIA H200".
+    """
+    if count > 1:
+        return f"{count} x {device_name(accelerator)}"
     if accelerator == "cuda":
         return str(torch.cuda.get_device_name())
     if accelerator == "mps":

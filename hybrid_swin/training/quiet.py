@@ -19,6 +19,10 @@ _MESSAGES = (
     r"Checkpoint directory .* exists and is not empty.*",
     # https://github.com/Lightning-AI/pytorch-lightning/issues/21326
     r"`isinstance\(treespec, LeafSpec\)` is deprecated.*",
+    # What is logged is the same on each device.
+    r"It is recommended to use `self\.log\(.*, sync_dist=True\)`.*",
+    # Gradients of convolutions over permuted maps lie as those maps do.
+    r"Grad strides do not match bucket view strides.*",
     # The caller chose the device.
     r"[GT]PU available but not used.*",
 )

@@ -154,6 +154,12 @@ class EpochKeeper(Checkpoint):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Take weights, optimiser, schedule and loss scale from the saved state."""
         saved, self._saved = self._saved, None
+        epochs = trainer.strategy.broadcast(self.progress.epochs)
+        if epochs != self.progress.epochs:  # each reads the file itself
+            raise RuntimeError(
+                f"rank {trainer.global_rank} would go on after epoch {self.progress.epochs}, and "
+                f"rank 0 after epoch {epochs}; they do not see the same {self.folder}"
+            )
         if saved is None:
             return
         pl_module.load_state_dict(saved["state_dict"])
@@ -203,6 +209,9 @@ class EpochKeeper(Checkpoint):
             self.progress.fit_seconds = self._before + until - self.loop_start
 
     def _save(self, trainer: L.Trainer, name: str) -> None:
+        self._last_save = time.monotonic()
+        if not trainer.is_global_zero:
+            return
         self._count_seconds()
         module = trainer.lightning_module
         state = {
@@ -222,8 +231,7 @@ class EpochKeeper(Checkpoint):
                 "precision_state": trainer.precision_plugin.state_dict(),
             }
         module.on_save_checkpoint(state)
-        if trainer.is_global_zero:
-            save_state(state, self.folder / name)
+        save_state(state, self.folder / name)
         self._last_save = time.monotonic()
 
 

@@ -30,7 +30,12 @@ class ValidationAnswers(L.Callback):
         self._batches.append(outputs["logits"].argmax(dim=1) == outputs["labels"])
 
     def save(
-        self, folder: Path, checkpoint: Path, data: L.LightningDataModule, accelerator: str
+        self,
+        folder: Path,
+        checkpoint: Path,
+        data: L.LightningDataModule,
+        accelerator: str,
+        micro_batches: int = 1,
     ) -> None:
         """Write them into an attempt's folder, unless the images have no names.
 
@@ -42,7 +47,8 @@ class ValidationAnswers(L.Callback):
         index, images = data.splits.validation, data.images
         right = np.array([one for batch in self._batches for one in batch.tolist()], dtype=bool)
         if len(right) != len(index):
-            reading = evaluate(checkpoint, data, "validation", accelerator=accelerator)
+            how: dict[str, Any] = {"accelerator": accelerator, "micro_batches": micro_batches}
+            reading = evaluate(checkpoint, data, "validation", **how)
             right = reading.logits.argmax(axis=1) == reading.labels
         groups = None if images.groups is None else [str(images.groups[i]) for i in index]
         save_answers(folder, right, [str(images.ids[i]) for i in index], groups)

@@ -1,6 +1,7 @@
 """What a worker does for one job: train a network, or fit the reference."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -30,6 +31,7 @@ from hybrid_swin.training.fit import (
     fit,
     load_classifier,
 )
+from hybrid_swin.training.processes import Processes
 from search.execution.answers import ValidationAnswers, save_test_answers
 from search.execution.job import Job
 from search.records.runs import RESULT_FILE, RunResult, RunSpec
@@ -38,8 +40,14 @@ from search.records.study_folder import recorded_test_read
 Report = Callable[[dict[str, Any]], None]
 
 
-def do_job(job: Job, report: Report) -> None:
+def do_job(job: Job, report: Report, processes: Processes | None = None) -> None:
     """Do a job and leave its result in the attempt's folder.
+
+    Args:
+        job: the job. With a ``rank`` in its settings it is the part of a training that this rank
+            does for rank 0, which alone reports, reads the test split and writes.
+        report: is told of every epoch.
+        processes: of rank 0 of a training over several devices.
 
     Raises:
         InputError: what the user must fix, such as a full disk.
@@ -56,7 +64,13 @@ def do_job(job: Job, report: Report) -> None:
         if job.task == "reference":
             result = _reference(spec, job, settings)
         else:
-            result = _train(spec, job, settings, report, begin)
+            if rank := settings.get("rank", 0):
+                processes = Processes.join(rank, settings["devices"], settings["port"])
+            training = _Training(spec, settings, Path(job.folder), report, processes)
+            if rank:
+                training.run()
+                return
+            result = _result(spec, job, settings, training, begin)
     except OSError as error:
         if isinstance(error, SaveError) or error.errno in OF_THE_DISK:
             raise InputError(explained(error)) from error
@@ -64,16 +78,12 @@ def do_job(job: Job, report: Report) -> None:
     write_json_atomically(Path(job.folder) / RESULT_FILE, result.to_dict())
 
 
-def _train(
-    spec: RunSpec, job: Job, settings: Mapping[str, Any], report: Report, begin: float
+def _result(
+    spec: RunSpec, job: Job, settings: Mapping[str, Any], training: "_Training", begin: float
 ) -> RunResult:
-    variant, recipe = Variant.from_dict(spec.variant or {}), Recipe.from_dict(spec.recipe or {})
-    if recipe.precision == "auto":
-        recipe = dataclasses.replace(recipe, precision=settings["precision"])
-    if spec.data is not None:
-        settings = {**settings, "data": spec.data}
+    """Train, and read and measure what the run asks for."""
     monitor = settings["objective"]["monitor"]
-    training = _Training(spec, variant, recipe, settings, Path(job.folder), report)
+    micro = training.micro_batches * training.devices  # as many images at once as in training
     fitted, data, rungs = training.run()
     if fitted.history and monitor not in fitted.history[-1] and fitted.state != "diverged":
         raise InputError(
@@ -85,12 +95,12 @@ def _train(
     state, notes = fitted.state, list(fitted.notes)
     test, latency, attempt = None, None, Path(job.folder)
     if state == "complete" and fitted.checkpoint is not None:
-        training.answers.save(attempt, fitted.checkpoint, data, settings["accelerator"])
+        training.answers.save(attempt, fitted.checkpoint, data, settings["accelerator"], micro)
     if fitted.checkpoint is not None and (spec.stage == "final" or settings.get("measure_latency")):
         if spec.stage == "final":
             check_trained_on(fitted.checkpoint, data)
             with _recorded(spec, job, data):
-                reading = _read_test(fitted.checkpoint, data, settings["accelerator"], notes)
+                reading = _read_test(fitted.checkpoint, data, settings, micro, notes)
             if reading is None:
                 state = "diverged"
             else:
@@ -98,7 +108,7 @@ def _train(
                 test = reading.metrics
         if state == "complete":
             network = load_classifier(fitted.checkpoint)
-            latency = measure_latency(network, variant, settings["accelerator"])
+            latency = measure_latency(network, training.variant, settings["accelerator"])
     seconds = {
         **fitted.seconds,
         "fit": fitted.seconds.get("fit", 0.0) + training.seconds_before,
@@ -112,7 +122,7 @@ def _train(
         state=state,
         score=None if state == "diverged" else score,
         epochs=fitted.epochs,
-        epochs_planned=recipe.epochs,
+        epochs_planned=training.recipe.epochs,
         passes=training.passes,
         history=tuple(fitted.history),
         rungs=rungs,
@@ -122,6 +132,8 @@ def _train(
         peak_memory_mb=fitted.peak_memory_mb,
         latency=latency,
         device=fitted.device,
+        devices=training.devices,
+        micro_batch=training.micro_batch,
         precision=fitted.precision,
         error="; ".join(notes) or None,
         **_provenance(data, settings),
@@ -134,14 +146,21 @@ class _Training:
     def __init__(
         self,
         spec: RunSpec,
-        variant: Variant,
-        recipe: Recipe,
         settings: Mapping[str, Any],
         folder: Path,
         report: Report,
+        processes: Processes | None,
     ) -> None:
-        self._spec, self._variant, self._recipe = spec, variant, recipe
-        self._settings, self._folder, self._report = settings, folder, report
+        recipe = Recipe.from_dict(spec.recipe or {})
+        if recipe.precision == "auto":
+            recipe = dataclasses.replace(recipe, precision=settings["precision"])
+        self.variant, self.recipe = Variant.from_dict(spec.variant or {}), recipe
+        self._spec, self._folder, self._report = spec, folder, report
+        self._settings = settings if spec.data is None else {**settings, "data": spec.data}
+        self._processes = processes
+        self.devices = 1 if processes is None else processes.count
+        self.micro_batches = settings.get("micro_batches", 1)  # of each device
+        self.micro_batch = math.ceil(recipe.batch_size / self.devices / self.micro_batches)
         self._cutoffs = {int(rung): cutoff for rung, cutoff in spec.cutoffs.items()}
         self.answers = ValidationAnswers()
         self.passes = 0.0  # over the train split, in all
@@ -178,7 +197,7 @@ class _Training:
         settings = self._settings
         if images:
             settings = {**settings, "data": {**settings["data"], "train_images": images}}
-        return _data(settings, self._variant, self._recipe.batch_size, self._spec.seed)
+        return _data(settings, self.variant, self.recipe.batch_size, self._spec.seed)
 
     def _fit(
         self,
@@ -195,13 +214,14 @@ class _Training:
         watch = _Watch(objective["monitor"], objective["mode"], cutoffs, report)
         folder.mkdir(exist_ok=True)
         return fit(
-            self._variant,
-            self._recipe,
+            self.variant,
+            self.recipe,
             data,
             seed=self._spec.seed,
             folder=folder,
             accelerator=settings["accelerator"],
-            devices=settings["devices"],
+            processes=self._processes,
+            micro_batches=self.micro_batches,
             callbacks=[watch, self.answers],
             checkpoint_every_seconds=settings["checkpoint_seconds"],
             init=self._spec.init or None,
@@ -210,11 +230,18 @@ class _Training:
 
 
 def _read_test(
-    checkpoint: Path, data: L.LightningDataModule, accelerator: str, notes: list[str]
+    checkpoint: Path,
+    data: L.LightningDataModule,
+    settings: Mapping[str, Any],
+    micro_batches: int,
+    notes: list[str],
 ) -> Evaluation | None:
     """The test split as a network sees it; none, and a note, where its answers are not finite."""
+    accelerator = settings["accelerator"]
     try:
-        return evaluate(checkpoint, data, "test", accelerator=accelerator)
+        return evaluate(
+            checkpoint, data, "test", accelerator=accelerator, micro_batches=micro_batches
+        )
     except InputError as error:
         if not isinstance(error.__cause__, DivergedError):
             raise
@@ -274,6 +301,8 @@ class _Watch(L.Callback):
         ends_anyway = epoch == trainer.max_epochs
         if cutoff is not None and not ends_anyway and falls_short(score, cutoff, self._mode):
             trainer.should_stop = True
+        # Rank 0's verdict is that of all: one that went on alone would wait for ever.
+        trainer.should_stop = trainer.strategy.broadcast(trainer.should_stop)
 
 
 def _data(

@@ -1,7 +1,8 @@
 """A worker process: imports once, then does one job after another until its pipe closes.
 
 It is forked by a server that has imported all (``fork_server``), or started as
-``python -m search.execution.worker FD``, with the file descriptor of a duplex pipe. Jobs come in
+``python -m search.execution.worker FD``, with the file descriptor of a duplex pipe. A further word,
+``rank``, says that its coordinator is a worker (``ranks``). Jobs come in
 and events go out as JSON. What a job achieves it writes into its attempt's folder; the event only
 says that it is there.
 """
@@ -21,6 +22,7 @@ from typing import Any
 
 from hybrid_swin.system.forks import close_in_children
 from search.execution.job import Job
+from search.execution.ranks import Ranks, die_with_parent
 
 _LONGEST_TRACEBACK = 2**16  # characters that are kept; a message may hold a whole tensor
 
@@ -74,32 +76,47 @@ def main(descriptor: int) -> None:
         raise SystemExit(f"{type(error).__name__}: {explained_import(error) or error}") from None
     gc.enable()
     channel.say("ready")
+    ranks = Ranks()
     while True:
-        serve(channel, channel.jobs.get())
+        serve(channel, channel.jobs.get(), ranks)
 
 
-def serve(channel: Channel, job: Job) -> None:
-    """Do one job, and say what came of it."""
+def serve(channel: Channel, job: Job, ranks: Ranks | None = None) -> None:
+    """Do one job, and say what came of it. ``ranks`` are kept from job to job."""
     from hybrid_swin.errors import InputError
     from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line, shortened
+    from hybrid_swin.training.memory import OutOfMemoryError
     from search.execution.training_job import do_job
 
+    def other_failed(data: dict[str, Any]) -> None:
+        channel.say("failed", job, **data)
+        os._exit(1)  # the training waits for that rank, deep in a library
+
     channel.say("started", job)
+    ranks = ranks or Ranks()
     try:
-        do_job(job, lambda data: channel.say("epoch", job, **data))
+        processes = ranks.begin(job, other_failed)
+        do_job(job, lambda data: channel.say("epoch", job, **data), processes)
+        ranks.finish()
     except InputError as error:
+        ranks.give_up()
         channel.say("failed", job, error=str(error), input_error=True)
     except Exception as error:
+        ranks.give_up()
         report = shortened(traceback.format_exc(), _LONGEST_TRACEBACK)
         report = report.encode(errors="backslashreplace").decode()  # halves of surrogate pairs
         print(report, file=sys.stderr, flush=True)
         with suppress(OSError):  # a full disk
             (Path(job.folder) / "traceback.txt").write_text(report, encoding="utf-8")
-        message = one_line(f"{type(error).__name__}: {error}", LONGEST_ERROR)
-        channel.say("failed", job, error=message)
+        lacks_memory = isinstance(error, OutOfMemoryError)
+        message = str(error) if lacks_memory else f"{type(error).__name__}: {error}"
+        about = {"out_of_memory": True} if lacks_memory else {}
+        channel.say("failed", job, error=one_line(message, LONGEST_ERROR), **about)
     else:
         channel.say("done", job)
 
 
 if __name__ == "__main__":
+    if sys.argv[2:] == ["rank"]:
+        die_with_parent()
     main(int(sys.argv[1]))

@@ -14,6 +14,7 @@ from hybrid_swin.system.files import expanded
 from hybrid_swin.training.hardware import resolve_accelerator, resolve_precision
 from search.execution.agents.agents import Agents
 from search.execution.agents.joined import Joined
+from search.execution.devices import check_devices
 from search.execution.job import Executor, Place
 from search.records.receipt import code_hash
 from search.settings.comparison import ComparisonSettings
@@ -76,16 +77,12 @@ def start_workers(
         say: is told what a person should know of them, such as that there are fewer.
 
     Raises:
-        InputError: more workers than the lookahead can feed, several devices for a training, or
-            a variable of the environment that the mirror cannot use.
+        InputError: more workers than the lookahead can feed, devices that cannot be had, or a
+            variable of the environment that the mirror cannot use.
     """
     check_environment(settings.wandb)
     workers = settings.workers
-    if workers.devices > 1:
-        raise InputError(
-            f"workers.devices {workers.devices}: a training uses one device; more "
-            "workers use more devices"
-        )
+    check_devices(workers)
     if lookahead is not None and workers.count != "auto" and lookahead < 2 * int(workers.count):
         raise InputError(
             f"sampler.lookahead {lookahead} is too small for "

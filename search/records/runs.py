@@ -30,13 +30,15 @@ FAILURE_FILE = "failure.json"
 
 RunKind = Literal["trial", "baseline", "audit", "random", "finalist", "reference"]
 Stage = Literal["search", "final"]
-State = Literal["complete", "stopped", "diverged", "failed"]
+State = Literal["complete", "stopped", "diverged", "infeasible", "failed"]
 
 # where the run folders of each kind lie in a study, in the order in which they are read
 PLACES = ("trials/*", "baselines/*", "audits/*", "random/*", "finalists/*/*", "references/*")
 # least values of the numbers in a result
 _COUNTS = ("validation_images", "test_images", "validation_groups", "test_groups")
-_LEAST = {"attempt": 1} | dict.fromkeys(("epochs", "epochs_planned", "passes", *_COUNTS), 0)
+_LEAST = {"attempt": 1, "devices": 1} | dict.fromkeys(
+    ("epochs", "epochs_planned", "passes", "micro_batch", *_COUNTS), 0
+)
 Content = TypeVar("Content")
 
 
@@ -99,8 +101,9 @@ class RunResult:
     ``score`` is the objective on validation at the last epoch (None if there is none),
     ``history`` one dict an epoch, ``rungs`` the scores of trainings on fewer images, ``metrics``
     the last epoch's ``val/*``, ``test`` the single reading of the test split (finalists,
-    references). Times are seconds, memory is MiB. ``taken_over`` says where a run that was not
-    trained here was, with its attempt and what it took there; then it took nothing here.
+    references). Times are seconds, memory is MiB. A run is ``infeasible`` if it ran out of memory
+    twice, the second time with half the images at once. ``taken_over`` says where a run that was
+    not trained here was, with its attempt and what it took there; then it took nothing here.
     """
 
     key: str
@@ -118,6 +121,8 @@ class RunResult:
     peak_memory_mb: float | None = None
     latency: dict[str, Any] | None = None
     device: str = ""
+    devices: int = 1  # that shared the training
+    micro_batch: int = 0  # images that each of them took at once, at most; 0 if not known
     precision: str = ""
     data_hash: str = ""
     split_hash: str = ""
@@ -220,6 +225,7 @@ class FailureRecord:
     hung: bool = False  # whether the attempt was silent for too long
     node: str = ""  # the machine that it ran on; empty if unknown
     worker: str = ""
+    out_of_memory: bool = False  # whether it needed more memory than there was
 
 
 def read_failure(attempt: Path) -> FailureRecord:

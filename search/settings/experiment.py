@@ -41,11 +41,14 @@ class WorkerSettings:
     """How many trainings run at once, and on what.
 
     Args:
-        count: worker processes; auto is one per visible GPU, else one per usable CPU core as memory
-            allows; with another executor than local, as many as its machines have room for.
+        count: worker processes; auto is one per visible GPU (see per_device and devices), else one
+            per usable CPU core as memory allows; with another executor than local, as many as its
+            machines have room for.
         threads: CPU threads of each worker.
         accelerator: as Lightning names it: auto, cpu, gpu, mps, ...
-        devices: devices of one training, as Lightning counts them.
+        devices: GPUs of one training, or processes on a CPU. Each takes a part of every batch;
+            results are those of one device but for rounding.
+        per_device: trainings that share one GPU; not with several devices per training.
         attempts: how often a training that crashes is tried.
         time_limit_minutes: an attempt that takes longer is killed; it costs one attempt.
         silence_factor: an attempt that is silent for this many times the slowest epoch (or start,
@@ -59,6 +62,7 @@ class WorkerSettings:
     threads: Annotated[int, _PARTS] = 1
     accelerator: str = "auto"
     devices: Annotated[int, _PARTS] = 1
+    per_device: Annotated[int, _PARTS] = 1
     attempts: Annotated[int, Range(1, 100)] = 3
     time_limit_minutes: Annotated[float, _WAITING] = 240.0
     silence_factor: Annotated[float, Range(1, 1_000_000)] = 20.0

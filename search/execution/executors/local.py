@@ -21,6 +21,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.forks import close_in_children
 from hybrid_swin.system.processes import python_command, python_environment
 from search.execution.bounded_log import BoundedLog, Pump
+from search.execution.devices import check_one_device, shared_out, visible_gpus
 from search.execution.forked_workers import THREAD_VARIABLES, ForkedWorker, fork_worker
 from search.execution.job import Event, Job, Node, Place
 from search.settings.experiment import WorkerSettings
@@ -62,8 +63,14 @@ def local_workers(
     Raises:
         InputError: they cannot start.
     """
-    gpus = visible_gpus(workers.accelerator)
-    automatic = len(gpus) // workers.devices if gpus else cpu_workers(workers.threads)
+    from hybrid_swin.training.hardware import resolve_accelerator  # seconds to import
+
+    device = resolve_accelerator(workers.accelerator)
+    gpus = shared_out(visible_gpus(workers.accelerator), workers) if device == "cuda" else []
+    if device == "mps":
+        check_one_device(workers, "an Apple GPU")
+    one_gpu = workers.per_device if device == "mps" else 0
+    automatic = len(gpus) or one_gpu or cpu_workers(workers.threads, workers.devices)
     count = automatic if workers.count == "auto" else int(workers.count)
     fed = count if most is None else min(count, most)
     if fed < count:
@@ -92,7 +99,7 @@ class LocalExecutor:
     Args:
         threads: CPU threads of each.
         logs: folder for what workers and libraries print.
-        gpus: GPUs as CUDA_VISIBLE_DEVICES names them, shared out in turn; none for CPU workers.
+        gpus: values of CUDA_VISIBLE_DEVICES, shared out in turn; none for CPU workers.
         prefix: stands before the workers' names.
     """
 
@@ -294,32 +301,17 @@ def _spawn(pipe: int, output: int, environment: Mapping[str, str]) -> subprocess
     )
 
 
-def visible_gpus(accelerator: str) -> list[str]:
-    """The GPUs that this process may use, by the names that its workers must be given.
+def cpu_workers(threads: int, devices: int = 1) -> int:
+    """How many CPU workers this process may well use: by its cores, its quota and free memory.
 
-    Where CUDA_VISIBLE_DEVICES is set (a scheduler's, a user's), GPU 0 is the first one named there.
-    None for trainings on another accelerator.
+    Each takes so many processes (``devices``) of so many threads.
     """
-    import torch
-
-    from hybrid_swin.training.hardware import resolve_accelerator
-
-    if resolve_accelerator(accelerator) != "cuda":
-        return []
-    count = torch.cuda.device_count()
-    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    named = [name.strip() for name in given.split(",") if name.strip()]
-    return (named or [str(index) for index in range(count)])[:count]
-
-
-def cpu_workers(threads: int) -> int:
-    """How many CPU workers this process may well use: by its cores, its quota and free memory."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     most = min(cores, _allocated(), _quota())
     limits = [most / threads, _free_memory() / MEMORY_NEED]
-    return max(1, int(min(limits)))
+    return max(1, int(min(limits) / devices))
 
 
 def _allocated() -> float:

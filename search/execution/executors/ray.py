@@ -308,7 +308,8 @@ def _asks(options: Options, place: Place) -> dict[str, float]:
     workers, gpus = place.workers, options.num_gpus
     if gpus is None:
         gpus = gpus_of_worker(workers)
-    cpus = workers.threads if options.num_cpus is None else options.num_cpus
+    own = workers.threads * workers.devices  # a GPU more needs a process more
+    cpus = own if options.num_cpus is None else options.num_cpus
     asks: Mapping[str, float] = {"CPU": cpus, "GPU": gpus, **options.resources}
     return {name: float(amount) for name, amount in asks.items() if amount}
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import search
 from hybrid_swin.system.processes import import_places
-from search.execution.executors.local import cpu_workers, visible_gpus
+from search.execution.devices import visible_gpus
+from search.execution.executors.local import cpu_workers
 from search.execution.job import Place
 from search.records.receipt import code_hash
 from search.settings.experiment import WorkerSettings
@@ -31,8 +32,8 @@ def opening_of(place: Place, asks: Mapping[str, float], address: str | None) -> 
     workers, own = place.workers, {}
     count = None if workers.count == "auto" else int(workers.count)
     if address is None:
-        gpus = visible_gpus(workers.accelerator)
-        room = len(gpus) / asks["GPU"] if "GPU" in asks else cpu_workers(workers.threads)
+        gpus, cpus = visible_gpus(workers.accelerator), (workers.threads, workers.devices)
+        room = len(gpus) / asks["GPU"] if "GPU" in asks else cpu_workers(*cpus)
         count = max(1, int(room)) if count is None else count
         own = {"num_cpus": math.ceil(asks["CPU"] * count), "num_gpus": len(gpus)}
     if count is not None and place.most is not None and place.most < count:
@@ -60,8 +61,7 @@ def gpus_of_worker(workers: WorkerSettings) -> float:
     """GPUs of one worker where its training uses any."""
     on_gpu = workers.accelerator in ("gpu", "cuda")
     on_gpu = on_gpu or (workers.accelerator == "auto" and bool(visible_gpus("auto")))
-    shared = getattr(workers, "per_device", 1)
-    return workers.devices / (shared if isinstance(shared, int) else 1) if on_gpu else 0.0
+    return workers.devices / workers.per_device if on_gpu else 0.0
 
 
 def versions() -> dict[str, str]:

@@ -28,7 +28,8 @@ _GPUS = re.compile(r"(?:^|[,/])gpus?(?::[A-Za-z][^:,]*)?(?::(\d+))?")
 def room_of(cpus: int, gres: str, workers: WorkerSettings) -> int:
     """Workers for which a job has room, as far as it is known before one runs."""
     gpus = sum(int(number or 1) for number in _GPUS.findall(gres))
-    return max(1, gpus // workers.devices if gpus else cpus // workers.threads)
+    on_gpus = gpus // workers.devices * workers.per_device
+    return max(1, on_gpus if gpus else cpus // (workers.threads * workers.devices))
 
 
 def agents_as_jobs(

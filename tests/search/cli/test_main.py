@@ -73,7 +73,12 @@ def study(tmp_path, **changes):
         (["--sampler.name", "best"], ["sampler.name", "auto, tpe, gp"]),
         (["--workers.count", "5", "--sampler.lookahead", "4"], ["lookahead 4", "at least 10"]),
         (["--workers.accelerator", "tpu"], ["accelerator"]),
-        (["--workers.devices", "2"], ["workers.devices 2"]),
+        (
+            ["--workers.devices", "2", "--workers.per_device", "3"],
+            ["workers.devices 2", "workers.per_device 3"],
+        ),
+        (["--workers.accelerator", "mps"], ["accelerator 'mps'", "choose auto or cpu"]),
+        (["--workers.accelerator", "mps", "--workers.devices", "2"], ["mps"]),
         (["--name", "../up"], ["name '../up'"]),
         (["--data.source", "digit"], ["unknown data source 'digit'", "did you mean 'digits'"]),
         (["--data.test_share", "1.5"], ["test_share", "1.5"]),

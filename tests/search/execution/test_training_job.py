@@ -14,6 +14,7 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.spec import registry
 from hybrid_swin.system.files import read_json
 from hybrid_swin.training import classifier
+from hybrid_swin.training.memory import OutOfMemoryError
 from hybrid_swin.training.optimization import make_optimizer
 from search.execution import training_job as jobs
 from search.execution.job import Job
@@ -77,6 +78,49 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path)
+
+
+GREEDY = '''
+import torch
+from torch import nn
+from hybrid_swin.cost import linear
+from hybrid_swin.network.branches import Branch
+
+class Greedy(Branch):
+    """Has room for 100 images."""
+
+    def __init__(self, dim, num_heads, window_size, grid_size):
+        super().__init__()
+        self.proj = nn.Linear(dim, dim)
+
+    def mix(self, x, value_gate=None):
+        if len(x) > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\\nmore")
+        return x
+
+    @classmethod
+    def cost(cls, dim, num_heads, window_size, grid_size):
+        return linear(grid_size[0] * grid_size[1], dim, dim)
+'''
+
+
+def test_half_the_images_at_once_fit_where_all_do_not(tmp_path, write_plugin):
+    """In training, in validation and where the test split is read."""
+    greedy = write_plugin("greedy", GREEDY)
+    stage = VARIANT["stages"][0] | {"blocks": ["greedy+conv"]}
+    recipe = RECIPE | {"batch_size": 128, "epochs": 1}
+    bench = Bench(
+        tmp_path, plugins=(str(greedy),), variant=VARIANT | {"stages": [stage]}, recipe=recipe
+    )
+    spec = bench.finalist()
+    with pytest.raises(OutOfMemoryError) as error:
+        bench.do(spec)
+    assert str(error.value) == (
+        "out of memory with 128 images at once (CUDA out of memory. Tried to allocate 2 GiB.)"
+    )
+    result, _ = bench.do(spec, attempt=2, micro_batches=2)
+    assert (result.state, result.devices, result.micro_batch) == ("complete", 1, 64)
+    assert result.test["test/accuracy"] > 0
 
 
 def test_a_trial_leaves_all_that_a_row_needs(bench):

@@ -21,7 +21,7 @@ class Heard:
     "message", ["x" * 10_000_000, "tensor([\n" * 1_000_000, "\x1b[2J\ud800\n\u202e", "short"]
 )
 def test_what_is_kept_of_an_error_is_bounded(tmp_path, monkeypatch, capsys, message):
-    def fail(job, say):
+    def fail(job, say, processes):
         raise ValueError(message)
 
     monkeypatch.setattr(jobs, "do_job", fail)

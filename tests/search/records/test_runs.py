@@ -128,7 +128,7 @@ def test_mistakes_in_files_are_named(make_study):
         RunSpec.from_dict(data)
     with pytest.raises(SchemaError, match="got 'trail'; did you mean 'trial'"):
         RunSpec.from_dict({**spec.to_dict(), "kind": "trail"})
-    with pytest.raises(SchemaError, match="stopped, diverged, failed; got 'done'"):
+    with pytest.raises(SchemaError, match="stopped, diverged, infeasible, failed; got 'done'"):
         RunResult.from_dict({**result.to_dict(), "state": "done"})
 
 

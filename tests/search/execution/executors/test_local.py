@@ -428,6 +428,7 @@ def machine(monkeypatch, tmp_path):
 def test_as_many_workers_as_the_machine_bears(machine, given, threads, expected):
     machine(**given)
     assert cpu_workers(threads) == expected
+    assert cpu_workers(threads, 2) == max(1, expected // 2)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")

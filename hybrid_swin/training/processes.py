@@ -1,0 +1,118 @@
+"""The processes of one training over several devices, and how they find each other.
+
+They are started by others, one per device, and each calls ``fit`` with the same arguments but its
+own ``Processes``. Rank 0 listens on 127.0.0.1 alone, at a port that is its own from the start, so
+that nobody else can take it and no other machine can reach it.
+"""
+
+import inspect
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
+from torch import distributed
+from torch._C._distributed_c10d import PrefixStore, TCPStore
+from torch.nn.parallel import DistributedDataParallel
+
+_HERE = "127.0.0.1"
+# Buffers hold sums of a process's own; batch norm's are the same on all. (A name of torch 2.13.)
+_NAMES = inspect.signature(DistributedDataParallel).parameters
+_OWN_BUFFERS: dict[str, Any] = {
+    "forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers": False
+}
+
+
+@dataclass(frozen=True)
+class Processes:
+    """How many there are, and which this one is."""
+
+    rank: int = 0
+    count: int = 1
+    store: Any = None  # of torch.distributed
+
+    @classmethod
+    def lead(cls, count: int) -> tuple["Processes", int]:
+        """Rank 0 of so many, and the port where the others join it."""
+        listener = socket.create_server((_HERE, 0))
+        port = listener.getsockname()[1]
+        store = TCPStore(
+            _HERE,
+            port,
+            count,
+            is_master=True,
+            wait_for_workers=False,
+            master_listen_fd=listener.detach(),
+        )
+        return cls(0, count, store), port
+
+    @classmethod
+    def join(cls, rank: int, count: int, port: int) -> "Processes":
+        """Another rank, of the one that listens there."""
+        store = TCPStore(_HERE, port, count, is_master=False, wait_for_workers=False)
+        return cls(rank, count, store)
+
+    @contextmanager
+    def connected(self, device: str, name: str) -> Iterator[None]:
+        """Let them compute together inside; one process needs no other.
+
+        After an exception the connection is left to the end of the process, since the others may
+        be waiting in it.
+
+        Args:
+            device: ``cpu`` or ``cuda``; each process takes the device of its rank.
+            name: of what they do; another one each time.
+        """
+        if self.count == 1:
+            yield
+            return
+        own: dict[str, Any] = {}
+        if device == "cuda":
+            own["device_id"] = torch.device("cuda", self.rank)
+            torch.cuda.set_device(own["device_id"])
+        elif sys.platform == "linux":  # else gloo asks for an address of this machine's name
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        distributed.init_process_group(
+            "nccl" if device == "cuda" else "gloo",
+            store=PrefixStore(name, self.store),
+            rank=self.rank,
+            world_size=self.count,
+            **own,
+        )
+        yield
+        distributed.destroy_process_group()
+
+    def trainer_options(self) -> dict[str, Any]:
+        """For Lightning's Trainer, which starts no process and cuts no data itself."""
+        alone = {"devices": self.count, "plugins": [_Started(self.rank)]}
+        if self.count == 1:
+            return alone
+        return alone | {
+            "use_distributed_sampler": False,  # batches come in shares already
+            # A plug-in may leave parts of itself out of a step.
+            "strategy": DDPStrategy(find_unused_parameters=True, **_OWN_BUFFERS),
+        }
+
+
+class _Started(LightningEnvironment):
+    """To Lightning: every process is started already, and this is one of them."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__()
+        self._rank = rank
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        return True
+
+    def local_rank(self) -> int:
+        return self._rank
+
+    def node_rank(self) -> int:
+        return 0

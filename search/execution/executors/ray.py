@@ -154,12 +154,8 @@ class RayExecutor:
         """
         events = [*self._pending]
         self._pending.clear()
-        end = time.monotonic() + (0 if events else timeout)
-        while True:
-            left = end - time.monotonic()
-            events += self._receive(max(0.0, min(left, _LOOK_AGAIN)))
-            if events or left <= 0:
-                return events
+        # also news without an event: a worker may have become free
+        return events + self._receive(0 if events else timeout)
 
     def cancel(self, key: str) -> None:
         """Forget a job, killing the worker that runs it."""

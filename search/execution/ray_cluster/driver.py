@@ -26,7 +26,7 @@ from hybrid_swin.errors import InputError
 from search.execution.ray_cluster.channel import Channel, News
 from search.execution.ray_cluster.cluster import connected, machines
 from search.execution.ray_cluster.deaths import cause_of_death, was_taken
-from search.execution.ray_cluster.placement import Held, Machine, places, why_none
+from search.execution.ray_cluster.placement import Held, Machine, places, room, why_none
 
 _LOOK_AGAIN = 1.0  # seconds between two looks at the machines
 _TIME_TO_LOOK = 5.0  # seconds for the last look to end before the connection is closed
@@ -72,7 +72,8 @@ class Driver:
                     return
                 getattr(self, f"_on_{kind}")(*((about,) if worker is None else (worker, about)))
                 self._hand_out()
-                self._report()
+                if self._news.empty():  # of much at once, the last state is enough
+                    self._report()
         finally:
             for worker in list(self._workers.values()):
                 self._kill(worker)
@@ -98,11 +99,8 @@ class Driver:
                 self._bury(worker, f"machine {worker.machine.name} left the Ray cluster")
         self._place()
         self._waiting = self._why_none()
-        # only what can never be: the machines of a cluster of others may be joined by more
-        hopeless = found and all(machine.id in self._unfit for machine in found)
-        if not self._workers and (hopeless or self._opening["address"] is None):
-            if (hopeless and not self._fit) or (self._opening["address"] is None and self._waiting):
-                raise InputError(self._waiting)
+        if found and not self._workers and self._is_hopeless(found):
+            raise InputError(self._waiting)
 
     def _on_opened(self, worker: _Worker, call: Any) -> None:
         why = self._answer(worker, call)
@@ -151,6 +149,13 @@ class Driver:
             with suppress(Exception):  # the head does not answer; if that lasts, Ray ends us
                 self._news.put(("machines", machines(self._ray, self._names), None))
             self._closing.wait(_LOOK_AGAIN)
+
+    def _is_hopeless(self, found: list[Machine]) -> bool:
+        """Whether there will be no worker: a cluster of others may be joined by more machines."""
+        if not self._fit and all(machine.id in self._unfit for machine in found):
+            return True
+        own = self._opening["address"] is None
+        return own and not any(room(machine.total, self._asks) for machine in found)
 
     def _place(self) -> None:
         """Start workers where there is room."""

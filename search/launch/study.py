@@ -172,7 +172,7 @@ def launch_study(
     space, candidates = check(settings)  # a misspelt name is not another setting of a begun study
     session = Session(settings, console, receipt)
     folder = settings.path
-    given = read_import(request, settings, space, candidates)
+    given = read_import(request, settings, space, candidates, time_plan is not None)
     with session.opened(settings.sampler.lookahead):
         prepared = prepare(settings, space, candidates)
         imported = given.candidates_for(settings, prepared)

@@ -205,6 +205,13 @@ def _flattered(board: Leaderboard) -> Iterator[str]:
         )
     elif board.open_reads or board.other_reads:
         yield "These test images may have been read by others as well: --all says how often."
+    imported = [row for row in board.rows if row.fidelity == "final" and row.imported_from]
+    if imported:
+        was = "was" if len(imported) == 1 else "were"
+        yield (
+            f"{_some(imported, brief=True)} {was} imported, so the search did not find "
+            f"{'it' if len(imported) == 1 else 'them'}: --all says from where."
+        )
     if board.fresh_splits is False:
         yield "The validation images that chose the finalists judge them again: trust test more."
 

@@ -67,14 +67,16 @@ def choose(
     space: Space,
     candidates: Candidates,
     top: int | None = None,
+    limited: bool = False,
 ) -> Choice:
     """The candidates that a study begins with.
 
     Of another study at most ten, and at most half of the trials, so that the search has room; of a
-    list that somebody wrote all. ``top`` is another number. Raises InputError if none fits, or more
-    are meant than there are trials.
+    list that somebody wrote all. ``top`` is another number. If hours have ``limited`` the trials,
+    the first of what is meant are taken. Raises InputError if none fits, or more are meant than
+    there are trials.
     """
-    most = _most(source, settings, top)
+    most = _most(source, settings, top, limited)
     known = {spec.candidate_id: spec.key for spec in candidates.baselines}
     fitting: list[Fitting] = []
     left_out = [LeftOut("?", source.name, damage) for damage in source.damaged]
@@ -83,7 +85,7 @@ def choose(
         try:
             one = _fit(offer, settings, space, candidates)
         except InputError as error:
-            left_out.append(LeftOut(offer.label, offer.origin, str(error)))
+            left_out.append(LeftOut(offer.label, offer.origin, _reason(error)))
             continue
         if twin := known.get(one.spec.candidate_id):
             left_out.append(LeftOut(offer.label, offer.origin, f"it is the same as {twin}"))
@@ -100,7 +102,7 @@ def choose(
             f"--import-trials: none of the {counted(len(source.offers), 'candidate')} in "
             f"{quote(source.name)} fits this study; for example {example.origin}: {why}"
         )
-    if source.chosen and top is None and beyond:
+    if source.chosen and top is None and beyond and not limited:
         raise InputError(
             f"--import-trials: {len(fitting) + beyond} candidates of {quote(source.name)} fit and "
             f"trials is {settings.trials}; give --trials {len(fitting) + beyond}, or "
@@ -109,10 +111,20 @@ def choose(
     return Choice(source, tuple(fitting), tuple(left_out[:_KEPT]), beyond)
 
 
-def _most(source: Source, settings: StudySettings, top: int | None) -> int:
+def _reason(error: InputError) -> str:
+    """Why a candidate does not fit; of a block that is not known here, what to do."""
+    text = str(error)
+    if "unknown branch" in text or "unknown fusion" in text:
+        return f"{text.partition(' (')[0]}; if it is of a plug-in, give --plugin FILE"
+    return text
+
+
+def _most(source: Source, settings: StudySettings, top: int | None, limited: bool) -> int:
     if not settings.trials:
         raise InputError("--import-trials gives the first trials, and trials is 0")
     if top is not None:
+        if limited:
+            top = min(top, settings.trials)
         if not 1 <= top <= settings.trials:
             raise InputError(
                 f"--import-trials-top must be from 1 to the {settings.trials} trials; got {top}"

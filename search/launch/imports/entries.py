@@ -32,10 +32,11 @@ def offers_in(content: Any, where: str) -> list[Offer]:
             offers = list(_ranked(content["rows"], where))
             sign = 1 if content.get("mode") == "min" else -1
             return sorted(offers, key=lambda offer: sign * (offer.score or 0.0))  # stable
-        if _is_study(content):
+        if _is_study(content) or ("schema_version" in content and "variant" not in content):
+            what = "the settings of a study" if _is_study(content) else "something else"
             raise InputError(
-                f"{where} holds the settings of a study, not candidates; give the folder of the "
-                f"study, its leaderboard.json, or a list: {_FORMS}"
+                f"{where} holds {what}, not candidates; give the folder of the study, its "
+                f"leaderboard.json, or a list: {_FORMS}"
             )
         content = [content]
     if not isinstance(content, Sequence) or isinstance(content, str) or not content:
@@ -124,7 +125,7 @@ def _entry(entry: Any, index: int, where: str) -> Offer:
         _check(entry, (*_NETWORK, "recipe", "label"), origin)
         recipe = _mapping(entry.get("recipe"), f"{origin}: recipe")
         return Offer(_label(entry, own), origin, variant=own, recipe=recipe)
-    _check(entry, (*_AS_A_BASELINE, "stages", *_ROW), origin)
+    _check(entry, tuple(dict.fromkeys((*_AS_A_BASELINE, "stages", *_ROW))), origin)
     blocks = entry.get("blocks") or ()
     blocks = [blocks] if isinstance(blocks, str) else [str(word) for word in blocks]
     changes = dict(_mapping(entry.get("set"), f"{origin}: set") or {})

@@ -57,12 +57,19 @@ class Import:
 
 
 def read_import(
-    request: ImportRequest | None, settings: StudySettings, space: Space, candidates: Candidates
+    request: ImportRequest | None,
+    settings: StudySettings,
+    space: Space,
+    candidates: Candidates,
+    limited: bool = False,
 ) -> Import:
     """Read what is to be imported, before any work; of a study that has begun what it knows.
 
-    Raises InputError if the source cannot be read or none of it fits, or if the study has begun
-    with other candidates.
+    ``limited`` says that hours have limited the trials.
+
+    Raises:
+        InputError: the source cannot be read, none of it fits, or the study has begun with other
+            candidates.
     """
     folder = settings.path
     known = read_imported(folder)
@@ -73,7 +80,7 @@ def read_import(
     if request is None:
         return Import(known=known)
     source = read_source(request.given, folder, settings.objective)
-    return Import(choose(source, settings, space, candidates, request.top))
+    return Import(choose(source, settings, space, candidates, request.top, limited))
 
 
 def import_request(given: Any, top: int | None) -> ImportRequest | None:

@@ -166,7 +166,8 @@ def _in_order(
         monitor = objective.monitor
         score = result.score if monitor == own_monitor else result.metrics.get(monitor)
         known = score is not None and math.isfinite(score)
-        if spec.variant is not None and result.state == "complete" and known:
+        by_chance = spec.kind == "random" and spec.stage == "final"  # on a fresh seed
+        if spec.variant is not None and result.state == "complete" and known and not by_chance:
             groups.setdefault(spec.candidate_id, []).append(((spec, result), score or 0.0))
     ranked = []
     for group in groups.values():

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -14,10 +15,13 @@ import search
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from search.cli.main import main
+from search.launch.imports.request import ImportRequest, read_import
+from search.launch.study import check
 from search.leaderboard.rung_audit import audit
 from search.records.imported import read_imported
 from search.records.runs import iter_runs
-from search.settings.study import RungSettings
+from search.settings.given import resolve_settings
+from search.settings.study import RungSettings, StudySettings
 from tests.search.records import instant_folders as instants
 
 STUDY = instants.STUDY
@@ -50,7 +54,9 @@ def of_trials(keys):
 
 
 def test_the_best_runs_of_a_study_are_taken_over_and_cost_nothing(trained, capsys):
-    study = search.run_study({**SMALL, "sampler": SEARCHED}, import_trials="runs/a")
+    finalists = {**STUDY["finalists"], "top": 2}
+    given = {**SMALL, "sampler": SEARCHED, "finalists": finalists}
+    study = search.run_study(given, import_trials="runs/a")
     assert "4 runs taken over, not counted as search cost" in capsys.readouterr().out
     assert of_trials(trained) == [f"trials/000{i}" for i in range(4, 8)]
     there = {spec.key: (spec, result) for spec, result in iter_runs(study.folder.parent / "a")}
@@ -73,9 +79,21 @@ def test_the_best_runs_of_a_study_are_taken_over_and_cost_nothing(trained, capsy
     assert receipt["imported"]["seconds_not_counted"] == 4.0
     counted = sum(result.seconds.get("total", 0.0) for _, result in here.values())
     assert receipt["training_seconds"] == counted == len(trained)
-    text = " ".join(study.report(full=True).split())
+    text = " ".join(study.report(200, full=True).split())
     assert "The search began with 4 candidates from runs/a; 4 runs taken over" in text
-    assert "trials/0000" in text and "taken over" in text
+    assert re.search(r"now # \d, taken over", text)
+    text = " ".join(study.report().split())
+    assert "imported, so the search did not find it" in text
+
+
+def test_a_run_that_was_taken_over_twice_says_where_it_was_trained(trained):
+    run({"import_trials": "runs/a"})
+    trained.clear()
+    study = run({"import_trials": "runs/b", "import_trials_top": 2}, name="c")
+    results = [result for spec, result in iter_runs(study.folder) if spec.imported_from]
+    assert all(result.taken_over["seconds"]["total"] == 1.0 for result in results[:2])
+    origins = {Path(result.taken_over["from"]).parts[1] for result in results[:2]}
+    assert origins <= {"a", "b"} and "a" in origins
 
 
 def test_a_restart_needs_neither_the_source_nor_the_option(trained):
@@ -221,6 +239,14 @@ def test_top_and_bounds(trained):
         run({"import_trials": WRITTEN}, name="c", trials=0)
 
 
+def test_a_list_is_cut_where_hours_leave_fewer_trials(trained):
+    settings = resolve_settings(StudySettings, {**SMALL, "trials": 2}, {}, "")[0]
+    space, candidates = check(settings)
+    request = ImportRequest(WRITTEN[:3])
+    given = read_import(request, settings, space, candidates, limited=True)
+    assert (len(given.choice.fitting), given.choice.beyond) == (2, 1)
+
+
 def test_another_import_than_a_study_began_with_is_refused(trained):
     run({"import_trials": "runs/a"})
     with pytest.raises(InputError, match="has begun with the candidates of 'runs/a'"):
@@ -239,6 +265,7 @@ def test_another_import_than_a_study_began_with_is_refused(trained):
         ("runs/b/leaderboard.json", "is of this study itself"),
         ("runs/a/trials/0003", "is the folder of one run; give that of its study"),
         ("runs/a/settings.yaml", "holds the settings of a study, not candidates"),
+        ("runs/a/receipt.json", "receipt.json holds something else, not candidates"),
         ("runs/a/optuna.journal", "give a study's folder, or a file that ends with"),
         ("damaged.json", "damaged.json.* JSON"),
         ("later", "schema_version 99 is of a later program"),
@@ -286,7 +313,8 @@ def test_a_plugin_of_the_source_is_not_run(trained, tmp_path):
             content["variant"]["stages"][0]["blocks"] = ["evil"]
             file.write_text(json.dumps(content))
     run({"import_trials": "runs/a"})
-    assert any("unknown branch 'evil'" in one.why for one in imported().left_out)
+    why = "stages.0.blocks: unknown branch 'evil'; if it is of a plug-in, give --plugin FILE"
+    assert why in {one.why for one in imported().left_out}
     assert not mark.exists()
 
 

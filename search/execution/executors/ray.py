@@ -109,7 +109,7 @@ class RayExecutor:
         self._jobs: dict[str, Job] = {}
         self._begun: set[str] = set()
         self._pending: deque[Event] = deque()
-        self._starts, self._said, self._said_at = 0, "", 0.0
+        self._starts, self._last_notice, self._next_notice = 0, "", 0.0
         self._closed = False
         self._start()
 
@@ -252,10 +252,14 @@ class RayExecutor:
         """Tell at once why nothing begins, and again while that lasts."""
         now = time.monotonic()
         idle = not self._ready or (self._jobs and not self._begun)
-        if self._waiting and idle and (self._waiting != self._said or now > self._said_at):
+        if (
+            self._waiting
+            and idle
+            and (self._waiting != self._last_notice or now > self._next_notice)
+        ):
             self._place.say(f"waiting: {self._waiting}")
-            self._said_at = now + _SAY_AGAIN
-        self._said = self._waiting
+            self._next_notice = now + _SAY_AGAIN
+        self._last_notice = self._waiting
 
     def _bury(self) -> list[Event]:
         """The driver has ended: with its cluster, or by itself."""

@@ -60,15 +60,15 @@ def machines(ray: Any, names: dict[str, str]) -> list[Machine]:
     from ray._private.state import available_resources_per_node
 
     free = available_resources_per_node()
-    found = []
+    machines_up = []
     for node in ray.nodes():
         if node["Alive"]:
             name = names.get(node["NodeID"]) or _new_name(node["NodeManagerHostname"], names)
             names[node["NodeID"]] = name
-            found.append(
+            machines_up.append(
                 Machine(node["NodeID"], name, node["Resources"], free.get(node["NodeID"], {}))
             )
-    return sorted(found, key=lambda machine: machine.name)
+    return sorted(machines_up, key=lambda machine: machine.name)
 
 
 def _new_name(host: str, names: Mapping[str, str]) -> str:
@@ -125,19 +125,20 @@ def _begin(ray: Any, opening: Mapping[str, Any]) -> None:
         )
     except Exception as error:
         raise InputError(
-            f"Ray cannot start on this machine: {_said(error)}; {opening['logs']}/ray.log says more"
+            f"Ray cannot start on this machine: {_words_of(error)}; {opening['logs']}/ray.log "
+            "says more"
         ) from error
 
 
 def _join(ray: Any, address: str) -> None:
-    asked = quote(address)
+    quoted = quote(address)
     if address != "auto":
         _check_listens(address)
         _stay_local_if_it_is(address)
     try:
         ray.init(address=address, **_QUIET)
     except Exception as error:
-        raise InputError(_explained(error, asked)) from error
+        raise InputError(_explained(error, quoted)) from error
 
 
 def _check_listens(address: str) -> None:
@@ -170,27 +171,27 @@ def _stay_local_if_it_is(address: str) -> None:
             ray_constants.ENABLE_RAY_CLUSTER = False
 
 
-def _explained(error: BaseException, asked: str) -> str:
+def _explained(error: BaseException, address: str) -> str:
     """Why a cluster does not take us, and what to do."""
     text = " ".join(str(one) for one in _causes(error))
     if "Version mismatch" in text:
         return (
-            f"the Ray cluster at {asked} runs other versions: {_said(error)}; start this program "
-            "with the same Ray and Python as the cluster's"
+            f"the Ray cluster at {address} runs other versions: {_words_of(error)}; start this "
+            "program with the same Ray and Python as the cluster's"
         )
     if "InvalidAuthToken" in text or "uthentication" in text:
         return (
-            f"the Ray cluster at {asked} does not take our token; copy ~/.ray/auth_token of its "
+            f"the Ray cluster at {address} does not take our token; copy ~/.ray/auth_token of its "
             f"head to this machine, or name the file by {_TOKEN_FILE}, and set {_MODE}=token"
         )
-    if "Could not find any running Ray" in text or asked == "'auto'":
+    if "Could not find any running Ray" in text or address == "'auto'":
         return (
-            f"executor.address {asked}: no Ray runs on this machine; join a cluster with `ray "
+            f"executor.address {address}: no Ray runs on this machine; join a cluster with `ray "
             "start --address HOST:PORT`, or leave the address out for a cluster of its own"
         )
     return (
-        f"cannot join the Ray cluster at {asked}: {_said(error)}; give the command on a machine of "
-        "the cluster, one where `ray status` answers"
+        f"cannot join the Ray cluster at {address}: {_words_of(error)}; give the command on a "
+        "machine of the cluster, one where `ray status` answers"
     )
 
 
@@ -200,7 +201,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _said(error: BaseException) -> str:
+def _words_of(error: BaseException) -> str:
     """What an error says, without a token."""
     text = one_line(str(error), 200) or type(error).__name__
     token = os.environ.get(_TOKEN)

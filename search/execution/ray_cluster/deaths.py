@@ -16,8 +16,8 @@ def cause_of_death(error: BaseException, machine: str) -> str:
         return f"Ray ended the worker, since machine {machine} ran out of memory"
     if "worker process has died" in text or "UnavailableError" in type(error).__name__:
         detail = re.search(r"exit type: (\w+)", text)
-        said = f" (Ray: {detail[1]})" if detail else ""
-        return f"the worker on machine {machine} was killed or crashed{said}"
+        words = f" (Ray: {detail[1]})" if detail else ""
+        return f"the worker on machine {machine} was killed or crashed{words}"
     return f"the worker on machine {machine} ended: {one_line(text, _LONGEST)}"
 
 

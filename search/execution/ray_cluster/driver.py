@@ -91,15 +91,15 @@ class Driver:
             if worker.job and worker.job["key"] == message["key"]:
                 self._kill(worker)
 
-    def _on_machines(self, found: list[Machine]) -> None:
-        self._machines = found
-        there = {machine.id for machine in found}
+    def _on_machines(self, up: list[Machine]) -> None:
+        self._machines = up
+        there = {machine.id for machine in up}
         for worker in list(self._workers.values()):
             if worker.machine.id not in there:
                 self._bury(worker, f"machine {worker.machine.name} left the Ray cluster")
         self._place()
         self._waiting = self._why_none()
-        if found and not self._workers and self._is_hopeless(found):
+        if up and not self._workers and self._is_hopeless(up):
             raise InputError(self._waiting)
 
     def _on_opened(self, worker: _Worker, call: Any) -> None:
@@ -123,10 +123,10 @@ class Driver:
             self._stillborn.pop(worker.machine.id, None)
 
     def _on_happened(self, worker: _Worker, call: Any) -> None:
-        found = self._answer(worker, call)
-        if found is None:
+        events = self._answer(worker, call)
+        if events is None:
             return
-        for event in found:
+        for event in events:
             if event["kind"] == "unfit":
                 self._tell(worker, "returned", error=event["error"])
                 self._refuse(worker, f"machine {worker.machine.name}: {event['error']}")
@@ -150,12 +150,12 @@ class Driver:
                 self._news.put(("machines", machines(self._ray, self._names), None))
             self._closing.wait(_LOOK_AGAIN)
 
-    def _is_hopeless(self, found: list[Machine]) -> bool:
+    def _is_hopeless(self, up: list[Machine]) -> bool:
         """Whether there will be no worker: a cluster of others may be joined by more machines."""
-        if not self._fit and all(machine.id in self._unfit for machine in found):
+        if not self._fit and all(machine.id in self._unfit for machine in up):
             return True
         own = self._opening["address"] is None
-        return own and not any(room(machine.total, self._asks) for machine in found)
+        return own and not any(room(machine.total, self._asks) for machine in up)
 
     def _place(self) -> None:
         """Start workers where there is room."""

@@ -66,13 +66,13 @@ def gpus_of_worker(workers: WorkerSettings) -> float:
 
 def versions() -> dict[str, str]:
     """What must be the same on every machine: Python, packages, and this program's own code."""
-    found = {"Python": ".".join(platform.python_version_tuple()[:2])}
+    known = {"Python": ".".join(platform.python_version_tuple()[:2])}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            known[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "none"
-    return found | {"hybrid-swin's code": code_hash()}
+            known[name] = "none"
+    return known | {"hybrid-swin's code": code_hash()}
 
 
 def differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:

@@ -85,13 +85,13 @@ def why_none(
         unfit: why some of them cannot be used, by the machine's id.
         asks: what a worker reserves.
     """
-    wanted = said(asks)
+    wanted = listed(asks)
     if not machines:
         return f"the Ray cluster has no machine; a worker asks for {wanted}"
     able = [machine for machine in machines if room(machine.total, asks)]
     if not able:
         largest = max(machines, key=lambda one: [_share(one, asks), *one.total.values()])
-        has = said({name: largest.total.get(name, 0.0) for name in asks})
+        has = listed({name: largest.total.get(name, 0.0) for name in asks})
         return (
             f"no machine of the Ray cluster can take a worker, which asks for {wanted}; the "
             f"largest, {largest.name}, has {has}; ask for less by executor.num_cpus, num_gpus or "
@@ -108,7 +108,7 @@ def why_none(
     )
 
 
-def said(resources: Mapping[str, float]) -> str:
+def listed(resources: Mapping[str, float]) -> str:
     """Resources in words: 2 CPU, 0.5 GPU."""
     return ", ".join(f"{amount:g} {name}" for name, amount in resources.items())
 

@@ -25,11 +25,11 @@ def end_session(leader: int) -> None:
 
 def _members(leader: int) -> list[int]:
     """The living processes of a session, without this one."""
-    found = []
+    members = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             with suppress(OSError):
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
                 if int(fields[3]) == leader and fields[0] not in "ZX":
-                    found.append(int(folder.name))
-    return found
+                    members.append(int(folder.name))
+    return members

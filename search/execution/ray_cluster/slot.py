@@ -56,10 +56,10 @@ class Slot:
 
     def begin(self, job: dict[str, Any]) -> list[dict[str, Any]]:
         """Give the worker a job; what happens first, possibly nothing."""
-        found: list[dict[str, Any]] = self._workplace.begin(job)
-        return found
+        events: list[dict[str, Any]] = self._workplace.begin(job)
+        return events
 
     def go_on(self) -> list[dict[str, Any]]:
         """What happens next, possibly nothing."""
-        found: list[dict[str, Any]] = self._workplace.go_on()
-        return found
+        events: list[dict[str, Any]] = self._workplace.go_on()
+        return events

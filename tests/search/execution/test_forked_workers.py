@@ -210,6 +210,15 @@ def test_a_worker_can_be_killed_before_and_after_it_has_begun(server, fork):
     assert ended.wait(PATIENCE) == -signal.SIGUSR1
 
 
+def test_a_server_from_which_no_worker_comes_is_ended(server):
+    one = server(*LIGHT)
+    assert forked.server() is one
+    forked.close_server()
+    assert is_gone(one.pid)
+    assert forked._started is None
+    forked.close_server()  # there is none
+
+
 @pytest.mark.parametrize("descriptors", [True, False])
 def test_without_its_server_a_worker_is_killed_all_the_same(server, fork, monkeypatch, descriptors):
     """Such a worker may hang, so that the end of its pipe does not end it."""

@@ -445,3 +445,11 @@ def test_where_nothing_is_told_cores_decide(machine, monkeypatch, tmp_path):
     machine(5)
     monkeypatch.setattr(local, "_CONTROL_GROUP", tmp_path / "none")
     assert cpu_workers(1) == 5
+
+
+@pytest.mark.parametrize(("granted", "expected"), [("2", 2), ("8", 5), ("", 5), ("many", 5)])
+def test_what_slurm_grants_on_this_node_is_kept(machine, monkeypatch, granted, expected):
+    """Not every cluster binds processes to their processors."""
+    machine(5)
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", granted)
+    assert cpu_workers(1) == expected

@@ -48,8 +48,9 @@ def wait_until(condition, what, seconds=90):
 
 
 def words_of_page(begin):
-    """The command of the page on clusters that begins so."""
-    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    """The command in the page's part on Slurm that begins so."""
+    page = PAGE.read_text(encoding="utf-8").partition("\n## Slurm\n")[2]
+    lines = page.partition("\n## ")[0].splitlines()
     (line,) = (line for line in lines if line.startswith(f"$ {begin} "))
     return shlex.split(line)[1:]
 

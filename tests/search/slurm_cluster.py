@@ -38,6 +38,9 @@ MpiDefault=none
 KillWait=5
 SlurmdParameters=config_overrides
 {nodes}
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE PriorityTier=10 State=UP
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -53,7 +56,8 @@ def why_not():
 class SlurmCluster:
     """Daemons in a folder that others may enter; ``environment`` leads commands to them.
 
-    The nodes are called n1, n2, ... and have ``cpus`` each, whatever this machine has.
+    The nodes are called n1, n2, ... and have ``cpus`` each, whatever this machine has. Jobs are in
+    the partition ``main``; one in ``urgent`` preempts them.
     """
 
     def __init__(self, folder, nodes=2, cpus=2):
@@ -89,7 +93,10 @@ class SlurmCluster:
         for name in self.nodes:
             self.start_node(name)
         idle = ["idle"] * len(self.nodes)
-        self._wait_for(lambda: self.command("sinfo", "-h", "-N", "-o", "%T").split() == idle, "n1")
+        self._wait_for(
+            lambda: self.command("sinfo", "-h", "-N", "-p", "main", "-o", "%T").split() == idle,
+            "n1",
+        )
 
     def start_controller(self):
         self._begin("slurmctld", "slurmctld", "-D")

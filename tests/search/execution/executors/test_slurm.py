@@ -119,7 +119,7 @@ def test_a_cancelled_job_saves_and_stays_cancelled(queue, tiny, finished):
 
 
 def test_a_login_node_submits_replaces_and_cancels_jobs(queue, tiny, finished):
-    """The command is killed, then a job cancelled and the agent in the other one killed."""
+    """The command is killed, then a job preempted, and the agent in the other one killed."""
     *command, name, slurm, jobs, two = words_of_page("python search.py run")
     assert command == ["python", "search.py", "run", "--config", "digits.yaml"]
     more = (name, slurm, jobs, two, "--workers.count", "2")
@@ -137,12 +137,15 @@ def test_a_login_node_submits_replaces_and_cancels_jobs(queue, tiny, finished):
         mine = running()
         assert len(mine) == 2
         process = tiny.start(*more)
-        tiny.wait_for(lambda: len(tiny.results()) >= 4, process)
+        tiny.wait_for(lambda: len(tiny.results()) >= 3, process)
         assert running() == mine  # the jobs were taken over
-        by_job = {one["place"]["slurm_job"]: one["pid"] for one in agents_of(tiny)}
-        cancelled, killed = sorted(mine)
-        queue.command("scancel", cancelled)
-        os.kill(by_job[killed], signal.SIGKILL)
+        by_job = {one["place"]["slurm_job"]: one for one in agents_of(tiny)}
+        node = by_job[min(mine)]["place"]["slurm_node"]
+        all_of_it = ("--cpus-per-task=2", f"--nodelist={node}", "--output=/dev/null")
+        queue.command("sbatch", "--partition=urgent", *all_of_it, "--wrap=true")
+        tiny.wait_for(lambda: "PREEMPTED" in states(queue).values(), process)
+        for job in running() & mine:
+            os.kill(by_job[job]["pid"], signal.SIGKILL)
         output, _ = process.communicate(timeout=120)
     finally:
         with suppress(ProcessLookupError):
@@ -150,7 +153,7 @@ def test_a_login_node_submits_replaces_and_cancels_jobs(queue, tiny, finished):
     assert process.returncode == 0, output
     assert "Traceback" not in output
     assert tiny.digest() == finished.digest()
-    assert len(failures(tiny)) <= 1  # the cancelled job's agent has left in order
+    assert len(failures(tiny)) <= 1  # the preempted job's agent has left in order
     assert all("was killed" in failure["error"] for failure in failures(tiny))
     assert running() == set()
     assert len(set(states(queue)) - before) >= 3  # of which two at once

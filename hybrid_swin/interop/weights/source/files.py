@@ -179,6 +179,8 @@ def find_checkpoint(path: str | Path) -> Path:
             f"{' nor '.join(IN_FOLDERS)}; give the folder of one, or a file{_others(file, '')}"
         )
     if file.exists():
+        if not file.is_file():  # opening a pipe would wait for ever
+            raise InputError(f"checkpoint {str(file)!r} is not a regular file; give one that is")
         shard = _SHARD.fullmatch(file.name)
         if shard and int(shard[3]) > 1:
             raise InputError(

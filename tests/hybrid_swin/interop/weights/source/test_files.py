@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.interop.weights.source.files import read_weights
+from hybrid_swin.interop.weights.source.files import read_weights, weights_hash
 
 WEIGHTS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(500)}
 
@@ -28,6 +28,13 @@ class RunsCode:
 def same(content):
     assert set(content) == set(WEIGHTS)
     assert all(torch.equal(content[name], WEIGHTS[name]) for name in WEIGHTS)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    for read in (read_weights, weights_hash):
+        with pytest.raises(InputError, match=r"'[^']*pipe\.safetensors' is not a regular file"):
+            read(tmp_path / "pipe.safetensors")
 
 
 # What is read

@@ -39,6 +39,9 @@ def check_arms(arms: Sequence[ArmSettings], baseline: str) -> str:
     """The baseline's label. Raises InputError for arms that cannot be compared."""
     names = [arm.name for arm in arms]
     if len(arms) < 2:
+        for arm in arms:  # a misspelt word is the fault that the user can see
+            for word in [*filter(None, [arm.add.partition(":")[0]]), *arm.blocks]:
+                parse(word)
         raise InputError(f"a comparison needs at least two arms; got {names or 'none'}")
     for name in names:
         if names.count(name) > 1:

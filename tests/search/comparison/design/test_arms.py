@@ -41,6 +41,9 @@ def test_a_word_with_a_fusion_takes_no_further_branch():
     ("arms", "baseline", "message"),
     [
         ([ArmSettings()], "", "at least two arms"),
+        ([ArmSettings(add="mdtaa")], "", "unknown branch 'mdtaa'; did you mean 'mdta'"),
+        ([ArmSettings(blocks=("w_msaa",))], "", "did you mean 'w_msa'"),
+        ([ArmSettings(add="mdta:gate")], "", "at least two arms"),
         ([ArmSettings(), ArmSettings()], "", "two arms are called 'base'"),
         ([ArmSettings(), ArmSettings(add="conv", blocks=("conv",))], "", "give one"),
         ([ArmSettings(), ArmSettings(add="conv", controls={"x": "+cnv"})], "", "did you mean"),

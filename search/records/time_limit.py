@@ -14,6 +14,7 @@ from search.records.runs import parsed_as, read_record
 from search.settings.experiment import SCHEMA_VERSION
 
 TIME_LIMIT_FILE = "time_limit.json"
+_OPEN = ("trials", "seeds", "top")  # left out of the file where nothing was cut
 LEAST_SEEDS = 3  # that are planned: fewer can hardly show a difference
 
 
@@ -42,5 +43,6 @@ def read_time_limit(folder: Path) -> TimeLimit | None:
 
 def write_time_limit(folder: Path, limit: TimeLimit) -> None:
     """Write the decisions. Raises FileError where the system refuses."""
-    content = {"schema_version": SCHEMA_VERSION, **asdict(limit)}
+    decided = {k: v for k, v in asdict(limit).items() if v or k not in _OPEN}
+    content = {"schema_version": SCHEMA_VERSION, **decided}
     write_json_atomically(folder / TIME_LIMIT_FILE, content)

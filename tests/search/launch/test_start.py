@@ -50,6 +50,14 @@ def test_a_study_is_what_the_command_prints_and_writes(instant, tmp_path, capsys
     assert again.report() == study.report()
 
 
+def test_a_study_of_no_trials_says_so(instant, capsys):
+    search.run_study(STUDY, trials=0)
+    assert (
+        "trials 0: nothing is searched; the baselines alone are trained" in capsys.readouterr().out
+    )
+    assert not any(key.startswith("trials/") for key in instant)
+
+
 def test_a_comparison_is_what_the_command_prints_and_writes(instant, tmp_path, capsys):
     found = search.compare(COMPARISON, progress=False)
     assert capsys.readouterr().out == ""

@@ -1,5 +1,6 @@
 """When a further trial or seed is no longer begun, with a clock that is set by hand."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -93,3 +94,23 @@ def test_a_limit_survives_its_file(tmp_path):
     write_time_limit(tmp_path, limit)
     assert read_time_limit(tmp_path) == limit
     assert read_time_limit(tmp_path / "other") is None
+
+
+def test_the_file_says_nothing_of_what_was_not_decided(tmp_path):
+    """A study that was in time has no number of trials at which it was cut; 0 would be one."""
+    for limit, more in (
+        (TimeLimit(0.5, 3, 4), {}),
+        (TimeLimit(0.5, 3, 4, seeds=2), {"seeds": 2}),
+    ):
+        write_time_limit(tmp_path, limit)
+        written = json.loads((tmp_path / "time_limit.json").read_text())
+        always = {
+            "schema_version": 1,
+            "hours": 0.5,
+            "planned_trials": 3,
+            "planned_seeds": 4,
+            "pace": {},
+            "why": [],
+        }
+        assert written == always | more
+        assert read_time_limit(tmp_path) == limit

@@ -218,11 +218,12 @@ def _flattered(board: Leaderboard) -> Iterator[str]:
 
 def _readings(board: Leaderboard) -> Iterator[str]:
     if board.test_reads:
-        references = f" (and {_times(board.reference_reads)} for references)"
-        yield (
-            f"Test was read {_times(board.test_reads)}, once for each run with fresh seeds"
-            f"{references * bool(board.reference_reads)}; its scores choose and order nothing here."
-        )
+        by = "once for each run with fresh seeds"
+        if board.reference_reads:
+            by = f"once for each of {board.test_reads} runs with fresh seeds and "
+            by += f"{_times(board.reference_reads)} for references"
+        count = _times(board.test_reads + board.reference_reads)
+        yield f"Test was read {count}, {by}; its scores choose and order nothing here."
     if board.readers:
         names = few((f"{times} by {name}" for name, times in board.readers.items()), _READERS)
         yield (

@@ -84,11 +84,17 @@ def _verdict(
     low, high = _possible(excess, sign * (_before(chosen) - _before(given)), board.monitor)
     size = difference_phrase(excess.mean, low, high, board.monitor)
     if excess.mean <= 0:
-        return f"they fell no more than the baselines ({size}): a winner's curse is not shown"
+        return f"the chosen fell no more than the baselines ({size}): a winner's curse is not shown"
+    if fmean(falls) <= 0:
+        what = f"the chosen rose less than the baselines, a difference of {size}"
+    elif fmean(of_baselines) < 0:
+        what = f"the chosen fell and the baselines rose, a difference of {size}"
+    else:
+        what = f"the chosen fell {size} more than the baselines"
     luck = "of the seed" if board.fresh_splits is False else "of having been chosen"
     if low is not None and low > 0:
-        return f"they fell {size} more than the baselines, the flattery {luck} (winner's curse)"
-    return f"they fell {size} more than the baselines; a winner's curse is not shown"
+        return f"{what}, the flattery {luck} (winner's curse)"
+    return f"{what}; a winner's curse is not shown"
 
 
 def _before(scores: Sequence[tuple[float, float]]) -> float:

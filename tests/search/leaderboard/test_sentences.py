@@ -27,7 +27,9 @@ def test_a_finished_study(whole_study):
     assert "the 3 chosen by the search went from 96.5%" in text  # the baseline was not chosen
     assert "the baseline, which no score chose, from 90.0% to" in text
     assert "two baselines and two chosen would tell how much" in text  # one baseline is too few
-    assert "Test was read 20 times, once for each run with fresh seeds (and once for ref" in text
+    assert (
+        "Test was read 21 times, once for each of 20 runs with fresh seeds and once for ref" in text
+    )
     assert "On test the reference model logistic regression on pixels gets 94.7%" in text
     assert "wide intervals" not in text
     assert "By the scatter over seeds and the test images, a true difference from row R, 3" in text
@@ -125,7 +127,7 @@ def test_direction_follows_the_objective(make_study):
         study.finalist(f"base{number}", scores, origin, skill=None, is_baseline=True)
     text = said(study)
     assert "from 0.305 (the score that chose them) to 0.410 on validation; the 2 base" in text
-    assert "from 0.510 to 0.522: they fell +0.092 [" in text
+    assert "from 0.510 to 0.522: the chosen fell +0.092 [" in text
     assert "more than the baselines, the flattery of the seed (winner's curse)" in text
 
 
@@ -135,12 +137,22 @@ def test_direction_follows_the_objective(make_study):
         (
             [0.95, 0.96],
             [0.80, 0.81],
-            "they fell +5.0 points [+2.0, +8.0] more than the baselines, the flattery of having",
+            "the chosen fell +5.0 points [+2.0, +8.0] more than the baselines, the flattery of",
         ),
         (
             [0.90, 0.91],
             [0.795, 0.805],
             "+0.5 points [-2.5, +3.5] more than the baselines; a winner's curse is not shown",
+        ),
+        (
+            [0.95, 0.96],
+            [0.75, 0.76],
+            "the chosen fell and the baselines rose, a difference of +10.0",
+        ),
+        (
+            [0.88, 0.89],
+            [0.75, 0.76],
+            "the chosen rose less than the baselines, a difference of +3.",
         ),
         ([0.90, 0.91], [0.90, 0.92], "fell no more than the baselines"),  # fresh splits are harder
         ([0.88, 0.87], [0.80, 0.81], "fell no more than the baselines"),
@@ -553,6 +565,6 @@ def test_a_fall_is_no_larger_than_scores_can_be(make_study):
         origin = f"baselines/{number:02d}"
         study.finalist(f"b{number}", [after, after], origin, skill=None, is_baseline=True)
     low, high = map(
-        float, re.search(r"fell \+[\d.]+ points \[(.+?), (.+?)\]", said(study)).groups()
+        float, re.search(r"difference of \+[\d.]+ points \[(.+?), (.+?)\]", said(study)).groups()
     )
     assert low >= 42.5 - 100 and high == pytest.approx(142.5, abs=0.05)

@@ -1,5 +1,6 @@
 """Keeps ``progress.json``: what a study's coordinator knows of its runs, for whoever looks on."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -34,7 +35,7 @@ class ProgressFile:
         self._places: dict[str, Any] = {}
         self._expected: dict[str, Any] = {"total": None}
         self._running: dict[str, dict[str, Any]] = {}
-        self._written = self._next_look = 0.0
+        self._written = self._next_look = -math.inf  # by a clock that nobody sets
 
     def expect(
         self, total: int, by_folder: Mapping[str, int] | None = None, about: bool = False
@@ -56,7 +57,7 @@ class ProgressFile:
         if spec.key not in self._running:
             self._begin(spec, worker)
         self._running[spec.key] |= {**data, "last_epoch": time.time()}
-        if time.time() - self._written >= _LEAST_SECONDS:
+        if time.monotonic() - self._written >= _LEAST_SECONDS:
             self._write()
 
     def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
@@ -72,7 +73,7 @@ class ProgressFile:
     def tick(self) -> None:
         """Machines may have joined or left, and what waits may wait for something else."""
         self._view.tick()
-        now = time.time()
+        now = time.monotonic()
         if now >= max(self._next_look, self._written + _LEAST_SECONDS):
             self._next_look = now + _LEAST_SECONDS
             if self._look() != self._places:
@@ -90,7 +91,7 @@ class ProgressFile:
         }
 
     def _write(self) -> None:
-        self._written, self._places = time.time(), self._look()
+        self._written, self._places = time.monotonic(), self._look()
         content = {"schema_version": SCHEMA_VERSION, **self._expected, **self._places}
         with suppress(InputError, OSError):  # a full disk is told by what matters
             write_json_atomically(self._path, {**content, "running": self._running})

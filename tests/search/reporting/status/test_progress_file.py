@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_written_costs_nothing(view, make_study, monkeyp
 
 def test_a_tick_tells_of_machines_and_of_what_waits(view, executor, tmp_path, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(progress_file.time, "time", lambda: now[0])
+    monkeypatch.setattr(progress_file.time, "monotonic", lambda: now[0])
     view.expect(3)
     executor.nodes, executor.waiting = executor.nodes[:1], "no node with 2 GPUs"
     view.tick()  # too soon after the last writing
@@ -97,3 +97,15 @@ def test_a_tick_tells_of_machines_and_of_what_waits(view, executor, tmp_path, mo
     now[0] += 2
     view.tick()  # nothing has changed
     assert not (tmp_path / PROGRESS_FILE).exists()
+
+
+def test_it_is_written_after_the_clock_was_set_back(view, make_study, tmp_path, monkeypatch):
+    spec, _ = make_study().trial(0, 0.5)
+    now, day = [1000.0], 86_400
+    monkeypatch.setattr(progress_file.time, "monotonic", lambda: now[0])
+    view.started(spec, "worker-0")
+    now[0] += 2
+    today = progress_file.time.time()
+    monkeypatch.setattr(progress_file.time, "time", lambda: today - day)
+    view.epoch(spec, "worker-0", {"epoch": 1, "epochs": 3, "score": 0.5})
+    assert read(tmp_path)["running"][spec.key]["epoch"] == 1

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from hybrid_swin.errors import InputError
 
+_TEMPORARY = ".*.tmp"  # how `replacing` names what is not whole yet
 _LONGEST = 200  # characters of a path or a reason in a message
 
 # What to do about each refusal; the numbers are those of the C library.
@@ -161,6 +162,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_half_written(folder: Path, everywhere: bool = False) -> None:
+    """Remove the temporary files that killed writers left in a folder; also below, if so said.
+
+    One that is still being written is its writer's loss, whose file then stays as it was.
+    """
+    for torn in folder.rglob(_TEMPORARY) if everywhere else folder.glob(_TEMPORARY):
+        with suppress(OSError):
+            torn.unlink()
 
 
 def read_bytes(path: Path) -> bytes:

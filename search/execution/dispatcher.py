@@ -16,7 +16,11 @@ from typing import Any
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
 from hybrid_swin.system.file_names import FINAL
-from hybrid_swin.system.files import write_bytes_atomically, write_json_atomically
+from hybrid_swin.system.files import (
+    remove_half_written,
+    write_bytes_atomically,
+    write_json_atomically,
+)
 from search.execution.job import Event, Job, Runner
 from search.execution.run_folder import (
     attempts_in,
@@ -118,8 +122,7 @@ class Dispatcher:
         if result is not None:
             self._end(spec, result)
             return
-        for torn in folder.rglob(".*.tmp"):  # what a kill left half written
-            torn.unlink(missing_ok=True)
+        remove_half_written(folder, everywhere=True)
         attempts = attempts_in(folder)
         if attempts and (attempts[-1] / RESULT_FILE).exists():
             self._promote(spec, number_of(attempts[-1]))
@@ -294,6 +297,8 @@ class Dispatcher:
 
     def _end(self, spec: RunSpec, result: RunResult) -> None:
         attempt = self._running.pop(spec.key, None)  # none if it had ended before this start
+        if attempt is not None:  # its workers may have been killed
+            remove_half_written(self._folder / spec.key, everywhere=True)
         self._silence.forget(spec.key)
         self._finished.append((spec, result))
         self._view.finished(spec, result, attempt.worker if attempt else "")

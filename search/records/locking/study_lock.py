@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.files import remove_half_written
 from hybrid_swin.system.forks import close_in_children
 from hybrid_swin.system.mounts import Mount, mount_of
 from search.records.imported import IMPORTED_FILE
@@ -86,8 +87,7 @@ def _held(folder: Path, lock: IO[str], say: Callable[[str], None]) -> Iterator[N
         lock.truncate(0)
         lock.write(this_process().line)
         lock.flush()
-        for torn in folder.glob(".*.tmp"):  # what a kill left half written
-            torn.unlink(missing_ok=True)
+        remove_half_written(folder)
         yield
     except KeyboardInterrupt:
         if shared is None or shared.taken_by is None:

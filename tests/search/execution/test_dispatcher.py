@@ -241,6 +241,17 @@ def test_what_a_kill_left_half_written_is_swept_away(place):
     assert [job.attempt for job in place.jobs] == [1]
 
 
+def test_what_a_killed_worker_left_half_written_goes_with_the_end_of_its_run(place):
+    place.dispatcher.submit(run())
+    (place / "trials/0000/attempt-1/.last.ckpt.12-34.tmp").write_text("half")
+    place.executor.say("lost", place.jobs[0], error="the worker was killed by signal 9")
+    place.collect()
+    (place / "trials/0000/attempt-1/.last.ckpt.56-78.tmp").write_text("of a late writer")
+    place.executor.finish(place.jobs[1])
+    place.collect()
+    assert not list(place.folder.rglob(".*.tmp"))
+
+
 def test_an_attempt_that_never_began_is_used_again(place):
     place.dispatcher.submit(run())
     for _ in range(5):

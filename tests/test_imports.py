@@ -35,6 +35,7 @@ KNOWN_TO = {
         "search.study.sampling.database",
         "search.study.sampling.gaussian_process",
         "search.study.sampling.storage",
+        "search.study.sampling.journal_backend",
     ),
     "wandb": tuple(f"search.reporting.wandb.{name}" for name in ("mirror", "inspection", "run")),
     "ray": tuple(f"search.execution.ray_cluster.{name}" for name in ("cluster", "driver", "slot")),

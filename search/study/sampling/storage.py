@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from hybrid_swin.errors import InputError
 from search.records.journal import JOURNAL, begin_again, repair_journal
 from search.records.torn import Say
 from search.settings.study import StudySettings
 from search.study.objectives import directions
+from search.study.sampling.journal_backend import OwnJournal
 from search.study.sampling.sampler_view import WAYS
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _journal_storage(journal: Path) -> JournalStorage:
     study's lock, is all that opens the journal, and a lock left by a kill was removed before.
     Without `O_EXCL` the folder is refused (`search.records.locking.file_system`).
     """
-    return JournalStorage(JournalFileBackend(str(journal), JournalFileOpenLock(str(journal))))
+    return JournalStorage(OwnJournal(journal))
 
 
 def _reason(error: Exception) -> str:

@@ -121,7 +121,12 @@ class Agent:
         last_note = time.monotonic()
         self._say(f"agent {self.name}: waiting for the coordinator of {self._folder}")
         while True:
-            for message in inbox.receive():
+            messages = inbox.receive()
+            if inbox.has_lost:
+                inbox.has_lost = False
+                if self._token:
+                    self._forget("messages of the coordinator were lost")
+            for message in _of_the_last(messages):
                 if message["kind"] == "leave":
                     self._say(message.get("why") or "the study needs no more workers")
                     return
@@ -234,6 +239,12 @@ class Agent:
             beating.close()
             if not self._token:  # nobody reads it any more
                 shutil.rmtree(self._home, ignore_errors=True)
+
+
+def _of_the_last(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages of the last coordinator alone, where there is more than one."""
+    hellos = [index for index, message in enumerate(messages) if message["kind"] == "hello"]
+    return messages[hellos[-1] if hellos else 0 :]
 
 
 def system() -> str:

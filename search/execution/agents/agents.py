@@ -230,6 +230,9 @@ class Agents:
                 self._part(agent, events, "returned", f"{agent.name} has left")
                 shutil.rmtree(agent.home, ignore_errors=True)
                 return events
+        if agent.inbox.has_lost:  # it may have ended jobs that we wait for: begin anew with it
+            self._part(agent, events, "returned", f"messages of {agent.name} were lost")
+            return events
         agent.pulse.listen()
         if agent.process is not None and agent.process.has_ended(0):
             self._part(agent, events, "lost", f"the agent {agent.name} was killed")

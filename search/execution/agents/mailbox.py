@@ -21,24 +21,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hybrid_swin.system.files import json_lines
+
 AGENTS = "agents"
 AGENT_FILE = "agent.json"
 AGENT_BEAT, COORDINATOR_BEAT = "agent.beat", "coordinator.beat"
 TO_AGENT, TO_COORDINATOR = "to_agent.jsonl", "to_coordinator.jsonl"
+_NUMBER = "number"  # of a message, so that the loss of others is noticed
 EVERY = 2.0  # seconds between two beats
 _WIDTH = 64  # bytes of a beat, which is written at once
 
 
 class Outbox:
-    """Appends messages to a file, which is made empty at once."""
+    """Appends messages to a file, which is made empty at once, and numbers them."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._sent = path, 0
         path.touch()
 
     def send(self, message: dict[str, Any]) -> None:
         """Append a message. Raises OSError if it cannot be written whole."""
-        line = json.dumps(message).encode() + b"\n"
+        line = json.dumps({**message, _NUMBER: self._sent + 1}).encode() + b"\n"
         with self._path.open("ab", buffering=0) as file:
             begin = file.seek(0, os.SEEK_END)
             try:
@@ -48,17 +51,24 @@ class Outbox:
             if written != len(line):
                 file.truncate(begin)  # half a line would swallow the next one
                 raise OSError(f"{self._path} cannot be written")
+        self._sent += 1
 
 
 class Inbox:
     """Reads the messages that were appended to a file since the last time.
 
     Args:
+        path: the file.
         from_end: leave out those that are there already.
+
+    Attributes:
+        has_lost: whether messages were lost, as when the file was cut or deleted.
     """
 
     def __init__(self, path: Path, from_end: bool = False) -> None:
         self._path, self._offset = path, 0
+        self._number: int | None = None  # of the last message
+        self.has_lost = False
         if from_end:
             with suppress(OSError):
                 self._offset = path.stat().st_size
@@ -66,20 +76,30 @@ class Inbox:
     def receive(self) -> list[dict[str, Any]]:
         """New messages; none while the file cannot be read."""
         try:
-            if self._path.stat().st_size <= self._offset:
+            size = self._path.stat().st_size
+            if size < self._offset:  # what is there now may be new
+                self.has_lost, self._offset, self._number = True, 0, None
+            if size == self._offset:
                 return []
             with self._path.open("rb") as file:
                 file.seek(self._offset)
                 content = file.read()
+        except FileNotFoundError:
+            self.has_lost, self._offset = self.has_lost or self._offset > 0, 0
+            return []
         except OSError:
             return []
         whole = content[: content.rfind(b"\n") + 1]
         self._offset += len(whole)
-        messages = []
-        for line in whole.splitlines():
-            with suppress(ValueError):
-                messages.append(json.loads(line))
-        return [message for message in messages if isinstance(message, dict)]
+        messages, others = json_lines(whole)
+        self.has_lost = self.has_lost or others > 0
+        for message in messages:
+            number = message.pop(_NUMBER, None)
+            if number is not None and self._number is not None:
+                # 1: of a coordinator or agent that was started again
+                self.has_lost = self.has_lost or number not in (1, self._number + 1)
+            self._number = number
+        return messages
 
 
 class Beating:

@@ -12,7 +12,7 @@ from search.execution.agents import agents as module
 from search.execution.agents.agent import Agent, system
 from search.execution.agents.agents import Agents
 from search.execution.agents.joined import Joined
-from search.execution.agents.mailbox import AGENTS, Inbox, Outbox
+from search.execution.agents.mailbox import AGENTS, Inbox, Outbox, Pulse
 from search.execution.job import Event, Job, Node
 from search.settings.experiment import WorkerSettings
 
@@ -187,6 +187,21 @@ def test_an_agent_that_did_not_hear_of_us_gives_its_jobs_back(agents, tmp_path):
     assert agent.heard() == ["trials/0000", "hello"] and agent.token != before
 
 
+def test_an_agent_whose_messages_were_lost_begins_anew(agents, tmp_path, notes):
+    agent = joined(agents, tmp_path)
+    agents.submit(job(0))
+    agent.tell("done", job(0))
+    (agent.home / "to_coordinator.jsonl").write_bytes(b"")
+    assert [(e.kind, e.key) for e in agents.events(0)] == [("returned", "trials/0000")]
+    assert notes[-1] == "messages of node-1 were lost; 1 of its jobs go on elsewhere"
+    agents.events(0)
+    assert agent.heard() == ["trials/0000", "hello"]
+    agent.say("ready", slots=2)
+    agents.submit(job(0, attempt=2))
+    agents.events(0)
+    assert agent.heard() == ["trials/0000"]
+
+
 def test_agents_of_a_study_that_is_over_may_go_and_nothing_is_left(agents, tmp_path):
     agent = joined(agents, tmp_path)
     agents.close()
@@ -264,6 +279,28 @@ def test_an_agent_calls_the_study_s_folders_by_its_own_names(agent, tmp_path):
         "settings": {"plugins": {f"{here}/mine/plugins/a.py": "hash"}, "cache": here},
         "other": ["/there/runsandmore", "there", 3],
     }
+
+
+def test_an_agent_that_misses_messages_gives_its_jobs_back(agent, tmp_path):
+    class Workers:
+        slots, cancelled = 1, 0
+
+        def cancel_all(self):
+            self.cancelled += 1
+
+    agent._home.mkdir(parents=True)
+    agent._outbox = Outbox(agent._home / "to_coordinator.jsonl")
+    agent._executor, agent._token = Workers(), "old"
+    box = tmp_path / "to_agent.jsonl"
+    inbox = Inbox(box)
+    Outbox(box).send({"kind": "cancel", "token": "other", "key": "a" * 100})
+    inbox.receive()
+    box.unlink()
+    Outbox(box).send({"kind": "leave"})
+    agent._serve(inbox, Pulse(tmp_path / "beat"))
+    [answer] = Inbox(agent._home / "to_coordinator.jsonl").receive()
+    assert answer == {"kind": "forgot", "token": "old"}
+    assert agent._executor.cancelled == 1
 
 
 @pytest.mark.parametrize(

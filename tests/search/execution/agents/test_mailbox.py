@@ -29,6 +29,59 @@ def test_half_a_message_waits_for_its_end_and_a_broken_line_is_left_out(tmp_path
     assert inbox.receive() == [{"kind": "b"}, {"kind": "c"}]
 
 
+def cut(path):
+    path.write_bytes(path.read_bytes()[:10])
+
+
+def cut_and_written_on(path):
+    path.write_bytes(path.read_bytes()[:10] + b'"}\n' + b" " * 100 + b"\n")
+
+
+LOSSES = {
+    "cut": cut,
+    "cut and written on": cut_and_written_on,
+    "emptied": lambda path: path.write_bytes(b""),
+    "deleted": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_messages_that_were_lost_are_missed(tmp_path, loss):
+    outbox, inbox = Outbox(tmp_path / "box"), Inbox(tmp_path / "box")
+    for kind in "ab":
+        outbox.send({"kind": kind})
+    assert len(inbox.receive()) == 2 and not inbox.has_lost
+    outbox.send({"kind": "c"})
+    LOSSES[loss](tmp_path / "box")
+    inbox.receive()
+    outbox.send({"kind": "d"})
+    outbox.send({"kind": "e"})
+    assert inbox.receive()[-1:] == [{"kind": "e"}]
+    assert inbox.has_lost
+
+
+def test_a_message_that_never_came_is_missed_and_a_new_writer_is_not_a_loss(tmp_path):
+    path = tmp_path / "box"
+    inbox, late = Inbox(path), None
+    for kind in "abc":
+        if kind == "b":
+            late = Inbox(path, from_end=True)
+        Outbox(path).send({"kind": kind})  # started again
+        inbox.receive()
+    assert late.receive() == [{"kind": "b"}, {"kind": "c"}]
+    assert not inbox.has_lost and not late.has_lost
+    outbox = Outbox(path)
+    outbox.send({"kind": "d"})
+    begin = path.stat().st_size
+    outbox.send({"kind": "e"})
+    outbox.send({"kind": "f"})
+    content = path.read_bytes()
+    last = content.rstrip(b"\n").rfind(b"\n") + 1
+    path.write_bytes(content[:begin] + content[last:])
+    assert [m["kind"] for m in inbox.receive()] == ["d", "f"]
+    assert inbox.has_lost
+
+
 def test_a_message_that_finds_the_disk_full_leaves_no_half_line(tmp_path, monkeypatch):
     outbox, inbox = Outbox(tmp_path / "box"), Inbox(tmp_path / "box")
     outbox.send({"kind": "a"})

@@ -32,12 +32,13 @@ def arrange_imports() -> None:
 
 
 def end_if_interrupted() -> None:
-    """Until `exit_code` runs a command, Ctrl-C and SIGTERM end this process with one line."""
+    """Until `exit_code` runs a command, Ctrl-C, SIGTERM and SIGHUP end it with one line."""
     import signal
 
     for number, unset in (
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
     ):
         if signal.getsignal(number) == unset:  # nohup, and a shell's &, have them ignored
             signal.signal(number, end_interrupted)
@@ -47,6 +48,8 @@ def end_interrupted(*_: object) -> None:
     """End this process, in which nothing has begun; a traceback through imports helps nobody."""
     try:
         os.write(2, b"interrupted\n")
+    except OSError:
+        pass  # its terminal has gone
     finally:
         os._exit(130)
 

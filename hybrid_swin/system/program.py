@@ -73,6 +73,8 @@ def exit_code(command: Callable[[], int]) -> int:
     if signal.getsignal(signal.SIGINT) == end_interrupted:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _as_interrupt)
+    if signal.getsignal(signal.SIGHUP) in (signal.SIG_DFL, end_interrupted):  # not of nohup
+        signal.signal(signal.SIGHUP, _as_interrupt)
     try:
         try:
             return command()
@@ -83,7 +85,7 @@ def exit_code(command: Callable[[], int]) -> int:
         print("; ".join(["interrupted", *map(str, interruption.args)]), file=sys.stderr)
         return 130
     except BrokenPipeError:
-        throw_away_output()  # as in `... | head`
+        throw_away_output(sys.stdout)  # as in `... | head`
         return 0
     except InputError as error:
         message = str(error)
@@ -102,7 +104,8 @@ def exit_code(command: Callable[[], int]) -> int:
 
 def end_with(code: int) -> int:
     """The exit code of this process, which ends now also if a plug-in's thread would not."""
-    signal.signal(signal.SIGTERM, lambda *_: None)  # nothing is left to be interrupted
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)  # nothing is left to be interrupted
     end = time.monotonic() + _PATIENCE
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
@@ -116,12 +119,16 @@ def end_with(code: int) -> int:
     return code
 
 
-def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does: in order.
+def _as_interrupt(number: int, _frame: FrameType | None) -> None:
+    """SIGTERM, and the end of our terminal, end a command as Ctrl-C does: in order.
 
     Only once: a scheduler sends it to all processes, and the script that started us passes it on.
     """
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, lambda *_: None)
+    if number == signal.SIGHUP:
+        for stream in (sys.stdout, sys.stderr):
+            throw_away_output(stream, of_terminals=True)  # who writes to it would fail
     raise KeyboardInterrupt
 
 

@@ -1,6 +1,7 @@
 """Work that goes on when nobody reads its output any more, as in ``... run | head -1``."""
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -14,10 +15,15 @@ def trains_on_unread() -> Iterator[None]:
         yield
 
 
-def throw_away_output() -> None:
-    """Throw away what is printed from now on: its reader has gone."""
+def throw_away_output(stream: TextIO | None, of_terminals: bool = False) -> None:
+    """Throw away what is printed from now on: its reader has gone; or only that of a terminal."""
+    if stream is None:
+        return
     with suppress(OSError, ValueError, AttributeError):  # what is not a file has no such reader
-        output, nothing = sys.stdout.fileno(), os.open(os.devnull, os.O_WRONLY)
+        output = stream.fileno()
+        if of_terminals and not stat.S_ISCHR(os.fstat(output).st_mode):
+            return
+        nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, output)
         os.close(nothing)
 
@@ -45,6 +51,6 @@ class _Unread:
         try:
             yield
         except BrokenPipeError:
-            throw_away_output()
+            throw_away_output(sys.stdout)
             with suppress(OSError):  # the same reader's
                 print("nobody reads this output any more; training goes on", file=sys.stderr)

@@ -43,7 +43,7 @@ _PATIENCE = 2.0  # seconds for a thread that has been told to end
 
 def main(arguments: Sequence[str]) -> int:
     """Import, then serve until the coordinator is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # they are for the coordinator
     with socket.socket(fileno=int(arguments[0])) as coordinator:
         life = _life_of(int(arguments[1]))

@@ -63,8 +63,10 @@ class Channel:
 def main(descriptor: int) -> None:
     """Serve jobs for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the coordinator
-    # So is SIGTERM, which schedulers send to all; what a job starts in turn shall end by it.
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    # So are SIGTERM, which schedulers send to all, and the end of its terminal; what a job starts
+    # in turn shall end by them.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
     channel = Channel(descriptor)
     gc.disable()  # imports are faster by a sixth without it
     try:

@@ -102,15 +102,18 @@ def test_interruptions_end_in_order(tiny, finished, workers_of, is_gone):
     assert_whole(tiny, finished)
 
 
-def test_a_scheduler_ends_all_processes_at_once(tiny, finished, workers_of, is_gone):
-    """As `scancel` does, while a script passes the signal on besides: no attempt is lost."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_all_processes_at_once_costs_no_attempt(
+    tiny, finished, workers_of, is_gone, number
+):
+    """As of `scancel`, while a script passes it on besides, or of a terminal that is closed."""
     process = tiny.start("--workers.count", "2", "--workers.attempts", "1")
     tiny.wait_for(lambda: len(tiny.results()) >= 2 and checkpoints(tiny), process)
     workers = workers_of(process)
-    os.killpg(process.pid, signal.SIGTERM)
+    os.killpg(process.pid, number)
     for pid in [*workers, process.pid] * 20:
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, number)
         time.sleep(0.001)
     code, output = end(process)
     assert code == 130, output

@@ -1,5 +1,7 @@
 """Each program knows the other's commands."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +45,39 @@ def test_a_thread_of_others_does_not_keep_a_command_from_its_end():
     )
     assert ended.returncode == 2
     assert ended.stderr == "thread 'of a plug-in' still runs; ending without it\n"
+
+
+HUNG_UP = """
+import os, signal, sys
+from hybrid_swin.system.program import exit_code
+
+def command():
+    try:
+        os.write(1, b"begun")
+        signal.pause()
+    finally:
+        print("in order", flush=True)  # to a terminal that has gone
+
+sys.exit(exit_code(command))
+"""
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_the_end_of_its_terminal_ends_a_command_in_order_but_for_nohup(ignored):
+    ours, theirs = os.openpty()
+    before = signal.SIG_IGN if ignored else signal.SIG_DFL
+    process = subprocess.Popen(
+        [sys.executable, "-c", HUNG_UP],
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, before),
+    )
+    os.close(theirs)
+    assert os.read(ours, 5) == b"begun"
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    if ignored:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.kill()
+    assert process.wait(60) == (-signal.SIGKILL if ignored else 130)

@@ -54,7 +54,7 @@ DOORS = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("module", DOORS)
 def test_an_interruption_of_the_first_moments_ends_as_later_ones(number, module):
     script = IMPORTING.format(module=module, root=str(ROOT), run=DOORS[module])

@@ -38,6 +38,7 @@ from hybrid_swin.system.files import write_json_atomically, write_text_atomicall
 from hybrid_swin.system.yaml_files import read_yaml, to_yaml
 from hybrid_swin.training import fit as training
 from hybrid_swin.training.hardware import resolve_accelerator
+from hybrid_swin.training.memory import OutOfMemoryError
 from hybrid_swin.training.metric_facts import metric_text
 from hybrid_swin.training.options import FitOptions, PredictOptions, ReadOptions
 
@@ -79,18 +80,21 @@ def fit(options: FitOptions) -> int:
     images = data.epoch_images or about_data.get("images", {}).get("train")
     for note in fit_notes([recipe], images):
         say(f"note: {note}")
-    result = training.fit(
-        variant,
-        recipe,
-        datamodule,
-        seed=options.seed,
-        folder=folder,
-        accelerator=options.accelerator,
-        callbacks=[_PrintEpochs()],
-        resume=options.resume,
-        init=init,
-        weights_prefix=options.weights_prefix,
-    )
+    try:
+        result = training.fit(
+            variant,
+            recipe,
+            datamodule,
+            seed=options.seed,
+            folder=folder,
+            accelerator=options.accelerator,
+            callbacks=[_PrintEpochs()],
+            resume=options.resume,
+            init=init,
+            weights_prefix=options.weights_prefix,
+        )
+    except OutOfMemoryError as error:
+        raise InputError(f"{error}; give a smaller --recipe.batch_size") from error
     # After the training has accepted the folder: that of another training stays as it was.
     write_text_atomically(folder / SETTINGS_FILE, to_yaml(settings))
     write_json_atomically(folder / DATA_FILE, about_data)

@@ -22,6 +22,7 @@ from hybrid_swin.data.sources.digits import DigitsSource
 from hybrid_swin.data.test_reads import read_ledger
 from hybrid_swin.interop.trained import load, load_trained
 from hybrid_swin.interop.weights.load_save import save_weights
+from hybrid_swin.training import classifier
 from hybrid_swin.training.metric_facts import metric_text
 
 VARIANT = """
@@ -69,6 +70,18 @@ def test_fit_says_that_a_network_of_one_channel_sees_colour_as_grey(files, tmp_p
     told = capsys.readouterr().out
     assert told.split("epoch 1/")[0].count("colour became grey: 40 image(s), such as ") == 1
     assert told.count("colour became grey") == 1
+
+
+def test_a_batch_that_does_not_fit_in_memory_is_one_message(files, tmp_path, monkeypatch, capsys):
+    def augment(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+    monkeypatch.setattr(classifier, "augment", augment)
+    assert fit(files, tmp_path / "run") == 2
+    assert capsys.readouterr().err == (
+        "error: out of memory with 256 images at once (CUDA out of memory. Tried to allocate 2 "
+        "GiB.); give a smaller --recipe.batch_size\n"
+    )
 
 
 def test_fit_leaves_settings_result_and_checkpoint(trained):

@@ -4,8 +4,8 @@
     python benchmarks/devices.py --accelerator gpu --devices 4 --batch_size 1024 --images 20000
 
 Both train the same network on the same batches, and end with the same weights but for rounding: the
-largest difference of the last epoch's metrics is printed, too. On a CPU, one process is given as
-many threads as the others have together, so that both use as many cores.
+largest difference of the last epoch's metrics is printed, too. On a CPU each process has one
+thread.
 """
 
 import argparse
@@ -88,10 +88,10 @@ def main() -> None:
     largest = max(abs(one.metrics[name] - two.metrics[name]) for name in one.metrics)
     for count, seconds in steps.items():
         middle = statistics.median(seconds)
-        print(f"{count} device(s)  {1000 * middle:8.1f} ms per step  ({two.device})")
+        print(f"{count} device(s)  {1000 * middle:8.1f} ms per step")
     ratio = statistics.median(steps[1]) / statistics.median(steps[options.devices])
     print(f"{options.devices} devices are {ratio:.2f} times as fast as one")
-    print(f"the last epoch's metrics differ by at most {largest:.1e}")
+    print(f"on {two.device}; the last epoch's metrics differ by at most {largest:.1e}")
 
 
 def _options() -> argparse.Namespace:
@@ -113,7 +113,7 @@ def _num_steps(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace, name: str, processes: Processes | None) -> FitResult:
-    torch.set_num_threads(1 if processes else options.devices)
+    torch.set_num_threads(1)
     recipe = Recipe(
         epochs=options.epochs,
         batch_size=options.batch_size,

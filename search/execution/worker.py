@@ -33,6 +33,7 @@ class Channel:
     def __init__(self, descriptor: int) -> None:
         self._pipe: Connection[Any, Any] = Connection(descriptor)
         close_in_children(self._pipe)  # those that load images
+        self._one_at_a_time = threading.Lock()
         self.jobs: queue.Queue[Job] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -40,7 +41,8 @@ class Channel:
         """Send an event. Ends the worker where the coordinator is gone."""
         about = {} if job is None else {"key": job.key, "attempt": job.attempt, "data": data}
         try:
-            self._pipe.send_bytes(json.dumps({"kind": kind, **about}).encode())
+            with self._one_at_a_time:
+                self._pipe.send_bytes(json.dumps({"kind": kind, **about}).encode())
         except OSError:
             os._exit(0)
 

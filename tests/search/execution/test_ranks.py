@@ -111,10 +111,10 @@ def end_of(worker, asked):
     raise AssertionError("it did not end")
 
 
-def wait_until(true):
+def wait_until(true, about=lambda: ""):
     end = time.monotonic() + PATIENCE
     while not true():
-        assert time.monotonic() < end
+        assert time.monotonic() < end, about()
         time.sleep(0.05)
 
 
@@ -122,11 +122,17 @@ def pids(spy):
     return [read_json(spy.parent / f"rank-{rank}.json")["pid"] for rank in (0, 1)]
 
 
-def lives(pid):
+def state_of(pid):
+    """Of a process, as the system names it, and its parent; none if it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
     except OSError:
-        return False
+        return None
+
+
+def lives(pid):
+    state = state_of(pid)
+    return state is not None and state[0] not in "ZX"
 
 
 def test_two_devices_are_one_but_for_rounding(worker, spy, tmp_path):
@@ -168,7 +174,8 @@ def test_no_rank_outlives_its_worker(worker, spy, tmp_path):
     zero, one = pids(spy)
     os.kill(one, signal.SIGSTOP)
     os.kill(zero, signal.SIGKILL)
-    wait_until(lambda: not lives(zero) and not lives(one))
+    states = lambda: {pid: state_of(pid) for pid in (zero, one)}  # noqa: E731
+    wait_until(lambda: not lives(zero) and not lives(one), states)
     worker.cancel("trials/0000")
 
 

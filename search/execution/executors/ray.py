@@ -267,8 +267,9 @@ class RayExecutor:
             raise InputError(self._refusal)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_LOOK_AGAIN)
-        cause = end_of_driver(self._process.poll(), self._output.last_line())
+        code = self._process.poll()
         self._end()
+        cause = end_of_driver(code, self._output.last_line())
         log = self._place.folder / "logs" / "ray.log"
         if self._address is not None:
             raise InputError(

@@ -5,6 +5,7 @@ import re
 from hybrid_swin.errors.plain_text import one_line
 
 _LONGEST = 160  # characters
+_PREFIX = re.compile(r"^\[[^]]*\] (\(\w+\) )?\S+:\d+: ")  # of a line in Ray's logs
 
 
 def cause_of_death(error: BaseException, machine: str) -> str:
@@ -27,7 +28,7 @@ def end_of_driver(code: int | None, last_line: str) -> str:
         return f"Ray's driver was killed by signal {-code}"
     if "GCS" in last_line or not last_line:
         return "its head does not answer"
-    return one_line(last_line, _LONGEST)
+    return one_line(_PREFIX.sub("", last_line), _LONGEST)
 
 
 def was_taken(error: BaseException) -> bool:

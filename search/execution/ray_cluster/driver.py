@@ -101,6 +101,9 @@ class Driver:
         self._waiting = self._why_none()
         if up and not self._workers and self._is_hopeless(up):
             raise InputError(self._waiting)
+        if self._names and not up and self._opening["address"] is None:
+            print("RayError: its raylet died", file=sys.stderr, flush=True)
+            os._exit(1)  # nobody can join this cluster, so the coordinator starts another
 
     def _on_opened(self, worker: _Worker, call: Any) -> None:
         why = self._answer(worker, call)

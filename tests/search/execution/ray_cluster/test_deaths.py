@@ -49,3 +49,5 @@ def test_why_a_driver_ended():
     assert end_of_driver(1, last) == "its head does not answer"
     assert end_of_driver(1, "") == "its head does not answer"
     assert end_of_driver(1, "MemoryError") == "MemoryError"
+    last = "[2026-11-30 12:48:05,212 I 74 74] (raylet) worker_pool.cc:811: Job 01 has started."
+    assert end_of_driver(1, last) == "Job 01 has started."

@@ -293,6 +293,31 @@ def test_the_death_of_the_head_ends_the_driver_and_loses_nothing(executors, tmp_
     assert ends(epoch.data["pid"])
 
 
+def test_the_death_of_the_raylet_of_our_own_cluster_starts_another(
+    cluster, executors, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PYTHONPATH", str(cluster.folder / "site"))  # scripted workers
+    own = SimpleNamespace(address="local", environment={})
+    executor = executors(own, count=1)
+    executor.submit(job(tmp_path, wait=True))
+    wait_for(executor, "epoch")
+    driver = executor._process.pid
+    [raylet] = [
+        pid
+        for pid in session._members(driver)
+        if b"/raylet/raylet" in read(Path(f"/proc/{pid}/cmdline"))
+    ]
+    os.kill(raylet, signal.SIGKILL)
+    wait_for(executor, "lost")
+    executor.submit(job(tmp_path, attempt=2))
+    assert [e.kind for e in wait_for(executor, "done")] == ["started", "epoch", "done"]
+    assert executor._process.pid != driver
+    assert session._members(driver) == []
+    assert "Ray on this machine ended (RayError: its raylet died); it is started again" in (
+        executors.said
+    )
+
+
 def test_the_same_digest_after_a_kill_and_nothing_is_left(tiny, finished):
     """A cluster of its own, with workers that train: the coordinator is killed, and goes on."""
     tiny.write(executor={"name": "ray"}, workers={"count": 2, "checkpoint_seconds": 0.001})

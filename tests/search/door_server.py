@@ -36,7 +36,8 @@ def open_door(pipe):
     """In the forked process, in the place of a worker's work: run the command."""
     os.close(pipe)
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores all three
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     added = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [place for place in added if place and place not in sys.path]
     sys.argv = [str(DOOR), *json.loads(os.environ.pop(ARGUMENTS))]

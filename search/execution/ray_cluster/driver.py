@@ -57,7 +57,7 @@ class Driver:
         self._unfit: dict[str, str] = {}  # why, by the machine's id
         self._stillborn: dict[str, int] = {}
         self._state: dict[str, Any] = {}
-        self._waiting = ""
+        self._waiting = self._last_why = ""
         self._closing = threading.Event()
         self._actor_class = _actor_class(ray)
 
@@ -98,9 +98,12 @@ class Driver:
             if worker.machine.id not in there:
                 self._bury(worker, f"machine {worker.machine.name} left the Ray cluster")
         self._place()
-        self._waiting = self._why_none()
+        why = self._why_none()
+        # a worker has just died: what it had reserved is about to be free
+        self._waiting = why if why == self._last_why else ""
+        self._last_why = why
         if up and not self._workers and self._is_hopeless(up):
-            raise InputError(self._waiting)
+            raise InputError(why)
         if self._names and not up and self._opening["address"] is None:
             print("RayError: its raylet died", file=sys.stderr, flush=True)
             os._exit(1)  # nobody can join this cluster, so the coordinator starts another

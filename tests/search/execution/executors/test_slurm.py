@@ -40,7 +40,7 @@ def states(slurm):
     return dict(line.split() for line in lines)
 
 
-def wait_until(condition, what, seconds=90):
+def wait_until(condition, what, seconds=240):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited for {what()} in vain"
@@ -86,7 +86,8 @@ def test_a_study_in_an_allocation_is_saved_requeued_and_continued(queue, tiny, f
     assert "started again, it continues" in log.read_text()
     kept = tiny.results()
     assert 4 <= len(kept) < len(finished.results())
-    queue.command("scontrol", "update", f"job={job}", "StartTime=now")  # else in two minutes
+    # Else in two minutes. In the second of its requeue a node would refuse to start it.
+    queue.command("scontrol", "update", f"job={job}", "StartTime=now+3")
     wait_until(lambda: states(queue)[job] == "COMPLETED", say)
     assert tiny.digest() == finished.digest()
     assert {key: tiny.results()[key] for key in kept} == kept

@@ -55,11 +55,11 @@ def mount_of(folder: Path, table: Path | None = None) -> Mount:
     ``table`` is in the form of /proc/self/mountinfo.
     """
     path = os.path.realpath(folder)
-    found = Mount("/", "")
+    mount = Mount("/", "")
     try:
         lines = (table or MOUNTS).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:  # a system without /proc
-        return found
+        return mount
     for line in lines:
         before, separator, after = line.partition(" - ")
         fields, rest = before.split(" "), after.split(" ")
@@ -67,10 +67,10 @@ def mount_of(folder: Path, table: Path | None = None) -> Mount:
             continue
         place = _unescaped(fields[4])
         inside = path == place or path.startswith(place.rstrip("/") + "/")
-        if inside and len(place) >= len(found.place):  # the last one hides those before
+        if inside and len(place) >= len(mount.place):  # the last one hides those before
             options = {*fields[5].split(","), *(rest[2].split(",") if len(rest) > 2 else ())}
-            found = Mount(place, rest[0], frozenset(options))
-    return found
+            mount = Mount(place, rest[0], frozenset(options))
+    return mount
 
 
 def _unescaped(text: str) -> str:

@@ -139,12 +139,12 @@ def bind_settings(
 def _restore_ledger(folder: Path, say: Callable[[str], None]) -> None:
     """Take readings of runs that have ended from the ledger beside, if the own one lost them."""
     name = Path(os.path.abspath(folder)).name
-    ended = (
+    runs = (
         entry
         for entry in read_ledger(ledger_beside(folder))
         if entry.study == name and (folder / entry.key / RESULT_FILE).is_file()
     )
-    number = restore(folder / LEDGER, ended)
+    number = restore(folder / LEDGER, runs)
     if number:
         say(
             f"{LEDGER} of the study had lost {number} readings of test, which were taken from the "

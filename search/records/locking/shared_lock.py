@@ -120,15 +120,15 @@ class SharedLock:
 
         Raises InputError if its counter moves.
         """
-        begin, said, owner = time.monotonic(), False, _owner(known) or "another process"
+        begin, has_noted, owner = time.monotonic(), False, _owner(known) or "another process"
         while (waited := time.monotonic() - begin) < STALE:
             now = _read(self._path)
             if now is None:
                 return
             if now != known:
                 raise self._refusal(_owner(now), waited)
-            if not said and waited > 2 * EVERY:
-                said = True
+            if not has_noted and waited > 2 * EVERY:
+                has_noted = True
                 say(
                     f"study {self._name!r} was run by {owner}, which was not seen to end; it is "
                     f"watched for {STALE:.0f} seconds for a sign of life"
@@ -143,12 +143,12 @@ class SharedLock:
             os.rename(self._path, away)
         except FileNotFoundError:
             return
-        found = _read(away)
-        if _token(found) != _token(known):
+        content = _read(away)
+        if _token(content) != _token(known):
             with suppress(OSError):
                 os.link(away, self._path)
             away.unlink(missing_ok=True)
-            raise self._refusal(_owner(found))
+            raise self._refusal(_owner(content))
         away.unlink(missing_ok=True)
 
     def _refusal(self, owner: Owner | None, seconds: float | None = None) -> InputError:

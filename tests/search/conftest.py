@@ -34,19 +34,22 @@ class Doors:
     def __init__(self):
         self._server = None
 
-    def open(self, *arguments):
-        """Run a command of the door, such as ``run --config mine.yaml``."""
+    @property
+    def server(self):
+        """The process that forks them."""
         if self._server is None:
             sys.path.append(str(HERE))
             self._server = forked_workers.Server(("door_server",))
             sys.path.remove(str(HERE))
             assert self._server.wait_until_ready() is None
             atexit.register(self._server.close)
+        return self._server
+
+    def open(self, *arguments):
+        """Run a command of the door, such as ``run --config mine.yaml``."""
         output, theirs = os.pipe()
         nothing = os.open(os.devnull, os.O_RDWR)
-        forked = self._server.fork(
-            nothing, theirs, {"ARGUMENTS_OF_THE_DOOR": json.dumps(arguments)}
-        )
+        forked = self.server.fork(nothing, theirs, {"ARGUMENTS_OF_THE_DOOR": json.dumps(arguments)})
         os.close(theirs)
         os.close(nothing)
         return ForkedStudy(forked, open(output, encoding="utf-8", errors="replace"))

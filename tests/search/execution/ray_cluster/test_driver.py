@@ -20,7 +20,7 @@ import pytest
 from hybrid_swin.errors import InputError
 from search.execution.executors.ray import Options, start
 from search.execution.job import Job, Place
-from search.execution.ray_cluster import session
+from search.execution.ray_cluster import opening, session
 from search.settings.experiment import WorkerSettings
 
 pytestmark = [
@@ -274,6 +274,15 @@ def test_a_cluster_that_cannot_be_used_is_one_message(cluster, executors, tmp_pa
     assert len(str(caught.value)) < 400
     assert "\n" not in str(caught.value)
     assert token.read_text() not in str(caught.value)
+
+
+def test_a_cluster_of_which_no_machine_is_fit_is_one_message(cluster, executors, monkeypatch):
+    ours = opening.versions() | {"torch": "1.13.0"}
+    monkeypatch.setattr(opening, "versions", lambda: ours)
+    with pytest.raises(
+        InputError, match=r"machine \S+ has other versions: torch .* \(here 1.13.0\)"
+    ):
+        executors(cluster)
 
 
 def test_the_death_of_the_head_ends_the_driver_and_loses_nothing(executors, tmp_path, monkeypatch):

@@ -188,7 +188,7 @@ class Slurm:
         self._cluster: Any = None
         self.points: Points = {
             "coordinator": lambda scene: [c.pid for c in _running(scene, "run")],
-            "job's agent": lambda scene: [p for p in marked(scene.folder) if _says(p, "work")],
+            "job's agent": lambda scene: [p for p in marked(scene.root) if "work" in _words(p)],
             "step": lambda scene: self._steps(),
             "node": lambda scene: self._daemon("n1"),
             "controller": lambda scene: self._daemon("slurmctld"),
@@ -266,7 +266,7 @@ def _each(scene: Scene, command: str, of: Callable[[int], list[int]]) -> list[in
 
 def _called(scene: Scene, name: str) -> list[int]:
     """Processes of the study, in whatever session, whose command line holds a text."""
-    return [pid for pid in marked(scene.root) if _says(pid, name)]
+    return [p for p in marked(scene.root) if any(name in word for word in _words(p))]
 
 
 def _workers_of_servers(scene: Scene) -> list[int]:
@@ -274,11 +274,12 @@ def _workers_of_servers(scene: Scene) -> list[int]:
     return [worker for server in servers for worker in children_of(server)]
 
 
-def _says(pid: int, text: str) -> bool:
+def _words(pid: int) -> list[str]:
+    """The command line of a process; empty if it has ended."""
     with suppress(OSError):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        return any(text in word.decode(errors="replace") for word in words)
-    return False
+        content = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return content.decode(errors="replace").split("\0")
+    return []
 
 
 def _slurm() -> Any:

@@ -1,28 +1,9 @@
 """Which devices of a machine each worker takes."""
 
-import os
 from collections.abc import Sequence
 
 from hybrid_swin.errors import InputError
 from search.settings.experiment import WorkerSettings
-
-
-def visible_gpus(accelerator: str) -> list[str]:
-    """The GPUs that this process may use, by the names that its workers must be given.
-
-    Where CUDA_VISIBLE_DEVICES is set (a scheduler's, a user's), GPU 0 is the first one named there.
-    None for trainings on another accelerator.
-    """
-    import torch
-
-    from hybrid_swin.training.hardware import resolve_accelerator
-
-    if resolve_accelerator(accelerator) != "cuda":
-        return []
-    count = torch.cuda.device_count()
-    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    named = [name.strip() for name in given.split(",") if name.strip()]
-    return (named or [str(index) for index in range(count)])[:count]
 
 
 def shared_out(gpus: Sequence[str], workers: WorkerSettings) -> list[str]:

@@ -21,13 +21,12 @@ from hybrid_swin.errors import InputError
 from hybrid_swin.system.forks import close_in_children
 from hybrid_swin.system.processes import python_command, python_environment
 from search.execution.bounded_log import BoundedLog, Pump
-from search.execution.devices import check_one_device, shared_out, visible_gpus
+from search.execution.devices import check_one_device, shared_out
 from search.execution.forked_workers import THREAD_VARIABLES, ForkedWorker, fork_worker
 from search.execution.job import Event, Job, Node, Place
+from search.execution.machine import cpu_workers, visible_gpus
 from search.settings.experiment import WorkerSettings
 
-MEMORY_NEED = 2 * 1024**3  # bytes that one CPU worker may want
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
 # Workers that die so often in a row before they begin a job will not get better.
 _STILLBORN_LIMIT = 3
 _LOOK_AGAIN = 1.0  # seconds
@@ -299,43 +298,3 @@ def _spawn(pipe: int, output: int, environment: Mapping[str, str]) -> subprocess
         pass_fds=(pipe,),
         env=python_environment(**environment),
     )
-
-
-def cpu_workers(threads: int, devices: int = 1) -> int:
-    """How many CPU workers this process may well use: by its cores, its quota and free memory.
-
-    Each takes so many processes (``devices``) of so many threads.
-    """
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    most = min(cores, _allocated(), _quota())
-    limits = [most / threads, _free_memory() / MEMORY_NEED]
-    return max(1, int(min(limits) / devices))
-
-
-def _allocated() -> float:
-    """CPUs that Slurm grants on this node, which not every cluster enforces; else infinite."""
-    with suppress(ValueError):
-        return int(os.environ.get("SLURM_CPUS_ON_NODE", "")) or float("inf")
-    return float("inf")
-
-
-def _quota() -> float:
-    """CPUs that the control group grants (containers); infinite where there is no limit."""
-    with suppress(OSError, ValueError):
-        quota, period = _CONTROL_GROUP.joinpath("cpu.max").read_text().split()
-        return int(quota) / int(period)
-    return float("inf")
-
-
-def _free_memory() -> float:
-    """Bytes of memory to be had, within the control group; infinite where nothing tells."""
-    known = [float("inf")]
-    with suppress(OSError, ValueError, IndexError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        available = next(line for line in lines if line.startswith("MemAvailable"))
-        known.append(float(available.split()[1]) * 1024)
-    with suppress(OSError, ValueError):
-        known.append(float(_CONTROL_GROUP.joinpath("memory.max").read_text()))  # or "max"
-    return min(known)

@@ -11,9 +11,8 @@ from typing import Any
 
 import search
 from hybrid_swin.system.processes import import_places
-from search.execution.devices import visible_gpus
-from search.execution.executors.local import cpu_workers
 from search.execution.job import Place
+from search.execution.machine import cpu_workers, visible_gpus
 from search.records.receipt import code_hash
 from search.settings.experiment import WorkerSettings
 

@@ -33,7 +33,7 @@ OTHERS = {
     "launch/imports/source.py": "a list of candidates, of the user's own",
     "launch/proposal/images.py": "images of the user's own",
     "execution/other_process.py": "what the system says of a process",
-    "execution/executors/local.py": "what the system says of its memory and cores",
+    "execution/machine.py": "what the system says of its memory and cores",
     "reporting/status/lock_holder.py": "the lock, as text",
 }
 

@@ -11,7 +11,7 @@ import pytest
 
 from hybrid_swin.errors import InputError
 from search.execution.executors import local
-from search.execution.executors.local import LocalExecutor, cpu_workers
+from search.execution.executors.local import LocalExecutor
 from search.execution.job import Job
 
 PATIENCE = 120  # seconds after which a test has waited in vain
@@ -384,72 +384,3 @@ def test_a_start_that_fails_in_the_middle_leaves_nobody(scripted, monkeypatch):
     with pytest.raises(OSError, match="no more"):
         scripted(3)
     assert not children()
-
-
-# How many
-
-
-@pytest.fixture
-def machine(monkeypatch, tmp_path):
-    """A machine of so many cores, so much free memory (GiB), and its control group."""
-
-    def describe(cores, gigabytes=1000.0, quota=None, memory_max=None):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
-        group = tmp_path / "group"
-        group.mkdir(exist_ok=True)
-        (group / "cpu.max").write_text(f"{quota or 'max'} 100000\n")
-        (group / "memory.max").write_text(f"{memory_max or 'max'}\n")
-        monkeypatch.setattr(local, "_CONTROL_GROUP", group)
-        real = Path.read_text
-
-        def read_text(path, *rest, **options):
-            if str(path) == "/proc/meminfo":
-                return f"MemTotal: 9 kB\nMemAvailable: {int(gigabytes * 1024**2)} kB\n"
-            return real(path, *rest, **options)
-
-        monkeypatch.setattr(Path, "read_text", read_text)
-
-    return describe
-
-
-@pytest.mark.parametrize(
-    ("given", "threads", "expected"),
-    [
-        ({"cores": 8}, 1, 8),
-        ({"cores": 8}, 3, 2),
-        ({"cores": 1}, 4, 1),  # one at least
-        ({"cores": 8, "quota": 250_000}, 1, 2),
-        ({"cores": 8, "quota": 50_000}, 1, 1),
-        ({"cores": 64, "gigabytes": 7}, 1, 3),
-        ({"cores": 64, "gigabytes": 0.5}, 1, 1),
-        ({"cores": 64, "memory_max": 9 * 1024**3}, 1, 4),
-    ],
-)
-def test_as_many_workers_as_the_machine_bears(machine, given, threads, expected):
-    machine(**given)
-    assert cpu_workers(threads) == expected
-    assert cpu_workers(threads, 2) == max(1, expected // 2)
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
-def test_workers_keep_to_the_cores_that_we_may_use():
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})
-    try:
-        assert cpu_workers(1) == 1
-    finally:
-        os.sched_setaffinity(0, cores)
-
-
-def test_where_nothing_is_told_cores_decide(machine, monkeypatch, tmp_path):
-    machine(5)
-    monkeypatch.setattr(local, "_CONTROL_GROUP", tmp_path / "none")
-    assert cpu_workers(1) == 5
-
-
-@pytest.mark.parametrize(("granted", "expected"), [("2", 2), ("8", 5), ("", 5), ("many", 5)])
-def test_what_slurm_grants_on_this_node_is_kept(machine, monkeypatch, granted, expected):
-    """Not every cluster binds processes to their processors."""
-    machine(5)
-    monkeypatch.setenv("SLURM_CPUS_ON_NODE", granted)
-    assert cpu_workers(1) == expected

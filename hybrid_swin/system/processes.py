@@ -104,6 +104,11 @@ def python_environment(**changes: str) -> dict[str, str]:
     return environment | changes
 
 
+def how_it_ended(code: int) -> str:
+    """What became of a process, by its exit code, which is negative for a signal."""
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
 class _Ours:
     """Finds our own packages beside this file."""
 

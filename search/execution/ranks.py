@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import TYPE_CHECKING, Any
 
 from hybrid_swin.system.forks import close_in_children
-from hybrid_swin.system.processes import python_command, python_environment
+from hybrid_swin.system.processes import how_it_ended, python_command, python_environment
 from search.execution.job import Job
 
 if TYPE_CHECKING:
@@ -145,7 +145,6 @@ def _start(rank: int) -> _Other:
 
 def _cause(other: _Other) -> str:
     with suppress(subprocess.TimeoutExpired):
-        code = other.process.wait(_TIME_TO_SAY)
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        how = how_it_ended(other.process.wait(_TIME_TO_SAY))
         return f"the process of device {other.rank} {how}"
     return f"the process of device {other.rank} closed its pipe"

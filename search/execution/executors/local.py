@@ -19,7 +19,7 @@ from typing import Any
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.forks import close_in_children
-from hybrid_swin.system.processes import python_command, python_environment
+from hybrid_swin.system.processes import how_it_ended, python_command, python_environment
 from search.execution.bounded_log import BoundedLog, Pump
 from search.execution.devices import check_one_device, shared_out
 from search.execution.forked_workers import THREAD_VARIABLES, ForkedWorker, fork_worker
@@ -286,7 +286,7 @@ def _never_begun(process: "subprocess.Popen[bytes] | ForkedWorker") -> bool:
 def _cause(code: int | None) -> str:
     if code is None:
         return "was lost with the process that had started it"
-    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+    return how_it_ended(code)
 
 
 def _spawn(pipe: int, output: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:

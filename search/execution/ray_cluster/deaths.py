@@ -3,6 +3,7 @@
 import re
 
 from hybrid_swin.errors.plain_text import one_line
+from hybrid_swin.system.processes import how_it_ended
 
 _LONGEST = 160  # characters
 _PREFIX = re.compile(r"^\[[^]]*\] (\(\w+\) )?\S+:\d+: ")  # of a line in Ray's logs
@@ -25,7 +26,7 @@ def cause_of_death(error: BaseException, machine: str) -> str:
 def end_of_driver(code: int | None, last_line: str) -> str:
     """Why the driver's process ended, by its exit code and what it printed last."""
     if code is not None and code < 0:
-        return f"Ray's driver was killed by signal {-code}"
+        return f"Ray's driver {how_it_ended(code)}"
     if "GCS" in last_line or not last_line:
         return "its head does not answer"
     return one_line(_PREFIX.sub("", last_line), _LONGEST)

@@ -5,7 +5,7 @@ import subprocess
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST, one_line
-from hybrid_swin.system.processes import python_environment
+from hybrid_swin.system.processes import how_it_ended, python_environment
 
 SECONDS = 60.0  # for one command
 # Of a controller that is restarted, busy or cut off: the same command works later.
@@ -65,7 +65,7 @@ def call(*words: str, seconds: float = SECONDS) -> str:
     except subprocess.TimeoutExpired:
         raise UnreachableError(f"{words[0]} has not answered for {seconds:g} s") from None
     if done.returncode:
-        reason = reason_of(done.stderr) or f"{words[0]} ended with exit code {done.returncode}"
+        reason = reason_of(done.stderr) or f"{words[0]} {how_it_ended(done.returncode)}"
         if _FOR_NOW.search(reason):
             raise UnreachableError(reason)
         raise RefusedError(f"{words[0]}: {reason}")

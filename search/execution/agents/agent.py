@@ -38,7 +38,7 @@ from search.execution.agents.mailbox import (
 from search.execution.executors import local
 from search.execution.forked_workers import server
 from search.execution.job import Event, Job
-from search.records.locking.owner import LOCK, parse_owner
+from search.records.locking.owner import LOCK, parse_owner, this_process
 from search.records.receipt import code_hash, versions
 from search.records.settings import read_study
 from search.settings.experiment import WorkerSettings
@@ -108,13 +108,7 @@ class Agent:
     def _announce(self) -> None:
         write_json_atomically(
             self._home / AGENT_FILE,
-            {
-                "schema_version": SCHEMA_VERSION,
-                "host": socket.gethostname(),
-                "system": system(),
-                "pid": os.getpid(),
-                "place": self._place,
-            },
+            {"schema_version": SCHEMA_VERSION, **asdict(this_process()), "place": self._place},
         )
 
     def _serve(self, inbox: Inbox, pulse: Pulse) -> None:
@@ -245,14 +239,6 @@ def _of_the_last(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Messages of the last coordinator alone, where there is more than one."""
     hellos = [index for index, message in enumerate(messages) if message["kind"] == "hello"]
     return messages[hellos[-1] if hellos else 0 :]
-
-
-def system() -> str:
-    """Which processes can be seen from here: of this machine since its start, in one container."""
-    with suppress(OSError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    return ""
 
 
 def about_coordinator(folder: Path, workers: WorkerSettings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any, Literal
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import read_json
-from search.execution.agents.agent import OVER, about_coordinator, system
+from search.execution.agents.agent import OVER, about_coordinator
 from search.execution.agents.mailbox import (
     AGENT_BEAT,
     AGENT_FILE,
@@ -27,6 +28,7 @@ from search.execution.agents.mailbox import (
 )
 from search.execution.job import Event, Job, Node
 from search.execution.other_process import OtherProcess
+from search.records.locking.owner import Owner
 from search.settings.experiment import WorkerSettings
 
 SILENT = 40.0  # seconds without a beat after which an agent's jobs are given to others
@@ -44,7 +46,7 @@ class _Agent:
     outbox: Outbox
     inbox: Inbox
     pulse: Pulse
-    process: OtherProcess | None  # where it is one of this machine
+    process: OtherProcess | None  # None if it is of another machine
     slots: int = 0  # none before it is ready
     jobs: dict[str, Job] = field(default_factory=dict)
 
@@ -54,7 +56,7 @@ class _Agent:
 
 
 class Agents:
-    """An executor over all agents of a study, which come and go.
+    """All agents of a study, which come and go.
 
     Nothing is written and no thread runs before the first one comes.
 
@@ -64,7 +66,6 @@ class Agents:
         say: is told who joins and leaves.
     """
 
-    waiting = ""
     backlog = 0
     """Jobs that wait for a worker, here or in the executor that agents have joined."""
 
@@ -111,11 +112,6 @@ class Agents:
             for agent in self._agents.values()
             if agent.slots
         ]
-
-    def wait_until_ready(self) -> None:
-        """Wait for the first agent."""
-        while not self.slots:
-            self.events(_SCAN)
 
     def submit(self, job: Job) -> None:
         """Take a job."""
@@ -189,7 +185,10 @@ class Agents:
 
     def _meet(self, file: Path) -> None:
         home, record = file.parent, read_json(file)
-        process = OtherProcess(int(record["pid"])) if record["system"] == system() else None
+        names = record["host"], record["kernel"], record["numbering"]
+        owner = Owner(int(record["process"]), *names)
+        is_seen = owner.is_of_this_host and sys.platform == "linux"
+        process = OtherProcess(owner.process) if is_seen else None
         pulse = Pulse(home / AGENT_BEAT)
         if (process and process.has_ended(0)) or not pulse.listen():
             shutil.rmtree(home, ignore_errors=True)  # what one that was killed has left

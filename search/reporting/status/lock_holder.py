@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.execution.agents.mailbox import AGENTS, COORDINATOR_BEAT
-from search.records.locking.owner import LOCK, parse_owner
+from search.records.locking.owner import LOCK, PROCESSES, parse_owner
 
-PROCESSES = Path("/proc")
 _FRESH = 30.0  # seconds; a coordinator gives a sign of life every 2
 
 

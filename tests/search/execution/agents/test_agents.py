@@ -5,16 +5,20 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import pytest
 
 from search.execution.agents import agents as module
-from search.execution.agents.agent import Agent, system
+from search.execution.agents.agent import Agent
 from search.execution.agents.agents import Agents
 from search.execution.agents.joined import Joined
 from search.execution.agents.mailbox import AGENTS, Inbox, Outbox, Pulse
 from search.execution.job import Event, Job, Node
+from search.records.locking.owner import Owner, this_process
 from search.settings.experiment import WorkerSettings
+
+ELSEWHERE = Owner(1, "node-1", "another kernel")
 
 
 def job(number, attempt=1):
@@ -22,16 +26,16 @@ def job(number, attempt=1):
 
 
 class FakeAgent:
-    """What an agent leaves in the folder, by hand; ``pid`` of a process of another machine."""
+    """What an agent leaves in the folder, by hand; ``owner`` is its process."""
 
-    def __init__(self, folder, name="node-1", pid=1, where="another machine"):
+    def __init__(self, folder, name="node-1", owner=ELSEWHERE):
         self.home = folder / AGENTS / name
         self.home.mkdir(parents=True)
         self.inbox, self.outbox = Inbox(self.home / "to_agent.jsonl"), None
         self.outbox = Outbox(self.home / "to_coordinator.jsonl")
         self.beats = 0
         self.beat()
-        record = {"schema_version": 1, "host": name, "system": where, "pid": pid, "place": {}}
+        record = {"schema_version": 1, **asdict(owner), "place": {}}
         (self.home / "agent.json").write_text(json.dumps(record))
         self.token = ""
 
@@ -149,7 +153,8 @@ def test_silence_costs_attempts_and_late_words_do_not_count(agents, tmp_path, mo
 
 def test_an_agent_of_this_machine_that_was_killed_is_missed_at_once(agents, tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
-    agent = joined(agents, tmp_path, pid=process.pid, where=system())
+    owner = replace(this_process(), process=process.pid)
+    agent = joined(agents, tmp_path, owner=owner)
     agents.submit(job(0))
     process.kill()
     process.wait()
@@ -157,7 +162,7 @@ def test_an_agent_of_this_machine_that_was_killed_is_missed_at_once(agents, tmp_
     assert (lost.kind, lost.data) == ("lost", {"error": "the agent node-1 was killed"})
     assert not agent.home.exists()
     # nor is what such a one leaves behind taken for an agent
-    FakeAgent(tmp_path, "node-2", pid=process.pid, where=system())
+    FakeAgent(tmp_path, "node-2", owner)
     agents.events(0)
     assert not agents.present and not (tmp_path / AGENTS / "node-2").exists()
 

@@ -76,7 +76,7 @@ def test_a_study_in_an_allocation_is_saved_requeued_and_continued(queue, tiny, f
     )
     say = lambda: log.read_text() if log.exists() else states(queue)  # noqa: E731
     wait_until(lambda: len(tiny.results()) >= 2, say)
-    os.kill(agents_of(tiny)[0]["pid"], signal.SIGKILL)  # and with it its step
+    os.kill(agents_of(tiny)[0]["process"], signal.SIGKILL)  # and with it its step
     wait_until(lambda: len(tiny.results()) >= 4, say)
     begin = time.monotonic()
     queue.command("scancel", "--batch", "--signal=USR1", job)
@@ -146,7 +146,7 @@ def test_a_login_node_submits_replaces_and_cancels_jobs(queue, tiny, finished):
         queue.command("sbatch", "--partition=urgent", *all_of_it, "--wrap=true")
         tiny.wait_for(lambda: "PREEMPTED" in states(queue).values(), process)
         for job in running() & mine:
-            os.kill(by_job[job]["pid"], signal.SIGKILL)
+            os.kill(by_job[job]["process"], signal.SIGKILL)
         output, _ = process.communicate(timeout=120)
     finally:
         with suppress(ProcessLookupError):

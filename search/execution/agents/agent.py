@@ -38,7 +38,7 @@ from search.execution.agents.mailbox import (
 from search.execution.executors import local
 from search.execution.forked_workers import server
 from search.execution.job import Event, Job
-from search.records.locking.owner import LOCK, parse_owner, this_process
+from search.records.locking.owner import LOCK, read_owner, this_process
 from search.records.receipt import code_hash, versions
 from search.records.settings import read_study
 from search.settings.experiment import WorkerSettings
@@ -99,7 +99,7 @@ class Agent:
             self._leave(beating)
 
     def _check_folder(self) -> None:
-        if not (self._folder / "lock").is_file():
+        if not (self._folder / LOCK).is_file():
             raise InputError(
                 f"no study is run in {str(self._folder)!r}; begin it there with `run`, or name the "
                 "folder as this machine sees it"
@@ -272,9 +272,7 @@ def _check_same(theirs: Mapping[str, Any]) -> None:
 
 def _check_storage(folder: Path) -> None:
     """Raise InputError if the coordinator, on another host, keeps its trials in SQLite."""
-    owner = None
-    with suppress(OSError, ValueError):
-        owner = parse_owner((folder / LOCK).read_text(encoding="utf-8"))
+    owner = read_owner(folder)
     if owner is not None and not owner.is_of_this_kernel:
         check_hosts(
             getattr(read_study(folder), "storage", None), f"this host, beside {owner.host},"

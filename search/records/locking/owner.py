@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def parse_owner(text: str) -> Owner | None:
     """The owner that a line names; None for a line that is just being written."""
     number, *rest = text.split()[:4] or [""]
     return Owner(int(number), *rest) if number.isdecimal() else None
+
+
+def read_owner(folder: Path) -> Owner | None:
+    """Who runs the study in a folder, or did last; None if its lock does not say."""
+    with suppress(OSError, ValueError):
+        return parse_owner((folder / LOCK).read_text(encoding="utf-8"))
+    return None
 
 
 def _kernel() -> str:

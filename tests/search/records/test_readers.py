@@ -34,6 +34,15 @@ OTHERS = {
     "launch/proposal/images.py": "images of the user's own",
     "execution/other_process.py": "what the system says of a process",
     "execution/machine.py": "what the system says of its memory and cores",
+    "execution/agents/agents.py": "how agents announce themselves",
+    "execution/agents/mailbox.py": "messages and beats",
+    "execution/ray_cluster/channel.py": "the null device",
+    "execution/ray_cluster/session.py": "what the system says of a process",
+    "execution/ray_cluster/slot.py": "no file: a method `open`",
+    "execution/ray_cluster/workplace.py": "a word that shows whether a machine sees the folder",
+    "execution/slurm/agent_jobs.py": "the script of its jobs, just written",
+    "execution/slurm/jobs.py": "logs",
+    "execution/slurm/steps.py": "logs",
     "reporting/status/lock_holder.py": "the lock, as text",
 }
 

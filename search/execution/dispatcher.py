@@ -86,7 +86,9 @@ class Dispatcher:
         self._common = dict(common)
         self._view = view
         self._running: dict[str, _Attempt] = {}
-        self._silence = Silence(workers.silence_factor, workers.silence_minutes)
+        self._silence = Silence(
+            workers.silence_factor, workers.silence_minutes, workers.epoch_minutes
+        )
         self._finished: deque[FinishedRun] = deque()
 
     @property

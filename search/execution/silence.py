@@ -6,6 +6,7 @@ expected of the others.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,15 +34,17 @@ class Silence:
 
     A step may take ``factor`` times the slowest one seen, and always ``minutes``. What costs more
     than all that was seen, in multiply-accumulates or in steps per epoch, may take longer in
-    proportion. Steps are comparable on the same data.
+    proportion. Steps are comparable on the same data. No step may take more than ``most`` minutes,
+    also where none has been seen.
 
     Args:
         factor: times the slowest comparable step.
         minutes: the least that is waited for anything.
+        most: the most, in minutes.
     """
 
-    def __init__(self, factor: float, minutes: float) -> None:
-        self._factor, self._least = factor, minutes * 60
+    def __init__(self, factor: float, minutes: float, most: float = math.inf) -> None:
+        self._factor, self._least, self._most = factor, minutes * 60, most * 60
         self._watched: dict[str, _Watched] = {}
         # by step, then by (macs, batch size): the slowest one, in seconds
         self._seen: dict[Step, dict[tuple[float, int], float]] = {}
@@ -101,6 +104,9 @@ class Silence:
         self._tick(now)
         for key, watched in list(self._watched.items()):
             silent = now - watched.since
+            if silent > self._most:
+                yield key, _beyond(watched, silent, self._most)
+                continue
             if silent <= self._least:
                 continue
             slowest = self._slowest(watched)
@@ -158,13 +164,23 @@ def _work(spec: RunSpec) -> tuple[float, int]:
 
 
 def _sentence(watched: _Watched, silent: float, slowest: float) -> str:
+    return (
+        f"it hung: nothing was heard for {silent / 60:.0f} minutes {_place(watched)}, where "
+        f"comparable runs take at most {seconds_text(slowest)}"
+    )
+
+
+def _beyond(watched: _Watched, silent: float, most: float) -> str:
+    return (
+        f"it hung: nothing was heard for {silent / 60:.0f} minutes {_place(watched)}; "
+        f"workers.epoch_minutes allows {most / 60:g}"
+    )
+
+
+def _place(watched: _Watched) -> str:
     name = watched.step[0]
     if name == "epoch":
-        where = f"after epoch {watched.epoch}"
-    else:
-        where = "before its first epoch" if watched.epoch is None else "after its last epoch"
-        where = "while it was measured" if name.startswith("end") else where
-    return (
-        f"it hung: nothing was heard for {silent / 60:.0f} minutes {where}, where comparable runs "
-        f"take at most {seconds_text(slowest)}"
-    )
+        return f"after epoch {watched.epoch}"
+    if name.startswith("end"):
+        return "while it was measured"
+    return "before its first epoch" if watched.epoch is None else "after its last epoch"

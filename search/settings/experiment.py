@@ -55,6 +55,8 @@ class WorkerSettings:
             or end) of comparable runs so far is killed; it costs one attempt, and a run that has
             hung twice is not tried again. A large value switches this off.
         silence_minutes: a shorter silence is never too long.
+        epoch_minutes: a longer one always is, also of the first training: give more if an epoch
+            takes longer.
         checkpoint_seconds: an interrupted training continues from a state that is at most this old.
     """
 
@@ -67,6 +69,7 @@ class WorkerSettings:
     time_limit_minutes: Annotated[float, _WAITING] = 240.0
     silence_factor: Annotated[float, Range(1, 1_000_000)] = 20.0
     silence_minutes: Annotated[float, _WAITING] = 10.0
+    epoch_minutes: Annotated[float, _WAITING] = 60.0
     checkpoint_seconds: Annotated[float, _WAITING] = 10.0
 
 

@@ -19,8 +19,8 @@ def run(key="a", macs=MACS, batch=BATCH, **changes):
 class Clocked:
     """A Silence whose clock goes on in steps, as a study looks at it."""
 
-    def __init__(self, factor=20.0, minutes=10.0):
-        self.silence, self.now = Silence(factor, minutes), 0.0
+    def __init__(self, factor=20.0, minutes=10.0, **most):
+        self.silence, self.now = Silence(factor, minutes, **most), 0.0
 
     def wait(self, seconds):
         """Which runs are overdue at the end of it."""
@@ -178,3 +178,15 @@ def test_references_and_what_has_ended_are_not_watched(clocked):
     clocked.begin(run("b"))
     clocked.silence.forget("b")
     assert clocked.wait(10_000) == {}
+
+
+def test_the_first_training_may_not_hang_for_ever_either():
+    clocked = Clocked(most=60)
+    clocked.begin(run())
+    assert clocked.ends_after("a") == 3610
+    clocked.now += 1
+    [(_, sentence)] = clocked.silence.overdue(clocked.now)
+    assert sentence == (
+        "it hung: nothing was heard for 60 minutes before its first epoch; "
+        "workers.epoch_minutes allows 60"
+    )

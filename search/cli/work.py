@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from hybrid_swin.errors.plain_text import harmless
 from search.cli.options import WorkOptions
 
 
@@ -13,7 +14,7 @@ def run(options: WorkOptions) -> int:
     from search.execution.slurm.job_script import place
 
     def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(harmless(text), file=sys.stderr, flush=True)
 
     folder, patience = Path(options.study), options.patience * 60
     agent = Agent(folder, options.count, patience, say, place(os.environ))

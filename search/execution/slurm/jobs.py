@@ -5,6 +5,7 @@ it has to say for `Jobs.news`, which the coordinator asks for.
 """
 
 import getpass
+import os
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.errors.plain_text import LONGEST, one_line
 from search.execution.slurm.commands import RefusedError, UnreachableError, call
 from search.execution.slurm.queue import VANISHED, SlurmJob, jobs_named
 
@@ -22,6 +24,7 @@ _TO_CANCEL = 10.0  # seconds for one command
 _TO_LEAVE = 5.0  # seconds for agents
 _TO_GATHER = 0.5  # seconds from the first work to a submission
 _LOOK_AGAIN = 0.3  # seconds
+_TAIL = 10_000  # bytes of a log that are read for its last line
 _REASONS = {
     "Priority": "others come first",
     "Resources": "no node is free",
@@ -222,8 +225,9 @@ def _by_number(job: SlurmJob) -> tuple[int, ...]:
 
 
 def last_line(log: Path) -> str:
-    """What a job printed last; empty if nothing can be read."""
-    with suppress(OSError):
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    """What a job printed last, as one line of a message; empty if nothing can be read."""
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+        lines = file.read().decode(errors="replace").split("\n")
+        return one_line(next((line for line in reversed(lines) if line.strip()), ""), LONGEST // 2)
     return ""

@@ -187,3 +187,6 @@ def test_the_last_line_of_a_log(tmp_path):
     (tmp_path / "log").write_bytes(b"first\nlast \xff\n\n")
     assert last_line(tmp_path / "log") == "last \ufffd"
     assert last_line(tmp_path / "none") == ""
+    (tmp_path / "log").write_bytes(b"\n" * 10**5 + b"\x1b[31m" + b"many words " * 100 + b"\r\n")
+    said = last_line(tmp_path / "log")
+    assert len(said) <= 150 and said.isprintable()

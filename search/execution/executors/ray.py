@@ -7,34 +7,21 @@ has started itself.
 """
 
 import importlib.util
-import json
 import os
-import shutil
-import subprocess
-import tempfile
 import time
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
 from typing import Annotated, Any
 
 from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.values import Range
-from hybrid_swin.system.forks import close_in_children
-from hybrid_swin.system.processes import python_command, python_environment
-from search.execution.bounded_log import BoundedLog, Pump
 from search.execution.job import Event, Job, Node, Place
-from search.execution.ray_cluster.deaths import end_of_driver
-from search.execution.ray_cluster.session import end_session
+from search.execution.ray_cluster.driver_process import DriverProcess
 
 _LOOK_AGAIN = 1.0  # seconds
 _SAY_AGAIN = 60.0  # seconds after which a person is told once more why nothing begins
-_TIME_TO_CLOSE = 15.0  # seconds that the driver has to end its actors and its cluster
 _MOST_STARTS = 3  # of a cluster of our own, without one job that ended
-_LONGEST_FOLDER = 38  # characters: Ray puts sockets in it, whose paths may have 107
 
 
 @dataclass(frozen=True)
@@ -105,7 +92,8 @@ class RayExecutor:
         from search.execution.ray_cluster.opening import opening_of  # it reads images' modules
 
         self._opening = opening_of(place, _asks(options, place), self._address)
-        (place.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self._log = place.folder / "logs" / "ray.log"
+        self._log.parent.mkdir(parents=True, exist_ok=True)
         self._jobs: dict[str, Job] = {}
         self._begun: set[str] = set()
         self._pending: deque[Event] = deque()
@@ -145,7 +133,7 @@ class RayExecutor:
         """Take a job; it starts when a worker is free."""
         job = Job(job.key, job.attempt, job.task, os.path.abspath(job.folder), job.settings)
         self._jobs[job.key] = job
-        self._send("submit", job=asdict(job))
+        self._driver.send("submit", job=asdict(job))
 
     def events(self, timeout: float) -> list[Event]:
         """What happened; waits at most ``timeout`` seconds.
@@ -161,61 +149,27 @@ class RayExecutor:
         """Forget a job, killing the worker that runs it."""
         if self._jobs.pop(key, None) is not None:
             self._begun.discard(key)
-            self._send("cancel", key=key)
+            self._driver.send("cancel", key=key)
 
     def close(self, whole: bool = False) -> None:
         """End workers, driver and a cluster of our own; in a forked child, leave them alone."""
         if self._closed or os.getpid() != self._owner:
             return
         self._closed = True
-        self._send("close")
-        self._pipe.close()
-        try:
-            self._process.wait(_TIME_TO_CLOSE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        self._end()
+        self._driver.close()
 
     def _start(self) -> None:
         """Start a driver; what it needs is its first message."""
         self._nodes: list[Node] = []
         self._ready, self._waiting, self._refusal = 0, "", ""
         self._starts += 1
-        self._scratch = Path(tempfile.mkdtemp(prefix="hybrid-swin-ray-", dir=_short_folder()))
-        output = Pump(BoundedLog(self._place.folder / "logs" / "ray.log"))
-        ours, theirs = Pipe()
-        try:
-            self._process = subprocess.Popen(
-                python_command("search.execution.ray_cluster.driver", str(theirs.fileno())),
-                stdin=subprocess.DEVNULL,
-                stdout=output.writer,
-                stderr=output.writer,
-                pass_fds=(theirs.fileno(),),
-                cwd=self._scratch,
-                env=python_environment(),
-                start_new_session=True,  # no signal of the terminal; all of it can be ended
-            )
-        except BaseException:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            raise
-        finally:
-            os.close(output.writer)
-            theirs.close()
-        close_in_children(ours)
-        self._pipe: Connection[Any, Any] = ours
-        self._output = output
-        self._send("open", **self._opening, scratch=str(self._scratch))
-
-    def _send(self, kind: str, **about: Any) -> None:
-        with suppress(OSError):  # it has ended, which the next events() tell
-            self._pipe.send_bytes(json.dumps({"kind": kind, **about}).encode())
+        self._driver = DriverProcess(self._opening, self._log)
 
     def _receive(self, timeout: float) -> list[Event]:
         events: list[Event] = []
         try:
-            if self._pipe.poll(timeout):
-                while self._pipe.poll():
-                    events += self._take(json.loads(self._pipe.recv_bytes()))
+            for message in self._driver.messages(timeout):
+                events += self._take(message)
         except (EOFError, OSError):
             events += self._bury()
         self._say_waiting()
@@ -265,21 +219,16 @@ class RayExecutor:
         """The driver has ended: with its cluster, or by itself."""
         if self._refusal:
             raise InputError(self._refusal)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_LOOK_AGAIN)
-        code = self._process.poll()
-        self._end()
-        cause = end_of_driver(code, self._output.last_line())
-        log = self._place.folder / "logs" / "ray.log"
+        cause = self._driver.bury()
         if self._address is not None:
             raise InputError(
                 f"the Ray cluster at {quote(self._address)} is gone ({cause}); all results are "
-                f"saved: give the same command again to go on; {log} says more"
+                f"saved: give the same command again to go on; {self._log} says more"
             )
         if self._starts >= _MOST_STARTS:
             raise InputError(
                 f"Ray on this machine ended {self._starts} times ({cause}); all results are saved; "
-                f"{log} says more; choose executor.name local to go on without it"
+                f"{self._log} says more; choose executor.name local to go on without it"
             )
         self._place.say(f"Ray on this machine ended ({cause}); it is started again")
         jobs, begun = list(self._jobs.values()), set(self._begun)
@@ -291,15 +240,6 @@ class RayExecutor:
                 self.submit(job)
         data = {"error": "Ray on this machine ended"}
         return [Event("returned", j.key, j.attempt, "", data) for j in jobs if j.key in begun]
-
-    def _end(self) -> None:
-        """Leave nothing behind of a driver that has ended or must."""
-        end_session(self._process.pid)
-        self._process.wait()
-        self._output.close()
-        self._pipe.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        Path(self._opening["nonce"]).unlink(missing_ok=True)
 
 
 def _asks(options: Options, place: Place) -> dict[str, float]:
@@ -313,9 +253,3 @@ def _asks(options: Options, place: Place) -> dict[str, float]:
     cpus = own if options.num_cpus is None else options.num_cpus
     asks: Mapping[str, float] = {"CPU": cpus, "GPU": gpus, **options.resources}
     return {name: float(amount) for name, amount in asks.items() if amount}
-
-
-def _short_folder() -> str:
-    """Where the private folder of a driver is made."""
-    folder = tempfile.gettempdir()
-    return folder if len(folder) < _LONGEST_FOLDER - len("/hybrid-swin-ray-12345678") else "/tmp"  # noqa: S108

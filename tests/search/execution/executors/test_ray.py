@@ -48,7 +48,8 @@ def executor(tmp_path, monkeypatch):
     """Makes executors on a scripted driver; what they say comes into ``executor.said``."""
     script = tmp_path / "driver.py"
     script.write_text(DRIVER)
-    monkeypatch.setattr(ray, "python_command", lambda _, *end: [sys.executable, script, *end])
+    command = "search.execution.ray_cluster.driver_process.python_command"
+    monkeypatch.setattr(command, lambda _, *end: [sys.executable, script, *end])
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     made = []
 
@@ -119,7 +120,7 @@ def test_why_nothing_begins_is_next_notice_once_and_again(executor, monkeypatch)
 
 def test_the_end_of_a_cluster_of_our_own_costs_no_attempt_until_it_ends_too_often(executor):
     one = executor()
-    first = one._process.pid
+    first = one._driver.pid
     one.submit(job("trials/0", 1, event("started")))
     wait_for(one, 1)
     one.submit(job("trials/1", 1, "die"))
@@ -129,7 +130,7 @@ def test_the_end_of_a_cluster_of_our_own_costs_no_attempt_until_it_ends_too_ofte
     # the other had not begun and is given to the new one, where it ends the driver again
     with pytest.raises(InputError, match=r"ended 3 times .*executor.name local"):
         wait_for(one, 1)
-    assert one._process.pid != first
+    assert one._driver.pid != first
 
 
 def test_the_end_of_a_cluster_of_others_is_one_message(executor, tmp_path):
@@ -142,7 +143,7 @@ def test_the_end_of_a_cluster_of_others_is_one_message(executor, tmp_path):
         f"give the same command again to go on; {tmp_path}/logs/ray.log says more"
     )
     one.close()
-    assert not one._scratch.exists()
+    assert not one._driver.scratch.exists()
 
 
 def test_what_the_driver_refuses_is_one_message(executor):

@@ -214,11 +214,11 @@ def test_all_nodes_work_and_what_dies_is_told_and_replaced(cluster, executors, t
     assert ends(epoch.data["pid"])
     wait_until(executor, lambda: executor.free == 2)
 
-    driver = executor._process.pid
+    driver = executor._driver.pid
     executor.close()
     executor.close()
     assert ends(driver)
-    assert not executor._scratch.exists()
+    assert not executor._driver.scratch.exists()
     assert not list((tmp_path / "study" / "logs").glob(".ray*"))
 
 
@@ -296,7 +296,7 @@ def test_the_death_of_the_head_ends_the_driver_and_loses_nothing(executors, tmp_
         with pytest.raises(InputError, match=r"is gone \(its head does not answer\); all"):
             wait_for(executor, "done")
         executor.close()
-        assert ends(executor._process.pid)
+        assert ends(executor._driver.pid)
     finally:
         own.close()
     assert ends(epoch.data["pid"])
@@ -310,7 +310,7 @@ def test_the_death_of_the_raylet_of_our_own_cluster_starts_another(
     executor = executors(own, count=1)
     executor.submit(job(tmp_path, wait=True))
     wait_for(executor, "epoch")
-    driver = executor._process.pid
+    driver = executor._driver.pid
     [raylet] = [
         pid
         for pid in session._members(driver)
@@ -320,7 +320,7 @@ def test_the_death_of_the_raylet_of_our_own_cluster_starts_another(
     wait_for(executor, "lost")
     executor.submit(job(tmp_path, attempt=2))
     assert [e.kind for e in wait_for(executor, "done")] == ["started", "epoch", "done"]
-    assert executor._process.pid != driver
+    assert executor._driver.pid != driver
     assert session._members(driver) == []
     assert "Ray on this machine ended (RayError: its raylet died); it is started again" in (
         executors.said

@@ -6,7 +6,6 @@ i - lookahead + 1 are told, results are told in the trials' order, and what a jo
 The folder is the truth: a result is on the disk before Optuna hears of it.
 """
 
-import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,26 +15,23 @@ from typing import Any
 from search.execution.dispatcher import Dispatcher
 from search.execution.view import View
 from search.records.finalists_file import write_finalists
-from search.records.identity import derive_seed
 from search.records.imported import Imported
 from search.records.looks import read_looks
-from search.records.runs import RESULT_FILE, FinishedRun, RunResult, RunSpec
+from search.records.runs import RESULT_FILE, FinishedRun, RunSpec
 from search.records.time_limit import LEAST_SEEDS
 from search.settings.study import StudySettings
 from search.study import objectives
 from search.study.candidates import Candidates
 from search.study.deadline import Deadline, no_deadline
 from search.study.expected_runs import expected_runs, full_trainings
-from search.study.finalists import choose_finalists
+from search.study.finalists import choose_finalists, each_once
 from search.study.imported_trials import ImportedTrials
 from search.study.looks import next_target
 from search.study.proposals import Proposals
-from search.study.random_candidates import RandomCandidates
+from search.study.random_candidates import RandomCandidates, training_cost
 from search.study.rungs import Rungs
 from search.study.sampling.study import OptunaStudy
 
-# Points of a learning curve that Optuna keeps beside the rungs: enough for a dashboard's plot.
-_CURVE_POINTS = 10
 # Seconds to wait for workers while a proposal is being made, and while none is.
 _SHORT, _LONG = 0.02, 1.0
 _AHEAD = 2  # retrained networks that wait for each worker before a further seed is decided
@@ -118,7 +114,8 @@ class Coordinator:
             "random_search": self._choose(random, top),
         }
         write_finalists(self._folder, chosen, self._view.note)
-        finalists = _once([*chosen["search"], *chosen["random_search"]], self._candidates.baselines)
+        both = [*chosen["search"], *chosen["random_search"]]
+        finalists = each_once(both, self._candidates.baselines)
         self._expect(top=len(finalists))
         self._submit_finals_in_time(finalists)
         while self._dispatcher.busy:
@@ -166,7 +163,8 @@ class Coordinator:
                 result = self._results.pop(spec.key)[1]
                 if not spec.imported_from:
                     self._rungs.tell(number, result)
-                asking.tell(number, result, self._values((spec, result)), self._curve(result))
+                values = objectives.finite_values(spec, result, self._settings.objective.against)
+                asking.tell(number, result, values, self._rungs.curve(result))
                 trials.append(
                     (self._candidates.light(spec), replace(result, history=(), metrics={}))
                 )
@@ -183,7 +181,7 @@ class Coordinator:
         if origin:
             asking.ask(index, {}, (), origin)
         else:
-            asking.ask(index, self._rungs.cutoffs(index), self._image_rungs(index))
+            asking.ask(index, self._rungs.cutoffs(index), self._rungs.images(index))
 
     def _submit_trial(self, trial: RunSpec, index: int) -> None:
         known = self._imported.known(trial, index)
@@ -230,9 +228,7 @@ class Coordinator:
 
     def _audits(self, trials: Sequence[FinishedRun]) -> list[RunSpec]:
         """Stopped trials to be trained to their end, drawn at random."""
-        stopped = [spec for spec, result in trials if result.state == "stopped"]
-        stopped.sort(key=lambda spec: derive_seed(self._settings.seed, "audit", spec.key))
-        drawn = stopped[: self._settings.rungs.audit]
+        drawn = self._rungs.audited(trials)
         return [self._candidates.audit(self._candidates.whole(spec)) for spec in drawn]
 
     def _random_search(
@@ -241,14 +237,7 @@ class Coordinator:
         """Random candidates that cost as much to train as the search and its audits do."""
         if not self._settings.sampler.random_search:
             return []
-        spent = sum(result.passes * spec.cost["macs"] for spec, result in trials)
-        spent += sum(self._passes(spec) * spec.cost["macs"] for spec in audits)
-        return list(self._randoms.search(spent))
-
-    def _passes(self, spec: RunSpec) -> float:
-        """Over the train split, of a run to its end."""
-        shares = sum(images / self._train_images for images in spec.image_rungs)
-        return float((spec.recipe or {})["epochs"] * (1 + shares))
+        return list(self._randoms.search(training_cost(trials, audits, self._train_images)))
 
     def _finalists_in_time(self) -> int:
         """So many of the best of each search that at least three seeds of all fit, if they can."""
@@ -268,27 +257,6 @@ class Coordinator:
     def _choose(self, runs: Sequence[FinishedRun], top: int) -> list[RunSpec]:
         chosen = choose_finalists(runs, top, self._settings.objective, self._reference)
         return [self._candidates.whole(spec) for spec in chosen]
-
-    def _values(self, run: FinishedRun) -> list[float] | None:
-        values = objectives.values_of(*run, self._settings.objective.against)
-        known = [value for value in values if value is not None and math.isfinite(value)]
-        return known if len(known) == len(values) else None
-
-    def _curve(self, result: RunResult) -> list[tuple[int, float]]:
-        """Some of a trial's scores, at the rungs among others."""
-        monitor = self._settings.objective.monitor
-        if self._settings.rungs.over == "images":
-            return sorted(self._rungs.scores(result).items())
-        every = max(1, result.epochs_planned // _CURVE_POINTS)
-        return [
-            (int(epoch["epoch"]), float(epoch[monitor]))
-            for epoch in result.history
-            if monitor in epoch
-            and (epoch["epoch"] % every == 0 or epoch["epoch"] in (*self._rungs.all, result.epochs))
-        ]
-
-    def _image_rungs(self, index: int) -> tuple[int, ...]:
-        return self._rungs.of(index) if self._settings.rungs.over == "images" else ()
 
     def _expect(self, **known: Any) -> None:
         """Say how many runs the study comes to, with what is known by now."""
@@ -337,10 +305,3 @@ class Coordinator:
             self._deadline.heard(spec, result)
             if spec.kind in ("trial", "audit", "random"):
                 self._results[spec.key] = (spec, result)  # somebody waits for it
-
-
-def _once(specs: Sequence[RunSpec], others: Sequence[RunSpec]) -> list[RunSpec]:
-    """Each candidate once, as it was chosen first, and none of the others' candidates."""
-    seen = {spec.candidate_id for spec in others}
-    first = {spec.candidate_id: spec for spec in reversed(specs)}
-    return [spec for spec in reversed(first.values()) if spec.candidate_id not in seen]

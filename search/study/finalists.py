@@ -59,6 +59,13 @@ def _spread(
     return [spec for spec, _ in chosen]
 
 
+def each_once(specs: Sequence[RunSpec], others: Sequence[RunSpec]) -> list[RunSpec]:
+    """Each candidate once, as it was chosen first, and none of the others' candidates."""
+    seen = {spec.candidate_id for spec in others}
+    first = {spec.candidate_id: spec for spec in reversed(specs)}
+    return [spec for spec in reversed(first.values()) if spec.candidate_id not in seen]
+
+
 def choosers(
     folder: Path, candidates: Mapping[str, str], damaged: list[DamagedFileError] | None = None
 ) -> dict[str, tuple[str, ...]]:

@@ -34,6 +34,13 @@ def values_of(spec: RunSpec, result: RunResult, against: Sequence[str]) -> tuple
     return (result.score, *(cost_of(spec, result, name) for name in against))
 
 
+def finite_values(spec: RunSpec, result: RunResult, against: Sequence[str]) -> list[float] | None:
+    """A run's objectives; None if one of them is unknown or not a finite number."""
+    values = values_of(spec, result, against)
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return known if len(known) == len(values) else None
+
+
 def cost_of(spec: RunSpec, result: RunResult, name: str) -> float | None:
     """One cost of a run."""
     if name == "latency":

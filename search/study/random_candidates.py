@@ -1,11 +1,11 @@
 """Candidates drawn at random within the budget: what no search at all would have given."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from search.records.identity import derive_seed
-from search.records.runs import RunSpec
+from search.records.runs import FinishedRun, RunSpec
 from search.settings.study import StudySettings
 from search.space.space import Space
 from search.study.candidates import Candidates
@@ -57,3 +57,16 @@ class RandomCandidates:
                 yield dataclasses.replace(spec, params=params)
             elif (refused := refused + 1) >= _EXHAUSTED_AFTER or len(drawn) == self._space.size:
                 return
+
+
+def training_cost(
+    trials: Sequence[FinishedRun], audits: Sequence[RunSpec], train_images: int
+) -> float:
+    """What trials have cost and audits will, in passes over the train split times MACs."""
+
+    def passes(spec: RunSpec) -> float:
+        shares = sum(images / train_images for images in spec.image_rungs)
+        return float((spec.recipe or {})["epochs"] * (1 + shares))
+
+    spent = sum(result.passes * spec.cost["macs"] for spec, result in trials)
+    return spent + sum(passes(spec) * spec.cost["macs"] for spec in audits)

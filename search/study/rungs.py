@@ -6,14 +6,16 @@ same whatever the workers' timing.
 """
 
 import bisect
+from collections.abc import Sequence
 from typing import Literal
 
 from search.records.identity import derive_seed
-from search.records.runs import RunResult
+from search.records.runs import FinishedRun, RunResult, RunSpec
 from search.settings.study import RungSettings
 
 _MOST_RUNGS = 12  # far beyond any training's epochs
 _SEEDS = 2**31  # how many there are
+_CURVE_POINTS = 10  # of a learning curve, beside the rungs: enough for a dashboard's plot
 
 Cutoffs = dict[int, float]
 
@@ -45,7 +47,7 @@ class Rungs:
         seed: int,
         most: int,
     ) -> None:
-        self._factor = settings.factor
+        self._factor, self._audit = settings.factor, settings.audit
         self._over = settings.over
         self._monitor = monitor
         self._mode = mode
@@ -75,6 +77,10 @@ class Rungs:
         """The rungs of a trial."""
         return tuple(self._scores[self.bracket(index)])
 
+    def images(self, index: int) -> tuple[int, ...]:
+        """The rungs of a trial that are trainings on part of the images; empty if none are."""
+        return self.of(index) if self._over == "images" else ()
+
     def tell(self, index: int, result: RunResult) -> None:
         """Learn from a trial's scores."""
         scores = self.scores(result)
@@ -92,6 +98,24 @@ class Rungs:
             for epoch in result.history
             if epoch["epoch"] in self.all and epoch.get(self._monitor) is not None
         }
+
+    def curve(self, result: RunResult) -> list[tuple[int, float]]:
+        """Some of a run's scores for a plot, those at rungs among them."""
+        if self._over == "images":
+            return sorted(self.scores(result).items())
+        every = max(1, result.epochs_planned // _CURVE_POINTS)
+        shown = (*self.all, result.epochs)
+        return [
+            (int(epoch["epoch"]), float(epoch[self._monitor]))
+            for epoch in result.history
+            if self._monitor in epoch and (epoch["epoch"] % every == 0 or epoch["epoch"] in shown)
+        ]
+
+    def audited(self, trials: Sequence[FinishedRun]) -> list[RunSpec]:
+        """Stopped trials, drawn at random, that are to be trained to their end."""
+        stopped = [spec for spec, result in trials if result.state == "stopped"]
+        stopped.sort(key=lambda spec: derive_seed(self._seed, "audit", spec.key))
+        return stopped[: self._audit]
 
     def cutoffs(self, index: int) -> Cutoffs:
         """For each rung of a trial that enough have reached, the score of the worst to go on."""

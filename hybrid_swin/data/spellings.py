@@ -58,8 +58,11 @@ class Words:
         for reserved in self.inside:
             if reserved in simple:
                 return reserved
-        close = max(self.meanings, key=lambda known: (likeness(simple, known), known))
-        return self.meanings[close] if likeness(simple, close) >= _NEAR else None
+        alike = {
+            known: likeness(simple, known) for known in self.meanings if _may_be_near(simple, known)
+        }
+        close = max(alike, key=lambda known: (alike[known], known), default="")
+        return self.meanings[close] if close and alike[close] >= _NEAR else None
 
     def read(self, word: str, where: str) -> str:
         """The reserved word that is meant. Raises InputError for a word that is none of these."""
@@ -97,6 +100,11 @@ def likeness(one: str, other: str) -> float:
     if sorted(one) == sorted(other):  # the same letters: 'spilt' is nearer to 'split' than 'spit'
         return 1.0
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
+def _may_be_near(one: str, other: str) -> bool:
+    """Whether their lengths alone let them be so alike."""
+    return 2 * min(len(one), len(other)) >= _NEAR * (len(one) + len(other))
 
 
 def _with_fillers(words: Mapping[str, Iterable[str]]) -> dict[str, str]:

@@ -5,11 +5,12 @@ import json
 import os
 import time
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.datasets import load_digits
+from sklearn import datasets
 
 from hybrid_swin.cost import count_cost
 from hybrid_swin.data.loading import load_data
@@ -70,7 +71,10 @@ class NoWorkers:
         pass
 
 
-def digits(root, count=200):
+load_digits = cache(datasets.load_digits)
+
+
+def digits(root, count=120):
     """scikit-learn's digits as files, one folder per class."""
     data = load_digits()
     for index in range(count):
@@ -150,19 +154,18 @@ def test_what_cannot_be_is_refused_before_anything_is_done(paced, capsys, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("make", "shape", "channels", "classes"),
+    ("make", "shape", "channels", "classes", "kind"),  # both kinds take the same of images
     [
-        (lambda root: digits(root), 8, 1, 10),
-        (lambda root: textures(root, 3, 20, (40, 60)), [40, 80], 3, 3),
-        (lambda root: textures(root, 2, 30, (32, 32)), 32, 3, 2),
-        (lambda root: textures(root, 40, 4, (32, 32)), 32, 3, 40),
-        (lambda root: textures(root, 4, 15, (28, 28), "L"), 28, 1, 4),
-        (lambda root: textures(root, 2, 3, (900, 700)), [96, 64], 3, 2),
-        (lambda root: textures(root, 2, 4, (40, 80)), [40, 80], 3, 2),
+        (lambda root: digits(root), 8, 1, 10, ComparisonSettings),
+        (lambda root: textures(root, 3, 20, (40, 60)), [40, 80], 3, 3, StudySettings),
+        (lambda root: textures(root, 2, 30, (32, 32)), 32, 3, 2, StudySettings),
+        (lambda root: textures(root, 40, 4, (32, 32)), 32, 3, 40, StudySettings),
+        (lambda root: textures(root, 4, 15, (28, 28), "L"), 28, 1, 4, StudySettings),
+        (lambda root: textures(root, 2, 3, (900, 700)), [96, 64], 3, 2, StudySettings),
+        (lambda root: textures(root, 2, 4, (40, 80)), [40, 80], 3, 2, ComparisonSettings),
     ],
     ids=["digits", "small", "two", "many", "grey", "large", "wide"],
 )
-@pytest.mark.parametrize("kind", [StudySettings, ComparisonSettings])
 def test_settings_fit_the_images(paced, tmp_path, make, shape, channels, classes, kind):
     make(tmp_path / "photos")
     found, text = settle("--images", "photos", "--hours", "0.3", kind=kind)
@@ -304,29 +307,41 @@ def test_a_file_of_an_earlier_version_is_never_replaced(paced, tmp_path):
         settle("--images", "photos", "--hours", "0.5")
 
 
+# Options that do not depend on each other go together.
 STUDY_WORDS = {
-    "seeds": ["--finalists.seeds", "4", "--finalists.top", "1", "--finalists.random", "0"],
-    "looks": ["--finalists.seeds", "[3, 5]"],
-    "trials": ["--trials", "3"],
-    "epochs": ["--recipe.epochs", "20", "--recipe.learning_rate", "0.003"],
-    "batch": ["--recipe.batch_size", "32", "--data.epoch_images", "64"],
-    "budget": ["--budget.macs", "900K", "--budget.parameters", "100K"],
-    "baselines": ["--baselines", "[{blocks: [w_msa]}, {label: conv, blocks: [conv]}]"],
-    "sampler": ["--sampler.random_search", "true", "--rungs.first", "0"],
-    "objective": ["--objective.monitor", "val/balanced_accuracy", "--seed", "7"],
-    "against": ["--objective.against", "[macs]"],
-    "space": ["--variant.window_size", "2", "--variant.mlp_ratio", "{choose: [2, 4]}"],
-    "where": ["--name", "mine", "--folder", "there", "--workers.threads", "2"],
-    "mirror": ["--wandb.mode", "offline", "--wandb.tags", "[a, b]", "--wandb.project", "birds"],
+    "retrainings": [
+        *("--finalists.seeds", "4", "--finalists.top", "1", "--finalists.random", "0"),
+        *("--trials", "3", "--objective.against", "[macs]"),
+        *("--variant.window_size", "2", "--variant.mlp_ratio", "{choose: [2, 4]}"),
+        *("--wandb.mode", "offline", "--wandb.tags", "[a, b]", "--wandb.project", "birds"),
+    ],
+    "looks": [
+        *("--finalists.seeds", "[3, 5]"),
+        *("--recipe.epochs", "20", "--recipe.learning_rate", "0.003"),
+        *("--sampler.random_search", "true", "--rungs.first", "0"),
+        *("--baselines", "[{blocks: [w_msa]}, {label: conv, blocks: [conv]}]"),
+    ],
+    "budget": [
+        *("--budget.macs", "900K", "--budget.parameters", "100K"),
+        *("--recipe.batch_size", "32", "--data.epoch_images", "64"),
+        *("--objective.monitor", "val/balanced_accuracy", "--seed", "7"),
+        *("--name", "mine", "--folder", "there", "--workers.threads", "2"),
+    ],
 }
 COMPARISON_WORDS = {
-    "arms": ["--arms", "[{label: plain}, {add: conv}, {add: mdta(attention=false)}]"],
-    "factors": ["--factors", "{fusion: [sum, gate]}", "--baseline", "base"],
-    "seeds": ["--seeds", "4", "--learning_rates", "[0.001, 0.002]", "--choose_rate", "once"],
-    "looks": ["--seeds", "[3, 5]", "--primary.arm", "+mdta"],
-    "match": ["--match.by", "[macs, parameters]", "--equivalence", "1"],
-    "recipe": ["--recipe.epochs", "20", "--recipe.flip", "none"],
-    "where": ["--name", "mine", "--workers.count", "2", "--wandb.mode", "disabled"],
+    "arms": [
+        *("--arms", "[{label: plain}, {add: conv}, {add: mdta(attention=false)}]"),
+        *("--seeds", "4", "--learning_rates", "[0.001, 0.002]", "--choose_rate", "once"),
+        *("--recipe.epochs", "20", "--recipe.flip", "none"),
+    ],
+    "factors": [
+        *("--factors", "{fusion: [sum, gate]}", "--baseline", "base"),
+        *("--name", "mine", "--workers.count", "2", "--wandb.mode", "disabled"),
+    ],
+    "looks": [
+        *("--seeds", "[3, 5]", "--primary.arm", "+mdta"),
+        *("--match.by", "[macs, parameters]", "--equivalence", "1"),
+    ],
 }
 
 
@@ -413,7 +428,7 @@ def test_a_study_that_has_begun_keeps_its_settings_and_its_plan(paced, tmp_path)
     digits(tmp_path / "photos")
     first, _ = settle("--images", "photos", "--hours", "0.3")
     begun(first)
-    digits(tmp_path / "photos", 300)  # more images: nothing is proposed anew
+    digits(tmp_path / "photos", 200)  # more images: nothing is proposed anew
     again, text = settle("--images", "photos", "--hours", "0.3", kind=StudySettings)
     assert "going on with the settings in runs/photos/begin.yaml" in text
     assert again.settings == first.settings

@@ -22,7 +22,8 @@ from search.launch import study as launch
 from search.reporting.wandb.summary import summary_of
 from tests.search.records import instant_folders
 
-BRACKETS = b'{"schema_version": 1, "variant": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+# On lines of their own, for PyYAML looks back along a line for each bracket of it.
+BRACKETS = b'{"schema_version": 1, "variant": ' + b"[\n" * 9000 + b"]\n" * 9000 + b"}"
 DAMAGE = {
     "cut": None,
     "nothing in it": b"{}",
@@ -53,8 +54,23 @@ OWN = {
     "study": ["finalists.json", "optuna.journal", "leaderboard.json"],
     "comparison": ["plan.json", "comparison.json", "comparison.csv"],
 }
+# Where what the bytes say makes no difference: an archive, and a file in a folder's place.
+ARCHIVES, FOLDERS = (".npz", ".ckpt"), ("{trial}", "{final}/attempt-1", "{trial}/attempt-foo")
 APPENDED = ("looks.jsonl", "test_reads.jsonl")  # what they lose is said, not made again
 CASES = [(kind, file) for kind in OWN for file in [*FILES, *OWN[kind]]]
+
+
+def damages(kind, file):
+    """Kinds of damage to a kind of file; both kinds of folders read FILES by the same readers."""
+    if file in FOLDERS:
+        return ["cut", "a folder"]
+    if file.endswith(ARCHIVES):
+        return ["cut", "not text", "a folder"]
+    if kind == "comparison" and file in FILES:
+        return ["cut", "nothing in it", "a folder"]
+    return list(DAMAGE)
+
+
 WORDS = {"study": "run", "comparison": "compare"}
 BOARDS = {"study": "leaderboard.json", "comparison": "comparison.json"}
 
@@ -206,7 +222,7 @@ def whole(templates, folder, capsys):
 def test_damage_is_one_line_and_changes_nothing_in_silence(whole, folder, capsys, kind, file):
     """An exception that is none of the program's messages fails this test."""
     known, undoubted = whole(kind)
-    for how in DAMAGE:
+    for how in damages(kind, file):
         made = folder(kind, how.replace(" ", "-"))
         place = file.format(**made.runs)
         made.damage(place, how)
@@ -239,7 +255,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("kind", list(WORDS))
-@pytest.mark.parametrize("write", [1, 2, 3, 4, 5, 7])
+@pytest.mark.parametrize("write", [1, 2, 3, 5, 7])
 def test_a_start_that_was_killed_between_two_writes(
     whole, folder, capsys, monkeypatch, kind, write
 ):

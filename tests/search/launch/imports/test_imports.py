@@ -15,6 +15,7 @@ import search
 from hybrid_swin.data.loading import LoadedData
 from hybrid_swin.errors import InputError
 from search.cli.main import main
+from search.launch import study as launch
 from search.launch.imports.request import ImportRequest, read_import
 from search.launch.study import check
 from search.leaderboard.rung_audit import audit
@@ -29,16 +30,26 @@ SMALL = {**STUDY, "trials": 8, "name": "b"}
 SEARCHED = {"random_search": True, "name": "tpe", "lookahead": 2, "startup_trials": 2}
 
 
-@pytest.fixture
-def trained(monkeypatch, tmp_path):
-    """The keys of what is trained, in a folder where study ``a`` has ended."""
-    monkeypatch.chdir(tmp_path)
+def without_training(patch, folder):
+    """Work in a folder, train in no time, and draw no figures; gives the keys that are trained."""
+    patch.chdir(folder)
     hashes = {**instants.HASHES, "split_hash": "s0"}
-    monkeypatch.setattr(LoadedData, "hashes", property(lambda self: hashes))
-    keys = instants.use_instant_workers(monkeypatch)
-    search.run_study({**STUDY, "name": "a"}, progress=False)
-    keys.clear()
-    return keys
+    patch.setattr(LoadedData, "hashes", property(lambda self: hashes))
+    patch.setattr(launch, "_draw", lambda *_: None)
+    return instants.use_instant_workers(patch)
+
+
+def make_a(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        without_training(patch, folder)
+        search.run_study({**STUDY, "name": "a"}, progress=False)
+
+
+@pytest.fixture
+def trained(monkeypatch, tmp_path, made_once):
+    """The keys of what is trained, in a folder where study ``a`` has ended."""
+    shutil.copytree(made_once("study-a", make_a), tmp_path, dirs_exist_ok=True)
+    return without_training(monkeypatch, tmp_path)
 
 
 def run(*given, **changes):

@@ -80,8 +80,6 @@ def test_what_is_in_reach_is_learnt_up_to_the_ceiling(tmp_path, word, reach, pla
     [
         (WINDOW, 2, ATTENTION),
         ("conv", 3, CONVOLUTION),
-        ("identity", 1, ATTENTION),
-        ("mdta(depthwise=false)", 1, ATTENTION),
     ],
 )
 def test_what_is_out_of_reach_stays_at_chance(tmp_path, word, reach, place):

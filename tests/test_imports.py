@@ -38,7 +38,7 @@ KNOWN_TO = {
         "search.study.sampling.journal_backend",
     ),
     "wandb": tuple(f"search.reporting.wandb.{name}" for name in ("mirror", "inspection", "run")),
-    "ray": tuple(f"search.execution.ray_cluster.{name}" for name in ("cluster", "driver", "slot")),
+    "ray": tuple(f"search.execution.ray_cluster.{name}" for name in ("actor", "cluster", "slot")),
 }
 
 

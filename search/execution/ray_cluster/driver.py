@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError
+from search.execution.ray_cluster.actor import actor_class, new_actor
 from search.execution.ray_cluster.channel import Channel, News
 from search.execution.ray_cluster.cluster import connected, machines
 from search.execution.ray_cluster.deaths import cause_of_death, was_taken
@@ -55,11 +56,11 @@ class Driver:
         self._names: dict[str, str] = {}
         self._fit: set[str] = set()  # machines on which a worker was ready to start
         self._unfit: dict[str, str] = {}  # why, by the machine's id
-        self._stillborn: dict[str, int] = {}
+        self._stillborn: dict[str, int] = {}  # deaths in a row before a worker was ready, by id
         self._state: dict[str, Any] = {}
         self._waiting = self._last_why = ""
         self._closing = threading.Event()
-        self._actor_class = _actor_class(ray)
+        self._actors = actor_class(ray)
 
     def run(self) -> None:
         """Serve until a message, or the pipe's end, says to close."""
@@ -177,18 +178,10 @@ class Driver:
             self._start(machine)
 
     def _start(self, machine: Machine) -> None:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         number = 0
         while (name := f"{machine.name}-{number}") in self._workers:
             number += 1
-        rest = {key: amount for key, amount in self._asks.items() if key not in ("CPU", "GPU")}
-        actor = self._actor_class.options(
-            num_cpus=self._asks["CPU"],
-            num_gpus=self._asks.get("GPU", 0),
-            resources=rest,
-            scheduling_strategy=NodeAffinitySchedulingStrategy(machine.id, soft=False),
-        ).remote()
+        actor = new_actor(self._actors, self._asks, machine.id)
         worker = self._workers[name] = _Worker(name, machine, actor)
         request = self._opening | {"machine": machine.name, "name": name}
         self._call(worker, "gone", actor.wait.remote())
@@ -280,15 +273,6 @@ class Driver:
         if state != self._state:
             self._state = state
             self._channel.say("state", **state)
-
-
-def _actor_class(ray: Any) -> Any:
-    """The actor, which Ray is to carry by value (see ``slot``)."""
-    from search.execution.ray_cluster import slot
-
-    ray.cloudpickle.register_pickle_by_value(slot)
-    # the second call at once is `wait`
-    return ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=2)(slot.Slot)
 
 
 def main(descriptor: int) -> int:

@@ -21,8 +21,12 @@ from search.launch.hours.pace import Pace
 from tests.search.records import instant_folders
 
 PAGE = Path(__file__).parents[1] / "docs" / "scripts.md"
-LISTED = re.findall(r"^\| `([^`]+)` \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-KEYS = {name: set(re.findall(r"`(\w+)`", keys)) for name, keys in LISTED}
+LISTED = re.findall(r"^\| (`[^|]+`) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+KEYS = {
+    name: set(re.findall(r"`(\w+)`", keys))
+    for names, keys in LISTED
+    for name in re.findall(r"`([^`]+)`", names)
+}
 NO_TABLE = {"export", "work"}  # --format is that of export's file; work says what happens
 VARIANT = "{image_size: 8, in_channels: 1, num_classes: 10, patch_size: 2, window_size: 2, " + (
     "mlp_ratio: 1.0, stages: [{width: 8, depth: 1, num_heads: 2, blocks: [w_msa]}]}"

@@ -66,6 +66,17 @@ def node_of(worker: str, nodes: Sequence[Node]) -> str:
     return here if (here := socket.gethostname()) in names else ""
 
 
+def fed_workers(count: int, most: int | None, say: Callable[[str], None]) -> int:
+    """As many of ``count`` workers as can be fed; fewer are said. ``most``: see `Place`."""
+    if most is None or count <= most:
+        return count
+    say(
+        f"{most} of {count} workers: sampler.lookahead feeds half as many as it says; for all of "
+        f"them give {2 * count}"
+    )
+    return most
+
+
 @dataclass(frozen=True)
 class Place:
     """What an executor is started for.

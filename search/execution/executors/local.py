@@ -23,7 +23,7 @@ from hybrid_swin.system.processes import how_it_ended, python_command, python_en
 from search.execution.bounded_log import BoundedLog, Pump
 from search.execution.devices import check_one_device, shared_out
 from search.execution.forked_workers import THREAD_VARIABLES, ForkedWorker, fork_worker
-from search.execution.job import Event, Job, Node, Place
+from search.execution.job import Event, Job, Node, Place, fed_workers
 from search.execution.machine import cpu_workers, visible_gpus
 from search.settings.experiment import WorkerSettings
 
@@ -71,12 +71,7 @@ def local_workers(
     one_gpu = workers.per_device if device == "mps" else 0
     automatic = len(gpus) or one_gpu or cpu_workers(workers.threads, workers.devices)
     count = automatic if workers.count == "auto" else int(workers.count)
-    fed = count if most is None else min(count, most)
-    if fed < count:
-        say(
-            f"{fed} of {count} workers: sampler.lookahead feeds half as many as it says; for all "
-            f"of them give {2 * count}"
-        )
+    fed = fed_workers(count, most, say)
     return LocalExecutor(max(1, fed), workers.threads, logs, gpus, prefix)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import search
 from hybrid_swin.system.processes import import_places
-from search.execution.job import Place
+from search.execution.job import Place, fed_workers
 from search.execution.machine import cpu_workers, visible_gpus
 from search.records.receipt import code_hash
 from search.settings.experiment import WorkerSettings
@@ -35,17 +35,13 @@ def opening_of(place: Place, asks: Mapping[str, float], address: str | None) -> 
         room = len(gpus) / asks["GPU"] if "GPU" in asks else cpu_workers(*cpus)
         count = max(1, int(room)) if count is None else count
         own = {"num_cpus": math.ceil(asks["CPU"] * count), "num_gpus": len(gpus)}
-    if count is not None and place.most is not None and place.most < count:
-        place.say(
-            f"{place.most} of {count} workers: sampler.lookahead feeds half as many as it says; "
-            f"for all of them give {2 * count}"
-        )
+    fed = place.most if count is None else fed_workers(count, place.most, place.say)
     logs = place.folder.absolute() / "logs"
     return {
         "address": address,
         "own": own,
         "asks": dict(asks),
-        "count": min((most for most in (count, place.most) if most is not None), default=None),
+        "count": fed,
         "threads": workers.threads,
         "logs": str(logs),
         "nonce": str(logs / f".ray-{secrets.token_hex(8)}"),

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from search.execution.job import Node, node_of
+from search.execution.job import Node, fed_workers, node_of
 
 HERE = socket.gethostname()
 
@@ -22,3 +22,11 @@ HERE = socket.gethostname()
 )
 def test_a_worker_is_on_the_machine_that_its_name_begins_with(worker, names, node):
     assert node_of(worker, [Node(name, 2, 0) for name in names]) == node
+
+
+@pytest.mark.parametrize(("most", "fed"), [(None, 4), (4, 4), (9, 4), (3, 3)])
+def test_workers_that_cannot_be_fed_are_left_out_and_said(most, fed):
+    said = []
+    assert fed_workers(4, most, said.append) == fed
+    assert [text[:16] for text in said] == (["3 of 4 workers: "] if fed == 3 else [])
+    assert all(text.endswith("for all of them give 8") for text in said)

@@ -12,6 +12,10 @@ from hybrid_swin.network.contract import CHECKS
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.block_words import parse
 from search.cli.main import main
+from search.cli.options import WorkOptions
+from search.execution.agents.agents import SILENT
+from search.records.locking.shared_lock import STALE
+from search.settings.study import StudySettings
 from search.space.space import Space
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -158,3 +162,18 @@ def test_words_with_gaps_are_a_space():
 
 def test_the_example_of_the_winner_runs():
     run(code("winner.md", "python")[0], {})
+
+
+def test_the_numbers_of_the_page_on_clusters_are_the_program_s():
+    page = " ".join((DOCS / "cluster.md").read_text(encoding="utf-8").split())
+    settings = StudySettings()
+    lookahead, patience = settings.sampler.lookahead, WorkOptions(study="runs/digits").patience
+    for words in (
+        f"`workers.checkpoint_seconds` ({settings.workers.checkpoint_seconds:g})",
+        f"the default, {lookahead}, feeds {lookahead // 2}",
+        f"the next start waits {STALE:g} seconds",
+        f"silent for {SILENT:g} seconds",
+        f"`--patience` minutes ({patience:g})",
+        f"`--storage_wait_seconds {settings.storage_wait_seconds:g}` is the default",
+    ):
+        assert words in page

@@ -197,6 +197,8 @@ class Dispatcher:
         if short := sum(record.out_of_memory for record in self._failures(attempts)):
             settings["micro_batches"] = 2**short
         job = Job(spec.key, number, task, str(attempt), settings)
+        if spec.key in self._running:
+            self._view.waits(spec)
         self._running[spec.key] = _Attempt(spec, job)
         self._silence.forget(spec.key)
         self._executor.submit(job)

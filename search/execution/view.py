@@ -11,6 +11,7 @@ class View(Protocol):
 
     def started(self, spec: RunSpec, worker: str) -> None: ...  # noqa: D102
     def epoch(self, spec: RunSpec, worker: str, data: Mapping[str, Any]) -> None: ...  # noqa: D102
+    def waits(self, spec: RunSpec) -> None: ...  # noqa: D102  # again, after an attempt that is over
     def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None: ...  # noqa: D102
     def note(self, text: str) -> None: ...  # noqa: D102
     def expect(  # noqa: D102
@@ -25,4 +26,4 @@ class Silent:
     def started(self, *given: Any, **named: Any) -> None:
         """Say nothing."""
 
-    epoch = finished = note = expect = tick = started
+    epoch = waits = finished = note = expect = tick = started

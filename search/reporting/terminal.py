@@ -81,6 +81,12 @@ class Terminal:
         self._workers[worker] = (spec, data)
         self._tell_in_time()
 
+    def waits(self, spec: RunSpec) -> None:
+        """A run waits for a worker again."""
+        self._workers = {
+            worker: run for worker, run in self._workers.items() if run[0].key != spec.key
+        }
+
     def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
         """A run has ended; without a worker it had ended before this start."""
         self._num_finished += 1

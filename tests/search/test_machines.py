@@ -66,7 +66,7 @@ def test_a_machine_that_joins_dies_and_leaves_changes_nothing(tiny, doors, elsew
     assert study.returncode == 0, output
     served, _ = last.communicate(PATIENCE)
     assert last.returncode == 0 and "the study is over" in served
-    assert "joins with 1 workers" in output and "has left" in output
+    assert "joins with 1 worker" in output and "has left" in output
     assert "was killed" in output
     assert digest(tiny) == expected, (calm, output)
     assert not agents.exists()

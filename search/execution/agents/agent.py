@@ -21,8 +21,9 @@ from typing import Any
 from hybrid_swin.data.test_reads import VARIABLE as LEDGER_VARIABLE
 from hybrid_swin.errors import InputError
 from hybrid_swin.errors.plain_text import LONGEST_ERROR, one_line
-from hybrid_swin.system.files import explained, write_json_atomically
+from hybrid_swin.system.files import explained, read_json, write_json_atomically
 from hybrid_swin.system.processes import import_places, take_places
+from hybrid_swin.system.schema import build
 from search.execution.agents.mailbox import (
     AGENT_BEAT,
     AGENT_FILE,
@@ -30,6 +31,7 @@ from search.execution.agents.mailbox import (
     COORDINATOR_BEAT,
     TO_AGENT,
     TO_COORDINATOR,
+    AgentRecord,
     Beating,
     Inbox,
     Outbox,
@@ -41,11 +43,12 @@ from search.execution.job import Event, Job
 from search.records.locking.owner import LOCK, read_owner, this_process
 from search.records.receipt import code_hash, versions
 from search.records.settings import read_study
+from search.records.study_folder import RECEIPT
 from search.settings.experiment import WorkerSettings
 from search.settings.storage_url import check_hosts
+from search.statistics.formatting import counted
 
 GONE = 60.0  # seconds without a beat after which the coordinator is not waited for with jobs
-SCHEMA_VERSION = 1
 OVER = "over"  # the coordinator's last word where nothing is left to be done
 _LOOK_AGAIN = 0.1  # seconds
 _SAY_AGAIN = 60.0  # seconds
@@ -84,6 +87,12 @@ class Agent:
     def run(self) -> None:
         """Serve. Raises InputError for what the user must fix here."""
         self._check_folder()
+        if self._is_over():
+            self._say(
+                f"the study in {self._folder} has come to its end: nothing is left to be done; for "
+                "more trials or seeds give `run` first"
+            )
+            return
         server()  # imports what workers need while we wait
         pulse = Pulse(self._folder / AGENTS / COORDINATOR_BEAT)
         try:
@@ -98,6 +107,15 @@ class Agent:
         finally:
             self._leave(beating)
 
+    def _is_over(self) -> bool:
+        """Whether the study has come to its end, and has not been started again since."""
+        receipt = self._folder / RECEIPT
+        with suppress(OSError, InputError, KeyError, TypeError):
+            begun, written = ((self._folder / LOCK).stat().st_mtime, receipt.stat().st_mtime)
+            runs = read_json(receipt)["runs"]
+            return bool(runs["asked"] == runs["ended"]) and written >= begun
+        return False
+
     def _check_folder(self) -> None:
         if not (self._folder / LOCK).is_file():
             raise InputError(
@@ -108,8 +126,18 @@ class Agent:
     def _announce(self) -> None:
         write_json_atomically(
             self._home / AGENT_FILE,
-            {"schema_version": SCHEMA_VERSION, **asdict(this_process()), "place": self._place},
+            asdict(AgentRecord(**asdict(this_process()), place=self._place)),
         )
+
+    def _announce_again(self) -> None:
+        """Somebody has deleted our files: the coordinator must find us, and begin anew with us."""
+        try:
+            self._home.mkdir(exist_ok=True)
+            self._announce()
+        except FileNotFoundError:
+            return  # the study is over
+        except OSError as error:
+            raise InputError(explained(error, self._home)) from error
 
     def _serve(self, inbox: Inbox, pulse: Pulse) -> None:
         last_note = time.monotonic()
@@ -124,11 +152,18 @@ class Agent:
                 if message["kind"] == "leave":
                     self._say(message.get("why") or "the study needs no more workers")
                     return
-                self._obey(message)
+                try:
+                    self._obey(message)
+                except InputError:
+                    raise
+                except (KeyError, TypeError, ValueError):  # something else has written it
+                    self._forget("a message of the coordinator cannot be read")
             word = pulse.listen()
-            if word == OVER or not self._home.exists():
-                self._say(f"the study is over; {self._jobs} jobs were done here")
+            if word == OVER or not self._home.parent.exists():
+                self._say(f"the study is over; {counted(self._jobs, 'job')} were done here")
                 return
+            if not (self._home / AGENT_FILE).exists():
+                self._announce_again()
             if self._token and (word == "closed" or pulse.silence > GONE):
                 self._forget("the coordinator has ended" if word == "closed" else "it is silent")
             if not self._token and pulse.silence > self._patience:
@@ -154,7 +189,7 @@ class Agent:
         elif message.get("token") != self._token or self._executor is None:
             return  # of a coordinator that is gone
         elif message["kind"] == "job":
-            self._executor.submit(Job(**self._rerooted(message["job"])))
+            self._executor.submit(build(Job, self._rerooted(message["job"])))
         elif message["kind"] == "cancel":
             self._executor.cancel(message["key"])
 
@@ -181,7 +216,7 @@ class Agent:
             self._send("refused", error=one_line(str(error), LONGEST_ERROR))
             raise
         self._send("ready", slots=self._executor.slots)
-        self._say(f"serving with {self._executor.slots} workers")
+        self._say(f"serving with {counted(self._executor.slots, 'worker')}")
 
     def _settle(self, theirs: Mapping[str, Any]) -> None:
         """Look for data, modules and the ledger of test readings where the coordinator does."""

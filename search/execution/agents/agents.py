@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hybrid_swin.errors import InputError
-from hybrid_swin.system.files import read_json
+from hybrid_swin.system.schema import SchemaError, build
 from search.execution.agents.agent import OVER, about_coordinator
 from search.execution.agents.mailbox import (
     AGENT_BEAT,
@@ -21,6 +21,7 @@ from search.execution.agents.mailbox import (
     COORDINATOR_BEAT,
     TO_AGENT,
     TO_COORDINATOR,
+    AgentRecord,
     Beating,
     Inbox,
     Outbox,
@@ -28,8 +29,9 @@ from search.execution.agents.mailbox import (
 )
 from search.execution.job import Event, Job, Node
 from search.execution.other_process import OtherProcess
-from search.records.locking.owner import Owner
+from search.records.runs import read_record
 from search.settings.experiment import WorkerSettings
+from search.statistics.formatting import counted
 
 SILENT = 40.0  # seconds without a beat after which an agent's jobs are given to others
 _SCAN = 1.0  # seconds between two looks for new agents
@@ -75,6 +77,7 @@ class Agents:
         self._queue: deque[Job] = deque()
         self._beating: Beating | None = None
         self._scanned = -_SCAN
+        self._strange: set[str] = set()  # folders that are no agent's
         self._silent: dict[str, Pulse] = {}  # agents that were not heard of, and may come back
         self._unfit: dict[str, str] = {}  # what an agent could not do for its machine's sake
         self._closed = False
@@ -180,13 +183,19 @@ class Agents:
             if silent is not None and silent.listen() and silent.silence < _SCAN:
                 del self._silent[name]
             if name not in self._agents and name not in self._silent:
-                with suppress(OSError, InputError, KeyError):  # one that goes at this moment
+                with suppress(OSError):  # one that goes at this moment
                     self._meet(file)
 
     def _meet(self, file: Path) -> None:
-        home, record = file.parent, read_json(file)
-        names = record["host"], record["kernel"], record["numbering"]
-        owner = Owner(int(record["process"]), *names)
+        home = file.parent
+        try:
+            record = read_record(file, lambda content: build(AgentRecord, content))
+        except InputError as error:
+            if home.name not in self._strange:
+                self._strange.add(home.name)
+                self._say(f"{error}; it is not taken for an agent")
+            return
+        owner = record.owner
         is_seen = owner.is_of_this_host and sys.platform == "linux"
         process = OtherProcess(owner.process) if is_seen else None
         pulse = Pulse(home / AGENT_BEAT)
@@ -198,7 +207,7 @@ class Agents:
         agent = _Agent(
             home.name,
             home,
-            dict(record.get("place", {})),
+            record.place,
             secrets.token_hex(8),
             Outbox(home / TO_AGENT),
             Inbox(home / TO_COORDINATOR, from_end=True),
@@ -206,6 +215,7 @@ class Agents:
             process,
         )
         self._agents[agent.name] = agent
+        self._say(f"{agent.name} starts its workers")
         self._send(
             agent, {"kind": "hello", "about": about_coordinator(self._folder, self._workers)}
         )
@@ -216,10 +226,15 @@ class Agents:
             if message.get("token") != agent.token:
                 continue
             if message["kind"] == "event":
-                events += self._take(agent, Event(**message["event"]))
+                try:
+                    event = build(Event, message["event"])
+                except (SchemaError, InputError):
+                    agent.inbox.has_lost = True
+                    break
+                events += self._take(agent, event)
             elif message["kind"] == "ready":
-                agent.slots = int(message["slots"])
-                self._say(f"{agent.name} joins with {agent.slots} workers")
+                agent.slots = max(0, message["slots"])
+                self._say(f"{agent.name} joins with {counted(agent.slots, 'worker')}")
             elif message["kind"] == "refused":
                 self._say(f"{agent.name} cannot join: {message['error']}")
             elif message["kind"] == "forgot":  # it did not hear of us for long

@@ -46,8 +46,11 @@ class Joined:
         self._own.wait_until_ready()
 
     def submit(self, job: Job) -> None:
-        """Take a job."""
-        self._queue.append(job)
+        """Take a job; one that goes on comes before those that begin, for which others may wait."""
+        place = len(self._queue)
+        if job.attempt > 1:
+            place = sum(other.attempt > 1 for other in self._queue)
+        self._queue.insert(place, job)
         self._hand_out()
 
     def events(self, timeout: float) -> list[Event]:

@@ -18,18 +18,50 @@ import os
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hybrid_swin.system.files import json_lines
+from search.records.locking.owner import Owner
 
+SCHEMA_VERSION = 1
 AGENTS = "agents"
 AGENT_FILE = "agent.json"
 AGENT_BEAT, COORDINATOR_BEAT = "agent.beat", "coordinator.beat"
 TO_AGENT, TO_COORDINATOR = "to_agent.jsonl", "to_coordinator.jsonl"
 _NUMBER = "number"  # of a message, so that the loss of others is noticed
+# What a message holds beside its kind, its number and the token.
+_CONTENT: dict[str, dict[str, type]] = {
+    "hello": {"about": dict},
+    "job": {"job": dict},
+    "cancel": {"key": str},
+    "leave": {},
+    "ready": {"slots": int},
+    "event": {"event": dict},
+    "refused": {"error": str},
+    "forgot": {},
+    "left": {},
+}
 EVERY = 2.0  # seconds between two beats
 _WIDTH = 64  # bytes of a beat, which is written at once
+
+
+@dataclass(frozen=True)
+class AgentRecord:
+    """What ``agent.json`` says: the process, as the lock of a study names one, and its place."""
+
+    process: int
+    host: str
+    kernel: str
+    numbering: str
+    place: dict[str, str]  # such as a job of Slurm
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def owner(self) -> Owner:
+        """The process."""
+        return Owner(self.process, self.host, self.kernel, self.numbering)
 
 
 class Outbox:
@@ -62,7 +94,8 @@ class Inbox:
         from_end: leave out those that are there already.
 
     Attributes:
-        has_lost: whether messages were lost, as when the file was cut or deleted.
+        has_lost: whether messages were lost, as when the file was cut or deleted, or something
+            else has written into it.
     """
 
     def __init__(self, path: Path, from_end: bool = False) -> None:
@@ -92,14 +125,26 @@ class Inbox:
         whole = content[: content.rfind(b"\n") + 1]
         self._offset += len(whole)
         messages, others = json_lines(whole)
-        self.has_lost = self.has_lost or others > 0
-        for message in messages:
-            number = message.pop(_NUMBER, None)
-            if number is not None and self._number is not None:
+        ours = [message for message in messages if _is_ours(message)]
+        self.has_lost = self.has_lost or others > 0 or len(ours) < len(messages)
+        for message in ours:
+            number = message.pop(_NUMBER)
+            if self._number is not None:
                 # 1: of a coordinator or agent that was started again
                 self.has_lost = self.has_lost or number not in (1, self._number + 1)
             self._number = number
-        return messages
+        return ours
+
+
+def _is_ours(message: dict[str, Any]) -> bool:
+    """Whether a coordinator or an agent has written it."""
+    content = _CONTENT.get(str(message.get("kind")))
+    return (
+        content is not None
+        and isinstance(message.get(_NUMBER), int)
+        and isinstance(message.get("token"), str)
+        and all(isinstance(message.get(name), kind) for name, kind in content.items())
+    )
 
 
 class Beating:

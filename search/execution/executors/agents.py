@@ -29,6 +29,7 @@ class OnlyAgents:
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self._last_note = -_SAY_AGAIN
 
     @property
     def waiting(self) -> str:
@@ -42,11 +43,8 @@ class OnlyAgents:
 
     def wait_until_ready(self) -> None:
         """Wait for the first agent, however long that takes."""
-        last_note = -_SAY_AGAIN
         while not self._place.agents.slots:
-            if time.monotonic() - last_note >= _SAY_AGAIN and self.waiting:
-                self._place.say(self.waiting)
-                last_note = time.monotonic()
+            self._note()
             self._place.agents.events(_LOOK_AGAIN)
 
     def submit(self, job: Job) -> None:
@@ -55,8 +53,15 @@ class OnlyAgents:
 
     def events(self, timeout: float) -> list[Event]:
         """None, ever."""
+        if self._place.agents.backlog:
+            self._note()
         time.sleep(timeout)
         return []
+
+    def _note(self) -> None:
+        if self.waiting and time.monotonic() - self._last_note >= _SAY_AGAIN:
+            self._last_note = time.monotonic()
+            self._place.say(self.waiting)
 
     def cancel(self, key: str) -> None:
         """There is nothing to be cancelled."""

@@ -60,6 +60,12 @@ class ProgressFile:
         if time.monotonic() - self._written >= _LEAST_SECONDS:
             self._write()
 
+    def waits(self, spec: RunSpec) -> None:
+        """A run waits for a worker again."""
+        self._view.waits(spec)
+        self._running.pop(spec.key, None)
+        self._write()
+
     def finished(self, spec: RunSpec, result: RunResult, worker: str) -> None:
         """A run has ended; its result tells so by itself."""
         self._view.finished(spec, result, worker)

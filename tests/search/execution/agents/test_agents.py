@@ -9,8 +9,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from hybrid_swin.errors import InputError
 from search.execution.agents import agents as module
-from search.execution.agents.agent import Agent
+from search.execution.agents.agent import Agent, about_coordinator
 from search.execution.agents.agents import Agents
 from search.execution.agents.joined import Joined
 from search.execution.agents.mailbox import AGENTS, Inbox, Outbox, Pulse
@@ -111,7 +112,7 @@ def test_jobs_go_to_agents_as_they_have_workers(agents, tmp_path, notes):
     agent.tell("done", job(2))  # too late
     agent.tell("done", job(1, attempt=7))  # of another attempt
     assert agents.events(0) == []
-    assert notes == ["node-1 joins with 2 workers"]
+    assert notes == ["node-1 starts its workers", "node-1 joins with 2 workers"]
 
 
 def test_an_agent_that_leaves_returns_its_jobs_after_what_it_had_to_say(agents, tmp_path):
@@ -301,7 +302,7 @@ def test_an_agent_that_misses_messages_gives_its_jobs_back(agent, tmp_path):
     Outbox(box).send({"kind": "cancel", "token": "other", "key": "a" * 100})
     inbox.receive()
     box.unlink()
-    Outbox(box).send({"kind": "leave"})
+    Outbox(box).send({"kind": "leave", "token": "new"})
     agent._serve(inbox, Pulse(tmp_path / "beat"))
     [answer] = Inbox(agent._home / "to_coordinator.jsonl").receive()
     assert answer == {"kind": "forgot", "token": "old"}
@@ -316,9 +317,6 @@ def test_an_agent_that_misses_messages_gives_its_jobs_back(agent, tmp_path):
     ],
 )
 def test_an_agent_with_other_code_refuses_to_serve(agent, tmp_path, changes, message):
-    from hybrid_swin.errors import InputError
-    from search.execution.agents.agent import about_coordinator
-
     agent._home.mkdir(parents=True)
     agent._outbox = Outbox(agent._home / "to_coordinator.jsonl")
     about = about_coordinator(tmp_path, WorkerSettings()) | changes
@@ -329,8 +327,6 @@ def test_an_agent_with_other_code_refuses_to_serve(agent, tmp_path, changes, mes
 
 
 def test_an_agent_waits_only_so_long_and_leaves_nothing(agent, tmp_path):
-    from hybrid_swin.errors import InputError
-
     with pytest.raises(InputError, match=r"no coordinator runs the study .* --patience"):
         agent.run()
     assert not any((tmp_path / AGENTS).iterdir())
@@ -338,8 +334,6 @@ def test_an_agent_waits_only_so_long_and_leaves_nothing(agent, tmp_path):
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
-    from hybrid_swin.errors import InputError
-
     with pytest.raises(InputError, match="no study is run in"):
         Agent(tmp_path / "none", None, 1.0, print).run()
     assert not os.path.exists(tmp_path / "none")
@@ -361,3 +355,83 @@ def test_an_agent_of_another_host_refuses_a_study_in_sqlite(agent, tmp_path):
         agent._meet({"token": "t", "about": about})
     [answer] = Inbox(agent._home / "to_coordinator.jsonl").receive()
     assert answer["kind"] == "refused" and "SQLite" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"host": "h", "kernel": "k", "numbering": "n", "process": 1, "place": [1]}',
+        '{"host": "h", "kernel": "k", "numbering": "n", "process": "x", "place": {}}',
+        '{"process": null}',
+        "[" * 100_000,
+        "",
+    ],
+)
+def test_what_is_no_agents_is_left_alone_and_said_once(agents, tmp_path, notes, content):
+    home = tmp_path / AGENTS / "foreign"
+    home.mkdir(parents=True)
+    (home / "agent.beat").write_text("agent 1 1")
+    (home / "agent.json").write_text(content)
+    agents.events(0)
+    agents.events(0)
+    [note] = notes
+    assert "foreign/agent.json" in note and note.endswith("it is not taken for an agent")
+    assert not agents.present
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"number": "a"},
+        {"kind": "ready", "slots": "x", "number": 2},
+        {"kind": "event", "event": {"kind": "done"}, "number": 2},
+        {"kind": "event", "event": 3, "number": 2},
+    ],
+)
+def test_a_foreign_message_begins_anew_with_the_agent(agents, tmp_path, message):
+    agent = joined(agents, tmp_path)
+    agents.submit(job(0))
+    agent.heard()
+    with (agent.home / "to_coordinator.jsonl").open("a") as file:
+        file.write(json.dumps({**message, "token": agent.token}) + "\n")
+    assert [event.kind for event in agents.events(0)] == ["returned"]
+    agents.events(0)
+    assert agent.heard() == ["hello"]
+
+
+def test_jobs_that_go_on_come_first(agents):
+    own = Own()
+    executor = Joined(own, agents)
+    for one in (job(0), job(1), job(2, attempt=2), job(3), job(4, attempt=3)):
+        executor.submit(one)
+    order = []
+    while own.jobs:
+        order += [event.key for event in executor.events(0)]
+    assert order == [f"trials/{number:04d}" for number in (0, 2, 4, 1, 3)]
+
+
+def test_an_agent_of_a_study_that_has_ended_says_so(agent, tmp_path, capsys):
+    receipt = tmp_path / "receipt.json"
+    receipt.write_text(json.dumps({"runs": {"asked": 3, "ended": 3}}))
+    agent._say = print
+    agent.run()
+    assert "has come to its end: nothing is left to be done" in capsys.readouterr().out
+    os.utime(receipt, (1, 1))  # started again since
+    with pytest.raises(InputError, match="no coordinator runs the study"):
+        agent.run()
+
+
+def test_an_agent_whose_files_were_deleted_announces_itself_again(agent, tmp_path, monkeypatch):
+    looks = []
+
+    def receive(inbox):
+        if not looks:
+            for file in agent._home.iterdir():
+                file.unlink()
+        looks.append((agent._home / "agent.json").exists())
+        return []
+
+    monkeypatch.setattr(Inbox, "receive", receive)
+    with pytest.raises(InputError, match="no coordinator runs the study"):
+        agent.run()
+    assert looks[0] is False and looks[-1] is True

@@ -1,5 +1,6 @@
 """Messages and beats in files."""
 
+import json
 import time
 
 import pytest
@@ -8,25 +9,33 @@ from search.execution.agents import mailbox
 from search.execution.agents.mailbox import Beating, Inbox, Outbox, Pulse
 
 
+def message(key):
+    return {"kind": "cancel", "key": key, "token": "t"}
+
+
+def line(key, number):
+    return json.dumps({**message(key), "number": number}).encode() + b"\n"
+
+
 def test_messages_come_once_and_in_order(tmp_path):
     outbox, inbox = Outbox(tmp_path / "box"), Inbox(tmp_path / "box")
     assert inbox.receive() == []
-    outbox.send({"kind": "a"})
-    outbox.send({"kind": "b"})
-    assert inbox.receive() == [{"kind": "a"}, {"kind": "b"}]
+    outbox.send(message("a"))
+    outbox.send(message("b"))
+    assert inbox.receive() == [message("a"), message("b")]
     assert inbox.receive() == []
     late = Inbox(tmp_path / "box", from_end=True)
-    outbox.send({"kind": "c"})
-    assert inbox.receive() == late.receive() == [{"kind": "c"}]
+    outbox.send(message("c"))
+    assert inbox.receive() == late.receive() == [message("c")]
 
 
 def test_half_a_message_waits_for_its_end_and_a_broken_line_is_left_out(tmp_path):
     path = tmp_path / "box"
     inbox = Inbox(path)
-    path.write_bytes(b'{"kind": "a"}\n{"ki')
-    assert inbox.receive() == [{"kind": "a"}]
-    path.write_bytes(b'{"kind": "a"}\n{"kind": "b"}\nnonsense\n[1]\n{"kind": "c"}\n')
-    assert inbox.receive() == [{"kind": "b"}, {"kind": "c"}]
+    path.write_bytes(line("a", 1) + b'{"ki')
+    assert inbox.receive() == [message("a")]
+    path.write_bytes(line("a", 1) + line("b", 2) + b"nonsense\n[1]\n" + line("c", 3))
+    assert inbox.receive() == [message("b"), message("c")]
 
 
 def cut(path):
@@ -49,14 +58,14 @@ LOSSES = {
 def test_messages_that_were_lost_are_missed(tmp_path, loss):
     outbox, inbox = Outbox(tmp_path / "box"), Inbox(tmp_path / "box")
     for kind in "ab":
-        outbox.send({"kind": kind})
+        outbox.send(message(kind))
     assert len(inbox.receive()) == 2 and not inbox.has_lost
-    outbox.send({"kind": "c"})
+    outbox.send(message("c"))
     LOSSES[loss](tmp_path / "box")
     inbox.receive()
-    outbox.send({"kind": "d"})
-    outbox.send({"kind": "e"})
-    assert inbox.receive()[-1:] == [{"kind": "e"}]
+    outbox.send(message("d"))
+    outbox.send(message("e"))
+    assert inbox.receive()[-1:] == [message("e")]
     assert inbox.has_lost
 
 
@@ -66,25 +75,25 @@ def test_a_message_that_never_came_is_missed_and_a_new_writer_is_not_a_loss(tmp_
     for kind in "abc":
         if kind == "b":
             late = Inbox(path, from_end=True)
-        Outbox(path).send({"kind": kind})  # started again
+        Outbox(path).send(message(kind))  # started again
         inbox.receive()
-    assert late.receive() == [{"kind": "b"}, {"kind": "c"}]
+    assert late.receive() == [message("b"), message("c")]
     assert not inbox.has_lost and not late.has_lost
     outbox = Outbox(path)
-    outbox.send({"kind": "d"})
+    outbox.send(message("d"))
     begin = path.stat().st_size
-    outbox.send({"kind": "e"})
-    outbox.send({"kind": "f"})
+    outbox.send(message("e"))
+    outbox.send(message("f"))
     content = path.read_bytes()
     last = content.rstrip(b"\n").rfind(b"\n") + 1
     path.write_bytes(content[:begin] + content[last:])
-    assert [m["kind"] for m in inbox.receive()] == ["d", "f"]
+    assert [m["key"] for m in inbox.receive()] == ["d", "f"]
     assert inbox.has_lost
 
 
 def test_a_message_that_finds_the_disk_full_leaves_no_half_line(tmp_path, monkeypatch):
     outbox, inbox = Outbox(tmp_path / "box"), Inbox(tmp_path / "box")
-    outbox.send({"kind": "a"})
+    outbox.send(message("a"))
 
     class Full:
         def __init__(self, file):
@@ -105,10 +114,10 @@ def test_a_message_that_finds_the_disk_full_leaves_no_half_line(tmp_path, monkey
     opened = type(tmp_path).open
     monkeypatch.setattr(type(tmp_path), "open", lambda *a, **k: Full(opened(*a, **k)))
     with pytest.raises(OSError, match="cannot be written"):
-        outbox.send({"kind": "b"})
+        outbox.send(message("b"))
     monkeypatch.undo()
-    outbox.send({"kind": "c"})
-    assert inbox.receive() == [{"kind": "a"}, {"kind": "c"}]
+    outbox.send(message("c"))
+    assert inbox.receive() == [message("a"), message("c")]
 
 
 def test_a_beat_is_heard_while_it_goes_on(tmp_path, monkeypatch):

@@ -93,7 +93,7 @@ def test_a_study_in_an_allocation_is_saved_requeued_and_continued(queue, tiny, f
     assert {key: tiny.results()[key] for key in kept} == kept
     assert len(failures(tiny)) <= 1
     assert all("was killed" in failure["error"] for failure in failures(tiny))
-    assert "joins with 1 workers" in log.read_text()
+    assert "joins with 1 worker" in log.read_text()
     assert "Traceback" not in log.read_text()
     agents = {path.name for path in (tiny.folder / "logs/slurm").iterdir()}
     assert {"n1.log", "n2.log"} <= agents

@@ -28,7 +28,8 @@ from search.reporting.wandb import inspection as inspect_wandb
 
 VARIANT = Variant(8, 1, 10, 2, 2, 2, [Stage(8, 2, 2, ("w_msa+mdta", "conv"))])
 NAMES = [str(digit) for digit in range(10)]
-FAST = "receptive_field(images=2),attention_distance"
+ONE = "attention_distance"
+FAST = f"receptive_field(images=2),{ONE}"
 NOISE = DataSettings(source="noise")
 
 
@@ -243,11 +244,11 @@ def test_a_comparisons_run_is_shown_its_own_images(run_folder):
 
 
 def test_the_test_split_is_read_only_where_asked_and_it_is_said(variant_file, tmp_path):
-    question = InspectQuestion(variant_file, DataSettings(), "test", 4, FAST, str(tmp_path / "o"))
+    question = InspectQuestion(variant_file, DataSettings(), "test", 4, ONE, str(tmp_path / "o"))
     assert "the test split is read" in told(question)
     index = json.loads((tmp_path / "o" / "index.json").read_text())
     assert index["subject"]["data"]["split"] == "test"
-    validation = InspectQuestion(variant_file, DataSettings(), images=4, only=FAST)
+    validation = InspectQuestion(variant_file, DataSettings(), images=4, only=ONE)
     target = find_target(question)
     one, two = (show_images(q, target).images for q in (question, validation))
     assert not torch.equal(one, two)
@@ -272,7 +273,7 @@ def test_a_reading_of_the_test_split_is_recorded_once(run_folder, tmp_path):
     write_run(folder, candidate_id="c4ndidate")
     study = tmp_path / "runs" / "mine"
     digits = load_data(DataSettings(), (8, 8), 1, None)
-    given = {"images": 4, "only": FAST, "out": str(tmp_path / "o")}
+    given = {"images": 4, "only": ONE, "out": str(tmp_path / "o")}
     told(InspectQuestion(str(folder), **given))
     assert read_ledger(study / LEDGER) == []
     for _ in range(2):
@@ -291,7 +292,7 @@ def test_a_reading_of_the_test_split_is_recorded_once(run_folder, tmp_path):
 def test_a_network_of_no_study_is_recorded_near_it_and_random_weights_are_not(
     variant_file, run_folder, tmp_path
 ):
-    given = {"split": "test", "images": 4, "only": FAST, "out": str(tmp_path / "o")}
+    given = {"split": "test", "images": 4, "only": ONE, "out": str(tmp_path / "o")}
     output = told(InspectQuestion(variant_file, DataSettings(), **given))
     assert "this reading is not recorded: the weights are random" in output
     file = tmp_path / "elsewhere" / "mine.ckpt"
@@ -310,7 +311,7 @@ def test_a_network_of_no_study_is_recorded_near_it_and_random_weights_are_not(
 def test_a_reading_that_cannot_be_recorded_is_not_done(run_folder, tmp_path):
     folder = run_folder()
     (tmp_path / "runs" / "mine" / LEDGER).mkdir()
-    given = {"split": "test", "images": 4, "only": FAST, "out": str(tmp_path / "o")}
+    given = {"split": "test", "images": 4, "only": ONE, "out": str(tmp_path / "o")}
     with pytest.raises(InputError, match="cannot be recorded in "):
         told(InspectQuestion(str(folder), **given))
 

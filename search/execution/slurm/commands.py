@@ -29,7 +29,7 @@ _OF_SLURM = ("SLURM_", "SLURMD_", "SRUN_", "SQUEUE_")
 
 
 class UnreachableError(Exception):
-    """Slurm's controller cannot be asked now."""
+    """Slurm's controller does not answer now."""
 
 
 class RefusedError(InputError):

@@ -71,7 +71,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._news = News()
         self._failure: InputError | None = None
-        self._silent = ""  # why the controller cannot be asked
+        self._silent = ""  # why the controller does not answer
         self._refused = ""
         self._wake, self._ends = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -105,7 +105,7 @@ class Jobs:
         with self._lock:
             jobs = list(self._alive.values())
             if self._silent:
-                return f"Slurm cannot be asked: {self._silent}"
+                return f"Slurm does not answer: {self._silent}"
         waits = [job for job in jobs if job.stage == "waits"]
         if not waits or any(job.stage == "runs" for job in jobs):
             return ""
@@ -149,7 +149,7 @@ class Jobs:
                 first = False
             except UnreachableError as error:
                 if not self._silent:
-                    self._say(f"Slurm cannot be asked: {error}; asking again until it answers")
+                    self._say(f"Slurm does not answer: {error}; asking again until it answers")
                 self._silent = str(error)
             except InputError as error:
                 self._failure = error

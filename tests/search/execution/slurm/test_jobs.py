@@ -93,7 +93,7 @@ def test_a_controller_that_is_down_is_waited_for(make, fake_slurm, wait_until):
     jobs.check()
     jobs.want(1)
     wait_until(lambda: jobs.waiting)
-    words = "Slurm cannot be asked: Unable to contact slurm controller (connect failure)"
+    words = "Slurm does not answer: Unable to contact slurm controller (connect failure)"
     assert jobs.waiting == words
     fake_slurm.answer()
     wait_until(lambda: fake_slurm.queue())

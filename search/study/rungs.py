@@ -104,11 +104,11 @@ class Rungs:
         if self._over == "images":
             return sorted(self.scores(result).items())
         every = max(1, result.epochs_planned // _CURVE_POINTS)
-        shown = (*self.all, result.epochs)
+        epochs = (*self.all, result.epochs)
         return [
             (int(epoch["epoch"]), float(epoch[self._monitor]))
             for epoch in result.history
-            if self._monitor in epoch and (epoch["epoch"] % every == 0 or epoch["epoch"] in shown)
+            if self._monitor in epoch and (epoch["epoch"] % every == 0 or epoch["epoch"] in epochs)
         ]
 
     def audited(self, trials: Sequence[FinishedRun]) -> list[RunSpec]:

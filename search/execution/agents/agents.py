@@ -77,7 +77,7 @@ class Agents:
         self._queue: deque[Job] = deque()
         self._beating: Beating | None = None
         self._scanned = -_SCAN
-        self._strange: set[str] = set()  # folders that are no agent's
+        self._strange: set[str] = set()  # folders without an agent
         self._silent: dict[str, Pulse] = {}  # agents that were not heard of, and may come back
         self._unfit: dict[str, str] = {}  # what an agent could not do for its machine's sake
         self._closed = False

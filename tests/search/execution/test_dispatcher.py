@@ -64,7 +64,7 @@ class Watch:
     """Remembers what it is told."""
 
     def __init__(self):
-        self.seen = []
+        self.seen, self.waiting = [], []
 
     def started(self, spec, worker):
         self.seen.append(("started", spec.key, worker))
@@ -74,6 +74,9 @@ class Watch:
 
     def finished(self, spec, result, worker):
         self.seen.append(("finished", spec.key, result.state, worker))
+
+    def waits(self, spec):
+        self.waiting.append(spec.key)
 
     def note(self, text):
         self.seen.append(("note", text))
@@ -410,6 +413,7 @@ def test_a_worker_that_leaves_in_order_costs_no_attempt(place):
     assert not list(place.folder.rglob("failure.json"))
     note = "trials/0000 (w_msa): node-1 leaves; it goes on elsewhere"
     assert place.view.seen.count(("note", note)) == 3
+    assert place.view.waiting == ["trials/0000"] * 3
     place.executor.finish(place.jobs[3])
     assert [result.attempt for _, result in place.collect()] == [4]
 

@@ -67,16 +67,18 @@ def instant(monkeypatch):
     return trained
 
 
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
+@pytest.fixture(scope="session")
+def digits(made_once):
     """The default study, run once for all pages that speak of what it leaves."""
-    folder = tmp_path_factory.mktemp("digits")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("WANDB_MODE", "disabled")
-        instant_folders.use_instant_workers(patch)
-        assert search_main(["run", *SHORTER["run"]]) == 0
-    return folder / "runs"
+
+    def run(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.setenv("WANDB_MODE", "disabled")
+            instant_folders.use_instant_workers(patch)
+            assert search_main(["run", *SHORTER["run"]]) == 0
+
+    return made_once("default-study", run) / "runs"
 
 
 class Shell:

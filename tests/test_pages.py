@@ -102,6 +102,8 @@ class Shell:
             command = words[2] if len(words) > 2 else "run"
             planned = {"--dry-run", "--images"} & {*words}
             more = [] if planned else SHORTER.get(command, [])
+            if "configs/compare/reach" in line:  # draws its images, for each of its cells
+                more = [*more, "--data.options.train", "4096"]
             return search_main([command, *words[3:], *more])
         if words[:3] == ["python", "-m", "hybrid_swin"]:
             return train_main([*words[3:], *SHORTER.get(words[3], [])])

@@ -34,7 +34,7 @@ OTHERS = {
     "launch/proposal/images.py": "images of the user's own",
     "execution/other_process.py": "what the system says of a process",
     "execution/machine.py": "what the system says of its memory and cores",
-    "execution/agents/agents.py": "how agents announce themselves",
+    "execution/agents/agent.py": "whether the receipt says that the study is over",
     "execution/agents/mailbox.py": "messages and beats",
     "execution/ray_cluster/channel.py": "the null device",
     "execution/ray_cluster/session.py": "what the system says of a process",

@@ -10,7 +10,7 @@ from hybrid_swin.system.program import door
 from search.leaderboard.board import Leaderboard
 from search.leaderboard.cautions import top_cautions
 from search.leaderboard.costs import HEADS, TRAIN, cost_text, shown_costs
-from search.leaderboard.end.answer import answer, base_of, beyond_text
+from search.leaderboard.end.answer import answer, base_of, beyond_text, usable
 from search.leaderboard.end.layout import NARROW, NARROWEST, footnotes, print_page, table_for
 from search.leaderboard.rows.questions import Question
 from search.leaderboard.rows.row import Row
@@ -96,12 +96,12 @@ def _table(board: Leaderboard, rows: Sequence[Row], count: int, width: int) -> R
             beyond = beyond_text(question, board.monitor) if question else ""
             cells[f"against #{base.rank}"] = beyond
         cells |= {HEADS[cost]: cost_text(row, cost) for cost in costs}
-        lines.append({**cells, "": _marks(row, questions.get(row.keys))})
+        lines.append({**cells, "": _marks(row, questions.get(row.keys), base)})
     title = f"{board.study}: {what}, ranked by validation"
     table = table_for(title, lines[0], show_edge=False)
     for line in lines:
         table.add_row(*line.values())
-    marks = "".join(_marks(row, questions.get(row.keys)) for row in visible_rows)
+    marks = "".join(_marks(row, questions.get(row.keys), base) for row in visible_rows)
     hidden = [] if wide else _hidden(board, costs, validated, base if questions else None)
     name = f"#{base.rank}" if base is not None else ""
     legend = {mark: text.format(name) for mark, text in _MARKS.items()}
@@ -128,9 +128,11 @@ def _chosen(rows: Sequence[Row], base: Row | None, count: int) -> list[Row]:
     return visible_rows
 
 
-def _marks(row: Row, question: Question | None) -> str:
+def _marks(row: Row, question: Question | None, base: Row | None) -> str:
+    """What stands behind a row: a verdict only where the answer speaks of both rows."""
+    judged = question is not None and base is not None and usable(row) and usable(base)
     return (
-        (_VERDICTS[question.verdict] if question else "")
+        (_VERDICTS[question.verdict] if question and judged else "")
         + "^" * bool(row.undertrained)
         + "!" * (row.seeds < row.seeds_asked)
     )

@@ -150,19 +150,20 @@ def check_database(url: str) -> None:
 def cannot_open(url: str, error: Exception) -> InputError:
     """One line on why a database cannot be opened, and what to do about it."""
     missing = error if isinstance(error, ImportError) else error.__cause__
-    name = make_url(url).drivername
+    address = make_url(url).set(query={})  # whose values may be secrets
+    name, place = address.drivername, address.render_as_string(hide_password=True)
     if isinstance(missing, ImportError):
         driver = f"its driver {missing.name!r} is not installed" if missing.name else str(missing)
         advice = (
-            "pip install 'psycopg[binary]', and write postgresql+psycopg://..."
+            "pip install 'hybrid-swin[postgres]', and write postgresql+psycopg://..."
             if name.startswith("postgresql")
             else "install it, or leave storage out"
         )
-        return InputError(f"the Optuna storage {url!r} cannot be opened: {driver}; {advice}")
+        return InputError(f"the Optuna storage {place!r} cannot be opened: {driver}; {advice}")
     reason = reason_of(error)
     words = reason.casefold()
     advice = next((advice for sign, advice in _ADVICE if re.search(sign, words)), _ELSE)
-    return InputError(f"the Optuna storage {url!r} cannot be opened ({reason}); {advice}")
+    return InputError(f"the Optuna storage {place!r} cannot be opened ({reason}); {advice}")
 
 
 def reason_of(error: BaseException) -> str:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from hybrid_swin.system.console import Console
@@ -71,3 +73,13 @@ def test_several_studies(whole_study):
     text = printed(join([one.folder, other.folder]), 80)
     assert f"leaderboard {one.folder} {other.folder} --all" in text
     assert "study" in text and "files   " not in text
+
+
+def test_no_row_is_marked_ahead_of_one_that_was_still_improving(whole_study):
+    board = Leaderboard.from_folder(whole_study().folder)
+    base = next(row for row in board.rows if row.is_baseline and row.fidelity == "final")
+    assert f"+ ahead of #{base.rank}" in printed(board, 80)
+    rows = [replace(row, undertrained=True) if row is base else row for row in board.rows]
+    text = printed(replace(board, rows=rows), 80)
+    assert "^ still improving when training ended" in text
+    assert "ahead of #" not in text.partition("\n\n")[2]

@@ -19,6 +19,7 @@ from hybrid_swin.spec.values import Range
 from search.execution.job import Event, Job, Node, Place
 from search.execution.ray_cluster.driver_process import DriverProcess
 
+_TO_ANSWER = 180.0  # seconds
 _LOOK_AGAIN = 1.0  # seconds
 _SAY_AGAIN = 60.0  # seconds after which a person is told once more why nothing begins
 _MOST_STARTS = 3  # of a cluster of our own, without one job that ended
@@ -72,7 +73,9 @@ def start(options: Options, place: Place) -> "RayExecutor":
             "executor ray needs the package ray: pip install 'hybrid-swin[ray]', or choose "
             "executor.name local"
         )
-    return RayExecutor(options, place)
+    executor = RayExecutor(options, place)
+    place.say(f"Ray {executor.where}: starting workers ...")
+    return executor
 
 
 class RayExecutor:
@@ -100,6 +103,11 @@ class RayExecutor:
         self._starts, self._last_notice, self._next_notice = 0, "", 0.0
         self._closed = False
         self._start()
+
+    @property
+    def where(self) -> str:
+        """Which cluster, for a person."""
+        return "on this machine" if self._address is None else f"at {self._address}"
 
     @property
     def slots(self) -> int:
@@ -163,17 +171,30 @@ class RayExecutor:
         self._nodes: list[Node] = []
         self._ready, self._waiting, self._refusal = 0, "", ""
         self._starts += 1
+        self._begin, self._has_answered = time.monotonic(), False
         self._driver = DriverProcess(self._opening, self._log)
 
     def _receive(self, timeout: float) -> list[Event]:
         events: list[Event] = []
         try:
             for message in self._driver.messages(timeout):
+                self._has_answered = True
                 events += self._take(message)
         except (EOFError, OSError):
             events += self._bury()
+        self._check_answer()
         self._say_waiting()
         return events
+
+    def _check_answer(self) -> None:
+        """Raise InputError if something else than Ray listens at the address."""
+        silence = time.monotonic() - self._begin
+        if self._address is not None and not self._has_answered and silence > _TO_ANSWER:
+            raise InputError(
+                f"what listens at {quote(self._address)} does not answer as Ray for "
+                f"{silence:.0f} s; give the address that `ray start --head` printed, with its port "
+                "(6379 unless another was given)"
+            )
 
     def _take(self, message: dict[str, Any]) -> list[Event]:
         kind = message.pop("kind")

@@ -194,3 +194,12 @@ def test_without_ray_one_message_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'hybrid-swin\[ray\]'"):
         start(Options(), Place(tmp_path, WorkerSettings(), None, print, None))
+
+
+def test_what_does_not_answer_as_ray_is_said(executor, monkeypatch):
+    made = executor(address="127.0.0.1:1")
+    monkeypatch.setattr(ray, "_TO_ANSWER", 0.0)
+    made.events(0)  # it has answered
+    made._has_answered = False
+    with pytest.raises(InputError, match=r"'127.0.0.1:1' does not answer as Ray for .* 6379"):
+        made.events(0)

@@ -201,5 +201,5 @@ def test_what_does_not_answer_as_ray_is_said(executor, monkeypatch):
     monkeypatch.setattr(ray, "_TO_ANSWER", 0.0)
     made.events(0)  # it has answered
     made._has_answered = False
-    with pytest.raises(InputError, match=r"'127.0.0.1:1' does not answer as Ray for .* 6379"):
+    with pytest.raises(InputError, match=r"'127.0.0.1:1' does not answer as Ray for .*6379"):
         made.events(0)

@@ -11,6 +11,7 @@ from benchmarks.chaos_faults import faults
 from benchmarks.chaos_places import places
 from benchmarks.chaos_plugins import plugin_faults
 
+pytestmark = pytest.mark.cluster  # minutes
 STRUCK = [
     ("local", "optuna.journal damaged while it runs"),
     ("agents", "what an agent says damaged while it runs"),

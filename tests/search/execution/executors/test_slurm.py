@@ -65,6 +65,7 @@ def failures(study):
     return [json.loads(file.read_text()) for file in study.folder.rglob("failure.json")]
 
 
+@pytest.mark.cluster
 def test_a_study_in_an_allocation_is_saved_requeued_and_continued(queue, tiny, finished):
     """The script to copy, with its signal before the limit at half of the runs."""
     sbatch, script, *command = words_of_page("sbatch")
@@ -99,6 +100,7 @@ def test_a_study_in_an_allocation_is_saved_requeued_and_continued(queue, tiny, f
     assert {"n1.log", "n2.log"} <= agents
 
 
+@pytest.mark.cluster
 def test_a_cancelled_job_saves_and_stays_cancelled(queue, tiny, finished):
     log = tiny.root / "log"
     script = tiny.root / "script.sh"
@@ -119,6 +121,7 @@ def test_a_cancelled_job_saves_and_stays_cancelled(queue, tiny, finished):
     assert tiny.digest() == finished.digest()
 
 
+@pytest.mark.cluster
 def test_a_login_node_submits_replaces_and_cancels_jobs(queue, tiny, finished):
     """The command is killed, then a job preempted, and the agent in the other one killed."""
     *command, name, slurm, jobs, two = words_of_page("python search.py run")
@@ -161,6 +164,7 @@ def test_a_login_node_submits_replaces_and_cancels_jobs(queue, tiny, finished):
     assert not (tiny.folder / "agents").exists()
 
 
+@pytest.mark.cluster
 def test_a_refused_submission_is_said_before_work(queue, tiny):
     output = tiny.run("--executor.name", "slurm", "--executor.partition", "nope", code=2)
     assert "error: sbatch: invalid partition specified: nope; Invalid partition name" in output

@@ -27,7 +27,10 @@ def server_programs():
 
 
 PROGRAMS = server_programs()
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL's server is not installed")
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL's server is not installed"),
+]
 
 
 class Server:
@@ -156,7 +159,6 @@ def assert_whole(database):
     assert len([t for t in trials if "refused" not in t.user_attrs]) == 7
 
 
-@pytest.mark.cluster
 @pytest.mark.parametrize("way", ["straight", "pooled"])
 def test_connections_that_are_cut_again_and_again_change_nothing(
     tiny, finished, server, database, request, way
@@ -244,7 +246,6 @@ def test_a_write_that_was_cut_off_is_waited_for(server, database, opened):
     assert not waiting.is_alive()
 
 
-@pytest.mark.cluster
 def test_a_server_that_is_restarted_is_waited_for(tiny, finished, server, database):
     process = tiny.start("--storage", database)
     tiny.wait_for(lambda: len(tiny.results()) >= 2, process)
@@ -264,7 +265,6 @@ def test_a_server_that_is_restarted_is_waited_for(tiny, finished, server, databa
     assert receipt["draws"] == undisturbed["draws"]
 
 
-@pytest.mark.cluster
 def test_a_server_that_stays_away_ends_the_study_until_it_is_back(tiny, finished, server, database):
     process = tiny.start("--storage", database, "--storage_wait_seconds", "0.5")
     tiny.wait_for(lambda: len(tiny.results()) >= 2, process)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import ray
+from ray._common.utils import get_default_ray_temp_dir
 from ray._private import ray_constants
 from ray.cluster_utils import Cluster
 
@@ -25,6 +26,8 @@ def main():
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     folder = Path(sys.argv[1])
+    # where Ray writes the address of the last cluster; `ray start` would make it
+    os.makedirs(get_default_ray_temp_dir(), exist_ok=True)
     cluster = Cluster(shutdown_at_exit=True)
 
     def add(**resources):

@@ -228,7 +228,7 @@ class Agent:
 
     def _forget(self, why: str) -> None:
         """Give up all jobs: nobody waits for them any more."""
-        self._say(f"{why}: waiting for another start of the same study")
+        self._say(f"{why}: jobs are given up; waiting to be asked again")
         self._send("forgot")
         self._token = ""
         if self._executor is not None:

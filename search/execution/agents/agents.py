@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hybrid_swin.errors import InputError
+from hybrid_swin.system.files import MissingFileError
 from hybrid_swin.system.schema import SchemaError, build
 from search.execution.agents.agent import OVER, about_coordinator
 from search.execution.agents.mailbox import (
@@ -190,6 +191,8 @@ class Agents:
         home = file.parent
         try:
             record = read_record(file, lambda content: build(AgentRecord, content))
+        except MissingFileError:
+            return  # it leaves at this moment
         except InputError as error:
             if home.name not in self._strange:
                 self._strange.add(home.name)

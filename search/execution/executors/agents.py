@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass
 
 from hybrid_swin.system.program import door
-from search.execution.job import Event, Job, Node, Place
+from search.execution.agents.no_workers import NoWorkers
+from search.execution.job import Event, Place
 
 _SAY_AGAIN = 60.0  # seconds
 _LOOK_AGAIN = 0.5  # seconds
@@ -21,11 +22,10 @@ def start(options: Options, place: Place) -> "OnlyAgents":
     return OnlyAgents(place)
 
 
-class OnlyAgents:
+class OnlyAgents(NoWorkers):
     """An executor without workers of its own, beside agents."""
 
-    slots = free = 0
-    nodes: tuple[Node, ...] = ()
+    slots = 0
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -47,10 +47,6 @@ class OnlyAgents:
             self._note()
             self._place.agents.events(_LOOK_AGAIN)
 
-    def submit(self, job: Job) -> None:
-        """Never asked: there are no workers here."""
-        raise NotImplementedError
-
     def events(self, timeout: float) -> list[Event]:
         """None, ever."""
         if self._place.agents.backlog:
@@ -62,9 +58,6 @@ class OnlyAgents:
         if self.waiting and time.monotonic() - self._last_note >= _SAY_AGAIN:
             self._last_note = time.monotonic()
             self._place.say(self.waiting)
-
-    def cancel(self, key: str) -> None:
-        """There is nothing to be cancelled."""
 
     def close(self, whole: bool = False) -> None:
         """There is nothing to end."""

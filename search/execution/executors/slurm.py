@@ -7,13 +7,13 @@ they are only started and watched: as steps of the allocation in which the comma
 import os
 import re
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from hybrid_swin.errors import InputError
 from hybrid_swin.spec.values import Range
-from search.execution.job import Event, Job, Node, Place
+from search.execution.agents.no_workers import NoWorkers
+from search.execution.job import Event, Place
 
 if TYPE_CHECKING:
     from search.execution.agents.agents import Agents
@@ -129,7 +129,7 @@ class Hosts(Protocol):
         """End the agents and what runs them."""
 
 
-class SlurmExecutor:
+class SlurmExecutor(NoWorkers):
     """Agents do the work, so nothing is submitted here."""
 
     def __init__(self, agents: "Agents", hosts: Hosts) -> None:
@@ -142,16 +142,6 @@ class SlurmExecutor:
         return max(0, self._hosts.expected - self._agents.slots)
 
     @property
-    def free(self) -> int:
-        """None: agents take the jobs."""
-        return 0
-
-    @property
-    def nodes(self) -> Sequence[Node]:
-        """None beside the agents'."""
-        return ()
-
-    @property
     def waiting(self) -> str:
         """Why no agent runs."""
         return self._hosts.waiting
@@ -159,13 +149,6 @@ class SlurmExecutor:
     def wait_until_ready(self) -> None:
         """Wait as long as it is known to be short. Raises InputError if no agent will come."""
         self._hosts.wait_until_ready()
-
-    def submit(self, job: Job) -> None:
-        """No job comes here, where no slot is free."""
-        raise NotImplementedError(job.key)
-
-    def cancel(self, key: str) -> None:
-        """No job is here."""
 
     def events(self, timeout: float) -> list[Event]:
         """Look after the agents; waits at most ``timeout`` seconds for news."""

@@ -379,6 +379,11 @@ def test_what_is_no_agents_is_left_alone_and_said_once(agents, tmp_path, notes, 
     assert not agents.present
 
 
+def test_an_agent_that_leaves_while_it_is_looked_at_is_not_strange(agents, tmp_path, notes):
+    agents._meet(tmp_path / AGENTS / "node-1" / "agent.json")
+    assert not agents.present and notes == []
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import random
+import re
 import shutil
 import signal
 import tempfile
@@ -154,7 +155,7 @@ def drawn(
         (fault, place)
         for fault in known
         for place in chosen
-        if fault.happens_in(place) and only in fault.name
+        if fault.happens_in(place) and re.search(only, fault.name)
     ]
     found: list[tuple[Fault, Place]] = []
     while len(found) < number:
@@ -205,7 +206,7 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--places", default="local,agents,ray,slurm")
-    parser.add_argument("--only", default="", help="faults whose names hold this")
+    parser.add_argument("--only", default="", help="faults whose names match this pattern")
     parser.add_argument("--forked", action="store_true", help="start studies without imports")
     parser.add_argument("--short", action="store_true", help="pauses of 2 seconds")
     parser.add_argument("--root", type=Path, help="folder for the studies; kept where one fails")

@@ -1,9 +1,11 @@
 """Processes that faults strike: begun at the door, looked at through /proc, searched for after."""
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -137,6 +139,37 @@ def marked(mark: Path) -> list[int]:
             if f"{MARK}={mark}".encode() in environment or str(mark).encode() + b"/" in command:
                 found.append(pid)
     return found
+
+
+def command_of(pid: int) -> list[str]:
+    """The command line of a process; empty if it has ended."""
+    with suppress(OSError):
+        content = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return content.decode(errors="replace").split("\0")
+    return []
+
+
+def called(pids: Iterable[int], name: str) -> list[int]:
+    """Those whose command line holds a text."""
+    return [pid for pid in pids if any(name in word for word in command_of(pid))]
+
+
+def lives(pid: int) -> bool:
+    """Whether a process, which may be another's child, has not ended."""
+    with suppress(OSError):
+        return (Path(f"/proc/{pid}") / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
+
+
+def of_tests(name: str) -> Any:
+    """A module of the tests, which are not a package."""
+    place = ROOT / "tests" / "search" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, place)
+    if spec is None or spec.loader is None:
+        raise RuntimeError(f"{place} cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _is(pid: int, module: str) -> bool:

@@ -1,6 +1,5 @@
 """Where a study's trainings run while faults strike: how it is begun, and what can be killed."""
 
-import importlib.util
 import os
 import shutil
 import tempfile
@@ -12,15 +11,16 @@ from typing import Any, Protocol
 
 from benchmarks.chaos_doors import (
     Process,
-    children_of,
+    command_of,
     marked,
+    of_tests,
     servers_of,
     session_of,
     workers_of,
 )
-from benchmarks.chaos_study import PATIENCE, Scene
+from benchmarks.chaos_ray import OwnRay, Ray
+from benchmarks.chaos_study import PATIENCE, Points, Scene
 
-Points = dict[str, Callable[[Scene], list[int]]]
 _TO_LEAVE = 30.0  # seconds in which an agent of a study that is over must end
 
 
@@ -141,44 +141,6 @@ class Agents:
         """Nothing is kept."""
 
 
-class Ray:
-    """Two workers of a Ray cluster of the study's own."""
-
-    name = "ray"
-
-    def __init__(self) -> None:
-        self.points: Points = {
-            "coordinator": lambda scene: [c.pid for c in _running(scene, "run")],
-            "worker": _workers_of_servers,
-            "driver": lambda scene: _called(scene, "search.execution.ray_cluster.driver"),
-            "actor": lambda scene: _called(scene, "ray::Slot"),
-            "raylet": lambda scene: _called(scene, "raylet/raylet"),
-            "head": lambda scene: _called(scene, "gcs/gcs_server"),
-        }
-
-    def missing(self) -> str:
-        """Whether Ray is installed."""
-        return "" if importlib.util.find_spec("ray") else "the package ray is not installed"
-
-    def begin(self, scene: Scene, *more: str) -> Process:
-        """Give the study's command."""
-        return scene.run("--executor.name", "ray", "--workers.count", "2", *more)
-
-    def ready(self, scene: Scene) -> bool:
-        """A study waits for it by itself."""
-        return True
-
-    def restore(self, scene: Scene) -> None:
-        """The next start has a cluster of its own."""
-
-    def settle(self, scene: Scene) -> list[str]:
-        """Nothing outlives the coordinator."""
-        return []
-
-    def close(self) -> None:
-        """Nothing is kept."""
-
-
 class Slurm:
     """Two jobs of a Slurm that is started here."""
 
@@ -188,7 +150,7 @@ class Slurm:
         self._cluster: Any = None
         self.points: Points = {
             "coordinator": lambda scene: [c.pid for c in _running(scene, "run")],
-            "job's agent": lambda scene: [p for p in marked(scene.root) if "work" in _words(p)],
+            "job's agent": lambda scene: [p for p in marked(scene.root) if "work" in command_of(p)],
             "step": lambda scene: self._steps(),
             "node": lambda scene: self._daemon("n1"),
             "controller": lambda scene: self._daemon("slurmctld"),
@@ -196,13 +158,13 @@ class Slurm:
 
     def missing(self) -> str:
         """Whether Slurm's programs are here, and may run."""
-        return str(_slurm().why_not() or "")
+        return str(of_tests("slurm_cluster").why_not() or "")
 
     def begin(self, scene: Scene, *more: str) -> Process:
         """Give the study's command; Slurm is started once for all faults."""
         if self._cluster is None:
             folder = tempfile.mkdtemp(prefix="chaos-slurm-")
-            self._cluster = _slurm().SlurmCluster(folder)
+            self._cluster = of_tests("slurm_cluster").SlurmCluster(folder)
             self._cluster.start()
         scene.environment |= self._cluster.environment
         asked = ("--executor.max_jobs", "2", "--executor.poll_seconds", "1")
@@ -252,7 +214,7 @@ class Slurm:
 
 def places() -> dict[str, Place]:
     """All, by their names."""
-    known: list[Place] = [Local(), Agents(), Ray(), Slurm()]
+    known: list[Place] = [Local(), Agents(), Ray(), OwnRay(), Slurm()]
     return {place.name: place for place in known}
 
 
@@ -262,35 +224,6 @@ def _running(scene: Scene, command: str) -> list[Process]:
 
 def _each(scene: Scene, command: str, of: Callable[[int], list[int]]) -> list[int]:
     return [pid for process in _running(scene, command) for pid in of(process.pid)]
-
-
-def _called(scene: Scene, name: str) -> list[int]:
-    """Processes of the study, in whatever session, whose command line holds a text."""
-    return [p for p in marked(scene.root) if any(name in word for word in _words(p))]
-
-
-def _workers_of_servers(scene: Scene) -> list[int]:
-    servers = _called(scene, "search.execution.fork_server")
-    return [worker for server in servers for worker in children_of(server)]
-
-
-def _words(pid: int) -> list[str]:
-    """The command line of a process; empty if it has ended."""
-    with suppress(OSError):
-        content = Path(f"/proc/{pid}/cmdline").read_bytes()
-        return content.decode(errors="replace").split("\0")
-    return []
-
-
-def _slurm() -> Any:
-    """The tests' Slurm."""
-    place = Path(__file__).parents[1] / "tests" / "search" / "slurm_cluster.py"
-    spec = importlib.util.spec_from_file_location("slurm_cluster", place)
-    if spec is None or spec.loader is None:
-        raise RuntimeError(f"{place} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def resume(scene: Scene) -> None:

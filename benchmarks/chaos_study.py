@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,9 @@ class Scene:
         """End everything."""
         for process in self.processes:
             process.kill()
+
+
+Points = dict[str, Callable[[Scene], list[int]]]  # processes of a study, by what they are
 
 
 def results(folder: Path) -> dict[str, Path]:

@@ -97,6 +97,7 @@ def doors():
 
 study_factory = load(HERE / "study_factory.py")
 slurm_cluster = load(HERE / "slurm_cluster.py")
+ray_cluster = load(HERE / "ray_cluster.py")
 comparison_factory = load(HERE / "comparison" / "comparison_factory.py")
 
 
@@ -161,6 +162,14 @@ def slurm():
             yield cluster
         finally:
             cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def ray_clusters():
+    """The module that makes Ray clusters of several nodes."""
+    if reason := ray_cluster.why_not():
+        pytest.skip(reason)
+    return ray_cluster
 
 
 SETTINGS = {

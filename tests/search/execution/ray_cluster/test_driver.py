@@ -1,15 +1,10 @@
 """Workers on a Ray cluster of several nodes on this machine; most of them follow a script."""
 
 import importlib.util
-import json
 import os
-import secrets
-import shutil
 import signal
 import stat
-import subprocess
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -65,61 +60,33 @@ if any("default_worker" in argument for argument in sys.orig_argv):
 """
 
 
-class RayCluster:
-    """A cluster in a process of its own, whose nodes come and go."""
+@pytest.fixture(scope="module")
+def new_cluster(ray_clusters):
+    """Makes clusters of one node, on which workers follow the script; a test may add others."""
+    made = []
 
-    def __init__(self, folder):
-        self.folder = folder
+    def make(**head):
+        made.append(ray_clusters.RayCluster())
+        folder = made[-1].folder
         script = folder / "script.py"
         script.write_text(SCRIPT)
         (folder / "site").mkdir()
         (folder / "site" / "sitecustomize.py").write_text(SITE.format(script=str(script)))
-        self.token = folder / "token"
-        self.token.write_text(secrets.token_hex(32))
-        self.environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token)}
-        self._log = (folder / "cluster.log").open("w")
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("cluster_process.py"), folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=os.environ
-            | self.environment
-            | {"PYTHONPATH": str(folder / "site"), "RAY_USAGE_STATS_ENABLED": "0"},
-            text=True,
-            start_new_session=True,
-        )
+        made[-1].start(PYTHONPATH=folder / "site")
+        made[-1].add(num_cpus=1, **head)
+        return made[-1]
 
-    def order(self, name, **given):
-        self._process.stdin.write(json.dumps([name, given]) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        assert answer, (self.folder / "cluster.log").read_text()[-2000:]
-        return json.loads(answer)
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait(PATIENCE)
-        self._process.stdout.close()
-        self._log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def new_cluster(**head):
-    # not pytest's folder: Ray puts sockets into it, whose paths must be short
-    cluster = RayCluster(Path(tempfile.mkdtemp(prefix="test-ray-", dir="/tmp")))
-    cluster.head = cluster.order("add", num_cpus=1, **head)
-    cluster.address = cluster.head["address"]
-    return cluster
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(new_cluster):
     """Two nodes of one CPU."""
     made = new_cluster()
-    made.second = made.order("add", num_cpus=1)
-    yield made
-    made.close()
+    made.add(num_cpus=1)
+    return made
 
 
 @pytest.fixture
@@ -233,7 +200,7 @@ def test_nodes_join_and_leave(cluster, executors, tmp_path):
     assert executor.free == 0
     assert executor.slots == 0
 
-    third = cluster.order("add", num_cpus=3, resources={"large": 2})
+    third = cluster.add(num_cpus=3, resources={"large": 2})
     events = wait_for(executor, "epoch")
     assert executor.waiting == ""
     wait_until(executor, lambda: executor.slots == 2)  # as many as settings say
@@ -285,20 +252,20 @@ def test_a_cluster_of_which_no_machine_is_fit_is_one_message(cluster, executors,
         executors(cluster)
 
 
-def test_the_death_of_the_head_ends_the_driver_and_loses_nothing(executors, tmp_path, monkeypatch):
+def test_the_death_of_the_head_ends_the_driver_and_loses_nothing(
+    new_cluster, executors, tmp_path, monkeypatch
+):
     own = new_cluster()
-    try:
-        monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "3")  # of 60
-        executor = executors(own)
-        executor.submit(job(tmp_path, wait=True))
-        [_, epoch] = wait_for(executor, "epoch")
-        os.kill(own.head["gcs"], signal.SIGKILL)
-        with pytest.raises(InputError, match=r"is gone \(its head does not answer\); all"):
-            wait_for(executor, "done")
-        executor.close()
-        assert ends(executor._driver.pid)
-    finally:
-        own.close()
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "3")  # of 60
+    executor = executors(own)
+    executor.submit(job(tmp_path, wait=True))
+    [_, epoch] = wait_for(executor, "epoch")
+    os.kill(own.head["gcs"], signal.SIGKILL)
+    with pytest.raises(InputError, match=r"is gone \(its head does not answer\); all"):
+        wait_for(executor, "done")
+    executor.close()
+    assert ends(executor._driver.pid)
+    own.close()
     assert ends(epoch.data["pid"])
 
 

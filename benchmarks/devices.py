@@ -1,25 +1,29 @@
 """Seconds per step of one training over one and over two devices, by turns, in one run.
 
-    python benchmarks/devices.py                  two processes of one thread on this CPU
+    python benchmarks/devices.py                  two processes of one thread on this CPU (2 min)
     python benchmarks/devices.py --accelerator gpu --devices 4 --batch_size 1024 --images 20000
 
 Both train the same network on the same batches, and end with the same weights but for rounding: the
 largest difference of the last epoch's metrics is printed, too. On a CPU each process has one
-thread.
+thread. Beside the time on the clock stands that of the processor, of the process that needs most:
+it says what each device has to do, also where other programs run.
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as L
 import torch
-from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, TensorDataset
 
+from hybrid_swin.data.datamodule import make_datamodule
+from hybrid_swin.data.settings import DataSettings
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.variant import Variant
 from hybrid_swin.training.fit import FitResult, fit
@@ -29,7 +33,7 @@ VARIANT = Variant.from_dict(
     {
         "image_size": 32,
         "in_channels": 1,
-        "num_classes": 10,
+        "num_classes": 2,
         "patch_size": 2,
         "window_size": 4,
         "stages": [
@@ -40,22 +44,23 @@ VARIANT = Variant.from_dict(
 )
 
 
-class _Noise(LightningDataModule):
-    """Random images, some of whose pixels tell the class."""
+class _Clock(L.Callback):
+    """Seconds per step of each epoch after the first: on the clock, and of this processor."""
 
-    def __init__(self, count: int, batch_size: int) -> None:
-        super().__init__()
-        draw = torch.Generator().manual_seed(0)
-        labels = torch.randint(10, (count,), generator=draw)
-        images = torch.randn(count, 1, 32, 32, generator=draw)
-        images[torch.arange(count), 0, 3 * labels, 3 * labels] += 5
-        self._data, self._batch_size = TensorDataset(images, labels), batch_size
+    def __init__(self) -> None:
+        self.steps: list[tuple[float, float]] = []
+        self._begin = 0.0, 0.0
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self._data, self._batch_size, shuffle=True)
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._begin = time.perf_counter(), time.process_time()
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(self._data, self._batch_size)
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *rest: Any
+    ) -> None:
+        if trainer.is_last_batch and trainer.current_epoch:
+            now, count = (time.perf_counter(), time.process_time()), trainer.num_training_batches
+            wall, cpu = ((n - b) / count for n, b in zip(now, self._begin, strict=True))
+            self.steps.append((wall, cpu))
 
 
 def main() -> None:
@@ -74,23 +79,34 @@ def main() -> None:
             subprocess.Popen([sys.executable, __file__, *sys.argv[1:], *own, "--rank", str(rank)])
             for rank in range(1, options.devices)
         ]
-        steps: dict[int, list[float]] = {1: [], options.devices: []}
         try:
             for turn in range(options.turns):
                 one = _train(options, f"one-{turn}", None)
                 two = _train(options, f"several-{turn}", several)
-                for count, result in ((1, one), (options.devices, two)):
-                    steps[count].append(result.seconds["fit"] / _num_steps(options))
+            for other in others:
+                other.wait(60)
         finally:
             for other in others:
-                other.terminate()
+                other.kill()
                 other.wait()
+        times = {
+            count: [_slowest(Path(folder) / f"{name}-{turn}") for turn in range(options.turns)]
+            for count, name in ((1, "one"), (options.devices, "several"))
+        }
+    for count, both in times.items():
+        wall, cpu = (1000 * statistics.median(kind) for kind in zip(*both, strict=True))
+        print(f"{count} device(s)  {wall:8.1f} ms per step, {cpu:8.1f} ms of a processor")
+    for index, what in enumerate(("on the clock", "by the processor")):
+        ratios = [
+            one[index] / two[index]
+            for one, two in zip(times[1], times[options.devices], strict=True)
+        ]
+        low, high = min(ratios), max(ratios)
+        print(
+            f"{options.devices} devices are {statistics.median(ratios):.2f} times as fast as one "
+            f"{what} ({low:.2f} to {high:.2f} over {options.turns} turns)"
+        )
     largest = max(abs(one.metrics[name] - two.metrics[name]) for name in one.metrics)
-    for count, seconds in steps.items():
-        middle = statistics.median(seconds)
-        print(f"{count} device(s)  {1000 * middle:8.1f} ms per step")
-    ratio = statistics.median(steps[1]) / statistics.median(steps[options.devices])
-    print(f"{options.devices} devices are {ratio:.2f} times as fast as one")
     print(f"on {two.device}; the last epoch's metrics differ by at most {largest:.1e}")
 
 
@@ -99,7 +115,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--accelerator", default="cpu")
     parser.add_argument("--devices", type=int, default=2)
     parser.add_argument("--batch_size", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=4, help="the first is not counted")
     parser.add_argument("--images", type=int, default=512, help="of an epoch")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--rank", type=int, default=0, help=argparse.SUPPRESS)
@@ -108,8 +124,11 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _num_steps(options: argparse.Namespace) -> int:
-    return int(options.epochs * -(-options.images // options.batch_size))
+def _slowest(folder: Path) -> tuple[float, ...]:
+    """Seconds per step of a training: of the process that needs most, median over epochs."""
+    of_each = [json.loads(file.read_text()) for file in folder.glob("rank-*.json")]
+    medians = [[statistics.median(kind) for kind in zip(*steps, strict=True)] for steps in of_each]
+    return tuple(max(kind) for kind in zip(*medians, strict=True))
 
 
 def _train(options: argparse.Namespace, name: str, processes: Processes | None) -> FitResult:
@@ -121,16 +140,22 @@ def _train(options: argparse.Namespace, name: str, processes: Processes | None) 
         shift=2,
         precision="32-true",
     )
-    return fit(
+    images = {"grid": 16, "cell": 2, "train": options.images, "validation": 200, "test": 2}
+    data = DataSettings(source="context_xor", options=images)
+    folder, clock = Path(options.folder) / name, _Clock()
+    result = fit(
         VARIANT,
         recipe,
-        _Noise(options.images, recipe.batch_size),
+        make_datamodule(data, VARIANT, recipe.batch_size, 0),
         seed=0,
-        folder=Path(options.folder) / name,
+        folder=folder,
         accelerator=options.accelerator,
         checkpoint_every_seconds=1e9,
         processes=processes,
+        callbacks=[clock],
     )
+    (folder / f"rank-{options.rank}.json").write_text(json.dumps(clock.steps))
+    return result
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Legend of shapes: N images, B images of a batch, H height, W width, C channels.
 
 import mmap
 from collections.abc import Iterator
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ HELD_BYTES = 256 * 1024**2  # normalised images up to this size are held in memo
 
 Batch = tuple[Tensor, Tensor]  # images (B, C, H, W) float32, labels (B,) int64
 _Indices = NDArray[np.int64]
+_B = TypeVar("_B")
 
 
 @final
@@ -135,8 +136,14 @@ class EpochBatches(Sampler[_Indices]):
         yield from np.split(order[: self._drawn], self._cuts)
 
 
-def make_loader(images: SplitImages, batches: EpochBatches, num_workers: int) -> DataLoader[Batch]:
-    """A loader that leaves the random numbers of the training alone."""
+def make_loader(images: Dataset[_B], batches: Sampler[Any], num_workers: int) -> DataLoader[_B]:
+    """A loader that leaves the random numbers of the training alone.
+
+    Args:
+        images: gives a batch by what ``batches`` gives.
+        batches: of an epoch.
+        num_workers: processes that prepare them.
+    """
     return DataLoader(
         images,
         batch_size=None,  # a sample is a batch already

@@ -64,7 +64,7 @@ class ImageData(LightningDataModule):
     ``splits``. Loading happens once in a process for equal settings, so that files changed since
     are not seen.
 
-    For several devices, and for micro-batches, batches are cut afterwards (``shares``).
+    For several devices, and for micro-batches, batches come in parts (``shares``).
 
     After ``setup`` it says what ``LoadedData`` does, and ``class_names``, ``num_classes`` and
     ``left_out`` of the images.

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 
 from hybrid_swin.data.seeding import seed_all, seeded
+from hybrid_swin.data.shares import uncut
 
 _Module = TypeVar("_Module")
 _SEED = "_hybrid_swin_split_seed"
@@ -95,7 +96,7 @@ def validation_digest(module: Any) -> str | None:
     """
     shas = hashlib.sha256(), hashlib.sha256()  # of images and of labels, whatever the batch size
     with suppress(Exception), drawn_alike(module):
-        loader = module.val_dataloader()
+        loader = uncut(module.val_dataloader())
         with suppress(TypeError, AttributeError):
             shas[1].update(str(len(loader.dataset)).encode())
         left = _IMAGES

@@ -1,16 +1,21 @@
 """Batches cut into shares: by several devices, and by micro-batches on one, in the same way.
 
-Each process reads every batch whole, in the order of one process, and takes its shares of it. So
-order, draws and the number of steps are those of one process, whatever the data module.
+Order, draws and the number of steps are those of one process. Of our own sources each process reads
+its shares alone. The loader of a user's own module is read whole, and its batches are cut: what it
+draws for one image depends on those before.
 """
 
 import functools
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, cast, final
 
 from lightning.pytorch import LightningDataModule
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
 
+from hybrid_swin.data.batches import EpochBatches, SplitImages, make_loader
 from hybrid_swin.network.whole_batch import Share
 
 _LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -47,16 +52,55 @@ class Cut:
         return self._shares_of(iter(self._loader))
 
     def _shares_of(self, batches: Iterator[Any]) -> Iterator[tuple[Any, Any, Share]]:
-        shares, before = self._ranks * self._turns, 0
-        for images, labels in batches:
-            whole = len(labels)
-            for turn in range(self._turns):
-                index = self._rank * self._turns + turn
-                begin = whole * index // shares
-                size = whole * (index + 1) // shares - begin
-                share = Share(begin if size else 0, size, whole, shares, turn, self._turns, before)
-                yield images[share.rows], labels[share.rows], share
-            before += whole
+        cuts = self._rank, self._ranks, self._turns
+        for (images, labels), share in shares_of(batches, lambda batch: len(batch[1]), *cuts):
+            yield images[share.rows], labels[share.rows], share
+
+
+def shares_of(
+    batches: Iterable[Any], size: Callable[[Any], int], rank: int, ranks: int, turns: int
+) -> Iterator[tuple[Any, Share]]:
+    """Each batch with each share that a process takes of it. ``size`` counts a batch's images."""
+    shares, before = ranks * turns, 0
+    for batch in batches:
+        whole = size(batch)
+        for turn in range(turns):
+            index = rank * turns + turn
+            begin = whole * index // shares
+            count = whole * (index + 1) // shares - begin
+            yield batch, Share(begin if count else 0, count, whole, shares, turn, turns, before)
+        before += whole
+
+
+@final
+class _CutPositions(Sampler[tuple[NDArray[Any], Share]]):
+    """The positions of each share of each batch, and the share."""
+
+    def __init__(self, batches: EpochBatches, rank: int, ranks: int, turns: int) -> None:
+        self._batches, self._cuts, self._turns = batches, (rank, ranks, turns), turns
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0, as Lightning does before each."""
+        self._batches.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self._batches) * self._turns
+
+    def __iter__(self) -> Iterator[tuple[NDArray[Any], Share]]:
+        for positions, share in shares_of(self._batches, len, *self._cuts):
+            yield positions[share.rows], share
+
+
+@final
+class _SharesOfSplit(Dataset[tuple[Tensor, Tensor, Share]]):
+    """A split's images by what ``_CutPositions`` gives."""
+
+    def __init__(self, images: SplitImages) -> None:
+        self._images = images
+
+    def __getitem__(self, part: tuple[NDArray[Any], Share]) -> tuple[Tensor, Tensor, Share]:
+        positions, share = part
+        return (*self._images[positions], share)
 
 
 @contextmanager
@@ -77,9 +121,19 @@ def cut(datamodule: LightningDataModule, rank: int, ranks: int, turns: int) -> I
         own.update(before)
 
 
+def uncut(loader: Any) -> Any:
+    """The loader of a user's own module, as it is outside of ``cut``."""
+    return loader._loader if isinstance(loader, Cut) else loader
+
+
 def _cutting(make: Any, rank: int, ranks: int, turns: int) -> Any:
     @functools.wraps(make)  # by which Lightning sees whether a loader is given at all
     def cut_loader() -> Any:
-        return Cut(make(), rank, ranks, turns)
+        loader = make()
+        images, batches = (getattr(loader, name, None) for name in ("dataset", "sampler"))
+        if not isinstance(images, SplitImages) or not isinstance(batches, EpochBatches):
+            return Cut(loader, rank, ranks, turns)
+        parts = _SharesOfSplit(images), _CutPositions(batches, rank, ranks, turns)
+        return make_loader(*parts, cast(DataLoader[Any], loader).num_workers)
 
     return cut_loader

@@ -24,7 +24,8 @@ from hybrid_swin.training.optimization import make_optimizer, make_schedule
 
 SharedBatch = tuple[Tensor, Tensor, Share]  # a share's images and labels, and which it is
 
-# Reading the loss back stops a GPU's queue; on a CPU it costs nothing.
+# Reading the loss back stops a GPU's queue, and several devices must wait for each other to do it;
+# on one CPU it costs nothing.
 STEPS_BETWEEN_LOSS_CHECKS = 50
 
 
@@ -146,7 +147,8 @@ class Classifier(L.LightningModule):
         self._loss_sum.add_(loss.detach(), alpha=count)
         self._images_seen += count
         last = self.trainer.is_last_batch
-        if last or loss.device.type == "cpu" or batch_idx % STEPS_BETWEEN_LOSS_CHECKS == 0:
+        is_free = loss.device.type == "cpu" and self.trainer.world_size == 1
+        if last or is_free or batch_idx % STEPS_BETWEEN_LOSS_CHECKS == 0:
             self._check_loss()
         if last:  # here, so that callbacks see it in their own on_train_epoch_end
             self._log_train_loss()

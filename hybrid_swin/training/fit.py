@@ -154,7 +154,7 @@ def fit(
             trainer = _trainer(
                 device,
                 precision,
-                **processes.trainer_options(),
+                **processes.trainer_options(module.model),
                 accumulate_grad_batches=micro_batches,
                 max_epochs=recipe.epochs,
                 gradient_clip_val=recipe.gradient_clip or None,

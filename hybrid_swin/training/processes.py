@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
-from torch import distributed
+from torch import distributed, nn
 from torch._C._distributed_c10d import PrefixStore, TCPStore
 from torch.nn.parallel import DistributedDataParallel
 
 _HERE = "127.0.0.1"
+_OURS = {"hybrid_swin", "torch"}  # packages whose layers use all their parameters
 # Buffers hold sums of a process's own; batch norm's are the same on all. (A name of torch 2.13.)
 _NAMES = inspect.signature(DistributedDataParallel).parameters
 _OWN_BUFFERS: dict[str, Any] = {
@@ -88,16 +89,30 @@ class Processes:
         yield
         distributed.destroy_process_group()
 
-    def trainer_options(self) -> dict[str, Any]:
-        """For Lightning's Trainer, which starts no process and cuts no data itself."""
+    def trainer_options(self, network: nn.Module | None = None) -> dict[str, Any]:
+        """For Lightning's Trainer, which starts no process and cuts no data itself.
+
+        ``network``: the one that is trained by several.
+        """
         alone = {"devices": self.count, "plugins": [_Started(self.rank)]}
         if self.count == 1:
             return alone
         return alone | {
             "use_distributed_sampler": False,  # batches come in shares already
-            # A plug-in may leave parts of itself out of a step.
-            "strategy": DDPStrategy(find_unused_parameters=True, **_OWN_BUFFERS),
+            "strategy": DDPStrategy(
+                find_unused_parameters=network is None or may_leave_out(network), **_OWN_BUFFERS
+            ),
         }
+
+
+def may_leave_out(network: nn.Module) -> bool:
+    """Whether a step may not use all parameters, for which a search at every step costs time.
+
+    Our parts use all of theirs at each step, as their contract tests see to. Others may decide
+    anew at each step, so no trial shows it.
+    """
+    roots = {type(module).__module__.partition(".")[0] for module in network.modules()}
+    return not roots <= _OURS
 
 
 class _Started(LightningEnvironment):

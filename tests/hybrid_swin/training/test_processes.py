@@ -25,10 +25,11 @@ from hybrid_swin.spec.variant import Variant
 from hybrid_swin.system.file_names import FINAL, LAST
 from hybrid_swin.system.processes import python_environment
 from hybrid_swin.training.fit import evaluate, fit
-from hybrid_swin.training.processes import Processes
+from hybrid_swin.training.processes import Processes, may_leave_out
 from hybrid_swin.training.resume import load_state
 
-# A branch of the user's own, with what drops in the three ways that people write it.
+# A branch of the user's own, with what drops in the three ways that people write it, and a layer
+# that it does not use.
 PLUGIN = '''
 from torch import nn
 from hybrid_swin.cost import linear
@@ -42,6 +43,7 @@ class Drops(Branch):
         self.norm = nn.BatchNorm2d(dim)
         self.drop = nn.Dropout(0.2)
         self.proj = nn.Linear(dim, dim)
+        self.spare = nn.Linear(dim, dim)
 
     def mix(self, x, value_gate=None):
         if self.training:
@@ -234,6 +236,22 @@ def test_shares_hold_each_image_once(whole):
     # the mean over shares of what each weighs is the mean over images
     means = [share.weight * float(x.float().mean()) for x, _, share in taken]
     assert sum(means) / len(means) == pytest.approx(float(images.float().mean()))
+
+
+def test_only_plug_ins_are_searched_for_unused_parameters(write_plugin):
+    """A search at every step costs time."""
+    registry.add_plugin(write_plugin("drops", PLUGIN))
+    ours = [HybridSwin(variant(blocks)) for blocks in WORDS.values()]
+    theirs = HybridSwin(variant(["w_msa+drops", "w_msa"]))
+    assert [may_leave_out(network) for network in (*ours, theirs)] == [False, False, False, True]
+    for network, searched in ((ours[0], False), (theirs, True)):
+        strategy = Processes(0, 2).trainer_options(network)["strategy"]
+        assert strategy._ddp_kwargs["find_unused_parameters"] is searched
+    used = []
+    for network in (*ours, theirs):
+        network(torch.randn(4, 1, 8, 8)).sum().backward()
+        used.append(all(parameter.grad is not None for parameter in network.parameters()))
+    assert used == [True, True, True, False]
 
 
 if __name__ == "__main__":

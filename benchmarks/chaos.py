@@ -30,6 +30,7 @@ from benchmarks.chaos_doors import Doors
 from benchmarks.chaos_faults import Fault, can_mount, faults
 from benchmarks.chaos_places import Place, places, resume
 from benchmarks.chaos_plugins import plugin_faults
+from benchmarks.chaos_slurm_faults import slurm_faults
 from benchmarks.chaos_study import (
     SETTINGS,
     Calm,
@@ -64,7 +65,7 @@ class Outcome:
         """For the terminal."""
         how = "; ".join(self.complaints) if self.complaints else "as if nothing had happened"
         what = f"{self.fault} ({self.detail})" if self.detail else self.fault
-        return f"{self.number:3} {self.place:7} {what}, {self.moment}: {how} [{self.seconds:.0f} s]"
+        return f"{self.number:3} {self.place:9} {what}, {self.moment}: {how} [{self.seconds:.0f} s]"
 
 
 class Chaos:
@@ -205,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--places", default="local,agents,ray,slurm")
+    parser.add_argument("--places", default="local,agents,ray,slurm,slurm-job")
     parser.add_argument("--only", default="", help="faults whose names match this pattern")
     parser.add_argument("--forked", action="store_true", help="start studies without imports")
     parser.add_argument("--short", action="store_true", help="pauses of 2 seconds")
@@ -225,6 +226,7 @@ def main() -> None:
         print(f"{name} is left out: {why}", flush=True)
     chosen = [place for place in chosen if place.name not in skipped]
     known = [*faults(not options.short, can_mount(root / "disk")), *plugin_faults()]
+    known += slurm_faults(not options.short)
     chaos, outcomes = Chaos(root, doors), []
     try:
         for number, (fault, place) in enumerate(

@@ -20,8 +20,13 @@ class Process:
 
     def __init__(self, command: str, handle: Any, output: Path) -> None:
         self.command, self._handle, self._output = command, handle, output
-        self.pid: int = handle.pid
         self.struck = False  # on purpose: its exit code says nothing of the program
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        pid: int = self._handle.pid
+        return pid
 
     @property
     def code(self) -> int | None:
@@ -47,6 +52,7 @@ class Process:
         for pid in session_of(self.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)
+        self._handle.kill()
 
 
 class Doors:

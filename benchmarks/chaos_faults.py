@@ -56,8 +56,8 @@ class Fault:
     Args:
         name: what it is.
         strike: does it.
-        only: the one place that has it; empty for all that have the point.
         point: what of a place it strikes; empty if nothing in particular.
+        without: a point that its places do not have, which it would strike as well.
         setting: what it needs around the study, such as a small disk.
         changes: of the study's settings, in this folder.
         calm_changes: of the undisturbed study's settings.
@@ -72,8 +72,8 @@ class Fault:
 
     name: str
     strike: Strike
-    only: str = ""
     point: str = ""
+    without: str = ""
     setting: Callable[[Scene], AbstractContextManager[None]] | None = None
     changes: Callable[[Path], dict[str, Any]] = lambda root: {}
     calm_changes: Mapping[str, Any] = field(default_factory=dict)
@@ -87,7 +87,8 @@ class Fault:
 
     def happens_in(self, place: Place) -> bool:
         """Whether a place has what it strikes."""
-        return self.only in ("", place.name) and (not self.point or self.point in place.points)
+        has = not self.point or self.point in place.points
+        return has and self.without not in place.points
 
 
 def kill(point: str) -> Fault:
@@ -158,7 +159,7 @@ def second_coordinator(
     return "refused"
 
 
-def damage(name: str, pattern: str, while_running: bool, only: str = "") -> Fault:
+def damage(name: str, pattern: str, while_running: bool, point: str = "") -> Fault:
     """A file that is truncated, emptied or deleted."""
 
     def strike(scene: Scene, place: Place, coordinator: Process, draw: random.Random) -> str:
@@ -174,7 +175,7 @@ def damage(name: str, pattern: str, while_running: bool, only: str = "") -> Faul
         return spoil(draw.choice(files), draw) if files else ""
 
     when = "while it runs" if while_running else "while it is stopped"
-    return Fault(f"{name} damaged {when}", strike, only, late="finalist" in pattern)
+    return Fault(f"{name} damaged {when}", strike, point=point, late="finalist" in pattern)
 
 
 def _matching(name: str, base: Path, pattern: str) -> list[Path]:
@@ -263,25 +264,28 @@ def faults(long: bool, disk: bool) -> list[Fault]:
         Fault("kill -9 of all", kill_all),
         *map(kill, ("agent", "agent's worker", "agent's fork server")),
         *map(kill, ("driver", "actor", "raylet", "head")),
-        *map(kill, ("job's agent", "step", "node", "controller")),
+        *map(kill, ("job's agent", "step", "node", "controller", "script", "srun")),
         *(pause(point, pauses) for point in ("coordinator", "worker", "fork server")),
         *(pause(point, pauses) for point in ("driver", "actor", "raylet", "head")),
-        *(pause(point, pauses) for point in ("job's agent", "controller")),
-        *(pause(point, away) for point in ("agent", "agent's worker")),
+        *(pause(point, pauses) for point in ("step", "node", "controller", "srun")),
+        *(pause(point, away) for point in ("agent", "agent's worker", "job's agent")),
         send("coordinator", signal.SIGHUP),
         send("coordinator", signal.SIGTERM),
         send("coordinator", signal.SIGINT, 2),
         send("agent", signal.SIGTERM),
         send("agent", signal.SIGHUP),
         send("agent", signal.SIGINT, 2),
+        send("job's agent", signal.SIGTERM),
+        send("job's agent", signal.SIGHUP),
         Fault("a second coordinator", second_coordinator),
+        limit("job's agent", resource.RLIMIT_NOFILE, "open files", 1),
         limit("worker", resource.RLIMIT_AS, "memory", -(2**20)),
         limit("coordinator", resource.RLIMIT_AS, "memory", -(2**20)),
         limit("coordinator", resource.RLIMIT_NOFILE, "open files", 1),
         limit("agent", resource.RLIMIT_NOFILE, "open files", 1),
         *(damage(n, pattern, r) for n, pattern in FILES.items() for r in (False, True)),
         *(damage(n, pattern, False) for n, pattern in AT_END.items()),
-        *(damage(n, pattern, True, "agents") for n, pattern in MAILBOX.items()),
+        *(damage(n, pattern, True, "mailbox") for n, pattern in MAILBOX.items()),
     ]
     if disk:
         found.append(Fault("full disk", fill_disk, setting=small_disk))

@@ -1,24 +1,18 @@
 """Where a study's trainings run while faults strike: how it is begun, and what can be killed."""
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from benchmarks.chaos_doors import (
     Process,
-    command_of,
-    marked,
-    of_tests,
     servers_of,
     session_of,
     workers_of,
 )
 from benchmarks.chaos_ray import OwnRay, Ray
+from benchmarks.chaos_slurm import Allocation, Cluster, Jobs
 from benchmarks.chaos_study import PATIENCE, Points, Scene
 
 _TO_LEAVE = 30.0  # seconds in which an agent of a study that is over must end
@@ -96,6 +90,7 @@ class Agents:
             "agent": lambda scene: [agent.pid for agent in _running(scene, "work")],
             "agent's worker": lambda scene: _each(scene, "work", workers_of),
             "agent's fork server": lambda scene: _each(scene, "work", servers_of),
+            "mailbox": lambda scene: [],
         }
 
     def missing(self) -> str:
@@ -141,80 +136,10 @@ class Agents:
         """Nothing is kept."""
 
 
-class Slurm:
-    """Two jobs of a Slurm that is started here."""
-
-    name = "slurm"
-
-    def __init__(self) -> None:
-        self._cluster: Any = None
-        self.points: Points = {
-            "coordinator": lambda scene: [c.pid for c in _running(scene, "run")],
-            "job's agent": lambda scene: [p for p in marked(scene.root) if "work" in command_of(p)],
-            "step": lambda scene: self._steps(),
-            "node": lambda scene: self._daemon("n1"),
-            "controller": lambda scene: self._daemon("slurmctld"),
-        }
-
-    def missing(self) -> str:
-        """Whether Slurm's programs are here, and may run."""
-        return str(of_tests("slurm_cluster").why_not() or "")
-
-    def begin(self, scene: Scene, *more: str) -> Process:
-        """Give the study's command; Slurm is started once for all faults."""
-        if self._cluster is None:
-            folder = tempfile.mkdtemp(prefix="chaos-slurm-")
-            self._cluster = of_tests("slurm_cluster").SlurmCluster(folder)
-            self._cluster.start()
-        scene.environment |= self._cluster.environment
-        asked = ("--executor.max_jobs", "2", "--executor.poll_seconds", "1")
-        return scene.run("--executor.name", "slurm", *asked, "--workers.count", "1", *more)
-
-    def ready(self, scene: Scene) -> bool:
-        """A study waits for it by itself."""
-        return True
-
-    def restore(self, scene: Scene) -> None:
-        """Start daemons that were killed."""
-        time.sleep(3)
-        for name, daemon in list(self._cluster._daemons.items()):
-            if daemon.poll() is not None:
-                begin = self._cluster.start_node
-                self._cluster.start_controller() if name == "slurmctld" else begin(name)
-
-    def settle(self, scene: Scene) -> list[str]:
-        """No job stays."""
-        end = time.monotonic() + _TO_LEAVE
-        while (jobs := self._cluster.command("squeue", "-h")) and time.monotonic() < end:
-            time.sleep(0.5)
-        if jobs:
-            self._cluster.command("scancel", "--user", "root")
-        return [f"jobs were left: {jobs}"] if jobs else []
-
-    def close(self) -> None:
-        """Stop it."""
-        if self._cluster is not None:
-            self._cluster.stop()
-            shutil.rmtree(self._cluster.folder, ignore_errors=True)
-
-    def _steps(self) -> list[int]:
-        """Daemons of steps, of this Slurm and no other's."""
-        found, ours = [], f"SLURM_CONF={self._cluster.environment['SLURM_CONF']}".encode()
-        for place in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if (place / "comm").read_text().strip() != "slurmstepd":
-                    continue
-                if ours in (place / "environ").read_bytes().split(b"\0"):
-                    found.append(int(place.name))
-        return found
-
-    def _daemon(self, name: str) -> list[int]:
-        return [self._cluster._daemons[name].pid]
-
-
 def places() -> dict[str, Place]:
     """All, by their names."""
-    known: list[Place] = [Local(), Agents(), Ray(), OwnRay(), Slurm()]
+    slurm = Cluster()
+    known: list[Place] = [Local(), Agents(), Ray(), OwnRay(), Jobs(slurm), Allocation(slurm)]
     return {place.name: place for place in known}
 
 

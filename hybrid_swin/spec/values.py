@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from hybrid_swin.errors import InputError, did_you_mean, quote, unknown
+from hybrid_swin.errors.plain_text import harmless
 from hybrid_swin.spec.window_rules import Window, window_of
 
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -76,6 +77,44 @@ def check_numbers(settings: Any, path: str = "") -> None:
         for allowed in getattr(hints[field.name], "__metadata__", ()):
             if isinstance(value, int | float):
                 check_ranges({place: (value, allowed)})
+
+
+@dataclass(frozen=True)
+class Word:
+    """Text that becomes one word of a command: without blanks, and not like an option."""
+
+
+def check_texts(settings: Any, path: str = "") -> None:
+    """Raise InputError for the first text of several lines, or with characters that nobody sees.
+
+    For settings that go into scripts and commands; also of texts in lists and mappings. A field
+    whose type names a `Word` takes one.
+    """
+    hints = get_type_hints(type(settings), include_extras=True)
+    for field in fields(settings):
+        value, place = getattr(settings, field.name), f"{path}{field.name}"
+        for text in _texts(value):
+            if harmless(text) != text or "\n" in text:
+                raise InputError(
+                    f"{place} has a character that nobody sees, or several lines: {quote(text)}; "
+                    "write it on one line, of letters, digits, blanks and signs"
+                )
+            word = any(
+                isinstance(kind, Word) for kind in getattr(hints[field.name], "__metadata__", ())
+            )
+            if word and (text.startswith("-") or text != "".join(text.split())):
+                raise InputError(
+                    f"{place} must be one word that does not begin with a dash; got {quote(text)}"
+                )
+
+
+def _texts(value: Any) -> list[str]:
+    """All texts in a value, the keys of mappings among them."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        return [text for pair in value.items() for part in pair for text in _texts(part)]
+    return [t for v in value for t in _texts(v)] if isinstance(value, list | tuple) else []
 
 
 def _spelt(number: float) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_swin.errors import InputError, unknown
-from hybrid_swin.spec.values import check_numbers
+from hybrid_swin.spec.values import check_numbers, check_texts
 from hybrid_swin.system.schema import build_settings
 
 _PACKAGE = "search.execution.executors"
@@ -50,4 +50,5 @@ def executor_options(executor: Mapping[str, Any]) -> Any:
             raise unknown(f"option of executor {name}", option, known)
     built = build_settings(options, given, "executor.")
     check_numbers(built, "executor.")
+    check_texts(built, "executor.")
     return built

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 from hybrid_swin.errors import InputError, quote
-from hybrid_swin.spec.values import Range
+from hybrid_swin.spec.values import Range, Word
 from search.execution.job import Event, Job, Node, Place
 from search.execution.ray_cluster.driver_process import DriverProcess
 
@@ -40,7 +40,7 @@ class Options:
         resources: custom resources for each worker, such as {large_memory: 1}.
     """
 
-    address: str | None = None
+    address: Annotated[str | None, Word()] = None
     num_cpus: Annotated[float | None, Range(0, 1024, open_below=True)] = None
     num_gpus: Annotated[float | None, Range(0, 1024)] = None
     resources: dict[str, float] = field(default_factory=dict)

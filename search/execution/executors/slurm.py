@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
-from hybrid_swin.errors import InputError
-from hybrid_swin.spec.values import Range
+from hybrid_swin.errors import InputError, quote
+from hybrid_swin.spec.values import Range, Word
 from search.execution.agents.no_workers import NoWorkers
 from search.execution.job import Event, Place
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 _MOST_JOBS = 1_000  # that an array takes everywhere
 _LOOK_AGAIN = 0.5  # seconds
-# Of sbatch, and ours.
-_OURS = re.compile(
-    r"--(array|parsable|job-name|output|open-mode|requeue|no-requeue|nodes|ntasks|signal|comment|"
-    r"wrap|test-only|wait|chdir)\b|-[aJoNnDW]"
+# Of sbatch, and ours; sbatch takes any beginning of a name for it.
+_OURS = (
+    *("array", "chdir", "comment", "job-name", "no-requeue", "nodes", "ntasks", "open-mode"),
+    *("output", "parsable", "requeue", "signal", "test-only", "wait", "wrap"),
 )
+_OURS_IN_SHORT = re.compile("-[aJoNnDW]")
 
 
 @dataclass(frozen=True)
@@ -51,28 +52,30 @@ class Options:
 
     agents: Literal["auto", "steps", "jobs"] = "auto"
     max_jobs: Annotated[int, Range(1, _MOST_JOBS)] = 4
-    partition: str = ""
-    account: str = ""
-    qos: str = ""
-    gres: str = ""
-    constraint: str = ""
-    time: int | str = ""
+    partition: Annotated[str, Word()] = ""
+    account: Annotated[str, Word()] = ""
+    qos: Annotated[str, Word()] = ""
+    gres: Annotated[str, Word()] = ""
+    constraint: Annotated[str, Word()] = ""
+    time: Annotated[int | str, Word()] = ""
     cpus: Annotated[int, Range(1, 4096)] = 1
-    memory: str = ""
+    memory: Annotated[str, Word()] = ""
     setup: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     poll_seconds: Annotated[float, Range(0.1, 600)] = 10.0
 
     def __post_init__(self) -> None:
         for argument in self.arguments:
-            if not argument.startswith("-"):
+            if not re.match("-[A-Za-z]|--[a-z]", argument):
                 raise InputError(
-                    f"executor.arguments: {argument!r} is not an option of sbatch; write each as "
-                    "one word, such as --exclude=n7"
+                    f"executor.arguments: {quote(argument)} is not an option of sbatch; write each "
+                    "as one word, such as --exclude=n7"
                 )
-            if _OURS.match(argument):
+            name = argument[2:].partition("=")[0] if argument.startswith("--") else "-"
+            if _OURS_IN_SHORT.match(argument) or any(one.startswith(name) for one in _OURS):
                 raise InputError(
-                    f"executor.arguments: {argument!r} is set by the executor itself; leave it out"
+                    f"executor.arguments: {quote(argument)} is set by the executor itself; leave "
+                    "it out"
                 )
 
     @property
@@ -112,8 +115,9 @@ def start(options: Options, place: Place) -> "SlurmExecutor":
 class Hosts(Protocol):
     """What runs agents."""
 
-    expected: int
-    """Slots that there will be, as far as it is known."""
+    @property
+    def expected(self) -> int:
+        """Slots that there will be, as far as it is known."""
 
     @property
     def waiting(self) -> str:

@@ -1,7 +1,6 @@
 """Agents on all nodes of the allocation in which the command runs."""
 
 import math
-import os
 import time
 
 from search.execution.job import Event, Place
@@ -20,17 +19,21 @@ def agents_as_steps(place: Place) -> "AgentSteps":
     count = place.workers.count
     each = None if count == "auto" else math.ceil(int(count) / len(nodes))
     steps = Steps(nodes, agent_command(place.folder, each), logs(place.folder))
-    return AgentSteps(place, steps, len(nodes) * (each or 1))
+    return AgentSteps(place, steps, each or 1)
 
 
 class AgentSteps:
     """One on each node."""
 
-    def __init__(self, place: Place, steps: Steps, expected: int) -> None:
+    def __init__(self, place: Place, steps: Steps, each: int) -> None:
         self._place, self._agents, self._steps = place, place.agents, steps
-        self.expected = expected
-        self._job = os.environ["SLURM_JOB_ID"]
+        self._each = each
         self._parting = Parting(place.agents)
+
+    @property
+    def expected(self) -> int:
+        """Slots of all of them, as far as it is known."""
+        return len(self._steps.nodes) * self._each
 
     @property
     def waiting(self) -> str:
@@ -59,7 +62,10 @@ class AgentSteps:
             if name in ready:
                 self._steps.joined(node)
         for node in self._steps.restarted():
-            self._place.say(f"the agent on {node} has ended; it is started again")
+            again = "it is started again"
+            if node not in self._steps.nodes:
+                again = f"none starts there any more: {self._steps.last_line(node)}"
+            self._place.say(f"the agent on {node} has ended; {again}")
             for name in (name for name, its_node in ours.items() if its_node == node):
                 self._parting.add(name, "lost", f"the agent on {node} has ended")
         return self._parting.events()
@@ -71,9 +77,7 @@ class AgentSteps:
         self._steps.close()
 
     def _ours(self) -> dict[str, str]:
-        """The nodes of our agents, by the agents' names."""
-        return {
-            name: place.get("slurm_node", "")
-            for name, place in self._agents.places.items()
-            if place.get("slurm_job") == self._job
-        }
+        """The nodes of our agents, by the agents' names; others in this job are the user's."""
+        nodes = {step: node for node, step in self._steps.names.items()}
+        steps = {name: place.get("slurm_step", "") for name, place in self._agents.places.items()}
+        return {name: nodes[step] for name, step in steps.items() if step in nodes}

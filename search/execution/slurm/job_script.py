@@ -14,6 +14,7 @@ from hybrid_swin.system.files import write_text_atomically
 _PATIENCE = 2.0  # minutes that an agent waits for a coordinator: nodes are not for waiting
 _SECONDS_TO_LEAVE = 60  # before a time limit
 SCRIPT = "agent.sh"
+STEP_VARIABLE = "HYBRID_SWIN_SLURM_STEP"  # names the step, in those that `Steps` has started
 _INSTALLED = "from search.cli.door import main; raise SystemExit(main())"
 
 
@@ -27,12 +28,17 @@ def agent_command(folder: Path, count: int | None) -> list[str]:
 
 
 def place(environment: Mapping[str, str]) -> dict[str, str]:
-    """Where a process runs, as its agent tells: the job of Slurm, and the node in it."""
+    """Where a process runs, as its agent tells: the job of Slurm, the node in it, and our step."""
     job, array = environment.get("SLURM_JOB_ID"), environment.get("SLURM_ARRAY_JOB_ID")
     if not job:
         return {}
     number = f"{array}_{environment.get('SLURM_ARRAY_TASK_ID')}" if array else job
-    return {"slurm_job": number, "slurm_node": environment.get("SLURMD_NODENAME", "")}
+    step = environment.get(STEP_VARIABLE, "")
+    return {
+        "slurm_job": number,
+        "slurm_node": environment.get("SLURMD_NODENAME", ""),
+        **({"slurm_step": step} if step else {}),
+    }
 
 
 def job_name(folder: Path) -> str:
@@ -42,17 +48,22 @@ def job_name(folder: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", Path(path).name)[:40] + f"-{digest}"
 
 
-def write_script(folder: Path, command: Sequence[str], setup: Sequence[str]) -> Path:
-    """Write the script of the study's jobs, which people may read and submit themselves."""
-    file = logs(folder) / SCRIPT
+def script_text(command: Sequence[str], setup: Sequence[str]) -> str:
+    """The script of the study's jobs, which people may read and submit themselves."""
     lines = [
         "#!/bin/bash",
         "# Lends a node to the study; `sbatch` starts it, with options of its own.",
         *setup,
         f"exec {shlex.join(command)}",
     ]
+    return "\n".join(lines) + "\n"
+
+
+def write_script(folder: Path, text: str) -> Path:
+    """Write it where jobs print."""
+    file = logs(folder) / SCRIPT
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_text_atomically(file, "\n".join(lines) + "\n")
+    write_text_atomically(file, text)
     return file
 
 

@@ -1,6 +1,7 @@
 """Agents as steps of the allocation in which the coordinator runs, one on each node."""
 
 import os
+import secrets
 import signal
 import subprocess
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from hybrid_swin.errors import InputError
 from search.execution.slurm.commands import call, inside
+from search.execution.slurm.job_script import STEP_VARIABLE
 from search.execution.slurm.jobs import last_line
 
 _STILLBORN_LIMIT = 3
@@ -31,20 +33,29 @@ class Steps:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._stillborn = dict.fromkeys(self.nodes, 0)
+        self.names: dict[str, str] = {}
+        """What agents of the steps that run now say of their step, by node."""
         for node in self.nodes:
             self._start(node)
 
     def restarted(self) -> list[str]:
-        """Start steps again that have ended; gives their nodes. Raises InputError if none lives."""
+        """Start steps again that have ended; gives their nodes.
+
+        A node on which none lives is used no more. Raises InputError if that was the last one.
+        """
         nodes = [node for node, one in self._processes.items() if one.poll() is not None]
         for node in nodes:
             self._stillborn[node] += 1
-            if self._stillborn[node] >= _STILLBORN_LIMIT:
+            if self._stillborn[node] < _STILLBORN_LIMIT:
+                self._start(node)
+            elif len(self.nodes) > 1:
+                self.nodes.remove(node)
+                del self._processes[node], self.names[node]
+            else:
                 raise InputError(
                     f"executor slurm: no agent starts on {node}: {self.last_line(node)}; "
                     f"{self._log(node)} says more"
                 )
-            self._start(node)
         return nodes
 
     def joined(self, node: str) -> None:
@@ -81,6 +92,7 @@ class Steps:
             "--unbuffered",
             *self._command,
         ]
+        self.names[node] = secrets.token_hex(4)
         with self._log(node).open("ab") as output:
             try:
                 self._processes[node] = subprocess.Popen(
@@ -88,7 +100,7 @@ class Steps:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    env=inside(),
+                    env=inside() | {STEP_VARIABLE: self.names[node]},
                     start_new_session=True,  # Ctrl-C is for the coordinator
                 )
             except OSError as error:

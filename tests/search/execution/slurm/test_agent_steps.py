@@ -2,28 +2,35 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
+from hybrid_swin.errors import InputError
 from search.execution.job import Event, Node, Place
 from search.execution.slurm.agent_steps import agents_as_steps
+from search.execution.slurm.job_script import place
 from search.settings.experiment import WorkerSettings
 
 SRUN = """\
 for word; do case $word in --nodelist=*) node=${word#--nodelist=} ;; esac; done
 echo $$ >> "$0.$node"
+[ ! -e "$0.$node.down" ] || exit 1
 echo "srun: Job step creation temporarily disabled, retrying"
 exec sleep 60
 """
 
 
 class FakeAgents:
-    """One agent, on n1."""
+    """One agent, on n1; and the user's own in the same job."""
 
     def __init__(self):
         self.slots, self.gone, self.dismissed = 0, [], []
         self.nodes = [Node("agent", 1, 1)]
-        self.places = {"agent": {"slurm_job": "7", "slurm_node": "n1"}}
+        self.places = {"another": {"slurm_job": "7", "slurm_node": "n1"}}
+
+    def join(self, step):
+        self.places["agent"] = {"slurm_job": "7", "slurm_node": "n1", "slurm_step": step}
 
     @property
     def names(self):
@@ -55,8 +62,9 @@ def start(fake_slurm, tmp_path, monkeypatch):
 
     def start(**workers):
         told, agents = [], FakeAgents()
-        place = Place(tmp_path / "tiny", WorkerSettings(**workers), None, told.append, agents)
-        made.append(agents_as_steps(place))
+        study = Place(tmp_path / "tiny", WorkerSettings(**workers), None, told.append, agents)
+        made.append(agents_as_steps(study))
+        agents.join(made[-1]._steps.names["n1"])
         return made[-1], agents, told
 
     yield start
@@ -76,6 +84,30 @@ def test_a_step_that_dies_loses_its_agent_and_comes_again(start, fake_slurm, wai
     assert [(event.kind, event.worker) for event in events] == [("lost", "agent")]
     assert told == ["the agent on n1 has ended; it is started again"]
     wait_until(lambda: len(pids.read_text().split()) == 2)
+
+
+def test_a_node_on_which_no_agent_starts_is_left_out(start, fake_slurm, wait_until):
+    (fake_slurm.folder / "srun.n2.down").touch()
+    steps, _, told = start(count=4)
+    wait_until(lambda: steps.tend() or len(told) == 3)
+    assert told[1] == "the agent on n2 has ended; it is started again"
+    assert told[2].startswith("the agent on n2 has ended; none starts there any more: ")
+    assert steps.expected == 2
+    assert steps.tend() == []
+    os.kill(int((fake_slurm.folder / "srun.n1").read_text().split()[0]), signal.SIGKILL)
+    (fake_slurm.folder / "srun.n1.down").touch()
+    with pytest.raises(InputError, match="no agent starts on n1"):
+        wait_until(lambda: steps.tend() is None)
+
+
+def test_steps_are_named_for_their_agents(start, fake_slurm, wait_until):
+    steps, _, _ = start()
+    pids = fake_slurm.folder / "srun.n1"
+    wait_until(lambda: pids.exists() and pids.read_text())
+    environment = Path(f"/proc/{pids.read_text().strip()}/environ").read_bytes().split(b"\0")
+    known = dict(entry.decode().partition("=")[::2] for entry in environment if entry)
+    there = place({**known, "SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1"})
+    assert there["slurm_step"] == steps._steps.names["n1"]
 
 
 def test_why_no_agent_works_is_said_in_slurms_words(start, wait_until):

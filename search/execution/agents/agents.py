@@ -143,9 +143,10 @@ class Agents:
                 self._send(agent, {"kind": "cancel", "key": key})
 
     def dismiss(self, name: str, why: str) -> None:
-        """Let an agent go; its jobs are as of one that leaves."""
-        if name in self._agents:
-            self._send(self._agents[name], {"kind": "leave", "why": why})
+        """Let an agent go; it gets no further jobs, and its own are as of one that leaves."""
+        agent = self._agents.get(name)
+        if agent is not None and self._send(agent, {"kind": "leave", "why": why}):
+            agent.slots = 0
 
     def part(self, name: str, kind: Literal["lost", "returned"], error: str) -> list[Event]:
         """Take an agent for gone, as its scheduler says; gives what that means for its jobs."""

@@ -48,6 +48,7 @@ class Options:
         setup: lines of shell before the agent starts, such as ``module load cuda``.
         arguments: further options of sbatch, such as ``--exclude=n7``.
         poll_seconds: seconds between two looks at the queue.
+        idle_minutes: a job without work for so long ends; another is submitted when there is work.
     """
 
     agents: Literal["auto", "steps", "jobs"] = "auto"
@@ -63,6 +64,7 @@ class Options:
     setup: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     poll_seconds: Annotated[float, Range(0.1, 600)] = 10.0
+    idle_minutes: Annotated[float, Range(0, 10_080, open_below=True)] = 5.0
 
     def __post_init__(self) -> None:
         for argument in self.arguments:
@@ -107,7 +109,8 @@ def start(options: Options, place: Place) -> "SlurmExecutor":
     else:
         limits = options.max_jobs, room_of(options.cpus, options.gres, place.workers)
         request = options.words, options.setup
-        hosts = agents_as_jobs(place, *request, *limits, options.poll_seconds)
+        pauses = options.poll_seconds, options.idle_minutes * 60
+        hosts = agents_as_jobs(place, *request, *limits, *pauses)
     close_server()  # all workers are elsewhere
     return SlurmExecutor(place.agents, hosts)
 

@@ -4,18 +4,20 @@ import math
 import re
 import time
 from collections.abc import Sequence
+from itertools import chain
 
 from hybrid_swin.errors import InputError
-from search.execution.job import Event, Place
+from search.execution.job import Event, Node, Place
 from search.execution.slurm.job_script import (
     agent_command,
     fingerprint,
     fixed_options,
     job_name,
     logs,
+    script_text,
     write_script,
 )
-from search.execution.slurm.jobs import Jobs, last_line
+from search.execution.slurm.jobs import Jobs, check_submission, last_line
 from search.execution.slurm.parting import Parting
 from search.execution.slurm.queue import VANISHED, SlurmJob
 from search.settings.experiment import WorkerSettings
@@ -39,6 +41,7 @@ def agents_as_jobs(
     max_jobs: int,
     room: int,
     pause: float,
+    patience: float,
 ) -> "AgentJobs":
     """Jobs that are submitted when there is work.
 
@@ -49,6 +52,7 @@ def agents_as_jobs(
         max_jobs: at once.
         room: workers for which a job has room.
         pause: seconds between two looks at the queue.
+        patience: seconds that a job may be without work.
 
     Raises:
         InputError: there is no Slurm here, or it refuses such a job.
@@ -57,13 +61,15 @@ def agents_as_jobs(
     most = [room * max_jobs, *([] if place.most is None else [place.most])]
     most += [] if count == "auto" else [int(count)]
     each = None if count == "auto" or int(count) >= room else int(count)
-    script = write_script(place.folder, agent_command(place.folder, each), setup)
+    text = script_text(agent_command(place.folder, each), setup)
     name = job_name(place.folder)
     options = [*fixed_options(place.folder, name), *request]
-    known = fingerprint(options, script.read_text(encoding="utf-8"))
-    jobs = Jobs(name, [*options, f"--comment={known}", str(script)], known, max_jobs, pause)
-    jobs.check()
-    return AgentJobs(place, jobs, min(most), min(room, min(most)))
+    known = fingerprint(options, text)
+    options.append(f"--comment={known}")
+    check_submission(options, text)
+    script = write_script(place.folder, text)
+    jobs = Jobs(name, [*options, str(script)], known, max_jobs, pause)
+    return AgentJobs(place, jobs, min(most), min(room, min(most)), patience)
 
 
 class AgentJobs:
@@ -74,13 +80,15 @@ class AgentJobs:
         jobs: what runs them.
         expected: slots of all of them.
         room: workers of one, until one has come.
+        patience: seconds that one may be without work.
     """
 
-    def __init__(self, place: Place, jobs: Jobs, expected: int, room: int) -> None:
+    def __init__(self, place: Place, jobs: Jobs, expected: int, room: int, patience: float) -> None:
         self._place, self._agents, self._jobs = place, place.agents, jobs
-        self.expected, self._room = expected, room
+        self.expected, self._room, self._patience = expected, room, patience
+        self._idle: dict[str, float] = {}  # agents without work, and since when
         self._parting = Parting(place.agents)
-        self._by_job: dict[str, str] = {}  # agents that have come, by their jobs
+        self._by_job: dict[str, list[str]] = {}  # agents that have come, by their jobs
         self._joined: set[str] = set()  # jobs whose agent works, or has worked
         self._stillborn = 0
         self._last_words, self._spoke_at = "", -_SAY_AGAIN
@@ -106,7 +114,7 @@ class AgentJobs:
 
     def close(self) -> None:
         """End the agents in order, and cancel the jobs."""
-        for name in self._by_job.values():
+        for name in chain.from_iterable(self._by_job.values()):
             self._agents.dismiss(name, "the command has ended")
         if trouble := self._jobs.close():
             self._place.say(trouble)
@@ -114,7 +122,10 @@ class AgentJobs:
     def _look_at_agents(self) -> None:
         places, known = self._agents.places, self._jobs.known
         jobs = {name: place.get("slurm_job", "") for name, place in places.items()}
-        self._by_job = {job: name for name, job in jobs.items() if job in known}
+        self._by_job = {}
+        for name, job in jobs.items():
+            if job in known:
+                self._by_job.setdefault(job, []).append(name)
         ours = [node for node in self._agents.nodes if jobs.get(node.name) in known]
         new = {jobs[node.name] for node in ours} - self._joined
         if new:
@@ -123,6 +134,21 @@ class AgentJobs:
         room = max((node.slots for node in ours), default=self._room)
         work = self._agents.backlog + sum(node.busy for node in ours)
         self._jobs.want(math.ceil(min(work, self.expected) / room))
+        self._dismiss_idle(ours)
+
+    def _dismiss_idle(self, ours: Sequence[Node]) -> None:
+        """Let agents go that have had no work for long, as while the last trainings run elsewhere.
+
+        Their jobs end, and others are submitted when there is work again.
+        """
+        now, backlog = time.monotonic(), self._agents.backlog
+        idle = [node.name for node in ours if not (node.busy or backlog)]
+        self._idle = {name: self._idle.get(name, now) for name in idle}
+        for name, since in self._idle.items():
+            if now - since > self._patience:
+                why = f"there was no work for {self._patience / 60:g} minutes"
+                self._place.say(f"{name} leaves its node: {why}")
+                self._agents.dismiss(name, why)
 
     def _end(self, job: SlurmJob) -> None:
         log = logs(self._place.folder) / f"{job.id}.log"
@@ -132,10 +158,10 @@ class AgentJobs:
         elif job.stage != "done":
             self._place.say(f"job {job.id} of Slurm: {job.words}")
         if job.id in self._joined:
-            name = self._by_job.get(job.id)
-            if name and job.state != VANISHED:  # else only its silence tells
-                why = f"the job {job.id} of Slurm: {job.words}"
-                self._parting.add(name, "lost" if job.stage == "failed" else "returned", why)
+            why = f"the job {job.id} of Slurm: {job.words}"
+            for name in self._by_job.get(job.id, []):
+                if job.state != VANISHED:  # else only its silence tells
+                    self._parting.add(name, "lost" if job.stage == "failed" else "returned", why)
         elif job.stage in ("failed", "done"):
             self._stillborn += 1
             if self._stillborn >= _STILLBORN_LIMIT:

@@ -6,6 +6,7 @@ it has to say for `Jobs.news`, which the coordinator asks for.
 
 import getpass
 import os
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -37,6 +38,18 @@ _REASONS = {
     "ReqNodeNotAvail": "nodes are reserved or down",
     "Reservation": "nodes are reserved",
 }
+
+
+def check_submission(options: Sequence[str], script: str) -> None:
+    """Raise InputError if there is no Slurm here, or it would not take such a job.
+
+    Nothing is left of it.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".sh", encoding="utf-8") as file:
+        file.write(script)
+        file.flush()
+        with suppress(UnreachableError):  # it is waited for later
+            call("sbatch", "--test-only", "--array=1", *options, file.name)
 
 
 @dataclass
@@ -75,11 +88,6 @@ class Jobs:
         self._refused = ""
         self._wake, self._ends = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-
-    def check(self) -> None:
-        """Raise InputError if there is no Slurm here, or it would not take such a job."""
-        with suppress(UnreachableError):  # it is waited for later
-            call("sbatch", "--test-only", "--array=1", *self._submission)
 
     def want(self, count: int) -> None:
         """Let there be so many jobs, as far as `most` allows. More than that are left alone."""

@@ -128,6 +128,19 @@ def test_an_agent_that_leaves_returns_its_jobs_after_what_it_had_to_say(agents, 
     assert not agent.home.exists() and not agents.present
 
 
+def test_an_agent_that_is_dismissed_gets_no_further_jobs(agents, tmp_path):
+    agent = joined(agents, tmp_path)
+    agents.submit(job(0))
+    agents.dismiss("node-1", "there is no work")
+    assert (agents.slots, agents.free) == (0, 0)
+    agents.submit(job(1))
+    assert agent.heard() == ["trials/0000", "leave"]
+    agent.say("left")
+    assert [(e.kind, e.key) for e in agents.events(0)] == [("returned", "trials/0000")]
+    another = joined(agents, tmp_path, name="node-2")
+    assert another.heard() == ["trials/0001"]
+
+
 def test_silence_costs_attempts_and_late_words_do_not_count(agents, tmp_path, monkeypatch, notes):
     agent = joined(agents, tmp_path)
     agents.submit(job(0))

@@ -168,7 +168,7 @@ def test_a_login_node_submits_replaces_and_cancels_jobs(queue, tiny, finished):
 def test_a_refused_submission_is_said_before_work(queue, tiny):
     output = tiny.run("--executor.name", "slurm", "--executor.partition", "nope", code=2)
     assert "error: sbatch: invalid partition specified: nope; Invalid partition name" in output
-    assert not tiny.results()
+    assert not (tiny.root / "runs").exists()
 
 
 def test_a_machine_without_slurm(tiny, monkeypatch, tmp_path):
@@ -202,12 +202,30 @@ def test_the_settings_of_the_page_are_options():
         ({"agents": "step"}, "did you mean 'steps'"),
         ({"arguments": ["exclude=n7"]}, "'exclude=n7' is not an option of sbatch"),
         ({"arguments": ["--array=1-9"]}, "'--array=1-9' is set by the executor itself"),
+        ({"arguments": ["--arr=1-9"]}, "'--arr=1-9' is set by the executor itself"),
+        ({"arguments": ["-a1-9"]}, "'-a1-9' is set by the executor itself"),
+        ({"arguments": ["--"]}, "'--' is not an option of sbatch"),
+        ({"arguments": ["-"]}, "'-' is not an option of sbatch"),
+        ({"arguments": ["--exclude=n7\n"]}, "executor.arguments has a character that nobody sees"),
+        ({"partition": "a\nb"}, "executor.partition has a character that nobody sees"),
+        ({"setup": ["module load x\nrm y"]}, "executor.setup has a character that nobody sees"),
+        ({"account": "a\x1b[31m"}, "executor.account has a character that nobody sees"),
+        ({"qos": "--wrap=x"}, "executor.qos must be one word that does not begin with a dash"),
+        ({"constraint": "a b"}, "executor.constraint must be one word"),
+        ({"time": " 5"}, "executor.time must be one word"),
+        ({"idle_minutes": 0}, "executor.idle_minutes must be above 0; got 0"),
     ],
 )
 def test_options_that_cannot_be_used(given, message):
     with pytest.raises(InputError) as error:
         executor_options({"name": "slurm", **given})
     assert message in str(error.value)
+
+
+def test_options_that_can_be_used():
+    given = {"constraint": "[rack1*2&rack2*4]", "setup": ["set -- 'a  b'"], "memory": "16G"}
+    options = executor_options({"name": "slurm", **given, "arguments": ["--exclusive", "-wn7"]})
+    assert options.words[-2:] == ["--exclusive", "-wn7"]
 
 
 def test_the_script_is_one_of_bash():

@@ -1,6 +1,7 @@
 """What the end of a job means for the agent in it; Slurm and the agents are faked."""
 
 import itertools
+import time
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ class FakeAgents:
     def names(self):
         return set(self.places)
 
-    def join(self, job, busy=1, slots=1):
-        name = f"agent-{job}"
+    def join(self, job, busy=1, slots=1, name=""):
+        name = name or f"agent-{job}"
         self.places[name] = {"slurm_job": job}
         self.nodes.append(Node(name, slots, busy))
 
@@ -39,6 +40,11 @@ class FakeAgents:
 
     def dismiss(self, name, why):
         self.dismissed.append(name)
+        self.work(name, slots=0)
+
+    def work(self, name, busy=0, slots=1):
+        others = [node for node in self.nodes if node.name != name]
+        self.nodes = [*others, *([Node(name, slots, busy)] if slots else [])]
 
 
 @pytest.fixture
@@ -53,10 +59,11 @@ def start(fake_slurm, agents, tmp_path, monkeypatch):
     monkeypatch.setattr("search.execution.slurm.jobs._TO_LEAVE", 0.1)
     made = []
 
-    def start(max_jobs=2, room=1, most=None, **workers):
+    def start(max_jobs=2, room=1, most=None, patience=60.0, **workers):
         told = []
         place = Place(tmp_path / "runs/tiny", WorkerSettings(**workers), most, told.append, agents)
-        jobs = agents_as_jobs(place, ["--partition=main"], ["module load x"], max_jobs, room, 0.01)
+        limits = max_jobs, room, 0.01, patience
+        jobs = agents_as_jobs(place, ["--partition=main"], ["module load x"], *limits)
         made.append(jobs)
         return jobs, told
 
@@ -157,6 +164,71 @@ def test_a_job_that_slurm_forgot_says_nothing_of_its_agent(start, fake_slurm, ag
     wait_until(lambda: jobs.tend() or "job 11_1 of Slurm: vanished" in told)
     assert jobs.tend() == []
     assert "agent-11_1" in agents.names
+
+
+def test_the_end_of_a_job_is_that_of_all_agents_in_it(start, fake_slurm, agents, wait_until):
+    """As of one that a user has started there by srun."""
+    jobs, _ = start(max_jobs=1)
+    agents.backlog = 1
+    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    agents.join("11_1")
+    agents.join("11_1", name="another")
+    jobs.tend()
+    fake_slurm.put("11_1", "NODE_FAIL", "None", comment(fake_slurm))
+    events = []
+    wait_until(lambda: events.extend(jobs.tend()) or len(events) == 2)
+    assert {event.worker for event in events} == {"agent-11_1", "another"}
+
+
+def test_an_agent_without_work_leaves_and_comes_back_with_work(
+    start, fake_slurm, agents, wait_until
+):
+    jobs, told = start(max_jobs=2, patience=0.05)
+    agents.backlog = 2
+    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    agents.join("11_1")
+    agents.join("11_2", busy=0)
+    wait_until(lambda: jobs.tend() or len(agents.nodes) == 2)
+    time.sleep(0.1)
+    jobs.tend()
+    assert agents.dismissed == []  # a job waits: the study needs both
+    agents.backlog = 0
+    wait_until(lambda: jobs.tend() or agents.dismissed)
+    assert agents.dismissed == ["agent-11_2"]  # the other one works
+    assert any("agent-11_2 leaves its node: there was no work for" in text for text in told)
+    agents.leave("agent-11_2")
+    fake_slurm.put("11_2", "COMPLETED", "None", comment(fake_slurm))
+    time.sleep(0.1)
+    jobs.tend()
+    assert len(fake_slurm.submissions()) == 1
+    agents.backlog = 1
+    wait_until(lambda: jobs.tend() or len(fake_slurm.submissions()) == 2)
+    assert agents.dismissed == ["agent-11_2"]
+
+
+def test_idle_moments_do_not_add_up(start, fake_slurm, agents, wait_until, monkeypatch):
+    jobs, _ = start(max_jobs=1, patience=100.0)
+    agents.backlog = 1
+    wait_until(lambda: jobs.tend() or fake_slurm.queue())
+    agents.backlog = 0
+    agents.join("11_1", busy=0)
+    now = [1000.0]
+    monkeypatch.setattr("search.execution.slurm.agent_jobs.time.monotonic", lambda: now[0])
+    for _ in range(4):
+        agents.work("agent-11_1", busy=0)
+        jobs.tend()
+        now[0] += 90
+        jobs.tend()
+        agents.work("agent-11_1", busy=1)
+        jobs.tend()
+    assert agents.dismissed == []
+
+
+def test_a_refused_start_leaves_nothing(start, fake_slurm, tmp_path):
+    fake_slurm.break_down("allocation failure: Invalid partition name specified\n", "untested")
+    with pytest.raises(InputError, match="Invalid partition"):
+        start()
+    assert not (tmp_path / "runs").exists()
 
 
 def test_jobs_that_never_work_end_the_study(start, fake_slurm, agents, wait_until, tmp_path):

@@ -9,6 +9,7 @@ from search.execution.slurm.job_script import (
     fixed_options,
     job_name,
     place,
+    script_text,
     write_script,
 )
 
@@ -22,7 +23,8 @@ def test_a_study_has_a_name_in_the_queue_of_its_own(tmp_path):
 
 def test_words_reach_the_agent_whatever_the_folder_is_called(tmp_path):
     folder = tmp_path / "it's 100% $HOME"
-    script = write_script(folder, ["printf", "%s|", *agent_command(folder, 3)[-4:]], ["A=1"])
+    text = script_text(["printf", "%s|", *agent_command(folder, 3)[-4:]], ["A=1"])
+    script = write_script(folder, text)
     printed = subprocess.run(["bash", script], capture_output=True, text=True, check=True).stdout
     assert printed == "--patience|2|--count|3|"
     assert shlex.join(agent_command(folder, None)).endswith("--patience 2")

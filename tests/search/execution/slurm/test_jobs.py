@@ -1,9 +1,11 @@
 """Jobs are submitted, watched, replaced and cancelled; Slurm is faked."""
 
+from pathlib import Path
+
 import pytest
 
 from hybrid_swin.errors import InputError
-from search.execution.slurm.jobs import Jobs, last_line
+from search.execution.slurm.jobs import Jobs, check_submission, last_line
 
 DOWN = "squeue: error: Unable to contact slurm controller (connect failure)\n"
 LIMIT = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy\n"
@@ -38,8 +40,8 @@ class Told:
 
 
 def test_nothing_is_submitted_before_there_is_work(make, fake_slurm):
+    check_submission(["--comment=mine"], "#!/bin/bash\n")
     jobs = make()
-    jobs.check()
     jobs.want(0)
     assert fake_slurm.submissions() == []
     assert jobs.waiting == ""
@@ -88,9 +90,9 @@ def test_a_job_that_has_ended_is_replaced_while_there_is_work(make, fake_slurm, 
 
 def test_a_controller_that_is_down_is_waited_for(make, fake_slurm, wait_until):
     fake_slurm.break_down(DOWN)
+    check_submission([], "")
     jobs = make()
     told = Told(jobs)
-    jobs.check()
     jobs.want(1)
     wait_until(lambda: jobs.waiting)
     words = "Slurm does not answer: Unable to contact slurm controller (connect failure)"
@@ -121,10 +123,13 @@ def test_a_refusal_ends_the_study_only_without_jobs(make, fake_slurm, wait_until
         wait_until(lambda: told.hear() is None)
 
 
-def test_a_refusal_is_known_before_work(make, fake_slurm):
+def test_a_refusal_is_known_before_work(fake_slurm):
     fake_slurm.break_down("allocation failure: Invalid partition name specified\n", "untested")
     with pytest.raises(InputError, match="sbatch: Invalid partition name specified"):
-        make().check()
+        check_submission(["--partition=nope"], "#!/bin/bash\n")
+    (words,) = fake_slurm.calls("sbatch")
+    assert words[:3] == ["--test-only", "--array=1", "--partition=nope"]
+    assert not Path(words[3]).exists()
 
 
 def test_jobs_of_an_earlier_start_are_taken_over_if_they_are_the_same(make, fake_slurm, wait_until):

@@ -1,7 +1,8 @@
-"""Optuna's journal file while a study runs: whoever else changes it is noticed, and said."""
+"""Optuna's journal file while a study runs: few writes, and whoever else changes it is noticed."""
 
-from collections.abc import Generator
-from contextlib import suppress
+import json
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +11,61 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from hybrid_swin.errors import InputError
 from hybrid_swin.system.files import shortened
 
+Entry = dict[str, Any]
+
 
 class OwnJournal(JournalFileBackend):
     """A journal that nobody but its study's coordinator writes.
 
     Optuna remembers at which byte it has read up to. In a file that was cut, replaced or deleted
     since, it would read from the middle of a line, or wait for what never comes.
+
+    Each of Optuna's writes waits for the disk, and the end of a trial with its curve is a dozen:
+    `together` makes them one. The file is read only where it holds what was not read before.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), JournalFileOpenLock(str(path)))
         self._path, self._known = path, _state(path)
+        self._read: int | None = None  # entries in the file, if all were read
+        self._held: list[Entry] | None = None  # entries that are to be written together
 
-    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the entries of the block in one go at its end, also if it raises."""
+        held: list[Entry] = []
+        self._held = held
+        try:
+            yield
+        finally:
+            self._held = None
+            if held:
+                first = self._read or 0
+                self.append_logs(held)
+                for _ in self.read_logs(first):  # Optuna's class learns where they stand
+                    pass
+
+    def read_logs(self, log_number_from: int) -> Generator[Entry, None, None]:
         """Entries from this one on. Raises InputError if the file was changed by others."""
         self._check()
-        try:
-            yield from super().read_logs(log_number_from)
-        except ValueError as error:
-            raise self._changed() from error
+        if self._read is None or log_number_from < self._read:
+            number = log_number_from
+            try:
+                for entry in super().read_logs(log_number_from):
+                    number += 1
+                    yield entry
+            except ValueError as error:
+                raise self._changed() from error
+            self._read = number
+        yield from (self._held or [])[max(0, log_number_from - self._read) :]
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+    def append_logs(self, logs: list[Entry]) -> None:
         """Write entries. Raises InputError if the file was changed by others."""
         self._check()
+        if self._held is not None:
+            self._held += json.loads(json.dumps(logs))  # as the file would give them back
+            return
+        self._read = None
         try:
             super().append_logs(logs)
         finally:  # a full disk may have taken a part

@@ -30,7 +30,7 @@ _FROM_ELSEWHERE = (
 _SETTINGS, _OWNER = "settings", "folder"
 
 
-def open_journal(settings: StudySettings, folder: Path, say: Say) -> Opened:
+def open_journal(settings: StudySettings, folder: Path, say: Say) -> tuple[Opened, OwnJournal]:
     """The study in the folder's journal; a new one where Optuna cannot read that."""
     journal = folder / JOURNAL
     # The study's own lock is held: a lock file here was left by a coordinator that was killed.
@@ -39,12 +39,12 @@ def open_journal(settings: StudySettings, folder: Path, say: Say) -> Opened:
             stale.unlink()
     repair_journal(journal, say)
     try:
-        return open_study(settings, _journal_storage(journal))
+        return _open_file(settings, journal)
     except OSError:  # a full disk, for example: that says nothing of the file
         raise
     except Exception as error:  # whatever a damaged one raises
         begin_again(journal, _reason(error), say)
-        return open_study(settings, _journal_storage(journal))
+        return _open_file(settings, journal)
 
 
 def open_database(settings: StudySettings, url: str) -> tuple[Opened, "Database"]:
@@ -93,15 +93,16 @@ def claim(study: optuna.Study, settings: StudySettings, owner: str) -> None:
         study.set_user_attr(name, own)
 
 
-def _journal_storage(journal: Path) -> JournalStorage:
-    """Optuna's journal, each write of which makes and removes a file ``optuna.journal.lock``.
+def _open_file(settings: StudySettings, journal: Path) -> tuple[Opened, OwnJournal]:
+    """The study in Optuna's journal; a write makes and removes a file ``optuna.journal.lock``.
 
     Optuna offers that lock, made by ``open(O_EXCL)`` as NFS has it since version 3, and one by a
     symbolic link for older ones. Which it is does not matter here: one process, which holds the
     study's lock, is all that opens the journal, and a lock left by a kill was removed before.
     Without `O_EXCL` the folder is refused (`search.records.locking.file_system`).
     """
-    return JournalStorage(OwnJournal(journal))
+    backend = OwnJournal(journal)
+    return open_study(settings, JournalStorage(backend)), backend
 
 
 def _reason(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,8 @@ class OptunaStudy:
     ) -> None:
         self._settings, self._given, self._known_results = settings, given, known_results
         self._database: Database | None = None
+        # what belongs together is one write where the storage offers that
+        self._together: Callable[[], AbstractContextManager[None]] = nullcontext
         self._space = space
         self._samplers = Samplers(sampler or choose_sampler(settings, space)[0], settings, space)
         if storage is not None:
@@ -84,7 +87,9 @@ class OptunaStudy:
             self._study, self._storage = opened
         else:  # a journal in the folder is this folder's, whatever became of the file that says so
             owner = ""
-            self._study, self._storage = open_journal(settings, folder, say)
+            opened, journal = open_journal(settings, folder, say)
+            self._study, self._storage = opened
+            self._together = journal.together
         where = settings.storage or str(folder / JOURNAL)
         cut = self._database.cut if self._database else None
         self._patience = Patience(where, settings.storage_wait_seconds, say, cut)
@@ -155,7 +160,11 @@ class OptunaStudy:
         frozen = self._taken[index]
         if frozen.state != TrialState.RUNNING:
             return  # told before the coordinator was killed
-        tell = lambda: self._tell(frozen, state, values, curve)  # noqa: E731
+
+        def tell() -> FrozenTrial:
+            with self._together():
+                return self._tell(frozen, state, values, curve)
+
         self._taken[index] = self._patience.keep(tell)
 
     def _tell(
@@ -274,13 +283,14 @@ class OptunaStudy:
         return stored
 
     def _write(self, number: int) -> FrozenTrial:
-        kept = self._kept()
-        for name, value in self._memory.attributes.items():
-            if name not in kept:
-                self._storage.set_study_system_attr(self._id, name, value)
-        frozen = self._memory.frozen(number)
-        made = self._storage.create_new_trial(self._id, template_trial=frozen)
-        return self._storage.get_trial(made)
+        with self._together():
+            kept = self._kept()
+            for name, value in self._memory.attributes.items():
+                if name not in kept:
+                    self._storage.set_study_system_attr(self._id, name, value)
+            frozen = self._memory.frozen(number)
+            made = self._storage.create_new_trial(self._id, template_trial=frozen)
+            return self._storage.get_trial(made)
 
     def _written(self) -> FrozenTrial | None:
         """The draw in the storage, if its writing was cut off after it had taken effect.

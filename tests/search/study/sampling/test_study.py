@@ -280,7 +280,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def kill_in_write(monkeypatch):
-    """Let the coordinator die in its n-th write to the journal, after some of the bytes."""
+    """Let the coordinator die as it writes the journal's n-th line, after some of the bytes."""
     real = JournalFileBackend.append_logs
 
     def set_up(number, share):
@@ -288,12 +288,13 @@ def kill_in_write(monkeypatch):
 
         def append(self, logs):
             nonlocal count
-            count += 1
+            before, count = count, count + len(logs)
             if count < number:
                 return real(self, logs)
-            line = json.dumps(logs[0]).encode() + b"\n"
+            lines = [json.dumps(log).encode() + b"\n" for log in logs[: number - before]]
+            torn = lines.pop()
             with open(self._file_path, "ab") as file:
-                file.write(line[: int(len(line) * share)])
+                file.write(b"".join([*lines, torn[: int(len(torn) * share)]]))
             raise Killed
 
         monkeypatch.setattr(JournalFileBackend, "append_logs", append)
@@ -324,6 +325,27 @@ def test_a_kill_at_any_write_changes_nothing(tmp_path, monkeypatch, kill_in_writ
 
 
 # The storage
+
+
+def test_a_draw_and_an_end_are_one_write_each(place, monkeypatch):
+    """Each waits for the disk, and a curve has an entry for each point."""
+    study, writes = place.open(), []
+    real = JournalFileBackend.append_logs
+    monkeypatch.setattr(
+        JournalFileBackend,
+        "append_logs",
+        lambda self, logs: (writes.append(len(logs)), real(self, logs)),
+    )
+    answers = iter([Refusal("twin"), None, None])
+    for index in range(2):
+        study.ask(index, lambda params: next(answers))
+    curve = [(epoch, epoch / 12) for epoch in range(1, 13)]
+    study.tell(0, "complete", [1.0], curve)
+    study.tell(1, "infeasible", None, curve)
+    study.tell(1, "complete", [1.0], curve)
+    assert writes == [1, 1, 1, 12 + 1, 12 + 1 + 1]
+    assert place.trials() == study._study.get_trials()
+    assert study.ask(2, take).number == place.trials()[-1].number == 3
 
 
 def test_a_torn_journal_is_repaired_and_goes_on(place):

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec import registry
 from hybrid_swin.spec.options import OptionValue, spell
 from hybrid_swin.spec.registry import PartKind
@@ -24,6 +24,7 @@ DEFAULT_FUSION = "sum"
 WINDOWED = "w_msa", "sw_msa", "grid"
 LAYING = "small_map", "shift", "roll"  # options that only say how windows lie
 PRETRAINED = "pretrained_window_size"  # of a continuous position bias
+LONGEST_WORD = 1_000  # characters; beyond any block
 
 _PART = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
@@ -106,6 +107,7 @@ def parse(text: str) -> BlockWord:
     """Read and check a word. Raises InputError that names the word and the mistake."""
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"a block is a word such as 'w_msa' or 'w_msa+mdta:gate'; got {text!r}")
+    check_length(text, "block word")
     if not text.isascii():
         raise InputError(f"block word {text!r} must be plain ASCII")
     parts: list[Part] = []
@@ -132,6 +134,14 @@ def parse(text: str) -> BlockWord:
     if fusion is not None or len(parts) > 1:
         _check_fusion(word.joined_by, parts, text)
     return word
+
+
+def check_length(text: str, what: str) -> None:
+    """Raise InputError for a word that no block can have, before it costs anything to read."""
+    if len(text) > LONGEST_WORD:
+        raise InputError(
+            f"{what} {quote(text)} has {len(text):,} characters; give at most {LONGEST_WORD:,}"
+        )
 
 
 def without_idle_fusion(text: str) -> str:
@@ -241,6 +251,6 @@ def _sorted(
 
 def _grammar_message(text: str, position: int) -> str:
     return (
-        f"block word {text!r} cannot be read from {text[position:]!r} on; write "
+        f"block word {quote(text)} cannot be read from {quote(text[position:], 40)} on; write "
         "branch+branch:fusion with options in brackets, for example 'conv(kernel=7)+w_msa:gate'"
     )

@@ -27,6 +27,7 @@ from hybrid_swin.spec.window_rules import Grid, Window, sides_of, spell_size, wi
 from hybrid_swin.system.yaml_files import read_yaml
 
 _MOST_MLP_RATIO = 1000  # beyond any network
+MOST_STAGES = 17  # the largest image, 2**16 pixels a side, halved to one token
 
 MergingNorm = Literal["pre", "post"]
 
@@ -243,9 +244,19 @@ class Variant:
             raise InputError(f"{file}: {error}") from error
 
 
+def check_num_stages(stages: Any) -> None:
+    """Raise InputError for more stages than any image can have, before it costs to read them."""
+    if isinstance(stages, list | tuple) and len(stages) > MOST_STAGES:
+        raise InputError(
+            f"stages lists {len(stages):,} stages; give at most {MOST_STAGES}, since each halves "
+            "the map of the one before"
+        )
+
+
 def _stages(value: Any) -> tuple[Stage, ...]:
     if not isinstance(value, list | tuple) or not value:
         raise InputError(f"stages must be a list with at least one stage; got {value!r}")
+    check_num_stages(value)
     return tuple(read_stage(item, f"stages.{i}") for i, item in enumerate(value))
 
 

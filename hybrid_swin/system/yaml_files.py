@@ -9,6 +9,7 @@ import json
 import math
 import re
 import stat
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -109,8 +110,7 @@ def _parse_json(text: str, what: str) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     mapping = dict(pairs)
     if len(mapping) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise _Refused(f"{twice!r} is given twice; keep one of them")
     return mapping
 

@@ -1,5 +1,6 @@
 """Choices of which one could never be trained, or two are the same: refused before work starts."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
@@ -45,8 +46,8 @@ def _check(
             except InputError as error:
                 errors.setdefault(label, error)
                 candidates.append(None)
-        made = list(by_label.values())
-        by_label = {label: c for label, c in by_label.items() if not any(c) or made.count(c) > 1}
+        made = Counter(map(tuple, by_label.values()))
+        by_label = {label: c for label, c in by_label.items() if not any(c) or made[tuple(c)] > 1}
         if not by_label:
             return
     for label, candidates in by_label.items():

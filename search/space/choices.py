@@ -9,7 +9,7 @@ from functools import cached_property
 from random import Random
 from typing import Any, Protocol
 
-from hybrid_swin.errors import InputError
+from hybrid_swin.errors import InputError, quote
 from hybrid_swin.spec.recipe import Recipe
 from hybrid_swin.spec.stage import Stage
 from hybrid_swin.spec.variant import Variant
@@ -28,6 +28,7 @@ _WHOLE = {  # of one number or of several
 }
 _REAL = {f.name for owner in (Variant, Stage, Recipe) for f in fields(owner) if f.type is float}
 _HUGE = 1e15
+_MOST_VALUES = 1_000  # of one choice: each is made into a network before a study begins
 _DIGITS = 12  # significant ones, of the numbers of an even grid
 
 
@@ -226,13 +227,20 @@ def _special(node: Mapping[str, Any], path: str) -> Choice | Range | Tie:
 def _choice(values: Any, path: str) -> Choice:
     if not isinstance(values, list | tuple) or not values:
         raise InputError(f"{path}: choose takes a list of at least one value; got {values!r}")
+    if len(values) > _MOST_VALUES:
+        raise InputError(
+            f"{path}: choose lists {len(values):,} values; give at most {_MOST_VALUES:,}, or a "
+            "range of numbers, {from:, to:, step:}"
+        )
     for value in values:
         if any(isinstance(leaf, Choice | Range) for _, leaf in read_leaves(value, path)):
             raise InputError(f"{path}: {value!r} is a choice within a choice; list all its values")
     choice = Choice(path, tuple(_frozen(v) for v in values))
-    twice = [v for i, v in enumerate(choice.labels) if v in choice.labels[:i]]
-    if twice:
-        raise InputError(f"{path}: {twice[0]!r} is among the choices twice")
+    seen: set[Any] = set()
+    for label in choice.labels:
+        if label in seen:
+            raise InputError(f"{path}: {quote(label)} is among the choices twice")
+        seen.add(label)
     return choice
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from hybrid_swin.errors import InputError, unknown
 from hybrid_swin.spec.block_words import parse
 from hybrid_swin.spec.recipe import Recipe
-from hybrid_swin.spec.variant import Variant
+from hybrid_swin.spec.variant import Variant, check_num_stages
 from search.records.identity import candidate_id
 from search.space.checks import check_values, settings_of
 from search.space.choices import (
@@ -62,6 +62,7 @@ class Space:
             for name in given:
                 if name not in known:
                     raise unknown(kind, name, known)
+        check_num_stages(variant.get("stages"))
         self.leaves = dict(read_leaves({**variant, RECIPE: dict(recipe)}, ""))
         self.parameters = tuple(v for v in self.leaves.values() if isinstance(v, Choice | Range))
         try:

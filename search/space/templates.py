@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from hybrid_swin.errors import InputError
-from hybrid_swin.spec.block_words import without_idle_fusion
+from hybrid_swin.errors import InputError, quote
+from hybrid_swin.spec.block_words import check_length, without_idle_fusion
 from hybrid_swin.spec.options import spell
 
 _GAP = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -40,6 +40,7 @@ class Template:
             )
         if not isinstance(self.text, str):
             raise InputError(f"{self.path}.word must be text with gaps; got {self.text!r}")
+        check_length(self.text, f"{self.path}.word")
         stray = re.search(r"[{}].*", _GAP.sub("", self.text))
         if stray:
             raise InputError(
@@ -77,9 +78,10 @@ class Template:
                 )
         word = _GAP.sub(lambda gap: spell(values[gap[1]]), self.text)
         try:
+            check_length(word, "block word")
             return without_idle_fusion(word)
         except InputError as error:
-            raise InputError(f"{self.path}: {word!r}: {error}") from None
+            raise InputError(f"{self.path}: {quote(word)}: {error}") from None
 
     def _given(self, values: Mapping[str, Any]) -> str:
         unused = [name for name in values if name not in self.gaps]

@@ -16,6 +16,7 @@ _NETWORK = tuple(field.name for field in fields(Variant))
 _ROW = ("variant", "recipe", "params", "label")
 _ROWS = ("final", "search")  # of a leaderboard, what a single candidate has
 _PARAMS = "params."  # of a column
+_MOST = 10_000  # candidates of a list: each is made into a network before the study begins
 _FORMS = (
     "write a block word, a list of words, {blocks: [...], set: {...}} as of a baseline, or a "
     "network with stages:"
@@ -41,6 +42,10 @@ def offers_in(content: Any, where: str) -> list[Offer]:
         content = [content]
     if not isinstance(content, Sequence) or isinstance(content, str) or not content:
         raise InputError(f"{where} must hold a list of candidates; got {quote(content)}; {_FORMS}")
+    if len(content) > _MOST:
+        raise InputError(
+            f"{where} lists {len(content):,} candidates; give at most {_MOST:,}, the best first"
+        )
     return [_entry(entry, index, where) for index, entry in enumerate(content, 1)]
 
 

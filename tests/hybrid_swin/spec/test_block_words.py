@@ -45,6 +45,20 @@ def test_a_fusion_that_is_left_out_must_exist(text, message):
         without_idle_fusion(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+".join(["w_msa"] * 10_000),
+        f"w_msa+mdta:split(ratio={'-'.join('1' * 10_000)})",
+        "w_msa" + " " * 1000,
+    ],
+)
+def test_a_word_that_no_block_can_have_is_not_read(text):
+    message = f"block word 'w_msa.* has {len(text):,} characters; give at most 1,000"
+    with pytest.raises(InputError, match=message):
+        parse(text)
+
+
 def test_a_word_is_its_parts():
     assert parse("conv(kernel=7)+w_msa:gate(per=pixel)") == BlockWord(
         (Part("conv", (("kernel", 7),)), Part("w_msa")), Part("gate", (("per", "pixel"),))
@@ -153,7 +167,7 @@ def test_what_is_no_word_is_refused(word):
         ("pointwise(ratio=nan)", "option ratio=nan is not possible"),
         ("pointwise(ratio=inf)", "option ratio=inf is not possible"),
         ("pointwise(ratio=" + "9" * 400 + ")", "is not possible; give a number"),
-        ("pointwise(ratio=" + "9" * 5000 + ")", "is not possible; give a number"),
+        ("pointwise(ratio=" + "9" * 900 + ")", "is not possible; give a number"),
         ("w_msa+mdta:gate(per=row)", "gate: option per=row is not possible; give one of channel, "),
         ("conv(kernel=3;kernel=5)", "option 'kernel' is given twice"),
         ("mdta(depthwise=true,attention=false)", "separate options by ';', not by ','"),

@@ -353,6 +353,7 @@ def test_no_classes_are_a_network_without_a_head():
         (changed(["stages"], []), r"stages must be a list .*got \[\]"),
         (changed(["stages"], {"0": {}}), "stages must be a list"),
         (changed(["stages"], "w_msa"), "stages must be a list .*got 'w_msa'"),
+        (changed(["stages"], [{}] * 18), "stages lists 18 stages; give at most 17"),
         (changed(["stages", 1], 5), "stages.1 must be a mapping with width, depth, .*got 5"),
         (changed(["stages", 1], [1]), "stages.1 must be a mapping"),
         (changed(["stages", 1], {}), "stages.1: blocks, depth, num_heads, width missing"),

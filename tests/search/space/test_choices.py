@@ -94,6 +94,12 @@ def test_a_value_stands_once(values):
         only({"choose": values})
 
 
+def test_a_choice_that_is_too_long_is_refused_before_its_values_are_made():
+    assert only({"choose": list(range(1000))}).size == 1000
+    with pytest.raises(InputError, match="mlp_ratio: choose lists 1,001 values; give at most 1,0"):
+        only({"choose": list(range(1001))})
+
+
 def test_a_choice_within_a_choice_is_refused():
     for inner in ({"choose": [1, 2]}, {"from": 1, "to": 2}, {"width": {"choose": [1]}}):
         with pytest.raises(InputError, match="is a choice within a choice; list all its values"):

@@ -66,6 +66,8 @@ def test_a_brace_that_is_no_gap(text):
         ("{a}", {"a": ["conv"]}, r"is not a piece of a word; give text, a number"),
         ("{a}", {"a": {"b": 1}}, "is not a piece of a word"),
         ("{a}:{f}", {"a": "conv", "f": "gaet"}, "'conv:gaet': unknown fusion .*mean 'gate'"),
+        ("{a}" * 9, {"a": "w_msa+" * 20}, "block word .* has 1,080 characters; give at most"),
+        ("{a}" * 334, {"a": "w_msa"}, r"blocks\.1\.word '{a}.* has 1,002 characters; give at most"),
     ],
 )
 def test_values_that_fill_no_gap(text, values, message):

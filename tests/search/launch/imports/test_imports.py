@@ -285,6 +285,7 @@ def test_another_import_than_a_study_began_with_is_refused(trained):
         ([{"block": ["mdta"]}], "unknown field of a candidate 'block'; did you mean 'blocks'"),
         ([3], "import_trials #1: 3 is not a candidate; write a block word"),
         (["w_mas"], "unknown branch 'w_mas'; did you mean 'w_msa'"),
+        (["w_msa"] * 10_001, "lists 10,001 candidates; give at most 10,000, the best first"),
         ([], "must hold a list of candidates"),
     ],
 )
